@@ -1,0 +1,59 @@
+"""Every payload field with its metric, read off the field types: the one table all parts share."""
+
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
+from esper_schemas.metric import Metric
+from esper_schemas.payload import PPOMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class MetricField:
+    """One field of the payload. `head` is set where the field is about one action head.
+
+    `maximum` is what the value is divided by before its bands apply: 1 for most fields.
+    """
+
+    name: str
+    metric: Metric
+    default: float | None
+    head: str | None = None
+    maximum: float = 1.0
+
+
+def _head_of(name: str) -> str | None:
+    matches = [head for head in HEADS if name.startswith(f"head_{head}_")]
+    return max(matches, key=len, default=None)
+
+
+def _field(name: str, annotation: Any, default: float | None) -> MetricField:
+    metric = next(item for item in get_args(annotation) if isinstance(item, Metric))
+    head = _head_of(name)
+    maximum = HEAD_MAX_ENTROPIES[head] if head and metric.share_of_maximum else 1.0
+    return MetricField(name, metric, default, head, maximum)
+
+
+def _catalogue() -> dict[str, MetricField]:
+    hints = get_type_hints(PPOMetrics, include_extras=True)
+    defaults = PPOMetrics()
+    return {name: _field(name, hints[name], getattr(defaults, name)) for name in PPOMetrics.__struct_fields__}
+
+
+CATALOGUE: dict[str, MetricField] = _catalogue()
+"""Field name to metric, in the payload's order."""
+
+HEAD_FAMILIES: tuple[str, ...] = tuple(
+    name.removeprefix(f"head_{HEADS[0]}_") for name, field in CATALOGUE.items() if field.head == HEADS[0]
+)
+"""What is measured per head: "entropy", "ratio_max", ..."""
+
+
+def head_field(head: str, family: str) -> str:
+    """The payload field of one head's metric: `head_field("op", "entropy") == "head_op_entropy"`."""
+    return f"head_{head}_{family}"
+
+
+def per_head(metrics: PPOMetrics, family: str) -> dict[str, float | None]:
+    """One metric for all heads, in the order of `HEADS`."""
+    return {head: getattr(metrics, head_field(head, family)) for head in HEADS}

@@ -1,0 +1,101 @@
+"""Events and snapshots as bytes: msgpack between processes, JSON for people and scripts."""
+
+import math
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+
+from esper_schemas.events import EVENT_TYPES, Event, Undecodable, Unknown
+from esper_schemas.snapshot import SanctumSnapshot
+
+MAX_DEPTH_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
+"""Everything that hostile or damaged msgpack makes the decoder raise."""
+
+_encoder = msgspec.msgpack.Encoder()
+_event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(reduce(or_, EVENT_TYPES))
+_snapshot_decoder = msgspec.msgpack.Decoder(SanctumSnapshot)
+_known_kinds = {event_type.__name__ for event_type in EVENT_TYPES}
+
+
+class _Kind(msgspec.Struct):
+    type: str
+
+
+_kind_decoder = msgspec.msgpack.Decoder(_Kind)
+
+
+def encode_event(event: Event) -> bytes:
+    """Encode one event as a msgpack map."""
+    return _encoder.encode(event)
+
+
+def decode_event(raw: bytes | memoryview) -> Event | Unknown | Undecodable:
+    """Decode one event; never raises.
+
+    A kind that this version does not know becomes `Unknown`, anything else that is not an event
+    becomes `Undecodable`; both keep the bytes.
+    """
+    try:
+        return _event_decoder.decode(raw)
+    except MAX_DEPTH_ERRORS as error:
+        return _not_decoded(bytes(raw), error)
+
+
+def _not_decoded(raw: bytes, error: Exception) -> Unknown | Undecodable:
+    try:
+        kind = _kind_decoder.decode(raw).type
+    except MAX_DEPTH_ERRORS:
+        return Undecodable(reason=str(error), raw=raw)
+    if kind in _known_kinds:
+        return Undecodable(reason=str(error), raw=raw)
+    return Unknown(kind=kind, raw=raw)
+
+
+def kind_of(event: Event | Unknown | Undecodable) -> str:
+    """The name under which an event is counted and shown."""
+    return event.kind if isinstance(event, Unknown) else type(event).__name__
+
+
+def encode_snapshot(snapshot: SanctumSnapshot) -> bytes:
+    """Encode a snapshot as msgpack; equal snapshots give equal bytes."""
+    return _encoder.encode(snapshot)
+
+
+def decode_snapshot(raw: bytes) -> SanctumSnapshot:
+    """Decode a snapshot. Raises `msgspec.MsgspecError` or `UnicodeDecodeError` if it is not one."""
+    return _snapshot_decoder.decode(raw)
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Write anything made of structs as JSON, with all fields.
+
+    What is not finite becomes "NaN", "Infinity" or "-Infinity", what was not measured becomes null.
+    """
+    raw = msgspec.json.encode(_plain(value))
+    return (raw if indent is None else msgspec.json.format(raw, indent=indent)).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _not_finite_name(value)
+    if isinstance(value, msgspec.Struct):
+        return _plain_struct(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _plain_struct(value: msgspec.Struct) -> dict[str, Any]:
+    tag = value.__struct_config__.tag
+    fields = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    return fields if tag is None else {"type": tag, **fields}
+
+
+def _not_finite_name(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"

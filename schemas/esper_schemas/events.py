@@ -1,0 +1,244 @@
+"""The facts that processes tell each other: past tense, immutable, one tagged union.
+
+A field is only ever added, with a default, and its type never changes, so that every old log stays
+readable. On the wire an event is a msgpack map with its class name under "type".
+"""
+
+from typing import Literal
+
+import msgspec
+
+from esper_schemas.payload import PPOUpdatePayload
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    """Something that happened in a training run."""
+
+
+class RunStarted(Event, frozen=True):
+    """A trainer process began, or resumed, its part of a run.
+
+    `episodes` is the number of PPO updates that are planned, `horizon` the steps of one episode.
+    `baseline_return` is the mean episode return of always choosing WAIT in the same environments.
+    """
+
+    task: str
+    episodes: int | None = None
+    environments: int | None = None
+    horizon: int | None = None
+    seed: int | None = None
+    device: str = ""
+    rank: int = 0
+    world_size: int = 1
+    host: str = ""
+    pid: int | None = None
+    version: str = ""
+    clip_range: float | None = None
+    target_kl: float | None = None
+    baseline_return: float | None = None
+    config: dict[str, str | int | float | bool | None] = {}
+
+
+class PPOUpdateCompleted(Event, frozen=True):
+    """One PPO update was made; `update` counts from 1 over the whole run."""
+
+    update: int
+    payload: PPOUpdatePayload
+
+
+class RolloutCompleted(Event, frozen=True):
+    """One episode of every environment was collected, the data of update `update`.
+
+    Returns are undiscounted sums of rewards; `stage_counts` counts slots by `Stage` at the end.
+    """
+
+    update: int
+    env_steps: int
+    env_steps_total: int
+    steps_per_second: float
+    duration_ms: float
+    mean_return: float
+    std_return: float | None = None
+    mean_accuracy: float | None = None
+    stage_counts: tuple[int, ...] = ()
+
+
+class EpisodeCompleted(Event, frozen=True):
+    """One environment finished one episode."""
+
+    environment: int
+    episode: int
+    episode_return: float
+    length: int
+    accuracy: float | None = None
+    fossilized: int | None = None
+
+
+class DecisionMade(Event, frozen=True):
+    """The policy chose in one environment that is watched; only relevant heads are named.
+
+    `choices` gives the chosen index per head, `confidences` its probability.
+    """
+
+    update: int
+    environment: int
+    step: int
+    choices: dict[str, int]
+    confidences: dict[str, float]
+    value: float | None = None
+    reward: float | None = None
+
+
+class SeedStageChanged(Event, frozen=True):
+    """A seed moved on in its life cycle; stages and blueprint are the indices of their enums."""
+
+    update: int
+    environment: int
+    step: int
+    slot: int
+    from_stage: int
+    to_stage: int
+    blueprint: int | None = None
+    alpha: float | None = None
+    contribution: float | None = None
+
+
+class AnomalyDetected(Event, frozen=True):
+    """The trainer's detector saw a metric beyond a threshold."""
+
+    update: int
+    anomaly: str
+    severity: Literal["warning", "critical"]
+    metric: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    head: str | None = None
+    detail: str = ""
+
+
+class TelemetryEscalated(Event, frozen=True):
+    """The trainer measures more, until and including update `until_update`."""
+
+    update: int
+    level: int
+    until_update: int
+    reason: str = ""
+
+
+class RatioExplosionDiagnosed(Event, frozen=True):
+    """Which transitions made a head's probability ratio explode; parallel tuples, worst first."""
+
+    update: int
+    head: str
+    ratios: tuple[float, ...]
+    steps: tuple[int, ...]
+    environments: tuple[int, ...]
+    actions: tuple[int, ...]
+
+
+class NumericalInstabilityReported(Event, frozen=True):
+    """Where values that are not finite were found, and the gradient norm before clipping."""
+
+    update: int
+    nan_count: int
+    inf_count: int
+    where: tuple[str, ...] = ()
+    grad_norm_pre_clip: float | None = None
+
+
+class LayerGradientsSampled(Event, frozen=True):
+    """The gradient norm of each named parameter."""
+
+    update: int
+    grad_norms: dict[str, float]
+
+
+class VitalsSampled(Event, frozen=True):
+    """What the trainer process used of its machine; memory in bytes, shares between 0 and 1."""
+
+    cpu_share: float | None = None
+    memory_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
+    gpu_memory_peak_bytes: int | None = None
+
+
+class CheckpointSaved(Event, frozen=True):
+    """The trainer wrote a checkpoint that a run can resume from."""
+
+    update: int
+    path: str
+
+
+class LogRecorded(Event, frozen=True):
+    """A line of the trainer's own log."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    message: str
+    fields: dict[str, str | int | float | bool | None] = {}
+
+
+class EventsDropped(Event, frozen=True):
+    """Events that could be kept neither on disk nor in memory; times in nanoseconds since 1970."""
+
+    count: int
+    first_ns: int
+    last_ns: int
+    by_kind: dict[str, int] = {}
+
+
+class RunFinished(Event, frozen=True):
+    """A trainer process ended its part of a run on purpose."""
+
+    outcome: Literal["completed", "interrupted", "failed"]
+    updates: int
+    reason: str = ""
+
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    RunStarted,
+    PPOUpdateCompleted,
+    RolloutCompleted,
+    EpisodeCompleted,
+    DecisionMade,
+    SeedStageChanged,
+    AnomalyDetected,
+    TelemetryEscalated,
+    RatioExplosionDiagnosed,
+    NumericalInstabilityReported,
+    LayerGradientsSampled,
+    VitalsSampled,
+    CheckpointSaved,
+    LogRecorded,
+    EventsDropped,
+    RunFinished,
+)
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An event of a kind that this version does not know: kept, counted and shown."""
+
+    kind: str
+    raw: bytes
+
+
+class Undecodable(msgspec.Struct, frozen=True):
+    """Bytes that are not an event: kept, counted as rejected, never folded."""
+
+    reason: str
+    raw: bytes
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with its identity `(run, producer, epoch, seq)` and its two times.
+
+    Times are nanoseconds since 1970: `emitted_ns` by the producer's clock, `received_ns` by the
+    aggregator's (equal to `emitted_ns` where an event was read from a spool).
+    """
+
+    run: str
+    producer: str
+    epoch: int
+    seq: int
+    emitted_ns: int
+    received_ns: int
+    event: Event | Unknown | Undecodable

@@ -1,0 +1,173 @@
+"""What a value, a history or a head's numbers mean. Pure; every bound comes from the catalogue."""
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.heads import HEAD_MAX_ENTROPIES
+from esper_schemas.metric import Metric
+from esper_schemas.metrics import LossRatio
+from esper_schemas.state import TamiyoState, Trend
+
+UNDEFINED_POLICY_LOSS = 1e-10
+"""Below this magnitude of the policy loss Lv/Lp has no meaning."""
+
+TREND_WINDOW = 10
+TREND_MINIMUM_WINDOW = 3
+TREND_VOLATILE_VARIANCE_RATIO = 3.0
+
+
+class Health(StrEnum):
+    """What to think of a value."""
+
+    WAITING = "waiting"
+    NOT_MEASURED = "not measured"
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    NOT_FINITE = "not finite"
+
+
+def judge(metric: Metric, value: float | None, *, maximum: float = 1.0) -> Health:
+    """Judge one value by its metric's bands.
+
+    `maximum` is the largest possible value, for metrics whose bands apply to the share of it.
+    """
+    if value is None:
+        return Health.NOT_MEASURED
+    if not math.isfinite(value):
+        return Health.NOT_FINITE
+    value /= maximum
+    if metric.bands.is_critical(value):
+        return Health.CRITICAL
+    return Health.WARNING if metric.bands.is_warning(value) else Health.OK
+
+
+def judge_field(state: TamiyoState, name: str) -> Health:
+    """Judge one field of the learner's state; nothing is judged before the first update."""
+    if not state.ppo_data_received:
+        return Health.WAITING
+    field = CATALOGUE[name]
+    return judge(field.metric, getattr(state, name), maximum=field.maximum)
+
+
+def loss_ratio(state: TamiyoState) -> float | None:
+    """Value loss over the magnitude of the policy loss (Lv/Lp); None where that is undefined."""
+    policy_loss = abs(state.policy_loss)
+    if not state.ppo_data_received or policy_loss < UNDEFINED_POLICY_LOSS:
+        return None
+    return state.value_loss / policy_loss
+
+
+def judge_loss_ratio(state: TamiyoState) -> Health:
+    """Judge Lv/Lp by the bands of TELE-131 and TELE-132."""
+    if not state.ppo_data_received:
+        return Health.WAITING
+    return judge(LossRatio, loss_ratio(state))
+
+
+def trend(history: Sequence[float | None], threshold: float) -> Trend:
+    """Compare the mean of the newer half of a history with the older half's.
+
+    Unknown below two windows of three finite values. Volatile if the variance has more than tripled.
+    Otherwise rising or falling if the mean has changed by at least `threshold` times its magnitude.
+    """
+    values = [value for value in history if value is not None and math.isfinite(value)]
+    window = min(TREND_WINDOW, len(values) // 2)
+    if window < TREND_MINIMUM_WINDOW:
+        return Trend.UNKNOWN
+    older, recent = values[-2 * window : -window], values[-window:]
+    if _variance_ratio(recent, older) > TREND_VOLATILE_VARIANCE_RATIO:
+        return Trend.VOLATILE
+    return _direction(_mean(older), _mean(recent), threshold)
+
+
+def _direction(older: float, recent: float, threshold: float) -> Trend:
+    bound = threshold * abs(older) if older else 0.01
+    change = recent - older
+    if abs(change) < bound:
+        return Trend.STABLE
+    return Trend.RISING if change > 0 else Trend.FALLING
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(value / len(values) for value in values)
+
+
+def _variance(values: Sequence[float]) -> float:
+    """Population variance; infinite where squares overflow."""
+    mean = _mean(values)
+    try:
+        return math.fsum((value - mean) ** 2 for value in values) / len(values)
+    except OverflowError:
+        return math.inf
+
+
+def _variance_ratio(recent: Sequence[float], older: Sequence[float]) -> float:
+    denominator = _variance(older)
+    if denominator <= 1e-8 or math.isinf(denominator):
+        return 0.0
+    return _variance(recent) / denominator
+
+
+class HeadCondition(StrEnum):
+    """What a head's entropy and gradient say together (TELE-170, state synthesis)."""
+
+    WAITING = "waiting"
+    NOT_MEASURED = "not measured"
+    NOT_FINITE = "not finite"
+    HEALTHY = "healthy"
+    UNREMARKABLE = "unremarkable"
+    DEAD = "dead"
+    CONFUSED = "confused"
+    DETERMINISTIC = "deterministic"
+    EXPECTED_DETERMINISTIC = "expected deterministic"
+    EXPLODING = "exploding"
+
+
+COLLAPSED_ENTROPY = 0.1
+HEALTHY_ENTROPY = (0.3, 0.7)
+CONFUSED_ENTROPY = 0.9
+"""Bounds on a head's normalised entropy, for its condition."""
+
+
+def head_condition(state: TamiyoState, head: str) -> HeadCondition:
+    """Classify one head by its normalised entropy and the norm of its gradient."""
+    if not state.ppo_data_received:
+        return HeadCondition.WAITING
+    entropy = getattr(state, f"head_{head}_entropy")
+    gradient = getattr(state, f"head_{head}_grad_norm")
+    if entropy is None or gradient is None:
+        return HeadCondition.NOT_MEASURED
+    if not (math.isfinite(entropy) and math.isfinite(gradient)):
+        return HeadCondition.NOT_FINITE
+    return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, _is_forced(state, head))
+
+
+def _is_forced(state: TamiyoState, head: str) -> bool:
+    """Whether the head was relevant, but the masks never left it a choice."""
+    relevance = getattr(state, f"head_{head}_relevance")
+    return bool(relevance) and getattr(state, f"head_{head}_entropy_legal") is None
+
+
+def _condition(entropy: float, gradient: float, forced: bool) -> HeadCondition:
+    """`entropy` is normalised."""
+    bands = CATALOGUE["head_op_grad_norm"].metric.bands
+    if bands.critical_above is not None and gradient > bands.critical_above:
+        return HeadCondition.EXPLODING
+    if entropy < COLLAPSED_ENTROPY:
+        return _collapsed(gradient, forced)
+    ordinary = not bands.is_critical(gradient) and not bands.is_warning(gradient)
+    if entropy > CONFUSED_ENTROPY and ordinary:
+        return HeadCondition.CONFUSED
+    low, high = HEALTHY_ENTROPY
+    return HeadCondition.HEALTHY if low <= entropy <= high and ordinary else HeadCondition.UNREMARKABLE
+
+
+def _collapsed(gradient: float, forced: bool) -> HeadCondition:
+    if forced:
+        return HeadCondition.EXPECTED_DETERMINISTIC
+    if CATALOGUE["head_op_grad_norm"].metric.bands.is_critical(gradient):
+        return HeadCondition.DEAD
+    return HeadCondition.DETERMINISTIC

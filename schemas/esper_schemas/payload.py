@@ -1,0 +1,117 @@
+"""What one PPO update measured, as flat fields that carry their metric in their type."""
+
+import msgspec
+
+from esper_schemas import metrics as m
+
+
+class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The measurements of one PPO update.
+
+    A number is measured, `None` (not measured) or not finite (kept as it is). Fields of the TELE
+    records have the defaults that the records give; all others default to "not measured".
+    """
+
+    policy_loss: m.PolicyLoss = 0.0
+    value_loss: m.ValueLoss = 0.0
+    entropy: m.Entropy = None
+    entropy_normalized: m.EntropyNormalized = None
+    kl_divergence: m.KLDivergence = None
+    clip_fraction: m.ClipFraction = None
+    clip_fraction_positive: m.ClipFractionPositive = None
+    clip_fraction_negative: m.ClipFractionNegative = None
+    explained_variance: m.ExplainedVariance = None
+    grad_norm: m.GradNorm = None
+    grad_norm_pre_clip: m.GradNormPreClip = None
+    joint_ratio_max: m.JointRatioMax = 1.0
+    joint_ratio_min: m.JointRatioMin = 1.0
+    log_prob_min: m.LogProbMin = None
+    advantage_mean: m.AdvantageMean = None
+    advantage_std: m.AdvantageStd = None
+    return_mean: m.ReturnMean = None
+    return_std: m.ReturnStd = None
+    value_mean: m.ValueMean = None
+    value_std: m.ValueStd = None
+    nan_grad_count: m.NanGradCount = None
+    inf_grad_count: m.InfGradCount = None
+    learning_rate: m.LearningRate = None
+    entropy_coefficient: m.EntropyCoefficient = None
+    epochs_completed: m.EpochsCompleted = None
+    skipped_steps: m.SkippedSteps = None
+    update_time_ms: m.UpdateTime = None
+
+    head_op_entropy: m.HeadEntropy = None
+    head_slot_entropy: m.HeadEntropy = None
+    head_blueprint_entropy: m.HeadEntropy = None
+    head_style_entropy: m.HeadEntropy = None
+    head_tempo_entropy: m.HeadEntropy = None
+    head_alpha_target_entropy: m.HeadEntropy = None
+    head_alpha_speed_entropy: m.HeadEntropy = None
+    head_alpha_curve_entropy: m.HeadEntropy = None
+
+    head_op_entropy_legal: m.HeadEntropyLegal = None
+    head_slot_entropy_legal: m.HeadEntropyLegal = None
+    head_blueprint_entropy_legal: m.HeadEntropyLegal = None
+    head_style_entropy_legal: m.HeadEntropyLegal = None
+    head_tempo_entropy_legal: m.HeadEntropyLegal = None
+    head_alpha_target_entropy_legal: m.HeadEntropyLegal = None
+    head_alpha_speed_entropy_legal: m.HeadEntropyLegal = None
+    head_alpha_curve_entropy_legal: m.HeadEntropyLegal = None
+
+    head_op_relevance: m.HeadRelevance = None
+    head_slot_relevance: m.HeadRelevance = None
+    head_blueprint_relevance: m.HeadRelevance = None
+    head_style_relevance: m.HeadRelevance = None
+    head_tempo_relevance: m.HeadRelevance = None
+    head_alpha_target_relevance: m.HeadRelevance = None
+    head_alpha_speed_relevance: m.HeadRelevance = None
+    head_alpha_curve_relevance: m.HeadRelevance = None
+
+    head_op_ratio_max: m.HeadRatioMax = 1.0
+    head_slot_ratio_max: m.HeadRatioMax = 1.0
+    head_blueprint_ratio_max: m.HeadRatioMax = 1.0
+    head_style_ratio_max: m.HeadRatioMax = 1.0
+    head_tempo_ratio_max: m.HeadRatioMax = 1.0
+    head_alpha_target_ratio_max: m.HeadRatioMax = 1.0
+    head_alpha_speed_ratio_max: m.HeadRatioMax = 1.0
+    head_alpha_curve_ratio_max: m.HeadRatioMax = 1.0
+
+    head_op_ratio_min: m.HeadRatioMin = 1.0
+    head_slot_ratio_min: m.HeadRatioMin = 1.0
+    head_blueprint_ratio_min: m.HeadRatioMin = 1.0
+    head_style_ratio_min: m.HeadRatioMin = 1.0
+    head_tempo_ratio_min: m.HeadRatioMin = 1.0
+    head_alpha_target_ratio_min: m.HeadRatioMin = 1.0
+    head_alpha_speed_ratio_min: m.HeadRatioMin = 1.0
+    head_alpha_curve_ratio_min: m.HeadRatioMin = 1.0
+
+    head_op_grad_norm: m.HeadGradNorm = None
+    head_slot_grad_norm: m.HeadGradNorm = None
+    head_blueprint_grad_norm: m.HeadGradNorm = None
+    head_style_grad_norm: m.HeadGradNorm = None
+    head_tempo_grad_norm: m.HeadGradNorm = None
+    head_alpha_target_grad_norm: m.HeadGradNorm = None
+    head_alpha_speed_grad_norm: m.HeadGradNorm = None
+    head_alpha_curve_grad_norm: m.HeadGradNorm = None
+
+    head_op_kl_divergence: m.HeadKL = None
+    head_slot_kl_divergence: m.HeadKL = None
+    head_blueprint_kl_divergence: m.HeadKL = None
+    head_style_kl_divergence: m.HeadKL = None
+    head_tempo_kl_divergence: m.HeadKL = None
+    head_alpha_target_kl_divergence: m.HeadKL = None
+    head_alpha_speed_kl_divergence: m.HeadKL = None
+    head_alpha_curve_kl_divergence: m.HeadKL = None
+
+    head_op_clip_fraction: m.HeadClipFraction = None
+    head_slot_clip_fraction: m.HeadClipFraction = None
+    head_blueprint_clip_fraction: m.HeadClipFraction = None
+    head_style_clip_fraction: m.HeadClipFraction = None
+    head_tempo_clip_fraction: m.HeadClipFraction = None
+    head_alpha_target_clip_fraction: m.HeadClipFraction = None
+    head_alpha_speed_clip_fraction: m.HeadClipFraction = None
+    head_alpha_curve_clip_fraction: m.HeadClipFraction = None
+
+
+class PPOUpdatePayload(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
+    """The measurements of one PPO update, as a trainer emits them."""

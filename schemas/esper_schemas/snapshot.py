@@ -1,0 +1,125 @@
+"""Everything a screen shows, as one immutable value: a pure function of the events before it."""
+
+import msgspec
+
+from esper_schemas.events import AnomalyDetected, DecisionMade, SeedStageChanged, VitalsSampled
+from esper_schemas.state import History, TamiyoState
+
+SNAPSHOT_VERSION = 1
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a snapshot; absent fields take their defaults."""
+
+
+class RunInfo(_Part, frozen=True):
+    """Which run this is, how far it is, and how well it does; times in nanoseconds since 1970."""
+
+    run: str = ""
+    task: str = ""
+    started_ns: int | None = None
+    last_event_ns: int | None = None
+    outcome: str | None = None
+    reason: str = ""
+    episodes: int | None = None
+    environments: int | None = None
+    horizon: int | None = None
+    seed: int | None = None
+    device: str = ""
+    host: str = ""
+    world_size: int = 1
+    clip_range: float | None = None
+    baseline_return: float | None = None
+    env_steps_total: int = 0
+    steps_per_second: float | None = None
+    mean_return: float | None = None
+    mean_accuracy: float | None = None
+    mean_return_history: History = ()
+    config: dict[str, str | int | float | bool | None] = {}
+
+
+class RankState(_Part, frozen=True):
+    """One trainer process of the run."""
+
+    producer: str
+    epoch: int = 0
+    rank: int = 0
+    host: str = ""
+    pid: int | None = None
+    events: int = 0
+    updates: int = 0
+    last_event_ns: int | None = None
+    steps_per_second: float | None = None
+    update_time_ms: float | None = None
+    outcome: str | None = None
+
+
+class AnomalyEntry(_Part, frozen=True):
+    """An anomaly that a trainer's detector reported, and when."""
+
+    at_ns: int
+    producer: str
+    anomaly: AnomalyDetected
+
+
+class StageChangeEntry(_Part, frozen=True):
+    """A seed of a watched environment moved on, and when."""
+
+    at_ns: int
+    producer: str
+    change: SeedStageChanged
+
+
+class DecisionEntry(_Part, frozen=True):
+    """What the policy chose in a watched environment, and when."""
+
+    at_ns: int
+    producer: str
+    decision: DecisionMade
+
+
+class SlotsState(_Part, frozen=True):
+    """Slots of all environments by `Stage` at the end of the last rollout, and recent changes."""
+
+    stage_counts: tuple[int, ...] = ()
+    changes: tuple[StageChangeEntry, ...] = ()
+
+
+class EventEntry(_Part, frozen=True):
+    """One line of the event list."""
+
+    at_ns: int
+    producer: str
+    kind: str
+    text: str = ""
+
+
+class LinkHealth(_Part, frozen=True):
+    """How well events arrive: what was lost, repeated or refused on the way."""
+
+    events: int = 0
+    lag_ms: float | None = None
+    gaps: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    unknown: int = 0
+
+
+class SanctumSnapshot(_Part, frozen=True):
+    """The whole picture of one run after `events_folded` events."""
+
+    version: int = SNAPSHOT_VERSION
+    events_folded: int = 0
+    run: RunInfo = RunInfo()
+    tamiyo: TamiyoState = TamiyoState()
+    ranks: tuple[RankState, ...] = ()
+    anomalies: tuple[AnomalyEntry, ...] = ()
+    slots: SlotsState = SlotsState()
+    decisions: tuple[DecisionEntry, ...] = ()
+    vitals: VitalsSampled | None = None
+    recent_events: tuple[EventEntry, ...] = ()
+    link: LinkHealth = LinkHealth()
+
+
+EMPTY_SNAPSHOT = SanctumSnapshot()

@@ -1,0 +1,73 @@
+"""The state of the learner Tamiyo, as panels read it: the last update's metrics and what led to them."""
+
+from enum import StrEnum
+
+from esper_schemas import metrics as m
+from esper_schemas.payload import PPOMetrics
+
+HISTORY_LENGTH = 10
+"""How many updates the `*_history` fields keep (TELE-131, TELE-132)."""
+
+HISTORY_METRICS: tuple[str, ...] = (
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "kl_divergence",
+    "clip_fraction",
+    "explained_variance",
+    "grad_norm",
+)
+"""The metrics that have a history, named `<metric>_history`, and a trend."""
+
+History = tuple[float | None, ...]
+
+
+class Trend(StrEnum):
+    """Where a history is going. Direction only: whether that is good is the metric's business."""
+
+    UNKNOWN = "unknown"
+    STABLE = "stable"
+    RISING = "rising"
+    FALLING = "falling"
+    VOLATILE = "volatile"
+
+
+class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
+    """The metrics of the last update, flat, with short histories, oldest first.
+
+    `ppo_data_received` tells defaults from measurements: until it is true nothing was measured.
+    """
+
+    head_op_entropy: m.HeadEntropy = 0.0
+    head_slot_entropy: m.HeadEntropy = 0.0
+    head_blueprint_entropy: m.HeadEntropy = 0.0
+    head_style_entropy: m.HeadEntropy = 0.0
+    head_tempo_entropy: m.HeadEntropy = 0.0
+    head_alpha_target_entropy: m.HeadEntropy = 0.0
+    head_alpha_speed_entropy: m.HeadEntropy = 0.0
+    head_alpha_curve_entropy: m.HeadEntropy = 0.0
+
+    ppo_data_received: bool = False
+    ppo_updates_count: int = 0
+    last_update: int = 0
+
+    policy_loss_history: History = ()
+    value_loss_history: History = ()
+    entropy_history: History = ()
+    kl_divergence_history: History = ()
+    clip_fraction_history: History = ()
+    explained_variance_history: History = ()
+    grad_norm_history: History = ()
+    trends: dict[str, Trend] = {}
+
+    head_op_grad_norm_prev: float | None = None
+    head_slot_grad_norm_prev: float | None = None
+    head_blueprint_grad_norm_prev: float | None = None
+    head_style_grad_norm_prev: float | None = None
+    head_tempo_grad_norm_prev: float | None = None
+    head_alpha_target_grad_norm_prev: float | None = None
+    head_alpha_speed_grad_norm_prev: float | None = None
+    head_alpha_curve_grad_norm_prev: float | None = None
+
+    head_nan_latch: dict[str, bool] = {}
+    head_inf_latch: dict[str, bool] = {}

@@ -1,0 +1,62 @@
+"""Every field carries a metric that says what a user has to know."""
+
+import pytest
+
+from esper_schemas.catalogue import CATALOGUE, HEAD_FAMILIES, head_field, per_head
+from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
+
+FIELDS = list(CATALOGUE.values())
+
+
+def test_the_catalogue_lists_the_payloads_fields_in_order():
+    """One entry per field, nothing else."""
+    assert tuple(CATALOGUE) == PPOMetrics.__struct_fields__
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_a_metric_explains_itself(field):
+    """Label, unit, a sentence of meaning and a question are all there."""
+    metric = field.metric
+
+    assert metric.label
+    assert metric.unit
+    assert metric.meaning.endswith(".")
+    assert metric.question.endswith("?")
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_bands_do_not_cross(field):
+    """Critical bounds lie outside warning bounds."""
+    bands = field.metric.bands
+    bounds = [bands.critical_below, bands.warning_below, bands.warning_above, bands.critical_above]
+    given = [bound for bound in bounds if bound is not None]
+
+    assert given == sorted(given)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_heads_whose_names_share_a_beginning_are_told_apart(head):
+    """`head_alpha_target_entropy` is about alpha_target; its maximum is that head's."""
+    field = CATALOGUE[head_field(head, "entropy")]
+
+    assert field.head == head
+    assert field.maximum == HEAD_MAX_ENTROPIES[head]
+
+
+def test_per_head_reads_one_family_in_head_order():
+    """A family comes out as a mapping from head to value."""
+    payload = PPOUpdatePayload(head_slot_entropy=0.5)
+
+    assert list(per_head(payload, "entropy")) == list(HEADS)
+    assert per_head(payload, "entropy")["slot"] == 0.5
+    assert {"entropy", "ratio_max", "ratio_min", "grad_norm"} <= set(HEAD_FAMILIES)
+
+
+def test_tele_ids_of_the_four_records_are_on_their_fields():
+    """131, 132, 151 and 170 can be looked up from the field."""
+    assert CATALOGUE["policy_loss"].metric.id == "TELE-131"
+    assert CATALOGUE["value_loss"].metric.id == "TELE-132"
+    assert CATALOGUE["head_tempo_ratio_max"].metric.id == "TELE-151"
+    assert CATALOGUE["head_tempo_entropy"].metric.id == "TELE-170"
+    assert all(CATALOGUE[name].metric.precision == 3 for name in ("policy_loss", "value_loss"))

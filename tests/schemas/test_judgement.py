@@ -1,0 +1,174 @@
+"""Values, histories and heads are judged by the bounds of the TELE records."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.heads import HEAD_MAX_ENTROPIES
+from esper_schemas.judgement import (
+    HeadCondition,
+    Health,
+    head_condition,
+    judge_field,
+    judge_loss_ratio,
+    loss_ratio,
+    trend,
+)
+from esper_schemas.state import TamiyoState, Trend
+
+
+def measured(**fields):
+    """A state after the first update."""
+    return TamiyoState(ppo_data_received=True, ppo_updates_count=1, **fields)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_nothing_is_judged_before_the_first_update(name):
+    """Defaults are not measurements."""
+    assert judge_field(TamiyoState(), name) is Health.WAITING
+
+
+@pytest.mark.parametrize(
+    ("value", "health"),
+    [
+        (1.0, Health.OK),
+        (5.0, Health.OK),
+        (5.001, Health.WARNING),
+        (20.0, Health.WARNING),
+        (20.001, Health.CRITICAL),
+        (0.0009, Health.WARNING),
+        (0.001, Health.OK),
+        (math.nan, Health.NOT_FINITE),
+        (math.inf, Health.NOT_FINITE),
+    ],
+)
+def test_tele_132_value_loss_bands(value, health):
+    """Warning above 5 or below 0.001, critical above 20, and NaN is never healthy."""
+    assert judge_field(measured(value_loss=value), "value_loss") is health
+
+
+@pytest.mark.parametrize(
+    ("ratio", "health"),
+    [
+        (0.8, Health.OK),
+        (1.2, Health.OK),
+        (1.21, Health.WARNING),
+        (0.79, Health.WARNING),
+        (1.5, Health.WARNING),
+        (0.5, Health.WARNING),
+        (1.51, Health.CRITICAL),
+        (0.49, Health.CRITICAL),
+    ],
+)
+@pytest.mark.parametrize("end", ["max", "min"])
+def test_tele_151_ratio_bands(ratio, health, end):
+    """Healthy within 0.8-1.2, warning within 0.5-1.5, bounds included, critical outside."""
+    assert judge_field(measured(**{f"head_style_ratio_{end}": ratio}), f"head_style_ratio_{end}") is health
+
+
+@pytest.mark.parametrize(
+    ("share", "health"),
+    [(0.51, Health.OK), (0.5, Health.WARNING), (0.26, Health.WARNING), (0.25, Health.CRITICAL)],
+)
+@pytest.mark.parametrize("head", ["op", "blueprint", "alpha_curve"])
+def test_tele_170_entropy_bands_apply_to_the_share_of_the_maximum(share, health, head):
+    """Healthy above half of ln n, critical at a quarter and below."""
+    entropy = share * HEAD_MAX_ENTROPIES[head]
+
+    assert judge_field(measured(**{f"head_{head}_entropy": entropy}), f"head_{head}_entropy") is health
+
+
+def test_what_was_not_measured_is_neither_healthy_nor_ill():
+    """None is its own answer."""
+    assert judge_field(measured(head_op_entropy=None), "head_op_entropy") is Health.NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("policy_loss", "value_loss", "health"),
+    [
+        (1.0, 1.0, Health.OK),
+        (-1.0, 5.0, Health.OK),
+        (1.0, 0.2, Health.OK),
+        (1.0, 5.01, Health.WARNING),
+        (1.0, 0.19, Health.WARNING),
+        (1.0, 10.01, Health.CRITICAL),
+        (1.0, 0.09, Health.CRITICAL),
+        (1e-11, 1.0, Health.NOT_MEASURED),
+        (math.nan, 1.0, Health.NOT_FINITE),
+    ],
+)
+def test_loss_ratio_bands(policy_loss, value_loss, health):
+    """Lv/Lp is healthy in 0.2-5, critical outside 0.1-10, undefined for a policy loss of nothing."""
+    assert judge_loss_ratio(measured(policy_loss=policy_loss, value_loss=value_loss)) is health
+
+
+def test_loss_ratio_uses_the_magnitude_of_the_policy_loss():
+    """A negative policy loss gives a positive ratio: 0.3 / |-0.15| = 2."""
+    assert loss_ratio(measured(policy_loss=-0.15, value_loss=0.3)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ((1.0,) * 5, Trend.UNKNOWN),  # 5 // 2 = 2 values a window, three are needed
+        ((1.0,) * 6, Trend.STABLE),
+        ((1.0, 1.0, 1.0, 1.25, 1.25, 1.25), Trend.RISING),  # the change is the threshold, 0.25 of 1.0
+        ((1.0, 1.0, 1.0, 1.24, 1.24, 1.24), Trend.STABLE),
+        ((1.0, 1.0, 1.0, 0.7, 0.7, 0.7), Trend.FALLING),
+        ((-1.0, -1.0, -1.0, -1.3, -1.3, -1.3), Trend.FALLING),  # direction, not health
+        ((1.0, 1.1, 0.9, 1.0, 2.0, 0.0), Trend.VOLATILE),  # variance 0.0067 to 0.67
+        ((0.0, 0.0, 0.0, 0.02, 0.02, 0.02), Trend.RISING),  # from exactly zero the bound is 0.01
+        ((1.0, math.nan, None, 1.0, 1.0, 2.0, 2.0, 2.0), Trend.RISING),  # only finite values count
+    ],
+)
+def test_trend_compares_the_newer_half_with_the_older(history, expected):
+    """Means of equal windows, a 25 % threshold, and tripled variance is volatility."""
+    assert trend(history, 0.25) is expected
+
+
+@given(st.lists(st.none() | st.floats(), max_size=40), st.floats(0, 1))
+def test_trend_is_total(history, threshold):
+    """No history raises, whatever is in it."""
+    assert isinstance(trend(history, threshold), Trend)
+
+
+@pytest.mark.parametrize(
+    ("share", "gradient", "condition"),
+    [
+        (0.5, 0.5, HeadCondition.HEALTHY),
+        (0.05, 0.005, HeadCondition.DEAD),
+        (0.05, 0.5, HeadCondition.DETERMINISTIC),
+        (0.95, 0.5, HeadCondition.CONFUSED),
+        (0.95, 5.1, HeadCondition.EXPLODING),
+        (0.05, 5.1, HeadCondition.EXPLODING),
+        (0.8, 0.5, HeadCondition.UNREMARKABLE),
+        (math.nan, 0.5, HeadCondition.NOT_FINITE),
+        (0.5, math.inf, HeadCondition.NOT_FINITE),
+    ],
+)
+def test_head_condition_combines_entropy_and_gradient(share, gradient, condition):
+    """TELE-170's states: a symbol per combination."""
+    state = measured(
+        head_style_entropy=share * HEAD_MAX_ENTROPIES["style"],
+        head_style_grad_norm=gradient,
+        head_style_entropy_legal=share,
+        head_style_relevance=0.5,
+    )
+
+    assert head_condition(state, "style") is condition
+
+
+def test_a_head_without_a_choice_is_expected_to_be_deterministic():
+    """Where the masks always leave one choice, low entropy is no concern."""
+    state = measured(head_slot_entropy=0.0, head_slot_grad_norm=0.2, head_slot_relevance=0.4)
+
+    assert head_condition(state, "slot") is HeadCondition.EXPECTED_DETERMINISTIC
+
+
+def test_an_unmeasured_head_has_no_condition():
+    """A trainer that lacks a head does not get it painted dead."""
+    assert head_condition(measured(head_op_entropy=None), "op") is HeadCondition.NOT_MEASURED
+    assert head_condition(TamiyoState(), "op") is HeadCondition.WAITING
