@@ -1,0 +1,19 @@
+# The five verbs of working on Esper: set up, run, test, check, bench.
+.PHONY: setup run test check bench
+
+setup:  ## create .venv with everything
+	uv sync
+
+run:  ## train for real and watch
+	uv run esper ppo
+
+test:  ## all tests
+	uv run pytest
+
+check:  ## style and types
+	uv run ruff check .
+	uv run ruff format --check .
+	uv run mypy
+
+bench:  ## every benchmark, as tables
+	@for script in benchmarks/*.py; do echo "== $$script"; uv run python $$script || exit 1; done

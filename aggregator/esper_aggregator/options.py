@@ -1,0 +1,44 @@
+"""The command line of the aggregator, shared by `esper aggregate` and `python -m esper_aggregator`."""
+
+import argparse
+import signal
+from pathlib import Path
+
+from esper_aggregator.service import Aggregator
+from esper_bus import layout
+from esper_bus.logs import configure_logging
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the aggregator's options."""
+    parser.add_argument(
+        "--runs-dir",
+        type=Path,
+        default=layout.default_runs_dir(),
+        help="where runs are kept (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="URL",
+        help="ipc:///directory or tcp://127.0.0.1:PORT; default: an ipc endpoint of the runs directory",
+    )
+    parser.add_argument(
+        "--idle-exit",
+        type=float,
+        metavar="SECONDS",
+        help="stop once no trainer and no viewer has been seen for so long (default: never)",
+    )
+    parser.add_argument("--log-json", action="store_true", help="log JSON lines instead of key=value")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve in the foreground until SIGINT or SIGTERM; returns the exit code."""
+    configure_logging(json=arguments.log_json)
+    endpoints = (
+        layout.parse(arguments.listen) if arguments.listen else layout.for_runs_dir(arguments.runs_dir)
+    )
+    aggregator = Aggregator(arguments.runs_dir, endpoints, idle_exit_s=arguments.idle_exit)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: aggregator.stop())
+    aggregator.serve()
+    return 0

@@ -1,0 +1,141 @@
+"""From what the fold remembers to what a screen shows. Pure; made only when a snapshot is due."""
+
+from typing import Any
+
+from msgspec import structs
+
+from esper_aggregator.state import ProducerState, RunState
+from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.events import RunStarted
+from esper_schemas.heads import HEADS
+from esper_schemas.judgement import trend
+from esper_schemas.snapshot import (
+    LinkHealth,
+    RankState,
+    RunInfo,
+    SanctumSnapshot,
+    SlotsState,
+)
+from esper_schemas.state import HISTORY_METRICS, TamiyoState
+
+_PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__struct_fields__)
+"""What a run's information takes over from its start event as it is."""
+
+
+def project(state: RunState) -> SanctumSnapshot:
+    """The snapshot of a run after the events folded so far."""
+    leader = leading_producer(state)
+    return SanctumSnapshot(
+        events_folded=state.events_folded,
+        run=_run_info(state, leader),
+        tamiyo=TamiyoState() if leader is None else project_tamiyo(leader),
+        ranks=tuple(_rank(producer) for producer in _by_rank(state)),
+        anomalies=tuple(state.anomalies),
+        slots=_slots(state, leader),
+        decisions=tuple(state.decisions),
+        vitals=state.vitals,
+        recent_events=tuple(state.recent_events),
+        link=_link(state),
+    )
+
+
+def leading_producer(state: RunState) -> ProducerState | None:
+    """The producer whose measurements stand for the run: the one of the lowest rank."""
+    return next(iter(_by_rank(state)), None)
+
+
+def _by_rank(state: RunState) -> list[ProducerState]:
+    """Producers by rank, then by name, whatever order they arrived in."""
+    return sorted(state.producers.values(), key=lambda p: (_rank_of(p), p.producer))
+
+
+def _rank_of(producer: ProducerState) -> int:
+    return producer.started.rank if producer.started else 0
+
+
+def project_tamiyo(producer: ProducerState) -> TamiyoState:
+    """The flat state: the last payload's fields, histories, previous gradients, latches, trends."""
+    if not producer.payloads:
+        return TamiyoState()
+    histories = {name: tuple(getattr(p, name) for p in producer.payloads) for name in HISTORY_METRICS}
+    fields: dict[str, Any] = structs.asdict(producer.payloads[-1])
+    fields |= {f"{name}_history": history for name, history in histories.items()}
+    fields |= _previous_grad_norms(producer)
+    return TamiyoState(
+        **fields,
+        trends={name: trend(history, _trend_threshold(name)) for name, history in histories.items()},
+        ppo_data_received=True,
+        ppo_updates_count=producer.updates,
+        last_update=producer.last_update,
+        head_nan_latch=dict(producer.nan_latch),
+        head_inf_latch=dict(producer.inf_latch),
+    )
+
+
+def _trend_threshold(name: str) -> float:
+    return CATALOGUE[name].metric.trend_threshold
+
+
+def _previous_grad_norms(producer: ProducerState) -> dict[str, float | None]:
+    if len(producer.payloads) < 2:
+        return {}
+    previous = producer.payloads[-2]
+    return {f"head_{head}_grad_norm_prev": getattr(previous, f"head_{head}_grad_norm") for head in HEADS}
+
+
+def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
+    started = leader.started if leader else None
+    rollout = leader.rollout if leader else None
+    finished = leader.finished if leader else None
+    facts = RunInfo(
+        run=state.run,
+        started_ns=state.started_ns,
+        last_event_ns=state.last_event_ns,
+        outcome=finished.outcome if finished else None,
+        reason=finished.reason if finished else "",
+        env_steps_total=rollout.env_steps_total if rollout else 0,
+        steps_per_second=rollout.steps_per_second if rollout else None,
+        mean_return=rollout.mean_return if rollout else None,
+        mean_accuracy=rollout.mean_accuracy if rollout else None,
+        mean_return_history=tuple(leader.returns) if leader else (),
+    )
+    if started is None:
+        return facts
+    return structs.replace(facts, **{name: getattr(started, name) for name in _PLAN_FIELDS})
+
+
+def _rank(producer: ProducerState) -> RankState:
+    started, rollout = producer.started, producer.rollout
+    return RankState(
+        producer=producer.producer,
+        epoch=producer.epoch,
+        rank=_rank_of(producer),
+        host=started.host if started else "",
+        pid=started.pid if started else None,
+        events=producer.events,
+        updates=producer.updates,
+        last_event_ns=producer.last_event_ns,
+        steps_per_second=rollout.steps_per_second if rollout else None,
+        update_time_ms=producer.payloads[-1].update_time_ms if producer.payloads else None,
+        outcome=producer.finished.outcome if producer.finished else None,
+    )
+
+
+def _slots(state: RunState, leader: ProducerState | None) -> SlotsState:
+    rollout = leader.rollout if leader else None
+    return SlotsState(
+        stage_counts=rollout.stage_counts if rollout else (),
+        changes=tuple(state.stage_changes),
+    )
+
+
+def _link(state: RunState) -> LinkHealth:
+    return LinkHealth(
+        events=state.events_folded,
+        lag_ms=None if state.lag_ns is None else state.lag_ns / 1e6,
+        gaps=state.gaps,
+        duplicates=state.duplicates,
+        dropped=state.dropped,
+        rejected=state.rejected,
+        unknown=state.unknown,
+    )

@@ -1,0 +1,72 @@
+"""One run being recorded: its log on disk and its folded state, always in step."""
+
+from pathlib import Path
+
+from esper_aggregator.fold import fold
+from esper_aggregator.projection import project
+from esper_aggregator.state import RunState
+from esper_bus.log import LogWriter
+from esper_bus.reading import read_log
+from esper_bus.records import RawRecord
+from esper_schemas.codec import encode_snapshot
+
+
+class Recording:
+    """Appends records to a run's log and folds the same records.
+
+    Opening one folds what the log already holds, so that a restarted aggregator continues where the log
+    ends: the log is the only store of positions, and writing an event and advancing are one act.
+    """
+
+    def __init__(self, run_dir: Path, aggregator_epoch: int) -> None:
+        self.run = run_dir.name
+        self.changed = True
+        self._state = RunState(run=self.run)
+        for record in read_log(run_dir):
+            self._advance(record)
+        self._log = LogWriter(run_dir, self.run, aggregator_epoch, first_position=self.position)
+
+    @property
+    def position(self) -> int:
+        """How many records the log holds."""
+        return self._state.events_folded
+
+    @property
+    def next_seqs(self) -> dict[tuple[str, int], int]:
+        """The next sequence number to expect, per producer and epoch."""
+        return {
+            (producer.producer, epoch): seq
+            for producer in self._state.producers.values()
+            for epoch, seq in producer.next_seq.items()
+        }
+
+    def append(self, record: RawRecord) -> None:
+        """Log one record and fold it. Raises `BusError` if the log cannot be written."""
+        self._log.append(record)
+        self._advance(record)
+
+    def flush(self) -> None:
+        """Hand what was appended to the operating system; only then may it be acknowledged.
+
+        Raises `BusError` if that fails; it may be tried again.
+        """
+        self._log.flush()
+
+    def snapshot(self) -> bytes:
+        """The encoded snapshot of the state."""
+        self.changed = False
+        return encode_snapshot(project(self._state))
+
+    def close(self) -> None:
+        """Finish the log file."""
+        self._log.close()
+
+    def _advance(self, record: RawRecord) -> None:
+        fold(self._state, record.decoded())
+        self.changed = True
+
+
+def newest_run(runs_dir: Path) -> Path | None:
+    """The run directory that was written last, None where there is no run yet."""
+    logs = [path for path in runs_dir.glob("*/log/*.mcap") if path.is_file()]
+    return max(logs, key=lambda path: path.stat().st_mtime).parent.parent if logs else None

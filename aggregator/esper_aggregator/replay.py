@@ -1,0 +1,42 @@
+"""Recorded runs: fold a log from disk, and show its end through the same protocol as a live run."""
+
+from pathlib import Path
+
+from esper_aggregator.fold import fold
+from esper_aggregator.projection import project
+from esper_aggregator.state import RunState
+from esper_bus.reading import read_records, run_name
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.source import Feed
+
+
+def fold_path(path: Path, *, events: int | None = None) -> RunState:
+    """Fold a run directory or a log file, only its first `events` records if given.
+
+    Raises `BusError` if there is nothing at `path` that can be read as a log.
+    """
+    state = RunState(run=run_name(path))
+    for record in read_records(path):
+        if events is not None and state.events_folded >= events:
+            break
+        fold(state, record)
+    return state
+
+
+def snapshot_of(path: Path, *, events: int | None = None) -> SanctumSnapshot:
+    """The snapshot that a recorded run folds to."""
+    return project(fold_path(path, events=events))
+
+
+class LogSource:
+    """Serves the end of a recorded run as a `SnapshotSource`."""
+
+    def __init__(self, path: Path) -> None:
+        self._feed = Feed(snapshot=snapshot_of(path), live=False, origin=str(path))
+
+    def poll(self) -> Feed:
+        """The snapshot at the end of the log."""
+        return self._feed
+
+    def close(self) -> None:
+        """Nothing is held open."""

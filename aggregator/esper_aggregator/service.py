@@ -1,0 +1,131 @@
+"""The aggregator process: receive, log, acknowledge, fold, publish. Top to bottom, one thread."""
+
+import time
+from collections import deque
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+
+from esper_aggregator.recording import Recording, newest_run
+from esper_bus.discovery import AggregatorLock
+from esper_bus.errors import BusError
+from esper_bus.layout import Endpoints
+from esper_bus.records import RawRecord
+from esper_bus.server import BusServer
+
+SNAPSHOT_INTERVAL_S = 0.05
+"""Snapshots go out at 20 Hz at most, and only when something changed or someone has just joined."""
+
+KEEPALIVE_INTERVAL_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Aggregator:
+    """Records every run of one directory and shows them to whoever subscribes.
+
+    Raises `BusError` if another aggregator owns the directory or an endpoint cannot be bound.
+    """
+
+    def __init__(self, runs_dir: Path, endpoints: Endpoints, *, idle_exit_s: float | None = None) -> None:
+        self._runs_dir = runs_dir
+        self._endpoints = endpoints
+        self._idle_exit_s = idle_exit_s
+        self._epoch = 0
+        self._recordings: dict[str, Recording] = {}
+        self._unwritten: deque[RawRecord] = deque()
+        self._trouble = ""
+        self._stopping = False
+        self._published_at = self._spoke_at = self._needed_at = time.monotonic()
+        self._heard_at: int | None = None
+
+    def stop(self) -> None:
+        """Ask the loop to end; safe to call from a signal handler."""
+        self._stopping = True
+
+    def serve(self) -> None:
+        """Serve until told to stop, or until nobody has needed the aggregator for a while."""
+        with AggregatorLock(self._runs_dir), closing(BusServer(self._endpoints, self._expected)) as bus:
+            self._epoch = bus.agg_epoch
+            self._open_newest_run()
+            log.info("aggregator ready", runs_dir=str(self._runs_dir), ingest=self._endpoints.ingest)
+            try:
+                while not (self._stopping or self._idle(bus)):
+                    if self._record(bus.receive(SNAPSHOT_INTERVAL_S)):
+                        bus.acknowledge()
+                    self._publish_if_due(bus)
+                self._publish(bus)
+            finally:
+                self._close()
+
+    def _expected(self, run: str) -> dict[tuple[str, int], int]:
+        """What the bus should expect of a run's producers: what the run's log does not hold yet."""
+        return self._recording(run).next_seqs
+
+    def _open_newest_run(self) -> None:
+        """Have something to show to whoever comes before, or after, the trainer."""
+        run_dir = newest_run(self._runs_dir)
+        if run_dir is not None:
+            self._recording(run_dir.name)
+
+    def _recording(self, run: str) -> Recording:
+        if run not in self._recordings:
+            self._recordings[run] = Recording(self._runs_dir / run, self._epoch)
+        return self._recordings[run]
+
+    def _record(self, records: list[RawRecord]) -> bool:
+        """Write what was received to the logs; whether all of it is safe there, and may be acknowledged.
+
+        While a disk refuses, events wait here; trainers stop sending when their credit is used up.
+        """
+        self._unwritten.extend(records)
+        try:
+            while self._unwritten:
+                self._recording(self._unwritten[0].run).append(self._unwritten[0])
+                self._unwritten.popleft()
+            for recording in self._recordings.values():
+                recording.flush()
+        except BusError as error:
+            self._say_once(str(error))
+            return False
+        self._trouble = ""
+        return True
+
+    def _say_once(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            log.error("nothing is acknowledged until the log can be written", reason=trouble)
+        self._trouble = trouble
+
+    def _publish_if_due(self, bus: BusServer) -> None:
+        now = time.monotonic()
+        joined = bus.wanted()
+        due = now - self._published_at >= SNAPSHOT_INTERVAL_S and self._changed()
+        if joined or due:
+            self._publish(bus, everything=joined)
+        elif now - self._spoke_at >= KEEPALIVE_INTERVAL_S:
+            self._spoke_at = now
+            bus.keepalive()
+
+    def _changed(self) -> bool:
+        return any(recording.changed for recording in self._recordings.values())
+
+    def _publish(self, bus: BusServer, *, everything: bool = False) -> None:
+        self._published_at = self._spoke_at = time.monotonic()
+        for run, recording in self._recordings.items():
+            if everything or recording.changed:
+                bus.publish(run, recording.position, recording.snapshot(), bus.heard_ns(run))
+
+    def _idle(self, bus: BusServer) -> bool:
+        """Whether nobody has needed the aggregator for as long as it was told to wait."""
+        if self._idle_exit_s is None:
+            return False
+        heard = [bus.heard_ns(run) for run in self._recordings]
+        newest = max((at for at in heard if at is not None), default=None)
+        if bus.viewers or newest != self._heard_at:
+            self._heard_at, self._needed_at = newest, time.monotonic()
+        return time.monotonic() - self._needed_at > self._idle_exit_s
+
+    def _close(self) -> None:
+        for recording in self._recordings.values():
+            recording.close()

@@ -1,0 +1,83 @@
+"""What an event costs the aggregator: decode, fold, project, encode; beside a calibrating loop.
+
+python benchmarks/fold.py [--json]
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from esper_aggregator.fold import fold
+from esper_aggregator.projection import project
+from esper_aggregator.state import RunState
+from esper_schemas.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
+from esper_schemas.events import PPOUpdateCompleted, Record
+from esper_schemas.payload import PPOUpdatePayload
+
+REPEATS = 2_000
+
+
+def full_update(number: int) -> PPOUpdateCompleted:
+    """An update with every field measured."""
+    names = PPOUpdatePayload.__struct_fields__
+    values = {name: float(number + index) for index, name in enumerate(names)}
+    return PPOUpdateCompleted(update=number, payload=msgspec.convert(values, PPOUpdatePayload, strict=False))
+
+
+def record(event: PPOUpdateCompleted, seq: int) -> Record:
+    """The event as the log gives it."""
+    return Record(run="r", producer="h:0", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
+
+
+def microseconds(action: Callable[[int], object]) -> float:
+    """The median time of one call."""
+    times = []
+    for n in range(REPEATS):
+        start = time.perf_counter_ns()
+        action(n)
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / 1_000
+
+
+def measure() -> dict[str, float]:
+    """Median microseconds of each step, for one producer with full histories."""
+    raw = encode_event(full_update(1))
+    event = decode_event(raw)
+    assert isinstance(event, PPOUpdateCompleted)
+    records = [record(event, seq) for seq in range(2 * REPEATS)]
+    state = RunState()
+    results = {
+        "calibration: sum(range(100))": microseconds(lambda n: sum(range(100))),
+        "decode event": microseconds(lambda n: decode_event(raw)),
+        "fold": microseconds(lambda n: fold(state, records[n])),
+        "decode + fold": microseconds(
+            lambda n: fold(state, record(decode_event(raw), REPEATS + n))  # type: ignore[arg-type]
+        ),
+        "project": microseconds(lambda n: project(state)),
+    }
+    snapshot = project(state)
+    body = encode_snapshot(snapshot)
+    results["encode snapshot"] = microseconds(lambda n: encode_snapshot(snapshot))
+    results["decode snapshot"] = microseconds(lambda n: decode_snapshot(body))
+    results["snapshot size, bytes"] = len(body)
+    return results
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    results = measure()
+    if parser.parse_args().json:
+        print(json.dumps(results))
+        return
+    for name, value in results.items():
+        print(f"{name:<32} {value:>10,.2f}" + ("" if "bytes" in name else " µs"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""How long a PPO update takes, beside the forward and backward pass of its LSTM alone.
+
+The LSTM alone, run as often as the update runs it, is what no update of this policy can be faster than.
+Both are run in turn, so that what else the machine does hits both; minima and medians are printed.
+
+    python benchmarks/ppo_update.py [--threads 1] [--minibatches 1] [--json]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from esper_trainer.config import TrainingConfig
+from esper_trainer.environment.morph import MorphEnvironment
+from esper_trainer.layout import layout
+from esper_trainer.policy import Tamiyo
+from esper_trainer.ppo import PPO
+from esper_trainer.rollout import Player
+
+CPU = torch.device("cpu")
+
+
+class Work(NamedTuple):
+    """The two things that are compared."""
+
+    lstm: Callable[[], object]
+    update: Callable[[], object]
+
+
+def prepare(config: TrainingConfig) -> Work:
+    """Play one real episode to learn from."""
+    constants = layout(CPU)
+    environment = MorphEnvironment(config.environments, config.size, seed=0, device=CPU)
+    policy = Tamiyo(environment.observation_size, config.hidden_size, seed=0)
+    episode = Player(policy, environment, constants, seed=1).play(lambda: None)
+    ppo = PPO(policy, constants, environment.legality().choices, config)
+    part = config.environments // config.minibatches
+    features = torch.randn(config.size.horizon, part, config.hidden_size, requires_grad=True)
+
+    def lstm() -> None:
+        for _ in range(config.epochs * config.minibatches):
+            hidden, _ = policy.lstm(features)
+            hidden.sum().backward()
+
+    return Work(lstm, lambda: ppo.update(episode.rollout))
+
+
+def measure(work: Work, repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of each, in turn, after two rounds of warming up."""
+    times: dict[str, list[float]] = {"lstm": [], "update": []}
+    for round_ in range(repeats + 2):
+        for name, function in work._asdict().items():
+            began = time.perf_counter()
+            function()
+            if round_ >= 2:
+                times[name].append((time.perf_counter() - began) * 1000.0)
+    return times
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--minibatches", type=int, default=1)
+    parser.add_argument("--environments", type=int, default=64)
+    parser.add_argument("--hidden-size", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    config = TrainingConfig(
+        environments=arguments.environments,
+        hidden_size=arguments.hidden_size,
+        minibatches=arguments.minibatches,
+        target_kl=0.0,
+    )
+    times = measure(prepare(config), arguments.repeats)
+    result = {
+        "torch": torch.__version__,
+        "load": os.getloadavg()[0],
+        **vars(arguments),
+        **{f"{name}_min_ms": min(values) for name, values in times.items()},
+        **{f"{name}_median_ms": statistics.median(values) for name, values in times.items()},
+        "ratio_of_minima": min(times["update"]) / min(times["lstm"]),
+        "ratio_of_medians": statistics.median(times["update"]) / statistics.median(times["lstm"]),
+    }
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+        return
+    for name, value in result.items():
+        print(f"{name:<20} {value:.3f}" if isinstance(value, float) else f"{name:<20} {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""A file that only grows, and never keeps half of what one call appended."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+class AppendFile:
+    """A new file; `size` is how many bytes of it are good.
+
+    Raises `OSError` where the file cannot be made, `FileExistsError` if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.size = 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o644)
+
+    def append(self, data: bytes) -> None:
+        """Write all of `data`. Raises `OSError` and leaves the file as it was if that fails."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError:
+            self._restore()
+            raise
+        self.size += len(data)
+
+    def sync(self) -> None:
+        """Force what was written to the disk. Raises `OSError`."""
+        _datasync(self._fd)
+
+    def close(self) -> None:
+        """Close the file; it stays as it is."""
+        os.close(self._fd)
+
+    def _restore(self) -> None:
+        with contextlib.suppress(OSError):  # then the reader meets a torn end, which it reports
+            os.lseek(self._fd, self.size, os.SEEK_SET)
+            os.ftruncate(self._fd, self.size)
+
+
+_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync

@@ -1,0 +1,82 @@
+"""The events of one stream that may still have to be sent: the recent in memory, all in the spool."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from esper_bus.limits import RING_BYTES, RING_EVENTS
+from esper_bus.records import Entry
+
+ReadSpool = Callable[[int, int, int], list[Entry]]
+"""Reads events as `EventStore.fetch` does; empty where it has none."""
+
+
+class Backlog:
+    """Keeps the last events, and those that are neither in the spool nor acknowledged."""
+
+    def __init__(self, read_spool: ReadSpool) -> None:
+        self._read_spool = read_spool
+        self._recent: deque[Entry] = deque()
+        self._recent_bytes = 0
+        self._held_bytes = 0
+        self._next = 0
+        self._safe = 0  # all before are in the spool or acknowledged
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next event."""
+        return self._next
+
+    @property
+    def held_count(self) -> int:
+        """How many events exist nowhere but in this memory."""
+        return self._next - self._safe
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the events that exist nowhere but in this memory."""
+        return self._held_bytes
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Add the next events."""
+        size = sum(len(entry.data) for entry in entries)
+        self._recent.extend(entries)
+        self._recent_bytes += size
+        self._held_bytes += size
+        self._next += len(entries)
+
+    def held(self) -> list[Entry]:
+        """The events that exist nowhere but in this memory."""
+        return list(islice(self._recent, len(self._recent) - self.held_count, None))
+
+    def mark_safe(self, end: int) -> None:
+        """The events before `end` are in the spool or acknowledged."""
+        count = min(end, self._next) - self._safe
+        if count <= 0:
+            return
+        self._held_bytes -= sum(len(entry.data) for entry in self.held()[:count])
+        self._safe += count
+        while len(self._recent) > self.held_count and self._is_full():
+            self._recent_bytes -= len(self._recent.popleft().data)
+
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
+        """Consecutive events from `first` on, or from the first one after it that still exists."""
+        start = self._next - len(self._recent)
+        if first < start:
+            entries = self._read_spool(first, max_events, max_bytes)
+            if entries and entries[0].seq < start:
+                return entries
+        return self._from_memory(max(0, first - start), max_events, max_bytes)
+
+    def _from_memory(self, index: int, max_events: int, max_bytes: int) -> list[Entry]:
+        entries: list[Entry] = []
+        size = 0
+        for entry in islice(self._recent, index, index + max_events):
+            size += len(entry.data)
+            if entries and size > max_bytes:
+                break
+            entries.append(entry)
+        return entries
+
+    def _is_full(self) -> bool:
+        return len(self._recent) > RING_EVENTS or self._recent_bytes > RING_BYTES

@@ -1,0 +1,70 @@
+"""Finds the aggregator of a runs directory, and starts one where there is none."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import zmq
+
+from esper_bus.errors import BusError
+from esper_bus.layout import Endpoints, for_runs_dir
+from esper_bus.lock import AggregatorLock, aggregator_alive, local_runs_dirs
+from esper_bus.snapshots import TOPIC
+from esper_bus.sockets import Context, snapshot_client
+
+__all__ = ["AggregatorLock", "aggregator_alive", "answers", "local_runs_dirs", "start_aggregator"]
+
+LOG_NAME = "aggregator.log"
+_ASK_S = 0.25
+
+
+def answers(endpoints: Endpoints, timeout_s: float) -> bool:
+    """Whether an aggregator says anything at these addresses within some seconds."""
+    context: Context = zmq.Context()
+    try:
+        socket = snapshot_client(context)
+        socket.connect(endpoints.snapshots)
+        socket.subscribe(TOPIC)
+        return bool(socket.poll(int(timeout_s * 1000)))
+    finally:
+        context.destroy(linger=0)
+
+
+def start_aggregator(runs_dir: Path, idle_exit_s: float, timeout_s: float = 10.0) -> None:
+    """Start an aggregator in the background and wait until it answers; fine if one does already.
+
+    Raises `BusError` with the end of its log if it does not.
+    """
+    endpoints = for_runs_dir(runs_dir)
+    deadline = time.monotonic() + timeout_s
+    if aggregator_alive(runs_dir) and answers(endpoints, timeout_s):
+        return
+    process = _spawn(runs_dir, idle_exit_s)
+    while not answers(endpoints, _ASK_S):
+        # It may have found that another one, started at the same moment, was faster.
+        gone = process.poll() is not None and not aggregator_alive(runs_dir)
+        if gone or time.monotonic() > deadline:
+            raise BusError(_not_started(runs_dir))
+
+
+def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "esper_aggregator"]
+    command += ["--runs-dir", str(runs_dir), "--idle-exit", str(idle_exit_s)]
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        with (runs_dir / LOG_NAME).open("ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+    except OSError as error:
+        raise BusError(
+            f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose another "
+            "place with --runs-dir."
+        ) from error
+
+
+def _not_started(runs_dir: Path) -> str:
+    path = runs_dir / LOG_NAME
+    lines = path.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    return f"The aggregator did not start: {lines[-1]} (see {path})."

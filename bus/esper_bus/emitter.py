@@ -1,0 +1,166 @@
+"""What a training loop uses: `emit` an event, and never wait for a disk, a socket or a person."""
+
+import atexit
+import os
+import time
+import weakref
+from pathlib import Path
+
+import msgspec
+
+from esper_bus.complaints import Complaints
+from esper_bus.emit_queue import EmitQueue
+from esper_bus.errors import BusError
+from esper_bus.layout import RunPaths
+from esper_bus.names import check_name, new_epoch
+from esper_bus.recorder import Recorder
+from esper_bus.records import StreamKey
+from esper_bus.spool import SpoolWriter
+from esper_schemas.codec import encode_event
+from esper_schemas.events import Event
+
+MAX_EVENTS = 65_536
+"""Events that wait in memory at most, while they can be neither written nor delivered."""
+MAX_BYTES = 64 * 1024 * 1024
+CLOSE_S = 2.0
+_SPOOL_CLOSE_S = 0.5
+"""The spool gets this long to be written, however short the wait for an aggregator is."""
+
+
+class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the events of one emitter.
+
+    `emitted` counts calls of `emit`, `dropped` those among them that could not be kept. `spooled` and
+    `acknowledged` count events in the spool and in the aggregator's log, together with the
+    `EventsDropped` that report losses. `problem` is what is wrong now, in one sentence.
+    """
+
+    emitted: int = 0
+    spooled: int = 0
+    acknowledged: int = 0
+    dropped: int = 0
+    errors: int = 0
+    spool: str = ""
+    problem: str = ""
+
+
+class Emitter:
+    """Writes the events of one process of a run to its spool, and sends them to an aggregator.
+
+    Without `ingest`, the aggregator's address, it only writes. Raises `BusError` where no spool can be
+    made; afterwards nothing that happens to disk or network reaches the caller. A forked child
+    inherits an emitter that does nothing.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        producer: str,
+        run_dir: Path,
+        ingest: str | None = None,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.epoch = new_epoch()
+        key = StreamKey(check_name("run", run), check_name("producer", producer), self.epoch)
+        self._queue = EmitQueue(max_events, max_bytes)
+        spool = _open_spool(RunPaths(run_dir), key)
+        self._spool = spool.path
+        self._complaints = Complaints(run=run, producer=producer)
+        self._recorder = Recorder(key, self._queue, spool, ingest)
+        self._disabled = False
+        self._recorder.start()
+        _emitters.add(self)
+
+    def emit(self, event: Event) -> None:
+        """Take an event as it is now. Never blocks, never raises; what cannot be kept is counted."""
+        if self._disabled:
+            return
+        emitted_ns = time.time_ns()
+        try:
+            data = encode_event(event)
+        except Exception as error:
+            self._queue.drop(type(event).__name__, emitted_ns)
+            self._complaints.warn("an event cannot be encoded", error=repr(error))
+            return
+        self._queue.put(type(event).__name__, emitted_ns, data)
+        if self._queue.idle:
+            self._queue.idle = False
+            self._recorder.wake()
+
+    @property
+    def stats(self) -> EmitterReport:
+        """What became of the events so far."""
+        return EmitterReport(
+            emitted=self._queue.offered,
+            spooled=self._recorder.spooled,
+            acknowledged=self._recorder.acknowledged,
+            dropped=self._queue.dropped,
+            errors=self._recorder.errors,
+            spool=str(self._spool),
+            problem=self._recorder.problem,
+        )
+
+    def close(self, timeout: float = CLOSE_S) -> EmitterReport:
+        """Write what is left, wait at most `timeout` seconds for acknowledgements, say goodbye.
+
+        Does not wait if no aggregator is there. What was not acknowledged stays in the spool.
+        """
+        if self._disabled or self._queue.closed:
+            return self.stats
+        self._queue.closed = True
+        deadline = time.monotonic() + timeout
+        self._recorder.stop(deadline)
+        self._recorder.join(max(timeout, _SPOOL_CLOSE_S))
+        _emitters.discard(self)
+        return self.stats
+
+    def disable(self) -> None:
+        """Do nothing from now on: this is a forked copy, whose thread stayed with the parent."""
+        self._disabled = True
+
+
+class NullEmitter:
+    """Takes events and forgets them, where an `Emitter` is expected and none is wanted."""
+
+    epoch = 0
+
+    def emit(self, event: Event) -> None:
+        """Do nothing."""
+
+    @property
+    def stats(self) -> EmitterReport:
+        """Nothing was emitted."""
+        return EmitterReport()
+
+    def close(self, timeout: float = CLOSE_S) -> EmitterReport:
+        """Nothing was emitted."""
+        return EmitterReport()
+
+
+def _open_spool(paths: RunPaths, key: StreamKey) -> SpoolWriter:
+    try:
+        return SpoolWriter(paths, key)
+    except OSError as error:
+        raise BusError(
+            f"Cannot write to {paths.spool_dir} ({error.strerror}); make it writable and free "
+            "space, or choose another place with --runs-dir."
+        ) from error
+
+
+_emitters: "weakref.WeakSet[Emitter]" = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for emitter in list(_emitters):
+        emitter.close()
+
+
+def _disable_all() -> None:
+    for emitter in list(_emitters):
+        emitter.disable()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_disable_all)

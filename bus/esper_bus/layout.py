@@ -1,0 +1,136 @@
+"""Where things are: the files of a run and the addresses of an aggregator. Opens no socket."""
+
+import hashlib
+import ipaddress
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from esper_bus.errors import BusError
+from esper_bus.names import epoch_hex, file_part
+
+IPC_PATH_LIMIT = 107
+"""Bytes that fit into the address of a Unix socket, without its final zero."""
+DEFAULT_TCP_PORT = 5556
+
+
+def default_runs_dir() -> Path:
+    """Where runs are kept unless a command says otherwise: `$ESPER_RUNS_DIR`, or `runs` right here."""
+    return Path(os.environ.get("ESPER_RUNS_DIR") or "runs")
+
+
+class RunPaths(NamedTuple):
+    """The files of one run."""
+
+    run_dir: Path
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where the trainers of the run write."""
+        return self.run_dir / "spool"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where the aggregator writes."""
+        return self.run_dir / "log"
+
+    def spool_file(self, producer: str, epoch: int) -> Path:
+        """The spool of one start of one producer."""
+        return self.spool_dir / f"{file_part(producer)}-{epoch_hex(epoch)}.mcap"
+
+    def log_file(self, agg_epoch: int, number: int) -> Path:
+        """One of the files that one start of an aggregator writes, numbered from 0."""
+        return self.log_dir / f"{epoch_hex(agg_epoch)}-{number}.mcap"
+
+
+class Endpoints(NamedTuple):
+    """The two addresses of an aggregator: where events go in and where snapshots come out."""
+
+    ingest: str
+    snapshots: str
+
+
+def for_runs_dir(runs_dir: Path) -> Endpoints:
+    """The addresses of the aggregator of this runs directory, on this machine."""
+    return _ipc(runtime_dir(runs_dir))
+
+
+def runtime_dir(runs_dir: Path) -> Path:
+    """The private directory for the sockets of one runs directory; not made here."""
+    digest = hashlib.sha256(os.fsencode(runs_dir.resolve())).hexdigest()[:16]
+    return runtime_base() / digest
+
+
+def runtime_base() -> Path:
+    """The private directory of this user for the sockets of all aggregators."""
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    if session and Path(session).is_dir() and _fits(Path(session) / "esper" / ("0" * 16)):
+        return Path(session) / "esper"
+    return Path("/tmp") / f"esper-{os.getuid()}"
+
+
+def make_private_dir(directory: Path) -> Path:
+    """Make a directory that only this user can enter. Raises `BusError` if it cannot be had."""
+    try:
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+    except OSError as error:
+        raise BusError(
+            f"Cannot make {directory} for the sockets ({error.strerror}); set XDG_RUNTIME_DIR to "
+            "a directory that you own."
+        ) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise BusError(
+            f"{directory} is open to other users and cannot hold sockets; remove it, make it "
+            "private with `chmod 700`, or choose another."
+        )
+    return directory
+
+
+def parse(url: str) -> Endpoints:
+    """The addresses behind `ipc:///directory` or `tcp://127.0.0.1:5556` (snapshots: port + 1).
+
+    Raises `BusError` for anything else, and for tcp beyond this machine, which would need keys.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "ipc" and not parts.netloc and len(parts.path) > 1:
+        return _ipc(Path(parts.path))
+    if parts.scheme == "tcp":
+        return _tcp(url, parts)
+    raise BusError(f"{url!r} is not an address; use ipc:///directory or tcp://127.0.0.1:5556.")
+
+
+def ipc_path(address: str) -> Path | None:
+    """The socket file of an ipc address, None for other addresses."""
+    return Path(address.removeprefix("ipc://")) if address.startswith("ipc://") else None
+
+
+def _ipc(directory: Path) -> Endpoints:
+    if not _fits(directory):
+        raise BusError(
+            f"{directory} is too long for a socket address; choose a directory of at most "
+            f"{IPC_PATH_LIMIT - len('/snapshots')} bytes."
+        )
+    return Endpoints(f"ipc://{directory}/ingest", f"ipc://{directory}/snapshots")
+
+
+def _fits(directory: Path) -> bool:
+    return len(os.fsencode(directory / "snapshots")) <= IPC_PATH_LIMIT
+
+
+def _tcp(url: str, parts: SplitResult) -> Endpoints:
+    try:
+        host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise BusError(f"{url!r} is not an address; use tcp://127.0.0.1:5556.") from None
+    if not loopback:
+        raise BusError(
+            f"{url} is not on this machine and unencrypted tcp is refused there; use "
+            f"tcp://127.0.0.1:{port}, if need be through an ssh tunnel."
+        )
+    shown = f"[{host}]" if ":" in host else host.replace("localhost", "127.0.0.1")
+    return Endpoints(f"tcp://{shown}:{port}", f"tcp://{shown}:{port + 1}")

@@ -1,0 +1,25 @@
+"""The numbers that both ends of the bus keep to."""
+
+RING_EVENTS = 4096
+"""Recent events that a trainer keeps in memory for sending them again."""
+RING_BYTES = 16 * 1024 * 1024
+CREDIT_EVENTS = 4096
+"""Events that a trainer may have on the way before the aggregator acknowledges."""
+CREDIT_BYTES = 4 * 1024 * 1024
+BATCH_EVENTS = 512
+"""Events in one message."""
+BATCH_BYTES = 512 * 1024
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""A larger event is refused where it is emitted, so that it can never block a stream."""
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""A larger message closes the connection that it came from."""
+MAX_STREAMS = 10_000
+"""Streams that one aggregator keeps track of."""
+CHUNK_BYTES = 1024 * 1024
+"""Size at which a chunk of a file is closed even before a flush."""
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+"""A longer record in a file is damage."""
+LOG_FILE_BYTES = 256 * 1024 * 1024
+"""Size at which the log goes on in a new file."""
+SYNC_S = 1.0
+"""Written data is forced to the disk at most this often."""

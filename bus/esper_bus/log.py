@@ -1,0 +1,103 @@
+"""The aggregator's log of one run: what is in it is acknowledged, and nothing else is."""
+
+import time
+from pathlib import Path
+
+from esper_bus.errors import BusError
+from esper_bus.files import next_ordinal
+from esper_bus.layout import RunPaths
+from esper_bus.limits import LOG_FILE_BYTES, SYNC_S
+from esper_bus.mcap_writer import McapWriter
+from esper_bus.names import epoch_hex
+from esper_bus.records import RawRecord, StreamKey
+from esper_bus.streams import FileMeta, open_channel, write_meta
+
+_MAX_CHANNELS = 60_000  # the format numbers them with 16 bits
+
+
+class LogWriter:
+    """Appends the events of one run to files of at most 256 MiB, made when they are needed.
+
+    `directory` is the run's directory; `position` counts the events of the run's log, from
+    `first_position` on. Only the one aggregator that holds the lock may write.
+    """
+
+    def __init__(self, directory: Path, run: str, agg_epoch: int, first_position: int) -> None:
+        self.position = first_position
+        self._paths = RunPaths(directory)
+        self._run = run
+        self._agg_epoch = agg_epoch
+        self._number = 0
+        self._writer: McapWriter | None = None
+        self._channels: dict[StreamKey, int] = {}
+        self._schema = 0
+        self._synced_at = time.monotonic()
+
+    def append(self, record: RawRecord) -> None:
+        """Add an event; it is safe once `flush` has returned. Raises `BusError`."""
+        writer = self._writer or self._begin_file()
+        channel = self._channels.get(record.stream)
+        if channel is None:
+            channel = open_channel(writer, self._schema, record.stream, record.seq)
+            self._channels[record.stream] = channel
+        writer.message(channel, record.seq, record.received_ns, record.emitted_ns, record.data)
+        self.position += 1
+
+    def flush(self) -> None:
+        """Write what was appended. Raises `BusError`; nothing is lost then, it may be tried again."""
+        if self._writer is None:
+            return
+        try:
+            self._writer.flush()
+            self._sync_sometimes(self._writer)
+            if self._is_full(self._writer):
+                self._end_file(self._writer)
+        except OSError as error:
+            raise BusError(_cannot_write(self._writer.path, error)) from error
+
+    def close(self) -> None:
+        """Write what was appended and finish the file. Raises `BusError`."""
+        if self._writer is None:
+            return
+        try:
+            self._end_file(self._writer)
+        except OSError as error:
+            raise BusError(_cannot_write(self._paths.log_dir, error)) from error
+
+    def _begin_file(self) -> McapWriter:
+        path = self._paths.log_file(self._agg_epoch, self._number)
+        meta = FileMeta(
+            kind="log",
+            run=self._run,
+            writer_epoch=epoch_hex(self._agg_epoch),
+            created_ns=time.time_ns(),
+            ordinal=next_ordinal(self._paths.run_dir),
+            first_position=self.position,
+        )
+        try:
+            writer = McapWriter(path, compress=True)
+        except OSError as error:
+            raise BusError(_cannot_write(path, error)) from error
+        self._schema = write_meta(writer, meta)
+        self._writer = writer
+        return writer
+
+    def _sync_sometimes(self, writer: McapWriter) -> None:
+        now = time.monotonic()
+        if now - self._synced_at >= SYNC_S:
+            self._synced_at = now
+            writer.sync()
+
+    def _is_full(self, writer: McapWriter) -> bool:
+        return writer.size >= LOG_FILE_BYTES or writer.channels >= _MAX_CHANNELS
+
+    def _end_file(self, writer: McapWriter) -> None:
+        writer.flush()
+        self._writer = None
+        self._number += 1
+        self._channels.clear()
+        writer.close()
+
+
+def _cannot_write(path: Path, error: OSError) -> str:
+    return f"Cannot write {path} ({error.strerror}); free space or make it writable."

@@ -1,0 +1,190 @@
+"""Reads MCAP files of this project: the clean beginning, and where it ends and why.
+
+Stricter than the format, so that no flipped bit passes unseen: every chunk needs its checksum, and a
+record that the writer does not write is damage.
+"""
+
+import contextlib
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+import zstandard
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import Channel, Chunk, Header
+from mcap.writer import MCAP0_MAGIC
+
+from esper_bus.limits import MAX_RECORD_BYTES
+
+_HEAD = struct.Struct("<BQ")  # opcode, length
+_MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log_time, publish_time
+_DATA_END_LENGTH = 4
+_INDEX = struct.Struct("<HI")  # channel, bytes that follow
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A place in a file from which on it cannot be read, and what is wrong there."""
+
+    file: str
+    offset: int
+    what: str
+
+
+OnDamage = Callable[[Damage], None]
+
+
+class FileMessage(NamedTuple):
+    """One message of a file; times are nanoseconds since 1970."""
+
+    channel: Channel
+    sequence: int
+    log_time: int
+    publish_time: int
+    data: bytes
+
+
+class _DamagedError(Exception):
+    """What is wrong with the record that is being read."""
+
+
+class _EndError(Exception):
+    """There is nothing more to read."""
+
+
+def ignore_damage(damage: Damage) -> None:
+    """For readers that only want what is intact."""
+
+
+def read_messages(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[FileMessage]:
+    """The messages before the first damage; a file that is still being written ends cleanly.
+
+    Raises `OSError` if the file cannot be opened, nothing for its content.
+    """
+    with path.open("rb") as file:
+        yield from read_open_file(file, str(path), on_damage)
+
+
+def read_open_file(file: BinaryIO, name: str, on_damage: OnDamage = ignore_damage) -> Iterator[FileMessage]:
+    """As `read_messages`, from a file that is open at its beginning."""
+    channels: dict[int, Channel] = {}
+    for offset, content in _chunks(file, name, on_damage):
+        try:
+            messages = list(_parse_chunk(content, channels))
+        except Exception as error:  # whatever bytes can do to a parser
+            on_damage(Damage(name, offset, f"a chunk that makes no sense ({error!r})"))
+            return
+        yield from messages
+
+
+def messages_from(file: BinaryIO, offset: int, channels: dict[int, Channel]) -> Iterator[FileMessage]:
+    """The messages from the chunk on that begins at `offset`, before the end or the first damage."""
+    file.seek(offset)
+    with contextlib.suppress(Exception):  # the end, or whatever bytes can do to a parser
+        while True:
+            content = _read_record(file)
+            if content is not None:
+                yield from list(_parse_chunk(content, channels))
+
+
+def _chunks(file: BinaryIO, name: str, on_damage: OnDamage) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    try:
+        _read_magic(file)
+        while True:
+            offset = file.tell()
+            content = _read_record(file)
+            if content is not None:
+                yield offset, content
+    except _EndError:
+        return
+    except GeneratorExit:
+        raise
+    except Exception as error:  # whatever bytes can do to a parser
+        what = str(error) if isinstance(error, _DamagedError) else f"unreadable ({error!r})"
+        on_damage(Damage(name, offset, what))
+
+
+def _read_magic(file: BinaryIO) -> None:
+    magic = file.read(len(MCAP0_MAGIC))
+    if not magic:
+        raise _EndError
+    if magic != MCAP0_MAGIC:
+        raise _DamagedError("not an MCAP file")
+
+
+def _read_record(file: BinaryIO) -> bytes | None:
+    """The content of the next record if it is a chunk, None for a record without events."""
+    head = file.read(_HEAD.size)
+    if not head:
+        raise _EndError
+    if len(head) < _HEAD.size:
+        raise _DamagedError("the last write was cut short")
+    opcode, length = _HEAD.unpack(head)
+    if length > MAX_RECORD_BYTES:
+        raise _DamagedError(f"a record of impossible length {length}")
+    body = file.read(length)
+    if len(body) < length:
+        raise _DamagedError("the last write was cut short")
+    if opcode == Opcode.CHUNK:
+        return _chunk_content(body)
+    if opcode == Opcode.DATA_END and length == _DATA_END_LENGTH:
+        raise _EndError
+    if not (_is_header(opcode, body) or _is_index(opcode, body)):
+        raise _DamagedError(f"an unexpected record {opcode:#x}")
+    return None
+
+
+def _is_header(opcode: int, body: bytes) -> bool:
+    stream = ReadDataStream(io.BytesIO(body))
+    return opcode == Opcode.HEADER and bool(Header.read(stream)) and stream.count == len(body)
+
+
+def _is_index(opcode: int, body: bytes) -> bool:
+    """A chunk whose kind was changed to that of an index must not pass as one."""
+    if opcode != Opcode.MESSAGE_INDEX or len(body) < _INDEX.size:
+        return False
+    return bool(_INDEX.unpack_from(body)[1] == len(body) - _INDEX.size)
+
+
+def _chunk_content(body: bytes) -> bytes:
+    stream = ReadDataStream(io.BytesIO(body))
+    chunk = Chunk.read(stream)
+    if stream.count != len(body):  # a wrong length would swallow the records behind it
+        raise _DamagedError("a chunk with a wrong length")
+    content = _decompressed(chunk)
+    if zlib.crc32(content) != chunk.uncompressed_crc:
+        raise _DamagedError("a chunk with a wrong checksum")
+    return content
+
+
+def _decompressed(chunk: Chunk) -> bytes:
+    if chunk.compression == "":
+        return chunk.data
+    if chunk.compression != "zstd":
+        raise _DamagedError(f"an unknown compression {chunk.compression!r}")
+    size = zstandard.frame_content_size(chunk.data)
+    if not 0 <= size <= MAX_RECORD_BYTES:
+        raise _DamagedError(f"a chunk of impossible size {size}")
+    return zstandard.decompress(chunk.data)
+
+
+def _parse_chunk(content: bytes, channels: dict[int, Channel]) -> Iterator[FileMessage]:
+    at, size = 0, len(content)
+    while at < size:
+        opcode, length = _HEAD.unpack_from(content, at)
+        at += _HEAD.size
+        if at + length > size:
+            raise _DamagedError("a message cut short")
+        if opcode == Opcode.MESSAGE:
+            number, sequence, log_time, publish_time = _MESSAGE.unpack_from(content, at)
+            data = content[at + _MESSAGE.size : at + length]
+            yield FileMessage(channels[number], sequence, log_time, publish_time, data)
+        elif opcode == Opcode.CHANNEL:
+            channel = Channel.read(ReadDataStream(io.BytesIO(content[at : at + length])))
+            channels[channel.id] = channel
+        at += length

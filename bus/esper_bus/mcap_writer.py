@@ -1,0 +1,150 @@
+"""Writes MCAP files so that a kill at any moment leaves everything flushed, and nothing else.
+
+The format is <https://mcap.dev/spec>. The records are those of the `mcap` library; its `Writer` is
+not used because it loses what it held when a write fails, keeps Python objects for every chunk for as
+long as the file is open, and cannot choose the compression level.
+"""
+
+import struct
+import zlib
+from collections import Counter
+from pathlib import Path
+
+from mcap.opcode import Opcode
+from mcap.records import Channel, DataEnd, Footer, Header, Schema, Statistics
+from mcap.writer import MCAP0_MAGIC
+
+from esper_bus.append_file import AppendFile
+from esper_bus.chunk import BuiltChunk, ChunkBuilder, encode_record
+from esper_bus.limits import CHUNK_BYTES
+
+PROFILE = "esper"
+MAX_INDEXED_CHUNKS = 100_000
+"""A file with more chunks gets no index, so that a spool of weeks does not fill the memory."""
+
+
+class McapWriter:
+    """One new MCAP file. Raises `OSError` where the file cannot be made."""
+
+    def __init__(self, path: Path, *, compress: bool) -> None:
+        self._file = AppendFile(path)
+        self._compress = compress
+        self._head = MCAP0_MAGIC + encode_record(Header(PROFILE, PROFILE))
+        self._open = ChunkBuilder(compress=compress)
+        self._built: list[BuiltChunk] = []
+        self._descriptions: list[Schema | Channel] = []
+        self._ids: Counter[type] = Counter()
+        self._messages: Counter[int] = Counter()
+        self._index = bytearray()
+        self._chunks = 0
+        self._first_time, self._last_time = (1 << 64) - 1, 0
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    @property
+    def size(self) -> int:
+        """Bytes that were flushed."""
+        return self._file.size
+
+    @property
+    def channels(self) -> int:
+        """How many channels there are."""
+        return self._ids[Channel]
+
+    def schema(self, name: str, data: bytes) -> int:
+        """Describe messages by a JSON Schema; returns its number."""
+        self._ids[Schema] += 1
+        self._describe(Schema(self._ids[Schema], data, "jsonschema", name))
+        return self._ids[Schema]
+
+    def channel(self, topic: str, encoding: str, schema: int, metadata: dict[str, str]) -> int:
+        """Open a channel for messages; returns its number."""
+        self._ids[Channel] += 1
+        self._describe(Channel(self._ids[Channel], topic, encoding, metadata, schema))
+        return self._ids[Channel]
+
+    def message(self, channel: int, sequence: int, log_time: int, publish_time: int, data: bytes) -> None:
+        """Add a message; it is in the file once `flush` has returned."""
+        self._open.message(channel, sequence, log_time, publish_time, data)
+        if self._open.size >= CHUNK_BYTES:
+            self._end_chunk()
+
+    def flush(self) -> None:
+        """Write what was added. Raises `OSError`; nothing is lost then, `flush` may be tried again."""
+        self._end_chunk()
+        if not self._built:
+            return
+        head = b"" if self.size else self._head
+        offset = self.size + len(head)
+        data = [chunk.data() for chunk in self._built]
+        self._file.append(b"".join((head, *data)))
+        for chunk, written in zip(self._built, data, strict=True):
+            self._count(chunk, offset)
+            offset += len(written)
+        self._built.clear()
+
+    def rollback(self) -> None:
+        """Forget the messages that were added since the last flush."""
+        self._open = ChunkBuilder(compress=self._compress)
+        self._built.clear()
+
+    def sync(self) -> None:
+        """Force what was flushed to the disk. Raises `OSError`."""
+        self._file.sync()
+
+    def close(self) -> None:
+        """Flush, finish the file with its index, and close it. Raises `OSError` if it is unfinished."""
+        try:
+            self.flush()
+            self._file.append(self._ending())
+            self._file.sync()
+        finally:
+            self._file.close()
+
+    def _describe(self, record: Schema | Channel) -> None:
+        self._descriptions.append(record)
+        self._open.add(record)
+
+    def _end_chunk(self) -> None:
+        if self._open.size:
+            self._built.append(self._open.build())
+            self._open = ChunkBuilder(compress=self._compress)
+
+    def _count(self, chunk: BuiltChunk, offset: int) -> None:
+        self._chunks += 1
+        self._messages.update(chunk.messages)
+        if chunk.messages:
+            self._first_time = min(self._first_time, chunk.record.message_start_time)
+            self._last_time = max(self._last_time, chunk.record.message_end_time)
+        if self._chunks <= MAX_INDEXED_CHUNKS:
+            self._index += chunk.index_record(offset)
+
+    def _ending(self) -> bytes:
+        data_end = encode_record(DataEnd(0))
+        summary = self._summary()
+        place = (self.size + len(data_end), 0)
+        crc = zlib.crc32(summary + struct.pack("<BQQQ", Opcode.FOOTER, 20, *place))
+        return data_end + summary + encode_record(Footer(*place, crc)) + MCAP0_MAGIC
+
+    def _summary(self) -> bytes:
+        parts = [encode_record(record) for record in self._descriptions]
+        parts.append(encode_record(self._statistics()))
+        if self._chunks <= MAX_INDEXED_CHUNKS:
+            parts.append(bytes(self._index))
+        return b"".join(parts)
+
+    def _statistics(self) -> Statistics:
+        return Statistics(
+            attachment_count=0,
+            channel_count=self._ids[Channel],
+            channel_message_counts=dict(self._messages),
+            chunk_count=self._chunks,
+            message_count=self._messages.total(),
+            message_end_time=self._last_time,
+            message_start_time=self._first_time if self._messages else 0,
+            metadata_count=0,
+            schema_count=self._ids[Schema],
+        )

@@ -1,0 +1,108 @@
+"""Makes one stream of events out of the files of a run, each event once."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from esper_bus.files import RunFiles
+from esper_bus.mcap_reader import Damage, OnDamage, read_messages
+from esper_bus.records import RawRecord, StreamKey
+from esper_bus.streams import META_TOPIC, StreamChannel
+
+
+class Merge:
+    """The events of some files; after reading them it says what was wrong with their numbers.
+
+    `gaps` counts missing events per stream, `duplicates` events that the log has more than once.
+    """
+
+    def __init__(self, files: RunFiles, on_damage: OnDamage) -> None:
+        self.gaps: Counter[StreamKey] = Counter()
+        self.duplicates: Counter[StreamKey] = Counter()
+        self._files = files
+        self._on_damage = on_damage
+        self._expect: dict[StreamKey, int] = {}
+
+    def records(self) -> Iterator[RawRecord]:
+        """The log in its order, its holes filled from the spools, then the rest of the spools.
+
+        What only the spools have comes by time; a stream is always in its own order.
+        """
+        spools = self._open_spools()
+        for path in self._files.logs:
+            for record in read_stream_file(path, self._on_damage):
+                yield from self._logged(record, spools)
+        rests = [self._spooled(spool, None) for spool in spools.values()]
+        yield from heapq.merge(*rests, key=_emitted_ns)
+
+    def _logged(self, record: RawRecord, spools: "dict[StreamKey, _Ahead]") -> Iterator[RawRecord]:
+        key = record.stream
+        expect = self._expect.setdefault(key, 0 if self._files.whole else record.seq)
+        if record.seq < expect:
+            self.duplicates[key] += 1
+            return
+        if record.seq > expect and key in spools:
+            yield from self._spooled(spools[key], record.seq)
+        yield self._take(record)
+
+    def _spooled(self, spool: "_Ahead", end: int | None) -> Iterator[RawRecord]:
+        for record in spool.until(end):
+            if record.seq >= self._expect.get(record.stream, 0):
+                yield self._take(record)
+
+    def _take(self, record: RawRecord) -> RawRecord:
+        key = record.stream
+        missing = record.seq - self._expect.get(key, 0)
+        if missing:
+            self.gaps[key] += missing
+        self._expect[key] = record.seq + 1
+        return record
+
+    def _open_spools(self) -> "dict[StreamKey, _Ahead]":
+        spools: dict[StreamKey, list[Iterator[RawRecord]]] = {}
+        for path in self._files.spools:
+            spool = _Ahead(read_stream_file(path, self._on_damage))
+            if spool.head is not None:
+                spools.setdefault(spool.head.stream, []).append(spool.until(None))
+        return {key: _Ahead(heapq.merge(*files, key=_seq)) for key, files in spools.items()}
+
+
+class _Ahead:
+    """Records of which the next one, `head`, can be seen without taking it."""
+
+    def __init__(self, records: Iterator[RawRecord]) -> None:
+        self._records = records
+        self.head = next(records, None)
+
+    def until(self, end: int | None) -> Iterator[RawRecord]:
+        """Take the records before number `end`, all of them for None."""
+        while self.head is not None and (end is None or self.head.seq < end):
+            record, self.head = self.head, next(self._records, None)
+            yield record
+
+
+def read_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
+    """The events of one file before the first damage, as they stand in it."""
+    channels: dict[int, StreamChannel] = {}
+    try:
+        for channel, sequence, log_time, publish_time, data in read_messages(path, on_damage):
+            if channel.topic == META_TOPIC:
+                continue
+            stream = channels.get(channel.id)
+            if stream is None:
+                stream = channels[channel.id] = StreamChannel(channel.metadata)
+            seq = stream.seq(sequence)
+            yield RawRecord(*stream.key, seq, publish_time, log_time, data)
+    except OSError as error:
+        on_damage(Damage(str(path), 0, f"unreadable ({error.strerror})"))
+    except (KeyError, ValueError) as error:
+        on_damage(Damage(str(path), 0, f"a channel that is no stream of events ({error!r})"))
+
+
+def _emitted_ns(record: RawRecord) -> int:
+    return record.emitted_ns
+
+
+def _seq(record: RawRecord) -> int:
+    return record.seq

@@ -1,0 +1,39 @@
+"""Names of runs and producers, which become file names and topics, and epochs."""
+
+import re
+import secrets
+
+from esper_bus.errors import BusError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,95}")
+_NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name a run or a producer: letters, digits and `._:@+-`, at most 96."""
+    return _NAME.fullmatch(text) is not None
+
+
+def check_name(what: str, text: str) -> str:
+    """Return `text` if it is a name. Raises `BusError` otherwise."""
+    if is_name(text):
+        return text
+    raise BusError(
+        f"{text!r} cannot name a {what}: use letters, digits and ._:@+- (at most 96, a letter or "
+        "digit first)."
+    )
+
+
+def file_part(name: str) -> str:
+    """A name as part of a file name; different names may give the same part."""
+    return _NOT_IN_A_FILE_NAME.sub("-", name)
+
+
+def new_epoch() -> int:
+    """A random 64-bit number that tells one start of a process from all others."""
+    return secrets.randbits(64)
+
+
+def epoch_hex(epoch: int) -> str:
+    """An epoch as it stands in file names: sixteen hexadecimal digits."""
+    return f"{epoch:016x}"

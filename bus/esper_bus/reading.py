@@ -1,0 +1,36 @@
+"""Reads what was recorded: one file, or a run with its log and spools as one stream of events."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from esper_bus.files import files_at, log_files
+from esper_bus.mcap_reader import Damage, OnDamage, ignore_damage
+from esper_bus.merging import Merge
+from esper_bus.records import RawRecord
+from esper_schemas.events import Record
+
+__all__ = ["Damage", "OnDamage", "read_log", "read_raw", "read_records", "run_name"]
+
+
+def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
+    """Every event of a run directory or an .mcap file, once.
+
+    For a run: the log in its order, with holes filled from the spools, then what only the spools
+    have, by time; always in order within a stream. Raises `BusError` if there is nothing to read.
+    """
+    return Merge(files_at(path), on_damage).records()
+
+
+def read_log(run_dir: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
+    """What the aggregator's log of a run has, without the spools; nothing if there is no log."""
+    return Merge(log_files(run_dir), on_damage).records()
+
+
+def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Record]:
+    """As `read_raw`, with the events decoded."""
+    return (record.decoded() for record in read_raw(path, on_damage))
+
+
+def run_name(path: Path) -> str:
+    """The run that a run directory or file belongs to. Raises `BusError` if there is none."""
+    return files_at(path).run or path.resolve().stem

@@ -1,0 +1,218 @@
+"""The aggregator's end of KTP/1: which events are new, and what to answer.
+
+Knows no socket, clock or file: time is passed in, answers are collected for whoever owns the
+socket. An event counts as safe only after `flushed` was called.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from esper_bus.errors import BusError
+from esper_bus.frames import (
+    VERSION,
+    Ack,
+    Bye,
+    Data,
+    Error,
+    FrameError,
+    Frames,
+    Hello,
+    Message,
+    Ping,
+    Resume,
+    VersionError,
+    encode,
+    parse,
+)
+from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_STREAMS
+from esper_bus.producer import SAME_RESUME_S
+from esper_bus.records import RawRecord, StreamKey
+
+Recover = Callable[[str], dict[tuple[str, int], int]]
+"""Given a run: for each (producer, epoch) in its log, the number after its last event."""
+
+
+class LinkCounters(msgspec.Struct):
+    """What went wrong on the way from the trainers of one run.
+
+    `gaps` counts events that are lost for good, `duplicates` events that came again, `rejected`
+    messages that were not understood.
+    """
+
+    gaps: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+
+class _Stream:
+    """What the aggregator knows of one stream."""
+
+    __slots__ = ("asked_at", "asked_for", "expect", "flushed", "key", "peer")
+
+    def __init__(self, key: StreamKey, expect: int) -> None:
+        self.key = key
+        self.peer = b""
+        self.expect = expect  # the next event to take
+        self.flushed = expect  # the first event that is not known to be in the log
+        self.asked_for = -1
+        self.asked_at = 0.0
+
+
+class Receiver:
+    """Takes each event of every stream exactly once and in order; answers trainers.
+
+    `rejected` counts messages that belong to no known stream.
+    """
+
+    def __init__(self, agg_epoch: int, recover: Recover) -> None:
+        self.rejected = 0
+        self._agg_epoch = agg_epoch
+        self._recover = recover
+        self._recovered: dict[str, dict[tuple[str, int], int]] = {}
+        self._streams: dict[StreamKey, _Stream] = {}
+        self._of_peer: dict[tuple[bytes, int], _Stream] = {}
+        self._counters: dict[str, LinkCounters] = {}
+        self._heard_ns: dict[str, int] = {}
+        self._unacknowledged: set[StreamKey] = set()
+        self._answers: list[tuple[bytes, Frames]] = []
+
+    def receive(self, peer: bytes, frames: list[bytes], now: float, now_ns: int) -> list[RawRecord]:
+        """The new events of one message; whatever is wrong with it is counted, never raised."""
+        try:
+            message = parse(frames)
+        except VersionError as error:
+            self.rejected += 1
+            self._answer(peer, Error("version", _version_text(str(error))))
+            return []
+        except FrameError:
+            self.rejected += 1
+            return []
+        return self._apply(peer, message, now, now_ns)
+
+    def flushed(self) -> None:
+        """Everything that `receive` returned is in the log now: acknowledge it."""
+        for key in self._unacknowledged:
+            stream = self._streams[key]
+            stream.flushed = stream.expect
+            self._acknowledge(stream)
+        self._unacknowledged.clear()
+
+    def take_answers(self) -> list[tuple[bytes, Frames]]:
+        """Messages to send, each with the peer that it is for; they count as sent."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    def counters(self, run: str) -> LinkCounters:
+        """The counters of a run."""
+        return self._counters.setdefault(run, LinkCounters())
+
+    def heard_ns(self, run: str) -> int | None:
+        """When a trainer of the run last said anything, nanoseconds since 1970."""
+        return self._heard_ns.get(run)
+
+    def _apply(self, peer: bytes, message: Message, now: float, now_ns: int) -> list[RawRecord]:
+        if isinstance(message, Hello):
+            self._hello(peer, message, now, now_ns)
+            return []
+        if not isinstance(message, Data | Ping | Bye):
+            self.rejected += 1
+            return []
+        stream = self._of_peer.get((peer, message.epoch))
+        if stream is None:
+            self._answer(peer, Error("unknown", "Say HELLO first."))
+            return []
+        self._heard_ns[stream.key.run] = now_ns
+        if isinstance(message, Data):
+            return self._data(stream, message, now, now_ns)
+        self._position(stream, message, now)
+        return []
+
+    def _hello(self, peer: bytes, hello: Hello, now: float, now_ns: int) -> None:
+        key = StreamKey(hello.run, hello.producer, hello.epoch)
+        try:
+            stream = self._stream(key)
+        except (BusError, OSError) as error:
+            self.rejected += 1
+            self._answer(peer, Error("refused", str(error)))
+            return
+        self._heard_ns[key.run] = now_ns
+        self._bind(peer, stream)
+        self._skip_lost(stream, hello.first)
+        self._resume(stream, now)
+        self._acknowledge(stream)
+
+    def _stream(self, key: StreamKey) -> _Stream:
+        if key in self._streams:
+            return self._streams[key]
+        if len(self._streams) >= MAX_STREAMS:
+            raise BusError("The aggregator follows too many trainers; restart it.")
+        if key.run not in self._recovered:
+            self._recovered[key.run] = self._recover(key.run)
+        expect = self._recovered[key.run].get((key.producer, key.epoch), 0)
+        return self._streams.setdefault(key, _Stream(key, expect))
+
+    def _bind(self, peer: bytes, stream: _Stream) -> None:
+        self._of_peer.pop((stream.peer, stream.key.epoch), None)
+        stream.peer = peer
+        self._of_peer[peer, stream.key.epoch] = stream
+
+    def _skip_lost(self, stream: _Stream, first: int) -> None:
+        if first <= stream.expect:
+            return
+        self.counters(stream.key.run).gaps += first - stream.expect
+        if stream.flushed == stream.expect:
+            stream.flushed = first
+        stream.expect = first
+
+    def _data(self, stream: _Stream, data: Data, now: float, now_ns: int) -> list[RawRecord]:
+        first = data.entries[0].seq
+        if first > stream.expect:
+            self._resume_once(stream, now)
+            return []
+        known = min(stream.expect - first, len(data.entries))
+        if known:
+            self.counters(stream.key.run).duplicates += known
+        self._unacknowledged.add(stream.key)
+        fresh = data.entries[known:]
+        stream.expect += len(fresh)
+        run, producer, epoch = stream.key
+        return [
+            RawRecord(run, producer, epoch, seq, emitted_ns, now_ns, payload)
+            for seq, emitted_ns, payload in fresh
+        ]
+
+    def _position(self, stream: _Stream, message: Ping | Bye, now: float) -> None:
+        theirs = message.next if isinstance(message, Ping) else message.final
+        if theirs > stream.expect:
+            self._resume_once(stream, now)
+        elif isinstance(message, Bye):
+            self._unacknowledged.add(stream.key)
+        else:
+            self._acknowledge(stream)  # a sign of life that also replaces an ACK that got lost
+
+    def _resume_once(self, stream: _Stream, now: float) -> None:
+        """Ask once for a hole: every message behind it shows the same hole again."""
+        if stream.asked_for != stream.expect or now - stream.asked_at >= SAME_RESUME_S:
+            self._resume(stream, now)
+
+    def _resume(self, stream: _Stream, now: float) -> None:
+        stream.asked_for, stream.asked_at = stream.expect, now
+        self._grant(stream, Resume, stream.expect)
+
+    def _acknowledge(self, stream: _Stream) -> None:
+        self._grant(stream, Ack, stream.flushed)
+
+    def _grant(self, stream: _Stream, kind: type[Resume] | type[Ack], expect: int) -> None:
+        grant = kind(self._agg_epoch, stream.key.epoch, expect, CREDIT_EVENTS, CREDIT_BYTES)
+        self._answer(stream.peer, grant)
+
+    def _answer(self, peer: bytes, message: Message) -> None:
+        self._answers.append((peer, encode(message)))
+
+
+def _version_text(theirs: str) -> str:
+    return (
+        f"The aggregator speaks version {VERSION} of the protocol and the trainer {theirs}; "
+        "install the same esper-lite on both."
+    )

@@ -1,0 +1,234 @@
+"""The thread behind an emitter: writes events to the spool, then hands them to the aggregator.
+
+It outlives every trouble: without a disk it keeps events in memory and sends them, without a socket it
+keeps writing.
+"""
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from socket import socketpair
+
+import zmq
+
+from esper_bus.backlog import Backlog
+from esper_bus.complaints import Complaints
+from esper_bus.emit_queue import EmitQueue, Encoded
+from esper_bus.limits import SYNC_S
+from esper_bus.pace import Pace
+from esper_bus.records import Entry, StreamKey
+from esper_bus.spool import SpoolWriter
+from esper_bus.uplink import Uplink
+from esper_schemas.codec import encode_event
+
+_NO_SPOOL = "the spool cannot be written, events are kept in memory"
+_RETRY_SPOOL_S = 1.0
+_LONGEST_WAIT_S = 1.0
+_AFTER_ERROR_S = 0.05
+_GOODBYE_S = 0.2
+
+
+class Recorder(threading.Thread):
+    """Owns the spool and the socket of one stream; ends some time after `stop`.
+
+    `spooled` counts events in the spool, `acknowledged` those in the aggregator's log; `problem` is
+    what is wrong now.
+    """
+
+    def __init__(self, key: StreamKey, queue: EmitQueue, spool: SpoolWriter, ingest: str | None) -> None:
+        super().__init__(name=f"esper-{key.producer}", daemon=True)
+        self.spooled = 0
+        self.acknowledged = 0
+        self.errors = 0
+        self._key = key
+        self._queue = queue
+        self._spool = spool
+        self._ingest = ingest
+        self._complaints = Complaints(run=key.run, producer=key.producer)
+        self._backlog = Backlog(self._read_spool)
+        self._uplink: Uplink | None = None
+        self._pace = Pace()
+        self._wake_in, self._wake_out = socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._stop_at: float | None = None
+        self._spool_problem = ""
+        self._spool_retry_at = 0.0
+        self._synced_at = 0.0
+        self._unsynced = False
+
+    @property
+    def problem(self) -> str:
+        """What keeps events from the spool or the aggregator now, empty if nothing does."""
+        uplink = self._uplink
+        return self._spool_problem or (uplink.link.problem if uplink else "")
+
+    def wake(self) -> None:
+        """Have the thread look at the queue at once; any thread may call this."""
+        with contextlib.suppress(OSError):  # full: it will wake up; closed: it has ended
+            self._wake_in.send(b"w")
+
+    def stop(self, deadline: float) -> None:
+        """Write what is left, wait for acknowledgements until `deadline` (monotonic), then end."""
+        self._stop_at = deadline
+        self.wake()
+
+    def run(self) -> None:
+        """What the thread does."""
+        if self._ingest is not None:
+            self._uplink = Uplink(self._ingest, self._key, self._backlog, self._complaints)
+        while self._stop_at is None:
+            self._supervised(self._turn)
+        self._supervised(self._finish)
+        self._supervised(self._close)
+
+    def _supervised(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:
+            self.errors += 1
+            self._complaints.warn("the recorder failed and goes on", error=repr(error))
+            time.sleep(_AFTER_ERROR_S)
+
+    def _turn(self) -> None:
+        self._wait()
+        now = time.monotonic()
+        if self._pace.due(now):
+            self._pace.drained(now, self._drain(now), more=self._queue.crowded)
+            if self._pace.drain_at is None:
+                self._await_wake(now)
+        self._tend(now)
+
+    def _await_wake(self, now: float) -> None:
+        self._queue.idle = True
+        if self._queue:  # it came before `idle` was set, so nobody will wake us
+            self._queue.idle = False
+            self._pace.woken(now)
+
+    def _wait(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._wake_out, zmq.POLLIN)
+        socket = self._uplink.socket if self._uplink else None
+        if socket is not None and self._uplink is not None:
+            blocked = zmq.POLLOUT if self._uplink.blocked else 0
+            poller.register(socket, zmq.POLLIN | blocked)
+        timeout = max(0.0, self._wake_at() - time.monotonic())
+        ready = dict(poller.poll(math.ceil(timeout * 1000)))
+        if self._wake_out.fileno() in ready:
+            self._wake_out.recv(4096)
+            self._pace.woken(time.monotonic())
+
+    def _wake_at(self) -> float:
+        times = [time.monotonic() + _LONGEST_WAIT_S]
+        if self._pace.drain_at is not None:
+            times.append(self._pace.drain_at)
+        if self._uplink is not None:
+            times.append(self._uplink.wake_at())
+        if self._unsynced:
+            times.append(self._synced_at + SYNC_S)
+        if self._stop_at is not None:
+            times.append(self._stop_at)
+        return min(times)
+
+    def _drain(self, now: float, *, last: bool = False) -> int:
+        taken = self._queue.take()
+        losses = self._queue.losses(even_if_full=last)
+        items = [*taken, Encoded(time.time_ns(), encode_event(losses))] if losses else taken
+        if losses:
+            self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
+        self._backlog.append(self._numbered(items))
+        self._write_spool(now)
+        self._queue.account(taken, self._backlog.held_count, self._backlog.held_bytes)
+        return len(items)
+
+    def _numbered(self, items: Sequence[Encoded]) -> list[Entry]:
+        first = self._backlog.next_seq
+        return [Entry(first + i, item.emitted_ns, item.data) for i, item in enumerate(items)]
+
+    def _tend(self, now: float) -> None:
+        if self._spool_problem and now >= self._spool_retry_at:
+            self._write_spool(now)
+        if self._unsynced and now - self._synced_at >= SYNC_S:
+            self._sync(now)
+        if self._uplink is not None:
+            self._uplink.exchange(now)
+            self.acknowledged = self._uplink.link.acked
+            self._backlog.mark_safe(self.acknowledged)
+        self._queue.account([], self._backlog.held_count, self._backlog.held_bytes)
+
+    def _write_spool(self, now: float) -> None:
+        held = self._backlog.held()
+        if not held or (self._spool_problem and now < self._spool_retry_at):
+            return
+        try:
+            self._spool.write(held)
+        except OSError as error:
+            self._spool_failed(error, now)
+            return
+        self.spooled += len(held)
+        self._backlog.mark_safe(self._backlog.next_seq)
+        self._unsynced = True
+        self._spool_problem = ""
+        self._complaints.over(_NO_SPOOL)
+
+    def _spool_failed(self, error: OSError, now: float) -> None:
+        self._spool_problem = f"Cannot write {self._spool.path} ({error.strerror}); free space."
+        self._spool_retry_at = now + _RETRY_SPOOL_S
+        self._complaints.warn(_NO_SPOOL, error=error.strerror, spool=str(self._spool.path))
+
+    def _sync(self, now: float) -> None:
+        self._synced_at = now
+        self._unsynced = False
+        try:
+            self._spool.sync()
+        except OSError as error:
+            self._complaints.warn("the spool cannot be forced to the disk", error=error.strerror)
+
+    def _read_spool(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
+        try:
+            return self._spool.read(first, max_events, max_bytes)
+        except OSError as error:
+            self._complaints.warn("the spool cannot be read", error=error.strerror)
+            return []
+
+    def _finish(self) -> None:
+        now = time.monotonic()
+        self._spool_retry_at = now
+        while self._queue:
+            self._drain(now)
+        self._drain(now, last=True)
+        if self._unsynced:
+            self._sync(now)
+        while self._may_deliver():
+            self._wait()
+            self._tend(time.monotonic())
+        self._say_goodbye()
+
+    def _may_deliver(self) -> bool:
+        """Whether waiting may still bring events to an aggregator that is there."""
+        now = time.monotonic()
+        if self._uplink is None or self._stop_at is None or now >= self._stop_at:
+            return False
+        link = self._uplink.link
+        return not (link.complete or link.problem or link.silent(now))
+
+    def _say_goodbye(self) -> None:
+        if self._uplink is None or not self._uplink.link.streaming:
+            return
+        self._uplink.goodbye()
+        deadline = min(self._stop_at or 0.0, time.monotonic() + _GOODBYE_S)
+        while not self._uplink.link.said_goodbye and time.monotonic() < deadline:
+            self._wait()
+            self._tend(time.monotonic())
+
+    def _close(self) -> None:
+        if self._uplink is not None:
+            self._uplink.close()
+        try:
+            self._spool.close()
+        except OSError as error:
+            self._complaints.warn("the spool stays without an index", error=error.strerror)
+        self._wake_in.close()
+        self._wake_out.close()

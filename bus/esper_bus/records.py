@@ -1,0 +1,56 @@
+"""An event as bytes with its identity: what spools, logs and batches carry."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from esper_schemas.codec import decode_event
+from esper_schemas.events import Record
+
+
+class StreamKey(NamedTuple):
+    """One start of one producer in one run; `seq` counts from 0 within it, without holes."""
+
+    run: str
+    producer: str
+    epoch: int
+
+
+class Entry(NamedTuple):
+    """One encoded event of a known stream; `emitted_ns` is nanoseconds since 1970."""
+
+    seq: int
+    emitted_ns: int
+    data: bytes
+
+
+class RawRecord(msgspec.Struct, frozen=True, gc=False):
+    """An encoded event with its identity `(run, producer, epoch, seq)` and its two times.
+
+    Times are nanoseconds since 1970; `received_ns` equals `emitted_ns` in a spool.
+    """
+
+    run: str
+    producer: str
+    epoch: int
+    seq: int
+    emitted_ns: int
+    received_ns: int
+    data: bytes
+
+    @property
+    def stream(self) -> StreamKey:
+        """The stream that `seq` counts in."""
+        return StreamKey(self.run, self.producer, self.epoch)
+
+    def decoded(self) -> Record:
+        """The record with its event decoded; bytes that are no event become `Undecodable`."""
+        return Record(
+            run=self.run,
+            producer=self.producer,
+            epoch=self.epoch,
+            seq=self.seq,
+            emitted_ns=self.emitted_ns,
+            received_ns=self.received_ns,
+            event=decode_event(self.data),
+        )

@@ -1,0 +1,159 @@
+"""The aggregator's sockets: events come in, acknowledgements and snapshots go out.
+
+Made, used and closed in one thread; no call waits longer than it is told to.
+"""
+
+import math
+import time
+
+import zmq
+
+from esper_bus.frames import Frames
+from esper_bus.layout import Endpoints
+from esper_bus.names import new_epoch
+from esper_bus.receiver import LinkCounters, Receiver, Recover
+from esper_bus.records import RawRecord
+from esper_bus.snapshots import TOPIC, SnapshotHead, encode_snapshot_message
+from esper_bus.sockets import Context, Socket, bind, ingest_server, snapshot_server
+
+__all__ = ["BusServer", "LinkCounters", "Recover"]
+
+_DRAIN_MESSAGES = 64
+_DRAIN_S = 0.005
+_FAREWELL_MS = 200
+_SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
+
+
+class BusServer:
+    """Takes events from trainers and publishes snapshots. Raises `BusError` if it cannot listen.
+
+    `recover(run)` says, for each (producer, epoch) in the log of a run, the number after its last
+    event. `agg_epoch` names this start of the aggregator. The caller holds the `AggregatorLock`.
+    """
+
+    def __init__(self, endpoints: Endpoints, recover: Recover, agg_epoch: int | None = None) -> None:
+        self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
+        self._receiver = Receiver(self.agg_epoch, recover)
+        self._context: Context = zmq.Context()
+        self._ingest = ingest_server(self._context)
+        self._snapshots = snapshot_server(self._context)
+        self._snap_seq = 0
+        self._positions: dict[str, int] = {}
+        self._viewers = 0
+        self._wanted = False
+        try:
+            bind(self._ingest, endpoints.ingest)
+            bind(self._snapshots, endpoints.snapshots)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+        self._poller = zmq.Poller()
+        self._poller.register(self._ingest, zmq.POLLIN)
+        self._poller.register(self._snapshots, zmq.POLLIN)
+
+    @property
+    def viewers(self) -> int:
+        """How many screens are subscribed."""
+        return self._viewers
+
+    @property
+    def rejected(self) -> int:
+        """Messages that were not understood or belong to no known stream."""
+        return self._receiver.rejected
+
+    def receive(self, timeout_s: float) -> list[RawRecord]:
+        """New events, each once and in order; waits for some, or for a subscription.
+
+        Write them to the log, flush it, then call `acknowledge`.
+        """
+        self._poller.poll(math.ceil(timeout_s * 1000))
+        self._read_subscriptions()
+        records = self._read_ingest()
+        self._send_answers()
+        return records
+
+    def acknowledge(self) -> None:
+        """Everything that `receive` has returned is in the log and flushed: tell the trainers."""
+        self._receiver.flushed()
+        self._send_answers()
+
+    def wanted(self) -> bool:
+        """Whether somebody subscribed since the last call: publish every run at once."""
+        wanted, self._wanted = self._wanted, False
+        return wanted
+
+    def publish(self, run: str, position: int, body: bytes, trainer_heard_ns: int | None = None) -> None:
+        """Send a snapshot of `run` after `position` events to all who want it.
+
+        `trainer_heard_ns` is known from the trainers' messages where it is not given.
+        """
+        self._positions[run] = position
+        self._send_snapshot(run, body, trainer_heard_ns)
+
+    def keepalive(self) -> None:
+        """Tell the screens that this aggregator lives, for each run that was published."""
+        for run in self._positions or ("",):
+            self._send_snapshot(run, b"", None)
+
+    def heard_ns(self, run: str) -> int | None:
+        """When a trainer of the run last said anything, in nanoseconds since 1970."""
+        return self._receiver.heard_ns(run)
+
+    def link(self, run: str) -> LinkCounters:
+        """What went wrong on the way from the trainers of a run."""
+        return self._receiver.counters(run)
+
+    def close(self) -> None:
+        """Close the sockets; what was sent just before has a moment to get out."""
+        self._context.destroy(linger=_FAREWELL_MS)
+
+    def _read_ingest(self) -> list[RawRecord]:
+        records: list[RawRecord] = []
+        now, now_ns = time.monotonic(), time.time_ns()
+        for _ in range(_DRAIN_MESSAGES):
+            frames = _receive_now(self._ingest)
+            if frames is None or time.monotonic() - now > _DRAIN_S:
+                break
+            records += self._receiver.receive(frames[0], frames[1:], now, now_ns)
+        return records
+
+    def _send_answers(self) -> None:
+        for peer, frames in self._receiver.take_answers():
+            _send_now(self._ingest, [peer, *frames])
+
+    def _read_subscriptions(self) -> None:
+        """Only subscriptions mean anything here; a peer may send any bytes."""
+        while (frames := _receive_now(self._snapshots)) is not None:
+            if len(frames) != 1 or not frames[0][1:].startswith(TOPIC):
+                continue
+            if frames[0][:1] == _SUBSCRIBE:
+                self._viewers += 1
+                self._wanted = True
+                self.keepalive()
+            elif frames[0][:1] == _UNSUBSCRIBE:
+                self._viewers = max(0, self._viewers - 1)
+
+    def _send_snapshot(self, run: str, body: bytes, trainer_heard_ns: int | None) -> None:
+        self._snap_seq += 1
+        head = SnapshotHead(
+            agg_epoch=self.agg_epoch,
+            snap_seq=self._snap_seq,
+            position=self._positions.get(run, 0),
+            sent_ns=time.time_ns(),
+            trainer_heard_ns=trainer_heard_ns or self.heard_ns(run) or 0,
+        )
+        _send_now(self._snapshots, encode_snapshot_message(run, head, body))
+
+
+def _receive_now(socket: Socket) -> Frames | None:
+    try:
+        return socket.recv_multipart(zmq.DONTWAIT)
+    except zmq.ZMQError:  # nothing there, or a peer that went in the middle
+        return None
+
+
+def _send_now(socket: Socket, frames: Frames) -> None:
+    try:
+        socket.send_multipart(frames, zmq.DONTWAIT)
+    except zmq.ZMQError:  # gone or full: a trainer will say HELLO again, a screen gets the next picture
+        return

@@ -1,0 +1,93 @@
+"""Sockets with every option that keeps them from blocking, hoarding or hanging."""
+
+import errno
+import os
+import socket as plain
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from esper_bus.errors import BusError
+from esper_bus.layout import Endpoints, ipc_path, make_private_dir
+from esper_bus.limits import MAX_MESSAGE_BYTES
+
+Context = zmq.Context["zmq.Socket[bytes]"]
+Socket = zmq.Socket[bytes]
+
+INGEST_HWM = 64
+SNAPSHOT_HWM = 4
+VIEWER_HWM = 2
+
+
+def ingest_server(context: Context) -> Socket:
+    """Where an aggregator takes events; a send to a peer that is gone or full fails at once."""
+    return _socket(context, zmq.ROUTER, INGEST_HWM, {zmq.ROUTER_MANDATORY: 1})
+
+
+def ingest_client(context: Context) -> Socket:
+    """Where a trainer sends events; takes none while there is no aggregator."""
+    return _socket(context, zmq.DEALER, INGEST_HWM, {zmq.IMMEDIATE: 1, **_RECONNECT})
+
+
+def snapshot_server(context: Context) -> Socket:
+    """Where an aggregator publishes; hears of every subscription, also a repeated one."""
+    return _socket(context, zmq.XPUB, SNAPSHOT_HWM, {zmq.XPUB_VERBOSER: 1})
+
+
+def snapshot_client(context: Context) -> Socket:
+    """Where a screen receives snapshots."""
+    return _socket(context, zmq.SUB, VIEWER_HWM, _RECONNECT)
+
+
+def bind(socket: Socket, address: str) -> None:
+    """Bind to an address. Raises `BusError` if it is taken or cannot be had."""
+    path = ipc_path(address)
+    if path is not None:
+        make_private_dir(path.parent)
+        if _answers(path):  # libzmq would take it over without a word
+            raise BusError(_taken(address))
+    mask = os.umask(0o077)
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise BusError(_taken(address)) from error
+        raise BusError(f"Cannot listen on {address} ({error.strerror}); choose another.") from error
+    finally:
+        os.umask(mask)
+
+
+def remove_socket_files(endpoints: Endpoints) -> None:
+    """Remove the files of ipc addresses that are no longer bound."""
+    for address in endpoints:
+        path = ipc_path(address)
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+
+_HEARTBEATS = {
+    zmq.HEARTBEAT_IVL: 500,
+    zmq.HEARTBEAT_TIMEOUT: 1500,
+    zmq.HEARTBEAT_TTL: 2000,
+    zmq.HANDSHAKE_IVL: 2000,
+}
+_RECONNECT = {zmq.RECONNECT_IVL: 20, zmq.RECONNECT_IVL_MAX: 200}
+
+
+def _socket(context: Context, kind: int, hwm: int, options: dict[Any, int]) -> Socket:
+    socket = context.socket(kind)
+    socket.set_hwm(hwm)
+    common = {zmq.LINGER: 0, zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES, zmq.IPV6: 1, **_HEARTBEATS}
+    for option, value in {**common, **options}.items():
+        socket.setsockopt(option, value)
+    return socket
+
+
+def _answers(path: Path) -> bool:
+    with plain.socket(plain.AF_UNIX, plain.SOCK_STREAM) as probe:
+        return probe.connect_ex(os.fspath(path)) == 0
+
+
+def _taken(address: str) -> str:
+    return f"{address} is in use by another process; stop it or choose another with --listen."

@@ -1,0 +1,118 @@
+"""The socket of a trainer: brings a stream to an aggregator, and never stops trying."""
+
+import contextlib
+import time
+
+import zmq
+
+from esper_bus.complaints import Complaints
+from esper_bus.frames import FrameError, Message, encode, parse
+from esper_bus.producer import RENEW_AFTER_S, EventStore, ProducerLink
+from esper_bus.records import StreamKey
+from esper_bus.sockets import Context, Socket, ingest_client
+from esper_bus.streams import schema_hash
+
+_MESSAGES_AT_ONCE = 64
+_NO_SOCKET = "no socket, events go only to the spool"
+_REFUSED = "the aggregator refuses the events, they go only to the spool"
+
+
+class Uplink:
+    """A `ProducerLink` with a socket. Made, used and closed in one thread."""
+
+    def __init__(self, address: str, key: StreamKey, events: EventStore, complaints: Complaints) -> None:
+        self.link = ProducerLink(key, events, time.monotonic(), schema_hash())
+        self._address = address
+        self._complaints = complaints
+        self._context: Context | None = None
+        self._socket: Socket | None = None
+        self._retry_at = 0.0
+
+    @property
+    def socket(self) -> Socket | None:
+        """What to poll; None while no socket can be had."""
+        return self._socket
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing can be sent now."""
+        return self._socket is None or not self._socket.poll(0, zmq.POLLOUT)
+
+    def exchange(self, now: float) -> None:
+        """Receive and send all that can be without waiting; trouble is logged, never raised."""
+        try:
+            if self._socket is None:
+                self._open(now)
+            self._receive(now)
+            self._send(now)
+            self._say_refusal()
+            if self.link.renewal_due(now):
+                self._close_socket()
+                self.link.renewed(now)
+        except zmq.ZMQError as error:
+            self._complaints.warn(_NO_SOCKET, error=str(error))
+            self._close_socket()
+            self._retry_at = now + RENEW_AFTER_S
+
+    def wake_at(self) -> float:
+        """When `exchange` has something to do at the latest, if nothing arrives."""
+        if self._socket is None:
+            return self._retry_at
+        return self.link.renewal_at() if self.blocked else self.link.wake_at()
+
+    def goodbye(self) -> None:
+        """Tell the aggregator that the stream is complete."""
+        message = self.link.goodbye()
+        if message is not None:
+            self._send_one(message)
+
+    def close(self) -> None:
+        """Close the socket at once; what was not sent stays in the spool."""
+        self._close_socket()
+        if self._context is not None:
+            self._context.destroy(linger=0)
+
+    def _open(self, now: float) -> None:
+        if now < self._retry_at:
+            return
+        if self._context is None:
+            self._context = zmq.Context()
+        self._socket = ingest_client(self._context)
+        self._socket.connect(self._address)
+        self._complaints.over(_NO_SOCKET)
+
+    def _close_socket(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close(linger=0)
+
+    def _receive(self, now: float) -> None:
+        while self._socket is not None:
+            try:
+                frames = self._socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            try:
+                self.link.receive(parse(frames), now)
+            except FrameError as error:
+                self._complaints.warn("message not understood", error=str(error))
+
+    def _send(self, now: float) -> None:
+        for _ in range(_MESSAGES_AT_ONCE):
+            if self.blocked:
+                return
+            message = self.link.next_message(now, time.time_ns())
+            if message is None:
+                return
+            self._send_one(message)
+
+    def _send_one(self, message: Message) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(zmq.Again):  # as if lost on the way: the protocol makes up for it
+                self._socket.send_multipart(encode(message), zmq.DONTWAIT)
+
+    def _say_refusal(self) -> None:
+        if self.link.problem:
+            self._complaints.warn(_REFUSED, reason=self.link.problem)
+        elif self.link.streaming:
+            self._complaints.over(_REFUSED)

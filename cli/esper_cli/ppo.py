@@ -1,0 +1,146 @@
+"""`esper ppo`: train a policy, record every update, and open Sanctum on it."""
+
+import argparse
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from esper_bus import layout
+from esper_bus.discovery import aggregator_alive, start_aggregator
+from esper_bus.errors import BusError
+from esper_bus.logs import configure_logging
+from esper_bus.names import check_name
+from esper_cli.parsing import CommandError
+from esper_cli.progress import progress, summary_lines
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+
+IDLE_AGGREGATOR_EXIT_S = 30.0
+"""An aggregator that was started along with a training ends so long after the last one who needed it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `esper ppo`."""
+    add_training_arguments(parser)
+    parser.add_argument("--no-tui", action="store_true", help="print progress instead of opening Sanctum")
+    parser.add_argument("--log-json", action="store_true", help="log JSON lines instead of key=value")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train; returns 0 if every update that was asked for was made."""
+    configure_logging(json=arguments.log_json)
+    try:
+        _require_torch()
+        config = config_from(arguments)
+        arguments.name = run_name(arguments)
+        run_dir = _new_run_dir(arguments)
+        _have_aggregator(arguments)
+        if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
+            return _train(config, arguments, run_dir)
+        return _train_beside_sanctum(arguments, run_dir)
+    except ConfigError as error:
+        raise CommandError(str(error)) from error
+
+
+def _require_torch() -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise CommandError("training needs torch; install it with: pip install 'esper-lite[trainer]'")
+
+
+def _new_run_dir(arguments: argparse.Namespace) -> Path:
+    """Make the directory of the run; a run is never recorded into another one's directory."""
+    run_dir: Path = arguments.runs_dir / check_name("run", arguments.name)
+    if (run_dir / "spool").exists() or (run_dir / "log").exists():
+        raise CommandError(f"there is a run {arguments.name} already; choose another --name")
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        (run_dir / ".writable").touch()
+        (run_dir / ".writable").unlink()
+    except OSError as error:
+        raise CommandError(f"cannot write {run_dir} ({error.strerror}); choose another --runs-dir") from error
+    return run_dir
+
+
+def _have_aggregator(arguments: argparse.Namespace) -> None:
+    """Start an aggregator if none runs; training goes on without one, since it records by itself."""
+    if arguments.aggregator or aggregator_alive(arguments.runs_dir):
+        return
+    try:
+        start_aggregator(arguments.runs_dir, IDLE_AGGREGATOR_EXIT_S)
+    except BusError as error:
+        print(f"esper ppo: recording without an aggregator: {error}", file=sys.stderr)
+
+
+def _train(config: TrainingConfig, arguments: argparse.Namespace, run_dir: Path) -> int:
+    """Train in this process, with progress on stdout."""
+    from esper_trainer.session import record_training
+
+    with progress(config.episodes) as on_update:
+        summary = record_training(config, run_dir, ingest_endpoint(arguments), on_update)
+    print("\n".join(summary_lines(summary, run_dir)))
+    return 0 if summary.outcome == "completed" else 1
+
+
+def _train_beside_sanctum(arguments: argparse.Namespace, run_dir: Path) -> int:
+    """Train in a process of its own and show Sanctum in this one; neither can disturb the other."""
+    output = run_dir / "trainer.log"
+    command = [sys.executable, "-m", "esper_cli", *_same_arguments(arguments), "--no-tui"]
+    with output.open("w") as file:
+        trainer = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    _show_sanctum(arguments, trainer, run_dir)
+    if trainer.poll() is None:
+        print(f"Training goes on (Ctrl-C stops it); `sanctum` watches again. Recording to {run_dir}")
+    return _follow(trainer, output)
+
+
+def _same_arguments(arguments: argparse.Namespace) -> list[str]:
+    """The command line of this run, with its name decided."""
+    given = sys.argv[1:]
+    return given if "--name" in given else [*given, "--name", arguments.name]
+
+
+def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:
+    """Show Sanctum until the user leaves it, or the trainer fails before it has recorded anything."""
+    from esper_bus.source import SocketSource
+    from esper_tui.app import SanctumApp
+
+    endpoints = (
+        layout.parse(arguments.aggregator)
+        if arguments.aggregator
+        else layout.for_runs_dir(arguments.runs_dir)
+    )
+    source = SocketSource(lambda: endpoints)
+    source.select(run_dir.name)
+    app = SanctumApp(source)
+
+    def leave_if_stillborn() -> None:
+        if trainer.wait() != 0 and not (run_dir / "spool").exists() and app.is_running:
+            app.call_from_thread(app.exit)
+
+    threading.Thread(target=leave_if_stillborn, daemon=True).start()
+    try:
+        app.run()
+    finally:
+        source.close()
+
+
+def _follow(trainer: subprocess.Popen[bytes], output: Path) -> int:
+    """Pass on what the trainer prints until it ends; Ctrl-C asks it to end cleanly."""
+    with output.open() as file:
+        while True:
+            ended = trainer.poll() is not None
+            try:
+                sys.stdout.write(file.read())
+                sys.stdout.flush()
+                if ended:
+                    return trainer.returncode
+                time.sleep(0.1)
+            except KeyboardInterrupt:
+                os.kill(trainer.pid, signal.SIGINT)

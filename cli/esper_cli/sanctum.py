@@ -1,0 +1,110 @@
+"""`sanctum`: the cockpit. Watches the local aggregator, a remote one, or a recorded run."""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from esper_bus import layout
+from esper_bus.discovery import local_runs_dirs
+from esper_cli.parsing import CommandError, OneSentenceParser, run_command
+from esper_schemas.codec import to_json
+from esper_schemas.source import Feed, SnapshotSource
+
+FIRST_SNAPSHOT_TIMEOUT_S = 3.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `sanctum` with the given arguments, the process's own by default; returns the exit code."""
+    parser = OneSentenceParser(prog="sanctum", description=__doc__)
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="tcp://host:port, or a run directory or log file to replay; default: the local aggregator",
+    )
+    parser.add_argument("--once", action="store_true", help="print one frame and exit")
+    parser.add_argument("--json", action="store_true", help="print the snapshot as JSON and exit")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    parser.add_argument(
+        "--color",
+        choices=["auto", "truecolor", "256", "standard"],
+        default="auto",
+        help="how many colours to use (NO_COLOR is respected)",
+    )
+    return run_command("sanctum", _run, parser.parse_args(argv))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not (arguments.once or arguments.json or sys.stdout.isatty()):
+        raise CommandError("there is no terminal to draw on; `sanctum --once` prints one frame")
+    if arguments.color != "auto":
+        os.environ["TEXTUAL_COLOR_SYSTEM"] = arguments.color
+    source = source_for(arguments.target)
+    try:
+        return _show(arguments, source)
+    finally:
+        source.close()
+
+
+def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
+    if arguments.json:
+        print(to_json(_first_feed(source).snapshot, indent=2))
+    elif arguments.once:
+        _print_frame(_first_feed(source))
+    else:
+        from esper_tui.app import SanctumApp
+
+        SanctumApp(source).run(mouse=not arguments.no_mouse)
+    return 0
+
+
+def _print_frame(feed: Feed) -> None:
+    from esper_tui.once import render_once
+
+    on_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size(fallback=(100, 24)).columns
+    color = on_terminal and "NO_COLOR" not in os.environ
+    render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, color=color)
+
+
+def source_for(target: str | None) -> SnapshotSource:
+    """Open what the user wants to look at."""
+    if target is not None and "://" not in target:
+        from esper_aggregator.replay import LogSource
+
+        return LogSource(Path(target))
+    from esper_bus.source import SocketSource
+
+    if target is not None:
+        endpoints = layout.parse(target)
+        return SocketSource(lambda: endpoints)
+    return SocketSource(local_endpoints)
+
+
+def local_endpoints() -> layout.Endpoints:
+    """The aggregator of this directory's runs, or else the newest one that this user runs."""
+    here = layout.default_runs_dir()
+    alive = local_runs_dirs()
+    if alive and here.resolve() not in alive:
+        here = alive[0]
+    return layout.for_runs_dir(here)
+
+
+def _first_feed(source: SnapshotSource) -> Feed:
+    deadline = time.monotonic() + FIRST_SNAPSHOT_TIMEOUT_S
+    while time.monotonic() < deadline:
+        feed = source.poll()
+        if feed.snapshot.events_folded or feed.problem:
+            return feed
+        time.sleep(0.02)
+    raise CommandError(
+        "nothing was received; start `esper ppo` first, or name a run directory: `sanctum runs/NAME`"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

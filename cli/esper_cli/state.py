@@ -1,0 +1,19 @@
+"""`esper state PATH`: the snapshot that a recorded run folds to."""
+
+import argparse
+from pathlib import Path
+
+from esper_aggregator.replay import snapshot_of
+from esper_schemas.codec import to_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `esper state`."""
+    parser.add_argument("path", type=Path, help="a run directory or an .mcap file")
+    parser.add_argument("--at", type=int, metavar="SEQ", help="fold only the first SEQ events")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the snapshot as JSON."""
+    print(to_json(snapshot_of(arguments.path, events=arguments.at), indent=2))
+    return 0

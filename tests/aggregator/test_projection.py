@@ -1,0 +1,111 @@
+"""The projection shows what the state holds, under the names of the TELE records."""
+
+import math
+
+from esper_aggregator.fold import fold_all
+from esper_aggregator.projection import project
+from esper_aggregator.state import RunState
+from esper_schemas import events as e
+from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.state import TamiyoState, Trend
+
+
+def update(number, **fields):
+    """An update event with some measurements."""
+    return e.PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**fields))
+
+
+def test_before_any_event_the_snapshot_is_empty():
+    """Nothing was received, so nothing is claimed."""
+    assert project(RunState()) == SanctumSnapshot()
+    assert not project(RunState()).tamiyo.ppo_data_received
+
+
+def test_tele_131_policy_loss_and_its_history_reach_the_state(record_of):
+    """The last ten values, oldest first, and the newest as the value."""
+    tamiyo = project(fold_all(record_of(update(n, policy_loss=n / 100)) for n in range(1, 13))).tamiyo
+
+    assert tamiyo.policy_loss == 0.12
+    assert tamiyo.policy_loss_history == tuple(n / 100 for n in range(3, 13))
+    assert tamiyo.ppo_updates_count == 12
+    assert tamiyo.ppo_data_received
+
+
+def test_tele_132_a_falling_value_loss_is_a_trend(record_of):
+    """Means 9.0 (11, 10, 9, 8, 7) and 4.0 (6, 5, 4, 3, 2): a change of 5.0, more than 20 % of 9.0."""
+    losses = [11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0]
+    tamiyo = project(fold_all(record_of(update(n, value_loss=x)) for n, x in enumerate(losses))).tamiyo
+
+    assert tamiyo.trends["value_loss"] is Trend.FALLING
+    assert tamiyo.trends["entropy"] is Trend.UNKNOWN
+
+
+def test_the_previous_gradient_norm_is_kept_for_the_arrow(record_of):
+    """TELE-321: the value of the update before; none before the second update."""
+    first = fold_all([record_of(update(1, head_op_grad_norm=0.5))])
+    second = fold_all([record_of(update(2, head_op_grad_norm=0.7))], first)
+
+    assert project(second).tamiyo.head_op_grad_norm_prev == 0.5
+    assert project(fold_all([record_of(update(1))])).tamiyo.head_op_grad_norm_prev is None
+
+
+def test_values_that_are_not_finite_are_passed_on_as_they_are(record_of):
+    """NaN stays NaN; it is never turned into zero."""
+    tamiyo = project(fold_all([record_of(update(1, value_loss=math.nan))])).tamiyo
+
+    assert math.isnan(tamiyo.value_loss)
+    assert math.isnan(tamiyo.value_loss_history[0])
+
+
+def test_the_run_says_what_it_is_and_how_far(record_of):
+    """Plan from RunStarted, progress from RolloutCompleted, end from RunFinished."""
+    run = project(
+        fold_all(
+            [
+                record_of(e.RunStarted(task="digits", episodes=10, seed=3, baseline_return=3.8), at_ns=77),
+                record_of(
+                    e.RolloutCompleted(
+                        update=1,
+                        env_steps=64,
+                        env_steps_total=64,
+                        steps_per_second=5000.0,
+                        duration_ms=12.8,
+                        mean_return=4.2,
+                    )
+                ),
+                record_of(e.RunFinished(outcome="completed", updates=1), at_ns=99),
+            ]
+        )
+    ).run
+
+    assert (run.run, run.task, run.episodes, run.seed) == ("r", "digits", 10, 3)
+    assert (run.mean_return, run.baseline_return, run.mean_return_history) == (4.2, 3.8, (4.2,))
+    assert (run.started_ns, run.last_event_ns, run.outcome) == (77, 99, "completed")
+
+
+def test_the_lowest_rank_stands_for_the_run(record_of):
+    """Whatever order ranks arrive in, rank 0's measurements are shown, and one row per rank."""
+    snapshot = project(
+        fold_all(
+            [
+                record_of(e.RunStarted(task="t", rank=1), producer="b"),
+                record_of(update(1, policy_loss=1.0), producer="b"),
+                record_of(e.RunStarted(task="t", rank=0), producer="z"),
+                record_of(update(1, policy_loss=2.0), producer="z"),
+            ]
+        )
+    )
+
+    assert snapshot.tamiyo.policy_loss == 2.0
+    assert [(rank.rank, rank.producer) for rank in snapshot.ranks] == [(0, "z"), (1, "b")]
+
+
+def test_the_tamiyo_state_of_an_update_has_every_measured_field(record_of):
+    """Each field of the payload appears under its own name."""
+    names = PPOUpdatePayload.__struct_fields__
+    payload = PPOUpdatePayload(**{name: float(index) for index, name in enumerate(names)})
+    tamiyo = project(fold_all([record_of(e.PPOUpdateCompleted(update=1, payload=payload))])).tamiyo
+
+    assert isinstance(tamiyo, TamiyoState)
+    assert [getattr(tamiyo, name) for name in names] == [float(index) for index in range(len(names))]

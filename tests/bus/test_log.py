@@ -1,0 +1,123 @@
+"""Tests of the aggregator's log."""
+
+import resource
+
+import pytest
+
+from esper_bus import log as log_module
+from esper_bus.errors import BusError
+from esper_bus.log import LogWriter
+from esper_bus.reading import read_log, read_raw
+from esper_bus.records import StreamKey
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """The directory of a run."""
+    return tmp_path / "run"
+
+
+def write(run_dir, epoch, records, position=0):
+    """A log by one start of an aggregator; returns its files."""
+    log = LogWriter(run_dir, "run", epoch, position)
+    for record in records:
+        log.append(record)
+    log.flush()
+    log.close()
+    return sorted((run_dir / "log").glob(f"{epoch:016x}-*.mcap"))
+
+
+def test_a_log_gives_back_what_was_appended(run_dir, records):
+    """All fields of the records survive, in order."""
+    write(run_dir, 1, records(0, 20))
+
+    assert list(read_raw(run_dir)) == records(0, 20)
+    assert list(read_log(run_dir)) == records(0, 20)
+
+
+def test_what_was_flushed_can_be_read_at_once(run_dir, records):
+    """An ACK follows the flush, so the flush must do."""
+    log = LogWriter(run_dir, "run", 1, 0)
+    for record in records(0, 3):
+        log.append(record)
+    log.flush()
+    found = list(read_raw(run_dir))
+    log.close()
+
+    assert found == records(0, 3)
+
+
+def test_nothing_new_makes_no_file(run_dir):
+    """An aggregator that starts and stops leaves no empty files."""
+    log = LogWriter(run_dir, "run", 1, 0)
+    log.flush()
+    log.close()
+
+    assert not run_dir.exists()
+    assert list(read_log(run_dir)) == []
+
+
+def test_a_log_is_rolled(run_dir, records, monkeypatch):
+    """It goes on in a new file, and is read as one."""
+    monkeypatch.setattr(log_module, "LOG_FILE_BYTES", 1)
+    log = LogWriter(run_dir, "run", 1, 0)
+    for start in range(0, 50, 10):
+        for record in records(start, start + 10):
+            log.append(record)
+        log.flush()
+    log.close()
+
+    assert len(list((run_dir / "log").iterdir())) == 5
+    assert list(read_raw(run_dir)) == records(0, 50)
+    assert log.position == 50
+
+
+def test_files_are_read_in_the_order_of_writing(run_dir, records):
+    """Random epochs and clocks do not decide it."""
+    for index, epoch in enumerate([9, 3, 0xFFFF, 1]):
+        write(run_dir, epoch, records(10 * index, 10 * index + 10), position=10 * index)
+
+    assert list(read_raw(run_dir)) == records(0, 40)
+
+
+def test_streams_are_kept_apart(run_dir, records):
+    """Interleaved trainers and epochs come back as they were interleaved."""
+    other, later = StreamKey("run", "host:1", 7), StreamKey("run", "host:0", 8)
+    mixed = [
+        record
+        for trio in zip(records(0, 9), records(0, 9, other), records(0, 9, later), strict=True)
+        for record in trio
+    ]
+    write(run_dir, 1, mixed)
+
+    assert list(read_raw(run_dir)) == mixed
+
+
+def test_a_full_disk_loses_nothing(run_dir, records):
+    """A flush that failed may be tried again; until then nothing is in the log."""
+    log = LogWriter(run_dir, "run", 1, 0)
+    for record in records(0, 5):
+        log.append(record)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        with pytest.raises(BusError, match="free space"):
+            log.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    while_full = list(read_log(run_dir))
+    for record in records(5, 8):
+        log.append(record)
+    log.flush()
+    log.close()
+
+    assert while_full == []
+    assert list(read_log(run_dir)) == records(0, 8)
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
+    """The user learns where and why."""
+    run_dir.write_text("not a directory")
+    log = LogWriter(run_dir, "run", 1, 0)
+    with pytest.raises(BusError, match=r"Cannot write .* \(Not a directory\); free space or make it"):
+        log.append(records(0, 1)[0])

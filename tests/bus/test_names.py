@@ -1,0 +1,33 @@
+"""Tests of names and epochs."""
+
+import pytest
+
+from esper_bus.errors import BusError
+from esper_bus.names import check_name, epoch_hex, file_part, is_name, new_epoch
+
+
+@pytest.mark.parametrize("name", ["a", "run-7", "host.domain:0", "2026-11-21T12:00", "a" * 96])
+def test_usual_names_are_names(name):
+    """Host names with ranks, dates, user's words."""
+    assert check_name("run", name) == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", " a", "ä", "a" * 97])
+def test_what_is_no_name_is_one_sentence(name):
+    """The user learns which characters are allowed."""
+    assert not is_name(name)
+    with pytest.raises(BusError, match="cannot name a run: use letters"):
+        check_name("run", name)
+
+
+def test_a_name_is_a_harmless_part_of_a_file_name():
+    """Colons and such are replaced."""
+    assert file_part("host.domain:0@x") == "host.domain-0-x"
+
+
+def test_epochs_are_different_64_bit_numbers():
+    """Two starts of one trainer are told apart."""
+    epochs = {new_epoch() for _ in range(1000)}
+
+    assert len(epochs) == 1000
+    assert all(0 <= epoch < 2**64 and len(epoch_hex(epoch)) == 16 for epoch in epochs)

@@ -1,0 +1,224 @@
+"""Both ends of the protocol over a network that loses, doubles, delays and cuts, against a list."""
+
+from collections import deque
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from esper_bus.backlog import Backlog
+from esper_bus.frames import encode, parse
+from esper_bus.producer import ProducerLink
+from esper_bus.receiver import Receiver
+from esper_bus.records import Entry, StreamKey
+
+KEYS = [StreamKey("run", "host:0", 7), StreamKey("run", "host:1", 8)]
+
+
+class Connection:
+    """One connection: messages on the way, in order, in each direction."""
+
+    def __init__(self, name):
+        self.name = name
+        self.up = deque()
+        self.down = deque()
+
+
+class Trainer:
+    """A producer's end with its spool, which has every event."""
+
+    def __init__(self, key, now):
+        self.key = key
+        self.emitted = []
+        self.backlog = Backlog(self._read)
+        self.link = ProducerLink(key, self.backlog, now)
+        self.connections = []
+
+    def _read(self, first, max_events, max_bytes):
+        return self.emitted[first : first + max_events]
+
+    def emit(self, count):
+        """Emit some events."""
+        new = [Entry(len(self.emitted) + i, 1, b"%d" % (len(self.emitted) + i)) for i in range(count)]
+        self.emitted += new
+        self.backlog.append(new)
+        self.backlog.mark_safe(len(self.emitted))
+
+    def forget(self, keep):
+        """As if the ring were small: the older events are only in the spool."""
+        while len(self.backlog._recent) > keep:
+            self.backlog._recent.popleft()
+
+
+class Network(RuleBasedStateMachine):
+    """Two trainers, one aggregator that may die, and everything that can happen between them."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+        self.names = iter(range(10**6))
+        self.agg_epoch = 0
+        self.log = {key: [] for key in KEYS}  # flushed
+        self.unflushed = []
+
+    @initialize()
+    def begin(self):
+        """Connect both trainers to a first aggregator."""
+        self.trainers = [Trainer(key, self.now) for key in KEYS]
+        self.restart()
+
+    def restart(self):
+        """A new aggregator that knows only its log."""
+        self.agg_epoch += 1
+        self.unflushed = []
+        self.receiver = Receiver(self.agg_epoch, self.recover)
+        for trainer in self.trainers:
+            self.connect(trainer)
+
+    def recover(self, run):
+        """What the aggregator reads from its log."""
+        return {
+            (key.producer, key.epoch): self.log[key][-1].seq + 1
+            for key in KEYS
+            if key.run == run and self.log[key]
+        }
+
+    def connect(self, trainer):
+        """A new connection; what was on the way on the old one may still arrive."""
+        trainer.connections = [*trainer.connections[-1:], Connection(b"%d" % next(self.names))]
+
+    @rule(which=st.integers(0, 1), count=st.integers(1, 30))
+    def emit(self, which, count):
+        """A trainer emits."""
+        self.trainers[which].emit(count)
+
+    @rule(which=st.integers(0, 1), keep=st.integers(1, 20))
+    def outgrow_memory(self, which, keep):
+        """Older events have to be read from the spool."""
+        self.trainers[which].forget(keep)
+
+    @rule(which=st.integers(0, 1), messages=st.integers(1, 4))
+    def send(self, which, messages):
+        """A trainer sends what it wants to send."""
+        trainer = self.trainers[which]
+        for _ in range(messages):
+            message = trainer.link.next_message(self.now)
+            if message is not None:
+                trainer.connections[-1].up.append(encode(message))
+
+    @rule(which=st.integers(0, 1), old=st.booleans(), count=st.integers(1, 4))
+    def arrive(self, which, old, count):
+        """Messages arrive at the aggregator, perhaps from a connection that was replaced."""
+        connection = self.trainers[which].connections[0 if old else -1]
+        for _ in range(min(count, len(connection.up))):
+            frames = connection.up.popleft()
+            self.unflushed += self.receiver.receive(connection.name, frames, self.now, 1)
+        self.answer()
+
+    def answer(self):
+        """What the aggregator wants to say goes on its way."""
+        by_name = {c.name: c for trainer in self.trainers for c in trainer.connections}
+        for peer, frames in self.receiver.take_answers():
+            if peer in by_name:
+                by_name[peer].down.append(frames)
+
+    @rule(which=st.integers(0, 1), old=st.booleans(), count=st.integers(1, 4))
+    def return_(self, which, old, count):
+        """Messages arrive at a trainer."""
+        trainer = self.trainers[which]
+        connection = trainer.connections[0 if old else -1]
+        for _ in range(min(count, len(connection.down))):
+            trainer.link.receive(parse(connection.down.popleft()), self.now)
+
+    @rule()
+    def flush(self):
+        """The aggregator flushes its log and acknowledges."""
+        for record in self.unflushed:
+            self.log[record.stream].append(record)
+        self.unflushed = []
+        self.receiver.flushed()
+        self.answer()
+
+    @rule(which=st.integers(0, 1), up=st.booleans(), index=st.integers(0, 9))
+    def lose(self, which, up, index):
+        """A message is lost."""
+        connection = self.trainers[which].connections[-1]
+        queue = connection.up if up else connection.down
+        if index < len(queue):
+            del queue[index]
+
+    @rule(which=st.integers(0, 1), up=st.booleans(), index=st.integers(0, 9))
+    def double(self, which, up, index):
+        """A message arrives once more, later."""
+        connection = self.trainers[which].connections[-1]
+        queue = connection.up if up else connection.down
+        if index < len(queue):
+            queue.append(queue[index])
+
+    @rule(which=st.integers(0, 1))
+    def cut(self, which):
+        """The connection breaks and a new one is made."""
+        self.connect(self.trainers[which])
+
+    @rule()
+    def kill_aggregator(self):
+        """What was not flushed is gone."""
+        self.restart()
+
+    @rule(seconds=st.sampled_from([0.01, 0.03, 0.25, 1.1, 2.5, 6.0]))
+    def wait(self, seconds):
+        """Time passes; a trainer that heard nothing for long makes a new connection."""
+        self.now += seconds
+        for trainer in self.trainers:
+            if trainer.link.renewal_due(self.now):
+                self.connect(trainer)
+                trainer.link.renewed(self.now)
+
+    @precondition(lambda self: hasattr(self, "trainers"))
+    @invariant()
+    def exactly_once(self):
+        """The log holds the first events of each stream, each once, in order, unchanged."""
+        for trainer in self.trainers:
+            logged = [(record.seq, record.data) for record in self.log[trainer.key]]
+
+            assert logged == [(entry.seq, entry.data) for entry in trainer.emitted[: len(logged)]]
+
+    @precondition(lambda self: hasattr(self, "trainers"))
+    @invariant()
+    def acknowledged_is_logged(self):
+        """What a trainer believes to be safe is safe."""
+        for trainer in self.trainers:
+            assert trainer.link.acked <= len(self.log[trainer.key])
+
+    @precondition(lambda self: hasattr(self, "trainers"))
+    @invariant()
+    def nothing_is_given_up(self):
+        """No event that exists is counted as lost."""
+        assert self.receiver.counters("run").gaps == 0
+
+    def teardown(self):
+        """Once the network is well again, everything arrives."""
+        if not hasattr(self, "trainers"):
+            return
+        for _ in range(400):
+            if all(trainer.link.complete for trainer in self.trainers):
+                break
+            self.wait(0.1)
+            for which, trainer in enumerate(self.trainers):
+                self.send(which, 10)
+                self.arrive(which, False, len(trainer.connections[-1].up))
+                self.flush()
+                self.return_(which, False, len(trainer.connections[-1].down))
+        for trainer in self.trainers:
+            assert len(self.log[trainer.key]) == len(trainer.emitted)
+            assert trainer.link.complete
+        self.exactly_once()
+
+
+Network.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestNetwork = Network.TestCase

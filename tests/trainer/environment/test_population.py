@@ -1,0 +1,144 @@
+"""The hosts in training."""
+
+import pytest
+import torch
+
+from esper_schemas.heads import Blueprint, Stage
+from esper_trainer.environment import alpha, lifecycle
+from esper_trainer.environment.draws import Draws
+from esper_trainer.environment.population import Population
+from esper_trainer.environment.presets import PRESETS
+
+CPU = torch.device("cpu")
+ENVIRONMENTS = 3
+
+
+def make(seed: int = 0) -> Population:
+    return Population(ENVIRONMENTS, PRESETS["lite"], Draws(seed, CPU))
+
+
+def slots_with(stage: Stage, blueprint: Blueprint, weight: float = 0.0):
+    """Slot 1 of every environment in a stage, with a blend weight that holds."""
+    slots = lifecycle.empty(ENVIRONMENTS, CPU)
+    stages, blueprints = slots.stage.clone(), slots.blueprint.clone()
+    value = torch.zeros_like(slots.alpha.value)
+    stages[1], blueprints[1], value[1] = int(stage), int(blueprint), weight
+    blend = alpha.at_rest(3, ENVIRONMENTS, CPU)._replace(value=value, target=value)
+    return slots._replace(stage=stages, blueprint=blueprints, alpha=blend)
+
+
+def plant(population: Population, blueprint: Blueprint) -> None:
+    """Draw a new cell in slot 1 of every environment."""
+    choice = torch.full((ENVIRONMENTS,), int(blueprint))
+    population.germinate(choice >= 0, torch.ones_like(choice), choice)
+
+
+def losses(blueprint: Blueprint, stage: Stage, weight: float, steps: int = 12):
+    """Validation losses of hosts that train beside a seed which stays in one stage."""
+    population, slots = make(), slots_with(stage, blueprint, weight)
+    plant(population, blueprint)
+    seen = []
+    for _ in range(steps):
+        population.train(slots)
+        seen.append(population.evaluate(slots).loss)
+    return torch.stack(seen)
+
+
+def test_hosts_learn_without_seeds():
+    """Sixty gradient steps lift a host far above chance."""
+    population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
+    before = population.evaluate(slots)
+    for _ in range(60):
+        population.train(slots)
+    after = population.evaluate(slots)
+
+    assert before.accuracy.mean() < 0.3
+    assert after.accuracy.mean() > 0.5
+    assert (after.loss < before.loss).all()
+    assert (after.contribution == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("stage", "weight"),
+    [(Stage.TRAINING, 0.0), (Stage.BLENDING, 0.5), (Stage.HOLDING, 1.0), (Stage.FOSSILIZED, 1.0)],
+)
+def test_a_noop_seed_leaves_every_bit_of_the_host(stage, weight):
+    """A cell without entries changes neither what the host says nor how it learns."""
+    without = losses(Blueprint.NOOP, Stage.DORMANT, 0.0)
+
+    assert torch.equal(losses(Blueprint.NOOP, stage, weight), without)
+
+
+def test_a_training_seed_leaves_every_bit_of_the_host():
+    """A seed in TRAINING learns, but the host does not notice."""
+    without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
+
+    assert torch.equal(losses(Blueprint.MLP, Stage.TRAINING, 0.0), without)
+
+
+def test_a_blended_seed_is_noticed():
+    """The same seed with a weight changes the host's loss: the two tests above can fail."""
+    without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
+
+    assert not torch.equal(losses(Blueprint.MLP, Stage.HOLDING, 1.0), without)
+
+
+def test_germination_renews_only_what_it_is_told_to():
+    """One slot of one environment gets a new cell; nothing else changes."""
+    population = make()
+    plant(population, Blueprint.MLP)
+    before = population._weights.cell_inner.clone()
+    where = torch.tensor([False, True, False])
+    population.germinate(where, torch.tensor([0, 2, 1]), torch.full((3,), int(Blueprint.LORA)))
+    changed = (population._weights.cell_inner != before).any(-1).any(-1)
+
+    assert changed.nonzero().tolist() == [[2, 1]]
+    assert (population._weights.cell_outer == 0).all()
+
+
+def test_weights_stay_inside_their_structure():
+    """After training, the entries outside the blueprint's masks are still exactly 0."""
+    population, slots = make(), slots_with(Stage.HOLDING, Blueprint.CONV_SMALL, 1.0)
+    plant(population, Blueprint.CONV_SMALL)
+    for _ in range(10):
+        population.train(slots)
+    mask = population._tables.outer_mask[Blueprint.CONV_SMALL]
+    outer = population._weights.cell_outer[1]
+
+    assert (outer * (1 - mask) == 0).all()
+    assert (outer * mask).abs().sum() > 0
+    assert (population._weights.readout[:, :, 8:] == 0).all()
+
+
+def test_what_is_done_does_not_shift_the_randomness():
+    """Germinating or not, the next reset draws the same hosts."""
+    quiet, busy = make(), make()
+    nobody = torch.zeros(ENVIRONMENTS, dtype=torch.bool)
+    choice = torch.full((ENVIRONMENTS,), int(Blueprint.MLP))
+    quiet.germinate(nobody, choice * 0, choice)
+    busy.germinate(~nobody, choice * 0, choice)
+    for population in (quiet, busy):
+        population.reset()
+
+    assert torch.equal(quiet._weights.readout, busy._weights.readout)
+    assert torch.equal(quiet._validation_labels, busy._validation_labels)
+
+
+def test_parameter_ratio_counts_living_seeds():
+    """An embargoed seed pays nothing; a living one its parameters over the host's."""
+    population = make()
+    alive = population.parameter_ratio(slots_with(Stage.TRAINING, Blueprint.MLP))
+    gone = population.parameter_ratio(slots_with(Stage.EMBARGOED, Blueprint.MLP))
+
+    torch.testing.assert_close(alive[1], 2048 / population.parameters)
+    assert (alive[[0, 2]] == 0).all()
+    assert (gone == 0).all()
+
+
+def test_validation_subsets_have_no_duplicates():
+    """A subset is drawn without replacement, one per environment."""
+    features = make()._validation_features
+
+    for environment in features:
+        assert len(environment.T.unique(dim=0)) > 0.9 * environment.shape[1]
+    assert not torch.equal(features[0], features[1])

@@ -1,0 +1,54 @@
+"""A setting that cannot work is refused before anything starts, in one sentence."""
+
+import pytest
+
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.environment.presets import PRESETS
+
+
+def test_the_defaults_work_and_name_a_preset():
+    """Whoever sets nothing gets 64 environments of the default preset."""
+    config = TrainingConfig()
+
+    assert config.environments == 64
+    assert config.size is PRESETS[config.preset]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("episodes", 0),
+        ("environments", -3),
+        ("epochs", 0),
+        ("minibatches", 0),
+        ("hidden_size", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("clip_range", -0.1),
+        ("value_clip", -1.0),
+        ("target_kl", -0.1),
+        ("gamma", 1.1),
+        ("gae_lambda", -0.1),
+        ("max_grad_norm", 0.0),
+        ("seed", -1),
+        ("threads", -1),
+        ("preset", "huge"),
+        ("device", "tpu"),
+    ],
+)
+def test_an_impossible_setting_is_refused_by_name(name, value):
+    """The sentence names the setting and what it may be."""
+    with pytest.raises(ConfigError, match=rf"^The setting {name} has to be .*\.$"):
+        TrainingConfig(**{name: value})
+
+
+def test_environments_must_divide_into_minibatches():
+    """Minibatches are made of whole environments, all of one size."""
+    with pytest.raises(ConfigError, match="10 environments cannot be cut into 4"):
+        TrainingConfig(environments=10, minibatches=4)
+
+
+def test_threads_default_to_two_at_most():
+    """More threads wait for each other longer than they work."""
+    assert TrainingConfig().torch_threads in (1, 2)
+    assert TrainingConfig(threads=3).torch_threads == 3

@@ -1,0 +1,70 @@
+"""The command line of a training run, which knows no torch."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from esper_bus.errors import BusError
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+
+
+@pytest.fixture
+def parse():
+    """Parses a command line."""
+    parser = argparse.ArgumentParser()
+    add_training_arguments(parser)
+    return lambda *words: parser.parse_args(words)
+
+
+def test_without_options_the_defaults_hold(parse):
+    """Those of the config, written once."""
+    assert config_from(parse()) == TrainingConfig()
+
+
+def test_every_training_option_reaches_the_config(parse):
+    """By the name that it has there."""
+    arguments = parse(
+        *("--episodes", "3", "--envs", "8", "--preset", "full", "--device", "cuda:1"),
+        *("--seed", "5", "--threads", "1"),
+    )
+
+    assert config_from(arguments) == TrainingConfig(
+        episodes=3, environments=8, preset="full", device="cuda:1", seed=5, threads=1
+    )
+
+
+@pytest.mark.parametrize(("option", "name"), [("--episodes", "episodes"), ("--envs", "environments")])
+def test_impossible_numbers_are_refused_by_name(parse, option, name):
+    """Zero of them is no training."""
+    with pytest.raises(ConfigError, match=name):
+        config_from(parse(option, "0"))
+
+
+def test_a_run_is_named_or_gets_a_name(parse):
+    """The preset, and when it began."""
+    assert run_name(parse("--name", "mine")) == "mine"
+    assert run_name(parse("--preset", "full")).startswith("full-2")
+
+
+def test_events_go_to_the_aggregator_of_the_runs_directory_or_to_the_one_named(parse, tmp_path):
+    """A URL that cannot be is refused."""
+    assert "ipc://" in ingest_endpoint(parse("--runs-dir", str(tmp_path)))
+    assert ingest_endpoint(parse("--aggregator", "tcp://127.0.0.1:7000")) == "tcp://127.0.0.1:7000"
+    with pytest.raises(BusError):
+        ingest_endpoint(parse("--aggregator", "http://example.org"))
+
+
+def test_options_are_read_without_torch():
+    """`--help` has to be quick, and to work where torch is missing."""
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import argparse, esper_trainer.options as options\n"
+        "options.add_training_arguments(argparse.ArgumentParser())\n"
+    )
+
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stderr

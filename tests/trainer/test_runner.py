@@ -1,0 +1,237 @@
+"""A run from its first event to its last: in order, repeatable, and never ending without saying so."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from esper_bus.emitter import Emitter
+from esper_bus.reading import read_records
+from esper_schemas.events import (
+    PPOUpdateCompleted,
+    RolloutCompleted,
+    RunFinished,
+    RunStarted,
+    VitalsSampled,
+)
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.environment.presets import HORIZON
+from esper_trainer.runner import Trainer, sentence, train
+
+ENVIRONMENTS = 3
+ORDER = [
+    "RolloutCompleted",
+    "EpisodeCompleted",
+    "DecisionMade",
+    "SeedStageChanged",
+    "PPOUpdateCompleted",
+    "VitalsSampled",
+]
+"""The order of the kinds of events within one update."""
+
+
+class Sink:
+    """Keeps events in a list."""
+
+    def __init__(self):
+        self.events = []
+
+    def emit(self, event):
+        """Take one."""
+        self.events.append(event)
+
+    def kinds(self):
+        """Names of the kinds, in order."""
+        return [type(event).__name__ for event in self.events]
+
+
+@pytest.fixture
+def sink():
+    """An empty one."""
+    return Sink()
+
+
+def config_of(**settings):
+    """A small run on one thread."""
+    settings = {"episodes": 2, "environments": ENVIRONMENTS, "threads": 1} | settings
+    return TrainingConfig(hidden_size=16, **settings)
+
+
+def without_time(event):
+    """An event without what differs between two equal runs: times, speed, memory."""
+    if isinstance(event, RolloutCompleted):
+        return msgspec.structs.replace(event, steps_per_second=0.0, duration_ms=0.0)
+    if isinstance(event, PPOUpdateCompleted):
+        payload = msgspec.structs.replace(event.payload, update_time_ms=None)
+        return msgspec.structs.replace(event, payload=payload)
+    return VitalsSampled() if isinstance(event, VitalsSampled) else event
+
+
+def test_a_run_is_told_from_beginning_to_end(sink):
+    """RunStarted, everything about each update in its order, RunFinished."""
+    train(config_of(), sink)
+    kinds = sink.kinds()
+    vitals = [index for index, kind in enumerate(kinds) if kind == "VitalsSampled"]
+    updates = kinds[1 : vitals[0] + 1], kinds[vitals[0] + 1 : -1]
+
+    assert kinds[0] == "RunStarted"
+    assert kinds[-1] == "RunFinished"
+    for update in updates:
+        assert list(dict.fromkeys(update)) == ORDER
+        assert [update.count(kind) for kind in ORDER] == [1, 3, 8, update.count(ORDER[3]), 1, 1]
+    assert sink.events[-1] == RunFinished(outcome="completed", updates=2)
+
+
+def test_the_summary_says_what_the_events_say(sink):
+    """Returns, steps, and the baseline that the run was told to beat."""
+    summary = train(config_of(), sink)
+    rollouts = [event for event in sink.events if isinstance(event, RolloutCompleted)]
+
+    assert (summary.updates, summary.outcome) == (2, "completed")
+    assert summary.env_steps == rollouts[-1].env_steps_total == 2 * ENVIRONMENTS * HORIZON
+    assert summary.first_mean_return == rollouts[0].mean_return
+    assert summary.last_mean_return == rollouts[1].mean_return
+    assert summary.mean_accuracy == rollouts[1].mean_accuracy
+    assert summary.baseline_return == sink.events[0].baseline_return
+    assert 0 < summary.steps_per_second < summary.env_steps / summary.seconds * 1.01
+
+
+def test_returns_of_episodes_are_sums_of_rewards(sink):
+    """The mean over environments is the mean return of the rollout."""
+    train(config_of(episodes=1), sink)
+    _, rollout, *episodes = sink.events[: 2 + ENVIRONMENTS]
+
+    mean = sum(event.episode_return for event in episodes) / ENVIRONMENTS
+    assert mean == pytest.approx(rollout.mean_return, rel=1e-5)
+    assert sum(rollout.stage_counts) == 3 * ENVIRONMENTS
+
+
+def test_reports_come_after_their_events(sink):
+    """A caller that counts reports never counts more than was emitted."""
+    seen = []
+
+    def on_update(report):
+        seen.append((report.update, sink.kinds().count("PPOUpdateCompleted"), report.episodes))
+
+    train(config_of(), sink, on_update)
+
+    assert seen == [(1, 1, 2), (2, 2, 2)]
+
+
+def test_the_same_seed_tells_the_same_story(sink):
+    """Byte for byte, apart from time and memory; another seed tells another."""
+    again, other = Sink(), Sink()
+    train(config_of(minibatches=3), sink)
+    train(config_of(minibatches=3), again)
+    train(config_of(minibatches=3, seed=1), other)
+
+    encode = msgspec.msgpack.encode
+    one, same = ([encode(without_time(event)) for event in told.events] for told in (sink, again))
+    assert one == same
+    assert sink.events[1].mean_return != other.events[1].mean_return
+
+
+def test_a_real_emitter_records_the_run_on_disk(tmp_path):
+    """What the spool holds is what was emitted, in order."""
+    emitter = Emitter("mine", "trainer:0", tmp_path / "mine")
+    sink = Sink()
+
+    class Both:
+        def emit(self, event):
+            emitter.emit(event)
+            sink.emit(event)
+
+    train(config_of(episodes=1), Both())
+    report = emitter.close()
+
+    assert report.dropped == 0
+    assert [record.event for record in read_records(tmp_path / "mine")] == sink.events
+
+
+class TestEndingEarly:
+    """Signals, calls and failures."""
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_ends_the_run_cleanly(self, sink, number):
+        """The update that was done is told whole, and the last event says why there is no more."""
+
+        def on_update(report):
+            os.kill(os.getpid(), number)
+
+        summary = train(config_of(episodes=50), sink, on_update)
+
+        assert summary.outcome == "interrupted"
+        assert summary.updates == 1
+        assert sink.kinds()[-2] == "VitalsSampled"
+        assert sink.events[-1] == RunFinished(
+            outcome="interrupted", updates=1, reason=f"The run was ended by {number.name}."
+        )
+
+    def test_stop_ends_the_run_before_its_first_update(self, sink):
+        """Even if it was called before the run began."""
+        trainer = Trainer(config_of(), sink)
+        trainer.stop()
+        summary = trainer.run()
+
+        assert sink.kinds() == ["RunStarted", "RunFinished"]
+        assert (summary.updates, summary.last_mean_return) == (0, None)
+        assert summary.outcome == "interrupted"
+
+    def test_a_failure_is_told_and_raised(self, sink):
+        """In one line, as the last event."""
+
+        def on_update(report):
+            raise OSError("the disk is full\nand more about it")
+
+        with pytest.raises(OSError, match="the disk is full"):
+            train(config_of(), sink, on_update)
+
+        assert sink.events[-1] == RunFinished(outcome="failed", updates=1, reason="OSError: the disk is full")
+
+    def test_an_exception_without_words_is_named(self):
+        """By its type."""
+        assert sentence(MemoryError()) == "MemoryError"
+
+
+def test_nothing_is_told_of_a_run_that_cannot_be(sink):
+    """A device that cannot be is refused before the first event."""
+    with pytest.raises(ConfigError, match="cpu:one"):
+        Trainer(config_of(device="cpu:one"), sink)
+
+    assert sink.events == []
+
+
+class TestModule:
+    """`python -m esper_trainer`."""
+
+    def run(self, *arguments):
+        """Run it in a process of its own."""
+        command = [sys.executable, "-m", "esper_trainer", "--envs", "2", "--threads", "1", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test_it_trains_and_records(self, tmp_path):
+        """A line per update, a summary, and a run directory that can be read."""
+        result = self.run("--episodes", "2", "--runs-dir", str(tmp_path), "--name", "mine")
+        events = [record.event for record in read_records(tmp_path / "mine")]
+
+        assert result.returncode == 0, result.stderr
+        assert "update 2/2" in result.stdout
+        assert "always WAIT" in result.stdout
+        assert isinstance(events[0], RunStarted)
+        assert isinstance(events[-1], RunFinished)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--episodes", "0"), ("--device", "cpu:one"), ("--name", "a/b"), ("--aggregator", "x")],
+        ids=" ".join,
+    )
+    def test_mistakes_are_answered_in_one_sentence(self, tmp_path, arguments):
+        """Exit code 1, no traceback, nothing left on disk."""
+        result = self.run("--runs-dir", str(tmp_path), *arguments)
+
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []

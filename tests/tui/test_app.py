@@ -1,0 +1,178 @@
+"""Tests of esper_tui.app: the commands, on a running app."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from esper_schemas.source import Feed
+from esper_tui.app import SanctumApp
+from esper_tui.help_screen import HelpScreen
+from esper_tui.panel import Panel
+from esper_tui.rows import plain
+
+
+@pytest.fixture
+def start(given, now):
+    """An app and its source, before it runs."""
+
+    def make(feed):
+        source = given(feed)
+        return SanctumApp(source, clock=lambda: now), source
+
+    return make
+
+
+def screen_text(app):
+    """What the cockpit's panels show."""
+    panels = [app.screen_stack[0].query_one(f"#{n}", Panel) for n in ("header", "losses", "heads")]
+    return "\n".join(plain(row) for panel in panels for row in panel.rows)
+
+
+async def wait_until(pilot, is_true):
+    """Let the app run until something holds."""
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline
+        await pilot.pause(0.01)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quit_leaves_the_app(start, make_feed, key):
+    """With exit code 0."""
+    app, _ = start(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press(key)
+
+    assert app.return_code == 0
+    assert not app.is_running
+
+
+@pytest.mark.parametrize("leave", ["?", "h", "escape"])
+async def test_help_comes_and_goes(start, make_feed, leave):
+    """The key that shows it hides it; escape always goes back."""
+    app, _ = start(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press("?")
+        shown = isinstance(app.screen, HelpScreen)
+        page = app.screen.query_one("#help", Panel)
+        height = page.size.height
+        await pilot.press(leave)
+        gone = not isinstance(app.screen, HelpScreen)
+
+    assert shown
+    assert gone
+    assert height == len(page.rows) > 24
+
+
+async def test_the_help_page_scrolls(start, make_feed):
+    """It is longer than the window."""
+    app, _ = start(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press("?")
+        await pilot.press("pagedown")
+        scroller = app.screen.query_one("VerticalScroll")
+        await wait_until(pilot, lambda: scroller.scroll_y > 10)
+
+
+async def test_escape_on_the_cockpit_does_nothing(start, make_feed):
+    """There is nothing to go back to."""
+    app, _ = start(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press("escape")
+
+        assert app.is_running
+        assert app.screen is app.screen_stack[0]
+
+
+@pytest.mark.parametrize("key", ["p", "space"])
+async def test_pause_holds_the_picture_and_says_how_far_behind_it_is(
+    start, make_feed, make_snapshot, make_state, key
+):
+    """The source is still asked; going on shows the newest picture."""
+    app, source = start(make_feed())
+    later = make_feed(make_snapshot(make_state(policy_loss=0.777, ppo_updates_count=20)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press(key)
+        source.feed, polls = later, source.polls
+        await wait_until(pilot, lambda: source.polls > polls + 1)
+        held = screen_text(app)
+        await pilot.press(key)
+        gone_on = screen_text(app)
+
+    assert "PAUSED, 3 updates behind" in held
+    assert "0.777" not in held
+    assert "PAUSED" not in gone_on
+    assert "0.777" in gone_on
+
+
+async def test_a_held_picture_does_not_hide_a_broken_connection(start, make_feed):
+    """The state in the header is that of the connection, not of the picture."""
+    app, source = start(make_feed())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("p")
+        source.feed = make_feed(heard_ns=0)
+        await wait_until(pilot, lambda: "DISCONNECTED" in screen_text(app))
+
+
+async def test_copy_puts_the_screen_as_text_on_the_clipboard(start, make_feed):
+    """Without colours and without trailing blanks."""
+    app, _ = start(make_feed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("y")
+
+        assert "── PPO LOSSES ─" in app.clipboard
+        assert "\x1b" not in app.clipboard
+
+
+async def test_it_starts_before_the_trainer_and_survives_its_end(start, make_feed, make_snapshot, feeds):
+    """Waiting, live, stale, disconnected, finished: the same screen, without a restart."""
+    app, source = start(Feed(origin="ipc:///x"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: "WAITING" in screen_text(app))
+        for name in ("healthy", "stale", "disconnected", "critical", "finished", "waiting"):
+            source.feed = feeds[name]
+            word = {"healthy": "LIVE", "critical": "NaN"}.get(name, name.upper())
+            await wait_until(pilot, lambda word=word: word in screen_text(app))
+
+
+async def test_a_storm_of_resizes_leaves_a_whole_picture(start, feeds):
+    """From one cell to more than a screen and back."""
+    app, _ = start(feeds["critical"])
+    async with app.run_test(size=(120, 40)) as pilot:
+        for width, height in [(1, 1), (2, 5), (250, 90), (40, 3), (61, 20), (180, 12), (80, 24)]:
+            await pilot.resize_terminal(width, height)
+        await wait_until(pilot, lambda: "ACTION HEADS" in screen_text(app))
+
+        widths = {p.size.width for p in app.screen.query(Panel) if p.size.height}
+        assert widths == {80}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 4), (30, 8), (60, 12)])
+async def test_tiny_windows_start(start, feeds, size):
+    """No size is refused."""
+    app, _ = start(feeds["critical"])
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("?", "escape", "p", "p")
+
+        assert app.is_running
+
+
+def test_it_needs_neither_torch_nor_sockets():
+    """The app is imported by machines that only watch; the import takes well under a second."""
+    code = (
+        "import sys, esper_tui.app, esper_tui.once\n"
+        "print([m for m in ('torch', 'zmq', 'mcap', 'esper_bus', 'esper_aggregator') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_one_frame_needs_no_textual():
+    """`sanctum --once` starts faster than the app does."""
+    code = "import sys, esper_tui.once; print('textual' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

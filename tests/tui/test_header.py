@@ -1,0 +1,92 @@
+"""Tests of esper_tui.header."""
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.snapshot import LinkHealth
+from esper_tui.header import header_rows
+from esper_tui.view import View
+
+
+@pytest.fixture
+def header(text, now):
+    """The lines of the header of a feed."""
+
+    def lines(feed, width=120, height=2, newest=None):
+        return text(header_rows(View(feed, now, newest), width, height))
+
+    return lines
+
+
+def test_it_names_state_run_progress_speed_and_return(header, make_feed):
+    """The four questions of the first glance are answered in two lines."""
+    first, second = header(make_feed())
+
+    assert first.split() == ["●", "LIVE", "0s", "digits-lite-7f3a", "update", "17/100", "12345", "steps/s"]
+    assert second.split() == ["return", "0.412", "WAIT", "0.385", "+0.027", "lag", "12", "ms"]
+
+
+def test_before_the_first_update_there_is_no_number(header, feeds):
+    """Nothing that was not measured is shown as zero."""
+    first, second = header(feeds["waiting"])
+
+    assert first.strip() == "○ WAITING"
+    assert "0" not in second.replace("ipc:///run/user/1000", "")
+
+
+def test_a_return_below_the_baseline_has_its_sign(header, make_feed, make_snapshot):
+    """The difference is signed, so that it needs no colour."""
+    assert "-0.135" in header(make_feed(make_snapshot(mean_return=0.25)))[1]
+
+
+def test_a_run_without_a_plan_has_no_total(header, make_feed, make_snapshot):
+    """An unbounded run counts updates only."""
+    assert "update 17 " in header(make_feed(make_snapshot(episodes=None)))[0]
+
+
+def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snapshot):
+    """What was dropped, missed or refused is named, worst first."""
+    link = LinkHealth(gaps=3, dropped=12, rejected=1, unknown=2, duplicates=4)
+    second = header(make_feed(structs.replace(make_snapshot(), link=link)))[1]
+
+    assert second.endswith("! 12 dropped  ! 3 gaps  ! 1 rejected  ! 2 unknown  4 repeated")
+
+
+def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
+    """Zero gaps, drops and lag take no place."""
+    second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
+
+    assert second.strip() == "return 0.412  WAIT 0.385  +0.027"
+
+
+def test_a_problem_of_the_source_is_shown(header, make_feed):
+    """The sentence stands where the link's numbers would."""
+    second = header(make_feed(problem="The aggregator refuses this key."))[1]
+
+    assert second.strip().startswith("The aggregator refuses this key.")
+
+
+def test_silence_has_its_age(header, feeds):
+    """Stale and disconnected say for how long."""
+    assert header(feeds["stale"])[0].strip().startswith("◐ STALE 1m15s")
+    assert header(feeds["disconnected"])[0].strip().startswith("✗ DISCONNECTED 1m15s")
+
+
+def test_a_held_picture_says_how_far_behind_it_is(header, make_feed, make_snapshot, make_state):
+    """Progress is that of the picture, the distance that to the newest update."""
+    newest = make_feed(make_snapshot(make_state(ppo_updates_count=20, last_update=20)))
+    first = header(make_feed(), newest=newest)[0]
+
+    assert "PAUSED, 3 updates behind" in first
+    assert "update 17/100" in first
+
+
+def test_one_row_keeps_the_state(header, make_feed):
+    """In the lowest windows the second line is what goes."""
+    assert len(header(make_feed(), height=1)) == 1
+
+
+@pytest.mark.parametrize("width", [12, 24, 40, 60, 80])
+def test_the_state_is_the_last_thing_to_go(header, make_feed, width):
+    """Name, speed and progress give way first."""
+    assert header(make_feed(), width=width)[0].startswith(" ● LIVE")

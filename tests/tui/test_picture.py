@@ -1,0 +1,165 @@
+"""Tests of esper_tui.picture: every panel, with every value, at every size."""
+
+import time
+from types import UnionType
+from typing import get_args, get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esper_schemas import HEADS, TamiyoState, decode_snapshot, encode_snapshot
+from esper_schemas.snapshot import EventEntry, LinkHealth, RunInfo, SanctumSnapshot
+from esper_schemas.source import Feed
+from esper_schemas.state import HISTORY_LENGTH, Trend
+from esper_tui import picture
+from esper_tui.layout import arrange
+from esper_tui.once import frame_rows
+from esper_tui.picture import PANELS, PanelKind, draw, draw_panel
+from esper_tui.rows import Tone, plain, row_width
+from esper_tui.view import View
+
+numbers = st.floats() | st.sampled_from([0.0, -0.0, 1.0, 1e-300, 1e300, -1e300, 1e15, 999.9996])
+maybe = st.none() | numbers
+texts = st.text(max_size=60)
+counts = st.integers(0, 2**64 - 1) | st.integers(-(2**63), 100)
+moments = st.none() | st.integers(-(2**63), 2**64 - 1)
+histories = st.lists(maybe, max_size=HISTORY_LENGTH).map(tuple)
+latches = st.dictionaries(st.sampled_from((*HEADS, "unheard of")), st.booleans())
+
+
+def _is(hint, kind):
+    """Whether a field's type is a kind of value, or that or None."""
+    args = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return kind in args
+
+
+HINTS = get_type_hints(TamiyoState)
+NUMBERS = [name for name, hint in HINTS.items() if _is(hint, float)]
+WHOLE = [name for name, hint in HINTS.items() if _is(hint, int)]
+OPTIONAL = {name for name, hint in HINTS.items() if _is(hint, type(None))}
+HISTORIES = [name for name in HINTS if name.endswith("_history")]
+
+
+@st.composite
+def states(draw):
+    """A state with any values in any fields, as a decoder could deliver it."""
+    pool, shift = draw(st.lists(maybe, min_size=1, max_size=12)), draw(st.integers(1, 11))
+    fields = {name: pool[i * shift % len(pool)] for i, name in enumerate(NUMBERS)}
+    fields |= {name: draw(counts) for name in WHOLE}
+    fields = {n: v for n, v in fields.items() if v is not None or n in OPTIONAL}
+    fields |= {name: draw(histories) for name in HISTORIES}
+    trends = draw(st.dictionaries(st.sampled_from(HISTORIES), st.sampled_from(Trend)))
+    return TamiyoState(
+        **fields,
+        ppo_data_received=draw(st.booleans()),
+        trends={name.removesuffix("_history"): trend for name, trend in trends.items()},
+        head_nan_latch=draw(latches),
+        head_inf_latch=draw(latches),
+    )
+
+
+runs = st.builds(
+    RunInfo,
+    run=texts,
+    last_event_ns=moments,
+    outcome=st.none() | texts,
+    reason=texts,
+    episodes=st.none() | counts,
+    steps_per_second=maybe,
+    mean_return=maybe,
+    baseline_return=maybe,
+)
+links = st.builds(LinkHealth, lag_ms=maybe, gaps=counts, dropped=counts, rejected=counts)
+entries = st.builds(
+    EventEntry, at_ns=moments.filter(lambda at: at is not None), producer=texts, kind=texts, text=texts
+)
+snapshots = st.builds(
+    SanctumSnapshot,
+    events_folded=counts,
+    run=runs,
+    tamiyo=states(),
+    recent_events=st.lists(entries, max_size=6).map(tuple),
+    link=links,
+)
+feeds_of_any_kind = st.builds(
+    Feed,
+    snapshot=snapshots,
+    live=st.booleans(),
+    origin=texts,
+    heard_ns=moments,
+    sent_ns=moments,
+    trainer_heard_ns=moments,
+    problem=texts,
+)
+sizes = st.tuples(st.integers(1, 260), st.integers(1, 80))
+
+
+def test_the_fields_of_the_property_are_those_of_the_state():
+    """Every number of the learner's state gets hostile values below."""
+    assert {"policy_loss", "head_op_entropy", "head_alpha_curve_grad_norm_prev"} <= set(NUMBERS)
+    assert {"nan_grad_count", "last_update"} <= set(WHOLE)
+    assert "head_op_entropy" in OPTIONAL
+    assert "policy_loss" not in OPTIONAL
+    assert len(HISTORIES) == 7
+
+
+@settings(max_examples=150, deadline=None)
+@given(feeds_of_any_kind, st.none() | feeds_of_any_kind, sizes, st.integers(0, 2**63))
+def test_any_snapshot_is_drawn_at_any_size(feed, newest, size, now_ns):
+    """Nothing raises, every panel fills its place, and nothing but text reaches the terminal."""
+    assert decode_snapshot(encode_snapshot(feed.snapshot)).events_folded == feed.snapshot.events_folded
+    for place, rows in draw(View(feed, now_ns, newest), *size):
+        assert len(rows) == place.height
+        assert {row_width(row) for row in rows} == {place.width}
+        assert all(plain(row).isprintable() for row in rows)
+        assert not any("cannot be drawn" in plain(row) for row in rows)
+
+
+@pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (160, 50), (200, 60)])
+def test_the_usual_sizes_are_filled_to_the_edge(feeds, now, name, width, height):
+    """No row is too long, so that nothing wraps, and the panels are complete."""
+    rows = frame_rows(View(feeds[name], now), width, height)
+
+    assert max(map(row_width, rows)) <= width
+    assert sum("PPO LOSSES" in plain(row) for row in rows) == 1
+    assert sum("ACTION HEADS" in plain(row) for row in rows) == 1
+    assert any("Lv/Lp" in plain(row) for row in rows)
+
+
+def test_an_old_picture_is_faded_and_a_silent_trainers_is_not(feeds, now):
+    """Only when the aggregator is gone does nobody know whether the picture is still true."""
+
+    def tones(name):
+        view = View(feeds[name], now)
+        panels = [rows for place, rows in draw(view, 120, 40) if place.panel in PANELS]
+        return {span.tone for rows in panels for row in rows for span in row}
+
+    assert tones("disconnected") == {Tone.FADED}
+    assert Tone.FADED not in tones("stale") | tones("finished") | tones("replay")
+
+
+def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatch):
+    """An error in one panel is words in that panel."""
+
+    def broken(snapshot, width, height):
+        raise ValueError("no such head\x1b[2J")
+
+    monkeypatch.setitem(picture.PANELS, "heads", PanelKind("ACTION HEADS", broken))
+    view = View(feeds["healthy"], now)
+    place = next(place for place in arrange(120, 40) if place.panel == "heads")
+    lines = [plain(row) for row in draw_panel(view, place, old=False)]
+
+    assert "✗ This panel cannot be drawn: ValueError('no such head\\x1b[2J')" in lines[1]
+    assert len(lines) == place.height
+
+
+def test_a_frame_is_laid_out_in_milliseconds(feeds, now):
+    """Twenty frames a second leave room for everything else; the bound is wide."""
+    view = View(feeds["critical"], now)
+    started = time.perf_counter()
+    for _ in range(20):
+        draw(view, 200, 60)
+
+    assert (time.perf_counter() - started) / 20 < 0.05

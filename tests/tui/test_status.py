@@ -1,0 +1,111 @@
+"""Tests of esper_tui.status."""
+
+import pytest
+
+from esper_schemas.snapshot import RunInfo, SanctumSnapshot
+from esper_schemas.source import Feed
+from esper_tui.status import SILENT_AFTER_S, SYMBOLS, State, judge_feed
+
+SECOND = 1_000_000_000
+LIMIT = int(SILENT_AFTER_S * SECOND)
+
+
+@pytest.mark.parametrize("name", ["waiting", "stale", "disconnected", "finished", "replay"])
+def test_each_state_is_named_by_what_the_feed_knows(feeds, now, name):
+    """The feeds of the screens are judged as they are called."""
+    assert judge_feed(feeds[name], now).state == name
+
+
+def test_a_feed_with_fresh_news_is_live(feeds, now):
+    """Aggregator and trainer have both been heard within the limit; there is nothing to say."""
+    status = judge_feed(feeds["healthy"], now)
+
+    assert (status.state, status.sentence) == (State.LIVE, "")
+    assert status.silent_s == pytest.approx(0.5)
+
+
+def test_the_limit_itself_is_not_silence(make_feed, now):
+    """A trainer is stale after more than the limit, not at it."""
+    at = make_feed(heard_ns=now, sent_ns=now, trainer_heard_ns=now - LIMIT)
+    beyond = make_feed(heard_ns=now, sent_ns=now, trainer_heard_ns=now - LIMIT - 1)
+
+    assert judge_feed(at, now).state is State.LIVE
+    assert judge_feed(beyond, now).state is State.STALE
+
+
+def test_the_aggregators_clock_may_be_wrong(make_feed, now):
+    """The trainer's silence is measured by the aggregator's clock alone, the rest by ours."""
+    hour = 3600 * SECOND
+    feed = make_feed(heard_ns=now, sent_ns=now + hour, trainer_heard_ns=now + hour - SECOND)
+
+    assert judge_feed(feed, now).silent_s == pytest.approx(1.0)
+    assert judge_feed(feed, now).state is State.LIVE
+
+
+def test_a_clock_that_runs_backwards_makes_no_negative_silence(make_feed, now):
+    """News from the future are news from now."""
+    feed = make_feed(heard_ns=now + SECOND, sent_ns=None, trainer_heard_ns=now + SECOND)
+
+    assert judge_feed(feed, now).silent_s == 0.0
+
+
+def test_without_an_aggregator_it_says_how_to_start_one(now):
+    """The sentence names the command and the address."""
+    status = judge_feed(Feed(origin="ipc:///x"), now)
+
+    assert status.silent_s is None
+    assert "`esper ppo`" in status.sentence
+    assert "ipc:///x" in status.sentence
+
+
+def test_an_aggregator_without_a_trainer_is_waiting(now):
+    """Nothing has ever trained there."""
+    status = judge_feed(Feed(heard_ns=now, sent_ns=now), now)
+
+    assert status.state is State.WAITING
+    assert "No trainer yet" in status.sentence
+
+
+def test_a_trainer_before_its_first_update_is_waiting(now):
+    """The run has begun, but there is nothing to show of it."""
+    snapshot = SanctumSnapshot(run=RunInfo(run="r", last_event_ns=now))
+    feed = Feed(snapshot=snapshot, heard_ns=now, sent_ns=now, trainer_heard_ns=now)
+
+    assert judge_feed(feed, now).state is State.WAITING
+    assert "first update" in judge_feed(feed, now).sentence
+
+
+def test_a_run_read_back_by_a_new_aggregator_is_stale(make_feed, now):
+    """If no trainer was ever heard, the run's last event says how long it has been silent."""
+    feed = make_feed(trainer_heard_ns=None)
+
+    assert judge_feed(feed, now + 60 * SECOND).state is State.DISCONNECTED
+    later = make_feed(trainer_heard_ns=None, heard_ns=now + 60 * SECOND)
+    assert judge_feed(later, now + 60 * SECOND).state is State.STALE
+
+
+def test_a_finished_run_stays_finished_when_its_aggregator_goes(make_feed, make_snapshot, now):
+    """The end of a run is no failure of the connection."""
+    feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), heard_ns=0)
+
+    assert judge_feed(feed, now).state is State.FINISHED
+    assert judge_feed(feed, now).sentence == "Run failed after 17 updates: disk full."
+
+
+def test_the_sources_problem_is_what_is_said(make_feed, now):
+    """The state stays; the sentence is the source's own, without control characters."""
+    status = judge_feed(make_feed(problem="The key is\x1b not allowed."), now)
+
+    assert status.state is State.LIVE
+    assert status.sentence == "The key is� not allowed."
+
+
+def test_an_empty_log_says_so(now):
+    """A replay of nothing is not a picture of a run that has not begun."""
+    assert judge_feed(Feed(live=False), now).sentence == "The log holds no event."
+
+
+def test_every_state_has_a_symbol_of_its_own():
+    """States can be told apart without colour."""
+    assert set(SYMBOLS) == set(State)
+    assert len({symbol for symbol, _, _ in SYMBOLS.values()}) == len(State)

@@ -1,0 +1,60 @@
+"""`python -m esper_trainer`: train and record, with a line per update; no screen, no aggregator."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from esper_bus.errors import BusError
+from esper_bus.names import check_name
+from esper_trainer.config import ConfigError
+from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+from esper_trainer.progress import TrainingSummary, UpdateReport
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; returns the exit code. What a user can cause becomes one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m esper_trainer", description=__doc__)
+    add_training_arguments(parser)
+    arguments = parser.parse_args(argv)
+    try:
+        summary = _train(arguments)
+    except (ConfigError, BusError) as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        return 1
+    _say(summary_line(summary))
+    return 0 if summary.outcome == "completed" else 1
+
+
+def _train(arguments: argparse.Namespace) -> TrainingSummary:
+    config, ingest = config_from(arguments), ingest_endpoint(arguments)
+    run_dir = arguments.runs_dir / check_name("run", run_name(arguments))
+    from esper_trainer.session import record_training  # torch takes a while: mistakes come first
+
+    return record_training(config, run_dir, ingest, lambda report: _say(update_line(report)))
+
+
+def update_line(report: UpdateReport) -> str:
+    """One update in one line."""
+    return (
+        f"update {report.update}/{report.episodes}  return {report.mean_return:.3f}  "
+        f"accuracy {report.mean_accuracy:.3f}  {report.steps_per_second:,.0f} steps/s"
+    )
+
+
+def summary_line(summary: TrainingSummary) -> str:
+    """A run in one line."""
+    last = "–" if summary.last_mean_return is None else f"{summary.last_mean_return:.3f}"
+    return (
+        f"{summary.outcome}: {summary.updates} updates, {summary.env_steps:,} steps in "
+        f"{summary.seconds:.1f} s ({summary.steps_per_second:,.0f} steps/s), return {last}, "
+        f"always WAIT {summary.baseline_return:.3f}"
+    )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""What an update learns from: a rollout with its advantages and masks, cut by environments."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_trainer.buffer import Transitions
+from esper_trainer.distributions import legal, legal_choices
+from esper_trainer.gae import advantages
+from esper_trainer.layout import OP, Layout
+
+SMALLEST_DEVIATION = 1e-8
+
+
+class Batch(NamedTuple):
+    """Whole episodes of B environments; float32 unless said.
+
+    observations [T, B, O]. allowed and penalty [8, 13, T, B]: `distributions.Legal`. Per head and
+    step, [8, T, B]: actions int64, old_log_probs, relevance (1 where the chosen op uses the head),
+    availability (1 where a legal op could), freedom (1 where the head is relevant and has more than
+    one legal choice), freedom_scale (the same divided by ln of their number). Per step, [T, B]:
+    advantages (normalised), returns, old_values, alive (1 where the step counts).
+    """
+
+    observations: Tensor
+    allowed: Tensor
+    penalty: Tensor
+    actions: Tensor
+    old_log_probs: Tensor
+    relevance: Tensor
+    availability: Tensor
+    freedom: Tensor
+    freedom_scale: Tensor
+    advantages: Tensor
+    returns: Tensor
+    old_values: Tensor
+    alive: Tensor
+
+    def of(self, environments: Tensor) -> "Batch":
+        """The part of some environments, int64 indices."""
+        observations, *others = self
+        return Batch(
+            observations.index_select(1, environments),
+            *(other.index_select(-1, environments) for other in others),
+        )
+
+    def shaped(self, steps: torch.Size) -> "Batch":
+        """The opposite of `flat`."""
+        observations, *others = self
+        return Batch(observations, *(other.view(*other.shape[:-1], *steps) for other in others))
+
+    def flat(self) -> "Batch":
+        """The same with steps and environments as one dimension N, but for the observations."""
+        observations, *others = self
+        return Batch(observations, *(other.flatten(-2) for other in others))
+
+
+class Moments(NamedTuple):
+    """Mean and population standard deviation over the steps that count, 0-d each."""
+
+    mean: Tensor
+    std: Tensor
+
+
+class Targets(NamedTuple):
+    """What the critic said and should have said, [T, B] each; advantages are not normalised."""
+
+    advantages: Tensor
+    returns: Tensor
+    values: Tensor
+    alive: Tensor
+
+
+def targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
+    """Advantages, and with them returns, of a rollout."""
+    alive = rollout.alive.float()
+    raw = advantages(rollout.rewards, rollout.values, alive, gamma, gae_lambda)
+    return Targets(raw, raw + rollout.values, rollout.values, alive)
+
+
+def moments(values: Tensor, weights: Tensor) -> Moments:
+    """Weighted mean and standard deviation over all elements."""
+    total = weights.sum().clamp_min(1.0)
+    mean = (values * weights).sum() / total
+    return Moments(mean, ((values - mean).square() * weights).sum().div(total).sqrt())
+
+
+def prepare(rollout: Transitions, targets: Targets, choices: Tensor, layout: Layout) -> Batch:
+    """Make the batch of a whole rollout. Advantages are normalised over all of it.
+
+    choices: bool [8, 13], the choices that each head has at all.
+    """
+    mean, std = moments(targets.advantages, targets.alive)
+    ops, slots, actions, log_probs = (
+        column.movedim(0, 1).flatten(1)
+        for column in (rollout.ops, rollout.slots, rollout.actions, rollout.log_probs)
+    )
+    mask = legal_choices(choices, ops, slots)
+    count, alive = mask.sum(1), targets.alive.flatten()
+    relevance = layout.causal.index_select(1, actions[OP]) * alive
+    freedom = relevance * (count > 1)
+    return Batch(
+        rollout.observations,
+        *legal(mask),
+        actions=actions,
+        old_log_probs=log_probs,
+        relevance=relevance,
+        availability=(layout.causal @ ops.float()).clamp_max(1.0) * alive,
+        freedom=freedom,
+        freedom_scale=freedom / count.clamp_min(2).log(),
+        advantages=(targets.advantages.flatten() - mean) / (std + SMALLEST_DEVIATION),
+        returns=targets.returns.flatten(),
+        old_values=targets.values.flatten(),
+        alive=alive,
+    ).shaped(targets.alive.shape)

@@ -1,0 +1,119 @@
+"""What a training run is asked to do: every setting with its default, checked once, without torch."""
+
+import os
+from dataclasses import dataclass
+
+from esper_trainer.environment.presets import DEFAULT_PRESET, PRESETS, Preset
+
+DEVICES = ("cpu", "cuda")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot work; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The settings of one training run. Raises `ConfigError` for one that cannot work."""
+
+    episodes: int = 100
+    """PPO updates to make; each uses one episode of every environment."""
+
+    environments: int = 64
+    """How many environments are trained side by side."""
+
+    preset: str = DEFAULT_PRESET
+    """How much real training one environment step buys: a name in `PRESETS`."""
+
+    device: str = "cpu"
+    """Where all tensors live: cpu, cuda or cuda:<index>."""
+
+    seed: int = 0
+    """Decides the environments, the initial policy and every sample."""
+
+    threads: int = 0
+    """Threads for torch on the CPU; 0 takes `OMP_NUM_THREADS`, or else up to two, and leaves one core
+    to the aggregator and the screen, whose competition would stall torch's threads."""
+
+    hidden_size: int = 128
+    """Width of the policy's features and of its LSTM."""
+
+    epochs: int = 4
+    """Passes over a rollout per update."""
+
+    minibatches: int = 1
+    """Parts that an epoch is cut into, each of whole environments."""
+
+    learning_rate: float = 7e-4
+    """Adam's step size."""
+
+    adam_epsilon: float = 1e-5
+    """Adam's denominator floor."""
+
+    gamma: float = 0.995
+    """Discount per environment step."""
+
+    gae_lambda: float = 0.97
+    """How far advantages look past the critic (Schulman et al. 2016)."""
+
+    clip_range: float = 0.2
+    """How far a head's probability ratio may move before its surrogate is clipped."""
+
+    value_clip: float = 10.0
+    """How far a value may move from the rollout's before its loss is clipped, in units of return;
+    0 switches the clipping off."""
+
+    value_coefficient: float = 0.5
+    """Weight of the value loss."""
+
+    entropy_coefficient: float = 0.01
+    """Weight of the entropy bonus, before the heads' own multipliers."""
+
+    target_kl: float = 0.015
+    """An update stops before a step at which the KL divergence has passed 1.5 times this; 0 never."""
+
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "environments", "hidden_size", "epochs", "minibatches"):
+            _require(getattr(self, name) >= 1, name, "at least 1")
+        for name in ("learning_rate", "adam_epsilon", "clip_range", "max_grad_norm"):
+            _require(getattr(self, name) > 0, name, "greater than 0")
+        for name in ("threads", "value_clip", "value_coefficient", "entropy_coefficient", "target_kl"):
+            _require(getattr(self, name) >= 0, name, "0 or more")
+        for name in ("gamma", "gae_lambda"):
+            _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1")
+        _require(0 <= self.seed < 2**31, "seed", "between 0 and 2147483647")
+        _require(self.preset in PRESETS, "preset", "one of " + ", ".join(PRESETS))
+        _require(self.device.split(":")[0] in DEVICES, "device", "cpu, cuda or cuda:<index>")
+        if self.environments % self.minibatches:
+            raise ConfigError(
+                f"{self.environments} environments cannot be cut into {self.minibatches} equal "
+                "minibatches; choose a number of environments that they divide."
+            )
+
+    @property
+    def size(self) -> Preset:
+        """The preset itself."""
+        return PRESETS[self.preset]
+
+    @property
+    def torch_threads(self) -> int:
+        """How many threads torch gets."""
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        return (
+            self.threads or (int(asked) if asked.isdecimal() else 0) or max(1, min(2, available_cores() - 1))
+        )
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _require(holds: bool, name: str, wanted: str) -> None:
+    if not holds:
+        raise ConfigError(f"The setting {name} has to be {wanted}; choose another value.")

@@ -1,0 +1,56 @@
+"""The device that a run asks for, and time on it."""
+
+import time
+
+import torch
+
+from esper_trainer.config import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name. Raises `ConfigError` if this machine does not have it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"{name!r} is not a device; choose cpu, cuda or cuda:<index>.") from None
+    if device.type == "cpu":
+        return device
+    if not torch.cuda.is_available():
+        raise ConfigError("This machine has no CUDA device that torch can use; choose --device cpu.")
+    index = torch.cuda.current_device() if device.index is None else device.index
+    if index >= torch.cuda.device_count():
+        raise ConfigError(
+            f"There is no {name} here, the last device is cuda:{torch.cuda.device_count() - 1}; "
+            "choose that, or --device cpu."
+        )
+    return torch.device("cuda", index)
+
+
+class Stopwatch:
+    """Measures a span of work on a device, without waiting for it. It runs from its creation."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._begin = self._mark()
+        self._end = self._begin
+
+    def stop(self) -> "Stopwatch":
+        """End the span."""
+        self._end = self._mark()
+        return self
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; on CUDA only once the device has come this far."""
+        if isinstance(self._begin, float) or isinstance(self._end, float):
+            assert isinstance(self._begin, float)
+            assert isinstance(self._end, float)
+            return self._end - self._begin
+        return float(self._begin.elapsed_time(self._end)) / 1000.0
+
+    def _mark(self) -> "float | torch.cuda.Event":
+        if not self._cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event

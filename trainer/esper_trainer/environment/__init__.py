@@ -1,0 +1,1 @@
+"""The reinforcement-learning environment: hosts that train while seeds grow in them."""

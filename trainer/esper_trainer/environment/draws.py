@@ -1,0 +1,24 @@
+"""The environment's own source of randomness, so that nothing else can shift its draws."""
+
+import torch
+from torch import Tensor
+
+
+class Draws:
+    """Random tensors on one device from one seed; the global generators are never touched."""
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.device = device
+        self._generator = torch.Generator(device).manual_seed(seed)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Float32 in [0, 1)."""
+        return torch.rand(shape, generator=self._generator, device=self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Float32 from the standard normal distribution."""
+        return torch.randn(shape, generator=self._generator, device=self.device)
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """Int64 in low..high - 1."""
+        return torch.randint(low, high, shape, generator=self._generator, device=self.device)

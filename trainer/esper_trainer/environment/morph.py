@@ -1,0 +1,184 @@
+"""The environment: networks that grow while they are trained, and a policy that says how.
+
+One environment step is: carry out the choice, let time pass in the slots, train every host for a
+few real gradient steps, and measure on its validation subset what came of it. Everything is
+batched over the environments, stays on the device, and follows from (seed, device) alone: equal
+seeds and actions give equal bits. Nothing here reads a tensor on the host.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_schemas.heads import Op
+from esper_trainer.environment import alpha, episode, lifecycle, rewards
+from esper_trainer.environment.allocator import keep_freed_memory
+from esper_trainer.environment.draws import Draws
+from esper_trainer.environment.legality import (
+    Legality,
+    head_choices,
+    is_legal,
+    legality,
+    open_slots,
+)
+from esper_trainer.environment.lifecycle import Action, Slots
+from esper_trainer.environment.observation import OBSERVATION_SIZE, SeedFacts, observe
+from esper_trainer.environment.population import Population
+from esper_trainer.environment.presets import Preset
+
+
+class StageChanges(NamedTuple):
+    """What a step did to the slots: tensors of their own that no later step writes to.
+
+    previous_stage, stage, blueprint: int64 [3, N]; of a seed that has just gone, its blueprint.
+    alpha: float32 [3, N], after the step.
+    op, slot: int64 [N], the op that took effect (WAIT for an illegal one) and the chosen slot.
+    legal: bool [N], False where the choice was illegal.
+    contribution: float32 [3, N], accuracy minus accuracy without the seed, 0 where not measured.
+    measured: bool [3, N], True where a seed took part in the forward pass.
+    """
+
+    previous_stage: Tensor
+    stage: Tensor
+    blueprint: Tensor
+    alpha: Tensor
+    op: Tensor
+    slot: Tensor
+    legal: Tensor
+    contribution: Tensor
+    measured: Tensor
+
+
+class Step(NamedTuple):
+    """What a step returns.
+
+    reward: float32 [N], 0 in environments that were dead.
+    valid: bool [N], False from the step after the one in which an environment died.
+    """
+
+    reward: Tensor
+    valid: Tensor
+    stage_changes: StageChanges
+
+
+class MorphEnvironment:
+    """N environments of one preset on one device, in step with each other.
+
+    Every episode lasts `preset.horizon` steps; after those, call `reset`.
+    """
+
+    observation_size: ClassVar[int] = OBSERVATION_SIZE
+
+    def __init__(self, environments: int, preset: Preset, *, seed: int, device: torch.device) -> None:
+        keep_freed_memory()
+        self.environments = environments
+        self.preset = preset
+        self.device = device
+        self._population = Population(environments, preset, Draws(seed, device))
+        self._alpha_tables = alpha.build_tables(device)
+        self._potentials = rewards.potential_table(device)
+        self._choices = head_choices(device)
+        self._slots = lifecycle.empty(environments, device)
+        self._episode = episode.begin(self._population.evaluate(self._slots))
+
+    def reset(self) -> None:
+        """Begin a new episode in every environment: new hosts, new validation subsets, no seeds."""
+        self._population.reset()
+        self._slots = lifecycle.empty(self.environments, self.device)
+        self._episode = episode.begin(self._population.evaluate(self._slots))
+
+    def observe(self) -> Tensor:
+        """The observation [N, 116]; `observation` says what each number is."""
+        slots, population = self._slots, self._population
+        facts = SeedFacts(
+            parameter_ratio=population.parameter_ratio(slots),
+            rectified=population.rectified(slots),
+            attends=population.attends(slots),
+            gradient_norm=population.gradient_norm.nan_to_num(),
+            tempo_steps=self._alpha_tables.tempo_steps[slots.tempo],
+        )
+        return observe(self._episode, slots, facts, self.preset.horizon)
+
+    def legality(self) -> Legality:
+        """What may be chosen now."""
+        return legality(open_slots(self._slots, self._episode.alive), self._choices)
+
+    def step(self, action: Tensor) -> Step:
+        """Carry out `action` (int64 [8, N], rows in the order of `HEADS`) and train the hosts.
+
+        An illegal choice acts as WAIT and costs a little.
+        """
+        slots, past = self._slots, self._episode
+        choice, legal = self._admit(Action(*action))
+        self._slots = self._grow(choice)
+        self._population.train(self._slots)
+        evaluation = self._population.evaluate(self._slots)
+        self._episode = episode.advance(past, evaluation, choice.op, legal, (slots, self._slots))
+        outcome = self._outcome(slots, past)
+        reward = rewards.reward(outcome).masked_fill(~self._episode.alive, -rewards.DEATH)
+        reward = reward.masked_fill(~past.alive, 0)
+        return Step(reward, past.alive, self._stage_changes(slots, choice))
+
+    @property
+    def accuracy(self) -> Tensor:
+        """Validation accuracy [N] of the hosts with their seeds, 0..1."""
+        return self._episode.accuracies[-1]
+
+    @property
+    def stage(self) -> Tensor:
+        """The stage of every slot, int64 [3, N], `Stage` values."""
+        return self._slots.stage
+
+    @property
+    def stage_age(self) -> Tensor:
+        """Steps that every slot has spent in its stage, int64 [3, N]."""
+        return self._slots.stage_age
+
+    @property
+    def blueprint(self) -> Tensor:
+        """The blueprint in every slot, int64 [3, N]; NOOP where there is none."""
+        return self._slots.blueprint
+
+    @property
+    def alpha(self) -> Tensor:
+        """The blend weight of every slot, float32 [3, N]."""
+        return self._slots.alpha.value
+
+    def _admit(self, action: Action) -> tuple[Action, Tensor]:
+        """Turn illegal ops into WAIT; also say which choices were legal."""
+        allowed = open_slots(self._slots, self._episode.alive)
+        legal = is_legal(action, allowed, self._choices)
+        return action._replace(op=torch.where(legal, action.op, int(Op.WAIT))), legal
+
+    def _grow(self, choice: Action) -> Slots:
+        """The slots after the choice and after one step of time; new seeds get their cells."""
+        slots = lifecycle.apply(self._slots, choice, self._alpha_tables)
+        self._population.germinate(choice.op == Op.GERMINATE, choice.slot, choice.blueprint)
+        return lifecycle.pass_time(slots, self._alpha_tables)
+
+    def _outcome(self, before: Slots, past: episode.Episode) -> rewards.Outcome:
+        now = self._episode
+        potential = self._potentials[self._slots.stage].sum(0)
+        return rewards.Outcome(
+            accuracy_gain=now.accuracies[-1] - past.accuracies[-1],
+            contribution=now.contribution,
+            parameter_ratio=self._population.parameter_ratio(self._slots).sum(0),
+            potential_before=self._potentials[before.stage].sum(0),
+            potential_after=potential * (now.time < self.preset.horizon),
+            legal=now.legal,
+        )
+
+    def _stage_changes(self, before: Slots, choice: Action) -> StageChanges:
+        after = self._slots
+        return StageChanges(
+            previous_stage=before.stage,
+            stage=after.stage,
+            blueprint=torch.where(after.active, after.blueprint, before.blueprint),
+            alpha=after.alpha.value,
+            op=choice.op,
+            slot=choice.slot,
+            legal=self._episode.legal,
+            contribution=self._episode.contribution,
+            measured=after.alpha.value > 0,
+        )

@@ -1,0 +1,34 @@
+"""How much real training one environment step buys: three sizes of the same environment."""
+
+from dataclasses import dataclass
+
+HORIZON = 64
+"""Steps per episode, the same in every preset: one episode is one rollout is one PPO update."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The amount of work in one environment step.
+
+    sgd_steps: gradient steps that every host takes per environment step.
+    batch_size: samples in each of them.
+    validation_size: samples of the validation subset that an episode is measured on.
+    horizon: environment steps per episode.
+    """
+
+    name: str
+    sgd_steps: int
+    batch_size: int
+    validation_size: int
+    horizon: int = HORIZON
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("lite", sgd_steps=1, batch_size=16, validation_size=32),
+        Preset("standard", sgd_steps=2, batch_size=32, validation_size=64),
+        Preset("full", sgd_steps=4, batch_size=32, validation_size=128),
+    )
+}
+DEFAULT_PRESET = "lite"

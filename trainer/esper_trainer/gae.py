@@ -1,0 +1,32 @@
+"""Generalised advantage estimation (Schulman et al. 2016), as a scan instead of a loop."""
+
+import torch
+from torch import Tensor
+
+
+def advantages(rewards: Tensor, values: Tensor, alive: Tensor, gamma: float, gae_lambda: float) -> Tensor:
+    """The advantage of every step of episodes that end with the last one; all tensors [T, N].
+
+    alive: 1 where a step counts. What follows the last step, or the last one alive, is worth 0.
+
+        delta_t = r_t + gamma * V_{t+1} - V_t
+        A_t = delta_t + gamma * lambda * A_{t+1}
+    """
+    goes_on = torch.cat((alive[1:], torch.zeros_like(alive[:1])))
+    next_values = torch.cat((values[1:], torch.zeros_like(values[:1]))) * goes_on
+    deltas = (rewards + gamma * next_values - values) * alive
+    return _scan(deltas, gamma * gae_lambda * goes_on)
+
+
+def _scan(terms: Tensor, factors: Tensor) -> Tensor:
+    """Solve x_t = terms_t + factors_t * x_{t+1} by doubling: log2(T) steps instead of T.
+
+    After k rounds a row holds the sum of 2^k terms, and the factor that leads to the next ones.
+    """
+    reach = 1
+    while reach < terms.shape[0]:
+        later, further = terms[reach:], factors[reach:]
+        terms = torch.cat((terms[:-reach] + factors[:-reach] * later, terms[-reach:]))
+        factors = torch.cat((factors[:-reach] * further, torch.zeros_like(factors[-reach:])))
+        reach *= 2
+    return terms

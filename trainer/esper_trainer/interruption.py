@@ -1,0 +1,54 @@
+"""Ending a run early without losing what it has told: SIGINT, SIGTERM, or a call from another thread."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """Training was asked to end."""
+
+
+class Interruption:
+    """Notes signals while it is entered (in the main thread only), for the training loop to see.
+
+    The second signal does what it would do without this class, so that a hanging run can be ended.
+    """
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def request(self, reason: str) -> None:
+        """Ask the run to end at the next step; from any thread."""
+        self._reason = reason
+
+    def check(self) -> None:
+        """Raise `Interrupted` if the run was asked to end."""
+        if self._reason:
+            raise Interrupted(self._reason)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.request(f"The run was ended by {signal.Signals(number).name}.")
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

@@ -1,0 +1,74 @@
+"""Where every choice of every head lies: rows of the output layer, and the padded head-major block.
+
+The output layer has 41 rows of logits, head after head in the order of `HEADS`, and one row for the
+value. Per choice, tensors are [8, 13, N]: head-major, padded to the widest head, so that one kernel
+serves all heads and softmax runs over contiguous memory.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_schemas.heads import (
+    CAUSAL,
+    ENTROPY_COEFFICIENT_MULTIPLIERS,
+    HEAD_MAX_ENTROPIES,
+    HEAD_SIZES,
+    HEADS,
+    Op,
+)
+
+HEAD_COUNT = len(HEADS)
+MOST_CHOICES = max(HEAD_SIZES.values())
+LOGIT_COUNT = sum(HEAD_SIZES.values())
+VALUE_ROW = LOGIT_COUNT
+OP = HEADS.index("op")
+SLOT = HEADS.index("slot")
+
+
+class Layout(NamedTuple):
+    """The constants that depend on the heads alone, on one device.
+
+    padding [8 * 13]: the row of each place in the padded block, 0 where there is no choice.
+    places [41]: the place in the padded block of each row.
+    membership [8, 42]: 1 where a row of the output layer belongs to a head.
+    causal [8, 6]: 1 where an op makes a head relevant.
+    entropy_multipliers [8]: the heads' weights in the entropy bonus.
+    max_entropies [8]: the entropy of a uniform choice, in nats.
+    """
+
+    padding: Tensor
+    places: Tensor
+    membership: Tensor
+    causal: Tensor
+    entropy_multipliers: Tensor
+    max_entropies: Tensor
+
+
+def layout(device: torch.device) -> Layout:
+    """Make the constants for a device."""
+    places = _places()
+    heads_of_rows = [place // MOST_CHOICES for place in places]
+    padding = torch.zeros(HEAD_COUNT * MOST_CHOICES, dtype=torch.int64)
+    padding[torch.tensor(places)] = torch.arange(LOGIT_COUNT)
+    membership = torch.zeros(HEAD_COUNT, LOGIT_COUNT + 1)
+    membership[torch.tensor(heads_of_rows), torch.arange(LOGIT_COUNT)] = 1.0
+    constants = Layout(
+        padding=padding,
+        places=torch.tensor(places),
+        membership=membership,
+        causal=torch.tensor([[float(head in CAUSAL[op]) for op in Op] for head in HEADS]),
+        entropy_multipliers=torch.tensor([ENTROPY_COEFFICIENT_MULTIPLIERS[head] for head in HEADS]),
+        max_entropies=torch.tensor([HEAD_MAX_ENTROPIES[head] for head in HEADS]),
+    )
+    return Layout(*(constant.to(device) for constant in constants))
+
+
+def _places() -> list[int]:
+    """The place in the padded block of each row."""
+    return [
+        index * MOST_CHOICES + choice
+        for index, head in enumerate(HEADS)
+        for choice in range(HEAD_SIZES[head])
+    ]

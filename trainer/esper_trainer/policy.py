@@ -1,0 +1,68 @@
+"""Tamiyo, the policy: features, one LSTM, and one output layer for eight heads and the value."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from esper_trainer.layout import LOGIT_COUNT, VALUE_ROW
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of the LSTM, [1, B, H] each."""
+
+POLICY_GAIN = 0.01
+"""A fresh policy is close to uniform over the legal choices."""
+
+
+class Output(NamedTuple):
+    """What the policy says about a sequence; T steps of B environments are N = T * B, time-major.
+
+    logits [41, N]; values [N]; state after the last step.
+    """
+
+    logits: Tensor
+    values: Tensor
+    state: State
+
+
+class Tamiyo(nn.Module):
+    """Recurrent policy and critic with one trunk.
+
+    Orthogonal weights and zero biases, but 1 for the LSTM's forget gate, so that a fresh policy
+    remembers.
+    """
+
+    def __init__(self, observation_size: int, hidden_size: int, *, seed: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Linear(observation_size, hidden_size), nn.LayerNorm(hidden_size), nn.ReLU()
+        )
+        self.lstm = nn.LSTM(hidden_size, hidden_size)
+        self.output = nn.Linear(hidden_size, LOGIT_COUNT + 1)
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    def forward(self, observations: Tensor, state: State | None = None) -> Output:
+        """Run whole sequences [T, B, O] from a state, or from zeros."""
+        hidden, state = self.lstm(self.features(observations), state)
+        rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
+        return Output(rows[:LOGIT_COUNT], rows[VALUE_ROW], state)
+
+    def initial_state(self, environments: int) -> State:
+        """The state at the start of an episode."""
+        zeros = self.output.weight.new_zeros(1, environments, self.lstm.hidden_size)
+        return zeros, zeros
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias") or "bias_" in name:
+                parameter.zero_()
+        parameters = dict(self.named_parameters())
+        nn.init.orthogonal_(parameters["features.0.weight"], gain=2**0.5, generator=generator)
+        for name in ("lstm.weight_ih_l0", "lstm.weight_hh_l0"):
+            for gate in parameters[name].chunk(4):
+                nn.init.orthogonal_(gate, generator=generator)
+        _, forget, _, _ = parameters["lstm.bias_ih_l0"].chunk(4)
+        forget.fill_(1.0)
+        nn.init.orthogonal_(self.output.weight[:LOGIT_COUNT], gain=POLICY_GAIN, generator=generator)
+        nn.init.orthogonal_(self.output.weight[VALUE_ROW:], gain=1.0, generator=generator)

@@ -1,0 +1,48 @@
+"""What the trainer process uses of its machine."""
+
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from esper_schemas.events import VitalsSampled
+from esper_trainer.config import available_cores
+
+_STATM = Path("/proc/self/statm")
+
+
+class Vitals:
+    """Samples memory at once, and the share of the cores' time since the sample before."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._cores = available_cores()
+        self._wall, self._busy = time.perf_counter(), time.process_time()
+
+    def sample(self) -> VitalsSampled:
+        """What is used now."""
+        on_gpu = self._device.type == "cuda"
+        return VitalsSampled(
+            cpu_share=self._cpu_share(),
+            memory_bytes=resident_bytes(),
+            gpu_memory_bytes=torch.cuda.memory_allocated(self._device) if on_gpu else None,
+            gpu_memory_peak_bytes=torch.cuda.max_memory_allocated(self._device) if on_gpu else None,
+        )
+
+    def _cpu_share(self) -> float:
+        wall, busy = time.perf_counter(), time.process_time()
+        used, available = busy - self._busy, (wall - self._wall) * self._cores
+        self._wall, self._busy = wall, busy
+        return min(1.0, used / available) if available > 0 else 0.0
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM; where Linux's /proc is missing, the most it ever was."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,44 @@
+"""The frame around a panel: a box where there is room for one, a titled rule where there is not."""
+
+from esper_tui.rows import Row, Rows, Span, Tone, crop, fit, row_width
+
+BOX_ROWS, BOX_CELLS = 2, 4
+RULE_ROWS, RULE_CELLS = 1, 1
+
+
+def inside(width: int, height: int, boxed: bool) -> tuple[int, int]:
+    """The cells and rows that a frame of this size leaves to its panel."""
+    cells, rows = (BOX_CELLS, BOX_ROWS) if boxed else (RULE_CELLS, RULE_ROWS)
+    return max(width - cells, 0), max(height - rows, 0)
+
+
+def framed(title: str, note: Row, rows: Rows, width: int, height: int, boxed: bool) -> Rows:
+    """Put a title, a note at its right and a frame around rows; exactly `width` by `height`."""
+    _, room = inside(width, height, boxed)
+    body = (*rows[:room], *((),) * (room - len(rows)))
+    if not boxed:
+        ruled = (_rule("─", title, note, "─", width), *(_indented(row, width) for row in body))
+        return ruled[:height]
+    walls = tuple(_walled(row, width) for row in body)
+    bottom = (Span("╰" + "─" * (width - 2) + "╯", Tone.BORDER),)
+    boxed_rows = (_rule("╭", title, note, "╮", width), *walls, bottom)[:height]
+    return boxed_rows if width >= BOX_CELLS else tuple(fit(row, width) for row in boxed_rows)
+
+
+def _rule(start: str, title: str, note: Row, end: str, width: int) -> Row:
+    named = Span(f" {crop(title, max(width - 6, 0))} ", Tone.TITLE)
+    words: Row = (Span(" "), *note, Span(" ")) if note else ()
+    room = width - row_width((named,)) - 4
+    if row_width(words) > room - 1:
+        words = ()
+    line = Span("─" * (room - row_width(words)), Tone.BORDER)
+    rule = (Span(f"{start}─", Tone.BORDER), named, line, *words, Span(f"─{end}", Tone.BORDER))
+    return fit(rule, width)
+
+
+def _walled(row: Row, width: int) -> Row:
+    return (Span("│ ", Tone.BORDER), *fit(row, width - 4), Span(" │", Tone.BORDER))
+
+
+def _indented(row: Row, width: int) -> Row:
+    return fit((Span(" "), *row), width)

@@ -1,0 +1,103 @@
+"""The top of the screen: which run, is it alive, how far, how fast, how well, what is lost."""
+
+from collections.abc import Iterator
+
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.numbers import age, count, counted, number
+from esper_tui.rows import Row, Rows, Span, Tone, between, clean, crop, fit, flow, row_width
+from esper_tui.status import SYMBOLS, State, Status, judge_feed
+from esper_tui.view import View
+
+NAME_WIDTH = 40
+RETURN_PRECISION = 3
+
+
+def header_rows(view: View, width: int, height: int) -> Rows:
+    """One row (state and progress) or two (also the return, or what is wrong, and the link)."""
+    status = judge_feed(view.link, view.now_ns)
+    rows = [_first(view, status, width - 2), _second(view, status, width - 2)][:height]
+    return tuple(fit((Span(" "), *row), width) for row in rows)
+
+
+def _first(view: View, status: Status, width: int) -> Row:
+    """State, the hold if there is one, progress, and as much of the run's name as is room for."""
+    state = flow([_state(status), *_pause(view)], width)
+    progress = flow(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
+    room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
+    name = clean(view.snapshot.run.run)
+    if name and room >= 4:
+        state = (*state, Span("  "), Span(crop(name, room), Tone.TITLE))
+    return between(state, progress, width)
+
+
+def _state(status: Status) -> Row:
+    symbol, tone, _ = SYMBOLS[status.state]
+    row = Span(f"{symbol} {status.state.value.upper()}", tone)
+    if status.silent_s is None:
+        return (row,)
+    return (row, Span(f" {age(status.silent_s):<3}", Tone.DIM))
+
+
+def _pause(view: View) -> Iterator[Row]:
+    if view.newest is not None:
+        behind = counted(view.updates_behind, "update")
+        yield (Span(f"▮▮ PAUSED, {behind} behind", Tone.WARNING),)
+
+
+def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
+    if snapshot.tamiyo.ppo_data_received:
+        planned = snapshot.run.episodes
+        of_all = "" if planned is None else f"/{count(planned)}"
+        done = f"{count(snapshot.tamiyo.last_update)}{of_all}"
+        yield Span("update ", Tone.LABEL), Span(done)
+    if snapshot.run.steps_per_second is not None:
+        speed = number(snapshot.run.steps_per_second, 0, 6)
+        yield Span(f"{speed:>6}"), Span(" steps/s", Tone.LABEL)
+
+
+def _second(view: View, status: Status, width: int) -> Row:
+    link = flow(_link_items(view.link.snapshot), width)
+    if not status.sentence:
+        return between(_return(view.snapshot), link, width)
+    tone = _sentence_tone(view, status)
+    said = Span(crop(status.sentence, width), tone)
+    return between((said,), _return(view.snapshot) or link, width)
+
+
+def _sentence_tone(view: View, status: Status) -> Tone:
+    if view.link.problem or status.state in (State.STALE, State.DISCONNECTED):
+        return Tone.CRITICAL if status.state is State.DISCONNECTED else Tone.WARNING
+    return Tone.LABEL if view.link.snapshot.run.outcome != "failed" else Tone.CRITICAL
+
+
+def _return(snapshot: SanctumSnapshot) -> Row:
+    """The mean return, that of always choosing WAIT, and the signed difference."""
+    mean, baseline = snapshot.run.mean_return, snapshot.run.baseline_return
+    if mean is None:
+        return ()
+    row: Row = (Span("return ", Tone.LABEL), Span(number(mean, RETURN_PRECISION, 7)))
+    if baseline is None:
+        return row
+    gain = mean - baseline
+    sign, tone = ("+", Tone.GOOD) if gain > 0 else ("", Tone.PLAIN)
+    waiting = Span(number(baseline, RETURN_PRECISION, 7))
+    difference = Span(sign + number(gain, RETURN_PRECISION, 7), tone)
+    return (*row, Span("  WAIT ", Tone.LABEL), waiting, Span("  "), difference)
+
+
+def _link_items(snapshot: SanctumSnapshot) -> Iterator[Row]:
+    """What went wrong on the way, worst first, then the lag; nothing where all is zero."""
+    link = snapshot.link
+    for value, word in (
+        (link.dropped, "dropped"),
+        (link.gaps, "gaps"),
+        (link.rejected, "rejected"),
+        (link.unknown, "unknown"),
+        (link.duplicates, "repeated"),
+    ):
+        if value:
+            tone = Tone.DIM if word == "repeated" else Tone.WARNING
+            alarm = "" if word == "repeated" else "! "
+            yield (Span(f"{alarm}{count(value)} {word}", tone),)
+    if link.lag_ms:
+        yield (Span(f"lag {number(link.lag_ms, 0, 5)} ms", Tone.DIM),)

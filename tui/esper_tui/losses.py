@@ -1,0 +1,182 @@
+"""PPO LOSSES: is the update healthy? (TELE-131 and TELE-132, with the measures around them.)"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from esper_schemas.judgement import Health, judge_field, judge_loss_ratio, loss_ratio
+from esper_schemas.metric import Metric
+from esper_schemas.metrics import LossRatio
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState, Trend
+from esper_tui.numbers import count, number, percent
+from esper_tui.rows import Row, Rows, Span, Tone, fit, flow, left, right
+from esper_tui.sparkline import sparkline
+from esper_tui.theme import ARROWS, alarm, mark, tone
+from esper_tui.words import critical_words, metric_of, ok_words
+
+TITLE = "PPO LOSSES"
+UNDEFINED = "---"
+VALUE_WIDTH = 8
+OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 24
+OK = Tone.VALUE
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Cells of the label, the sparkline and whatever may follow the value."""
+
+    label: int
+    spark: int
+    notes: int
+
+
+def columns(width: int) -> Columns:
+    """Divide a row: the label gives way first, then the notes, then the sparkline."""
+    label = 13 if width >= 50 else 9
+    spark = HISTORY_LENGTH if width >= label + HISTORY_LENGTH + VALUE_WIDTH + 5 else 0
+    return Columns(label, spark, max(width - label - spark - VALUE_WIDTH - 8, 0))
+
+
+def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """The panel's rows; where there is room for it, a blank row between two of them."""
+    state, layout = snapshot.tamiyo, columns(width)
+    kept = _most_important(height)
+    rows = tuple(row(state, layout) for _, row in kept)
+    if height >= 2 * len(rows) - 1:
+        rows = tuple(line for row in rows for line in (row, ()))[:-1]
+    return rows
+
+
+def losses_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: which update this is, and whether its arithmetic broke."""
+    state = snapshot.tamiyo
+    if not state.ppo_data_received:
+        return ()
+    update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
+    return flow([*_breakage(state), update], 70)
+
+
+def _breakage(state: TamiyoState) -> list[Row]:
+    found: list[Row] = []
+    for name in ("nan_grad_count", "inf_grad_count", "skipped_steps"):
+        health = judge_field(state, name)
+        if health not in (Health.OK, Health.NOT_MEASURED):
+            words = f" {count(getattr(state, name))} {metric_of(name).label}"
+            found.append((mark(health), Span(words, tone(health))))
+    return found
+
+
+def metric_row(state: TamiyoState, name: str, layout: Columns, details: Row = ()) -> Row:
+    """Label, history, value, direction, judgement, then the details and the bounds that fit."""
+    health, metric = judge_field(state, name), metric_of(name)
+    return (
+        *_start(metric.label, _spark(state, name, layout.spark), layout),
+        *_value(state, getattr(state, name), metric, health),
+        Span(f" {_arrow(state, name)} "),
+        _mark(health, metric),
+        *_notes(metric, layout, details),
+    )
+
+
+def _start(label: str, spark: Row, layout: Columns) -> Row:
+    return (left(label, layout.label, Tone.LABEL), *fit(spark, layout.spark))
+
+
+def _spark(state: TamiyoState, name: str, width: int) -> Row:
+    if name not in HISTORY_METRICS or not state.ppo_data_received:
+        return ()
+    return sparkline(getattr(state, f"{name}_history"), width, OK)
+
+
+def _value(state: TamiyoState, value: float | None, metric: Metric, health: Health) -> Row:
+    if not state.ppo_data_received:
+        return (right("waiting", VALUE_WIDTH + 1, Tone.DIM),)
+    text = number(value, metric.precision, VALUE_WIDTH)
+    return (right(text, VALUE_WIDTH + 1, tone(health, OK)),)
+
+
+def _arrow(state: TamiyoState, name: str) -> str:
+    """Direction only: whether it is good is the mark's business."""
+    return ARROWS[state.trends.get(name, Trend.UNKNOWN)]
+
+
+def _mark(health: Health, metric: Metric) -> Span:
+    """A metric without bounds has nothing to be fine about."""
+    judged = bool(ok_words(metric)) or health is not Health.OK
+    return mark(health) if judged else Span(" ")
+
+
+def _notes(metric: Metric, layout: Columns, details: Row = ()) -> Row:
+    """Where the value is fine, where it is critical, and the details, which may push out the latter."""
+    fine = (left(ok_words(metric), OK_WIDTH, Tone.DIM),)
+    critical = (Span(critical_words(metric), Tone.DIM),)
+    if layout.notes >= OK_WIDTH + CRITICAL_WIDTH + DETAILS_WIDTH:
+        return (Span("  "), *fine, *fit(critical, CRITICAL_WIDTH), *details)
+    return (Span("  "), *flow([fine, details or critical], layout.notes, gap=0))
+
+
+def _explained_variance(state: TamiyoState, layout: Columns) -> Row:
+    return metric_row(state, "explained_variance", layout)
+
+
+def _kl_divergence(state: TamiyoState, layout: Columns) -> Row:
+    return metric_row(state, "kl_divergence", layout)
+
+
+def _clip_fraction(state: TamiyoState, layout: Columns) -> Row:
+    directions = (
+        *_direction(state, "↑", "clip_fraction_positive"),
+        Span("  "),
+        *_direction(state, "↓", "clip_fraction_negative"),
+    )
+    return metric_row(state, "clip_fraction", layout, directions)
+
+
+def _direction(state: TamiyoState, sign: str, name: str) -> Row:
+    health = judge_field(state, name)
+    share = percent(getattr(state, name)) if state.ppo_data_received else "–"
+    return (Span(f"{sign} {share:<6}", tone(health, Tone.PLAIN)), alarm(health))
+
+
+def _joint_ratio(state: TamiyoState, layout: Columns) -> Row:
+    health = judge_field(state, "joint_ratio_min")
+    metric = metric_of("joint_ratio_min")
+    value = number(state.joint_ratio_min, metric.precision, 7) if state.ppo_data_received else "–"
+    lowest = (Span("min ", Tone.LABEL), Span(f"{value:<7}", tone(health, OK)), mark(health))
+    return metric_row(state, "joint_ratio_max", layout, lowest)
+
+
+def _policy_loss(state: TamiyoState, layout: Columns) -> Row:
+    return metric_row(state, "policy_loss", layout)
+
+
+def _value_loss(state: TamiyoState, layout: Columns) -> Row:
+    return metric_row(state, "value_loss", layout)
+
+
+def _loss_ratio(state: TamiyoState, layout: Columns) -> Row:
+    """Lv/Lp; where it is undefined it is `---`, which is no reason to worry."""
+    health, ratio = judge_loss_ratio(state), loss_ratio(state)
+    value = _value(state, ratio, LossRatio, health)
+    if state.ppo_data_received and ratio is None:
+        value = (right(UNDEFINED, VALUE_WIDTH + 1, Tone.DIM),)
+    start = _start(LossRatio.label, (), layout)
+    return (*start, *value, Span("   "), mark(health), *_notes(LossRatio, layout))
+
+
+ROWS: tuple[tuple[int, Callable[[TamiyoState, Columns], Row]], ...] = (
+    (4, _explained_variance),
+    (5, _kl_divergence),
+    (6, _clip_fraction),
+    (7, _joint_ratio),
+    (1, _policy_loss),
+    (2, _value_loss),
+    (3, _loss_ratio),
+)
+"""From top to bottom, with the order in which they are given a place."""
+
+
+def _most_important(
+    height: int,
+) -> list[tuple[int, Callable[[TamiyoState, Columns], Row]]]:
+    return [entry for entry in ROWS if entry[0] <= height]

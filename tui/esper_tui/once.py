@@ -1,0 +1,60 @@
+"""One frame as text, for logs and bug reports: no terminal is needed, nothing is waited for."""
+
+from typing import TextIO
+
+from rich.color import ColorSystem
+
+from esper_schemas.source import Feed
+from esper_tui.layout import natural_height
+from esper_tui.picture import draw
+from esper_tui.rows import Row, Rows, plain
+from esper_tui.theme import STYLES
+from esper_tui.view import View
+
+DEFAULT_WIDTH = 100
+EVENTS_SHOWN = 10
+
+
+def render_once(
+    feed: Feed,
+    stream: TextIO,
+    *,
+    now_ns: int,
+    width: int = DEFAULT_WIDTH,
+    height: int | None = None,
+    color: bool = False,
+) -> None:
+    """Write the picture of a feed at a moment (nanoseconds since 1970) to a stream.
+
+    Without a height the frame is as high as its content. `color` adds true-colour escape sequences.
+    """
+    events = min(len(feed.snapshot.recent_events), EVENTS_SHOWN)
+    height = height or natural_height(width, events)
+    for row in frame_rows(View(feed, now_ns), width, height):
+        stream.write((_coloured(row) if color else plain(row).rstrip()) + "\n")
+
+
+def frame_rows(view: View, width: int, height: int) -> Rows:
+    """The whole screen as rows, panels that stand beside each other joined, without the footer."""
+    lines: list[list[tuple[int, Row]]] = [[] for _ in range(height)]
+    for place, rows in draw(view, width, height):
+        if place.panel == "footer":
+            continue
+        for y, row in enumerate(rows, place.y):
+            lines[y].append((place.x, row))
+    return _without_blank_end([_joined(line) for line in lines])
+
+
+def _joined(line: list[tuple[int, Row]]) -> Row:
+    ordered = sorted(line, key=lambda part: part[0])
+    return tuple(span for _, row in ordered for span in row)
+
+
+def _without_blank_end(rows: list[Row]) -> Rows:
+    while rows and not plain(rows[-1]).strip():
+        rows.pop()
+    return tuple(rows)
+
+
+def _coloured(row: Row) -> str:
+    return "".join(STYLES[span.tone].render(span.text, color_system=ColorSystem.TRUECOLOR) for span in row)

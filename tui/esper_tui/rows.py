@@ -1,0 +1,147 @@
+"""What panels are made of: rows of spans, each a text and the tone in which it is said.
+
+A row is a plain tuple, so two pictures are compared by `==` and only rows that differ are painted.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+LONGEST_TEXT = 500
+"""Texts from outside are cut here before they are looked at any further."""
+
+
+class Tone(StrEnum):
+    """What a text is for; the theme knows how that looks."""
+
+    PLAIN = "plain"
+    DIM = "dim"
+    LABEL = "label"
+    TITLE = "title"
+    BORDER = "border"
+    VALUE = "value"
+    GOOD = "good"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    FADED = "faded"
+    KEY = "key"
+
+
+class Span(NamedTuple):
+    """A text in one tone."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Row = tuple[Span, ...]
+Rows = tuple[Row, ...]
+
+
+def clean(text: str) -> str:
+    """Replace what could disturb a terminal (control, format and unpaired characters) by "�"."""
+    text = text[:LONGEST_TEXT]
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def crop(text: str, width: int) -> str:
+    """Shorten a text to at most `width` cells; "…" marks that something is missing."""
+    if cells(text) <= width:
+        return text
+    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
+
+
+def plain(row: Row) -> str:
+    """The row without its tones."""
+    return "".join(span.text for span in row)
+
+
+def row_width(row: Row) -> int:
+    """The number of terminal cells that a row takes."""
+    return sum([cells(span.text) for span in row])
+
+
+def cells(text: str) -> int:
+    """The number of terminal cells that a text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def merged(row: Row) -> Row:
+    """The same row in as few spans as possible: every change of tone costs bytes on the way out.
+
+    Blanks have no tone of their own, as no tone has a background.
+    """
+    spans: list[Span] = []
+    for text, tone in row:
+        if spans and (tone is spans[-1].tone or text.isspace()):
+            spans[-1] = Span(spans[-1].text + text, spans[-1].tone)
+        elif text:
+            spans.append(Span(text, tone))
+    return tuple(spans)
+
+
+def fit(row: Row, width: int) -> Row:
+    """Pad or cut a row to exactly `width` cells."""
+    missing = width - row_width(row)
+    if missing >= 0:
+        return (*row, Span(" " * missing)) if missing else row
+    return _cut(row, width)
+
+
+def _cut(row: Row, width: int) -> Row:
+    kept: list[Span] = []
+    for span in row:
+        length = cells(span.text)
+        if length > width:
+            kept.append(Span(set_cell_size(span.text, width), span.tone))
+            break
+        kept.append(span)
+        width -= length
+    return tuple(kept)
+
+
+def left(text: str, width: int, tone: Tone = Tone.PLAIN) -> Span:
+    """A text at the left of `width` cells, cut with "…" where it is longer."""
+    text = crop(text, width)
+    return Span(text + " " * (width - cells(text)), tone)
+
+
+def right(text: str, width: int, tone: Tone = Tone.PLAIN) -> Span:
+    """A text at the right of `width` cells, cut with "…" where it is longer."""
+    text = crop(text, width)
+    return Span(" " * (width - cells(text)) + text, tone)
+
+
+def aligned(row: Row, width: int) -> Row:
+    """A row at the right of `width` cells; what is too wide loses spans from its beginning."""
+    while row and row_width(row) > width:
+        row = row[1:]
+    return (Span(" " * (width - row_width(row))), *row)
+
+
+def flow(items: Iterable[Row], width: int, gap: int = 2) -> Row:
+    """As many items, from the first, as fit beside each other; the first that does not fit ends it."""
+    row: Row = ()
+    for item in items:
+        candidate = (*row, Span(" " * gap), *item) if row else item
+        if row_width(candidate) > width:
+            break
+        row = candidate
+    return row
+
+
+def between(start: Row, end: Row, width: int) -> Row:
+    """One row at the left and one at the right; the right one is left out where both do not fit."""
+    room = width - row_width(start) - row_width(end)
+    if not end or room < 1:
+        return fit(start, width)
+    return (*start, Span(" " * room), *end)
+
+
+def faded(rows: Rows) -> Rows:
+    """The same picture in one quiet tone: it is no longer what is happening."""
+    return tuple(tuple(Span(span.text, Tone.FADED) for span in row) for row in rows)

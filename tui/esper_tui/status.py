@@ -1,0 +1,115 @@
+"""Whether what is on the screen is happening now: from what a source knows to one word and a sentence."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from esper_schemas.source import Feed
+from esper_tui.numbers import age, counted
+from esper_tui.rows import Tone, clean
+
+SILENT_AFTER_S = 5.0
+"""An aggregator or a trainer that has said nothing for longer counts as gone."""
+
+
+class State(StrEnum):
+    """How the picture on the screen relates to the present."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    STALE = "stale"
+    DISCONNECTED = "disconnected"
+    FINISHED = "finished"
+    REPLAY = "replay"
+
+
+SYMBOLS: dict[State, tuple[str, Tone, str]] = {
+    State.WAITING: ("○", Tone.LABEL, "Nothing was measured yet."),
+    State.LIVE: ("●", Tone.GOOD, "Aggregator and trainer are there."),
+    State.STALE: ("◐", Tone.WARNING, "The aggregator is there, the trainer has fallen silent."),
+    State.DISCONNECTED: ("✗", Tone.CRITICAL, "The aggregator has fallen silent; the picture is old."),
+    State.FINISHED: ("■", Tone.VALUE, "The run has ended."),
+    State.REPLAY: ("◆", Tone.VALUE, "A recorded log, not a running trainer."),
+}
+"""The symbol and tone of each state, and what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A state, for how many seconds nothing was heard (None for never), and what to say about it."""
+
+    state: State
+    silent_s: float | None = None
+    sentence: str = ""
+
+
+def judge_feed(feed: Feed, now_ns: int) -> Status:
+    """Say how a feed stands at a moment. The source's own problem, if it has one, is the sentence."""
+    status = _live_status(feed, now_ns) if feed.live else _replay_status(feed)
+    if not feed.problem:
+        return status
+    return Status(status.state, status.silent_s, clean(feed.problem))
+
+
+def _replay_status(feed: Feed) -> Status:
+    if not feed.snapshot.events_folded:
+        return Status(State.REPLAY, None, "The log holds no event.")
+    return Status(State.REPLAY, None, _outcome(feed) or "The log ends before the run does.")
+
+
+def _live_status(feed: Feed, now_ns: int) -> Status:
+    silent_s = _silence_s(feed.heard_ns, now_ns)
+    if feed.snapshot.run.outcome is not None:
+        return Status(State.FINISHED, _since_last_event(feed, now_ns), _outcome(feed))
+    if silent_s is None:
+        return Status(State.WAITING, None, _no_aggregator(feed))
+    if silent_s > SILENT_AFTER_S:
+        return Status(State.DISCONNECTED, silent_s, _disconnected(feed, silent_s))
+    return _trainer_status(feed, now_ns)
+
+
+def _trainer_status(feed: Feed, now_ns: int) -> Status:
+    silent_s = _trainer_silence_s(feed, now_ns)
+    if silent_s is None:
+        return Status(State.WAITING, None, "No trainer yet: start one with `esper ppo`.")
+    if silent_s > SILENT_AFTER_S:
+        return Status(State.STALE, silent_s, f"No sign of the trainer for {age(silent_s)}.")
+    if not feed.snapshot.tamiyo.ppo_data_received:
+        return Status(State.WAITING, silent_s, "The trainer is there; its first update is not.")
+    return Status(State.LIVE, silent_s)
+
+
+def _trainer_silence_s(feed: Feed, now_ns: int) -> float | None:
+    """Silence by the aggregator's clock, plus the age of that answer by ours: no skew between hosts."""
+    if feed.trainer_heard_ns is None:
+        return _since_last_event(feed, now_ns)
+    if feed.sent_ns is None or feed.heard_ns is None:
+        return _silence_s(feed.trainer_heard_ns, now_ns)
+    before_sending = max(feed.sent_ns - feed.trainer_heard_ns, 0)
+    return (before_sending + max(now_ns - feed.heard_ns, 0)) / 1e9
+
+
+def _since_last_event(feed: Feed, now_ns: int) -> float | None:
+    return _silence_s(feed.snapshot.run.last_event_ns, now_ns)
+
+
+def _silence_s(heard_ns: int | None, now_ns: int) -> float | None:
+    return None if heard_ns is None else max(now_ns - heard_ns, 0) / 1e9
+
+
+def _outcome(feed: Feed) -> str:
+    run = feed.snapshot.run
+    if run.outcome is None:
+        return ""
+    reason = f": {clean(run.reason)}" if run.reason else ""
+    updates = counted(feed.snapshot.tamiyo.ppo_updates_count, "update")
+    return f"Run {clean(run.outcome)} after {updates}{reason}."
+
+
+def _no_aggregator(feed: Feed) -> str:
+    where = f" Looking at {clean(feed.origin)}." if feed.origin else ""
+    return f"No aggregator yet: `esper ppo` starts one.{where}"
+
+
+def _disconnected(feed: Feed, silent_s: float) -> str:
+    rest = "this is its last picture." if feed.snapshot.events_folded else "nothing was received."
+    return f"No sign of the aggregator for {age(silent_s)}; {rest}"

@@ -1,0 +1,51 @@
+"""What the catalogue knows about a metric, as short words."""
+
+from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.heads import HEADS
+from esper_schemas.metric import Metric
+from esper_tui.numbers import number
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of one payload field."""
+    return CATALOGUE[name].metric
+
+
+def head_metric(family: str) -> Metric:
+    """The metric of a family of fields that every head has: "entropy", "ratio_max", ..."""
+    return metric_of(f"head_{HEADS[0]}_{family}")
+
+
+def head_label(head: str) -> str:
+    """The name of a head as column titles write it."""
+    return head.replace("alpha_", "α ")
+
+
+def ok_words(metric: Metric) -> str:
+    """The range in which a value is fine: "ok 0.2–5", or nothing for a metric without bands."""
+    low, high = metric.bands.warning_below, metric.bands.warning_above
+    if low is None and high is None:
+        return ""
+    if low is not None and high is not None:
+        return f"ok {_bound(low)}–{_bound(high)}"
+    equal = "" if metric.bands.inclusive else "="
+    sign, bound = ("<", high) if low is None else (">", low)
+    return f"ok {_sign(sign + equal)} {_bound(bound)}"
+
+
+def critical_words(metric: Metric) -> str:
+    """Where a value is critical: "critical < 0.1 or > 10", or nothing."""
+    equal = "=" if metric.bands.inclusive else ""
+    bounds = (("<", metric.bands.critical_below), (">", metric.bands.critical_above))
+    parts = [f"{_sign(s + equal)} {_bound(b)}" for s, b in bounds if b is not None]
+    return f"critical {' or '.join(parts)}" if parts else ""
+
+
+def _sign(ascii_sign: str) -> str:
+    return ascii_sign.replace("<=", "≤").replace(">=", "≥")
+
+
+def _bound(value: float | None) -> str:
+    """A bound as people write it: no zeros behind the last digit."""
+    text = number(value, 4, 10)
+    return text.rstrip("0").rstrip(".") if "." in text else text
