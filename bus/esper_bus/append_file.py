@@ -37,6 +37,11 @@ class AppendFile:
         """Close the file; it stays as it is."""
         os.close(self._fd)
 
+    def remove(self) -> None:
+        """Close the file and remove it."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def _restore(self) -> None:
         with contextlib.suppress(OSError):  # then the reader meets a torn end, which it reports
             os.lseek(self._fd, self.size, os.SEEK_SET)

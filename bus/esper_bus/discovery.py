@@ -18,6 +18,8 @@ __all__ = ["AggregatorLock", "aggregator_alive", "answers", "local_runs_dirs", "
 LOG_NAME = "aggregator.log"
 _ASK_S = 0.25
 
+_started: "list[subprocess.Popen[bytes]]" = []  # they outlive us; Python warns where they are forgotten
+
 
 def answers(endpoints: Endpoints, timeout_s: float) -> bool:
     """Whether an aggregator says anything at these addresses within some seconds."""
@@ -45,6 +47,7 @@ def start_aggregator(runs_dir: Path, idle_exit_s: float, timeout_s: float = 10.0
         # It may have found that another one, started at the same moment, was faster.
         gone = process.poll() is not None and not aggregator_alive(runs_dir)
         if gone or time.monotonic() > deadline:
+            process.terminate()
             raise BusError(_not_started(runs_dir))
 
 
@@ -54,7 +57,7 @@ def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         with (runs_dir / LOG_NAME).open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
     except OSError as error:
@@ -62,6 +65,8 @@ def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
             f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose another "
             "place with --runs-dir."
         ) from error
+    _started.append(process)
+    return process
 
 
 def _not_started(runs_dir: Path) -> str:

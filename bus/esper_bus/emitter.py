@@ -69,6 +69,7 @@ class Emitter:
         self._spool = spool.path
         self._complaints = Complaints(run=run, producer=producer)
         self._recorder = Recorder(key, self._queue, spool, ingest)
+        self._doorbell = self._recorder.doorbell
         self._disabled = False
         self._recorder.start()
         _emitters.add(self)
@@ -77,17 +78,15 @@ class Emitter:
         """Take an event as it is now. Never blocks, never raises; what cannot be kept is counted."""
         if self._disabled:
             return
-        emitted_ns = time.time_ns()
+        queue = self._queue
         try:
-            data = encode_event(event)
+            queue.put(type(event), time.time_ns(), encode_event(event))
         except Exception as error:
-            self._queue.drop(type(event).__name__, emitted_ns)
+            queue.drop(type(event), time.time_ns())
             self._complaints.warn("an event cannot be encoded", error=repr(error))
-            return
-        self._queue.put(type(event).__name__, emitted_ns, data)
-        if self._queue.idle:
-            self._queue.idle = False
-            self._recorder.wake()
+        if queue.idle:
+            queue.idle = False
+            self._doorbell.ring()
 
     @property
     def stats(self) -> EmitterReport:
@@ -109,7 +108,7 @@ class Emitter:
         """
         if self._disabled or self._queue.closed:
             return self.stats
-        self._queue.closed = True
+        self._queue.close()
         deadline = time.monotonic() + timeout
         self._recorder.stop(deadline)
         self._recorder.join(max(timeout, _SPOOL_CLOSE_S))

@@ -14,6 +14,7 @@ from esper_bus.names import epoch_hex, file_part
 IPC_PATH_LIMIT = 107
 """Bytes that fit into the address of a Unix socket, without its final zero."""
 DEFAULT_TCP_PORT = 5556
+_LAST_PORT = 65535
 
 
 def default_runs_dir() -> Path:
@@ -124,6 +125,8 @@ def _fits(directory: Path) -> bool:
 def _tcp(url: str, parts: SplitResult) -> Endpoints:
     try:
         host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
+        if port == _LAST_PORT:
+            raise ValueError("no port is left for snapshots")
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         raise BusError(f"{url!r} is not an address; use tcp://127.0.0.1:5556.") from None

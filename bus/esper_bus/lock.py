@@ -34,11 +34,11 @@ class AggregatorLock:
             ) from error
         try:
             self._acquire(runs_dir)
+            _register(runs_dir)
         except BusError:
             os.close(self._fd)
             raise
         _held.add(self._path)
-        _register(runs_dir)
 
     def release(self) -> None:
         """Let another aggregator have the directory; the file stays, removing it would race."""
@@ -101,7 +101,10 @@ def _register(runs_dir: Path) -> None:
     """Leave a note where `local_runs_dirs` looks."""
     make_private_dir(runtime_base())
     directory = make_private_dir(runtime_dir(runs_dir))
-    (directory / REGISTRY_NAME).write_bytes(os.fsencode(runs_dir.resolve()))
+    try:
+        (directory / REGISTRY_NAME).write_bytes(os.fsencode(runs_dir.resolve()))
+    except OSError as error:
+        raise BusError(f"Cannot write to {directory} ({error.strerror}); free space there.") from error
 
 
 def _read_pid(fd: int) -> int | None:

@@ -52,6 +52,13 @@ class _DamagedError(Exception):
     """What is wrong with the record that is being read."""
 
 
+class _CutShortError(_DamagedError):
+    """The file ends within a record."""
+
+    def __init__(self) -> None:
+        super().__init__("the last write was cut short")
+
+
 class _EndError(Exception):
     """There is nothing more to read."""
 
@@ -97,7 +104,7 @@ def _chunks(file: BinaryIO, name: str, on_damage: OnDamage) -> Iterator[tuple[in
         _read_magic(file)
         while True:
             offset = file.tell()
-            content = _read_record(file)
+            content = _read_grown_record(file, offset)
             if content is not None:
                 yield offset, content
     except _EndError:
@@ -117,19 +124,31 @@ def _read_magic(file: BinaryIO) -> None:
         raise _DamagedError("not an MCAP file")
 
 
+def _read_grown_record(file: BinaryIO, offset: int) -> bytes | None:
+    """The next record; a write that was under way is read again once it is finished."""
+    while True:
+        try:
+            return _read_record(file)
+        except _CutShortError:
+            seen = file.tell()
+            if file.seek(0, io.SEEK_END) == seen:
+                raise
+            file.seek(offset)
+
+
 def _read_record(file: BinaryIO) -> bytes | None:
     """The content of the next record if it is a chunk, None for a record without events."""
     head = file.read(_HEAD.size)
     if not head:
         raise _EndError
     if len(head) < _HEAD.size:
-        raise _DamagedError("the last write was cut short")
+        raise _CutShortError
     opcode, length = _HEAD.unpack(head)
     if length > MAX_RECORD_BYTES:
         raise _DamagedError(f"a record of impossible length {length}")
     body = file.read(length)
     if len(body) < length:
-        raise _DamagedError("the last write was cut short")
+        raise _CutShortError
     if opcode == Opcode.CHUNK:
         return _chunk_content(body)
     if opcode == Opcode.DATA_END and length == _DATA_END_LENGTH:

@@ -104,6 +104,10 @@ class McapWriter:
         finally:
             self._file.close()
 
+    def remove(self) -> None:
+        """Close the file and remove it, as if it had never been made."""
+        self._file.remove()
+
     def _describe(self, record: Schema | Channel) -> None:
         self._descriptions.append(record)
         self._open.add(record)

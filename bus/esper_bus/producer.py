@@ -71,6 +71,12 @@ class ProducerLink:
         return self.acked >= self._events.next_seq
 
     @property
+    def expects_answer(self) -> bool:
+        """Whether the aggregator has a reason to say something."""
+        in_doubt = not self.streaming or not self.complete or self._pinged_at > self._heard_at
+        return in_doubt or (self._bye_sent and not self._bye_heard)
+
+    @property
     def said_goodbye(self) -> bool:
         """Whether the aggregator has answered a BYE."""
         return self._bye_heard

@@ -4,17 +4,13 @@ It outlives every trouble: without a disk it keeps events in memory and sends th
 keeps writing.
 """
 
-import contextlib
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from socket import socketpair
-
-import zmq
 
 from esper_bus.backlog import Backlog
 from esper_bus.complaints import Complaints
+from esper_bus.doorbell import Doorbell
 from esper_bus.emit_queue import EmitQueue, Encoded
 from esper_bus.limits import SYNC_S
 from esper_bus.pace import Pace
@@ -34,7 +30,7 @@ class Recorder(threading.Thread):
     """Owns the spool and the socket of one stream; ends some time after `stop`.
 
     `spooled` counts events in the spool, `acknowledged` those in the aggregator's log; `problem` is
-    what is wrong now.
+    what is wrong now. Ring the `doorbell` to have it look at the queue at once.
     """
 
     def __init__(self, key: StreamKey, queue: EmitQueue, spool: SpoolWriter, ingest: str | None) -> None:
@@ -50,9 +46,7 @@ class Recorder(threading.Thread):
         self._backlog = Backlog(self._read_spool)
         self._uplink: Uplink | None = None
         self._pace = Pace()
-        self._wake_in, self._wake_out = socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self.doorbell = Doorbell()
         self._stop_at: float | None = None
         self._spool_problem = ""
         self._spool_retry_at = 0.0
@@ -65,20 +59,16 @@ class Recorder(threading.Thread):
         uplink = self._uplink
         return self._spool_problem or (uplink.link.problem if uplink else "")
 
-    def wake(self) -> None:
-        """Have the thread look at the queue at once; any thread may call this."""
-        with contextlib.suppress(OSError):  # full: it will wake up; closed: it has ended
-            self._wake_in.send(b"w")
-
     def stop(self, deadline: float) -> None:
         """Write what is left, wait for acknowledgements until `deadline` (monotonic), then end."""
         self._stop_at = deadline
-        self.wake()
+        self.doorbell.ring()
 
     def run(self) -> None:
         """What the thread does."""
         if self._ingest is not None:
             self._uplink = Uplink(self._ingest, self._key, self._backlog, self._complaints)
+        self._pace.woken(time.monotonic())  # events may have come before this thread
         while self._stop_at is None:
             self._supervised(self._turn)
         self._supervised(self._finish)
@@ -108,16 +98,7 @@ class Recorder(threading.Thread):
             self._pace.woken(now)
 
     def _wait(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._wake_out, zmq.POLLIN)
-        socket = self._uplink.socket if self._uplink else None
-        if socket is not None and self._uplink is not None:
-            blocked = zmq.POLLOUT if self._uplink.blocked else 0
-            poller.register(socket, zmq.POLLIN | blocked)
-        timeout = max(0.0, self._wake_at() - time.monotonic())
-        ready = dict(poller.poll(math.ceil(timeout * 1000)))
-        if self._wake_out.fileno() in ready:
-            self._wake_out.recv(4096)
+        if self.doorbell.wait(self._wake_at() - time.monotonic()):
             self._pace.woken(time.monotonic())
 
     def _wake_at(self) -> float:
@@ -135,7 +116,7 @@ class Recorder(threading.Thread):
     def _drain(self, now: float, *, last: bool = False) -> int:
         taken = self._queue.take()
         losses = self._queue.losses(even_if_full=last)
-        items = [*taken, Encoded(time.time_ns(), encode_event(losses))] if losses else taken
+        items = [*taken, (time.time_ns(), encode_event(losses))] if losses else taken
         if losses:
             self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
         self._backlog.append(self._numbered(items))
@@ -145,7 +126,7 @@ class Recorder(threading.Thread):
 
     def _numbered(self, items: Sequence[Encoded]) -> list[Entry]:
         first = self._backlog.next_seq
-        return [Entry(first + i, item.emitted_ns, item.data) for i, item in enumerate(items)]
+        return [Entry(first + index, *item) for index, item in enumerate(items)]
 
     def _tend(self, now: float) -> None:
         if self._spool_problem and now >= self._spool_retry_at:
@@ -230,5 +211,3 @@ class Recorder(threading.Thread):
             self._spool.close()
         except OSError as error:
             self._complaints.warn("the spool stays without an index", error=error.strerror)
-        self._wake_in.close()
-        self._wake_out.close()

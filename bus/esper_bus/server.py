@@ -129,7 +129,7 @@ class BusServer:
             if frames[0][:1] == _SUBSCRIBE:
                 self._viewers += 1
                 self._wanted = True
-                self.keepalive()
+                self._send_snapshot("", b"", None)  # a first sign of life, whoever publishes when
             elif frames[0][:1] == _UNSUBSCRIBE:
                 self._viewers = max(0, self._viewers - 1)
 

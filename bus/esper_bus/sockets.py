@@ -16,8 +16,8 @@ Context = zmq.Context["zmq.Socket[bytes]"]
 Socket = zmq.Socket[bytes]
 
 INGEST_HWM = 64
-SNAPSHOT_HWM = 4
-VIEWER_HWM = 2
+SNAPSHOT_HWM = 16
+"""Snapshots that wait for one slow screen: a few for each run, since all runs come at once."""
 
 
 def ingest_server(context: Context) -> Socket:
@@ -37,7 +37,7 @@ def snapshot_server(context: Context) -> Socket:
 
 def snapshot_client(context: Context) -> Socket:
     """Where a screen receives snapshots."""
-    return _socket(context, zmq.SUB, VIEWER_HWM, _RECONNECT)
+    return _socket(context, zmq.SUB, SNAPSHOT_HWM, _RECONNECT)
 
 
 def bind(socket: Socket, address: str) -> None:

@@ -63,13 +63,16 @@ class SocketSource:
         self._selected: str | None = None
         self._heard_ns: int | None = None
         self._problem = ""
+        self._closed = False
 
     def select(self, run: str | None) -> None:
         """Show this run from now on, the newest one for None."""
         self._selected = run
 
     def poll(self) -> Feed:
-        """The newest picture, possibly the same as before."""
+        """The newest picture, possibly the same as before; after `close`, always the same."""
+        if self._closed:
+            return self._feed()
         try:
             self._renew_if_silent(time.monotonic())
             self._drain()
@@ -82,6 +85,7 @@ class SocketSource:
 
     def close(self) -> None:
         """Close the socket."""
+        self._closed = True
         if self._context is not None:
             self._context.destroy(linger=0)
         self._context = self._socket = None

@@ -29,7 +29,11 @@ class SpoolWriter:
         schema = write_meta(self._writer, meta)
         self._key = key
         self._channel = open_channel(self._writer, schema, key, 0)
-        self._writer.flush()
+        try:
+            self._writer.flush()
+        except OSError:
+            self._writer.remove()
+            raise
         self._marks = array("Q")  # first event of a chunk...
         self._offsets = array("Q")  # ...and where it begins, one for each _MARK_BYTES
 

@@ -12,6 +12,9 @@ from esper_bus.records import StreamKey
 from esper_bus.sockets import Context, Socket, ingest_client
 from esper_bus.streams import schema_hash
 
+SHORTEST_S = 0.002
+LONGEST_S = 0.05
+"""Pauses between looks at the socket while an answer is awaited, growing while none comes."""
 _MESSAGES_AT_ONCE = 64
 _NO_SOCKET = "no socket, events go only to the spool"
 _REFUSED = "the aggregator refuses the events, they go only to the spool"
@@ -27,14 +30,11 @@ class Uplink:
         self._context: Context | None = None
         self._socket: Socket | None = None
         self._retry_at = 0.0
+        self._listen_at = 0.0
+        self._listen_s = SHORTEST_S
 
     @property
-    def socket(self) -> Socket | None:
-        """What to poll; None while no socket can be had."""
-        return self._socket
-
-    @property
-    def blocked(self) -> bool:
+    def _blocked(self) -> bool:
         """Whether nothing can be sent now."""
         return self._socket is None or not self._socket.poll(0, zmq.POLLOUT)
 
@@ -43,8 +43,9 @@ class Uplink:
         try:
             if self._socket is None:
                 self._open(now)
-            self._receive(now)
-            self._send(now)
+            moved = self._receive(now) + self._send(now)
+            self._listen_s = SHORTEST_S if moved else min(LONGEST_S, 2 * self._listen_s)
+            self._listen_at = now + self._listen_s
             self._say_refusal()
             if self.link.renewal_due(now):
                 self._close_socket()
@@ -58,7 +59,8 @@ class Uplink:
         """When `exchange` has something to do at the latest, if nothing arrives."""
         if self._socket is None:
             return self._retry_at
-        return self.link.renewal_at() if self.blocked else self.link.wake_at()
+        wake_at = self.link.renewal_at() if self._blocked else self.link.wake_at()
+        return min(wake_at, self._listen_at) if self.link.expects_answer else wake_at
 
     def goodbye(self) -> None:
         """Tell the aggregator that the stream is complete."""
@@ -86,25 +88,25 @@ class Uplink:
         if socket is not None:
             socket.close(linger=0)
 
-    def _receive(self, now: float) -> None:
-        while self._socket is not None:
+    def _receive(self, now: float) -> int:
+        for received in range(_MESSAGES_AT_ONCE):
+            if self._socket is None:
+                return received
             try:
-                frames = self._socket.recv_multipart(zmq.DONTWAIT)
+                self.link.receive(parse(self._socket.recv_multipart(zmq.DONTWAIT)), now)
             except zmq.Again:
-                return
-            try:
-                self.link.receive(parse(frames), now)
+                return received
             except FrameError as error:
                 self._complaints.warn("message not understood", error=str(error))
+        return _MESSAGES_AT_ONCE
 
-    def _send(self, now: float) -> None:
-        for _ in range(_MESSAGES_AT_ONCE):
-            if self.blocked:
-                return
-            message = self.link.next_message(now, time.time_ns())
+    def _send(self, now: float) -> int:
+        for sent in range(_MESSAGES_AT_ONCE):
+            message = None if self._blocked else self.link.next_message(now, time.time_ns())
             if message is None:
-                return
+                return sent
             self._send_one(message)
+        return _MESSAGES_AT_ONCE
 
     def _send_one(self, message: Message) -> None:
         if self._socket is not None:

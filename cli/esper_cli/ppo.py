@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 from esper_bus import layout
@@ -22,6 +23,9 @@ from esper_trainer.options import add_training_arguments, config_from, ingest_en
 
 IDLE_AGGREGATOR_EXIT_S = 30.0
 """An aggregator that was started along with a training ends so long after the last one who needed it."""
+
+LAST_LINES = 4
+"""So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
         config = config_from(arguments)
         arguments.name = run_name(arguments)
         run_dir = _new_run_dir(arguments)
-        _have_aggregator(arguments)
         if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
             return _train(config, arguments, run_dir)
         return _train_beside_sanctum(arguments, run_dir)
@@ -78,8 +81,11 @@ def _have_aggregator(arguments: argparse.Namespace) -> None:
 
 def _train(config: TrainingConfig, arguments: argparse.Namespace, run_dir: Path) -> int:
     """Train in this process, with progress on stdout."""
+    from esper_trainer.device import resolve_device
     from esper_trainer.session import record_training
 
+    resolve_device(config.device)  # before anything is started for it
+    _have_aggregator(arguments)
     with progress(config.episodes) as on_update:
         summary = record_training(config, run_dir, ingest_endpoint(arguments), on_update)
     print("\n".join(summary_lines(summary, run_dir)))
@@ -132,8 +138,12 @@ def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes
 
 
 def _follow(trainer: subprocess.Popen[bytes], output: Path) -> int:
-    """Pass on what the trainer prints until it ends; Ctrl-C asks it to end cleanly."""
+    """Pass on what the trainer prints from now on, or how it ended; Ctrl-C asks it to end cleanly."""
     with output.open() as file:
+        if trainer.poll() is None:
+            file.seek(0, os.SEEK_END)
+        else:
+            sys.stdout.writelines(deque(file, maxlen=LAST_LINES))
         while True:
             ended = trainer.poll() is not None
             try:

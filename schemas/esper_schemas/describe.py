@@ -59,6 +59,11 @@ def _anomaly(event: e.AnomalyDetected) -> str:
     return event.detail or f"{event.anomaly}: {event.metric} {_number(event.value)}"
 
 
+def _vitals(event: e.VitalsSampled) -> str:
+    memory = None if event.memory_bytes is None else event.memory_bytes / 2**20
+    return f"{_number(event.cpu_share, 2)} cores, {_number(memory, 0)} MiB"
+
+
 def _finished(event: e.RunFinished) -> str:
     reason = f": {event.reason}" if event.reason else ""
     return f"{event.outcome} after {event.updates} updates{reason}"
@@ -82,6 +87,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
         f"{event.nan_count} NaN and {event.inf_count} infinite in update {event.update}"
     ),
     e.LayerGradientsSampled: lambda event: f"{len(event.grad_norms)} layers",
+    e.VitalsSampled: _vitals,
     e.CheckpointSaved: lambda event: event.path,
     e.LogRecorded: lambda event: f"{event.level}: {event.message}",
     e.EventsDropped: lambda event: f"{event.count} events could not be kept",

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from esper_bus.errors import BusError
+from esper_bus.layout import runtime_dir
 from esper_bus.lock import AggregatorLock, aggregator_alive, local_runs_dirs
 
 
@@ -60,16 +61,12 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
         AggregatorLock(tmp_path / "file")
 
 
-def test_live_aggregators_are_found(tmp_path, until):
+def test_live_aggregators_are_found(tmp_path):
     """Newest first; those that ended are not named."""
     dirs = [tmp_path / name for name in ("a", "b", "c")]
-    locks = []
+    locks = [AggregatorLock(directory) for directory in dirs]
     for index, directory in enumerate(dirs):
-        locks.append(AggregatorLock(directory))
-        for path in os.scandir(os.environ["XDG_RUNTIME_DIR"] + "/esper"):
-            note = os.path.join(path, "runs_dir")
-            if open(note, "rb").read() == os.fsencode(directory):
-                os.utime(note, (index, index))
+        os.utime(runtime_dir(directory) / "runs_dir", (index, index))
     locks[1].release()
 
     assert local_runs_dirs() == [dirs[2], dirs[0]]

@@ -128,6 +128,28 @@ def test_a_file_that_is_being_written_ends_cleanly(directory):
     assert (len(found), damage) == (10, [])
 
 
+def test_a_write_that_is_under_way_is_no_damage(intact):
+    """A reader that meets half a chunk looks again, and reads it once it is whole."""
+    data, messages, ends = intact
+
+    class Growing(io.BytesIO):
+        """A file that grows whenever its end is looked for."""
+
+        def seek(self, offset, whence=0):
+            if whence == io.SEEK_END:
+                at = self.tell()
+                super().seek(0, io.SEEK_END)
+                self.write(data[self.tell() : self.tell() + 40])
+                super().seek(at)
+            return super().seek(offset, whence)
+
+    damage = []
+    found = list(read_open_file(Growing(data[: ends[1] + 20]), "file.mcap", damage.append))
+
+    assert [message.data for message in found] == [message[-1] for message in messages]
+    assert damage == []
+
+
 def test_the_place_of_damage_is_named(directory):
     """A report says which file, where, and what."""
     path = directory / "named.mcap"

@@ -9,9 +9,9 @@ from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_trainer.batch import Targets
 from esper_trainer.layout import layout
 from esper_trainer.measurements import measure
-from esper_trainer.row import pack, unpack
+from esper_trainer.row import pack_row, unpack_row
 from esper_trainer.statistics import ABSENT
-from esper_trainer.totals import no_totals
+from esper_trainer.totals import RunningTotals
 
 CPU = torch.device("cpu")
 CONSTANTS = layout(CPU)
@@ -25,7 +25,7 @@ def only(*values):
 @pytest.fixture
 def totals():
     """Two evaluations of ten steps: the op head relevant in all, the slot head in four of them."""
-    totals = no_totals(CPU)
+    totals = RunningTotals(CPU).read()
     sums = totals.sums._replace(
         relevant=only(20.0, 8.0),
         entropy=only(30.0, 4.0),
@@ -67,7 +67,7 @@ def critic():
 @pytest.fixture
 def payload(totals, critic):
     """What they make together."""
-    return unpack(pack(measure(totals, critic, CONSTANTS)), {})
+    return unpack_row(pack_row(measure(totals, critic, CONSTANTS)), {})
 
 
 def test_losses(payload):
@@ -141,7 +141,7 @@ def test_constant_returns_leave_nothing_to_explain(totals, critic):
     """1 - 0 / 0 is not measured, not infinite."""
     constant = critic._replace(returns=torch.ones(1, 4))
 
-    payload = unpack(pack(measure(totals, constant, CONSTANTS)), {})
+    payload = unpack_row(pack_row(measure(totals, constant, CONSTANTS)), {})
 
     assert payload.explained_variance is None
     assert payload.return_std == 0.0
@@ -160,7 +160,7 @@ def test_an_update_of_nothing_measures_nothing(critic):
     """If every environment was dead from the beginning, say."""
     dead = critic._replace(alive=torch.zeros(1, 4))
 
-    payload = unpack(pack(measure(no_totals(CPU), dead, CONSTANTS)), {})
+    payload = unpack_row(pack_row(measure(RunningTotals(CPU).read(), dead, CONSTANTS)), {})
 
     assert payload.kl_divergence is None
     assert payload.entropy is None

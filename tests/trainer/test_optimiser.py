@@ -40,7 +40,7 @@ def same_bits(one, other):
 
 
 def test_it_is_adam_with_clipping(policy):
-    """Three steps give the bits that torch's own clipping and Adam give."""
+    """Three steps end where torch's own clipping and Adam end."""
     twin = copy.deepcopy(policy)
     optimiser = optimiser_of(policy)
     adam = torch.optim.Adam(twin.parameters(), lr=1e-2, eps=1e-5, fused=True)

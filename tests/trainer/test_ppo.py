@@ -18,7 +18,7 @@ from esper_trainer.layout import OP, layout
 from esper_trainer.policy import Tamiyo
 from esper_trainer.ppo import PPO
 from esper_trainer.rollout import Player
-from esper_trainer.row import HOST_FIELDS, ROW_FIELDS, unpack
+from esper_trainer.row import HOST_FIELDS, ROW_FIELDS, unpack_row
 
 CPU = torch.device("cpu")
 CONSTANTS = layout(CPU)
@@ -62,7 +62,7 @@ def ppo_of(policy, **settings):
 
 def update(policy, rollout, **settings):
     """One update; what it measured."""
-    return unpack(ppo_of(policy, **settings).update(rollout), {})
+    return unpack_row(ppo_of(policy, **settings).update(rollout), {})
 
 
 def weights(policy):
@@ -157,7 +157,7 @@ def test_later_epochs_move_every_head_by_its_own_ratio(policy, rollout):
 def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     """A field that no update ever writes has no business in the contract."""
     ppo = ppo_of(policy)
-    payloads = [unpack(ppo.update(rollout), dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)]
+    payloads = [unpack_row(ppo.update(rollout), dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)]
     unwritten = PPOUpdatePayload()
     same = [
         name

@@ -8,7 +8,7 @@ import torch
 from esper_schemas.catalogue import CATALOGUE, HEAD_FAMILIES
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.measurements import Measurement, Measurements
-from esper_trainer.row import HOST_FIELDS, PLAIN_FIELDS, ROW_FIELDS, pack, unpack
+from esper_trainer.row import HOST_FIELDS, PLAIN_FIELDS, ROW_FIELDS, pack_row, unpack_row
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_row_and_host_together_are_the_payload():
 
 def test_every_value_arrives_in_its_field(measurements):
     """Column n of the row is field n of the schema."""
-    payload = unpack(pack(measurements), {"update_time_ms": 7.5})
+    payload = unpack_row(pack_row(measurements), {"update_time_ms": 7.5})
 
     assert [getattr(payload, name) for name in ROW_FIELDS] == list(range(1, len(ROW_FIELDS) + 1))
     assert payload.update_time_ms == 7.5
@@ -45,7 +45,7 @@ def test_every_value_arrives_in_its_field(measurements):
 
 def test_counts_are_whole_numbers(measurements):
     """Their type is int, as the contract has it."""
-    payload = unpack(pack(measurements), {})
+    payload = unpack_row(pack_row(measurements), {})
 
     for name in ("nan_grad_count", "inf_grad_count", "epochs_completed", "skipped_steps"):
         assert isinstance(getattr(payload, name), int)
@@ -59,7 +59,7 @@ def test_not_measured_and_not_finite_stay_two_things(measurements):
     )
     measurements.families["entropy"] = entropy
 
-    payload = unpack(pack(measurements), {})
+    payload = unpack_row(pack_row(measurements), {})
 
     assert math.isnan(payload.head_op_entropy)
     assert payload.head_slot_entropy == math.inf
@@ -73,7 +73,7 @@ def test_a_measurement_without_a_field_is_refused(measurements):
     measurements.fields["entropie"] = measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropie"):
-        pack(measurements)
+        pack_row(measurements)
 
 
 def test_a_field_without_a_measurement_is_refused(measurements):
@@ -81,4 +81,4 @@ def test_a_field_without_a_measurement_is_refused(measurements):
     del measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropy"):
-        pack(measurements)
+        pack_row(measurements)

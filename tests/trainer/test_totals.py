@@ -1,13 +1,19 @@
 """Totals add up what happened before an update stopped, and nothing after."""
 
+import pytest
 import torch
 
 from esper_trainer.optimiser import GradientStatistics
 from esper_trainer.statistics import Extremes, Sums
-from esper_trainer.totals import no_totals
+from esper_trainer.totals import RunningTotals
 
-CPU = torch.device("cpu")
 GOES_ON, STOPPED = torch.tensor(False), torch.tensor(True)
+
+
+@pytest.fixture
+def totals():
+    """Of nothing yet."""
+    return RunningTotals(torch.device("cpu"))
 
 
 def evaluation(value):
@@ -18,47 +24,67 @@ def evaluation(value):
 
 def step(norm, skipped=0.0):
     """An optimiser step."""
-    scalar = torch.tensor(norm)
-    zero = torch.tensor(0.0)
+    scalar, zero = torch.tensor(norm), torch.tensor(0)
     return GradientStatistics(scalar, scalar, zero, zero, torch.tensor(skipped), scalar.repeat(8))
 
 
-def test_sums_are_added_and_extremes_kept():
+def as_lists(totals):
+    """All numbers."""
+    return [[column.tolist() for column in part] for part in totals.read()]
+
+
+def test_sums_are_added_and_extremes_kept(totals):
     """2 + 1 = 3; max(2, 1) = 2."""
-    totals = no_totals(CPU)
     for value in (2.0, 1.0):
-        totals = totals.with_evaluation(*evaluation(value), GOES_ON)
+        totals.evaluated(*evaluation(value), GOES_ON)
 
-    assert totals.sums.entropy.tolist() == [3.0] * 8
-    assert totals.extremes.log_ratio.tolist() == [2.0] * 8
+    assert totals.read().sums.entropy.tolist() == [3.0] * 8
+    assert totals.read().sums.steps.item() == 3.0
+    assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
 
 
-def test_what_follows_a_stop_leaves_no_trace():
+def test_what_follows_a_stop_leaves_no_trace(totals):
     """Not even if it is not a number."""
-    totals = no_totals(CPU).with_evaluation(*evaluation(2.0), GOES_ON)
-    after = totals.with_evaluation(*evaluation(torch.nan), STOPPED).with_step(step(torch.nan), STOPPED)
+    totals.evaluated(*evaluation(2.0), GOES_ON)
+    before = as_lists(totals)
 
-    for part, same in zip(totals, after, strict=True):
-        for one, other in zip(part, same, strict=True):
-            assert torch.equal(one, other)
+    totals.evaluated(*evaluation(torch.nan), STOPPED)
+    totals.stepped(step(torch.nan), STOPPED)
 
-
-def test_gradient_norms_before_clipping_keep_the_largest():
-    """After clipping they are added up, for a mean."""
-    totals = no_totals(CPU).with_step(step(3.0), GOES_ON).with_step(step(1.0), GOES_ON)
-
-    assert totals.gradients.norm_before.item() == 3.0
-    assert totals.gradients.norm_after.item() == 4.0
-    assert totals.gradients.tried.item() == 2.0
+    assert as_lists(totals) == before
 
 
-def test_an_epoch_counts_if_every_step_of_it_was_taken():
+def test_what_is_not_a_number_stays(totals):
+    """In sums, in extremes and in norms; a maximum does not hide it."""
+    for value in (1.0, torch.nan, 2.0):
+        totals.evaluated(*evaluation(value), GOES_ON)
+        totals.stepped(step(value), GOES_ON)
+    read = totals.read()
+
+    assert read.sums.kl.isnan().all()
+    assert read.extremes.joint_log_ratio.isnan()
+    assert read.gradients.norm_before.isnan()
+    assert read.gradients.norm_after.isnan()
+
+
+def test_gradient_norms_before_clipping_keep_the_largest(totals):
+    """After clipping, and per head, they are added up for a mean."""
+    for norm in (3.0, 1.0):
+        totals.stepped(step(norm), GOES_ON)
+    gradients = totals.read().gradients
+
+    assert gradients.norm_before.item() == 3.0
+    assert gradients.norm_after.item() == 4.0
+    assert gradients.heads.tolist() == [4.0] * 8
+    assert gradients.tried.item() == 2.0
+
+
+def test_an_epoch_counts_if_every_step_of_it_was_taken(totals):
     """Two whole ones; one with a skipped step, and one that was stopped, do not count."""
-    totals = no_totals(CPU)
     for second, stopped in ((0.0, GOES_ON), (1.0, GOES_ON), (0.0, GOES_ON), (0.0, STOPPED)):
-        before = totals
-        totals = totals.with_step(step(1.0), GOES_ON).with_step(step(1.0, second), stopped)
-        totals = totals.with_epoch(before, 2)
+        totals.stepped(step(1.0), GOES_ON)
+        totals.stepped(step(1.0, second), stopped)
+        totals.epoch_ended(2)
 
-    assert totals.gradients.epochs.item() == 2.0
-    assert totals.gradients.skipped.item() == 1.0
+    assert totals.read().gradients.epochs.item() == 2.0
+    assert totals.read().gradients.skipped.item() == 1.0

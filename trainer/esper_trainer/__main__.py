@@ -28,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(arguments: argparse.Namespace) -> TrainingSummary:
     config, ingest = config_from(arguments), ingest_endpoint(arguments)
     run_dir = arguments.runs_dir / check_name("run", run_name(arguments))
-    from esper_trainer.session import record_training  # torch takes a while: mistakes come first
+    from esper_trainer.device import resolve_device  # torch takes a while: mistakes come first
+    from esper_trainer.session import record_training
 
+    resolve_device(config.device)
     return record_training(config, run_dir, ingest, lambda report: _say(update_line(report)))
 
 

@@ -16,7 +16,7 @@ from esper_trainer.layout import Layout
 from esper_trainer.measurements import measure
 from esper_trainer.optimiser import Optimiser
 from esper_trainer.policy import Tamiyo
-from esper_trainer.row import pack
+from esper_trainer.row import pack_row
 from esper_trainer.seeds import derived_seed
 from esper_trainer.statistics import Evaluation, extremes, kl_divergence, sums
 from esper_trainer.surrogate import (
@@ -27,7 +27,7 @@ from esper_trainer.surrogate import (
     squared_error,
     value_loss,
 )
-from esper_trainer.totals import Totals, no_totals
+from esper_trainer.totals import RunningTotals
 
 STOP_FACTOR = 1.5
 """An update stops where the KL divergence has passed the target by this factor (Spinning Up)."""
@@ -53,13 +53,12 @@ class PPO:
         with torch.no_grad():
             goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
             batch = prepare(rollout, goals, self._choices, self._layout)
-        totals, stopped = no_totals(self._device), self._false()
+        totals, stopped = RunningTotals(self._device), self._false()
         for _ in range(self._config.epochs):
-            before = totals
             for part in self._minibatches(batch):
-                totals, stopped = self._learn(part, totals, stopped)
-            totals = totals.with_epoch(before, self._config.minibatches)
-        return pack(measure(totals, goals, self._layout))
+                stopped = self._learn(part, totals, stopped)
+            totals.epoch_ended(self._config.minibatches)
+        return pack_row(measure(totals.read(), goals, self._layout))
 
     def loss(self, batch: Batch) -> tuple[Tensor, Evaluation]:
         """What a step descends, 0-d, and what it was made of; of a flat batch."""
@@ -88,15 +87,16 @@ class PPO:
         keys = torch.rand(batch.alive.shape[-1], generator=self._generator, device=self._device)
         return [batch.of(part) for part in keys.argsort().chunk(self._config.minibatches)]
 
-    def _learn(self, batch: Batch, totals: Totals, stopped: Tensor) -> tuple[Totals, Tensor]:
-        """One optimiser step, or none if the policy has moved far enough."""
+    def _learn(self, batch: Batch, totals: RunningTotals, stopped: Tensor) -> Tensor:
+        """One optimiser step, or none if the policy has moved far enough; whether it has."""
         flat = batch.flat()
         loss, evaluation = self.loss(flat)
         with torch.no_grad():
             summed = sums(evaluation, flat, self._config.clip_range)
-            totals = totals.with_evaluation(summed, extremes(evaluation, flat), stopped)
+            totals.evaluated(summed, extremes(evaluation, flat), stopped)
             stopped = stopped.logical_or(kl_divergence(summed) > self._kl_limit)
-        return totals.with_step(self._optimiser.step(loss, stopped), stopped), stopped
+        totals.stepped(self._optimiser.step(loss, stopped), stopped)
+        return stopped
 
     def _false(self) -> Tensor:
         return torch.zeros((), dtype=torch.bool, device=self._device)

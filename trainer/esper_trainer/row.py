@@ -14,6 +14,7 @@ from esper_schemas.catalogue import CATALOGUE, HEAD_FAMILIES, head_field
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.measurements import Measurement, Measurements
+from esper_trainer.packing import pack
 
 HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms"})
 """What the host knows without asking the device."""
@@ -31,15 +32,14 @@ _WHOLE_NUMBERS = frozenset(
 )
 
 
-def pack(measurements: Measurements) -> Tensor:
+def pack_row(measurements: Measurements) -> Tensor:
     """Lay measurements out as a row float32 [2, F]: the values, and 1 where they were measured.
 
     Raises KeyError if they are not exactly the fields of the schema.
     """
     columns = list(_columns(measurements))
-    values = torch.cat([column.value.reshape(-1).float() for column in columns])
-    measured = torch.cat([column.measured.reshape(-1) for column in columns])
-    return torch.stack((values, measured.float()))
+    values = pack(column.value for column in columns)
+    return torch.stack((values, pack(column.measured for column in columns)))
 
 
 def _columns(measurements: Measurements) -> Iterator[Measurement]:
@@ -51,7 +51,7 @@ def _columns(measurements: Measurements) -> Iterator[Measurement]:
     yield from (measurements.families[family] for family in HEAD_FAMILIES)
 
 
-def unpack(row: Tensor, host: Mapping[str, float]) -> PPOUpdatePayload:
+def unpack_row(row: Tensor, host: Mapping[str, float]) -> PPOUpdatePayload:
     """Read a row that lies on the host, and add what the host knows (`HOST_FIELDS`)."""
     values, measured = row.tolist()
     columns: dict[str, Any] = {

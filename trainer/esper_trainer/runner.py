@@ -19,7 +19,7 @@ from esper_trainer.policy import Tamiyo
 from esper_trainer.ppo import PPO
 from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
 from esper_trainer.rollout import Player
-from esper_trainer.row import unpack
+from esper_trainer.row import unpack_row
 from esper_trainer.seeds import derived_seed
 from esper_trainer.story import Story, story
 from esper_trainer.transfer import HostCopy
@@ -108,7 +108,7 @@ class Trainer:
             return
         (update, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
-        told, payload = Story(*columns), unpack(row, self._host_fields(learning))
+        told, payload = Story(*columns), unpack_row(row, self._host_fields(learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())

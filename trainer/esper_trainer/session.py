@@ -4,7 +4,6 @@ from pathlib import Path
 
 from esper_bus.emitter import Emitter
 from esper_trainer.config import TrainingConfig
-from esper_trainer.device import resolve_device
 from esper_trainer.progress import TrainingSummary
 from esper_trainer.runner import OnUpdate, Trainer
 
@@ -15,11 +14,7 @@ PRODUCER = "trainer:0"
 def record_training(
     config: TrainingConfig, run_dir: Path, ingest: str | None, on_update: OnUpdate | None = None
 ) -> TrainingSummary:
-    """Train, and record it in `run_dir`; `ingest` is the aggregator's address, None for no aggregator.
-
-    Raises `ConfigError` for a device that is not there, before anything is recorded.
-    """
-    resolve_device(config.device)
+    """Train, and record it in `run_dir`; `ingest` is the aggregator's address, None for no aggregator."""
     emitter = Emitter(run_dir.name, PRODUCER, run_dir, ingest)
     try:
         return Trainer(config, emitter, on_update).run()

@@ -1,5 +1,6 @@
 """Running totals of an update over its minibatches and epochs, on the device."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from esper_trainer.layout import HEAD_COUNT
 from esper_trainer.optimiser import GradientStatistics
+from esper_trainer.packing import pack, unpack
 from esper_trainer.statistics import Extremes, Sums
 
 
@@ -27,55 +29,65 @@ class GradientTotals(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Everything that an update adds up. Values are replaced, never changed in place."""
+    """Everything that an update adds up."""
 
     sums: Sums
     extremes: Extremes
     gradients: GradientTotals
 
-    def with_evaluation(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> "Totals":
-        """Add an evaluation, unless the update had stopped before it."""
-        added = (total + torch.where(stopped, 0.0, new) for total, new in zip(self.sums, sums, strict=True))
-        highest = (
-            torch.maximum(total, torch.where(stopped, -torch.inf, new))
-            for total, new in zip(self.extremes, extremes, strict=True)
-        )
-        return self._replace(sums=Sums(*added), extremes=Extremes(*highest))
 
-    def with_step(self, step: GradientStatistics, stopped: Tensor) -> "Totals":
+class RunningTotals:
+    """Adds up what happens until an update stops, and nothing after."""
+
+    def __init__(self, device: torch.device) -> None:
+        zero, heads = torch.zeros((), device=device), torch.zeros(HEAD_COUNT, device=device)
+        low, low_heads = zero - torch.inf, heads - torch.inf
+        self._sums = _Vector(Sums(*(heads,) * 8, zero, zero))
+        self._extremes = _Vector(Extremes(low_heads, low_heads, low, low, low))
+        self._steps = _Vector((zero, zero, zero, zero, heads, zero))
+        self._largest_norm, self._epochs, self._taken = zero, zero, zero
+
+    def evaluated(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
+        """Add an evaluation, unless the update had `stopped` (bool, 0-d) before it."""
+        self._sums.add(sums, stopped)
+        self._extremes.keep_largest(extremes, stopped)
+
+    def stepped(self, step: GradientStatistics, stopped: Tensor) -> None:
         """Add an optimiser step, unless the update has stopped before it."""
-        old = self.gradients
-        new = GradientStatistics(*(torch.where(stopped, 0.0, value) for value in step))
-        gradients = GradientTotals(
-            norm_before=torch.maximum(old.norm_before, new.norm_before),
-            norm_after=old.norm_after + new.norm_after,
-            nan=old.nan + new.nan,
-            inf=old.inf + new.inf,
-            skipped=old.skipped + new.skipped,
-            heads=old.heads + new.heads,
-            tried=old.tried + torch.where(stopped, 0.0, 1.0),
-            epochs=old.epochs,
+        one = torch.ones_like(step.skipped)
+        norm = torch.where(stopped, 0.0, step.norm_before)
+        self._largest_norm = torch.maximum(self._largest_norm, norm)
+        self._taken = self._taken + torch.where(stopped, 0.0, 1.0 - step.skipped)
+        self._steps.add((step.norm_after, step.nan, step.inf, step.skipped, step.heads, one), stopped)
+
+    def epoch_ended(self, steps: int) -> None:
+        """Count the epoch if each of its `steps` was taken."""
+        self._epochs = self._epochs + (self._taken == steps)
+        self._taken = torch.zeros_like(self._taken)
+
+    def read(self) -> Totals:
+        """What they are now."""
+        gradients = (self._largest_norm, *self._steps.parts(), self._epochs)
+        return Totals(
+            Sums(*self._sums.parts()),
+            Extremes(*self._extremes.parts()),
+            GradientTotals(*gradients),
         )
-        return self._replace(gradients=gradients)
-
-    def with_epoch(self, before: "Totals", steps: int) -> "Totals":
-        """Count an epoch of `steps` minibatches if every step was taken since `before`."""
-        taken = _taken(self.gradients) - _taken(before.gradients)
-        whole = self.gradients.epochs + (taken == steps)
-        return self._replace(gradients=self.gradients._replace(epochs=whole))
 
 
-def _taken(gradients: GradientTotals) -> Tensor:
-    return gradients.tried - gradients.skipped
+class _Vector:
+    """Several tensors as one, because adding them up one by one would take longer than they took."""
 
+    def __init__(self, initial: Iterable[Tensor]) -> None:
+        tensors = list(initial)
+        self._shapes = [tensor.shape for tensor in tensors]
+        self._total = pack(tensors)
 
-def no_totals(device: torch.device) -> Totals:
-    """Where an update starts."""
-    zero = torch.zeros((), device=device)
-    heads = torch.zeros(HEAD_COUNT, device=device)
-    lowest, lowest_heads = zero - torch.inf, heads - torch.inf
-    return Totals(
-        Sums(*(heads,) * 8, zero, zero),
-        Extremes(lowest_heads, lowest_heads, lowest, lowest, lowest),
-        GradientTotals(zero, zero, zero, zero, zero, heads, zero, zero),
-    )
+    def add(self, tensors: Iterable[Tensor], stopped: Tensor) -> None:
+        self._total = self._total + torch.where(stopped, 0.0, pack(tensors))
+
+    def keep_largest(self, tensors: Iterable[Tensor], stopped: Tensor) -> None:
+        self._total = torch.maximum(self._total, torch.where(stopped, -torch.inf, pack(tensors)))
+
+    def parts(self) -> list[Tensor]:
+        return unpack(self._total, self._shapes)

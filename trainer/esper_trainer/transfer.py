@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from esper_trainer.packing import pack, unpack
+
 
 class HostCopy:
     """Some tensors on their way to the host, in one copy, as float32.
@@ -15,7 +17,7 @@ class HostCopy:
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self._shapes = [tensor.shape for tensor in tensors]
-        packed = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
+        packed = pack(tensors)
         self._copy, self._done = packed, None
         if packed.is_cuda:
             self._copy = torch.empty_like(packed, device="cpu", pin_memory=True)
@@ -31,5 +33,4 @@ class HostCopy:
         """The tensors, on the host."""
         if self._done is not None:
             self._done.synchronize()
-        parts = torch.split(self._copy, [shape.numel() for shape in self._shapes])
-        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+        return unpack(self._copy, self._shapes)

@@ -14,6 +14,7 @@ TABLES = alpha.build_tables(CPU)
 
 
 def value(curve: AlphaCurve, progress: float) -> float:
+    """One curve at one point."""
     return alpha.curve_value(torch.tensor(int(curve)), torch.tensor(progress), TABLES).item()
 
 
@@ -31,6 +32,8 @@ def move(start: float, target: float, steps: int, curve: AlphaCurve = AlphaCurve
 
 
 def normalised_logistic(progress: float, steepness: float) -> float:
+    """The logistic curve around 0.5, stretched to meet 0 and 1, from its definition."""
+
     def logistic(t: float) -> float:
         return 1 / (1 + math.exp(-steepness * (t - 0.5)))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from esper_schemas.heads import HEAD_SIZES, HEADS, Blueprint, Stage
-from esper_trainer.environment.baselines import BASELINES, grow_mlp, random, run_baseline
+from esper_trainer.environment.baselines import BASELINES, TRAINING_STEPS, grow_mlp, random, run_baseline
 from esper_trainer.environment.presets import PRESETS
 
 CPU = torch.device("cpu")
@@ -36,23 +36,26 @@ def test_baselines_are_reproducible(results):
 
 def test_more_episodes_are_averaged():
     """Two episodes are not one episode twice."""
-    one = run_baseline("wait", 4, PRESETS["lite"], 0, CPU)
-    two = run_baseline("wait", 4, PRESETS["lite"], 0, CPU, episodes=2)
+    one = run_baseline("wait", 16, PRESETS["lite"], 0, CPU)
+    two = run_baseline("wait", 16, PRESETS["lite"], 0, CPU, episodes=2)
 
     assert one.mean_return != two.mean_return
     assert two.name == "wait"
 
 
-def test_grow_mlp_fossilises_every_slot(make_environment):
-    """The scripted grower gets all three seeds to the end of their lives."""
+def test_grow_mlp_trains_blends_and_fossilises_every_slot(make_environment):
+    """The scripted grower gets all three seeds to the end of their lives, none untrained."""
     environment = make_environment()
     generator = torch.Generator()
+    training = torch.zeros_like(environment.stage)
     for _ in range(40):
         step = environment.step(grow_mlp(environment, generator))
+        training += environment.stage == Stage.TRAINING
 
         assert step.stage_changes.legal.all()
     assert (environment.stage == Stage.FOSSILIZED).all()
     assert (environment.blueprint == Blueprint.MLP).all()
+    assert (training >= TRAINING_STEPS).all()
 
 
 def test_random_only_makes_legal_choices(make_environment):

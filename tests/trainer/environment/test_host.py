@@ -19,6 +19,7 @@ GENERATOR = torch.Generator().manual_seed(0)
 
 
 def random_weights() -> Weights:
+    """Weights without any structure, in double precision."""
     shapes = [weight.shape for weight in host.zeros(ENVIRONMENTS, CPU)]
     return Weights(*(0.3 * torch.randn(s, generator=GENERATOR, dtype=torch.float64) for s in shapes))
 
@@ -40,6 +41,7 @@ def role(blueprint: Blueprint, style: Style, alpha: float, *, training: bool = F
 
 
 def batch():
+    """Random features and labels."""
     features = torch.randn(ENVIRONMENTS, 32, ROWS, generator=GENERATOR, dtype=torch.float64)
     return features, torch.randint(10, (ENVIRONMENTS, ROWS), generator=GENERATOR)
 

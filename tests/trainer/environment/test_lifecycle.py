@@ -28,6 +28,7 @@ class Life:
         self.slots = lifecycle.empty(1, CPU)
 
     def do(self, op: Op, slot: int = 0, **choices: int) -> "Life":
+        """Carry out one op and let one step of time pass."""
         rows = {"op": int(op), "slot": slot} | {k: int(v) for k, v in choices.items()}
         action = Action(*(torch.tensor([rows.get(head, 0)]) for head in HEADS))
         slots = lifecycle.apply(self.slots, action, TABLES)
@@ -35,6 +36,7 @@ class Life:
         return self
 
     def wait(self, steps: int) -> "Life":
+        """Let time pass."""
         for _ in range(steps):
             self.do(Op.WAIT)
         return self
@@ -50,10 +52,12 @@ class Life:
 
     @property
     def stage(self) -> Stage:
+        """The stage of slot 0."""
         return Stage(int(self.slots.stage[0, 0]))
 
     @property
     def alpha(self) -> float:
+        """The blend weight of slot 0."""
         return self.slots.alpha.value[0, 0].item()
 
 

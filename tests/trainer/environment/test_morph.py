@@ -5,9 +5,10 @@ import torch
 
 from esper_schemas.heads import HEADS, AlphaTarget, Blueprint, Op, Stage
 from esper_trainer.environment.baselines import random
+from esper_trainer.environment.lifecycle import EMBARGO_STEPS
 from esper_trainer.environment.morph import MorphEnvironment
 from esper_trainer.environment.presets import PRESETS
-from esper_trainer.environment.rewards import DEATH, INVALID
+from esper_trainer.environment.rewards import ACCURACY, DEATH, INVALID
 
 CPU = torch.device("cpu")
 STEPS = 12
@@ -129,6 +130,22 @@ def test_stage_changes_tell_the_story(make_environment, action):
     assert (story[-1].contribution == 0).all()
 
 
+def test_a_released_slot_still_names_its_seed(make_environment, action):
+    """The step that ends an embargo says which blueprint is gone; the slot itself is empty."""
+    environment = make_environment()
+    environment.step(action(Op.GERMINATE, blueprint=Blueprint.LORA))
+    for _ in range(4):
+        environment.step(action(Op.WAIT))
+    environment.step(action(Op.PRUNE))
+    for _ in range(EMBARGO_STEPS):
+        story = environment.step(action(Op.WAIT)).stage_changes
+
+    assert (story.previous_stage[0] == Stage.EMBARGOED).all()
+    assert (story.stage[0] == Stage.DORMANT).all()
+    assert (story.blueprint[0] == Blueprint.LORA).all()
+    assert (environment.blueprint[0] == Blueprint.NOOP).all()
+
+
 def test_records_are_not_written_to_later(make_environment, action):
     """What a step returned stays as it was while the environment goes on and resets."""
     environment = make_environment()
@@ -148,7 +165,7 @@ def test_rewards_pay_for_accuracy(make_environment, action):
     start = environment.accuracy
     total = sum(environment.step(action(Op.WAIT)).reward for _ in range(STEPS))
 
-    torch.testing.assert_close(total, 3.0 * (environment.accuracy - start))
+    torch.testing.assert_close(total, ACCURACY * (environment.accuracy - start))
 
 
 def test_shaping_is_paid_back_at_the_horizon(make_environment, action):
@@ -158,7 +175,7 @@ def test_shaping_is_paid_back_at_the_horizon(make_environment, action):
     for _ in range(environment.preset.horizon - 2):
         before = environment.step(action(Op.WAIT)).reward
     accuracy = environment.accuracy
-    last = environment.step(action(Op.WAIT)).reward - 3.0 * (environment.accuracy - accuracy)
+    last = environment.step(action(Op.WAIT)).reward - ACCURACY * (environment.accuracy - accuracy)
 
     assert (last < -0.04).all()
     assert torch.isfinite(before).all()

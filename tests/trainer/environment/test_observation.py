@@ -28,10 +28,12 @@ def grown(make_environment, action):
 
 
 def host_part(environment):
+    """The numbers about the host, [N, 23]."""
     return environment.observe()[:, :HOST_FEATURES]
 
 
 def slot_part(environment, slot):
+    """The numbers about one slot, [N, 31]."""
     start = HOST_FEATURES + slot * SLOT_FEATURES
     return environment.observe()[:, start : start + SLOT_FEATURES]
 
@@ -125,13 +127,17 @@ def test_empty_slots_are_zero_but_for_their_stage(grown):
 
 
 def test_contribution_is_what_the_step_measured(grown, action):
-    """The numbers 12 and 13 are the contribution and its change."""
-    before = slot_part(grown, 1)[:, 12]
-    step = grown.step(action(Op.WAIT))
-    seen = slot_part(grown, 1)
+    """Numbers 12, 13 and 29 are the contribution, its change and its running average."""
+    for _ in range(12):
+        before = slot_part(grown, 1)
+        step = grown.step(action(Op.WAIT))
+        seen = slot_part(grown, 1)
+        average = 0.8 * before[:, 29] + 0.2 * seen[:, 12]
 
-    assert torch.equal(seen[:, 12], step.stage_changes.contribution[1])
-    assert torch.equal(seen[:, 13], seen[:, 12] - before)
+        assert torch.equal(seen[:, 12], step.stage_changes.contribution[1])
+        assert torch.equal(seen[:, 13], seen[:, 12] - before[:, 12])
+        torch.testing.assert_close(seen[:, 29], average)
+    assert (average != 0).any()
 
 
 def test_symlog():

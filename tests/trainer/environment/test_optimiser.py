@@ -16,6 +16,7 @@ CPU = torch.device("cpu")
 
 
 def filled(value: float) -> Weights:
+    """The same number everywhere, for two environments."""
     return Weights(*(torch.full_like(tensor, value) for tensor in host.zeros(2, CPU)))
 
 

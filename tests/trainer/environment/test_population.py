@@ -6,7 +6,7 @@ import torch
 from esper_schemas.heads import Blueprint, Stage
 from esper_trainer.environment import alpha, lifecycle
 from esper_trainer.environment.draws import Draws
-from esper_trainer.environment.population import Population
+from esper_trainer.environment.population import LABEL_NOISE, Population
 from esper_trainer.environment.presets import PRESETS
 
 CPU = torch.device("cpu")
@@ -14,6 +14,7 @@ ENVIRONMENTS = 3
 
 
 def make(seed: int = 0) -> Population:
+    """Three hosts of the lite preset."""
     return Population(ENVIRONMENTS, PRESETS["lite"], Draws(seed, CPU))
 
 
@@ -56,6 +57,19 @@ def test_hosts_learn_without_seeds():
     assert after.accuracy.mean() > 0.5
     assert (after.loss < before.loss).all()
     assert (after.contribution == 0).all()
+
+
+def test_labels_are_wrong_as_often_as_a_host_is_noisy():
+    """Every host has a noise of its own; with nothing but noise there is nothing to learn."""
+    population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
+    drawn = population._label_noise
+    population._label_noise = torch.ones_like(drawn)
+    for _ in range(60):
+        population.train(slots)
+
+    assert ((drawn > 0) & (drawn < LABEL_NOISE)).all()
+    assert len(drawn.unique()) == ENVIRONMENTS
+    assert population.evaluate(slots).accuracy.mean() < 0.3
 
 
 @pytest.mark.parametrize(

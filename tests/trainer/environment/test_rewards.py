@@ -1,6 +1,7 @@
 """The terms of the reward, by hand."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ NOTHING = Outcome(
 
 
 def of(**changes) -> float:
+    """The reward of a step in which only this happened."""
     tensors = {name: torch.as_tensor(value) for name, value in changes.items()}
     return reward(NOTHING._replace(**tensors)).item()
 
@@ -53,7 +55,7 @@ def test_shaping_telescopes():
     potentials = [2.0, 5.0, 1.0, 0.0]
     total = sum(
         rewards.GAMMA**t * of(potential_before=[before], potential_after=[after])
-        for t, (before, after) in enumerate(zip(potentials, potentials[1:], strict=False))
+        for t, (before, after) in enumerate(pairwise(potentials))
     )
 
     assert total == pytest.approx(-rewards.SHAPING * potentials[0])

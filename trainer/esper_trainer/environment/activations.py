@@ -1,7 +1,6 @@
 """The backward kernels of two activation functions, the ones that autograd itself runs.
 
-A comparison and a product say the same, but a bool tensor between them makes both several times
-slower on a CPU.
+A comparison and a product say the same, but a product with a bool tensor is slow on a CPU.
 """
 
 from torch import Tensor, ops

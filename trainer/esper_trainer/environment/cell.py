@@ -6,8 +6,8 @@ The cell reads features x and adds to them
     g = outer @ (max(inner @ x, floor) + attends * context(x)),
 
 where context(x) is the attention-weighted mean of the tokens (GCNet, Cao et al. 2019, without its
-transform) and gate(x) one sigmoid per sample. The backward pass is written out: it costs half of
-what a recorded graph costs on small matrices. Activations are [N, features, rows].
+transform) and gate(x) one sigmoid per sample. The backward pass is written out, so that a step
+needs no recorded graph. Activations are [N, features, rows].
 """
 
 from typing import NamedTuple

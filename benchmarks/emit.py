@@ -1,0 +1,142 @@
+"""What recording one full PPO update costs the training thread: `Emitter.emit` beside csv.
+
+Paced, because a tight loop keeps caches warm and flatters: between two calls the thread sleeps as a
+trainer would work. Both are measured in the same run, in turn. Run `python -m benchmarks.emit`.
+"""
+
+import argparse
+import csv
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from esper_bus.emitter import Emitter
+from esper_schemas.events import PPOUpdateCompleted
+from esper_schemas.payload import PPOUpdatePayload
+
+LONE_EVENTS = 200
+LONE_PAUSE_S = 0.02
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The distribution of one measurement, in microseconds."""
+
+    what: str
+    calls: int
+    median: float
+    p99: float
+    p999: float
+    maximum: float
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        rows = _paced(Path(directory), options.calls, options.interval_ms / 1000)
+        rows.append(_until_spooled(Path(directory)))
+    if options.json:
+        sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
+    else:
+        _print_table(rows, options.interval_ms)
+
+
+def full_payload(dice: random.Random) -> PPOUpdatePayload:
+    """A payload in which every field is measured, with digits as real ones have."""
+    values: dict[str, float | int] = {}
+    for field in msgspec.structs.fields(PPOUpdatePayload):
+        whole = any(part is int for part in _types(field.type))
+        values[field.name] = dice.randrange(1, 9) if whole else dice.uniform(0.001, 9.0)
+    return msgspec.convert(values, PPOUpdatePayload)
+
+
+def _types(annotated: object) -> tuple[object, ...]:
+    inner = getattr(annotated, "__origin__", annotated)
+    return getattr(inner, "__args__", (inner,))
+
+
+def _paced(directory: Path, calls: int, interval_s: float) -> list[Row]:
+    """Emit and write the same rows in turn, one pair per interval."""
+    dice = random.Random(0)
+    emitter = Emitter("benchmark", "host:0", directory / "run")
+    times: dict[str, list[int]] = {"Emitter.emit": [], "csv.DictWriter + flush": []}
+    with (directory / "updates.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, PPOUpdatePayload.__struct_fields__)
+
+        def write(row: dict[str, object]) -> None:
+            writer.writerow(row)
+            file.flush()
+
+        for update in range(calls):
+            payload = full_payload(dice)
+            event = PPOUpdateCompleted(update=update, payload=payload)
+            row = msgspec.structs.asdict(payload)
+            steps = [
+                ("Emitter.emit", lambda event=event: emitter.emit(event)),
+                ("csv.DictWriter + flush", lambda row=row: write(row)),
+            ]
+            for what, step in steps if update % 2 else reversed(steps):
+                time.sleep(interval_s)
+                times[what].append(_timed(step))
+    report = emitter.close()
+    assert (report.spooled, report.dropped) == (calls, 0), report
+    return [_row(what, values) for what, values in times.items()]
+
+
+def _timed(step: Callable[[], object]) -> int:
+    begin = time.perf_counter_ns()
+    step()
+    return time.perf_counter_ns() - begin
+
+
+def _until_spooled(directory: Path) -> Row:
+    """How long after `emit` a lone event is in the spool, watched every 50 microseconds."""
+    dice = random.Random(1)
+    emitter = Emitter("benchmark", "host:1", directory / "run")
+    times = []
+    for update in range(LONE_EVENTS):
+        event = PPOUpdateCompleted(update=update, payload=full_payload(dice))
+        time.sleep(LONE_PAUSE_S)
+        begin = time.perf_counter_ns()
+        emitter.emit(event)
+        while emitter.stats.spooled <= update:
+            time.sleep(0.00005)
+        times.append(time.perf_counter_ns() - begin)
+    emitter.close()
+    return _row("a lone event is in the spool after", times)
+
+
+def _row(what: str, times: list[int]) -> Row:
+    ordered = sorted(times)
+
+    def quantile(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1000
+
+    return Row(what, len(times), quantile(0.5), quantile(0.99), quantile(0.999), ordered[-1] / 1000)
+
+
+def _print_table(rows: list[Row], interval_ms: float) -> None:
+    print(f"microseconds, one full PPO update every {interval_ms:g} ms, {os.cpu_count()} cores")
+    print(f"{'':36}{'calls':>8}{'median':>10}{'p99':>10}{'p99.9':>10}{'max':>10}")
+    for row in rows:
+        numbers = f"{row.median:10.1f}{row.p99:10.1f}{row.p999:10.1f}{row.maximum:10.1f}"
+        print(f"{row.what:36}{row.calls:8}{numbers}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=2000, help="calls of each kind")
+    parser.add_argument("--interval-ms", type=float, default=5.0, help="pause before each call")
+    parser.add_argument("--directory", help="where to write, by default where temporary files go")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The aggregator with real emitters and viewers, in one process."""
+
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from esper_aggregator.replay import snapshot_of
+from esper_aggregator.service import Aggregator
+from esper_bus import layout
+from esper_bus.emitter import Emitter
+from esper_bus.errors import BusError
+from esper_bus.source import SocketSource
+from esper_schemas.events import PPOUpdateCompleted, RunFinished
+from esper_schemas.payload import PPOUpdatePayload
+
+
+@pytest.fixture
+def endpoints(tmp_path):
+    """Addresses of their own for each test."""
+    return layout.parse(f"ipc://{tmp_path}/sockets")
+
+
+@contextmanager
+def serving(runs_dir, endpoints, **options):
+    """An aggregator in a thread."""
+    aggregator = Aggregator(runs_dir, endpoints, **options)
+    thread = threading.Thread(target=aggregator.serve)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        aggregator.stop()
+        thread.join(timeout=10)
+
+
+@contextmanager
+def watching(endpoints):
+    """A viewer; gives a function that waits for a feed that fulfils a condition."""
+    source = SocketSource(lambda: endpoints)
+
+    def wait(condition, timeout=10.0):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            feed = source.poll()
+            if condition(feed):
+                return feed
+            time.sleep(0.01)
+        pytest.fail("the viewer did not see it in time")
+
+    try:
+        yield wait
+    finally:
+        source.close()
+
+
+def emit_updates(emitter, numbers):
+    """Emit some updates."""
+    for n in numbers:
+        emitter.emit(PPOUpdateCompleted(update=n, payload=PPOUpdatePayload(policy_loss=n / 10)))
+
+
+def test_a_viewer_sees_what_the_log_holds(tmp_path, endpoints):
+    """An emitted event is acknowledged, logged, folded, published; the viewer's picture is the log's fold."""
+    with serving(tmp_path, endpoints), watching(endpoints) as wait:
+        emitter = Emitter("r", "host:0", tmp_path / "r", endpoints.ingest)
+        emit_updates(emitter, range(1, 6))
+        feed = wait(lambda feed: feed.snapshot.tamiyo.ppo_updates_count == 5)
+        report = emitter.close()
+
+    assert report.acknowledged == 5
+    assert feed.snapshot == snapshot_of(tmp_path / "r")
+    assert feed.trainer_heard_ns is not None
+
+
+def test_a_viewer_that_comes_late_gets_the_picture_at_once(tmp_path, endpoints):
+    """Nothing new has to happen for it."""
+    with serving(tmp_path, endpoints):
+        emitter = Emitter("r", "host:0", tmp_path / "r", endpoints.ingest)
+        emit_updates(emitter, [1])
+        emitter.close()
+        with watching(endpoints) as wait:
+            feed = wait(lambda feed: feed.snapshot.events_folded == 1)
+
+    assert feed.snapshot.run.run == "r"
+
+
+def test_a_restarted_aggregator_shows_the_last_run_again(tmp_path, endpoints):
+    """Without any trainer; and its picture has not changed."""
+    with serving(tmp_path, endpoints):
+        emitter = Emitter("r", "host:0", tmp_path / "r", endpoints.ingest)
+        emit_updates(emitter, [1, 2])
+        emitter.emit(RunFinished(outcome="completed", updates=2))
+        emitter.close()
+    with serving(tmp_path, endpoints), watching(endpoints) as wait:
+        feed = wait(lambda feed: feed.snapshot.events_folded == 3)
+
+    assert feed.snapshot == snapshot_of(tmp_path / "r")
+
+
+def test_two_runs_are_recorded_apart(tmp_path, endpoints):
+    """One aggregator serves every run of its directory."""
+    with serving(tmp_path, endpoints):
+        emitters = [Emitter(run, "host:0", tmp_path / run, endpoints.ingest) for run in ("a", "b")]
+        for count, emitter in enumerate(emitters, start=1):
+            emit_updates(emitter, range(count))
+        reports = [emitter.close() for emitter in emitters]
+
+    assert [report.acknowledged for report in reports] == [1, 2]
+    assert [snapshot_of(tmp_path / run).tamiyo.ppo_updates_count for run in ("a", "b")] == [1, 2]
+
+
+def test_what_cannot_be_logged_is_not_acknowledged_and_comes_again(tmp_path, endpoints, monkeypatch):
+    """While the disk refuses, nothing is lost and nothing raises; afterwards everything is logged once."""
+    from esper_bus.mcap_writer import McapWriter
+
+    broken = threading.Event()
+    broken.set()
+    flush = McapWriter.flush
+
+    def refusing_flush(self):
+        if broken.is_set() and "log" in self.path.parts:
+            raise OSError(28, "No space left on device")
+        flush(self)
+
+    monkeypatch.setattr(McapWriter, "flush", refusing_flush)
+    with serving(tmp_path, endpoints), watching(endpoints) as wait:
+        emitter = Emitter("r", "host:0", tmp_path / "r", endpoints.ingest)
+        emit_updates(emitter, [1, 2, 3])
+        wait(lambda feed: feed.heard_ns is not None)
+        time.sleep(0.2)  # long enough for an acknowledgement that must not come
+        refused = emitter.stats.acknowledged
+        broken.clear()
+        report = emitter.close(timeout=5)
+
+    assert refused == 0
+    assert report.acknowledged == 3
+    assert snapshot_of(tmp_path / "r").tamiyo.ppo_updates_count == 3
+
+
+def test_an_idle_aggregator_ends_by_itself(tmp_path, endpoints):
+    """Without trainer and viewer, after the time it was given."""
+    with serving(tmp_path, endpoints, idle_exit_s=0.3) as thread:
+        thread.join(timeout=10)
+
+        assert not thread.is_alive()
+
+
+def test_a_second_aggregator_for_the_same_runs_is_refused(tmp_path, endpoints):
+    """One directory, one owner."""
+    with serving(tmp_path, endpoints), watching(endpoints) as wait:
+        wait(lambda feed: feed.heard_ns is not None)
+        with pytest.raises(BusError):
+            Aggregator(tmp_path, layout.parse(f"ipc://{tmp_path}/elsewhere")).serve()
