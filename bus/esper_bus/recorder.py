@@ -109,6 +109,8 @@ class Recorder(threading.Thread):
             times.append(self._uplink.wake_at())
         if self._unsynced:
             times.append(self._synced_at + SYNC_S)
+        if self._spool_problem and self._backlog.held_count:
+            times.append(self._spool_retry_at)
         if self._stop_at is not None:
             times.append(self._stop_at)
         return min(times)
@@ -120,8 +122,8 @@ class Recorder(threading.Thread):
         if losses:
             self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
         self._backlog.append(self._numbered(items))
-        self._write_spool(now)
         self._queue.account(taken, self._backlog.held_count, self._backlog.held_bytes)
+        self._write_spool(now)
         return len(items)
 
     def _numbered(self, items: Sequence[Encoded]) -> list[Entry]:
@@ -136,7 +138,7 @@ class Recorder(threading.Thread):
         if self._uplink is not None:
             self._uplink.exchange(now)
             self.acknowledged = self._uplink.link.acked
-            self._backlog.mark_safe(self.acknowledged)
+            pass
         self._queue.account([], self._backlog.held_count, self._backlog.held_bytes)
 
     def _write_spool(self, now: float) -> None:

@@ -49,7 +49,7 @@ class SpoolWriter:
             for seq, emitted_ns, data in entries:
                 self._writer.message(self._channel, seq, emitted_ns, emitted_ns, data)
             self._writer.flush()
-        except OSError:
+        except BaseException:
             self._writer.rollback()
             raise
         if not self._offsets or offset - self._offsets[-1] >= _MARK_BYTES:

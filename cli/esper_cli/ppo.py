@@ -17,9 +17,10 @@ from esper_bus.errors import BusError
 from esper_bus.logs import configure_logging
 from esper_bus.names import check_name
 from esper_cli.parsing import CommandError
-from esper_cli.progress import progress, summary_lines
+from esper_cli.progress import progress
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+from esper_trainer.progress import summary_lines
 
 IDLE_AGGREGATOR_EXIT_S = 30.0
 """An aggregator that was started along with a training ends so long after the last one who needed it."""
@@ -87,9 +88,12 @@ def _train(config: TrainingConfig, arguments: argparse.Namespace, run_dir: Path)
     resolve_device(config.device)  # before anything is started for it
     _have_aggregator(arguments)
     with progress(config.episodes) as on_update:
-        summary = record_training(config, run_dir, ingest_endpoint(arguments), on_update)
-    print("\n".join(summary_lines(summary, run_dir)))
-    return 0 if summary.outcome == "completed" else 1
+        recorded = record_training(config, run_dir, ingest_endpoint(arguments), on_update)
+    print("\n".join(summary_lines(recorded.summary, run_dir)))
+    if recorded.lost:
+        why = recorded.events.problem or "see the warnings above"
+        raise CommandError(f"{recorded.lost} of {recorded.events.emitted} events were not recorded: {why}")
+    return 0 if recorded.summary.outcome == "completed" else 1
 
 
 def _train_beside_sanctum(arguments: argparse.Namespace, run_dir: Path) -> int:

@@ -163,6 +163,16 @@ def test_the_place_of_damage_is_named(directory):
     assert damage.what == "a chunk with a wrong checksum"
 
 
+def test_a_chunk_without_a_checksum_is_not_believed(intact):
+    """Zeros where the checksum was do not switch the check off."""
+    data, _, ends = intact
+    at = ends[1] + 9 + 24
+    found, (damage,) = content(data[:at] + bytes(4) + data[at + 4 :])
+
+    assert len(found) == 4
+    assert damage.what == "a chunk with a wrong checksum"
+
+
 def test_a_length_that_cannot_be_is_no_reason_to_take_memory():
     """A record that claims terabytes is damage."""
     _, (damage,) = content(MAGIC + b"\x06" + (2**50).to_bytes(8, "little") + b"x")

@@ -131,7 +131,7 @@ def test_a_picture_that_was_missed_is_asked_for(aggregator, source, shown):
     one.pictures["run"] = picture(9)
     one.server._positions["run"] = 9  # published, but lost on the way
     one.server.keepalive()
-    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 9)
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 9, timeout=2.0)
 
     assert feed.snapshot == picture(9)
 

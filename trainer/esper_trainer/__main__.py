@@ -8,7 +8,7 @@ from esper_bus.errors import BusError
 from esper_bus.names import check_name
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
-from esper_trainer.progress import TrainingSummary, UpdateReport
+from esper_trainer.progress import summary_lines, update_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,40 +17,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_training_arguments(parser)
     arguments = parser.parse_args(argv)
     try:
-        summary = _train(arguments)
+        return _train(arguments)
     except (ConfigError, BusError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
-    _say(summary_line(summary))
-    return 0 if summary.outcome == "completed" else 1
 
 
-def _train(arguments: argparse.Namespace) -> TrainingSummary:
+def _train(arguments: argparse.Namespace) -> int:
     config, ingest = config_from(arguments), ingest_endpoint(arguments)
     run_dir = arguments.runs_dir / check_name("run", run_name(arguments))
     from esper_trainer.device import resolve_device  # torch takes a while: mistakes come first
     from esper_trainer.session import record_training
 
     resolve_device(config.device)
-    return record_training(config, run_dir, ingest, lambda report: _say(update_line(report)))
-
-
-def update_line(report: UpdateReport) -> str:
-    """One update in one line."""
-    return (
-        f"update {report.update}/{report.episodes}  return {report.mean_return:.3f}  "
-        f"accuracy {report.mean_accuracy:.3f}  {report.steps_per_second:,.0f} steps/s"
-    )
-
-
-def summary_line(summary: TrainingSummary) -> str:
-    """A run in one line."""
-    last = "–" if summary.last_mean_return is None else f"{summary.last_mean_return:.3f}"
-    return (
-        f"{summary.outcome}: {summary.updates} updates, {summary.env_steps:,} steps in "
-        f"{summary.seconds:.1f} s ({summary.steps_per_second:,.0f} steps/s), return {last}, "
-        f"always WAIT {summary.baseline_return:.3f}"
-    )
+    recorded = record_training(config, run_dir, ingest, lambda report: _say(update_line(report)))
+    _say("\n".join(summary_lines(recorded.summary, run_dir)))
+    return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1
 
 
 def _say(line: str) -> None:

@@ -44,7 +44,7 @@ class TrainingConfig:
     minibatches: int = 1
     """Parts that an epoch is cut into, each of whole environments."""
 
-    learning_rate: float = 7e-4
+    learning_rate: float = 1.5e-3
     """Adam's step size."""
 
     adam_epsilon: float = 1e-5

@@ -1,6 +1,7 @@
-"""What a caller of the trainer is told: after every update, and at the end."""
+"""What a caller of the trainer is told, after every update and at the end, and how to say it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from esper_schemas.payload import PPOUpdatePayload
@@ -39,3 +40,31 @@ class TrainingSummary:
     mean_accuracy: float | None
     outcome: Outcome
     seconds: float
+
+
+def update_line(report: UpdateReport) -> str:
+    """One update as one line."""
+    return f"update {report.update:>4}/{report.episodes}  {update_numbers(report)}"
+
+
+def update_numbers(report: UpdateReport) -> str:
+    """What an update came to, in aligned columns."""
+    payload = report.payload
+    return (
+        f"return {report.mean_return:7.3f}  policy loss {payload.policy_loss:7.3f}  "
+        f"value loss {payload.value_loss:7.3f}  {report.steps_per_second:7,.0f} steps/s"
+    )
+
+
+def summary_lines(summary: TrainingSummary, run_dir: Path) -> list[str]:
+    """What came of a training, and where it is recorded."""
+    lines = [
+        f"{summary.outcome}: {summary.updates} updates, {summary.env_steps:,} environment steps in "
+        f"{summary.seconds:.1f} s ({summary.steps_per_second:,.0f} steps/s)"
+    ]
+    if summary.last_mean_return is not None:
+        lines.append(
+            f"mean return {summary.first_mean_return:.3f} → {summary.last_mean_return:.3f}; "
+            f"always WAIT returns {summary.baseline_return:.3f}"
+        )
+    return [*lines, f"recorded in {run_dir}; look at it with: sanctum {run_dir}"]

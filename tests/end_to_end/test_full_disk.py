@@ -1,0 +1,19 @@
+"""A disk that fills up in the middle of a training: training goes on, and the user is told what is missing."""
+
+import json
+import shlex
+
+
+def test_a_full_disk_stops_the_recording_and_not_the_training(workplace, commands):
+    """No file may grow beyond 24 KiB; everything before that is readable, the rest is counted."""
+    train = [*commands["train"], "--envs", "8", "--episodes", "20", "--name", "full"]
+    result = workplace.run(["bash", "-c", f"ulimit -f 24; exec {shlex.join(train)}"])
+    verified = workplace.run([*commands["esper"], "log", "verify", workplace.runs_dir / "full", "--json"])
+    verdict = json.loads(verified.stdout)
+
+    assert "completed: 20 updates" in result.stdout
+    assert result.returncode == 1
+    assert "events were not recorded" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert verdict["ok"] is True
+    assert verdict["events"] > 0
