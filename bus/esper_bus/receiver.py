@@ -62,7 +62,7 @@ class _Stream:
 class Receiver:
     """Takes each event of every stream exactly once and in order; answers trainers.
 
-    `rejected` counts messages that belong to no known stream.
+    `rejected` counts the messages that were refused, whoever sent them.
     """
 
     def __init__(self, agg_epoch: int, recover: Recover) -> None:
@@ -72,6 +72,7 @@ class Receiver:
         self._recovered: dict[str, dict[tuple[str, int], int]] = {}
         self._streams: dict[StreamKey, _Stream] = {}
         self._of_peer: dict[tuple[bytes, int], _Stream] = {}
+        self._run_of_peer: dict[bytes, str] = {}
         self._counters: dict[str, LinkCounters] = {}
         self._heard_ns: dict[str, int] = {}
         self._unacknowledged: set[StreamKey] = set()
@@ -82,11 +83,11 @@ class Receiver:
         try:
             message = parse(frames)
         except VersionError as error:
-            self.rejected += 1
+            self._reject(peer)
             self._answer(peer, Error("version", _version_text(str(error))))
             return []
         except FrameError:
-            self.rejected += 1
+            self._reject(peer)
             return []
         return self._apply(peer, message, now, now_ns)
 
@@ -116,7 +117,7 @@ class Receiver:
             self._hello(peer, message, now, now_ns)
             return []
         if not isinstance(message, Data | Ping | Bye):
-            self.rejected += 1
+            self._reject(peer)
             return []
         stream = self._of_peer.get((peer, message.epoch))
         if stream is None:
@@ -128,12 +129,17 @@ class Receiver:
         self._position(stream, message, now)
         return []
 
+    def _reject(self, peer: bytes) -> None:
+        self.rejected += 1
+        if peer in self._run_of_peer:
+            self.counters(self._run_of_peer[peer]).rejected += 1
+
     def _hello(self, peer: bytes, hello: Hello, now: float, now_ns: int) -> None:
         key = StreamKey(hello.run, hello.producer, hello.epoch)
         try:
             stream = self._stream(key)
         except (BusError, OSError) as error:
-            self.rejected += 1
+            self._reject(peer)
             self._answer(peer, Error("refused", str(error)))
             return
         self._heard_ns[key.run] = now_ns
@@ -154,8 +160,10 @@ class Receiver:
 
     def _bind(self, peer: bytes, stream: _Stream) -> None:
         self._of_peer.pop((stream.peer, stream.key.epoch), None)
+        self._run_of_peer.pop(stream.peer, None)
         stream.peer = peer
         self._of_peer[peer, stream.key.epoch] = stream
+        self._run_of_peer[peer] = stream.key.run
 
     def _skip_lost(self, stream: _Stream, first: int) -> None:
         if first <= stream.expect:

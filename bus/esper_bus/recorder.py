@@ -138,7 +138,7 @@ class Recorder(threading.Thread):
         if self._uplink is not None:
             self._uplink.exchange(now)
             self.acknowledged = self._uplink.link.acked
-            pass
+            self._backlog.mark_safe(self.acknowledged)
         self._queue.account([], self._backlog.held_count, self._backlog.held_bytes)
 
     def _write_spool(self, now: float) -> None:

@@ -58,7 +58,7 @@ class BusServer:
 
     @property
     def rejected(self) -> int:
-        """Messages that were not understood or belong to no known stream."""
+        """How many messages were refused, whoever sent them."""
         return self._receiver.rejected
 
     def receive(self, timeout_s: float) -> list[RawRecord]:

@@ -53,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _require_torch() -> None:
     if importlib.util.find_spec("torch") is None:
-        raise CommandError("training needs torch; install it with: pip install 'esper-lite[trainer]'")
+        raise CommandError(
+            "training needs torch; install it with: pip install 'esper-lite[trainer]' "
+            "(in a checkout: pip install -e '.[trainer]')"
+        )
 
 
 def _new_run_dir(arguments: argparse.Namespace) -> Path:

@@ -364,6 +364,10 @@ def test_a_child_forked_in_the_middle_of_an_emit_is_not_stuck(emitter, episode, 
         os._exit(0)
     try:
         _, status = until(lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended)
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     finally:
         leave.set()
         thread.join()

@@ -193,9 +193,11 @@ def test_another_version_is_told_what_to_do(scene):
 def test_junk_is_counted(scene, frames):
     """Whatever a peer sends, nothing is raised and nothing taken."""
     scene.hear(frames)
+    scene.hear(frames, peer=b"stranger")
 
     assert scene.taken == []
-    assert scene.receiver.rejected == 1
+    assert scene.receiver.rejected == 2
+    assert scene.receiver.counters("run").rejected == 1
 
 
 def test_what_only_an_aggregator_says_is_junk_here(scene):

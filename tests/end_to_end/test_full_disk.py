@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle of a training: training goes on, and the user is told what is missing."""
+"""A disk that fills up in the middle of a training: training goes on, and the user is told what is lost."""
 
 import json
 import shlex

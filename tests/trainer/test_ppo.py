@@ -1,6 +1,7 @@
 """The update: it never asks the device, stops like a loop that does, and measures every field."""
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -152,6 +153,26 @@ def test_later_epochs_move_every_head_by_its_own_ratio(policy, rollout):
     assert len(set(largest)) == len(HEADS)
     assert payload.joint_ratio_max > max(largest)
     assert payload.joint_ratio_min < min(smallest)
+
+
+def test_what_is_rewarded_becomes_more_probable(policy, rollout):
+    """GERMINATE pays 1, everything else nothing, and nothing else is looked at (gamma 0)."""
+    germinate = rollout.actions[:, OP] == Op.GERMINATE
+    rollout.rewards.copy_(germinate.float())
+    possible = rollout.ops[:, Op.GERMINATE].flatten()
+
+    def share():
+        mask = rollout.ops.movedim(1, 0).flatten(1)
+        logits = policy(rollout.observations).logits[: len(Op)].detach()
+        return logits.masked_fill(~mask, -torch.inf).softmax(0)[Op.GERMINATE][possible].mean().item()
+
+    before = share()
+    config = config_of(learning_rate=3e-3)
+    ppo = PPO(policy, CONSTANTS, CHOICES, dataclasses.replace(config, gamma=0.0))
+    for _ in range(5):
+        ppo.update(rollout)
+
+    assert share() > before + 0.02
 
 
 def test_two_updates_write_every_field_of_the_payload(policy, rollout):

@@ -218,7 +218,7 @@ class TestModule:
         events = [record.event for record in read_records(tmp_path / "mine")]
 
         assert result.returncode == 0, result.stderr
-        assert "update 2/2" in result.stdout
+        assert "2/2  return" in result.stdout
         assert "always WAIT" in result.stdout
         assert isinstance(events[0], RunStarted)
         assert isinstance(events[-1], RunFinished)

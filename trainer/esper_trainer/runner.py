@@ -50,7 +50,9 @@ class Trainer:
         self._device = resolve_device(config.device)
         self._interruption = Interruption()
         self._pending: _Pending | None = None
-        self._reports: list[UpdateReport] = []
+        self._updates = 0
+        self._first: UpdateReport | None = None
+        self._last: UpdateReport | None = None
         self._player, self._ppo = _learner(config, self._device)
         self._vitals = Vitals(self._device)
 
@@ -124,7 +126,8 @@ class Trainer:
             steps_per_second=self._steps / seconds,
             payload=payload,
         )
-        self._reports.append(report)
+        self._updates = report.update
+        self._first, self._last = self._first or report, report
         if self._on_update is not None:
             self._on_update(report)
 
@@ -143,24 +146,23 @@ class Trainer:
 
     def _finish(self, outcome: Outcome, reason: str = "") -> Outcome:
         self._tell()
-        self._emitter.emit(RunFinished(outcome=outcome, updates=len(self._reports), reason=reason))
+        self._emitter.emit(RunFinished(outcome=outcome, updates=self._updates, reason=reason))
         return outcome
 
     def _fail(self, error: Exception) -> None:
-        updates = len(self._reports)
-        self._emitter.emit(RunFinished(outcome="failed", updates=updates, reason=sentence(error)))
+        self._emitter.emit(RunFinished(outcome="failed", updates=self._updates, reason=sentence(error)))
 
     def _summary(self, outcome: Outcome, baseline_return: float, seconds: float) -> TrainingSummary:
-        reports = self._reports
-        steps = self._steps * len(reports)
+        first, last = self._first, self._last
+        steps = self._steps * self._updates
         return TrainingSummary(
-            updates=len(reports),
+            updates=self._updates,
             env_steps=steps,
             steps_per_second=steps / seconds,
-            first_mean_return=reports[0].mean_return if reports else None,
-            last_mean_return=reports[-1].mean_return if reports else None,
+            first_mean_return=first.mean_return if first else None,
+            last_mean_return=last.mean_return if last else None,
             baseline_return=baseline_return,
-            mean_accuracy=reports[-1].mean_accuracy if reports else None,
+            mean_accuracy=last.mean_accuracy if last else None,
             outcome=outcome,
             seconds=seconds,
         )

@@ -1,0 +1,21 @@
+"""The default settings learn: Tamiyo comes to return more than always waiting does."""
+
+from esper_trainer.config import TrainingConfig
+from esper_trainer.runner import train
+
+
+class _Deaf:
+    def emit(self, event):
+        pass
+
+
+def test_twelve_updates_pass_the_baseline():
+    """With the default seed, 64 environments of the lite preset; the first update is still below it."""
+    returns = []
+
+    summary = train(
+        TrainingConfig(episodes=12, threads=1), _Deaf(), lambda report: returns.append(report.mean_return)
+    )
+
+    assert returns[0] < summary.baseline_return
+    assert sum(returns[-3:]) / 3 > 1.2 * summary.baseline_return
