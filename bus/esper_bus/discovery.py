@@ -18,8 +18,6 @@ __all__ = ["AggregatorLock", "aggregator_alive", "answers", "local_runs_dirs", "
 LOG_NAME = "aggregator.log"
 _ASK_S = 0.25
 
-_started: "list[subprocess.Popen[bytes]]" = []  # they outlive us; Python warns where they are forgotten
-
 
 def answers(endpoints: Endpoints, timeout_s: float) -> bool:
     """Whether an aggregator says anything at these addresses within some seconds."""
@@ -48,7 +46,9 @@ def start_aggregator(runs_dir: Path, idle_exit_s: float, timeout_s: float = 10.0
         gone = process.poll() is not None and not aggregator_alive(runs_dir)
         if gone or time.monotonic() > deadline:
             process.terminate()
+            process.wait()
             raise BusError(_not_started(runs_dir))
+    process.returncode = 0  # it outlives us: Python would warn that nobody waited for it
 
 
 def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
@@ -65,7 +65,6 @@ def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
             f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose another "
             "place with --runs-dir."
         ) from error
-    _started.append(process)
     return process
 
 
