@@ -43,10 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         _require_torch()
         config = config_from(arguments)
         arguments.name = run_name(arguments)
-        run_dir = _new_run_dir(arguments)
         if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
-            return _train(config, arguments, run_dir)
-        return _train_beside_sanctum(arguments, run_dir)
+            return _train(config, arguments)
+        return _train_beside_sanctum(arguments, _new_run_dir(arguments))
     except ConfigError as error:
         raise CommandError(str(error)) from error
 
@@ -83,12 +82,13 @@ def _have_aggregator(arguments: argparse.Namespace) -> None:
         print(f"esper ppo: recording without an aggregator: {error}", file=sys.stderr)
 
 
-def _train(config: TrainingConfig, arguments: argparse.Namespace, run_dir: Path) -> int:
+def _train(config: TrainingConfig, arguments: argparse.Namespace) -> int:
     """Train in this process, with progress on stdout."""
     from esper_trainer.device import resolve_device
     from esper_trainer.session import record_training
 
-    resolve_device(config.device)  # before anything is started for it
+    resolve_device(config.device)  # before anything is made or started for it
+    run_dir = _new_run_dir(arguments)
     _have_aggregator(arguments)
     with progress(config.episodes) as on_update:
         recorded = record_training(config, run_dir, ingest_endpoint(arguments), on_update)
