@@ -14,12 +14,13 @@ from esper_aggregator.state import ProducerState, RunState
 from esper_schemas import events as e
 from esper_schemas.catalogue import head_field
 from esper_schemas.codec import kind_of
+from esper_schemas.collapse import collapse_risk_score
 from esper_schemas.describe import describe
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.snapshot import AnomalyEntry, DecisionEntry, EventEntry, StageChangeEntry
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever the same events fold to another state."""
 
 QUIET_KINDS = (e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.VitalsSampled)
@@ -101,10 +102,12 @@ def _run_started(state: RunState, producer: ProducerState, record: e.Record, eve
 def _ppo_update_completed(
     state: RunState, producer: ProducerState, record: e.Record, event: e.PPOUpdateCompleted
 ) -> None:
+    _latch(producer, event.payload)
     producer.payloads.append(event.payload)
     producer.updates += 1
     producer.last_update = event.update
-    _latch(producer, event.payload)
+    entropies = [payload.entropy_normalized for payload in producer.payloads]
+    producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
 
 
 def _latch(producer: ProducerState, payload: PPOUpdatePayload) -> None:

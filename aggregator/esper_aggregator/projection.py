@@ -6,6 +6,7 @@ from msgspec import structs
 
 from esper_aggregator.state import ProducerState, RunState
 from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
 from esper_schemas.events import RunStarted
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import trend
@@ -61,9 +62,13 @@ def project_tamiyo(producer: ProducerState) -> TamiyoState:
     fields: dict[str, Any] = structs.asdict(producer.payloads[-1])
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(producer)
+    entropies = [payload.entropy_normalized for payload in producer.payloads]
     return TamiyoState(
         **fields,
         trends={name: trend(history, _trend_threshold(name)) for name, history in histories.items()},
+        entropy_velocity=entropy_velocity(entropies),
+        entropy_clip_correlation=entropy_clip_correlation(entropies, histories["clip_fraction"]),
+        collapse_risk_score=producer.collapse_risk,
         ppo_data_received=True,
         ppo_updates_count=producer.updates,
         last_update=producer.last_update,

@@ -24,7 +24,8 @@ def _no_heads() -> dict[str, bool]:
 class ProducerState:
     """One trainer process, by its producer name; a restart of it continues here under a new epoch.
 
-    `next_seq` is the next sequence number to expect, per epoch.
+    `next_seq` is the next sequence number to expect, per epoch. `collapse_risk` is kept because it depends
+    on its own past, which reaches further back than the payloads.
     """
 
     producer: str
@@ -41,6 +42,7 @@ class ProducerState:
     returns: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     nan_latch: dict[str, bool] = field(default_factory=_no_heads)
     inf_latch: dict[str, bool] = field(default_factory=_no_heads)
+    collapse_risk: float | None = None
 
 
 @dataclass(slots=True)

@@ -4,7 +4,15 @@ Heads, events, the metric catalogue, the folded state, the codec and the judgeme
 but msgspec; every other part of Esper imports this one.
 """
 
-from esper_schemas.catalogue import CATALOGUE, HEAD_FAMILIES, MetricField, head_field, per_head
+from esper_schemas.catalogue import (
+    CATALOGUE,
+    DERIVED,
+    HEAD_FAMILIES,
+    QUANTITIES,
+    MetricField,
+    head_field,
+    per_head,
+)
 from esper_schemas.codec import (
     decode_event,
     decode_snapshot,
@@ -13,6 +21,7 @@ from esper_schemas.codec import (
     kind_of,
     to_json,
 )
+from esper_schemas.collapse import collapse_risk_score, entropy_clip_correlation, entropy_velocity
 from esper_schemas.events import EVENT_TYPES, Event, PPOUpdateCompleted, Record
 from esper_schemas.heads import CAUSAL, HEAD_ENUMS, HEAD_MAX_ENTROPIES, HEAD_SIZES, HEADS
 from esper_schemas.judgement import (
@@ -34,6 +43,7 @@ from esper_schemas.state import TamiyoState, Trend
 __all__ = [
     "CATALOGUE",
     "CAUSAL",
+    "DERIVED",
     "EMPTY_SNAPSHOT",
     "EVENT_TYPES",
     "HEADS",
@@ -41,6 +51,7 @@ __all__ = [
     "HEAD_FAMILIES",
     "HEAD_MAX_ENTROPIES",
     "HEAD_SIZES",
+    "QUANTITIES",
     "Bands",
     "Event",
     "Feed",
@@ -56,10 +67,13 @@ __all__ = [
     "SnapshotSource",
     "TamiyoState",
     "Trend",
+    "collapse_risk_score",
     "decode_event",
     "decode_snapshot",
     "encode_event",
     "encode_snapshot",
+    "entropy_clip_correlation",
+    "entropy_velocity",
     "head_condition",
     "head_field",
     "judge",

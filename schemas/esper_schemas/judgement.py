@@ -1,13 +1,12 @@
 """What a value, a history or a head's numbers mean. Pure; every bound comes from the catalogue."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.catalogue import CATALOGUE, QUANTITIES, MetricField
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
 from esper_schemas.metric import Metric
-from esper_schemas.metrics import LossRatio
 from esper_schemas.state import TamiyoState, Trend
 
 UNDEFINED_POLICY_LOSS = 1e-10
@@ -44,12 +43,27 @@ def judge(metric: Metric, value: float | None, *, maximum: float = 1.0) -> Healt
     return Health.WARNING if metric.bands.is_warning(value) else Health.OK
 
 
-def judge_field(state: TamiyoState, name: str) -> Health:
-    """Judge one field of the learner's state; nothing is judged before the first update."""
+def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricField] = QUANTITIES) -> Health:
+    """Judge one field of the learner's state, measured or derived; nothing is judged before the first update.
+
+    `quantities` are the metrics to judge by, where a project has bands of its own (`overrides`).
+    """
     if not state.ppo_data_received:
         return Health.WAITING
-    field = CATALOGUE[name]
-    return judge(field.metric, getattr(state, name), maximum=field.maximum)
+    field = quantities[name]
+    value = loss_ratio(state) if name == "loss_ratio" else getattr(state, name)
+    health = judge(field.metric, value, maximum=field.maximum)
+    return _judge_correlation(state, health, quantities) if name == "entropy_clip_correlation" else health
+
+
+def _judge_correlation(state: TamiyoState, health: Health, quantities: Mapping[str, MetricField]) -> Health:
+    """TELE-123: a concern only while the entropy is low, critical only while clips are many."""
+    if health not in (Health.WARNING, Health.CRITICAL):
+        return health
+    if judge_field(state, "entropy_normalized", quantities) not in (Health.WARNING, Health.CRITICAL):
+        return Health.OK
+    clipped = judge_field(state, "clip_fraction", quantities) in (Health.WARNING, Health.CRITICAL)
+    return health if clipped else Health.WARNING
 
 
 def loss_ratio(state: TamiyoState) -> float | None:
@@ -62,9 +76,7 @@ def loss_ratio(state: TamiyoState) -> float | None:
 
 def judge_loss_ratio(state: TamiyoState) -> Health:
     """Judge Lv/Lp by the bands of TELE-131 and TELE-132."""
-    if not state.ppo_data_received:
-        return Health.WAITING
-    return judge(LossRatio, loss_ratio(state))
+    return judge_field(state, "loss_ratio")
 
 
 def trend(history: Sequence[float | None], threshold: float) -> Trend:
@@ -92,7 +104,9 @@ def _direction(older: float, recent: float, threshold: float) -> Trend:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return math.fsum(value / len(values) for value in values)
+    """The mean of finite values; it lies between them, however near the largest float they are."""
+    mean = sum(value / len(values) for value in values)
+    return min(max(mean, min(values)), max(values))
 
 
 def _variance(values: Sequence[float]) -> float:

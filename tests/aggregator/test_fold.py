@@ -117,6 +117,7 @@ def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_goes_on(recor
     assert state.rejected == 1
     assert state.events_folded == 2
     assert state.producers["host:0"].last_update == 2
+    assert len(state.producers["host:0"].payloads) == 1
 
 
 def test_memory_is_bounded(record_of):
