@@ -103,10 +103,10 @@ def _ppo_update_completed(
     state: RunState, producer: ProducerState, record: e.Record, event: e.PPOUpdateCompleted
 ) -> None:
     _latch(producer, event.payload)
-    producer.payloads.append(event.payload)
+    producer.ppo_updates.append(event)
     producer.updates += 1
     producer.last_update = event.update
-    entropies = [payload.entropy_normalized for payload in producer.payloads]
+    entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
 
 

@@ -7,7 +7,7 @@ than five values are left, and never answer NaN. Pure.
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from operator import mul
 
 from esper_schemas.catalogue import CATALOGUE
@@ -100,9 +100,9 @@ def _deviations(values: Sequence[float]) -> tuple[list[float], float]:
     return offsets, sum(map(mul, offsets, offsets))
 
 
-@lru_cache(maxsize=2**WINDOW)
+@cache
 def _place_deviations(places: tuple[int, ...]) -> tuple[list[float], float]:
-    """The same for places in a window, of which there are few; the fold asks after every update."""
+    """The same for places in a window, of which there are at most 2**10; the fold asks at every update."""
     return _deviations(places)
 
 

@@ -86,8 +86,8 @@ def test_the_run_says_what_it_is_and_how_far(record_of):
     assert (run.started_ns, run.last_event_ns, run.outcome) == (77, 99, "completed")
 
 
-def test_the_lowest_rank_stands_for_the_run(record_of):
-    """Whatever order ranks arrive in, rank 0's measurements are shown, and one row per rank."""
+def test_the_lowest_rank_stands_for_a_run_of_one(record_of):
+    """Where nobody speaks of several ranks, the measurements of the lowest are shown, and one row each."""
     snapshot = project(
         fold_all(
             [
