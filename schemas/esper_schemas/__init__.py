@@ -35,6 +35,7 @@ from esper_schemas.judgement import (
     trend,
 )
 from esper_schemas.metric import Bands, Metric
+from esper_schemas.overrides import OverridesError, overridden
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 from esper_schemas.source import Feed, SnapshotSource
@@ -59,6 +60,7 @@ __all__ = [
     "Health",
     "Metric",
     "MetricField",
+    "OverridesError",
     "PPOMetrics",
     "PPOUpdateCompleted",
     "PPOUpdatePayload",
@@ -81,6 +83,7 @@ __all__ = [
     "judge_loss_ratio",
     "kind_of",
     "loss_ratio",
+    "overridden",
     "per_head",
     "to_json",
     "trend",

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from esper_schemas.catalogue import CATALOGUE, QUANTITIES, MetricField
+from esper_schemas.catalogue import QUANTITIES, MetricField, head_field
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
-from esper_schemas.metric import Metric
+from esper_schemas.metric import Bands, Metric
 from esper_schemas.state import TamiyoState, Trend
 
 UNDEFINED_POLICY_LOSS = 1e-10
@@ -146,7 +146,9 @@ CONFUSED_ENTROPY = 0.9
 """Bounds on a head's normalised entropy, for its condition."""
 
 
-def head_condition(state: TamiyoState, head: str) -> HeadCondition:
+def head_condition(
+    state: TamiyoState, head: str, quantities: Mapping[str, MetricField] = QUANTITIES
+) -> HeadCondition:
     """Classify one head by its normalised entropy and the norm of its gradient."""
     if not state.ppo_data_received:
         return HeadCondition.WAITING
@@ -156,7 +158,8 @@ def head_condition(state: TamiyoState, head: str) -> HeadCondition:
         return HeadCondition.NOT_MEASURED
     if not (math.isfinite(entropy) and math.isfinite(gradient)):
         return HeadCondition.NOT_FINITE
-    return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, _is_forced(state, head))
+    bands = quantities[head_field(head, "grad_norm")].metric.bands
+    return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, bands, _is_forced(state, head))
 
 
 def _is_forced(state: TamiyoState, head: str) -> bool:
@@ -165,13 +168,12 @@ def _is_forced(state: TamiyoState, head: str) -> bool:
     return bool(relevance) and getattr(state, f"head_{head}_entropy_legal") is None
 
 
-def _condition(entropy: float, gradient: float, forced: bool) -> HeadCondition:
-    """`entropy` is normalised."""
-    bands = CATALOGUE["head_op_grad_norm"].metric.bands
+def _condition(entropy: float, gradient: float, bands: Bands, forced: bool) -> HeadCondition:
+    """`entropy` is normalised, `bands` are the gradient's."""
     if bands.critical_above is not None and gradient > bands.critical_above:
         return HeadCondition.EXPLODING
     if entropy < COLLAPSED_ENTROPY:
-        return _collapsed(gradient, forced)
+        return _collapsed(bands.is_critical(gradient), forced)
     ordinary = not bands.is_critical(gradient) and not bands.is_warning(gradient)
     if entropy > CONFUSED_ENTROPY and ordinary:
         return HeadCondition.CONFUSED
@@ -179,9 +181,7 @@ def _condition(entropy: float, gradient: float, forced: bool) -> HeadCondition:
     return HeadCondition.HEALTHY if low <= entropy <= high and ordinary else HeadCondition.UNREMARKABLE
 
 
-def _collapsed(gradient: float, forced: bool) -> HeadCondition:
+def _collapsed(vanished: bool, forced: bool) -> HeadCondition:
     if forced:
         return HeadCondition.EXPECTED_DETERMINISTIC
-    if CATALOGUE["head_op_grad_norm"].metric.bands.is_critical(gradient):
-        return HeadCondition.DEAD
-    return HeadCondition.DETERMINISTIC
+    return HeadCondition.DEAD if vanished else HeadCondition.DETERMINISTIC
