@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, TypedDict
 
+from esper_aggregator.counts import bounded
 from esper_aggregator.state import ProducerState, RunState
 from esper_schemas import events as e
 from esper_schemas.catalogue import head_field
@@ -40,7 +41,7 @@ def fold(state: RunState, record: e.Record) -> RunState:
     if record.seq < expected:
         state.duplicates += 1
         return state
-    state.gaps += record.seq - expected
+    state.gaps = bounded(state.gaps + record.seq - expected)
     _account(state, producer, record)
     try:
         _apply(state, producer, record)
@@ -153,7 +154,7 @@ def _vitals_sampled(
 def _events_dropped(
     state: RunState, producer: ProducerState, record: e.Record, event: e.EventsDropped
 ) -> None:
-    state.dropped += event.count
+    state.dropped = bounded(state.dropped + max(0, event.count))
 
 
 def _run_finished(state: RunState, producer: ProducerState, record: e.Record, event: e.RunFinished) -> None:

@@ -4,13 +4,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from esper_aggregator.counts import bounded
 from esper_schemas.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metric import Reduction
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
-
-LARGEST_COUNT = 2**64 - 1
-SMALLEST_COUNT = -(2**63)
-"""The integers that msgpack can hold; a sum of counts stops there."""
 
 
 def merge(payloads: Iterable[PPOUpdatePayload]) -> PPOUpdatePayload:
@@ -49,7 +46,7 @@ def _mean(values: list[float]) -> float:
 
 def _sum(values: list[float]) -> float:
     total = sum(values)
-    return min(max(total, SMALLEST_COUNT), LARGEST_COUNT) if isinstance(total, int) else total
+    return bounded(total) if isinstance(total, int) else total
 
 
 _REDUCE: dict[Reduction, Callable[[list[float]], float]] = {
