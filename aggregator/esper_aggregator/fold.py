@@ -60,7 +60,9 @@ def fold_all(records: Iterable[e.Record], state: RunState | None = None) -> RunS
 
 def _producer(state: RunState, record: e.Record) -> ProducerState:
     """The record's producer; an epoch that was not seen before is a restart of it."""
-    producer = state.producers.setdefault(record.producer, ProducerState(producer=record.producer))
+    producer = state.producers.get(record.producer)
+    if producer is None:
+        producer = state.producers[record.producer] = ProducerState(producer=record.producer)
     if record.epoch not in producer.next_seq:
         producer.epoch, producer.finished = record.epoch, None
     return producer

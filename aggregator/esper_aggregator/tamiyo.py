@@ -36,8 +36,8 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
         ppo_data_received=True,
         ppo_updates_count=max(rank.updates for rank in ranks),
         last_update=max(rank.last_update for rank in ranks),
-        head_nan_latch={head: any(rank.nan_latch[head] for rank in ranks) for head in HEADS},
-        head_inf_latch={head: any(rank.inf_latch[head] for rank in ranks) for head in HEADS},
+        head_nan_latch=_any_rank([rank.nan_latch for rank in ranks]),
+        head_inf_latch=_any_rank([rank.inf_latch for rank in ranks]),
     )
 
 
@@ -50,7 +50,7 @@ def _rows(ranks: Sequence[ProducerState]) -> list[list[PPOMetrics]]:
 
 def _history(rows: list[list[PPOMetrics]], name: str) -> History:
     if rows and len(rows[0]) == 1:
-        return tuple(getattr(row[0], name) for row in rows)
+        return tuple([getattr(payload, name) for (payload,) in rows])
     return tuple(reduce_field(name, [getattr(payload, name) for payload in row]) for row in rows)
 
 
@@ -60,6 +60,14 @@ def _derived(ranks: Sequence[ProducerState], entropies: History, clips: History)
         "entropy_clip_correlation": entropy_clip_correlation(entropies, clips),
         "collapse_risk_score": reduce_field("collapse_risk_score", [rank.collapse_risk for rank in ranks]),
     }
+
+
+def _any_rank(latches: Sequence[dict[str, bool]]) -> dict[str, bool]:
+    """Which heads are latched on any rank."""
+    seen = dict(latches[0])
+    for latch in latches[1:]:
+        seen |= {head: True for head, latched in latch.items() if latched}
+    return seen
 
 
 def _trend_threshold(name: str) -> float:

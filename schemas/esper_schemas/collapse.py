@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from operator import mul
+from typing import cast
 
 from esper_schemas.catalogue import CATALOGUE
 
@@ -37,11 +38,11 @@ def entropy_velocity(entropies: Sequence[float | None]) -> float | None:
 
     A value that is left out keeps its place in time: the others stay as far apart as they were.
     """
-    points = {x: y for x, y in enumerate(entropies[-WINDOW:]) if y is not None and math.isfinite(y)}
-    if len(points) < MINIMUM_VALUES:
+    places, values = _finite_values(entropies[-WINDOW:])
+    if len(values) < MINIMUM_VALUES:
         return None
-    offsets, spread = _place_deviations(tuple(points))
-    return _finite(sum(map(mul, offsets, points.values())) / spread)
+    offsets, spread = _place_deviations(places)
+    return _finite(sum(map(mul, offsets, values)) / spread)
 
 
 def entropy_clip_correlation(
@@ -49,7 +50,7 @@ def entropy_clip_correlation(
 ) -> float | None:
     """Pearson's correlation of entropy and clip fraction over the last ten updates (TELE-123).
 
-    Both sequences end with the same update. `None` also where one of the two does not vary.
+    The two are of the same updates, or `ValueError` is raised. `None` also where one of them does not vary.
     """
     pairs = [
         (x, y)
@@ -75,7 +76,7 @@ def collapse_risk_score(entropies: Sequence[float | None], previous: float | Non
     velocity = entropy_velocity(entropies)
     if velocity is None:
         return None
-    current = next(y for y in reversed(entropies) if y is not None and math.isfinite(y))
+    current = _finite_values(entropies[-WINDOW:])[1][-1]
     if current <= _CRITICAL:
         return 1.0
     risk = _risk(current, velocity)
@@ -91,6 +92,14 @@ def _risk(current: float, velocity: float) -> float:
     in_time = next((risk for bound, risk in TIME_RISKS if updates_left > bound), IMMINENT_RISK)
     weight = 0.5 if current < _WARNING else 0.7
     return weight * in_time + (1.0 - weight) * proximity
+
+
+def _finite_values(window: Sequence[float | None]) -> tuple[tuple[int, ...], Sequence[float]]:
+    """The finite values of a window, and their places in it."""
+    if None not in window and all(map(math.isfinite, cast("Sequence[float]", window))):
+        return _PLACES[: len(window)], cast("Sequence[float]", window)  # as nearly always
+    kept = {x: y for x, y in enumerate(window) if y is not None and math.isfinite(y)}
+    return tuple(kept), list(kept.values())
 
 
 def _deviations(values: Sequence[float]) -> tuple[list[float], float]:
@@ -120,4 +129,5 @@ def _bounds() -> tuple[float, float, float]:
     return critical, warning, maximum
 
 
+_PLACES = tuple(range(WINDOW))
 _CRITICAL, _WARNING, _MAXIMUM = _bounds()

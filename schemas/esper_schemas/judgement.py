@@ -105,6 +105,9 @@ def _direction(older: float, recent: float, threshold: float) -> Trend:
 
 def _mean(values: Sequence[float]) -> float:
     """The mean of finite values; it lies between them, however near the largest float they are."""
+    total = sum(values)
+    if math.isfinite(total):
+        return total / len(values)
     mean = sum(value / len(values) for value in values)
     return min(max(mean, min(values)), max(values))
 
