@@ -38,11 +38,7 @@ def entropy_velocity(entropies: Sequence[float | None]) -> float | None:
 
     A value that is left out keeps its place in time: the others stay as far apart as they were.
     """
-    places, values = _finite_values(entropies[-WINDOW:])
-    if len(values) < MINIMUM_VALUES:
-        return None
-    offsets, spread = _place_deviations(places)
-    return _finite(sum(map(mul, offsets, values)) / spread)
+    return _slope(*_finite_values(entropies[-WINDOW:]))
 
 
 def entropy_clip_correlation(
@@ -73,10 +69,11 @@ def collapse_risk_score(entropies: Sequence[float | None], previous: float | Non
     nearness of that bound and, while the entropy falls, with the nearness in time; time counts less once
     the warning bound is crossed. `previous` is the risk of the update before.
     """
-    velocity = entropy_velocity(entropies)
+    places, values = _finite_values(entropies[-WINDOW:])
+    velocity = _slope(places, values)
     if velocity is None:
         return None
-    current = _finite_values(entropies[-WINDOW:])[1][-1]
+    current = values[-1]
     if current <= _CRITICAL:
         return 1.0
     risk = _risk(current, velocity)
@@ -92,6 +89,13 @@ def _risk(current: float, velocity: float) -> float:
     in_time = next((risk for bound, risk in TIME_RISKS if updates_left > bound), IMMINENT_RISK)
     weight = 0.5 if current < _WARNING else 0.7
     return weight * in_time + (1.0 - weight) * proximity
+
+
+def _slope(places: tuple[int, ...], values: Sequence[float]) -> float | None:
+    if len(values) < MINIMUM_VALUES:
+        return None
+    offsets, spread = _place_deviations(places)
+    return _finite(sum(map(mul, offsets, values)) / spread)
 
 
 def _finite_values(window: Sequence[float | None]) -> tuple[tuple[int, ...], Sequence[float]]:
