@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, TypedDict
 
+from esper_aggregator.counts import bounded
 from esper_aggregator.state import ProducerState, RunState
 from esper_schemas import events as e
 from esper_schemas.catalogue import head_field
 from esper_schemas.codec import kind_of
+from esper_schemas.collapse import collapse_risk_score
 from esper_schemas.describe import describe
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.snapshot import AnomalyEntry, DecisionEntry, EventEntry, StageChangeEntry
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever the same events fold to another state."""
 
 QUIET_KINDS = (e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.VitalsSampled)
@@ -39,7 +41,7 @@ def fold(state: RunState, record: e.Record) -> RunState:
     if record.seq < expected:
         state.duplicates += 1
         return state
-    state.gaps += record.seq - expected
+    state.gaps = bounded(state.gaps + record.seq - expected)
     _account(state, producer, record)
     try:
         _apply(state, producer, record)
@@ -58,7 +60,9 @@ def fold_all(records: Iterable[e.Record], state: RunState | None = None) -> RunS
 
 def _producer(state: RunState, record: e.Record) -> ProducerState:
     """The record's producer; an epoch that was not seen before is a restart of it."""
-    producer = state.producers.setdefault(record.producer, ProducerState(producer=record.producer))
+    producer = state.producers.get(record.producer)
+    if producer is None:
+        producer = state.producers[record.producer] = ProducerState(producer=record.producer)
     if record.epoch not in producer.next_seq:
         producer.epoch, producer.finished = record.epoch, None
     return producer
@@ -101,10 +105,12 @@ def _run_started(state: RunState, producer: ProducerState, record: e.Record, eve
 def _ppo_update_completed(
     state: RunState, producer: ProducerState, record: e.Record, event: e.PPOUpdateCompleted
 ) -> None:
-    producer.payloads.append(event.payload)
+    _latch(producer, event.payload)
+    producer.ppo_updates.append(event)
     producer.updates += 1
     producer.last_update = event.update
-    _latch(producer, event.payload)
+    entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
+    producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
 
 
 def _latch(producer: ProducerState, payload: PPOUpdatePayload) -> None:
@@ -150,7 +156,7 @@ def _vitals_sampled(
 def _events_dropped(
     state: RunState, producer: ProducerState, record: e.Record, event: e.EventsDropped
 ) -> None:
-    state.dropped += event.count
+    state.dropped = bounded(state.dropped + max(0, event.count))
 
 
 def _run_finished(state: RunState, producer: ProducerState, record: e.Record, event: e.RunFinished) -> None:

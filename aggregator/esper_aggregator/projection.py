@@ -1,14 +1,10 @@
 """From what the fold remembers to what a screen shows. Pure; made only when a snapshot is due."""
 
-from typing import Any
-
 from msgspec import structs
 
 from esper_aggregator.state import ProducerState, RunState
-from esper_schemas.catalogue import CATALOGUE
+from esper_aggregator.tamiyo import project_tamiyo
 from esper_schemas.events import RunStarted
-from esper_schemas.heads import HEADS
-from esper_schemas.judgement import trend
 from esper_schemas.snapshot import (
     LinkHealth,
     RankState,
@@ -16,7 +12,6 @@ from esper_schemas.snapshot import (
     SanctumSnapshot,
     SlotsState,
 )
-from esper_schemas.state import HISTORY_METRICS, TamiyoState
 
 _PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__struct_fields__)
 """What a run's information takes over from its start event as it is."""
@@ -28,7 +23,7 @@ def project(state: RunState) -> SanctumSnapshot:
     return SanctumSnapshot(
         events_folded=state.events_folded,
         run=_run_info(state, leader),
-        tamiyo=TamiyoState() if leader is None else project_tamiyo(leader),
+        tamiyo=project_tamiyo(_learners(state, leader)),
         ranks=tuple(_rank(producer) for producer in _by_rank(state)),
         anomalies=tuple(state.anomalies),
         slots=_slots(state, leader),
@@ -40,8 +35,20 @@ def project(state: RunState) -> SanctumSnapshot:
 
 
 def leading_producer(state: RunState) -> ProducerState | None:
-    """The producer whose measurements stand for the run: the one of the lowest rank."""
+    """The producer whose plan and rollouts stand for the run: the one of the lowest rank."""
     return next(iter(_by_rank(state)), None)
+
+
+def _learners(state: RunState, leader: ProducerState | None) -> list[ProducerState]:
+    """Whose updates make the learner's state: the leader's in a world of one, else every rank's.
+
+    Where a rank was started again under another name, the producer that spoke last stands for it.
+    """
+    if leader is None or leader.started is None or leader.started.world_size <= 1:
+        return [] if leader is None else [leader]
+    started = [producer for producer in state.producers.values() if producer.started]
+    started.sort(key=lambda p: (p.last_event_ns or 0, p.producer))
+    return list({_rank_of(producer): producer for producer in started}.values())
 
 
 def _by_rank(state: RunState) -> list[ProducerState]:
@@ -51,36 +58,6 @@ def _by_rank(state: RunState) -> list[ProducerState]:
 
 def _rank_of(producer: ProducerState) -> int:
     return producer.started.rank if producer.started else 0
-
-
-def project_tamiyo(producer: ProducerState) -> TamiyoState:
-    """The flat state: the last payload's fields, histories, previous gradients, latches, trends."""
-    if not producer.payloads:
-        return TamiyoState()
-    histories = {name: tuple(getattr(p, name) for p in producer.payloads) for name in HISTORY_METRICS}
-    fields: dict[str, Any] = structs.asdict(producer.payloads[-1])
-    fields |= {f"{name}_history": history for name, history in histories.items()}
-    fields |= _previous_grad_norms(producer)
-    return TamiyoState(
-        **fields,
-        trends={name: trend(history, _trend_threshold(name)) for name, history in histories.items()},
-        ppo_data_received=True,
-        ppo_updates_count=producer.updates,
-        last_update=producer.last_update,
-        head_nan_latch=dict(producer.nan_latch),
-        head_inf_latch=dict(producer.inf_latch),
-    )
-
-
-def _trend_threshold(name: str) -> float:
-    return CATALOGUE[name].metric.trend_threshold
-
-
-def _previous_grad_norms(producer: ProducerState) -> dict[str, float | None]:
-    if len(producer.payloads) < 2:
-        return {}
-    previous = producer.payloads[-2]
-    return {f"head_{head}_grad_norm_prev": getattr(previous, f"head_{head}_grad_norm") for head in HEADS}
 
 
 def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
@@ -116,7 +93,7 @@ def _rank(producer: ProducerState) -> RankState:
         updates=producer.updates,
         last_event_ns=producer.last_event_ns,
         steps_per_second=rollout.steps_per_second if rollout else None,
-        update_time_ms=producer.payloads[-1].update_time_ms if producer.payloads else None,
+        update_time_ms=producer.ppo_updates[-1].payload.update_time_ms if producer.ppo_updates else None,
         outcome=producer.finished.outcome if producer.finished else None,
     )
 

@@ -3,9 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from esper_schemas.events import RolloutCompleted, RunFinished, RunStarted, VitalsSampled
+from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted, VitalsSampled
 from esper_schemas.heads import HEADS
-from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.snapshot import AnomalyEntry, DecisionEntry, EventEntry, StageChangeEntry
 from esper_schemas.state import HISTORY_LENGTH
 
@@ -24,7 +23,8 @@ def _no_heads() -> dict[str, bool]:
 class ProducerState:
     """One trainer process, by its producer name; a restart of it continues here under a new epoch.
 
-    `next_seq` is the next sequence number to expect, per epoch.
+    `next_seq` is the next sequence number to expect, per epoch. `collapse_risk` is kept because it depends
+    on its own past, which reaches further back than `ppo_updates`.
     """
 
     producer: str
@@ -37,10 +37,11 @@ class ProducerState:
     started: RunStarted | None = None
     finished: RunFinished | None = None
     rollout: RolloutCompleted | None = None
-    payloads: deque[PPOUpdatePayload] = field(default_factory=lambda: deque(maxlen=HISTORY_LENGTH))
+    ppo_updates: deque[PPOUpdateCompleted] = field(default_factory=lambda: deque(maxlen=HISTORY_LENGTH))
     returns: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     nan_latch: dict[str, bool] = field(default_factory=_no_heads)
     inf_latch: dict[str, bool] = field(default_factory=_no_heads)
+    collapse_risk: float | None = None
 
 
 @dataclass(slots=True)

@@ -4,7 +4,15 @@ Heads, events, the metric catalogue, the folded state, the codec and the judgeme
 but msgspec; every other part of Esper imports this one.
 """
 
-from esper_schemas.catalogue import CATALOGUE, HEAD_FAMILIES, MetricField, head_field, per_head
+from esper_schemas.catalogue import (
+    CATALOGUE,
+    DERIVED,
+    HEAD_FAMILIES,
+    QUANTITIES,
+    MetricField,
+    head_field,
+    per_head,
+)
 from esper_schemas.codec import (
     decode_event,
     decode_snapshot,
@@ -13,6 +21,7 @@ from esper_schemas.codec import (
     kind_of,
     to_json,
 )
+from esper_schemas.collapse import collapse_risk_score, entropy_clip_correlation, entropy_velocity
 from esper_schemas.events import EVENT_TYPES, Event, PPOUpdateCompleted, Record
 from esper_schemas.heads import CAUSAL, HEAD_ENUMS, HEAD_MAX_ENTROPIES, HEAD_SIZES, HEADS
 from esper_schemas.judgement import (
@@ -26,6 +35,7 @@ from esper_schemas.judgement import (
     trend,
 )
 from esper_schemas.metric import Bands, Metric
+from esper_schemas.overrides import OverridesError, overridden
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 from esper_schemas.source import Feed, SnapshotSource
@@ -34,6 +44,7 @@ from esper_schemas.state import TamiyoState, Trend
 __all__ = [
     "CATALOGUE",
     "CAUSAL",
+    "DERIVED",
     "EMPTY_SNAPSHOT",
     "EVENT_TYPES",
     "HEADS",
@@ -41,6 +52,7 @@ __all__ = [
     "HEAD_FAMILIES",
     "HEAD_MAX_ENTROPIES",
     "HEAD_SIZES",
+    "QUANTITIES",
     "Bands",
     "Event",
     "Feed",
@@ -48,6 +60,7 @@ __all__ = [
     "Health",
     "Metric",
     "MetricField",
+    "OverridesError",
     "PPOMetrics",
     "PPOUpdateCompleted",
     "PPOUpdatePayload",
@@ -56,10 +69,13 @@ __all__ = [
     "SnapshotSource",
     "TamiyoState",
     "Trend",
+    "collapse_risk_score",
     "decode_event",
     "decode_snapshot",
     "encode_event",
     "encode_snapshot",
+    "entropy_clip_correlation",
+    "entropy_velocity",
     "head_condition",
     "head_field",
     "judge",
@@ -67,6 +83,7 @@ __all__ = [
     "judge_loss_ratio",
     "kind_of",
     "loss_ratio",
+    "overridden",
     "per_head",
     "to_json",
     "trend",

@@ -1,16 +1,18 @@
-"""Every payload field with its metric, read off the field types: the one table all parts share."""
+"""Every measured or derived quantity with its metric, read off the field types: the one table all share."""
 
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metric import Metric
+from esper_schemas.metrics import LossRatio
 from esper_schemas.payload import PPOMetrics
+from esper_schemas.state import TamiyoState
 
 
 @dataclass(frozen=True, slots=True)
 class MetricField:
-    """One field of the payload. `head` is set where the field is about one action head.
+    """One field of the payload or the state. `head` is set where the field is about one action head.
 
     `maximum` is what the value is divided by before its bands apply: 1 for most fields.
     """
@@ -34,14 +36,28 @@ def _field(name: str, annotation: Any, default: float | None) -> MetricField:
     return MetricField(name, metric, default, head, maximum)
 
 
-def _catalogue() -> dict[str, MetricField]:
-    hints = get_type_hints(PPOMetrics, include_extras=True)
-    defaults = PPOMetrics()
-    return {name: _field(name, hints[name], getattr(defaults, name)) for name in PPOMetrics.__struct_fields__}
+def _catalogue(of: type[PPOMetrics]) -> dict[str, MetricField]:
+    """The fields of a type that carry a metric, in their order."""
+    hints = get_type_hints(of, include_extras=True)
+    defaults = of()
+    carriers = (
+        name
+        for name in of.__struct_fields__
+        if any(isinstance(item, Metric) for item in get_args(hints[name]))
+    )
+    return {name: _field(name, hints[name], getattr(defaults, name)) for name in carriers}
 
 
-CATALOGUE: dict[str, MetricField] = _catalogue()
-"""Field name to metric, in the payload's order."""
+CATALOGUE: dict[str, MetricField] = _catalogue(PPOMetrics)
+"""What is measured: payload field to metric, in the payload's order."""
+
+DERIVED: dict[str, MetricField] = {
+    name: field for name, field in _catalogue(TamiyoState).items() if name not in CATALOGUE
+} | {"loss_ratio": MetricField("loss_ratio", LossRatio, None)}
+"""What follows from measurements: fields of the state that no trainer sends, and Lv/Lp."""
+
+QUANTITIES: dict[str, MetricField] = CATALOGUE | DERIVED
+"""Everything that can be judged, by name."""
 
 HEAD_FAMILIES: tuple[str, ...] = tuple(
     name.removeprefix(f"head_{HEADS[0]}_") for name, field in CATALOGUE.items() if field.head == HEADS[0]

@@ -1,13 +1,12 @@
 """What a value, a history or a head's numbers mean. Pure; every bound comes from the catalogue."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.catalogue import QUANTITIES, MetricField, head_field
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
-from esper_schemas.metric import Metric
-from esper_schemas.metrics import LossRatio
+from esper_schemas.metric import Bands, Metric
 from esper_schemas.state import TamiyoState, Trend
 
 UNDEFINED_POLICY_LOSS = 1e-10
@@ -44,12 +43,27 @@ def judge(metric: Metric, value: float | None, *, maximum: float = 1.0) -> Healt
     return Health.WARNING if metric.bands.is_warning(value) else Health.OK
 
 
-def judge_field(state: TamiyoState, name: str) -> Health:
-    """Judge one field of the learner's state; nothing is judged before the first update."""
+def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricField] = QUANTITIES) -> Health:
+    """Judge one field of the learner's state, measured or derived; nothing is judged before the first update.
+
+    `quantities` are the metrics to judge by, where a project has bands of its own (`overrides`).
+    """
     if not state.ppo_data_received:
         return Health.WAITING
-    field = CATALOGUE[name]
-    return judge(field.metric, getattr(state, name), maximum=field.maximum)
+    field = quantities[name]
+    value = loss_ratio(state) if name == "loss_ratio" else getattr(state, name)
+    health = judge(field.metric, value, maximum=field.maximum)
+    return _judge_correlation(state, health, quantities) if name == "entropy_clip_correlation" else health
+
+
+def _judge_correlation(state: TamiyoState, health: Health, quantities: Mapping[str, MetricField]) -> Health:
+    """TELE-123: a concern only while the entropy is low, critical only while clips are many."""
+    if health not in (Health.WARNING, Health.CRITICAL):
+        return health
+    if judge_field(state, "entropy_normalized", quantities) not in (Health.WARNING, Health.CRITICAL):
+        return Health.OK
+    clipped = judge_field(state, "clip_fraction", quantities) in (Health.WARNING, Health.CRITICAL)
+    return health if clipped else Health.WARNING
 
 
 def loss_ratio(state: TamiyoState) -> float | None:
@@ -62,9 +76,7 @@ def loss_ratio(state: TamiyoState) -> float | None:
 
 def judge_loss_ratio(state: TamiyoState) -> Health:
     """Judge Lv/Lp by the bands of TELE-131 and TELE-132."""
-    if not state.ppo_data_received:
-        return Health.WAITING
-    return judge(LossRatio, loss_ratio(state))
+    return judge_field(state, "loss_ratio")
 
 
 def trend(history: Sequence[float | None], threshold: float) -> Trend:
@@ -92,7 +104,12 @@ def _direction(older: float, recent: float, threshold: float) -> Trend:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return math.fsum(value / len(values) for value in values)
+    """The mean of finite values; it lies between them, however near the largest float they are."""
+    total = sum(values)
+    if math.isfinite(total):
+        return total / len(values)
+    mean = sum(value / len(values) for value in values)
+    return min(max(mean, min(values)), max(values))
 
 
 def _variance(values: Sequence[float]) -> float:
@@ -132,7 +149,9 @@ CONFUSED_ENTROPY = 0.9
 """Bounds on a head's normalised entropy, for its condition."""
 
 
-def head_condition(state: TamiyoState, head: str) -> HeadCondition:
+def head_condition(
+    state: TamiyoState, head: str, quantities: Mapping[str, MetricField] = QUANTITIES
+) -> HeadCondition:
     """Classify one head by its normalised entropy and the norm of its gradient."""
     if not state.ppo_data_received:
         return HeadCondition.WAITING
@@ -142,7 +161,8 @@ def head_condition(state: TamiyoState, head: str) -> HeadCondition:
         return HeadCondition.NOT_MEASURED
     if not (math.isfinite(entropy) and math.isfinite(gradient)):
         return HeadCondition.NOT_FINITE
-    return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, _is_forced(state, head))
+    bands = quantities[head_field(head, "grad_norm")].metric.bands
+    return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, bands, _is_forced(state, head))
 
 
 def _is_forced(state: TamiyoState, head: str) -> bool:
@@ -151,13 +171,12 @@ def _is_forced(state: TamiyoState, head: str) -> bool:
     return bool(relevance) and getattr(state, f"head_{head}_entropy_legal") is None
 
 
-def _condition(entropy: float, gradient: float, forced: bool) -> HeadCondition:
-    """`entropy` is normalised."""
-    bands = CATALOGUE["head_op_grad_norm"].metric.bands
+def _condition(entropy: float, gradient: float, bands: Bands, forced: bool) -> HeadCondition:
+    """`entropy` is normalised, `bands` are the gradient's."""
     if bands.critical_above is not None and gradient > bands.critical_above:
         return HeadCondition.EXPLODING
     if entropy < COLLAPSED_ENTROPY:
-        return _collapsed(gradient, forced)
+        return _collapsed(bands.is_critical(gradient), forced)
     ordinary = not bands.is_critical(gradient) and not bands.is_warning(gradient)
     if entropy > CONFUSED_ENTROPY and ordinary:
         return HeadCondition.CONFUSED
@@ -165,9 +184,7 @@ def _condition(entropy: float, gradient: float, forced: bool) -> HeadCondition:
     return HeadCondition.HEALTHY if low <= entropy <= high and ordinary else HeadCondition.UNREMARKABLE
 
 
-def _collapsed(gradient: float, forced: bool) -> HeadCondition:
+def _collapsed(vanished: bool, forced: bool) -> HeadCondition:
     if forced:
         return HeadCondition.EXPECTED_DETERMINISTIC
-    if CATALOGUE["head_op_grad_norm"].metric.bands.is_critical(gradient):
-        return HeadCondition.DEAD
-    return HeadCondition.DETERMINISTIC
+    return HeadCondition.DEAD if vanished else HeadCondition.DETERMINISTIC

@@ -475,6 +475,55 @@ HeadClipFraction = Annotated[
     ),
 ]
 
+EntropyVelocity = Annotated[
+    float | None,
+    Metric(
+        id="TELE-121",
+        label="Entr/update",
+        unit="share/update",
+        meaning="Least-squares slope of the normalised entropy over the last ten updates.",
+        question="How fast is the policy losing its exploration?",
+        precision=4,
+        bands=Bands(critical_below=-0.03, warning_below=-0.01, inclusive=True),
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+CollapseRisk = Annotated[
+    float | None,
+    Metric(
+        id="TELE-122",
+        label="Collapse",
+        unit="share",
+        meaning="Nearness of the normalised entropy to its critical bound, in distance and, while it falls, "
+        "in time; it moves in steps of at least 0.08.",
+        question="Will the policy collapse soon if nothing is done?",
+        precision=2,
+        minimum=0.0,
+        maximum=1.0,
+        bands=Bands(warning_above=0.3, critical_above=0.7, inclusive=True),
+        good=Good.FALLING,
+        over_ranks=Reduction.MAX,
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+EntropyClipCorrelation = Annotated[
+    float | None,
+    Metric(
+        id="TELE-123",
+        label="Entr~Clip",
+        unit="correlation",
+        meaning="Pearson's correlation of the normalised entropy and the clip fraction over the last ten "
+        "updates; it is judged only while the entropy is low, and is critical only while the clip "
+        "fraction is high too.",
+        question="Are clipped updates what drives the entropy down?",
+        precision=2,
+        minimum=-1.0,
+        maximum=1.0,
+        bands=Bands(critical_below=-0.5, warning_below=-0.4),
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+
 LossRatio = Metric(
     label="Lv/Lp",
     unit="ratio",

@@ -60,6 +60,10 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     grad_norm_history: History = ()
     trends: dict[str, Trend] = {}
 
+    entropy_velocity: m.EntropyVelocity = None
+    entropy_clip_correlation: m.EntropyClipCorrelation = None
+    collapse_risk_score: m.CollapseRisk = None
+
     head_op_grad_norm_prev: float | None = None
     head_slot_grad_norm_prev: float | None = None
     head_blueprint_grad_norm_prev: float | None = None

@@ -26,7 +26,7 @@ def test_an_update_is_counted_and_its_payload_kept(record_of):
     producer = state.producers["host:0"]
 
     assert producer.updates == 12
-    assert [payload.policy_loss for payload in producer.payloads] == [float(n) for n in range(3, 13)]
+    assert [update.payload.policy_loss for update in producer.ppo_updates] == [float(n) for n in range(3, 13)]
     assert producer.last_update == 12
 
 
@@ -117,6 +117,7 @@ def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_goes_on(recor
     assert state.rejected == 1
     assert state.events_folded == 2
     assert state.producers["host:0"].last_update == 2
+    assert len(state.producers["host:0"].ppo_updates) == 1
 
 
 def test_memory_is_bounded(record_of):

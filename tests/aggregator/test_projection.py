@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from esper_aggregator.fold import fold_all
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
@@ -84,8 +86,8 @@ def test_the_run_says_what_it_is_and_how_far(record_of):
     assert (run.started_ns, run.last_event_ns, run.outcome) == (77, 99, "completed")
 
 
-def test_the_lowest_rank_stands_for_the_run(record_of):
-    """Whatever order ranks arrive in, rank 0's measurements are shown, and one row per rank."""
+def test_the_lowest_rank_stands_for_a_run_of_one(record_of):
+    """Where nobody speaks of several ranks, the measurements of the lowest are shown, and one row each."""
     snapshot = project(
         fold_all(
             [
@@ -109,3 +111,23 @@ def test_the_tamiyo_state_of_an_update_has_every_measured_field(record_of):
 
     assert isinstance(tamiyo, TamiyoState)
     assert [getattr(tamiyo, name) for name in names] == [float(index) for index in range(len(names))]
+
+
+def test_tele_121_to_123_follow_from_the_last_updates(record_of):
+    """Entropy falls by 0.1 an update while clips rise by 0.1: slope -0.1, correlation -1, risk 0.68."""
+    updates = [update(n, entropy_normalized=0.9 - n / 10, clip_fraction=0.1 + n / 10) for n in range(5)]
+    tamiyo = project(fold_all(map(record_of, updates))).tamiyo
+
+    assert tamiyo.entropy_velocity == pytest.approx(-0.1)
+    assert tamiyo.entropy_clip_correlation == pytest.approx(-1.0)
+    assert tamiyo.collapse_risk_score == pytest.approx(0.68)  # the arithmetic is in test_collapse
+    assert project(fold_all([record_of(update(9), producer="b")])).tamiyo.entropy_velocity is None
+
+
+def test_collapse_risk_remembers_what_it_was(record_of):
+    """Five updates at 0.55 make 0.15; ten at 0.7 make 0.10, only 0.05 away, so 0.15 stands."""
+    updates = [update(n, entropy_normalized=0.55) for n in range(5)]
+    updates += [update(n, entropy_normalized=0.7) for n in range(5, 15)]
+    tamiyo = project(fold_all(map(record_of, updates))).tamiyo
+
+    assert tamiyo.collapse_risk_score == pytest.approx(0.15)

@@ -2,16 +2,30 @@
 
 import pytest
 
-from esper_schemas.catalogue import CATALOGUE, HEAD_FAMILIES, head_field, per_head
+from esper_schemas.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, QUANTITIES, head_field, per_head
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
+from esper_schemas.metric import Reduction
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
+from esper_schemas.state import TamiyoState
 
-FIELDS = list(CATALOGUE.values())
+FIELDS = list(QUANTITIES.values())
 
 
 def test_the_catalogue_lists_the_payloads_fields_in_order():
     """One entry per field, nothing else."""
     assert tuple(CATALOGUE) == PPOMetrics.__struct_fields__
+
+
+def test_derived_quantities_are_fields_of_the_state_that_no_trainer_sends():
+    """All but Lv/Lp, which is undefined for a policy loss of 0."""
+    assert set(DERIVED) - {"loss_ratio"} <= set(TamiyoState.__struct_fields__)
+    assert not set(DERIVED) & set(PPOUpdatePayload.__struct_fields__)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_ranks_have_no_last(field):
+    """Reducing over ranks does not depend on their order."""
+    assert field.metric.over_ranks is not Reduction.LAST
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)

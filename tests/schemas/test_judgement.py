@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
 from esper_schemas.judgement import (
     HeadCondition,
@@ -25,7 +25,7 @@ def measured(**fields):
     return TamiyoState(ppo_data_received=True, ppo_updates_count=1, **fields)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", QUANTITIES)
 def test_nothing_is_judged_before_the_first_update(name):
     """Defaults are not measurements."""
     assert judge_field(TamiyoState(), name) is Health.WAITING
@@ -172,3 +172,46 @@ def test_an_unmeasured_head_has_no_condition():
     """A trainer that lacks a head does not get it painted dead."""
     assert head_condition(measured(head_op_entropy=None), "op") is HeadCondition.NOT_MEASURED
     assert head_condition(TamiyoState(), "op") is HeadCondition.WAITING
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "health"),
+    [
+        ("entropy_velocity", 0.02, Health.OK),
+        ("entropy_velocity", -0.009, Health.OK),
+        ("entropy_velocity", -0.01, Health.WARNING),
+        ("entropy_velocity", -0.03, Health.CRITICAL),
+        ("entropy_velocity", None, Health.NOT_MEASURED),
+        ("collapse_risk_score", 0.29, Health.OK),
+        ("collapse_risk_score", 0.3, Health.WARNING),
+        ("collapse_risk_score", 0.7, Health.CRITICAL),
+    ],
+)
+def test_derived_quantities_are_judged_like_measured_ones(name, value, health):
+    """TELE-121 and TELE-122: the fall of the entropy, and the risk of a collapse."""
+    assert judge_field(measured(**{name: value}), name) is health
+
+
+@pytest.mark.parametrize(
+    ("correlation", "entropy", "clip", "health"),
+    [
+        (-0.9, 0.8, 0.5, Health.OK),  # entropy is high: what drives it does not matter
+        (-0.3, 0.2, 0.5, Health.OK),
+        (-0.45, 0.2, 0.5, Health.WARNING),
+        (-0.9, 0.2, 0.1, Health.WARNING),  # clips are few
+        (-0.9, 0.2, 0.5, Health.CRITICAL),
+        (-0.9, None, 0.5, Health.OK),
+        (None, 0.2, 0.5, Health.NOT_MEASURED),
+        (math.nan, 0.2, 0.5, Health.NOT_FINITE),
+    ],
+)
+def test_tele_123_correlation_counts_only_while_entropy_is_low(correlation, entropy, clip, health):
+    """Warning below -0.4 with low entropy, critical below -0.5 when the clip fraction is high too."""
+    state = measured(entropy_clip_correlation=correlation, entropy_normalized=entropy, clip_fraction=clip)
+
+    assert judge_field(state, "entropy_clip_correlation") is health
+
+
+def test_a_history_of_the_largest_floats_has_a_trend():
+    """Means are taken without overflow."""
+    assert trend([1.7976931348623157e308] * 6, 0.2) is Trend.STABLE

@@ -1,0 +1,53 @@
+"""The generated reference says what the contract says now."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from esper_bus.streams import event_schema
+from esper_schemas.catalogue import QUANTITIES
+from esper_schemas.events import EVENT_TYPES
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def make_reference():
+    """The script that writes the reference, as a module."""
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["metrics.md", "events.schema.json"])
+def test_the_committed_reference_is_not_stale(make_reference, name):
+    """`python docs/make_reference.py` has been run since the contract last changed."""
+    committed = (DOCS / "reference" / name).read_text(encoding="utf-8")
+
+    assert committed == make_reference.PAGES[name](), "run python docs/make_reference.py"
+
+
+def test_every_page_is_tested_for_being_stale(make_reference):
+    """The list above is complete."""
+    assert set(make_reference.PAGES) == {"metrics.md", "events.schema.json"}
+
+
+def test_every_quantity_is_in_the_reference(make_reference):
+    """Each field is named in a record, with its question and meaning."""
+    page = " ".join(make_reference.metrics_page().split())
+
+    for field in QUANTITIES.values():
+        assert f"`{field.name}`" in page
+        assert field.metric.meaning in page
+        assert field.metric.question in page
+
+
+def test_the_exported_schema_is_the_one_in_the_logs(make_reference):
+    """One JSON Schema, with every kind of event."""
+    schema = json.loads(make_reference.events_schema())
+
+    assert schema == json.loads(event_schema())
+    assert {kind.__name__ for kind in EVENT_TYPES} <= set(schema["$defs"])
