@@ -7,6 +7,10 @@ from typing import Annotated
 
 from esper_schemas.metric import Bands, Good, Metric, Reduction, TelemetryLevel
 
+RATIO_BANDS = Bands(critical_below=0.5, warning_below=0.8, warning_above=1.2, critical_above=1.5)
+GRAD_NORM_BANDS = Bands(warning_above=5.0, critical_above=10.0)
+FAULT_COUNT_BANDS = Bands(warning_above=0.0, critical_above=5.0)
+
 PolicyLoss = Annotated[
     float,
     Metric(
@@ -143,7 +147,7 @@ GradNorm = Annotated[
         meaning="Norm of the whole gradient after clipping, mean over minibatches.",
         question="How large are the steps that are really taken?",
         minimum=0.0,
-        bands=Bands(warning_above=5.0, critical_above=10.0),
+        bands=GRAD_NORM_BANDS,
         trend_threshold=0.25,
         level=TelemetryLevel.MINIMAL,
     ),
@@ -156,7 +160,7 @@ GradNormPreClip = Annotated[
         meaning="Largest norm of the whole gradient before clipping.",
         question="Is clipping hiding an explosion?",
         minimum=0.0,
-        bands=Bands(warning_above=5.0, critical_above=10.0),
+        bands=GRAD_NORM_BANDS,
         trend_threshold=0.25,
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
@@ -276,7 +280,7 @@ NanGradCount = Annotated[
         question="Has the arithmetic broken?",
         precision=0,
         minimum=0.0,
-        bands=Bands(warning_above=0.0, critical_above=5.0),
+        bands=FAULT_COUNT_BANDS,
         good=Good.FALLING,
         over_epochs=Reduction.SUM,
         over_ranks=Reduction.SUM,
@@ -293,7 +297,7 @@ InfGradCount = Annotated[
         question="Has the arithmetic overflowed?",
         precision=0,
         minimum=0.0,
-        bands=Bands(warning_above=0.0, critical_above=5.0),
+        bands=FAULT_COUNT_BANDS,
         good=Good.FALLING,
         over_epochs=Reduction.SUM,
         over_ranks=Reduction.SUM,
@@ -349,7 +353,7 @@ SkippedSteps = Annotated[
         question="Is the policy still being trained at all?",
         precision=0,
         minimum=0.0,
-        bands=Bands(warning_above=0.0, critical_above=5.0),
+        bands=FAULT_COUNT_BANDS,
         good=Good.FALLING,
         over_epochs=Reduction.SUM,
         over_ranks=Reduction.MAX,
@@ -418,7 +422,7 @@ HeadRatioMax = Annotated[
         "log clamped to ±20.",
         question="Does one head move too far while the aggregate looks healthy?",
         minimum=0.0,
-        bands=Bands(critical_below=0.5, warning_below=0.8, warning_above=1.2, critical_above=1.5),
+        bands=RATIO_BANDS,
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
     ),
@@ -433,7 +437,7 @@ HeadRatioMin = Annotated[
         "epochs; log clamped to ±20.",
         question="Is one head forgetting a choice, which no maximum can show?",
         minimum=0.0,
-        bands=Bands(critical_below=0.5, warning_below=0.8, warning_above=1.2, critical_above=1.5),
+        bands=RATIO_BANDS,
         over_epochs=Reduction.MIN,
         over_ranks=Reduction.MIN,
     ),
