@@ -13,7 +13,7 @@ SANCTUM = [sys.executable, "-m", "esper_cli.sanctum"]
 TRAIN = ["ppo", "--preset", "lite", "--no-tui", "--seed", "1"]
 
 
-class Workplace:
+class Playground:
     """A runs directory with the environment variables that keep its processes apart from all others."""
 
     def __init__(self, directory: Path) -> None:
@@ -55,9 +55,9 @@ class Workplace:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
-    """One workplace per module. Its path is short, because ipc paths are."""
-    place = Workplace(tmp_path_factory.mktemp("w"))
+def playground(tmp_path_factory):
+    """One playground per module. Its path is short, because ipc paths are."""
+    place = Playground(tmp_path_factory.mktemp("w"))
     yield place
     place.close()
 

@@ -4,11 +4,11 @@ import json
 import shlex
 
 
-def test_a_full_disk_stops_the_recording_and_not_the_training(workplace, commands):
+def test_a_full_disk_stops_the_recording_and_not_the_training(playground, commands):
     """No file may grow beyond 24 KiB; everything before that is readable, the rest is counted."""
     train = [*commands["train"], "--envs", "8", "--episodes", "20", "--name", "full"]
-    result = workplace.run(["bash", "-c", f"ulimit -f 24; exec {shlex.join(train)}"])
-    verified = workplace.run([*commands["esper"], "log", "verify", workplace.runs_dir / "full", "--json"])
+    result = playground.run(["bash", "-c", f"ulimit -f 24; exec {shlex.join(train)}"])
+    verified = playground.run([*commands["esper"], "log", "verify", playground.runs_dir / "full", "--json"])
     verdict = json.loads(verified.stdout)
 
     assert "completed: 20 updates" in result.stdout

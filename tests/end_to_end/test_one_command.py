@@ -9,22 +9,22 @@ from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 
 
 @pytest.fixture(scope="module")
-def finished(workplace, commands):
+def finished(playground, commands):
     """A finished training of ten updates."""
-    return workplace.run([*commands["train"], "--episodes", "10", "--name", "first"])
+    return playground.run([*commands["train"], "--episodes", "10", "--name", "first"])
 
 
 @pytest.fixture(scope="module")
-def run_dir(finished, workplace):
+def run_dir(finished, playground):
     """Where that training was recorded."""
     assert finished.returncode == 0, finished.stderr
-    return str(workplace.runs_dir / "first")
+    return str(playground.runs_dir / "first")
 
 
 @pytest.fixture(scope="module")
-def state(run_dir, workplace, commands):
+def state(run_dir, playground, commands):
     """What `esper state` prints about it."""
-    result = workplace.run([*commands["esper"], "state", run_dir])
+    result = playground.run([*commands["esper"], "state", run_dir])
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -37,9 +37,9 @@ def test_training_ends_with_a_summary(finished):
     assert "Traceback" not in finished.stderr
 
 
-def test_the_log_is_whole(run_dir, workplace, commands):
+def test_the_log_is_whole(run_dir, playground, commands):
     """No event is missing, none is there twice, nothing is damaged."""
-    result = workplace.run([*commands["esper"], "log", "verify", run_dir, "--json"])
+    result = playground.run([*commands["esper"], "log", "verify", run_dir, "--json"])
     verdict = json.loads(result.stdout)
 
     assert result.returncode == 0
@@ -74,36 +74,36 @@ def test_tele_151_ratio_maxima_differ_and_exceed_one(state):
     assert len(set(maxima)) > 1
 
 
-def test_time_travel_by_position(run_dir, workplace, commands, state):
+def test_time_travel_by_position(run_dir, playground, commands, state):
     """The state after fewer events has fewer updates."""
-    result = workplace.run([*commands["esper"], "state", run_dir, "--at", "20"])
+    result = playground.run([*commands["esper"], "state", run_dir, "--at", "20"])
     earlier = json.loads(result.stdout)
 
     assert earlier["events_folded"] == 20
     assert earlier["tamiyo"]["ppo_updates_count"] < state["tamiyo"]["ppo_updates_count"]
 
 
-def test_the_log_can_be_read_by_people(run_dir, workplace, commands):
+def test_the_log_can_be_read_by_people(run_dir, playground, commands):
     """`info` counts, `cat` lists."""
-    info = workplace.run([*commands["esper"], "log", "info", run_dir])
-    cat = workplace.run([*commands["esper"], "log", "cat", run_dir])
+    info = playground.run([*commands["esper"], "log", "info", run_dir])
+    cat = playground.run([*commands["esper"], "log", "cat", run_dir])
 
     assert "PPOUpdateCompleted" in info.stdout
     assert sum("PPOUpdateCompleted" in line for line in cat.stdout.splitlines()) == 10
 
 
-def test_a_recorded_run_can_be_looked_at(run_dir, workplace, commands):
+def test_a_recorded_run_can_be_looked_at(run_dir, playground, commands):
     """`sanctum PATH --once` prints the end of the run as one frame."""
-    frame = workplace.run([*commands["sanctum"], run_dir, "--once"])
+    frame = playground.run([*commands["sanctum"], run_dir, "--once"])
 
     assert frame.returncode == 0, frame.stderr
     assert "PPO LOSSES" in frame.stdout
     assert "ACTION HEADS" in frame.stdout
 
 
-def test_a_run_of_the_same_name_is_refused(run_dir, workplace, commands):
+def test_a_run_of_the_same_name_is_refused(run_dir, playground, commands):
     """A second training never writes into the first one's directory."""
-    again = workplace.run([*commands["train"], "--episodes", "1", "--name", "first"])
+    again = playground.run([*commands["train"], "--episodes", "1", "--name", "first"])
 
     assert again.returncode == 1
     assert again.stderr.count("\n") == 1

@@ -11,31 +11,31 @@ from esper_schemas.codec import to_json
 
 
 @pytest.fixture
-def source(workplace, monkeypatch):
-    """A subscriber in this process, on the workplace's endpoint."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", workplace.environment["XDG_RUNTIME_DIR"])
-    subscriber = SocketSource(lambda: layout.for_runs_dir(workplace.runs_dir))
+def source(playground, monkeypatch):
+    """A subscriber in this process, on the playground's endpoint."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", playground.environment["XDG_RUNTIME_DIR"])
+    subscriber = SocketSource(lambda: layout.for_runs_dir(playground.runs_dir))
     yield subscriber
     subscriber.close()
 
 
-def aggregate(workplace, commands):
-    """Start the aggregator of the workplace."""
-    return workplace.start([*commands["esper"], "aggregate", "--runs-dir", str(workplace.runs_dir)])
+def aggregate(playground, commands):
+    """Start the aggregator of the playground."""
+    return playground.start([*commands["esper"], "aggregate", "--runs-dir", str(playground.runs_dir)])
 
 
-def esper_json(workplace, commands, *arguments):
+def esper_json(playground, commands, *arguments):
     """What an `esper` command prints as JSON."""
-    result = workplace.run([*commands["esper"], *map(str, arguments)])
+    result = playground.run([*commands["esper"], *map(str, arguments)])
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
 
-def test_the_snapshot_of_a_live_run_is_the_fold_of_its_log(workplace, commands, source, wait_for):
+def test_the_snapshot_of_a_live_run_is_the_fold_of_its_log(playground, commands, source, wait_for):
     """At the tenth update, and at the end, field by field."""
-    aggregate(workplace, commands)
-    trainer = workplace.start([*commands["train"], "--episodes", "12", "--name", "live"])
-    run_dir = workplace.runs_dir / "live"
+    aggregate(playground, commands)
+    trainer = playground.start([*commands["train"], "--episodes", "12", "--name", "live"])
+    run_dir = playground.runs_dir / "live"
 
     tenth = wait_for(
         lambda: (feed := source.poll()).snapshot.tamiyo.ppo_updates_count >= 10 and feed.snapshot,
@@ -48,44 +48,44 @@ def test_the_snapshot_of_a_live_run_is_the_fold_of_its_log(workplace, commands, 
 
     assert trainer.returncode == 0
     assert json.loads(to_json(tenth)) == esper_json(
-        workplace, commands, "state", run_dir, "--at", tenth.events_folded
+        playground, commands, "state", run_dir, "--at", tenth.events_folded
     )
-    assert json.loads(to_json(last)) == esper_json(workplace, commands, "state", run_dir)
-    seen = workplace.run([*commands["sanctum"], "--json"])
+    assert json.loads(to_json(last)) == esper_json(playground, commands, "state", run_dir)
+    seen = playground.run([*commands["sanctum"], "--json"])
     assert json.loads(seen.stdout) == json.loads(to_json(last))
 
 
-def test_an_aggregator_killed_in_the_middle_loses_nothing(workplace, commands, wait_for):
+def test_an_aggregator_killed_in_the_middle_loses_nothing(playground, commands, wait_for):
     """Killed without warning after some updates and started again: the log is whole."""
-    run_dir = workplace.runs_dir / "killed"
-    aggregator = aggregate(workplace, commands)
-    trainer = workplace.start([*commands["train"], "--envs", "8", "--episodes", "8", "--name", "killed"])
+    run_dir = playground.runs_dir / "killed"
+    aggregator = aggregate(playground, commands)
+    trainer = playground.start([*commands["train"], "--envs", "8", "--episodes", "8", "--name", "killed"])
     wait_for(lambda: list(run_dir.glob("log/*.mcap")), what="the first event in the log")
     aggregator.send_signal(signal.SIGKILL)
     aggregator.wait()
-    aggregate(workplace, commands)
+    aggregate(playground, commands)
     wait_for(lambda: trainer.poll() is not None, what="the end of training")
 
-    verdict = esper_json(workplace, commands, "log", "verify", run_dir, "--json")
+    verdict = esper_json(playground, commands, "log", "verify", run_dir, "--json")
 
     assert trainer.returncode == 0
     assert verdict["ok"] is True
-    assert esper_json(workplace, commands, "state", run_dir)["tamiyo"]["ppo_updates_count"] == 8
+    assert esper_json(playground, commands, "state", run_dir)["tamiyo"]["ppo_updates_count"] == 8
 
 
-def test_a_trainer_killed_in_the_middle_leaves_a_readable_run(workplace, commands, wait_for):
+def test_a_trainer_killed_in_the_middle_leaves_a_readable_run(playground, commands, wait_for):
     """Killed without warning: what it emitted is there, and the verdict is that nothing is missing."""
-    run_dir = workplace.runs_dir / "dead"
-    trainer = workplace.start([*commands["train"], "--envs", "8", "--episodes", "5000", "--name", "dead"])
+    run_dir = playground.runs_dir / "dead"
+    trainer = playground.start([*commands["train"], "--envs", "8", "--episodes", "5000", "--name", "dead"])
     wait_for(
         lambda: (
             list(run_dir.glob("spool/*.mcap"))
-            and esper_json(workplace, commands, "state", run_dir)["tamiyo"]["ppo_updates_count"] >= 2
+            and esper_json(playground, commands, "state", run_dir)["tamiyo"]["ppo_updates_count"] >= 2
         ),
         what="the second update",
     )
     trainer.send_signal(signal.SIGKILL)
     trainer.wait()
 
-    assert esper_json(workplace, commands, "log", "verify", run_dir, "--json")["ok"] is True
-    assert esper_json(workplace, commands, "state", run_dir)["run"]["outcome"] is None
+    assert esper_json(playground, commands, "log", "verify", run_dir, "--json")["ok"] is True
+    assert esper_json(playground, commands, "state", run_dir)["run"]["outcome"] is None
