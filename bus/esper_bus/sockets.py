@@ -9,7 +9,7 @@ from typing import Any
 import zmq
 
 from esper_bus.errors import BusError
-from esper_bus.layout import Endpoints, ipc_path, make_private_dir
+from esper_bus.layout import ipc_path, make_private_dir
 from esper_bus.limits import MAX_MESSAGE_BYTES
 
 Context = zmq.Context["zmq.Socket[bytes]"]
@@ -56,14 +56,6 @@ def bind(socket: Socket, address: str) -> None:
         raise BusError(f"Cannot listen on {address} ({error.strerror}); choose another.") from error
     finally:
         os.umask(mask)
-
-
-def remove_socket_files(endpoints: Endpoints) -> None:
-    """Remove the files of ipc addresses that are no longer bound."""
-    for address in endpoints:
-        path = ipc_path(address)
-        if path is not None:
-            path.unlink(missing_ok=True)
 
 
 _HEARTBEATS = {

@@ -128,15 +128,16 @@ def test_what_cannot_be_logged_is_not_acknowledged_and_comes_again(tmp_path, end
     with serving(tmp_path, endpoints), watching(endpoints) as wait:
         emitter = Emitter("r", "host:0", tmp_path / "r", endpoints.ingest)
         emit_updates(emitter, [1, 2, 3])
-        wait(lambda feed: feed.heard_ns is not None)
-        time.sleep(0.2)  # long enough for an acknowledgement that must not come
+        wait(lambda feed: feed.snapshot.events_folded == 3)
+        emit_updates(emitter, [4])  # once this has arrived, an acknowledgement of the others would have, too
+        wait(lambda feed: feed.snapshot.events_folded == 4)
         refused = emitter.stats.acknowledged
         broken.clear()
         report = emitter.close(timeout=5)
 
     assert refused == 0
-    assert report.acknowledged == 3
-    assert snapshot_of(tmp_path / "r").tamiyo.ppo_updates_count == 3
+    assert report.acknowledged == 4
+    assert snapshot_of(tmp_path / "r").tamiyo.ppo_updates_count == 4
 
 
 def test_an_idle_aggregator_ends_by_itself(tmp_path, endpoints):

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from esper_trainer.environment.presets import DEFAULT_PRESET, PRESETS, Preset
+from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, PRESETS, Preset
 
 DEVICES = ("cpu", "cuda")
 
@@ -50,7 +50,7 @@ class TrainingConfig:
     adam_epsilon: float = 1e-5
     """Adam's denominator floor."""
 
-    gamma: float = 0.995
+    gamma: float = GAMMA
     """Discount per environment step."""
 
     gae_lambda: float = 0.97

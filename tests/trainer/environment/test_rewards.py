@@ -8,6 +8,7 @@ import torch
 
 from esper_schemas.heads import Stage
 from esper_trainer.environment import rewards
+from esper_trainer.environment.presets import GAMMA
 from esper_trainer.environment.rewards import Outcome, potential_table, reward
 
 NOTHING = Outcome(
@@ -54,7 +55,7 @@ def test_shaping_telescopes():
     """Along a path that ends at potential 0 the discounted shaping sums to minus the start's."""
     potentials = [2.0, 5.0, 1.0, 0.0]
     total = sum(
-        rewards.GAMMA**t * of(potential_before=[before], potential_after=[after])
+        GAMMA**t * of(potential_before=[before], potential_after=[after])
         for t, (before, after) in enumerate(pairwise(potentials))
     )
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 HORIZON = 64
 """Steps per episode, the same in every preset: one episode is one rollout is one PPO update."""
 
+GAMMA = 0.995
+"""The discount per step that the reward's shaping is made for: a learner that discounts by another one is
+told something else than the reward says (Ng et al. 1999)."""
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Stage
+from esper_trainer.environment.presets import GAMMA
 
 ACCURACY = 3.0
 CONTRIBUTION = 1.0
 CONTRIBUTION_BOUND = 0.1
 RENT = 0.004
 SHAPING = 0.05
-GAMMA = 0.995
 INVALID = 0.01
 DEATH = 1.0
 """What the step costs in which a host dies; it is the whole reward of that step."""
