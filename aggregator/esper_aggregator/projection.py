@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from esper_aggregator.state import ProducerState, RunState
-from esper_aggregator.symptoms import merged_symptoms
+from esper_aggregator.streaks import merged_symptoms
 from esper_aggregator.tamiyo import project_tamiyo
 from esper_schemas.diagnosis import diagnose
 from esper_schemas.events import RunStarted
@@ -34,7 +34,7 @@ def project(state: RunState) -> SanctumSnapshot:
         vitals=state.vitals,
         recent_events=tuple(state.recent_events),
         link=_link(state),
-        symptoms=merged_symptoms([learner.symptoms for learner in learners]),
+        symptoms=merged_symptoms(s for learner in learners for s in learner.symptoms.symptoms()),
     )
     return structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
 

@@ -25,7 +25,8 @@ class Rule:
     The rule speaks where one of `signs` is there and, if there are any, one of `together_with` that began no
     later than it ended; but not where one of `unless` was there at the same time, which explains it better.
     With `per_head` signs are about one head, and other symptoms about the same head or none. `context` is
-    what else belongs to the chain of evidence. A `lasting` finding stays when its signs are over.
+    what else belongs to the chain of evidence. A `lasting` finding stays when its signs are over. `only_with_several`
+    names a setting of the run; where it is known to be 1, the signs are no fault.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Rule:
     context: tuple[str, ...] = ()
     per_head: bool = False
     lasting: bool = False
+    only_with_several: str = ""
 
 
 REWARD_NOT_FINITE = Sign("reward_not_finite")
@@ -54,7 +56,13 @@ RULES: tuple[Rule, ...] = (
         severity="critical",
         title="Rewards or returns are NaN or infinite",
         signs=(REWARD_NOT_FINITE,),
-        context=("loss_not_finite", "gradient_not_finite", "nan_gradient", "skipped_steps", "not_finite"),
+        context=(
+            "loss_not_finite",
+            "gradient_not_finite",
+            "nan_gradient",
+            "skipped_steps",
+            "not_finite",
+        ),
         lasting=True,
         advice=(
             "Find the environment step that returns it: check rewards and observations where they are made.",
@@ -119,9 +127,16 @@ RULES: tuple[Rule, ...] = (
             Sign("lost_return", 3),
             Sign("below_baseline", 3),
         ),
-        context=("large_kl", "large_clip", "ratio_explosion", "no_entropy_bonus", "lost_return", "low_head_entropy"),
+        context=(
+            "large_kl",
+            "large_clip",
+            "ratio_explosion",
+            "no_entropy_bonus",
+            "lost_return",
+            "low_head_entropy",
+        ),
         advice=(
-            "Go back to a checkpoint from before the fall; a deterministic policy does not recover by itself.",
+            "Go back to a checkpoint from before the fall; a deterministic policy rarely recovers.",
             "Raise the entropy coefficient (0.01 is a common start), or let it fall more slowly.",
             "Lower the learning rate or the number of epochs if large updates came first.",
         ),
@@ -146,7 +161,14 @@ RULES: tuple[Rule, ...] = (
         severity="critical",
         title="Updates move the policy too far: the learning rate is too high for this data",
         signs=LARGE_UPDATES,
-        context=("large_clip", "large_kl", "ratio_explosion", "early_stop", "unexplained_returns", "low_entropy"),
+        context=(
+            "large_clip",
+            "large_kl",
+            "ratio_explosion",
+            "early_stop",
+            "unexplained_returns",
+            "low_entropy",
+        ),
         advice=(
             "Lower the learning rate by 3 to 10 times, or anneal it to 0 over the run.",
             "Make fewer epochs or larger minibatches; set a target KL of 0.01 to 0.02.",
@@ -211,12 +233,13 @@ RULES: tuple[Rule, ...] = (
         severity="warning",
         title="Updates no longer change the policy",
         signs=(Sign("no_kl", 5),),
+        only_with_several="epochs",
         unless=(NO_GRADIENT, NO_STEPS),
         context=("flat_advantages", "flat_returns", "low_entropy"),
         advice=(
             "Check the learning rate: a schedule may have reached 0.",
             "Check that the optimiser has the parameters of the policy that acts.",
-            "With a single epoch and minibatch the ratio is 1 by construction, and KL says nothing.",
+            "Look for gates and activations that are saturated, so that gradients no longer move them.",
         ),
     ),
     Rule(
@@ -225,7 +248,13 @@ RULES: tuple[Rule, ...] = (
         title="The value loss explodes: rewards have another scale than the critic expects",
         signs=LARGE_VALUE_LOSS,
         unless=(REWARD_NOT_FINITE,),
-        context=("value_loss_growth", "large_value_loss", "large_gradient", "flat_values", "unexplained_returns"),
+        context=(
+            "value_loss_growth",
+            "large_value_loss",
+            "large_gradient",
+            "flat_values",
+            "unexplained_returns",
+        ),
         advice=(
             "Scale rewards by a running standard deviation of the discounted return, or clip them.",
             "Check what changed in the environment at that update.",
@@ -253,7 +282,7 @@ RULES: tuple[Rule, ...] = (
         unless=(*LARGE_VALUE_LOSS, *LARGE_UPDATES, Sign("flat_returns", 3)),
         context=("unexplained_returns", "value_loss_growth"),
         advice=(
-            "Check that the critic's parameters are trained, and by how much the policy loss outweighs its loss.",
+            "Check that the critic's parameters are trained, and that the policy loss does not drown its own.",
             "Normalise returns, so that the critic has to predict numbers near 1.",
             "Look for dead features in the trunk that policy and critic share.",
         ),
@@ -288,6 +317,7 @@ RULES: tuple[Rule, ...] = (
         severity="warning",
         title="The target KL stops every update in its first epoch",
         signs=(Sign("early_stop", 5),),
+        only_with_several="epochs",
         unless=(*LARGE_UPDATES, NO_STEPS),
         context=("large_kl", "ratio_explosion"),
         advice=(

@@ -4,8 +4,9 @@ Bounds are the catalogue's, or a project's own, moved outwards where healthy run
 (`factor`, `power`). Only quantities that have no bands there have their bounds here.
 """
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from esper_schemas.catalogue import MetricField, head_field
 from esper_schemas.heads import HEADS
@@ -38,7 +39,6 @@ class Watch:
     bands_of: str = ""
     per_head: bool = False
     only_where: str = ""
-    head: str | None = None
 
 
 RELATIVE = ("value_spread", "value_loss_growth")
@@ -129,7 +129,13 @@ WATCHES: tuple[Watch, ...] = (
     Watch(name="nan_gradient", quantity="nan_grad_count", text="{value} NaN entries in the gradient"),
     Watch(name="inf_gradient", quantity="inf_grad_count", text="{value} infinite entries in the gradient"),
     Watch(name="skipped_steps", quantity="skipped_steps", text="{value} optimiser steps skipped"),
-    Watch(name="early_stop", quantity="epochs_completed", text="stopped in epoch {value}", below=True, warning=1.5),
+    Watch(
+        name="early_stop",
+        quantity="epochs_completed",
+        text="stopped in epoch {value}",
+        below=True,
+        warning=1.5,
+    ),
     Watch(
         name="unexplained_returns",
         quantity="explained_variance",
@@ -191,55 +197,69 @@ WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in WATCHES if watch
 
 @dataclass(frozen=True, slots=True)
 class BoundedWatch:
-    """A watch of one field, with the bounds in the field's own unit; `inclusive` ones are crossed by equality."""
+    """A watch of one field. A value is unusual beyond `warning`, and critical beyond `critical`.
 
-    watch: Watch
+    Both are in the field's own unit; one that is never crossed is infinite.
+    """
+
+    name: str
     metric: str
-    warning: float | None
-    critical: float | None
-    inclusive: bool = False
+    head: str | None
+    below: bool
+    warning: float
+    critical: float
     only_where: str = ""
+
+    def is_beyond(self, value: float, bound: float) -> bool:
+        """Whether a value is on the unusual side of a bound."""
+        return value < bound if self.below else value > bound
 
 
 def bounded_watches(quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
     """Every watch of every field, with the bounds of a table of metrics."""
     for watch in WATCHES:
         for head in HEADS if watch.per_head else (None,):
-            yield _bounded(replace(watch, head=head), quantities)
+            yield _bounded(watch, head, quantities)
 
 
-def _bounded(watch: Watch, quantities: Mapping[str, MetricField]) -> BoundedWatch:
-    name = _field(watch, watch.quantity)
-    if not watch.name:
-        return BoundedWatch(watch, name, None, None)
-    if watch.warning is not None or watch.critical is not None:
-        return BoundedWatch(watch, name, watch.warning, watch.critical, only_where=_field(watch, watch.only_where))
-    bands = quantities[_field(watch, watch.bands_of or watch.quantity)].metric.bands
-    warning, critical = _side(bands, below=watch.below)
+def _bounded(watch: Watch, head: str | None, quantities: Mapping[str, MetricField]) -> BoundedWatch:
+    warning, critical = watch.warning, watch.critical
+    if warning is None and critical is None and watch.name:
+        bands = quantities[_field(head, watch.bands_of or watch.quantity)].metric.bands
+        warning, critical = (_moved(watch, bound, bands) for bound in _side(watch, bands))
+    never = -math.inf if watch.below else math.inf
+    critical = never if critical is None else critical
+    if watch.only_critical or warning is None:
+        warning = critical
     return BoundedWatch(
-        watch,
-        name,
-        None if watch.only_critical else _moved(watch, warning),
-        _moved(watch, critical),
-        bands.inclusive,
-        _field(watch, watch.only_where),
+        watch.name,
+        _field(head, watch.quantity),
+        head,
+        watch.below,
+        warning,
+        critical,
+        _field(head, watch.only_where),
     )
 
 
-def _field(watch: Watch, name: str) -> str:
-    return head_field(watch.head, name) if watch.head and name else name
+def _field(head: str | None, name: str) -> str:
+    return head_field(head, name) if head and name else name
 
 
-def _side(bands: Bands, *, below: bool) -> tuple[float | None, float | None]:
-    if below:
+def _side(watch: Watch, bands: Bands) -> tuple[float | None, float | None]:
+    if watch.below:
         return bands.warning_below, bands.critical_below
     return bands.warning_above, bands.critical_above
 
 
-def _moved(watch: Watch, bound: float | None) -> float | None:
+def _moved(watch: Watch, bound: float | None, bands: Bands) -> float | None:
+    """The bound that a watch makes of a band's; an inclusive one becomes the last value within it."""
     if bound is None:
         return None
     try:
-        return (bound * watch.factor) ** watch.power
+        moved: float = (bound * watch.factor) ** watch.power
     except OverflowError:  # a project's own bound, so large that nothing is beyond it
         return None
+    if not bands.inclusive:
+        return moved
+    return math.nextafter(moved, math.inf if watch.below else -math.inf)
