@@ -8,6 +8,12 @@ from esper_schemas.payload import PPOUpdatePayload
 LEVEL_RATE = 0.1
 """How much of a new value a running level takes over."""
 
+RETURN_RATE = 0.3
+"""The same for returns, whose falls should be seen soon."""
+
+FIRST_ROLLOUTS = 4
+"""So many rollouts say how much returns vary, before a fall can be told from that."""
+
 MOST_GROWTH = 2.0
 """A value loss raises its level as if it were this many times the level at most, so that an explosion does
 not hide itself."""
@@ -23,7 +29,8 @@ class Levels:
     """Running levels of one producer, to which new values are compared."""
 
     value_loss: float | None = None
-    first_return: float | None = None
+    rollouts: int = 0
+    first_return: float = 0.0
     mean_return: float = 0.0
     best_return: float = 0.0
     deviation: float = 0.0
@@ -56,15 +63,19 @@ def lost_return(levels: Levels, mean_return: float) -> float | None:
     """How far the return's level is below its best, in tolerances; the level moves with every rollout."""
     if not abs(mean_return) < sys.float_info.max / 10:
         return None
-    if levels.first_return is None:
+    levels.rollouts += 1
+    if levels.rollouts == 1:
         levels.first_return = levels.mean_return = levels.best_return = mean_return
         return None
     distance = abs(mean_return - levels.mean_return)
-    levels.mean_return += 3 * LEVEL_RATE * (mean_return - levels.mean_return)
+    levels.mean_return += RETURN_RATE * (mean_return - levels.mean_return)
     levels.best_return = max(levels.best_return, levels.mean_return)
     lost = levels.best_return - levels.mean_return
     gain = levels.best_return - levels.first_return
     tolerance = max(TOLERANCE_OF_GAIN * gain, TOLERANCE_OF_DEVIATIONS * levels.deviation)
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        levels.deviation += (distance - levels.deviation) / (levels.rollouts - 1)
+        return None
     if lost <= tolerance:  # what is lost is no measure of how much returns usually vary
         levels.deviation += LEVEL_RATE * (distance - levels.deviation)
     return _ratio(lost, tolerance) if tolerance > 0.0 else None

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         choices=SEVERITIES,
-        help="exit with 1 if any finding is as bad; otherwise findings exit with 0",
+        help="exit with 1 if any finding is as bad",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -29,11 +29,18 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     settings = snapshot.run.config
     rules = [rule for rule in RULES if settings.get(rule.only_with_several) != 1]
     found = [finding for rule in rules for finding in _findings(rule, by_name)]
-    return sorted(found, key=lambda f: (f.severity != "critical", _began(f), _ORDER[f.rule], f.head or ""))
+    return sorted(found, key=_rank)
 
 
-def _began(finding: Finding) -> int:
-    return min((evidence.update for evidence in finding.evidence), default=finding.since_update)
+def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
+    cause = min((evidence.update for evidence in finding.evidence), default=finding.since_update)
+    return (
+        finding.severity != "critical",
+        cause,
+        finding.since_update,
+        _ORDER[finding.rule],
+        finding.head or "",
+    )
 
 
 def _findings(rule: Rule, by_name: ByName) -> Iterator[Finding]:
@@ -60,7 +67,7 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
         title=rule.title.format(head=head),
         head=head,
         since_update=_since(rule, main),
-        evidence=evidence_of(_chain(main, [*signs, *causes, *context])),
+        evidence=evidence_of(_chain(main, [*signs, *causes[:1], *context])),
         advice=rule.advice,
     )
 

@@ -22,11 +22,11 @@ class Sign:
 class Rule:
     """One thing that can be wrong.
 
-    The rule speaks where one of `signs` is there and, if there are any, one of `together_with` that began no
-    later than it ended; but not where one of `unless` was there at the same time, which explains it better.
-    With `per_head` signs are about one head, and other symptoms about the same head or none. `context` is
-    what else belongs to the chain of evidence. A `lasting` finding stays when its signs are over. `only_with_several`
-    names a setting of the run; where it is known to be 1, the signs are no fault.
+    The rule speaks where one of `signs` is there and, if there are any, one of `together_with` was there at
+    the same time or shortly before; but not where one of `unless` was, which explains it better. With
+    `per_head` signs are about one head, and other symptoms about the same head or none. `context` is what
+    else belongs to the chain of evidence. A `lasting` finding stays when its signs are over.
+    `only_with_several` names a setting of the run; where it is known to be 1, the signs are no fault.
     """
 
     id: str
@@ -179,8 +179,7 @@ RULES: tuple[Rule, ...] = (
         id="ratio_explosion",
         severity="warning",
         title="The {head} head's probability ratios explode",
-        signs=(Sign("ratio_explosion", 3, critical=True), Sign("ratio_collapse", 3, critical=True)),
-        unless=LARGE_UPDATES,
+        signs=(Sign("ratio_explosion", 2, critical=True), Sign("ratio_collapse", 2, critical=True)),
         context=("large_kl", "large_clip", "ratio_collapse", "low_head_entropy", "improbable_choice"),
         per_head=True,
         advice=(
@@ -219,13 +218,11 @@ RULES: tuple[Rule, ...] = (
         severity="warning",
         title="The {head} head gets no gradient while it is used",
         signs=(Sign("head_without_gradient", 3, critical=True),),
-        unless=(NO_GRADIENT, NO_STEPS),
-        context=("low_head_entropy",),
+        unless=(NO_GRADIENT, NO_STEPS, Sign("low_head_entropy", 2)),
         per_head=True,
         advice=(
             "Check that the head's log-probability is part of the loss, and that its parameters are trained.",
             "Check its relevance mask: a head that is masked out everywhere learns nothing.",
-            "A head that has become deterministic has no gradient either: see its entropy.",
         ),
     ),
     Rule(
@@ -266,7 +263,7 @@ RULES: tuple[Rule, ...] = (
         severity="warning",
         title="The critic predicts returns worse than a constant would",
         signs=(Sign("unexplained_returns", 4, critical=True),),
-        unless=(Sign("flat_returns", 3), *LARGE_UPDATES),
+        unless=(Sign("flat_returns", 3), *LARGE_UPDATES, *LARGE_VALUE_LOSS),
         context=("large_value_loss", "value_loss_growth", "flat_values"),
         advice=(
             "Check the value coefficient and that the critic's parameters are trained.",
@@ -282,7 +279,7 @@ RULES: tuple[Rule, ...] = (
         unless=(*LARGE_VALUE_LOSS, *LARGE_UPDATES, Sign("flat_returns", 3)),
         context=("unexplained_returns", "value_loss_growth"),
         advice=(
-            "Check that the critic's parameters are trained, and that the policy loss does not drown its own.",
+            "Check that the critic's parameters are trained, and that the policy loss does not drown it.",
             "Normalise returns, so that the critic has to predict numbers near 1.",
             "Look for dead features in the trunk that policy and critic share.",
         ),
@@ -305,7 +302,7 @@ RULES: tuple[Rule, ...] = (
         title="The return has fallen far below its best",
         signs=(Sign("lost_return", 3),),
         unless=(REWARD_NOT_FINITE, Sign("flat_returns", 3)),
-        context=("large_kl", "ratio_explosion", "low_entropy", "value_loss_growth", "below_baseline"),
+        context=("large_kl", "ratio_explosion", "low_entropy", "value_loss_growth"),
         advice=(
             "Go back to the best checkpoint, with a lower learning rate or a smaller clip range.",
             "If nothing else is unusual, ask whether the environment changed.",

@@ -50,8 +50,6 @@ half of it; and by how much the mean return exceeds that of always choosing WAIT
 
 NOT_FINITE: dict[str, str] = {
     "mean_return": "reward_not_finite",
-    "return_mean": "reward_not_finite",
-    "return_std": "reward_not_finite",
     "policy_loss": "loss_not_finite",
     "value_loss": "loss_not_finite",
     "entropy_normalized": "loss_not_finite",

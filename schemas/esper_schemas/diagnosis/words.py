@@ -15,8 +15,8 @@ def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
 
 def _text(symptom: Symptom) -> str:
     watch = WATCH_NAMES.get(symptom.name)
-    text = watch.text if watch else f"{symptom.metric} {{value}}"
-    words = text.format(head=symptom.head, value=number(symptom.value))
+    text = watch.text if watch else symptom.metric.replace("_", " ") + " {value}"
+    words = text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
     return f"{words}{_worst(symptom)}{_end(symptom)}"
 
 
