@@ -3,6 +3,7 @@
 import msgspec
 
 from esper_schemas.events import AnomalyDetected, DecisionMade, SeedStageChanged, VitalsSampled
+from esper_schemas.findings import Finding, Symptom
 from esper_schemas.state import History, TamiyoState
 
 SNAPSHOT_VERSION = 1
@@ -107,8 +108,12 @@ class LinkHealth(_Part, frozen=True):
 
 
 class SanctumSnapshot(_Part, frozen=True):
-    """The whole picture of one run after `events_folded` events."""
+    """The whole picture of one run after `events_folded` events.
 
+    `findings` is what `diagnose` says about the rest; it stands first, so that it is read first.
+    """
+
+    findings: tuple[Finding, ...] = ()
     version: int = SNAPSHOT_VERSION
     events_folded: int = 0
     run: RunInfo = RunInfo()
@@ -120,6 +125,7 @@ class SanctumSnapshot(_Part, frozen=True):
     vitals: VitalsSampled | None = None
     recent_events: tuple[EventEntry, ...] = ()
     link: LinkHealth = LinkHealth()
+    symptoms: tuple[Symptom, ...] = ()
 
 
 EMPTY_SNAPSHOT = SanctumSnapshot()
