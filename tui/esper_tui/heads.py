@@ -101,8 +101,7 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
     newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
     labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
     chosen = [
-        (label, *decision_cells(entry, layout.widths))
-        for label, entry in zip(labels, newest, strict=False)
+        (label, *decision_cells(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
     ]
     return [(), *chosen, *([()] if chosen else []), flowing]
 

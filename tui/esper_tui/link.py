@@ -1,12 +1,13 @@
 """LINK: how well events arrive. The one panel that is about now, whatever picture is looked at."""
 
 from esper_tui.numbers import age, count, number
-from esper_tui.rows import Row, Rows, Span, Tone, left, right
+from esper_tui.rows import Row, Rows, Span, Tone, left, right, row_width
 from esper_tui.status import SYMBOLS, judge_feed
 from esper_tui.view import View
 
 TITLE = "LINK"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
+NO_MARK = Span(" ")
 MEANINGS = {
     "Age": "since anything was heard",
     "Lag": "from trainer to log",
@@ -34,12 +35,7 @@ def link_rows(view: View, width: int, height: int) -> Rows:
         _loss("Unknown", link.unknown),
         _row("Repeated", count(link.duplicates), Tone.VALUE if link.duplicates else Tone.DIM),
     )
-    return rows[: max(height, 0)]
-
-
-def link_note(view: View) -> Row:
-    """For the title: nothing; the state stands in the header."""
-    return ()
+    return tuple(_with_meaning(row, width) for row in rows[: max(height, 0)])
 
 
 def _milliseconds(value: float | None) -> str:
@@ -52,6 +48,11 @@ def _loss(label: str, lost: int) -> Row:
     return _row(label, count(lost), Tone.WARNING, Span("!", Tone.WARNING))
 
 
-def _row(label: str, text: str, tone: Tone, mark: Span = Span(" ")) -> Row:
-    value = right(text, VALUE_WIDTH, tone)
-    return (left(label, LABEL_WIDTH, Tone.LABEL), value, Span(" "), mark, Span(f" {MEANINGS[label]}", Tone.DIM))
+def _row(label: str, text: str, tone: Tone, mark: Span = NO_MARK) -> Row:
+    return (left(label, LABEL_WIDTH, Tone.LABEL), right(text, VALUE_WIDTH, tone), Span(" "), mark)
+
+
+def _with_meaning(row: Row, width: int) -> Row:
+    """The row, and what it counts where there is room to say so."""
+    meaning = Span(f"  {MEANINGS[row[0].text.strip()]}", Tone.DIM)
+    return (*row, meaning) if row_width((*row, meaning)) <= width else row

@@ -7,7 +7,7 @@ from esper_tui.rows import Row, Rows, Span, Tone, clean, crop, left, right
 TITLE = "RANKS"
 NOBODY = "no trainer yet"
 NAME_WIDTH = 16
-COLUMNS = (("updates", 8), ("steps/s", 9), ("ms/update", 10), ("silent", 8))
+COLUMNS = (("updates", 8), ("steps/s", 9), ("ms/update", 10), ("silent", 11))
 
 
 def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -25,7 +25,9 @@ def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 def ranks_note(snapshot: SanctumSnapshot) -> Row:
     """For the title: how many of the world are there."""
     there, world = len(snapshot.ranks), snapshot.run.world_size
-    return (Span(f"{there} of {count(world)}", Tone.DIM if there >= world else Tone.WARNING),) if there else ()
+    return (
+        (Span(f"{there} of {count(world)}", Tone.DIM if there >= world else Tone.WARNING),) if there else ()
+    )
 
 
 def straggler(ranks: tuple[RankState, ...]) -> RankState | None:
@@ -61,6 +63,6 @@ def _row(rank: RankState, snapshot: SanctumSnapshot, slowest: bool, width: int) 
 def _silence(rank: RankState, snapshot: SanctumSnapshot) -> Span:
     """How long before the run's last event this rank spoke last, or how it ended."""
     if rank.outcome is not None:
-        return right(crop(clean(rank.outcome), 7), 8, Tone.DIM)
+        return right(crop(clean(rank.outcome), 10), 11, Tone.DIM)
     last, own = snapshot.run.last_event_ns, rank.last_event_ns
-    return right("–" if last is None or own is None else age((last - own) / 1e9), 8, Tone.DIM)
+    return right("–" if last is None or own is None else age((last - own) / 1e9), 11, Tone.DIM)

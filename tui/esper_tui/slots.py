@@ -6,7 +6,7 @@ from esper_schemas.heads import Blueprint, Slot, Stage
 from esper_schemas.snapshot import SanctumSnapshot, StageChangeEntry
 from esper_tui.bars import bar
 from esper_tui.numbers import count, number
-from esper_tui.rows import Row, Rows, Span, Tone, left, right
+from esper_tui.rows import Row, Rows, Span, Tone, flow, left, right
 from esper_tui.words import enum_name
 
 TITLE = "SLOTS"
@@ -30,7 +30,7 @@ def slots_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
         return ((Span(WAITING, Tone.DIM),),)[:height]
     total = sum(max(number, 0) for number in counts)
     rows = [_stage(index, number, total, width) for index, number in enumerate(counts[:20])]
-    rows.append(_fates(snapshot))
+    rows.append(_fates(snapshot, width))
     room = height - len(rows)
     rows.extend(_change(entry) for entry in (snapshot.slots.changes[-room:] if room > 0 else ()))
     return tuple(rows[: max(height, 0)])
@@ -45,7 +45,7 @@ def slots_note(snapshot: SanctumSnapshot) -> Row:
 
 
 def _stage(index: int, number_of: int, total: int, width: int) -> Row:
-    tone = STAGE_TONES.get(_stage_of(index), Tone.PLAIN) if number_of else Tone.DIM
+    tone = _tone(index) if number_of else Tone.DIM
     share = number_of / total if total else 0.0
     return (
         left(enum_name(Stage, index).lower(), NAME_WIDTH, Tone.LABEL),
@@ -55,26 +55,30 @@ def _stage(index: int, number_of: int, total: int, width: int) -> Row:
     )
 
 
-def _stage_of(index: int) -> Stage | None:
-    return Stage(index) if 0 <= index < len(Stage) else None
+def _tone(index: int) -> Tone:
+    return STAGE_TONES[Stage(index)] if 0 <= index < len(Stage) else Tone.PLAIN
 
 
-def _fates(snapshot: SanctumSnapshot) -> Row:
+def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
     """What became of the seeds that are watched, and which blueprint was tried most."""
     changes = [entry.change for entry in snapshot.slots.changes]
     to = Counter(change.to_stage for change in changes)
-    tried = Counter(c.blueprint for c in changes if c.to_stage == Stage.GERMINATED and c.blueprint is not None)
-    row: Row = (
-        Span("recent ", Tone.LABEL),
-        Span(f"{to[Stage.GERMINATED]}", Tone.VALUE),
-        Span(" begun ", Tone.LABEL),
-        Span(f"{to[Stage.FOSSILIZED]}", Tone.GOOD),
-        Span(" kept ", Tone.LABEL),
-        Span(f"{to[Stage.EMBARGOED]}", Tone.WARNING if to[Stage.EMBARGOED] else Tone.DIM),
-        Span(" pruned", Tone.LABEL),
+    tried = Counter(
+        c.blueprint for c in changes if c.to_stage == Stage.GERMINATED and c.blueprint is not None
     )
-    best = tried.most_common(1)
-    return (*row, Span("  mostly ", Tone.LABEL), Span(enum_name(Blueprint, best[0][0]))) if best else row
+    pruned = to[Stage.EMBARGOED]
+    items: list[Row] = [
+        (
+            Span("recent ", Tone.LABEL),
+            Span(f"{to[Stage.GERMINATED]}", Tone.VALUE),
+            Span(" begun", Tone.LABEL),
+        ),
+        (Span(f"{to[Stage.FOSSILIZED]}", Tone.GOOD), Span(" kept", Tone.LABEL)),
+        (Span(f"{pruned}", Tone.WARNING if pruned else Tone.DIM), Span(" pruned", Tone.LABEL)),
+    ]
+    for blueprint, _ in tried.most_common(1):
+        items.append((Span("mostly ", Tone.LABEL), Span(enum_name(Blueprint, blueprint).lower())))
+    return flow(items, width)
 
 
 def _change(entry: StageChangeEntry) -> Row:
@@ -85,6 +89,6 @@ def _change(entry: StageChangeEntry) -> Row:
         left(enum_name(Slot, change.slot), 6, Tone.LABEL),
         left(seed, 12),
         Span("→ ", Tone.DIM),
-        Span(enum_name(Stage, change.to_stage).lower(), STAGE_TONES.get(_stage_of(change.to_stage), Tone.PLAIN)),
+        Span(enum_name(Stage, change.to_stage).lower(), _tone(change.to_stage)),
         Span(alpha, Tone.DIM),
     )

@@ -3,7 +3,7 @@
 Panels are drawn once, with blocks; what is drawn is translated on its way out, cell by cell.
 """
 
-from esper_tui.rows import Row, Rows, Span, cells
+from esper_tui.rows import Rows, Span, cells
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = {
@@ -32,17 +32,18 @@ def translated(rows: Rows, symbols: str) -> Rows:
     table = _TABLES[symbols]
     if not table:
         return rows
-    say = _ascii if symbols == "ascii" else str.translate
-    return tuple(_row(row, table, say) for row in rows)
+    return tuple(tuple(_translated(span, table, symbols == "ascii") for span in row) for row in rows)
 
 
-def _row(row: Row, table: dict[int, str], say) -> Row:  # type: ignore[no-untyped-def]
-    return tuple(span if span.text.isascii() else Span(say(span.text, table), span.tone) for span in row)
+def _translated(span: Span, table: dict[int, str], only_ascii: bool) -> Span:
+    if span.text.isascii():
+        return span
+    text = span.text.translate(table)
+    return Span(_ascii(text) if only_ascii else text, span.tone)
 
 
-def _ascii(text: str, table: dict[int, str]) -> str:
+def _ascii(text: str) -> str:
     """A text in which every cell is ASCII; what has no likeness is "?"."""
-    known = text.translate(table)
-    if known.isascii():
-        return known
-    return "".join(char if char.isascii() else "?" * cells(char) for char in known)
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else "?" * cells(char) for char in text)
