@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 
 from esper_bus import layout
-from esper_bus.discovery import aggregator_alive, start_aggregator
+from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.errors import BusError
 from esper_bus.logs import configure_logging
 from esper_bus.names import check_name
@@ -21,9 +21,6 @@ from esper_cli.progress import progress
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
 from esper_trainer.progress import summary_lines
-
-IDLE_AGGREGATOR_EXIT_S = 30.0
-"""An aggregator that was started along with a training ends so long after the last one who needed it."""
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -77,7 +74,7 @@ def _have_aggregator(arguments: argparse.Namespace) -> None:
     if arguments.aggregator or aggregator_alive(arguments.runs_dir):
         return
     try:
-        start_aggregator(arguments.runs_dir, IDLE_AGGREGATOR_EXIT_S)
+        start_aggregator(arguments.runs_dir, IDLE_EXIT_S)
     except BusError as error:
         print(f"esper ppo: recording without an aggregator: {error}", file=sys.stderr)
 
