@@ -7,6 +7,9 @@ from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, PRESETS, Pr
 
 DEVICES = ("cpu", "cuda")
 
+Setting = str | int | float | bool | None
+"""What a setting can be."""
+
 
 class ConfigError(ValueError):
     """A setting that cannot work; the message is one sentence that says what to do."""
@@ -75,12 +78,18 @@ class TrainingConfig:
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
 
+    checkpoint_every: int = 10
+    """Updates between two checkpoints; 0 writes one only where the run ends."""
+
     def __post_init__(self) -> None:
         for name in ("episodes", "environments", "hidden_size", "epochs", "minibatches"):
             _require(getattr(self, name) >= 1, name, "at least 1")
         for name in ("learning_rate", "adam_epsilon", "clip_range", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, "greater than 0")
-        for name in ("threads", "value_clip", "value_coefficient", "entropy_coefficient", "target_kl"):
+        for name in (
+            "threads", "value_clip", "value_coefficient", "entropy_coefficient", "target_kl",
+            "checkpoint_every",
+        ):  # fmt: skip
             _require(getattr(self, name) >= 0, name, "0 or more")
         for name in ("gamma", "gae_lambda"):
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1")

@@ -42,9 +42,9 @@ class PPO:
     def __init__(self, policy: Tamiyo, layout: Layout, choices: Tensor, config: TrainingConfig) -> None:
         self._policy, self._layout, self._choices, self._config = policy, layout, choices, config
         self._device = choices.device
-        self._generator = torch.Generator(self._device).manual_seed(derived_seed(config.seed, "minibatches"))
+        self.generator = torch.Generator(self._device).manual_seed(derived_seed(config.seed, "minibatches"))
         self._kl_limit = STOP_FACTOR * config.target_kl if config.target_kl else torch.inf
-        self._optimiser = Optimiser(
+        self.optimiser = Optimiser(
             policy, layout, config.learning_rate, config.adam_epsilon, config.max_grad_norm
         )
 
@@ -84,7 +84,7 @@ class PPO:
         """Parts of whole environments, drawn anew for every epoch."""
         if self._config.minibatches == 1:
             return [batch]
-        keys = torch.rand(batch.alive.shape[-1], generator=self._generator, device=self._device)
+        keys = torch.rand(batch.alive.shape[-1], generator=self.generator, device=self._device)
         return [batch.of(part) for part in keys.argsort().chunk(self._config.minibatches)]
 
     def _learn(self, batch: Batch, totals: RunningTotals, stopped: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class PPO:
             summed = sums(evaluation, flat, self._config.clip_range)
             totals.evaluated(summed, extremes(evaluation, flat), stopped)
             stopped = stopped.logical_or(kl_divergence(summed) > self._kl_limit)
-        totals.stepped(self._optimiser.step(loss, stopped), stopped)
+        totals.stepped(self.optimiser.step(loss, stopped), stopped)
         return stopped
 
     def _false(self) -> Tensor:
