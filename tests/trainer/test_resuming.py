@@ -29,6 +29,7 @@ ABOUT_THE_PROCESS = RunStarted | RunFinished | CheckpointSaved | VitalsSampled
 def config_of(**settings):
     """A small run on one thread, with everything that draws random numbers."""
     settings = {"episodes": 5, "environments": 4, "minibatches": 2, "threads": 1} | settings
+    settings |= {"value_normalisation": "popart", "learning_rate_schedule": "cosine"}
     return TrainingConfig(hidden_size=16, checkpoint_every=2, **settings)
 
 

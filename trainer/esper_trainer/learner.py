@@ -36,7 +36,10 @@ class Learner:
         constants = layout(device)
         environment = MorphEnvironment(config.environments, config.size, seed=config.seed, device=device)
         self._policy = Tamiyo(
-            environment.observation_size, config.hidden_size, seed=derived_seed(config.seed, "policy")
+            environment.observation_size,
+            config.hidden_size,
+            seed=derived_seed(config.seed, "policy"),
+            precision=config.precision,
         ).to(device)
         self.player = Player(
             self._policy, environment, constants, seed=derived_seed(config.seed, "actions")

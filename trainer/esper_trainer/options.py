@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from esper_bus import layout
-from esper_trainer.config import Setting, TrainingConfig
+from esper_trainer.config import PRECISIONS, SCHEDULES, VALUE_NORMALISATIONS, Setting, TrainingConfig
 from esper_trainer.environment.presets import PRESETS
 
 _DEFAULTS = TrainingConfig()
@@ -29,6 +29,18 @@ _OPTIONS = (
     _Option("--seed", "seed", "decides everything that is drawn"),
     _Option("--threads", "threads", "threads on the CPU; 0 takes up to two and leaves a core to the others"),
     _Option("--minibatches", "minibatches", "parts that the environments are cut into for an optimiser step"),
+    _Option("--learning-rate", "learning_rate", "Adam's step size"),
+    _Option("--learning-rate-schedule", "learning_rate_schedule", "how it falls over the run", SCHEDULES),
+    _Option("--warmup-updates", "warmup_updates", "updates over which the learning rate rises"),
+    _Option("--entropy-coefficient", "entropy_coefficient", "weight of the entropy bonus"),
+    _Option("--entropy-schedule", "entropy_schedule", "how that falls over the run", SCHEDULES),
+    _Option(
+        "--value-normalisation",
+        "value_normalisation",
+        "scale of what the critic learns",
+        VALUE_NORMALISATIONS,
+    ),
+    _Option("--precision", "precision", "of the policy's matrix products", PRECISIONS),
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
 

@@ -19,6 +19,7 @@ from esper_trainer.interruption import Interrupted, Interruption
 from esper_trainer.learner import Learner, State
 from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
 from esper_trainer.row import unpack_row
+from esper_trainer.schedule import Rates, rates
 from esper_trainer.story import Story, story
 from esper_trainer.transfer import HostCopy
 from esper_trainer.vitals import Vitals
@@ -30,6 +31,7 @@ class _Pending(NamedTuple):
     """An update whose numbers are on their way to the host."""
 
     update: int
+    rates: Rates
     numbers: HostCopy
     playing: Stopwatch
     learning: Stopwatch
@@ -105,12 +107,13 @@ class Trainer:
             playing = Stopwatch(self._device)
             episode = self._learner.player.play(between_steps=self._look_up)
             playing.stop()
-            learning = Stopwatch(self._device)
+            learning, used = Stopwatch(self._device), rates(self._config, update)
+            self._learner.ppo.use(used)
             row = self._learner.ppo.update(episode.rollout)
             learning.stop()
             self._tell()
             numbers = HostCopy((row, *story(episode)))
-            self._pending = _Pending(update, numbers, playing, learning)
+            self._pending = _Pending(update, used, numbers, playing, learning)
             self._learnt, self._random_state = update, self._learner.random_state()
             if self._checkpoints and self._checkpoints.due(update):
                 self._save(self._checkpoints)
@@ -137,9 +140,9 @@ class Trainer:
         """Emit everything about the update that is pending."""
         if self._pending is None:
             return
-        (update, numbers, playing, learning), self._pending = self._pending, None
+        (update, used, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
-        told, payload = Story(*columns), unpack_row(row, self._host_fields(learning))
+        told, payload = Story(*columns), unpack_row(row, _host_fields(used, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
@@ -159,14 +162,6 @@ class Trainer:
         self._first, self._last = self._first or report, report
         if self._on_update is not None:
             self._on_update(report)
-
-    def _host_fields(self, learning: Stopwatch) -> dict[str, float]:
-        """What the host adds to the row: `row.HOST_FIELDS`."""
-        return {
-            "learning_rate": self._config.learning_rate,
-            "entropy_coefficient": self._config.entropy_coefficient,
-            "update_time_ms": learning.seconds * 1000.0,
-        }
 
     @property
     def _steps(self) -> int:
@@ -223,3 +218,8 @@ def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | N
                 f"The checkpoint after update {start.update} is that of another policy; start a new run."
             ) from error
     return learner
+
+
+def _host_fields(used: Rates, learning: Stopwatch) -> dict[str, float]:
+    """What the host adds to the row: `row.HOST_FIELDS`."""
+    return {**used._asdict(), "update_time_ms": learning.seconds * 1000.0}
