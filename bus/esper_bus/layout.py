@@ -96,7 +96,10 @@ def parse(url: str) -> Endpoints:
 
     Raises `BusError` for anything else, and for tcp beyond this machine, which would need keys.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets around what is no address
+        parts = SplitResult("", "", "", "", "")
     if parts.scheme == "ipc" and not parts.netloc and len(parts.path) > 1:
         return _ipc(Path(parts.path))
     if parts.scheme == "tcp":
