@@ -85,11 +85,8 @@ class StreamChannel:
         """The full number of the next message, whose `sequence` is the number modulo 2^32.
 
         It is the nearest one to the message before; in a damaged file it may lie behind that.
-        Raises `ValueError` for a number below 0.
         """
-        ahead = (sequence - self._next + _MODULUS // 2) % _MODULUS - _MODULUS // 2
-        seq = self._next + ahead
-        if seq < 0:
-            raise ValueError(f"number {seq}")
+        seq = self._next + (sequence - self._next + _MODULUS // 2) % _MODULUS - _MODULUS // 2
+        seq = seq if seq >= 0 else seq + _MODULUS
         self._next = seq + 1
         return seq
