@@ -25,7 +25,8 @@ def check(runs_dir: Path, histories: Path, snapshots: dict[str, str]) -> list[st
     each trainer knew; "final" ones that it came to its end.
     """
     known = {_key(history): history for history in _histories(histories)}
-    faults: list[str] = []
+    faults = [f"{path.name} is empty" for path in histories.glob("*.jsonl") if not path.read_text().strip()]
+    faults += [] if known else ["nobody emitted anything"]
     for run_dir in sorted(path.parent for path in runs_dir.glob("*/log")):
         logged = _logged(run_dir, faults)
         faults += [f"nobody emitted {key}" for key in logged if key not in known]
@@ -38,8 +39,8 @@ def check(runs_dir: Path, histories: Path, snapshots: dict[str, str]) -> list[st
 
 
 def _histories(directory: Path) -> list[History]:
-    lines = [path.read_text().strip().splitlines() for path in directory.glob("*.jsonl")]
-    return [json.loads(text[-1]) for text in lines if text]
+    lines = [path.read_text().split("\n")[:-1] for path in directory.glob("*.jsonl")]
+    return [json.loads(text[-1]) for text in lines if text]  # a kill may tear the line behind
 
 
 def _key(history: History) -> StreamKey:

@@ -8,7 +8,10 @@ from collections.abc import Callable
 import zmq
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.world import World
+from esper_bus.streams import event_schema
 
+HEAD_BYTES = len(event_schema()) + 2_000
+"""What a spool has before its first event, with a reserve."""
 TWO_TRAINERS = ("host:0", "host:1")
 
 
@@ -92,7 +95,7 @@ def network(world: World) -> None:
 def disk_full(world: World) -> None:
     """F8: the spool cannot grow any more; events go on from memory, or are counted."""
     world.aggregator()
-    world.trainer(events=500, file_bytes=world.rng.randint(14_000, 40_000), close_s=5.0)
+    world.trainer(events=500, file_bytes=world.rng.randint(HEAD_BYTES + 2_000, HEAD_BYTES + 30_000), close_s=5.0)
 
 
 def directory_deleted(world: World) -> None:
