@@ -188,6 +188,7 @@ def _ppo_update_completed(
     producer.last_update = event.update
     entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
+    state.watchlist.update_completed(producer.symptoms, event.update, event.payload)
 
 
 def _latch(producer: ProducerState, payload: PPOUpdatePayload) -> None:
@@ -215,6 +216,8 @@ def _rollout_completed(
         _keep_what_led_to(event.update, producer.returns, lambda before: before[0])
     producer.rollout = bounded_event(event)
     producer.returns.append((event.update, event.mean_return))
+    baseline = producer.started.baseline_return if producer.started else None
+    state.watchlist.rollout_completed(producer.symptoms, event, baseline)
 
 
 def _episode_completed(

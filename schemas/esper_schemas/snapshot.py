@@ -13,6 +13,7 @@ from esper_schemas.events import (
     TelemetryEscalated,
     VitalsSampled,
 )
+from esper_schemas.findings import Finding, Symptom
 from esper_schemas.state import History, TamiyoState
 
 SNAPSHOT_VERSION = 1
@@ -195,9 +196,11 @@ class SanctumSnapshot(_Part, frozen=True):
     """The whole picture of one run after `events_folded` events.
 
     Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
-    ever escalated, `ratio_explosions` one per head, in the order of the heads.
+    ever escalated, `ratio_explosions` one per head, in the order of the heads. `findings` is
+    what `diagnose` says about the rest; it stands first, so that it is read first.
     """
 
+    findings: tuple[Finding, ...] = ()
     version: int = SNAPSHOT_VERSION
     events_folded: int = 0
     run: RunInfo = RunInfo()
@@ -219,6 +222,7 @@ class SanctumSnapshot(_Part, frozen=True):
     layer_gradients: LayerGradientsEntry | None = None
     episodes: EpisodesState = EpisodesState()
     link: LinkHealth = LinkHealth()
+    symptoms: tuple[Symptom, ...] = ()
 
 
 EMPTY_SNAPSHOT = SanctumSnapshot()

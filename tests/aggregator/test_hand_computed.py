@@ -230,3 +230,20 @@ def test_21_a_restart_forgets_the_risk_and_the_returns_of_what_it_undoes(record_
 
     assert snapshot.tamiyo.collapse_risk_score == pytest.approx(0.15)
     assert snapshot.run.mean_return_history == (7.0,)
+
+
+def test_22_a_restart_that_goes_on_begins_its_hysteresis_anew(record_of):
+    """Five at 0.55 give 0.15; 0.6 gives 0.3 (1 - 0.5 / 0.9) = 0.1333, as of another process."""
+    records = [record_of(event, epoch=1) for event in series("entropy_normalized", [0.55] * 5)]
+    records.append(record_of(update(6, entropy_normalized=0.6), epoch=2))
+
+    assert project(fold_all(records)).tamiyo.collapse_risk_score == pytest.approx(0.4 / 3)
+
+
+def test_23_the_window_of_episodes_is_of_one_life(record_of):
+    """Returns 1 and 2 of the process before are counted; only 3 is listed."""
+    episodes = [e.EpisodeCompleted(environment=0, episode=n, episode_return=n, length=1) for n in (1, 2, 3)]
+    records = [record_of(episode, epoch=1 + (episode.episode > 2)) for episode in episodes]
+    snapshot = project(fold_all(records))
+
+    assert (snapshot.episodes.completed, snapshot.episodes.returns) == (3, (3.0,))
