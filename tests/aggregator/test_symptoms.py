@@ -94,6 +94,7 @@ def test_a_streak_outlives_a_short_gap(symptoms_of, between):
 
     assert symptoms_of(high, *[between] * GAP, high)["large_kl"].updates == 2
     assert symptoms_of(high, *[between] * GAP)["large_kl"].active
+    assert not symptoms_of(high, *[between] * (GAP + 1))["large_kl"].active
 
 
 def test_an_ended_streak_is_kept_beside_the_next(symptoms_of, record_of):

@@ -52,7 +52,7 @@ def test_a_chain_of_evidence_leads_to_the_head():
         symptoms=(
             symptom("large_kl", 41, updates=2, value=0.214, active=False),
             symptom("ratio_explosion", 42, updates=3, value=6.2, head="blueprint", active=False),
-            symptom("ratio_explosion", 42, updates=3, value=7.7, head="op", active=False),
+            symptom("ratio_explosion", 41, updates=1, value=7.7, head="alpha_curve", active=False),
             symptom("low_head_entropy", 44, value=0.0911, head="blueprint"),
         )
     )
