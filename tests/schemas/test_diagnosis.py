@@ -78,6 +78,15 @@ def test_critical_findings_come_first_then_what_began_first():
     assert rules_of(warning, late, early) == ["return_collapse", "vanishing_gradient", "value_collapse"]
 
 
+def test_an_earlier_cause_comes_first():
+    """A head that collapsed later, because of updates that were too large before, is told first."""
+    cause = symptom("large_kl", 45, active=False)
+
+    found = rules_of(symptom("no_gradient", 50), symptom("low_head_entropy", 60, head="op"), cause)
+
+    assert found == ["head_collapse", "vanishing_gradient"]
+
+
 def test_a_converged_policy_is_not_a_collapsed_one():
     """Low entropy alone is no finding; with updates that were too large before it, it is."""
     low = symptom("low_entropy", 100, updates=50)
