@@ -75,7 +75,7 @@ def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -
     else:
         gate.protect(socket, right)
         _bind(socket, address)
-        gate.probe(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+        gate.probe(socket)
 
 
 def _bind(socket: Socket, address: str) -> None:
