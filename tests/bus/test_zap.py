@@ -174,8 +174,8 @@ def test_a_viewers_key_sees_but_cannot_send(served, client, sender, screen, unti
 def test_a_senders_key_cannot_see(served, client, sender, screen, until):
     """The other way round."""
     trainer = client("trainer", ("ingest",))
-    source = screen(trainer)
-    until(lambda e=sender(trainer): e.stats.acknowledged == 1)
+    emitter, source = sender(trainer), screen(trainer)
+    until(lambda: emitter.stats.acknowledged == 1)
 
     assert "refuses the key 'trainer'" in until(lambda: source.poll().problem)
 
@@ -185,8 +185,10 @@ def test_a_key_for_another_aggregator_is_refused_in_a_sentence(served, tmp_path,
     create_server_keys(tmp_path / "other")
     stranger = load_client_keys(add_client(tmp_path / "other", "stranger"))
 
-    assert "another server key" in until(lambda e=sender(stranger): e.stats.problem)
-    assert "another server key" in until(lambda s=screen(stranger): s.poll().problem)
+    emitter, source = sender(stranger), screen(stranger)
+
+    assert "another server key" in until(lambda: emitter.stats.problem)
+    assert "another server key" in until(lambda: source.poll().problem)
     assert served.records == []
 
 
