@@ -127,6 +127,8 @@ class Aggregator:
     def _publish_if_due(self, bus: BusServer) -> None:
         now = time.monotonic()
         joined = bus.wanted()
+        for run, recording in self._recordings.items():
+            recording.heard(bus.link(run))
         due = now - self._published_at >= SNAPSHOT_INTERVAL_S and self._changed()
         if joined or due:
             self._publish(bus, everything=joined)
