@@ -117,7 +117,7 @@ class Receiver:
         They count as received: tell `flushed` when they are in the log. Raises `BusError` where the
         stream cannot be followed.
         """
-        stream = self._stream(records[0].stream)
+        stream = self._stream(records[0].stream, None)
         self._skip_lost(stream, records[0].seq)
         fresh = [record for record in records if record.seq >= stream.expect]
         self._take(stream, fresh)
