@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from esper_bus import layout
-from esper_trainer.config import TrainingConfig
+from esper_trainer.config import TELEMETRY, TrainingConfig
 from esper_trainer.environment.presets import PRESETS
 
 _DEFAULTS = TrainingConfig()
@@ -36,6 +36,12 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--device", default=_DEFAULTS.device, help="cpu, cuda or cuda:N (default: %(default)s)"
     )
+    training.add_argument(
+        "--telemetry",
+        choices=TELEMETRY,
+        default=_DEFAULTS.telemetry,
+        help="how much every update measures; NaN and Inf are counted even when off (default: %(default)s)",
+    )
     _add_recording_arguments(parser)
 
 
@@ -64,6 +70,7 @@ def config_from(arguments: argparse.Namespace) -> TrainingConfig:
         device=arguments.device,
         seed=arguments.seed,
         threads=arguments.threads,
+        telemetry=arguments.telemetry,
     )
 
 

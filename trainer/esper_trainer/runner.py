@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from esper_schemas.events import RunFinished
+from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device import Stopwatch, resolve_device
@@ -51,6 +52,7 @@ class Trainer:
         self._interruption = Interruption()
         self._pending: _Pending | None = None
         self._updates = 0
+        self._level = TelemetryLevel[config.telemetry.upper()]
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
         self._player, self._ppo = _learner(config, self._device)
@@ -91,7 +93,7 @@ class Trainer:
             episode = self._player.play(between_steps=self._look_up)
             playing.stop()
             learning = Stopwatch(self._device)
-            row = self._ppo.update(episode.rollout)
+            row = self._ppo.update(episode.rollout, self._level)
             learning.stop()
             self._tell()
             numbers = HostCopy((row, *story(episode)))
@@ -110,7 +112,7 @@ class Trainer:
             return
         (update, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
-        told, payload = Story(*columns), unpack_row(row, self._host_fields(learning))
+        told, payload = Story(*columns), unpack_row(row, self._level, self._host_fields(playing, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
@@ -131,12 +133,13 @@ class Trainer:
         if self._on_update is not None:
             self._on_update(report)
 
-    def _host_fields(self, learning: Stopwatch) -> dict[str, float]:
+    def _host_fields(self, playing: Stopwatch, learning: Stopwatch) -> dict[str, float]:
         """What the host adds to the row: `row.HOST_FIELDS`."""
         return {
             "learning_rate": self._config.learning_rate,
             "entropy_coefficient": self._config.entropy_coefficient,
             "update_time_ms": learning.seconds * 1000.0,
+            "rollout_time_ms": playing.seconds * 1000.0,
         }
 
     @property

@@ -1,0 +1,81 @@
+"""Every level writes exactly the fields that the catalogue gives it: none has no producer."""
+
+import pytest
+
+from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.events import PPOUpdateCompleted
+from esper_schemas.metric import TelemetryLevel
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.config import TELEMETRY, ConfigError, TrainingConfig
+from esper_trainer.runner import train
+
+DEFAULTS = PPOUpdatePayload()
+
+
+class Sink:
+    """Keeps events in a list."""
+
+    def __init__(self):
+        self.events = []
+
+    def emit(self, event):
+        """Take one."""
+        self.events.append(event)
+
+
+@pytest.fixture(scope="module")
+def payloads_of():
+    """The payloads of a short real run at a level; every level is run once."""
+    cache = {}
+
+    def run(level):
+        if level not in cache:
+            sink = Sink()
+            config = TrainingConfig(
+                episodes=2, environments=3, threads=1, hidden_size=16, learning_rate=3e-2, telemetry=level
+            )
+            train(config, sink)
+            cache[level] = [event.payload for event in sink.events if isinstance(event, PPOUpdateCompleted)]
+        return cache[level]
+
+    return run
+
+
+@pytest.mark.parametrize("level", TELEMETRY)
+def test_a_level_writes_the_fields_of_the_catalogue_and_no_others(level, payloads_of):
+    """A field counts as written if any update gives it another value than its default."""
+    written = {
+        name
+        for name in CATALOGUE
+        for payload in payloads_of(level)
+        if getattr(payload, name) != getattr(DEFAULTS, name)
+    }
+    promised = {
+        name for name, field in CATALOGUE.items() if field.metric.level <= TelemetryLevel[level.upper()]
+    }
+
+    assert written == promised
+
+
+def test_what_several_levels_measure_is_the_same_number(payloads_of):
+    """Measuring more changes neither what is learnt nor what is said of it; times differ."""
+    by_level = [payloads_of(level) for level in TELEMETRY]
+    for name, field in CATALOGUE.items():
+        if field.metric.unit == "ms":
+            continue
+        levels = by_level[field.metric.level :]
+        values = {tuple(getattr(payload, name) for payload in payloads) for payloads in levels}
+        assert len(values) == 1, name
+
+
+def test_counts_of_faults_are_measured_at_every_level(payloads_of):
+    """Zero is a number here, not what is said of nothing."""
+    for level in TELEMETRY:
+        for payload in payloads_of(level):
+            assert (payload.nan_grad_count, payload.inf_grad_count, payload.skipped_steps) == (0, 0, 0)
+
+
+def test_a_level_that_is_not_there_is_refused():
+    """In one sentence that names those that are."""
+    with pytest.raises(ConfigError, match="off, minimal, normal, debug"):
+        TrainingConfig(telemetry="loud")
