@@ -13,6 +13,7 @@ from esper_trainer.batch import Batch, prepare, targets
 from esper_trainer.buffer import Transitions
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributions import Legal, evaluate
+from esper_trainer.examination import Examination, examine
 from esper_trainer.layout import Layout
 from esper_trainer.measurements import measure
 from esper_trainer.optimiser import Optimiser
@@ -69,6 +70,20 @@ class PPO:
                 stopped = self._learn(part, totals, stopped, detailed)
             totals.epoch_ended(self._config.minibatches)
         return pack_row(measure(totals.read(), goals, self._layout, layers, level), level)
+
+    def examine(self, rollout: Transitions) -> Examination:
+        """Hold the policy as it is now against a rollout; changes nothing, costs about one epoch."""
+        with torch.no_grad():
+            goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
+            flat = prepare(rollout, goals, self._choices, self._layout).flat()
+        loss, evaluation = self.loss(flat)
+        gradients = torch.autograd.grad(loss, list(self._policy.parameters()))
+        return examine(evaluation, flat, gradients)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The names of the parameters whose gradients an examination gives."""
+        return self._optimiser.layers.names
 
     def loss(self, batch: Batch) -> tuple[Tensor, Evaluation]:
         """What a step descends, 0-d, and what it was made of; of a flat batch."""

@@ -1,12 +1,13 @@
 """The story of a training run, from the first event to the last: play, learn, tell."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from esper_schemas.events import RunFinished
+from esper_schemas.events import Event, RunFinished
 from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
@@ -14,6 +15,7 @@ from esper_trainer.device import Stopwatch, resolve_device
 from esper_trainer.emissions import EventSink, run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
 from esper_trainer.environment.morph import MorphEnvironment
+from esper_trainer.examination import Examination, examined_events, instability_reported
 from esper_trainer.interruption import Interrupted, Interruption
 from esper_trainer.layout import layout
 from esper_trainer.policy import Tamiyo
@@ -95,8 +97,9 @@ class Trainer:
             learning = Stopwatch(self._device)
             row = self._ppo.update(episode.rollout, self._level)
             learning.stop()
+            examined = self._ppo.examine(episode.rollout) if self._level >= TelemetryLevel.DEBUG else ()
             self._tell()
-            numbers = HostCopy((row, *story(episode)))
+            numbers = HostCopy((row, *story(episode), *examined))
             self._pending = _Pending(update, numbers, playing, learning)
             self._look_up()
 
@@ -112,11 +115,20 @@ class Trainer:
             return
         (update, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
-        told, payload = Story(*columns), unpack_row(row, self._level, self._host_fields(playing, learning))
+        told, examined = Story(*columns[: len(Story._fields)]), columns[len(Story._fields) :]
+        payload = unpack_row(row, self._level, self._host_fields(playing, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
+            self._emitter.emit(event)
+        for event in self._diagnoses(update, payload, examined):
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
         self._report(update, told, payload, playing.seconds + learning.seconds)
+
+    def _diagnoses(self, update: int, payload: PPOUpdatePayload, examined: list[Tensor]) -> Iterator[Event]:
+        """What is told beside the payload: faults at every level, the rest at DEBUG."""
+        yield from instability_reported(update, payload)
+        if examined:
+            yield from examined_events(update, self._ppo.layer_names, Examination(*examined))
 
     def _report(self, update: int, told: Story, payload: PPOUpdatePayload, seconds: float) -> None:
         report = UpdateReport(
