@@ -101,6 +101,24 @@ def test_only_debug_tells_of_layers_and_transitions(level, events_of):
     assert not [event for event in events_of(level) if isinstance(event, told)]
 
 
+def test_m3_gradients_that_are_not_finite_are_reported_even_when_telemetry_is_off():
+    """A value coefficient that no float32 can hold: the report says what the payload says."""
+    sink = Sink()
+    train(
+        TrainingConfig(
+            episodes=1, environments=2, threads=1, hidden_size=8, value_coefficient=1e300, telemetry="off"
+        ),
+        sink,
+    )
+    (payload,) = [event.payload for event in sink.events if isinstance(event, PPOUpdateCompleted)]
+    (report,) = [event for event in sink.events if isinstance(event, NumericalInstabilityReported)]
+
+    assert payload.skipped_steps == 4
+    assert (report.nan_count, report.inf_count) == (payload.nan_grad_count, payload.inf_grad_count)
+    assert report.nan_count + report.inf_count > 0
+    assert not math.isfinite(report.grad_norm_pre_clip)
+
+
 def test_debug_tells_the_gradient_of_every_layer(events_of):
     """By the names that torch gives the policy's parameters, once per update."""
     sampled = [event for event in events_of("debug") if isinstance(event, LayerGradientsSampled)]
