@@ -1,7 +1,7 @@
-"""How long a PPO update takes, beside the forward and backward pass of its LSTM alone.
+"""How long a PPO update takes at each telemetry level, beside its LSTM's forward and backward pass alone.
 
 The LSTM alone, run as often as the update runs it, is what no update of this policy can be faster than.
-Both are run in turn, so that what else the machine does hits both; minima and medians are printed.
+All are run in turn, so that what else the machine does hits both; minima and medians are printed.
 
     python benchmarks/ppo_update.py [--threads 1] [--minibatches 1] [--json]
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 
+from esper_schemas.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environment.morph import MorphEnvironment
 from esper_trainer.layout import layout
@@ -24,13 +25,16 @@ from esper_trainer.ppo import PPO
 from esper_trainer.rollout import Player
 
 CPU = torch.device("cpu")
+OTHERS = ("lstm", "update_minimal", "update_off")
 
 
 class Work(NamedTuple):
-    """The two things that are compared."""
+    """The things that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry."""
 
     lstm: Callable[[], object]
     update: Callable[[], object]
+    update_minimal: Callable[[], object]
+    update_off: Callable[[], object]
 
 
 def prepare(config: TrainingConfig) -> Work:
@@ -48,12 +52,17 @@ def prepare(config: TrainingConfig) -> Work:
             hidden, _ = policy.lstm(features)
             hidden.sum().backward()
 
-    return Work(lstm, lambda: ppo.update(episode.rollout))
+    return Work(
+        lstm,
+        lambda: ppo.update(episode.rollout),
+        lambda: ppo.update(episode.rollout, TelemetryLevel.MINIMAL),
+        lambda: ppo.update(episode.rollout, TelemetryLevel.OFF),
+    )
 
 
 def measure(work: Work, repeats: int) -> dict[str, list[float]]:
     """Milliseconds of each, in turn, after two rounds of warming up."""
-    times: dict[str, list[float]] = {"lstm": [], "update": []}
+    times: dict[str, list[float]] = {name: [] for name in work._fields}
     for round_ in range(repeats + 2):
         for name, function in work._asdict().items():
             began = time.perf_counter()
@@ -61,6 +70,11 @@ def measure(work: Work, repeats: int) -> dict[str, list[float]]:
             if round_ >= 2:
                 times[name].append((time.perf_counter() - began) * 1000.0)
     return times
+
+
+def _median_ratio(these: list[float], those: list[float]) -> float:
+    """Of ratios within one round each, so that what slows a whole round down cancels."""
+    return statistics.median(one / other for one, other in zip(these, those, strict=True))
 
 
 def main() -> None:
@@ -87,14 +101,14 @@ def main() -> None:
         **vars(arguments),
         **{f"{name}_min_ms": min(values) for name, values in times.items()},
         **{f"{name}_median_ms": statistics.median(values) for name, values in times.items()},
-        "ratio_of_minima": min(times["update"]) / min(times["lstm"]),
-        "ratio_of_medians": statistics.median(times["update"]) / statistics.median(times["lstm"]),
+        **{f"min_ratio_to_{name}": min(times["update"]) / min(times[name]) for name in OTHERS},
+        **{f"median_ratio_to_{name}": _median_ratio(times["update"], times[name]) for name in OTHERS},
     }
     if arguments.json:
         print(json.dumps(result, indent=2))
         return
     for name, value in result.items():
-        print(f"{name:<20} {value:.3f}" if isinstance(value, float) else f"{name:<20} {value}")
+        print(f"{name:<32} {value:.3f}" if isinstance(value, float) else f"{name:<32} {value}")
 
 
 if __name__ == "__main__":

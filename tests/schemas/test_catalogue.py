@@ -79,7 +79,8 @@ def test_tele_ids_of_the_four_records_are_on_their_fields():
 @pytest.mark.parametrize("field", CATALOGUE.values(), ids=lambda field: field.name)
 def test_what_cannot_be_left_out_is_measured_at_every_level(field):
     """A default of 0 or 1 must never stand for what was not measured; faults are always counted."""
-    always = field.default is not None or field.name in ("nan_grad_count", "inf_grad_count", "skipped_steps")
+    faults = ("nan_grad_count", "inf_grad_count", "skipped_steps", "grad_norm_pre_clip")
+    always = field.default is not None or field.name in faults
 
     assert always == (field.metric.level is TelemetryLevel.OFF)
 

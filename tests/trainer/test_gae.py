@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from esper_trainer.gae import advantages
+from esper_trainer.gae import advantages, td_errors
+
+
+def gae(rewards, values, alive, gamma, gae_lambda):
+    """Errors, then their sums."""
+    return advantages(td_errors(rewards, values, alive, gamma), alive, gamma, gae_lambda)
 
 
 def slow(rewards, values, alive, gamma, gae_lambda):
@@ -28,7 +33,7 @@ def test_three_steps_by_hand():
     """
     rewards, values = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[4.0], [2.0], [1.0]])
 
-    result = advantages(rewards, values, torch.ones(3, 1), 0.5, 0.5)
+    result = gae(rewards, values, torch.ones(3, 1), 0.5, 0.5)
 
     assert result.flatten().tolist() == [-1.6875, 1.25, 3.0]
 
@@ -41,7 +46,7 @@ def test_a_dead_environment_ends_its_episode_by_hand():
     rewards, values = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[4.0], [2.0], [1.0]])
     alive = torch.tensor([[1.0], [1.0], [0.0]])
 
-    assert advantages(rewards, values, alive, 0.5, 0.5).flatten().tolist() == [-2.0, 0.0, 0.0]
+    assert gae(rewards, values, alive, 0.5, 0.5).flatten().tolist() == [-2.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 64, 100])
@@ -51,7 +56,7 @@ def test_the_scan_equals_the_loop(steps):
     rewards, values = torch.randn(2, steps, 16, generator=generator)
     alive = (torch.rand(steps, 16, generator=generator) > 0.05).float().cumprod(0)
 
-    result = advantages(rewards, values, alive, 0.995, 0.97)
+    result = gae(rewards, values, alive, 0.995, 0.97)
 
     torch.testing.assert_close(
         result.double(), slow(rewards, values, alive, 0.995, 0.97), rtol=1e-5, atol=1e-5
@@ -63,6 +68,6 @@ def test_a_reward_that_is_not_a_number_stays_visible():
     rewards = torch.zeros(4, 2)
     rewards[2, 1] = torch.nan
 
-    result = advantages(rewards, torch.zeros(4, 2), torch.ones(4, 2), 0.9, 0.9)
+    result = gae(rewards, torch.zeros(4, 2), torch.ones(4, 2), 0.9, 0.9)
 
     assert result.isnan().tolist() == [[False, True]] * 3 + [[False, False]]

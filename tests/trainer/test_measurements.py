@@ -6,15 +6,26 @@ import pytest
 import torch
 
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
+from esper_schemas.metric import TelemetryLevel
 from esper_trainer.batch import Targets
 from esper_trainer.layout import layout
 from esper_trainer.measurements import measure
+from esper_trainer.memory import MemoryExtremes, MemorySums
+from esper_trainer.optimiser import Layers
 from esper_trainer.row import pack_row, unpack_row
-from esper_trainer.statistics import ABSENT
+from esper_trainer.statistics import ABSENT, DetailExtremes, DetailSums
 from esper_trainer.totals import RunningTotals
 
 CPU = torch.device("cpu")
 CONSTANTS = layout(CPU)
+NORMAL = TelemetryLevel.NORMAL
+LAYERS = Layers(
+    ("a", "b", "lstm.c"), torch.tensor([4.0, 4.0, 1.0]), torch.tensor([0.0, 0.0, 1.0]), exploding=5.0
+)
+"""Three parameters."""
+
+
+TD_ERRORS = torch.tensor([[1.0, -1.0, 2.0, -4.0]])
 
 
 def only(*values):
@@ -25,7 +36,7 @@ def only(*values):
 @pytest.fixture
 def totals():
     """Two evaluations of ten steps: the op head relevant in all, the slot head in four of them."""
-    totals = RunningTotals(CPU).read()
+    totals = RunningTotals(CPU, len(LAYERS.names)).read()
     sums = totals.sums._replace(
         relevant=only(20.0, 8.0),
         entropy=only(30.0, 4.0),
@@ -50,10 +61,23 @@ def totals():
         norm_before=torch.tensor(3.0),
         norm_after=torch.tensor(2.0),
         heads=only(1.0, 4.0),
+        value=torch.tensor(5.0),
+        layers=torch.tensor([0.0, 2 * 36.0, 2 * 9.0]),
         tried=torch.tensor(2.0),
         epochs=torch.tensor(2.0),
     )
-    return totals._replace(sums=sums, extremes=extremes, gradients=gradients)
+    memory = MemorySums(
+        *torch.tensor([4.0, 36.0, -8.0]), torch.tensor([4.0, 12.0, 16.0, 0.0]), torch.tensor(16.0)
+    )
+    return totals._replace(
+        sums=sums,
+        extremes=extremes,
+        gradients=gradients,
+        detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0), memory),
+        detail_extremes=DetailExtremes(
+            torch.tensor(-0.5), MemoryExtremes(torch.tensor(0.9), torch.tensor(3.0))
+        ),
+    )
 
 
 @pytest.fixture
@@ -61,13 +85,13 @@ def critic():
     """Four steps; returns 1, 2, 3, 4 and values that are 0.5 too low or too high."""
     returns = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     advantages = torch.tensor([[0.5, -0.5, 0.5, -0.5]])
-    return Targets(advantages, returns, returns - advantages, torch.ones(1, 4))
+    return Targets(advantages, returns, returns - advantages, torch.ones(1, 4), TD_ERRORS)
 
 
 @pytest.fixture
 def payload(totals, critic):
     """What they make together."""
-    return unpack_row(pack_row(measure(totals, critic, CONSTANTS)), {})
+    return unpack_row(pack_row(measure(totals, critic, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {})
 
 
 def test_losses(payload):
@@ -137,11 +161,50 @@ def test_the_critic_explains_what_it_does_not_miss(payload):
     assert payload.value_mean == pytest.approx(2.5)
 
 
+def test_the_joint_ratio_spreads(payload):
+    """Over twenty steps, ratio less 1: mean 10 / 20, mean square 25 / 20; sqrt(1.25 - 0.25) = 1."""
+    assert payload.joint_ratio_mean == pytest.approx(1.5)
+    assert payload.joint_ratio_std == pytest.approx(1.0)
+    assert payload.log_prob_max == -0.5
+
+
+def test_l3_the_memory(payload):
+    """Sixteen units: sqrt(4 / 16), sqrt(36 / 16), -8 / 16; gates 4, 12 and 0 of 16."""
+    assert payload.lstm_hidden_rms == pytest.approx(0.5)
+    assert payload.lstm_cell_rms == pytest.approx(1.5)
+    assert payload.lstm_cell_mean == pytest.approx(-0.5)
+    assert (payload.lstm_hidden_max, payload.lstm_cell_max) == pytest.approx((0.9, 3.0))
+    assert payload.lstm_input_gate_saturation == pytest.approx(0.25)
+    assert payload.lstm_forget_gate_saturation == pytest.approx(0.75)
+    assert payload.lstm_output_gate_saturation == 0.0
+
+
+def test_layers_that_do_not_learn_or_explode(payload):
+    """Norms 0, sqrt(72 / 2) = 6 and sqrt(18 / 2) = 3, of which one is dead and one is above 5."""
+    assert payload.dead_layers == 1
+    assert payload.exploding_layers == 1
+    assert payload.lstm_grad_norm == pytest.approx(3.0)
+    assert payload.value_grad_norm == pytest.approx(2.5)
+
+
+def test_the_spread_of_the_heads_gradients(payload):
+    """Norms 0.5, 2 and six zeros: mean 2.5 / 8, mean square 4.25 / 8."""
+    mean, square = 2.5 / 8, 4.25 / 8
+
+    assert payload.gradient_cv == pytest.approx(math.sqrt(square - mean**2) / mean)
+
+
+def test_a_head_learns_where_it_has_a_choice(payload):
+    """Ten of twenty steps; never."""
+    assert payload.head_op_learnable_fraction == pytest.approx(0.5)
+    assert payload.head_slot_learnable_fraction == 0.0
+
+
 def test_constant_returns_leave_nothing_to_explain(totals, critic):
     """1 - 0 / 0 is not measured, not infinite."""
     constant = critic._replace(returns=torch.ones(1, 4))
 
-    payload = unpack_row(pack_row(measure(totals, constant, CONSTANTS)), {})
+    payload = unpack_row(pack_row(measure(totals, constant, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {})
 
     assert payload.explained_variance is None
     assert payload.return_std == 0.0
@@ -160,7 +223,13 @@ def test_an_update_of_nothing_measures_nothing(critic):
     """If every environment was dead from the beginning, say."""
     dead = critic._replace(alive=torch.zeros(1, 4))
 
-    payload = unpack_row(pack_row(measure(RunningTotals(CPU).read(), dead, CONSTANTS)), {})
+    payload = unpack_row(
+        pack_row(
+            measure(RunningTotals(CPU, len(LAYERS.names)).read(), dead, CONSTANTS, LAYERS, NORMAL), NORMAL
+        ),
+        NORMAL,
+        {},
+    )
 
     assert payload.kl_divergence is None
     assert payload.entropy is None

@@ -9,6 +9,7 @@ import torch
 from torch.distributions import Categorical
 
 from esper_schemas.heads import CAUSAL, ENTROPY_COEFFICIENT_MULTIPLIERS, HEAD_SIZES, HEADS, Op
+from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.batch import prepare, targets
 from esper_trainer.config import TrainingConfig
@@ -19,9 +20,10 @@ from esper_trainer.layout import OP, layout
 from esper_trainer.policy import Tamiyo
 from esper_trainer.ppo import PPO
 from esper_trainer.rollout import Player
-from esper_trainer.row import HOST_FIELDS, ROW_FIELDS, unpack_row
+from esper_trainer.row import HOST_FIELDS, SCHEMAS, unpack_row
 
 CPU = torch.device("cpu")
+NORMAL = TelemetryLevel.NORMAL
 CONSTANTS = layout(CPU)
 CHOICES = head_choices(CPU)
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24)
@@ -63,7 +65,7 @@ def ppo_of(policy, **settings):
 
 def update(policy, rollout, **settings):
     """One update; what it measured."""
-    return unpack_row(ppo_of(policy, **settings).update(rollout), {})
+    return unpack_row(ppo_of(policy, **settings).update(rollout), NORMAL, {})
 
 
 def weights(policy):
@@ -178,7 +180,7 @@ def test_what_is_rewarded_becomes_more_probable(policy, rollout):
 def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     """A field that no update ever writes has no business in the contract."""
     ppo = ppo_of(policy)
-    payloads = [unpack_row(ppo.update(rollout), dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)]
+    payloads = [unpack_row(ppo.update(rollout), NORMAL, dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)]
     unwritten = PPOUpdatePayload()
     same = [
         name
@@ -187,7 +189,7 @@ def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     ]
 
     assert same == []
-    assert all(math.isfinite(getattr(payloads[0], name)) for name in ROW_FIELDS)
+    assert all(math.isfinite(getattr(payloads[0], name)) for name in SCHEMAS[NORMAL].names)
 
 
 class TestTargetKL:

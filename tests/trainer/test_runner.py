@@ -65,7 +65,7 @@ def without_time(event):
     if isinstance(event, RolloutCompleted):
         return msgspec.structs.replace(event, steps_per_second=0.0, duration_ms=0.0)
     if isinstance(event, PPOUpdateCompleted):
-        payload = msgspec.structs.replace(event.payload, update_time_ms=None)
+        payload = msgspec.structs.replace(event.payload, update_time_ms=None, rollout_time_ms=None)
         return msgspec.structs.replace(event, payload=payload)
     return VitalsSampled() if isinstance(event, VitalsSampled) else event
 

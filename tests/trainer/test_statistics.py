@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from esper_trainer.batch import Batch
+from esper_trainer.policy import Memory
 from esper_trainer.statistics import ABSENT, Evaluation, extremes, kl_divergence, sums
 
 LN2 = math.log(2.0)
@@ -43,6 +44,7 @@ def evaluation():
         ratios=log_ratios.exp(),
         surrogate=torch.ones(3, 3),
         errors=torch.tensor([4.0, 16.0, 100.0]),
+        memory=Memory(*torch.zeros(4, 1, 1)),
     )
 
 

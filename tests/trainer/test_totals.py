@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from esper_trainer.memory import MemoryExtremes, MemorySums
 from esper_trainer.optimiser import GradientStatistics
-from esper_trainer.statistics import Extremes, Sums
+from esper_trainer.statistics import DetailExtremes, DetailSums, Extremes, Sums
 from esper_trainer.totals import RunningTotals
 
 GOES_ON, STOPPED = torch.tensor(False), torch.tensor(True)
@@ -13,7 +14,7 @@ GOES_ON, STOPPED = torch.tensor(False), torch.tensor(True)
 @pytest.fixture
 def totals():
     """Of nothing yet."""
-    return RunningTotals(torch.device("cpu"))
+    return RunningTotals(torch.device("cpu"), 3)
 
 
 def evaluation(value):
@@ -22,22 +23,34 @@ def evaluation(value):
     return Sums(*(heads,) * 8, scalar, scalar), Extremes(heads, heads, scalar, scalar, scalar)
 
 
+def details(value):
+    """The same of what only NORMAL telemetry needs."""
+    scalar = torch.tensor(value)
+    memory = MemorySums(scalar, scalar, scalar, scalar.repeat(4), scalar)
+    return DetailSums(scalar, scalar, memory), DetailExtremes(scalar, MemoryExtremes(scalar, scalar))
+
+
 def step(norm, skipped=0.0):
     """An optimiser step."""
     scalar, zero = torch.tensor(norm), torch.tensor(0)
-    return GradientStatistics(scalar, scalar, zero, zero, torch.tensor(skipped), scalar.repeat(8))
+    heads, layers = scalar.repeat(8), scalar.repeat(3)
+    return GradientStatistics(scalar, scalar, zero, zero, torch.tensor(skipped), heads, scalar, layers)
 
 
-def as_lists(totals):
+def as_text(totals):
     """All numbers."""
-    return [[column.tolist() for column in part] for part in totals.read()]
+    return str(totals.read())
 
 
 def test_sums_are_added_and_extremes_kept(totals):
     """2 + 1 = 3; max(2, 1) = 2."""
     for value in (2.0, 1.0):
         totals.evaluated(*evaluation(value), GOES_ON)
+        totals.detailed(*details(value), GOES_ON)
 
+    assert totals.read().detail_sums.memory.saturated.tolist() == [3.0] * 4
+    assert totals.read().detail_sums.joint_excess_square.item() == 3.0
+    assert totals.read().detail_extremes.memory.cell.item() == 2.0
     assert totals.read().sums.entropy.tolist() == [3.0] * 8
     assert totals.read().sums.steps.item() == 3.0
     assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
@@ -46,12 +59,13 @@ def test_sums_are_added_and_extremes_kept(totals):
 def test_what_follows_a_stop_leaves_no_trace(totals):
     """Not even if it is not a number."""
     totals.evaluated(*evaluation(2.0), GOES_ON)
-    before = as_lists(totals)
+    before = as_text(totals)
 
     totals.evaluated(*evaluation(torch.nan), STOPPED)
+    totals.detailed(*details(torch.nan), STOPPED)
     totals.stepped(step(torch.nan), STOPPED)
 
-    assert as_lists(totals) == before
+    assert as_text(totals) == before
 
 
 def test_what_is_not_a_number_stays(totals):
@@ -76,6 +90,8 @@ def test_gradient_norms_before_clipping_keep_the_largest(totals):
     assert gradients.norm_before.item() == 3.0
     assert gradients.norm_after.item() == 4.0
     assert gradients.heads.tolist() == [4.0] * 8
+    assert gradients.value.item() == 4.0
+    assert gradients.layers.tolist() == [4.0] * 3
     assert gradients.tried.item() == 2.0
 
 

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from esper_schemas.metric import TelemetryLevel
 from esper_trainer.batch import Moments
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environment.legality import head_choices
@@ -68,7 +69,7 @@ def critic_gradient(policy, scale, kind):
         environments=4, hidden_size=16, value_normalisation=kind, epochs=1, value_clip=0.0
     )
     row = PPO(policy, layout(CPU), head_choices(CPU), config).update(rollout)
-    return unpack_row(row, {}).grad_norm_pre_clip
+    return unpack_row(row, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
 
 
 def test_large_returns_no_longer_drown_the_policy(policy):
@@ -100,7 +101,7 @@ def test_an_update_with_either_option_learns_and_reads_nothing(setting, no_host_
     ppo = PPO(policy, layout(CPU), head_choices(CPU), config)
     with no_host_reads():
         row = ppo.update(player.play(lambda: None).rollout)
-    payload = unpack_row(row, {})
+    payload = unpack_row(row, TelemetryLevel.NORMAL, {})
 
     assert not torch.equal(before, policy.output.weight)
     assert payload.skipped_steps == 0

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from esper_trainer.buffer import Transitions
 from esper_trainer.distributions import legal, legal_choices
-from esper_trainer.gae import advantages
+from esper_trainer.gae import advantages, td_errors
 from esper_trainer.layout import OP, Layout
 
 SMALLEST_DEVIATION = 1e-8
@@ -64,19 +64,24 @@ class Moments(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the critic said and should have said, [T, B] each; advantages are not normalised."""
+    """What the critic said and should have said, [T, B] each; advantages are not normalised.
+
+    td_errors are the one-step errors that the advantages are made of.
+    """
 
     advantages: Tensor
     returns: Tensor
     values: Tensor
     alive: Tensor
+    td_errors: Tensor
 
 
 def targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
     """Advantages, and with them returns, of a rollout."""
     alive = rollout.alive.float()
-    raw = advantages(rollout.rewards, rollout.values, alive, gamma, gae_lambda)
-    return Targets(raw, raw + rollout.values, rollout.values, alive)
+    deltas = td_errors(rollout.rewards, rollout.values, alive, gamma)
+    raw = advantages(deltas, alive, gamma, gae_lambda)
+    return Targets(raw, raw + rollout.values, rollout.values, alive, deltas)
 
 
 def moments(values: Tensor, weights: Tensor) -> Moments:

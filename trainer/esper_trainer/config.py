@@ -3,9 +3,11 @@
 import os
 from dataclasses import dataclass
 
+from esper_schemas.metric import TelemetryLevel
 from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, PRESETS, Preset
 
 DEVICES = ("cpu", "cuda")
+TELEMETRY = tuple(level.name.lower() for level in TelemetryLevel)
 
 SCHEDULES = ("constant", "linear", "cosine")
 VALUE_NORMALISATIONS = ("none", "popart")
@@ -41,6 +43,10 @@ class TrainingConfig:
     threads: int = 0
     """Threads for torch on the CPU; 0 takes `OMP_NUM_THREADS`, or else up to two, and leaves one core
     to the aggregator and the screen, whose competition would stall torch's threads."""
+
+    telemetry: str = "normal"
+    """How much every update measures and tells: off, minimal, normal or debug. NaN and infinite gradients
+    are counted at every level."""
 
     hidden_size: int = 128
     """Width of the policy's features and of its LSTM."""
@@ -120,6 +126,7 @@ class TrainingConfig:
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1")
         _require(0 <= self.seed < 2**31, "seed", "between 0 and 2147483647")
         _require(self.preset in PRESETS, "preset", "one of " + ", ".join(PRESETS))
+        _require(self.telemetry in TELEMETRY, "telemetry", "one of " + ", ".join(TELEMETRY))
         _require(self.device.split(":")[0] in DEVICES, "device", "cpu, cuda or cuda:<index>")
         for name, choices in (
             ("learning_rate_schedule", SCHEDULES),

@@ -4,18 +4,27 @@ import torch
 from torch import Tensor
 
 
-def advantages(rewards: Tensor, values: Tensor, alive: Tensor, gamma: float, gae_lambda: float) -> Tensor:
-    """The advantage of every step of episodes that end with the last one; all tensors [T, N].
+def td_errors(rewards: Tensor, values: Tensor, alive: Tensor, gamma: float) -> Tensor:
+    """The one-step error of every step of episodes that end with the last one; all tensors [T, N].
 
     alive: 1 where a step counts. What follows the last step, or the last one alive, is worth 0.
 
         delta_t = r_t + gamma * V_{t+1} - V_t
-        A_t = delta_t + gamma * lambda * A_{t+1}
     """
-    goes_on = torch.cat((alive[1:], torch.zeros_like(alive[:1])))
-    next_values = torch.cat((values[1:], torch.zeros_like(values[:1]))) * goes_on
-    deltas = (rewards + gamma * next_values - values) * alive
-    return _scan(deltas, gamma * gae_lambda * goes_on)
+    next_values = torch.cat((values[1:], torch.zeros_like(values[:1]))) * _goes_on(alive)
+    return (rewards + gamma * next_values - values) * alive
+
+
+def advantages(deltas: Tensor, alive: Tensor, gamma: float, gae_lambda: float) -> Tensor:
+    """The advantage of every step, from the one-step errors.
+
+    A_t = delta_t + gamma * lambda * A_{t+1}
+    """
+    return _scan(deltas, gamma * gae_lambda * _goes_on(alive))
+
+
+def _goes_on(alive: Tensor) -> Tensor:
+    return torch.cat((alive[1:], torch.zeros_like(alive[:1])))
 
 
 def _scan(terms: Tensor, factors: Tensor) -> Tensor:

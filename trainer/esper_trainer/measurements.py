@@ -5,20 +5,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from esper_trainer.batch import Targets, moments
+from esper_schemas.metric import TelemetryLevel
+from esper_schemas.metrics import DEAD_GRADIENT_RMS
+from esper_trainer.batch import Targets
+from esper_trainer.critic import critic_details, explained_variance, shape
 from esper_trainer.layout import Layout
+from esper_trainer.measurement import Measurement, always, average
+from esper_trainer.memory import GATES, MemoryExtremes, MemorySums
+from esper_trainer.optimiser import Layers
 from esper_trainer.statistics import ABSENT, Extremes, Sums, kl_divergence
 from esper_trainer.totals import GradientTotals, Totals
-
-SMALLEST_VARIANCE = 1e-8
-"""Returns that vary less than this leave nothing to explain."""
-
-
-class Measurement(NamedTuple):
-    """A value, 0-d or [8], and whether it was measured (bool, same shape)."""
-
-    value: Tensor
-    measured: Tensor
 
 
 class Measurements(NamedTuple):
@@ -28,44 +24,41 @@ class Measurements(NamedTuple):
     families: dict[str, Measurement]
 
 
-def measure(totals: Totals, targets: Targets, layout: Layout) -> Measurements:
-    """Everything that an update knows about itself."""
-    fields = {
-        **_losses(totals.sums),
-        **_entropies(totals.sums, layout),
-        **_trust_region(totals.sums),
-        **_joint_extremes(totals.extremes),
-        **_critic(targets),
-        **_gradients(totals.gradients),
-    }
-    families = {**_head_means(totals.sums), **_head_ratios(totals)}
-    families["grad_norm"] = _mean(totals.gradients.heads, totals.gradients.tried)
+def measure(
+    totals: Totals, targets: Targets, layout: Layout, layers: Layers, level: TelemetryLevel
+) -> Measurements:
+    """Everything that an update knows about itself at a level; what a lower level measures is part of it."""
+    fields = {**_losses(totals.sums), **_joint_extremes(totals.extremes), **_gradients(totals.gradients)}
+    families = _head_ratios(totals)
+    if level >= TelemetryLevel.MINIMAL:
+        rollout = shape(targets)
+        fields |= {**_entropies(totals.sums, layout), **_trust_region(totals.sums)}
+        fields["explained_variance"] = explained_variance(rollout)
+    if level >= TelemetryLevel.NORMAL:
+        fields |= {
+            **critic_details(rollout),
+            **_details(totals),
+            **_layer_gradients(totals.gradients, layers),
+        }
+        families |= _head_means(totals.sums)
+        families["grad_norm"] = average(totals.gradients.heads, totals.gradients.tried)
     return Measurements(fields, families)
-
-
-def _always(value: Tensor) -> Measurement:
-    return Measurement(value, torch.ones_like(value, dtype=torch.bool))
-
-
-def _mean(total: Tensor, count: Tensor) -> Measurement:
-    """A total over a count; not measured where nothing was counted."""
-    return Measurement(total / count.clamp_min(1.0), (count > 0).expand_as(total))
 
 
 def _losses(sums: Sums) -> dict[str, Measurement]:
     return {
-        "policy_loss": _always(-_mean(sums.surrogate, sums.relevant).value.sum()),
-        "value_loss": _always(0.5 * _mean(sums.errors, sums.steps).value),
+        "policy_loss": always(-average(sums.surrogate, sums.relevant).value.sum()),
+        "value_loss": always(0.5 * average(sums.errors, sums.steps).value),
     }
 
 
 def _entropies(sums: Sums, layout: Layout) -> dict[str, Measurement]:
     """Over the heads that were measured; the others add 0."""
-    entropies, measured = _mean(sums.entropy, sums.relevant)
+    entropies, measured = average(sums.entropy, sums.relevant)
     shares = (entropies / layout.max_entropies).sum()
     return {
         "entropy": Measurement(entropies.sum(), measured.any()),
-        "entropy_normalized": _mean(shares, measured.sum()),
+        "entropy_normalized": average(shares, measured.sum()),
     }
 
 
@@ -74,18 +67,45 @@ def _trust_region(sums: Sums) -> dict[str, Measurement]:
     risen, fallen = sums.risen.sum(), sums.fallen.sum()
     return {
         "kl_divergence": Measurement(kl_divergence(sums), choices > 0),
-        "clip_fraction": _mean(risen + fallen, choices),
-        "clip_fraction_positive": _mean(risen, choices),
-        "clip_fraction_negative": _mean(fallen, choices),
+        "clip_fraction": average(risen + fallen, choices),
+        "clip_fraction_positive": average(risen, choices),
+        "clip_fraction_negative": average(fallen, choices),
     }
 
 
 def _joint_extremes(extremes: Extremes) -> dict[str, Measurement]:
     seen = _seen(extremes.joint_log_ratio)
     return {
-        "joint_ratio_max": _always(_ratio(extremes.joint_log_ratio, seen)),
-        "joint_ratio_min": _always(_ratio(-extremes.negative_joint_log_ratio, seen)),
+        "joint_ratio_max": always(_ratio(extremes.joint_log_ratio, seen)),
+        "joint_ratio_min": always(_ratio(-extremes.negative_joint_log_ratio, seen)),
         "log_prob_min": Measurement(-extremes.negative_log_prob, seen),
+    }
+
+
+def _details(totals: Totals) -> dict[str, Measurement]:
+    """How the joint ratio spreads, and the LSTM."""
+    sums, extremes, steps = totals.detail_sums, totals.detail_extremes, totals.sums.steps
+    excess, square = average(sums.joint_excess, steps), average(sums.joint_excess_square, steps)
+    variance = (square.value - excess.value.square()).clamp_min(0.0)
+    return {
+        "joint_ratio_mean": Measurement(1.0 + excess.value, excess.measured),
+        "joint_ratio_std": Measurement(variance.sqrt(), excess.measured),
+        "log_prob_max": Measurement(extremes.log_prob, _seen(extremes.log_prob)),
+        **_memory(sums.memory, extremes.memory),
+    }
+
+
+def _memory(sums: MemorySums, extremes: MemoryExtremes) -> dict[str, Measurement]:
+    hidden, cell = average(sums.hidden_square, sums.units), average(sums.cell_square, sums.units)
+    saturated, measured = average(sums.saturated, sums.units)
+    gates = zip(GATES, saturated, measured, strict=True)
+    return {
+        "lstm_hidden_rms": Measurement(hidden.value.sqrt(), hidden.measured),
+        "lstm_hidden_max": Measurement(extremes.hidden, hidden.measured),
+        "lstm_cell_rms": Measurement(cell.value.sqrt(), cell.measured),
+        "lstm_cell_max": Measurement(extremes.cell, cell.measured),
+        "lstm_cell_mean": average(sums.cell, sums.units),
+        **{f"lstm_{gate}_gate_saturation": Measurement(*share) for gate, *share in gates if gate != "cell"},
     }
 
 
@@ -99,50 +119,51 @@ def _ratio(log_ratio: Tensor, seen: Tensor) -> Tensor:
     return torch.where(seen, log_ratio, 0.0).exp()
 
 
-def _critic(targets: Targets) -> dict[str, Measurement]:
-    """What the critic had to explain, and how much of it it did."""
-    advantages, returns, values = (
-        moments(column, targets.alive) for column in (targets.advantages, targets.returns, targets.values)
-    )
-    variance = returns.std.square()
-    unexplained = advantages.std.square() / variance.clamp_min(SMALLEST_VARIANCE)
+def _gradients(gradients: GradientTotals) -> dict[str, Measurement]:
     return {
-        "explained_variance": Measurement(1.0 - unexplained, (variance < SMALLEST_VARIANCE).logical_not()),
-        "advantage_mean": _always(advantages.mean),
-        "advantage_std": _always(advantages.std),
-        "return_mean": _always(returns.mean),
-        "return_std": _always(returns.std),
-        "value_mean": _always(values.mean),
-        "value_std": _always(values.std),
+        "grad_norm": average(gradients.norm_after, gradients.tried),
+        "grad_norm_pre_clip": Measurement(gradients.norm_before, gradients.tried > 0),
+        "nan_grad_count": always(gradients.nan),
+        "inf_grad_count": always(gradients.inf),
+        "skipped_steps": always(gradients.skipped),
+        "epochs_completed": always(gradients.epochs),
     }
 
 
-def _gradients(gradients: GradientTotals) -> dict[str, Measurement]:
+def _layer_gradients(gradients: GradientTotals, layers: Layers) -> dict[str, Measurement]:
+    """Which parts of the network learn, and which explode."""
+    squares, measured = average(gradients.layers, gradients.tried)
+    tried = measured.any()
+    dead = (squares / layers.sizes).sqrt() < DEAD_GRADIENT_RMS
+    heads = average(gradients.heads, gradients.tried).value
+    mean = heads.mean()
     return {
-        "grad_norm": _mean(gradients.norm_after, gradients.tried),
-        "grad_norm_pre_clip": Measurement(gradients.norm_before, gradients.tried > 0),
-        "nan_grad_count": _always(gradients.nan),
-        "inf_grad_count": _always(gradients.inf),
-        "skipped_steps": _always(gradients.skipped),
-        "epochs_completed": _always(gradients.epochs),
+        "dead_layers": Measurement(dead.sum(), tried),
+        "exploding_layers": Measurement((squares.sqrt() > layers.exploding).sum(), tried),
+        "lstm_grad_norm": Measurement((squares * layers.lstm).sum().sqrt(), tried),
+        "value_grad_norm": average(gradients.value, gradients.tried),
+        "gradient_cv": Measurement(heads.std(correction=0) / mean, tried.logical_and(mean != 0)),
     }
 
 
 def _head_means(sums: Sums) -> dict[str, Measurement]:
     return {
-        "entropy": _mean(sums.entropy, sums.relevant),
-        "entropy_legal": _mean(sums.entropy_legal, sums.free),
+        "entropy": average(sums.entropy, sums.relevant),
+        "entropy_legal": average(sums.entropy_legal, sums.free),
         "relevance": Measurement(
             sums.relevant / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.relevant)
         ),
-        "kl_divergence": _mean(sums.kl, sums.relevant),
-        "clip_fraction": _mean(sums.risen + sums.fallen, sums.relevant),
+        "learnable_fraction": Measurement(
+            sums.free / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.free)
+        ),
+        "kl_divergence": average(sums.kl, sums.relevant),
+        "clip_fraction": average(sums.risen + sums.fallen, sums.relevant),
     }
 
 
 def _head_ratios(totals: Totals) -> dict[str, Measurement]:
     extremes, seen = totals.extremes, totals.sums.relevant > 0
     return {
-        "ratio_max": _always(_ratio(extremes.log_ratio, seen)),
-        "ratio_min": _always(_ratio(-extremes.negative_log_ratio, seen)),
+        "ratio_max": always(_ratio(extremes.log_ratio, seen)),
+        "ratio_min": always(_ratio(-extremes.negative_log_ratio, seen)),
     }

@@ -5,17 +5,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from esper_trainer.layout import Layout
+from esper_schemas.metrics import EXPLODING_GRADIENT_FACTOR
+from esper_trainer.layout import HEAD_COUNT, VALUE_ROW, Layout
 from esper_trainer.policy import Tamiyo
 
 CLIP_EPSILON = 1e-6
 
 
 class GradientStatistics(NamedTuple):
-    """What one optimiser step measured, 0-d but `heads` [8].
+    """What one optimiser step measured, 0-d but `heads` [8] and `layers` [P].
 
     norm_before and norm_after clipping; nan and inf: counts of such entries; skipped: 1 where loss or
-    gradient was not finite; heads: norms of the rows of each head in the output layer, before clipping.
+    gradient was not finite; heads, value: norms of the rows of each head and of the value in the output
+    layer, layers: squared norm of each parameter, all before clipping, and 0 if they were not asked for.
     """
 
     norm_before: Tensor
@@ -24,6 +26,21 @@ class GradientStatistics(NamedTuple):
     inf: Tensor
     skipped: Tensor
     heads: Tensor
+    value: Tensor
+    layers: Tensor
+
+
+class Layers(NamedTuple):
+    """The policy's P parameters as telemetry needs them.
+
+    names; sizes: number of entries [P]; lstm: 1 for the LSTM's [P]; exploding: the norm beyond which one
+    parameter's gradient is exploding.
+    """
+
+    names: tuple[str, ...]
+    sizes: Tensor
+    lstm: Tensor
+    exploding: float
 
 
 class Optimiser:
@@ -46,13 +63,23 @@ class Optimiser:
         rate = learning_rate if on_host else torch.tensor(learning_rate, device=self._gradient.device)
         self._adam = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
         self._skip = torch.zeros((), device=self._gradient.device)
+        self._gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        self.layers = _layers(policy, max_norm, self._skip)
+        self._nothing = (
+            self._skip.new_zeros(HEAD_COUNT),
+            torch.zeros_like(self._skip),
+            torch.zeros_like(self.layers.sizes),
+        )
         self._adam.found_inf = self._skip  # type: ignore[attr-defined]
 
-    def step(self, loss: Tensor, stopped: Tensor) -> GradientStatistics:
-        """Descend, unless `stopped` (bool, 0-d) or something is not finite."""
+    def step(self, loss: Tensor, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
+        """Descend, unless `stopped` (bool, 0-d) or something is not finite.
+
+        Norms of parts of the network are measured only if the step is to be `detailed`.
+        """
         self._gradient.zero_()
         torch.autograd.backward(loss)
-        statistics = self._clip(loss.detach())
+        statistics = self._clip(loss.detach(), detailed)
         self._skip.copy_(stopped.logical_or(statistics.skipped > 0))
         self._adam.step()
         return statistics
@@ -82,20 +109,33 @@ class Optimiser:
             self._adam.state[parameter][quantity] = own.copy_(value)
 
     @torch.no_grad()
-    def _clip(self, loss: Tensor) -> GradientStatistics:
+    def _clip(self, loss: Tensor, detailed: bool) -> GradientStatistics:
         norm = torch.linalg.vector_norm(self._gradient)
-        heads = self._head_norms()
+        parts = self._parts() if detailed else self._nothing
         finite = norm.isfinite().logical_and(loss.isfinite())
         nan, inf = self._gradient.isnan().sum(), self._gradient.isinf().sum()
         scale = (self._max_norm / (norm + CLIP_EPSILON)).clamp_max(1.0)
         self._gradient.mul_(scale)
-        return GradientStatistics(norm, norm * scale, nan, inf, 1.0 - finite.float(), heads)
+        return GradientStatistics(norm, norm * scale, nan, inf, 1.0 - finite.float(), *parts)
 
-    def _head_norms(self) -> Tensor:
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """`heads`, `value` and `layers` of the statistics."""
         weight, bias = self._output.weight.grad, self._output.bias.grad
         assert weight is not None
         assert bias is not None
-        return (self._membership @ (weight.square().sum(1) + bias.square())).sqrt()
+        rows = weight.square().sum(1) + bias.square()
+        layers = torch.stack(torch._foreach_norm(self._gradients)).square()
+        return (self._membership @ rows).sqrt(), rows[VALUE_ROW].sqrt(), layers
+
+
+def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> Layers:
+    names = tuple(name for name, _ in policy.named_parameters())
+    return Layers(
+        names,
+        sizes=like.new_tensor([parameter.numel() for parameter in policy.parameters()]),
+        lstm=like.new_tensor([name.startswith("lstm.") for name in names]),
+        exploding=EXPLODING_GRADIENT_FACTOR * max_norm,
+    )
 
 
 def _flat_gradient(parameters: list[torch.nn.Parameter]) -> Tensor:

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 
 from esper_bus import layout
 from esper_bus.keys import ClientKeys, load_client_keys
-from esper_trainer.config import PRECISIONS, SCHEDULES, VALUE_NORMALISATIONS, Setting, TrainingConfig
+from esper_trainer.config import (
+    PRECISIONS,
+    SCHEDULES,
+    TELEMETRY,
+    VALUE_NORMALISATIONS,
+    Setting,
+    TrainingConfig,
+)
 from esper_trainer.environment.presets import PRESETS
 
 _DEFAULTS = TrainingConfig()
@@ -40,6 +47,9 @@ _OPTIONS = (
         "value_normalisation",
         "scale of what the critic learns",
         VALUE_NORMALISATIONS,
+    ),
+    _Option(
+        "--telemetry", "telemetry", "how much is measured; NaN and Inf are counted even when off", TELEMETRY
     ),
     _Option("--precision", "precision", "of the policy's matrix products", PRECISIONS),
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),

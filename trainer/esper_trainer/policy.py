@@ -14,15 +14,25 @@ POLICY_GAIN = 0.01
 """A fresh policy is close to uniform over the legal choices."""
 
 
+class Memory(NamedTuple):
+    """The LSTM's last step, [B, H] each: features and hidden state that it was fed, and its states."""
+
+    features: Tensor
+    before: Tensor
+    hidden: Tensor
+    cell: Tensor
+
+
 class Output(NamedTuple):
     """What the policy says about a sequence; T steps of B environments are N = T * B, time-major.
 
-    logits [41, N]; values [N]; state after the last step.
+    logits [41, N]; values [N]; state and memory after the last step.
     """
 
     logits: Tensor
     values: Tensor
     state: State
+    memory: Memory
 
 
 class Tamiyo(nn.Module):
@@ -60,11 +70,15 @@ class Tamiyo(nn.Module):
             return self._forward(observations, state)
 
     def _forward(self, observations: Tensor, state: State | None) -> Output:
-        hidden, state = self.lstm(self.features(observations), state)
+        features = self.features(observations)
+        before = (state or self.initial_state(observations.shape[1]))[0]
+        hidden, state = self.lstm(features, state)
+        before = hidden[-2] if len(hidden) > 1 else before[0]
+        memory = Memory(*(part.float() for part in (features[-1], before, state[0][0], state[1][0])))
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
         rows = rows.float()
         values = torch.addcmul(self.value_mean, rows[VALUE_ROW], self.value_std)
-        return Output(rows[:LOGIT_COUNT], values, state)
+        return Output(rows[:LOGIT_COUNT], values, state, memory)
 
     def initial_state(self, environments: int) -> State:
         """The state at the start of an episode."""

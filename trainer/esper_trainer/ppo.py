@@ -8,18 +8,27 @@ loop that breaks on the host.
 import torch
 from torch import Tensor
 
+from esper_schemas.metric import TelemetryLevel
 from esper_trainer.batch import Batch, moments, prepare, targets
 from esper_trainer.buffer import Transitions
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributions import Legal, evaluate
+from esper_trainer.examination import Examination, examine
 from esper_trainer.layout import Layout
 from esper_trainer.measurements import measure
 from esper_trainer.optimiser import Optimiser
-from esper_trainer.policy import Tamiyo
+from esper_trainer.policy import Memory, Tamiyo
 from esper_trainer.row import pack_row
 from esper_trainer.schedule import Rates
 from esper_trainer.seeds import derived_seed
-from esper_trainer.statistics import Evaluation, extremes, kl_divergence, sums
+from esper_trainer.statistics import (
+    Evaluation,
+    detail_extremes,
+    detail_sums,
+    extremes,
+    kl_divergence,
+    sums,
+)
 from esper_trainer.surrogate import (
     clipped_surrogate,
     entropy_bonus,
@@ -56,19 +65,35 @@ class PPO:
         self.optimiser.set_learning_rate(rates.learning_rate)
         self._entropy_coefficient.fill_(rates.entropy_coefficient)
 
-    def update(self, rollout: Transitions) -> Tensor:
-        """Learn from a rollout; returns the packed telemetry row, on the device."""
+    def update(self, rollout: Transitions, level: TelemetryLevel = TelemetryLevel.NORMAL) -> Tensor:
+        """Learn from a rollout; returns the packed telemetry row of a level, on the device."""
+        detailed = level >= TelemetryLevel.NORMAL
         with torch.no_grad():
             goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
             if self._config.value_normalisation == "popart":
                 normalise(self._policy, moments(goals.returns, goals.alive))
             batch = prepare(rollout, goals, self._choices, self._layout)
-        totals, stopped = RunningTotals(self._device), self._false()
+        layers = self.optimiser.layers
+        totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
         for _ in range(self._config.epochs):
             for part in self._minibatches(batch):
-                stopped = self._learn(part, totals, stopped)
+                stopped = self._learn(part, totals, stopped, detailed)
             totals.epoch_ended(self._config.minibatches)
-        return pack_row(measure(totals.read(), goals, self._layout))
+        return pack_row(measure(totals.read(), goals, self._layout, layers, level), level)
+
+    def examine(self, rollout: Transitions) -> Examination:
+        """Hold the policy as it is now against a rollout; changes nothing, costs about one epoch."""
+        with torch.no_grad():
+            goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
+            flat = prepare(rollout, goals, self._choices, self._layout).flat()
+        loss, evaluation = self.loss(flat)
+        gradients = torch.autograd.grad(loss, list(self._policy.parameters()))
+        return examine(evaluation, flat, gradients)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The names of the parameters whose gradients an examination gives."""
+        return self.optimiser.layers.names
 
     def loss(self, batch: Batch) -> tuple[Tensor, Evaluation]:
         """What a step descends, 0-d, and what it was made of; of a flat batch."""
@@ -87,8 +112,16 @@ class PPO:
             + config.value_coefficient * self._value_weight(value_loss(errors, batch.alive))
             - self._entropy_coefficient * bonus
         )
-        tensors = (log_probs, entropies, log_ratios, ratios, surrogate, errors)
-        return loss, Evaluation(*(tensor.detach() for tensor in tensors))
+        evaluation = Evaluation(
+            log_probs.detach(),
+            entropies.detach(),
+            log_ratios.detach(),
+            ratios.detach(),
+            surrogate.detach(),
+            errors.detach(),
+            Memory(*(tensor.detach() for tensor in output.memory)),
+        )
+        return loss, evaluation
 
     def _value_weight(self, loss: Tensor) -> Tensor:
         """The value loss in the units of the critic's own output."""
@@ -102,15 +135,18 @@ class PPO:
         keys = torch.rand(batch.alive.shape[-1], generator=self.generator, device=self._device)
         return [batch.of(part) for part in keys.argsort().chunk(self._config.minibatches)]
 
-    def _learn(self, batch: Batch, totals: RunningTotals, stopped: Tensor) -> Tensor:
+    def _learn(self, batch: Batch, totals: RunningTotals, stopped: Tensor, detailed: bool) -> Tensor:
         """One optimiser step, or none if the policy has moved far enough; whether it has."""
         flat = batch.flat()
         loss, evaluation = self.loss(flat)
         with torch.no_grad():
             summed = sums(evaluation, flat, self._config.clip_range)
             totals.evaluated(summed, extremes(evaluation, flat), stopped)
+            if detailed:
+                more = detail_sums(evaluation, flat, self._policy.lstm)
+                totals.detailed(more, detail_extremes(evaluation, flat), stopped)
             stopped = stopped.logical_or(kl_divergence(summed) > self._kl_limit)
-        totals.stepped(self.optimiser.step(loss, stopped), stopped)
+        totals.stepped(self.optimiser.step(loss, stopped, detailed=detailed), stopped)
         return stopped
 
     def _false(self) -> Tensor:

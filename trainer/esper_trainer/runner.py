@@ -1,13 +1,15 @@
 """The story of a training run, from the first event to the last: play, learn, tell."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from esper_schemas.events import RunFinished
+from esper_schemas.events import Event, RunFinished
+from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.checkpoint import Checkpoint, CheckpointError
 from esper_trainer.checkpointing import Checkpointer
@@ -15,6 +17,7 @@ from esper_trainer.config import TrainingConfig
 from esper_trainer.device import Stopwatch, resolve_device
 from esper_trainer.emissions import EventSink, run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
+from esper_trainer.examination import Examination, examined_events, instability_reported
 from esper_trainer.interruption import Interrupted, Interruption
 from esper_trainer.learner import Learner, State
 from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
@@ -60,6 +63,7 @@ class Trainer:
         self._pending: _Pending | None = None
         self._checkpoints, self._start = checkpoints, start
         self._updates = self._learnt = start.update if start else 0
+        self._level = TelemetryLevel[config.telemetry.upper()]
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
         self._learner = _learner(config, self._device, start)
@@ -109,10 +113,13 @@ class Trainer:
             playing.stop()
             learning, used = Stopwatch(self._device), rates(self._config, update)
             self._learner.ppo.use(used)
-            row = self._learner.ppo.update(episode.rollout)
+            row = self._learner.ppo.update(episode.rollout, self._level)
             learning.stop()
+            examined = (
+                self._learner.ppo.examine(episode.rollout) if self._level >= TelemetryLevel.DEBUG else ()
+            )
             self._tell()
-            numbers = HostCopy((row, *story(episode)))
+            numbers = HostCopy((row, *story(episode), *examined))
             self._pending = _Pending(update, used, numbers, playing, learning)
             self._learnt, self._random_state = update, self._learner.random_state()
             if self._checkpoints and self._checkpoints.due(update):
@@ -142,11 +149,20 @@ class Trainer:
             return
         (update, used, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
-        told, payload = Story(*columns), unpack_row(row, _host_fields(used, learning))
+        told, examined = Story(*columns[: len(Story._fields)]), columns[len(Story._fields) :]
+        payload = unpack_row(row, self._level, _host_fields(used, playing, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
+            self._emitter.emit(event)
+        for event in self._diagnoses(update, payload, examined):
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
         self._report(update, told, payload, playing.seconds + learning.seconds)
+
+    def _diagnoses(self, update: int, payload: PPOUpdatePayload, examined: list[Tensor]) -> Iterator[Event]:
+        """What is told beside the payload: faults at every level, the rest at DEBUG."""
+        yield from instability_reported(update, payload)
+        if examined:
+            yield from examined_events(update, self._learner.ppo.layer_names, Examination(*examined))
 
     def _report(self, update: int, told: Story, payload: PPOUpdatePayload, seconds: float) -> None:
         report = UpdateReport(
@@ -220,6 +236,7 @@ def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | N
     return learner
 
 
-def _host_fields(used: Rates, learning: Stopwatch) -> dict[str, float]:
+def _host_fields(used: Rates, playing: Stopwatch, learning: Stopwatch) -> dict[str, float]:
     """What the host adds to the row: `row.HOST_FIELDS`."""
-    return {**used._asdict(), "update_time_ms": learning.seconds * 1000.0}
+    times = {"update_time_ms": learning.seconds * 1000.0, "rollout_time_ms": playing.seconds * 1000.0}
+    return {**used._asdict(), **times}

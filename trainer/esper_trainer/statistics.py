@@ -6,9 +6,11 @@ and epochs is one sum divided by one count, never a mean of means.
 
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from esper_trainer.batch import Batch
+from esper_trainer.memory import MemoryExtremes, MemorySums, memory_extremes, memory_sums
+from esper_trainer.policy import Memory
 from esper_trainer.surrogate import JOINT_LOG_RATIO_LIMIT, kl_estimate
 
 ABSENT = 1e30
@@ -19,7 +21,7 @@ class Evaluation(NamedTuple):
     """One evaluation of the policy on a flat batch, without gradients.
 
     Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate; errors [N] are the
-    critic's squared ones.
+    critic's squared ones; memory is the LSTM's.
     """
 
     log_probs: Tensor
@@ -28,6 +30,7 @@ class Evaluation(NamedTuple):
     ratios: Tensor
     surrogate: Tensor
     errors: Tensor
+    memory: Memory
 
 
 class Sums(NamedTuple):
@@ -83,7 +86,7 @@ def extremes(evaluation: Evaluation, batch: Batch) -> Extremes:
     """The extremes of one evaluation of a flat batch over relevant steps."""
     absent = (batch.relevance - 1.0) * ABSENT
     log_ratios = evaluation.log_ratios * batch.relevance
-    joint = log_ratios.sum(0).clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT)
+    joint = _joint_log_ratio(evaluation, batch)
     dead = (batch.alive - 1.0) * ABSENT
     return Extremes(
         log_ratio=(absent + log_ratios).amax(1),
@@ -92,6 +95,39 @@ def extremes(evaluation: Evaluation, batch: Batch) -> Extremes:
         negative_joint_log_ratio=(dead - joint).amax(),
         negative_log_prob=(absent - evaluation.log_probs * batch.relevance).amax(),
     )
+
+
+class DetailSums(NamedTuple):
+    """Sums that only NORMAL telemetry needs: of the joint ratio less 1 and its square, and the LSTM's."""
+
+    joint_excess: Tensor
+    joint_excess_square: Tensor
+    memory: MemorySums
+
+
+class DetailExtremes(NamedTuple):
+    """The largest log-probability of a relevant choice, and the LSTM's extremes; at NORMAL."""
+
+    log_prob: Tensor
+    memory: MemoryExtremes
+
+
+def detail_sums(evaluation: Evaluation, batch: Batch, lstm: nn.LSTM) -> DetailSums:
+    """Add up one evaluation of a flat batch."""
+    excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
+    return DetailSums(excess.sum(), excess.square().sum(), memory_sums(lstm, evaluation.memory))
+
+
+def detail_extremes(evaluation: Evaluation, batch: Batch) -> DetailExtremes:
+    """The extremes of one evaluation of a flat batch."""
+    absent = (batch.relevance - 1.0) * ABSENT
+    log_prob = (absent + evaluation.log_probs * batch.relevance).amax()
+    return DetailExtremes(log_prob, memory_extremes(evaluation.memory))
+
+
+def _joint_log_ratio(evaluation: Evaluation, batch: Batch) -> Tensor:
+    joint = (evaluation.log_ratios * batch.relevance).sum(0)
+    return joint.clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT)
 
 
 def kl_divergence(totals: Sums) -> Tensor:

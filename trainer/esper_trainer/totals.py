@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from esper_trainer.layout import HEAD_COUNT
+from esper_trainer.memory import GATES, MemoryExtremes, MemorySums
 from esper_trainer.optimiser import GradientStatistics
 from esper_trainer.packing import pack, unpack
-from esper_trainer.statistics import Extremes, Sums
+from esper_trainer.statistics import DetailExtremes, DetailSums, Extremes, Sums
 
 
 class GradientTotals(NamedTuple):
@@ -24,6 +25,8 @@ class GradientTotals(NamedTuple):
     inf: Tensor
     skipped: Tensor
     heads: Tensor
+    value: Tensor
+    layers: Tensor
     tried: Tensor
     epochs: Tensor
 
@@ -34,17 +37,21 @@ class Totals(NamedTuple):
     sums: Sums
     extremes: Extremes
     gradients: GradientTotals
+    detail_sums: DetailSums
+    detail_extremes: DetailExtremes
 
 
 class RunningTotals:
     """Adds up what happens until an update stops, and nothing after."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, layers: int) -> None:
         zero, heads = torch.zeros((), device=device), torch.zeros(HEAD_COUNT, device=device)
         low, low_heads = zero - torch.inf, heads - torch.inf
         self._sums = _Vector(Sums(*(heads,) * 8, zero, zero))
         self._extremes = _Vector(Extremes(low_heads, low_heads, low, low, low))
-        self._steps = _Vector((zero, zero, zero, zero, heads, zero))
+        self._steps = _Vector((zero, zero, zero, zero, heads, zero, zero.expand(layers), zero))
+        self._detail_sums = _Vector((zero, zero, zero, zero, zero, zero.expand(len(GATES)), zero))
+        self._detail_extremes = _Vector((low, low, low))
         self._largest_norm, self._epochs, self._taken = zero, zero, zero
 
     def evaluated(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
@@ -52,13 +59,20 @@ class RunningTotals:
         self._sums.add(sums, stopped)
         self._extremes.keep_largest(extremes, stopped)
 
+    def detailed(self, sums: DetailSums, extremes: DetailExtremes, stopped: Tensor) -> None:
+        """Add the details of an evaluation, unless the update had stopped before it."""
+        *joint, memory = sums
+        self._detail_sums.add((*joint, *memory), stopped)
+        self._detail_extremes.keep_largest((extremes.log_prob, *extremes.memory), stopped)
+
     def stepped(self, step: GradientStatistics, stopped: Tensor) -> None:
         """Add an optimiser step, unless the update has stopped before it."""
         one = torch.ones_like(step.skipped)
         norm = torch.where(stopped, 0.0, step.norm_before)
         self._largest_norm = torch.maximum(self._largest_norm, norm)
         self._taken = self._taken + torch.where(stopped, 0.0, 1.0 - step.skipped)
-        self._steps.add((step.norm_after, step.nan, step.inf, step.skipped, step.heads, one), stopped)
+        _, *added = step
+        self._steps.add((*added, one), stopped)
 
     def epoch_ended(self, steps: int) -> None:
         """Count the epoch if each of its `steps` was taken."""
@@ -68,10 +82,14 @@ class RunningTotals:
     def read(self) -> Totals:
         """What they are now."""
         gradients = (self._largest_norm, *self._steps.parts(), self._epochs)
+        excess, square, *memory = self._detail_sums.parts()
+        log_prob, *largest = self._detail_extremes.parts()
         return Totals(
             Sums(*self._sums.parts()),
             Extremes(*self._extremes.parts()),
             GradientTotals(*gradients),
+            DetailSums(excess, square, MemorySums(*memory)),
+            DetailExtremes(log_prob, MemoryExtremes(*largest)),
         )
 
 

@@ -41,7 +41,7 @@ GradNormPreClip = Annotated[
         trend_threshold=0.25,
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
-        level=TelemetryLevel.MINIMAL,
+        level=TelemetryLevel.OFF,
     ),
 ]
 NanGradCount = Annotated[

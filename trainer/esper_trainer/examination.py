@@ -1,0 +1,85 @@
+"""DEBUG telemetry: which transitions moved furthest, and the gradient of every layer."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_schemas.catalogue import CATALOGUE, head_field
+from esper_schemas.events import (
+    Event,
+    LayerGradientsSampled,
+    NumericalInstabilityReported,
+    RatioExplosionDiagnosed,
+)
+from esper_schemas.heads import HEADS
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.batch import Batch
+from esper_trainer.statistics import Evaluation
+
+MOST_TRANSITIONS = 5
+"""How many transitions one diagnosis names."""
+
+
+class Examination(NamedTuple):
+    """A policy after its update, held against the rollout that it learnt from.
+
+    layers [P]: gradient norms of the parameters. Per head, worst first, [8, K]: ratios, and steps,
+    environments and actions of the transitions that they are from; ratio 1 where the head was irrelevant.
+    """
+
+    layers: Tensor
+    ratios: Tensor
+    steps: Tensor
+    environments: Tensor
+    actions: Tensor
+
+
+def examine(evaluation: Evaluation, batch: Batch, gradients: tuple[Tensor, ...]) -> Examination:
+    """Of an evaluation of a flat batch whose observations [T, B, O] are not flat, and its gradients."""
+    environments = batch.observations.shape[1]
+    moved = evaluation.log_ratios * batch.relevance
+    worst = moved.abs().topk(min(MOST_TRANSITIONS, moved.shape[1]), dim=1).indices
+    return Examination(
+        layers=torch.stack(torch._foreach_norm(gradients)),
+        ratios=moved.gather(1, worst).exp(),
+        steps=worst // environments,
+        environments=worst % environments,
+        actions=batch.actions.gather(1, worst),
+    )
+
+
+def examined_events(update: int, names: tuple[str, ...], examination: Examination) -> Iterator[Event]:
+    """What DEBUG telemetry tells beside the payload; the examination lies on the host."""
+    norms = dict(zip(names, examination.layers.tolist(), strict=True))
+    yield LayerGradientsSampled(update=update, grad_norms=norms)
+    for index, head in enumerate(HEADS):
+        rows = (column[index].tolist() for column in examination[1:])
+        beyond = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
+        if beyond:
+            ratios, *places = zip(*beyond, strict=True)
+            steps, environments, actions = (tuple(map(int, column)) for column in places)
+            yield RatioExplosionDiagnosed(
+                update=update, head=head, ratios=ratios,
+                steps=steps, environments=environments, actions=actions,
+            )  # fmt: skip
+
+
+def _explodes(head: str, ratio: float) -> bool:
+    bands = CATALOGUE[head_field(head, "ratio_max")].metric.bands
+    return bands.is_critical(ratio) or not math.isfinite(ratio)
+
+
+def instability_reported(update: int, payload: PPOUpdatePayload) -> Iterator[Event]:
+    """A report if the update met gradients that are not finite; at every level."""
+    nan, inf = payload.nan_grad_count or 0, payload.inf_grad_count or 0
+    if nan or inf:
+        yield NumericalInstabilityReported(
+            update=update,
+            nan_count=nan,
+            inf_count=inf,
+            where=("gradient",),
+            grad_norm_pre_clip=payload.grad_norm_pre_clip,
+        )
