@@ -8,6 +8,7 @@ from collections.abc import Callable
 import zmq
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.world import World
+
 from esper_bus.streams import event_schema
 
 HEAD_BYTES = len(event_schema()) + 2_000
@@ -29,9 +30,9 @@ def aggregator_killed(world: World) -> None:
 
 
 def aggregator_late(world: World) -> None:
-    """F2: the aggregator comes when the trainer is half done, or only after it."""
-    world.trainer(events=300, close_s=0.3)
-    world.emitted(1)
+    """F2: the aggregator comes when the trainer no longer has all in memory, or only after it."""
+    world.trainer(events=8000, pause_s=0.0002, close_s=0.3)
+    world.emitted(5000)
     world.pause(0.0, 1.2)
     world.aggregator()
 
@@ -95,7 +96,9 @@ def network(world: World) -> None:
 def disk_full(world: World) -> None:
     """F8: the spool cannot grow any more; events go on from memory, or are counted."""
     world.aggregator()
-    world.trainer(events=500, file_bytes=world.rng.randint(HEAD_BYTES + 2_000, HEAD_BYTES + 30_000), close_s=5.0)
+    world.trainer(
+        events=500, file_bytes=world.rng.randint(HEAD_BYTES + 2_000, HEAD_BYTES + 30_000), close_s=5.0
+    )
 
 
 def directory_deleted(world: World) -> None:
