@@ -31,7 +31,7 @@ def aggregator_killed(world: World) -> None:
 
 def aggregator_late(world: World) -> None:
     """F2: the aggregator comes when the trainer no longer has all in memory, or only after it."""
-    world.trainer(events=8000, pause_s=0.0002, close_s=0.3)
+    world.trainer(events=15_000, pause_s=0.0002, close_s=0.3)
     world.emitted(5000)
     world.pause(0.0, 1.2)
     world.aggregator()
