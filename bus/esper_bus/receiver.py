@@ -117,7 +117,7 @@ class Receiver:
         They count as received: tell `flushed` when they are in the log. Raises `BusError` where the
         stream cannot be followed.
         """
-        stream = self._stream(records[0].stream)
+        stream = self._stream(records[0].stream, None)
         self._skip_lost(stream, records[0].seq)
         fresh = [record for record in records if record.seq >= stream.expect]
         self._take(stream, fresh)
@@ -173,6 +173,8 @@ class Receiver:
             if not self._may_write(client, key.run, key.producer):
                 raise BusError(_not_yours(client, key))
             stream = self._stream(key, client)
+            if not stream.peer:  # so far known only from its spool, which has no key
+                stream.client = client
             if stream.client != client:
                 raise BusError(_not_yours(client, key))
         except (BusError, OSError) as error:
