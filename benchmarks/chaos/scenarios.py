@@ -137,13 +137,13 @@ def viewers(world: World) -> None:
     world.aggregator()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
-        for _ in range(10):
-            _subscribe(context, world)
+        idle = [_subscribe(context, world) for _ in range(10)]
         world.trainer(events=400)
         world.emitted(1)
         for _ in range(20):
             _subscribe(context, world).close(linger=0)
             world.pause(0.0, 0.03)
+        assert all(subscriber.poll(1000) for subscriber in idle), "a viewer was sent nothing"
     finally:
         context.destroy(linger=0)
 
