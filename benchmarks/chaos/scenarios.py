@@ -30,9 +30,9 @@ def aggregator_killed(world: World) -> None:
 
 
 def aggregator_late(world: World) -> None:
-    """F2: the aggregator comes when the trainer is half done, or only after it."""
-    world.trainer(events=300, close_s=0.3)
-    world.emitted(1)
+    """F2: the aggregator comes when the trainer no longer has all in memory, or only after it."""
+    world.trainer(events=15_000, pause_s=0.0002, close_s=0.3)
+    world.emitted(5000)
     world.pause(0.0, 1.2)
     world.aggregator()
 
@@ -137,13 +137,13 @@ def viewers(world: World) -> None:
     world.aggregator()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
-        for _ in range(10):
-            _subscribe(context, world)
+        idle = [_subscribe(context, world) for _ in range(10)]
         world.trainer(events=400)
         world.emitted(1)
         for _ in range(20):
             _subscribe(context, world).close(linger=0)
             world.pause(0.0, 0.03)
+        assert all(subscriber.poll(1000) for subscriber in idle), "a viewer was sent nothing"
     finally:
         context.destroy(linger=0)
 

@@ -173,6 +173,8 @@ class Receiver:
             if not self._may_write(client, key.run, key.producer):
                 raise BusError(_not_yours(client, key))
             stream = self._stream(key, client)
+            if not stream.peer:  # so far known only from its spool, which has no key
+                stream.client = client
             if stream.client != client:
                 raise BusError(_not_yours(client, key))
         except (BusError, OSError) as error:

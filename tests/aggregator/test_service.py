@@ -11,6 +11,7 @@ from esper_aggregator.service import Aggregator
 from esper_bus import layout
 from esper_bus.emitter import Emitter
 from esper_bus.errors import BusError
+from esper_bus.reading import read_log
 from esper_bus.source import SocketSource
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
 from esper_schemas.payload import PPOUpdatePayload
@@ -154,3 +155,29 @@ def test_a_second_aggregator_for_the_same_runs_is_refused(tmp_path, endpoints):
         wait(lambda feed: feed.heard_ns is not None)
         with pytest.raises(BusError):
             Aggregator(tmp_path, layout.parse(f"ipc://{tmp_path}/elsewhere")).serve()
+
+
+def test_what_a_dead_trainer_left_is_adopted_and_shown(tmp_path, endpoints):
+    """Recorded while nobody listened: the next aggregator logs it once, and shows it."""
+    emitter = Emitter("r", "host:0", tmp_path / "r")
+    emit_updates(emitter, range(1, 6))
+    emitter.close()
+    for _ in range(2):
+        with serving(tmp_path, endpoints), watching(endpoints) as wait:
+            feed = wait(lambda feed: feed.snapshot.tamiyo.ppo_updates_count == 5)
+            wait(lambda feed: not list(tmp_path.glob("r/spool/*.lock")))
+
+    assert feed.snapshot.events_folded == 5
+    assert [record.seq for record in read_log(tmp_path / "r")] == [0, 1, 2, 3, 4]
+
+
+def test_the_spool_of_a_trainer_that_lives_is_not_adopted(tmp_path, endpoints):
+    """Alive but not connected: it may still deliver by itself."""
+    emitter = Emitter("r", "host:0", tmp_path / "r")
+    emit_updates(emitter, range(1, 6))
+    with serving(tmp_path, endpoints, idle_exit_s=0.5) as thread:
+        thread.join(timeout=10)
+
+    assert not thread.is_alive()
+    assert list(read_log(tmp_path / "r")) == []
+    emitter.close()

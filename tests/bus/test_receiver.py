@@ -122,6 +122,15 @@ def test_the_spool_of_a_dead_trainer_continues_its_stream(scene, entries, record
     assert again == []
 
 
+def test_an_adopted_stream_belongs_to_the_first_key_that_names_it(scene, records):
+    """A spool has no key; what remains of it may still be sent with one, and only with that one."""
+    scene.receiver.adopt(records(0, 3, StreamKey("run", "host:0", EPOCH + 1)))
+    for peer, client in ((b"p2", "mine"), (b"p3", "theirs")):
+        scene.receiver.receive(peer, encode(hello(0, 5, epoch=EPOCH + 1)), 0.0, 1000, client)
+
+    assert [type(answer) for answer in scene.answers()] == [Resume, Ack, Error]
+
+
 def test_a_hole_in_a_spool_is_counted(scene, records):
     """Events that a dead trainer could neither write nor send are lost, and known to be."""
     adopted = scene.receiver.adopt(records(4, 6, StreamKey("run", "host:9", 3)))
