@@ -47,10 +47,12 @@ class RunPaths(NamedTuple):
 
 
 class Endpoints(NamedTuple):
-    """The two addresses of an aggregator: where events go in and where snapshots come out."""
+    """The addresses of an aggregator: where events go in, where snapshots and events come out, and
+    where questions are answered."""
 
     ingest: str
     snapshots: str
+    query: str
 
 
 def for_runs_dir(runs_dir: Path) -> Endpoints:
@@ -92,7 +94,7 @@ def make_private_dir(directory: Path) -> Path:
 
 
 def parse(url: str) -> Endpoints:
-    """The addresses behind `ipc:///directory` or `tcp://127.0.0.1:5556` (snapshots: port + 1).
+    """The addresses behind `ipc:///directory` or `tcp://127.0.0.1:5556` (snapshots: port + 1, queries: + 2).
 
     Raises `BusError` for anything else, and for tcp beyond this machine, which would need keys.
     """
@@ -115,7 +117,7 @@ def _ipc(directory: Path) -> Endpoints:
             f"{directory} is too long for a socket address; choose a directory of at most "
             f"{IPC_PATH_LIMIT - len('/snapshots')} bytes."
         )
-    return Endpoints(f"ipc://{directory}/ingest", f"ipc://{directory}/snapshots")
+    return Endpoints(*(f"ipc://{directory}/{name}" for name in Endpoints._fields))
 
 
 def _fits(directory: Path) -> bool:
@@ -125,8 +127,8 @@ def _fits(directory: Path) -> bool:
 def _tcp(url: str, parts: SplitResult) -> Endpoints:
     try:
         host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
-        if port == _LAST_PORT:
-            raise ValueError("no port is left for snapshots")
+        if port + len(Endpoints._fields) - 1 > _LAST_PORT:
+            raise ValueError("no ports are left")
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         raise BusError(f"{url!r} is not an address; use tcp://127.0.0.1:5556.") from None
@@ -136,4 +138,4 @@ def _tcp(url: str, parts: SplitResult) -> Endpoints:
             f"tcp://127.0.0.1:{port}, if need be through an ssh tunnel."
         )
     shown = f"[{host}]" if ":" in host else host.replace("localhost", "127.0.0.1")
-    return Endpoints(f"tcp://{shown}:{port}", f"tcp://{shown}:{port + 1}")
+    return Endpoints(*(f"tcp://{shown}:{port + index}" for index in range(len(Endpoints._fields))))

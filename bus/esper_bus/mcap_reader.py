@@ -90,12 +90,26 @@ def read_open_file(file: BinaryIO, name: str, on_damage: OnDamage = ignore_damag
 
 def messages_from(file: BinaryIO, offset: int, channels: dict[int, Channel]) -> Iterator[FileMessage]:
     """The messages from the chunk on that begins at `offset`, before the end or the first damage."""
+    for _, messages in chunks_from(file, offset, channels):
+        yield from messages
+
+
+def chunks_from(
+    file: BinaryIO, offset: int, channels: dict[int, Channel]
+) -> Iterator[tuple[int, list[FileMessage]]]:
+    """Where each chunk begins and what it holds, from the chunk or file beginning at `offset` on.
+
+    Ends at the end or the first damage. The channels that are met are added to `channels`.
+    """
     file.seek(offset)
     with contextlib.suppress(Exception):  # the end, or whatever bytes can do to a parser
+        if offset == 0:
+            _read_magic(file)
         while True:
+            begin = file.tell()
             content = _read_record(file)
             if content is not None:
-                yield from list(_parse_chunk(content, channels))
+                yield begin, list(_parse_chunk(content, channels))
 
 
 def _chunks(file: BinaryIO, name: str, on_damage: OnDamage) -> Iterator[tuple[int, bytes]]:
