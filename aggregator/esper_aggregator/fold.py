@@ -21,7 +21,7 @@ from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.snapshot import AnomalyEntry, DecisionEntry, EventEntry, StageChangeEntry
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised whenever the same events fold to another state."""
 
 QUIET_KINDS = (e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.VitalsSampled)
@@ -111,6 +111,7 @@ def _ppo_update_completed(
     producer.last_update = event.update
     entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
+    state.watchlist.update_completed(producer.symptoms, event.update, event.payload)
 
 
 def _latch(producer: ProducerState, payload: PPOUpdatePayload) -> None:
@@ -129,6 +130,8 @@ def _rollout_completed(
 ) -> None:
     producer.rollout = event
     producer.returns.append(event.mean_return)
+    baseline = producer.started.baseline_return if producer.started else None
+    state.watchlist.rollout_completed(producer.symptoms, event, baseline)
 
 
 def _decision_made(state: RunState, producer: ProducerState, record: e.Record, event: e.DecisionMade) -> None:

@@ -3,7 +3,9 @@
 from msgspec import structs
 
 from esper_aggregator.state import ProducerState, RunState
+from esper_aggregator.streaks import merged_symptoms
 from esper_aggregator.tamiyo import project_tamiyo
+from esper_schemas.diagnosis import diagnose
 from esper_schemas.events import RunStarted
 from esper_schemas.snapshot import (
     LinkHealth,
@@ -20,10 +22,11 @@ _PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__s
 def project(state: RunState) -> SanctumSnapshot:
     """The snapshot of a run after the events folded so far."""
     leader = leading_producer(state)
-    return SanctumSnapshot(
+    learners = _learners(state, leader)
+    snapshot = SanctumSnapshot(
         events_folded=state.events_folded,
         run=_run_info(state, leader),
-        tamiyo=project_tamiyo(_learners(state, leader)),
+        tamiyo=project_tamiyo(learners),
         ranks=tuple(_rank(producer) for producer in _by_rank(state)),
         anomalies=tuple(state.anomalies),
         slots=_slots(state, leader),
@@ -31,7 +34,9 @@ def project(state: RunState) -> SanctumSnapshot:
         vitals=state.vitals,
         recent_events=tuple(state.recent_events),
         link=_link(state),
+        symptoms=merged_symptoms(s for learner in learners for s in learner.symptoms.symptoms()),
     )
+    return structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
 
 
 def leading_producer(state: RunState) -> ProducerState | None:

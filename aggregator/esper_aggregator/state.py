@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from esper_aggregator.symptoms import WATCHLIST, SymptomState, Watchlist
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted, VitalsSampled
 from esper_schemas.heads import HEADS
 from esper_schemas.snapshot import AnomalyEntry, DecisionEntry, EventEntry, StageChangeEntry
@@ -42,12 +43,14 @@ class ProducerState:
     nan_latch: dict[str, bool] = field(default_factory=_no_heads)
     inf_latch: dict[str, bool] = field(default_factory=_no_heads)
     collapse_risk: float | None = None
+    symptoms: SymptomState = field(default_factory=SymptomState)
 
 
 @dataclass(slots=True)
 class RunState:
-    """One run: its producers and what is kept of their events."""
+    """One run: its producers and what is kept of their events; `watchlist` says what counts as unusual."""
 
+    watchlist: Watchlist = WATCHLIST
     run: str = ""
     events_folded: int = 0
     started_ns: int | None = None

@@ -8,11 +8,12 @@ from esper_bus.complaints import Complaints
 from esper_bus.errors import BusError
 from esper_bus.event_batches import TOPIC, from_wire, parse_batch
 from esper_bus.frames import FrameError
+from esper_bus.keys import ClientKeys
 from esper_bus.layout import Endpoints
 from esper_bus.queries import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
 from esper_bus.query_client import QueryClient
 from esper_bus.records import RawRecord
-from esper_bus.sockets import Context, snapshot_client
+from esper_bus.sockets import Context, connect, snapshot_client
 
 ASK_AFTER_S = 1.0
 """Silence after which the aggregator is asked whether something was missed."""
@@ -27,14 +28,16 @@ class LiveFeed:
     subscription, while the connection was gone, or because this end was too slow, is asked for.
     """
 
-    def __init__(self, endpoints: Endpoints, run: str | None, start: int) -> None:
+    def __init__(
+        self, endpoints: Endpoints, run: str | None, start: int, keys: ClientKeys | None = None
+    ) -> None:
         self.position = start
         self._endpoints = endpoints
         self._run = run
         self._context: Context = zmq.Context()
         self._socket = snapshot_client(self._context)
-        self._socket.connect(endpoints.snapshots)
-        self._queries = QueryClient(endpoints, self._context)
+        connect(self._socket, endpoints.snapshots, keys).close()
+        self._queries = QueryClient(endpoints, keys, self._context)
         self._complaints = Complaints(address=endpoints.query)
         self._behind = True
         self._heard_at = time.monotonic()

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from esper_bus.files import RunFiles
-from esper_bus.mcap_reader import Damage, OnDamage, read_messages
+from esper_bus.mcap_reader import Damage, FileMessage, OnDamage, read_messages
 from esper_bus.records import RawRecord, StreamKey
+from esper_bus.salvage import salvage_messages
 from esper_bus.streams import META_TOPIC, StreamChannel
 
 ReadFile = Callable[[Path, OnDamage], Iterator[RawRecord]]
@@ -92,9 +93,18 @@ class _Ahead:
 
 def read_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
     """The events of one file before the first damage, as they stand in it."""
+    return _events(path, read_messages(path, on_damage), on_damage)
+
+
+def salvage_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
+    """As `read_stream_file`, and the events behind each damage."""
+    return _events(path, salvage_messages(path, on_damage), on_damage)
+
+
+def _events(path: Path, messages: Iterator[FileMessage], on_damage: OnDamage) -> Iterator[RawRecord]:
     channels: dict[int, StreamChannel] = {}
     try:
-        for channel, sequence, log_time, publish_time, data in read_messages(path, on_damage):
+        for channel, sequence, log_time, publish_time, data in messages:
             if channel.topic == META_TOPIC:
                 continue
             stream = channels.get(channel.id)

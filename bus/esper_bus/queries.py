@@ -16,7 +16,6 @@ VERSION = 1
 PAGE_EVENTS = 1024
 PAGE_BYTES = 1024 * 1024
 """An answer holds no more events than these, but at least one if there is one."""
-MAX_QUERY_BYTES = 4096
 
 _QUERY, _ANSWER = b"Q" + bytes([VERSION]), b"W" + bytes([VERSION])
 _T = TypeVar("_T")

@@ -6,9 +6,11 @@ import zmq
 
 from esper_bus.errors import BusError
 from esper_bus.frames import FrameError, VersionError
+from esper_bus.handshake import Handshake
+from esper_bus.keys import ClientKeys
 from esper_bus.layout import Endpoints
 from esper_bus.queries import Answer, Query, Question, Refusal, encode_question, parse_reply
-from esper_bus.sockets import Context, Socket, query_client
+from esper_bus.sockets import Context, Socket, connect, query_client
 
 RENEW_AFTER_S = 1.0
 """Silence after which a question is asked again through a new socket."""
@@ -17,7 +19,11 @@ RENEW_AFTER_S = 1.0
 class QueryClient:
     """One question at a time, from one thread; `close` it at the end."""
 
-    def __init__(self, endpoints: Endpoints, context: Context | None = None) -> None:
+    def __init__(
+        self, endpoints: Endpoints, keys: ClientKeys | None = None, context: Context | None = None
+    ) -> None:
+        self._keys = keys
+        self._handshake: Handshake | None = None
         self._address = endpoints.query
         self._own = context is None
         self._context: Context = context or zmq.Context()
@@ -34,6 +40,9 @@ class QueryClient:
                 raise BusError(answer.text)
             if answer is not None:
                 return answer
+        problem = self._handshake.look() if self._handshake is not None else ""
+        if problem:
+            raise BusError(problem)
         raise BusError(f"No aggregator answers at {self._address}; start one with `esper aggregate`.")
 
     def close(self) -> None:
@@ -60,17 +69,21 @@ class QueryClient:
             ) from error
         except (zmq.ZMQError, FrameError):  # as if it had said nothing
             self._renew_at = 0.0
-        if time.monotonic() >= self._renew_at:
+        refused = self._handshake is not None and self._handshake.look()
+        if time.monotonic() >= self._renew_at and not refused:
             self._drop_socket()
         return None
 
     def _connected(self) -> Socket:
         socket = query_client(self._context)
-        socket.connect(self._address)
+        self._handshake = connect(socket, self._address, self._keys)
         self._renew_at = time.monotonic() + RENEW_AFTER_S / 2
         return socket
 
     def _drop_socket(self) -> None:
+        if self._handshake is not None:
+            self._handshake.close()
+        self._handshake = None
         if self._socket is not None:
             self._socket.close(linger=0)
         self._socket = None

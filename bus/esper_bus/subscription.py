@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Protocol
 
 from esper_bus.following import FileFeed
-from esper_bus.layout import Endpoints, default_runs_dir, for_runs_dir, parse
+from esper_bus.keys import load_client_keys
+from esper_bus.layout import default_runs_dir, for_runs_dir, parse
 from esper_bus.live_feed import LiveFeed
 from esper_bus.names import check_name
 from esper_bus.records import RawRecord
@@ -103,6 +104,7 @@ def subscribe(
     run: str | None = None,
     start: int | None = 0,
     timeout: float | None = None,
+    keys: str | Path | None = None,
 ) -> Subscription:
     """The events of a run, each once: first those that are recorded, then new ones as they come.
 
@@ -110,22 +112,21 @@ def subscribe(
     which is followed while it grows; by default the aggregator of `$ESPER_RUNS_DIR` or `./runs`. `run`
     names one of an aggregator's runs, the newest by default. `kinds` are classes of events, or their
     names. `start` leaves out that many events of the run, None all that are there now. Ends after
-    `timeout` seconds without an event, by default never.
+    `timeout` seconds without an event, by default never. `keys` is the file of a key that may view.
 
     Raises `BusError` for a bad address, and if there is nothing at a path.
     """
     names = None if kinds is None else frozenset(k if isinstance(k, str) else k.__name__ for k in kinds)
-    feed = _feed(source, None if run is None else check_name("run", run), start or 0)
+    feed = _feed(source, None if run is None else check_name("run", run), start or 0, keys)
     if start is None:
         feed.skip_to_end()
     return Subscription(feed, names, timeout)
 
 
-def _feed(source: str | Path | None, run: str | None, start: int) -> EventFeed:
+def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Path | None) -> EventFeed:
     if source is not None and "://" not in str(source):
         return FileFeed(Path(source), start)
-    return LiveFeed(_endpoints(source), run, start)
-
-
-def _endpoints(source: str | Path | None) -> Endpoints:
-    return for_runs_dir(default_runs_dir()) if source is None else parse(str(source))
+    if source is None:
+        return LiveFeed(for_runs_dir(default_runs_dir()), run, start)
+    endpoints = parse(str(source), keyed=keys is not None)
+    return LiveFeed(endpoints, run, start, None if keys is None else load_client_keys(Path(keys)))
