@@ -1,11 +1,10 @@
 """What the way from an emitter to a subscriber carries: ingest, replay, end to end, latency, attach.
 
-Events are full PPO updates. Ingest and replay are CPU time of one core; the rest is measured with a
+Events are PPO updates with every field measured, and healthy. Ingest and replay are CPU time of one core; the rest is measured with a
 trainer, an aggregator and a subscriber in processes of their own. Run `python -m benchmarks.bus`.
 """
 
 import argparse
-import random
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from benchmarks.emit import full_payload
+from benchmarks.fold import full_update
 
 import esper_bus
 from esper_aggregator.recording import Recording
@@ -27,22 +26,20 @@ from esper_bus.receiver import Receiver
 from esper_bus.records import Entry
 from esper_bus.source import SocketSource
 from esper_schemas.codec import encode_event
-from esper_schemas.events import PPOUpdateCompleted
 
 _BATCH = 128
 _ATTACHES = 20
 
 _TRAINER = """
-import random, sys, time
+import sys, time
 from pathlib import Path
-from benchmarks.emit import full_payload
+from benchmarks.fold import full_update
 from esper_bus.emitter import Emitter
 from esper_bus.layout import for_runs_dir
-from esper_schemas.events import PPOUpdateCompleted
 
 runs_dir, run, count, rate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 emitter = Emitter(run, "host:0", runs_dir / run, for_runs_dir(runs_dir).ingest)
-event = PPOUpdateCompleted(update=1, payload=full_payload(random.Random(0)))
+event = full_update(1)
 begin = time.monotonic()
 for number in range(count):
     time.sleep(max(0.0, begin + number / rate - time.monotonic()))
@@ -75,7 +72,7 @@ def main() -> None:
 
 def _one_core(runs_dir: Path, events: int) -> list[Row]:
     """Messages parsed, logged, flushed, acknowledged and folded; then read and folded again."""
-    data = encode_event(PPOUpdateCompleted(update=1, payload=full_payload(random.Random(0))))
+    data = encode_event(full_update(1))
     hello = f.encode(f.Hello(run="run", producer="host:0", epoch=1, first=0, next=0))
     batches = [
         f.encode(f.Data(1, [Entry(seq, seq, data) for seq in range(first, first + _BATCH)]))
