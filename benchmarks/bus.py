@@ -1,7 +1,8 @@
 """What the way from an emitter to a subscriber carries: ingest, replay, end to end, latency, attach.
 
 Events are PPO updates with every field measured, and healthy. Ingest and replay are CPU time of
-one core; the rest is measured with a trainer, an aggregator and a subscriber in processes of their own. Run `python -m benchmarks.bus`.
+one core; the rest is measured with a trainer, an aggregator and a subscriber in processes of their
+own. Run `python -m benchmarks.bus`.
 """
 
 import argparse
