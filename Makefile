@@ -16,4 +16,4 @@ check:  ## style and types
 	uv run mypy
 
 bench:  ## every benchmark, as tables
-	@for script in benchmarks/*.py; do echo "== $$script"; uv run python $$script || exit 1; done
+	@for script in benchmarks/*.py; do echo "== $$script"; uv run python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -30,6 +30,7 @@ class Recording:
         self._state = RunState(run=self.run)
         for record in read_log(run_dir):
             self._advance(record)
+        self._unpublished: list[RawRecord] = []
         self._log = LogWriter(run_dir, self.run, aggregator_epoch, first_position=self.position)
 
     @property
@@ -49,6 +50,7 @@ class Recording:
     def append(self, record: RawRecord) -> None:
         """Log one record and fold it. Raises `BusError` if the log cannot be written."""
         self._log.append(record)
+        self._unpublished.append(record)
         self._advance(record)
 
     def flush(self) -> None:
@@ -57,6 +59,11 @@ class Recording:
         Raises `BusError` if that fails; it may be tried again.
         """
         self._log.flush()
+
+    def take_flushed(self) -> tuple[int, list[RawRecord]]:
+        """The records that were flushed since the last call, and the position of the first of them."""
+        records, self._unpublished = self._unpublished, []
+        return self.position - len(records), records
 
     def heard(self, arrivals: LinkCounters) -> None:
         """Take over what went wrong on the way here, which no event of the log tells."""

@@ -1,5 +1,6 @@
-"""The aggregator process: receive, log, acknowledge, fold, publish. Top to bottom, one thread."""
+"""The aggregator process: receive, log, acknowledge, fold, publish, answer. Top to bottom, one thread."""
 
+import os
 import time
 from collections import deque
 from contextlib import closing
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import structlog
 
+from esper_aggregator.queries import QueryDesk
 from esper_aggregator.recording import Recording, newest_run
 from esper_bus.adoption import Adoption
 from esper_bus.discovery import AggregatorLock
 from esper_bus.errors import BusError
 from esper_bus.layout import Endpoints
+from esper_bus.queries import Health
 from esper_bus.records import RawRecord
 from esper_bus.server import BusServer
 
@@ -48,7 +51,8 @@ class Aggregator:
         self._unwritten: deque[RawRecord] = deque()
         self._trouble = ""
         self._stopping = False
-        self._published_at = self._spoke_at = self._needed_at = time.monotonic()
+        self._started_at = time.monotonic()
+        self._published_at = self._spoke_at = self._needed_at = self._started_at
         self._heard_at: int | None = None
 
     def stop(self) -> None:
@@ -62,15 +66,19 @@ class Aggregator:
             closing(BusServer(self._endpoints, self._expected, keys=self._keys)) as bus,
         ):
             self._epoch = bus.agg_epoch
+            desk = QueryDesk(self._runs_dir, lambda: self._health(bus))
             self._open_newest_run()
             log.info("aggregator ready", runs_dir=str(self._runs_dir), ingest=self._endpoints.ingest)
             try:
                 while not (self._stopping or self._idle(bus)):
-                    received = bus.receive(0 if self._adoption.busy else SNAPSHOT_INTERVAL_S)
+                    busy = self._adoption.busy or desk.busy
+                    received = bus.receive(0 if busy else SNAPSHOT_INTERVAL_S)
                     if self._record([*received, *self._adopted(bus)]):
                         bus.acknowledge()
                         self._adoption.recorded()
+                        self._publish_events(bus)
                     self._publish_if_due(bus)
+                    _answer(bus, desk)
                 self._publish(bus)
             finally:
                 self._close()
@@ -119,6 +127,23 @@ class Aggregator:
         self._trouble = ""
         return True
 
+    def _publish_events(self, bus: BusServer) -> None:
+        for run, recording in self._recordings.items():
+            first, records = recording.take_flushed()
+            if records:
+                bus.publish_events(run, first, records)
+
+    def _health(self, bus: BusServer) -> Health:
+        return Health(
+            agg_epoch=bus.agg_epoch,
+            pid=os.getpid(),
+            uptime_s=time.monotonic() - self._started_at,
+            subscribers=bus.viewers,
+            rejected=bus.rejected,
+            positions={run: recording.position for run, recording in self._recordings.items()},
+            trouble=self._trouble,
+        )
+
     def _say_once(self, trouble: str) -> None:
         if trouble != self._trouble:
             log.error("nothing is acknowledged until the log can be written", reason=trouble)
@@ -158,3 +183,10 @@ class Aggregator:
     def _close(self) -> None:
         for recording in self._recordings.values():
             recording.close()
+
+
+def _answer(bus: BusServer, desk: QueryDesk) -> None:
+    for peer, question in bus.questions():
+        desk.ask(peer, question)
+    for peer, number, answer in desk.answers():
+        bus.answer(peer, number, answer)

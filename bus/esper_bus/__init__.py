@@ -1,8 +1,8 @@
 """The way of an event from a trainer to a log and of a picture from the log to a screen.
 
 Log first, then send: every event is in the trainer's spool before anybody else hears of it. The only
-part of Esper that knows sockets. For other programs there are `connect`, which records a training; all
-else is imported from its module, e.g. `esper_bus.reading`.
+part of Esper that knows sockets. For other programs there are `connect`, which records a training, and
+`subscribe`, which gives what is recorded; all else is imported from its module, e.g. `esper_bus.reading`.
 """
 
 from importlib import import_module
@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esper_bus.errors import BusError
+    from esper_bus.subscription import Subscription, subscribe
     from esper_bus.telemetry import Telemetry, connect
 
-__all__ = ["BusError", "Telemetry", "connect"]
+__all__ = ["BusError", "Subscription", "Telemetry", "connect", "subscribe"]
 
 _HOMES = {
     "BusError": "errors",
     "Telemetry": "telemetry",
+    "Subscription": "subscription",
     "connect": "telemetry",
+    "subscribe": "subscription",
 }
 
 

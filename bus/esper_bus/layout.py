@@ -55,10 +55,12 @@ class RunPaths(NamedTuple):
 
 
 class Endpoints(NamedTuple):
-    """The two addresses of an aggregator: where events go in and where snapshots come out."""
+    """The addresses of an aggregator: where events go in, where snapshots and events come out, and
+    where questions are answered."""
 
     ingest: str
     snapshots: str
+    query: str
 
 
 def for_runs_dir(runs_dir: Path) -> Endpoints:
@@ -100,7 +102,7 @@ def make_private_dir(directory: Path) -> Path:
 
 
 def parse(url: str, *, keyed: bool = False) -> Endpoints:
-    """The addresses behind `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1).
+    """The addresses behind `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1, queries: + 2).
 
     Raises `BusError` for anything else, and for tcp beyond this machine without keys.
     """
@@ -144,7 +146,7 @@ def _ipc(directory: Path) -> Endpoints:
             f"{directory} is too long for a socket address; choose a directory of at most "
             f"{IPC_PATH_LIMIT - len('/snapshots')} bytes."
         )
-    return Endpoints(f"ipc://{directory}/ingest", f"ipc://{directory}/snapshots")
+    return Endpoints(*(f"ipc://{directory}/{name}" for name in Endpoints._fields))
 
 
 def _fits(directory: Path) -> bool:
@@ -156,10 +158,10 @@ def _tcp(url: str, parts: SplitResult) -> Endpoints:
         host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
     except ValueError:
         raise BusError(_no_address(url)) from None
-    if port >= _LAST_PORT or not _is_host(host):  # the last port leaves none for snapshots
+    if port + len(Endpoints._fields) - 1 > _LAST_PORT or not _is_host(host):
         raise BusError(_no_address(url))
     shown = f"[{host}]" if ":" in host else host.replace("localhost", "127.0.0.1")
-    return Endpoints(f"tcp://{shown}:{port}", f"tcp://{shown}:{port + 1}")
+    return Endpoints(*(f"tcp://{shown}:{port + index}" for index in range(len(Endpoints._fields))))
 
 
 def _is_host(host: str) -> bool:

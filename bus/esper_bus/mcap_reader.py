@@ -76,32 +76,63 @@ def read_messages(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[F
         yield from read_open_file(file, str(path), on_damage)
 
 
-def read_open_file(file: BinaryIO, name: str, on_damage: OnDamage = ignore_damage) -> Iterator[FileMessage]:
-    """As `read_messages`, from a file that is open at its beginning."""
-    channels: dict[int, Channel] = {}
-    for offset, content in _chunks(file, name, on_damage):
+def read_open_file(
+    file: BinaryIO,
+    name: str,
+    on_damage: OnDamage = ignore_damage,
+    offset: int = 0,
+    channels: dict[int, Channel] | None = None,
+) -> Iterator[FileMessage]:
+    """As `read_messages`, from an open file: its beginning, or a chunk at `offset` with known channels."""
+    channels = {} if channels is None else channels
+    for begin, content in _chunks(file, name, on_damage, offset):
         try:
             messages = list(_parse_chunk(content, channels))
         except Exception as error:  # whatever bytes can do to a parser
-            on_damage(Damage(name, offset, f"a chunk that makes no sense ({error!r})"))
+            on_damage(Damage(name, begin, f"a chunk that makes no sense ({error!r})"))
             return
         yield from messages
 
 
+def is_chunk(record: bytes) -> bool:
+    """Whether bytes are one intact chunk, head and all."""
+    try:
+        opcode, length = _HEAD.unpack_from(record)
+        whole = opcode == Opcode.CHUNK and length == len(record) - _HEAD.size
+        return whole and _chunk_content(record[_HEAD.size :]) is not None
+    except Exception:  # whatever bytes can do to a parser
+        return False
+
+
 def messages_from(file: BinaryIO, offset: int, channels: dict[int, Channel]) -> Iterator[FileMessage]:
     """The messages from the chunk on that begins at `offset`, before the end or the first damage."""
+    for _, messages in chunks_from(file, offset, channels):
+        yield from messages
+
+
+def chunks_from(
+    file: BinaryIO, offset: int, channels: dict[int, Channel]
+) -> Iterator[tuple[int, list[FileMessage]]]:
+    """Where each chunk begins and what it holds, from the chunk or file beginning at `offset` on.
+
+    Ends at the end or the first damage. The channels that are met are added to `channels`.
+    """
     file.seek(offset)
     with contextlib.suppress(Exception):  # the end, or whatever bytes can do to a parser
+        if offset == 0:
+            _read_magic(file)
         while True:
+            begin = file.tell()
             content = _read_record(file)
             if content is not None:
-                yield from list(_parse_chunk(content, channels))
+                yield begin, list(_parse_chunk(content, channels))
 
 
-def _chunks(file: BinaryIO, name: str, on_damage: OnDamage) -> Iterator[tuple[int, bytes]]:
-    offset = 0
+def _chunks(file: BinaryIO, name: str, on_damage: OnDamage, offset: int) -> Iterator[tuple[int, bytes]]:
     try:
-        _read_magic(file)
+        file.seek(offset)
+        if offset == 0:
+            _read_magic(file)
         while True:
             offset = file.tell()
             content = _read_grown_record(file, offset)

@@ -2,27 +2,36 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from esper_bus.files import RunFiles
-from esper_bus.mcap_reader import Damage, OnDamage, read_messages
+from esper_bus.mcap_reader import Damage, FileMessage, OnDamage, read_messages
 from esper_bus.records import RawRecord, StreamKey
+from esper_bus.salvage import salvage_messages
 from esper_bus.streams import META_TOPIC, StreamChannel
+
+ReadFile = Callable[[Path, OnDamage], Iterator[RawRecord]]
 
 
 class Merge:
     """The events of some files; after reading them it says what was wrong with their numbers.
 
-    `gaps` counts missing events per stream, `duplicates` events that the log has more than once.
+    `gaps` counts missing events per stream, `duplicates` events that the log has more than once. With a
+    `read` that gives what is new in a file, `records` may be asked again when the files have grown.
     """
 
-    def __init__(self, files: RunFiles, on_damage: OnDamage) -> None:
+    def __init__(self, files: RunFiles, on_damage: OnDamage, read: "ReadFile | None" = None) -> None:
+        self._read = read or read_stream_file
         self.gaps: Counter[StreamKey] = Counter()
         self.duplicates: Counter[StreamKey] = Counter()
         self._files = files
         self._on_damage = on_damage
         self._expect: dict[StreamKey, int] = {}
+
+    def add_files(self, files: RunFiles) -> None:
+        """Read these files from now on."""
+        self._files = files
 
     def records(self) -> Iterator[RawRecord]:
         """The log in its order, its holes filled from the spools, then the rest of the spools.
@@ -31,7 +40,7 @@ class Merge:
         """
         spools = self._open_spools()
         for path in self._files.logs:
-            for record in read_stream_file(path, self._on_damage):
+            for record in self._read(path, self._on_damage):
                 yield from self._logged(record, spools)
         rests = [self._spooled(spool, None) for spool in spools.values()]
         yield from heapq.merge(*rests, key=_emitted_ns)
@@ -62,7 +71,7 @@ class Merge:
     def _open_spools(self) -> "dict[StreamKey, _Ahead]":
         spools: dict[StreamKey, list[Iterator[RawRecord]]] = {}
         for path in self._files.spools:
-            spool = _Ahead(read_stream_file(path, self._on_damage))
+            spool = _Ahead(self._read(path, self._on_damage))
             if spool.head is not None:
                 spools.setdefault(spool.head.stream, []).append(spool.until(None))
         return {key: _Ahead(heapq.merge(*files, key=_seq)) for key, files in spools.items()}
@@ -84,9 +93,18 @@ class _Ahead:
 
 def read_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
     """The events of one file before the first damage, as they stand in it."""
+    return _events(path, read_messages(path, on_damage), on_damage)
+
+
+def salvage_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
+    """As `read_stream_file`, and the events behind each damage."""
+    return _events(path, salvage_messages(path, on_damage), on_damage)
+
+
+def _events(path: Path, messages: Iterator[FileMessage], on_damage: OnDamage) -> Iterator[RawRecord]:
     channels: dict[int, StreamChannel] = {}
     try:
-        for channel, sequence, log_time, publish_time, data in read_messages(path, on_damage):
+        for channel, sequence, log_time, publish_time, data in messages:
             if channel.topic == META_TOPIC:
                 continue
             stream = channels.get(channel.id)

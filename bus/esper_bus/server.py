@@ -1,29 +1,35 @@
-"""The aggregator's sockets: events come in, acknowledgements and snapshots go out.
+"""The aggregator's sockets: events and questions in; acknowledgements, snapshots, events, answers out.
 
 Made, used and closed in one thread; no call waits longer than it is told to.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import zmq
 
-from esper_bus.frames import Frames
+from esper_bus import event_batches
+from esper_bus.event_batches import EventBatch, encode_batch, split
+from esper_bus.frames import FrameError, Frames, VersionError
 from esper_bus.layout import Endpoints
-from esper_bus.names import new_epoch
+from esper_bus.names import is_name, new_epoch
+from esper_bus.queries import Answer, Question, Refusal, Reply, encode_reply, parse_question
 from esper_bus.receiver import LinkCounters, Receiver, Recover
 from esper_bus.records import RawRecord
 from esper_bus.snapshots import TOPIC, SnapshotHead, encode_snapshot_message
-from esper_bus.sockets import Context, Socket, bind, ingest_server, snapshot_server
+from esper_bus.sockets import Context, Socket, bind, ingest_server, query_server, snapshot_server
 from esper_bus.zap import Gate
 
 __all__ = ["BusServer", "LinkCounters", "Recover"]
 
 _T = TypeVar("_T")
 _DRAIN_MESSAGES = 64
+_QUESTIONS_AT_ONCE = 16
+_MAX_TOPICS = 1000
 _DRAIN_S = 0.005
 _SUBSCRIPTIONS_AT_ONCE = 256
 """A flood of them must not keep events waiting."""
@@ -53,20 +59,24 @@ class BusServer:
         self._receiver = Receiver(self.agg_epoch, recover, may_write)
         self._ingest = ingest_server(self._context)
         self._snapshots = snapshot_server(self._context)
+        self._queries = query_server(self._context)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
-        self._viewers = 0
+        self._logged: dict[str, int] = {}
+        self._subscriptions: Counter[bytes] = Counter()
+        self._refused_questions = 0
         self._wanted = False
         self._or_destroy(lambda: self._bind(endpoints))
         self._poller = zmq.Poller()
-        self._poller.register(self._ingest, zmq.POLLIN)
-        self._poller.register(self._snapshots, zmq.POLLIN)
+        for socket in (self._ingest, self._snapshots, self._queries):
+            self._poller.register(socket, zmq.POLLIN)
         if self._gate is not None:
             self._poller.register(self._gate.socket, zmq.POLLIN)
 
     def _bind(self, endpoints: Endpoints) -> None:
         bind(self._ingest, endpoints.ingest, "ingest", self._gate)
         bind(self._snapshots, endpoints.snapshots, "view", self._gate)
+        bind(self._queries, endpoints.query, "view", self._gate)
 
     def _or_destroy(self, step: Callable[[], _T]) -> _T:
         """Do a step of the construction; leave no socket behind if it fails."""
@@ -78,13 +88,13 @@ class BusServer:
 
     @property
     def viewers(self) -> int:
-        """How many screens are subscribed."""
-        return self._viewers
+        """How many subscriptions there are, to snapshots and to events."""
+        return self._subscriptions.total()
 
     @property
     def rejected(self) -> int:
         """How many messages were refused, whoever sent them."""
-        return self._receiver.rejected
+        return self._receiver.rejected + self._refused_questions
 
     def receive(self, timeout_s: float) -> list[RawRecord]:
         """New events, each once and in order; waits for some, or for a subscription.
@@ -120,6 +130,37 @@ class BusServer:
         """
         self._positions[run] = position
         self._send_snapshot(run, body, trainer_heard_ns)
+
+    def publish_events(self, run: str, first: int, records: Sequence[RawRecord]) -> None:
+        """Send events that are in the log of `run`, the first of them as its number `first`.
+
+        Call it for every event, in the order of the log: subscribers notice a hole and ask for it.
+        """
+        self._logged[run] = first + len(records)
+        if self._subscriptions[event_batches.TOPIC + run.encode()]:
+            for batch in split(EventBatch(run, self.agg_epoch, first, list(records))):
+                _send_now(self._snapshots, encode_batch(batch))
+
+    def questions(self) -> list[tuple[bytes, Question]]:
+        """Questions that came, each with the peer to `answer`; what is none is refused."""
+        found: list[tuple[bytes, Question]] = []
+        for _ in range(_QUESTIONS_AT_ONCE):
+            frames = _receive_now(self._queries)
+            if frames is None:
+                break
+            try:
+                found.append((frames[0], parse_question(frames[1:])))
+            except VersionError as error:
+                self._refused_questions += 1
+                text = f"The aggregator speaks another version than {error}; install the same on both."
+                self.answer(frames[0], 0, Refusal(text))
+            except FrameError:
+                self._refused_questions += 1
+        return found
+
+    def answer(self, peer: bytes, number: int, answer: Answer) -> None:
+        """Answer a question; dropped if the peer is gone or takes nothing."""
+        _send_now(self._queries, [peer, *encode_reply(Reply(number, answer))])
 
     def keepalive(self) -> None:
         """Tell the screens that this aggregator lives, for each run that was published."""
@@ -161,14 +202,37 @@ class BusServer:
             frames = _receive_now(self._snapshots)
             if frames is None:
                 return
-            if len(frames) != 1 or not frames[0][1:].startswith(TOPIC):
+            if len(frames) != 1:
                 continue
-            if frames[0][:1] == _SUBSCRIBE:
-                self._viewers += 1
-                self._wanted = True
-                self._send_snapshot("", b"", None)  # a first sign of life, whoever publishes when
-            elif frames[0][:1] == _UNSUBSCRIBE:
-                self._viewers = max(0, self._viewers - 1)
+            kind, topic = frames[0][:1], frames[0][1:]
+            if not self._known(topic):
+                continue
+            if kind == _SUBSCRIBE:
+                self._subscriptions[topic] += 1
+                self._greet(topic)
+            elif kind == _UNSUBSCRIBE and self._subscriptions[topic]:
+                self._subscriptions[topic] -= 1
+                self._subscriptions += Counter()  # forget topics that nobody wants
+
+    def _known(self, topic: bytes) -> bool:
+        """Whether a topic means anything; their number is bounded, whatever peers think of."""
+        if topic not in self._subscriptions and len(self._subscriptions) >= _MAX_TOPICS:
+            return False
+        prefix, _, run = topic.partition(b"/")
+        return topic.startswith(TOPIC) or (
+            prefix + b"/" == event_batches.TOPIC and is_name(run.decode(errors="replace"))
+        )
+
+    def _greet(self, topic: bytes) -> None:
+        """A first sign of life, and from where on a subscriber will hear of every event."""
+        if topic.startswith(TOPIC):
+            self._wanted = True
+            self._send_snapshot("", b"", None)
+            return
+        run = topic.removeprefix(event_batches.TOPIC).decode(errors="replace")
+        _send_now(
+            self._snapshots, encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), []))
+        )
 
     def _send_snapshot(self, run: str, body: bytes, trainer_heard_ns: int | None) -> None:
         self._snap_seq += 1

@@ -19,6 +19,7 @@ Context = zmq.Context["zmq.Socket[bytes]"]
 Socket = zmq.Socket[bytes]
 
 INGEST_HWM = 64
+QUERY_HWM = 16
 SNAPSHOT_HWM = 16
 """Snapshots that wait for one slow screen: a few for each run, since all runs come at once."""
 
@@ -41,6 +42,17 @@ def snapshot_server(context: Context) -> Socket:
 def snapshot_client(context: Context) -> Socket:
     """Where a screen receives snapshots."""
     return _socket(context, zmq.SUB, SNAPSHOT_HWM, _RECONNECT)
+
+
+def query_server(context: Context) -> Socket:
+    """Where an aggregator answers questions, which are small."""
+    options = {zmq.ROUTER_MANDATORY: 1, zmq.MAXMSGSIZE: MAX_REQUEST_BYTES}
+    return _socket(context, zmq.ROUTER, QUERY_HWM, options)
+
+
+def query_client(context: Context) -> Socket:
+    """Where questions are asked; takes none while there is no aggregator."""
+    return _socket(context, zmq.DEALER, QUERY_HWM, {zmq.IMMEDIATE: 1, **_RECONNECT})
 
 
 def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Handshake:

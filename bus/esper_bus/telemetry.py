@@ -13,6 +13,7 @@ import structlog
 from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.emitter import CLOSE_S, Emitter, EmitterReport, NullEmitter
 from esper_bus.errors import BusError
+from esper_bus.keys import load_client_keys
 from esper_bus.layout import RunPaths, default_runs_dir, for_runs_dir, parse
 from esper_bus.names import check_name, file_part
 from esper_bus.reading import read_records
@@ -89,6 +90,7 @@ def connect(
     started: RunStarted | None = None,
     runs_dir: Path | str | None = None,
     aggregator: bool | str | None = None,
+    keys: Path | str | None = None,
     producer: str | None = None,
     rank: int = 0,
     world_size: int = 1,
@@ -100,7 +102,8 @@ def connect(
     `started` says what is known about the training; its rank, world size, host, process and version are
     filled in. `runs_dir` is `$ESPER_RUNS_DIR` or `./runs` by default. `aggregator`: by default events
     also go to the aggregator of the runs directory whenever one runs; True starts one if there is none;
-    an address (`tcp://127.0.0.1:5556`) names another; False sends nothing. `producer` names the process,
+    an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a
+    key that it lets in; False sends nothing. `producer` names the process,
     `host:rank` by default. With `resume` an existing run goes on, its updates counted further; without,
     it is refused. `enabled=False` records nothing and touches neither disk nor network.
 
@@ -115,8 +118,9 @@ def connect(
     if not resume:
         _refuse_existing(run_dir, name, world_size)
     updates = _last_update(run_dir) if resume else 0
-    ingest = _ingest(directory, aggregator)
-    return Telemetry(Emitter(run, name, run_dir, ingest), started, updates)
+    client = None if keys is None else load_client_keys(Path(keys))
+    ingest = _ingest(directory, aggregator, keyed=client is not None)
+    return Telemetry(Emitter(run, name, run_dir, ingest, keys=client), started, updates)
 
 
 def _filled_in(started: RunStarted, rank: int, world_size: int) -> RunStarted:
@@ -157,11 +161,11 @@ def _last_update(run_dir: Path) -> int:
         return 0
 
 
-def _ingest(runs_dir: Path, aggregator: bool | str | None) -> str | None:
+def _ingest(runs_dir: Path, aggregator: bool | str | None, *, keyed: bool) -> str | None:
     if aggregator is False:
         return None
     if isinstance(aggregator, str):
-        return parse(aggregator).ingest
+        return parse(aggregator, keyed=keyed).ingest
     if aggregator is True and not aggregator_alive(runs_dir):
         try:
             start_aggregator(runs_dir, IDLE_EXIT_S)

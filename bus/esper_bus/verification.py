@@ -7,7 +7,7 @@ import msgspec
 
 from esper_bus.files import files_at
 from esper_bus.mcap_reader import Damage
-from esper_bus.merging import Merge
+from esper_bus.merging import Merge, salvage_stream_file
 from esper_bus.records import StreamKey
 from esper_schemas.codec import decode_event
 from esper_schemas.events import EventsDropped, Undecodable, Unknown
@@ -41,9 +41,12 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify(path: Path) -> Verification:
-    """Read all of a run or file and check it. Raises `BusError` if there is nothing to read."""
+    """Read all of a run or file, also what is behind damage, and check it.
+
+    Raises `BusError` if there is nothing to read.
+    """
     damaged: list[Damage] = []
-    merge = Merge(files_at(path), damaged.append)
+    merge = Merge(files_at(path), damaged.append, salvage_stream_file)
     events: Counter[StreamKey] = Counter()
     dropped = rejected = unknown = 0
     for record in merge.records():

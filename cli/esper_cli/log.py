@@ -1,10 +1,11 @@
-"""`esper log info|verify|cat PATH`: what a recorded run holds, and whether it is whole."""
+"""`esper log info|verify|cat|repair PATH`: what a recorded run holds, whether it is whole, a clean copy."""
 
 import argparse
 from collections import Counter
 from pathlib import Path
 
 from esper_bus.reading import read_records
+from esper_bus.repair import repair
 from esper_bus.verification import Verification, verify
 from esper_cli.parsing import CommandError
 from esper_cli.times import clock_time, span
@@ -18,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, words in _ACTIONS.items():
         action = actions.add_parser(name, help=words, description=words)
         action.add_argument("path", type=Path, help="a run directory or an .mcap file")
+        if name == "repair":
+            action.add_argument("out", type=Path, help="where the copy goes; must not exist")
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -25,12 +28,13 @@ _ACTIONS = {
     "info": "what a run holds: producers, kinds of events, times",
     "verify": "check every chunk and every sequence number; exit 1 if anything is missing or damaged",
     "cat": "print the events, one per line",
+    "repair": "write all that can be read into a clean copy; the original is left as it is",
 }
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the asked action."""
-    return {"info": _info, "verify": _verify, "cat": _cat}[arguments.action](arguments)
+    return {"info": _info, "verify": _verify, "cat": _cat, "repair": _repair}[arguments.action](arguments)
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -64,6 +68,16 @@ def _verify(arguments: argparse.Namespace) -> int:
     result = verify(arguments.path)
     print(to_json(result) if arguments.json else _verdict(result))
     return 0 if result.ok else 1
+
+
+def _repair(arguments: argparse.Namespace) -> int:
+    events = repair(arguments.path, arguments.out)
+    if arguments.json:
+        print(to_json({"events": events, "out": str(arguments.out)}))
+        return 0
+    places = len(verify(arguments.path).damaged)
+    print(f"{events:,} events written to {arguments.out}, past {places} damaged places in {arguments.path}")
+    return 0
 
 
 def _verdict(result: Verification) -> str:

@@ -50,10 +50,10 @@ def test_addresses_fit_into_a_socket(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("ipc:///run/x", Endpoints("ipc:///run/x/ingest", "ipc:///run/x/snapshots")),
-        ("tcp://127.0.0.1:7000", Endpoints("tcp://127.0.0.1:7000", "tcp://127.0.0.1:7001")),
-        ("tcp://localhost", Endpoints("tcp://127.0.0.1:5556", "tcp://127.0.0.1:5557")),
-        ("tcp://[::1]:7000", Endpoints("tcp://[::1]:7000", "tcp://[::1]:7001")),
+        ("ipc:///run/x", Endpoints("ipc:///run/x/ingest", "ipc:///run/x/snapshots", "ipc:///run/x/query")),
+        ("tcp://127.0.0.1:7000", Endpoints(*(f"tcp://127.0.0.1:{port}" for port in (7000, 7001, 7002)))),
+        ("tcp://localhost", Endpoints(*(f"tcp://127.0.0.1:{port}" for port in (5556, 5557, 5558)))),
+        ("tcp://[::1]:7000", Endpoints(*(f"tcp://[::1]:{port}" for port in (7000, 7001, 7002)))),
     ],
 )
 def test_addresses_are_parsed(url, expected):

@@ -278,7 +278,7 @@ def test_a_port_in_use_is_one_sentence():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(BusError, match="in use by another process"):
-            BusServer(Endpoints(f"tcp://127.0.0.1:{port}", f"tcp://127.0.0.1:{port + 1}"), lambda run: {})
+            BusServer(Endpoints(*(f"tcp://127.0.0.1:{port + index}" for index in range(3))), lambda run: {})
 
 
 def test_the_socket_of_a_dead_server_is_taken_over(endpoints):

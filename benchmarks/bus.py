@@ -1,0 +1,179 @@
+"""What the way from an emitter to a subscriber carries: ingest, replay, end to end, latency, attach.
+
+Events are PPO updates with every field measured, and healthy. Ingest and replay are CPU time of
+one core; the rest is measured with a trainer, an aggregator and a subscriber in processes of their
+own. Run `python -m benchmarks.bus`.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from benchmarks.fold import full_update
+
+import esper_bus
+from esper_aggregator.recording import Recording
+from esper_aggregator.replay import fold_path
+from esper_bus import frames as f
+from esper_bus.discovery import start_aggregator
+from esper_bus.layout import for_runs_dir
+from esper_bus.limits import BATCH_EVENTS
+from esper_bus.receiver import Receiver
+from esper_bus.records import Entry
+from esper_bus.source import SocketSource
+from esper_schemas.codec import encode_event
+
+_BATCH = 128
+_ATTACHES = 20
+
+_TRAINER = """
+import sys, time
+from pathlib import Path
+from benchmarks.fold import full_update
+from esper_bus.emitter import Emitter
+from esper_bus.layout import for_runs_dir
+
+runs_dir, run, count, rate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+emitter = Emitter(run, "host:0", runs_dir / run, for_runs_dir(runs_dir).ingest)
+event = full_update(1)
+begin = time.monotonic()
+for number in range(count):
+    time.sleep(max(0.0, begin + number / rate - time.monotonic()))
+    emitter.emit(event)
+report = emitter.close(60.0)
+print(report.acknowledged, report.dropped)
+"""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One number."""
+
+    what: str
+    value: float
+    unit: str
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        rows = _one_core(Path(directory) / "alone", options.events)
+        rows += _processes(Path(directory) / "runs", options)
+    if options.json:
+        sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
+        return
+    for row in rows:
+        print(f"{row.what:52}{row.value:12,.1f} {row.unit}")
+
+
+def _one_core(runs_dir: Path, events: int) -> list[Row]:
+    """Messages parsed, logged, flushed, acknowledged and folded; then read and folded again."""
+    data = encode_event(full_update(1))
+    hello = f.encode(f.Hello(run="run", producer="host:0", epoch=1, first=0, next=0))
+    batches = [
+        f.encode(f.Data(1, [Entry(seq, seq, data) for seq in range(first, first + _BATCH)]))
+        for first in range(0, events, _BATCH)
+    ]
+    recording, receiver = Recording(runs_dir / "run", 1), Receiver(1, lambda run: {})
+    receiver.receive(b"peer", hello, 0.0, 0)
+
+    def ingest() -> None:
+        for number, batch in enumerate(batches):
+            for record in receiver.receive(b"peer", batch, float(number), number):
+                recording.append(record)
+            recording.flush()
+            receiver.flushed()
+            recording.take_flushed()
+            receiver.take_answers()
+
+    count = len(batches) * _BATCH
+    ingested = _cpu_seconds(ingest)
+    recording.close()
+    replayed = _cpu_seconds(lambda: fold_path(runs_dir / "run"))
+    return [
+        Row("ingest on one core (CPU time)", count / ingested, "events/s"),
+        Row("replay on one core (CPU time)", count / replayed, "events/s"),
+        Row("size of an event", len(data), "bytes"),
+    ]
+
+
+def _cpu_seconds(step: Callable[[], object]) -> float:
+    begin = time.process_time()
+    step()
+    return time.process_time() - begin
+
+
+def _processes(runs_dir: Path, options: argparse.Namespace) -> list[Row]:
+    start_aggregator(runs_dir, idle_exit_s=2.0)
+    rows = _latency(runs_dir, 1000.0, options.seconds)
+    rows += _attach(runs_dir)
+    for rate in (20_000.0, 40_000.0):
+        rows += _sustained(runs_dir, rate, options.seconds)
+    return rows
+
+
+def _latency(runs_dir: Path, rate: float, seconds: float) -> list[Row]:
+    count = int(rate * seconds)
+    trainer = _start_trainer(runs_dir, "latency", count, rate)
+    waits = []
+    url = for_runs_dir(runs_dir).ingest.removesuffix("/ingest")
+    with esper_bus.subscribe(url, run="latency", timeout=10.0) as subscription:
+        for record in subscription:
+            waits.append((time.time_ns() - record.emitted_ns) / 1e6)
+            if len(waits) == count:
+                break
+    trainer.communicate()
+    waits = sorted(waits[len(waits) // 10 :])  # the first ones waited for the first HELLO
+    name = f"emit to subscriber decoded at {rate:,.0f}/s"
+    return [
+        Row(f"{name}, p50", waits[len(waits) // 2], "ms"),
+        Row(f"{name}, p99", waits[int(0.99 * len(waits))], "ms"),
+    ]
+
+
+def _attach(runs_dir: Path) -> list[Row]:
+    times = []
+    for _ in range(_ATTACHES):
+        begin = time.perf_counter()
+        source = SocketSource(lambda: for_runs_dir(runs_dir))
+        while not source.poll().snapshot.events_folded:
+            time.sleep(0.001)
+        times.append(1000 * (time.perf_counter() - begin))
+        source.close()
+    return [Row("attach to first snapshot, worst of 20", max(times), "ms")]
+
+
+def _sustained(runs_dir: Path, rate: float, seconds: float) -> list[Row]:
+    count = int(rate * seconds)
+    begin = time.monotonic()
+    said, _ = _start_trainer(runs_dir, f"at-{rate:.0f}", count, rate).communicate()
+    acknowledged, dropped = map(int, said.split())
+    took = time.monotonic() - begin
+    name = f"end to end, {rate:,.0f}/s for {seconds:g} s"
+    return [
+        Row(f"{name}: acknowledged", acknowledged, f"of {count}, {dropped} dropped"),
+        Row(f"{name}: rate, start of Python included", acknowledged / took, "events/s"),
+    ]
+
+
+def _start_trainer(runs_dir: Path, run: str, count: int, rate: float) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", _TRAINER, str(runs_dir), run, str(count), str(rate)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=40 * BATCH_EVENTS, help="events of ingest and replay")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each end-to-end measurement")
+    parser.add_argument("--directory", help="where to write, by default where temporary files go")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

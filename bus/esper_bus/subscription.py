@@ -1,0 +1,132 @@
+"""`for event in subscribe(...)`: what a run recorded so far, then what it records, each event once."""
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from esper_bus.following import FileFeed
+from esper_bus.keys import load_client_keys
+from esper_bus.layout import default_runs_dir, for_runs_dir, parse
+from esper_bus.live_feed import LiveFeed
+from esper_bus.names import check_name
+from esper_bus.records import RawRecord
+from esper_schemas.codec import kind_of
+from esper_schemas.events import Event, Record
+
+_LOOK_S = 1.0
+
+
+class EventFeed(Protocol):
+    """Where a subscription gets its events from: an aggregator, or files."""
+
+    position: int
+
+    def read(self, timeout_s: float) -> list[RawRecord]:
+        """The next events; waits for some, empty after about `timeout_s`."""
+
+    def skip_to_end(self) -> None:
+        """Leave out all that is there now."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Subscription:
+    """An iterator over records; close it, or use it as a context manager, to end it early.
+
+    `position` counts the events of the run up to the record given last, whatever their kind: pass it as
+    `start` to go on there in another process.
+    """
+
+    def __init__(self, feed: EventFeed, kinds: frozenset[str] | None, timeout: float | None) -> None:
+        self._feed = feed
+        self._kinds = kinds
+        self._timeout = timeout
+        self._waiting: deque[RawRecord] = deque()
+        self._closed = False
+
+    @property
+    def position(self) -> int:
+        """How many events of the run were given or passed over."""
+        return self._feed.position - len(self._waiting)
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        while not self._closed:
+            if not self._waiting:
+                self._waiting.extend(self._more())
+            while self._waiting:
+                record = self._waiting.popleft().decoded()
+                if self._kinds is None or kind_of(record.event) in self._kinds:
+                    return record
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the subscription."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.clear()
+            self._feed.close()
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _more(self) -> list[RawRecord]:
+        """The next events; closes the subscription after `timeout` seconds without any."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            left = _LOOK_S if deadline is None else deadline - time.monotonic()
+            records = self._feed.read(max(0.0, min(_LOOK_S, left)))
+            if records:
+                return records
+            if deadline is not None and time.monotonic() >= deadline:
+                self.close()
+                return []
+
+
+def subscribe(
+    source: str | Path | None = None,
+    *,
+    kinds: Collection[type[Event] | str] | None = None,
+    run: str | None = None,
+    start: int | None = 0,
+    timeout: float | None = None,
+    keys: str | Path | None = None,
+) -> Subscription:
+    """The events of a run, each once: first those that are recorded, then new ones as they come.
+
+    `source` is the address of an aggregator (`tcp://127.0.0.1:5556`), or a run directory or .mcap file,
+    which is followed while it grows; by default the aggregator of `$ESPER_RUNS_DIR` or `./runs`. `run`
+    names one of an aggregator's runs, the newest by default. `kinds` are classes of events, or their
+    names. `start` leaves out that many events of the run, None all that are there now. Ends after
+    `timeout` seconds without an event, by default never. `keys` is the file of a key that may view.
+
+    Raises `BusError` for a bad address, and if there is nothing at a path.
+    """
+    names = None if kinds is None else frozenset(k if isinstance(k, str) else k.__name__ for k in kinds)
+    feed = _feed(source, None if run is None else check_name("run", run), start or 0, keys)
+    if start is None:
+        feed.skip_to_end()
+    return Subscription(feed, names, timeout)
+
+
+def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Path | None) -> EventFeed:
+    if source is not None and "://" not in str(source):
+        return FileFeed(Path(source), start)
+    if source is None:
+        return LiveFeed(for_runs_dir(default_runs_dir()), run, start)
+    endpoints = parse(str(source), keyed=keys is not None)
+    return LiveFeed(endpoints, run, start, None if keys is None else load_client_keys(Path(keys)))

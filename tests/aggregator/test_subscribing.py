@@ -1,0 +1,339 @@
+"""Subscribing to raw events and asking questions: real aggregators, trainers and subscribers."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import zmq
+
+import esper_bus
+from esper_aggregator.replay import snapshot_of
+from esper_bus.emitter import Emitter
+from esper_bus.errors import BusError
+from esper_bus.event_batches import TOPIC
+from esper_bus.layout import parse
+from esper_bus.queries import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery, SnapshotQuery
+from esper_bus.query_client import QueryClient
+from esper_bus.reading import read_log
+from esper_schemas.codec import encode_snapshot
+from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def runs_dir(tmp_path):
+    """An empty runs directory."""
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def url(tmp_path):
+    """An address of its own for each test."""
+    return f"ipc://{tmp_path}/s"
+
+
+@pytest.fixture
+def aggregator(runs_dir, url):
+    """Starts an aggregator process; all are killed at the end."""
+    processes = []
+    paths = os.pathsep.join(str(ROOT / package) for package in ("schemas", "bus", "aggregator"))
+
+    def start():
+        command = [sys.executable, "-m", "esper_aggregator", "--runs-dir", str(runs_dir), "--listen", url]
+        process = subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.DEVNULL
+        )
+        processes.append(process)
+        client = QueryClient(parse(url))
+        client.ask(HealthQuery(), 20)
+        client.close()
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def ask(url):
+    """Asks the aggregator."""
+    client = QueryClient(parse(url))
+    yield client.ask
+    client.close()
+
+
+@pytest.fixture
+def emitter(runs_dir, url):
+    """Emits to a run."""
+    emitters = []
+
+    def start(run="run", producer="host:0"):
+        emitters.append(Emitter(run, producer, runs_dir / run, parse(url).ingest))
+        return emitters[-1]
+
+    yield start
+    for emitter in emitters:
+        emitter.close()
+
+
+def episode(number):
+    """A small event that can be told from the others."""
+    return EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9)
+
+
+def emit(emitter, first, end):
+    """Emit the episodes `first`..`end`-1."""
+    for number in range(first, end):
+        emitter.emit(episode(number))
+
+
+def take(subscription, count):
+    """The episodes among the next `count` records."""
+    return [record.event.episode for record in islice(subscription, count)]
+
+
+def test_history_comes_first_and_then_what_is_new(aggregator, emitter, url):
+    """No hole and no duplicate between the two, with events coming all the time."""
+    aggregator()
+    one = emitter()
+    emit(one, 0, 3000)
+
+    def go_on():
+        for first in range(3000, 6000, 10):
+            emit(one, first, first + 10)
+            time.sleep(0.002)
+
+    rest = threading.Thread(target=go_on)
+    rest.start()
+    with esper_bus.subscribe(url, run="run", timeout=20) as subscription:
+        got = take(subscription, 6000)
+        rest.join()
+
+        assert got == list(range(6000))
+        assert subscription.position == 6000
+
+
+def test_records_carry_their_identity(aggregator, emitter, url):
+    """Run, producer, epoch, number and time are those of the trainer."""
+    aggregator()
+    one = emitter("mine", "box:3")
+    one.emit(episode(0))
+    one.emit(episode(1))
+    with esper_bus.subscribe(url, timeout=20) as subscription:
+        first, second = next(subscription), next(subscription)
+
+    assert (first.run, first.producer, first.epoch, first.seq) == ("mine", "box:3", one.epoch, 0)
+    assert (second.seq, second.event) == (1, episode(1))
+    assert first.emitted_ns <= first.received_ns
+
+
+def test_kinds_choose_what_is_given(aggregator, emitter, url):
+    """By class or by name; the others are passed over."""
+    aggregator()
+    one = emitter()
+    one.emit(RunStarted(task="t"))
+    emit(one, 0, 50)
+    one.emit(PPOUpdateCompleted(update=1, payload=PPOUpdatePayload()))
+    with esper_bus.subscribe(
+        url, run="run", kinds=[RunStarted, "PPOUpdateCompleted"], timeout=20
+    ) as subscription:
+        assert [type(record.event) for record in islice(subscription, 2)] == [RunStarted, PPOUpdateCompleted]
+        assert subscription.position == 52
+
+
+def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
+    """Killed twice while events come: each arrives once, in order."""
+    process = aggregator()
+    one = emitter()
+    with esper_bus.subscribe(url, run="run", timeout=30) as subscription:
+        got = []
+        for first in (0, 1000, 2000):
+            emit(one, first, first + 500)
+            got += take(subscription, 500)
+            process.kill()
+            process.wait()
+            emit(one, first + 500, first + 1000)
+            process = aggregator()
+            got += take(subscription, 500)
+
+    assert got == list(range(3000))
+
+
+def test_a_slow_subscriber_holds_nobody_up_and_misses_nothing(aggregator, emitter, url, runs_dir):
+    """It reads nothing while far more comes than waits for it; then it gets all."""
+    aggregator()
+    one = emitter()
+    slow = esper_bus.subscribe(url, run="run", timeout=20)
+    fast = esper_bus.subscribe(url, run="run", timeout=20)
+    with slow, fast:
+        emit(one, 0, 1)
+        assert take(slow, 1) == take(fast, 1) == [0]
+        for first in range(1, 20_001, 100):
+            emit(one, first, first + 100)
+            time.sleep(0.002)
+        assert take(fast, 20_000) == list(range(1, 20_001))
+        assert len(list(read_log(runs_dir / "run"))) == 20_001
+        assert take(slow, 20_000) == list(range(1, 20_001))
+
+
+def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
+    """After a number of events, or with the next one that comes."""
+    aggregator()
+    one = emitter()
+    emit(one, 0, 100)
+    with esper_bus.subscribe(url, run="run", timeout=20) as everything:
+        take(everything, 100)
+    with esper_bus.subscribe(url, run="run", start=90, timeout=20) as later:
+        assert take(later, 10) == list(range(90, 100))
+    with esper_bus.subscribe(url, run="run", start=None, timeout=20) as new:
+        one.emit(episode(100))
+        assert take(new, 1) == [100]
+
+
+def test_a_subscription_may_come_before_its_run(aggregator, emitter, url):
+    """And before the aggregator."""
+    with esper_bus.subscribe(url, run="later", timeout=30) as subscription:
+        aggregator()
+        emitter("later-not").emit(episode(7))
+        emitter("later").emit(episode(8))
+
+        assert take(subscription, 1) == [8]
+
+
+def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
+    """A script that wants what is there gets it and ends."""
+    aggregator()
+    emit(emitter(), 0, 3)
+
+    assert [r.event.episode for r in esper_bus.subscribe(url, run="run", timeout=1.0)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("with_aggregator", [False, True])
+def test_a_directory_is_followed_while_it_grows(aggregator, emitter, runs_dir, with_aggregator):
+    """Spools alone or with a log: what is there, then what comes, each once and in order."""
+    if with_aggregator:
+        aggregator()
+    one, two = emitter(), emitter(producer="host:1")
+    emit(one, 0, 500)
+    one_seqs, two_seqs = [], []
+    time_out = 20
+    while one.stats.spooled < 500:
+        time.sleep(0.005)
+    with esper_bus.subscribe(runs_dir / "run", timeout=time_out) as subscription:
+        for _ in range(500):
+            one_seqs.append(next(subscription).seq)
+        for number in range(500, 1000, 50):
+            emit(one, number, number + 50)
+            emit(two, number, number + 50)
+            for _ in range(100):
+                record = next(subscription)
+                (one_seqs if record.producer == "host:0" else two_seqs).append(record.seq)
+
+    assert one_seqs == list(range(1000))
+    assert two_seqs == list(range(500))
+
+
+def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
+    """One spool, from some event on."""
+    one = emitter()
+    emit(one, 0, 10)
+    while one.stats.spooled < 10:
+        time.sleep(0.005)
+    with esper_bus.subscribe(one.stats.spool, start=5, timeout=20) as subscription:
+        assert take(subscription, 5) == [5, 6, 7, 8, 9]
+        one.emit(episode(10))
+        assert take(subscription, 1) == [10]
+
+
+def test_nothing_at_a_path_is_one_sentence(tmp_path):
+    """A path that is no run is a mistake, not something to wait for."""
+    with pytest.raises(BusError, match="Cannot read"):
+        esper_bus.subscribe(tmp_path / "nothing")
+
+
+def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
+    """Runs, pages of events, a past snapshot, health."""
+    process = aggregator()
+    one = emitter()
+    one.emit(RunStarted(task="t"))
+    for update in range(1, 21):
+        one.emit(PPOUpdateCompleted(update=update, payload=PPOUpdatePayload(policy_loss=update / 8)))
+    one.emit(RunFinished(outcome="completed", updates=20))
+    one.close()
+    health = ask(HealthQuery())
+    page = ask(EventsQuery("run", 5, 3))
+    past = ask(SnapshotQuery("run", 11))
+
+    assert isinstance(health, Health)
+    assert (health.pid, health.positions) == (process.pid, {"run": 22})
+    assert ask(RunsQuery()) == Runs(("run",))
+    assert isinstance(page, EventsPage)
+    assert [event[2] for event in page.events] == [5, 6, 7]
+    assert not page.at_end
+    assert past.events == 11
+    process.terminate()
+    process.wait()
+    assert past.body == encode_snapshot(snapshot_of(runs_dir / "run", events=11))
+
+
+@pytest.mark.parametrize("run", ["nothing", "../run", "", "run/../run"])
+def test_a_run_that_is_not_there_is_refused(aggregator, ask, run):
+    """Also a name that would lead out of the runs directory."""
+    aggregator()
+
+    with pytest.raises(BusError, match="There is no log of a run"):
+        ask(EventsQuery(run))
+
+
+def test_a_page_is_bounded(aggregator, emitter, ask):
+    """Whoever asks for all gets the first thousand or so."""
+    aggregator()
+    one = emitter()
+    emit(one, 0, 3000)
+    one.close()
+    page = ask(EventsQuery("run", 0, 1 << 60))
+
+    assert len(page.events) == 1024
+    assert not page.at_end
+    assert ask(EventsQuery("run", 1 << 60)).events == []
+
+
+def test_junk_is_refused_and_the_honest_are_served(aggregator, emitter, url, ask):
+    """Bytes that are no question, floods of subscriptions and of questions."""
+    aggregator()
+    one = emitter()
+    emit(one, 0, 10)
+    endpoints = parse(url)
+    context = zmq.Context()
+    query, snapshots = context.socket(zmq.DEALER), context.socket(zmq.SUB)
+    try:
+        query.connect(endpoints.query)
+        snapshots.connect(endpoints.snapshots)
+        for junk in (
+            [b""],
+            [b"Q\x01"],
+            [b"Q\x01", b"\xc1"],
+            [b"Q\x01", b"\x91" * 3000],
+            [b"Q\x09", b""],
+            [b"x"] * 9,
+        ):
+            query.send_multipart(junk)
+        for number in range(3000):
+            snapshots.subscribe(TOPIC + b"%d" % number)
+        snapshots.subscribe(TOPIC + b"\xff/../")
+        with esper_bus.subscribe(url, run="run", timeout=20) as subscription:
+            assert take(subscription, 10) == list(range(10))
+        health = ask(HealthQuery())
+
+        assert health.rejected == 6
+        assert health.subscribers <= 1001
+    finally:
+        context.destroy(linger=0)
