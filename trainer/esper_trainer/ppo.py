@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metric import TelemetryLevel
-from esper_trainer.batch import Batch, prepare, targets
+from esper_trainer.batch import Batch, moments, prepare, targets
 from esper_trainer.buffer import Transitions
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributions import Legal, evaluate
@@ -19,6 +19,7 @@ from esper_trainer.measurements import measure
 from esper_trainer.optimiser import Optimiser
 from esper_trainer.policy import Memory, Tamiyo
 from esper_trainer.row import pack_row
+from esper_trainer.schedule import Rates
 from esper_trainer.seeds import derived_seed
 from esper_trainer.statistics import (
     Evaluation,
@@ -37,6 +38,7 @@ from esper_trainer.surrogate import (
     value_loss,
 )
 from esper_trainer.totals import RunningTotals
+from esper_trainer.value_normalisation import normalise
 
 STOP_FACTOR = 1.5
 """An update stops where the KL divergence has passed the target by this factor (Spinning Up)."""
@@ -51,19 +53,27 @@ class PPO:
     def __init__(self, policy: Tamiyo, layout: Layout, choices: Tensor, config: TrainingConfig) -> None:
         self._policy, self._layout, self._choices, self._config = policy, layout, choices, config
         self._device = choices.device
-        self._generator = torch.Generator(self._device).manual_seed(derived_seed(config.seed, "minibatches"))
+        self.generator = torch.Generator(self._device).manual_seed(derived_seed(config.seed, "minibatches"))
         self._kl_limit = STOP_FACTOR * config.target_kl if config.target_kl else torch.inf
-        self._optimiser = Optimiser(
+        self._entropy_coefficient = torch.tensor(config.entropy_coefficient, device=self._device)
+        self.optimiser = Optimiser(
             policy, layout, config.learning_rate, config.adam_epsilon, config.max_grad_norm
         )
+
+    def use(self, rates: Rates) -> None:
+        """Use these rates from the next update on."""
+        self.optimiser.set_learning_rate(rates.learning_rate)
+        self._entropy_coefficient.fill_(rates.entropy_coefficient)
 
     def update(self, rollout: Transitions, level: TelemetryLevel = TelemetryLevel.NORMAL) -> Tensor:
         """Learn from a rollout; returns the packed telemetry row of a level, on the device."""
         detailed = level >= TelemetryLevel.NORMAL
         with torch.no_grad():
             goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
+            if self._config.value_normalisation == "popart":
+                normalise(self._policy, moments(goals.returns, goals.alive))
             batch = prepare(rollout, goals, self._choices, self._layout)
-        layers = self._optimiser.layers
+        layers = self.optimiser.layers
         totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
         for _ in range(self._config.epochs):
             for part in self._minibatches(batch):
@@ -83,7 +93,7 @@ class PPO:
     @property
     def layer_names(self) -> tuple[str, ...]:
         """The names of the parameters whose gradients an examination gives."""
-        return self._optimiser.layers.names
+        return self.optimiser.layers.names
 
     def loss(self, batch: Batch) -> tuple[Tensor, Evaluation]:
         """What a step descends, 0-d, and what it was made of; of a flat batch."""
@@ -99,8 +109,8 @@ class PPO:
         bonus = entropy_bonus(entropies, batch.availability, self._layout.entropy_multipliers)
         loss = (
             policy_loss(surrogate, batch.relevance)
-            + config.value_coefficient * value_loss(errors, batch.alive)
-            - config.entropy_coefficient * bonus
+            + config.value_coefficient * self._value_weight(value_loss(errors, batch.alive))
+            - self._entropy_coefficient * bonus
         )
         evaluation = Evaluation(
             log_probs.detach(),
@@ -109,15 +119,20 @@ class PPO:
             ratios.detach(),
             surrogate.detach(),
             errors.detach(),
-            Memory(*(tensor.detach() for tensor in output.memory)),
+            Memory(*(tensor.detach().float() for tensor in output.memory)),
         )
         return loss, evaluation
+
+    def _value_weight(self, loss: Tensor) -> Tensor:
+        """The value loss in the units of the critic's own output."""
+        normalised = self._config.value_normalisation == "popart"
+        return loss / self._policy.value_std.square() if normalised else loss
 
     def _minibatches(self, batch: Batch) -> list[Batch]:
         """Parts of whole environments, drawn anew for every epoch."""
         if self._config.minibatches == 1:
             return [batch]
-        keys = torch.rand(batch.alive.shape[-1], generator=self._generator, device=self._device)
+        keys = torch.rand(batch.alive.shape[-1], generator=self.generator, device=self._device)
         return [batch.of(part) for part in keys.argsort().chunk(self._config.minibatches)]
 
     def _learn(self, batch: Batch, totals: RunningTotals, stopped: Tensor, detailed: bool) -> Tensor:
@@ -131,7 +146,7 @@ class PPO:
                 more = detail_sums(evaluation, flat, self._policy.lstm)
                 totals.detailed(more, detail_extremes(evaluation, flat), stopped)
             stopped = stopped.logical_or(kl_divergence(summed) > self._kl_limit)
-        totals.stepped(self._optimiser.step(loss, stopped, detailed=detailed), stopped)
+        totals.stepped(self.optimiser.step(loss, stopped, detailed=detailed), stopped)
         return stopped
 
     def _false(self) -> Tensor:
