@@ -241,4 +241,5 @@ def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | N
 
 def _host_fields(used: Rates, playing: Stopwatch, learning: Stopwatch) -> dict[str, float]:
     """What the host adds to the row: `row.HOST_FIELDS`."""
-    return {**used._asdict(), "update_time_ms": learning.seconds * 1000.0}
+    times = {"update_time_ms": learning.seconds * 1000.0, "rollout_time_ms": playing.seconds * 1000.0}
+    return {**used._asdict(), **times}
