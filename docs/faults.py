@@ -13,6 +13,7 @@ import torch
 
 from esper_schemas.events import Event
 from esper_schemas.heads import HEAD_SIZES, HEADS
+from esper_schemas.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
 from esper_trainer.emissions import run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
@@ -99,7 +100,9 @@ class _Learner:
             "update_time_ms": 1.0,
         }
         steps = self._config.environments * self._config.size.horizon
-        yield from update_events(update, Story(*columns), unpack_row(numbers, host), steps, seconds=1.0)
+        yield from update_events(
+            update, Story(*columns), unpack_row(numbers, TelemetryLevel.NORMAL, host), steps, seconds=1.0
+        )
 
 
 def _rows_of(head: str) -> slice:

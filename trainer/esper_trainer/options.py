@@ -52,6 +52,7 @@ _OPTIONS = (
         "--telemetry", "telemetry", "how much is measured; NaN and Inf are counted even when off", TELEMETRY
     ),
     _Option("--precision", "precision", "of the policy's matrix products", PRECISIONS),
+    _Option("--telemetry", "telemetry", "how much updates measure; NaN is counted even when off", TELEMETRY),
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
 

@@ -119,7 +119,7 @@ class PPO:
             ratios.detach(),
             surrogate.detach(),
             errors.detach(),
-            Memory(*(tensor.detach() for tensor in output.memory)),
+            Memory(*(tensor.detach().float() for tensor in output.memory)),
         )
         return loss, evaluation
 

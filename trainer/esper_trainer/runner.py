@@ -11,6 +11,7 @@ from torch import Tensor
 from esper_schemas.events import Event, RunFinished
 from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.buffer import Transitions
 from esper_trainer.checkpoint import Checkpoint, CheckpointError
 from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
@@ -115,9 +116,7 @@ class Trainer:
             self._learner.ppo.use(used)
             row = self._learner.ppo.update(episode.rollout, self._level)
             learning.stop()
-            examined = (
-                self._learner.ppo.examine(episode.rollout) if self._level >= TelemetryLevel.DEBUG else ()
-            )
+            examined = self._examine(episode.rollout)
             self._tell()
             numbers = HostCopy((row, *story(episode), *examined))
             self._pending = _Pending(update, used, numbers, playing, learning)
@@ -157,6 +156,10 @@ class Trainer:
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
         self._report(update, told, payload, playing.seconds + learning.seconds)
+
+    def _examine(self, rollout: Transitions) -> Examination | tuple[()]:
+        """What DEBUG telemetry needs beside the row, on the device."""
+        return self._learner.ppo.examine(rollout) if self._level >= TelemetryLevel.DEBUG else ()
 
     def _diagnoses(self, update: int, payload: PPOUpdatePayload, examined: list[Tensor]) -> Iterator[Event]:
         """What is told beside the payload: faults at every level, the rest at DEBUG."""
