@@ -1,13 +1,21 @@
-"""`python -m esper_trainer`: train and record, with a line per update; no screen, no aggregator."""
+"""`python -m esper_trainer`: train and record, with a line per update and no screen.
+
+Under `torchrun` several of these train one policy, and the first starts an aggregator.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from esper_bus.errors import BusError
+from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint
 from esper_trainer.progress import summary_lines, update_line
+
+if TYPE_CHECKING:
+    from esper_trainer.distributed import Group
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,13 +31,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    config_from(arguments)
+    config = config_from(arguments)
     ingest = ingest_endpoint(arguments)
-    from esper_trainer.session import plan, record_training  # torch takes a while: mistakes come first
+    from esper_trainer.distributed import join_group  # torch takes a while: mistakes come first
 
-    planned = plan(arguments)
-    recorded = record_training(planned, ingest, lambda report: _say(update_line(report)))
-    _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
+    group = join_group(config.device)
+    try:
+        return _train_in(group, arguments, ingest)
+    finally:
+        group.leave()
+
+
+def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str) -> int:
+    """Train as one process of a group, of which the first one speaks and has an aggregator started."""
+    from esper_trainer.session import plan, record_training
+
+    speaks = group.rank == 0
+    planned = plan(arguments, group)
+    if speaks and group.world_size > 1:
+        have_aggregator(arguments, "esper_trainer")
+    recorded = record_training(
+        planned, ingest, (lambda report: _say(update_line(report))) if speaks else None, group
+    )
+    if speaks:
+        _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1
 
 
