@@ -4,7 +4,7 @@ Knows no socket, clock or file: time is passed in, answers are collected for who
 socket. An event counts as safe only after `flushed` was called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -25,12 +25,14 @@ from esper_bus.frames import (
     encode,
     parse,
 )
-from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_STREAMS
+from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_EVENT_BYTES, MAX_STREAMS
 from esper_bus.producer import SAME_RESUME_S
 from esper_bus.records import RawRecord, StreamKey
 
 Recover = Callable[[str], dict[tuple[str, int], int]]
 """Given a run: for each (producer, epoch) in its log, the number after its last event."""
+MayWrite = Callable[[str | None, str, str], bool]
+"""Whether this client, None without keys, may send the events of a run and producer."""
 
 
 class LinkCounters(msgspec.Struct):
@@ -48,13 +50,15 @@ class LinkCounters(msgspec.Struct):
 class _Stream:
     """What the aggregator knows of one stream."""
 
-    __slots__ = ("asked_at", "asked_for", "expect", "flushed", "key", "peer")
+    __slots__ = ("asked_at", "asked_for", "client", "expect", "flushed", "key", "peer", "waiting_bytes")
 
-    def __init__(self, key: StreamKey, expect: int) -> None:
+    def __init__(self, key: StreamKey, expect: int, client: str | None) -> None:
         self.key = key
+        self.client = client  # whose key it came with first; nobody else's may continue it
         self.peer = b""
         self.expect = expect  # the next event to take
         self.flushed = expect  # the first event that is not known to be in the log
+        self.waiting_bytes = 0  # of the events that were taken and are not known to be in the log
         self.asked_for = -1
         self.asked_at = 0.0
 
@@ -65,8 +69,9 @@ class Receiver:
     `rejected` counts the messages that were refused, whoever sent them.
     """
 
-    def __init__(self, agg_epoch: int, recover: Recover) -> None:
+    def __init__(self, agg_epoch: int, recover: Recover, may_write: MayWrite | None = None) -> None:
         self.rejected = 0
+        self._may_write = may_write or (lambda client, run, producer: True)
         self._agg_epoch = agg_epoch
         self._recover = recover
         self._recovered: dict[str, dict[tuple[str, int], int]] = {}
@@ -78,8 +83,13 @@ class Receiver:
         self._unacknowledged: set[StreamKey] = set()
         self._answers: list[tuple[bytes, Frames]] = []
 
-    def receive(self, peer: bytes, frames: list[bytes], now: float, now_ns: int) -> list[RawRecord]:
-        """The new events of one message; whatever is wrong with it is counted, never raised."""
+    def receive(
+        self, peer: bytes, frames: list[bytes], now: float, now_ns: int, client: str | None = None
+    ) -> list[RawRecord]:
+        """The new events of one message; whatever is wrong with it is counted, never raised.
+
+        `client` is whose key the message came with, None without keys.
+        """
         try:
             message = parse(frames)
         except VersionError as error:
@@ -89,15 +99,29 @@ class Receiver:
         except FrameError:
             self._reject(peer)
             return []
-        return self._apply(peer, message, now, now_ns)
+        return self._apply(peer, message, now, now_ns, client)
 
     def flushed(self) -> None:
         """Everything that `receive` returned is in the log now: acknowledge it."""
         for key in self._unacknowledged:
             stream = self._streams[key]
             stream.flushed = stream.expect
-            self._acknowledge(stream)
+            stream.waiting_bytes = 0
+            if stream.peer:
+                self._acknowledge(stream)
         self._unacknowledged.clear()
+
+    def adopt(self, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """The events of a dead trainer's spool that are new; `records` are consecutive, of one stream.
+
+        They count as received: tell `flushed` when they are in the log. Raises `BusError` where the
+        stream cannot be followed.
+        """
+        stream = self._stream(records[0].stream, None)
+        self._skip_lost(stream, records[0].seq)
+        fresh = [record for record in records if record.seq >= stream.expect]
+        self._take(stream, fresh)
+        return fresh
 
     def take_answers(self) -> list[tuple[bytes, Frames]]:
         """Messages to send, each with the peer that it is for; they count as sent."""
@@ -112,9 +136,11 @@ class Receiver:
         """When a trainer of the run last said anything, nanoseconds since 1970."""
         return self._heard_ns.get(run)
 
-    def _apply(self, peer: bytes, message: Message, now: float, now_ns: int) -> list[RawRecord]:
+    def _apply(
+        self, peer: bytes, message: Message, now: float, now_ns: int, client: str | None
+    ) -> list[RawRecord]:
         if isinstance(message, Hello):
-            self._hello(peer, message, now, now_ns)
+            self._hello(peer, message, now, now_ns, client)
             return []
         if not isinstance(message, Data | Ping | Bye):
             self._reject(peer)
@@ -122,6 +148,10 @@ class Receiver:
         stream = self._of_peer.get((peer, message.epoch))
         if stream is None:
             self._answer(peer, Error("unknown", "Say HELLO first."))
+            return []
+        if not self._owns(client, stream):  # a name of a connection can be taken over, a key cannot
+            self._reject(peer)
+            self._answer(peer, Error("refused", _not_yours(client, stream.key)))
             return []
         self._heard_ns[stream.key.run] = now_ns
         if isinstance(message, Data):
@@ -134,10 +164,17 @@ class Receiver:
         if peer in self._run_of_peer:
             self.counters(self._run_of_peer[peer]).rejected += 1
 
-    def _hello(self, peer: bytes, hello: Hello, now: float, now_ns: int) -> None:
+    def _owns(self, client: str | None, stream: _Stream) -> bool:
+        return client == stream.client and self._may_write(client, stream.key.run, stream.key.producer)
+
+    def _hello(self, peer: bytes, hello: Hello, now: float, now_ns: int, client: str | None) -> None:
         key = StreamKey(hello.run, hello.producer, hello.epoch)
         try:
-            stream = self._stream(key)
+            if not self._may_write(client, key.run, key.producer):
+                raise BusError(_not_yours(client, key))
+            stream = self._stream(key, client)
+            if stream.client != client:
+                raise BusError(_not_yours(client, key))
         except (BusError, OSError) as error:
             self._reject(peer)
             self._answer(peer, Error("refused", str(error)))
@@ -148,7 +185,7 @@ class Receiver:
         self._resume(stream, now)
         self._acknowledge(stream)
 
-    def _stream(self, key: StreamKey) -> _Stream:
+    def _stream(self, key: StreamKey, client: str | None) -> _Stream:
         if key in self._streams:
             return self._streams[key]
         if len(self._streams) >= MAX_STREAMS:
@@ -156,7 +193,7 @@ class Receiver:
         if key.run not in self._recovered:
             self._recovered[key.run] = self._recover(key.run)
         expect = self._recovered[key.run].get((key.producer, key.epoch), 0)
-        return self._streams.setdefault(key, _Stream(key, expect))
+        return self._streams.setdefault(key, _Stream(key, expect, client))
 
     def _bind(self, peer: bytes, stream: _Stream) -> None:
         self._of_peer.pop((stream.peer, stream.key.epoch), None)
@@ -178,17 +215,24 @@ class Receiver:
         if first > stream.expect:
             self._resume_once(stream, now)
             return []
+        if self._exceeds_credit(stream, data):
+            self._reject(stream.peer)
+            return []
         known = min(stream.expect - first, len(data.entries))
         if known:
             self.counters(stream.key.run).duplicates += known
-        self._unacknowledged.add(stream.key)
-        fresh = data.entries[known:]
-        stream.expect += len(fresh)
         run, producer, epoch = stream.key
-        return [
+        fresh = [
             RawRecord(run, producer, epoch, seq, emitted_ns, now_ns, payload)
-            for seq, emitted_ns, payload in fresh
+            for seq, emitted_ns, payload in data.entries[known:]
         ]
+        self._take(stream, fresh)
+        return fresh
+
+    def _take(self, stream: _Stream, fresh: list[RawRecord]) -> None:
+        stream.expect += len(fresh)
+        stream.waiting_bytes += sum(len(record.data) for record in fresh)
+        self._unacknowledged.add(stream.key)
 
     def _position(self, stream: _Stream, message: Ping | Bye, now: float) -> None:
         theirs = message.next if isinstance(message, Ping) else message.final
@@ -212,8 +256,16 @@ class Receiver:
         self._grant(stream, Ack, stream.flushed)
 
     def _grant(self, stream: _Stream, kind: type[Resume] | type[Ack], expect: int) -> None:
-        grant = kind(self._agg_epoch, stream.key.epoch, expect, CREDIT_EVENTS, CREDIT_BYTES)
+        """What waits for a log that cannot be written uses up the credit, however often it is asked for."""
+        events = max(0, CREDIT_EVENTS - (expect - stream.flushed))
+        size = max(0, CREDIT_BYTES - (stream.waiting_bytes if expect > stream.flushed else 0))
+        grant = kind(self._agg_epoch, stream.key.epoch, expect, events, size)
         self._answer(stream.peer, grant)
+
+    def _exceeds_credit(self, stream: _Stream, data: Data) -> bool:
+        """Whether a trainer sends more than it was granted; one event may exceed the granted bytes."""
+        behind = data.entries[-1].seq >= stream.flushed + CREDIT_EVENTS
+        return behind or stream.waiting_bytes > CREDIT_BYTES + MAX_EVENT_BYTES
 
     def _answer(self, peer: bytes, message: Message) -> None:
         self._answers.append((peer, encode(message)))
@@ -223,4 +275,11 @@ def _version_text(theirs: str) -> str:
     return (
         f"The aggregator speaks version {VERSION} of the protocol and the trainer {theirs}; "
         "install the same esper-lite on both."
+    )
+
+
+def _not_yours(client: str | None, key: StreamKey) -> str:
+    return (
+        f"The key {client!r} may not send events of {key.run}/{key.producer}; name it in --producers of "
+        "`esper keys add`, or use another key."
     )

@@ -11,13 +11,12 @@ import time
 from collections import deque
 from pathlib import Path
 
-from esper_bus import layout
 from esper_bus.logs import configure_logging
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
-from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+from esper_trainer.options import add_training_arguments, client_keys, config_from, endpoints_of, run_name
 from esper_trainer.progress import summary_lines
 from esper_trainer.run_directory import new_run_dir
 
@@ -69,11 +68,11 @@ def _train(arguments: argparse.Namespace) -> int:
     """Train in this process, with progress on stdout."""
     from esper_trainer.session import plan, record_training
 
-    ingest = ingest_endpoint(arguments)
+    ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)
     planned = plan(arguments)  # before anything is started for it
     have_aggregator(arguments, "esper ppo")
     with progress(planned.config.episodes) as on_update:
-        recorded = record_training(planned, ingest, on_update)
+        recorded = record_training(planned, ingest, on_update, keys=keys)
     print("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     if recorded.lost:
         why = recorded.events.problem or "see the warnings above"
@@ -106,12 +105,8 @@ def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes
     from esper_bus.source import SocketSource
     from esper_tui.app import SanctumApp
 
-    endpoints = (
-        layout.parse(arguments.aggregator)
-        if arguments.aggregator
-        else layout.for_runs_dir(arguments.runs_dir)
-    )
-    source = SocketSource(lambda: endpoints)
+    endpoints, keys = endpoints_of(arguments), client_keys(arguments)
+    source = SocketSource(lambda: endpoints, keys=keys)
     source.select(run_dir.name)
     app = SanctumApp(source)
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from esper_bus.errors import BusError
+from esper_bus.keys import ClientKeys
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
-from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint
+from esper_trainer.options import add_training_arguments, client_keys, config_from, ingest_endpoint
 from esper_trainer.progress import summary_lines, update_line
 
 if TYPE_CHECKING:
@@ -32,17 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     config = config_from(arguments)
-    ingest = ingest_endpoint(arguments)
+    where = ingest_endpoint(arguments), client_keys(arguments)
     from esper_trainer.distributed import join_group  # torch takes a while: mistakes come first
 
     group = join_group(config.device)
     try:
-        return _train_in(group, arguments, ingest)
+        return _train_in(group, arguments, *where)
     finally:
         group.leave()
 
 
-def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str) -> int:
+def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str, keys: ClientKeys | None) -> int:
     """Train as one process of a group, of which the first one speaks and has an aggregator started."""
     from esper_trainer.session import plan, record_training
 
@@ -50,9 +51,8 @@ def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str) -> int
     planned = plan(arguments, group)
     if speaks and group.world_size > 1:
         have_aggregator(arguments, "esper_trainer")
-    recorded = record_training(
-        planned, ingest, (lambda report: _say(update_line(report))) if speaks else None, group
-    )
+    on_update = (lambda report: _say(update_line(report))) if speaks else None
+    recorded = record_training(planned, ingest, on_update, keys=keys, group=group)
     if speaks:
         _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1

@@ -3,11 +3,8 @@
 import argparse
 import sys
 
-from esper_bus.discovery import aggregator_alive, start_aggregator
+from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.errors import BusError
-
-IDLE_AGGREGATOR_EXIT_S = 30.0
-"""An aggregator that was started along with a training ends so long after the last one who needed it."""
 
 
 def have_aggregator(arguments: argparse.Namespace, who: str) -> None:
@@ -15,6 +12,6 @@ def have_aggregator(arguments: argparse.Namespace, who: str) -> None:
     if arguments.aggregator or aggregator_alive(arguments.runs_dir):
         return
     try:
-        start_aggregator(arguments.runs_dir, IDLE_AGGREGATOR_EXIT_S)
+        start_aggregator(arguments.runs_dir, IDLE_EXIT_S)
     except BusError as error:
         sys.stderr.write(f"{who}: recording without an aggregator: {error}\n")

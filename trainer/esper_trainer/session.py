@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from esper_bus.emitter import Emitter, EmitterReport
 from esper_bus.errors import BusError
+from esper_bus.keys import ClientKeys
 from esper_bus.names import check_name
 from esper_trainer.checkpoint import Checkpoint, CheckpointFiles
 from esper_trainer.checkpointing import Checkpointer
@@ -76,12 +77,17 @@ def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
 
 
 def record_training(
-    plan: Plan, ingest: str | None, on_update: OnUpdate | None = None, group: Group = ALONE
+    plan: Plan,
+    ingest: str | None,
+    on_update: OnUpdate | None = None,
+    *,
+    keys: ClientKeys | None = None,
+    group: Group = ALONE,
 ) -> Recorded:
     """Train, and record it; `ingest` is the aggregator's address, None for no aggregator."""
     config, run_dir, start = plan
     with TrainingLock(run_dir, group.rank):
-        emitter = Emitter(run_dir.name, f"trainer:{group.rank}", run_dir, ingest)
+        emitter = Emitter(run_dir.name, f"trainer:{group.rank}", run_dir, ingest, keys=keys)
         checkpoints = Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every)
         try:
             summary = Trainer(
