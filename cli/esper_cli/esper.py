@@ -19,6 +19,7 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "ppo": Command("train a policy, record every update and watch it", "esper_cli.ppo"),
+    "baseline": Command("play the scripted policies that a trained one should beat", "esper_cli.baseline"),
     "aggregate": Command("run the aggregator in the foreground", "esper_aggregator.options"),
     "state": Command("print the snapshot that a recorded run folds to, as JSON", "esper_cli.state"),
     "diagnose": Command("say what is wrong with a recorded run, and why", "esper_cli.diagnose"),

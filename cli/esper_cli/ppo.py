@@ -11,11 +11,10 @@ import time
 from collections import deque
 from pathlib import Path
 
-from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
-from esper_bus.errors import BusError
 from esper_bus.logs import configure_logging
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
+from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, client_keys, config_from, endpoints_of, run_name
 from esper_trainer.progress import summary_lines
@@ -65,25 +64,15 @@ def _run_dir(arguments: argparse.Namespace) -> Path:
     return plan(arguments).run_dir
 
 
-def _have_aggregator(arguments: argparse.Namespace) -> None:
-    """Start an aggregator if none runs; training goes on without one, since it records by itself."""
-    if arguments.aggregator or aggregator_alive(arguments.runs_dir):
-        return
-    try:
-        start_aggregator(arguments.runs_dir, IDLE_EXIT_S)
-    except BusError as error:
-        print(f"esper ppo: recording without an aggregator: {error}", file=sys.stderr)
-
-
 def _train(arguments: argparse.Namespace) -> int:
     """Train in this process, with progress on stdout."""
     from esper_trainer.session import plan, record_training
 
     ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)
     planned = plan(arguments)  # before anything is started for it
-    _have_aggregator(arguments)
+    have_aggregator(arguments, "esper ppo")
     with progress(planned.config.episodes) as on_update:
-        recorded = record_training(planned, ingest, on_update, keys)
+        recorded = record_training(planned, ingest, on_update, keys=keys)
     print("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     if recorded.lost:
         why = recorded.events.problem or "see the warnings above"

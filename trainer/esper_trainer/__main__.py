@@ -1,13 +1,22 @@
-"""`python -m esper_trainer`: train and record, with a line per update; no screen, no aggregator."""
+"""`python -m esper_trainer`: train and record, with a line per update and no screen.
+
+Under `torchrun` several of these train one policy, and the first starts an aggregator.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from esper_bus.errors import BusError
+from esper_bus.keys import ClientKeys
+from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, client_keys, config_from, ingest_endpoint
 from esper_trainer.progress import summary_lines, update_line
+
+if TYPE_CHECKING:
+    from esper_trainer.distributed import Group
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,13 +32,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    config_from(arguments)
-    ingest, keys = ingest_endpoint(arguments), client_keys(arguments)
-    from esper_trainer.session import plan, record_training  # torch takes a while: mistakes come first
+    config = config_from(arguments)
+    where = ingest_endpoint(arguments), client_keys(arguments)
+    from esper_trainer.distributed import join_group  # torch takes a while: mistakes come first
 
-    planned = plan(arguments)
-    recorded = record_training(planned, ingest, lambda report: _say(update_line(report)), keys)
-    _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
+    group = join_group(config.device)
+    try:
+        return _train_in(group, arguments, *where)
+    finally:
+        group.leave()
+
+
+def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str, keys: ClientKeys | None) -> int:
+    """Train as one process of a group, of which the first one speaks and has an aggregator started."""
+    from esper_trainer.session import plan, record_training
+
+    speaks = group.rank == 0
+    planned = plan(arguments, group)
+    if speaks and group.world_size > 1:
+        have_aggregator(arguments, "esper_trainer")
+    on_update = (lambda report: _say(update_line(report))) if speaks else None
+    recorded = record_training(planned, ingest, on_update, keys=keys, group=group)
+    if speaks:
+        _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from esper_trainer.buffer import Transitions
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.distributions import legal, legal_choices
 from esper_trainer.gae import advantages, td_errors
 from esper_trainer.layout import OP, Layout
@@ -84,19 +85,41 @@ def targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
     return Targets(raw, raw + rollout.values, rollout.values, alive, deltas)
 
 
-def moments(values: Tensor, weights: Tensor) -> Moments:
-    """Weighted mean and standard deviation over all elements."""
+class Counts(NamedTuple):
+    """How many steps of a part of a batch count, in all processes: relevance, availability [8]; alive 0-d."""
+
+    relevance: Tensor
+    availability: Tensor
+    alive: Tensor
+
+
+def counts(batch: Batch) -> Counts:
+    """Those of this process."""
+    return Counts(batch.relevance.sum((-2, -1)), batch.availability.sum((-2, -1)), batch.alive.sum())
+
+
+def moments(values: Tensor, weights: Tensor, group: Group = ALONE) -> Moments:
+    """Weighted mean and standard deviation over all elements, of all processes of a group."""
+    if group.world_size > 1:
+        exact, share = values.double(), weights.double()
+        parts = torch.stack((share.sum(), (exact * share).sum(), (exact.square() * share).sum()))
+        total, first, second = group.sum_(parts)
+        mean = first / total.clamp_min(1.0)
+        variance = (second / total.clamp_min(1.0) - mean.square()).clamp_min(0.0)
+        return Moments(mean.to(values.dtype), variance.sqrt().to(values.dtype))
     total = weights.sum().clamp_min(1.0)
     mean = (values * weights).sum() / total
     return Moments(mean, ((values - mean).square() * weights).sum().div(total).sqrt())
 
 
-def prepare(rollout: Transitions, targets: Targets, choices: Tensor, layout: Layout) -> Batch:
-    """Make the batch of a whole rollout. Advantages are normalised over all of it.
+def prepare(
+    rollout: Transitions, targets: Targets, choices: Tensor, layout: Layout, group: Group = ALONE
+) -> Batch:
+    """Make the batch of a whole rollout. Advantages are normalised over those of all processes.
 
     choices: bool [8, 13], the choices that each head has at all.
     """
-    mean, std = moments(targets.advantages, targets.alive)
+    mean, std = moments(targets.advantages, targets.alive, group)
     ops, slots, actions, log_probs = (
         column.movedim(0, 1).flatten(1)
         for column in (rollout.ops, rollout.slots, rollout.actions, rollout.log_probs)

@@ -22,6 +22,7 @@ from esper_schemas.events import (
 from esper_schemas.heads import CAUSAL, HEADS, Op
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.layout import OP
 from esper_trainer.rollout import WATCHED
 from esper_trainer.story import Story
@@ -38,7 +39,9 @@ class EventSink(Protocol):
         ...
 
 
-def run_started(config: TrainingConfig, baseline_return: float, resumed_from: int = 0) -> RunStarted:
+def run_started(
+    config: TrainingConfig, baseline_return: float, group: Group = ALONE, resumed_from: int = 0
+) -> RunStarted:
     """The first event of a run: what is going to be trained, where, and with what."""
     settings = {**asdict(config), "torch": str(torch.__version__), "python": platform.python_version()}
     return RunStarted(
@@ -48,6 +51,8 @@ def run_started(config: TrainingConfig, baseline_return: float, resumed_from: in
         horizon=config.size.horizon,
         seed=config.seed,
         device=config.device,
+        rank=group.rank,
+        world_size=group.world_size,
         host=socket.gethostname(),
         pid=os.getpid(),
         version=_version(),

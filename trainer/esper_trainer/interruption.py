@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -39,10 +40,10 @@ class Interruption:
         """Ask the run to end at the next step; from any thread."""
         self._reason = reason
 
-    def check(self) -> None:
-        """Raise `Interrupted` if the run was asked to end."""
-        if self._reason:
-            raise Interrupted(self._reason)
+    def check(self, anyone: Callable[[bool], bool] = bool) -> None:
+        """Raise `Interrupted` if the run was asked to end, here or in `anyone` who trains along."""
+        if anyone(bool(self._reason)):
+            raise Interrupted(self._reason or "The run was ended in another process.")
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.request(f"The run was ended by {signal.Signals(number).name}.")

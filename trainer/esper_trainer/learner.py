@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from esper_trainer.config import TrainingConfig
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.environment.morph import MorphEnvironment
 from esper_trainer.layout import layout
 from esper_trainer.policy import Tamiyo
@@ -32,9 +33,11 @@ class State(NamedTuple):
 class Learner:
     """A player and a PPO that share one policy."""
 
-    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
+    def __init__(self, config: TrainingConfig, device: torch.device, group: Group = ALONE) -> None:
         constants = layout(device)
-        environment = MorphEnvironment(config.environments, config.size, seed=config.seed, device=device)
+        environment = MorphEnvironment(
+            group.share(config), config.size, seed=environment_seed(config, group), device=device
+        )
         self._policy = Tamiyo(
             environment.observation_size,
             config.hidden_size,
@@ -42,9 +45,9 @@ class Learner:
             precision=config.precision,
         ).to(device)
         self.player = Player(
-            self._policy, environment, constants, seed=derived_seed(config.seed, "actions")
+            self._policy, environment, constants, seed=derived_seed(config.seed, _of_rank("actions", group))
         )  # fmt: skip
-        self.ppo = PPO(self._policy, constants, environment.legality().choices, config)
+        self.ppo = PPO(self._policy, constants, environment.legality().choices, config, group)
         self._generators = {
             "environment": environment.generator,
             "actions": self.player.generator,
@@ -72,6 +75,15 @@ class Learner:
                 generator.set_state(state.generators[name].clone())
         except (RuntimeError, KeyError, TypeError) as error:
             raise ValueError(str(error)) from error
+
+
+def environment_seed(config: TrainingConfig, group: Group) -> int:
+    """What the environments of this process are drawn from: the run's seed, or one derived from it."""
+    return derived_seed(config.seed, f"environment:{group.rank}") if group.rank else config.seed
+
+
+def _of_rank(purpose: str, group: Group) -> str:
+    return f"{purpose}:{group.rank}" if group.rank else purpose
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metrics import EXPLODING_GRADIENT_FACTOR
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.layout import HEAD_COUNT, VALUE_ROW, Layout
 from esper_trainer.policy import Tamiyo
 
@@ -52,13 +53,21 @@ class Optimiser:
     """
 
     def __init__(
-        self, policy: Tamiyo, layout: Layout, learning_rate: float, epsilon: float, max_norm: float
+        self,
+        policy: Tamiyo,
+        layout: Layout,
+        learning_rate: float,
+        epsilon: float,
+        max_norm: float,
+        group: Group = ALONE,
     ) -> None:
+        self._group = group
         self._parameters = list(policy.parameters())
         self._output = policy.output
         self._membership = layout.membership
         self._max_norm = max_norm
-        self._gradient = _flat_gradient(self._parameters)
+        self._shared = _flat_gradient(self._parameters)
+        self._gradient = self._shared[:-2]
         on_host = self._gradient.device.type == "cpu"
         rate = learning_rate if on_host else torch.tensor(learning_rate, device=self._gradient.device)
         self._adam = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
@@ -73,13 +82,23 @@ class Optimiser:
         self._adam.found_inf = self._skip  # type: ignore[attr-defined]
 
     def step(self, loss: Tensor, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
-        """Descend, unless `stopped` (bool, 0-d) or something is not finite.
+        """Descend, unless `stopped` (bool, 0-d) or something is not finite."""
+        self.backward(loss, self._skip)
+        return self.apply(stopped, detailed=detailed)
+
+    def backward(self, loss: Tensor, other: Tensor) -> Tensor:
+        """Sum gradient, loss and some `other` number (0-d) over all processes; returns that sum."""
+        self._gradient.zero_()
+        torch.autograd.backward(loss)
+        self._shared[-2:].copy_(torch.stack((loss.detach(), other)))
+        return self._group.sum_(self._shared)[-1]
+
+    def apply(self, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
+        """Descend along the summed gradient, unless `stopped` (bool, 0-d) or something is not finite.
 
         Norms of parts of the network are measured only if the step is to be `detailed`.
         """
-        self._gradient.zero_()
-        torch.autograd.backward(loss)
-        statistics = self._clip(loss.detach(), detailed)
+        statistics = self._clip(self._shared[-2], detailed)
         self._skip.copy_(stopped.logical_or(statistics.skipped > 0))
         self._adam.step()
         return statistics
@@ -124,7 +143,7 @@ class Optimiser:
         assert weight is not None
         assert bias is not None
         rows = weight.square().sum(1) + bias.square()
-        layers = torch.stack(torch._foreach_norm(self._gradients)).square()
+        layers = torch.stack([gradient.square().sum() for gradient in self._gradients])
         return (self._membership @ rows).sqrt(), rows[VALUE_ROW].sqrt(), layers
 
 
@@ -139,8 +158,9 @@ def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> Layers:
 
 
 def _flat_gradient(parameters: list[torch.nn.Parameter]) -> Tensor:
-    """One zeroed tensor of which every parameter's gradient becomes a view."""
-    flat = torch.zeros_like(torch.nn.utils.parameters_to_vector(parameters).detach())
+    """One zeroed tensor of which every parameter's gradient becomes a view; two numbers follow."""
+    vector = torch.nn.utils.parameters_to_vector(parameters).detach()
+    flat = vector.new_zeros(vector.numel() + 2)
     offset = 0
     for parameter in parameters:
         parameter.grad = flat[offset : offset + parameter.numel()].view_as(parameter)

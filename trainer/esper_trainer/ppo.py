@@ -9,26 +9,21 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metric import TelemetryLevel
-from esper_trainer.batch import Batch, moments, prepare, targets
+from esper_trainer.batch import Batch, Counts, counts, moments, prepare, targets
 from esper_trainer.buffer import Transitions
 from esper_trainer.config import TrainingConfig
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.distributions import Legal, evaluate
 from esper_trainer.examination import Examination, examine
 from esper_trainer.layout import Layout
 from esper_trainer.measurements import measure
 from esper_trainer.optimiser import Optimiser
+from esper_trainer.packing import pack, unpack
 from esper_trainer.policy import Memory, Tamiyo
 from esper_trainer.row import pack_row
 from esper_trainer.schedule import Rates
 from esper_trainer.seeds import derived_seed
-from esper_trainer.statistics import (
-    Evaluation,
-    detail_extremes,
-    detail_sums,
-    extremes,
-    kl_divergence,
-    sums,
-)
+from esper_trainer.statistics import Evaluation, detail_extremes, detail_sums, extremes, sums
 from esper_trainer.surrogate import (
     clipped_surrogate,
     entropy_bonus,
@@ -50,14 +45,22 @@ class PPO:
     choices: bool [8, 13], the choices that each head has at all.
     """
 
-    def __init__(self, policy: Tamiyo, layout: Layout, choices: Tensor, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        policy: Tamiyo,
+        layout: Layout,
+        choices: Tensor,
+        config: TrainingConfig,
+        group: Group = ALONE,
+    ) -> None:
+        self._group = group
         self._policy, self._layout, self._choices, self._config = policy, layout, choices, config
         self._device = choices.device
         self.generator = torch.Generator(self._device).manual_seed(derived_seed(config.seed, "minibatches"))
         self._kl_limit = STOP_FACTOR * config.target_kl if config.target_kl else torch.inf
         self._entropy_coefficient = torch.tensor(config.entropy_coefficient, device=self._device)
         self.optimiser = Optimiser(
-            policy, layout, config.learning_rate, config.adam_epsilon, config.max_grad_norm
+            policy, layout, config.learning_rate, config.adam_epsilon, config.max_grad_norm, group
         )
 
     def use(self, rates: Rates) -> None:
@@ -71,13 +74,14 @@ class PPO:
         with torch.no_grad():
             goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
             if self._config.value_normalisation == "popart":
-                normalise(self._policy, moments(goals.returns, goals.alive))
-            batch = prepare(rollout, goals, self._choices, self._layout)
+                normalise(self._policy, moments(goals.returns, goals.alive, self._group))
+            batch = prepare(rollout, goals, self._choices, self._layout, self._group)
         layers = self.optimiser.layers
         totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
-        for _ in range(self._config.epochs):
-            for part in self._minibatches(batch):
-                stopped = self._learn(part, totals, stopped, detailed)
+        epochs = [self._minibatches(batch) for _ in range(self._config.epochs)]
+        for parts in self._counted(batch, epochs):
+            for part, counted in parts:
+                stopped = self._learn(_part(batch, part), counted, totals, stopped, detailed)
             totals.epoch_ended(self._config.minibatches)
         return pack_row(measure(totals.read(), goals, self._layout, layers, level), level)
 
@@ -95,8 +99,12 @@ class PPO:
         """The names of the parameters whose gradients an examination gives."""
         return self.optimiser.layers.names
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Evaluation]:
-        """What a step descends, 0-d, and what it was made of; of a flat batch."""
+    def loss(self, batch: Batch, counted: Counts | None = None) -> tuple[Tensor, Evaluation]:
+        """What a step descends, 0-d, and what it was made of; of a flat batch.
+
+        counted: of all processes, if there are others.
+        """
+        relevant, available, alive = counted or (None, None, None)
         config = self._config
         output = self._policy(batch.observations)
         log_probs, entropies = evaluate(
@@ -106,10 +114,10 @@ class PPO:
         ratios = log_ratios.exp()
         surrogate = clipped_surrogate(ratios, batch.advantages, config.clip_range)
         errors = squared_error(output.values, batch.old_values, batch.returns, config.value_clip)
-        bonus = entropy_bonus(entropies, batch.availability, self._layout.entropy_multipliers)
+        bonus = entropy_bonus(entropies, batch.availability, self._layout.entropy_multipliers, available)
         loss = (
-            policy_loss(surrogate, batch.relevance)
-            + config.value_coefficient * self._value_weight(value_loss(errors, batch.alive))
+            policy_loss(surrogate, batch.relevance, relevant)
+            + config.value_coefficient * self._value_weight(value_loss(errors, batch.alive, alive))
             - self._entropy_coefficient * bonus
         )
         evaluation = Evaluation(
@@ -128,26 +136,46 @@ class PPO:
         normalised = self._config.value_normalisation == "popart"
         return loss / self._policy.value_std.square() if normalised else loss
 
-    def _minibatches(self, batch: Batch) -> list[Batch]:
-        """Parts of whole environments, drawn anew for every epoch."""
+    def _minibatches(self, batch: Batch) -> list[Tensor | None]:
+        """The environments of each part, drawn anew for every epoch; None stands for all of them."""
         if self._config.minibatches == 1:
-            return [batch]
+            return [None]
         keys = torch.rand(batch.alive.shape[-1], generator=self.generator, device=self._device)
-        return [batch.of(part) for part in keys.argsort().chunk(self._config.minibatches)]
+        return list(keys.argsort().chunk(self._config.minibatches))
 
-    def _learn(self, batch: Batch, totals: RunningTotals, stopped: Tensor, detailed: bool) -> Tensor:
+    @torch.no_grad()
+    def _counted(
+        self, batch: Batch, epochs: list[list[Tensor | None]]
+    ) -> list[list[tuple[Tensor | None, Counts | None]]]:
+        """Parts with the counts of all processes, which are summed once for the whole update."""
+        if self._group.world_size == 1:
+            return [[(part, None) for part in parts] for parts in epochs]
+        every = [pack(counts(_part(batch, part))) for parts in epochs for part in parts]
+        summed = iter(self._group.sum_(torch.stack(every)))
+        shapes = [count.shape for count in counts(batch)]
+        return [[(part, Counts(*unpack(next(summed), shapes))) for part in parts] for parts in epochs]
+
+    def _learn(
+        self, batch: Batch, counted: Counts | None, totals: RunningTotals, stopped: Tensor, detailed: bool
+    ) -> Tensor:
         """One optimiser step, or none if the policy has moved far enough; whether it has."""
         flat = batch.flat()
-        loss, evaluation = self.loss(flat)
+        loss, evaluation = self.loss(flat, counted)
         with torch.no_grad():
             summed = sums(evaluation, flat, self._config.clip_range)
             totals.evaluated(summed, extremes(evaluation, flat), stopped)
             if detailed:
                 more = detail_sums(evaluation, flat, self._policy.lstm)
                 totals.detailed(more, detail_extremes(evaluation, flat), stopped)
-            stopped = stopped.logical_or(kl_divergence(summed) > self._kl_limit)
-        totals.stepped(self.optimiser.step(loss, stopped, detailed=detailed), stopped)
+        divergence = self.optimiser.backward(loss, summed.kl.sum())
+        choices = (counted.relevance if counted else summed.relevant).sum()
+        stopped = stopped.logical_or(divergence / choices.clamp_min(1.0) > self._kl_limit)
+        totals.stepped(self.optimiser.apply(stopped, detailed=detailed), stopped)
         return stopped
 
     def _false(self) -> Tensor:
         return torch.zeros((), dtype=torch.bool, device=self._device)
+
+
+def _part(batch: Batch, environments: Tensor | None) -> Batch:
+    return batch if environments is None else batch.of(environments)

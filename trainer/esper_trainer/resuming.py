@@ -7,24 +7,28 @@ from typing import Any
 
 from esper_trainer.checkpoint import Checkpoint, CheckpointError, CheckpointFiles, read
 from esper_trainer.config import Setting, TrainingConfig
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.run_directory import is_run
 
 MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every"})
 """Settings that a resumed run may be given anew; the others belong to what it has learnt."""
 
 
-def last_checkpoint(run_dir: Path, rank: int = 0, world_size: int = 1) -> Checkpoint:
-    """The newest checkpoint of a run. Raises `CheckpointError` if there is none that can be read."""
+def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
+    """The newest checkpoint that all processes of a run have.
+
+    Raises `CheckpointError` if there is none that can be read.
+    """
+    files = CheckpointFiles(run_dir, group.rank)
+    update = -group.largest(-max(files.updates(), default=0))
     if not is_run(run_dir):
         raise CheckpointError(
             f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls."
         )
-    files = CheckpointFiles(run_dir, rank)
-    updates = files.updates()
-    if not updates:
+    if not files.path(update).exists():
         raise CheckpointError(f"The run {run_dir.name} has no checkpoint to go on from; start a new run.")
-    checkpoint = read(files.path(updates[-1]))
-    if checkpoint.world_size != world_size:
+    checkpoint = read(files.path(update))
+    if checkpoint.world_size != group.world_size:
         raise CheckpointError(
             f"The run {run_dir.name} was trained by {checkpoint.world_size} processes; "
             "resume it with as many."

@@ -16,11 +16,12 @@ from esper_trainer.checkpoint import Checkpoint, CheckpointError
 from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device import Stopwatch, resolve_device
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.emissions import EventSink, run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
 from esper_trainer.examination import Examination, examined_events, instability_reported
 from esper_trainer.interruption import Interrupted, Interruption
-from esper_trainer.learner import Learner, State
+from esper_trainer.learner import Learner, State, environment_seed
 from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
 from esper_trainer.row import unpack_row
 from esper_trainer.schedule import Rates, rates
@@ -56,6 +57,7 @@ class Trainer:
         *,
         checkpoints: Checkpointer | None = None,
         start: Checkpoint | None = None,
+        group: Group = ALONE,
     ) -> None:
         torch.set_num_threads(config.torch_threads)
         self._config, self._emitter, self._on_update = config, emitter, on_update
@@ -67,7 +69,8 @@ class Trainer:
         self._level = TelemetryLevel[config.telemetry.upper()]
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
-        self._learner = _learner(config, self._device, start)
+        self._group, self._environments = group, group.share(config)
+        self._learner = _learner(config, self._device, start, group)
         self._random_state = self._learner.random_state()
         self._vitals = Vitals(self._device)
 
@@ -102,9 +105,11 @@ class Trainer:
         baseline_return = (
             start.baseline_return
             if start
-            else run_baseline("wait", config.environments, config.size, config.seed, self._device).mean_return
+            else run_baseline(
+                "wait", self._environments, config.size, environment_seed(config, self._group), self._device
+            ).mean_return
         )
-        self._emitter.emit(run_started(config, baseline_return, resumed_from=self._updates))
+        self._emitter.emit(run_started(config, baseline_return, self._group, resumed_from=self._updates))
         return baseline_return
 
     def _train(self) -> None:
@@ -112,6 +117,8 @@ class Trainer:
             playing = Stopwatch(self._device)
             episode = self._learner.player.play(between_steps=self._look_up)
             playing.stop()
+            if self._group.world_size > 1:
+                self._interruption.check(self._group.any)  # all stop before the same update
             learning, used = Stopwatch(self._device), rates(self._config, update)
             self._learner.ppo.use(used)
             row = self._learner.ppo.update(episode.rollout, self._level)
@@ -130,13 +137,18 @@ class Trainer:
         if self._pending and self._pending.numbers.ready():
             self._tell()
         self._tell_checkpoints()
-        self._interruption.check()
+        if self._group.world_size == 1:
+            self._interruption.check()
 
     def _save(self, checkpoints: Checkpointer) -> None:
         """Begin to write what the updates to come follow from; random numbers as before they were played."""
         state = State(self._learner.tensors(), self._random_state)
         settings, baseline_return = asdict(self._config), self._baseline_return
-        checkpoints.save(Checkpoint(self._learnt, settings, 0, 1, baseline_return, state))
+        checkpoints.save(
+            Checkpoint(
+                self._learnt, settings, self._group.rank, self._group.world_size, baseline_return, state
+            )
+        )
 
     def _tell_checkpoints(self) -> None:
         for event in self._checkpoints.events() if self._checkpoints else ():
@@ -185,7 +197,7 @@ class Trainer:
     @property
     def _steps(self) -> int:
         """Environment steps per rollout."""
-        return self._config.environments * self._config.size.horizon
+        return self._environments * self._config.size.horizon
 
     def _finish(self, outcome: Outcome, reason: str = "") -> Outcome:
         self._tell()
@@ -226,9 +238,9 @@ def sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | None) -> Learner:
+def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | None, group: Group) -> Learner:
     """A new learner, or one that goes on from a checkpoint."""
-    learner = Learner(config, device)
+    learner = Learner(config, device, group)
     if start is not None:
         try:
             learner.load(start.state)

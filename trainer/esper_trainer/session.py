@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esper_bus.emitter import Emitter, EmitterReport
+from esper_bus.errors import BusError
 from esper_bus.keys import ClientKeys
 from esper_bus.names import check_name
 from esper_trainer.checkpoint import Checkpoint, CheckpointFiles
 from esper_trainer.checkpointing import Checkpointer
-from esper_trainer.config import TrainingConfig
+from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device import resolve_device
+from esper_trainer.distributed import ALONE, Group
 from esper_trainer.options import config_from, given_settings, run_name
 from esper_trainer.progress import TrainingSummary
 from esper_trainer.resuming import last_checkpoint, resumed_config
@@ -42,32 +44,55 @@ class Recorded(NamedTuple):
         return self.events.dropped + max(0, kept - max(self.events.spooled, self.events.acknowledged))
 
 
-def plan(arguments: argparse.Namespace) -> Plan:
-    """What was asked for; makes the directory of a new run.
+def plan(arguments: argparse.Namespace, group: Group = ALONE) -> Plan:
+    """What was asked for; makes the directory of a new run. Either all processes go on, or none.
 
     Raises `ConfigError` or `BusError` for what cannot be, and then leaves nothing behind.
     """
-    if arguments.resume:
-        run_dir = arguments.runs_dir / check_name("run", arguments.resume)
-        start = last_checkpoint(run_dir)
-        config = resumed_config(start, given_settings(arguments))
-        resolve_device(config.device)
-        return Plan(config, run_dir, start)
+    planned, problem = None, None
+    try:
+        planned = _resumed(arguments, group) if arguments.resume else _new(arguments, group)
+    except (ConfigError, BusError) as error:
+        problem = error
+    if group.any(problem is not None) or planned is None:
+        raise problem or ConfigError("Another process of this run cannot begin; it says why.")
+    return planned
+
+
+def _new(arguments: argparse.Namespace, group: Group) -> Plan:
     config = config_from(arguments)
     resolve_device(config.device)
+    group.share(config)
+    if group.world_size > 1 and not arguments.name:
+        raise ConfigError("Processes that train together need a --name for their run; choose one.")
     return Plan(config, new_run_dir(arguments.runs_dir, run_name(arguments)))
 
 
+def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
+    run_dir = arguments.runs_dir / check_name("run", arguments.resume)
+    start = last_checkpoint(run_dir, group)
+    config = resumed_config(start, given_settings(arguments))
+    resolve_device(config.device)
+    return Plan(config, run_dir, start)
+
+
 def record_training(
-    plan: Plan, ingest: str | None, on_update: OnUpdate | None = None, keys: ClientKeys | None = None
+    plan: Plan,
+    ingest: str | None,
+    on_update: OnUpdate | None = None,
+    *,
+    keys: ClientKeys | None = None,
+    group: Group = ALONE,
 ) -> Recorded:
     """Train, and record it; `ingest` is the aggregator's address, None for no aggregator."""
     config, run_dir, start = plan
-    with TrainingLock(run_dir, 0):
-        emitter = Emitter(run_dir.name, "trainer:0", run_dir, ingest, keys=keys)
-        checkpoints = Checkpointer(CheckpointFiles(run_dir), config.checkpoint_every)
+    with TrainingLock(run_dir, group.rank):
+        emitter = Emitter(run_dir.name, f"trainer:{group.rank}", run_dir, ingest, keys=keys)
+        checkpoints = Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every)
         try:
-            summary = Trainer(config, emitter, on_update, checkpoints=checkpoints, start=start).run()
+            summary = Trainer(
+                config, emitter, on_update, checkpoints=checkpoints, start=start, group=group
+            ).run()
         finally:
             report = emitter.close()
     return Recorded(summary, report)

@@ -10,9 +10,12 @@ JOINT_LOG_RATIO_LIMIT = 30.0
 """The same for the sum over all heads (TELE-150)."""
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the last dimension where the mask is 1; 0 where it is nowhere 1."""
-    return (values * mask).sum(-1) / mask.sum(-1).clamp_min(1.0)
+def masked_mean(values: Tensor, mask: Tensor, count: Tensor | None = None) -> Tensor:
+    """Mean over the last dimension where the mask is 1; 0 where it is nowhere 1.
+
+    With a `count` of its own, which is that of all processes, it is this process's part of their mean.
+    """
+    return (values * mask).sum(-1) / (mask.sum(-1) if count is None else count).clamp_min(1.0)
 
 
 def log_ratio(log_probs: Tensor, old_log_probs: Tensor) -> Tensor:
@@ -29,12 +32,12 @@ def clipped_surrogate(ratios: Tensor, advantages: Tensor, clip_range: float) -> 
     return torch.minimum(ratios * advantages, clipped * advantages)
 
 
-def policy_loss(surrogate: Tensor, relevance: Tensor) -> Tensor:
+def policy_loss(surrogate: Tensor, relevance: Tensor, count: Tensor | None = None) -> Tensor:
     """Minus the sum over the heads of the mean over the steps where each was relevant (TELE-131).
 
     surrogate and relevance [8, N].
     """
-    return -masked_mean(surrogate, relevance).sum()
+    return -masked_mean(surrogate, relevance, count).sum()
 
 
 def squared_error(values: Tensor, old_values: Tensor, returns: Tensor, value_clip: float) -> Tensor:
@@ -49,18 +52,20 @@ def squared_error(values: Tensor, old_values: Tensor, returns: Tensor, value_cli
     return torch.maximum(error, (clipped - returns).square())
 
 
-def value_loss(errors: Tensor, alive: Tensor) -> Tensor:
+def value_loss(errors: Tensor, alive: Tensor, count: Tensor | None = None) -> Tensor:
     """Half the mean of squared errors [N] over the steps that count."""
-    return 0.5 * masked_mean(errors, alive)
+    return 0.5 * masked_mean(errors, alive, count)
 
 
-def entropy_bonus(entropies: Tensor, availability: Tensor, multipliers: Tensor) -> Tensor:
+def entropy_bonus(
+    entropies: Tensor, availability: Tensor, multipliers: Tensor, count: Tensor | None = None
+) -> Tensor:
     """The weighted sum over the heads of the mean entropy where a legal op could use the head.
 
     Where an op *was chosen* would be too narrow: a head that is rarely used would never explore.
     entropies and availability [8, N]; multipliers [8].
     """
-    return (multipliers * masked_mean(entropies, availability)).sum()
+    return (multipliers * masked_mean(entropies, availability, count)).sum()
 
 
 def kl_estimate(log_ratios: Tensor, ratios: Tensor) -> Tensor:

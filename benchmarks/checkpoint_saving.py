@@ -1,0 +1,41 @@
+"""How long training waits while a checkpoint is saved: the call that begins it, and the writing beside it."""
+
+import statistics
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from esper_trainer.checkpoint import Checkpoint, CheckpointFiles
+from esper_trainer.checkpointing import Checkpointer
+from esper_trainer.config import TrainingConfig
+from esper_trainer.learner import Learner, State
+
+ROUNDS = 20
+
+
+def main() -> None:
+    """Save a learner of the default size again and again; print medians in milliseconds."""
+    torch.set_num_threads(1)
+    config = TrainingConfig()
+    learner = Learner(config, torch.device("cpu"))
+    learner.ppo.update(learner.player.play(lambda: None).rollout)
+    waited, written = [], []
+    with tempfile.TemporaryDirectory() as directory:
+        checkpoints = Checkpointer(CheckpointFiles(Path(directory)), every=1)
+        for update in range(ROUNDS):
+            state = State(learner.tensors(), learner.random_state())
+            began = time.perf_counter()
+            checkpoints.save(Checkpoint(update, asdict(config), 0, 1, 0.0, state))
+            waited.append(time.perf_counter() - began)
+            checkpoints.wait()
+            written.append(time.perf_counter() - began)
+        size = CheckpointFiles(Path(directory)).path(ROUNDS - 1).stat().st_size
+    print(f"training waits {statistics.median(waited) * 1e3:.2f} ms (best {min(waited) * 1e3:.2f} ms)")
+    print(f"on disk after {statistics.median(written) * 1e3:.1f} ms; {size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

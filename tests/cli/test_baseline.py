@@ -1,0 +1,42 @@
+"""`esper baseline` prints what scripted policies return, over seeds."""
+
+import json
+import statistics
+
+import pytest
+
+from esper_cli import esper
+from esper_trainer.environment.baselines import BASELINES
+
+
+@pytest.fixture
+def baseline(capsys):
+    """Runs `esper baseline` on few environments; exit code, stdout, stderr."""
+    return lambda *words: (esper.main(["baseline", "--envs", "4", *words]), *capsys.readouterr())
+
+
+def test_every_scripted_policy_has_its_mean_and_spread(baseline):
+    """The table says what the JSON says, and growing an MLP beats waiting."""
+    code, table, _ = baseline("--seeds", "2")
+    results = json.loads(baseline("--seeds", "2", "--json")[1])
+    header, *lines = table.splitlines()
+    rows = {line.split()[0]: [float(word) for word in line.split()[1:]] for line in lines}
+
+    assert code == 0
+    assert "mean return" in header
+    assert list(rows) == list(results) == list(BASELINES)
+    for name, by_seed in results.items():
+        returns = [result["mean_return"] for result in by_seed]
+        assert len(set(returns)) == 2
+        assert rows[name][0] == pytest.approx(statistics.fmean(returns), abs=1e-3)
+        assert rows[name][1] == pytest.approx(statistics.pstdev(returns), abs=1e-3)
+    assert rows["grow_mlp"][0] > rows["wait"][0]
+
+
+@pytest.mark.parametrize("words", [("--seeds", "0"), ("--envs", "0"), ("--device", "cuda:77")], ids=" ".join)
+def test_mistakes_are_answered_in_one_sentence(baseline, words):
+    """Exit code 1 and no table."""
+    code, out, err = baseline(*words)
+
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1

@@ -1,0 +1,163 @@
+"""Several real processes train one policy as one process would."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from esper_bus.reading import read_records
+from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.distributed import Group
+
+LEARN_A_PART = """
+import sys, torch
+from esper_trainer.buffer import Transitions
+from esper_trainer.config import TrainingConfig
+from esper_trainer.distributed import join_group
+from esper_trainer.environment.legality import head_choices
+from esper_trainer.environment.morph import MorphEnvironment
+from esper_trainer.environment.presets import Preset
+from esper_trainer.layout import layout
+from esper_trainer.policy import Tamiyo
+from esper_trainer.ppo import PPO
+from esper_trainer.rollout import Player
+
+torch.set_num_threads(1)
+out, target_kl, poison = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "poison"
+cpu, horizon = torch.device("cpu"), Preset("short", 1, 4, 8, 24)
+policy = Tamiyo(116, 16, seed=0)
+environment = MorphEnvironment(6, horizon, seed=0, device=cpu)
+rollout = Player(policy, environment, layout(cpu), seed=1).play(int).rollout
+if poison:
+    rollout.rewards[3, 5] = torch.nan
+group = join_group("cpu")
+size = 6 // group.world_size
+mine = slice(group.rank * size, (group.rank + 1) * size)
+part = Transitions(rollout.observations[:, mine], *(column[..., mine] for column in rollout[1:]))
+config = TrainingConfig(
+    environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl, value_normalisation="popart"
+)
+ppo = PPO(policy, layout(cpu), head_choices(cpu), config, group)
+before = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
+rows = [ppo.update(part) for _ in range(2)]
+after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
+torch.save({"before": before, "after": after, "rows": rows, "mean": policy.value_mean}, f"{out}-{group.rank}")
+group.leave()
+"""
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(count, command, **options):
+    """The processes of a group, as torchrun starts them."""
+    port = str(free_port())
+    return [
+        subprocess.Popen(
+            [sys.executable, *command],
+            env={
+                **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        for rank in range(count)
+    ]  # fmt: skip
+
+
+def run(count, command):
+    """Run a group to its end; exit codes and what was said on stderr."""
+    processes = start(count, command)
+    said = [process.communicate(timeout=200) for process in processes]
+    return [process.returncode for process in processes], said
+
+
+def learn(tmp_path, count, target_kl, poison="clean"):
+    """Two updates on the same six environments, split among so many processes."""
+    out = tmp_path / f"world{count}"
+    codes, said = run(count, ["-c", LEARN_A_PART, str(out), str(target_kl), poison])
+    assert codes == [0] * count, said
+    return [torch.load(Path(f"{out}-{rank}")) for rank in range(count)]
+
+
+@pytest.mark.parametrize("target_kl", [0.0, 1e-4])
+def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, target_kl):
+    """To 1e-5, and bit for bit the same in both; also where the target KL stops the update."""
+    (alone,), (first, second) = learn(tmp_path, 1, target_kl), learn(tmp_path, 2, target_kl)
+
+    assert torch.equal(first["after"], second["after"])
+    torch.testing.assert_close(first["after"], alone["after"], rtol=0, atol=1e-5)
+    torch.testing.assert_close(first["mean"], alone["mean"])
+    assert (alone["after"] - alone["before"]).abs().max() > 1e-3
+
+
+def test_what_is_not_finite_in_one_process_is_skipped_in_all(tmp_path):
+    """No process changes a bit, though the other's numbers are fine."""
+    for result in learn(tmp_path, 2, 0.0, "poison"):
+        assert torch.equal(result["before"], result["after"])
+
+
+@pytest.mark.parametrize(("environments", "minibatches"), [(7, 1), (6, 2)])
+def test_environments_must_divide_among_processes_and_minibatches(environments, minibatches):
+    """The sentence says which number works."""
+    config = TrainingConfig(environments=environments * minibatches, minibatches=minibatches)
+
+    with pytest.raises(ConfigError, match=f"multiple of {4 * minibatches}"):
+        Group(0, 4).share(config)
+
+
+TRAIN = ["-m", "esper_trainer", "--envs", "4", "--threads", "1", "--aggregator", "ipc:///nowhere"]
+
+
+def events_of(run_dir, rank):
+    """What one process told."""
+    return [record.event for record in read_records(run_dir) if record.producer == f"trainer:{rank}"]
+
+
+def test_every_process_tells_its_own_part(tmp_path):
+    """Its rank, its rollouts and its updates; the first one speaks to people; the run can be resumed."""
+    where = ["--runs-dir", str(tmp_path)]
+    codes, said = run(2, [*TRAIN, *where, "--name", "mine", "--episodes", "2"])
+    assert codes == [0, 0], said
+    resumed, said_later = run(2, [*TRAIN, *where, "--resume", "mine", "--episodes", "3"])
+    one, two = (events_of(tmp_path / "mine", rank) for rank in (0, 1))
+    updates = [[e.payload for e in told if isinstance(e, PPOUpdateCompleted)] for told in (one, two)]
+
+    assert resumed == [0, 0], said_later
+    assert "2/2  return" in said[0][0]
+    assert said[1][0] == ""
+    assert [(e.rank, e.world_size) for e in (one[0], two[0]) if isinstance(e, RunStarted)] == [(0, 2), (1, 2)]
+    assert [len(payloads) for payloads in updates] == [3, 3]
+    for mine, yours in zip(*updates, strict=True):
+        assert mine.grad_norm_pre_clip == yours.grad_norm_pre_clip
+        assert mine.epochs_completed == yours.epochs_completed
+    returns = [[e.mean_return for e in told if isinstance(e, RolloutCompleted)] for told in (one, two)]
+    assert returns[0] != returns[1]
+
+
+def test_a_signal_to_one_process_ends_all_after_the_same_update(tmp_path):
+    """And each says how it ended."""
+    command = [*TRAIN, "--runs-dir", str(tmp_path), "--name", "mine", "--episodes", "5000"]
+    processes = start(2, command)
+    assert next(line for line in iter(processes[0].stdout.readline, "") if " 2/5000" in line)
+    processes[1].send_signal(signal.SIGTERM)
+    for process in processes:
+        process.communicate(timeout=100)
+    ends = [events_of(tmp_path / "mine", rank)[-1] for rank in (0, 1)]
+
+    assert all(isinstance(end, RunFinished) and end.outcome == "interrupted" for end in ends)
+    assert ends[0].updates == ends[1].updates
+    assert "another process" in ends[0].reason
