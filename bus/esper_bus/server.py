@@ -16,8 +16,9 @@ from esper_bus.layout import Endpoints
 from esper_bus.names import new_epoch
 from esper_bus.receiver import LinkCounters, Receiver, Recover
 from esper_bus.records import RawRecord
-from esper_bus.snapshots import TOPIC, SnapshotHead, encode_snapshot_message
+from esper_bus.snapshots import THIN_TOPIC, TOPIC, SnapshotHead, encode_snapshot_message
 from esper_bus.sockets import Context, Socket, bind, ingest_server, snapshot_server
+from esper_bus.thin import ThinEncoder
 from esper_bus.zap import Gate
 
 __all__ = ["BusServer", "LinkCounters", "Recover"]
@@ -55,8 +56,9 @@ class BusServer:
         self._snapshots = snapshot_server(self._context)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
-        self._viewers = 0
+        self._viewers = dict.fromkeys((TOPIC, THIN_TOPIC), 0)
         self._wanted = False
+        self._thin: dict[str, ThinEncoder] = {}
         self._or_destroy(lambda: self._bind(endpoints))
         self._poller = zmq.Poller()
         self._poller.register(self._ingest, zmq.POLLIN)
@@ -79,7 +81,7 @@ class BusServer:
     @property
     def viewers(self) -> int:
         """How many screens are subscribed."""
-        return self._viewers
+        return sum(self._viewers.values())
 
     @property
     def rejected(self) -> int:
@@ -107,6 +109,8 @@ class BusServer:
     def wanted(self) -> bool:
         """Whether somebody subscribed since the last call: publish every run at once."""
         wanted, self._wanted = self._wanted, False
+        if wanted:
+            self._thin.clear()  # begin again with keyframes, for those who have none
         return wanted
 
     def publish(self, run: str, position: int, body: bytes, trainer_heard_ns: int | None = None) -> None:
@@ -157,14 +161,15 @@ class BusServer:
             frames = _receive_now(self._snapshots)
             if frames is None:
                 return
-            if len(frames) != 1 or not frames[0][1:].startswith(TOPIC):
+            topic = frames[0][1 : 1 + len(TOPIC)]
+            if len(frames) != 1 or topic not in self._viewers:
                 continue
             if frames[0][:1] == _SUBSCRIBE:
-                self._viewers += 1
+                self._viewers[topic] += 1
                 self._wanted = True
                 self._send_snapshot("", b"", None)  # a first sign of life, whoever publishes when
             elif frames[0][:1] == _UNSUBSCRIBE:
-                self._viewers = max(0, self._viewers - 1)
+                self._viewers[topic] = max(0, self._viewers[topic] - 1)
 
     def _send_snapshot(self, run: str, body: bytes, trainer_heard_ns: int | None) -> None:
         self._snap_seq += 1
@@ -176,6 +181,11 @@ class BusServer:
             trainer_heard_ns=trainer_heard_ns or self.heard_ns(run) or 0,
         )
         _send_now(self._snapshots, encode_snapshot_message(run, head, body))
+        if self._viewers[THIN_TOPIC]:
+            thin = body and self._thin.setdefault(run, ThinEncoder()).encode(
+                head.snap_seq, body, time.monotonic()
+            )
+            _send_now(self._snapshots, encode_snapshot_message(run, head, thin, THIN_TOPIC))
 
 
 def _receive_now(socket: Socket) -> Frames | None:
