@@ -5,17 +5,20 @@ from pathlib import Path
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
+from esper_aggregator.symptoms import WATCHLIST, Watchlist
 from esper_bus.reading import read_records, run_name
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
 
 
-def fold_path(path: Path, *, events: int | None = None) -> RunState:
+def fold_path(path: Path, *, events: int | None = None, watchlist: Watchlist = WATCHLIST) -> RunState:
     """Fold a run directory or a log file, only its first `events` records if given.
+
+    `watchlist` says what counts as unusual, where a project has bands of its own.
 
     Raises `BusError` if there is nothing at `path` that can be read as a log.
     """
-    state = RunState(run=run_name(path))
+    state = RunState(run=run_name(path), watchlist=watchlist)
     for record in read_records(path):
         if events is not None and state.events_folded >= events:
             break

@@ -16,6 +16,8 @@ from esper_bus.sockets import Context, connect, snapshot_client
 __all__ = ["AggregatorLock", "aggregator_alive", "answers", "local_runs_dirs", "start_aggregator"]
 
 LOG_NAME = "aggregator.log"
+IDLE_EXIT_S = 30.0
+"""An aggregator that was started along with a training ends so long after the last one who needed it."""
 _ASK_S = 0.25
 
 

@@ -1,48 +1,68 @@
-"""Sanctum: ask the source for the newest picture twenty times a second, and repaint what has changed.
+"""Sanctum: ask the source for the newest picture on every tick, and repaint what has changed.
 
 The draw timer is the only thing that happens by itself. There is no thread and no queue: a snapshot
 that was never drawn because a newer one came is simply not drawn.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from rich.style import Style
 from textual import events
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.cockpit import Cockpit
 from esper_tui.commands import COMMANDS
 from esper_tui.help_screen import HelpScreen
+from esper_tui.layout import Place
+from esper_tui.look import Look
+from esper_tui.navigation import after, beside, moved
 from esper_tui.once import frame_rows
-from esper_tui.rows import plain
+from esper_tui.opened import length
+from esper_tui.panel import Panel
+from esper_tui.picture import PANELS, RUNS, draw_place
+from esper_tui.rows import Rows, Tone, plain
+from esper_tui.settings import Settings, save
+from esper_tui.symbols import SYMBOL_SETS
+from esper_tui.theme import THEMES, styles_for
 from esper_tui.view import View
 
 FRAMES_PER_SECOND = 20.0
+SLOWEST = 1.0
+PAGE = 10
+LAST = 10**6
+
+
+@runtime_checkable
+class RunChooser(Protocol):
+    """A source with several runs, of which one is shown."""
+
+    def select(self, run: str | None) -> None:
+        """Show this run from now on."""
+        ...
 
 
 class SanctumApp(App[None]):
     """The cockpit on a terminal. Whoever made the source closes it after `run()` has returned.
 
-    `clock` gives nanoseconds since 1970; ages and silences are counted by it.
+    `clock` gives nanoseconds since 1970; ages and silences are counted by it. Choices are kept in
+    `settings_file`, if there is one; `notice` is a sentence that is shown at the start.
     """
 
     TITLE = "Sanctum"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS = [Binding(",".join(c.keys), c.action, c.label) for c in COMMANDS]
-    CSS = """
-    VerticalScroll {
-        scrollbar-size-vertical: 1;
-        scrollbar-color: #444444;
-        scrollbar-color-hover: #626262;
-        scrollbar-color-active: #626262;
-        scrollbar-background: #121212;
-        scrollbar-background-hover: #121212;
-        scrollbar-background-active: #121212;
-    }
-    """
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS = [
+        Binding(",".join(c.keys), c.action, c.label or c.title, priority="tab" in c.keys[0]) for c in COMMANDS
+    ]
+    CSS = "VerticalScroll { scrollbar-size-vertical: 1; }"
 
     def __init__(
         self,
@@ -50,26 +70,60 @@ class SanctumApp(App[None]):
         *,
         clock: Callable[[], int] = time.time_ns,
         frames_per_second: float = FRAMES_PER_SECOND,
+        settings: Settings = Settings(),  # noqa: B008
+        settings_file: Path | None = None,
+        notice: str = "",
     ) -> None:
         super().__init__(ansi_color=True)  # Let the palette through as it is.
         self._source = source
         self._clock = clock
-        self._frame_time = 1.0 / frames_per_second
+        self._rate = frames_per_second
+        self._settings = settings
+        self._settings_file = settings_file
+        self._notice = notice
+        self._look = Look(symbols=settings.symbols, hidden=settings.hidden)
         self._held: Feed | None = None
         self._cockpit = Cockpit()
+        self._timer: Timer | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """The cockpit is what the app starts with."""
         return self._cockpit
 
+    def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
+        """The palette offers what the keys do."""
+        for command in COMMANDS:
+            if command.action != "command_palette":
+                action = f"action_{command.action}"
+                yield SystemCommand(
+                    command.title, f"{command.all_keys}  {command.help}", getattr(self, action)
+                )
+
     def on_mount(self) -> None:
         """Draw at once, then on every tick."""
+        self._paint()
         self.redraw()
-        self.set_interval(self._frame_time, self.redraw)
+        self._timer = self.set_interval(1.0 / self._rate, self.redraw)
+        if self._notice:
+            self.notify(self._notice, severity="warning", timeout=10)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size without waiting for the next tick."""
         self.redraw()
+
+    def on_panel_clicked(self, event: Panel.Clicked) -> None:
+        """A click marks a panel, a second one opens it."""
+        if event.panel not in PANELS:
+            return
+        if self._look.focus == event.panel:
+            self.action_open()
+        else:
+            self._change(focus=event.panel)
+
+    @property
+    def look(self) -> Look:
+        """How the picture is drawn now."""
+        return self._look
 
     def view(self) -> View:
         """What there is to see now. The source is asked even while the picture is held."""
@@ -80,19 +134,23 @@ class SanctumApp(App[None]):
 
     def redraw(self) -> int:
         """Draw the newest picture, or the held one, and return how many rows changed."""
-        return self._cockpit.show(self.view(), *self.size)
+        return self._cockpit.show(self.view(), *self.size, self._look)
 
     def action_help(self) -> None:
         """Show the help page, or leave it."""
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
-            self.push_screen(HelpScreen())
+            self.push_screen(HelpScreen(self._styles(), self._look.symbols))
 
     async def action_back(self) -> None:
-        """Leave whatever lies over the cockpit."""
+        """Leave whatever lies over the cockpit, then the opened panel, then the mark."""
         if self.screen is not self._cockpit:
             self.pop_screen()
+        elif self._look.opened is not None:
+            self._change(opened=None, cursor=0)
+        else:
+            self._change(focus=None)
 
     def action_pause(self) -> None:
         """Hold the picture, or go on with the newest."""
@@ -100,7 +158,174 @@ class SanctumApp(App[None]):
         self.redraw()
 
     def action_copy(self) -> None:
-        """Copy the screen as plain text to the terminal's clipboard (OSC 52)."""
-        rows = frame_rows(self.view(), *self.size)
+        """Copy the marked panel, or else the screen, as plain text to the terminal's clipboard (OSC 52)."""
+        rows = self._rows_to_copy()
         self.copy_to_clipboard("\n".join(plain(row).rstrip() for row in rows))
         self.notify(f"Copied {len(rows)} lines.", timeout=2)
+
+    def action_save(self) -> None:
+        """Save the screen as SVG in the working directory."""
+        name = f"sanctum-{time.strftime('%Y%m%d-%H%M%S', time.localtime(self._clock() / 1e9))}.svg"
+        try:
+            Path(name).write_text(self.export_screenshot(title="Sanctum"), encoding="utf-8")
+        except OSError as error:
+            self.notify(f"The picture cannot be saved ({error}).", severity="error", timeout=8)
+            return
+        self.notify(f"Saved {name}.", timeout=4)
+
+    def action_focus_next_panel(self) -> None:
+        """Mark the next panel, or open it where one is open."""
+        self._step(1)
+
+    def action_focus_previous_panel(self) -> None:
+        """Mark the previous panel, or open it where one is open."""
+        self._step(-1)
+
+    def action_next_panel(self) -> None:
+        """As `focus_next_panel`, for keys that point to the right."""
+        self._step(1)
+
+    def action_previous_panel(self) -> None:
+        """As `focus_previous_panel`, for keys that point to the left."""
+        self._step(-1)
+
+    def action_open(self) -> None:
+        """Open the marked panel, or the first; in the list of runs, watch the one at the cursor."""
+        if self._look.opened == RUNS:
+            runs = self.view().link.runs
+            if runs:
+                self._select(runs[min(self._look.cursor, len(runs) - 1)])
+        elif self._look.opened is None:
+            panel = self._look.focus or beside(None, self._shown(), 1)
+            if panel:
+                self._change(focus=panel, opened=panel, cursor=0)
+
+    def action_cursor_down(self) -> None:
+        """The next row of an opened panel, or the next panel."""
+        self._move(1)
+
+    def action_cursor_up(self) -> None:
+        """The previous row of an opened panel, or the previous panel."""
+        self._move(-1)
+
+    def action_page_down(self) -> None:
+        """Ten rows down."""
+        self._move(PAGE)
+
+    def action_page_up(self) -> None:
+        """Ten rows up."""
+        self._move(-PAGE)
+
+    def action_first_row(self) -> None:
+        """The first row of an opened panel."""
+        self._move(-LAST)
+
+    def action_last_row(self) -> None:
+        """The last row of an opened panel."""
+        self._move(LAST)
+
+    def action_hide(self) -> None:
+        """Hide the marked panel, and remember it."""
+        panel = self._look.focus
+        if panel is None or self._look.opened is not None:
+            self.notify("Mark a panel with tab first.", timeout=2)
+            return
+        self._choose(hidden=self._look.hidden | {panel})
+        self._change(focus=beside(panel, self._shown(), 1))
+
+    def action_show_all(self) -> None:
+        """Show what was hidden."""
+        self._choose(hidden=frozenset())
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        self._choose(theme=after(self._settings.theme, tuple(THEMES)))
+        self._paint()
+
+    def action_symbols(self) -> None:
+        """The next set of symbols."""
+        self._choose(symbols=after(self._settings.symbols, SYMBOL_SETS))
+
+    def action_faster(self) -> None:
+        """Draw twice as often."""
+        self._draw_at(self._rate * 2)
+
+    def action_slower(self) -> None:
+        """Draw half as often."""
+        self._draw_at(self._rate / 2)
+
+    def action_runs(self) -> None:
+        """Show the list of runs, the one that is watched at the cursor; or leave it."""
+        if self._look.opened == RUNS:
+            self._change(opened=None, cursor=0)
+            return
+        feed = self.view().link
+        watched = feed.snapshot.run.run
+        self._change(opened=RUNS, cursor=feed.runs.index(watched) if watched in feed.runs else 0)
+
+    def action_next_run(self) -> None:
+        """Watch the next run of the aggregator."""
+        feed = self.view().link
+        if len(feed.runs) > 1:
+            self._select(after(feed.snapshot.run.run, feed.runs))
+        else:
+            self.notify("There is no other run.", timeout=2)
+
+    def _select(self, run: str) -> None:
+        if isinstance(self._source, RunChooser):
+            self._source.select(run)
+            self._held = None
+        self._change(opened=None, cursor=0)
+
+    def _shown(self) -> tuple[str, ...]:
+        return tuple(panel for panel in PANELS if panel not in self._look.hidden)
+
+    def _step(self, direction: int) -> None:
+        if self.screen is not self._cockpit:
+            return
+        panel = beside(self._look.focus, self._shown(), direction)
+        opened = panel if self._look.opened else None
+        self._change(focus=panel, opened=opened, cursor=0)
+
+    def _move(self, rows: int) -> None:
+        if isinstance(self.screen, HelpScreen):
+            self.screen.scroll_by(rows)
+        elif self._look.opened is None:
+            self._step(1 if rows > 0 else -1)
+        else:
+            self._change(cursor=moved(self._look.cursor, rows, length(self.view(), self._look.opened)))
+
+    def _change(self, **what: object) -> None:
+        self._look = replace(self._look, **what)  # type: ignore[arg-type]
+        self.redraw()
+
+    def _choose(self, **what: object) -> None:
+        """Change a setting, draw by it, and keep it."""
+        self._settings = replace(self._settings, **what)  # type: ignore[arg-type]
+        self._change(symbols=self._settings.symbols, hidden=self._settings.hidden)
+        problem = save(self._settings, self._settings_file) if self._settings_file else ""
+        if problem:
+            self.notify(problem, severity="warning", timeout=8)
+
+    def _styles(self) -> dict[Tone, Style]:
+        return styles_for(self.console.color_system, self._settings.theme)
+
+    def _paint(self) -> None:
+        self.theme = THEMES[self._settings.theme].textual
+        self._cockpit.paint(self._styles())
+
+    def _draw_at(self, rate: float) -> None:
+        self._rate = min(max(rate, SLOWEST), FRAMES_PER_SECOND)
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_interval(1.0 / self._rate, self.redraw)
+        self.notify(f"{self._rate:g} pictures per second", timeout=2)
+
+    def _rows_to_copy(self) -> Rows:
+        look, view = self._look, self.view()
+        if look.opened is None and look.focus is not None:
+            widget = self._cockpit.query_one(f"#{look.focus}", Panel)
+            size = widget.size if widget.size.height else self.size
+            place = Place(look.focus, 0, 0, size.width, size.height, True)
+            return draw_place(view, place, False, replace(look, focus=None))
+        return frame_rows(view, *self.size, look)

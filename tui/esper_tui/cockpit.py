@@ -1,5 +1,9 @@
 """The main screen: the panels, where the layout says, repainted when what they show has changed."""
 
+import time
+from dataclasses import dataclass
+
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
@@ -7,9 +11,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.layout import Place, arrange
+from esper_tui.layout import OPENED, Place, arrange
+from esper_tui.look import Look
+from esper_tui.pace import IDLE_S, is_due
 from esper_tui.panel import Panel
-from esper_tui.picture import BARS, PANELS, draw_bar, draw_panel, is_old
+from esper_tui.picture import BARS, PANELS, draw_place, is_old
+from esper_tui.rows import Tone
 from esper_tui.view import View
 
 
@@ -17,6 +24,9 @@ class CockpitLayout(Layout):
     """Hands the places of `esper_tui.layout` to Textual."""
 
     name = "cockpit"
+
+    def __init__(self) -> None:
+        self.look = Look()
 
     def arrange(
         self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
@@ -30,18 +40,27 @@ class CockpitLayout(Layout):
                 NULL_SPACING,
                 panels[place.panel],
             )
-            for place in arrange(size.width, size.height)
+            for place in arrange(size.width, size.height, self.look.hidden, self.look.opened is not None)
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a panel shows, and since when."""
+
+    snapshot: SanctumSnapshot
+    at: float
+
+
 class Cockpit(Screen[None]):
-    """Header, panels and footer."""
+    """Header, panels and footer, or one opened panel between header and footer."""
 
     def __init__(self) -> None:
         super().__init__()
         self._layout_of_places = CockpitLayout()
-        self._panels = {name: Panel(name) for name in (*BARS, *PANELS)}
-        self._drawn: tuple[SanctumSnapshot, bool, tuple[Place, ...]] | None = None
+        self._panels = {name: Panel(name) for name in (*BARS, *PANELS, OPENED)}
+        self._drawn: dict[str, Drawn] = {}
+        self._how: tuple[object, ...] = ()
 
     @property
     def layout(self) -> Layout:
@@ -52,23 +71,44 @@ class Cockpit(Screen[None]):
         """One widget per panel."""
         yield from self._panels.values()
 
-    def show(self, view: View, width: int, height: int) -> int:
+    def paint(self, styles: dict[Tone, Style]) -> None:
+        """Use other colours from now on."""
+        for panel in self._panels.values():
+            panel.paint(styles)
+
+    def show(self, view: View, width: int, height: int, look: Look = Look()) -> int:  # noqa: B008
         """Draw a view and return how many rows changed.
 
-        Header and footer also say what time does to a picture, so they are always drawn; the panels
-        only where another snapshot, another size or another age of the picture has come.
+        Another size, look or age of the picture draws everything. Else a panel is drawn when its
+        snapshot is another one and it is due; what also depends on the moment, when it is due.
         """
-        places, old = arrange(width, height), is_old(view)
-        bars = [place for place in places if place.panel in BARS]
-        dirty = sum(self._panels[place.panel].show(draw_bar(view, place)) for place in bars)
-        if self._is_drawn(view.snapshot, old, places):
-            return dirty
-        self._drawn = (view.snapshot, old, places)
-        panels = [place for place in places if place.panel in PANELS]
-        return dirty + sum(self._panels[p.panel].show(draw_panel(view, p, old)) for p in panels)
+        places, old = arrange(width, height, look.hidden, look.opened is not None), is_old(view)
+        if self._how != (places, old, look, view.newest is None):
+            self._how = (places, old, look, view.newest is None)
+            self._drawn.clear()
+            self._rearrange(look)
+        now = time.monotonic()
+        return sum(self._draw(view, place, old, look, now) for place in places)
 
-    def _is_drawn(self, snapshot: SanctumSnapshot, old: bool, places: tuple[Place, ...]) -> bool:
-        if self._drawn is None:
-            return False
-        drawn_snapshot, *how = self._drawn
-        return drawn_snapshot is snapshot and how == [old, places]
+    def _rearrange(self, look: Look) -> None:
+        before, self._layout_of_places.look = self._layout_of_places.look, look
+        if (before.hidden, before.opened is None) != (look.hidden, look.opened is None):
+            self.refresh(layout=True)
+
+    def _draw(self, view: View, place: Place, old: bool, look: Look, now: float) -> int:
+        if not self._is_due(place.panel, view, now):
+            return 0
+        self._drawn[place.panel] = Drawn(view.snapshot, now)
+        return self._panels[place.panel].show(draw_place(view, place, old, look))
+
+    def _is_due(self, panel: str, view: View, now: float) -> bool:
+        drawn = self._drawn.get(panel)
+        if drawn is None:
+            return True
+        if drawn.snapshot is view.snapshot:
+            return self._is_of_now(panel) and now - drawn.at >= IDLE_S
+        return is_due(panel, drawn.at, now)
+
+    def _is_of_now(self, panel: str) -> bool:
+        """Whether it shows ages, which change by themselves."""
+        return panel in BARS or panel == OPENED or PANELS[panel].of_now

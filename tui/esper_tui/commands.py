@@ -1,11 +1,20 @@
-"""Every command of the cockpit, once: key bindings, footer and help are made from this table."""
+"""Every command of the cockpit, once: key bindings, footer, palette and help are made from this table."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Where(StrEnum):
+    """On which screen the footer names a command."""
+
+    COCKPIT = "cockpit"
+    OPENED = "opened"
+    ANYWHERE = "anywhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a key does: `action` is the app's method `action_<action>`.
+    """What a key does: `action` is the app's method `action_<action>`, `title` its name in the palette.
 
     The footer shows the label, if there is one.
     """
@@ -13,7 +22,9 @@ class Command:
     keys: tuple[str, ...]
     action: str
     label: str
+    title: str
     help: str
+    where: Where = Where.ANYWHERE
 
     @property
     def key(self) -> str:
@@ -26,17 +37,63 @@ class Command:
         return " ".join(KEY_NAMES.get(key, key) for key in self.keys)
 
 
-KEY_NAMES = {"escape": "esc"}
+KEY_NAMES = {
+    "escape": "esc",
+    "shift+tab": "⇧tab",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "question_mark": "?",
+    "plus": "+",
+    "minus": "-",
+    "colon": ":",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+}
 
+_COCKPIT, _OPENED = Where.COCKPIT, Where.OPENED
 COMMANDS: tuple[Command, ...] = (
-    Command(("q", "ctrl+c"), "quit", "quit", "Leave Sanctum. Training goes on."),
-    Command(("?", "h"), "help", "help", "Show or hide this page."),
+    Command(("q", "ctrl+c"), "quit", "quit", "Quit", "Leave Sanctum. Training goes on."),
+    Command(("?", "h"), "help", "help", "Help", "Show or hide this page."),
     Command(
         ("p", "space"),
         "pause",
         "pause",
+        "Pause or go on",
         "Hold the picture, or go on. Nothing is lost while it is held.",
     ),
-    Command(("y",), "copy", "copy", "Copy the screen as text to the terminal's clipboard."),
-    Command(("escape",), "back", "", "Leave this page."),
+    Command(("tab",), "focus_next_panel", "panel", "Next panel", "Mark the next panel.", _COCKPIT),
+    Command(("shift+tab",), "focus_previous_panel", "", "Previous panel", "Mark the previous panel."),
+    Command(
+        ("enter",),
+        "open",
+        "open",
+        "Open the panel",
+        "Fill the screen with the marked panel: every metric, its bounds, its history and its help. "
+        "In the list of runs: watch that run.",
+        _COCKPIT,
+    ),
+    Command(("escape",), "back", "back", "Back", "Go back one level; on the cockpit, mark nothing.", _OPENED),
+    Command(("down", "j"), "cursor_down", "", "Row down", "Move the cursor, or mark the next panel."),
+    Command(("up", "k"), "cursor_up", "", "Row up", "Move the cursor, or mark the previous panel."),
+    Command(("pagedown",), "page_down", "", "Page down", "Move the cursor by ten rows."),
+    Command(("pageup",), "page_up", "", "Page up", "Move the cursor by ten rows."),
+    Command(("g", "home"), "first_row", "", "First row", "Move the cursor to the top."),
+    Command(("G", "end"), "last_row", "", "Last row", "Move the cursor to the bottom."),
+    Command(("]", "right", "l"), "next_panel", "next", "Open the next panel", "The next panel.", _OPENED),
+    Command(
+        ("[", "left"), "previous_panel", "previous", "Open the previous panel", "The previous one.", _OPENED
+    ),
+    Command(("x",), "hide", "hide", "Hide the panel", "Hide the marked panel; the choice is kept.", _COCKPIT),
+    Command(("X",), "show_all", "", "Show all panels", "Show the hidden panels again."),
+    Command(("r",), "runs", "runs", "Runs", "List the runs of this aggregator; enter watches one."),
+    Command(("n",), "next_run", "", "Next run", "Watch the next run of this aggregator."),
+    Command(("t",), "theme", "theme", "Next theme", "Dark, light, or the terminal's own colours.", _COCKPIT),
+    Command(("b",), "symbols", "", "Next symbols", "Blocks, braille, or plain ASCII."),
+    Command(
+        ("+", "plus"), "faster", "", "Draw more often", "Draw twice as often, at most 20 times a second."
+    ),
+    Command(("-", "minus"), "slower", "", "Draw less often", "Draw half as often, at least once a second."),
+    Command(("y",), "copy", "copy", "Copy", "Copy the marked panel, or the screen, as text (OSC 52)."),
+    Command(("s",), "save", "save", "Save a picture", "Save the screen as an SVG file in this directory."),
+    Command((":", "ctrl+p"), "command_palette", "", "Commands", "Find a command by its name."),
 )

@@ -1,5 +1,7 @@
 """The frame around a panel: a box where there is room for one, a titled rule where there is not."""
 
+from dataclasses import dataclass
+
 from esper_tui.rows import Row, Rows, Span, Tone, crop, fit, row_width
 
 BOX_ROWS, BOX_CELLS = 2, 4
@@ -12,32 +14,52 @@ def inside(width: int, height: int, boxed: bool) -> tuple[int, int]:
     return max(width - cells, 0), max(height - rows, 0)
 
 
-def framed(title: str, note: Row, rows: Rows, width: int, height: int, boxed: bool) -> Rows:
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How a frame is drawn: its tone, and what stands before its title."""
+
+    tone: Tone = Tone.BORDER
+    mark: str = ""
+
+
+PLAIN_EDGE = Edge()
+FOCUSED_EDGE = Edge(Tone.FOCUS, "▸ ")
+
+
+def framed(
+    title: str,
+    note: Row,
+    rows: Rows,
+    width: int,
+    height: int,
+    boxed: bool,
+    edge: Edge = PLAIN_EDGE,
+) -> Rows:
     """Put a title, a note at its right and a frame around rows; exactly `width` by `height`."""
     _, room = inside(width, height, boxed)
     body = (*rows[:room], *((),) * (room - len(rows)))
     if not boxed:
-        ruled = (_rule("─", title, note, "─", width), *(_indented(row, width) for row in body))
+        ruled = (_rule("─", title, note, "─", width, edge), *(_indented(row, width) for row in body))
         return ruled[:height]
-    walls = tuple(_walled(row, width) for row in body)
-    bottom = (Span("╰" + "─" * (width - 2) + "╯", Tone.BORDER),)
-    boxed_rows = (_rule("╭", title, note, "╮", width), *walls, bottom)[:height]
+    walls = tuple(_walled(row, width, edge) for row in body)
+    bottom = (Span("╰" + "─" * (width - 2) + "╯", edge.tone),)
+    boxed_rows = (_rule("╭", title, note, "╮", width, edge), *walls, bottom)[:height]
     return boxed_rows if width >= BOX_CELLS else tuple(fit(row, width) for row in boxed_rows)
 
 
-def _rule(start: str, title: str, note: Row, end: str, width: int) -> Row:
-    named = Span(f" {crop(title, max(width - 6, 0))} ", Tone.TITLE)
+def _rule(start: str, title: str, note: Row, end: str, width: int, edge: Edge) -> Row:
+    named = Span(f" {crop(edge.mark + title, max(width - 6, 0))} ", Tone.TITLE)
     words: Row = (Span(" "), *note, Span(" ")) if note else ()
     room = width - row_width((named,)) - 4
     if row_width(words) > room - 1:
         words = ()
-    line = Span("─" * (room - row_width(words)), Tone.BORDER)
-    rule = (Span(f"{start}─", Tone.BORDER), named, line, *words, Span(f"─{end}", Tone.BORDER))
+    line = Span("─" * (room - row_width(words)), edge.tone)
+    rule = (Span(f"{start}─", edge.tone), named, line, *words, Span(f"─{end}", edge.tone))
     return fit(rule, width)
 
 
-def _walled(row: Row, width: int) -> Row:
-    return (Span("│ ", Tone.BORDER), *fit(row, width - 4), Span(" │", Tone.BORDER))
+def _walled(row: Row, width: int, edge: Edge) -> Row:
+    return (Span("│ ", edge.tone), *fit(row, width - 4), Span(" │", edge.tone))
 
 
 def _indented(row: Row, width: int) -> Row:

@@ -8,12 +8,15 @@ from esper_schemas.judgement import HeadCondition
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState
 from esper_tui import heads_cells as cells
+from esper_tui.decisions import decision_cells
+from esper_tui.flow import flow_row
 from esper_tui.heads_narrow import narrow_rows
 from esper_tui.rows import Row, Rows, Span, Tone, aligned, crop, flow, left, right
 from esper_tui.theme import CONDITIONS
 from esper_tui.words import head_label, head_metric
 
 TITLE = "ACTION HEADS"
+DECISIONS_SHOWN = 6
 WAITING = "waiting for the first update"
 LEGEND = (
     HeadCondition.HEALTHY,
@@ -82,8 +85,25 @@ def _narrowest(coefficients: bool) -> dict[str, int]:
 def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The table with one column per head; where that is too wide, one row per head."""
     layout, state = columns(width), snapshot.tamiyo
-    rows = narrow_rows(state, height) if layout is None else _table(state, layout, width, height)
-    return tuple(rows[: max(height, 0)])
+    if layout is None:
+        return tuple(narrow_rows(state, height)[: max(height, 0)])
+    rows = _table(state, layout, width, height)
+    return tuple([*rows, *_below(snapshot, layout, width, height - len(rows))][: max(height, 0)])
+
+
+def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
+    """Where there is room below the table: what was chosen last, newest first, and the gradient's flow."""
+    if room < 3 or not snapshot.tamiyo.ppo_data_received:
+        return []
+    indent = left("Flow", layout.label, Tone.LABEL)
+    flowing: Row = (indent, *flow_row(snapshot.tamiyo, width - layout.label))
+    shown = min(room - 3, DECISIONS_SHOWN) if snapshot.decisions else 0
+    newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
+    labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
+    chosen = [
+        (label, *decision_cells(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
+    ]
+    return [(), *chosen, *([()] if chosen else []), flowing]
 
 
 def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list[Row]:

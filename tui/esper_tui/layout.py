@@ -1,20 +1,15 @@
 """Which panel stands where, for every size of window. Pure: the app and `--once` share it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper_tui.frame import BOX_ROWS, RULE_ROWS
+from esper_tui.plans import NEEDS, Band, Column, Plan, plan_for
 
-BOXED_FROM = 100
-"""Narrower windows have rules instead of boxes."""
+OPENED = "opened"
+"""The place of the one panel that fills the screen."""
 
-BESIDE_FROM = 180
-"""Wider windows have the two main panels beside each other."""
-
-HEADS_WIDTH = 120
-LOSSES_WIDTHS = (60, 84)
-LOSSES_ROWS, HEADS_ROWS = 7, 10
-SPACIOUS_LOSSES_ROWS, SPACIOUS_HEADS_ROWS = 13, 14
-SPACIOUS_EVENTS_ROWS = 4
+TALL_FROM = 16
+FOOTER_FROM = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,68 +24,106 @@ class Place:
     boxed: bool = False
 
 
-def arrange(width: int, height: int) -> tuple[Place, ...]:
-    """Place the panels. Header first, then losses and heads, then footer, then events; never more
-    than `height` rows, and as much of it as there is use for.
+def arrange(
+    width: int, height: int, hidden: frozenset[str] = frozenset(), opened: bool = False
+) -> tuple[Place, ...]:
+    """Place header, footer and, between them, the opened panel or as many of those that are not
+    hidden as have room.
     """
-    top = 2 if height >= 16 else min(height, 1)
-    bottom = 1 if height >= 8 else 0
+    top = 2 if height >= TALL_FROM else min(height, 1)
+    bottom = 1 if height >= FOOTER_FROM else 0
     bars = [Place("header", 0, 0, width, top)]
     if bottom:
         bars.append(Place("footer", 0, height - 1, width, 1))
-    beside = width >= BESIDE_FROM
-    body = _beside if beside else _stacked
-    return (*bars, *body(width, top, height - top - bottom))
+    plan, rows = plan_for(width), height - top - bottom
+    if opened:
+        whole = [Place(OPENED, 0, top, width, rows, plan.boxed)] if rows else []
+        return (*bars, *whole)
+    return (*bars, *_panels(plan, hidden, width, top, rows))
 
 
-def natural_height(width: int, events: int) -> int:
-    """The rows of a frame that is printed rather than shown: everything, without blank space."""
-    chrome = BOX_ROWS if width >= BOXED_FROM else RULE_ROWS
-    heads = SPACIOUS_HEADS_ROWS if events >= SPACIOUS_EVENTS_ROWS else HEADS_ROWS
-    panels = SPACIOUS_HEADS_ROWS if width >= BESIDE_FROM else LOSSES_ROWS + chrome + heads
-    return 3 + panels + chrome + max(events, 2) + chrome
+def natural_height(width: int) -> int:
+    """The rows of a frame that is printed rather than shown: every panel with what matters."""
+    plan = plan_for(width)
+    return 3 + sum(_needed(band, "enough", _chrome(plan)) for band in plan.bands)
 
 
-def _stacked(width: int, y: int, rows: int) -> list[Place]:
-    boxed = width >= BOXED_FROM
-    chrome = BOX_ROWS if boxed else RULE_ROWS
-    heights = _share(rows, chrome)
-    places = []
-    for panel, height in zip(("losses", "heads", "events"), heights, strict=True):
-        if height:
-            places.append(Place(panel, 0, y, width, height, boxed))
+def _panels(plan: Plan, hidden: frozenset[str], width: int, y: int, rows: int) -> list[Place]:
+    bands = [band for band in (_shown(band, hidden) for band in plan.bands) if band.columns]
+    places: list[Place] = []
+    for band, height in _heights(bands, rows, _chrome(plan)):
+        places.extend(_placed(band, width, y, height, plan.boxed))
         y += height
     return places
 
 
-def _share(rows: int, chrome: int) -> tuple[int, int, int]:
-    """Divide rows among losses, heads and events; a panel without room for one row gets none."""
-    losses, heads = LOSSES_ROWS + chrome, HEADS_ROWS + chrome
-    if rows < 2 * (chrome + 3):
-        return (max(rows, 0), 0, 0) if rows > chrome else (0, 0, 0)
-    if rows < losses + heads:
-        first = min(losses, rows // 2)
-        return first, rows - first, 0
-    spare = rows - losses - heads
-    if spare < chrome + 2:
-        return losses + min(spare, 1), heads + max(spare - 1, 0), 0
-    roomier = SPACIOUS_HEADS_ROWS - HEADS_ROWS
-    if spare >= roomier + chrome + SPACIOUS_EVENTS_ROWS:
-        heads += roomier
-    return losses, heads, rows - losses - heads
+def _shown(band: Band, hidden: frozenset[str]) -> Band:
+    """What is left of a band without the panels that are hidden."""
+    columns = (replace(c, panels=tuple(p for p in c.panels if p not in hidden)) for c in band.columns)
+    return Band(tuple(column for column in columns if column.panels))
 
 
-def _beside(width: int, y: int, rows: int) -> list[Place]:
-    if rows <= BOX_ROWS:
-        return []
-    top = min(rows, SPACIOUS_HEADS_ROWS + BOX_ROWS)
-    if rows - top < BOX_ROWS + 2:
-        top = rows
-    left = min(max(width - HEADS_WIDTH, LOSSES_WIDTHS[0]), LOSSES_WIDTHS[1])
-    places = [
-        Place("losses", 0, y, left, top, True),
-        Place("heads", left, y, width - left, top, True),
-    ]
-    if rows > top:
-        places.append(Place("events", 0, y + top, width, rows - top, True))
+def _chrome(plan: Plan) -> int:
+    return BOX_ROWS if plan.boxed else RULE_ROWS
+
+
+def _heights(bands: list[Band], rows: int, chrome: int) -> list[tuple[Band, int]]:
+    """Divide rows among bands. Each in turn gets enough, or what there is if that is not too little;
+    what is left makes them roomy, and then goes to the lists, or to the last band.
+    """
+    heights: dict[int, int] = {}
+    for number, band in enumerate(bands):
+        height = min(_needed(band, "enough", chrome), rows)
+        if height >= _needed(band, "least", chrome):
+            heights[number] = height
+            rows -= height
+    for number in heights:
+        more = min(max(_needed(bands[number], "roomy", chrome) - heights[number], 0), rows)
+        heights[number] += more
+        rows -= more
+    if heights:
+        heights[_stretched(bands, heights)] += rows
+    return [(bands[number], height) for number, height in heights.items()]
+
+
+def _stretched(bands: list[Band], heights: dict[int, int]) -> int:
+    """The lowest band that holds a list on its own, or the last one."""
+    lists = [n for n in heights if any(_is_list(column) for column in bands[n].columns)]
+    return max(lists or heights)
+
+
+def _is_list(column: Column) -> bool:
+    return len(column.panels) == 1 and NEEDS[column.panels[0]].endless
+
+
+def _needed(band: Band, level: str, chrome: int) -> int:
+    """Rows that the tallest column of a band needs, frames included."""
+    return max(_column_rows(column, level, chrome) for column in band.columns)
+
+
+def _column_rows(column: Column, level: str, chrome: int) -> int:
+    return sum(getattr(NEEDS[panel], level) + chrome for panel in column.panels)
+
+
+def _placed(band: Band, width: int, y: int, height: int, boxed: bool) -> list[Place]:
+    total, before, places = sum(c.weight for c in band.columns), 0, []
+    for column in band.columns:
+        left, right = width * before // total, width * (before + column.weight) // total
+        before += column.weight
+        places.extend(_stacked(column, left, y, right - left, height, boxed))
     return places
+
+
+def _stacked(column: Column, x: int, y: int, width: int, height: int, boxed: bool) -> list[Place]:
+    """The panels of one column; the last one takes what the others leave."""
+    chrome, places, end = BOX_ROWS if boxed else RULE_ROWS, [], y + height
+    for panel in column.panels[:-1]:
+        rows = min(NEEDS[panel].enough + chrome, end - y)
+        places.append(Place(panel, x, y, width, rows, boxed))
+        y += rows
+    if end - y > chrome or not places:
+        places.append(Place(column.panels[-1], x, y, width, end - y, boxed))
+    elif places:
+        last = places[-1]
+        places[-1] = replace(last, height=end - last.y)
+    return [place for place in places if place.width > 0 and place.height > 0]

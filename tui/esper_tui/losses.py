@@ -1,8 +1,10 @@
 """PPO LOSSES: is the update healthy? (TELE-131 and TELE-132, with the measures around them.)"""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from esper_schemas.collapse import NOT_FALLING
 from esper_schemas.judgement import Health, judge_field, judge_loss_ratio, loss_ratio
 from esper_schemas.metric import Metric
 from esper_schemas.metrics import LossRatio
@@ -15,6 +17,8 @@ from esper_tui.theme import ARROWS, alarm, mark, tone
 from esper_tui.words import critical_words, metric_of, ok_words
 
 TITLE = "PPO LOSSES"
+WARM_UP_UPDATES = 50
+"""TELE-100: so many updates a run is given to find its scale."""
 UNDEFINED = "---"
 VALUE_WIDTH = 8
 OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 24
@@ -53,7 +57,34 @@ def losses_note(snapshot: SanctumSnapshot) -> Row:
     if not state.ppo_data_received:
         return ()
     update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
-    return flow([*_breakage(state), update], 70)
+    return flow([*_breakage(state), *_collapse(state), *_warm_up(state), update], 70)
+
+
+def _warm_up(state: TamiyoState) -> list[Row]:
+    """The first updates say little: critic and trends have still to find their scale."""
+    made = state.ppo_updates_count
+    words = f"warming up {count(made)}/{WARM_UP_UPDATES}"
+    return [(Span(words, Tone.DIM),)] if 0 <= made < WARM_UP_UPDATES else []
+
+
+def _collapse(state: TamiyoState) -> list[Row]:
+    """TELE-122: the policy will have collapsed in so many updates, if its entropy goes on falling."""
+    left_over = updates_until_collapse(state)
+    if left_over is None or judge_field(state, "collapse_risk_score") is not Health.CRITICAL:
+        return []
+    return [(Span(f"✗ COLLAPSE in ~{count(left_over)}", Tone.CRITICAL),)]
+
+
+def updates_until_collapse(state: TamiyoState) -> int | None:
+    """Updates until the entropy reaches its critical bound at the present slope; None if it does not fall."""
+    entropy, velocity = state.entropy_normalized, state.entropy_velocity
+    bound = metric_of("entropy_normalized").bands.critical_below
+    if entropy is None or velocity is None or bound is None:
+        return None
+    if not (math.isfinite(entropy) and math.isfinite(velocity)) or velocity >= NOT_FALLING:
+        return None
+    updates = max(entropy - bound, 0.0) / -velocity
+    return int(min(updates, 1e9))
 
 
 def _breakage(state: TamiyoState) -> list[Row]:

@@ -6,13 +6,13 @@ from rich.color import ColorSystem
 
 from esper_schemas.source import Feed
 from esper_tui.layout import natural_height
+from esper_tui.look import Look
 from esper_tui.picture import draw
 from esper_tui.rows import Row, Rows, plain
 from esper_tui.theme import STYLES
 from esper_tui.view import View
 
 DEFAULT_WIDTH = 100
-EVENTS_SHOWN = 10
 
 
 def render_once(
@@ -23,21 +23,21 @@ def render_once(
     width: int = DEFAULT_WIDTH,
     height: int | None = None,
     color: bool = False,
+    look: Look = Look(),  # noqa: B008
 ) -> None:
     """Write the picture of a feed at a moment (nanoseconds since 1970) to a stream.
 
     Without a height the frame is as high as its content. `color` adds true-colour escape sequences.
     """
-    events = min(len(feed.snapshot.recent_events), EVENTS_SHOWN)
-    height = height or natural_height(width, events)
-    for row in frame_rows(View(feed, now_ns), width, height):
+    height = height or natural_height(width)
+    for row in frame_rows(View(feed, now_ns), width, height, look):
         stream.write((_coloured(row) if color else plain(row).rstrip()) + "\n")
 
 
-def frame_rows(view: View, width: int, height: int) -> Rows:
+def frame_rows(view: View, width: int, height: int, look: Look = Look()) -> Rows:  # noqa: B008
     """The whole screen as rows, panels that stand beside each other joined, without the footer."""
     lines: list[list[tuple[int, Row]]] = [[] for _ in range(height)]
-    for place, rows in draw(view, width, height):
+    for place, rows in draw(view, width, height, look):
         if place.panel == "footer":
             continue
         for y, row in enumerate(rows, place.y):

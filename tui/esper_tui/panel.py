@@ -1,7 +1,10 @@
 """The one widget of the cockpit: it paints rows, and only those that have changed."""
 
 from rich.segment import Segment
+from rich.style import Style
+from textual import events
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -14,6 +17,14 @@ class Panel(Widget):
 
     ALLOW_SELECT = False
 
+    class Clicked(Message):
+        """The mouse has chosen a panel, at one of its rows."""
+
+        def __init__(self, panel: str, row: int) -> None:
+            super().__init__()
+            self.panel = panel
+            self.row = row
+
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self.rows: Rows = ()
@@ -23,6 +34,15 @@ class Panel(Widget):
     def on_mount(self) -> None:
         """Learn how many colours the terminal has."""
         self._styles = styles_for(self.app.console.color_system)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell the app what was clicked."""
+        self.post_message(self.Clicked(self.id or "", event.y))
+
+    def paint(self, styles: dict[Tone, Style]) -> None:
+        """Use other styles from now on."""
+        self._styles = styles
+        self.refresh()
 
     def show(self, rows: Rows) -> int:
         """Take a new picture, ask for the rows that differ to be painted, and say how many.

@@ -2,45 +2,78 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui import events, heads, losses
+from esper_tui import events, findings, heads, link, log, losses, ranks, slots, vitals
 from esper_tui.footer import footer_rows
-from esper_tui.frame import framed, inside
+from esper_tui.frame import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
 from esper_tui.header import header_rows
-from esper_tui.layout import Place, arrange
+from esper_tui.layout import OPENED, Place, arrange
+from esper_tui.look import Look
+from esper_tui.opened import opened_rows
 from esper_tui.rows import Row, Rows, Span, Tone, clean, faded
 from esper_tui.status import State, judge_feed
+from esper_tui.symbols import translated
+from esper_tui.tiles import TILES, Tile, tile_note, tile_rows
 from esper_tui.view import View
 
 
 @dataclass(frozen=True, slots=True)
 class PanelKind:
-    """A panel's title, its content for a size, and the note in its frame."""
+    """A panel's title, its content for a size, and the note in its frame.
+
+    `of_now` marks the one that depends on the moment and the connection as well as on the snapshot.
+    """
 
     title: str
-    rows: Callable[[SanctumSnapshot, int, int], Rows]
-    note: Callable[[SanctumSnapshot], Row] = lambda _: ()
+    rows: Callable[[View, int, int], Rows]
+    note: Callable[[View], Row] = lambda _: ()
+    of_now: bool = False
 
 
-BARS: dict[str, Callable[[View, int, int], Rows]] = {"header": header_rows, "footer": footer_rows}
-"""What depends on the moment as well as on the snapshot."""
+def _of_snapshot(
+    title: str,
+    rows: Callable[[SanctumSnapshot, int, int], Rows],
+    note: Callable[[SanctumSnapshot], Row] = lambda _: (),
+) -> PanelKind:
+    """A panel that reads nothing but the snapshot."""
+    return PanelKind(title, lambda v, w, h: rows(v.snapshot, w, h), lambda v: note(v.snapshot))
+
+
+def _of_tile(tile: Tile) -> PanelKind:
+    return _of_snapshot(tile.title, partial(tile_rows, tile), partial(tile_note, tile))
+
+
+BARS: dict[str, Callable[[View, Look, int, int], Rows]] = {
+    "header": lambda view, look, width, height: header_rows(view, width, height),
+    "footer": footer_rows,
+}
+"""What has no frame."""
 
 PANELS: dict[str, PanelKind] = {
-    "losses": PanelKind(losses.TITLE, losses.losses_rows, losses.losses_note),
-    "heads": PanelKind(heads.TITLE, heads.heads_rows),
-    "events": PanelKind(events.TITLE, events.events_rows, events.events_note),
+    "losses": _of_snapshot(losses.TITLE, losses.losses_rows, losses.losses_note),
+    "findings": _of_snapshot(findings.TITLE, findings.findings_rows, findings.findings_note),
+    "heads": _of_snapshot(heads.TITLE, heads.heads_rows),
+    **{name: _of_tile(tile) for name, tile in TILES.items()},
+    "slots": _of_snapshot(slots.TITLE, slots.slots_rows, slots.slots_note),
+    "vitals": _of_snapshot(vitals.TITLE, vitals.vitals_rows, vitals.vitals_note),
+    "link": PanelKind(link.TITLE, link.link_rows, of_now=True),
+    "ranks": _of_snapshot(ranks.TITLE, ranks.ranks_rows, ranks.ranks_note),
+    "log": _of_snapshot(log.TITLE, log.log_rows),
+    "events": _of_snapshot(events.TITLE, events.events_rows, events.events_note),
 }
-"""What depends on the snapshot alone."""
+"""Every panel, in the order in which the focus goes through them."""
+
+RUNS = "runs"
+RUNS_TITLE = "RUNS"
 
 
-def draw(view: View, width: int, height: int) -> tuple[tuple[Place, Rows], ...]:
+def draw(view: View, width: int, height: int, look: Look = Look()) -> tuple[tuple[Place, Rows], ...]:  # noqa: B008
     """Every panel of a window of this size, with its place."""
     old = is_old(view)
-    return tuple(
-        (place, draw_bar(view, place) if place.panel in BARS else draw_panel(view, place, old))
-        for place in arrange(width, height)
-    )
+    places = arrange(width, height, look.hidden, look.opened is not None)
+    return tuple((place, draw_place(view, place, old, look)) for place in places)
 
 
 def is_old(view: View) -> bool:
@@ -48,21 +81,41 @@ def is_old(view: View) -> bool:
     return judge_feed(view.link, view.now_ns).state is State.DISCONNECTED
 
 
-def draw_bar(view: View, place: Place) -> Rows:
-    """The header or the footer."""
-    return BARS[place.panel](view, place.width, place.height)
+def draw_place(view: View, place: Place, old: bool, look: Look) -> Rows:
+    """Header, footer or one panel, exactly as large as its place."""
+    if place.panel in BARS:
+        return translated(BARS[place.panel](view, look, place.width, place.height), look.symbols)
+    rows = _framed(view, place, look)
+    return translated(faded(rows) if old else rows, look.symbols)
 
 
-def draw_panel(view: View, place: Place, old: bool) -> Rows:
-    """One framed panel, exactly as large as its place."""
-    kind, snapshot = PANELS[place.panel], view.snapshot
+def _framed(view: View, place: Place, look: Look) -> Rows:
+    opened = place.panel == OPENED
+    panel = look.opened if opened and look.opened else place.panel
+    title, note = _title(panel, view)
+    edge = FOCUSED_EDGE if look.focus == panel and not opened else PLAIN_EDGE
     size = (place.width, place.height, place.boxed)
     try:
-        content, note = kind.rows(snapshot, *inside(*size)), kind.note(snapshot)
+        content = _content(view, panel, look, *inside(*size))
     except Exception as error:  # One panel that fails must not take the cockpit with it.
-        content, note = (_failure(error),), ()
-    rows = framed(kind.title, note, content, *size)
-    return faded(rows) if old else rows
+        content = (_failure(error),)
+    return framed(title, note, content, *size, edge)
+
+
+def _title(panel: str, view: View) -> tuple[str, Row]:
+    if panel == RUNS:
+        return RUNS_TITLE, ()
+    kind = PANELS[panel]
+    try:
+        return kind.title, kind.note(view)
+    except Exception as error:  # As above.
+        return kind.title, _failure(error)
+
+
+def _content(view: View, panel: str, look: Look, width: int, height: int) -> Rows:
+    if look.opened is not None:
+        return opened_rows(view, panel, look.cursor, width, height)
+    return PANELS[panel].rows(view, width, height)
 
 
 def _failure(error: Exception) -> Row:

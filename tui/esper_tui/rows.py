@@ -27,6 +27,7 @@ class Tone(StrEnum):
     CRITICAL = "critical"
     FADED = "faded"
     KEY = "key"
+    FOCUS = "focus"
 
 
 class Span(NamedTuple):

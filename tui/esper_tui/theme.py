@@ -1,41 +1,87 @@
 """How tones look, and which symbol goes with which judgement, so that nothing is said by colour alone."""
 
+from dataclasses import dataclass
+
 from rich.style import Style
 
 from esper_schemas.judgement import HeadCondition, Health
 from esper_schemas.state import Trend
 from esper_tui.rows import Span, Tone
 
-COLOURS: dict[Tone, tuple[str, str]] = {
-    Tone.PLAIN: ("color(252)", "default"),
-    Tone.DIM: ("color(243)", "bright_black"),
-    Tone.LABEL: ("color(247)", "default"),
-    Tone.TITLE: ("bold color(110)", "bold bright_blue"),
-    Tone.BORDER: ("color(238)", "bright_black"),
-    Tone.VALUE: ("color(116)", "cyan"),
-    Tone.GOOD: ("color(114)", "green"),
-    Tone.WARNING: ("color(179)", "yellow"),
-    Tone.CRITICAL: ("bold color(203)", "bold bright_red"),
-    Tone.FADED: ("color(241)", "bright_black"),
-    Tone.KEY: ("bold color(252)", "bold default"),
+_DARK = {
+    Tone.PLAIN: "color(252)",
+    Tone.DIM: "color(243)",
+    Tone.LABEL: "color(247)",
+    Tone.TITLE: "bold color(110)",
+    Tone.BORDER: "color(238)",
+    Tone.VALUE: "color(116)",
+    Tone.GOOD: "color(114)",
+    Tone.WARNING: "color(179)",
+    Tone.CRITICAL: "bold color(203)",
+    Tone.FADED: "color(241)",
+    Tone.KEY: "bold color(252)",
+    Tone.FOCUS: "color(110)",
 }
-"""Each tone among 256 colours, and among the 16 that are all that some terminals have.
+_LIGHT = {
+    Tone.PLAIN: "color(236)",
+    Tone.DIM: "color(244)",
+    Tone.LABEL: "color(240)",
+    Tone.TITLE: "bold color(25)",
+    Tone.BORDER: "color(250)",
+    Tone.VALUE: "color(24)",
+    Tone.GOOD: "color(28)",
+    Tone.WARNING: "color(130)",
+    Tone.CRITICAL: "bold color(160)",
+    Tone.FADED: "color(247)",
+    Tone.KEY: "bold color(234)",
+    Tone.FOCUS: "color(25)",
+}
+_ANSI = {
+    Tone.PLAIN: "default",
+    Tone.DIM: "bright_black",
+    Tone.LABEL: "default",
+    Tone.TITLE: "bold bright_blue",
+    Tone.BORDER: "bright_black",
+    Tone.VALUE: "cyan",
+    Tone.GOOD: "green",
+    Tone.WARNING: "yellow",
+    Tone.CRITICAL: "bold bright_red",
+    Tone.FADED: "bright_black",
+    Tone.KEY: "bold default",
+    Tone.FOCUS: "bright_blue",
+}
 
-True colour would need three times the bytes, and looks different over ssh and in tmux.
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colour of each tone, the background, and the name of Textual's theme that goes with it."""
+
+    colours: dict[Tone, str]
+    background: str
+    textual: str
+
+
+THEMES: dict[str, Theme] = {
+    "dark": Theme(_DARK, "on color(233)", "textual-dark"),
+    "light": Theme(_LIGHT, "on color(255)", "textual-light"),
+    "ansi": Theme(_ANSI, "", "ansi-dark"),
+}
+"""Of 256 colours, because true colour needs three times the bytes, and looks different over ssh and in
+tmux; "ansi" has the terminal's own 16 on its own background.
 """
 
-BACKGROUND = "on color(233)"
-
-STYLES = {tone: Style.parse(of_256) for tone, (of_256, _) in COLOURS.items()}
+STYLES = {tone: Style.parse(colour) for tone, colour in _DARK.items()}
 """For text that keeps the background of whatever it is written to."""
 
-_ON_BACKGROUND = {tone: style + Style.parse(BACKGROUND) for tone, style in STYLES.items()}
-_OF_16 = {tone: Style.parse(of_16) for tone, (_, of_16) in COLOURS.items()}
 
+def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Style]:
+    """The styles of a theme for a terminal, by what Rich calls its color system.
 
-def styles_for(color_system: str | None) -> dict[Tone, Style]:
-    """The styles for a terminal, by what Rich calls its color system ("standard" has 16 colours)."""
-    return _OF_16 if color_system == "standard" else _ON_BACKGROUND
+    A terminal with no more than 16 colours ("standard") gets its own.
+    """
+    chosen = THEMES["ansi" if color_system == "standard" else theme]
+    background = Style.parse(chosen.background)
+    return {tone: Style.parse(colour) + background for tone, colour in chosen.colours.items()}
 
 
 MARKS: dict[Health, str] = {

@@ -1,9 +1,11 @@
 """What the catalogue knows about a metric, as short words."""
 
+from enum import IntEnum
+
 from esper_schemas.catalogue import CATALOGUE
 from esper_schemas.heads import HEADS
 from esper_schemas.metric import Metric
-from esper_tui.numbers import number
+from esper_tui.numbers import count, number
 
 
 def metric_of(name: str) -> Metric:
@@ -49,3 +51,8 @@ def _bound(value: float | None) -> str:
     """A bound as people write it: no zeros behind the last digit."""
     text = number(value, 4, 10)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def enum_name(enum: type[IntEnum], index: int) -> str:
+    """The name of a choice; "#7" for one that this version does not know."""
+    return enum(index).name if 0 <= index < len(enum) else f"#{count(index)}"

@@ -1,0 +1,287 @@
+"""Faults that really happen to a training: a table, and the short runs that suffer from them.
+
+Nothing of the product is told about them: a fault is a setting, or something put around the policy, the
+optimiser or the rewards. A run is healthy up to the update at which its fault begins.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from esper_schemas.events import Event
+from esper_schemas.heads import HEAD_SIZES, HEADS
+from esper_trainer.config import TrainingConfig
+from esper_trainer.emissions import run_started, update_events
+from esper_trainer.environment.baselines import run_baseline
+from esper_trainer.environment.morph import MorphEnvironment
+from esper_trainer.layout import VALUE_ROW, layout
+from esper_trainer.policy import Output, Tamiyo
+from esper_trainer.ppo import PPO
+from esper_trainer.rollout import Player
+from esper_trainer.row import unpack_row
+from esper_trainer.seeds import derived_seed
+from esper_trainer.story import Story, story
+from esper_trainer.transfer import HostCopy
+
+DEVICE = torch.device("cpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that goes wrong from update `begins` on, and the rules of which one has to find it.
+
+    `settings` replace those of the run, `damage` is done once to the policy, `rewards` is done to the
+    rewards [T, N] of every rollout, in place. `updates` is how many are enough to find it.
+    """
+
+    name: str
+    words: str
+    rules: tuple[str, ...]
+    begins: int = 4
+    updates: int
+    settings: dict[str, Any] | None = None
+    damage: Callable[[Tamiyo], None] | None = None
+    rewards: Callable[[torch.Tensor], object] | None = None
+
+
+def faulty_run(fault: Fault | None, config: TrainingConfig) -> Iterator[Event]:
+    """The events of a run of `config.episodes` updates that suffers from a fault, or from none."""
+    baseline = run_baseline("wait", config.environments, config.size, config.seed, DEVICE)
+    yield run_started(config, baseline.mean_return)
+    learner = _Learner(config)
+    for update in range(1, config.episodes + 1):
+        if fault is not None and update == fault.begins:
+            learner.break_by(fault)
+        yield from learner.update(update)
+
+
+class _Learner:
+    """Plays and learns as the product's runner does, from the same parts."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self._config, self._constants = config, layout(DEVICE)
+        self._environment = MorphEnvironment(
+            config.environments, config.size, seed=config.seed, device=DEVICE
+        )
+        self._policy = Tamiyo(
+            self._environment.observation_size, config.hidden_size, seed=derived_seed(config.seed, "policy")
+        )
+        self._player = Player(
+            self._policy, self._environment, self._constants, seed=derived_seed(config.seed, "actions")
+        )
+        self._rewards: Callable[[torch.Tensor], object] = lambda rewards: rewards
+        self._ppo = self._new_ppo()
+
+    def _new_ppo(self) -> PPO:
+        return PPO(self._policy, self._constants, self._environment.legality().choices, self._config)
+
+    def break_by(self, fault: Fault) -> None:
+        """From now on nothing is as it was."""
+        if fault.settings:
+            self._config = replace(self._config, **fault.settings)
+            self._ppo = self._new_ppo()
+        if fault.damage:
+            fault.damage(self._policy)
+        self._rewards = fault.rewards or self._rewards
+
+    def update(self, update: int) -> Iterator[Event]:
+        """One episode of every environment and one PPO update, as events."""
+        episode = self._player.play(between_steps=lambda: None)
+        self._rewards(episode.rollout.rewards)
+        row = self._ppo.update(episode.rollout)
+        numbers, *columns = HostCopy((row, *story(episode))).wait()
+        host = {
+            "learning_rate": self._config.learning_rate,
+            "entropy_coefficient": self._config.entropy_coefficient,
+            "update_time_ms": 1.0,
+        }
+        steps = self._config.environments * self._config.size.horizon
+        yield from update_events(update, Story(*columns), unpack_row(numbers, host), steps, seconds=1.0)
+
+
+def _rows_of(head: str) -> slice:
+    first = sum(HEAD_SIZES[earlier] for earlier in HEADS[: HEADS.index(head)])
+    return slice(first, first + HEAD_SIZES[head])
+
+
+def _freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
+    """No gradient reaches these rows of the output layer."""
+
+    def damage(policy: Tamiyo) -> None:
+        def without(gradient: torch.Tensor) -> torch.Tensor:
+            gradient = gradient.clone()
+            gradient[rows] = 0.0
+            return gradient
+
+        policy.output.weight.register_hook(without)
+        policy.output.bias.register_hook(without)
+
+    return damage
+
+
+def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
+    """The head's logits, and with them the effect of every step on the head, are so many times larger."""
+
+    def damage(policy: Tamiyo) -> None:
+        def scaled(_: Any, __: Any, output: Output) -> Output:
+            logits = output.logits.clone()
+            logits[_rows_of(head)] *= factor
+            return output._replace(logits=logits)
+
+        policy.register_forward_hook(scaled)
+
+    return damage
+
+
+def _scale_gradients(factor: float) -> Callable[[Tamiyo], None]:
+    def damage(policy: Tamiyo) -> None:
+        for parameter in policy.parameters():
+            parameter.register_hook(lambda gradient: gradient * factor)
+
+    return damage
+
+
+def _nan_gradients(policy: Tamiyo) -> None:
+    policy.lstm.weight_hh_l0.register_hook(lambda gradient: gradient * math.nan)
+
+
+def _constant_critic(policy: Tamiyo) -> None:
+    """The critic has forgotten what it knew, and learns nothing new."""
+    _freeze_rows(slice(VALUE_ROW, None))(policy)
+    _set_critic(policy, 0.0)
+
+
+def _huge_critic(policy: Tamiyo) -> None:
+    _set_critic(policy, 1e38)
+
+
+def _set_critic(policy: Tamiyo, weight: float) -> None:
+    with torch.no_grad():
+        policy.output.weight[VALUE_ROW].fill_(weight)
+
+
+def _nan_at(rewards: torch.Tensor) -> None:
+    rewards[10, 0] = math.nan
+
+
+FAULTS = (
+    Fault(
+        name="learning rate × 100",
+        words="the learning rate is 100 times larger",
+        rules=("large_updates",),
+        settings={"learning_rate": 0.15},
+        updates=7,
+    ),
+    Fault(
+        name="no entropy bonus",
+        words="the entropy coefficient and the target KL are 0, the learning rate is 300 times larger",
+        rules=("policy_collapse",),
+        settings={"entropy_coefficient": 0.0, "target_kl": 0.0, "learning_rate": 0.45},
+        begins=2,
+        updates=8,
+    ),
+    Fault(
+        name="loud head",
+        words="the logits of the blueprint head are multiplied by 1,000",
+        rules=("head_collapse", "ratio_explosion"),
+        damage=_scale_logits("blueprint", 1000.0),
+        updates=7,
+    ),
+    Fault(
+        name="gradients × 1000",
+        words="all gradients are multiplied by 1,000",
+        rules=("exploding_gradient",),
+        damage=_scale_gradients(1000.0),
+        updates=7,
+    ),
+    Fault(
+        name="gradients × 1e-9",
+        words="all gradients are multiplied by a billionth",
+        rules=("vanishing_gradient",),
+        damage=_scale_gradients(1e-9),
+        updates=7,
+    ),
+    Fault(
+        name="frozen head",
+        words="no gradient reaches the logits of the blueprint head",
+        rules=("head_frozen",),
+        damage=_freeze_rows(_rows_of("blueprint")),
+        updates=7,
+    ),
+    Fault(
+        name="learning rate × 1e-6",
+        words="the learning rate is a million times smaller",
+        rules=("policy_frozen",),
+        settings={"learning_rate": 1.5e-9},
+        updates=9,
+    ),
+    Fault(
+        name="rewards × 1000",
+        words="all rewards are multiplied by 1,000",
+        rules=("value_loss_explosion",),
+        rewards=lambda rewards: rewards.mul_(1000.0),
+        updates=6,
+    ),
+    Fault(
+        name="NaN reward",
+        words="one reward of every rollout is NaN",
+        rules=("rewards_not_finite", "steps_skipped"),
+        rewards=_nan_at,
+        updates=6,
+    ),
+    Fault(
+        name="NaN gradient",
+        words="the gradient of one layer is NaN",
+        rules=("gradient_not_finite", "steps_skipped"),
+        damage=_nan_gradients,
+        updates=6,
+    ),
+    Fault(
+        name="huge critic",
+        words="the critic's weights are 1e38, so that its loss overflows",
+        rules=("loss_not_finite",),
+        damage=_huge_critic,
+        updates=5,
+    ),
+    Fault(
+        name="frozen critic",
+        words="the value coefficient is 0 from the first update on",
+        rules=("critic_not_learning",),
+        settings={"value_coefficient": 0.0},
+        begins=1,
+        updates=8,
+    ),
+    Fault(
+        name="constant critic",
+        words="the critic's weights are set to 0 and get no gradient",
+        rules=("value_collapse",),
+        damage=_constant_critic,
+        updates=7,
+    ),
+    Fault(
+        name="no rewards",
+        words="all rewards are 0",
+        rules=("no_reward_signal",),
+        rewards=lambda rewards: rewards.zero_(),
+        updates=7,
+    ),
+    Fault(
+        name="costly steps",
+        words="every step costs 1 more",
+        rules=("return_collapse", "value_loss_explosion"),
+        rewards=lambda rewards: rewards.sub_(1.0),
+        begins=7,
+        updates=10,
+    ),
+    Fault(
+        name="target KL 1e-6",
+        words="the target KL is a millionth",
+        rules=("early_stop",),
+        settings={"target_kl": 1e-6},
+        updates=9,
+    ),
+)
+"""Every rule is found in at least one of them."""

@@ -1,0 +1,60 @@
+"""FINDINGS: what is wrong, worst first, since when, and why that is believed."""
+
+from esper_schemas.findings import Finding
+from esper_schemas.judgement import Health
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.numbers import count, counted
+from esper_tui.rows import Row, Rows, Span, Tone, between, clean, crop
+from esper_tui.theme import MARKS, TONES
+
+TITLE = "FINDINGS"
+WAITING = "waiting for the first update"
+NOTHING = "✓ nothing is wrong"
+_HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
+
+
+def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """A title for each finding that fits; what room is left shows evidence and advice, worst first."""
+    findings = snapshot.findings
+    if not findings:
+        waiting = not snapshot.tamiyo.ppo_data_received
+        words = Span(WAITING, Tone.DIM) if waiting else Span(NOTHING, Tone.GOOD)
+        return ((words,),)[:height]
+    shown = findings[: max(height, 0)]
+    room, rows = height - len(shown), list[Row]()
+    for finding in shown:
+        details = finding_details(finding, width)[: max(room, 0)]
+        room -= len(details)
+        rows.extend((finding_title(finding, width), *details))
+    return tuple(rows)
+
+
+def findings_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many there are."""
+    found = len(snapshot.findings)
+    if not found:
+        return ()
+    critical = any(finding.severity == "critical" for finding in snapshot.findings)
+    return (Span(counted(found, "finding"), Tone.CRITICAL if critical else Tone.WARNING),)
+
+
+def finding_title(finding: Finding, width: int) -> Row:
+    """Its mark and title, and the update since which it holds."""
+    health = _HEALTH[finding.severity]
+    since = (Span(f"since {count(finding.since_update)}", Tone.DIM),)
+    title = crop(f"{MARKS[health]} {clean(finding.title)}", max(width - 15, width // 2))
+    return between((Span(title, TONES[health]),), since, width)
+
+
+def finding_details(finding: Finding, width: int) -> list[Row]:
+    """The first advice, then the evidence in the order of time."""
+    advice = [(Span("  → ", Tone.LABEL), Span(clean(text))) for text in finding.advice[:1]]
+    evidence = [_evidence(e.update, e.text, width) for e in finding.evidence]
+    return [*advice, *evidence]
+
+
+def _evidence(update: int, text: str, width: int) -> Row:
+    return (
+        Span(f"  {count(update):>6}  ", Tone.DIM),
+        Span(crop(clean(text), max(width - 10, 0)), Tone.LABEL),
+    )

@@ -1,0 +1,23 @@
+"""Where a step leads: among panels, runs, themes, and rows."""
+
+from collections.abc import Sequence
+
+
+def after(current: str, choices: Sequence[str]) -> str:
+    """The choice after the current one, the first after the last or after an unknown one."""
+    place = choices.index(current) + 1 if current in choices else 0
+    return choices[place % len(choices)]
+
+
+def beside(current: str | None, panels: Sequence[str], direction: int) -> str | None:
+    """The panel after (1) or before (-1) the current one; from none to the first or the last."""
+    if not panels:
+        return None
+    if current not in panels:
+        return panels[0 if direction > 0 else -1]
+    return panels[(panels.index(current) + direction) % len(panels)]
+
+
+def moved(cursor: int, rows: int, length: int) -> int:
+    """The cursor so many rows further, within a list."""
+    return min(max(cursor + rows, 0), max(length - 1, 0))

@@ -1,0 +1,94 @@
+"""SLOTS: in which stage of their life the seeds are, and what has just become of those that are watched."""
+
+from collections import Counter
+
+from esper_schemas.heads import Blueprint, Slot, Stage
+from esper_schemas.snapshot import SanctumSnapshot, StageChangeEntry
+from esper_tui.bars import bar
+from esper_tui.numbers import count, number
+from esper_tui.rows import Row, Rows, Span, Tone, flow, left, right
+from esper_tui.words import enum_name
+
+TITLE = "SLOTS"
+WAITING = "waiting for the first rollout"
+NAME_WIDTH, COUNT_WIDTH = 12, 7
+STAGE_TONES: dict[Stage, Tone] = {
+    Stage.DORMANT: Tone.DIM,
+    Stage.GERMINATED: Tone.VALUE,
+    Stage.TRAINING: Tone.VALUE,
+    Stage.BLENDING: Tone.VALUE,
+    Stage.HOLDING: Tone.VALUE,
+    Stage.FOSSILIZED: Tone.GOOD,
+    Stage.EMBARGOED: Tone.WARNING,
+}
+
+
+def slots_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """A row for each stage, then the fates and blueprints of the recent changes, newest last."""
+    counts = snapshot.slots.stage_counts
+    if not counts:
+        return ((Span(WAITING, Tone.DIM),),)[:height]
+    total = sum(max(number, 0) for number in counts)
+    rows = [_stage(index, number, total, width) for index, number in enumerate(counts[:20])]
+    rows.append(_fates(snapshot, width))
+    room = height - len(rows)
+    rows.extend(_change(entry) for entry in (snapshot.slots.changes[-room:] if room > 0 else ()))
+    return tuple(rows[: max(height, 0)])
+
+
+def slots_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many slots there are, in how many environments."""
+    counts, environments = snapshot.slots.stage_counts, snapshot.run.environments
+    if not counts or environments is None:
+        return ()
+    return (Span(f"{count(sum(counts))} in {count(environments)} environments", Tone.DIM),)
+
+
+def _stage(index: int, number_of: int, total: int, width: int) -> Row:
+    tone = _tone(index) if number_of else Tone.DIM
+    share = number_of / total if total else 0.0
+    return (
+        left(enum_name(Stage, index).lower(), NAME_WIDTH, Tone.LABEL),
+        right(count(number_of), COUNT_WIDTH, tone),
+        Span("  "),
+        *bar(share, max(width - NAME_WIDTH - COUNT_WIDTH - 2, 0), tone),
+    )
+
+
+def _tone(index: int) -> Tone:
+    return STAGE_TONES[Stage(index)] if 0 <= index < len(Stage) else Tone.PLAIN
+
+
+def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
+    """What became of the seeds that are watched, and which blueprint was tried most."""
+    changes = [entry.change for entry in snapshot.slots.changes]
+    to = Counter(change.to_stage for change in changes)
+    tried = Counter(
+        c.blueprint for c in changes if c.to_stage == Stage.GERMINATED and c.blueprint is not None
+    )
+    pruned = to[Stage.EMBARGOED]
+    items: list[Row] = [
+        (
+            Span("recent ", Tone.LABEL),
+            Span(f"{to[Stage.GERMINATED]}", Tone.VALUE),
+            Span(" begun", Tone.LABEL),
+        ),
+        (Span(f"{to[Stage.FOSSILIZED]}", Tone.GOOD), Span(" kept", Tone.LABEL)),
+        (Span(f"{pruned}", Tone.WARNING if pruned else Tone.DIM), Span(" pruned", Tone.LABEL)),
+    ]
+    for blueprint, _ in tried.most_common(1):
+        items.append((Span("mostly ", Tone.LABEL), Span(enum_name(Blueprint, blueprint).lower())))
+    return flow(items, width)
+
+
+def _change(entry: StageChangeEntry) -> Row:
+    change = entry.change
+    alpha = "" if change.alpha is None else f"  α {number(change.alpha, 2, 5)}"
+    seed = "" if change.blueprint is None else enum_name(Blueprint, change.blueprint)
+    return (
+        left(enum_name(Slot, change.slot), 6, Tone.LABEL),
+        left(seed, 12),
+        Span("→ ", Tone.DIM),
+        Span(enum_name(Stage, change.to_stage).lower(), _tone(change.to_stage)),
+        Span(alpha, Tone.DIM),
+    )

@@ -1,0 +1,53 @@
+"""VITALS: what the training uses of its machine, and how fast it is."""
+
+from esper_schemas.catalogue import QUANTITIES
+from esper_schemas.events import VitalsSampled
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.numbers import number
+from esper_tui.rows import Row, Rows, Span, Tone, clean, left, right
+
+TITLE = "VITALS"
+LABEL_WIDTH, VALUE_WIDTH = 15, 9
+
+
+def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """A row for each thing that is used; what the machine does not have is not measured."""
+    state, run, vitals = snapshot.tamiyo, snapshot.run, snapshot.vitals or VitalsSampled()
+    update_time = state.update_time_ms if state.ppo_data_received else None
+    rows = (
+        _row("Speed", run.steps_per_second, 0, "steps/s"),
+        _row(QUANTITIES["update_time_ms"].metric.label, update_time, 1, "ms"),
+        *_more_times(snapshot),
+        _row("CPU", vitals.cpu_share, 2, "cores"),
+        _row("Memory", _mebibytes(vitals.memory_bytes), 0, "MiB"),
+        _row("GPU memory", _mebibytes(vitals.gpu_memory_bytes), 0, "MiB"),
+        _row("GPU peak", _mebibytes(vitals.gpu_memory_peak_bytes), 0, "MiB"),
+        _row("Steps", run.env_steps_total, 0, "of environments"),
+        _row("Accuracy", run.mean_accuracy, 3, "of the hosts"),
+    )
+    return rows[: max(height, 0)]
+
+
+def vitals_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: where it runs."""
+    place = " on ".join(clean(word) for word in (snapshot.run.device, snapshot.run.host) if word)
+    return (Span(place, Tone.DIM),) if place else ()
+
+
+def _more_times(snapshot: SanctumSnapshot) -> Rows:
+    """The time of a rollout, where this version's catalogue has it."""
+    field = QUANTITIES.get("rollout_time_ms")
+    if field is None:
+        return ()
+    value = getattr(snapshot.tamiyo, field.name) if snapshot.tamiyo.ppo_data_received else None
+    return (_row(field.metric.label, value, 1, "ms"),)
+
+
+def _row(label: str, value: float | None, precision: int, unit: str) -> Row:
+    tone = Tone.DIM if value is None else Tone.VALUE
+    text = right(number(value, precision, VALUE_WIDTH - 1), VALUE_WIDTH, tone)
+    return (left(label, LABEL_WIDTH, Tone.LABEL), text, Span(f" {unit}", Tone.DIM))
+
+
+def _mebibytes(size: int | None) -> float | None:
+    return None if size is None else size / 2**20
