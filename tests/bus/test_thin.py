@@ -66,6 +66,7 @@ def test_a_lost_picture_hurts_no_other_and_a_lost_keyframe_only_its_own():
         bytes(8) + zstandard.ZstdCompressor().compress(bytes(17 * 2**20)),
         bytes(8) + zstandard.ZstdCompressor().compress(picture(1))[:-5],
     ],
+    ids=["nothing", "short", "empty", "junk", "too large", "cut"],
 )
 def test_a_damaged_picture_is_refused(packed):
     """Also one that would unpack to more than a message may hold, before it is unpacked."""
