@@ -20,8 +20,9 @@ from esper_bus.names import is_name, new_epoch
 from esper_bus.queries import Answer, Question, Refusal, Reply, encode_reply, parse_question
 from esper_bus.receiver import LinkCounters, Receiver, Recover
 from esper_bus.records import RawRecord
-from esper_bus.snapshots import TOPIC, SnapshotHead, encode_snapshot_message
+from esper_bus.snapshots import THIN_TOPIC, TOPIC, SnapshotHead, encode_snapshot_message
 from esper_bus.sockets import Context, Socket, bind, ingest_server, query_server, snapshot_server
+from esper_bus.thin import ThinEncoder
 from esper_bus.zap import Gate
 
 __all__ = ["BusServer", "LinkCounters", "Recover"]
@@ -66,6 +67,7 @@ class BusServer:
         self._subscriptions: Counter[bytes] = Counter()
         self._refused_questions = 0
         self._wanted = False
+        self._thin: dict[str, ThinEncoder] = {}
         self._or_destroy(lambda: self._bind(endpoints))
         self._poller = zmq.Poller()
         for socket in (self._ingest, self._snapshots, self._queries):
@@ -121,6 +123,8 @@ class BusServer:
     def wanted(self) -> bool:
         """Whether somebody subscribed since the last call: publish every run at once."""
         wanted, self._wanted = self._wanted, False
+        if wanted:
+            self._thin.clear()  # begin again with keyframes, for those who have none
         return wanted
 
     def publish(self, run: str, position: int, body: bytes, trainer_heard_ns: int | None = None) -> None:
@@ -219,13 +223,13 @@ class BusServer:
         if topic not in self._subscriptions and len(self._subscriptions) >= _MAX_TOPICS:
             return False
         prefix, _, run = topic.partition(b"/")
-        return topic.startswith(TOPIC) or (
+        return topic.startswith((TOPIC, THIN_TOPIC)) or (
             prefix + b"/" == event_batches.TOPIC and is_name(run.decode(errors="replace"))
         )
 
     def _greet(self, topic: bytes) -> None:
         """A first sign of life, and from where on a subscriber will hear of every event."""
-        if topic.startswith(TOPIC):
+        if topic.startswith((TOPIC, THIN_TOPIC)):
             self._wanted = True
             self._send_snapshot("", b"", None)
             return
@@ -244,6 +248,11 @@ class BusServer:
             trainer_heard_ns=trainer_heard_ns or self.heard_ns(run) or 0,
         )
         _send_now(self._snapshots, encode_snapshot_message(run, head, body))
+        if any(topic.startswith(THIN_TOPIC) for topic in self._subscriptions):
+            thin = body and self._thin.setdefault(run, ThinEncoder()).encode(
+                head.snap_seq, body, time.monotonic()
+            )
+            _send_now(self._snapshots, encode_snapshot_message(run, head, thin, THIN_TOPIC))
 
 
 def _receive_now(socket: Socket) -> Frames | None:

@@ -87,7 +87,7 @@ def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -
     else:
         gate.protect(socket, right)
         _bind(socket, address)
-        gate.probe(socket, _OPPOSITES[socket.socket_type])
+        gate.probe(socket, _OPPOSITES[int(socket.getsockopt(zmq.TYPE))])
 
 
 def _bind(socket: Socket, address: str) -> None:

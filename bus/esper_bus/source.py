@@ -10,9 +10,10 @@ from esper_bus.errors import BusError
 from esper_bus.frames import FrameError, Frames, VersionError
 from esper_bus.handshake import Handshake
 from esper_bus.keys import ClientKeys
-from esper_bus.layout import Endpoints
-from esper_bus.snapshots import TOPIC, SnapshotHead, parse_snapshot_message
+from esper_bus.layout import Endpoints, is_local
+from esper_bus.snapshots import THIN_TOPIC, TOPIC, SnapshotHead, parse_snapshot_message
 from esper_bus.sockets import Context, Socket, connect, snapshot_client
+from esper_bus.thin import ThinDecoder
 from esper_schemas.codec import decode_snapshot
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SNAPSHOT_VERSION, SanctumSnapshot
 from esper_schemas.source import Feed
@@ -28,13 +29,14 @@ _OTHER_VERSION = "The aggregator speaks another version ({}); install the same e
 class _Run:
     """What was received of one run."""
 
-    __slots__ = ("body", "head", "position", "snapshot")
+    __slots__ = ("body", "head", "position", "snapshot", "thin")
 
     def __init__(self) -> None:
         self.head: SnapshotHead | None = None
         self.body = b""  # the newest snapshot, while it is not decoded
         self.position: int | None = None  # of the newest snapshot
         self.snapshot = EMPTY_SNAPSHOT
+        self.thin = ThinDecoder()
 
     @property
     def started_ns(self) -> int:
@@ -50,12 +52,20 @@ class SocketSource:
     """Snapshots of the newest run of an aggregator, or of the one that was selected.
 
     `resolve` says where the aggregator is, or raises `BusError` with what the user should know; `keys`
-    let us in over tcp. Used from one thread; `poll` neither waits nor raises.
+    let us in over tcp. `thin` asks for compressed pictures, by default from beyond this machine. Used from
+    one thread; `poll` neither waits nor raises.
     """
 
     def __init__(
-        self, resolve: Callable[[], Endpoints], origin: str = "", keys: ClientKeys | None = None
+        self,
+        resolve: Callable[[], Endpoints],
+        origin: str = "",
+        keys: ClientKeys | None = None,
+        *,
+        thin: bool | None = None,
     ) -> None:
+        self._thin = thin
+        self._topic = TOPIC
         self._resolve = resolve
         self._keys = keys
         self._handshake: Handshake | None = None
@@ -107,7 +117,9 @@ class SocketSource:
         self._context = self._context or zmq.Context()
         self._socket, self._address = snapshot_client(self._context), endpoints.snapshots
         self._handshake = connect(self._socket, self._address, self._keys)
-        self._socket.subscribe(TOPIC)
+        thin = not is_local(self._address) if self._thin is None else self._thin
+        self._topic = THIN_TOPIC if thin else TOPIC
+        self._socket.subscribe(self._topic)
         self._ask_at = now + ASK_AFTER_S
 
     def _look_at_handshake(self) -> None:
@@ -143,8 +155,8 @@ class SocketSource:
         if self._socket is None or not missed or now < self._ask_at:
             return
         self._ask_at = now + ASK_AFTER_S
-        self._socket.unsubscribe(TOPIC)
-        self._socket.subscribe(TOPIC)
+        self._socket.unsubscribe(self._topic)
+        self._socket.subscribe(self._topic)
 
     def _take(self, frames: Frames) -> None:
         self._resolve_at = time.monotonic() + RESOLVE_AFTER_S
@@ -161,11 +173,22 @@ class SocketSource:
         if run:
             self._keep(self._runs.setdefault(run, _Run()), head, body)
 
+    def _unpacked(self, run: _Run, head: SnapshotHead, body: bytes) -> bytes:
+        """The picture as it was made, empty if there is none or it cannot be restored yet."""
+        if self._topic == TOPIC or not body:
+            return body
+        try:
+            return run.thin.decode(head.snap_seq, body) or b""
+        except FrameError as error:
+            self._problem = f"A snapshot cannot be read ({error}); restart the aggregator."
+            return b""
+
     def _keep(self, run: _Run, head: SnapshotHead, body: bytes) -> None:
         last = run.head
         if last and last.agg_epoch == head.agg_epoch and last.snap_seq >= head.snap_seq:
             return
         run.head = head
+        body = self._unpacked(run, head, body)
         if body:
             run.body, run.position = body, head.position
 

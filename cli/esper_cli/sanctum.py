@@ -34,6 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=layout.default_keys(),
         help="your key, made by `esper keys add` where the aggregator runs (needed beyond this machine)",
     )
+    parser.add_argument(
+        "--thin",
+        action="store_true",
+        default=None,
+        help="compressed pictures, for slow links (default beyond this machine)",
+    )
     parser.add_argument("--once", action="store_true", help="print one frame and exit")
     parser.add_argument("--json", action="store_true", help="print the snapshot as JSON and exit")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
@@ -51,7 +57,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise CommandError("there is no terminal to draw on; `sanctum --once` prints one frame")
     if arguments.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = arguments.color
-    source = source_for(arguments.target, arguments.keys)
+    source = source_for(arguments.target, arguments.keys, thin=arguments.thin)
     try:
         return _show(arguments, source)
     finally:
@@ -79,7 +85,9 @@ def _print_frame(feed: Feed) -> None:
     render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, color=color)
 
 
-def source_for(target: str | None, key_file: Path | None = None) -> SnapshotSource:
+def source_for(
+    target: str | None, key_file: Path | None = None, *, thin: bool | None = None
+) -> SnapshotSource:
     """Open what the user wants to look at."""
     if target is not None and "://" not in target:
         from esper_aggregator.replay import LogSource
@@ -90,8 +98,8 @@ def source_for(target: str | None, key_file: Path | None = None) -> SnapshotSour
     if target is not None:
         endpoints = layout.parse(target, keyed=key_file is not None)
         keys = None if key_file is None else load_client_keys(key_file)
-        return SocketSource(lambda: endpoints, keys=keys)
-    return SocketSource(local_endpoints)
+        return SocketSource(lambda: endpoints, keys=keys, thin=thin)
+    return SocketSource(local_endpoints, thin=thin)
 
 
 def local_endpoints() -> layout.Endpoints:

@@ -257,6 +257,39 @@ def test_a_bad_picture_is_one_sentence(aggregator, source, shown, body, version,
     assert feed.problem == ""
 
 
+@pytest.fixture
+def thin_source(endpoints):
+    """A source that asks for compressed pictures."""
+    source = SocketSource(lambda: endpoints, thin=True)
+    yield source
+    source.close()
+
+
+def test_a_thin_link_shows_the_same(aggregator, thin_source, source, shown):
+    """Beside a screen that gets them whole; who joins later begins with a keyframe."""
+    one = aggregator()
+    for events in range(1, 6):
+        one.show(events)
+        thin = shown(one, thin_source, lambda feed, events=events: feed.snapshot.events_folded == events)
+        whole = shown(one, source, lambda feed, events=events: feed.snapshot.events_folded == events)
+
+        assert thin.snapshot == whole.snapshot == picture(events)
+        assert thin.problem == ""
+    assert one.server.viewers == 2
+
+
+def test_a_missed_keyframe_is_asked_for(aggregator, thin_source, shown):
+    """A screen that has lost it does not wait for the next picture to be whole."""
+    one = aggregator()
+    one.show(1)
+    shown(one, thin_source, lambda feed: feed.snapshot.events_folded == 1)
+    thin_source._runs["run"].thin = type(thin_source._runs["run"].thin)()  # as if it had been lost
+    one.show(2)
+    feed = shown(one, thin_source, lambda feed: feed.snapshot.events_folded == 2, timeout=2.0)
+
+    assert feed.snapshot == picture(2)
+
+
 def test_closing_twice_is_harmless(endpoints):
     """As is asking afterwards: the screen may draw once more."""
     source = SocketSource(lambda: endpoints)

@@ -308,6 +308,21 @@ def test_a_gate_without_a_keeper_is_closed(address, keys, client, monkeypatch, u
     server.close()
 
 
+def test_a_gate_without_a_handler_is_closed(keys, client):
+    """If it has gone altogether, libzmq would let in every key, but for its option to enforce the domain."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as door, context.socket(zmq.DEALER) as peer:
+        gate = Gate(context, keys)
+        gate.protect(door, "ingest")
+        port = door.bind_to_random_port("tcp://127.0.0.1")
+        gate.socket.close(0)
+        use_key(peer, client("good"))
+        peer.linger = 0
+        peer.connect(f"tcp://127.0.0.1:{port}")
+        peer.send(b"let me in")
+
+        assert not door.poll(500)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]", "example.org", "*"])
 def test_tcp_beyond_this_machine_needs_keys(host):
     """One sentence, before a socket is made."""
