@@ -121,6 +121,11 @@ class SanctumApp(App[None]):
             self._change(focus=event.panel)
 
     @property
+    def rate(self) -> float:
+        """Pictures per second."""
+        return self._rate
+
+    @property
     def look(self) -> Look:
         """How the picture is drawn now."""
         return self._look
@@ -191,6 +196,8 @@ class SanctumApp(App[None]):
 
     def action_open(self) -> None:
         """Open the marked panel, or the first; in the list of runs, watch the one at the cursor."""
+        if self.screen is not self._cockpit:
+            return
         if self._look.opened == RUNS:
             runs = self.view().link.runs
             if runs:
@@ -226,6 +233,8 @@ class SanctumApp(App[None]):
 
     def action_hide(self) -> None:
         """Hide the marked panel, and remember it."""
+        if self.screen is not self._cockpit:
+            return
         panel = self._look.focus
         if panel is None or self._look.opened is not None:
             self.notify("Mark a panel with tab first.", timeout=2)

@@ -16,7 +16,7 @@ from esper_tui.findings import finding_title
 from esper_tui.help import LOSSES_METRICS
 from esper_tui.link import link_rows
 from esper_tui.numbers import number
-from esper_tui.rows import Row, Rows, Span, Tone, aligned, clean, fit, left, plain, right
+from esper_tui.rows import Row, Rows, Span, Tone, aligned, clean, fit, left, plain, right, row_width
 from esper_tui.sparkline import sparkline
 from esper_tui.theme import ARROWS, mark, tone
 from esper_tui.tiles import TILES
@@ -31,10 +31,13 @@ _HEAD_WIDTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an opened panel lists for a width, and what it says about the entry of a number."""
+    """What an opened panel lists for a width under which titles, and what it says about the entry of a
+    number.
+    """
 
     entries: Callable[[View, int], Rows]
     about: Callable[[View, int, int], Rows]
+    titles: Callable[[int], Rows] = lambda width: ()
 
 
 def length(view: View, panel: str) -> int:
@@ -49,7 +52,9 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int) ->
     cursor = min(max(cursor, 0), max(len(entries) - 1, 0))
     about = page.about(view, cursor, width) if entries else ()
     below = min(len(about), max(height - min(len(entries), height // 2) - 1, 0))
-    listed = _window(entries, cursor, max(height - below - bool(below), 0))
+    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if height > below + 3 else ()
+    room = max(height - below - bool(below) - len(titles), 0)
+    listed = (*titles, *_window(entries, cursor, room))
     blank = ((),) * (height - len(listed) - below) if below else ()
     return (*listed, *blank, *about[:below])[: max(height, 0)]
 
@@ -105,6 +110,13 @@ def _heads_entries(view: View, width: int) -> Rows:
     return tuple(_family_row(state, family) for family in HEAD_FAMILIES)
 
 
+def _heads_titles(width: int) -> Rows:
+    if width < 16 + _HEAD_WIDTH * len(HEADS):
+        return ()
+    names = (right(f"{head_label(head)} ", _HEAD_WIDTH, Tone.LABEL) for head in HEADS)
+    return ((Span(" " * 16), *names),)
+
+
 def _family_row(state: TamiyoState, family: str) -> Row:
     label = QUANTITIES[head_field(HEADS[0], family)].metric.label
     cells = [span for head in HEADS for span in aligned(_head_cell(state, head, family), _HEAD_WIDTH)]
@@ -126,11 +138,10 @@ def _head_cell(state: TamiyoState, head: str, family: str) -> Row:
 
 
 def _heads_about(view: View, cursor: int, width: int) -> Rows:
-    names = ", ".join(map(head_label, HEADS))
     narrow = width - len(CURSOR) < 16 + _HEAD_WIDTH * len(HEADS)
     family = HEAD_FAMILIES[cursor // len(HEADS) if narrow else cursor]
-    about = about_metric(view.snapshot.tamiyo, head_field(HEADS[0], family), width)
-    return (*about, (), *_wrapped(f"Columns: {names}", width))
+    head = HEADS[cursor % len(HEADS)] if narrow else HEADS[0]
+    return about_metric(view.snapshot.tamiyo, head_field(head, family), width)
 
 
 def _wrapped(text: str, width: int, shade: Tone = Tone.PLAIN) -> Rows:
@@ -176,11 +187,13 @@ def _finding_about(view: View, cursor: int, width: int) -> Rows:
 
 
 def _rows_page(rows: Callable[[View, int], Rows]) -> Page:
-    """A list whose entries say all there is; the whole line stands below."""
+    """A list whose entries say all there is; one that is too long is repeated below."""
 
     def about(view: View, cursor: int, width: int) -> Rows:
-        listed = rows(view, 200)
-        return _wrapped(plain(listed[cursor]), width) if cursor < len(listed) else ()
+        listed = rows(view, max(width - len(CURSOR), 0))
+        if cursor >= len(listed) or row_width(listed[cursor]) <= width - len(CURSOR):
+            return ()
+        return _wrapped(plain(listed[cursor]), width)
 
     return Page(rows, about)
 
@@ -191,7 +204,7 @@ def _slot_entries(view: View, width: int) -> Rows:
 
 PAGES: dict[str, Page] = {
     "losses": _metrics_page((*LOSSES_METRICS, "loss_ratio")),
-    "heads": Page(_heads_entries, _heads_about),
+    "heads": Page(_heads_entries, _heads_about, _heads_titles),
     "findings": Page(_finding_entries, _finding_about),
     **{name: _metrics_page(tile.metrics) for name, tile in TILES.items()},
     "slots": _rows_page(_slot_entries),

@@ -87,8 +87,8 @@ def _change(entry: StageChangeEntry) -> Row:
     seed = "" if change.blueprint is None else enum_name(Blueprint, change.blueprint)
     return (
         left(enum_name(Slot, change.slot), 6, Tone.LABEL),
-        left(seed, 12),
+        left(seed, 15),
         Span("→ ", Tone.DIM),
-        Span(enum_name(Stage, change.to_stage).lower(), _tone(change.to_stage)),
+        left(enum_name(Stage, change.to_stage).lower(), 10, _tone(change.to_stage)),
         Span(alpha, Tone.DIM),
     )
