@@ -14,18 +14,32 @@ import msgspec
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
+from esper_schemas.catalogue import CATALOGUE, MetricField
 from esper_schemas.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted, Record
+from esper_schemas.judgement import Health, judge
 from esper_schemas.payload import PPOUpdatePayload
 
 REPEATS = 2_000
 
 
-def full_update(number: int) -> PPOUpdateCompleted:
-    """An update with every field measured."""
-    names = PPOUpdatePayload.__struct_fields__
-    values = {name: float(number + index) for index, name in enumerate(names)}
+HEALTHY_VALUES = (4, 0.9, 0.5, 1.1, 0.005, 0)
+"""For every metric at least one of these is healthy."""
+
+
+def full_update(number: int, *, healthy: bool = True) -> PPOUpdateCompleted:
+    """An update with every field measured, and healthy, or nearly everything beyond its bounds."""
+    if healthy:
+        values = {name: healthy_value(field) for name, field in CATALOGUE.items()}
+    else:
+        values = {name: float(number + index) for index, name in enumerate(CATALOGUE)}
     return PPOUpdateCompleted(update=number, payload=msgspec.convert(values, PPOUpdatePayload, strict=False))
+
+
+def healthy_value(field: MetricField) -> float:
+    """A value within the bands."""
+    judged = ((value, judge(field.metric, value, maximum=field.maximum)) for value in HEALTHY_VALUES)
+    return next(value for value, health in judged if health is Health.OK)
 
 
 def record(event: PPOUpdateCompleted, seq: int) -> Record:
@@ -59,6 +73,11 @@ def measure() -> dict[str, float]:
         ),
         "project": microseconds(lambda n: project(state)),
     }
+    sick = full_update(1, healthy=False)
+    faults = [record(sick, seq) for seq in range(REPEATS)]
+    broken = RunState()
+    results["fold, nearly everything critical"] = microseconds(lambda n: fold(broken, faults[n]))
+    results["project, nearly everything critical"] = microseconds(lambda n: project(broken))
     snapshot = project(state)
     body = encode_snapshot(snapshot)
     results["encode snapshot"] = microseconds(lambda n: encode_snapshot(snapshot))
@@ -76,7 +95,7 @@ def main() -> None:
         print(json.dumps(results))
         return
     for name, value in results.items():
-        print(f"{name:<32} {value:>10,.2f}" + ("" if "bytes" in name else " µs"))
+        print(f"{name:<36} {value:>10,.2f}" + ("" if "bytes" in name else " µs"))
 
 
 if __name__ == "__main__":

@@ -271,7 +271,7 @@ FAULTS = (
     Fault(
         name="costly steps",
         words="every step costs 1 more",
-        rules=("return_collapse",),
+        rules=("return_collapse", "value_loss_explosion"),
         rewards=lambda rewards: rewards.sub_(1.0),
         begins=7,
         updates=10,

@@ -31,6 +31,10 @@ EXTRA_UPDATES = 3
 """A fault is watched for so many updates more than seed 0 needs."""
 
 
+Delays = dict[str, dict[str, list[int | None]]]
+"""Rule to fault to the delay of each seed, None where it was missed."""
+
+
 def diagnosed(records: Iterable[Record]) -> Iterator[tuple[int, tuple[Finding, ...]]]:
     """After each PPO update: its number, and what is found then."""
     state = RunState()
@@ -70,11 +74,13 @@ def raised(records: Iterable[Record]) -> tuple[Counter[str], int]:
 def page(
     delays: dict[str, dict[str, list[int | None]]], healthy: Counter[str], runs: int, updates: int
 ) -> str:
-    """The page, as Markdown. `delays`: rule to fault to the delay of each seed, None where it was missed."""
-    wrong = {severity: sum(healthy[r.id] for r in RULES if r.severity == severity) for severity in SEVERITIES}
-    rows = (
-        f"| [`{r.id}`](#{r.id}) | {r.severity} | {_soonest(delays[r.id])} | {healthy[r.id]} |" for r in RULES
-    )
+    """The page, as Markdown."""
+    wrong = dict.fromkeys(SEVERITIES, 0)
+    rows = []
+    for rule in RULES:
+        wrong[rule.severity] += healthy[rule.id]
+        cells = (f"[`{rule.id}`](#{rule.id})", rule.severity, _soonest(delays[rule.id]), healthy[rule.id])
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
     head = INTRODUCTION.format(
         gap=GAP, seeds=len(SEEDS), runs=runs, updates=f"{updates:,}", **wrong, rules=len(RULES)
     )
@@ -86,18 +92,20 @@ INTRODUCTION = """\
 # Findings
 
 What `esper diagnose` and the screen can say about a training. There are {rules} rules; they are data in
-`esper_schemas/diagnosis/rules.py`, and what they look at is data in `esper_schemas/diagnosis/watches.py`. This page is
-written by `python docs/make_findings.py RUN...`.
+`esper_schemas/diagnosis/rules.py`, and what they look at is data in `esper_schemas/diagnosis/watches.py`.
+This page is written by `python docs/make_findings.py RUN...`.
 
-The fold remembers streaks of unusual values; a streak outlives {gap} usual updates in a row. A rule speaks when a
-streak is long enough, which makes it late by some updates and quiet about a single outlier.
+The fold remembers streaks of unusual values; a streak outlives {gap} usual updates in a row. A rule speaks
+when a streak is long enough: late by some updates, but silent about a single outlier. What a rule says is
+over when its streak is, except for what was not finite, which stays.
 
 Measured:
 
 - **Delay**: updates from the one at which a fault began to the first finding, in short real trainings (8
-  environments, hidden size 32, {seeds} seeds) in which the fault is made to happen. 0 is the faulty update itself.
-- **Wrong**: how often the rule began to speak in {runs} healthy trainings (`esper ppo`, preset lite, default settings, one
-  seed each) of {updates} updates in all, diagnosed after every update: {critical} critical findings and {warning} warnings.
+  environments, hidden size 32, {seeds} seeds) in which the fault is made to happen. 0 is the faulty update.
+- **Wrong**: how often the rule began to speak in {runs} healthy trainings (`esper ppo`, preset lite, default
+  settings, one seed each) of {updates} updates in all, diagnosed after every update. Together: {critical}
+  critical findings and {warning} warnings.
 
 | rule | severity | delay | wrong |
 |---|---|---|---|"""
@@ -119,13 +127,14 @@ def _section(rule: Rule, faults: dict[str, list[int | None]]) -> str:
     words = {fault.name: fault.words for fault in FAULTS}
     made = "\n".join(f"- {words[name]}: {_range(delays)} updates" for name, delays in faults.items())
     first = "\n".join(f"- {advice}" for advice in rule.advice)
-    title = rule.title.format(head="*blueprint*")
-    return f"## {rule.id}\n\n**{title}.** A {rule.severity} finding.\n\nTry first:\n\n{first}\n\nFound after:\n\n{made}\n"
+    title = rule.title.format(head="(name)")
+    parts = (f"## {rule.id}", f"{title}: a {rule.severity} finding.", "Try first:", first)
+    return "\n\n".join([*parts, "Made to happen, and found after:", made, ""])
 
 
-def measured_delays() -> dict[str, dict[str, list[int | None]]]:
+def measured_delays() -> Delays:
     """Let every fault happen with every seed."""
-    delays: dict[str, dict[str, list[int | None]]] = {rule.id: {} for rule in RULES}
+    delays: Delays = {rule.id: {} for rule in RULES}
     for fault in FAULTS:
         for seed in SEEDS:
             config = TrainingConfig(

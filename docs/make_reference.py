@@ -23,7 +23,7 @@ INTRODUCTION = f"""\
 # Metrics
 
 Everything that Esper measures or derives, one record each. This page is generated from the types of the
-payload (`esper_schemas/metrics.py`) by `python docs/make_reference.py`; the trainer's detector, the
+payload (`esper_schemas/metrics/`) by `python docs/make_reference.py`; the trainer's detector, the
 panels, the help and `judge_field` read the same types.
 
 How to read a record:
@@ -130,6 +130,7 @@ def _specification(fields: list[MetricField]) -> Iterator[tuple[str, str]]:
         yield "Reduction over epochs", metric.over_epochs.value
     merged = derived and metric.over_ranks is Reduction.MEAN
     yield "Reduction over ranks", "follows from merged values" if merged else metric.over_ranks.value
+    yield "Group", metric.group.value
     yield "Telemetry level", metric.level.name
     yield ("State field" if derived else "Payload fields"), _field_names(fields)
 

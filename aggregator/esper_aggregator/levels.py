@@ -1,5 +1,6 @@
 """Running levels of one trainer process, to which new values are compared. Pure; bounded memory."""
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -15,8 +16,8 @@ FIRST_ROLLOUTS = 4
 """So many rollouts say how much returns vary, before a fall can be told from that."""
 
 MOST_GROWTH = 2.0
-"""A value loss raises its level as if it were this many times the level at most, so that an explosion does
-not hide itself."""
+"""A value raises its level as if it were this many times the level at most, so that what is unusual does not
+hide itself."""
 
 TOLERANCE_OF_GAIN = 0.5
 TOLERANCE_OF_DEVIATIONS = 6.0
@@ -31,6 +32,7 @@ class Levels:
     value_loss: float | None = None
     rollouts: int = 0
     first_return: float = 0.0
+    last_return: float = 0.0
     mean_return: float = 0.0
     best_return: float = 0.0
     deviation: float = 0.0
@@ -38,9 +40,14 @@ class Levels:
 
 def relative_to_levels(levels: Levels, payload: PPOUpdatePayload) -> tuple[float | None, float | None]:
     """`RELATIVE`, of one update."""
-    returns, values = payload.return_std, payload.value_std
-    spread = None if not returns or values is None else values / returns
-    return spread, _value_loss_growth(levels, payload.value_loss)
+    return _spread(payload.value_std, payload.return_std), _value_loss_growth(levels, payload.value_loss)
+
+
+def _spread(values: float | None, returns: float | None) -> float | None:
+    """Undefined where returns do not vary or something is not finite, which is a symptom of its own."""
+    if values is None or returns is None or not (0.0 < returns < math.inf and abs(values) < math.inf):
+        return None
+    return _ratio(values, returns)
 
 
 def _value_loss_growth(levels: Levels, value_loss: float) -> float | None:
@@ -65,17 +72,24 @@ def lost_return(levels: Levels, mean_return: float) -> float | None:
         return None
     levels.rollouts += 1
     if levels.rollouts == 1:
-        levels.first_return = levels.mean_return = levels.best_return = mean_return
+        levels.first_return = levels.last_return = levels.mean_return = levels.best_return = mean_return
         return None
-    distance = abs(mean_return - levels.mean_return)
     levels.mean_return += RETURN_RATE * (mean_return - levels.mean_return)
     levels.best_return = max(levels.best_return, levels.mean_return)
+    _note_deviation(levels, abs(mean_return - levels.last_return))
+    levels.last_return = mean_return
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        return None
     lost = levels.best_return - levels.mean_return
     gain = levels.best_return - levels.first_return
     tolerance = max(TOLERANCE_OF_GAIN * gain, TOLERANCE_OF_DEVIATIONS * levels.deviation)
-    if levels.rollouts <= FIRST_ROLLOUTS:
-        levels.deviation += (distance - levels.deviation) / (levels.rollouts - 1)
-        return None
-    if lost <= tolerance:  # what is lost is no measure of how much returns usually vary
-        levels.deviation += LEVEL_RATE * (distance - levels.deviation)
     return _ratio(lost, tolerance) if tolerance > 0.0 else None
+
+
+def _note_deviation(levels: Levels, change: float) -> None:
+    """The mean change from one rollout to the next; a fall is no measure of how much returns usually vary."""
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        levels.deviation += (change - levels.deviation) / (levels.rollouts - 1)
+    else:
+        limit = MOST_GROWTH * levels.deviation or change
+        levels.deviation += LEVEL_RATE * (min(change, limit) - levels.deviation)

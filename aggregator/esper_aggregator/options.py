@@ -6,6 +6,7 @@ from pathlib import Path
 
 from esper_aggregator.service import Aggregator
 from esper_bus import layout
+from esper_bus.descriptors import raise_fd_limit
 from esper_bus.logs import configure_logging
 
 
@@ -20,7 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
         metavar="URL",
-        help="ipc:///directory or tcp://127.0.0.1:PORT; default: an ipc endpoint of the runs directory",
+        help="ipc:///directory or tcp://HOST:PORT; default: an ipc endpoint of the runs directory",
+    )
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="DIR",
+        default=layout.default_keys(),
+        help="directory of `esper keys`: who may come in over tcp (needed beyond this machine)",
     )
     parser.add_argument(
         "--idle-exit",
@@ -34,10 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve in the foreground until SIGINT or SIGTERM; returns the exit code."""
     configure_logging(json=arguments.log_json)
+    raise_fd_limit()
     endpoints = (
-        layout.parse(arguments.listen) if arguments.listen else layout.for_runs_dir(arguments.runs_dir)
+        layout.parse(arguments.listen, keyed=arguments.keys is not None)
+        if arguments.listen
+        else layout.for_runs_dir(arguments.runs_dir)
     )
-    aggregator = Aggregator(arguments.runs_dir, endpoints, idle_exit_s=arguments.idle_exit)
+    aggregator = Aggregator(
+        arguments.runs_dir, endpoints, idle_exit_s=arguments.idle_exit, keys=arguments.keys
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: aggregator.stop())
     aggregator.serve()

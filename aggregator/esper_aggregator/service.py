@@ -25,10 +25,19 @@ log = structlog.get_logger()
 class Aggregator:
     """Records every run of one directory and shows them to whoever subscribes.
 
-    Raises `BusError` if another aggregator owns the directory or an endpoint cannot be bound.
+    `keys` is a directory of `esper keys`. Raises `BusError` if another aggregator owns the directory, an
+    endpoint cannot be bound or the keys are not in order.
     """
 
-    def __init__(self, runs_dir: Path, endpoints: Endpoints, *, idle_exit_s: float | None = None) -> None:
+    def __init__(
+        self,
+        runs_dir: Path,
+        endpoints: Endpoints,
+        *,
+        idle_exit_s: float | None = None,
+        keys: Path | None = None,
+    ) -> None:
+        self._keys = keys
         self._runs_dir = runs_dir
         self._endpoints = endpoints
         self._idle_exit_s = idle_exit_s
@@ -46,7 +55,10 @@ class Aggregator:
 
     def serve(self) -> None:
         """Serve until told to stop, or until nobody has needed the aggregator for a while."""
-        with AggregatorLock(self._runs_dir), closing(BusServer(self._endpoints, self._expected)) as bus:
+        with (
+            AggregatorLock(self._runs_dir),
+            closing(BusServer(self._endpoints, self._expected, keys=self._keys)) as bus,
+        ):
             self._epoch = bus.agg_epoch
             self._open_newest_run()
             log.info("aggregator ready", runs_dir=str(self._runs_dir), ingest=self._endpoints.ingest)

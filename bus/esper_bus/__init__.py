@@ -1,5 +1,28 @@
 """The way of an event from a trainer to a log and of a picture from the log to a screen.
 
 Log first, then send: every event is in the trainer's spool before anybody else hears of it. The only
-part of Esper that knows sockets. Import what is needed from its modules, e.g. `esper_bus.emitter`.
+part of Esper that knows sockets. For other programs there are `connect`, which records a training; all
+else is imported from its module, e.g. `esper_bus.reading`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esper_bus.errors import BusError
+    from esper_bus.telemetry import Telemetry, connect
+
+__all__ = ["BusError", "Telemetry", "connect"]
+
+_HOMES = {
+    "BusError": "errors",
+    "Telemetry": "telemetry",
+    "connect": "telemetry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: most modules of this package need no sockets."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -11,11 +11,13 @@ from esper_bus.errors import BusError
 from esper_bus.layout import Endpoints, for_runs_dir
 from esper_bus.lock import AggregatorLock, aggregator_alive, local_runs_dirs
 from esper_bus.snapshots import TOPIC
-from esper_bus.sockets import Context, snapshot_client
+from esper_bus.sockets import Context, connect, snapshot_client
 
 __all__ = ["AggregatorLock", "aggregator_alive", "answers", "local_runs_dirs", "start_aggregator"]
 
 LOG_NAME = "aggregator.log"
+IDLE_EXIT_S = 30.0
+"""An aggregator that was started along with a training ends so long after the last one who needed it."""
 _ASK_S = 0.25
 
 
@@ -24,9 +26,11 @@ def answers(endpoints: Endpoints, timeout_s: float) -> bool:
     context: Context = zmq.Context()
     try:
         socket = snapshot_client(context)
-        socket.connect(endpoints.snapshots)
+        handshake = connect(socket, endpoints.snapshots)
         socket.subscribe(TOPIC)
-        return bool(socket.poll(int(timeout_s * 1000)))
+        heard = bool(socket.poll(int(timeout_s * 1000)))
+        handshake.close()
+        return heard
     finally:
         context.destroy(linger=0)
 

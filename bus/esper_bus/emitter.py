@@ -11,6 +11,7 @@ import msgspec
 from esper_bus.complaints import Complaints
 from esper_bus.emit_queue import EmitQueue
 from esper_bus.errors import BusError
+from esper_bus.keys import ClientKeys
 from esper_bus.layout import RunPaths
 from esper_bus.names import check_name, new_epoch
 from esper_bus.recorder import Recorder
@@ -47,9 +48,9 @@ class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
 class Emitter:
     """Writes the events of one process of a run to its spool, and sends them to an aggregator.
 
-    Without `ingest`, the aggregator's address, it only writes. Raises `BusError` where no spool can be
-    made; afterwards nothing that happens to disk or network reaches the caller. A forked child
-    inherits an emitter that does nothing.
+    Without `ingest`, the aggregator's address, it only writes; `keys` let it in over tcp. Raises
+    `BusError` where no spool can be made; afterwards nothing that happens to disk or network reaches
+    the caller. A forked child inherits an emitter that does nothing.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Emitter:
         run_dir: Path,
         ingest: str | None = None,
         *,
+        keys: ClientKeys | None = None,
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
@@ -68,7 +70,7 @@ class Emitter:
         spool = _open_spool(RunPaths(run_dir), key)
         self._spool = spool.path
         self._complaints = Complaints(run=run, producer=producer)
-        self._recorder = Recorder(key, self._queue, spool, ingest)
+        self._recorder = Recorder(key, self._queue, spool, ingest, keys)
         self._doorbell = self._recorder.doorbell
         self._disabled = False
         self._recorder.start()

@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,18 @@ IPC_PATH_LIMIT = 107
 """Bytes that fit into the address of a Unix socket, without its final zero."""
 DEFAULT_TCP_PORT = 5556
 _LAST_PORT = 65535
+_HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
 def default_runs_dir() -> Path:
     """Where runs are kept unless a command says otherwise: `$ESPER_RUNS_DIR`, or `runs` right here."""
     return Path(os.environ.get("ESPER_RUNS_DIR") or "runs")
+
+
+def default_keys() -> Path | None:
+    """The key that `$ESPER_KEYS` names, if any."""
+    keys = os.environ.get("ESPER_KEYS")
+    return Path(keys) if keys else None
 
 
 class RunPaths(NamedTuple):
@@ -91,17 +99,38 @@ def make_private_dir(directory: Path) -> Path:
     return directory
 
 
-def parse(url: str) -> Endpoints:
-    """The addresses behind `ipc:///directory` or `tcp://127.0.0.1:5556` (snapshots: port + 1).
+def parse(url: str, *, keyed: bool = False) -> Endpoints:
+    """The addresses behind `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1).
 
-    Raises `BusError` for anything else, and for tcp beyond this machine, which would need keys.
+    Raises `BusError` for anything else, and for tcp beyond this machine without keys.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BusError(_no_address(url)) from None
     if parts.scheme == "ipc" and not parts.netloc and len(parts.path) > 1:
         return _ipc(Path(parts.path))
     if parts.scheme == "tcp":
-        return _tcp(url, parts)
-    raise BusError(f"{url!r} is not an address; use ipc:///directory or tcp://127.0.0.1:5556.")
+        endpoints = _tcp(url, parts)
+        if not keyed:
+            refuse_without_keys(endpoints.ingest)
+        return endpoints
+    raise BusError(_no_address(url))
+
+
+def refuse_without_keys(address: str) -> None:
+    """Raises `BusError` for an address of tcp that other machines can reach, or that is on one."""
+    if not is_local(address):
+        raise BusError(
+            f"{address} is not on this machine and unencrypted tcp is refused there; name a key with "
+            "--keys (`esper keys` makes them), or use tcp://127.0.0.1 through an ssh tunnel."
+        )
+
+
+def is_local(address: str) -> bool:
+    """Whether nothing that goes to or comes from this address leaves the machine."""
+    host = urlsplit(address).hostname or ""
+    return address.startswith(("ipc://", "inproc://")) or _is_loopback(host)
 
 
 def ipc_path(address: str) -> Path | None:
@@ -125,15 +154,29 @@ def _fits(directory: Path) -> bool:
 def _tcp(url: str, parts: SplitResult) -> Endpoints:
     try:
         host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
-        if port == _LAST_PORT:
-            raise ValueError("no port is left for snapshots")
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        raise BusError(f"{url!r} is not an address; use tcp://127.0.0.1:5556.") from None
-    if not loopback:
-        raise BusError(
-            f"{url} is not on this machine and unencrypted tcp is refused there; use "
-            f"tcp://127.0.0.1:{port}, if need be through an ssh tunnel."
-        )
+        raise BusError(_no_address(url)) from None
+    if port >= _LAST_PORT or not _is_host(host):  # the last port leaves none for snapshots
+        raise BusError(_no_address(url))
     shown = f"[{host}]" if ":" in host else host.replace("localhost", "127.0.0.1")
     return Endpoints(f"tcp://{shown}:{port}", f"tcp://{shown}:{port + 1}")
+
+
+def _is_host(host: str) -> bool:
+    return _is_ip(host) or _HOST.fullmatch(host) is not None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _no_address(url: str) -> str:
+    return f"{url!r} is not an address; use ipc:///directory or tcp://127.0.0.1:5556."

@@ -13,6 +13,8 @@ MAX_EVENT_BYTES = 4 * 1024 * 1024
 """A larger event is refused where it is emitted, so that it can never block a stream."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A larger message closes the connection that it came from."""
+MAX_REQUEST_BYTES = 64 * 1024
+"""A screen that sends a longer one, to subscribe or to ask, loses its connection."""
 MAX_STREAMS = 10_000
 """Streams that one aggregator keeps track of."""
 CHUNK_BYTES = 1024 * 1024

@@ -31,6 +31,8 @@ from esper_bus.records import RawRecord, StreamKey
 
 Recover = Callable[[str], dict[tuple[str, int], int]]
 """Given a run: for each (producer, epoch) in its log, the number after its last event."""
+MayWrite = Callable[[str | None, str, str], bool]
+"""Whether this client, None without keys, may send the events of a run and producer."""
 
 
 class LinkCounters(msgspec.Struct):
@@ -48,10 +50,11 @@ class LinkCounters(msgspec.Struct):
 class _Stream:
     """What the aggregator knows of one stream."""
 
-    __slots__ = ("asked_at", "asked_for", "expect", "flushed", "key", "peer")
+    __slots__ = ("asked_at", "asked_for", "client", "expect", "flushed", "key", "peer")
 
-    def __init__(self, key: StreamKey, expect: int) -> None:
+    def __init__(self, key: StreamKey, expect: int, client: str | None) -> None:
         self.key = key
+        self.client = client  # whose key it came with first; nobody else's may continue it
         self.peer = b""
         self.expect = expect  # the next event to take
         self.flushed = expect  # the first event that is not known to be in the log
@@ -65,8 +68,9 @@ class Receiver:
     `rejected` counts the messages that were refused, whoever sent them.
     """
 
-    def __init__(self, agg_epoch: int, recover: Recover) -> None:
+    def __init__(self, agg_epoch: int, recover: Recover, may_write: MayWrite | None = None) -> None:
         self.rejected = 0
+        self._may_write = may_write or (lambda client, run, producer: True)
         self._agg_epoch = agg_epoch
         self._recover = recover
         self._recovered: dict[str, dict[tuple[str, int], int]] = {}
@@ -78,8 +82,13 @@ class Receiver:
         self._unacknowledged: set[StreamKey] = set()
         self._answers: list[tuple[bytes, Frames]] = []
 
-    def receive(self, peer: bytes, frames: list[bytes], now: float, now_ns: int) -> list[RawRecord]:
-        """The new events of one message; whatever is wrong with it is counted, never raised."""
+    def receive(
+        self, peer: bytes, frames: list[bytes], now: float, now_ns: int, client: str | None = None
+    ) -> list[RawRecord]:
+        """The new events of one message; whatever is wrong with it is counted, never raised.
+
+        `client` is whose key the message came with, None without keys.
+        """
         try:
             message = parse(frames)
         except VersionError as error:
@@ -89,7 +98,7 @@ class Receiver:
         except FrameError:
             self._reject(peer)
             return []
-        return self._apply(peer, message, now, now_ns)
+        return self._apply(peer, message, now, now_ns, client)
 
     def flushed(self) -> None:
         """Everything that `receive` returned is in the log now: acknowledge it."""
@@ -112,9 +121,11 @@ class Receiver:
         """When a trainer of the run last said anything, nanoseconds since 1970."""
         return self._heard_ns.get(run)
 
-    def _apply(self, peer: bytes, message: Message, now: float, now_ns: int) -> list[RawRecord]:
+    def _apply(
+        self, peer: bytes, message: Message, now: float, now_ns: int, client: str | None
+    ) -> list[RawRecord]:
         if isinstance(message, Hello):
-            self._hello(peer, message, now, now_ns)
+            self._hello(peer, message, now, now_ns, client)
             return []
         if not isinstance(message, Data | Ping | Bye):
             self._reject(peer)
@@ -122,6 +133,10 @@ class Receiver:
         stream = self._of_peer.get((peer, message.epoch))
         if stream is None:
             self._answer(peer, Error("unknown", "Say HELLO first."))
+            return []
+        if not self._owns(client, stream):  # a name of a connection can be taken over, a key cannot
+            self._reject(peer)
+            self._answer(peer, Error("refused", _not_yours(client, stream.key)))
             return []
         self._heard_ns[stream.key.run] = now_ns
         if isinstance(message, Data):
@@ -134,10 +149,17 @@ class Receiver:
         if peer in self._run_of_peer:
             self.counters(self._run_of_peer[peer]).rejected += 1
 
-    def _hello(self, peer: bytes, hello: Hello, now: float, now_ns: int) -> None:
+    def _owns(self, client: str | None, stream: _Stream) -> bool:
+        return client == stream.client and self._may_write(client, stream.key.run, stream.key.producer)
+
+    def _hello(self, peer: bytes, hello: Hello, now: float, now_ns: int, client: str | None) -> None:
         key = StreamKey(hello.run, hello.producer, hello.epoch)
         try:
-            stream = self._stream(key)
+            if not self._may_write(client, key.run, key.producer):
+                raise BusError(_not_yours(client, key))
+            stream = self._stream(key, client)
+            if stream.client != client:
+                raise BusError(_not_yours(client, key))
         except (BusError, OSError) as error:
             self._reject(peer)
             self._answer(peer, Error("refused", str(error)))
@@ -148,7 +170,7 @@ class Receiver:
         self._resume(stream, now)
         self._acknowledge(stream)
 
-    def _stream(self, key: StreamKey) -> _Stream:
+    def _stream(self, key: StreamKey, client: str | None) -> _Stream:
         if key in self._streams:
             return self._streams[key]
         if len(self._streams) >= MAX_STREAMS:
@@ -156,7 +178,7 @@ class Receiver:
         if key.run not in self._recovered:
             self._recovered[key.run] = self._recover(key.run)
         expect = self._recovered[key.run].get((key.producer, key.epoch), 0)
-        return self._streams.setdefault(key, _Stream(key, expect))
+        return self._streams.setdefault(key, _Stream(key, expect, client))
 
     def _bind(self, peer: bytes, stream: _Stream) -> None:
         self._of_peer.pop((stream.peer, stream.key.epoch), None)
@@ -223,4 +245,11 @@ def _version_text(theirs: str) -> str:
     return (
         f"The aggregator speaks version {VERSION} of the protocol and the trainer {theirs}; "
         "install the same esper-lite on both."
+    )
+
+
+def _not_yours(client: str | None, key: StreamKey) -> str:
+    return (
+        f"The key {client!r} may not send events of {key.run}/{key.producer}; name it in --producers of "
+        "`esper keys add`, or use another key."
     )

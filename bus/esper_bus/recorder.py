@@ -12,6 +12,7 @@ from esper_bus.backlog import Backlog
 from esper_bus.complaints import Complaints
 from esper_bus.doorbell import Doorbell
 from esper_bus.emit_queue import EmitQueue, Encoded
+from esper_bus.keys import ClientKeys
 from esper_bus.limits import SYNC_S
 from esper_bus.pace import Pace
 from esper_bus.records import Entry, StreamKey
@@ -33,7 +34,14 @@ class Recorder(threading.Thread):
     what is wrong now. Ring the `doorbell` to have it look at the queue at once.
     """
 
-    def __init__(self, key: StreamKey, queue: EmitQueue, spool: SpoolWriter, ingest: str | None) -> None:
+    def __init__(
+        self,
+        key: StreamKey,
+        queue: EmitQueue,
+        spool: SpoolWriter,
+        ingest: str | None,
+        keys: ClientKeys | None = None,
+    ) -> None:
         super().__init__(name=f"esper-{key.producer}", daemon=True)
         self.spooled = 0
         self.acknowledged = 0
@@ -42,6 +50,7 @@ class Recorder(threading.Thread):
         self._queue = queue
         self._spool = spool
         self._ingest = ingest
+        self._keys = keys
         self._complaints = Complaints(run=key.run, producer=key.producer)
         self._backlog = Backlog(self._read_spool)
         self._uplink: Uplink | None = None
@@ -57,7 +66,7 @@ class Recorder(threading.Thread):
     def problem(self) -> str:
         """What keeps events from the spool or the aggregator now, empty if nothing does."""
         uplink = self._uplink
-        return self._spool_problem or (uplink.link.problem if uplink else "")
+        return self._spool_problem or (uplink.problem if uplink else "")
 
     def stop(self, deadline: float) -> None:
         """Write what is left, wait for acknowledgements until `deadline` (monotonic), then end."""
@@ -67,7 +76,7 @@ class Recorder(threading.Thread):
     def run(self) -> None:
         """What the thread does."""
         if self._ingest is not None:
-            self._uplink = Uplink(self._ingest, self._key, self._backlog, self._complaints)
+            self._uplink = Uplink(self._ingest, self._key, self._backlog, self._complaints, self._keys)
         self._pace.woken(time.monotonic())  # events may have come before this thread
         while self._stop_at is None:
             self._supervised(self._turn)
@@ -195,7 +204,7 @@ class Recorder(threading.Thread):
         if self._uplink is None or self._stop_at is None or now >= self._stop_at:
             return False
         link = self._uplink.link
-        return not (link.complete or link.problem or link.silent(now))
+        return not (link.complete or self._uplink.problem or link.silent(now))
 
     def _say_goodbye(self) -> None:
         if self._uplink is None or not self._uplink.link.streaming:

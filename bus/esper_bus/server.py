@@ -5,6 +5,9 @@ Made, used and closed in one thread; no call waits longer than it is told to.
 
 import math
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 import zmq
 
@@ -15,11 +18,15 @@ from esper_bus.receiver import LinkCounters, Receiver, Recover
 from esper_bus.records import RawRecord
 from esper_bus.snapshots import TOPIC, SnapshotHead, encode_snapshot_message
 from esper_bus.sockets import Context, Socket, bind, ingest_server, snapshot_server
+from esper_bus.zap import Gate
 
 __all__ = ["BusServer", "LinkCounters", "Recover"]
 
+_T = TypeVar("_T")
 _DRAIN_MESSAGES = 64
 _DRAIN_S = 0.005
+_SUBSCRIPTIONS_AT_ONCE = 256
+"""A flood of them must not keep events waiting."""
 _FAREWELL_MS = 200
 _SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
 
@@ -28,28 +35,46 @@ class BusServer:
     """Takes events from trainers and publishes snapshots. Raises `BusError` if it cannot listen.
 
     `recover(run)` says, for each (producer, epoch) in the log of a run, the number after its last
-    event. `agg_epoch` names this start of the aggregator. The caller holds the `AggregatorLock`.
+    event. `agg_epoch` names this start of the aggregator, `keys` is the directory of its keys: without
+    them tcp is served on this machine only. The caller holds the `AggregatorLock`.
     """
 
-    def __init__(self, endpoints: Endpoints, recover: Recover, agg_epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        recover: Recover,
+        agg_epoch: int | None = None,
+        keys: Path | None = None,
+    ) -> None:
         self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
-        self._receiver = Receiver(self.agg_epoch, recover)
         self._context: Context = zmq.Context()
+        self._gate = None if keys is None else self._or_destroy(lambda: Gate(self._context, keys))
+        may_write = None if self._gate is None else self._gate.may_write
+        self._receiver = Receiver(self.agg_epoch, recover, may_write)
         self._ingest = ingest_server(self._context)
         self._snapshots = snapshot_server(self._context)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
         self._viewers = 0
         self._wanted = False
-        try:
-            bind(self._ingest, endpoints.ingest)
-            bind(self._snapshots, endpoints.snapshots)
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
+        self._or_destroy(lambda: self._bind(endpoints))
         self._poller = zmq.Poller()
         self._poller.register(self._ingest, zmq.POLLIN)
         self._poller.register(self._snapshots, zmq.POLLIN)
+        if self._gate is not None:
+            self._poller.register(self._gate.socket, zmq.POLLIN)
+
+    def _bind(self, endpoints: Endpoints) -> None:
+        bind(self._ingest, endpoints.ingest, "ingest", self._gate)
+        bind(self._snapshots, endpoints.snapshots, "view", self._gate)
+
+    def _or_destroy(self, step: Callable[[], _T]) -> _T:
+        """Do a step of the construction; leave no socket behind if it fails."""
+        try:
+            return step()
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
 
     @property
     def viewers(self) -> int:
@@ -67,6 +92,8 @@ class BusServer:
         Write them to the log, flush it, then call `acknowledge`.
         """
         self._poller.poll(math.ceil(timeout_s * 1000))
+        if self._gate is not None:
+            self._gate.serve()
         self._read_subscriptions()
         records = self._read_ingest()
         self._send_answers()
@@ -111,10 +138,13 @@ class BusServer:
         records: list[RawRecord] = []
         now, now_ns = time.monotonic(), time.time_ns()
         for _ in range(_DRAIN_MESSAGES):
-            frames = _receive_now(self._ingest)
-            if frames is None or time.monotonic() - now > _DRAIN_S:
+            if time.monotonic() - now > _DRAIN_S:
                 break
-            records += self._receiver.receive(frames[0], frames[1:], now, now_ns)
+            received = _receive_with_client(self._ingest)
+            if received is None:
+                break
+            peer, frames, client = received
+            records += self._receiver.receive(peer, frames, now, now_ns, client)
         return records
 
     def _send_answers(self) -> None:
@@ -123,7 +153,10 @@ class BusServer:
 
     def _read_subscriptions(self) -> None:
         """Only subscriptions mean anything here; a peer may send any bytes."""
-        while (frames := _receive_now(self._snapshots)) is not None:
+        for _ in range(_SUBSCRIPTIONS_AT_ONCE):
+            frames = _receive_now(self._snapshots)
+            if frames is None:
+                return
             if len(frames) != 1 or not frames[0][1:].startswith(TOPIC):
                 continue
             if frames[0][:1] == _SUBSCRIBE:
@@ -150,6 +183,24 @@ def _receive_now(socket: Socket) -> Frames | None:
         return socket.recv_multipart(zmq.DONTWAIT)
     except zmq.ZMQError:  # nothing there, or a peer that went in the middle
         return None
+
+
+def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | None:
+    """Peer, message, and whose key it came with; None if nothing is there.
+
+    Asked of every message: the name of a connection is free for another client once its first owner
+    has gone. Only the first frame is asked, which costs less than a second copy of the events would.
+    """
+    try:
+        peer = socket.recv(zmq.DONTWAIT, copy=False)
+        frames = socket.recv_multipart(zmq.DONTWAIT) if peer.more else []
+    except zmq.ZMQError:  # nothing there, or a peer that went in the middle
+        return None
+    try:
+        client = str(peer.get("User-Id"))
+    except zmq.ZMQError:  # came in without a key
+        client = None
+    return peer.bytes, frames, client
 
 
 def _send_now(socket: Socket, frames: Frames) -> None:

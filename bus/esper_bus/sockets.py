@@ -9,8 +9,11 @@ from typing import Any
 import zmq
 
 from esper_bus.errors import BusError
-from esper_bus.layout import ipc_path, make_private_dir
-from esper_bus.limits import MAX_MESSAGE_BYTES
+from esper_bus.handshake import Handshake
+from esper_bus.keys import ClientKeys, Right
+from esper_bus.layout import ipc_path, make_private_dir, refuse_without_keys
+from esper_bus.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
+from esper_bus.zap import Gate, use_key
 
 Context = zmq.Context["zmq.Socket[bytes]"]
 Socket = zmq.Socket[bytes]
@@ -32,7 +35,7 @@ def ingest_client(context: Context) -> Socket:
 
 def snapshot_server(context: Context) -> Socket:
     """Where an aggregator publishes; hears of every subscription, also a repeated one."""
-    return _socket(context, zmq.XPUB, SNAPSHOT_HWM, {zmq.XPUB_VERBOSER: 1})
+    return _socket(context, zmq.XPUB, SNAPSHOT_HWM, {zmq.XPUB_VERBOSER: 1, zmq.MAXMSGSIZE: MAX_REQUEST_BYTES})
 
 
 def snapshot_client(context: Context) -> Socket:
@@ -40,8 +43,42 @@ def snapshot_client(context: Context) -> Socket:
     return _socket(context, zmq.SUB, SNAPSHOT_HWM, _RECONNECT)
 
 
-def bind(socket: Socket, address: str) -> None:
-    """Bind to an address. Raises `BusError` if it is taken or cannot be had."""
+def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Handshake:
+    """Connect to an aggregator, over tcp with a key if there is one; tells why if it is not let in.
+
+    Raises `BusError` for tcp beyond this machine without a key.
+    """
+    if ipc_path(address) is not None:
+        keys = None
+    if keys is None:
+        refuse_without_keys(address)
+    else:
+        use_key(socket, keys)
+    handshake = Handshake(socket, address, keys)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        handshake.close()
+        raise BusError(f"Cannot connect to {address} ({error.strerror}); name another address.") from error
+    return handshake
+
+
+def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> None:
+    """Bind to an address, over tcp behind the gate if there is one.
+
+    Raises `BusError` if the address is taken or cannot be had, for tcp that other machines can reach
+    without a gate, and if the gate turns out to be open.
+    """
+    if gate is None or ipc_path(address) is not None:
+        refuse_without_keys(address)
+        _bind(socket, address)
+    else:
+        gate.protect(socket, right)
+        _bind(socket, address)
+        gate.probe(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+
+
+def _bind(socket: Socket, address: str) -> None:
     path = ipc_path(address)
     if path is not None:
         make_private_dir(path.parent)

@@ -8,9 +8,11 @@ import zmq
 
 from esper_bus.errors import BusError
 from esper_bus.frames import FrameError, Frames, VersionError
+from esper_bus.handshake import Handshake
+from esper_bus.keys import ClientKeys
 from esper_bus.layout import Endpoints
 from esper_bus.snapshots import TOPIC, SnapshotHead, parse_snapshot_message
-from esper_bus.sockets import Context, Socket, snapshot_client
+from esper_bus.sockets import Context, Socket, connect, snapshot_client
 from esper_schemas.codec import decode_snapshot
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SNAPSHOT_VERSION, SanctumSnapshot
 from esper_schemas.source import Feed
@@ -47,12 +49,16 @@ class _Run:
 class SocketSource:
     """Snapshots of the newest run of an aggregator, or of the one that was selected.
 
-    `resolve` says where the aggregator is, or raises `BusError` with what the user should know. Used
-    from one thread; `poll` neither waits nor raises.
+    `resolve` says where the aggregator is, or raises `BusError` with what the user should know; `keys`
+    let us in over tcp. Used from one thread; `poll` neither waits nor raises.
     """
 
-    def __init__(self, resolve: Callable[[], Endpoints], origin: str = "") -> None:
+    def __init__(
+        self, resolve: Callable[[], Endpoints], origin: str = "", keys: ClientKeys | None = None
+    ) -> None:
         self._resolve = resolve
+        self._keys = keys
+        self._handshake: Handshake | None = None
         self._origin = origin
         self._context: Context | None = None
         self._socket: Socket | None = None
@@ -76,6 +82,7 @@ class SocketSource:
         try:
             self._renew_if_silent(time.monotonic())
             self._drain()
+            self._look_at_handshake()
             self._ask_for_missed(time.monotonic())
         except BusError as error:
             self._problem = str(error)
@@ -86,24 +93,37 @@ class SocketSource:
     def close(self) -> None:
         """Close the socket."""
         self._closed = True
+        self._close_socket()
         if self._context is not None:
             self._context.destroy(linger=0)
-        self._context = self._socket = None
+        self._context = None
 
     def _renew_if_silent(self, now: float) -> None:
         if now < self._resolve_at:
             return
         self._resolve_at = now + RESOLVE_AFTER_S
-        if self._socket is not None:
-            self._socket.close(linger=0)
-            self._socket = None
+        self._close_socket()
         endpoints = self._resolve()
         self._context = self._context or zmq.Context()
-        socket = snapshot_client(self._context)
-        socket.connect(endpoints.snapshots)
-        socket.subscribe(TOPIC)
-        self._socket, self._address = socket, endpoints.snapshots
+        self._socket, self._address = snapshot_client(self._context), endpoints.snapshots
+        self._handshake = connect(self._socket, self._address, self._keys)
+        self._socket.subscribe(TOPIC)
         self._ask_at = now + ASK_AFTER_S
+
+    def _look_at_handshake(self) -> None:
+        """Go away from where we are not let in; `_renew_if_silent` asks again later."""
+        problem = self._handshake.look() if self._handshake is not None else ""
+        if problem:
+            self._problem = problem
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.close()
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close(linger=0)
 
     def _drain(self) -> None:
         for _ in range(_MESSAGES_AT_ONCE):

@@ -6,10 +6,13 @@ import time
 import zmq
 
 from esper_bus.complaints import Complaints
+from esper_bus.errors import BusError
 from esper_bus.frames import FrameError, Message, encode, parse
-from esper_bus.producer import RENEW_AFTER_S, EventStore, ProducerLink
+from esper_bus.handshake import Handshake
+from esper_bus.keys import ClientKeys
+from esper_bus.producer import REFUSED_RETRY_S, RENEW_AFTER_S, EventStore, ProducerLink
 from esper_bus.records import StreamKey
-from esper_bus.sockets import Context, Socket, ingest_client
+from esper_bus.sockets import Context, Socket, connect, ingest_client
 from esper_bus.streams import schema_hash
 
 SHORTEST_S = 0.002
@@ -23,15 +26,30 @@ _REFUSED = "the aggregator refuses the events, they go only to the spool"
 class Uplink:
     """A `ProducerLink` with a socket. Made, used and closed in one thread."""
 
-    def __init__(self, address: str, key: StreamKey, events: EventStore, complaints: Complaints) -> None:
+    def __init__(
+        self,
+        address: str,
+        key: StreamKey,
+        events: EventStore,
+        complaints: Complaints,
+        keys: ClientKeys | None = None,
+    ) -> None:
         self.link = ProducerLink(key, events, time.monotonic(), schema_hash())
         self._address = address
+        self._keys = keys
+        self._handshake: Handshake | None = None
+        self._not_let_in = ""
         self._complaints = complaints
         self._context: Context | None = None
         self._socket: Socket | None = None
         self._retry_at = 0.0
         self._listen_at = 0.0
         self._listen_s = SHORTEST_S
+
+    @property
+    def problem(self) -> str:
+        """Why the aggregator takes no events, empty if it does or is not there."""
+        return self._not_let_in or self.link.problem
 
     @property
     def _blocked(self) -> bool:
@@ -46,11 +64,12 @@ class Uplink:
             moved = self._receive(now) + self._send(now)
             self._listen_s = SHORTEST_S if moved else min(LONGEST_S, 2 * self._listen_s)
             self._listen_at = now + self._listen_s
+            self._look_at_handshake(now)
             self._say_refusal()
             if self.link.renewal_due(now):
                 self._close_socket()
                 self.link.renewed(now)
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, BusError) as error:
             self._complaints.warn(_NO_SOCKET, error=str(error))
             self._close_socket()
             self._retry_at = now + RENEW_AFTER_S
@@ -80,13 +99,29 @@ class Uplink:
         if self._context is None:
             self._context = zmq.Context()
         self._socket = ingest_client(self._context)
-        self._socket.connect(self._address)
+        self._handshake = connect(self._socket, self._address, self._keys)
         self._complaints.over(_NO_SOCKET)
 
     def _close_socket(self) -> None:
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.close()
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.close(linger=0)
+
+    def _look_at_handshake(self, now: float) -> None:
+        """Go away from where we are not let in, and ask again later: libzmq would ask all the time."""
+        if self._handshake is None:
+            return
+        if self.link.streaming:
+            self._not_let_in = ""
+        problem = self._handshake.look()
+        if problem:
+            self._not_let_in = problem
+            self._close_socket()
+            self.link.renewed(now)
+            self._retry_at = now + REFUSED_RETRY_S
 
     def _receive(self, now: float) -> int:
         for received in range(_MESSAGES_AT_ONCE):
@@ -114,7 +149,7 @@ class Uplink:
                 self._socket.send_multipart(encode(message), zmq.DONTWAIT)
 
     def _say_refusal(self) -> None:
-        if self.link.problem:
-            self._complaints.warn(_REFUSED, reason=self.link.problem)
+        if self.problem:
+            self._complaints.warn(_REFUSED, reason=self.problem)
         elif self.link.streaming:
             self._complaints.over(_REFUSED)

@@ -22,6 +22,7 @@ COMMANDS: dict[str, Command] = {
     "aggregate": Command("run the aggregator in the foreground", "esper_aggregator.options"),
     "state": Command("print the snapshot that a recorded run folds to, as JSON", "esper_cli.state"),
     "diagnose": Command("say what is wrong with a recorded run, and why", "esper_cli.diagnose"),
+    "keys": Command("make and list the keys for watching and sending over tcp", "esper_cli.keys"),
     "log": Command("look into a recorded run: info, verify, cat", "esper_cli.log"),
 }
 

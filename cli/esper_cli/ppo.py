@@ -11,19 +11,15 @@ import time
 from collections import deque
 from pathlib import Path
 
-from esper_bus import layout
-from esper_bus.discovery import aggregator_alive, start_aggregator
+from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.errors import BusError
 from esper_bus.logs import configure_logging
 from esper_bus.names import check_name
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+from esper_trainer.options import add_training_arguments, client_keys, config_from, endpoints_of, run_name
 from esper_trainer.progress import summary_lines
-
-IDLE_AGGREGATOR_EXIT_S = 30.0
-"""An aggregator that was started along with a training ends so long after the last one who needed it."""
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -77,7 +73,7 @@ def _have_aggregator(arguments: argparse.Namespace) -> None:
     if arguments.aggregator or aggregator_alive(arguments.runs_dir):
         return
     try:
-        start_aggregator(arguments.runs_dir, IDLE_AGGREGATOR_EXIT_S)
+        start_aggregator(arguments.runs_dir, IDLE_EXIT_S)
     except BusError as error:
         print(f"esper ppo: recording without an aggregator: {error}", file=sys.stderr)
 
@@ -88,10 +84,11 @@ def _train(config: TrainingConfig, arguments: argparse.Namespace) -> int:
     from esper_trainer.session import record_training
 
     resolve_device(config.device)  # before anything is made or started for it
+    ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)
     run_dir = _new_run_dir(arguments)
     _have_aggregator(arguments)
     with progress(config.episodes) as on_update:
-        recorded = record_training(config, run_dir, ingest_endpoint(arguments), on_update)
+        recorded = record_training(config, run_dir, ingest, on_update, keys)
     print("\n".join(summary_lines(recorded.summary, run_dir)))
     if recorded.lost:
         why = recorded.events.problem or "see the warnings above"
@@ -124,12 +121,8 @@ def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes
     from esper_bus.source import SocketSource
     from esper_tui.app import SanctumApp
 
-    endpoints = (
-        layout.parse(arguments.aggregator)
-        if arguments.aggregator
-        else layout.for_runs_dir(arguments.runs_dir)
-    )
-    source = SocketSource(lambda: endpoints)
+    endpoints, keys = endpoints_of(arguments), client_keys(arguments)
+    source = SocketSource(lambda: endpoints, keys=keys)
     source.select(run_dir.name)
     app = SanctumApp(source)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from esper_bus import layout
 from esper_bus.discovery import local_runs_dirs
+from esper_bus.keys import load_client_keys
 from esper_cli.parsing import CommandError, OneSentenceParser, run_command
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
@@ -32,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="?",
         metavar="TARGET",
         help="tcp://host:port, or a run directory or log file to replay; default: the local aggregator",
+    )
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        default=layout.default_keys(),
+        help="your key, made by `esper keys add` where the aggregator runs (needed beyond this machine)",
     )
     parser.add_argument("--once", action="store_true", help="print one frame and exit")
     parser.add_argument("--json", action="store_true", help="print the snapshot as JSON and exit")
@@ -67,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise CommandError("there is no terminal to draw on; `sanctum --once` prints one frame")
     if arguments.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = arguments.color
-    source = source_for(arguments.target)
+    source = source_for(arguments.target, arguments.keys)
     try:
         return _show(arguments, source)
     finally:
@@ -120,7 +128,7 @@ def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
     render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, color=color, look=look)
 
 
-def source_for(target: str | None) -> SnapshotSource:
+def source_for(target: str | None, key_file: Path | None = None) -> SnapshotSource:
     """Open what the user wants to look at."""
     if target is not None and "://" not in target:
         from esper_aggregator.replay import LogSource
@@ -129,8 +137,9 @@ def source_for(target: str | None) -> SnapshotSource:
     from esper_bus.source import SocketSource
 
     if target is not None:
-        endpoints = layout.parse(target)
-        return SocketSource(lambda: endpoints)
+        endpoints = layout.parse(target, keyed=key_file is not None)
+        keys = None if key_file is None else load_client_keys(key_file)
+        return SocketSource(lambda: endpoints, keys=keys)
     return SocketSource(local_endpoints)
 
 
@@ -147,7 +156,9 @@ def _first_feed(source: SnapshotSource) -> Feed:
     deadline = time.monotonic() + FIRST_SNAPSHOT_TIMEOUT_S
     while time.monotonic() < deadline:
         feed = source.poll()
-        if feed.snapshot.events_folded or feed.problem:
+        if feed.problem:
+            raise CommandError(feed.problem)
+        if feed.snapshot.events_folded:
             return feed
         time.sleep(0.02)
     raise CommandError(

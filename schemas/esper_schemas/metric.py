@@ -27,12 +27,29 @@ class Reduction(StrEnum):
 
 
 class TelemetryLevel(IntEnum):
-    """How much a trainer measures; each level includes those before it."""
+    """How much a trainer measures; each level includes those before it.
+
+    OFF still measures faults, and whatever a payload cannot leave out; DEBUG adds events of their own.
+    """
 
     OFF = 0
     MINIMAL = 1
     NORMAL = 2
     DEBUG = 3
+
+
+class Group(StrEnum):
+    """What a metric is about; panels show a group together."""
+
+    LOSSES = "losses"
+    POLICY = "policy"
+    HEADS = "heads"
+    VALUE = "value"
+    RETURNS = "returns"
+    ADVANTAGES = "advantages"
+    GRADIENTS = "gradients"
+    LSTM = "lstm"
+    TIMING = "timing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +90,7 @@ class Metric:
 
     id: str = ""
     label: str
+    group: Group
     unit: str
     meaning: str
     question: str

@@ -39,6 +39,41 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     epochs_completed: m.EpochsCompleted = None
     skipped_steps: m.SkippedSteps = None
     update_time_ms: m.UpdateTime = None
+    joint_ratio_mean: m.JointRatioMean = None
+    joint_ratio_std: m.JointRatioStd = None
+    log_prob_max: m.LogProbMax = None
+    value_min: m.ValueMin = None
+    value_max: m.ValueMax = None
+    td_error_mean: m.TdErrorMean = None
+    td_error_std: m.TdErrorStd = None
+    bellman_error: m.BellmanError = None
+    value_return_correlation: m.ValueReturnCorrelation = None
+    explained_variance_floored: m.ExplainedVarianceFloored = None
+    value_nrmse: m.ValueNrmse = None
+    return_variance_low: m.ReturnVarianceLow = None
+    return_p10: m.ReturnP10 = None
+    return_p50: m.ReturnP50 = None
+    return_p90: m.ReturnP90 = None
+    return_skewness: m.ReturnSkewness = None
+    advantage_min: m.AdvantageMin = None
+    advantage_max: m.AdvantageMax = None
+    advantage_skewness: m.AdvantageSkewness = None
+    advantage_kurtosis: m.AdvantageKurtosis = None
+    advantage_positive_share: m.AdvantagePositiveShare = None
+    gradient_cv: m.GradientCV = None
+    dead_layers: m.DeadLayers = None
+    exploding_layers: m.ExplodingLayers = None
+    value_grad_norm: m.ValueGradNorm = None
+    lstm_grad_norm: m.LstmGradNorm = None
+    lstm_hidden_rms: m.LstmHiddenRms = None
+    lstm_hidden_max: m.LstmHiddenMax = None
+    lstm_cell_rms: m.LstmCellRms = None
+    lstm_cell_max: m.LstmCellMax = None
+    lstm_cell_mean: m.LstmCellMean = None
+    lstm_input_gate_saturation: m.LstmInputGateSaturation = None
+    lstm_forget_gate_saturation: m.LstmForgetGateSaturation = None
+    lstm_output_gate_saturation: m.LstmOutputGateSaturation = None
+    rollout_time_ms: m.RolloutTime = None
 
     head_op_entropy: m.HeadEntropy = None
     head_slot_entropy: m.HeadEntropy = None
@@ -111,6 +146,15 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     head_alpha_target_clip_fraction: m.HeadClipFraction = None
     head_alpha_speed_clip_fraction: m.HeadClipFraction = None
     head_alpha_curve_clip_fraction: m.HeadClipFraction = None
+
+    head_op_learnable_fraction: m.HeadLearnableFraction = None
+    head_slot_learnable_fraction: m.HeadLearnableFraction = None
+    head_blueprint_learnable_fraction: m.HeadLearnableFraction = None
+    head_style_learnable_fraction: m.HeadLearnableFraction = None
+    head_tempo_learnable_fraction: m.HeadLearnableFraction = None
+    head_alpha_target_learnable_fraction: m.HeadLearnableFraction = None
+    head_alpha_speed_learnable_fraction: m.HeadLearnableFraction = None
+    head_alpha_curve_learnable_fraction: m.HeadLearnableFraction = None
 
 
 class PPOUpdatePayload(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):

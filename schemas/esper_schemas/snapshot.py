@@ -2,11 +2,22 @@
 
 import msgspec
 
-from esper_schemas.events import AnomalyDetected, DecisionMade, SeedStageChanged, VitalsSampled
+from esper_schemas.events import (
+    AnomalyDetected,
+    CheckpointSaved,
+    DecisionMade,
+    LayerGradientsSampled,
+    NumericalInstabilityReported,
+    RatioExplosionDiagnosed,
+    SeedStageChanged,
+    TelemetryEscalated,
+    VitalsSampled,
+)
 from esper_schemas.findings import Finding, Symptom
 from esper_schemas.state import History, TamiyoState
 
 SNAPSHOT_VERSION = 1
+"""Raised when a reader of another version would misread a snapshot; a field added with a default does not."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,6 +97,76 @@ class SlotsState(_Part, frozen=True):
     changes: tuple[StageChangeEntry, ...] = ()
 
 
+class LogEntry(_Part, frozen=True):
+    """A warning or an error of a trainer's own log, its fields appended to the message, and when."""
+
+    at_ns: int
+    producer: str
+    level: str
+    message: str
+
+
+class CheckpointEntry(_Part, frozen=True):
+    """A checkpoint that a trainer saved, and when."""
+
+    at_ns: int
+    producer: str
+    checkpoint: CheckpointSaved
+
+
+class EscalationEntry(_Part, frozen=True):
+    """The last escalation of a trainer's telemetry; `active` until its last update has been made."""
+
+    at_ns: int
+    producer: str
+    escalation: TelemetryEscalated
+    active: bool = False
+
+
+class RatioExplosionEntry(_Part, frozen=True):
+    """The last explosion of one head's ratio, and when."""
+
+    at_ns: int
+    producer: str
+    explosion: RatioExplosionDiagnosed
+
+
+class InstabilityEntry(_Part, frozen=True):
+    """Values that were not finite, as a trainer reported them, and when."""
+
+    at_ns: int
+    producer: str
+    report: NumericalInstabilityReported
+
+
+class InstabilityTotals(_Part, frozen=True):
+    """What all reports of the run add up to."""
+
+    reports: int = 0
+    nan_count: int = 0
+    inf_count: int = 0
+
+
+class LayerGradientsEntry(_Part, frozen=True):
+    """The last gradient norms of the layers, and when."""
+
+    at_ns: int
+    producer: str
+    sample: LayerGradientsSampled
+
+
+class EpisodesState(_Part, frozen=True):
+    """Episodes of the leading rank: all of the run counted, the last ones of its present process listed.
+
+    `returns`, `lengths` and `accuracies` are of the same episodes, oldest first.
+    """
+
+    completed: int = 0
+    returns: tuple[float, ...] = ()
+    lengths: tuple[int, ...] = ()
+    accuracies: History = ()
+
+
 class EventEntry(_Part, frozen=True):
     """One line of the event list."""
 
@@ -96,7 +177,10 @@ class EventEntry(_Part, frozen=True):
 
 
 class LinkHealth(_Part, frozen=True):
-    """How well events arrive: what was lost, repeated or refused on the way."""
+    """How well events arrive: what was lost, repeated or refused on the way.
+
+    `left_out` counts what the state has no room for: producers, lives of one, and names beyond its bounds.
+    """
 
     events: int = 0
     lag_ms: float | None = None
@@ -105,12 +189,14 @@ class LinkHealth(_Part, frozen=True):
     dropped: int = 0
     rejected: int = 0
     unknown: int = 0
+    left_out: int = 0
 
 
 class SanctumSnapshot(_Part, frozen=True):
     """The whole picture of one run after `events_folded` events.
 
-    `findings` is what `diagnose` says about the rest; it stands first, so that it is read first.
+    Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
+    ever escalated, `ratio_explosions` one per head, in the order of the heads. `findings` is what `diagnose` says about the rest; it stands first, so that it is read first.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -120,10 +206,20 @@ class SanctumSnapshot(_Part, frozen=True):
     tamiyo: TamiyoState = TamiyoState()
     ranks: tuple[RankState, ...] = ()
     anomalies: tuple[AnomalyEntry, ...] = ()
+    anomaly_counts: dict[str, int] = {}
     slots: SlotsState = SlotsState()
     decisions: tuple[DecisionEntry, ...] = ()
     vitals: VitalsSampled | None = None
     recent_events: tuple[EventEntry, ...] = ()
+    log: tuple[LogEntry, ...] = ()
+    log_counts: dict[str, int] = {}
+    checkpoints: tuple[CheckpointEntry, ...] = ()
+    telemetry: tuple[EscalationEntry, ...] = ()
+    ratio_explosions: tuple[RatioExplosionEntry, ...] = ()
+    instabilities: tuple[InstabilityEntry, ...] = ()
+    instability_totals: InstabilityTotals = InstabilityTotals()
+    layer_gradients: LayerGradientsEntry | None = None
+    episodes: EpisodesState = EpisodesState()
     link: LinkHealth = LinkHealth()
     symptoms: tuple[Symptom, ...] = ()
 

@@ -52,6 +52,8 @@ def assert_one_sentence(stderr, *words):
         ["no-such-command"],
         [],
         ["state"],
+        ["diagnose"],
+        ["diagnose", "x", "--fail-on", "never"],
         ["log", "cut", "x"],
         ["ppo", "--episodes", "ten"],
         ["ppo", "--preset", "huge"],
@@ -67,7 +69,7 @@ def test_wrong_usage_exits_with_2(esper_says, arguments):
 
 
 @pytest.mark.parametrize(
-    "command", [["state"], ["log", "info"], ["log", "verify"], ["log", "cat"]], ids=" ".join
+    "command", [["state"], ["diagnose"], ["log", "info"], ["log", "verify"], ["log", "cat"]], ids=" ".join
 )
 @pytest.mark.parametrize("kind", ["absent", "empty", "not a log", "empty directory"])
 def test_a_path_that_is_no_log_exits_with_1(esper_says, tmp_path, command, kind):

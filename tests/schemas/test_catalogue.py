@@ -4,7 +4,7 @@ import pytest
 
 from esper_schemas.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, QUANTITIES, head_field, per_head
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
-from esper_schemas.metric import Reduction
+from esper_schemas.metric import Group, Reduction, TelemetryLevel
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.state import TamiyoState
 
@@ -74,3 +74,18 @@ def test_tele_ids_of_the_four_records_are_on_their_fields():
     assert CATALOGUE["head_tempo_ratio_max"].metric.id == "TELE-151"
     assert CATALOGUE["head_tempo_entropy"].metric.id == "TELE-170"
     assert all(CATALOGUE[name].metric.precision == 3 for name in ("policy_loss", "value_loss"))
+
+
+@pytest.mark.parametrize("field", CATALOGUE.values(), ids=lambda field: field.name)
+def test_what_cannot_be_left_out_is_measured_at_every_level(field):
+    """A default of 0 or 1 must never stand for what was not measured; faults are always counted."""
+    always = field.default is not None or field.name in ("nan_grad_count", "inf_grad_count", "skipped_steps")
+
+    assert always == (field.metric.level is TelemetryLevel.OFF)
+
+
+def test_every_group_has_metrics_and_heads_have_their_own():
+    """Panels show "every metric of its group"; per-head fields are the group of the heads."""
+    assert {field.metric.group for field in FIELDS} == set(Group)
+    for field in CATALOGUE.values():
+        assert (field.head is not None) == (field.metric.group is Group.HEADS)

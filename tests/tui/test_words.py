@@ -2,13 +2,13 @@
 
 import pytest
 
-from esper_schemas.metric import Bands, Metric
+from esper_schemas.metric import Bands, Group, Metric
 from esper_tui.words import critical_words, head_label, ok_words
 
 
 def metric(**bounds):
     """A metric with the given bounds."""
-    return Metric(label="m", unit="1", meaning="m", question="m?", bands=Bands(**bounds))
+    return Metric(label="m", group=Group.LOSSES, unit="1", meaning="m", question="m?", bands=Bands(**bounds))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from esper_bus import layout
+from esper_bus.keys import ClientKeys, load_client_keys
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environment.presets import PRESETS
 
@@ -51,7 +52,14 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
     recording.add_argument(
         "--aggregator",
         metavar="URL",
-        help="ipc:///directory or tcp://127.0.0.1:PORT (default: that of the runs directory)",
+        help="ipc:///directory or tcp://HOST:PORT (default: that of the runs directory)",
+    )
+    recording.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FILE",
+        default=layout.default_keys(),
+        help="your key, made by `esper keys add` where the aggregator runs (needed beyond this machine)",
     )
 
 
@@ -72,8 +80,18 @@ def run_name(arguments: argparse.Namespace) -> str:
     return arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
+def endpoints_of(arguments: argparse.Namespace) -> layout.Endpoints:
+    """Where the aggregator is. Raises `BusError` for a URL that cannot be."""
+    if arguments.aggregator:
+        return layout.parse(arguments.aggregator, keyed=arguments.keys is not None)
+    return layout.for_runs_dir(arguments.runs_dir)
+
+
 def ingest_endpoint(arguments: argparse.Namespace) -> str:
     """Where events are sent to. Raises `BusError` for a URL that cannot be."""
-    if arguments.aggregator:
-        return layout.parse(arguments.aggregator).ingest
-    return layout.for_runs_dir(arguments.runs_dir).ingest
+    return endpoints_of(arguments).ingest
+
+
+def client_keys(arguments: argparse.Namespace) -> ClientKeys | None:
+    """The key that was named, None for none. Raises `BusError` if it is no good."""
+    return load_client_keys(arguments.keys) if arguments.keys is not None else None

@@ -19,11 +19,45 @@ from esper_trainer.packing import pack
 HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms"})
 """What the host knows without asking the device."""
 
-PLAIN_FIELDS: tuple[str, ...] = tuple(
-    name for name, field in CATALOGUE.items() if field.head is None and name not in HOST_FIELDS
+_PENDING = frozenset(
+    name
+    for name in CATALOGUE
+    if name.startswith(("td_", "bellman", "lstm_"))
+    or name
+    in [
+        "joint_ratio_mean",
+        "joint_ratio_std",
+        "log_prob_max",
+        "value_min",
+        "value_max",
+        "value_return_correlation",
+        "explained_variance_floored",
+        "value_nrmse",
+        "return_variance_low",
+        "return_p10",
+        "return_p50",
+        "return_p90",
+        "return_skewness",
+        "advantage_min",
+        "advantage_max",
+        "advantage_skewness",
+        "advantage_kurtosis",
+        "advantage_positive_share",
+        "gradient_cv",
+        "dead_layers",
+        "exploding_layers",
+        "value_grad_norm",
+        "rollout_time_ms",
+    ]
 )
+"""What no update measures yet."""
+
+PLAIN_FIELDS: tuple[str, ...] = tuple(
+    name for name, field in CATALOGUE.items() if field.head is None and name not in HOST_FIELDS | _PENDING
+)
+FAMILIES: tuple[str, ...] = tuple(family for family in HEAD_FAMILIES if family != "learnable_fraction")
 ROW_FIELDS: tuple[str, ...] = PLAIN_FIELDS + tuple(
-    head_field(head, family) for family in HEAD_FAMILIES for head in HEADS
+    head_field(head, family) for family in FAMILIES for head in HEADS
 )
 """The payload field of each column."""
 
@@ -44,11 +78,11 @@ def pack_row(measurements: Measurements) -> Tensor:
 
 def _columns(measurements: Measurements) -> Iterator[Measurement]:
     unknown = measurements.fields.keys() - set(PLAIN_FIELDS)
-    unknown |= measurements.families.keys() - set(HEAD_FAMILIES)
+    unknown |= measurements.families.keys() - set(FAMILIES)
     if unknown:
         raise KeyError(f"no payload field for {sorted(unknown)}")
     yield from (measurements.fields[name] for name in PLAIN_FIELDS)
-    yield from (measurements.families[family] for family in HEAD_FAMILIES)
+    yield from (measurements.families[family] for family in FAMILIES)
 
 
 def unpack_row(row: Tensor, host: Mapping[str, float]) -> PPOUpdatePayload:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esper_bus.emitter import Emitter, EmitterReport
+from esper_bus.keys import ClientKeys
 from esper_trainer.config import TrainingConfig
 from esper_trainer.progress import TrainingSummary
 from esper_trainer.runner import OnUpdate, Trainer
@@ -26,10 +27,14 @@ class Recorded(NamedTuple):
 
 
 def record_training(
-    config: TrainingConfig, run_dir: Path, ingest: str | None, on_update: OnUpdate | None = None
+    config: TrainingConfig,
+    run_dir: Path,
+    ingest: str | None,
+    on_update: OnUpdate | None = None,
+    keys: ClientKeys | None = None,
 ) -> Recorded:
     """Train, and record it in `run_dir`; `ingest` is the aggregator's address, None for no aggregator."""
-    emitter = Emitter(run_dir.name, PRODUCER, run_dir, ingest)
+    emitter = Emitter(run_dir.name, PRODUCER, run_dir, ingest, keys=keys)
     try:
         summary = Trainer(config, emitter, on_update).run()
     finally:

@@ -1,0 +1,96 @@
+"""The learning signal, before it is normalised."""
+
+from typing import Annotated
+
+from esper_schemas.metric import Bands, Group, Metric, Reduction
+
+AdvantageMean = Annotated[
+    float | None,
+    Metric(
+        id="TELE-141",
+        label="Adv mean",
+        group=Group.ADVANTAGES,
+        unit="return",
+        meaning="Mean of the advantages before they are normalised.",
+        question="Is the critic biased?",
+    ),
+]
+AdvantageStd = Annotated[
+    float | None,
+    Metric(
+        id="TELE-140",
+        label="Adv std",
+        group=Group.ADVANTAGES,
+        unit="return",
+        meaning="Standard deviation of the advantages before they are normalised.",
+        question="Is there a signal to normalise, or only noise to amplify?",
+        minimum=0.0,
+    ),
+]
+AdvantageMin = Annotated[
+    float | None,
+    Metric(
+        label="Adv min",
+        group=Group.ADVANTAGES,
+        unit="return",
+        meaning="Smallest advantage before they are normalised.",
+        question="Is one step punished far beyond the others?",
+        over_epochs=Reduction.MIN,
+        over_ranks=Reduction.MIN,
+    ),
+]
+AdvantageMax = Annotated[
+    float | None,
+    Metric(
+        label="Adv max",
+        group=Group.ADVANTAGES,
+        unit="return",
+        meaning="Largest advantage before they are normalised.",
+        question="Is one step rewarded far beyond the others?",
+        over_epochs=Reduction.MAX,
+        over_ranks=Reduction.MAX,
+    ),
+]
+AdvantageSkewness = Annotated[
+    float | None,
+    Metric(
+        id="TELE-142",
+        label="Adv skew",
+        group=Group.ADVANTAGES,
+        unit="1",
+        meaning="Third standardised moment of the advantages; not measured where they are constant.",
+        question="Do a few large advantages of one sign drive the update?",
+        precision=2,
+        bands=Bands(critical_below=-1.0, warning_below=-0.5, warning_above=1.0, critical_above=2.0),
+    ),
+]
+AdvantageKurtosis = Annotated[
+    float | None,
+    Metric(
+        id="TELE-143",
+        label="Adv kurt",
+        group=Group.ADVANTAGES,
+        unit="1",
+        meaning="Fourth standardised moment of the advantages less 3, that of a normal distribution; not "
+        "measured where they are constant.",
+        question="Do outliers drive the update?",
+        precision=2,
+        minimum=-2.0,
+        bands=Bands(critical_below=-2.0, warning_below=-1.0, warning_above=3.0, critical_above=6.0),
+    ),
+]
+AdvantagePositiveShare = Annotated[
+    float | None,
+    Metric(
+        id="TELE-144",
+        label="Adv +",
+        group=Group.ADVANTAGES,
+        unit="share",
+        meaning="Share of the steps whose advantage, before it is normalised, is greater than 0.",
+        question="Are good and bad surprises balanced?",
+        precision=2,
+        minimum=0.0,
+        maximum=1.0,
+        bands=Bands(critical_below=0.2, warning_below=0.4, warning_above=0.6, critical_above=0.8),
+    ),
+]

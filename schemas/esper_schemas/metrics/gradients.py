@@ -1,0 +1,160 @@
+"""How large the gradients are, where, and whether they are finite."""
+
+from typing import Annotated
+
+from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
+from esper_schemas.metrics.bands import FAULT_COUNT_BANDS
+
+GRAD_NORM_BANDS = Bands(warning_above=5.0, critical_above=10.0)
+LAYER_COUNT_BANDS = Bands(warning_above=1.0, critical_above=3.0, inclusive=True)
+DEAD_GRADIENT_RMS = 1e-8
+"""A parameter whose gradient has a smaller root mean square per entry does not learn."""
+
+EXPLODING_GRADIENT_FACTOR = 10.0
+"""A parameter whose gradient norm exceeds the clipping norm this many times explodes."""
+
+GradNorm = Annotated[
+    float | None,
+    Metric(
+        id="TELE-310",
+        label="Grad",
+        group=Group.GRADIENTS,
+        unit="L2",
+        meaning="Norm of the whole gradient after clipping, mean over minibatches.",
+        question="How large are the steps that are really taken?",
+        minimum=0.0,
+        bands=GRAD_NORM_BANDS,
+        trend_threshold=0.25,
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+GradNormPreClip = Annotated[
+    float | None,
+    Metric(
+        label="Grad raw",
+        group=Group.GRADIENTS,
+        unit="L2",
+        meaning="Largest norm of the whole gradient before clipping.",
+        question="Is clipping hiding an explosion?",
+        minimum=0.0,
+        bands=GRAD_NORM_BANDS,
+        trend_threshold=0.25,
+        over_epochs=Reduction.MAX,
+        over_ranks=Reduction.MAX,
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+NanGradCount = Annotated[
+    int | None,
+    Metric(
+        id="TELE-300",
+        label="NaN grads",
+        group=Group.GRADIENTS,
+        unit="count",
+        meaning="NaN entries of the gradient, summed over minibatches.",
+        question="Has the arithmetic broken?",
+        precision=0,
+        minimum=0.0,
+        bands=FAULT_COUNT_BANDS,
+        good=Good.FALLING,
+        over_epochs=Reduction.SUM,
+        over_ranks=Reduction.SUM,
+        level=TelemetryLevel.OFF,
+    ),
+]
+InfGradCount = Annotated[
+    int | None,
+    Metric(
+        id="TELE-301",
+        label="Inf grads",
+        group=Group.GRADIENTS,
+        unit="count",
+        meaning="Infinite entries of the gradient, summed over minibatches.",
+        question="Has the arithmetic overflowed?",
+        precision=0,
+        minimum=0.0,
+        bands=FAULT_COUNT_BANDS,
+        good=Good.FALLING,
+        over_epochs=Reduction.SUM,
+        over_ranks=Reduction.SUM,
+        level=TelemetryLevel.OFF,
+    ),
+]
+GradientCV = Annotated[
+    float | None,
+    Metric(
+        id="TELE-330",
+        label="Grad CV",
+        group=Group.GRADIENTS,
+        unit="ratio",
+        meaning="Standard deviation of the eight heads' gradient norms divided by their mean.",
+        question="Do all heads learn, or is one taking it all?",
+        precision=2,
+        minimum=0.0,
+        bands=Bands(warning_above=0.5, critical_above=2.0, inclusive=True),
+        good=Good.FALLING,
+    ),
+]
+DeadLayers = Annotated[
+    int | None,
+    Metric(
+        id="TELE-331",
+        label="Dead layers",
+        group=Group.GRADIENTS,
+        unit="count",
+        meaning="Parameters whose gradient before clipping has, per entry, a root mean square below 1e-8,"
+        " mean of its squares over minibatches.",
+        question="Has a part of the network stopped learning?",
+        precision=0,
+        minimum=0.0,
+        bands=LAYER_COUNT_BANDS,
+        good=Good.FALLING,
+        over_epochs=Reduction.MAX,
+        over_ranks=Reduction.MAX,
+    ),
+]
+ExplodingLayers = Annotated[
+    int | None,
+    Metric(
+        id="TELE-332",
+        label="Exploding",
+        group=Group.GRADIENTS,
+        unit="count",
+        meaning="Parameters whose gradient norm before clipping exceeds ten times the largest norm that "
+        "clipping allows, root mean square over minibatches.",
+        question="Which is more than clipping can mend?",
+        precision=0,
+        minimum=0.0,
+        bands=LAYER_COUNT_BANDS,
+        good=Good.FALLING,
+        over_epochs=Reduction.MAX,
+        over_ranks=Reduction.MAX,
+    ),
+]
+ValueGradNorm = Annotated[
+    float | None,
+    Metric(
+        label="V grad",
+        group=Group.GRADIENTS,
+        unit="L2",
+        meaning="Norm of the gradient of the value's row of the output layer, before clipping, mean over "
+        "minibatches.",
+        question="Does the critic learn?",
+        minimum=0.0,
+        trend_threshold=0.25,
+    ),
+]
+LstmGradNorm = Annotated[
+    float | None,
+    Metric(
+        label="LSTM grad",
+        group=Group.GRADIENTS,
+        unit="L2",
+        meaning="Norm of the gradient of all of the LSTM's parameters, before clipping, root mean square "
+        "over minibatches.",
+        question="Does the memory learn, or does its gradient vanish or explode?",
+        minimum=0.0,
+        bands=GRAD_NORM_BANDS,
+        trend_threshold=0.25,
+    ),
+]

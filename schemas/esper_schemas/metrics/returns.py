@@ -1,0 +1,78 @@
+"""What the critic has to predict."""
+
+from typing import Annotated
+
+from esper_schemas.metric import Bands, Good, Group, Metric
+
+ReturnMean = Annotated[
+    float | None,
+    Metric(
+        label="Return mean",
+        group=Group.RETURNS,
+        unit="return",
+        meaning="Mean of the value targets (GAE returns) over the rollout.",
+        question="What scale does the critic have to predict?",
+    ),
+]
+ReturnStd = Annotated[
+    float | None,
+    Metric(
+        label="Return std",
+        group=Group.RETURNS,
+        unit="return",
+        meaning="Standard deviation of the value targets (GAE returns) over the rollout.",
+        question="How much is there to explain?",
+        minimum=0.0,
+    ),
+]
+ReturnP10 = Annotated[
+    float | None,
+    Metric(
+        id="TELE-224",
+        label="Return p10",
+        group=Group.RETURNS,
+        unit="return",
+        meaning="The value target that a tenth of the rollout's steps lie below.",
+        question="How bad are the bad steps?",
+        good=Good.RISING,
+    ),
+]
+ReturnP50 = Annotated[
+    float | None,
+    Metric(
+        id="TELE-225",
+        label="Return p50",
+        group=Group.RETURNS,
+        unit="return",
+        meaning="Median of the value targets of the rollout's steps.",
+        question="How good is the usual step?",
+        good=Good.RISING,
+    ),
+]
+ReturnP90 = Annotated[
+    float | None,
+    Metric(
+        id="TELE-226",
+        label="Return p90",
+        group=Group.RETURNS,
+        unit="return",
+        meaning="The value target that a tenth of the rollout's steps lie above.",
+        question="How good are the good steps?",
+        good=Good.RISING,
+    ),
+]
+ReturnSkewness = Annotated[
+    float | None,
+    Metric(
+        id="TELE-228",
+        label="Return skew",
+        group=Group.RETURNS,
+        unit="1",
+        meaning="Third standardised moment of the value targets; not measured where they are constant.",
+        question="Is the return made by a few lucky, or spoilt by a few bad, steps?",
+        precision=2,
+        bands=Bands(
+            critical_below=-2.0, warning_below=-1.0, warning_above=1.0, critical_above=2.0, inclusive=True
+        ),
+    ),
+]

@@ -1,0 +1,36 @@
+"""Where the time goes."""
+
+from typing import Annotated
+
+from esper_schemas.metric import Good, Group, Metric, Reduction, TelemetryLevel
+
+UpdateTime = Annotated[
+    float | None,
+    Metric(
+        label="Update",
+        group=Group.TIMING,
+        unit="ms",
+        meaning="Wall time of the PPO update.",
+        question="Where does the time go?",
+        precision=1,
+        minimum=0.0,
+        good=Good.FALLING,
+        over_ranks=Reduction.MAX,
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+RolloutTime = Annotated[
+    float | None,
+    Metric(
+        label="Rollout",
+        group=Group.TIMING,
+        unit="ms",
+        meaning="Wall time of the rollout that the update learnt from.",
+        question="Where does the time go?",
+        precision=1,
+        minimum=0.0,
+        good=Good.FALLING,
+        over_ranks=Reduction.MAX,
+        level=TelemetryLevel.MINIMAL,
+    ),
+]

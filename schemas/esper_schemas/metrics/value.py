@@ -1,0 +1,184 @@
+"""How well the critic predicts."""
+
+from typing import Annotated
+
+from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
+
+VALUE_BANDS = Bands(
+    critical_below=-10_000.0,
+    warning_below=-5_000.0,
+    warning_above=5_000.0,
+    critical_above=10_000.0,
+    inclusive=True,
+)
+RETURN_VARIANCE_FLOOR = 0.01
+"""Returns that vary less than this leave too little to explain, in return²."""
+
+ExplainedVariance = Annotated[
+    float | None,
+    Metric(
+        id="TELE-200",
+        label="Expl.Var",
+        group=Group.VALUE,
+        unit="share",
+        meaning="1 - Var(return - value) / Var(return), on the rollout, before the update.",
+        question="Does the critic explain the returns?",
+        maximum=1.0,
+        bands=Bands(critical_below=0.0, warning_below=0.3),
+        good=Good.RISING,
+        level=TelemetryLevel.MINIMAL,
+    ),
+]
+ValueMean = Annotated[
+    float | None,
+    Metric(
+        id="TELE-210",
+        label="Value mean",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Mean of the critic's predictions during the rollout.",
+        question="Does the critic sit where the returns are?",
+    ),
+]
+ValueStd = Annotated[
+    float | None,
+    Metric(
+        id="TELE-211",
+        label="Value std",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Standard deviation of the critic's predictions during the rollout.",
+        question="Has the critic collapsed to a constant?",
+        minimum=0.0,
+    ),
+]
+ValueMin = Annotated[
+    float | None,
+    Metric(
+        id="TELE-212",
+        label="Value min",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Smallest of the critic's predictions during the rollout.",
+        question="Does the critic predict something absurdly low?",
+        bands=VALUE_BANDS,
+        over_epochs=Reduction.MIN,
+        over_ranks=Reduction.MIN,
+    ),
+]
+ValueMax = Annotated[
+    float | None,
+    Metric(
+        id="TELE-213",
+        label="Value max",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Largest of the critic's predictions during the rollout.",
+        question="Does the critic predict something absurdly high?",
+        bands=VALUE_BANDS,
+        over_epochs=Reduction.MAX,
+        over_ranks=Reduction.MAX,
+    ),
+]
+TdErrorMean = Annotated[
+    float | None,
+    Metric(
+        id="TELE-221",
+        label="TD mean",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Mean of the one-step errors δ = r + γ·V(next) - V over the rollout.",
+        question="Is the critic biased from one step to the next?",
+        bands=Bands(
+            critical_below=-15.0, warning_below=-5.0, warning_above=5.0, critical_above=15.0, inclusive=True
+        ),
+    ),
+]
+TdErrorStd = Annotated[
+    float | None,
+    Metric(
+        id="TELE-222",
+        label="TD std",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Standard deviation of the one-step errors δ = r + γ·V(next) - V over the rollout.",
+        question="How noisy is what the critic learns from?",
+        minimum=0.0,
+        good=Good.FALLING,
+    ),
+]
+BellmanError = Annotated[
+    float | None,
+    Metric(
+        id="TELE-223",
+        label="Bellman",
+        group=Group.VALUE,
+        unit="return",
+        meaning="Mean magnitude of the one-step errors δ = r + γ·V(next) - V over the rollout.",
+        question="Does the critic agree with itself?",
+        minimum=0.0,
+        bands=Bands(warning_above=20.0, critical_above=50.0, inclusive=True),
+        good=Good.FALLING,
+    ),
+]
+ValueReturnCorrelation = Annotated[
+    float | None,
+    Metric(
+        id="TELE-220",
+        label="V~Return",
+        group=Group.VALUE,
+        unit="correlation",
+        meaning="Pearson's correlation of the critic's predictions and the returns of the rollout; not "
+        "measured where either is constant.",
+        question="Does the critic at least rank the states rightly?",
+        precision=2,
+        minimum=-1.0,
+        maximum=1.0,
+        bands=Bands(critical_below=0.3, warning_below=0.5),
+        good=Good.RISING,
+    ),
+]
+ExplainedVarianceFloored = Annotated[
+    float | None,
+    Metric(
+        label="EV floored",
+        group=Group.VALUE,
+        unit="share",
+        meaning="1 - Var(return - value) / max(Var(return), 0.01): explained variance that stays finite "
+        "and quiet where the returns hardly vary.",
+        question="Does the critic explain the returns, where there is something to explain?",
+        maximum=1.0,
+        bands=Bands(critical_below=0.0, warning_below=0.3),
+        good=Good.RISING,
+    ),
+]
+ValueNrmse = Annotated[
+    float | None,
+    Metric(
+        label="V NRMSE",
+        group=Group.VALUE,
+        unit="ratio",
+        meaning="Standard deviation of return - value, divided by that of the return plus 0.1.",
+        question="Is the critic better than a constant?",
+        minimum=0.0,
+        bands=Bands(warning_above=1.0),
+        good=Good.FALLING,
+    ),
+]
+ReturnVarianceLow = Annotated[
+    float | None,
+    Metric(
+        label="Low Var",
+        group=Group.VALUE,
+        unit="flag",
+        meaning="1 where the returns' variance lies below 0.01, so that explained variance says little, "
+        "else 0.",
+        question="May explained variance be believed?",
+        precision=0,
+        minimum=0.0,
+        maximum=1.0,
+        bands=Bands(warning_above=0.5),
+        good=Good.FALLING,
+        over_ranks=Reduction.MAX,
+    ),
+]

@@ -1,0 +1,143 @@
+"""`esper diagnose`: findings for people and scripts, and exit codes for CI."""
+
+import json
+
+import pytest
+
+from esper_bus.layout import RunPaths
+from esper_bus.records import Entry, StreamKey
+from esper_bus.spool import SpoolWriter
+from esper_cli import esper
+from esper_schemas.codec import encode_event
+from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Records a run whose updates have these payloads; gives its directory."""
+
+    def write(*payloads, name="mine"):
+        events = [RunStarted(task="t"), LogRecorded(level="info", message="hello")]
+        events += [
+            PPOUpdateCompleted(update=n, payload=PPOUpdatePayload(**p)) for n, p in enumerate(payloads, 1)
+        ]
+        run_dir = tmp_path / name
+        spool = SpoolWriter(RunPaths(run_dir), StreamKey(name, "host:0", 1))
+        spool.write([Entry(seq, 1_000 + seq, encode_event(event)) for seq, event in enumerate(events)])
+        spool.close()
+        return run_dir
+
+    return write
+
+
+@pytest.fixture
+def esper_says(capsys):
+    """Runs `esper` in this process; gives exit code, stdout, stderr."""
+
+    def run(*arguments):
+        code = esper.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+HEALTHY = {"kl_divergence": 0.005, "grad_norm_pre_clip": 0.8}
+FROZEN = {"kl_divergence": 0.0, "grad_norm_pre_clip": 0.8}
+TOO_LARGE = {"kl_divergence": 0.2, "grad_norm_pre_clip": 0.8}
+
+
+def test_a_healthy_run_says_so(esper_says, record):
+    """In one line; exit code 0 even where warnings fail."""
+    code, stdout, _ = esper_says("diagnose", record(*[HEALTHY] * 5), "--fail-on", "warning")
+
+    assert code == 0
+    assert stdout == "mine: nothing is wrong in 5 updates\n"
+
+
+def test_a_finding_is_told_with_its_evidence_and_what_to_try(esper_says, record):
+    """One block, and exit code 0 unless asked otherwise."""
+    code, stdout, _ = esper_says("diagnose", record(HEALTHY, *[TOO_LARGE] * 3))
+
+    assert code == 0
+    assert "1 critical, 0 warnings after 4 updates" in stdout
+    assert "CRITICAL since update 2" in stdout
+    assert "KL divergence 0.2 at 2" in stdout
+    assert "Lower the learning rate" in stdout
+
+
+@pytest.mark.parametrize(
+    ("payload", "fail_on", "code"),
+    [
+        (FROZEN, "warning", 1),
+        (FROZEN, "critical", 0),
+        (TOO_LARGE, "warning", 1),
+        (TOO_LARGE, "critical", 1),
+    ],
+)
+def test_the_exit_code_is_for_ci(esper_says, record, payload, fail_on, code):
+    """1 if any finding is as bad."""
+    assert esper_says("diagnose", record(*[payload] * 6), "--fail-on", fail_on)[0] == code
+
+
+def test_json_has_the_findings_the_run_and_the_updates(esper_says, record):
+    """Ranked, and in the words of the snapshot."""
+    code, stdout, _ = esper_says("diagnose", record(*[TOO_LARGE] * 6), "--json")
+    told = json.loads(stdout)
+
+    assert code == 0
+    assert list(told) == ["findings", "run", "updates"]
+    assert (told["run"], told["updates"]) == ("mine", 6)
+    assert [finding["rule"] for finding in told["findings"]] == ["large_updates"]
+    assert told["findings"][0]["evidence"] == [{"update": 1, "text": "KL divergence 0.2"}]
+
+
+def test_the_state_names_findings_first(esper_says, record):
+    """`esper state` begins with what is wrong."""
+    _, stdout, _ = esper_says("state", record(*[TOO_LARGE] * 6))
+    told = json.loads(stdout)
+
+    assert next(iter(told)) == "findings"
+    assert told["findings"][0]["rule"] == "large_updates"
+
+
+def test_old_logs_are_judged_again_by_other_thresholds(esper_says, record, tmp_path):
+    """A KL divergence of 0.2 is fine for this project."""
+    run, thresholds = record(*[TOO_LARGE] * 6), tmp_path / "thresholds.toml"
+    thresholds.write_text("[kl_divergence]\nwarning_above = 0.5\ncritical_above = 1.0\n")
+
+    assert esper_says("diagnose", run, "--fail-on", "critical")[0] == 1
+    assert esper_says("diagnose", run, "--fail-on", "warning", "--thresholds", thresholds)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot read the thresholds"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[kl_divergenz]\nwarning_above = 1\n", ":1: there is no metric"),
+        (b"[kl_divergence]\nwarning_above = 0.5\n", "inverted"),
+    ],
+    ids=["absent", "not text", "unknown metric", "inverted"],
+)
+def test_thresholds_that_cannot_be_used_are_refused(esper_says, record, tmp_path, content, words):
+    """In one sentence that names the file, with exit code 1."""
+    thresholds = tmp_path / "thresholds.toml"
+    if content is not None:
+        thresholds.write_bytes(content)
+
+    code, stdout, stderr = esper_says("diagnose", record(HEALTHY), "--thresholds", thresholds)
+
+    assert (code, stdout) == (1, "")
+    assert stderr.count("\n") == 1
+    assert str(thresholds) in stderr
+    assert words in stderr
+
+
+def test_a_run_without_updates_cannot_be_diagnosed(esper_says, record):
+    """Saying that all is well would be wrong."""
+    code, stdout, stderr = esper_says("diagnose", record())
+
+    assert (code, stdout) == (1, "")
+    assert stderr.count("\n") == 1
+    assert "no PPO update" in stderr

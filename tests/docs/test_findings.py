@@ -1,0 +1,74 @@
+"""Every rule finds a fault that really happens in a short training, and is silent about a healthy one."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from esper_aggregator.fold import fold_all
+from esper_aggregator.projection import project
+from esper_schemas.diagnosis import diagnose
+from esper_schemas.diagnosis.rules import RULES
+from esper_schemas.events import Record
+from esper_trainer.config import TrainingConfig
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def faults_module():
+    """`docs/faults.py`, which is a script's neighbour and not a package."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        return importlib.import_module("faults")
+    finally:
+        sys.path.remove(str(DOCS))
+
+
+faults = faults_module()
+
+
+def diagnosis_of(fault, updates):
+    """The findings at the end of a short training."""
+    config = TrainingConfig(environments=8, hidden_size=32, threads=1, episodes=updates)
+    records = [
+        Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
+        for seq, event in enumerate(faults.faulty_run(fault, config))
+    ]
+    snapshot = project(fold_all(records))
+    assert list(snapshot.findings) == diagnose(snapshot)
+    return {finding.rule: finding for finding in snapshot.findings}
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_found(fault):
+    """Not before it began, and nothing else is found first."""
+    findings = diagnosis_of(fault, fault.updates)
+
+    assert set(fault.rules) <= set(findings)
+    assert all(findings[rule].since_update >= fault.begins for rule in fault.rules)
+    assert next(iter(findings)) in fault.rules
+
+
+def test_a_healthy_training_has_no_findings():
+    """The same training without a fault."""
+    assert diagnosis_of(None, 10) == {}
+
+
+def test_every_rule_has_a_fault():
+    """No rule is there that nobody has seen speak."""
+    assert {rule for fault in faults.FAULTS for rule in fault.rules} == {rule.id for rule in RULES}
+
+
+def test_the_page_says_what_the_rules_say():
+    """`python docs/make_findings.py` has been run since the rules last changed."""
+    page = (DOCS / "reference" / "findings.md").read_text(encoding="utf-8")
+
+    for rule in RULES:
+        assert f"## {rule.id}" in page
+        assert rule.title.format(head="(name)") in page
+        assert all(advice in page for advice in rule.advice)
+    for fault in faults.FAULTS:
+        assert fault.words in page
