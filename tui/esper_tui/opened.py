@@ -162,7 +162,11 @@ def _log_entries(view: View, width: int) -> Rows:
 
 
 def _log_about(view: View, cursor: int, width: int) -> Rows:
-    return _entry_about(log.log_entries(view.snapshot), cursor, width)
+    if cursor >= len(view.snapshot.log):
+        return ()
+    entry = view.snapshot.log[cursor]
+    head = f"{events.time_of_day(entry.at_ns)}  {entry.level} of {entry.producer}"
+    return (*_wrapped(head, width, Tone.LABEL), *_wrapped(entry.message, width))
 
 
 def _entry_about(entries: tuple[EventEntry, ...], cursor: int, width: int) -> Rows:
@@ -171,6 +175,48 @@ def _entry_about(entries: tuple[EventEntry, ...], cursor: int, width: int) -> Ro
     entry = entries[cursor]
     head = f"{events.time_of_day(entry.at_ns)}  {entry.kind} of {entry.producer}"
     return (*_wrapped(head, width, Tone.LABEL), *_wrapped(entry.text, width))
+
+
+def _gradient_entries(view: View, width: int) -> Rows:
+    """The metrics of the group, then the norm of each layer's gradient where they were sampled."""
+    metrics = tuple(wide_row(view.snapshot.tamiyo, name) for name in TILES["gradients"].metrics)
+    return (*metrics, *_layers(view, width))
+
+
+def _layers(view: View, width: int) -> Rows:
+    entry = view.snapshot.layer_gradients
+    if entry is None:
+        return ()
+    norms = sorted(entry.sample.grad_norms.items(), key=lambda item: item[0])
+    return tuple(
+        (
+            left(clean(name), max(min(width - 12, 50), 0), Tone.LABEL),
+            right(number(norm, 6, 10), 11, Tone.VALUE),
+        )
+        for name, norm in norms
+    )
+
+
+def _gradient_about(view: View, cursor: int, width: int) -> Rows:
+    names = TILES["gradients"].metrics
+    if cursor < len(names):
+        return about_metric(view.snapshot.tamiyo, names[cursor], width)
+    entry = view.snapshot.layer_gradients
+    sampled = "" if entry is None else number(entry.sample.update, 0, 7)
+    return _wrapped(f"The norm of one layer's gradient, sampled in update {sampled}.", width)
+
+
+def _vitals_entries(view: View, width: int) -> Rows:
+    return (
+        *(wide_row(view.snapshot.tamiyo, name) for name in vitals.TIMES),
+        *vitals.vitals_rows(view.snapshot, width, ALL),
+    )
+
+
+def _vitals_about(view: View, cursor: int, width: int) -> Rows:
+    if cursor >= len(vitals.TIMES):
+        return ()
+    return about_metric(view.snapshot.tamiyo, vitals.TIMES[cursor], width)
 
 
 def _finding_entries(view: View, width: int) -> Rows:
@@ -208,7 +254,8 @@ PAGES: dict[str, Page] = {
     "findings": Page(_finding_entries, _finding_about),
     **{name: _metrics_page(tile.metrics) for name, tile in TILES.items()},
     "slots": _rows_page(_slot_entries),
-    "vitals": _rows_page(lambda view, width: vitals.vitals_rows(view.snapshot, width, ALL)),
+    "gradients": Page(_gradient_entries, _gradient_about),
+    "vitals": Page(_vitals_entries, _vitals_about),
     "ranks": _rows_page(lambda view, width: ranks.ranks_rows(view.snapshot, width, ALL)),
     "link": _rows_page(lambda view, width: link_rows(view, width, ALL)),
     "log": Page(_log_entries, _log_about),
