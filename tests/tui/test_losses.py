@@ -182,7 +182,7 @@ def test_the_title_says_which_update_and_what_broke(make_snapshot, make_state):
     hurt = make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2)
 
     assert plain(losses_note(make_snapshot(make_state(ppo_updates_count=50)))) == "update 17"
-    assert plain(losses_note(make_snapshot(hurt))).startswith("✗ 7 NaN grads  ! 2 Skipped steps  ")
+    assert plain(losses_note(make_snapshot(hurt))) == "✗ 7 NaN grads  ! 2 Skipped steps"
 
 
 def test_tele_100_the_title_says_while_a_run_warms_up(make_snapshot, make_state):
@@ -195,10 +195,10 @@ def test_tele_100_the_title_says_while_a_run_warms_up(make_snapshot, make_state)
 @pytest.mark.parametrize(
     ("entropy", "velocity", "risk", "said"),
     [
-        (0.2, -0.02, 0.9, "✗ COLLAPSE in ~5  "),
+        (0.2, -0.02, 0.9, "✗ COLLAPSE in ~5"),
         (0.2, -0.02, 0.69, ""),
         (0.2, 0.02, 0.9, ""),
-        (0.05, -0.02, 1.0, "✗ COLLAPSE in ~0  "),
+        (0.05, -0.02, 1.0, "✗ COLLAPSE in ~0"),
         (math.nan, -0.02, 0.9, ""),
         (None, -0.02, 0.9, ""),
     ],
@@ -214,7 +214,7 @@ def test_tele_122_the_title_counts_down_to_a_collapse(
         ppo_updates_count=50,
     )
 
-    assert plain(losses_note(make_snapshot(state))) == f"{said}update 17"
+    assert plain(losses_note(make_snapshot(state))) == (said or "update 17")
 
 
 def test_the_losses_stay_longest(make_snapshot, text):

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper_schemas import HEADS, TamiyoState, decode_snapshot, encode_snapshot
-from esper_schemas.events import DecisionMade, SeedStageChanged, VitalsSampled
+from esper_schemas.events import DecisionMade, LayerGradientsSampled, SeedStageChanged, VitalsSampled
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.snapshot import (
     DecisionEntry,
     EventEntry,
+    LayerGradientsEntry,
     LinkHealth,
+    LogEntry,
     RankState,
     RunInfo,
     SanctumSnapshot,
@@ -155,6 +157,17 @@ snapshots = st.builds(
     vitals=st.none() | vitals,
     recent_events=few(entries, 6),
     link=links,
+    log=few(st.builds(LogEntry, at_ns=times, producer=texts, level=texts, message=texts)),
+    log_counts=st.dictionaries(st.sampled_from(["warning", "error", "unheard of"]), counts),
+    layer_gradients=st.none()
+    | st.builds(
+        LayerGradientsEntry,
+        at_ns=times,
+        producer=texts,
+        sample=st.builds(
+            LayerGradientsSampled, update=counts, grad_norms=st.dictionaries(texts, numbers, max_size=4)
+        ),
+    ),
 )
 feeds_of_any_kind = st.builds(
     Feed,

@@ -21,8 +21,8 @@ def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
         _row("Memory", _mebibytes(vitals.memory_bytes), 0, "MiB"),
         _row("GPU memory", _mebibytes(vitals.gpu_memory_bytes), 0, "MiB"),
         _row("GPU peak", _mebibytes(vitals.gpu_memory_peak_bytes), 0, "MiB"),
-        _row("Steps", run.env_steps_total, 0, "of environments"),
-        _row("Accuracy", run.mean_accuracy, 3, "of the hosts"),
+        _row("Env steps", run.env_steps_total, 0, ""),
+        _row("Host accuracy", run.mean_accuracy, 3, ""),
     )
     return rows[: max(height, 0)]
 
