@@ -146,6 +146,16 @@ async def test_themes_and_symbols_go_around(start, tmp_path):
         assert seen == [("light", "braille"), ("ansi", "ascii"), ("dark", "block")]
 
 
+@pytest.mark.parametrize(("theme", "background"), [("dark", 233), ("light", 255), ("ansi", None)])
+async def test_a_theme_colours_the_cockpit_from_the_start(start, theme, background):
+    """Its background is behind every cell; the terminal's own colours have none."""
+    app = start(settings=Settings(theme=theme))
+    async with app.run_test(size=(120, 40)):
+        segments = list(app.screen.query_one("#losses", Panel).render_line(0))
+        numbers = {s.style.bgcolor.number if s.style.bgcolor else None for s in segments}
+        assert numbers == {background}
+
+
 async def test_a_file_that_cannot_be_written_is_no_end(start, tmp_path):
     """The choice holds for this time."""
     (tmp_path / "file").write_text("")
