@@ -7,11 +7,13 @@ import argparse
 import json
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
+from itertools import count, islice
 
 import msgspec
 
-from esper_aggregator.fold import fold
+from esper_aggregator.fold import fold, fold_all
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
 from esper_schemas.catalogue import CATALOGUE, MetricField
@@ -21,6 +23,7 @@ from esper_schemas.judgement import Health, judge
 from esper_schemas.payload import PPOUpdatePayload
 
 REPEATS = 2_000
+NEW_EVENTS = 50
 
 
 HEALTHY_VALUES = (4, 0.9, 0.5, 1.1, 0.005, 0)
@@ -32,13 +35,14 @@ def full_update(number: int, *, healthy: bool = True) -> PPOUpdateCompleted:
     if healthy:
         values = {name: healthy_value(field) for name, field in CATALOGUE.items()}
     else:
-        values = {name: float(number + index) for index, name in enumerate(CATALOGUE)}
+        values = {name: number + index for index, name in enumerate(CATALOGUE)}
     return PPOUpdateCompleted(update=number, payload=msgspec.convert(values, PPOUpdatePayload, strict=False))
 
 
 def healthy_value(field: MetricField) -> float:
-    """A value within the bands."""
-    judged = ((value, judge(field.metric, value, maximum=field.maximum)) for value in HEALTHY_VALUES)
+    """A value within the bands, a whole one of what is counted."""
+    values = [value for value in HEALTHY_VALUES if field.metric.precision or isinstance(value, int)]
+    judged = ((value, judge(field.metric, value, maximum=field.maximum)) for value in values)
     return next(value for value, health in judged if health is Health.OK)
 
 
@@ -47,10 +51,12 @@ def record(event: PPOUpdateCompleted, seq: int) -> Record:
     return Record(run="r", producer="h:0", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
 
 
-def microseconds(action: Callable[[int], object]) -> float:
-    """The median time of one call."""
+def microseconds(action: Callable[[int], object], before: Callable[[int], object] | None = None) -> float:
+    """The median time of one call; what is done `before` each is not counted."""
     times = []
     for n in range(REPEATS):
+        if before:
+            before(n)
         start = time.perf_counter_ns()
         action(n)
         times.append(time.perf_counter_ns() - start)
@@ -63,6 +69,7 @@ def measure() -> dict[str, float]:
     event = decode_event(raw)
     assert isinstance(event, PPOUpdateCompleted)
     records = [record(event, seq) for seq in range(2 * REPEATS)]
+    more = (record(event, seq) for seq in count(2 * REPEATS))
     state = RunState()
     results = {
         "calibration: sum(range(100))": microseconds(lambda n: sum(range(100))),
@@ -71,7 +78,10 @@ def measure() -> dict[str, float]:
         "decode + fold": microseconds(
             lambda n: fold(state, record(decode_event(raw), REPEATS + n))  # type: ignore[arg-type]
         ),
-        "project": microseconds(lambda n: project(state)),
+        "project, one new event": microseconds(lambda n: project(state), lambda n: fold(state, next(more))),
+        f"project, {NEW_EVENTS} new events": microseconds(
+            lambda n: project(state), lambda n: fold_all(islice(more, NEW_EVENTS), state)
+        ),
     }
     sick = full_update(1, healthy=False)
     faults = [record(sick, seq) for seq in range(REPEATS)]
@@ -86,12 +96,26 @@ def measure() -> dict[str, float]:
     return results
 
 
+def memory(events: int) -> int:
+    """Bytes that are held after so many updates of one producer."""
+    raw = encode_event(full_update(1))
+    state = RunState()
+    tracemalloc.start()
+    for seq in range(events):
+        fold(state, record(decode_event(raw), seq))  # type: ignore[arg-type]
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return held
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
-    results = measure()
-    if parser.parse_args().json:
+    parser.add_argument("--events", type=int, default=10_000, help="for the memory (default: %(default)s)")
+    arguments = parser.parse_args()
+    results = measure() | {f"state after {arguments.events} events, bytes": memory(arguments.events)}
+    if arguments.json:
         print(json.dumps(results))
         return
     for name, value in results.items():

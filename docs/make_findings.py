@@ -97,7 +97,12 @@ This page is written by `python docs/make_findings.py RUN...`.
 
 The fold remembers streaks of unusual values; a streak outlives {gap} usual updates in a row. A rule speaks
 when a streak is long enough: late by some updates, but silent about a single outlier. What a rule says is
-over when its streak is, except for what was not finite, which stays.
+over when its streak is, except for what was not finite, which stays. `esper diagnose PATH` judges an old log
+by the bands of the catalogue, or by those of a file (`--thresholds`).
+
+What to try first follows Schulman, "Nuts and bolts of deep RL experimentation"; Andrychowicz et al. 2021,
+"What matters in on-policy reinforcement learning"; Huang et al. 2022, "The 37 implementation details of
+proximal policy optimization"; and the documentation of Spinning Up and Stable-Baselines3.
 
 Measured:
 

@@ -2,14 +2,20 @@
 
 from msgspec import structs
 
+from esper_aggregator.fold import event_entry
 from esper_aggregator.state import ProducerState, RunState
 from esper_aggregator.streaks import merged_symptoms
 from esper_aggregator.tamiyo import project_tamiyo
 from esper_schemas.diagnosis import diagnose
-from esper_schemas.events import RunStarted
+from esper_schemas.events import Record, RunStarted
+from esper_schemas.heads import HEADS
 from esper_schemas.snapshot import (
+    EpisodesState,
+    EscalationEntry,
+    EventEntry,
     LinkHealth,
     RankState,
+    RatioExplosionEntry,
     RunInfo,
     SanctumSnapshot,
     SlotsState,
@@ -29,10 +35,20 @@ def project(state: RunState) -> SanctumSnapshot:
         tamiyo=project_tamiyo(learners),
         ranks=tuple(_rank(producer) for producer in _by_rank(state)),
         anomalies=tuple(state.anomalies),
+        anomaly_counts=dict(state.anomaly_counts),
         slots=_slots(state, leader),
         decisions=tuple(state.decisions),
         vitals=state.vitals,
-        recent_events=tuple(state.recent_events),
+        recent_events=_recent_events(state),
+        log=tuple(state.log),
+        log_counts=dict(state.log_counts),
+        checkpoints=tuple(state.checkpoints),
+        telemetry=_telemetry(state),
+        ratio_explosions=_ratio_explosions(state),
+        instabilities=tuple(state.instabilities),
+        instability_totals=state.instability_totals,
+        layer_gradients=leader.layer_gradients if leader else None,
+        episodes=_episodes(leader),
         link=_link(state),
         symptoms=merged_symptoms(s for learner in learners for s in learner.symptoms.symptoms()),
     )
@@ -79,7 +95,7 @@ def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
         steps_per_second=rollout.steps_per_second if rollout else None,
         mean_return=rollout.mean_return if rollout else None,
         mean_accuracy=rollout.mean_accuracy if rollout else None,
-        mean_return_history=tuple(leader.returns) if leader else (),
+        mean_return_history=tuple([mean for _, mean in leader.returns]) if leader else (),
     )
     if started is None:
         return facts
@@ -111,6 +127,40 @@ def _slots(state: RunState, leader: ProducerState | None) -> SlotsState:
     )
 
 
+def _recent_events(state: RunState) -> tuple[EventEntry, ...]:
+    """The event list. Words that were made once are kept for the next snapshot: the same, whenever made."""
+    entries = [event_entry(entry) if isinstance(entry, Record) else entry for entry in state.recent_events]
+    state.recent_events.clear()
+    state.recent_events.extend(entries)
+    return tuple(entries)
+
+
+def _telemetry(state: RunState) -> tuple[EscalationEntry, ...]:
+    return tuple(
+        structs.replace(entry, active=producer.last_update < entry.escalation.until_update)
+        for producer in _by_rank(state)
+        if (entry := producer.escalation)
+    )
+
+
+def _ratio_explosions(state: RunState) -> tuple[RatioExplosionEntry, ...]:
+    """The known heads in their order, then the others by name."""
+    known = [head for head in HEADS if head in state.ratio_explosions]
+    others = sorted(state.ratio_explosions.keys() - set(HEADS))
+    return tuple(state.ratio_explosions[head] for head in (*known, *others))
+
+
+def _episodes(leader: ProducerState | None) -> EpisodesState:
+    if leader is None:
+        return EpisodesState()
+    return EpisodesState(
+        completed=leader.episodes_completed,
+        returns=tuple([episode.episode_return for episode in leader.episodes]),
+        lengths=tuple([episode.length for episode in leader.episodes]),
+        accuracies=tuple([episode.accuracy for episode in leader.episodes]),
+    )
+
+
 def _link(state: RunState) -> LinkHealth:
     return LinkHealth(
         events=state.events_folded,
@@ -120,4 +170,5 @@ def _link(state: RunState) -> LinkHealth:
         dropped=state.dropped,
         rejected=state.rejected,
         unknown=state.unknown,
+        left_out=state.left_out,
     )

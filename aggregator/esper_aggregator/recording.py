@@ -1,14 +1,19 @@
 """One run being recorded: its log on disk and its folded state, always in step."""
 
+from copy import copy
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
 from esper_bus.log import LogWriter
 from esper_bus.reading import read_log
+from esper_bus.receiver import LinkCounters
 from esper_bus.records import RawRecord
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.snapshot import LinkHealth
 
 
 class Recording:
@@ -21,6 +26,7 @@ class Recording:
     def __init__(self, run_dir: Path, aggregator_epoch: int) -> None:
         self.run = run_dir.name
         self.changed = True
+        self._arrivals = LinkCounters()
         self._state = RunState(run=self.run)
         for record in read_log(run_dir):
             self._advance(record)
@@ -52,10 +58,16 @@ class Recording:
         """
         self._log.flush()
 
+    def heard(self, arrivals: LinkCounters) -> None:
+        """Take over what went wrong on the way here, which no event of the log tells."""
+        if arrivals != self._arrivals:
+            self._arrivals, self.changed = copy(arrivals), True
+
     def snapshot(self) -> bytes:
-        """The encoded snapshot of the state."""
+        """The encoded snapshot of the state; its link tells also of what never reached the log."""
         self.changed = False
-        return encode_snapshot(project(self._state))
+        snapshot = project(self._state)
+        return encode_snapshot(replace(snapshot, link=with_arrivals(snapshot.link, self._arrivals)))
 
     def close(self) -> None:
         """Finish the log file."""
@@ -64,6 +76,18 @@ class Recording:
     def _advance(self, record: RawRecord) -> None:
         fold(self._state, record.decoded())
         self.changed = True
+
+
+def with_arrivals(link: LinkHealth, arrivals: LinkCounters) -> LinkHealth:
+    """The health of a link as the log tells it, and what was left out of the log since the start.
+
+    Gaps need no adding: the log has them too, as numbers that are missing.
+    """
+    return replace(
+        link,
+        duplicates=link.duplicates + arrivals.duplicates,
+        rejected=link.rejected + arrivals.rejected,
+    )
 
 
 def newest_run(runs_dir: Path) -> Path | None:

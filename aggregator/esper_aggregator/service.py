@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from esper_aggregator.recording import Recording, newest_run
+from esper_bus.adoption import Adoption
 from esper_bus.discovery import AggregatorLock
 from esper_bus.errors import BusError
 from esper_bus.layout import Endpoints
@@ -43,6 +44,7 @@ class Aggregator:
         self._idle_exit_s = idle_exit_s
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
+        self._adoption = Adoption(runs_dir)
         self._unwritten: deque[RawRecord] = deque()
         self._trouble = ""
         self._stopping = False
@@ -64,8 +66,10 @@ class Aggregator:
             log.info("aggregator ready", runs_dir=str(self._runs_dir), ingest=self._endpoints.ingest)
             try:
                 while not (self._stopping or self._idle(bus)):
-                    if self._record(bus.receive(SNAPSHOT_INTERVAL_S)):
+                    received = bus.receive(0 if self._adoption.busy else SNAPSHOT_INTERVAL_S)
+                    if self._record([*received, *self._adopted(bus)]):
                         bus.acknowledge()
+                        self._adoption.recorded()
                     self._publish_if_due(bus)
                 self._publish(bus)
             finally:
@@ -85,6 +89,17 @@ class Aggregator:
         if run not in self._recordings:
             self._recordings[run] = Recording(self._runs_dir / run, self._epoch)
         return self._recordings[run]
+
+    def _adopted(self, bus: BusServer) -> list[RawRecord]:
+        """A part of what dead trainers left in their spools, while the log can be written."""
+        if self._trouble:
+            return []
+        records = self._adoption.next_records(time.monotonic())
+        try:
+            return bus.adopt(records) if records else []
+        except (BusError, OSError) as error:
+            self._adoption.failed(str(error))
+            return []
 
     def _record(self, records: list[RawRecord]) -> bool:
         """Write what was received to the logs; whether all of it is safe there, and may be acknowledged.
@@ -112,6 +127,8 @@ class Aggregator:
     def _publish_if_due(self, bus: BusServer) -> None:
         now = time.monotonic()
         joined = bus.wanted()
+        for run, recording in self._recordings.items():
+            recording.heard(bus.link(run))
         due = now - self._published_at >= SNAPSHOT_INTERVAL_S and self._changed()
         if joined or due:
             self._publish(bus, everything=joined)
@@ -134,7 +151,7 @@ class Aggregator:
             return False
         heard = [bus.heard_ns(run) for run in self._recordings]
         newest = max((at for at in heard if at is not None), default=None)
-        if bus.viewers or newest != self._heard_at:
+        if self._adoption.busy or bus.viewers or newest != self._heard_at:
             self._heard_at, self._needed_at = newest, time.monotonic()
         return time.monotonic() - self._needed_at > self._idle_exit_s
 

@@ -8,7 +8,7 @@ from esper_bus.errors import BusError
 from esper_bus.keys import CLIENTS_FILE, Clients, Right, read_clients
 
 LOOK_AGAIN_S = 0.5
-"""A key that was added or removed counts after this time, without a restart."""
+"""A change counts after this time for those who are in already, without a restart."""
 
 
 class AllowList:
@@ -24,6 +24,7 @@ class AllowList:
 
     def name_of(self, public: str, right: Right) -> str | None:
         """Whose key this is, if its owner has the right; None for all others."""
+        self._looked_at = 0.0  # whoever was told that the key is allowed now may come at once
         self._refresh()
         name = self._names.get(public)
         return name if name is not None and right in self._clients[name].rights else None

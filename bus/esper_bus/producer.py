@@ -56,6 +56,7 @@ class ProducerLink:
         self._pinged_at = now
         self._renewed_at = now
         self._resumed: tuple[int, int, float] | None = None  # agg_epoch, expect, when
+        self._reused = False
         self._bye_sent = False
         self._bye_heard = False
         self._start_hello(now)
@@ -190,7 +191,8 @@ class ProducerLink:
         return Ping(self._stream.epoch, self._sent)
 
     def _resume(self, resume: Resume, now: float) -> None:
-        if resume.expect > self._events.next_seq:
+        self._reused = self._reused or resume.expect > self._events.next_seq
+        if self._reused:  # also later, when there are as many here: they are not the same ones
             self._refused(Error("refused", _REUSED), now)
             return
         if self._is_stale(resume, now):

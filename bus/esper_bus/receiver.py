@@ -4,7 +4,7 @@ Knows no socket, clock or file: time is passed in, answers are collected for who
 socket. An event counts as safe only after `flushed` was called.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -25,7 +25,7 @@ from esper_bus.frames import (
     encode,
     parse,
 )
-from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_STREAMS
+from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_EVENT_BYTES, MAX_STREAMS
 from esper_bus.producer import SAME_RESUME_S
 from esper_bus.records import RawRecord, StreamKey
 
@@ -50,7 +50,7 @@ class LinkCounters(msgspec.Struct):
 class _Stream:
     """What the aggregator knows of one stream."""
 
-    __slots__ = ("asked_at", "asked_for", "client", "expect", "flushed", "key", "peer")
+    __slots__ = ("asked_at", "asked_for", "client", "expect", "flushed", "key", "peer", "waiting_bytes")
 
     def __init__(self, key: StreamKey, expect: int, client: str | None) -> None:
         self.key = key
@@ -58,6 +58,7 @@ class _Stream:
         self.peer = b""
         self.expect = expect  # the next event to take
         self.flushed = expect  # the first event that is not known to be in the log
+        self.waiting_bytes = 0  # of the events that were taken and are not known to be in the log
         self.asked_for = -1
         self.asked_at = 0.0
 
@@ -105,8 +106,22 @@ class Receiver:
         for key in self._unacknowledged:
             stream = self._streams[key]
             stream.flushed = stream.expect
-            self._acknowledge(stream)
+            stream.waiting_bytes = 0
+            if stream.peer:
+                self._acknowledge(stream)
         self._unacknowledged.clear()
+
+    def adopt(self, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """The events of a dead trainer's spool that are new; `records` are consecutive, of one stream.
+
+        They count as received: tell `flushed` when they are in the log. Raises `BusError` where the
+        stream cannot be followed.
+        """
+        stream = self._stream(records[0].stream, None)
+        self._skip_lost(stream, records[0].seq)
+        fresh = [record for record in records if record.seq >= stream.expect]
+        self._take(stream, fresh)
+        return fresh
 
     def take_answers(self) -> list[tuple[bytes, Frames]]:
         """Messages to send, each with the peer that it is for; they count as sent."""
@@ -200,17 +215,24 @@ class Receiver:
         if first > stream.expect:
             self._resume_once(stream, now)
             return []
+        if self._exceeds_credit(stream, data):
+            self._reject(stream.peer)
+            return []
         known = min(stream.expect - first, len(data.entries))
         if known:
             self.counters(stream.key.run).duplicates += known
-        self._unacknowledged.add(stream.key)
-        fresh = data.entries[known:]
-        stream.expect += len(fresh)
         run, producer, epoch = stream.key
-        return [
+        fresh = [
             RawRecord(run, producer, epoch, seq, emitted_ns, now_ns, payload)
-            for seq, emitted_ns, payload in fresh
+            for seq, emitted_ns, payload in data.entries[known:]
         ]
+        self._take(stream, fresh)
+        return fresh
+
+    def _take(self, stream: _Stream, fresh: list[RawRecord]) -> None:
+        stream.expect += len(fresh)
+        stream.waiting_bytes += sum(len(record.data) for record in fresh)
+        self._unacknowledged.add(stream.key)
 
     def _position(self, stream: _Stream, message: Ping | Bye, now: float) -> None:
         theirs = message.next if isinstance(message, Ping) else message.final
@@ -234,8 +256,16 @@ class Receiver:
         self._grant(stream, Ack, stream.flushed)
 
     def _grant(self, stream: _Stream, kind: type[Resume] | type[Ack], expect: int) -> None:
-        grant = kind(self._agg_epoch, stream.key.epoch, expect, CREDIT_EVENTS, CREDIT_BYTES)
+        """What waits for a log that cannot be written uses up the credit, however often it is asked for."""
+        events = max(0, CREDIT_EVENTS - (expect - stream.flushed))
+        size = max(0, CREDIT_BYTES - (stream.waiting_bytes if expect > stream.flushed else 0))
+        grant = kind(self._agg_epoch, stream.key.epoch, expect, events, size)
         self._answer(stream.peer, grant)
+
+    def _exceeds_credit(self, stream: _Stream, data: Data) -> bool:
+        """Whether a trainer sends more than it was granted; one event may exceed the granted bytes."""
+        behind = data.entries[-1].seq >= stream.flushed + CREDIT_EVENTS
+        return behind or stream.waiting_bytes > CREDIT_BYTES + MAX_EVENT_BYTES
 
     def _answer(self, peer: bytes, message: Message) -> None:
         self._answers.append((peer, encode(message)))

@@ -216,9 +216,10 @@ class Recorder(threading.Thread):
             self._tend(time.monotonic())
 
     def _close(self) -> None:
+        delivered = self._uplink is not None and self._uplink.link.complete
         if self._uplink is not None:
             self._uplink.close()
         try:
-            self._spool.close()
+            self._spool.close(delivered=delivered)
         except OSError as error:
             self._complaints.warn("the spool stays without an index", error=error.strerror)

@@ -99,6 +99,10 @@ class BusServer:
         self._send_answers()
         return records
 
+    def adopt(self, records: list[RawRecord]) -> list[RawRecord]:
+        """The new ones of a dead trainer's events, to be logged like received ones; see `Receiver.adopt`."""
+        return self._receiver.adopt(records)
+
     def acknowledge(self) -> None:
         """Everything that `receive` has returned is in the log and flushed: tell the trainers."""
         self._receiver.flushed()

@@ -75,7 +75,7 @@ def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -
     else:
         gate.protect(socket, right)
         _bind(socket, address)
-        gate.probe(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+        gate.probe(socket, _OPPOSITES[socket.socket_type])
 
 
 def _bind(socket: Socket, address: str) -> None:
@@ -95,6 +95,7 @@ def _bind(socket: Socket, address: str) -> None:
         os.umask(mask)
 
 
+_OPPOSITES: dict[int, int] = {zmq.ROUTER: zmq.DEALER, zmq.XPUB: zmq.SUB}
 _HEARTBEATS = {
     zmq.HEARTBEAT_IVL: 500,
     zmq.HEARTBEAT_TIMEOUT: 1500,

@@ -12,6 +12,7 @@ from esper_bus.mcap_reader import messages_from
 from esper_bus.mcap_writer import McapWriter
 from esper_bus.names import epoch_hex
 from esper_bus.records import Entry, StreamKey
+from esper_bus.spool_lock import SpoolLock
 from esper_bus.streams import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
 
 _MARK_BYTES = 256 * 1024
@@ -21,21 +22,30 @@ class SpoolWriter:
     """The spool of one stream. Raises `OSError` where it cannot be made."""
 
     def __init__(self, paths: RunPaths, key: StreamKey) -> None:
-        self._writer = McapWriter(paths.spool_file(key.producer, key.epoch), compress=False)
-        self.path = self._writer.path
-        meta = FileMeta(
-            kind="spool", run=key.run, writer_epoch=epoch_hex(key.epoch), created_ns=time.time_ns()
-        )
-        schema = write_meta(self._writer, meta)
-        self._key = key
-        self._channel = open_channel(self._writer, schema, key, 0)
+        self.path = paths.spool_file(key.producer, key.epoch)
+        self._lock = SpoolLock(self.path)
         try:
-            self._writer.flush()
+            self._writer = self._begin(key)
         except OSError:
-            self._writer.remove()
+            self._lock.release(remove=True)
             raise
         self._marks = array("Q")  # first event of a chunk...
         self._offsets = array("Q")  # ...and where it begins, one for each _MARK_BYTES
+
+    def _begin(self, key: StreamKey) -> McapWriter:
+        writer = McapWriter(self.path, compress=False)
+        meta = FileMeta(
+            kind="spool", run=key.run, writer_epoch=epoch_hex(key.epoch), created_ns=time.time_ns()
+        )
+        schema = write_meta(writer, meta)
+        self._key = key
+        self._channel = open_channel(writer, schema, key, 0)
+        try:
+            writer.flush()
+        except OSError:
+            writer.remove()
+            raise
+        return writer
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Write events; when this returns, a kill of the process cannot lose them.
@@ -78,9 +88,15 @@ class SpoolWriter:
         """Force what was written to the disk. Raises `OSError`."""
         self._writer.sync()
 
-    def close(self) -> None:
-        """Finish the file. Raises `OSError` if it stays unfinished; it is readable all the same."""
-        self._writer.close()
+    def close(self, *, delivered: bool = False) -> None:
+        """Finish the file. Raises `OSError` if it stays unfinished; it is readable all the same.
+
+        Unless all of it was `delivered`, an aggregator will adopt what its log lacks.
+        """
+        try:
+            self._writer.close()
+        finally:
+            self._lock.release(remove=delivered)
 
     def _entries_from(self, mark: int) -> Iterator[Entry]:
         if not self._marks:

@@ -82,7 +82,11 @@ class StreamChannel:
         self._next = int(metadata["first_seq"])
 
     def seq(self, sequence: int) -> int:
-        """The full number of the next message, whose `sequence` is the number modulo 2^32."""
-        seq = self._next + (sequence - self._next) % _MODULUS
+        """The full number of the next message, whose `sequence` is the number modulo 2^32.
+
+        It is the nearest one to the message before; in a damaged file it may lie behind that.
+        """
+        seq = self._next + (sequence - self._next + _MODULUS // 2) % _MODULUS - _MODULUS // 2
+        seq = seq if seq >= 0 else seq + _MODULUS
         self._next = seq + 1
         return seq

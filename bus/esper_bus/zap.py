@@ -24,6 +24,10 @@ _ADDRESS = "inproc://zeromq.zap.01"  # libzmq's own name for it
 _DOMAIN = "esper."
 _FRAMES = 7  # version, request, domain, address, identity, mechanism, key
 _AT_ONCE = 64
+_OPPOSITES: dict[int, int] = {
+    zmq.ROUTER: zmq.DEALER,
+    zmq.XPUB: zmq.SUB,
+}  # others are turned away for their kind
 _PROBE_S = 5.0
 _PROBE_MS = 5
 
@@ -64,11 +68,15 @@ class Gate:
         """Whether this client may send the events of this producer of this run."""
         return self._allowed.may_write(client, run, producer)
 
-    def probe(self, address: str) -> None:
-        """Try to come in with a key that nobody knows. Raises `BusError` if that is not refused."""
+    def probe(self, bound: "zmq.Socket[bytes]", opposite: int) -> None:
+        """Try to come in with a key that nobody knows. Raises `BusError` if that is not refused.
+
+        `opposite` is the kind of socket that may connect: others are turned away before their key is read.
+        """
+        address = bound.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         stranger = ClientKeys("", self._keys.public, *(key.decode() for key in zmq.curve_keypair()))
         with ExitStack() as stack:
-            socket = self._context.socket(zmq.DEALER)
+            socket = self._context.socket(opposite)
             stack.callback(socket.close, 0)
             use_key(socket, stranger)
             monitor = Monitor(socket, zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED)

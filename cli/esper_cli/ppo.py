@@ -14,12 +14,12 @@ from pathlib import Path
 from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.errors import BusError
 from esper_bus.logs import configure_logging
-from esper_bus.names import check_name
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, client_keys, config_from, endpoints_of, run_name
 from esper_trainer.progress import summary_lines
+from esper_trainer.run_directory import new_run_dir
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -37,11 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(json=arguments.log_json)
     try:
         _require_torch()
-        config = config_from(arguments)
+        config_from(arguments)
         arguments.name = run_name(arguments)
         if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
-            return _train(config, arguments)
-        return _train_beside_sanctum(arguments, _new_run_dir(arguments))
+            return _train(arguments)
+        return _train_beside_sanctum(arguments, _run_dir(arguments))
     except ConfigError as error:
         raise CommandError(str(error)) from error
 
@@ -54,18 +54,15 @@ def _require_torch() -> None:
         )
 
 
-def _new_run_dir(arguments: argparse.Namespace) -> Path:
-    """Make the directory of the run; a run is never recorded into another one's directory."""
-    run_dir: Path = arguments.runs_dir / check_name("run", arguments.name)
-    if (run_dir / "spool").exists() or (run_dir / "log").exists():
-        raise CommandError(f"there is a run {arguments.name} already; choose another --name")
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / ".writable").touch()
-        (run_dir / ".writable").unlink()
-    except OSError as error:
-        raise CommandError(f"cannot write {run_dir} ({error.strerror}); choose another --runs-dir") from error
-    return run_dir
+def _run_dir(arguments: argparse.Namespace) -> Path:
+    """The directory of the run, with a checkpoint in it if it is to be resumed."""
+    if not arguments.resume:
+        return new_run_dir(arguments.runs_dir, arguments.name)
+    from esper_trainer.session import (
+        plan,
+    )  # torch, once more than needed, finds mistakes before a screen opens
+
+    return plan(arguments).run_dir
 
 
 def _have_aggregator(arguments: argparse.Namespace) -> None:
@@ -78,18 +75,16 @@ def _have_aggregator(arguments: argparse.Namespace) -> None:
         print(f"esper ppo: recording without an aggregator: {error}", file=sys.stderr)
 
 
-def _train(config: TrainingConfig, arguments: argparse.Namespace) -> int:
+def _train(arguments: argparse.Namespace) -> int:
     """Train in this process, with progress on stdout."""
-    from esper_trainer.device import resolve_device
-    from esper_trainer.session import record_training
+    from esper_trainer.session import plan, record_training
 
-    resolve_device(config.device)  # before anything is made or started for it
     ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)
-    run_dir = _new_run_dir(arguments)
+    planned = plan(arguments)  # before anything is started for it
     _have_aggregator(arguments)
-    with progress(config.episodes) as on_update:
-        recorded = record_training(config, run_dir, ingest, on_update, keys)
-    print("\n".join(summary_lines(recorded.summary, run_dir)))
+    with progress(planned.config.episodes) as on_update:
+        recorded = record_training(planned, ingest, on_update, keys)
+    print("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     if recorded.lost:
         why = recorded.events.problem or "see the warnings above"
         raise CommandError(f"{recorded.lost} of {recorded.events.emitted} events were not recorded: {why}")
@@ -113,7 +108,7 @@ def _train_beside_sanctum(arguments: argparse.Namespace, run_dir: Path) -> int:
 def _same_arguments(arguments: argparse.Namespace) -> list[str]:
     """The command line of this run, with its name decided."""
     given = sys.argv[1:]
-    return given if "--name" in given else [*given, "--name", arguments.name]
+    return given if arguments.resume or "--name" in given else [*given, "--name", arguments.name]
 
 
 def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:

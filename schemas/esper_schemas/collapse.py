@@ -7,7 +7,6 @@ than five values are left, and never answer NaN. Pure.
 
 import math
 from collections.abc import Sequence
-from functools import cache
 from operator import mul
 from typing import cast
 
@@ -38,7 +37,7 @@ def entropy_velocity(entropies: Sequence[float | None]) -> float | None:
 
     A value that is left out keeps its place in time: the others stay as far apart as they were.
     """
-    return _slope(*_finite_values(entropies[-WINDOW:]))
+    return _slope(entropies[-WINDOW:])[0]
 
 
 def entropy_clip_correlation(
@@ -69,8 +68,7 @@ def collapse_risk_score(entropies: Sequence[float | None], previous: float | Non
     nearness of that bound and, while the entropy falls, with the nearness in time; time counts less once
     the warning bound is crossed. `previous` is the risk of the update before.
     """
-    places, values = _finite_values(entropies[-WINDOW:])
-    velocity = _slope(places, values)
+    velocity, values = _slope(entropies[-WINDOW:])
     if velocity is None:
         return None
     current = values[-1]
@@ -91,19 +89,23 @@ def _risk(current: float, velocity: float) -> float:
     return weight * in_time + (1.0 - weight) * proximity
 
 
-def _slope(places: tuple[int, ...], values: Sequence[float]) -> float | None:
-    if len(values) < MINIMUM_VALUES:
-        return None
-    offsets, spread = _place_deviations(places)
-    return _finite(sum(map(mul, offsets, values)) / spread)
-
-
-def _finite_values(window: Sequence[float | None]) -> tuple[tuple[int, ...], Sequence[float]]:
-    """The finite values of a window, and their places in it."""
-    if None not in window and all(map(math.isfinite, cast("Sequence[float]", window))):
-        return _PLACES[: len(window)], cast("Sequence[float]", window)  # as nearly always
+def _slope(window: Sequence[float | None]) -> tuple[float | None, Sequence[float]]:
+    """The slope of a window's finite values over their places, and these values, oldest first."""
+    if len(window) < MINIMUM_VALUES:
+        return None, ()
+    offsets, spread = _WHOLE_WINDOWS[len(window)]
+    try:
+        slope = sum(map(mul, offsets, cast("Sequence[float]", window))) / spread
+    except TypeError:  # one was not measured
+        slope = math.nan
+    if math.isfinite(slope):  # as nearly always; one value that is not finite would have made the slope so
+        return slope, cast("Sequence[float]", window)
     kept = {x: y for x, y in enumerate(window) if y is not None and math.isfinite(y)}
-    return tuple(kept), list(kept.values())
+    values = list(kept.values())
+    if len(values) < MINIMUM_VALUES:
+        return None, values
+    offsets, spread = _deviations(tuple(kept))
+    return _finite(sum(map(mul, offsets, values)) / spread), values
 
 
 def _deviations(values: Sequence[float]) -> tuple[list[float], float]:
@@ -111,12 +113,6 @@ def _deviations(values: Sequence[float]) -> tuple[list[float], float]:
     mean = sum(values) / len(values)
     offsets = [value - mean for value in values]
     return offsets, sum(map(mul, offsets, offsets))
-
-
-@cache
-def _place_deviations(places: tuple[int, ...]) -> tuple[list[float], float]:
-    """The same for places in a window, of which there are at most 2**10; the fold asks at every update."""
-    return _deviations(places)
 
 
 def _finite(value: float) -> float | None:
@@ -133,5 +129,7 @@ def _bounds() -> tuple[float, float, float]:
     return critical, warning, maximum
 
 
-_PLACES = tuple(range(WINDOW))
+_WHOLE_WINDOWS = {
+    size: _deviations([float(place) for place in range(size)]) for size in range(MINIMUM_VALUES, WINDOW + 1)
+}
 _CRITICAL, _WARNING, _MAXIMUM = _bounds()

@@ -1,6 +1,5 @@
 """One line of plain words for each event, for event lists and `esper log cat`."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ def describe(event: e.Event | e.Unknown | e.Undecodable) -> str:
 def _number(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "–"
-    return f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+    return f"{value:.{digits}f}"
 
 
 def _name(enum: type[Op] | type[Slot] | type[Blueprint] | type[Stage], index: int | None) -> str:
@@ -30,9 +29,10 @@ def _run_started(event: e.RunStarted) -> str:
 
 def _ppo_update(event: e.PPOUpdateCompleted) -> str:
     p = event.payload
+    kl_divergence = "–" if p.kl_divergence is None else f"{p.kl_divergence:.4f}"
     return (
-        f"update {event.update}: policy loss {_number(p.policy_loss)}, "
-        f"value loss {_number(p.value_loss)}, KL {_number(p.kl_divergence, 4)}"
+        f"update {event.update}: policy loss {p.policy_loss:.3f}, "
+        f"value loss {p.value_loss:.3f}, KL {kl_divergence}"
     )
 
 

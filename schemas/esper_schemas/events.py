@@ -20,6 +20,8 @@ class RunStarted(Event, frozen=True):
 
     `episodes` is the number of PPO updates that are planned, `horizon` the steps of one episode.
     `baseline_return` is the mean episode return of always choosing WAIT in the same environments.
+    `resumed_from` is the update of the checkpoint that it goes on from; what was told of later updates
+    is told again.
     """
 
     task: str
@@ -36,6 +38,7 @@ class RunStarted(Event, frozen=True):
     clip_range: float | None = None
     target_kl: float | None = None
     baseline_return: float | None = None
+    resumed_from: int | None = None
     config: dict[str, str | int | float | bool | None] = {}
 
 

@@ -196,7 +196,8 @@ class SanctumSnapshot(_Part, frozen=True):
     """The whole picture of one run after `events_folded` events.
 
     Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
-    ever escalated, `ratio_explosions` one per head, in the order of the heads. `findings` is what `diagnose` says about the rest; it stands first, so that it is read first.
+    ever escalated, `ratio_explosions` one per head, in the order of the heads. `findings` is
+    what `diagnose` says about the rest; it stands first, so that it is read first.
     """
 
     findings: tuple[Finding, ...] = ()

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import tracemalloc
 
 import msgspec
 import pytest
@@ -213,6 +214,47 @@ def _event_of_long_run(n, rank, turn):
             policy_loss=math.cos(n), entropy_normalized=entropy, clip_fraction=abs(math.sin(n / 7)) / 2
         ),
     )
+
+
+def test_the_state_stops_growing(record_of):
+    """After 2,000 events of every kind two megabytes are not exceeded, and 4,000 more add nothing."""
+    events = [decode_event(wire(kind, fields)) for kind, fields in EXAMPLES.items()]
+    tracemalloc.start()
+    try:
+        state = fold_all(record_of(events[n % len(events)]) for n in range(2_000))
+        early = tracemalloc.get_traced_memory()[0]
+        fold_all((record_of(events[n % len(events)]) for n in range(4_000)), state)
+        late = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert late < 2 * 2**20
+    assert late - early < 4_096
+
+
+@settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_any_hostile_stream_folds_the_same_however_it_is_cut(record_of, data):
+    """Events of every kind with hostile fields, from processes that restart, repeat and arrive late."""
+    case = st.tuples(st.sampled_from(CASES), st.sampled_from(HOSTILE), st.integers(1, 3), st.integers(0, 9))
+    records = [
+        record_of(
+            decode_event(wire(kind, {**EXAMPLES[kind], name: value})),
+            producer=f"host:{seq % 2}",
+            epoch=epoch,
+            seq=seq,
+        )
+        for (kind, name), value, epoch, seq in data.draw(st.lists(case, max_size=30))
+    ]
+    cut = data.draw(st.integers(0, len(records)))
+    first = fold_all(records[:cut])
+    project(first)
+
+    assert use(project(fold_all(records[cut:], first))) == use(project(fold_all(records)))
 
 
 @pytest.mark.parametrize("size", [1, 7, 256])

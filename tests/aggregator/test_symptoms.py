@@ -94,6 +94,7 @@ def test_a_streak_outlives_a_short_gap(symptoms_of, between):
 
     assert symptoms_of(high, *[between] * GAP, high)["large_kl"].updates == 2
     assert symptoms_of(high, *[between] * GAP)["large_kl"].active
+    assert not symptoms_of(high, *[between] * (GAP + 1))["large_kl"].active
 
 
 def test_an_ended_streak_is_kept_beside_the_next(symptoms_of, record_of):
@@ -242,12 +243,9 @@ class TestRanks:
 
     KL: ClassVar = {"name": "large_kl", "metric": "kl_divergence"}
     RANKS = (
+        Symptom(**KL, since_update=5, last_update=9, value=0.02, worst=0.02),
         Symptom(
-            name="large_kl", metric="kl_divergence", since_update=5, last_update=9, value=0.02, worst=0.02
-        ),
-        Symptom(
-            name="large_kl",
-            metric="kl_divergence",
+            **KL,
             severity="critical",
             since_update=7,
             last_update=7,
@@ -257,9 +255,7 @@ class TestRanks:
             worst=0.5,
             worst_update=7,
         ),
-        Symptom(
-            name="large_kl", metric="kl_divergence", since_update=5, last_update=6, value=0.016, worst=0.016
-        ),
+        Symptom(**KL, since_update=6, last_update=8, critical_since=8, value=0.016, worst=0.04),
         Symptom(name="no_kl", metric="kl_divergence", since_update=1, last_update=2, active=False),
     )
 

@@ -263,6 +263,18 @@ def test_an_epoch_that_was_used_before_is_not_continued(link):
     link.receive(Resume(1, EPOCH, 50, *CREDIT), 0.0)
 
     assert "start the trainer again" in link.problem
+
+
+def test_a_reused_epoch_stays_refused(link, events, entries):
+    """As many events as the aggregator has of another trainer are still not the same ones."""
+    link.next_message(0.0)
+    link.receive(Resume(1, EPOCH, 11, *CREDIT), 0.0)
+    events.entries = entries(0, 20)
+    link.next_message(6.0)
+    link.receive(Resume(1, EPOCH, 11, *CREDIT), 6.0)
+
+    assert not link.streaming
+    assert "start the trainer again" in link.problem
     assert sent(link) == []
 
 

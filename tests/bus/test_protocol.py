@@ -1,6 +1,6 @@
 """Both ends of the protocol over a network that loses, doubles, delays and cuts, against a list."""
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -8,11 +8,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from esper_bus.backlog import Backlog
 from esper_bus.frames import encode, parse
+from esper_bus.limits import CREDIT_EVENTS
 from esper_bus.producer import ProducerLink
 from esper_bus.receiver import Receiver
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Entry, RawRecord, StreamKey
 
-KEYS = [StreamKey("run", "host:0", 7), StreamKey("run", "host:1", 8)]
+PRODUCERS = ("host:0", "host:1", "host:2")
+TRAINERS = st.integers(0, len(PRODUCERS) - 1)
 
 
 class Connection:
@@ -44,6 +46,11 @@ class Trainer:
         self.backlog.append(new)
         self.backlog.mark_safe(len(self.emitted))
 
+    @property
+    def spool(self):
+        """What a reader of the spool file finds."""
+        return [RawRecord(*self.key, entry.seq, 1, 1, entry.data) for entry in self.emitted]
+
     def forget(self, keep):
         """As if the ring were small: the older events are only in the spool."""
         while len(self.backlog._recent) > keep:
@@ -51,21 +58,28 @@ class Trainer:
 
 
 class Network(RuleBasedStateMachine):
-    """Two trainers, one aggregator that may die, and everything that can happen between them."""
+    """Some trainers and one aggregator, all of which may die, and everything between them."""
 
     def __init__(self):
         super().__init__()
         self.now = 0.0
         self.names = iter(range(10**6))
         self.agg_epoch = 0
-        self.log = {key: [] for key in KEYS}  # flushed
+        self.epochs = iter(range(7, 10**6))
+        self.log = defaultdict(list)  # flushed
+        self.checked = Counter()  # how much of each log was compared: it only grows
         self.unflushed = []
+        self.dead = []
 
     @initialize()
     def begin(self):
-        """Connect both trainers to a first aggregator."""
-        self.trainers = [Trainer(key, self.now) for key in KEYS]
+        """Connect all trainers to a first aggregator."""
+        self.trainers = [self.trainer(producer) for producer in PRODUCERS]
         self.restart()
+
+    def trainer(self, producer):
+        """A new start of a producer."""
+        return Trainer(StreamKey("run", producer, next(self.epochs)), self.now)
 
     def restart(self):
         """A new aggregator that knows only its log."""
@@ -79,7 +93,7 @@ class Network(RuleBasedStateMachine):
         """What the aggregator reads from its log."""
         return {
             (key.producer, key.epoch): self.log[key][-1].seq + 1
-            for key in KEYS
+            for key in self.log
             if key.run == run and self.log[key]
         }
 
@@ -87,17 +101,17 @@ class Network(RuleBasedStateMachine):
         """A new connection; what was on the way on the old one may still arrive."""
         trainer.connections = [*trainer.connections[-1:], Connection(b"%d" % next(self.names))]
 
-    @rule(which=st.integers(0, 1), count=st.integers(1, 30))
+    @rule(which=TRAINERS, count=st.integers(1, 30) | st.just(2500))
     def emit(self, which, count):
         """A trainer emits."""
         self.trainers[which].emit(count)
 
-    @rule(which=st.integers(0, 1), keep=st.integers(1, 20))
+    @rule(which=TRAINERS, keep=st.integers(1, 20))
     def outgrow_memory(self, which, keep):
         """Older events have to be read from the spool."""
         self.trainers[which].forget(keep)
 
-    @rule(which=st.integers(0, 1), messages=st.integers(1, 4))
+    @rule(which=TRAINERS, messages=st.integers(1, 4))
     def send(self, which, messages):
         """A trainer sends what it wants to send."""
         trainer = self.trainers[which]
@@ -106,7 +120,7 @@ class Network(RuleBasedStateMachine):
             if message is not None:
                 trainer.connections[-1].up.append(encode(message))
 
-    @rule(which=st.integers(0, 1), old=st.booleans(), count=st.integers(1, 4))
+    @rule(which=TRAINERS, old=st.booleans(), count=st.integers(1, 4))
     def arrive(self, which, old, count):
         """Messages arrive at the aggregator, perhaps from a connection that was replaced."""
         connection = self.trainers[which].connections[0 if old else -1]
@@ -122,7 +136,7 @@ class Network(RuleBasedStateMachine):
             if peer in by_name:
                 by_name[peer].down.append(frames)
 
-    @rule(which=st.integers(0, 1), old=st.booleans(), count=st.integers(1, 4))
+    @rule(which=TRAINERS, old=st.booleans(), count=st.integers(1, 4))
     def return_(self, which, old, count):
         """Messages arrive at a trainer."""
         trainer = self.trainers[which]
@@ -139,7 +153,7 @@ class Network(RuleBasedStateMachine):
         self.receiver.flushed()
         self.answer()
 
-    @rule(which=st.integers(0, 1), up=st.booleans(), index=st.integers(0, 9))
+    @rule(which=TRAINERS, up=st.booleans(), index=st.integers(0, 9))
     def lose(self, which, up, index):
         """A message is lost."""
         connection = self.trainers[which].connections[-1]
@@ -147,7 +161,7 @@ class Network(RuleBasedStateMachine):
         if index < len(queue):
             del queue[index]
 
-    @rule(which=st.integers(0, 1), up=st.booleans(), index=st.integers(0, 9))
+    @rule(which=TRAINERS, up=st.booleans(), index=st.integers(0, 9))
     def double(self, which, up, index):
         """A message arrives once more, later."""
         connection = self.trainers[which].connections[-1]
@@ -155,7 +169,7 @@ class Network(RuleBasedStateMachine):
         if index < len(queue):
             queue.append(queue[index])
 
-    @rule(which=st.integers(0, 1))
+    @rule(which=TRAINERS)
     def cut(self, which):
         """The connection breaks and a new one is made."""
         self.connect(self.trainers[which])
@@ -164,6 +178,26 @@ class Network(RuleBasedStateMachine):
     def kill_aggregator(self):
         """What was not flushed is gone."""
         self.restart()
+
+    @rule(which=TRAINERS)
+    def kill_trainer(self, which):
+        """A trainer dies and is started again; what is on its way may still arrive."""
+        old = self.trainers[which]
+        self.dead.append(old)
+        self.trainers[which] = self.trainer(old.key.producer)
+        self.trainers[which].connections = old.connections[-1:]
+        self.connect(self.trainers[which])
+
+    @precondition(lambda self: self.dead)
+    @rule(index=st.integers(0, 100), count=st.sampled_from([1, 7, 10_000]))
+    def adopt(self, index, count):
+        """The aggregator reads a part of a dead trainer's spool, from what its log lacks on."""
+        spool = self.dead[index % len(self.dead)].spool
+        key = self.dead[index % len(self.dead)].key
+        known = len(self.log[key]) + sum(record.stream == key for record in self.unflushed)
+        part = spool[max(0, known - 3) : known + count]
+        if part:
+            self.unflushed += self.receiver.adopt(part)
 
     @rule(seconds=st.sampled_from([0.01, 0.03, 0.25, 1.1, 2.5, 6.0]))
     def wait(self, seconds):
@@ -178,16 +212,36 @@ class Network(RuleBasedStateMachine):
     @invariant()
     def exactly_once(self):
         """The log holds the first events of each stream, each once, in order, unchanged."""
-        for trainer in self.trainers:
-            logged = [(record.seq, record.data) for record in self.log[trainer.key]]
+        for trainer in self.all_trainers():
+            log, start = self.log[trainer.key], self.checked[trainer.key]
+            logged = [(record.seq, record.data) for record in log[start:]]
+            self.checked[trainer.key] = len(log)
 
-            assert logged == [(entry.seq, entry.data) for entry in trainer.emitted[: len(logged)]]
+            assert logged == [(entry.seq, entry.data) for entry in trainer.emitted[start : len(log)]]
+
+    def all_trainers(self):
+        """The living and the dead."""
+        return [*self.trainers, *self.dead]
+
+    @precondition(lambda self: hasattr(self, "trainers"))
+    @invariant()
+    def no_other_streams(self):
+        """The log holds what was emitted and nothing else."""
+        assert {key for key in self.log if self.log[key]} <= {trainer.key for trainer in self.all_trainers()}
+
+    @precondition(lambda self: hasattr(self, "trainers"))
+    @invariant()
+    def memory_is_bounded(self):
+        """While the log cannot be written, no living trainer sends more than its credit."""
+        waiting = Counter(record.stream for record in self.unflushed)
+
+        assert all(waiting[trainer.key] <= CREDIT_EVENTS for trainer in self.trainers)
 
     @precondition(lambda self: hasattr(self, "trainers"))
     @invariant()
     def acknowledged_is_logged(self):
         """What a trainer believes to be safe is safe."""
-        for trainer in self.trainers:
+        for trainer in self.all_trainers():
             assert trainer.link.acked <= len(self.log[trainer.key])
 
     @precondition(lambda self: hasattr(self, "trainers"))
@@ -197,9 +251,12 @@ class Network(RuleBasedStateMachine):
         assert self.receiver.counters("run").gaps == 0
 
     def teardown(self):
-        """Once the network is well again, everything arrives."""
+        """Once the network is well again, everything arrives, and the dead are adopted."""
         if not hasattr(self, "trainers"):
             return
+        self.flush()
+        for trainer in filter(lambda trainer: trainer.emitted, self.dead):
+            self.unflushed += self.receiver.adopt(trainer.spool)
         for _ in range(400):
             if all(trainer.link.complete for trainer in self.trainers):
                 break
@@ -209,9 +266,10 @@ class Network(RuleBasedStateMachine):
                 self.arrive(which, False, len(trainer.connections[-1].up))
                 self.flush()
                 self.return_(which, False, len(trainer.connections[-1].down))
-        for trainer in self.trainers:
+        self.flush()
+        for trainer in self.all_trainers():
             assert len(self.log[trainer.key]) == len(trainer.emitted)
-            assert trainer.link.complete
+        assert all(trainer.link.complete for trainer in self.trainers)
         self.exactly_once()
 
 

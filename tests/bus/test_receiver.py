@@ -6,6 +6,7 @@ from esper_bus.errors import BusError
 from esper_bus.frames import Ack, Bye, Data, Error, Hello, Ping, Resume, encode, parse
 from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS
 from esper_bus.receiver import Receiver
+from esper_bus.records import StreamKey
 
 EPOCH = 0xE90C
 AGG = 5
@@ -77,13 +78,57 @@ def test_only_flushed_events_are_acknowledged(scene, entries):
 
 
 def test_a_hello_does_not_acknowledge_what_is_not_flushed(scene, entries):
-    """RESUME names what was received, ACK only what is safe."""
-    scene.hear(Data(EPOCH, entries(0, 3)))
+    """RESUME names what was received, ACK only what is safe; what waits has used up credit."""
+    sent = entries(0, 3)
+    scene.hear(Data(EPOCH, sent))
+    left = (CREDIT_EVENTS - 3, CREDIT_BYTES - sum(len(entry.data) for entry in sent))
 
     assert scene.hear(hello(0, 3), peer=b"p2") == [
-        Resume(AGG, EPOCH, 3, *CREDIT),
+        Resume(AGG, EPOCH, 3, *left),
         Ack(AGG, EPOCH, 0, *CREDIT),
     ]
+
+
+def test_no_reconnect_renews_the_credit(scene, entries):
+    """While the log cannot be written, a trainer that says HELLO again may not send more."""
+    scene.hear(Data(EPOCH, entries(0, CREDIT_EVENTS)))
+    resume, _ = scene.hear(hello(0, 2 * CREDIT_EVENTS), peer=b"p2")
+
+    assert (resume.expect, resume.credit_events) == (CREDIT_EVENTS, 0)
+
+
+def test_more_than_the_credit_is_not_taken(scene, entries):
+    """A trainer that ignores its credit is refused until the log was flushed."""
+    scene.hear(Data(EPOCH, entries(0, CREDIT_EVENTS)))
+    beyond = Data(EPOCH, entries(CREDIT_EVENTS, CREDIT_EVENTS + 1))
+    scene.hear(beyond)
+    refused = len(scene.taken)
+    scene.flush()
+    scene.hear(beyond)
+
+    assert refused == CREDIT_EVENTS
+    assert scene.receiver.counters("run").rejected == 1
+    assert len(scene.taken) == CREDIT_EVENTS + 1
+
+
+def test_the_spool_of_a_dead_trainer_continues_its_stream(scene, entries, records):
+    """What arrived before it died is not taken again, and nobody is told of the rest."""
+    stream = StreamKey("run", "host:0", EPOCH)
+    scene.hear(Data(EPOCH, entries(0, 3)))
+    adopted = scene.receiver.adopt(records(0, 5, stream))
+    again = scene.receiver.adopt(records(0, 5, stream))
+
+    assert [record.seq for record in adopted] == [3, 4]
+    assert again == []
+
+
+def test_a_hole_in_a_spool_is_counted(scene, records):
+    """Events that a dead trainer could neither write nor send are lost, and known to be."""
+    adopted = scene.receiver.adopt(records(4, 6, StreamKey("run", "host:9", 3)))
+
+    assert [record.seq for record in adopted] == [4, 5]
+    assert scene.receiver.counters("run").gaps == 4
+    assert scene.flush() == []
 
 
 def test_duplicates_are_dropped_and_counted(scene, entries):
@@ -108,6 +153,7 @@ def test_a_hole_is_asked_for_once(scene, entries):
 def test_a_lost_end_is_noticed_by_a_ping(scene, entries):
     """A PING that is further than the events asks for them."""
     scene.hear(Data(EPOCH, entries(0, 2)))
+    scene.flush()
 
     assert scene.hear(Ping(EPOCH, 4), now=1.0) == [Resume(AGG, EPOCH, 2, *CREDIT)]
 

@@ -26,7 +26,13 @@ from esper_schemas.events import (
     Unknown,
 )
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
+from esper_schemas.snapshot import (
+    EMPTY_SNAPSHOT,
+    SNAPSHOT_VERSION,
+    LinkHealth,
+    RankState,
+    SanctumSnapshot,
+)
 from esper_schemas.state import TamiyoState
 
 st.register_type_strategy(int, st.integers(-(2**63), 2**64 - 1))  # what msgpack can hold
@@ -137,6 +143,43 @@ def test_json_writes_what_is_not_finite_as_words_and_what_was_not_measured_as_nu
     assert values["value_loss"] == "-Infinity"
     assert values["entropy"] is None
     assert values["head_op_ratio_max"] == 1.0  # defaults are written too
+
+
+@pytest.mark.parametrize("path", sorted((GOLDEN / "snapshots").glob("*.msgpack")), ids=lambda path: path.stem)
+def test_snapshots_of_every_released_version_are_still_read(path):
+    """What an older aggregator published is shown; what it did not know has its default."""
+    snapshot = decode_snapshot(path.read_bytes())
+
+    assert snapshot.version == SNAPSHOT_VERSION
+    assert snapshot.events_folded == len(EVENT_TYPES)
+    assert snapshot.tamiyo.ppo_data_received
+    assert snapshot.ranks[0].updates == 1
+    assert snapshot.episodes == EMPTY_SNAPSHOT.episodes
+
+
+def test_what_a_newer_version_adds_is_left_out():
+    """Fields that this version does not know, at every depth of an event and of a snapshot."""
+    payload = {"policy_loss": 0.5, "head_mood_entropy": 1.0}
+    event = {
+        "type": "PPOUpdateCompleted",
+        "update": 3,
+        "payload": payload,
+        "mood": {"deep": [1, {"er": None}]},
+    }
+    snapshot = {
+        "tamiyo": payload,
+        "link": {"gaps": 2, "leaps": 1},
+        "ranks": [{"producer": "a", "x": 1}],
+        "y": [],
+    }
+    known = SanctumSnapshot(
+        tamiyo=TamiyoState(policy_loss=0.5), link=LinkHealth(gaps=2), ranks=(RankState(producer="a"),)
+    )
+
+    assert decode_event(msgspec.msgpack.encode(event)) == PPOUpdateCompleted(
+        update=3, payload=PPOUpdatePayload(policy_loss=0.5)
+    )
+    assert decode_snapshot(msgspec.msgpack.encode(snapshot)) == known
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.msgpack")), ids=lambda path: path.stem)

@@ -52,7 +52,7 @@ def test_a_chain_of_evidence_leads_to_the_head():
         symptoms=(
             symptom("large_kl", 41, updates=2, value=0.214, active=False),
             symptom("ratio_explosion", 42, updates=3, value=6.2, head="blueprint", active=False),
-            symptom("ratio_explosion", 42, updates=3, value=7.7, head="op", active=False),
+            symptom("ratio_explosion", 41, updates=1, value=7.7, head="alpha_curve", active=False),
             symptom("low_head_entropy", 44, value=0.0911, head="blueprint"),
         )
     )
@@ -76,6 +76,15 @@ def test_critical_findings_come_first_then_what_began_first():
     late, early = symptom("no_gradient", 60), symptom("lost_return", 50)
 
     assert rules_of(warning, late, early) == ["return_collapse", "vanishing_gradient", "value_collapse"]
+
+
+def test_an_earlier_cause_comes_first():
+    """A head that collapsed later, because of updates that were too large before, is told first."""
+    cause = symptom("large_kl", 45, active=False)
+
+    found = rules_of(symptom("no_gradient", 50), symptom("low_head_entropy", 60, head="op"), cause)
+
+    assert found == ["head_collapse", "vanishing_gradient"]
 
 
 def test_a_converged_policy_is_not_a_collapsed_one():

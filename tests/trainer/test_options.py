@@ -47,6 +47,7 @@ def test_a_run_is_named_or_gets_a_name(parse):
     """The preset, and when it began."""
     assert run_name(parse("--name", "mine")) == "mine"
     assert run_name(parse("--preset", "full")).startswith("full-2")
+    assert run_name(parse("--resume", "mine")) == "mine"
 
 
 def test_events_go_to_the_aggregator_of_the_runs_directory_or_to_the_one_named(parse, tmp_path):

@@ -5,15 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from esper_bus.errors import BusError
-from esper_bus.names import check_name
 from esper_trainer.config import ConfigError
-from esper_trainer.options import (
-    add_training_arguments,
-    client_keys,
-    config_from,
-    ingest_endpoint,
-    run_name,
-)
+from esper_trainer.options import add_training_arguments, client_keys, config_from, ingest_endpoint
 from esper_trainer.progress import summary_lines, update_line
 
 
@@ -30,14 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    config, ingest, keys = config_from(arguments), ingest_endpoint(arguments), client_keys(arguments)
-    run_dir = arguments.runs_dir / check_name("run", run_name(arguments))
-    from esper_trainer.device import resolve_device  # torch takes a while: mistakes come first
-    from esper_trainer.session import record_training
+    config_from(arguments)
+    ingest, keys = ingest_endpoint(arguments), client_keys(arguments)
+    from esper_trainer.session import plan, record_training  # torch takes a while: mistakes come first
 
-    resolve_device(config.device)
-    recorded = record_training(config, run_dir, ingest, lambda report: _say(update_line(report)), keys)
-    _say("\n".join(summary_lines(recorded.summary, run_dir)))
+    planned = plan(arguments)
+    recorded = record_training(planned, ingest, lambda report: _say(update_line(report)), keys)
+    _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1
 
 

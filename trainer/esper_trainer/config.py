@@ -7,6 +7,13 @@ from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, PRESETS, Pr
 
 DEVICES = ("cpu", "cuda")
 
+SCHEDULES = ("constant", "linear", "cosine")
+VALUE_NORMALISATIONS = ("none", "popart")
+PRECISIONS = ("float32", "bfloat16")
+
+Setting = str | int | float | bool | None
+"""What a setting can be."""
+
 
 class ConfigError(ValueError):
     """A setting that cannot work; the message is one sentence that says what to do."""
@@ -47,6 +54,15 @@ class TrainingConfig:
     learning_rate: float = 1.5e-3
     """Adam's step size."""
 
+    learning_rate_schedule: str = "constant"
+    """How the learning rate falls: a name in `SCHEDULES`."""
+
+    learning_rate_final: float = 0.0
+    """Share of the learning rate that a falling schedule ends with."""
+
+    warmup_updates: int = 0
+    """Updates before the one that uses the full learning rate; it rises linearly until there."""
+
     adam_epsilon: float = 1e-5
     """Adam's denominator floor."""
 
@@ -69,24 +85,49 @@ class TrainingConfig:
     entropy_coefficient: float = 0.01
     """Weight of the entropy bonus, before the heads' own multipliers."""
 
+    entropy_schedule: str = "constant"
+    """How the entropy coefficient falls: a name in `SCHEDULES`."""
+
+    entropy_final: float = 0.0
+    """Share of the entropy coefficient that a falling schedule ends with."""
+
+    value_normalisation: str = "none"
+    """`popart` lets the critic learn returns of mean 0 and deviation 1 (van Hasselt et al. 2016)."""
+
+    precision: str = "float32"
+    """What the policy's matrix products are computed in; probabilities and losses are float32 always."""
+
     target_kl: float = 0.015
     """An update stops before a step at which the KL divergence has passed 1.5 times this; 0 never."""
 
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
 
+    checkpoint_every: int = 10
+    """Updates between two checkpoints; 0 writes one only where the run ends."""
+
     def __post_init__(self) -> None:
         for name in ("episodes", "environments", "hidden_size", "epochs", "minibatches"):
             _require(getattr(self, name) >= 1, name, "at least 1")
         for name in ("learning_rate", "adam_epsilon", "clip_range", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, "greater than 0")
-        for name in ("threads", "value_clip", "value_coefficient", "entropy_coefficient", "target_kl"):
+        for name in (
+            "threads", "value_clip", "value_coefficient", "entropy_coefficient", "target_kl",
+            "checkpoint_every", "warmup_updates",
+        ):  # fmt: skip
             _require(getattr(self, name) >= 0, name, "0 or more")
-        for name in ("gamma", "gae_lambda"):
+        for name in ("gamma", "gae_lambda", "learning_rate_final", "entropy_final"):
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1")
         _require(0 <= self.seed < 2**31, "seed", "between 0 and 2147483647")
         _require(self.preset in PRESETS, "preset", "one of " + ", ".join(PRESETS))
         _require(self.device.split(":")[0] in DEVICES, "device", "cpu, cuda or cuda:<index>")
+        for name, choices in (
+            ("learning_rate_schedule", SCHEDULES),
+            ("entropy_schedule", SCHEDULES),
+            ("value_normalisation", VALUE_NORMALISATIONS),
+            ("precision", PRECISIONS),
+        ):
+            _require(getattr(self, name) in choices, name, "one of " + ", ".join(choices))
         if self.environments % self.minibatches:
             raise ConfigError(
                 f"{self.environments} environments cannot be cut into {self.minibatches} equal "

@@ -38,7 +38,7 @@ class EventSink(Protocol):
         ...
 
 
-def run_started(config: TrainingConfig, baseline_return: float) -> RunStarted:
+def run_started(config: TrainingConfig, baseline_return: float, resumed_from: int = 0) -> RunStarted:
     """The first event of a run: what is going to be trained, where, and with what."""
     settings = {**asdict(config), "torch": str(torch.__version__), "python": platform.python_version()}
     return RunStarted(
@@ -54,6 +54,7 @@ def run_started(config: TrainingConfig, baseline_return: float) -> RunStarted:
         clip_range=config.clip_range,
         target_kl=config.target_kl or None,
         baseline_return=baseline_return,
+        resumed_from=resumed_from or None,
         config=settings,
     )
 

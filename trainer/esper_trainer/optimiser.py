@@ -37,12 +37,14 @@ class Optimiser:
     def __init__(
         self, policy: Tamiyo, layout: Layout, learning_rate: float, epsilon: float, max_norm: float
     ) -> None:
-        parameters = list(policy.parameters())
+        self._parameters = list(policy.parameters())
         self._output = policy.output
         self._membership = layout.membership
         self._max_norm = max_norm
-        self._gradient = _flat_gradient(parameters)
-        self._adam = torch.optim.Adam(parameters, lr=learning_rate, eps=epsilon, fused=True)
+        self._gradient = _flat_gradient(self._parameters)
+        on_host = self._gradient.device.type == "cpu"
+        rate = learning_rate if on_host else torch.tensor(learning_rate, device=self._gradient.device)
+        self._adam = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
         self._skip = torch.zeros((), device=self._gradient.device)
         self._adam.found_inf = self._skip  # type: ignore[attr-defined]
 
@@ -54,6 +56,30 @@ class Optimiser:
         self._skip.copy_(stopped.logical_or(statistics.skipped > 0))
         self._adam.step()
         return statistics
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Use this rate from the next step on; on CUDA it is a tensor, which a captured graph reads."""
+        for group in self._adam.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(learning_rate)
+            else:
+                group["lr"] = learning_rate
+
+    def state(self) -> dict[str, Tensor]:
+        """Adam's moments and step counts, by the number of the parameter; empty before the first step."""
+        return {
+            f"{index}.{name}": value
+            for index, parameter in enumerate(self._parameters)
+            for name, value in self._adam.state[parameter].items()
+        }
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
+        for name, value in state.items():
+            index, _, quantity = name.partition(".")
+            parameter = self._parameters[int(index)]
+            own = torch.zeros_like(parameter if value.dim() else self._skip)
+            self._adam.state[parameter][quantity] = own.copy_(value)
 
     @torch.no_grad()
     def _clip(self, loss: Tensor) -> GradientStatistics:

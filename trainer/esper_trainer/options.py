@@ -3,40 +3,62 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from esper_bus import layout
 from esper_bus.keys import ClientKeys, load_client_keys
-from esper_trainer.config import TrainingConfig
+from esper_trainer.config import PRECISIONS, SCHEDULES, VALUE_NORMALISATIONS, Setting, TrainingConfig
 from esper_trainer.environment.presets import PRESETS
 
 _DEFAULTS = TrainingConfig()
 
 
+class _Option(NamedTuple):
+    """An option that gives a setting its value; options that are not given are None."""
+
+    name: str
+    field: str
+    words: str
+    choices: tuple[str, ...] | None = None
+
+
+_OPTIONS = (
+    _Option("--episodes", "episodes", "PPO updates; each uses one episode of every environment"),
+    _Option("--envs", "environments", "environments that are trained side by side"),
+    _Option("--preset", "preset", "how much real training one environment step buys", tuple(PRESETS)),
+    _Option("--device", "device", "cpu, cuda or cuda:N"),
+    _Option("--seed", "seed", "decides everything that is drawn"),
+    _Option("--threads", "threads", "threads on the CPU; 0 takes up to two and leaves a core to the others"),
+    _Option("--minibatches", "minibatches", "parts that the environments are cut into for an optimiser step"),
+    _Option("--learning-rate", "learning_rate", "Adam's step size"),
+    _Option("--learning-rate-schedule", "learning_rate_schedule", "how it falls over the run", SCHEDULES),
+    _Option("--warmup-updates", "warmup_updates", "updates over which the learning rate rises"),
+    _Option("--entropy-coefficient", "entropy_coefficient", "weight of the entropy bonus"),
+    _Option("--entropy-schedule", "entropy_schedule", "how that falls over the run", SCHEDULES),
+    _Option(
+        "--value-normalisation",
+        "value_normalisation",
+        "scale of what the critic learns",
+        VALUE_NORMALISATIONS,
+    ),
+    _Option("--precision", "precision", "of the policy's matrix products", PRECISIONS),
+    _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
+)
+
+
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what may be said about a training run and about where it is recorded."""
     training = parser.add_argument_group("training")
-    for option, field, words in (
-        ("--episodes", "episodes", "PPO updates; each uses one episode of every environment"),
-        ("--envs", "environments", "environments that are trained side by side"),
-        ("--seed", "seed", "decides everything that is drawn"),
-        ("--threads", "threads", "threads on the CPU; 0 takes up to two and leaves a core to the others"),
-    ):
+    for option in _OPTIONS:
+        default = getattr(_DEFAULTS, option.field)
+        shape: dict[str, Any] = {"choices": option.choices} if option.choices else {"metavar": "N"}
         training.add_argument(
-            option,
-            type=int,
-            metavar="N",
-            default=getattr(_DEFAULTS, field),
-            help=f"{words} (default: %(default)s)",
+            option.name,
+            dest=option.field,
+            type=type(default),
+            help=f"{option.words} (default: {default})",
+            **shape,
         )
-    training.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        default=_DEFAULTS.preset,
-        help="how much real training one environment step buys (default: %(default)s)",
-    )
-    training.add_argument(
-        "--device", default=_DEFAULTS.device, help="cpu, cuda or cuda:N (default: %(default)s)"
-    )
     _add_recording_arguments(parser)
 
 
@@ -48,7 +70,9 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
         default=layout.default_runs_dir(),
         help="where runs are kept (default: %(default)s)",
     )
-    recording.add_argument("--name", help="name of the run (default: its preset and the time)")
+    name = recording.add_mutually_exclusive_group()
+    name.add_argument("--name", help="name of the run (default: its preset and the time)")
+    name.add_argument("--resume", metavar="NAME", help="go on with a run from its last checkpoint")
     recording.add_argument(
         "--aggregator",
         metavar="URL",
@@ -63,21 +87,21 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given, by their names in `TrainingConfig`."""
+    values: dict[str, Setting] = {option.field: getattr(arguments, option.field) for option in _OPTIONS}
+    return {field: value for field, value in values.items() if value is not None}
+
+
 def config_from(arguments: argparse.Namespace) -> TrainingConfig:
     """The settings that were asked for. Raises `ConfigError` if they cannot work."""
-    return TrainingConfig(
-        episodes=arguments.episodes,
-        environments=arguments.envs,
-        preset=arguments.preset,
-        device=arguments.device,
-        seed=arguments.seed,
-        threads=arguments.threads,
-    )
+    return TrainingConfig(**given_settings(arguments))
 
 
 def run_name(arguments: argparse.Namespace) -> str:
     """The name of the run: the one that was asked for, or the preset and the time."""
-    return arguments.name or f"{arguments.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+    named: str | None = arguments.resume or arguments.name
+    return named or f"{arguments.preset or _DEFAULTS.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def endpoints_of(arguments: argparse.Namespace) -> layout.Endpoints:

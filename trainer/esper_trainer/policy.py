@@ -30,10 +30,21 @@ class Tamiyo(nn.Module):
 
     Orthogonal weights and zero biases, but 1 for the LSTM's forget gate, so that a fresh policy
     remembers.
+
+    The critic's row says how many deviations `value_std` a value is from `value_mean`; these are 1 and 0
+    unless `value_normalisation` moves them. With the precision bfloat16, matrix products are computed in
+    it, in rollouts and updates alike, and what comes out is float32.
     """
 
-    def __init__(self, observation_size: int, hidden_size: int, *, seed: int) -> None:
+    def __init__(
+        self, observation_size: int, hidden_size: int, *, seed: int, precision: str = "float32"
+    ) -> None:
         super().__init__()
+        self._low_precision = precision == "bfloat16"
+        self.value_mean: Tensor
+        self.value_std: Tensor
+        self.register_buffer("value_mean", torch.zeros(()))
+        self.register_buffer("value_std", torch.ones(()))
         self.features = nn.Sequential(
             nn.Linear(observation_size, hidden_size), nn.LayerNorm(hidden_size), nn.ReLU()
         )
@@ -43,9 +54,17 @@ class Tamiyo(nn.Module):
 
     def forward(self, observations: Tensor, state: State | None = None) -> Output:
         """Run whole sequences [T, B, O] from a state, or from zeros."""
+        if not self._low_precision:
+            return self._forward(observations, state)
+        with torch.autocast(observations.device.type, torch.bfloat16):
+            return self._forward(observations, state)
+
+    def _forward(self, observations: Tensor, state: State | None) -> Output:
         hidden, state = self.lstm(self.features(observations), state)
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
-        return Output(rows[:LOGIT_COUNT], rows[VALUE_ROW], state)
+        rows = rows.float()
+        values = torch.addcmul(self.value_mean, rows[VALUE_ROW], self.value_std)
+        return Output(rows[:LOGIT_COUNT], values, state)
 
     def initial_state(self, environments: int) -> State:
         """The state at the start of an episode."""

@@ -48,7 +48,7 @@ class Player:
 
     def __init__(self, policy: Tamiyo, environment: MorphEnvironment, layout: Layout, *, seed: int) -> None:
         self._policy, self._environment, self._layout = policy, environment, layout
-        self._generator = torch.Generator(environment.device).manual_seed(seed)
+        self.generator = torch.Generator(environment.device).manual_seed(seed)
         horizon, count = environment.preset.horizon, environment.environments
         self._rollout = empty_rollout(horizon, count, environment.observation_size, environment.device)
 
@@ -72,7 +72,7 @@ class Player:
         output = self._policy(observations.unsqueeze(0), state)
         choice = sample(
             output.logits, legality.op, legality.slot_by_op, legality.choices,
-            self._layout, self._generator,
+            self._layout, self.generator,
         )  # fmt: skip
         outcome = environment.step(choice.actions)
         store(

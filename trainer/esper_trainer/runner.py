@@ -2,25 +2,24 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
 
 from esper_schemas.events import RunFinished
 from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.checkpoint import Checkpoint, CheckpointError
+from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device import Stopwatch, resolve_device
 from esper_trainer.emissions import EventSink, run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
-from esper_trainer.environment.morph import MorphEnvironment
 from esper_trainer.interruption import Interrupted, Interruption
-from esper_trainer.layout import layout
-from esper_trainer.policy import Tamiyo
-from esper_trainer.ppo import PPO
+from esper_trainer.learner import Learner, State
 from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
-from esper_trainer.rollout import Player
 from esper_trainer.row import unpack_row
-from esper_trainer.seeds import derived_seed
+from esper_trainer.schedule import Rates, rates
 from esper_trainer.story import Story, story
 from esper_trainer.transfer import HostCopy
 from esper_trainer.vitals import Vitals
@@ -32,28 +31,39 @@ class _Pending(NamedTuple):
     """An update whose numbers are on their way to the host."""
 
     update: int
+    rates: Rates
     numbers: HostCopy
     playing: Stopwatch
     learning: Stopwatch
 
 
 class Trainer:
-    """Trains Tamiyo and tells it all to `emitter`; for one run.
+    """Trains Tamiyo and tells it all to `emitter`; for one run, or what is left of it after `start`.
 
-    Sets torch's number of threads. Raises `ConfigError` for a device that is not there, before
-    anything is emitted.
+    Sets torch's number of threads. Raises `ConfigError` for a device that is not there or a checkpoint
+    that does not fit, before anything is emitted.
     """
 
-    def __init__(self, config: TrainingConfig, emitter: EventSink, on_update: OnUpdate | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        emitter: EventSink,
+        on_update: OnUpdate | None = None,
+        *,
+        checkpoints: Checkpointer | None = None,
+        start: Checkpoint | None = None,
+    ) -> None:
         torch.set_num_threads(config.torch_threads)
         self._config, self._emitter, self._on_update = config, emitter, on_update
         self._device = resolve_device(config.device)
         self._interruption = Interruption()
         self._pending: _Pending | None = None
-        self._updates = 0
+        self._checkpoints, self._start = checkpoints, start
+        self._updates = self._learnt = start.update if start else 0
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
-        self._player, self._ppo = _learner(config, self._device)
+        self._learner = _learner(config, self._device, start)
+        self._random_state = self._learner.random_state()
         self._vitals = Vitals(self._device)
 
     def stop(self, reason: str = "The run was stopped.") -> None:
@@ -66,51 +76,73 @@ class Trainer:
         What fails is told in the last event, and raised.
         """
         with self._interruption:
-            baseline_return = self._begin()
+            self._baseline_return = self._begin()
             began = time.perf_counter()
             try:
                 self._train()
                 outcome = self._finish("completed")
-            except (Interrupted, KeyboardInterrupt) as interruption:
+            except Interrupted as interruption:
                 outcome = self._finish("interrupted", str(interruption))
+            except KeyboardInterrupt:  # perhaps in the middle of an update, which no checkpoint may hold
+                self._checkpoints = None
+                outcome = self._finish("interrupted", "The run was ended by a second signal.")
             except Exception as error:
                 self._fail(error)
                 raise
-        return self._summary(outcome, baseline_return, time.perf_counter() - began)
+        return self._summary(outcome, time.perf_counter() - began)
 
     def _begin(self) -> float:
-        """Measure what always waiting would return, and tell that the run begins."""
-        config = self._config
-        baseline = run_baseline("wait", config.environments, config.size, config.seed, self._device)
-        self._emitter.emit(run_started(config, baseline.mean_return))
-        return baseline.mean_return
+        """Tell that the run begins, and what always waiting returns, which is measured only once."""
+        config, start = self._config, self._start
+        baseline_return = (
+            start.baseline_return
+            if start
+            else run_baseline("wait", config.environments, config.size, config.seed, self._device).mean_return
+        )
+        self._emitter.emit(run_started(config, baseline_return, resumed_from=self._updates))
+        return baseline_return
 
     def _train(self) -> None:
-        for update in range(1, self._config.episodes + 1):
+        for update in range(self._updates + 1, self._config.episodes + 1):
             playing = Stopwatch(self._device)
-            episode = self._player.play(between_steps=self._look_up)
+            episode = self._learner.player.play(between_steps=self._look_up)
             playing.stop()
-            learning = Stopwatch(self._device)
-            row = self._ppo.update(episode.rollout)
+            learning, used = Stopwatch(self._device), rates(self._config, update)
+            self._learner.ppo.use(used)
+            row = self._learner.ppo.update(episode.rollout)
             learning.stop()
             self._tell()
             numbers = HostCopy((row, *story(episode)))
-            self._pending = _Pending(update, numbers, playing, learning)
+            self._pending = _Pending(update, used, numbers, playing, learning)
+            self._learnt, self._random_state = update, self._learner.random_state()
+            if self._checkpoints and self._checkpoints.due(update):
+                self._save(self._checkpoints)
             self._look_up()
 
     def _look_up(self) -> None:
         """Between steps: tell the last update if it has arrived, and see whether to go on."""
         if self._pending and self._pending.numbers.ready():
             self._tell()
+        self._tell_checkpoints()
         self._interruption.check()
+
+    def _save(self, checkpoints: Checkpointer) -> None:
+        """Begin to write what the updates to come follow from; random numbers as before they were played."""
+        state = State(self._learner.tensors(), self._random_state)
+        settings, baseline_return = asdict(self._config), self._baseline_return
+        checkpoints.save(Checkpoint(self._learnt, settings, 0, 1, baseline_return, state))
+
+    def _tell_checkpoints(self) -> None:
+        for event in self._checkpoints.events() if self._checkpoints else ():
+            self._emitter.emit(event)
 
     def _tell(self) -> None:
         """Emit everything about the update that is pending."""
         if self._pending is None:
             return
-        (update, numbers, playing, learning), self._pending = self._pending, None
+        (update, used, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
-        told, payload = Story(*columns), unpack_row(row, self._host_fields(learning))
+        told, payload = Story(*columns), unpack_row(row, _host_fields(used, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
             self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
@@ -131,14 +163,6 @@ class Trainer:
         if self._on_update is not None:
             self._on_update(report)
 
-    def _host_fields(self, learning: Stopwatch) -> dict[str, float]:
-        """What the host adds to the row: `row.HOST_FIELDS`."""
-        return {
-            "learning_rate": self._config.learning_rate,
-            "entropy_coefficient": self._config.entropy_coefficient,
-            "update_time_ms": learning.seconds * 1000.0,
-        }
-
     @property
     def _steps(self) -> int:
         """Environment steps per rollout."""
@@ -146,22 +170,26 @@ class Trainer:
 
     def _finish(self, outcome: Outcome, reason: str = "") -> Outcome:
         self._tell()
+        if self._checkpoints:
+            self._save(self._checkpoints)
+            self._checkpoints.wait()
+        self._tell_checkpoints()
         self._emitter.emit(RunFinished(outcome=outcome, updates=self._updates, reason=reason))
         return outcome
 
     def _fail(self, error: Exception) -> None:
         self._emitter.emit(RunFinished(outcome="failed", updates=self._updates, reason=sentence(error)))
 
-    def _summary(self, outcome: Outcome, baseline_return: float, seconds: float) -> TrainingSummary:
+    def _summary(self, outcome: Outcome, seconds: float) -> TrainingSummary:
         first, last = self._first, self._last
-        steps = self._steps * self._updates
+        made = self._updates - (self._start.update if self._start else 0)
         return TrainingSummary(
             updates=self._updates,
-            env_steps=steps,
-            steps_per_second=steps / seconds,
+            env_steps=self._steps * self._updates,
+            steps_per_second=self._steps * made / seconds,
             first_mean_return=first.mean_return if first else None,
             last_mean_return=last.mean_return if last else None,
-            baseline_return=baseline_return,
+            baseline_return=self._baseline_return,
             mean_accuracy=last.mean_accuracy if last else None,
             outcome=outcome,
             seconds=seconds,
@@ -179,12 +207,19 @@ def sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _learner(config: TrainingConfig, device: torch.device) -> tuple[Player, PPO]:
-    """Build what plays and what learns; they share one policy."""
-    constants = layout(device)
-    environment = MorphEnvironment(config.environments, config.size, seed=config.seed, device=device)
-    policy = Tamiyo(
-        environment.observation_size, config.hidden_size, seed=derived_seed(config.seed, "policy")
-    ).to(device)
-    player = Player(policy, environment, constants, seed=derived_seed(config.seed, "actions"))
-    return player, PPO(policy, constants, environment.legality().choices, config)
+def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | None) -> Learner:
+    """A new learner, or one that goes on from a checkpoint."""
+    learner = Learner(config, device)
+    if start is not None:
+        try:
+            learner.load(start.state)
+        except ValueError as error:
+            raise CheckpointError(
+                f"The checkpoint after update {start.update} is that of another policy; start a new run."
+            ) from error
+    return learner
+
+
+def _host_fields(used: Rates, learning: Stopwatch) -> dict[str, float]:
+    """What the host adds to the row: `row.HOST_FIELDS`."""
+    return {**used._asdict(), "update_time_ms": learning.seconds * 1000.0}

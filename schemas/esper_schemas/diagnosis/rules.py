@@ -54,7 +54,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="rewards_not_finite",
         severity="critical",
-        title="Rewards or returns are NaN or infinite",
+        title="Rewards are NaN or infinite",
         signs=(REWARD_NOT_FINITE,),
         context=(
             "loss_not_finite",

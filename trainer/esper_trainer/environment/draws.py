@@ -5,20 +5,23 @@ from torch import Tensor
 
 
 class Draws:
-    """Random tensors on one device from one seed; the global generators are never touched."""
+    """Random tensors on one device from one seed; the global generators are never touched.
+
+    `generator` is where they come from; its state is all that the draws to come follow from.
+    """
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
-        self._generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
 
     def uniform(self, *shape: int) -> Tensor:
         """Float32 in [0, 1)."""
-        return torch.rand(shape, generator=self._generator, device=self.device)
+        return torch.rand(shape, generator=self.generator, device=self.device)
 
     def normal(self, *shape: int) -> Tensor:
         """Float32 from the standard normal distribution."""
-        return torch.randn(shape, generator=self._generator, device=self.device)
+        return torch.randn(shape, generator=self.generator, device=self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Int64 in low..high - 1."""
-        return torch.randint(low, high, shape, generator=self._generator, device=self.device)
+        return torch.randint(low, high, shape, generator=self.generator, device=self.device)

@@ -121,6 +121,11 @@ class MorphEnvironment:
         return Step(reward, past.alive, self._stage_changes(slots, choice))
 
     @property
+    def generator(self) -> torch.Generator:
+        """Where all draws come from; `reset` makes everything else anew."""
+        return self._population.generator
+
+    @property
     def accuracy(self) -> Tensor:
         """Validation accuracy [N] of the hosts with their seeds, 0..1."""
         return self._episode.accuracies[-1]

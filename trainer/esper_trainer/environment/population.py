@@ -45,6 +45,7 @@ class Population:
         self.environments = environments
         self._preset = preset
         self._draws = draws
+        self.generator = draws.generator
         self._digits = data.load(draws.device)
         self._tables = blueprints.build(draws.device)
         self._weights = host.zeros(environments, draws.device)

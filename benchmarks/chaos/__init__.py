@@ -1,0 +1,1 @@
+"""Faults injected into real processes, and a judge of what they leave behind."""

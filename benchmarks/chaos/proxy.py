@@ -1,0 +1,68 @@
+"""A network that misbehaves: a TCP port in front of an aggregator's socket."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+MODES = ("pass", "pause", "blackhole", "refuse")
+
+
+class Proxy:
+    """Forwards connections to a Unix socket while `mode` is "pass".
+
+    "pause" holds bytes back, "blackhole" swallows them, "refuse" closes new connections at once.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.mode = "pass"
+        self._target = target
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset(self) -> None:
+        """Break all connections at once, as a router that forgot them does."""
+        for pair in self._pairs:
+            for end in pair:
+                with contextlib.suppress(OSError):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+        self._pairs.clear()
+
+    def close(self) -> None:
+        """End everything."""
+        self.mode = "pass"
+        self._listener.close()
+        self.reset()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._connect(client)
+
+    def _connect(self, client: socket.socket) -> None:
+        server = socket.socket(socket.AF_UNIX)
+        if self.mode == "refuse" or server.connect_ex(str(self._target)):
+            client.close()
+            server.close()
+            return
+        self._pairs.append((client, server))
+        for source, sink in ((client, server), (server, client)):
+            threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                while self.mode == "pause":
+                    time.sleep(0.005)
+                if self.mode != "blackhole":
+                    sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,98 @@
+"""A trainer for chaos: emits numbered events with a real emitter, and writes down what it was told.
+
+Each line of its history is one report: what it emitted, and what the emitter said about it.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from esper_bus.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+REPORT_EVERY = 25
+
+
+def main() -> None:
+    """Emit as told by the JSON object on the command line."""
+    plan = json.loads(sys.argv[1])
+    run_dir = Path(plan["run_dir"])
+    if plan.get("file_bytes"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (plan["file_bytes"], plan["file_bytes"]))
+    emitter = Emitter(run_dir.name, plan["producer"], run_dir, plan["ingest"], **plan.get("bounds", {}))
+    with Path(plan["history"]).open("w") if not plan.get("file_bytes") else os.fdopen(1, "w") as history:
+        work(plan, emitter, history)
+
+
+def work(plan: dict[str, Any], emitter: Emitter, history: TextIO) -> None:
+    """Emit, and leave in the way that was asked for."""
+    report(plan, emitter, history)
+    if plan.get("fork") and os.fork() == 0:
+        time.sleep(600)
+    if plan.get("exhaust_files"):
+        exhaust_files()
+    for number in range(plan["events"]):
+        emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.5, length=9))
+        if plan["pause_s"]:
+            time.sleep(plan["pause_s"])
+        if number % REPORT_EVERY == 0:
+            report(plan, emitter, history)
+    leave(plan.get("exit", "close"), emitter)
+    emitter.close(plan.get("close_s", 2.0))
+    report(plan, emitter, history, final=True)
+
+
+def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, *, final: bool = False) -> None:
+    """Write down what the emitter says."""
+    stats = emitter.stats
+    line = {
+        "run": Path(plan["run_dir"]).name,
+        "producer": plan["producer"],
+        "epoch": emitter.epoch,
+        "emitted": stats.emitted,
+        "spooled": stats.spooled,
+        "acknowledged": stats.acknowledged,
+        "dropped": stats.dropped,
+        "errors": stats.errors,
+        "final": final,
+    }
+    history.write(json.dumps(line) + "\n")
+    history.flush()
+
+
+def exhaust_files() -> None:
+    """Open files until there are none left, then give back none."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    kept = []
+    try:
+        while True:
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        globals()["_kept"] = kept
+
+
+def leave(how: str, emitter: Emitter) -> None:
+    """End in one of the ways in which programs end; "close" comes back."""
+    if how == "exit":
+        sys.exit(3)
+    if how == "exception":
+        raise RuntimeError("as planned")
+    if how == "thread":
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+    if how == "_exit":
+        os._exit(4)
+    if how in ("SIGTERM", "SIGINT"):
+        os.kill(os.getpid(), getattr(signal, how))
+        time.sleep(5)
+
+
+if __name__ == "__main__":
+    main()

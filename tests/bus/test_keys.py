@@ -1,0 +1,135 @@
+"""Tests of key files: who can read them, and what is refused."""
+
+import pytest
+
+from esper_bus.errors import BusError
+from esper_bus.keys import (
+    AllowedClient,
+    add_client,
+    create_server_keys,
+    load_client_keys,
+    load_server_keys,
+    read_clients,
+    remove_client,
+)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A directory with the keys of an aggregator."""
+    create_server_keys(tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+def test_only_their_owner_can_read_keys(keys):
+    """0600 in a 0700 directory, whatever the umask is."""
+    add_client(keys, "gpu-box")
+
+    assert keys.stat().st_mode & 0o777 == 0o700
+    assert sorted(path.name for path in keys.iterdir()) == ["clients.json", "gpu-box.key", "server.key"]
+    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
+
+
+def test_a_client_gets_a_key_of_its_own_and_the_aggregators_public_one(keys):
+    """The secret of the aggregator stays where it is, and no secret stands in the allow-list."""
+    server, client = load_server_keys(keys), load_client_keys(add_client(keys, "a", ("view",)))
+
+    assert client.server == server.public
+    assert server.secret not in (keys / "a.key").read_text()
+    assert client.secret not in (keys / "clients.json").read_text()
+    assert read_clients(keys) == {"a": AllowedClient(client.public, ("view",))}
+
+
+def test_a_secret_is_not_printed(keys):
+    """Not even where a key ends up in a log by accident."""
+    server, client = load_server_keys(keys), load_client_keys(add_client(keys, "a"))
+
+    assert server.secret not in repr(server)
+    assert client.secret not in repr(client)
+
+
+def test_keys_are_never_overwritten(keys):
+    """A second `init`, and a second key of one name, are refused."""
+    add_client(keys, "a")
+    before = {path.name: path.read_bytes() for path in keys.iterdir()}
+    with pytest.raises(BusError, match="exists already"):
+        create_server_keys(keys)
+    with pytest.raises(BusError, match="There is a key a already"):
+        add_client(keys, "a")
+
+    assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
+
+
+def test_a_removed_key_is_gone(keys):
+    """Its file too; one that is not there is one sentence."""
+    add_client(keys, "a")
+    remove_client(keys, "a")
+
+    assert read_clients(keys) == {}
+    assert not (keys / "a.key").exists()
+    with pytest.raises(BusError, match="There is no key a"):
+        remove_client(keys, "a")
+
+
+@pytest.mark.parametrize("name", ["server", "../x", "", "a b"])
+def test_a_name_that_cannot_be_is_refused(keys, name):
+    """No client replaces the aggregator's own key, or a file elsewhere."""
+    with pytest.raises(BusError, match="cannot name a key"):
+        add_client(keys, name)
+
+
+def test_a_key_that_others_can_read_is_refused(keys):
+    """With the command that puts it right."""
+    path = add_client(keys, "a")
+    path.chmod(0o640)
+    with pytest.raises(BusError, match="chmod 600"):
+        load_client_keys(path)
+    (keys / "clients.json").chmod(0o644)
+    with pytest.raises(BusError, match="chmod 600"):
+        read_clients(keys)
+    keys.chmod(0o755)
+    with pytest.raises(BusError, match="chmod 700"):
+        load_server_keys(keys)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "no key file"),
+        (b"\xff\xfe", "no key file"),
+        (b'{"name":"a","server":"x","public":"y","secret":"z"}', "holds what is no key"),
+        (b'{"name":"a","server":"%s","public":"%s","secret":"%s"}' % ((b"~" * 40,) * 3), "what is no key"),
+    ],
+)
+def test_a_damaged_key_is_one_sentence(keys, content, problem):
+    """Whatever is in the file."""
+    path = add_client(keys, "a")
+    path.write_bytes(content)
+    with pytest.raises(BusError, match=problem):
+        load_client_keys(path)
+
+
+def test_a_missing_key_is_one_sentence(tmp_path):
+    """A directory too: it is no key of a client."""
+    with pytest.raises(BusError, match="Cannot read"):
+        load_client_keys(tmp_path / "none.key")
+    with pytest.raises(BusError, match="name the key file of one client"):
+        load_client_keys(tmp_path)
+    with pytest.raises(BusError, match="esper keys init"):
+        load_server_keys(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "run", "producer", "allowed"),
+    [
+        ("trainer:*", "any", "trainer:0", True),
+        ("trainer:*", "any", "other:0", False),
+        ("alice-*/trainer:*", "alice-1", "trainer:0", True),
+        ("alice-*/trainer:*", "bob-1", "trainer:0", False),
+        ("*", "any", "any", True),
+    ],
+)
+def test_a_key_is_bound_to_producers(pattern, run, producer, allowed):
+    """By name, and by run where the pattern names one."""
+    assert AllowedClient("", ("ingest",), (pattern,)).may_write(run, producer) is allowed
+    assert not AllowedClient("", ("view",), (pattern,)).may_write(run, producer)

@@ -1,0 +1,126 @@
+"""Trainer, aggregator and screen as three processes over tcp, with keys."""
+
+import json
+import re
+import socket
+
+import pytest
+
+
+def outer_address():
+    """An address of this machine that is not loopback, if it has one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # sends nothing: it only picks an interface
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+@pytest.fixture(scope="module", params=["127.0.0.1", outer_address()], ids=["loopback", "beyond"])
+def url(request):
+    """Where the aggregator listens."""
+    if request.param is None:
+        pytest.skip("this machine has no address but loopback")
+    with socket.socket() as free:
+        free.bind((request.param, 0))
+        return f"tcp://{request.param}:{free.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def keys(url, playground, commands):
+    """Keys as a user makes them: a trainer's, a viewer's, and one that is taken back."""
+    directory = playground.runs_dir.parent / re.sub(r"\W", "-", url)
+    for words in (
+        ["init", directory],
+        ["add", directory, "trainer", "--rights", "ingest"],
+        ["add", directory, "viewer", "--rights", "view"],
+        ["add", directory, "gone"],
+    ):
+        done = playground.run([*commands["esper"], "keys", *map(str, words)])
+        assert done.returncode == 0, done.stderr
+    (directory / "gone.key").rename(directory / "kept.key")
+    playground.run([*commands["esper"], "keys", "remove", str(directory), "gone"])
+    return directory
+
+
+@pytest.fixture(scope="module")
+def aggregator(url, keys, playground, commands):
+    """An aggregator, on another machine for all that the others know."""
+    runs = str(keys / "runs")
+    process = playground.start(
+        [*commands["esper"], "aggregate", "--runs-dir", runs, "--listen", url, "--keys", str(keys)]
+    )
+    for line in process.stdout:
+        if "aggregator ready" in line:
+            return process
+    pytest.fail("the aggregator did not start")
+
+
+@pytest.fixture
+def train(url, keys, playground, commands):
+    """Trains two updates, with the events sent over tcp."""
+
+    def run(name, key):
+        words = ["--episodes", "2", "--envs", "4", "--name", f"{name}-{keys.name}", "--aggregator", url]
+        return playground.run([*commands["train"], *words, *(["--keys", str(keys / key)] if key else [])])
+
+    return run
+
+
+@pytest.fixture
+def watch(url, keys, playground, commands):
+    """Looks at what is shown, as JSON."""
+
+    def run(key):
+        words = [url, "--json", *(["--keys", str(keys / key)] if key else [])]
+        return playground.run([*commands["sanctum"], *words])
+
+    return run
+
+
+def test_a_training_is_watched_over_tcp(aggregator, train, watch, wait_for):
+    """What the trainer did is on the viewer's screen, complete."""
+    trained = train("watched", "trainer.key")
+
+    assert trained.returncode == 0, trained.stderr
+
+    def shown():
+        result = watch("viewer.key")
+        snapshot = json.loads(result.stdout) if result.returncode == 0 else {}
+        return snapshot if snapshot.get("run", {}).get("outcome") == "completed" else None
+
+    snapshot = wait_for(shown, what="the end of the run on the screen")
+
+    assert snapshot["tamiyo"]["ppo_updates_count"] == 2
+    assert "refuse" not in trained.stdout + trained.stderr
+
+
+def test_a_key_that_was_taken_back_is_refused_at_both_ends(aggregator, train, watch):
+    """The training goes on and says so; the screen says so and ends."""
+    trained, seen = train("refused", "kept.key"), watch("kept.key")
+
+    assert trained.returncode == 0, trained.stderr
+    assert "refuses the key 'gone'" in trained.stdout + trained.stderr
+    assert seen.returncode == 1
+    assert seen.stderr.startswith("sanctum: The aggregator at ")
+    assert seen.stderr.count("\n") == 1
+
+
+def test_a_viewer_cannot_send(aggregator, train):
+    """Its key opens the other door only."""
+    trained = train("viewer", "viewer.key")
+
+    assert trained.returncode == 0, trained.stderr
+    assert "refuses the key 'viewer'" in trained.stdout + trained.stderr
+
+
+def test_without_a_key_there_is_a_sentence(url, aggregator, train, watch):
+    """From the aggregator on this machine, from the client itself beyond it."""
+    trained, seen = train("keyless", None), watch(None)
+
+    assert seen.returncode == 1
+    assert "--keys" in seen.stderr
+    assert seen.stderr.count("\n") == 1
+    assert "--keys" in trained.stdout + trained.stderr
+    assert "Traceback" not in trained.stdout + trained.stderr

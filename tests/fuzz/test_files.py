@@ -1,0 +1,168 @@
+"""Whatever is in a file or on a command line, only the declared errors come out."""
+
+import io
+import re
+import string
+
+import pytest
+
+from esper_bus import layout
+from esper_bus.errors import BusError
+from esper_bus.layout import RunPaths
+from esper_bus.log import LogWriter
+from esper_bus.mcap_reader import read_open_file
+from esper_bus.merging import read_stream_file
+from esper_bus.names import file_part, is_name
+from esper_bus.records import Entry, RawRecord, StreamKey
+from esper_bus.spool import SpoolWriter
+from esper_schemas.codec import encode_event
+from esper_schemas.events import EpisodeCompleted
+from esper_schemas.overrides import OverridesError, overridden
+
+KEY = StreamKey("run", "host:0", 7)
+TOML = b"""
+[kl_divergence]
+warning_above = 0.02
+critical_above = 0.05
+trend_threshold = 0.2
+[head_entropy]
+critical_below = 0.1
+warning_below = inf
+"""
+
+
+def entry(seq):
+    """One event."""
+    event = EpisodeCompleted(environment=0, episode=seq, episode_return=0.5 * seq, length=9)
+    return Entry(seq, 10**18 + seq, encode_event(event))
+
+
+def write_spool(directory):
+    """A spool of twelve events in four chunks."""
+    spool = SpoolWriter(RunPaths(directory), KEY)
+    for first in range(0, 12, 3):
+        spool.write([entry(seq) for seq in range(first, first + 3)])
+    spool.close()
+    return spool.path
+
+
+def write_log(directory):
+    """A compressed log of twelve events in four chunks."""
+    log = LogWriter(directory, "run", 5, 0)
+    for seq in range(12):
+        log.append(RawRecord(*KEY, *entry(seq)[:2], 10**18, entry(seq).data))
+        if seq % 3 == 2:
+            log.flush()
+    log.close()
+    return RunPaths(directory).log_file(5, 0)
+
+
+@pytest.fixture(params=[write_spool, write_log])
+def file(request, tmp_path):
+    """A good file of each kind."""
+    return request.param(tmp_path)
+
+
+@pytest.fixture
+def truth(file):
+    """Its messages: channel topic, number and bytes."""
+    return read(file.read_bytes())[0]
+
+
+def read(data):
+    """The messages of a file's bytes, and the damage that is reported."""
+    damage = []
+    messages = read_open_file(io.BytesIO(data), "file", damage.append)
+    return [(m.channel.topic, m.sequence, m.data) for m in messages], damage
+
+
+def test_a_file_cut_at_any_byte_gives_a_beginning(file, truth):
+    """A torn end gives whole chunks, and a cut within one is reported."""
+    data = file.read_bytes()
+    for end in range(len(data)):
+        messages, _ = read(data[:end])
+
+        assert messages == truth[: len(messages)]
+    assert len(truth) == 13
+
+
+def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, truth):
+    """What is read is a beginning of the truth; what is missing is reported."""
+    data = file.read_bytes()
+    for at in range(len(data)):
+        messages, damage = read(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
+
+        assert messages == truth[: len(messages)]
+        assert len(messages) == len(truth) or damage
+
+
+def test_a_changed_file_never_raises(file, truth, mutations):
+    """Every other change too gives events that were in it, or damage, never an exception."""
+    known = set(truth)
+    for changed in mutations([file.read_bytes()], 5_000):
+        messages, _ = read(changed)
+
+        assert set(messages) <= known
+
+
+def records_of(data):
+    """The records of a file, each with its head."""
+    at = 8
+    while at + 9 <= len(data) - 8:
+        length = int.from_bytes(data[at + 1 : at + 9], "little")
+        yield data[at : at + 9 + length]
+        at += 9 + length
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (0, 1, 1, 2, 3), (0, 3), (0, 1, 0)])
+def test_chunks_in_another_order_are_told_from_the_truth(tmp_path, order):
+    """Swapped, doubled and missing chunks: each event keeps its own number and bytes, or is left out."""
+    spool = write_spool(tmp_path)
+    data = spool.read_bytes()
+    records = list(records_of(data))
+    header, meta, *chunks = [r for r in records if r[0] in (1, 6)]
+    spool.write_bytes(data[:8] + header + meta + b"".join(chunks[which] for which in order))
+    found = [(record.seq, record.data) for record in read_stream_file(spool, lambda damage: None)]
+
+    assert found == [(seq, entry(seq).data) for which in order for seq in range(3 * which, 3 * which + 3)]
+
+
+def test_a_file_that_claims_to_be_huge_costs_nothing(file, peak_memory):
+    """Lengths are believed only up to a bound."""
+    data = file.read_bytes()
+    for at in range(8, 400):
+        read(data[:at] + b"\xff\xff\xff\xff\xff\xff\xff\x7f" + data[at + 8 :])
+
+    assert peak_memory() < 100 * 1024 * 1024
+
+
+def test_changed_overrides_are_read_or_refused(mutations):
+    """A file of thresholds gives bands or one sentence."""
+    for changed in mutations([TOML], 3_000):
+        try:
+            assert overridden(changed.decode(errors="replace"))
+        except OverridesError:
+            continue
+
+
+def test_changed_addresses_are_parsed_or_refused(mutations):
+    """An address is two endpoints or one sentence, and never one beyond this machine."""
+    samples = [b"tcp://127.0.0.1:5556", b"ipc:///tmp/esper", b"tcp://[::1]:5556", b"tcp://localhost"]
+    for changed in mutations(samples, 20_000):
+        try:
+            ingest, snapshots = layout.parse(changed.decode(errors="replace"))
+        except BusError:
+            continue
+        assert ingest != snapshots
+
+
+def test_a_name_never_leaves_its_directory(tmp_path, mutations):
+    """Whatever passes for a name makes a file right below the spools."""
+    for changed in mutations([b"host:0", b"../../etc", b"a.b_c-d@e+f"], 20_000):
+        name = changed.decode(errors="replace")
+        if is_name(name):
+            path = RunPaths(tmp_path).spool_file(name, 7)
+
+            assert path.parent == tmp_path / "spool"
+            assert set(file_part(name)) <= set(string.ascii_letters + string.digits + "._-")
+            assert re.fullmatch(r"[^/]+\.mcap", path.name)

@@ -1,0 +1,40 @@
+"""How learning rate and entropy bonus change over a run: pure functions of the update's number.
+
+The host knows that number, so that it never has to ask the device for a rate.
+"""
+
+import math
+from typing import NamedTuple
+
+from esper_trainer.config import TrainingConfig
+
+
+class Rates(NamedTuple):
+    """What one update uses."""
+
+    learning_rate: float
+    entropy_coefficient: float
+
+
+def rates(config: TrainingConfig, update: int) -> Rates:
+    """The rates of an update; updates count from 1 to `config.episodes`.
+
+    The learning rate rises linearly over the warm-up, and from there follows its schedule to
+    `learning_rate_final` of its full value in the last update. The entropy coefficient has no warm-up.
+    """
+    warmup = config.warmup_updates
+    rise = min(1.0, update / (warmup + 1))
+    later, span = update - 1 - warmup, config.episodes - 1 - warmup
+    learning = _share(config.learning_rate_schedule, later, span, config.learning_rate_final)
+    entropy = _share(config.entropy_schedule, update - 1, config.episodes - 1, config.entropy_final)
+    return Rates(config.learning_rate * rise * learning, config.entropy_coefficient * entropy)
+
+
+def _share(schedule: str, step: int, steps: int, final: float) -> float:
+    """What is left of the full value after `step` of `steps`."""
+    progress = min(max(step / steps, 0.0), 1.0) if steps > 0 else 0.0
+    if schedule == "constant":
+        return 1.0
+    if schedule == "cosine":
+        progress = 0.5 - 0.5 * math.cos(math.pi * progress)
+    return 1.0 + (final - 1.0) * progress
