@@ -100,7 +100,7 @@ def _run_app(arguments: argparse.Namespace, source: SnapshotSource) -> None:
     rate = arguments.rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FRAMES_PER_SECOND)
     app = SanctumApp(
         source,
-        frames_per_second=min(max(rate, 1.0), FRAMES_PER_SECOND),
+        frames_per_second=max(min(FRAMES_PER_SECOND, rate), 1.0),
         settings=settings,
         settings_file=settings_path(),
         notice=problem,
