@@ -3,7 +3,8 @@
     python benchmarks/sanctum.py [--seconds N] [--json]
 
 A child process runs the app on a pseudo-terminal of each size. "busy" decodes another snapshot for
-every frame, so that everything that can change does; "idle" always gets the same one. CPU is the
+every frame, so that everything that can change does; "ssh" does so at the rate that is used over ssh;
+"paused" holds the picture while snapshots go on arriving; "idle" always gets the same one. CPU is the
 process time of the child as a share of one core, between two timers after a warm-up.
 """
 
@@ -23,6 +24,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args, get_type_hints
 
 from esper_schemas import (
     CATALOGUE,
@@ -34,13 +36,35 @@ from esper_schemas import (
     encode_snapshot,
     trend,
 )
-from esper_schemas.snapshot import EventEntry, LinkHealth, RunInfo
+from esper_schemas.events import DecisionMade, VitalsSampled
+from esper_schemas.findings import Evidence, Finding
+from esper_schemas.snapshot import (
+    DecisionEntry,
+    EventEntry,
+    LinkHealth,
+    LogEntry,
+    RankState,
+    RunInfo,
+    SlotsState,
+)
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS
 
 FIRST_PANEL = b"PPO LOSSES"
 WARM_UP_S = 1.0
 PICTURES = 64
-CASES = (("busy", 80, 24), ("busy", 160, 50), ("busy", 200, 60), ("idle", 160, 50))
+CASES = (
+    ("busy", 80, 24),
+    ("busy", 160, 50),
+    ("busy", 200, 60),
+    ("ssh", 160, 50),
+    ("paused", 160, 50),
+    ("idle", 160, 50),
+)
+
+
+COUNTS = tuple(
+    name for name, hint in get_type_hints(TamiyoState).items() if name in CATALOGUE and int in get_args(hint)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +88,48 @@ def picture(number: int) -> SanctumSnapshot:
     fields: dict[str, object] = {name: rng.uniform(0.0, 2.0) for name in CATALOGUE}
     fields |= {f"{m}_history": history for m, history in histories.items()}
     fields |= {f"head_{head}_grad_norm_prev": rng.random() for head in HEADS}
-    fields |= dict.fromkeys(("nan_grad_count", "inf_grad_count", "skipped_steps"), number % 3)
-    fields |= {"epochs_completed": 4, "trends": {m: trend(h, 0.2) for m, h in histories.items()}}
+    fields |= dict.fromkeys(COUNTS, number % 3)
+    fields |= {"trends": {m: trend(h, 0.2) for m, h in histories.items()}}
     counts = {"ppo_data_received": True, "ppo_updates_count": number, "last_update": number}
     return SanctumSnapshot(
         events_folded=number,
         run=RunInfo(run="benchmark", episodes=PICTURES, mean_return=rng.random(), baseline_return=0.4),
         tamiyo=TamiyoState(**fields, **counts),  # type: ignore[arg-type]
         recent_events=tuple(_event(number, i) for i in range(50)),
+        findings=(_finding(number),) * (1 + number % 3),
+        ranks=tuple(
+            RankState(producer=f"r{i}", rank=i, updates=number, steps_per_second=rng.uniform(1e3, 9e3))
+            for i in range(8)
+        ),
+        slots=SlotsState(stage_counts=tuple(rng.randrange(100) for _ in range(7))),
+        decisions=tuple(_decision(rng) for _ in range(8)),
+        vitals=VitalsSampled(cpu_share=rng.random(), memory_bytes=rng.randrange(1 << 30)),
+        log=tuple(
+            LogEntry(at_ns=number * 10**9, producer="r0", level="warning", message=f"{number + i}")
+            for i in range(10)
+        ),
         link=LinkHealth(events=number, lag_ms=rng.uniform(1, 99)),
     )
+
+
+def _finding(number: int) -> Finding:
+    text = f"KL divergence 0.0{number}"
+    evidence = (Evidence(number, text), Evidence(number + 1, text))
+    return Finding(
+        rule="r",
+        severity="warning",
+        title=f"Something is wrong {number}",
+        since_update=number,
+        evidence=evidence,
+        advice=(text,),
+    )
+
+
+def _decision(rng: random.Random) -> DecisionEntry:
+    choices = {head: rng.randrange(3) for head in HEADS}
+    sure = {head: rng.random() for head in HEADS}
+    made = DecisionMade(update=1, environment=0, step=1, choices=choices, confidences=sure)
+    return DecisionEntry(at_ns=0, producer="r0", decision=made)
 
 
 def _event(number: int, place: int) -> EventEntry:
@@ -103,12 +159,16 @@ class Pictures:
 
 def child(case: str, seconds: float, report: Path) -> None:
     """Run the app on this terminal for a while and write down what it cost."""
-    from esper_tui.app import SanctumApp
+    from esper_cli.sanctum import SSH_RATE
+    from esper_tui.app import FRAMES_PER_SECOND, SanctumApp
 
-    source = Pictures(moving=case == "busy")
+    source = Pictures(moving=case != "idle")
+    rate = SSH_RATE if case == "ssh" else FRAMES_PER_SECOND
 
     class Measured(SanctumApp):
         def on_mount(self) -> None:
+            if case == "paused":
+                self.set_timer(WARM_UP_S / 2, self.action_pause)
             self.set_timer(WARM_UP_S, self.begin)
 
         def begin(self) -> None:
@@ -122,7 +182,7 @@ def child(case: str, seconds: float, report: Path) -> None:
             report.write_text(json.dumps([wall, cpu, frames, peak]))
             self.exit()
 
-    Measured(source).run()
+    Measured(source, frames_per_second=rate).run()
 
 
 def measure(case: str, width: int, height: int, seconds: float) -> Result:

@@ -6,7 +6,9 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from esper_bus import layout
 from esper_bus.discovery import local_runs_dirs
@@ -15,7 +17,12 @@ from esper_cli.parsing import CommandError, OneSentenceParser, run_command
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
 
+if TYPE_CHECKING:
+    from esper_tui.settings import Settings
+
 FIRST_SNAPSHOT_TIMEOUT_S = 3.0
+SSH_RATE = 4.0
+"""Pictures per second over ssh: a slow line shows no backlog, and nobody reads faster."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +56,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="auto",
         help="how many colours to use (NO_COLOR is respected)",
     )
+    _add_look(parser)
     return run_command("sanctum", _run, parser.parse_args(argv))
+
+
+def _add_look(parser: argparse.ArgumentParser) -> None:
+    """What is said here goes for this once; the keys in Sanctum change what is kept."""
+    from esper_tui.symbols import SYMBOL_SETS
+
+    parser.add_argument(
+        "--symbols", choices=SYMBOL_SETS, help="characters to draw with; default: the last choice"
+    )
+    parser.add_argument("--theme", choices=["dark", "light", "ansi"], help="default: the last choice")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="HZ",
+        help=f"pictures per second, 1 to 20; default: 20, or {SSH_RATE:g} over ssh",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -68,21 +92,46 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
     if arguments.json:
         print(to_json(_first_feed(source).snapshot, indent=2))
     elif arguments.once:
-        _print_frame(_first_feed(source))
+        _print_frame(_first_feed(source), arguments)
     else:
-        from esper_tui.app import SanctumApp
-
-        SanctumApp(source).run(mouse=not arguments.no_mouse)
+        _run_app(arguments, source)
     return 0
 
 
-def _print_frame(feed: Feed) -> None:
+def _run_app(arguments: argparse.Namespace, source: SnapshotSource) -> None:
+    from esper_tui.app import FRAMES_PER_SECOND, SanctumApp
+    from esper_tui.settings import settings_path
+
+    settings, problem = _settings(arguments)
+    rate = arguments.rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FRAMES_PER_SECOND)
+    app = SanctumApp(
+        source,
+        frames_per_second=max(min(FRAMES_PER_SECOND, rate), 1.0),
+        settings=settings,
+        settings_file=settings_path(),
+        notice=problem,
+    )
+    app.run(mouse=not arguments.no_mouse)
+
+
+def _settings(arguments: argparse.Namespace) -> "tuple[Settings, str]":
+    """The choices that were kept, those of the command line over them, and what is wrong with the file."""
+    from esper_tui.settings import load, settings_path
+
+    kept, problem = load(settings_path())
+    said = {name: getattr(arguments, name) for name in ("theme", "symbols") if getattr(arguments, name)}
+    return replace(kept, **said), problem
+
+
+def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
+    from esper_tui.look import Look
     from esper_tui.once import render_once
 
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size(fallback=(100, 24)).columns
     color = on_terminal and "NO_COLOR" not in os.environ
-    render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, color=color)
+    look = Look(symbols=arguments.symbols or "block")
+    render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, color=color, look=look)
 
 
 def source_for(

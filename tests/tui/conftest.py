@@ -7,7 +7,19 @@ import pytest
 from msgspec import structs
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
-from esper_schemas.snapshot import EventEntry, LinkHealth, RunInfo, SanctumSnapshot
+from esper_schemas.events import DecisionMade, SeedStageChanged, VitalsSampled
+from esper_schemas.findings import Evidence, Finding
+from esper_schemas.snapshot import (
+    DecisionEntry,
+    EventEntry,
+    LinkHealth,
+    LogEntry,
+    RankState,
+    RunInfo,
+    SanctumSnapshot,
+    SlotsState,
+    StageChangeEntry,
+)
 from esper_schemas.source import Feed
 from esper_tui.rows import plain
 
@@ -21,6 +33,43 @@ FIRST_AND_STEP = {
     "clip_fraction": (0.21, -0.008),
     "explained_variance": (0.21, 0.05),
     "grad_norm": (0.5, 0.01),
+}
+OTHER_FIELDS = {
+    "advantage_mean": -0.031,
+    "advantage_std": 0.653,
+    "advantage_positive_share": 0.48,
+    "advantage_min": -2.1,
+    "advantage_max": 2.4,
+    "advantage_skewness": 0.21,
+    "advantage_kurtosis": 0.9,
+    "grad_norm_pre_clip": 1.615,
+    "log_prob_min": -3.755,
+    "log_prob_max": -0.002,
+    "entropy_normalized": 0.649,
+    "entropy_velocity": -0.0004,
+    "collapse_risk_score": 0.11,
+    "entropy_clip_correlation": 0.12,
+    "value_return_correlation": 0.83,
+    "td_error_mean": 0.012,
+    "td_error_std": 0.31,
+    "bellman_error": 0.22,
+    "return_p10": -0.4,
+    "return_p50": 0.41,
+    "return_p90": 1.3,
+    "value_mean": 0.489,
+    "value_std": 0.845,
+    "value_min": -0.9,
+    "value_max": 2.1,
+    "gradient_cv": 0.31,
+    "dead_layers": 0.0,
+    "exploding_layers": 0.0,
+    "value_grad_norm": 0.44,
+    "lstm_grad_norm": 0.62,
+    "lstm_hidden_rms": 0.21,
+    "lstm_cell_rms": 0.43,
+    "lstm_cell_mean": 0.01,
+    "update_time_ms": 34.4,
+    "rollout_time_ms": 312.0,
 }
 EVENTS = (
     ("RunStarted", "digits with 64 environments on cpu"),
@@ -71,6 +120,7 @@ def _healthy_losses():
         "trends": {n: trend(h, CATALOGUE[n].metric.trend_threshold) for n, h in histories.items()},
         "clip_fraction_positive": 0.072,
         "clip_fraction_negative": 0.051,
+        **OTHER_FIELDS,
         "joint_ratio_max": 1.834,
         "joint_ratio_min": 0.612,
         "nan_grad_count": 0,
@@ -125,6 +175,39 @@ def hurt_state(make_state):
     )
 
 
+def _machinery():
+    """Ranks, slots, decisions and vitals."""
+    ranks = tuple(
+        RankState(
+            producer=f"host{rank}:{rank}",
+            rank=rank,
+            updates=17 - (rank == 2),
+            last_event_ns=NOW - (1 + 3 * (rank == 2)) * SECOND,
+            steps_per_second=12345.0 - 100 * rank,
+            update_time_ms=34.4 + rank,
+        )
+        for rank in range(4)
+    )
+    change = SeedStageChanged(
+        update=17, environment=0, step=4, slot=1, from_stage=1, to_stage=2, blueprint=1, alpha=0.0
+    )
+    chosen = {"op": 1, "slot": 1, "blueprint": 1, "style": 0, "tempo": 2, "alpha_target": 2}
+    sure = {head: 0.93 - 0.1 * place for place, head in enumerate(chosen)}
+    decision = DecisionMade(update=17, environment=0, step=4, choices=chosen, confidences=sure)
+    wait = DecisionMade(update=17, environment=0, step=5, choices={"op": 0}, confidences={"op": 0.52})
+    return {
+        "ranks": ranks,
+        "slots": SlotsState(
+            stage_counts=(40, 20, 50, 30, 10, 40, 2),
+            changes=(StageChangeEntry(at_ns=NOW - SECOND, producer="rank0", change=change),),
+        ),
+        "decisions": tuple(
+            DecisionEntry(at_ns=NOW - SECOND, producer="rank0", decision=made) for made in (decision, wait)
+        ),
+        "vitals": VitalsSampled(cpu_share=1.93, memory_bytes=429 * 2**20),
+    }
+
+
 @pytest.fixture(scope="session")
 def make_snapshot(make_state):
     """A snapshot of a run on its way, of a given state; fields of the run can be given."""
@@ -136,6 +219,7 @@ def make_snapshot(make_state):
             "episodes": 100,
             "environments": 64,
             "baseline_return": 0.385,
+            "world_size": 4,
             "mean_return": 0.412,
             "steps_per_second": 12345.0,
             "last_event_ns": NOW - SECOND,
@@ -150,9 +234,31 @@ def make_snapshot(make_state):
             tamiyo=state or make_state(),
             recent_events=events,
             link=LinkHealth(events=1234, lag_ms=12.3),
+            **_machinery(),
         )
 
     return make
+
+
+FINDINGS = (
+    Finding(
+        rule="policy_runs_away",
+        severity="critical",
+        title="The policy moves too far in each update",
+        since_update=12,
+        evidence=(Evidence(11, "KL divergence 0.0502"), Evidence(12, "clip fraction 0.412")),
+        advice=("Lower the learning rate by 3 to 10 times, or anneal it to 0 over the run.",),
+    ),
+    Finding(
+        rule="head_collapse",
+        severity="warning",
+        title="Head op hardly explores",
+        head="op",
+        since_update=15,
+        evidence=(Evidence(15, "op entropy 0.052 of its maximum"),),
+        advice=("Raise the entropy coefficient.",),
+    ),
+)
 
 
 @pytest.fixture(scope="session")
@@ -173,16 +279,28 @@ def make_feed(make_snapshot):
 
 
 @pytest.fixture(scope="session")
-def feeds(make_feed, make_snapshot, hurt_state):
+def feeds(make_feed, make_snapshot, make_state, hurt_state):
     """One feed for each way in which a screen can look."""
     hurt = structs.replace(
-        make_snapshot(hurt_state), link=LinkHealth(events=1234, lag_ms=812.0, gaps=3, dropped=12)
+        make_snapshot(hurt_state),
+        link=LinkHealth(events=1234, lag_ms=812.0, gaps=3, dropped=12),
+        findings=FINDINGS,
+        log=(
+            LogEntry(at_ns=NOW - 3 * SECOND, producer="rank0", level="warning", message="value loss grows"),
+        ),
+        log_counts={"warning": 1},
     )
+    warned = structs.replace(
+        make_snapshot(make_state(kl_divergence=0.0171, head_op_ratio_max=1.31)), findings=FINDINGS[1:]
+    )
+    nan = make_snapshot(make_state(**dict.fromkeys(CATALOGUE, math.nan)))
     origin = "ipc:///run/user/1000/esper/main.sock"
     return {
         "waiting": Feed(origin=origin),
         "healthy": make_feed(),
+        "warning": make_feed(warned),
         "critical": make_feed(hurt),
+        "nan": make_feed(nan),
         "stale": make_feed(trainer_heard_ns=NOW - 75 * SECOND),
         "disconnected": make_feed(heard_ns=NOW - 75 * SECOND),
         "finished": make_feed(make_snapshot(outcome="completed")),

@@ -8,6 +8,7 @@ from esper_tui.commands import COMMANDS
 from esper_tui.footer import footer_rows
 from esper_tui.heads import LEGEND
 from esper_tui.help import HEADS_FAMILIES, LOSSES_METRICS, help_rows
+from esper_tui.look import Look
 from esper_tui.rows import row_width
 from esper_tui.theme import CONDITIONS
 from esper_tui.view import View
@@ -71,9 +72,16 @@ def test_the_page_is_wrapped_not_cut(width):
     assert {row_width(row) for row in help_rows(width)} == {width}
 
 
-def test_the_footer_names_the_keys(feeds, now, text):
+@pytest.mark.parametrize(
+    ("opened", "keys"),
+    [
+        (None, "q quit ? help p pause tab panel enter open x hide r runs t theme y copy s save"),
+        ("health", "q quit ? help p pause esc back ] next [ previous r runs y copy s save"),
+    ],
+)
+def test_the_footer_names_the_keys_of_its_screen(feeds, now, text, opened, keys):
     """Commands with a label, and where the picture comes from."""
-    line = text(footer_rows(View(feeds["healthy"], now), 100, 1))[0]
+    line = text(footer_rows(View(feeds["healthy"], now), Look(opened=opened), 150, 1))[0]
 
-    assert line.split("ipc")[0].split() == ["q", "quit", "?", "help", "p", "pause", "y", "copy"]
+    assert line.split("ipc")[0].split() == keys.split()
     assert line.endswith("ipc:///run/user/1000/esper/main.sock")

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper_tui.layout import arrange
+from esper_tui.layout import OPENED, arrange
+from esper_tui.picture import PANELS
+from esper_tui.plans import NEEDS, PLANS
 
 SIZES = [(80, 24), (120, 40), (160, 50), (200, 60)]
 
@@ -14,18 +16,21 @@ def panels(width, height):
     return {place.panel for place in arrange(width, height)}
 
 
-@given(st.integers(1, 400), st.integers(1, 150))
-def test_places_lie_inside_the_window_and_do_not_overlap(width, height):
-    """Every cell belongs to at most one panel, for every size of window."""
+@given(st.integers(1, 400), st.integers(1, 150), st.frozensets(st.sampled_from(tuple(NEEDS))), st.booleans())
+def test_places_lie_inside_the_window_and_do_not_overlap(width, height, hidden, opened):
+    """Every cell belongs to at most one panel, for every size of window, whatever is hidden."""
     taken = set()
-    for place in arrange(width, height):
+    for place in arrange(width, height, hidden, opened):
         assert place.width > 0
         assert place.height > 0
         assert place.x + place.width <= width
         assert place.y + place.height <= height
-        rows = {(place.x, y) for y in range(place.y, place.y + place.height)}
-        assert not rows & taken
-        taken |= rows
+        assert place.panel not in hidden
+        rows = range(place.y, place.y + place.height)
+        columns = range(place.x, place.x + place.width)
+        cells = {(x, y) for x in columns for y in rows}
+        assert not cells & taken
+        taken |= cells
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -34,6 +39,7 @@ def test_usual_windows_show_both_panels(width, height):
     heights = {place.panel: place.height for place in arrange(width, height)}
 
     assert heights["losses"] >= 8
+    assert "findings" in heights
     assert heights["heads"] >= 11
 
 
@@ -56,3 +62,30 @@ def test_no_size_is_refused():
     assert panels(80, 1) == {"header"}
     assert panels(1, 1) == {"header"}
     assert panels(80, 6) == {"header", "losses"}
+
+
+def test_every_panel_is_in_every_plan():
+    """No width hides a panel by forgetting it."""
+    assert set(NEEDS) == set(PANELS)
+    for plan in PLANS:
+        named = [panel for band in plan.bands for column in band.columns for panel in column.panels]
+        assert sorted(named) == sorted(NEEDS)
+
+
+def test_large_windows_show_every_panel():
+    """From 160 by 50 on nothing is left out."""
+    assert panels(160, 50) == panels(200, 60) == panels(300, 90) == {"header", "footer", *NEEDS}
+
+
+def test_a_hidden_panel_leaves_its_room_to_others():
+    """The panel beside it becomes wider, the ones below come nearer."""
+    places = {place.panel: place for place in arrange(120, 40, frozenset({"findings", "heads"}))}
+
+    assert places["losses"].width == 120
+    assert "slots" in places
+
+
+def test_an_opened_panel_has_all_but_header_and_footer():
+    """Whatever else there is."""
+    assert [place.panel for place in arrange(120, 40, opened=True)] == ["header", "footer", OPENED]
+    assert panels(80, 24) >= {"losses", "heads", "findings"}

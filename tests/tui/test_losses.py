@@ -181,8 +181,40 @@ def test_the_title_says_which_update_and_what_broke(make_snapshot, make_state):
     """NaN gradients and skipped steps stand in the title; their absence does not."""
     hurt = make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2)
 
-    assert plain(losses_note(make_snapshot())) == "update 17"
-    assert plain(losses_note(make_snapshot(hurt))) == "✗ 7 NaN grads  ! 2 Skipped steps  update 17"
+    assert plain(losses_note(make_snapshot(make_state(ppo_updates_count=50)))) == "update 17"
+    assert plain(losses_note(make_snapshot(hurt))) == "✗ 7 NaN grads  ! 2 Skipped steps"
+
+
+def test_tele_100_the_title_says_while_a_run_warms_up(make_snapshot, make_state):
+    """For its first fifty updates."""
+    young = make_state(ppo_updates_count=49)
+
+    assert plain(losses_note(make_snapshot(young))) == "warming up 49/50  update 17"
+
+
+@pytest.mark.parametrize(
+    ("entropy", "velocity", "risk", "said"),
+    [
+        (0.2, -0.02, 0.9, "✗ COLLAPSE in ~5"),
+        (0.2, -0.02, 0.69, ""),
+        (0.2, 0.02, 0.9, ""),
+        (0.05, -0.02, 1.0, "✗ COLLAPSE in ~0"),
+        (math.nan, -0.02, 0.9, ""),
+        (None, -0.02, 0.9, ""),
+    ],
+)
+def test_tele_122_the_title_counts_down_to_a_collapse(
+    make_snapshot, make_state, entropy, velocity, risk, said
+):
+    """While the risk is critical and the entropy falls: updates until the critical bound."""
+    state = make_state(
+        entropy_normalized=entropy,
+        entropy_velocity=velocity,
+        collapse_risk_score=risk,
+        ppo_updates_count=50,
+    )
+
+    assert plain(losses_note(make_snapshot(state))) == (said or "update 17")
 
 
 def test_the_losses_stay_longest(make_snapshot, text):

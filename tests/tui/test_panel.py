@@ -46,8 +46,8 @@ async def test_only_changed_rows_are_painted(given, make_feed, make_snapshot, ma
         await pilot.pause()
         painted.clear()
         source.feed = make_feed(make_snapshot(make_state(kl_divergence=0.0102)))
-        app.redraw()
-        await pilot.pause()
+        while not painted:
+            await pilot.pause(0.02)
 
     assert painted == [("losses", 2)]
 
@@ -78,8 +78,8 @@ async def test_time_alone_paints_the_header_alone(given, make_feed, now, painted
         await pilot.pause()
         painted.clear()
         clock[0] += 2_000_000_000
-        app.redraw()
-        await pilot.pause()
+        while not painted:
+            await pilot.pause(0.02)
 
     assert painted == [("header", 0)]
 

@@ -9,14 +9,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper_schemas import HEADS, TamiyoState, decode_snapshot, encode_snapshot
-from esper_schemas.snapshot import EventEntry, LinkHealth, RunInfo, SanctumSnapshot
+from esper_schemas.events import DecisionMade, LayerGradientsSampled, SeedStageChanged, VitalsSampled
+from esper_schemas.findings import Evidence, Finding
+from esper_schemas.snapshot import (
+    DecisionEntry,
+    EventEntry,
+    LayerGradientsEntry,
+    LinkHealth,
+    LogEntry,
+    RankState,
+    RunInfo,
+    SanctumSnapshot,
+    SlotsState,
+    StageChangeEntry,
+)
 from esper_schemas.source import Feed
 from esper_schemas.state import HISTORY_LENGTH, Trend
 from esper_tui import picture
 from esper_tui.layout import arrange
+from esper_tui.look import Look
 from esper_tui.once import frame_rows
-from esper_tui.picture import PANELS, PanelKind, draw, draw_panel
+from esper_tui.opened import PAGES
+from esper_tui.picture import PANELS, PanelKind, draw, draw_place
 from esper_tui.rows import Tone, plain, row_width
+from esper_tui.symbols import SYMBOL_SETS
 from esper_tui.view import View
 
 numbers = st.floats() | st.sampled_from([0.0, -0.0, 1.0, 1e-300, 1e300, -1e300, 1e15, 999.9996])
@@ -71,16 +87,87 @@ runs = st.builds(
     baseline_return=maybe,
 )
 links = st.builds(LinkHealth, lag_ms=maybe, gaps=counts, dropped=counts, rejected=counts)
-entries = st.builds(
-    EventEntry, at_ns=moments.filter(lambda at: at is not None), producer=texts, kind=texts, text=texts
+times = st.integers(-(2**63), 2**64 - 1)
+kinds = texts | st.sampled_from(["LogRecorded", "PPOUpdateCompleted"])
+entries = st.builds(EventEntry, at_ns=times, producer=texts, kind=kinds, text=texts)
+ranks = st.builds(
+    RankState,
+    producer=texts,
+    rank=counts,
+    updates=counts,
+    last_event_ns=moments,
+    steps_per_second=maybe,
+    update_time_ms=maybe,
+    outcome=st.none() | texts,
 )
+changes = st.builds(
+    SeedStageChanged,
+    update=counts,
+    environment=counts,
+    step=counts,
+    slot=counts,
+    from_stage=counts,
+    to_stage=counts,
+    blueprint=st.none() | counts,
+    alpha=maybe,
+)
+choices = st.dictionaries(st.sampled_from((*HEADS, "unheard of")), counts)
+confidences = st.dictionaries(st.sampled_from(HEADS), numbers)
+decisions = st.builds(
+    DecisionMade,
+    update=counts,
+    environment=counts,
+    step=counts,
+    choices=choices,
+    confidences=confidences,
+)
+findings = st.builds(
+    Finding,
+    rule=texts,
+    severity=st.sampled_from(["warning", "critical"]),
+    title=texts,
+    since_update=counts,
+    evidence=st.lists(st.builds(Evidence, update=counts, text=texts), max_size=3).map(tuple),
+    advice=st.lists(texts, max_size=2).map(tuple),
+)
+vitals = st.builds(VitalsSampled, cpu_share=maybe, memory_bytes=st.none() | counts)
+
+
+def few(strategy, most=4):
+    """A tuple of up to so many."""
+    return st.lists(strategy, max_size=most).map(tuple)
+
+
+def entered(entry, **what):
+    """Entries of a list, at any time."""
+    return few(st.builds(entry, at_ns=times, producer=texts, **what))
+
+
 snapshots = st.builds(
     SanctumSnapshot,
+    findings=few(findings),
     events_folded=counts,
     run=runs,
     tamiyo=states(),
-    recent_events=st.lists(entries, max_size=6).map(tuple),
+    ranks=few(ranks),
+    slots=st.builds(
+        SlotsState, stage_counts=few(counts, 9), changes=entered(StageChangeEntry, change=changes)
+    ),
+    decisions=entered(DecisionEntry, decision=decisions),
+    vitals=st.none() | vitals,
+    recent_events=few(entries, 6),
     link=links,
+    log=few(st.builds(LogEntry, at_ns=times, producer=texts, level=texts, message=texts)),
+    log_counts=st.dictionaries(st.sampled_from(["warning", "error", "unheard of"]), counts),
+    layer_gradients=st.none()
+    | st.builds(
+        LayerGradientsEntry,
+        at_ns=times,
+        producer=texts,
+        sample=st.builds(
+            LayerGradientsSampled, update=counts, grad_norms=st.dictionaries(texts, numbers, max_size=4)
+        ),
+    ),
 )
 feeds_of_any_kind = st.builds(
     Feed,
@@ -91,6 +178,15 @@ feeds_of_any_kind = st.builds(
     sent_ns=moments,
     trainer_heard_ns=moments,
     problem=texts,
+    runs=few(texts),
+)
+looks = st.builds(
+    Look,
+    symbols=st.sampled_from(SYMBOL_SETS),
+    hidden=st.frozensets(st.sampled_from(tuple(PANELS))),
+    focus=st.none() | st.sampled_from(tuple(PANELS)),
+    opened=st.none() | st.sampled_from(tuple(PAGES)),
+    cursor=st.integers(0, 200),
 )
 sizes = st.tuples(st.integers(1, 260), st.integers(1, 80))
 
@@ -104,16 +200,35 @@ def test_the_fields_of_the_property_are_those_of_the_state():
     assert len(HISTORIES) == 7
 
 
-@settings(max_examples=150, deadline=None)
-@given(feeds_of_any_kind, st.none() | feeds_of_any_kind, sizes, st.integers(0, 2**63))
-def test_any_snapshot_is_drawn_at_any_size(feed, newest, size, now_ns):
+@settings(max_examples=200, deadline=None)
+@given(feeds_of_any_kind, st.none() | feeds_of_any_kind, sizes, looks, st.integers(0, 2**63))
+def test_any_snapshot_is_drawn_at_any_size_in_any_look(feed, newest, size, look, now_ns):
     """Nothing raises, every panel fills its place, and nothing but text reaches the terminal."""
     assert decode_snapshot(encode_snapshot(feed.snapshot)).events_folded == feed.snapshot.events_folded
-    for place, rows in draw(View(feed, now_ns, newest), *size):
+    for place, rows in draw(View(feed, now_ns, newest), *size, look):
         assert len(rows) == place.height
         assert {row_width(row) for row in rows} == {place.width}
         assert all(plain(row).isprintable() for row in rows)
         assert not any("cannot be drawn" in plain(row) for row in rows)
+        assert look.symbols != "ascii" or all(plain(row).isascii() for row in rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(feeds_of_any_kind, sizes, st.integers(0, 200))
+def test_every_panel_can_be_opened_on_any_snapshot(feed, size, cursor):
+    """Each panel in turn, whatever the others are."""
+    for panel in PAGES:
+        for place, rows in draw(View(feed, 0), *size, Look(opened=panel, cursor=cursor)):
+            assert {row_width(row) for row in rows} == {place.width}
+            assert not any("cannot be drawn" in plain(row) for row in rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(feeds_of_any_kind, st.integers(1, 130), st.integers(1, 40))
+def test_every_panel_stays_within_its_height(feed, width, height):
+    """Whatever its content is, before the frame cuts it."""
+    for panel in PANELS.values():
+        assert len(panel.rows(View(feed, 0), width, height)) <= height
 
 
 @pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])
@@ -143,13 +258,13 @@ def test_an_old_picture_is_faded_and_a_silent_trainers_is_not(feeds, now):
 def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatch):
     """An error in one panel is words in that panel."""
 
-    def broken(snapshot, width, height):
+    def broken(view, width, height):
         raise ValueError("no such head\x1b[2J")
 
     monkeypatch.setitem(picture.PANELS, "heads", PanelKind("ACTION HEADS", broken))
     view = View(feeds["healthy"], now)
     place = next(place for place in arrange(120, 40) if place.panel == "heads")
-    lines = [plain(row) for row in draw_panel(view, place, old=False)]
+    lines = [plain(row) for row in draw_place(view, place, False, Look())]
 
     assert "✗ This panel cannot be drawn: ValueError('no such head\\x1b[2J')" in lines[1]
     assert len(lines) == place.height

@@ -26,7 +26,8 @@ def advice_for(name: str) -> tuple[str, ...]:
     """What practitioners try first where this metric is what gives a finding away."""
     field = QUANTITIES[name]
     quantity = name.removeprefix(f"head_{field.head}_") if field.head else name
-    watched = {w.name for w in WATCHES if w.quantity == quantity and w.per_head == (field.head is not None)}
+    per_head = field.head is not None
+    watched = {w.name for w in WATCHES if quantity in (w.quantity, w.bands_of) and w.per_head == per_head}
     rules = (rule for rule in RULES if any(sign.symptom in watched for sign in rule.signs))
     return tuple(dict.fromkeys(text for rule in rules for text in rule.advice))
 

@@ -36,6 +36,7 @@ from esper_tui.view import View
 
 FRAMES_PER_SECOND = 20.0
 SLOWEST = 1.0
+HELD_RATE = 4.0
 PAGE = 10
 LAST = 10**6
 
@@ -103,7 +104,7 @@ class SanctumApp(App[None]):
         """Draw at once, then on every tick."""
         self._paint()
         self.redraw()
-        self._timer = self.set_interval(1.0 / self._rate, self.redraw)
+        self._start_timer()
         if self._notice:
             self.notify(self._notice, severity="warning", timeout=10)
 
@@ -119,6 +120,11 @@ class SanctumApp(App[None]):
             self.action_open()
         else:
             self._change(focus=event.panel)
+
+    @property
+    def rate(self) -> float:
+        """Pictures per second."""
+        return self._rate
 
     @property
     def look(self) -> Look:
@@ -155,6 +161,7 @@ class SanctumApp(App[None]):
     def action_pause(self) -> None:
         """Hold the picture, or go on with the newest."""
         self._held = self._source.poll() if self._held is None else None
+        self._start_timer()
         self.redraw()
 
     def action_copy(self) -> None:
@@ -191,6 +198,8 @@ class SanctumApp(App[None]):
 
     def action_open(self) -> None:
         """Open the marked panel, or the first; in the list of runs, watch the one at the cursor."""
+        if self.screen is not self._cockpit:
+            return
         if self._look.opened == RUNS:
             runs = self.view().link.runs
             if runs:
@@ -226,6 +235,8 @@ class SanctumApp(App[None]):
 
     def action_hide(self) -> None:
         """Hide the marked panel, and remember it."""
+        if self.screen is not self._cockpit:
+            return
         panel = self._look.focus
         if panel is None or self._look.opened is not None:
             self.notify("Mark a panel with tab first.", timeout=2)
@@ -275,6 +286,7 @@ class SanctumApp(App[None]):
         if isinstance(self._source, RunChooser):
             self._source.select(run)
             self._held = None
+            self._start_timer()
         self._change(opened=None, cursor=0)
 
     def _shown(self) -> tuple[str, ...]:
@@ -316,10 +328,15 @@ class SanctumApp(App[None]):
 
     def _draw_at(self, rate: float) -> None:
         self._rate = min(max(rate, SLOWEST), FRAMES_PER_SECOND)
+        self._start_timer()
+        self.notify(f"{self._rate:g} pictures per second", timeout=2)
+
+    def _start_timer(self) -> None:
+        """Ask and draw at the chosen rate, or seldom while the picture is held."""
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_interval(1.0 / self._rate, self.redraw)
-        self.notify(f"{self._rate:g} pictures per second", timeout=2)
+        rate = self._rate if self._held is None else min(self._rate, HELD_RATE)
+        self._timer = self.set_interval(1.0 / rate, self.redraw)
 
     def _rows_to_copy(self) -> Rows:
         look, view = self._look, self.view()

@@ -93,7 +93,8 @@ class Cockpit(Screen[None]):
     def _rearrange(self, look: Look) -> None:
         before, self._layout_of_places.look = self._layout_of_places.look, look
         if (before.hidden, before.opened is None) != (look.hidden, look.opened is None):
-            self.refresh(layout=True)
+            # A widget's own request leaves its arrangement cached; a child's does not.
+            self._panels["header"].refresh(layout=True)
 
     def _draw(self, view: View, place: Place, old: bool, look: Look, now: float) -> int:
         if not self._is_due(place.panel, view, now):

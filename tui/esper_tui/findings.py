@@ -48,7 +48,8 @@ def finding_title(finding: Finding, width: int) -> Row:
 
 def finding_details(finding: Finding, width: int) -> list[Row]:
     """The first advice, then the evidence in the order of time."""
-    advice = [(Span("  → ", Tone.LABEL), Span(clean(text))) for text in finding.advice[:1]]
+    room = max(width - 4, 0)
+    advice = [(Span("  → ", Tone.LABEL), Span(crop(clean(text), room))) for text in finding.advice[:1]]
     evidence = [_evidence(e.update, e.text, width) for e in finding.evidence]
     return [*advice, *evidence]
 

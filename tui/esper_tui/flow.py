@@ -7,11 +7,7 @@ from esper_tui.numbers import number
 from esper_tui.rows import Row, Span, Tone, flow
 from esper_tui.theme import alarm, tone
 
-FLOW_METRICS = tuple(
-    name
-    for name in ("gradient_cv", "dead_layers", "exploding_layers", "nan_grad_count", "inf_grad_count")
-    if name in QUANTITIES
-)
+FLOW_METRICS = ("gradient_cv", "dead_layers", "exploding_layers", "nan_grad_count", "inf_grad_count")
 
 
 def flow_row(state: TamiyoState, width: int) -> Row:

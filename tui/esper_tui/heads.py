@@ -93,11 +93,11 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
     """Where there is room below the table: what was chosen last, newest first, and the gradient's flow."""
-    if room < 3 or not snapshot.tamiyo.ppo_data_received:
+    if room < 2 or not snapshot.tamiyo.ppo_data_received:
         return []
     indent = left("Flow", layout.label, Tone.LABEL)
     flowing: Row = (indent, *flow_row(snapshot.tamiyo, width - layout.label))
-    shown = min(room - 3, DECISIONS_SHOWN) if snapshot.decisions else 0
+    shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
     newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
     labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
     chosen = [

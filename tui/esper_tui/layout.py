@@ -1,6 +1,7 @@
 """Which panel stands where, for every size of window. Pure: the app and `--once` share it."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from esper_tui.frame import BOX_ROWS, RULE_ROWS
 from esper_tui.plans import NEEDS, Band, Column, Plan, plan_for
@@ -24,6 +25,7 @@ class Place:
     boxed: bool = False
 
 
+@lru_cache(maxsize=32)  # Asked on every tick; the answer changes with the window.
 def arrange(
     width: int, height: int, hidden: frozenset[str] = frozenset(), opened: bool = False
 ) -> tuple[Place, ...]:

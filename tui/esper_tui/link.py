@@ -16,6 +16,7 @@ MEANINGS = {
     "Dropped": "neither on disk nor sent",
     "Rejected": "that could not be read",
     "Unknown": "of kinds of a newer version",
+    "Left out": "for want of room",
     "Repeated": "sent again, counted once",
 }
 
@@ -33,6 +34,7 @@ def link_rows(view: View, width: int, height: int) -> Rows:
         _loss("Dropped", link.dropped),
         _loss("Rejected", link.rejected),
         _loss("Unknown", link.unknown),
+        _loss("Left out", link.left_out),
         _row("Repeated", count(link.duplicates), Tone.VALUE if link.duplicates else Tone.DIM),
     )
     return tuple(_with_meaning(row, width) for row in rows[: max(height, 0)])

@@ -1,32 +1,38 @@
 """LOG: the trainers' own warnings and errors, newest last."""
 
-from esper_schemas.events import LogRecorded
-from esper_schemas.snapshot import EventEntry, SanctumSnapshot
+from esper_schemas.snapshot import LogEntry, SanctumSnapshot
 from esper_tui.events import time_of_day
+from esper_tui.numbers import counted
 from esper_tui.rows import Row, Rows, Span, Tone, clean, crop
 
 TITLE = "LOG"
 NOTHING = "no warnings and no errors"
-TONES = {"warning": Tone.WARNING, "error": Tone.CRITICAL, "critical": Tone.CRITICAL}
-MARKS = {"warning": "!", "error": "✗", "critical": "✗"}
-
-
-def log_entries(snapshot: SanctumSnapshot) -> tuple[EventEntry, ...]:
-    """What the trainers logged, among the last events."""
-    return tuple(entry for entry in snapshot.recent_events if entry.kind == LogRecorded.__name__)
+LEVELS = {
+    "warning": ("!", Tone.WARNING),
+    "error": ("✗", Tone.CRITICAL),
+    "critical": ("✗", Tone.CRITICAL),
+}
 
 
 def log_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The last lines that fit."""
-    entries = log_entries(snapshot)[-height:] if height > 0 else ()
+    entries = snapshot.log[-height:] if height > 0 else ()
     if not entries:
         return ((Span(NOTHING, Tone.DIM),),)[:height]
-    return tuple(log_row(entry, width) for entry in entries)
+    return tuple(_row(entry, width) for entry in entries)
 
 
-def log_row(entry: EventEntry, width: int) -> Row:
-    """Time of day, mark and message; the level is the word before the first colon."""
-    level, _, message = entry.text.partition(": ")
-    tone, mark = TONES.get(level, Tone.PLAIN), MARKS.get(level, " ")
-    text = crop(clean(message or entry.text), max(width - 12, 0))
+def log_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many there were in the whole run, those that are no longer listed included."""
+    found = [(level, snapshot.log_counts.get(level, 0)) for level in LEVELS]
+    worst = next((level for level, number in reversed(found) if number), None)
+    if worst is None:
+        return ()
+    words = ", ".join(counted(number, level) for level, number in reversed(found) if number)
+    return (Span(words, LEVELS[worst][1]),)
+
+
+def _row(entry: LogEntry, width: int) -> Row:
+    mark, tone = LEVELS.get(entry.level, (" ", Tone.PLAIN))
+    text = crop(clean(entry.message), max(width - 12, 0))
     return (Span(time_of_day(entry.at_ns), Tone.DIM), Span(f"  {mark} ", tone), Span(text))

@@ -52,12 +52,13 @@ def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def losses_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: which update this is, and whether its arithmetic broke."""
+    """For the title: what is broken or about to be; else which update this is."""
     state = snapshot.tamiyo
     if not state.ppo_data_received:
         return ()
     update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
-    return flow([*_breakage(state), *_collapse(state), *_warm_up(state), update], 70)
+    alarms = [*_breakage(state), *_collapse(state)]
+    return flow(alarms or [*_warm_up(state), update], 70)
 
 
 def _warm_up(state: TamiyoState) -> list[Row]:

@@ -16,7 +16,7 @@ from esper_tui.findings import finding_title
 from esper_tui.help import LOSSES_METRICS
 from esper_tui.link import link_rows
 from esper_tui.numbers import number
-from esper_tui.rows import Row, Rows, Span, Tone, aligned, clean, fit, left, plain, right
+from esper_tui.rows import Row, Rows, Span, Tone, aligned, clean, fit, left, plain, right, row_width
 from esper_tui.sparkline import sparkline
 from esper_tui.theme import ARROWS, mark, tone
 from esper_tui.tiles import TILES
@@ -31,10 +31,13 @@ _HEAD_WIDTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an opened panel lists for a width, and what it says about the entry of a number."""
+    """What an opened panel lists for a width under which titles, and what it says about the entry of a
+    number.
+    """
 
     entries: Callable[[View, int], Rows]
     about: Callable[[View, int, int], Rows]
+    titles: Callable[[int], Rows] = lambda width: ()
 
 
 def length(view: View, panel: str) -> int:
@@ -49,7 +52,9 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int) ->
     cursor = min(max(cursor, 0), max(len(entries) - 1, 0))
     about = page.about(view, cursor, width) if entries else ()
     below = min(len(about), max(height - min(len(entries), height // 2) - 1, 0))
-    listed = _window(entries, cursor, max(height - below - bool(below), 0))
+    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if height > below + 3 else ()
+    room = max(height - below - bool(below) - len(titles), 0)
+    listed = (*titles, *_window(entries, cursor, room))
     blank = ((),) * (height - len(listed) - below) if below else ()
     return (*listed, *blank, *about[:below])[: max(height, 0)]
 
@@ -105,6 +110,13 @@ def _heads_entries(view: View, width: int) -> Rows:
     return tuple(_family_row(state, family) for family in HEAD_FAMILIES)
 
 
+def _heads_titles(width: int) -> Rows:
+    if width < 16 + _HEAD_WIDTH * len(HEADS):
+        return ()
+    names = (right(f"{head_label(head)} ", _HEAD_WIDTH, Tone.LABEL) for head in HEADS)
+    return ((Span(" " * 16), *names),)
+
+
 def _family_row(state: TamiyoState, family: str) -> Row:
     label = QUANTITIES[head_field(HEADS[0], family)].metric.label
     cells = [span for head in HEADS for span in aligned(_head_cell(state, head, family), _HEAD_WIDTH)]
@@ -126,11 +138,10 @@ def _head_cell(state: TamiyoState, head: str, family: str) -> Row:
 
 
 def _heads_about(view: View, cursor: int, width: int) -> Rows:
-    names = ", ".join(map(head_label, HEADS))
     narrow = width - len(CURSOR) < 16 + _HEAD_WIDTH * len(HEADS)
     family = HEAD_FAMILIES[cursor // len(HEADS) if narrow else cursor]
-    about = about_metric(view.snapshot.tamiyo, head_field(HEADS[0], family), width)
-    return (*about, (), *_wrapped(f"Columns: {names}", width))
+    head = HEADS[cursor % len(HEADS)] if narrow else HEADS[0]
+    return about_metric(view.snapshot.tamiyo, head_field(head, family), width)
 
 
 def _wrapped(text: str, width: int, shade: Tone = Tone.PLAIN) -> Rows:
@@ -151,7 +162,11 @@ def _log_entries(view: View, width: int) -> Rows:
 
 
 def _log_about(view: View, cursor: int, width: int) -> Rows:
-    return _entry_about(log.log_entries(view.snapshot), cursor, width)
+    if cursor >= len(view.snapshot.log):
+        return ()
+    entry = view.snapshot.log[cursor]
+    head = f"{events.time_of_day(entry.at_ns)}  {entry.level} of {entry.producer}"
+    return (*_wrapped(head, width, Tone.LABEL), *_wrapped(entry.message, width))
 
 
 def _entry_about(entries: tuple[EventEntry, ...], cursor: int, width: int) -> Rows:
@@ -160,6 +175,48 @@ def _entry_about(entries: tuple[EventEntry, ...], cursor: int, width: int) -> Ro
     entry = entries[cursor]
     head = f"{events.time_of_day(entry.at_ns)}  {entry.kind} of {entry.producer}"
     return (*_wrapped(head, width, Tone.LABEL), *_wrapped(entry.text, width))
+
+
+def _gradient_entries(view: View, width: int) -> Rows:
+    """The metrics of the group, then the norm of each layer's gradient where they were sampled."""
+    metrics = tuple(wide_row(view.snapshot.tamiyo, name) for name in TILES["gradients"].metrics)
+    return (*metrics, *_layers(view, width))
+
+
+def _layers(view: View, width: int) -> Rows:
+    entry = view.snapshot.layer_gradients
+    if entry is None:
+        return ()
+    norms = sorted(entry.sample.grad_norms.items(), key=lambda item: item[0])
+    return tuple(
+        (
+            left(clean(name), max(min(width - 12, 50), 0), Tone.LABEL),
+            right(number(norm, 6, 10), 11, Tone.VALUE),
+        )
+        for name, norm in norms
+    )
+
+
+def _gradient_about(view: View, cursor: int, width: int) -> Rows:
+    names = TILES["gradients"].metrics
+    if cursor < len(names):
+        return about_metric(view.snapshot.tamiyo, names[cursor], width)
+    entry = view.snapshot.layer_gradients
+    sampled = "" if entry is None else number(entry.sample.update, 0, 7)
+    return _wrapped(f"The norm of one layer's gradient, sampled in update {sampled}.", width)
+
+
+def _vitals_entries(view: View, width: int) -> Rows:
+    return (
+        *(wide_row(view.snapshot.tamiyo, name) for name in vitals.TIMES),
+        *vitals.vitals_rows(view.snapshot, width, ALL),
+    )
+
+
+def _vitals_about(view: View, cursor: int, width: int) -> Rows:
+    if cursor >= len(vitals.TIMES):
+        return ()
+    return about_metric(view.snapshot.tamiyo, vitals.TIMES[cursor], width)
 
 
 def _finding_entries(view: View, width: int) -> Rows:
@@ -176,11 +233,13 @@ def _finding_about(view: View, cursor: int, width: int) -> Rows:
 
 
 def _rows_page(rows: Callable[[View, int], Rows]) -> Page:
-    """A list whose entries say all there is; the whole line stands below."""
+    """A list whose entries say all there is; one that is too long is repeated below."""
 
     def about(view: View, cursor: int, width: int) -> Rows:
-        listed = rows(view, 200)
-        return _wrapped(plain(listed[cursor]), width) if cursor < len(listed) else ()
+        listed = rows(view, max(width - len(CURSOR), 0))
+        if cursor >= len(listed) or row_width(listed[cursor]) <= width - len(CURSOR):
+            return ()
+        return _wrapped(plain(listed[cursor]), width)
 
     return Page(rows, about)
 
@@ -191,11 +250,12 @@ def _slot_entries(view: View, width: int) -> Rows:
 
 PAGES: dict[str, Page] = {
     "losses": _metrics_page((*LOSSES_METRICS, "loss_ratio")),
-    "heads": Page(_heads_entries, _heads_about),
+    "heads": Page(_heads_entries, _heads_about, _heads_titles),
     "findings": Page(_finding_entries, _finding_about),
     **{name: _metrics_page(tile.metrics) for name, tile in TILES.items()},
     "slots": _rows_page(_slot_entries),
-    "vitals": _rows_page(lambda view, width: vitals.vitals_rows(view.snapshot, width, ALL)),
+    "gradients": Page(_gradient_entries, _gradient_about),
+    "vitals": Page(_vitals_entries, _vitals_about),
     "ranks": _rows_page(lambda view, width: ranks.ranks_rows(view.snapshot, width, ALL)),
     "link": _rows_page(lambda view, width: link_rows(view, width, ALL)),
     "log": Page(_log_entries, _log_about),

@@ -31,10 +31,6 @@ class Panel(Widget):
         self._row_width = 0
         self._styles = styles_for(None)
 
-    def on_mount(self) -> None:
-        """Learn how many colours the terminal has."""
-        self._styles = styles_for(self.app.console.color_system)
-
     def on_click(self, event: events.Click) -> None:
         """Tell the app what was clicked."""
         self.post_message(self.Clicked(self.id or "", event.y))

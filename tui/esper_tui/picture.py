@@ -60,7 +60,7 @@ PANELS: dict[str, PanelKind] = {
     "vitals": _of_snapshot(vitals.TITLE, vitals.vitals_rows, vitals.vitals_note),
     "link": PanelKind(link.TITLE, link.link_rows, of_now=True),
     "ranks": _of_snapshot(ranks.TITLE, ranks.ranks_rows, ranks.ranks_note),
-    "log": _of_snapshot(log.TITLE, log.log_rows),
+    "log": _of_snapshot(log.TITLE, log.log_rows, log.log_note),
     "events": _of_snapshot(events.TITLE, events.events_rows, events.events_note),
 }
 """Every panel, in the order in which the focus goes through them."""

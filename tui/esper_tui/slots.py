@@ -32,7 +32,7 @@ def slots_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     rows = [_stage(index, number, total, width) for index, number in enumerate(counts[:20])]
     rows.append(_fates(snapshot, width))
     room = height - len(rows)
-    rows.extend(_change(entry) for entry in (snapshot.slots.changes[-room:] if room > 0 else ()))
+    rows.extend(_change(entry, width) for entry in (snapshot.slots.changes[-room:] if room > 0 else ()))
     return tuple(rows[: max(height, 0)])
 
 
@@ -81,14 +81,14 @@ def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
     return flow(items, width)
 
 
-def _change(entry: StageChangeEntry) -> Row:
+def _change(entry: StageChangeEntry, width: int) -> Row:
     change = entry.change
     alpha = "" if change.alpha is None else f"  α {number(change.alpha, 2, 5)}"
     seed = "" if change.blueprint is None else enum_name(Blueprint, change.blueprint)
     return (
         left(enum_name(Slot, change.slot), 6, Tone.LABEL),
-        left(seed, 12),
+        left(seed, 15 if width >= 44 else 11),
         Span("→ ", Tone.DIM),
-        Span(enum_name(Stage, change.to_stage).lower(), _tone(change.to_stage)),
+        left(enum_name(Stage, change.to_stage).lower(), 10, _tone(change.to_stage)),
         Span(alpha, Tone.DIM),
     )

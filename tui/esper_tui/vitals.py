@@ -7,23 +7,22 @@ from esper_tui.numbers import number
 from esper_tui.rows import Row, Rows, Span, Tone, clean, left, right
 
 TITLE = "VITALS"
+TIMES = ("update_time_ms", "rollout_time_ms")
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
 
 
 def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """A row for each thing that is used; what the machine does not have is not measured."""
-    state, run, vitals = snapshot.tamiyo, snapshot.run, snapshot.vitals or VitalsSampled()
-    update_time = state.update_time_ms if state.ppo_data_received else None
+    run, vitals = snapshot.run, snapshot.vitals or VitalsSampled()
     rows = (
         _row("Speed", run.steps_per_second, 0, "steps/s"),
-        _row(QUANTITIES["update_time_ms"].metric.label, update_time, 1, "ms"),
-        *_more_times(snapshot),
+        *(_time(snapshot, name) for name in TIMES),
         _row("CPU", vitals.cpu_share, 2, "cores"),
         _row("Memory", _mebibytes(vitals.memory_bytes), 0, "MiB"),
         _row("GPU memory", _mebibytes(vitals.gpu_memory_bytes), 0, "MiB"),
         _row("GPU peak", _mebibytes(vitals.gpu_memory_peak_bytes), 0, "MiB"),
-        _row("Steps", run.env_steps_total, 0, "of environments"),
-        _row("Accuracy", run.mean_accuracy, 3, "of the hosts"),
+        _row("Env steps", run.env_steps_total, 0, ""),
+        _row("Host accuracy", run.mean_accuracy, 3, ""),
     )
     return rows[: max(height, 0)]
 
@@ -34,13 +33,10 @@ def vitals_note(snapshot: SanctumSnapshot) -> Row:
     return (Span(place, Tone.DIM),) if place else ()
 
 
-def _more_times(snapshot: SanctumSnapshot) -> Rows:
-    """The time of a rollout, where this version's catalogue has it."""
-    field = QUANTITIES.get("rollout_time_ms")
-    if field is None:
-        return ()
-    value = getattr(snapshot.tamiyo, field.name) if snapshot.tamiyo.ppo_data_received else None
-    return (_row(field.metric.label, value, 1, "ms"),)
+def _time(snapshot: SanctumSnapshot, name: str) -> Row:
+    value = getattr(snapshot.tamiyo, name) if snapshot.tamiyo.ppo_data_received else None
+    metric = QUANTITIES[name].metric
+    return _row(metric.label, value, metric.precision, metric.unit)
 
 
 def _row(label: str, value: float | None, precision: int, unit: str) -> Row:

@@ -1,0 +1,80 @@
+"""Tests of what `sanctum` can be told about its looks."""
+
+import sys
+
+import pytest
+
+from esper_cli import sanctum
+
+
+class Nothing:
+    """A source without a snapshot."""
+
+    def close(self):
+        """Nothing to release."""
+
+
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """What the app is started with, for arguments and an environment."""
+
+    def start(*argv, **environment):
+        seen = {}
+
+        class App:
+            def __init__(self, source, **options):
+                seen.update(options)
+
+            def run(self, **options):
+                seen.update(options)
+
+        monkeypatch.setattr("esper_tui.app.SanctumApp", App)
+        monkeypatch.setattr(sanctum, "source_for", lambda *_, **__: Nothing())
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.delenv("SSH_CONNECTION", raising=False)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert sanctum.main(list(argv)) == 0
+        return seen
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "rate"),
+    [
+        ((), {}, 20.0),
+        ((), {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, 4.0),
+        (("--rate", "10"), {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, 10.0),
+        (("--rate", "1000"), {}, 20.0),
+        (("--rate", "0.001"), {}, 1.0),
+        (("--rate", "nan"), {}, 20.0),
+    ],
+)
+def test_over_ssh_it_draws_less_often(started, argv, environment, rate):
+    """Unless it is told otherwise; never more than 20 times a second, never less than once."""
+    assert started(*argv, **environment)["frames_per_second"] == rate
+
+
+def test_what_is_said_goes_before_what_was_kept(started, tmp_path):
+    """For this once; the rest is as it was kept."""
+    kept = tmp_path / "esper" / "sanctum.toml"
+    kept.parent.mkdir()
+    kept.write_text('theme = "light"\nsymbols = "braille"\n')
+
+    settings = started("--symbols", "ascii")["settings"]
+
+    assert (settings.theme, settings.symbols) == ("light", "ascii")
+
+
+def test_a_damaged_file_of_choices_is_a_word(started, tmp_path):
+    """The app starts with the defaults and says so."""
+    kept = tmp_path / "esper" / "sanctum.toml"
+    kept.parent.mkdir()
+    kept.write_text("theme = ")
+
+    seen = started()
+
+    assert seen["settings"].theme == "dark"
+    assert str(kept) in seen["notice"]

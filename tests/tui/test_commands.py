@@ -1,0 +1,286 @@
+"""Tests of the commands, each on a running app."""
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.findings import Evidence, Finding
+from esper_tui.app import SanctumApp
+from esper_tui.commands import COMMANDS
+from esper_tui.help_screen import HelpScreen
+from esper_tui.layout import OPENED
+from esper_tui.panel import Panel
+from esper_tui.picture import PANELS
+from esper_tui.rows import plain
+from esper_tui.settings import Settings, load
+
+ORDER = list(PANELS)
+
+
+@pytest.fixture
+def start(given, now, make_feed):
+    """An app that keeps its choices in no file, unless it is given one."""
+
+    def make(feed=None, **options):
+        return SanctumApp(given(feed or make_feed()), clock=lambda: now, **options)
+
+    return make
+
+
+def shown(app, panel=OPENED):
+    """What a panel of the cockpit says."""
+    return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", Panel).rows)
+
+
+async def test_the_focus_goes_around_all_panels(start):
+    """Tab forwards, shift+tab backwards, escape leaves it; the marked panel has a mark in its title."""
+    app = start()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await pilot.press("tab")
+        assert app.look.focus == ORDER[0]
+        assert "▸ PPO LOSSES" in shown(app, "losses")
+        await pilot.press("shift+tab")
+        assert app.look.focus == ORDER[-1]
+        await pilot.press("tab", "down", "j", "up")
+        assert app.look.focus == ORDER[1]
+        await pilot.press("escape")
+        assert app.look.focus is None
+        assert "▸" not in shown(app, "losses")
+
+
+async def test_every_panel_opens_and_closes(start):
+    """It fills the screen between header and footer; the brackets go from one to the next."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("enter")
+        for panel in ORDER:
+            await pilot.pause()
+            assert app.look.opened == panel
+            assert PANELS[panel].title in shown(app)
+            assert app.screen.query_one(f"#{OPENED}", Panel).size == (120, 37)
+            await pilot.press("right_square_bracket")
+        await pilot.press("left_square_bracket", "escape")
+        assert app.look.opened is None
+
+
+async def test_the_cursor_shows_the_help_of_its_metric(start):
+    """What it is, what is healthy and what to do, from the catalogue and the rules."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("enter", "down")
+        assert "TELE-110 · kl_divergence · nats" in shown(app)
+        assert "How far did this update move the policy?" in shown(app)
+        assert "ok ≤ 0.015, critical > 0.03" in shown(app)
+        assert "Try         Lower the learning rate" in shown(app)
+        assert "0.0060 → 0.0117" in shown(app)
+        await pilot.press("up")
+        assert "TELE-200 · explained_variance" in shown(app)
+
+
+async def test_the_cursor_stays_within_the_list(start):
+    """Home, end and pages go no further than there are rows."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("enter", "G")
+        last = app.look.cursor
+        await pilot.press("down", "pagedown")
+        assert app.look.cursor == last > 5
+        await pilot.press("g", "up", "pageup")
+        assert app.look.cursor == 0
+
+
+async def test_a_finding_is_opened_with_its_evidence_and_advice(start, make_feed, make_snapshot):
+    """All of both, below the list."""
+    finding = Finding(
+        rule="x",
+        severity="critical",
+        title="The policy runs away",
+        since_update=12,
+        evidence=(Evidence(11, "KL 0.05"), Evidence(12, "clip 0.4")),
+        advice=("Lower the learning rate.", "Make fewer epochs."),
+    )
+    app = start(make_feed(structs.replace(make_snapshot(), findings=(finding,))))
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert "✗ The policy runs away" in shown(app, "findings")
+        assert "since 12" in shown(app, "findings")
+        await pilot.press("tab", "tab", "enter")
+        assert all(text in shown(app) for text in ("KL 0.05", "clip 0.4", "→ Lower", "→ Make fewer"))
+
+
+async def test_hidden_panels_stay_hidden(start, tmp_path):
+    """Until all are shown again; the choice is in the file."""
+    file = tmp_path / "esper" / "sanctum.toml"
+    app = start(settings_file=file)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("tab", "tab", "x")
+        await pilot.pause()
+        assert app.screen.query_one("#findings", Panel).size.height == 0
+        assert app.screen.query_one("#losses", Panel).size.width == 120
+    assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
+    again = start(settings=load(file)[0], settings_file=file)
+    async with again.run_test(size=(120, 40)) as pilot:
+        assert again.screen.query_one("#findings", Panel).size.height == 0
+        await pilot.press("X")
+    assert load(file) == (Settings(), "")
+
+
+async def test_hiding_needs_a_marked_panel(start):
+    """Otherwise there is a word, and nothing is hidden."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("x")
+        assert app.look.hidden == frozenset()
+
+
+async def test_themes_and_symbols_go_around(start, tmp_path):
+    """Each is kept; ascii needs no other character."""
+    file = tmp_path / "sanctum.toml"
+    app = start(settings_file=file)
+    async with app.run_test(size=(120, 40)) as pilot:
+        seen = []
+        for _ in range(3):
+            await pilot.press("t", "b")
+            kept, _ = load(file)
+            seen.append((kept.theme, kept.symbols))
+            if kept.symbols == "ascii":
+                assert shown(app, "heads").isascii()
+        assert seen == [("light", "braille"), ("ansi", "ascii"), ("dark", "block")]
+
+
+@pytest.mark.parametrize(("theme", "background"), [("dark", 233), ("light", 255), ("ansi", None)])
+async def test_a_theme_colours_the_cockpit_from_the_start(start, theme, background):
+    """Its background is behind every cell; the terminal's own colours have none."""
+    app = start(settings=Settings(theme=theme))
+    async with app.run_test(size=(120, 40)):
+        segments = list(app.screen.query_one("#losses", Panel).render_line(0))
+        numbers = {s.style.bgcolor.number if s.style.bgcolor else None for s in segments}
+        assert numbers == {background}
+
+
+async def test_a_file_that_cannot_be_written_is_no_end(start, tmp_path):
+    """The choice holds for this time."""
+    (tmp_path / "file").write_text("")
+    app = start(settings_file=tmp_path / "file" / "sanctum.toml")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("b")
+        assert app.look.symbols == "braille"
+
+
+class Runs:
+    """A source of several runs, as that of a socket."""
+
+    def __init__(self, make_feed, make_snapshot):
+        self.runs = ("first", "second", "third")
+        self.feeds = {run: make_feed(make_snapshot(run=run), runs=self.runs) for run in self.runs}
+        self.selected = "first"
+
+    def select(self, run):
+        """Show a run."""
+        self.selected = run
+
+    def poll(self):
+        """The selected run's feed."""
+        return self.feeds[self.selected]
+
+    def close(self):
+        """Nothing to release."""
+
+
+async def test_runs_are_listed_and_switched(make_feed, make_snapshot, now):
+    """Enter watches the one at the cursor, n the next one."""
+    source = Runs(make_feed, make_snapshot)
+    app = SanctumApp(source, clock=lambda: now)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("r")
+        assert all(run in shown(app) for run in source.runs)
+        await pilot.press("down", "down", "enter")
+        assert source.selected == "third"
+        assert app.look.opened is None
+        await pilot.press("n")
+        assert source.selected == "first"
+        await pilot.press("r", "r")
+        assert app.look.opened is None
+
+
+async def test_a_single_run_has_no_next(start):
+    """There is a word, and nothing changes."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("n")
+        assert app.look.opened is None
+
+
+async def test_the_rate_is_doubled_and_halved(start):
+    """Between once a second and twenty times."""
+    app = start(frames_per_second=4.0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        rates = []
+        for key in ("plus", "plus", "plus", "plus", "minus"):
+            await pilot.press(key)
+            rates.append(app.rate)
+        assert rates == [8.0, 16.0, 20.0, 20.0, 10.0]
+
+
+async def test_copy_takes_the_marked_panel(start):
+    """All of it, and nothing else."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("tab", "y")
+        assert "PPO LOSSES" in app.clipboard
+        assert "ACTION HEADS" not in app.clipboard
+        assert "▸" not in app.clipboard
+
+
+async def test_a_picture_is_saved(start, tmp_path, monkeypatch):
+    """As SVG, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("s")
+    (picture,) = tmp_path.glob("sanctum-*.svg")
+    assert "ACTION" in picture.read_text()
+
+
+async def test_a_directory_that_cannot_be_written_is_no_end(start, tmp_path, monkeypatch):
+    """There is a word, and the app goes on."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("s")
+        assert app.is_running
+
+
+async def test_the_mouse_marks_and_opens(start):
+    """A click marks, a second one opens."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.click("#heads")
+        assert app.look.focus == "heads"
+        await pilot.click("#heads")
+        assert app.look.opened == "heads"
+
+
+async def test_the_palette_offers_every_command(start):
+    """By name, with its keys and its help; choosing one runs it."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        offered = {command.title for command in app.get_system_commands(app.screen)}
+        assert offered == {c.title for c in COMMANDS if c.action != "command_palette"}
+        await pilot.press("ctrl+p")
+        await pilot.press(*"help")
+        await pilot.pause(0.5)
+        await pilot.press("down", "enter")
+        await pilot.pause(0.5)
+        assert isinstance(app.screen, HelpScreen)
+
+
+async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
+    """Arrows scroll it; nothing is opened behind it."""
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("?", "tab", "down", "enter", "x")
+        assert isinstance(app.screen, HelpScreen)
+        assert app.look.opened is None
+        assert app.look.focus is None

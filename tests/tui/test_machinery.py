@@ -1,0 +1,164 @@
+"""Tests of the panels about what runs the training: SLOTS, RANKS, VITALS, LINK, LOG, decisions, layers."""
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.events import LayerGradientsSampled
+from esper_schemas.snapshot import (
+    LayerGradientsEntry,
+    LinkHealth,
+    LogEntry,
+    RankState,
+    SlotsState,
+)
+from esper_tui import link, log, ranks, slots, vitals
+from esper_tui.decisions import decision_cells
+from esper_tui.heads import heads_rows
+from esper_tui.opened import opened_rows
+from esper_tui.rows import Tone, plain
+from esper_tui.view import View
+
+
+def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
+    """And a bar of its share; the changes of watched slots below."""
+    lines = text(slots.slots_rows(make_snapshot(), 60, 12))
+
+    assert [line.split()[:2] for line in lines[:3]] == [
+        ["dormant", "40"],
+        ["germinated", "20"],
+        ["training", "50"],
+    ]
+    assert lines[7].startswith("recent 0 begun")
+    assert lines[8].split() == ["R0C1", "CONV_LIGHT", "→", "training", "α", "0.00"]
+    assert plain(slots.slots_note(make_snapshot())) == "192 in 64 environments"
+
+
+def test_slots_wait_for_the_first_rollout(make_snapshot, text):
+    """No zeros before something was counted."""
+    empty = structs.replace(make_snapshot(), slots=SlotsState())
+
+    assert text(slots.slots_rows(empty, 60, 12)) == ["waiting for the first rollout"]
+
+
+def test_stages_of_a_newer_version_have_a_number(make_snapshot, text):
+    """They are counted as the others."""
+    newer = structs.replace(make_snapshot(), slots=SlotsState(stage_counts=(1,) * 8))
+
+    assert text(slots.slots_rows(newer, 60, 12))[7].split()[:2] == ["#7", "1"]
+
+
+def test_the_straggler_is_marked(make_snapshot, text):
+    """The rank with the fewest updates, where another one is ahead."""
+    lines = text(ranks.ranks_rows(make_snapshot(), 70, 6))
+
+    assert [line.startswith("!") for line in lines] == [False, False, False, True, False]
+    assert lines[3].split() == ["!", "2", "host2:2", "16", "12145", "36.4", "3s"]
+    assert plain(ranks.ranks_note(make_snapshot())) == "4 of 4"
+
+
+def test_the_straggler_is_shown_where_not_all_ranks_fit(make_snapshot, text):
+    """It comes first."""
+    lines = text(ranks.ranks_rows(make_snapshot(), 70, 3))
+
+    assert lines[1].startswith("! 2 host2:2")
+    assert len(lines) == 3
+
+
+def test_ranks_that_are_level_have_no_straggler():
+    """Nor has a single one, or none."""
+    level = tuple(RankState(producer=f"r{n}", rank=n, updates=3) for n in range(2))
+
+    assert ranks.straggler(level) is None
+    assert ranks.straggler(level[:1]) is None
+    assert ranks.straggler(()) is None
+
+
+def test_a_missing_rank_is_a_warning(make_snapshot, tone_of):
+    """Three of four."""
+    three = structs.replace(make_snapshot(), ranks=make_snapshot().ranks[:3])
+
+    assert tone_of(ranks.ranks_note(three), "3 of 4") is Tone.WARNING
+
+
+def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
+    """A machine without a GPU has no zero bytes of it."""
+    rows = vitals.vitals_rows(make_snapshot(), 36, 12)
+
+    assert plain(find(rows, "CPU")).split() == ["CPU", "1.93", "cores"]
+    assert plain(find(rows, "Memory")).split() == ["Memory", "429", "MiB"]
+    assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–", "MiB"]
+    assert plain(find(rows, "Update")).split() == ["Update", "34.4", "ms"]
+
+
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [
+        ("gaps", "Gaps"),
+        ("dropped", "Dropped"),
+        ("rejected", "Rejected"),
+        ("unknown", "Unknown"),
+        ("left_out", "Left out"),
+    ],
+)
+def test_what_is_lost_is_marked(make_feed, make_snapshot, find, tone_of, now, field, label):
+    """And what is not lost has a tick."""
+    lossy = structs.replace(make_snapshot(), link=LinkHealth(events=9, **{field: 3}))
+    row = find(link.link_rows(View(make_feed(lossy), now), 60, 12), label)
+
+    assert tone_of(row, "!") is Tone.WARNING
+    assert tone_of(row, "3") is Tone.WARNING
+    whole = find(link.link_rows(View(make_feed(), now), 60, 12), label)
+    assert tone_of(whole, "✓") is Tone.DIM
+
+
+def test_the_link_is_that_of_now_while_the_picture_is_held(make_feed, make_snapshot, find, now):
+    """Held or not, its counts are the newest."""
+    newest = make_feed(structs.replace(make_snapshot(), link=LinkHealth(gaps=7)))
+
+    assert "7" in plain(find(link.link_rows(View(make_feed(), now, newest), 60, 12), "Gaps"))
+
+
+def test_the_log_has_a_mark_for_each_level(make_snapshot, text):
+    """Warnings and errors, newest last; the title counts those of the whole run."""
+    entries = tuple(
+        LogEntry(at_ns=n * 10**9, producer="r0", level=level, message=f"message {n}")
+        for n, level in enumerate(("warning", "error", "critical"))
+    )
+    snapshot = structs.replace(make_snapshot(), log=entries, log_counts={"warning": 9, "error": 1})
+
+    assert text(log.log_rows(snapshot, 60, 5)) == [
+        "00:00:00  ! message 0",
+        "00:00:01  ✗ message 1",
+        "00:00:02  ✗ message 2",
+    ]
+    assert text(log.log_rows(snapshot, 60, 1)) == ["00:00:02  ✗ message 2"]
+    assert plain(log.log_note(snapshot)) == "1 error, 9 warnings"
+    assert text(log.log_rows(make_snapshot(), 60, 5)) == ["no warnings and no errors"]
+
+
+def test_a_decision_names_its_relevant_heads_with_their_confidence(make_snapshot):
+    """Other heads are blank."""
+    widths = {"op": 14, "slot": 10, "alpha_speed": 12}
+    cells = plain(decision_cells(make_snapshot().decisions[0], widths))
+
+    assert cells == "germinate 93%  r0c1 83%             "
+
+
+def test_high_heads_show_decisions_and_the_gradients_flow(make_snapshot, text):
+    """Newest first, below the table."""
+    lines = text(heads_rows(make_snapshot(), 116, 22))
+
+    assert lines[15].split() == ["Chosen", "wait", "52%"]
+    assert "germi… 93%" in lines[16]
+    assert lines[18].split()[:4] == ["Flow", "Grad", "CV", "0.31"]
+
+
+def test_an_opened_panel_lists_the_layers_that_were_sampled(make_snapshot, make_feed, text, now):
+    """With the norm of each gradient."""
+    sample = LayerGradientsSampled(update=16, grad_norms={"lstm.weight": 0.25})
+    entry = LayerGradientsEntry(at_ns=now, producer="r0", sample=sample)
+    view = View(make_feed(structs.replace(make_snapshot(), layer_gradients=entry)), now)
+    lines = text(opened_rows(view, "gradients", 999, 100, 40))
+
+    assert any(line.split() == ["▸", "lstm.weight", "0.250000"] for line in lines)
+    assert any("sampled in update 16" in line for line in lines)
