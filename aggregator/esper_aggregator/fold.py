@@ -5,22 +5,18 @@ so their states are equal at every point. Times come from the records. An event 
 is counted and left out; nothing that arrives raises.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 from typing import Any, TypedDict, TypeVar
 
 from esper_aggregator.bounds import LONGEST_NAME, MOST_NAMES, bounded_event, bounded_text
 from esper_aggregator.counts import bounded
+from esper_aggregator.latches import latch
 from esper_aggregator.state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
 from esper_schemas import events as e
-from esper_schemas.catalogue import head_field
 from esper_schemas.codec import kind_of
 from esper_schemas.collapse import collapse_risk_score
 from esper_schemas.describe import describe
-from esper_schemas.heads import HEADS
-from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.snapshot import (
     AnomalyEntry,
     CheckpointEntry,
@@ -45,10 +41,6 @@ SHOWN_LOG_LEVELS = frozenset({"warning", "error", "critical"})
 """Other lines of a trainer's log are only counted."""
 
 _Numbered = TypeVar("_Numbered")
-
-_LATCHED_FAMILIES = ("entropy", "ratio_max", "grad_norm")
-_LATCHED_HEADS = [head for family in _LATCHED_FAMILIES for head in HEADS]
-_latched_values = attrgetter(*(head_field(head, family) for family in _LATCHED_FAMILIES for head in HEADS))
 
 
 def fold(state: RunState, record: e.Record) -> RunState:
@@ -177,33 +169,26 @@ def _run_started(state: RunState, producer: ProducerState, record: e.Record, eve
 def _ppo_update_completed(
     state: RunState, producer: ProducerState, record: e.Record, event: e.PPOUpdateCompleted
 ) -> None:
-    _latch(producer, event.payload)
+    late = _is_late(producer, record)
+    if producer.first_update and not late:
+        _begin_updates(producer, event.update)
+    if late or not state.watchlist.update_completed(producer.symptoms, event.update, event.payload):
+        latch(producer.nan_latch, producer.inf_latch, event.payload)
     producer.updates += 1
-    if record.epoch != producer.epoch:
+    if late:
         return  # the latches and the count are of the whole run, histories of the present life
-    if producer.first_update:
-        producer.first_update, producer.collapse_risk = False, None
-        _keep_what_led_to(event.update, producer.ppo_updates, lambda before: before.update)
     producer.ppo_updates.append(event)
     producer.last_update = event.update
     entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
-    state.watchlist.update_completed(producer.symptoms, event.update, event.payload)
 
 
-def _latch(producer: ProducerState, payload: PPOUpdatePayload) -> None:
-    """Remember for the rest of the run which heads ever measured NaN or infinity."""
-    values = _latched_values(payload)
-    try:
-        total = sum(values)
-    except TypeError:  # some were not measured
-        total = sum(filter(None, values))
-    if math.isfinite(total):
-        return  # one value that is not finite would have made the sum so
-    for head, value in zip(_LATCHED_HEADS, values, strict=True):
-        if value is not None and not math.isfinite(value):
-            latch = producer.nan_latch if math.isnan(value) else producer.inf_latch
-            latch[head] = True
+def _begin_updates(producer: ProducerState, update: int) -> None:
+    """The first update of a life: it goes on with what is remembered only if that led to it."""
+    producer.first_update, producer.collapse_risk = False, None
+    _keep_what_led_to(update, producer.ppo_updates, lambda before: before.update)
+    if update <= 1:
+        producer.symptoms.begin_updates()
 
 
 def _rollout_completed(
@@ -214,6 +199,8 @@ def _rollout_completed(
     if producer.first_rollout:
         producer.first_rollout = False
         _keep_what_led_to(event.update, producer.returns, lambda before: before[0])
+        if event.update <= 1:
+            producer.symptoms.begin_rollouts()
     producer.rollout = bounded_event(event)
     producer.returns.append((event.update, event.mean_return))
     baseline = producer.started.baseline_return if producer.started else None

@@ -75,15 +75,18 @@ class Streaks:
         streak = self.open.get(key)
         if streak is None:
             streak = self.open[key] = Streak(head, 0, update, update, value, value, update)
-        streak.seen = self.observed
+        streak.seen = self.observed + 1
         streak.last_update = update
         streak.updates += 1
         if _is_worse(value, streak.worst, below=below):
             streak.worst, streak.worst_update = value, update
         return streak
 
-    def close(self) -> None:
-        """End the streaks that have not been seen for more than `GAP` observations."""
+    def pass_by(self) -> None:
+        """One observation is over: end the streaks that were not seen in more than `GAP` of them."""
+        self.observed += 1
+        if not self.open:
+            return
         over = [key for key, streak in self.open.items() if self.observed - streak.seen > GAP]
         for key in over:
             self.ended[key] = self.open.pop(key).symptom(key, active=False)

@@ -4,11 +4,12 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter, le
-from typing import Any
+from operator import attrgetter
 
+from esper_aggregator.latches import LATCHED_FIELDS
 from esper_aggregator.levels import Levels, lost_return, relative_to_levels
 from esper_aggregator.streaks import Streak, Streaks
+from esper_aggregator.usual import Range, usual_test
 from esper_schemas.catalogue import QUANTITIES, MetricField
 from esper_schemas.diagnosis.watches import (
     NOT_FINITE,
@@ -22,6 +23,8 @@ from esper_schemas.events import RolloutCompleted
 from esper_schemas.findings import Symptom
 from esper_schemas.payload import PPOUpdatePayload
 
+_FINITE: Range = (-sys.float_info.max, sys.float_info.max)
+
 
 @dataclass(slots=True)
 class SymptomState:
@@ -31,6 +34,14 @@ class SymptomState:
     rollouts: Streaks = field(default_factory=Streaks)
     levels: Levels = field(default_factory=Levels)
 
+    def begin_updates(self) -> None:
+        """Training begins anew: forget what updates of another training were like."""
+        self.updates, self.levels.value_loss = Streaks(), None
+
+    def begin_rollouts(self) -> None:
+        """The same of rollouts."""
+        self.rollouts, self.levels = Streaks(), Levels(value_loss=self.levels.value_loss)
+
     def symptoms(self) -> Iterator[Symptom]:
         """Open streaks and ended ones."""
         yield from self.updates.symptoms()
@@ -38,7 +49,7 @@ class SymptomState:
 
 
 class Watchlist:
-    """The bounds of a table of metrics, laid out so that a usual update costs one pass over plain tuples."""
+    """The bounds of a table of metrics, laid out so that a usual update costs one compiled test."""
 
     def __init__(self, quantities: Mapping[str, MetricField] = QUANTITIES) -> None:
         watches = list(bounded_watches(quantities))
@@ -46,11 +57,21 @@ class Watchlist:
         self._read = attrgetter(*fields)
         self._updates = _Bounds((*fields, *RELATIVE), watches)
         self._rollouts = _Bounds(OF_ROLLOUTS, watches)
+        latched = dict.fromkeys(LATCHED_FIELDS, _FINITE)
+        self._usual = usual_test(latched | self._updates.ranges(fields), self._updates.ranges(RELATIVE))
 
-    def update_completed(self, state: SymptomState, update: int, payload: PPOUpdatePayload) -> None:
-        """Take one update into account, in place."""
-        values = (*self._read(payload), *relative_to_levels(state.levels, payload))
-        self._updates.observe(state.updates, update, values, payload)
+    def update_completed(self, state: SymptomState, update: int, payload: PPOUpdatePayload) -> bool:
+        """Take one update into account, in place; whether all that is watched or latched was usual."""
+        relative = relative_to_levels(state.levels, payload)
+        try:
+            usual = self._usual(payload, *relative)
+        except TypeError:  # something was not measured
+            usual = False
+        if usual:
+            state.updates.pass_by()
+        else:
+            self._updates.observe(state.updates, update, (*self._read(payload), *relative), payload)
+        return usual
 
     def rollout_completed(
         self, state: SymptomState, rollout: RolloutCompleted, baseline: float | None
@@ -79,20 +100,18 @@ class _Bounds:
         payload: PPOUpdatePayload | None,
     ) -> None:
         """Look at one value of each quantity; `None` says nothing."""
-        streaks.observed += 1
-        if not self._all_usual(values):
-            for place, (value, low, high) in enumerate(zip(values, self._lows, self._highs, strict=True)):
-                if value is not None and not low <= value <= high:  # NaN is not within anything
-                    self._note(streaks, update, place, float(value), payload)
-        if streaks.open:
-            streaks.close()
+        for place, (value, low, high) in enumerate(zip(values, self._lows, self._highs, strict=True)):
+            if value is not None and not low <= value <= high:  # NaN is not within anything
+                self._note(streaks, update, place, float(value), payload)
+        streaks.pass_by()
 
-    def _all_usual(self, values: Sequence[Any]) -> bool:
-        """Whether all were measured and none is beyond a bound, as nearly always: in one pass each in C."""
-        try:
-            return all(map(le, self._lows, values)) and all(map(le, values, self._highs))
-        except TypeError:  # something was not measured
-            return False
+    def ranges(self, names: Iterable[str]) -> dict[str, Range]:
+        """In which nothing is unusual, of some of the quantities."""
+        return {
+            name: (self._lows[place], self._highs[place])
+            for place, name in enumerate(self._names)
+            if name in set(names)
+        }
 
     def _note(
         self, streaks: Streaks, update: int, place: int, value: float, payload: PPOUpdatePayload | None
@@ -114,7 +133,7 @@ class _Bounds:
 
 def _bounds(group: Iterable[BoundedWatch], *, below: bool) -> list[float]:
     """The bounds of one side, and the largest float, beyond which nothing is finite."""
-    widest = -sys.float_info.max if below else sys.float_info.max
+    widest = _FINITE[0] if below else _FINITE[1]
     return [widest, *(w.warning for w in group if w.below == below)]
 
 

@@ -306,3 +306,36 @@ class TestRanks:
         assert first.findings
         assert (first.symptoms, first.findings) == (second.symptoms, second.findings)
         assert encode_snapshot(first)
+
+
+def test_a_training_that_begins_anew_has_no_symptoms_of_the_one_before(record_of):
+    """Update 1 of another life of the trainer is not the next one of a streak; nor is its first return."""
+
+    def life(epoch):
+        for update in (1, 2):
+            rollout = RolloutCompleted(
+                update=update,
+                env_steps=1,
+                env_steps_total=1,
+                steps_per_second=1.0,
+                duration_ms=1.0,
+                mean_return=math.nan if epoch == 1 else 1.0,
+            )
+            yield record_of(rollout, epoch=epoch)
+            payload = PPOUpdatePayload(kl_divergence=9.0 if epoch == 1 else 0.01)
+            yield record_of(PPOUpdateCompleted(update=update, payload=payload), epoch=epoch)
+
+    first = fold_all(life(1))
+    assert {"large_kl", "reward_not_finite"} <= {symptom.name for symptom in project(first).symptoms}
+    assert project(fold_all(life(2), first)).symptoms == ()
+
+
+def test_a_resumed_training_goes_on_with_its_streaks(record_of):
+    """Its first update is not update 1."""
+    payload = PPOUpdatePayload(kl_divergence=9.0)
+    before = record_of(PPOUpdateCompleted(update=1, payload=payload), epoch=1)
+    after = record_of(PPOUpdateCompleted(update=2, payload=payload), epoch=2)
+
+    (symptom,) = project(fold_all([before, after])).symptoms
+
+    assert (symptom.since_update, symptom.updates) == (1, 2)
