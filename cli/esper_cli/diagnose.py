@@ -60,7 +60,7 @@ def _report(snapshot: SanctumSnapshot, signs: dict[str, str]) -> str:
     """One block per finding, the worst first."""
     name, updates = snapshot.run.run, snapshot.tamiyo.ppo_updates_count
     if not snapshot.findings:
-        return f"{name}: nothing is wrong in {updates:,} updates"
+        return f"{name}: nothing is wrong in {updates:,} update{'' if updates == 1 else 's'}"
     counted = [sum(f.severity == severity for f in snapshot.findings) for severity in SEVERITIES[::-1]]
     title = f"{name}: {counted[0]} critical, {counted[1]} warnings after {updates:,} updates"
     return "\n\n".join([title, *(_block(finding, signs) for finding in snapshot.findings)])

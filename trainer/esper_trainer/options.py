@@ -48,9 +48,6 @@ _OPTIONS = (
         "scale of what the critic learns",
         VALUE_NORMALISATIONS,
     ),
-    _Option(
-        "--telemetry", "telemetry", "how much is measured; NaN and Inf are counted even when off", TELEMETRY
-    ),
     _Option("--precision", "precision", "of the policy's matrix products", PRECISIONS),
     _Option("--telemetry", "telemetry", "how much updates measure; NaN is counted even when off", TELEMETRY),
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
