@@ -10,7 +10,7 @@ from esper_aggregator.replay import fold_path
 from esper_aggregator.symptoms import WATCHLIST, Watchlist
 from esper_cli.parsing import CommandError
 from esper_schemas.codec import to_json
-from esper_schemas.findings import Finding
+from esper_schemas.findings import Evidence, Finding
 from esper_schemas.overrides import OverridesError, overridden
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -60,21 +60,31 @@ def _report(snapshot: SanctumSnapshot, signs: dict[str, str]) -> str:
     """One block per finding, the worst first."""
     name, updates = snapshot.run.run, snapshot.tamiyo.ppo_updates_count
     if not snapshot.findings:
-        return f"{name}: nothing is wrong in {updates:,} update{'' if updates == 1 else 's'}"
+        return f"{name}: nothing is wrong in {_number(updates, 'update')}"
     counted = [sum(f.severity == severity for f in snapshot.findings) for severity in SEVERITIES[::-1]]
-    title = f"{name}: {counted[0]} critical, {counted[1]} warnings after {updates:,} updates"
+    title = (
+        f"{name}: {counted[0]} critical, {_number(counted[1], 'warning')} after {_number(updates, 'update')}"
+    )
     return "\n\n".join([title, *(_block(finding, signs) for finding in snapshot.findings)])
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _block(finding: Finding, signs: dict[str, str]) -> str:
     head = f"{signs[finding.severity]} {finding.severity.upper()} since update {finding.since_update}"
-    chain = f" {signs['then']} ".join(f"{link.text} at {link.update}" for link in finding.evidence)
+    chain = f" {signs['then']} ".join(map(_link, finding.evidence))
     lines: Sequence[str] = (
         f"{head}: {finding.title}  [{finding.rule}]",
         f"  because  {chain}",
         *(f"  try      {advice}" for advice in finding.advice),
     )
     return "\n".join(lines)
+
+
+def _link(link: Evidence) -> str:
+    return f"{link.text} at {link.update}" + (f" ({link.later})" if link.later else "")
 
 
 def _signs(encoding: str) -> dict[str, str]:

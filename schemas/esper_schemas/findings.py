@@ -30,10 +30,11 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One link of the chain that leads to a finding."""
+    """One link of the chain that leads to a finding: what began at `update`, and what became of it later."""
 
     update: int
     text: str
+    later: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

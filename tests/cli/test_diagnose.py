@@ -89,7 +89,7 @@ def test_json_has_the_findings_the_run_and_the_updates(esper_says, record):
     assert list(told) == ["findings", "run", "updates"]
     assert (told["run"], told["updates"]) == ("mine", 6)
     assert [finding["rule"] for finding in told["findings"]] == ["large_updates"]
-    assert told["findings"][0]["evidence"] == [{"update": 1, "text": "KL divergence 0.2"}]
+    assert told["findings"][0]["evidence"] == [{"update": 1, "text": "KL divergence 0.2", "later": ""}]
 
 
 def test_the_state_names_findings_first(esper_says, record):

@@ -62,8 +62,8 @@ def test_a_chain_of_evidence_leads_to_the_head():
     assert (finding.rule, finding.severity, finding.head) == ("head_collapse", "critical", "blueprint")
     assert finding.since_update == 44
     assert finding.evidence == (
-        Evidence(41, "KL divergence 0.214 (until 42)"),
-        Evidence(42, "blueprint ratio 6.2 (until 44)"),
+        Evidence(41, "KL divergence 0.214", "over after 42"),
+        Evidence(42, "blueprint ratio 6.2", "over after 44"),
         Evidence(44, "blueprint entropy 0.0911 of its maximum"),
     )
     assert "blueprint" in finding.title

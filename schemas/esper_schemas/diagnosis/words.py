@@ -9,25 +9,24 @@ from esper_schemas.findings import Evidence, Symptom
 
 def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
     """One link per symptom, oldest first."""
-    links = [Evidence(symptom.since_update, _text(symptom)) for symptom in symptoms]
+    links = [Evidence(symptom.since_update, _text(symptom), _later(symptom)) for symptom in symptoms]
     return tuple(sorted(links, key=lambda link: link.update))
 
 
 def _text(symptom: Symptom) -> str:
     watch = WATCH_NAMES.get(symptom.name)
     text = watch.text if watch else symptom.metric.replace("_", " ") + " {value}"
-    words = text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
-    return f"{words}{_worst(symptom)}{_end(symptom)}"
+    return text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
 
 
-def _worst(symptom: Symptom) -> str:
-    if symptom.worst_update == symptom.since_update or number(symptom.worst) == number(symptom.value):
-        return ""
-    return f", at worst {number(symptom.worst)} at {symptom.worst_update}"
-
-
-def _end(symptom: Symptom) -> str:
-    return "" if symptom.active else f" (until {symptom.last_update})"
+def _later(symptom: Symptom) -> str:
+    """How bad it became after its beginning, and whether it is over."""
+    worse = number(symptom.worst) != number(symptom.value) and symptom.worst_update != symptom.since_update
+    parts = (
+        f"{number(symptom.worst)} at {symptom.worst_update}" if worse else "",
+        "" if symptom.active else f"over after {symptom.last_update}",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def number(value: float) -> str:
