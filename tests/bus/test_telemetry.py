@@ -231,11 +231,14 @@ def test_the_example_of_the_guide_runs_without_torch(program, runs_dir):
     assert not [event for event in events if isinstance(event, EpisodeCompleted)]
 
 
-@pytest.mark.parametrize("ending", ["sys.exit(3)", "raise RuntimeError", "os.kill(os.getpid(), 2)"])
+@pytest.mark.parametrize(
+    "ending", ["sys.exit(3)", "raise RuntimeError", "os.kill(os.getpid(), signal.SIGINT)"]
+)
 def test_however_a_program_ends_its_queue_is_written(program, runs_dir, ending):
     """Leaving the block with a full queue writes all of it, and how it ended."""
     done = program(
-        "import os, sys, esper_bus\n"
+        "import os, signal, sys, esper_bus\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background shell\n"
         "from esper_schemas.payload import PPOUpdatePayload\n"
         "with esper_bus.connect('cartpole', aggregator=False) as telemetry:\n"
         "    for _ in range(5000):\n"
