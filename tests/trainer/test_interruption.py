@@ -23,6 +23,15 @@ def test_a_signal_ends_the_run_at_the_next_check(number):
     assert signal.getsignal(number) is before
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT is what it is in a terminal; a background shell starts its programs with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_the_second_signal_is_not_caught():
     """A run that hangs can be ended."""
     with Interruption():
