@@ -1,4 +1,4 @@
-"""What the trainer's detector calls an anomaly: kinds, bounds and how long each raises the telemetry, as data.
+"""What the trainer's detector calls an anomaly, as data: kinds, bounds and how long each raises the telemetry.
 
 Bounds are the catalogue's critical ones, unless a rule has its own: where healthy updates cross those, or
 where the quantity is not a payload field.
@@ -75,7 +75,7 @@ DERIVED_QUANTITIES = (
     "return_drop",
 )
 """How many values are not finite; value_std over return_std; the explained variance where returns vary;
-the relative deviation of the gradient norm from its running mean; a drop of the mean return, in units of
+how many times the gradient norm is larger or smaller than its running mean; a drop of the mean return, in units of
 what is tolerated."""
 
 
@@ -106,7 +106,7 @@ ANOMALY_RULES: tuple[AnomalyRule, ...] = (
         kind="gradient_drift",
         quantities=("gradient_drift",),
         severity="warning",
-        bound=0.5,
+        bound=4.0,
         updates=3,
         escalation=2,
     ),

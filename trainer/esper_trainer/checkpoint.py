@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
     world_size: int
     baseline_return: float
     state: State
-    telemetry: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    telemetry: dict[str, Any] = {}
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

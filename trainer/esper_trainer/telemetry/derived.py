@@ -9,6 +9,7 @@ from esper_schemas import anomalies as a
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.telemetry.moving_average import MovingAverage
 
+TINY = 1e-8
 Quantities = dict[str, float | None]
 
 
@@ -38,7 +39,8 @@ class DerivedQuantities:
         average = self._averages["gradient"]
         usual, known = average.mean, average.count >= a.GRADIENT_WARM_UP
         average.add(norm)
-        return abs(norm - usual) / (usual + 1e-8) if known else None
+        times = (norm + TINY) / (usual + TINY)
+        return max(times, 1.0 / times) if known else None
 
     def _return_drop(self, mean_return: float, progress: float) -> float | None:
         if not math.isfinite(mean_return):
@@ -48,7 +50,7 @@ class DerivedQuantities:
         if average.count:
             deviation.add(abs(mean_return - usual))
         average.add(mean_return)
-        tolerated = max(a.RETURN_DROP * abs(usual), a.RETURN_NOISE * noise, 1e-8)
+        tolerated = max(a.RETURN_DROP * abs(usual), a.RETURN_NOISE * noise, TINY)
         return (usual - mean_return) / tolerated if known and progress > a.RETURN_SKIPPED else None
 
     def state(self) -> dict[str, list[float]]:
