@@ -1,4 +1,4 @@
-"""What the trainer's detector calls an anomaly, as data: kinds, bounds and how long each raises the telemetry.
+"""What the trainer's detector calls an anomaly, as data: kinds, bounds, how long each raises the level.
 
 Bounds are the catalogue's critical ones, unless a rule has its own: where healthy updates cross those, or
 where the quantity is not a payload field.
@@ -75,8 +75,8 @@ DERIVED_QUANTITIES = (
     "return_drop",
 )
 """How many values are not finite; value_std over return_std; the explained variance where returns vary;
-how many times the gradient norm is larger or smaller than its running mean; a drop of the mean return, in units of
-what is tolerated."""
+how many times the gradient norm is larger or smaller than its running mean; a drop of the mean return, in
+units of what is tolerated."""
 
 
 def _all_heads(family: str) -> tuple[str, ...]:
