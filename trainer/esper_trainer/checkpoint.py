@@ -28,7 +28,8 @@ class Checkpoint(NamedTuple):
     """A run between two updates.
 
     update: how many were made. config: the settings. rank, world_size: of the process that wrote it.
-    baseline_return: what always choosing WAIT returns.
+    baseline_return: what always choosing WAIT returns. telemetry: what the judge of the updates remembers,
+    plain numbers, strings and containers; empty in checkpoints from before there was one.
     """
 
     update: int
@@ -37,6 +38,7 @@ class Checkpoint(NamedTuple):
     world_size: int
     baseline_return: float
     state: State
+    telemetry: dict[str, Any] = {}
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

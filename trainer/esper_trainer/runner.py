@@ -26,6 +26,7 @@ from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
 from esper_trainer.row import unpack_row
 from esper_trainer.schedule import Rates, rates
 from esper_trainer.story import Story, story
+from esper_trainer.telemetry.watchman import Watchman
 from esper_trainer.transfer import HostCopy
 from esper_trainer.vitals import Vitals
 
@@ -36,6 +37,7 @@ class _Pending(NamedTuple):
     """An update whose numbers are on their way to the host."""
 
     update: int
+    level: TelemetryLevel
     rates: Rates
     numbers: HostCopy
     playing: Stopwatch
@@ -66,7 +68,8 @@ class Trainer:
         self._pending: _Pending | None = None
         self._checkpoints, self._start = checkpoints, start
         self._updates = self._learnt = start.update if start else 0
-        self._level = TelemetryLevel[config.telemetry.upper()]
+        self._watchman = Watchman(TelemetryLevel[config.telemetry.upper()], config.episodes)
+        self._watchman.load(start.telemetry if start else {})
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
         self._group, self._environments = group, group.share(config)
@@ -120,15 +123,17 @@ class Trainer:
             if self._group.world_size > 1:
                 self._interruption.check(self._group.any)  # all stop before the same update
             learning, used = Stopwatch(self._device), rates(self._config, update)
+            level = self._watchman.level(update)
             self._learner.ppo.use(used)
-            row = self._learner.ppo.update(episode.rollout, self._level)
+            row = self._learner.ppo.update(episode.rollout, level)
             learning.stop()
-            examined = self._examine(episode.rollout)
+            examined = self._examine(episode.rollout, level)
             self._tell()
             numbers = HostCopy((row, *story(episode), *examined))
-            self._pending = _Pending(update, used, numbers, playing, learning)
+            self._pending = _Pending(update, level, used, numbers, playing, learning)
             self._learnt, self._random_state = update, self._learner.random_state()
             if self._checkpoints and self._checkpoints.due(update):
+                self._tell()  # a checkpoint holds what was made of the update, too
                 self._save(self._checkpoints)
             self._look_up()
 
@@ -146,7 +151,13 @@ class Trainer:
         settings, baseline_return = asdict(self._config), self._baseline_return
         checkpoints.save(
             Checkpoint(
-                self._learnt, settings, self._group.rank, self._group.world_size, baseline_return, state
+                self._learnt,
+                settings,
+                self._group.rank,
+                self._group.world_size,
+                baseline_return,
+                state,
+                self._watchman.state(),
             )
         )
 
@@ -158,20 +169,22 @@ class Trainer:
         """Emit everything about the update that is pending."""
         if self._pending is None:
             return
-        (update, used, numbers, playing, learning), self._pending = self._pending, None
+        (update, level, used, numbers, playing, learning), self._pending = self._pending, None
         row, *columns = numbers.wait()
         told, examined = Story(*columns[: len(Story._fields)]), columns[len(Story._fields) :]
-        payload = unpack_row(row, self._level, _host_fields(used, playing, learning))
+        payload = unpack_row(row, level, _host_fields(used, playing, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
             self._emitter.emit(event)
         for event in self._diagnoses(update, payload, examined):
             self._emitter.emit(event)
+        for event in self._watchman.judge(update, payload, told.returns.mean().item()):
+            self._emitter.emit(event)
         self._emitter.emit(self._vitals.sample())
         self._report(update, told, payload, playing.seconds + learning.seconds)
 
-    def _examine(self, rollout: Transitions) -> Examination | tuple[()]:
+    def _examine(self, rollout: Transitions, level: TelemetryLevel) -> Examination | tuple[()]:
         """What DEBUG telemetry needs beside the row, on the device."""
-        return self._learner.ppo.examine(rollout) if self._level >= TelemetryLevel.DEBUG else ()
+        return self._learner.ppo.examine(rollout) if level >= TelemetryLevel.DEBUG else ()
 
     def _diagnoses(self, update: int, payload: PPOUpdatePayload, examined: list[Tensor]) -> Iterator[Event]:
         """What is told beside the payload: faults at every level, the rest at DEBUG."""

@@ -1,0 +1,1 @@
+"""What the trainer makes of its own numbers: anomalies, and how much to measure because of them."""

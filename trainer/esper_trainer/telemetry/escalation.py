@@ -1,0 +1,53 @@
+"""How much to measure: what was asked for, and for a while more after an anomaly."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from esper_schemas.anomalies import ANOMALY_RULES
+from esper_schemas.events import AnomalyDetected, TelemetryEscalated
+from esper_schemas.metric import TelemetryLevel
+
+DURATIONS: dict[str, int] = {rule.kind: rule.escalation for rule in ANOMALY_RULES}
+"""For how many updates each kind of anomaly is measured at DEBUG."""
+
+DELAY = 2
+"""An update is judged while the next one is made, or before; the one after that is the first which
+is always made later, on every device."""
+
+
+class Escalation:
+    """The level of every update. OFF stays off: who asks for nothing gets no more."""
+
+    def __init__(self, asked: TelemetryLevel) -> None:
+        self._asked = asked
+        self._spans: list[tuple[int, int]] = []
+
+    def level(self, update: int) -> TelemetryLevel:
+        """How much to measure in an update."""
+        raised = any(first <= update <= last for first, last in self._spans)
+        return TelemetryLevel.DEBUG if raised else self._asked
+
+    def after(self, update: int, anomalies: Iterable[AnomalyDetected]) -> list[TelemetryEscalated]:
+        """Raise the level because of an update's anomalies; told only if it lasts longer than before."""
+        self._spans = [span for span in self._spans if span[1] > update]
+        longest = max(anomalies, key=lambda anomaly: DURATIONS[anomaly.anomaly], default=None)
+        if longest is None or self._asked in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
+            return []
+        first = update + DELAY
+        last = first + DURATIONS[longest.anomaly] - 1
+        if any(until >= last for _, until in self._spans):
+            return []
+        self._spans.append((first, last))
+        return [
+            TelemetryEscalated(
+                update=update, level=TelemetryLevel.DEBUG, until_update=last, reason=longest.anomaly
+            )
+        ]
+
+    def state(self) -> list[list[int]]:
+        """What a checkpoint holds."""
+        return [list(span) for span in self._spans]
+
+    def load(self, state: list[Any]) -> None:
+        """Go on from a state."""
+        self._spans = [(int(first), int(last)) for first, last in state]
