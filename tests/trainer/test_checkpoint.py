@@ -28,7 +28,7 @@ def test_what_is_read_is_what_was_written(path):
     """Every bit of every tensor, and the plain values."""
     found, written = read(path), checkpoint_of()
 
-    assert found[:-1] == written[:-1]
+    assert found._replace(state=None) == written._replace(state=None)
     for mine, yours in zip(found.state, written.state, strict=True):
         assert mine.keys() == yours.keys()
         assert all(torch.equal(mine[name], yours[name]) for name in mine)
