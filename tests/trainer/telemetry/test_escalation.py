@@ -43,6 +43,25 @@ def test_the_most_lasting_of_several_counts():
     assert levels(escalation, 12, 16) == [DEBUG] * 4 + [NORMAL]
 
 
+def test_a_kind_that_comes_back_all_the_time_raises_the_level_seldom():
+    """After 2 updates of DEBUG drift rests until 20 times as many have passed; other kinds do not."""
+    escalation = Escalation(NORMAL)
+    told = [update for update in range(1, 101) if escalation.after(update, [anomaly("gradient_drift")])]
+
+    assert told == [1, 41, 81]
+    assert escalation.after(100, [anomaly("gradient_drift"), anomaly("kl_spike")])[0].reason == "kl_spike"
+
+
+def test_a_rest_goes_on_from_its_state():
+    """A resumed run raises the level when the uninterrupted one does."""
+    first, second = Escalation(NORMAL), Escalation(NORMAL)
+    first.after(1, [anomaly("gradient_drift")])
+    second.load(first.state())
+
+    assert second.after(40, [anomaly("gradient_drift")]) == []
+    assert second.after(41, [anomaly("gradient_drift")]) != []
+
+
 @pytest.mark.parametrize("asked", [TelemetryLevel.OFF, TelemetryLevel.DEBUG])
 def test_off_stays_off_and_debug_has_nothing_to_raise(asked):
     """Nothing is told."""

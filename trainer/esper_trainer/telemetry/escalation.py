@@ -15,12 +15,18 @@ DELAY = 2
 is always made later, on every device."""
 
 
+REST = 20
+"""A kind that has raised the level does so again only after this many times its duration: what comes and
+goes for ever, such as the low entropy of a policy that has converged, must not slow the training down."""
+
+
 class Escalation:
     """The level of every update. OFF stays off: who asks for nothing gets no more."""
 
     def __init__(self, asked: TelemetryLevel) -> None:
         self._asked = asked
         self._spans: list[tuple[int, int]] = []
+        self._rests_until: dict[str, int] = {}
 
     def level(self, update: int) -> TelemetryLevel:
         """How much to measure in an update."""
@@ -30,24 +36,23 @@ class Escalation:
     def after(self, update: int, anomalies: Iterable[AnomalyDetected]) -> list[TelemetryEscalated]:
         """Raise the level because of an update's anomalies; told only if it lasts longer than before."""
         self._spans = [span for span in self._spans if span[1] > update]
-        longest = max(anomalies, key=lambda anomaly: DURATIONS[anomaly.anomaly], default=None)
-        if longest is None or self._asked in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
+        rested = {a.anomaly for a in anomalies if update >= self._rests_until.get(a.anomaly, 0)}
+        kind = max(sorted(rested), key=lambda kind: DURATIONS[kind], default=None)
+        if kind is None or self._asked in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
             return []
         first = update + DELAY
-        last = first + DURATIONS[longest.anomaly] - 1
+        last = first + DURATIONS[kind] - 1
         if any(until >= last for _, until in self._spans):
             return []
         self._spans.append((first, last))
-        return [
-            TelemetryEscalated(
-                update=update, level=TelemetryLevel.DEBUG, until_update=last, reason=longest.anomaly
-            )
-        ]
+        self._rests_until[kind] = update + REST * DURATIONS[kind]
+        return [TelemetryEscalated(update=update, level=TelemetryLevel.DEBUG, until_update=last, reason=kind)]
 
-    def state(self) -> list[list[int]]:
+    def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        return [list(span) for span in self._spans]
+        return {"spans": [list(span) for span in self._spans], "rests_until": dict(self._rests_until)}
 
-    def load(self, state: list[Any]) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
-        self._spans = [(int(first), int(last)) for first, last in state]
+        self._spans = [(int(first), int(last)) for first, last in state["spans"]]
+        self._rests_until = dict(state["rests_until"])
