@@ -23,6 +23,7 @@ from esper_schemas.snapshot import (
     DecisionEntry,
     EscalationEntry,
     EventEntry,
+    HeadGradientsEntry,
     InstabilityEntry,
     InstabilityTotals,
     LayerGradientsEntry,
@@ -31,7 +32,7 @@ from esper_schemas.snapshot import (
     StageChangeEntry,
 )
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raised whenever the same events fold to another state."""
 
 QUIET_KINDS = frozenset({e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.VitalsSampled})
@@ -194,6 +195,8 @@ def _begin_updates(producer: ProducerState, update: int) -> None:
 def _rollout_completed(
     state: RunState, producer: ProducerState, record: e.Record, event: e.RolloutCompleted
 ) -> None:
+    producer.died = bounded(producer.died + max(0, event.died or 0))
+    producer.returns_not_finite = bounded(producer.returns_not_finite + max(0, event.returns_not_finite or 0))
     if _is_late(producer, record):
         return
     if producer.first_rollout:
@@ -268,6 +271,13 @@ def _layer_gradients_sampled(
         producer.layer_gradients = LayerGradientsEntry(**_when(record), sample=bounded_event(event))
 
 
+def _head_gradients_compared(
+    state: RunState, producer: ProducerState, record: e.Record, event: e.HeadGradientsCompared
+) -> None:
+    if not _is_late(producer, record):
+        producer.head_gradients = HeadGradientsEntry(**_when(record), comparison=bounded_event(event))
+
+
 def _checkpoint_saved(
     state: RunState, producer: ProducerState, record: e.Record, event: e.CheckpointSaved
 ) -> None:
@@ -320,6 +330,7 @@ _HANDLERS: dict[type, Callable[[RunState, ProducerState, e.Record, Any], None]] 
     e.RatioExplosionDiagnosed: _ratio_explosion_diagnosed,
     e.NumericalInstabilityReported: _numerical_instability_reported,
     e.LayerGradientsSampled: _layer_gradients_sampled,
+    e.HeadGradientsCompared: _head_gradients_compared,
     e.VitalsSampled: _vitals_sampled,
     e.CheckpointSaved: _checkpoint_saved,
     e.LogRecorded: _log_recorded,

@@ -2,6 +2,7 @@
 
 from msgspec import structs
 
+from esper_aggregator.counts import bounded
 from esper_aggregator.fold import event_entry
 from esper_aggregator.state import ProducerState, RunState
 from esper_aggregator.streaks import merged_symptoms
@@ -48,6 +49,7 @@ def project(state: RunState) -> SanctumSnapshot:
         instabilities=tuple(state.instabilities),
         instability_totals=state.instability_totals,
         layer_gradients=leader.layer_gradients if leader else None,
+        head_gradients=leader.head_gradients if leader else None,
         episodes=_episodes(leader),
         link=_link(state),
         symptoms=merged_symptoms(s for learner in learners for s in learner.symptoms.symptoms()),
@@ -95,6 +97,8 @@ def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
         steps_per_second=rollout.steps_per_second if rollout else None,
         mean_return=rollout.mean_return if rollout else None,
         mean_accuracy=rollout.mean_accuracy if rollout else None,
+        died_total=bounded(sum(producer.died for producer in state.producers.values())),
+        returns_not_finite_total=bounded(sum(p.returns_not_finite for p in state.producers.values())),
         mean_return_history=tuple([mean for _, mean in leader.returns]) if leader else (),
     )
     if started is None:

@@ -20,6 +20,7 @@ from esper_schemas.snapshot import (
     DecisionEntry,
     EscalationEntry,
     EventEntry,
+    HeadGradientsEntry,
     InstabilityEntry,
     InstabilityTotals,
     LayerGradientsEntry,
@@ -73,10 +74,13 @@ class ProducerState:
     returns: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     first_update: bool = False
     first_rollout: bool = False
+    died: int = 0
+    returns_not_finite: int = 0
     episodes_completed: int = 0
     episodes: deque[EpisodeCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES))
     escalation: EscalationEntry | None = None
     layer_gradients: LayerGradientsEntry | None = None
+    head_gradients: HeadGradientsEntry | None = None
     nan_latch: dict[str, bool] = field(default_factory=_no_heads)
     inf_latch: dict[str, bool] = field(default_factory=_no_heads)
     collapse_risk: float | None = None

@@ -1,6 +1,7 @@
 """One line of plain words for each event, for event lists and `esper log cat`."""
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 from esper_schemas import events as e
@@ -37,9 +38,11 @@ def _ppo_update(event: e.PPOUpdateCompleted) -> str:
 
 
 def _rollout(event: e.RolloutCompleted) -> str:
+    died = f", {event.died} environments died" if event.died else ""
+    broken = f", {event.returns_not_finite} returns are not finite" if event.returns_not_finite else ""
     return (
         f"rollout {event.update}: return {_number(event.mean_return)}, "
-        f"{_number(event.steps_per_second, 0)} steps/s"
+        f"{_number(event.steps_per_second, 0)} steps/s{died}{broken}"
     )
 
 
@@ -62,6 +65,15 @@ def _anomaly(event: e.AnomalyDetected) -> str:
 def _vitals(event: e.VitalsSampled) -> str:
     memory = None if event.memory_bytes is None else event.memory_bytes / 2**20
     return f"{_number(event.cpu_share, 2)} cores, {_number(memory, 0)} MiB"
+
+
+def _compared(event: e.HeadGradientsCompared) -> str:
+    pairs = zip(event.cosines, combinations(event.heads, 2), strict=False)
+    least = min(pairs, default=None)
+    if least is None:
+        return f"{len(event.heads)} heads in update {event.update}"
+    cosine, (one, other) = least
+    return f"{one} and {other} agree least, cosine {cosine:.2f}, in update {event.update}"
 
 
 def _finished(event: e.RunFinished) -> str:
@@ -87,6 +99,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
         f"{event.nan_count} NaN and {event.inf_count} infinite in update {event.update}"
     ),
     e.LayerGradientsSampled: lambda event: f"{len(event.grad_norms)} layers",
+    e.HeadGradientsCompared: _compared,
     e.VitalsSampled: _vitals,
     e.CheckpointSaved: lambda event: event.path,
     e.LogRecorded: lambda event: f"{event.level}: {event.message}",

@@ -53,6 +53,8 @@ class RolloutCompleted(Event, frozen=True):
     """One episode of every environment was collected, the data of update `update`.
 
     Returns are undiscounted sums of rewards; `stage_counts` counts slots by `Stage` at the end.
+    `died` environments were ended early by their governor, because the loss of their host exploded or was
+    not a number; `returns_not_finite` counts the environments whose return is not finite.
     """
 
     update: int
@@ -64,6 +66,8 @@ class RolloutCompleted(Event, frozen=True):
     std_return: float | None = None
     mean_accuracy: float | None = None
     stage_counts: tuple[int, ...] = ()
+    died: int | None = None
+    returns_not_finite: int | None = None
 
 
 class EpisodeCompleted(Event, frozen=True):
@@ -150,10 +154,16 @@ class NumericalInstabilityReported(Event, frozen=True):
 
 
 class LayerGradientsSampled(Event, frozen=True):
-    """The gradient norm of each named parameter."""
+    """The gradient norm of each named parameter, and how large its entries are.
+
+    `magnitudes` counts a parameter's entries: below the first of the `magnitude_bounds`, from each bound to
+    the next, from the last on, and those that are not finite.
+    """
 
     update: int
     grad_norms: dict[str, float]
+    magnitude_bounds: tuple[float, ...] = ()
+    magnitudes: dict[str, tuple[int, ...]] = {}
 
 
 class VitalsSampled(Event, frozen=True):
@@ -197,6 +207,20 @@ class RunFinished(Event, frozen=True):
     reason: str = ""
 
 
+class HeadGradientsCompared(Event, frozen=True):
+    """Whether heads pull the trunk that they share in the same direction.
+
+    Of the loss's gradient with respect to the trunk's output, the part that each head sends: its norm, and
+    the cosine between the parts of each two, in the order of `itertools.combinations(heads, 2)`. The critic's
+    part is named "value". Heads that sent nothing are left out.
+    """
+
+    update: int
+    heads: tuple[str, ...]
+    norms: tuple[float, ...]
+    cosines: tuple[float, ...]
+
+
 EVENT_TYPES: tuple[type[Event], ...] = (
     RunStarted,
     PPOUpdateCompleted,
@@ -214,7 +238,9 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     LogRecorded,
     EventsDropped,
     RunFinished,
+    HeadGradientsCompared,
 )
+"""All kinds, in the order in which they were added."""
 
 
 class Unknown(msgspec.Struct, frozen=True):

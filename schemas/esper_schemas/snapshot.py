@@ -6,6 +6,7 @@ from esper_schemas.events import (
     AnomalyDetected,
     CheckpointSaved,
     DecisionMade,
+    HeadGradientsCompared,
     LayerGradientsSampled,
     NumericalInstabilityReported,
     RatioExplosionDiagnosed,
@@ -25,7 +26,11 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RunInfo(_Part, frozen=True):
-    """Which run this is, how far it is, and how well it does; times in nanoseconds since 1970."""
+    """Which run this is, how far it is, and how well it does; times in nanoseconds since 1970.
+
+    `died_total` and `returns_not_finite_total` count episodes of all ranks: those that a governor ended
+    early, and those whose return is not finite.
+    """
 
     run: str = ""
     task: str = ""
@@ -47,6 +52,8 @@ class RunInfo(_Part, frozen=True):
     mean_return: float | None = None
     mean_accuracy: float | None = None
     mean_return_history: History = ()
+    died_total: int = 0
+    returns_not_finite_total: int = 0
     config: dict[str, str | int | float | bool | None] = {}
 
 
@@ -155,6 +162,14 @@ class LayerGradientsEntry(_Part, frozen=True):
     sample: LayerGradientsSampled
 
 
+class HeadGradientsEntry(_Part, frozen=True):
+    """The last comparison of the heads' gradients, and when."""
+
+    at_ns: int
+    producer: str
+    comparison: HeadGradientsCompared
+
+
 class EpisodesState(_Part, frozen=True):
     """Episodes of the leading rank: all of the run counted, the last ones of its present process listed.
 
@@ -220,6 +235,7 @@ class SanctumSnapshot(_Part, frozen=True):
     instabilities: tuple[InstabilityEntry, ...] = ()
     instability_totals: InstabilityTotals = InstabilityTotals()
     layer_gradients: LayerGradientsEntry | None = None
+    head_gradients: HeadGradientsEntry | None = None
     episodes: EpisodesState = EpisodesState()
     link: LinkHealth = LinkHealth()
     symptoms: tuple[Symptom, ...] = ()

@@ -81,6 +81,44 @@ def test_the_last_gradients_of_layers_and_checkpoints_are_kept(shown):
     assert [entry.checkpoint.path for entry in snapshot.checkpoints] == [f"{n}.pt" for n in range(2, 7)]
 
 
+def test_the_last_comparison_of_heads_is_kept(shown):
+    """Whole, and in a line of the event list the two that agree least."""
+    first, last = (
+        e.HeadGradientsCompared(
+            update=n,
+            heads=("op", "slot", "value"),
+            norms=(1.0, 2.0, 3.0),
+            cosines=(0.5, 0.9, -0.25),
+        )
+        for n in (1, 2)
+    )
+    snapshot = shown(first, last)
+
+    assert snapshot.head_gradients.comparison == last
+    assert snapshot.recent_events[-1].text == "slot and value agree least, cosine -0.25, in update 2"
+
+
+def test_deaths_and_returns_that_are_not_finite_add_up(record_of):
+    """Of all ranks, late ones too: 2 + 1 + 4 and 1; what was not counted adds nothing."""
+
+    def rollout(update, **counts):
+        return e.RolloutCompleted(
+            update=update, env_steps=1, env_steps_total=1, steps_per_second=1.0, duration_ms=1.0,
+            mean_return=1.0, **counts,
+        )  # fmt: skip
+
+    records = [
+        record_of(rollout(1, died=2)),
+        record_of(rollout(2, died=1, returns_not_finite=1)),
+        record_of(rollout(3)),
+        record_of(rollout(1, died=4), producer="host:1"),
+    ]
+    snapshot = project(fold_all(records))
+
+    assert (snapshot.run.died_total, snapshot.run.returns_not_finite_total) == (7, 1)
+    assert snapshot.recent_events[1].text.endswith("1 environments died, 1 returns are not finite")
+
+
 def test_chatter_does_not_drown_warnings(shown):
     """A warning stays in the log and the event list behind any number of other lines, which are counted."""
     snapshot = shown(log_line("warning", "hot", gpu=1, celsius=91), *[log_line("info")] * 200)
@@ -153,6 +191,7 @@ def test_texts_and_tables_are_cut(record_of):
         e.NumericalInstabilityReported(update=1, nan_count=1, inf_count=1, where=(long,) * 1_000),
         e.LayerGradientsSampled(update=1, grad_norms=dict.fromkeys(unique, 1.0)),
         e.DecisionMade(update=1, environment=0, step=0, choices=dict.fromkeys(unique, 1), confidences={}),
+        e.HeadGradientsCompared(update=1, heads=(long,) * 1_000, norms=(), cosines=(1.0,) * 100_000),
         explosion(long, ratios=(1.0,) * 100_000),
         e.Unknown(kind=long, raw=b""),
         e.Undecodable(reason=long, raw=b""),
@@ -160,7 +199,7 @@ def test_texts_and_tables_are_cut(record_of):
     ]
     snapshot = project(fold_all(map(record_of, events)))
 
-    assert len(encode_snapshot(snapshot)) < 200_000
+    assert len(encode_snapshot(snapshot)) < 300_000
     assert len(snapshot.run.config) == MOST_ITEMS
     assert snapshot.log[0].message == "x" * (LONGEST_TEXT - 1) + "…"
     assert len(snapshot.instabilities[0].report.where) == MOST_ITEMS

@@ -81,6 +81,12 @@ EXAMPLES = {
     },
     e.NumericalInstabilityReported: {"update": 1, "nan_count": 1, "inf_count": 0},
     e.LayerGradientsSampled: {"update": 1, "grad_norms": {"lstm": 0.5}},
+    e.HeadGradientsCompared: {
+        "update": 1,
+        "heads": ["op", "value"],
+        "norms": [0.5, 2.0],
+        "cosines": [-0.25],
+    },
     e.VitalsSampled: {},
     e.CheckpointSaved: {"update": 1, "path": "checkpoint.pt"},
     e.LogRecorded: {"level": "info", "message": "hello"},

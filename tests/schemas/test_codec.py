@@ -37,6 +37,8 @@ from esper_schemas.state import TamiyoState
 
 st.register_type_strategy(int, st.integers(-(2**63), 2**64 - 1))  # what msgpack can hold
 GOLDEN = Path(__file__).parent / "golden"
+KINDS_OF_0_1_0 = 16
+"""Kinds of events in the first version; later ones come after them."""
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.__name__)
@@ -151,7 +153,7 @@ def test_snapshots_of_every_released_version_are_still_read(path):
     snapshot = decode_snapshot(path.read_bytes())
 
     assert snapshot.version == SNAPSHOT_VERSION
-    assert snapshot.events_folded == len(EVENT_TYPES)
+    assert snapshot.events_folded >= KINDS_OF_0_1_0
     assert snapshot.tamiyo.ppo_data_received
     assert snapshot.ranks[0].updates == 1
     assert snapshot.episodes == EMPTY_SNAPSHOT.episodes
@@ -192,4 +194,5 @@ def test_events_of_every_released_version_are_still_read(path):
         kinds.append(kind_of(decode_event(raw[4 : 4 + size])))
         raw = raw[4 + size :]
 
-    assert kinds == [event_type.__name__ for event_type in EVENT_TYPES]
+    assert len(kinds) >= KINDS_OF_0_1_0
+    assert kinds == [event_type.__name__ for event_type in EVENT_TYPES[: len(kinds)]]
