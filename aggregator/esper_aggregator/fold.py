@@ -195,7 +195,7 @@ def _begin_updates(producer: ProducerState, update: int) -> None:
 def _rollout_completed(
     state: RunState, producer: ProducerState, record: e.Record, event: e.RolloutCompleted
 ) -> None:
-    producer.died = bounded(producer.died + max(0, event.died or 0))
+    producer.rollbacks = bounded(producer.rollbacks + max(0, event.rollbacks or 0))
     producer.returns_not_finite = bounded(producer.returns_not_finite + max(0, event.returns_not_finite or 0))
     if _is_late(producer, record):
         return

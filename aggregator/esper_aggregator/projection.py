@@ -97,7 +97,7 @@ def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
         steps_per_second=rollout.steps_per_second if rollout else None,
         mean_return=rollout.mean_return if rollout else None,
         mean_accuracy=rollout.mean_accuracy if rollout else None,
-        died_total=bounded(sum(producer.died for producer in state.producers.values())),
+        rollbacks_total=bounded(sum(p.rollbacks for p in state.producers.values())),
         returns_not_finite_total=bounded(sum(p.returns_not_finite for p in state.producers.values())),
         mean_return_history=tuple([mean for _, mean in leader.returns]) if leader else (),
     )

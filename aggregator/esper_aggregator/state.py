@@ -74,7 +74,7 @@ class ProducerState:
     returns: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     first_update: bool = False
     first_rollout: bool = False
-    died: int = 0
+    rollbacks: int = 0
     returns_not_finite: int = 0
     episodes_completed: int = 0
     episodes: deque[EpisodeCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES))

@@ -38,11 +38,11 @@ def _ppo_update(event: e.PPOUpdateCompleted) -> str:
 
 
 def _rollout(event: e.RolloutCompleted) -> str:
-    died = f", {event.died} environments died" if event.died else ""
+    rolled_back = f", {event.rollbacks} hosts rolled back" if event.rollbacks else ""
     broken = f", {event.returns_not_finite} returns are not finite" if event.returns_not_finite else ""
     return (
         f"rollout {event.update}: return {_number(event.mean_return)}, "
-        f"{_number(event.steps_per_second, 0)} steps/s{died}{broken}"
+        f"{_number(event.steps_per_second, 0)} steps/s{rolled_back}{broken}"
     )
 
 

@@ -53,8 +53,8 @@ class RolloutCompleted(Event, frozen=True):
     """One episode of every environment was collected, the data of update `update`.
 
     Returns are undiscounted sums of rewards; `stage_counts` counts slots by `Stage` at the end.
-    `died` environments were ended early by their governor, because the loss of their host exploded or was
-    not a number; `returns_not_finite` counts the environments whose return is not finite.
+    `rollbacks` counts hosts that were rolled back because their loss exploded or was no number,
+    `returns_not_finite` the environments whose return is not finite.
     """
 
     update: int
@@ -66,7 +66,7 @@ class RolloutCompleted(Event, frozen=True):
     std_return: float | None = None
     mean_accuracy: float | None = None
     stage_counts: tuple[int, ...] = ()
-    died: int | None = None
+    rollbacks: int | None = None
     returns_not_finite: int | None = None
 
 

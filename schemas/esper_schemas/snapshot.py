@@ -28,8 +28,8 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RunInfo(_Part, frozen=True):
     """Which run this is, how far it is, and how well it does; times in nanoseconds since 1970.
 
-    `died_total` and `returns_not_finite_total` count episodes of all ranks: those that a governor ended
-    early, and those whose return is not finite.
+    `rollbacks_total` counts the hosts of all ranks that were rolled back, `returns_not_finite_total` their
+    episodes whose return is not finite.
     """
 
     run: str = ""
@@ -52,7 +52,7 @@ class RunInfo(_Part, frozen=True):
     mean_return: float | None = None
     mean_accuracy: float | None = None
     mean_return_history: History = ()
-    died_total: int = 0
+    rollbacks_total: int = 0
     returns_not_finite_total: int = 0
     config: dict[str, str | int | float | bool | None] = {}
 

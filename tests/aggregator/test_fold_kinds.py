@@ -98,7 +98,7 @@ def test_the_last_comparison_of_heads_is_kept(shown):
     assert snapshot.recent_events[-1].text == "slot and value agree least, cosine -0.25, in update 2"
 
 
-def test_deaths_and_returns_that_are_not_finite_add_up(record_of):
+def test_rollbacks_and_returns_that_are_not_finite_add_up(record_of):
     """Of all ranks, late ones too: 2 + 1 + 4 and 1; what was not counted adds nothing."""
 
     def rollout(update, **counts):
@@ -108,15 +108,15 @@ def test_deaths_and_returns_that_are_not_finite_add_up(record_of):
         )  # fmt: skip
 
     records = [
-        record_of(rollout(1, died=2)),
-        record_of(rollout(2, died=1, returns_not_finite=1)),
+        record_of(rollout(1, rollbacks=2)),
+        record_of(rollout(2, rollbacks=1, returns_not_finite=1)),
         record_of(rollout(3)),
-        record_of(rollout(1, died=4), producer="host:1"),
+        record_of(rollout(1, rollbacks=4), producer="host:1"),
     ]
     snapshot = project(fold_all(records))
 
-    assert (snapshot.run.died_total, snapshot.run.returns_not_finite_total) == (7, 1)
-    assert snapshot.recent_events[1].text.endswith("1 environments died, 1 returns are not finite")
+    assert (snapshot.run.rollbacks_total, snapshot.run.returns_not_finite_total) == (7, 1)
+    assert snapshot.recent_events[1].text.endswith("1 hosts rolled back, 1 returns are not finite")
 
 
 def test_chatter_does_not_drown_warnings(shown):
