@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from esper_aggregator.checkpoints import find
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
@@ -86,12 +87,14 @@ class QueryDesk:
         if log is None:
             yield _no_such_run(run)
             return
-        state, page = RunState(run=run), Page(0, [], at_end=False)
+        found = find(self._runs_dir / run, events)
+        state = found[0] if found else RunState(run=run)
+        page = Page(0, [], at_end=False)
         while state.events_folded < events and not page.at_end:
             rest = min(q.PAGE_EVENTS, events - state.events_folded)
-            for found in log.read(state.events_folded, rest, q.PAGE_BYTES):
+            for step in log.read(state.events_folded, rest, q.PAGE_BYTES):
                 yield None
-                page = found or page
+                page = step or page
             for record in page.records:
                 fold(state, record.decoded())
         yield q.PastSnapshot(run, state.events_folded, encode_snapshot(project(state)))

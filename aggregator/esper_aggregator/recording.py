@@ -5,11 +5,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from esper_aggregator.checkpoints import CheckpointWriter, restore
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
-from esper_aggregator.state import RunState
 from esper_bus.log import LogWriter
-from esper_bus.reading import read_log
 from esper_bus.receiver import LinkCounters
 from esper_bus.records import RawRecord
 from esper_schemas.codec import encode_snapshot
@@ -19,17 +18,18 @@ from esper_schemas.snapshot import LinkHealth
 class Recording:
     """Appends records to a run's log and folds the same records.
 
-    Opening one folds what the log already holds, so that a restarted aggregator continues where the log
-    ends: the log is the only store of positions, and writing an event and advancing are one act.
+    Opening one folds what the log already holds, from the last checkpoint on, so that a restarted aggregator
+    continues where the log ends: writing an event to the log and advancing are one act.
     """
 
     def __init__(self, run_dir: Path, aggregator_epoch: int) -> None:
         self.run = run_dir.name
         self.changed = True
         self._arrivals = LinkCounters()
-        self._state = RunState(run=self.run)
-        for record in read_log(run_dir):
+        self._state, behind = restore(run_dir)
+        for record in behind:
             self._advance(record)
+        self._checkpoints = CheckpointWriter(run_dir, self.position)
         self._unpublished: list[RawRecord] = []
         self._log = LogWriter(run_dir, self.run, aggregator_epoch, first_position=self.position)
 
@@ -59,6 +59,7 @@ class Recording:
         Raises `BusError` if that fails; it may be tried again.
         """
         self._log.flush()
+        self._checkpoints.save_if_due(self._state, self._log.place)
 
     def take_flushed(self) -> tuple[int, list[RawRecord]]:
         """The records that were flushed since the last call, and the position of the first of them."""
@@ -77,8 +78,9 @@ class Recording:
         return encode_snapshot(replace(snapshot, link=with_arrivals(snapshot.link, self._arrivals)))
 
     def close(self) -> None:
-        """Finish the log file."""
+        """Finish the log file, and leave a checkpoint at its end."""
         self._log.close()
+        self._checkpoints.save(self._state, self._log.place)
 
     def _advance(self, record: RawRecord) -> None:
         fold(self._state, record.decoded())

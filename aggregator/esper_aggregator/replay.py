@@ -1,11 +1,14 @@
 """Recorded runs: fold a log from disk, and show its end through the same protocol as a live run."""
 
+from itertools import islice
 from pathlib import Path
 
+from esper_aggregator.checkpoints import fold_from
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
 from esper_aggregator.state import RunState
 from esper_aggregator.symptoms import WATCHLIST, Watchlist
+from esper_bus.files import files_at
 from esper_bus.reading import read_records, run_name
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
@@ -24,6 +27,16 @@ def fold_path(path: Path, *, events: int | None = None, watchlist: Watchlist = W
             break
         fold(state, record)
     return state
+
+
+def fold_at(path: Path, events: int) -> RunState:
+    """As `fold_path` gives it for the first `events` records, but from the last checkpoint before."""
+    restored = fold_from(path, files_at(path), events) if path.is_dir() else None
+    if restored is None:
+        return fold_path(path, events=events)
+    for record in islice(restored.behind, events - restored.state.events_folded):
+        fold(restored.state, record.decoded())
+    return restored.state
 
 
 def snapshot_of(path: Path, *, events: int | None = None) -> SanctumSnapshot:

@@ -4,9 +4,10 @@ import time
 from pathlib import Path
 
 from esper_bus.errors import BusError
-from esper_bus.files import next_ordinal
+from esper_bus.files import log_files, next_ordinal
 from esper_bus.layout import RunPaths
 from esper_bus.limits import LOG_FILE_BYTES, SYNC_S
+from esper_bus.log_place import LogPlace, SizedFile, place_behind, sized
 from esper_bus.mcap_writer import McapWriter
 from esper_bus.names import epoch_hex
 from esper_bus.records import RawRecord, StreamKey
@@ -29,6 +30,7 @@ class LogWriter:
         self._agg_epoch = agg_epoch
         self._number = 0
         self._writer: McapWriter | None = None
+        self._before: list[SizedFile] = []
         self._channels: dict[StreamKey, int] = {}
         self._schema = 0
         self._synced_at = time.monotonic()
@@ -55,6 +57,12 @@ class LogWriter:
         except OSError as error:
             raise BusError(_cannot_write(self._writer.path, error)) from error
 
+    def place(self) -> LogPlace:
+        """Where the log ends after the last flush; something was logged before. Raises `OSError`."""
+        if self._writer is None:
+            return place_behind(sized(log_files(self._paths.run_dir).logs))
+        return place_behind([*self._before, (self._writer.path, self._writer.size)], self._writer.channels)
+
     def close(self) -> None:
         """Write what was appended and finish the file. Raises `BusError`."""
         if self._writer is None:
@@ -75,6 +83,7 @@ class LogWriter:
             first_position=self.position,
         )
         try:
+            self._before = sized(log_files(self._paths.run_dir).logs)
             writer = McapWriter(path, compress=True)
         except OSError as error:
             raise BusError(_cannot_write(path, error)) from error
@@ -89,7 +98,7 @@ class LogWriter:
             writer.sync()
 
     def _is_full(self, writer: McapWriter) -> bool:
-        return writer.size >= LOG_FILE_BYTES or writer.channels >= _MAX_CHANNELS
+        return writer.size >= LOG_FILE_BYTES or writer.channel_count >= _MAX_CHANNELS
 
     def _end_file(self, writer: McapWriter) -> None:
         writer.flush()

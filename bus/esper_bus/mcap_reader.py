@@ -67,13 +67,18 @@ def ignore_damage(damage: Damage) -> None:
     """For readers that only want what is intact."""
 
 
-def read_messages(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[FileMessage]:
+def read_messages(
+    path: Path,
+    on_damage: OnDamage = ignore_damage,
+    offset: int = 0,
+    channels: dict[int, Channel] | None = None,
+) -> Iterator[FileMessage]:
     """The messages before the first damage; a file that is still being written ends cleanly.
 
     Raises `OSError` if the file cannot be opened, nothing for its content.
     """
     with path.open("rb") as file:
-        yield from read_open_file(file, str(path), on_damage)
+        yield from read_open_file(file, str(path), on_damage, offset, channels)
 
 
 def read_open_file(

@@ -50,8 +50,13 @@ class McapWriter:
         return self._file.size
 
     @property
-    def channels(self) -> int:
-        """How many channels there are."""
+    def channels(self) -> list[Channel]:
+        """The channels that were opened."""
+        return [record for record in self._descriptions if isinstance(record, Channel)]
+
+    @property
+    def channel_count(self) -> int:
+        """How many channels were opened."""
         return self._ids[Channel]
 
     def schema(self, name: str, data: bytes) -> int:

@@ -2,8 +2,10 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from mcap.records import Channel
 
 from esper_bus.files import RunFiles
 from esper_bus.mcap_reader import Damage, FileMessage, OnDamage, read_messages
@@ -18,16 +20,23 @@ class Merge:
     """The events of some files; after reading them it says what was wrong with their numbers.
 
     `gaps` counts missing events per stream, `duplicates` events that the log has more than once. With a
-    `read` that gives what is new in a file, `records` may be asked again when the files have grown.
+    `read` that gives what is new in a file, `records` may be asked again when the files have grown. `expect`
+    says which event of a stream comes first, where others were read before.
     """
 
-    def __init__(self, files: RunFiles, on_damage: OnDamage, read: "ReadFile | None" = None) -> None:
+    def __init__(
+        self,
+        files: RunFiles,
+        on_damage: OnDamage,
+        read: "ReadFile | None" = None,
+        expect: Mapping[StreamKey, int] | None = None,
+    ) -> None:
         self._read = read or read_stream_file
         self.gaps: Counter[StreamKey] = Counter()
         self.duplicates: Counter[StreamKey] = Counter()
         self._files = files
         self._on_damage = on_damage
-        self._expect: dict[StreamKey, int] = {}
+        self._expect: dict[StreamKey, int] = dict(expect or {})
 
     def add_files(self, files: RunFiles) -> None:
         """Read these files from now on."""
@@ -91,9 +100,14 @@ class _Ahead:
             yield record
 
 
-def read_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
-    """The events of one file before the first damage, as they stand in it."""
-    return _events(path, read_messages(path, on_damage), on_damage)
+def read_stream_file(
+    path: Path, on_damage: OnDamage, offset: int = 0, channels: dict[int, Channel] | None = None
+) -> Iterator[RawRecord]:
+    """The events of one file before the first damage, as they stand in it.
+
+    From its beginning, or from a chunk at `offset` on, with the channels opened before.
+    """
+    return _events(path, read_messages(path, on_damage, offset, channels), on_damage)
 
 
 def salvage_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from esper_aggregator.replay import snapshot_of
+from esper_aggregator.projection import project
+from esper_aggregator.replay import fold_at, snapshot_of
 from esper_schemas.codec import to_json
 
 
@@ -15,5 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the snapshot as JSON."""
-    print(to_json(snapshot_of(arguments.path, events=arguments.at), indent=2))
+    path, at = arguments.path, arguments.at
+    snapshot = snapshot_of(path) if at is None else project(fold_at(path, at))
+    print(to_json(snapshot, indent=2))
     return 0

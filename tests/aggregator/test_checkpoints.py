@@ -1,0 +1,290 @@
+"""Checkpoints of the fold: a restart from one ends where a fold of the whole log does, byte for byte."""
+
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from esper_aggregator import checkpoints
+from esper_aggregator.checkpoints import find, restore, superseded
+from esper_aggregator.fold import fold
+from esper_aggregator.projection import project
+from esper_aggregator.recording import Recording
+from esper_aggregator.replay import fold_at, fold_path
+from esper_aggregator.state_codec import encode_state, fold_fingerprint
+from esper_bus.records import RawRecord
+from esper_schemas import events as e
+from esper_schemas.codec import encode_event
+from esper_schemas.payload import PPOUpdatePayload
+
+ROOT = Path(__file__).parents[2]
+RECORDER = """
+import os, signal, sys
+from pathlib import Path
+from esper_aggregator import checkpoints
+from esper_aggregator.recording import Recording
+from tests.aggregator.test_checkpoints import raw_records
+
+run_dir, kill = Path(sys.argv[1]), sys.argv[2]
+checkpoints.EVERY_EVENTS = 100
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def write_half(path, data):
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+    die()
+
+recording = Recording(run_dir, os.getpid())
+for number, record in enumerate(raw_records(0, 900)):
+    if number == 450 and kill == "before the rename":
+        Path.replace = die
+    if number == 450 and kill == "in the middle of the write":
+        Path.write_bytes = write_half
+    recording.append(record)
+    if number % 10 == 0:
+        recording.flush()
+recording.flush()
+die()
+"""
+
+
+def raw_records(first, end):
+    """Events `first`..`end`-1 of a run of two producers: of every kind that the state keeps something of."""
+    for number in range(first, end):
+        thirds = number // 3
+        stream, seq = (("host:0", 5), number - thirds - 1) if number % 3 else (("host:1", 1 << 63), thirds)
+        payload = PPOUpdatePayload(
+            policy_loss=number / 7,
+            kl_divergence=0.5 if number % 50 < 9 else 0.001,
+            head_op_entropy=float("nan") if number == 77 else 0.3,
+        )
+        kinds = (
+            e.PPOUpdateCompleted(update=number + 1, payload=payload),
+            e.RolloutCompleted(
+                update=number + 1,
+                env_steps=1,
+                env_steps_total=number,
+                steps_per_second=1.0,
+                duration_ms=1.0,
+                mean_return=number / 3,
+            ),
+            e.EpisodeCompleted(environment=0, episode=number, episode_return=0.5, length=9),
+            e.LogRecorded(level="warning", message=f"line {number}", fields={"at": number}),
+            e.AnomalyDetected(update=number, anomaly=f"kind {number % 5}", severity="warning"),
+            e.RunStarted(task="digits", config={"seed": number}),
+            e.EventsDropped(count=1, first_ns=1, last_ns=2, by_kind={"LogRecorded": 1}),
+        )
+        event = kinds[number % len(kinds)]
+        yield RawRecord("r", *stream, seq, 10**18 + number, 10**18 + number, encode_event(event))
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Checkpoints each hundred events."""
+    monkeypatch.setattr(checkpoints, "EVERY_EVENTS", 100)
+
+
+def record(run_dir, first, end, epoch=1, *, close=True):
+    """Record events as an aggregator does; without `close` as if it had been killed."""
+    recording = Recording(run_dir, epoch)
+    for number, one in enumerate(raw_records(first, end)):
+        recording.append(one)
+        if number % 10 == 9:
+            recording.flush()
+    recording.flush()
+    if close:
+        recording.close()
+    return recording
+
+
+def kept(run_dir):
+    """The checkpoints of a run, oldest first."""
+    return sorted((run_dir / "log").glob("*.fold"))
+
+
+def restored(run_dir):
+    """The state that a restart ends with, and how many events it had to fold."""
+    state, behind = restore(run_dir)
+    records = list(behind)
+    for one in records:
+        fold(state, one.decoded())
+    return encode_state(state), len(records)
+
+
+def whole(run_dir):
+    """The state of the whole log."""
+    return encode_state(fold_path(run_dir))
+
+
+def test_a_checkpoint_and_the_tail_are_the_fold_of_the_log(tmp_path, often):
+    """Wherever the last checkpoint was taken; and only the tail is read."""
+    record(tmp_path / "r", 0, 777, close=False)
+    state, folded = restored(tmp_path / "r")
+
+    assert state == whole(tmp_path / "r")
+    assert folded < 100
+
+
+def test_every_checkpoint_is_the_fold_of_as_many_events(tmp_path, often):
+    """Not only the last one."""
+    record(tmp_path / "r", 0, 500)
+    found = [(int(path.stem), find(tmp_path / "r", int(path.stem))) for path in kept(tmp_path / "r")]
+
+    assert [position for position, _ in found] == [100, 200, 300, 400, 500]
+    assert [encode_state(state) for _, (state, _) in found] == [
+        encode_state(fold_path(tmp_path / "r", events=position)) for position, _ in found
+    ]
+
+
+def test_a_log_in_several_files_is_continued(tmp_path, often, monkeypatch):
+    """Each life of an aggregator writes files of its own, and goes on in a new one when one is full."""
+    monkeypatch.setattr("esper_bus.log.LOG_FILE_BYTES", 4000)
+    for life in range(4):
+        record(tmp_path / "r", 130 * life, 130 * (life + 1), epoch=9 - life, close=life % 2 == 0)
+    state, folded = restored(tmp_path / "r")
+
+    assert len(list((tmp_path / "r" / "log").glob("*.mcap"))) > 8
+    assert state == whole(tmp_path / "r")
+    assert folded < 100
+
+
+@pytest.mark.parametrize("kill", ["after a flush", "before the rename", "in the middle of the write"])
+def test_a_killed_aggregator_goes_on_where_its_log_ends(tmp_path, often, kill):
+    """SIGKILL of a real process, also while it writes a checkpoint; the next one goes on."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    command = [sys.executable, "-c", RECORDER, str(tmp_path / "r"), kill]
+    killed = subprocess.run(command, env=environment, check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+
+    position = fold_path(tmp_path / "r").events_folded
+    state, folded = restored(tmp_path / "r")
+
+    assert state == whole(tmp_path / "r")
+    assert folded <= position - 100
+
+    record(tmp_path / "r", position, 1200, epoch=2)
+
+    assert fold_path(tmp_path / "r").events_folded == 1200
+    assert restored(tmp_path / "r") == (whole(tmp_path / "r"), 0)
+    assert list((tmp_path / "r" / "log").glob("*.part")) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_torn_checkpoint_is_passed_over(tmp_path, often, share):
+    """The one before it is taken."""
+    record(tmp_path / "r", 0, 450)
+    newest = kept(tmp_path / "r")[-1]
+    newest.write_bytes(newest.read_bytes()[: int(share * newest.stat().st_size)])
+    state, folded = restored(tmp_path / "r")
+
+    assert state == whole(tmp_path / "r")
+    assert folded == 50
+
+
+def test_a_flipped_bit_is_seen(tmp_path, often):
+    """At every place of the file."""
+    record(tmp_path / "r", 0, 100)
+    (path,) = kept(tmp_path / "r")
+    data = path.read_bytes()
+    for place in range(0, len(data), 97):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+
+        assert find(tmp_path / "r") is None
+
+
+def test_a_checkpoint_of_another_fold_is_passed_over(tmp_path, often, monkeypatch):
+    """What another version made of the events says nothing here."""
+    record(tmp_path / "r", 0, 300)
+    other = fold_fingerprint() + 1
+    monkeypatch.setattr(checkpoints, "fold_fingerprint", lambda: other)
+
+    assert restored(tmp_path / "r") == (whole(tmp_path / "r"), 300)
+
+
+def _first_file_goes(log):
+    min(log.glob("*.mcap"), key=lambda path: path.stat().st_mtime_ns).unlink()
+
+
+def _other_bytes(log):
+    for path in log.glob("*.mcap"):
+        data = path.read_bytes()
+        path.write_bytes(data[:-60] + bytes(60))
+
+
+def _last_file_is_cut(log):
+    path = max(log.glob("*.mcap"), key=lambda path: path.stat().st_mtime_ns)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize("change", [_first_file_goes, _other_bytes, _last_file_is_cut])
+def test_a_checkpoint_of_another_log_is_passed_over(tmp_path, change):
+    """The log is the truth: where it was changed by hand, it is folded from its beginning."""
+    record(tmp_path / "r", 0, 150)
+    record(tmp_path / "r", 150, 300, epoch=2)
+    change(tmp_path / "r" / "log")
+
+    assert find(tmp_path / "r") is None
+    assert restored(tmp_path / "r")[0] == whole(tmp_path / "r")
+
+
+def test_a_checkpoint_is_due_after_a_while(tmp_path):
+    """Half a minute, if there was anything new; none is written of what did not change."""
+    now = [0.0]
+    writer = checkpoints.CheckpointWriter(tmp_path / "r", 0, clock=lambda: now[0])
+    recording = record(tmp_path / "r", 0, 20, close=False)
+    saved = []
+    for now[0] in (29.0, 30.0, 31.0, 90.0):
+        writer.save_if_due(recording._state, recording._log.place)
+        saved.append(len(kept(tmp_path / "r")))
+
+    assert saved == [0, 1, 1, 1]
+
+
+def test_a_full_disk_stops_no_recording(tmp_path, often, monkeypatch):
+    """Checkpoints can be done without."""
+
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    record(tmp_path / "r", 0, 300)
+
+    assert kept(tmp_path / "r") == []
+    assert fold_path(tmp_path / "r").events_folded == 300
+
+
+def test_looking_back_begins_at_a_checkpoint(tmp_path, often, monkeypatch):
+    """The picture after any number of events is the one that a fold from the beginning gives."""
+    record(tmp_path / "r", 0, 400)
+    expected = {at: project(fold_path(tmp_path / "r", events=at)) for at in (0, 99, 100, 357, 400, 999)}
+    folded = []
+    monkeypatch.setattr("esper_aggregator.replay.fold", lambda state, one: folded.append(fold(state, one)))
+    pictures = {at: project(fold_at(tmp_path / "r", at)) for at in expected}
+
+    assert pictures == expected
+    assert len(folded) == 0 + 99 + 0 + 57 + 0 + 0
+
+
+def test_old_checkpoints_are_thinned_out():
+    """The newest, and some tens before it, evenly spread, however long a run is."""
+    positions = []
+    for newest in range(20_000, 20_000_000, 20_000):
+        positions.append(newest)
+        positions = sorted(set(positions) - set(superseded(positions, newest)))
+    gaps = [after - before for before, after in pairwise(positions)]
+
+    assert positions[-1] == 19_980_000
+    assert 16 <= len(positions) <= 34
+    assert max(gaps) <= 3 * 19_980_000 // 32
+
+
+def test_checkpoints_of_a_longer_log_are_removed():
+    """They cannot be of this one."""
+    assert superseded([10, 60_000, 500_000], 60_000) == [10, 500_000]
