@@ -48,7 +48,7 @@ def reference(logits, mask, actions):
 
 def evaluate(logits, mask, actions):
     """What the trainer computes."""
-    return distributions.evaluate(logits, distributions.legal(mask), actions, CONSTANTS)
+    return distributions.evaluate(logits, distributions.penalties(mask, CONSTANTS), actions, CONSTANTS)
 
 
 def test_log_probabilities_and_entropies_are_those_of_torch(case):

@@ -29,11 +29,11 @@ def events_of():
         flat, nothing = block.flatten(1), torch.zeros(8, 6)
         batch = Batch(
             torch.zeros(STEPS, ENVIRONMENTS, 4),
-            *(nothing,) * 2,
+            nothing,
             actions=torch.arange(6).repeat(8, 1),
             old_log_probs=nothing,
             relevance=relevance.flatten(1),
-            **dict.fromkeys(Batch._fields[6:], nothing),
+            **dict.fromkeys(Batch._fields[5:], nothing),
         )
         evaluation = Evaluation(nothing, nothing, flat, flat.exp(), nothing, nothing, Memory(*(nothing,) * 4))
         gradients = (torch.tensor([3.0, 4.0]), torch.tensor([[2.0]]))

@@ -73,10 +73,10 @@ def totals():
         sums=sums,
         extremes=extremes,
         gradients=gradients,
-        detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0), memory),
-        detail_extremes=DetailExtremes(
-            torch.tensor(-0.5), MemoryExtremes(torch.tensor(0.9), torch.tensor(3.0))
-        ),
+        detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0)),
+        detail_extremes=DetailExtremes(torch.tensor(-0.5)),
+        memory_sums=memory,
+        memory_extremes=MemoryExtremes(torch.tensor(0.9), torch.tensor(3.0)),
     )
 
 

@@ -87,7 +87,7 @@ class TestReference:
         advantages = (advantages - advantages.mean()) / advantages.std(correction=0)
         policy_loss, bonus, kls = 0.0, 0.0, []
         for index, head in enumerate(HEADS):
-            legal = batch.allowed[index].bool().movedim(0, -1)[..., : HEAD_SIZES[head]]
+            legal = (batch.penalty.split(list(HEAD_SIZES.values()))[index] == 0).movedim(0, -1)
             chances = Categorical(logits=logits[index].masked_fill(~legal, -1e9))
             ops = rollout.actions[:, OP]
             relevant = torch.isin(ops, torch.tensor([op for op in Op if head in CAUSAL[op]]))

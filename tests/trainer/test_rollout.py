@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from esper_trainer.batch import prepare, targets
-from esper_trainer.distributions import Legal, evaluate
+from esper_trainer.distributions import evaluate
 from esper_trainer.environment.morph import MorphEnvironment
 from esper_trainer.environment.presets import Preset
 from esper_trainer.layout import OP, SLOT, layout
@@ -65,7 +65,7 @@ def test_stored_log_probabilities_and_values_are_those_of_the_whole_sequence(pla
     batch = prepare(rollout, targets(rollout, 0.9, 0.9), choices, CONSTANTS).flat()
 
     output = policy(rollout.observations)
-    log_probs, _ = evaluate(output.logits, Legal(batch.allowed, batch.penalty), batch.actions, CONSTANTS)
+    log_probs, _ = evaluate(output.logits, batch.penalty, batch.actions, CONSTANTS)
 
     torch.testing.assert_close(log_probs, batch.old_log_probs, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(output.values, batch.old_values, rtol=1e-4, atol=1e-5)

@@ -21,7 +21,7 @@ def batch():
     relevance = torch.tensor(RELEVANCE)
     nothing = torch.zeros(0)
     return Batch(
-        *(nothing,) * 5,
+        *(nothing,) * 4,
         relevance=relevance,
         availability=nothing,
         freedom=relevance * torch.tensor([1.0, 0.0, 0.0]),

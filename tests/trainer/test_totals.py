@@ -26,8 +26,13 @@ def evaluation(value):
 def details(value):
     """The same of what only NORMAL telemetry needs."""
     scalar = torch.tensor(value)
-    memory = MemorySums(scalar, scalar, scalar, scalar.repeat(4), scalar)
-    return DetailSums(scalar, scalar, memory), DetailExtremes(scalar, MemoryExtremes(scalar, scalar))
+    return DetailSums(scalar, scalar), DetailExtremes(scalar)
+
+
+def memory(value):
+    """The same of the LSTM."""
+    scalar = torch.tensor(value)
+    return MemorySums(scalar, scalar, scalar, scalar.repeat(4), scalar), MemoryExtremes(scalar, scalar)
 
 
 def step(norm, skipped=0.0):
@@ -47,10 +52,11 @@ def test_sums_are_added_and_extremes_kept(totals):
     for value in (2.0, 1.0):
         totals.evaluated(*evaluation(value), GOES_ON)
         totals.detailed(*details(value), GOES_ON)
+        totals.remembered(*memory(value), GOES_ON)
 
-    assert totals.read().detail_sums.memory.saturated.tolist() == [3.0] * 4
+    assert totals.read().memory_sums.saturated.tolist() == [3.0] * 4
     assert totals.read().detail_sums.joint_excess_square.item() == 3.0
-    assert totals.read().detail_extremes.memory.cell.item() == 2.0
+    assert totals.read().memory_extremes.cell.item() == 2.0
     assert totals.read().sums.entropy.tolist() == [3.0] * 8
     assert totals.read().sums.steps.item() == 3.0
     assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
@@ -63,6 +69,7 @@ def test_what_follows_a_stop_leaves_no_trace(totals):
 
     totals.evaluated(*evaluation(torch.nan), STOPPED)
     totals.detailed(*details(torch.nan), STOPPED)
+    totals.remembered(*memory(torch.nan), STOPPED)
     totals.stepped(step(torch.nan), STOPPED)
 
     assert as_text(totals) == before

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from esper_trainer.buffer import Transitions
 from esper_trainer.distributed import ALONE, Group
-from esper_trainer.distributions import legal, legal_choices
+from esper_trainer.distributions import legal_choices, penalties
 from esper_trainer.gae import advantages, td_errors
 from esper_trainer.layout import OP, Layout
 
@@ -17,15 +17,14 @@ SMALLEST_DEVIATION = 1e-8
 class Batch(NamedTuple):
     """Whole episodes of B environments; float32 unless said.
 
-    observations [T, B, O]. allowed and penalty [8, 13, T, B]: `distributions.Legal`. Per head and
-    step, [8, T, B]: actions int64, old_log_probs, relevance (1 where the chosen op uses the head),
-    availability (1 where a legal op could), freedom (1 where the head is relevant and has more than
-    one legal choice), freedom_scale (the same divided by ln of their number). Per step, [T, B]:
-    advantages (normalised), returns, old_values, alive (1 where the step counts).
+    observations [T, B, O]. penalty [41, T, B]: `distributions.penalties`. Per head and step, [8, T, B]:
+    actions int64, old_log_probs, relevance (1 where the chosen op uses the head), availability (1 where a
+    legal op could), freedom (1 where the head is relevant and has more than one legal choice),
+    freedom_scale (the same divided by ln of their number). Per step, [T, B]: advantages (normalised),
+    returns, old_values, alive (1 where the step counts).
     """
 
     observations: Tensor
-    allowed: Tensor
     penalty: Tensor
     actions: Tensor
     old_log_probs: Tensor
@@ -94,8 +93,8 @@ class Counts(NamedTuple):
 
 
 def counts(batch: Batch) -> Counts:
-    """Those of this process."""
-    return Counts(batch.relevance.sum((-2, -1)), batch.availability.sum((-2, -1)), batch.alive.sum())
+    """Those of a flat batch of this process."""
+    return Counts(batch.relevance.sum(1), batch.availability.sum(1), batch.alive.sum())
 
 
 def moments(values: Tensor, weights: Tensor, group: Group = ALONE) -> Moments:
@@ -130,7 +129,7 @@ def prepare(
     freedom = relevance * (count > 1)
     return Batch(
         rollout.observations,
-        *legal(mask),
+        penalties(mask, layout),
         actions=actions,
         old_log_probs=log_probs,
         relevance=relevance,

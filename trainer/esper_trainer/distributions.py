@@ -8,27 +8,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from esper_trainer.layout import HEAD_COUNT, MOST_CHOICES, OP, SLOT, Layout
+from esper_schemas.heads import HEAD_SIZES
+from esper_trainer.layout import HEAD_COUNT, LOGIT_COUNT, MOST_CHOICES, OP, SLOT, Layout
 
 MASKED_LOGIT = -60.0
 """Where an illegal choice stands below the best legal one, in nats."""
 
-OUT_OF_REACH = 1e28
-"""Times `MASKED_LOGIT`: below any logit, so that the largest one is a legal one."""
-
+OUT_OF_REACH = 1e30
+"""Beyond any logit, so that the largest one less this is a legal one."""
 
 SMALLEST_UNIFORM = 1e-12
 """Stands for 0, whose Gumbel noise would be infinite."""
-
-
-class Legal(NamedTuple):
-    """Legal choices in the form that masking needs, both float32 [8, 13, N].
-
-    allowed: 1 where a choice is legal, else 0. penalty: 0 where it is legal, else `MASKED_LOGIT`.
-    """
-
-    allowed: Tensor
-    penalty: Tensor
 
 
 class Sample(NamedTuple):
@@ -37,12 +27,6 @@ class Sample(NamedTuple):
     actions: Tensor
     log_probs: Tensor
     slots: Tensor
-
-
-def legal(mask: Tensor) -> Legal:
-    """Prepare a mask bool [8, 13, N]."""
-    allowed = mask.float()
-    return Legal(allowed, (1.0 - allowed) * MASKED_LOGIT)
 
 
 def legal_choices(choices: Tensor, ops: Tensor, slots: Tensor) -> Tensor:
@@ -58,50 +42,55 @@ def padded(logits: Tensor, layout: Layout) -> Tensor:
     return logits.index_select(0, layout.padding).view(HEAD_COUNT, MOST_CHOICES, -1)
 
 
-def masked(logits: Tensor, legal: Legal) -> Tensor:
-    """Logits [8, 13, N] relative to the best legal one, `MASKED_LOGIT` where illegal."""
-    reach = torch.add(logits, legal.penalty, alpha=OUT_OF_REACH)
-    best = reach.amax(1, keepdim=True)
-    return torch.addcmul(legal.penalty, logits - best, legal.allowed)
+def penalties(mask: Tensor, layout: Layout) -> Tensor:
+    """What keeps choices out, float32 [41, N]: 0 where the mask bool [8, 13, N] is True, else far below 0."""
+    return (mask.flatten(0, 1).index_select(0, layout.places).float() - 1.0) * OUT_OF_REACH
 
 
 class _Evaluate(torch.autograd.Function):
     """Log-probability and entropy with their analytic gradients.
 
-    With p the probabilities, l their logarithms, a the action and H the entropy,
-    d l_a / d z = onehot(a) - p and d H / d z = -p * (l + H).
+    With s the logits relative to the best legal one of their head, w = exp(s), W = sum w, p = w / W their
+    probabilities, a the action and H = ln W - sum(w * s) / W the entropy,
+    d ln p_a / d s = onehot(a) - p and d H / d s = -p * (s - ln W + H).
     """
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, legal: Legal, actions: Tensor, layout: Layout
+        ctx: Any, logits: Tensor, penalty: Tensor, actions: Tensor, layout: Layout
     ) -> tuple[Tensor, Tensor]:
-        scores = masked(padded(logits, layout), legal)
-        weights = scores.exp()
-        total = weights.sum(1, keepdim=True)
-        probabilities = weights.div_(total)
-        log_probs = scores.sub_(total.log_())
-        entropies = (probabilities * log_probs).sum(1).neg_()
-        ctx.save_for_backward(probabilities, log_probs, entropies, actions, layout.places)
-        return log_probs.gather(1, actions.unsqueeze(1)).squeeze(1), entropies
+        scores = _relative(logits + penalty, layout)
+        weights, membership = scores.exp(), layout.membership[:, :LOGIT_COUNT]
+        total, rows = membership @ weights, actions + layout.first
+        log_total = total.log()
+        entropies = log_total - (membership @ (weights * scores)).div_(total)
+        ctx.save_for_backward(scores, weights, total, entropies - log_total, rows, layout.heads)
+        return scores.gather(0, rows).sub_(log_total), entropies
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        probabilities, log_probs, entropies, actions, places = ctx.saved_tensors
-        of_log_prob, of_entropy = (gradient.unsqueeze(1) for gradient in gradients)
-        slope = log_probs + entropies.unsqueeze(1)
-        slope.mul_(of_entropy).add_(of_log_prob).mul_(probabilities).neg_()
-        slope.scatter_add_(1, actions.unsqueeze(1), of_log_prob)
-        return slope.flatten(0, 1).index_select(0, places), None, None, None
+        scores, weights, total, offset, rows, heads = ctx.saved_tensors
+        of_log_prob, of_entropy = gradients
+        factor = of_entropy / total.neg()
+        constant = torch.addcmul(of_log_prob / total.neg(), factor, offset)
+        slope = constant.index_select(0, heads).addcmul_(factor.index_select(0, heads), scores)
+        slope.mul_(weights).scatter_add_(0, rows, of_log_prob)
+        return slope, None, None, None
 
 
-def evaluate(logits: Tensor, legal: Legal, actions: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+def _relative(logits: Tensor, layout: Layout) -> Tensor:
+    """Penalised logits [41, N] less the largest of their head, `MASKED_LOGIT` where illegal; in place."""
+    best = torch.stack([rows.amax(0) for rows in torch.split(logits, list(HEAD_SIZES.values()))])
+    return logits.sub_(best.index_select(0, layout.heads)).clamp_min_(MASKED_LOGIT)
+
+
+def evaluate(logits: Tensor, penalty: Tensor, actions: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     """Log-probabilities of actions int64 [8, N] and entropies in nats, [8, N] each.
 
-    logits [41, N]; differentiable in them.
+    logits and penalty [41, N]; differentiable in the logits.
     """
     evaluated: tuple[Tensor, Tensor] = _Evaluate.apply(  # type: ignore[no-untyped-call]
-        logits, legal, actions, layout
+        logits, penalty, actions, layout
     )
     return evaluated
 
@@ -124,8 +113,8 @@ def sample(
     slots = slots_by_op.gather(0, op.expand(1, slots_by_op.shape[1], -1)).squeeze(0)
     mask = legal_choices(choices, ops, slots)
     actions = _best(perturbed, mask, 1)
-    log_probs = masked(block, legal(mask)).log_softmax(1)
-    return Sample(actions, log_probs.gather(1, actions.unsqueeze(1)).squeeze(1), slots)
+    log_probs, _ = evaluate(logits, penalties(mask, layout), actions, layout)
+    return Sample(actions, log_probs, slots)
 
 
 def _gumbel(like: Tensor, generator: torch.Generator) -> Tensor:

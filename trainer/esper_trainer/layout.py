@@ -1,8 +1,9 @@
 """Where every choice of every head lies: rows of the output layer, and the padded head-major block.
 
 The output layer has 41 rows of logits, head after head in the order of `HEADS`, and one row for the
-value. Per choice, tensors are [8, 13, N]: head-major, padded to the widest head, so that one kernel
-serves all heads and softmax runs over contiguous memory.
+value. What an update computes per choice stays in these rows, [41, N], where all reductions run over
+contiguous memory. A sample is drawn in [8, 13, N], padded to the widest head, so that one kernel serves
+all heads.
 """
 
 from typing import NamedTuple
@@ -31,7 +32,8 @@ class Layout(NamedTuple):
     """The constants that depend on the heads alone, on one device.
 
     padding [8 * 13]: the row of each place in the padded block, 0 where there is no choice.
-    places [41]: the place in the padded block of each row.
+    places [41]: the place in the padded block of each row; heads [41]: the head of each row.
+    first [8, 1]: the first row of each head.
     membership [8, 42]: 1 where a row of the output layer belongs to a head.
     causal [8, 6]: 1 where an op makes a head relevant.
     entropy_multipliers [8]: the heads' weights in the entropy bonus.
@@ -40,6 +42,8 @@ class Layout(NamedTuple):
 
     padding: Tensor
     places: Tensor
+    heads: Tensor
+    first: Tensor
     membership: Tensor
     causal: Tensor
     entropy_multipliers: Tensor
@@ -57,6 +61,8 @@ def layout(device: torch.device) -> Layout:
     constants = Layout(
         padding=padding,
         places=torch.tensor(places),
+        heads=torch.tensor(heads_of_rows),
+        first=torch.tensor([[heads_of_rows.index(head)] for head in range(HEAD_COUNT)]),
         membership=membership,
         causal=torch.tensor([[float(head in CAUSAL[op]) for op in Op] for head in HEADS]),
         entropy_multipliers=torch.tensor([ENTROPY_COEFFICIENT_MULTIPLIERS[head] for head in HEADS]),

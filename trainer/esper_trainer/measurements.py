@@ -91,7 +91,7 @@ def _details(totals: Totals) -> dict[str, Measurement]:
         "joint_ratio_mean": Measurement(1.0 + excess.value, excess.measured),
         "joint_ratio_std": Measurement(variance.sqrt(), excess.measured),
         "log_prob_max": Measurement(extremes.log_prob, _seen(extremes.log_prob)),
-        **_memory(sums.memory, extremes.memory),
+        **_memory(totals.memory_sums, totals.memory_extremes),
     }
 
 

@@ -88,8 +88,8 @@ class Optimiser:
 
     def backward(self, loss: Tensor, other: Tensor) -> Tensor:
         """Sum gradient, loss and some `other` number (0-d) over all processes; returns that sum."""
-        self._gradient.zero_()
-        torch.autograd.backward(loss)
+        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
+        torch._foreach_copy_(self._gradients, gradients)
         self._shared[-2:].copy_(torch.stack((loss.detach(), other)))
         return self._group.sum_(self._shared)[-1]
 
@@ -132,10 +132,10 @@ class Optimiser:
         norm = torch.linalg.vector_norm(self._gradient)
         parts = self._parts() if detailed else self._nothing
         finite = norm.isfinite().logical_and(loss.isfinite())
-        nan, inf = self._gradient.isnan().sum(), self._gradient.isinf().sum()
+        nan, not_finite = _count_nan(self._gradient.clamp(0.0, 0.0)), _count_nan(self._gradient * 0.0)
         scale = (self._max_norm / (norm + CLIP_EPSILON)).clamp_max(1.0)
         self._gradient.mul_(scale)
-        return GradientStatistics(norm, norm * scale, nan, inf, 1.0 - finite.float(), *parts)
+        return GradientStatistics(norm, norm * scale, nan, not_finite - nan, 1.0 - finite.float(), *parts)
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
         """`heads`, `value` and `layers` of the statistics."""
@@ -143,8 +143,13 @@ class Optimiser:
         assert weight is not None
         assert bias is not None
         rows = weight.square().sum(1) + bias.square()
-        layers = torch.stack([gradient.square().sum() for gradient in self._gradients])
+        layers = torch.stack(torch._foreach_norm(self._gradients)).square_()
         return (self._membership @ rows).sqrt(), rows[VALUE_ROW].sqrt(), layers
+
+
+def _count_nan(values: Tensor) -> Tensor:
+    """How many there are; the others have to be 0. Comparing and adding up bools takes four times as long."""
+    return values.nan_to_num_(1.0).sum()
 
 
 def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> Layers:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 def pack(tensors: Iterable[Tensor]) -> Tensor:
     """All elements as float32, one tensor after the other."""
-    return torch.cat([tensor.reshape(-1).float() for tensor in tensors])
+    return torch.cat([tensor.reshape(-1) for tensor in tensors]).float()
 
 
 def unpack(vector: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:

@@ -56,7 +56,7 @@ class Tamiyo(nn.Module):
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_std", torch.ones(()))
         self.features = nn.Sequential(
-            nn.Linear(observation_size, hidden_size), nn.LayerNorm(hidden_size), nn.ReLU()
+            nn.Linear(observation_size, hidden_size), nn.LayerNorm(hidden_size), nn.ReLU(inplace=True)
         )
         self.lstm = nn.LSTM(hidden_size, hidden_size)
         self.output = nn.Linear(hidden_size, LOGIT_COUNT + 1)
@@ -76,9 +76,9 @@ class Tamiyo(nn.Module):
         before = hidden[-2] if len(hidden) > 1 else before[0]
         memory = Memory(*(part.float() for part in (features[-1], before, state[0][0], state[1][0])))
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
-        rows = rows.float()
-        values = torch.addcmul(self.value_mean, rows[VALUE_ROW], self.value_std)
-        return Output(rows[:LOGIT_COUNT], values, state, memory)
+        logits, value = torch.split(rows.float(), [LOGIT_COUNT, 1])
+        values = torch.addcmul(self.value_mean, value.squeeze(0), self.value_std)
+        return Output(logits, values, state, memory)
 
     def initial_state(self, environments: int) -> State:
         """The state at the start of an episode."""

@@ -13,10 +13,12 @@ from esper_trainer.batch import Batch, Counts, counts, moments, prepare, targets
 from esper_trainer.buffer import Transitions
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributed import ALONE, Group
-from esper_trainer.distributions import Legal, evaluate
+from esper_trainer.distributions import evaluate
 from esper_trainer.examination import Examination, examine
 from esper_trainer.layout import Layout
 from esper_trainer.measurements import measure
+from esper_trainer.memory import memory_extremes, memory_sums
+from esper_trainer.objective import Terms, objective
 from esper_trainer.optimiser import Optimiser
 from esper_trainer.packing import pack, unpack
 from esper_trainer.policy import Memory, Tamiyo
@@ -24,14 +26,6 @@ from esper_trainer.row import pack_row
 from esper_trainer.schedule import Rates
 from esper_trainer.seeds import derived_seed
 from esper_trainer.statistics import Evaluation, detail_extremes, detail_sums, extremes, sums
-from esper_trainer.surrogate import (
-    clipped_surrogate,
-    entropy_bonus,
-    log_ratio,
-    policy_loss,
-    squared_error,
-    value_loss,
-)
 from esper_trainer.totals import RunningTotals
 from esper_trainer.value_normalisation import normalise
 
@@ -79,9 +73,9 @@ class PPO:
         layers = self.optimiser.layers
         totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
         epochs = [self._minibatches(batch) for _ in range(self._config.epochs)]
-        for parts in self._counted(batch, epochs):
+        for epoch, parts in enumerate(self._counted(batch, epochs)):
             for part, counted in parts:
-                stopped = self._learn(_part(batch, part), counted, totals, stopped, detailed)
+                stopped = self._learn(_part(batch, part), counted, totals, stopped, detailed, epoch == 0)
             totals.epoch_ended(self._config.minibatches)
         return pack_row(measure(totals.read(), goals, self._layout, layers, level), level)
 
@@ -104,37 +98,22 @@ class PPO:
 
         counted: of all processes, if there are others.
         """
-        relevant, available, alive = counted or (None, None, None)
-        config = self._config
         output = self._policy(batch.observations)
-        log_probs, entropies = evaluate(
-            output.logits, Legal(batch.allowed, batch.penalty), batch.actions, self._layout
-        )
-        log_ratios = log_ratio(log_probs, batch.old_log_probs)
-        ratios = log_ratios.exp()
-        surrogate = clipped_surrogate(ratios, batch.advantages, config.clip_range)
-        errors = squared_error(output.values, batch.old_values, batch.returns, config.value_clip)
-        bonus = entropy_bonus(entropies, batch.availability, self._layout.entropy_multipliers, available)
-        loss = (
-            policy_loss(surrogate, batch.relevance, relevant)
-            + config.value_coefficient * self._value_weight(value_loss(errors, batch.alive, alive))
-            - self._entropy_coefficient * bonus
-        )
-        evaluation = Evaluation(
-            log_probs.detach(),
-            entropies.detach(),
-            log_ratios.detach(),
-            ratios.detach(),
-            surrogate.detach(),
-            errors.detach(),
-            Memory(*(tensor.detach().float() for tensor in output.memory)),
-        )
-        return loss, evaluation
+        log_probs, entropies = evaluate(output.logits, batch.penalty, batch.actions, self._layout)
+        made = objective(log_probs, entropies, output.values, batch, counted or counts(batch), self._terms())
+        memory = Memory(*(tensor.detach() for tensor in output.memory))
+        return made.loss, Evaluation(log_probs.detach(), entropies.detach(), *made[1:], memory)
 
-    def _value_weight(self, loss: Tensor) -> Tensor:
-        """The value loss in the units of the critic's own output."""
-        normalised = self._config.value_normalisation == "popart"
-        return loss / self._policy.value_std.square() if normalised else loss
+    def _terms(self) -> Terms:
+        """The value loss is weighed in the units of the critic's own output."""
+        config = self._config
+        return Terms(
+            clip_range=config.clip_range,
+            value_clip=config.value_clip,
+            value_weight=config.value_coefficient / self._policy.value_std.square(),
+            entropy_weight=self._entropy_coefficient,
+            multipliers=self._layout.entropy_multipliers,
+        )
 
     def _minibatches(self, batch: Batch) -> list[Tensor | None]:
         """The environments of each part, drawn anew for every epoch; None stands for all of them."""
@@ -150,23 +129,34 @@ class PPO:
         """Parts with the counts of all processes, which are summed once for the whole update."""
         if self._group.world_size == 1:
             return [[(part, None) for part in parts] for parts in epochs]
-        every = [pack(counts(_part(batch, part))) for parts in epochs for part in parts]
+        every = [pack(counts(_part(batch, part).flat())) for parts in epochs for part in parts]
         summed = iter(self._group.sum_(torch.stack(every)))
-        shapes = [count.shape for count in counts(batch)]
+        shapes = [count.shape for count in counts(batch.flat())]
         return [[(part, Counts(*unpack(next(summed), shapes))) for part in parts] for parts in epochs]
 
     def _learn(
-        self, batch: Batch, counted: Counts | None, totals: RunningTotals, stopped: Tensor, detailed: bool
+        self,
+        batch: Batch,
+        counted: Counts | None,
+        totals: RunningTotals,
+        stopped: Tensor,
+        detailed: bool,
+        first: bool,
     ) -> Tensor:
-        """One optimiser step, or none if the policy has moved far enough; whether it has."""
+        """One optimiser step, or none if the policy has moved far enough; whether it has.
+
+        The LSTM is looked at in the first epoch alone, when it still is the one that played the rollout.
+        """
         flat = batch.flat()
         loss, evaluation = self.loss(flat, counted)
         with torch.no_grad():
             summed = sums(evaluation, flat, self._config.clip_range)
             totals.evaluated(summed, extremes(evaluation, flat), stopped)
             if detailed:
-                more = detail_sums(evaluation, flat, self._policy.lstm)
-                totals.detailed(more, detail_extremes(evaluation, flat), stopped)
+                totals.detailed(detail_sums(evaluation, flat), detail_extremes(evaluation, flat), stopped)
+            if detailed and first:
+                memory = evaluation.memory
+                totals.remembered(memory_sums(self._policy.lstm, memory), memory_extremes(memory), stopped)
         divergence = self.optimiser.backward(loss, summed.kl.sum())
         choices = (counted.relevance if counted else summed.relevant).sum()
         stopped = stopped.logical_or(divergence / choices.clamp_min(1.0) > self._kl_limit)

@@ -6,10 +6,9 @@ and epochs is one sum divided by one count, never a mean of means.
 
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from esper_trainer.batch import Batch
-from esper_trainer.memory import MemoryExtremes, MemorySums, memory_extremes, memory_sums
 from esper_trainer.policy import Memory
 from esper_trainer.surrogate import JOINT_LOG_RATIO_LIMIT, kl_estimate
 
@@ -98,31 +97,28 @@ def extremes(evaluation: Evaluation, batch: Batch) -> Extremes:
 
 
 class DetailSums(NamedTuple):
-    """Sums that only NORMAL telemetry needs: of the joint ratio less 1 and its square, and the LSTM's."""
+    """Sums that only NORMAL telemetry needs: of the joint ratio less 1, and of its square."""
 
     joint_excess: Tensor
     joint_excess_square: Tensor
-    memory: MemorySums
 
 
 class DetailExtremes(NamedTuple):
-    """The largest log-probability of a relevant choice, and the LSTM's extremes; at NORMAL."""
+    """The largest log-probability of a relevant choice; at NORMAL."""
 
     log_prob: Tensor
-    memory: MemoryExtremes
 
 
-def detail_sums(evaluation: Evaluation, batch: Batch, lstm: nn.LSTM) -> DetailSums:
+def detail_sums(evaluation: Evaluation, batch: Batch) -> DetailSums:
     """Add up one evaluation of a flat batch."""
     excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
-    return DetailSums(excess.sum(), excess.square().sum(), memory_sums(lstm, evaluation.memory))
+    return DetailSums(excess.sum(), excess.square().sum())
 
 
 def detail_extremes(evaluation: Evaluation, batch: Batch) -> DetailExtremes:
     """The extremes of one evaluation of a flat batch."""
     absent = (batch.relevance - 1.0) * ABSENT
-    log_prob = (absent + evaluation.log_probs * batch.relevance).amax()
-    return DetailExtremes(log_prob, memory_extremes(evaluation.memory))
+    return DetailExtremes((absent + evaluation.log_probs * batch.relevance).amax())
 
 
 def _joint_log_ratio(evaluation: Evaluation, batch: Batch) -> Tensor:

@@ -39,6 +39,8 @@ class Totals(NamedTuple):
     gradients: GradientTotals
     detail_sums: DetailSums
     detail_extremes: DetailExtremes
+    memory_sums: MemorySums
+    memory_extremes: MemoryExtremes
 
 
 class RunningTotals:
@@ -50,8 +52,10 @@ class RunningTotals:
         self._sums = _Vector(Sums(*(heads,) * 8, zero, zero))
         self._extremes = _Vector(Extremes(low_heads, low_heads, low, low, low))
         self._steps = _Vector((zero, zero, zero, zero, heads, zero, zero.expand(layers), zero))
-        self._detail_sums = _Vector((zero, zero, zero, zero, zero, zero.expand(len(GATES)), zero))
-        self._detail_extremes = _Vector((low, low, low))
+        self._detail_sums = _Vector(DetailSums(zero, zero))
+        self._detail_extremes = _Vector(DetailExtremes(low))
+        self._memory_sums = _Vector(MemorySums(zero, zero, zero, zero.expand(len(GATES)), zero))
+        self._memory_extremes = _Vector(MemoryExtremes(low, low))
         self._largest_norm, self._epochs, self._taken = zero, zero, zero
 
     def evaluated(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
@@ -61,9 +65,13 @@ class RunningTotals:
 
     def detailed(self, sums: DetailSums, extremes: DetailExtremes, stopped: Tensor) -> None:
         """Add the details of an evaluation, unless the update had stopped before it."""
-        *joint, memory = sums
-        self._detail_sums.add((*joint, *memory), stopped)
-        self._detail_extremes.keep_largest((extremes.log_prob, *extremes.memory), stopped)
+        self._detail_sums.add(sums, stopped)
+        self._detail_extremes.keep_largest(extremes, stopped)
+
+    def remembered(self, sums: MemorySums, extremes: MemoryExtremes, stopped: Tensor) -> None:
+        """Add the state of the LSTM, unless the update had stopped before it."""
+        self._memory_sums.add(sums, stopped)
+        self._memory_extremes.keep_largest(extremes, stopped)
 
     def stepped(self, step: GradientStatistics, stopped: Tensor) -> None:
         """Add an optimiser step, unless the update has stopped before it."""
@@ -82,14 +90,14 @@ class RunningTotals:
     def read(self) -> Totals:
         """What they are now."""
         gradients = (self._largest_norm, *self._steps.parts(), self._epochs)
-        excess, square, *memory = self._detail_sums.parts()
-        log_prob, *largest = self._detail_extremes.parts()
         return Totals(
             Sums(*self._sums.parts()),
             Extremes(*self._extremes.parts()),
             GradientTotals(*gradients),
-            DetailSums(excess, square, MemorySums(*memory)),
-            DetailExtremes(log_prob, MemoryExtremes(*largest)),
+            DetailSums(*self._detail_sums.parts()),
+            DetailExtremes(*self._detail_extremes.parts()),
+            MemorySums(*self._memory_sums.parts()),
+            MemoryExtremes(*self._memory_extremes.parts()),
         )
 
 
