@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from benchmarks.chaos.scenarios import SCENARIOS, play
+from benchmarks.chaos.world import TRANSPORTS
 
 
 def main() -> int:
@@ -15,6 +16,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, help="play all scenarios once with this seed instead")
     parser.add_argument("--only", default="", help="only scenarios whose name contains this")
+    parser.add_argument("--transport", choices=TRANSPORTS, help="default: one by chance each time")
     arguments = parser.parse_args()
     names = [name for name in SCENARIOS if arguments.only in name]
     played: Counter[str] = Counter()
@@ -25,7 +27,7 @@ def main() -> int:
         seed = random.randrange(2**31) if arguments.seed is None else arguments.seed
         for name in names:
             began = time.monotonic()
-            faults = play(name, seed)
+            faults = play(name, seed, arguments.transport or random.choice(TRANSPORTS))
             played[name] += 1
             failed[name] += bool(faults)
             seconds[name] += round(time.monotonic() - began)

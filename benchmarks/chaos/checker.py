@@ -5,6 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chaos.witness import promise_of
+
 from esper_aggregator.replay import snapshot_of
 from esper_bus.files import log_files
 from esper_bus.layout import RunPaths
@@ -13,6 +15,13 @@ from esper_bus.merging import read_stream_file
 from esper_bus.records import StreamKey
 from esper_schemas.codec import decode_event, to_json
 from esper_schemas.events import EpisodeCompleted, EventsDropped
+
+LATE_S = 2.0
+"""How much later than it was told a trainer may end, on a machine that has other things to do."""
+SLOW_SHARE = 0.001
+SLOW_ALWAYS = 3
+LONGEST_MS = 50.0
+"""Of the emits, so many may take over a millisecond, and none longer than this: wide bounds."""
 
 History = dict[str, Any]
 Stream = dict[int, bytes]
@@ -34,7 +43,21 @@ def check(runs_dir: Path, histories: Path, snapshots: dict[str, str]) -> list[st
             faults.append(f"the last snapshot of {run_dir.name} is not the fold of its log")
         for key, history in known.items():
             if key.run == run_dir.name:
-                faults += _judge(key, history, logged.get(key, {}), _spooled(run_dir, key))
+                faults += _judge(key, history, logged.get(key, {}), RunPaths(run_dir))
+    return faults
+
+
+def broken_promises(run_dir: Path, histories: Path) -> list[str]:
+    """What trainers were told is safe and is not on the disk now, while no aggregator runs."""
+    faults: list[str] = []
+    logged = _logged(run_dir, faults) if run_dir.is_dir() else {}
+    for history in _histories(histories):
+        key = _key(history)
+        if key.run == run_dir.name and history["acknowledged"] > len(logged.get(key, {})):
+            faults.append(
+                f"{_name(key)}: {history['acknowledged']} were acknowledged when the aggregator died, "
+                f"{len(logged.get(key, {}))} are in its log"
+            )
     return faults
 
 
@@ -42,18 +65,30 @@ def _is_fold(published: str, run_dir: Path) -> bool:
     """Whether a snapshot is what the log folds to, but for what never came into the log."""
     pictures = [json.loads(text) for text in (published, to_json(snapshot_of(run_dir)))]
     for picture in pictures:
-        for count in ("duplicates", "rejected"):
+        for count in ("duplicates", "rejected", "refused"):
             picture["link"].pop(count, None)
     return bool(pictures[0] == pictures[1])
 
 
 def _histories(directory: Path) -> list[History]:
-    lines = [path.read_text().split("\n")[:-1] for path in directory.glob("*.jsonl")]
-    return [json.loads(text[-1]) for text in lines if text]  # a kill may tear the line behind
+    """The last report of each trainer, with what it was promised since."""
+    reports = []
+    for path in directory.glob("*.jsonl"):
+        lines = path.read_text().split("\n")[:-1]  # a kill may tear the line behind
+        if lines:
+            promise = promise_of(path.with_suffix(".promise"))
+            report = json.loads(lines[-1])
+            report["acknowledged"] = max(report["acknowledged"], promise.acknowledged)
+            reports.append({**report, "spooled_until": promise.spooled})
+    return reports
 
 
 def _key(history: History) -> StreamKey:
     return StreamKey(history["run"], history["producer"], history["epoch"])
+
+
+def _name(key: StreamKey) -> str:
+    return f"{key.producer}/{key.epoch:x}"
 
 
 def _logged(run_dir: Path, faults: list[str]) -> dict[StreamKey, Stream]:
@@ -67,13 +102,6 @@ def _logged(run_dir: Path, faults: list[str]) -> dict[StreamKey, Stream]:
     return streams
 
 
-def _spooled(run_dir: Path, key: StreamKey) -> Stream:
-    path = RunPaths(run_dir).spool_file(key.producer, key.epoch)
-    if not path.exists():
-        return {}
-    return {record.seq: record.data for record in read_stream_file(path, lambda damage: None)}
-
-
 def _only_torn(faults: list[str]) -> Any:
     """A kill may tear the end of a file; anything else is a fault."""
 
@@ -84,14 +112,28 @@ def _only_torn(faults: list[str]) -> Any:
     return say
 
 
-def _judge(key: StreamKey, history: History, logged: Stream, spooled: Stream) -> list[str]:
-    name = f"{key.producer}/{key.epoch:x}"
-    faults = [f"{name}: {seq} differs in spool and log" for seq in spooled if spooled[seq] != logged.get(seq)]
+def _judge(key: StreamKey, history: History, logged: Stream, paths: RunPaths) -> list[str]:
+    name = _name(key)
+    faults: list[str] = []
     if history["acknowledged"] > len(logged):
         faults.append(f"{name}: {history['acknowledged']} acknowledged, {len(logged)} logged")
     if history["spooled"] > len(logged):
         faults.append(f"{name}: {history['spooled']} in the spool, {len(logged)} logged")
-    return faults + _account(name, history, logged)
+    spool = paths.spool_file(key.producer, key.epoch)
+    if spool.exists():
+        faults += _compare(name, _spooled(spool), logged, history["spooled_until"])
+    return faults + _account(name, history, logged) + _isolated(name, history)
+
+
+def _spooled(path: Path) -> Stream:
+    return {record.seq: record.data for record in read_stream_file(path, lambda damage: None)}
+
+
+def _compare(name: str, spooled: Stream, logged: Stream, until: int) -> list[str]:
+    """Spool and log agree, and the spool has what its writes promised."""
+    faults = [f"{name}: {seq} differs in spool and log" for seq in spooled if spooled[seq] != logged.get(seq)]
+    missing = [seq for seq in range(until) if seq not in spooled]
+    return faults + ([f"{name}: {missing[0]} was written to the spool and is not there"] if missing else [])
 
 
 def _account(name: str, history: History, logged: Stream) -> list[str]:
@@ -104,4 +146,18 @@ def _account(name: str, history: History, logged: Stream) -> list[str]:
         faults.append(f"{name}: an event is missing and was not counted")
     if history["final"] and history["emitted"] != len(numbers) + dropped:
         faults.append(f"{name}: emitted {history['emitted']} != {len(numbers)} logged + {dropped} dropped")
+    return faults
+
+
+def _isolated(name: str, history: History) -> list[str]:
+    """The training thread was not held up, and ended in time."""
+    if not history["final"]:
+        return []
+    faults = []
+    if history["late_s"] > LATE_S:
+        faults.append(f"{name}: ended {history['late_s']:.1f} s later than it was told")
+    if history["over_1_ms"] > SLOW_ALWAYS + SLOW_SHARE * history["emits"]:
+        faults.append(f"{name}: {history['over_1_ms']} of {history['emits']} emits took over 1 ms")
+    if history["longest_ms"] > LONGEST_MS:
+        faults.append(f"{name}: an emit took {history['longest_ms']:.0f} ms")
     return faults

@@ -1,22 +1,24 @@
-"""A network that misbehaves: a TCP port in front of an aggregator's socket."""
+"""A network that misbehaves: a TCP port in front of an aggregator's address."""
 
 import contextlib
 import socket
 import struct
 import threading
 import time
-from pathlib import Path
+from urllib.parse import urlsplit
+
+from esper_bus.layout import ipc_path
 
 MODES = ("pass", "pause", "blackhole", "refuse")
 
 
 class Proxy:
-    """Forwards connections to a Unix socket while `mode` is "pass".
+    """Forwards connections to an ipc or tcp address while `mode` is "pass".
 
     "pause" holds bytes back, "blackhole" swallows them, "refuse" closes new connections at once.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: str) -> None:
         self.mode = "pass"
         self._target = target
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -48,8 +50,10 @@ class Proxy:
                 self._connect(client)
 
     def _connect(self, client: socket.socket) -> None:
-        server = socket.socket(socket.AF_UNIX)
-        if self.mode == "refuse" or server.connect_ex(str(self._target)):
+        path = ipc_path(self._target)
+        server = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        place = str(path) if path else ("127.0.0.1", urlsplit(self._target).port)
+        if self.mode == "refuse" or server.connect_ex(place):
             client.close()
             server.close()
             return

@@ -13,7 +13,12 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from benchmarks.chaos.sabotage import sabotage
+from benchmarks.chaos.stopwatch import Stopwatch
+from benchmarks.chaos.witness import Witness
+
 from esper_bus.emitter import Emitter
+from esper_bus.keys import load_client_keys
 from esper_schemas.events import EpisodeCompleted
 
 REPORT_EVERY = 25
@@ -25,30 +30,42 @@ def main() -> None:
     run_dir = Path(plan["run_dir"])
     if plan.get("file_bytes"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (plan["file_bytes"], plan["file_bytes"]))
-    emitter = Emitter(run_dir.name, plan["producer"], run_dir, plan["ingest"], **plan.get("bounds", {}))
+    witness = Witness(Path(plan["history"]).with_suffix(".promise"))
+    if plan.get("sabotage"):
+        sabotage(*plan["sabotage"])
+    keys = load_client_keys(Path(plan["keys"])) if plan.get("keys") else None
+    bounds = plan.get("bounds", {})
+    emitter = Emitter(run_dir.name, plan["producer"], run_dir, plan["ingest"], keys=keys, **bounds)
+    witness.emitter(emitter.epoch)
     with Path(plan["history"]).open("w") if not plan.get("file_bytes") else os.fdopen(1, "w") as history:
         work(plan, emitter, history)
 
 
 def work(plan: dict[str, Any], emitter: Emitter, history: TextIO) -> None:
     """Emit, and leave in the way that was asked for."""
+    watch = Stopwatch()
     report(plan, emitter, history)
     if plan.get("fork") and os.fork() == 0:
         time.sleep(600)
     if plan.get("exhaust_files"):
         exhaust_files()
     for number in range(plan["events"]):
-        emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.5, length=9))
+        event = EpisodeCompleted(environment=0, episode=number, episode_return=0.5, length=9)
         if plan["pause_s"]:
+            watch.call(lambda event=event: emitter.emit(event))  # type: ignore[misc]
             time.sleep(plan["pause_s"])
+        else:
+            emitter.emit(event)
         if number % REPORT_EVERY == 0:
             report(plan, emitter, history)
     leave(plan.get("exit", "close"), emitter)
-    emitter.close(plan.get("close_s", 2.0))
-    report(plan, emitter, history, final=True)
+    allowed_s, began = plan.get("close_s", 2.0), time.monotonic()
+    emitter.close(allowed_s)
+    late_s = time.monotonic() - began - allowed_s
+    report(plan, emitter, history, final=True, late_s=late_s, **watch.report())
 
 
-def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, *, final: bool = False) -> None:
+def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, **more: Any) -> None:
     """Write down what the emitter says."""
     stats = emitter.stats
     line = {
@@ -60,7 +77,8 @@ def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, *, final: bo
         "acknowledged": stats.acknowledged,
         "dropped": stats.dropped,
         "errors": stats.errors,
-        "final": final,
+        "final": False,
+        **more,
     }
     history.write(json.dumps(line) + "\n")
     history.flush()

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chaos.checker import check
+from benchmarks.chaos.checker import broken_promises, check
+from benchmarks.chaos.vitals import BOUNDS, Size, Vitals
+from benchmarks.chaos.witness import promise_of
 
 from esper_bus import layout
+from esper_bus.keys import add_client, create_server_keys, load_client_keys
 from esper_bus.layout import Endpoints
 from esper_bus.lock import aggregator_alive
 from esper_bus.reading import read_log
@@ -24,25 +28,40 @@ from esper_bus.source import SocketSource
 from esper_schemas.codec import to_json
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "bus", "aggregator", "trainer", "tui", "cli")
+PACKAGES = ("", "schemas", "bus", "aggregator", "trainer", "tui", "cli")
 RUN = "run"
+TRANSPORTS = ("ipc", "curve")
 Process = subprocess.Popen[str]
 
 
 class World:
-    """Processes of one scenario; `rng` decides what the seed leaves open. Close it at the end."""
+    """Processes of one scenario; `rng` decides what the seed leaves open. Close it at the end.
 
-    def __init__(self, seed: int) -> None:
+    Over "ipc", or over tcp with keys ("curve"): then `keys` is the aggregator's directory of them.
+    """
+
+    def __init__(self, seed: int, transport: str = "ipc") -> None:
         self.rng = random.Random(seed)
         self.home = Path(tempfile.mkdtemp(prefix="esper-chaos-", dir="/tmp"))  # short: it holds sockets
         self.runs_dir = self.home / "runs"
         self.histories = self.home / "histories"
         self.histories.mkdir()
-        self.endpoints: Endpoints = layout.parse(f"ipc://{self.home}/s")
+        self.keys: Path | None = None
+        self.listen = f"ipc://{self.home}/s"
+        if transport == "curve":
+            self._make_keys()
+            self.listen = f"tcp://127.0.0.1:{_free_ports(len(Endpoints._fields))}"
+        self.endpoints: Endpoints = layout.parse(self.listen, keyed=self.keys is not None)
         paths = os.pathsep.join(str(ROOT / package) for package in PACKAGES)
         self.environment = {**os.environ, "PYTHONPATH": paths, "XDG_RUNTIME_DIR": str(self.home)}
         self.trainers: list[Process] = []
-        self._others: list[Process] = []
+        self.bounds = dict(BOUNDS)
+        self.faults: list[str] = []
+        self.vitals = Vitals()
+        self.vitals.start()
+        self._processes: list[Process] = []
+        self._aggregators: list[Process] = []
+        self._expected_ends: set[Process] = set()
         self._number = 0
 
     @property
@@ -50,40 +69,45 @@ class World:
         """The directory of the one run."""
         return self.runs_dir / RUN
 
-    def aggregator(self, *, wait: bool = True) -> Process:
-        """Start an aggregator, and wait until it owns the runs directory."""
-        process = self.start("-m", "esper_aggregator", "--runs-dir", self.runs_dir, "--listen", self.listen)
+    def key_file(self, name: str) -> str | None:
+        """The key of the "trainer" or the "viewer", None without keys."""
+        return None if self.keys is None else str(self.keys / f"{name}.key")
+
+    def aggregator(self, *, wait: bool = True, sabotage: tuple[str, int] | None = None) -> Process:
+        """Start an aggregator, perhaps with something wrong, and wait until it is ready."""
+        module = ("esper_aggregator",) if sabotage is None else ("benchmarks.chaos.sabotage", *sabotage)
+        keys = () if self.keys is None else ("--keys", self.keys)
+        process = self.start(
+            "aggregator", "-m", *module, "--runs-dir", self.runs_dir, "--listen", self.listen, *keys
+        )
+        self._aggregators.append(process)
         if wait:
-            self.until(lambda: process.poll() is not None or self._listens(), "an aggregator that listens")
+            said = self._output(process)
+            self.until(
+                lambda: process.poll() is not None or "aggregator ready" in said.read_text(),
+                "an aggregator that is ready",
+            )
         return process
 
-    def _listens(self) -> bool:
-        return aggregator_alive(self.runs_dir) and (self.home / "s" / "ingest").exists()
-
-    @property
-    def listen(self) -> str:
-        """What the aggregator listens on."""
-        return f"ipc://{self.home}/s"
-
     def trainer(
-        self, producer: str = "host:0", *, events: int = 400, pause_s: float = 0.002, **plan: Any
+        self, producer: str = "trainer:0", *, events: int = 400, pause_s: float = 0.002, **plan: Any
     ) -> Process:
         """Start a trainer that emits so many events."""
         self._number += 1
         history = self.histories / f"{self._number}.jsonl"
         plan = {"ingest": self.endpoints.ingest, "events": events, "pause_s": pause_s, **plan}
         plan |= {"producer": producer, "run_dir": str(self.run_dir), "history": str(history)}
+        plan["keys"] = self.key_file("trainer")
         stdout = history.open("w") if plan.get("file_bytes") else None
-        program = ROOT / "benchmarks" / "chaos" / "trainer.py"
-        process = self.start(program, json.dumps(plan), stdout=stdout)
+        process = self.start("trainer", "-m", "benchmarks.chaos.trainer", json.dumps(plan), stdout=stdout)
         if stdout:
             stdout.close()
         self.trainers.append(process)
         return process
 
-    def start(self, *arguments: object, stdout: Any = None) -> Process:
-        """Start a Python program; what it says goes to a file."""
-        with (self.home / "output.txt").open("a") as output:
+    def start(self, kind: str, *arguments: object, stdout: Any = None) -> Process:
+        """Start a Python program; what it says goes to a file, its size is watched as one of its kind."""
+        with (self.home / f"{len(self._processes)}.out").open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, *map(str, arguments)],
                 env=self.environment,
@@ -92,7 +116,8 @@ class World:
                 text=True,
                 start_new_session=True,
             )
-        self._others.append(process)
+        self._processes.append(process)
+        self.vitals.watch(kind, process)
         return process
 
     def pause(self, shortest_s: float, longest_s: float) -> None:
@@ -111,47 +136,103 @@ class World:
         path = self.histories / f"{self._number}.jsonl"
         self.until(lambda: path.exists() and _last(path).get("emitted", -1) >= at_least, "emitted event")
 
+    def acknowledged(self, at_least: int) -> None:
+        """Wait until the newest trainer was told that so many events are safe."""
+        path = self.histories / f"{self._number}.promise"
+        self.until(lambda: path.exists() and promise_of(path).acknowledged >= at_least, "acknowledgement")
+
+    def ended(self, process: Process) -> int:
+        """Wait until a process ends by itself; its exit code."""
+        self.until(lambda: process.poll() is not None, "end of a process")
+        self._expected_ends.add(process)
+        self._look_behind(process)
+        return process.returncode
+
     def kill(self, process: Process) -> None:
         """Kill a process without warning."""
         process.send_signal(signal.SIGKILL)
         process.wait()
+        self._expected_ends.add(process)
+        self._look_behind(process)
+
+    def _look_behind(self, process: Process) -> None:
+        """Where an aggregator has died, compare what it promised with what it wrote."""
+        if process in self._aggregators and not aggregator_alive(self.runs_dir):
+            time.sleep(_ON_THE_WAY_S)
+            self.faults += broken_promises(self.run_dir, self.histories)
 
     def finish(self) -> list[str]:
         """Wait for all trainers, let an aggregator have everything, and judge what is left behind."""
         for trainer in self.trainers:
-            self.until(lambda trainer=trainer: trainer.poll() is not None, "end of a trainer")
-        aggregator = self.aggregator() if not aggregator_alive(self.runs_dir) else None
+            self.ended(trainer)
+        fallen = [process for process in self._aggregators if process.poll() is not None]
+        if set(fallen) - self._expected_ends:
+            self.faults.append(f"an aggregator ended by itself: {self.output()}")
+        if not aggregator_alive(self.runs_dir):
+            self.aggregator()
         locks = lambda: list(self.run_dir.glob("spool/*.lock"))  # noqa: E731
         self.until(lambda: not locks(), "adoption of what trainers left behind")
-        faults = check(self.runs_dir, self.histories, {RUN: self.last_snapshot()})
-        if aggregator is not None:
-            self.kill(aggregator)
-        return faults
+        snapshots = {RUN: self.last_snapshot()}
+        self.faults += self.vitals.faults(self.bounds)
+        return self.faults + check(self.runs_dir, self.histories, snapshots)
 
     def last_snapshot(self) -> str:
         """What a viewer sees once everything is folded, as JSON."""
         total = sum(1 for _ in read_log(self.run_dir))
-        source = SocketSource(lambda: self.endpoints)
+        source = self.viewer()
         try:
-            self.until(lambda: source.poll().snapshot.events_folded == total, "snapshot of all events")
+            self.until(lambda: source.poll().snapshot.events_folded >= total, "snapshot of all events")
             return to_json(source.poll().snapshot)
         finally:
             source.close()
 
+    def viewer(self) -> SocketSource:
+        """A viewer in this process."""
+        file = self.key_file("viewer")
+        return SocketSource(lambda: self.endpoints, keys=load_client_keys(Path(file)) if file else None)
+
+    def allow(self, kind: str, memory_mb: float, files: int = 200) -> None:
+        """Let processes of a kind grow larger than usual."""
+        self.bounds[kind] = Size(memory_mb, files)
+
     def output(self) -> str:
         """The end of what the processes said."""
-        path = self.home / "output.txt"
-        return path.read_text(errors="replace")[-1500:] if path.exists() else ""
+        texts = [path.read_text(errors="replace") for path in sorted(self.home.glob("*.out"))]
+        return "\n".join(texts)[-1500:]
 
     def close(self) -> None:
         """Leave no process and no file behind."""
-        for process in self._others:
+        self.vitals.stop()
+        for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # with its forked workers
             process.wait()
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def _output(self, process: Process) -> Path:
+        return self.home / f"{self._processes.index(process)}.out"
+
+    def _make_keys(self) -> None:
+        self.keys = self.home / "keys"
+        create_server_keys(self.keys)
+        add_client(self.keys, "trainer", ("ingest",))
+        add_client(self.keys, "viewer", ("view",))
+
+
+_ON_THE_WAY_S = 0.03
+"""What a dead aggregator sent just before needs so long to arrive at a trainer."""
+
 
 def _last(path: Path) -> dict[str, Any]:
     lines = path.read_text().split("\n")[:-1]
     return json.loads(lines[-1]) if lines else {}
+
+
+def _free_ports(count: int) -> int:
+    """The first of some ports in a row that nobody uses, outside of those that systems give away."""
+    while True:
+        first = random.randrange(10_000, 30_000)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first

@@ -1,0 +1,162 @@
+"""Crash points and deliberate bugs, put into the classes of one process.
+
+A crash point kills its process, without warning, when it has been passed so many times. A bug is there to
+see that the judge finds it. The program itself knows nothing of either.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from esper_aggregator.__main__ import main as aggregate
+from esper_aggregator.recording import Recording
+from esper_bus.append_file import AppendFile
+from esper_bus.emit_queue import EmitQueue
+from esper_bus.mcap_writer import McapWriter
+from esper_bus.receiver import Receiver
+from esper_bus.server import BusServer
+from esper_bus.spool import SpoolWriter
+
+Method = Callable[..., Any]
+Change = Callable[[Method, int], Method]
+
+_LAST_WORDS_S = 0.05
+"""What was sent wrongly before a crash has time to arrive, so that the judge may see it."""
+
+
+def _die() -> None:
+    time.sleep(_LAST_WORDS_S)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crash_before(original: Method, count: int) -> Method:
+    """Die instead of the call of this number."""
+
+    def method(self: Any, *arguments: Any) -> Any:
+        nonlocal count
+        count -= 1
+        if count <= 0:
+            _die()
+        return original(self, *arguments)
+
+    return method
+
+
+def crash_after(original: Method, count: int) -> Method:
+    """Die when the call of this number has come back."""
+
+    def method(self: Any, *arguments: Any) -> Any:
+        nonlocal count
+        result = original(self, *arguments)
+        count -= 1
+        if count <= 0:
+            _die()
+        return result
+
+    return method
+
+
+def crash_in_the_middle(original: Method, count: int) -> Method:
+    """Die when half of the bytes of the call of this number are written."""
+
+    def method(self: Any, data: bytes) -> Any:
+        nonlocal count
+        count -= 1
+        if count <= 0:
+            original(self, data[: len(data) // 2])
+            _die()
+        return original(self, data)
+
+    return method
+
+
+def skip(original: Method, count: int) -> Method:
+    """Leave out the call of this number."""
+
+    def method(self: Any, *arguments: Any) -> Any:
+        nonlocal count
+        count -= 1
+        return None if count == 0 else original(self, *arguments)
+
+    return method
+
+
+def twice(original: Method, count: int) -> Method:
+    """Do the call of this number twice."""
+
+    def method(self: Any, *arguments: Any) -> Any:
+        nonlocal count
+        count -= 1
+        if count == 0:
+            original(self, *arguments)
+        return original(self, *arguments)
+
+    return method
+
+
+def altered(original: Method, count: int) -> Method:
+    """Log other bytes than came, once."""
+
+    def method(self: Any, record: Any) -> Any:
+        nonlocal count
+        count -= 1
+        return original(self, replace(record, data=record.data + b"\x00") if count == 0 else record)
+
+    return method
+
+
+def acknowledged_first(original: Method, count: int) -> Method:
+    """Acknowledge events as soon as they are received, a moment before they are logged."""
+
+    def method(self: Any, *arguments: Any) -> Any:
+        records = original(self, *arguments)
+        if records:
+            self.acknowledge()
+            time.sleep(count / 1000)
+        return records
+
+    return method
+
+
+POINTS: dict[str, tuple[type, str, Change]] = {
+    "after_append": (Recording, "append", crash_after),
+    "before_flush": (Recording, "flush", crash_before),
+    "after_flush_before_ack": (BusServer, "acknowledge", crash_before),
+    "after_ack_before_answer": (Receiver, "flushed", crash_after),
+    "mid_write": (AppendFile, "append", crash_in_the_middle),
+    "in_emit": (EmitQueue, "put", crash_before),
+    "spooled_not_sent": (SpoolWriter, "write", crash_after),
+}
+"""Where a process may be made to die: the first four in an aggregator, the last two in a trainer."""
+
+BUGS: dict[str, tuple[type, str, Change]] = {
+    "acknowledged before it is logged": (BusServer, "receive", acknowledged_first),
+    "one event is not logged": (Recording, "append", skip),
+    "one event is logged twice": (Recording, "append", twice),
+    "one event is changed": (Recording, "append", altered),
+    "one event is dropped in silence": (EmitQueue, "put", skip),
+    "one event is not spooled": (McapWriter, "message", skip),
+}
+"""What the judge must notice; the last two in a trainer."""
+
+
+def sabotage(name: str, count: int) -> None:
+    """Put one of the points or bugs into this process."""
+    cls, method, change = {**POINTS, **BUGS}[name]
+    setattr(cls, method, change(getattr(cls, method), count))
+
+
+def main() -> int:
+    """An aggregator with something wrong: NAME COUNT and the aggregator's own options."""
+    sabotage(sys.argv[1], int(sys.argv[2]))
+    sys.argv[1:3] = []
+    return aggregate()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

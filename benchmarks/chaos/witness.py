@@ -1,0 +1,63 @@
+"""What a trainer was promised, in a file that outlives it: the judge compares it with what is on the disk.
+
+The trainer's process writes it through a memory map, so that a kill at any moment leaves the newest
+numbers behind.
+"""
+
+import mmap
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from esper_bus.producer import ProducerLink
+from esper_bus.spool import SpoolWriter
+
+_FORM = struct.Struct("<QQQ")
+
+
+class Promise(NamedTuple):
+    """Of one start of a trainer: events that the aggregator called safe, and that its spool took."""
+
+    epoch: int
+    acknowledged: int
+    spooled: int
+
+
+class Witness:
+    """Notes the highest numbers that were ever told; used in the trainer's process, made first of all."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(_FORM.size))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _FORM.size)
+        self._notes = [0, 0, 0]
+        _afterwards(ProducerLink, "receive", lambda link, _: self._note(1, link.acked))
+        _afterwards(SpoolWriter, "write", lambda _, entries: entries and self._note(2, entries[-1].seq + 1))
+
+    def emitter(self, epoch: int) -> None:
+        """Say whose promises these are."""
+        self._note(0, epoch)
+
+    def _note(self, which: int, number: int) -> None:
+        if number > self._notes[which]:
+            self._notes[which] = number
+            struct.pack_into("<Q", self._map, 8 * which, number)
+
+
+def promise_of(path: Path) -> Promise:
+    """What a witness wrote, also after its process was killed."""
+    data = path.read_bytes()
+    return Promise(*_FORM.unpack(data)) if len(data) == _FORM.size else Promise(0, 0, 0)
+
+
+def _afterwards(cls: type, name: str, then: Callable[[Any, Any], object]) -> None:
+    """Have `then` called with the object and the first argument after each call of a method."""
+    original = getattr(cls, name)
+
+    def watched(self: Any, first: Any, *rest: Any) -> Any:
+        result = original(self, first, *rest)
+        then(self, first)
+        return result
+
+    setattr(cls, name, watched)

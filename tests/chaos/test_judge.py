@@ -1,0 +1,52 @@
+"""The judge of the chaos runs complains of every bug that was put in on purpose: real processes again."""
+
+import pytest
+from benchmarks.chaos.world import World
+
+IN_AGGREGATOR = {
+    "one event is not logged": "stands where",
+    "one event is logged twice": "stands where",
+    "one event is changed": "differs in spool and log",
+}
+IN_TRAINER = {
+    "one event is dropped in silence": "is missing and was not counted",
+    "one event is not spooled": "was written to the spool and is not there",
+}
+
+
+@pytest.fixture
+def world():
+    """An empty world."""
+    world = World(seed=1)
+    yield world
+    world.close()
+
+
+@pytest.mark.parametrize("bug", IN_AGGREGATOR)
+def test_a_bug_of_the_aggregator_is_found(world, bug):
+    """Lost, doubled or changed."""
+    world.aggregator(sabotage=(bug, 60))
+    world.trainer(events=200)
+
+    assert IN_AGGREGATOR[bug] in "; ".join(world.finish())
+
+
+@pytest.mark.parametrize("bug", IN_TRAINER)
+def test_a_bug_of_the_trainer_is_found(world, bug):
+    """An event that is neither recorded nor counted, or missing in the spool."""
+    world.aggregator()
+    world.trainer(events=200, sabotage=(bug, 60))
+
+    assert IN_TRAINER[bug] in "; ".join(world.finish())
+
+
+def test_an_acknowledgement_before_the_log_is_found(world):
+    """At the kill: in the end everything is there, since the next aggregator was sent it again."""
+    aggregator = world.aggregator(sabotage=("acknowledged before it is logged", 200))
+    trainer = world.trainer(events=100_000)
+    world.acknowledged(100)
+    world.kill(aggregator)
+    world.kill(trainer)
+
+    assert "were acknowledged when the aggregator died" in "; ".join(world.faults)
+    assert len(world.finish()) == 1
