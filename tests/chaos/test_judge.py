@@ -10,7 +10,7 @@ IN_AGGREGATOR = {
 }
 IN_TRAINER = {
     "one event is dropped in silence": "is missing and was not counted",
-    "one event is not spooled": "was written to the spool and is not there",
+    "one event is not spooled": "were written to the spool",
 }
 
 
