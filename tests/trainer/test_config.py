@@ -11,7 +11,7 @@ def test_the_defaults_work_and_name_a_preset():
     config = TrainingConfig()
 
     assert config.environments == 64
-    assert config.size is PRESETS[config.preset]
+    assert config.size == PRESETS[config.preset]
 
 
 @pytest.mark.parametrize(

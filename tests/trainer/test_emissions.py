@@ -32,6 +32,7 @@ def story():
         returns=torch.tensor([1.0, 2.0, 6.0]),
         accuracy=torch.tensor([0.5, 0.75, 1.0]),
         stage_counts=torch.tensor([4.0, 1.0, 0.0, 0.0, 0.0, 4.0, 0.0]),
+        rollbacks=torch.tensor(2.0),
         lengths=torch.tensor([20.0, 20.0, 7.0]),
         fossilized=torch.tensor([3.0, 1.0, 0.0]),
         actions=torch.zeros(T, 8),
@@ -58,6 +59,7 @@ def test_a_rollout_is_summed_up(story):
     assert event.std_return == pytest.approx(math.sqrt(14 / 3))
     assert event.mean_accuracy == 0.75
     assert event.stage_counts == (4, 1, 0, 0, 0, 4, 0)
+    assert event.rollbacks == 2
 
 
 def test_every_told_environment_has_its_episode(story):

@@ -1,10 +1,10 @@
 """What a training run is asked to do: every setting with its default, checked once, without torch."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper_schemas.metric import TelemetryLevel
-from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, PRESETS, Preset
+from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
 
 DEVICES = ("cpu", "cuda")
 TELEMETRY = tuple(level.name.lower() for level in TelemetryLevel)
@@ -33,6 +33,9 @@ class TrainingConfig:
 
     preset: str = DEFAULT_PRESET
     """How much real training one environment step buys: a name in `PRESETS`."""
+
+    gates: str = "permissive"
+    """What a seed has to show before it may move on to its next stage: a name in `GATES`."""
 
     device: str = "cpu"
     """Where all tensors live: cpu, cuda or cuda:<index>."""
@@ -129,6 +132,7 @@ class TrainingConfig:
         _require(self.telemetry in TELEMETRY, "telemetry", "one of " + ", ".join(TELEMETRY))
         _require(self.device.split(":")[0] in DEVICES, "device", "cpu, cuda or cuda:<index>")
         for name, choices in (
+            ("gates", tuple(GATES)),
             ("learning_rate_schedule", SCHEDULES),
             ("entropy_schedule", SCHEDULES),
             ("value_normalisation", VALUE_NORMALISATIONS),
@@ -141,10 +145,20 @@ class TrainingConfig:
                 "minibatches; choose a number of environments that they divide."
             )
 
+    def share(self, processes: int) -> int:
+        """The environments of each of so many processes. Raises `ConfigError` for no equal parts."""
+        parts = processes * self.minibatches
+        if self.environments % parts:
+            raise ConfigError(
+                f"{self.environments} environments cannot be cut into {self.minibatches} equal "
+                f"minibatches on each of {processes} processes; choose a multiple of {parts}."
+            )
+        return self.environments // processes
+
     @property
     def size(self) -> Preset:
-        """The preset itself."""
-        return PRESETS[self.preset]
+        """The preset itself, with the gates that were chosen."""
+        return replace(PRESETS[self.preset], gates=GATES[self.gates])
 
     @property
     def torch_threads(self) -> int:

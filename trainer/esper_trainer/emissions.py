@@ -94,6 +94,7 @@ def rollout_completed(update: int, story: Story, steps: int, seconds: float) -> 
         std_return=story.returns.std(correction=0).item(),
         mean_accuracy=story.accuracy.mean().item(),
         stage_counts=tuple(int(count) for count in story.stage_counts.tolist()),
+        rollbacks=int(story.rollbacks),
     )
 
 

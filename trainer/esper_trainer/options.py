@@ -15,9 +15,12 @@ from esper_trainer.config import (
     Setting,
     TrainingConfig,
 )
-from esper_trainer.environment.presets import PRESETS
+from esper_trainer.environment.presets import GATES, PRESETS
 
 _DEFAULTS = TrainingConfig()
+
+PATIENCE_S = 300.0
+"""So long a process that trains along may say nothing before it counts as gone."""
 
 
 class _Option(NamedTuple):
@@ -33,6 +36,7 @@ _OPTIONS = (
     _Option("--episodes", "episodes", "PPO updates; each uses one episode of every environment"),
     _Option("--envs", "environments", "environments that are trained side by side"),
     _Option("--preset", "preset", "how much real training one environment step buys", tuple(PRESETS)),
+    _Option("--gates", "gates", "what a seed has to show before it may move on", tuple(GATES)),
     _Option("--device", "device", "cpu, cuda or cuda:N"),
     _Option("--seed", "seed", "decides everything that is drawn"),
     _Option("--threads", "threads", "threads on the CPU; 0 takes up to two and leaves a core to the others"),
@@ -52,6 +56,8 @@ _OPTIONS = (
     _Option("--telemetry", "telemetry", "how much updates measure; NaN is counted even when off", TELEMETRY),
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
+
+_RECORDING = ("--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,12 +93,33 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
         help="ipc:///directory or tcp://HOST:PORT (default: that of the runs directory)",
     )
     recording.add_argument(
+        "--patience",
+        type=_seconds,
+        metavar="SECONDS",
+        default=PATIENCE_S,
+        help="how long one of several processes may say nothing (default: %(default)g)",
+    )
+    recording.add_argument(
         "--keys",
         type=Path,
         metavar="FILE",
         default=layout.default_keys(),
         help="your key, made by `esper keys add` where the aggregator runs (needed beyond this machine)",
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 86_400:
+        raise ValueError
+    return seconds
+
+
+def command_line(arguments: argparse.Namespace) -> list[str]:
+    """The options that say to another process what these arguments say."""
+    values = {option.name: getattr(arguments, option.field) for option in _OPTIONS}
+    values |= {option: getattr(arguments, option[2:].replace("-", "_")) for option in _RECORDING}
+    return [f"{option}={value}" for option, value in values.items() if value is not None]
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -34,13 +34,14 @@ class SlotHistory(NamedTuple):
 class Episode(NamedTuple):
     """One episode of every environment: what to learn from, and what to tell.
 
-    accuracy float32 [N] and stage int64 [3, N] at the end.
+    accuracy float32 [N] and stage int64 [3, N] at the end; rollbacks int64 [N], in the episode.
     """
 
     rollout: Transitions
     slots: SlotHistory
     accuracy: Tensor
     stage: Tensor
+    rollbacks: Tensor
 
 
 class Player:
@@ -62,7 +63,8 @@ class Player:
             state, change = self.step(step, state)
             slots.append(change)
         history = SlotHistory(*(torch.stack(column) for column in zip(*slots, strict=True)))
-        return Episode(self._rollout, history, self._environment.accuracy, self._environment.stage)
+        environment = self._environment
+        return Episode(self._rollout, history, environment.accuracy, environment.stage, environment.rollbacks)
 
     @torch.no_grad()
     def step(self, step: int, state: State) -> tuple[State, SlotHistory]:

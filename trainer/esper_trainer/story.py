@@ -15,7 +15,8 @@ MOST_EPISODES = 16
 class Story(NamedTuple):
     """What is copied to the host after an episode, in one piece.
 
-    returns [N], undiscounted; stage_counts [7], slots of all environments at the end; accuracy [N].
+    returns [N], undiscounted; stage_counts [7], slots of all environments at the end; accuracy [N];
+    rollbacks 0-d, of all hosts.
     Of the first environments [n]: lengths, fossilized slots. Of the watched one: actions and
     log_probs [T, 8]; values, rewards, alive [T]; the fields of `SlotHistory` [T, 3].
     """
@@ -23,6 +24,7 @@ class Story(NamedTuple):
     returns: Tensor
     accuracy: Tensor
     stage_counts: Tensor
+    rollbacks: Tensor
     lengths: Tensor
     fossilized: Tensor
     actions: Tensor
@@ -46,6 +48,7 @@ def story(episode: Episode) -> Story:
         returns=rollout.rewards.sum(0),
         accuracy=episode.accuracy,
         stage_counts=(episode.stage == stages[:, None, None]).sum((1, 2)),
+        rollbacks=episode.rollbacks.sum(),
         lengths=rollout.alive[:, told].sum(0),
         fossilized=(episode.stage[:, told] == Stage.FOSSILIZED).sum(0),
         actions=rollout.actions[:, :, WATCHED],

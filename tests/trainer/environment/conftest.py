@@ -1,6 +1,7 @@
 """Helpers for the environment's tests."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from esper_schemas.heads import HEADS, Op
 from esper_trainer.environment.morph import MorphEnvironment
-from esper_trainer.environment.presets import PRESETS
+from esper_trainer.environment.presets import GATES, PRESETS
 
 CPU = torch.device("cpu")
 
@@ -17,8 +18,11 @@ CPU = torch.device("cpu")
 def make_environment() -> Callable[..., MorphEnvironment]:
     """Make a small environment of the lite preset."""
 
-    def make(environments: int = 4, seed: int = 0, preset: str = "lite") -> MorphEnvironment:
-        return MorphEnvironment(environments, PRESETS[preset], seed=seed, device=CPU)
+    def make(
+        environments: int = 4, seed: int = 0, preset: str = "lite", gates: str = "permissive"
+    ) -> MorphEnvironment:
+        size = replace(PRESETS[preset], gates=GATES[gates])
+        return MorphEnvironment(environments, size, seed=seed, device=CPU)
 
     return make
 

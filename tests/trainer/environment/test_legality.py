@@ -5,6 +5,7 @@ import torch
 
 from esper_schemas.heads import HEAD_SIZES, HEADS, Blueprint, Op, Stage
 from esper_trainer.environment import lifecycle
+from esper_trainer.environment.gates import Evidence, passed
 from esper_trainer.environment.legality import (
     PRUNE_MINIMUM_AGE,
     head_choices,
@@ -13,9 +14,11 @@ from esper_trainer.environment.legality import (
     open_slots,
 )
 from esper_trainer.environment.lifecycle import Action
+from esper_trainer.environment.presets import GATES
 
 CPU = torch.device("cpu")
 ALIVE = torch.ones(1, dtype=torch.bool)
+NOTHING_SHOWN = Evidence(torch.zeros(3, 1), torch.zeros(3, 1))
 ALWAYS = {Op.WAIT}
 
 
@@ -24,12 +27,17 @@ def slots_in(stage: Stage, *, age: int = PRUNE_MINIMUM_AGE, moving: bool = False
     slots = lifecycle.empty(1, CPU)
     stages, ages, total = slots.stage.clone(), slots.age.clone(), slots.alpha.total.clone()
     stages[0, 0], ages[0, 0], total[0, 0] = int(stage), age, 3 * moving
-    return slots._replace(stage=stages, age=ages, alpha=slots.alpha._replace(total=total))
+    return slots._replace(stage=stages, age=ages, stage_age=ages, alpha=slots.alpha._replace(total=total))
+
+
+def opened(slots, alive=ALIVE):
+    """What is open behind permissive gates."""
+    return open_slots(slots, alive, passed(slots, NOTHING_SHOWN, GATES["permissive"]))
 
 
 def open_ops(slots) -> set[Op]:
     """The ops that slot 0 is open to."""
-    return {op for op in Op if open_slots(slots, ALIVE)[op, 0, 0]}
+    return {op for op in Op if opened(slots)[op, 0, 0]}
 
 
 @pytest.mark.parametrize(
@@ -62,16 +70,16 @@ def test_a_young_seed_may_not_be_pruned():
     assert Op.PRUNE not in open_ops(young)
 
 
-def test_the_dead_may_only_wait():
-    """No op but WAIT is open in an environment that has died."""
-    closed = open_slots(slots_in(Stage.DORMANT), ~ALIVE)
+def test_the_suspended_may_only_wait():
+    """No op but WAIT is open in an environment whose host is suspended."""
+    closed = opened(slots_in(Stage.DORMANT), ~ALIVE)
 
     assert closed.any(1)[:, 0].tolist() == [True] + [False] * 5
 
 
 def test_slot_masks_are_never_empty():
     """Where an op is closed its slot mask is full, where it is open it shows the open slots."""
-    told = legality(open_slots(slots_in(Stage.HOLDING), ALIVE), head_choices(CPU))
+    told = legality(opened(slots_in(Stage.HOLDING)), head_choices(CPU))
 
     assert told.op[:, 0].tolist() == [True, True, True, True, True, False]
     assert told.slot_by_op[Op.FOSSILIZE, :, 0].tolist() == [True, False, False]
@@ -105,6 +113,6 @@ def test_legal_choices(op, slot, blueprint, expected):
     """The slot has to be open to the op, and a new seed needs a blueprint that is offered."""
     rows = {"op": int(op), "slot": slot, "blueprint": int(blueprint)}
     action = Action(*(torch.tensor([rows.get(head, 0)]) for head in HEADS))
-    allowed = open_slots(slots_in(Stage.HOLDING), ALIVE)
+    allowed = opened(slots_in(Stage.HOLDING))
 
     assert is_legal(action, allowed, head_choices(CPU)).tolist() == [expected]

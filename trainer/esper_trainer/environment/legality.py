@@ -33,10 +33,10 @@ def head_choices(device: torch.device) -> Tensor:
     return mask.to(device)
 
 
-def open_slots(slots: Slots, alive: Tensor) -> Tensor:
+def open_slots(slots: Slots, alive: Tensor, passed: Tensor) -> Tensor:
     """True [6, 3, N] where an op may be applied to a slot; WAIT may be everywhere.
 
-    alive: bool [N]; an environment that has died may only wait.
+    alive: bool [N]; an environment that is suspended may only wait. passed: bool [3, N], `gates.passed`.
     """
     stage, holds = slots.stage, slots.alpha.holds
     blending, holding = stage == Stage.BLENDING, stage == Stage.HOLDING
@@ -46,8 +46,8 @@ def open_slots(slots: Slots, alive: Tensor) -> Tensor:
         Op.GERMINATE: stage == Stage.DORMANT,
         Op.SET_ALPHA_TARGET: settled,
         Op.PRUNE: (unblended | settled) & (slots.age >= PRUNE_MINIMUM_AGE),
-        Op.FOSSILIZE: holding & holds,
-        Op.ADVANCE: unblended | (blending & holds),
+        Op.FOSSILIZE: holding & passed,
+        Op.ADVANCE: (unblended | blending) & passed,
     }
     always = torch.ones_like(holds)
     return torch.stack([always if op is Op.WAIT else by_op[op] & alive for op in Op])

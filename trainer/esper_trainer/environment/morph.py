@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Op
-from esper_trainer.environment import alpha, episode, lifecycle, rewards
+from esper_trainer.environment import alpha, episode, gates, governor, lifecycle, rewards
 from esper_trainer.environment.allocator import keep_freed_memory
 from esper_trainer.environment.draws import Draws
 from esper_trainer.environment.legality import (
@@ -53,8 +53,8 @@ class StageChanges(NamedTuple):
 class Step(NamedTuple):
     """What a step returns.
 
-    reward: float32 [N], 0 in environments that were dead.
-    valid: bool [N], False from the step after the one in which an environment died.
+    reward: float32 [N], 0 in environments that were suspended.
+    valid: bool [N], False in environments that were suspended.
     """
 
     reward: Tensor
@@ -64,6 +64,8 @@ class Step(NamedTuple):
 
 class MorphEnvironment:
     """N environments of one preset on one device, in step with each other.
+
+    A host whose loss explodes, or is no number, is suspended and rolled back; see `governor`.
 
     Every episode lasts `preset.horizon` steps; after those, call `reset`.
     """
@@ -80,13 +82,17 @@ class MorphEnvironment:
         self._potentials = rewards.potential_table(device)
         self._choices = head_choices(device)
         self._slots = lifecycle.empty(environments, device)
-        self._episode = episode.begin(self._population.evaluate(self._slots))
+        self._begin()
 
     def reset(self) -> None:
         """Begin a new episode in every environment: new hosts, new validation subsets, no seeds."""
         self._population.reset()
         self._slots = lifecycle.empty(self.environments, self.device)
+        self._begin()
+
+    def _begin(self) -> None:
         self._episode = episode.begin(self._population.evaluate(self._slots))
+        self._saved = governor.begin(self._episode, self._slots)
 
     def observe(self) -> Tensor:
         """The observation [N, 116]; `observation` says what each number is."""
@@ -102,7 +108,7 @@ class MorphEnvironment:
 
     def legality(self) -> Legality:
         """What may be chosen now."""
-        return legality(open_slots(self._slots, self._episode.alive), self._choices)
+        return legality(self._open_slots(), self._choices)
 
     def step(self, action: Tensor) -> Step:
         """Carry out `action` (int64 [8, N], rows in the order of `HEADS`) and train the hosts.
@@ -116,8 +122,9 @@ class MorphEnvironment:
         evaluation = self._population.evaluate(self._slots)
         self._episode = episode.advance(past, evaluation, choice.op, legal, (slots, self._slots))
         outcome = self._outcome(slots, past)
-        reward = rewards.reward(outcome).masked_fill(~self._episode.alive, -rewards.DEATH)
+        reward = rewards.reward(outcome).masked_fill(~self._episode.alive, -rewards.ROLLBACK)
         reward = reward.masked_fill(~past.alive, 0)
+        self._govern(past)
         return Step(reward, past.alive, self._stage_changes(slots, choice))
 
     @property
@@ -129,6 +136,11 @@ class MorphEnvironment:
     def accuracy(self) -> Tensor:
         """Validation accuracy [N] of the hosts with their seeds, 0..1."""
         return self._episode.accuracies[-1]
+
+    @property
+    def rollbacks(self) -> Tensor:
+        """How often every host was rolled back in this episode, int64 [N]."""
+        return self._episode.rollbacks
 
     @property
     def stage(self) -> Tensor:
@@ -152,15 +164,28 @@ class MorphEnvironment:
 
     def _admit(self, action: Action) -> tuple[Action, Tensor]:
         """Turn illegal ops into WAIT; also say which choices were legal."""
-        allowed = open_slots(self._slots, self._episode.alive)
+        allowed = self._open_slots()
         legal = is_legal(action, allowed, self._choices)
         return action._replace(op=torch.where(legal, action.op, int(Op.WAIT))), legal
+
+    def _open_slots(self) -> Tensor:
+        evidence = gates.Evidence(self._population.gradient_norm, self._episode.average_contribution)
+        passed = gates.passed(self._slots, evidence, self.preset.gates)
+        return open_slots(self._slots, self._episode.alive, passed)
 
     def _grow(self, choice: Action) -> Slots:
         """The slots after the choice and after one step of time; new seeds get their cells."""
         slots = lifecycle.apply(self._slots, choice, self._alpha_tables)
         self._population.germinate(choice.op == Op.GERMINATE, choice.slot, choice.blueprint)
         return lifecycle.pass_time(slots, self._alpha_tables)
+
+    def _govern(self, past: episode.Episode) -> None:
+        """Restore a host that was suspended before this step, and save some of those that are well."""
+        population = self._population
+        self._episode, self._slots = governor.restore(
+            self._saved, population, ~past.alive, self._episode, self._slots
+        )
+        self._saved = governor.save(self._saved, population, self._episode, self._slots)
 
     def _outcome(self, before: Slots, past: episode.Episode) -> rewards.Outcome:
         now = self._episode

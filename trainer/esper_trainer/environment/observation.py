@@ -41,6 +41,7 @@ from torch import Tensor
 from esper_schemas.heads import Op, Stage, Style
 from esper_trainer.environment.alpha import LONGEST_MOVE
 from esper_trainer.environment.episode import ABSENT, HISTORY, Episode
+from esper_trainer.environment.gates import EXPLODING_NORM
 from esper_trainer.environment.host import SLOTS
 from esper_trainer.environment.lifecycle import Slots
 
@@ -48,7 +49,6 @@ HOST_FEATURES = 7 + 2 * HISTORY + len(Op)
 SLOT_FEATURES = 31
 OBSERVATION_SIZE = HOST_FEATURES + SLOTS * SLOT_FEATURES
 VANISHING_NORM = 1e-4
-EXPLODING_NORM = 10.0
 
 
 class SeedFacts(NamedTuple):

@@ -52,6 +52,7 @@ class Population:
         self._momentum = host.zeros(environments, draws.device)
         self._gradient = host.zeros(environments, draws.device)
         self._masks = host.zeros(environments, draws.device)
+        self._saved = host.zeros(environments, draws.device)
         self.reset()
 
     def reset(self) -> None:
@@ -59,6 +60,8 @@ class Population:
         for tensor in (*self._weights, *self._momentum, *self._masks):
             tensor.zero_()
         self._draw_hosts()
+        for saved, weights in zip(self._saved, self._weights, strict=True):
+            saved.copy_(weights)
         self._draw_validation()
         self._label_noise = LABEL_NOISE * self._draws.uniform(self.environments, 1)
         self.gradient_norm = torch.zeros(SLOTS, self.environments, device=self._draws.device)
@@ -101,6 +104,17 @@ class Population:
             rows = cells.flatten(0, 1)
             old = rows.index_select(0, index)
             rows.index_copy_(0, index, torch.where(where[:, None, None], new, old))
+
+    def save(self, index: Tensor, where: Tensor) -> None:
+        """Remember the weights of environments `index` [n], of those where `where` (bool [N]) is True."""
+        for saved, weights in zip(self._saved, self._weights, strict=True):
+            _put_rows(saved, _rows(weights, index), index, where)
+
+    def restore(self, index: Tensor, where: Tensor) -> None:
+        """Give back what was saved, and forget their momentum."""
+        for saved, weights, momentum in zip(self._saved, self._weights, self._momentum, strict=True):
+            _put_rows(weights, _rows(saved, index), index, where)
+            _put_rows(momentum, weights.new_zeros(()), index, where)
 
     def train(self, slots: Slots) -> None:
         """Take the preset's gradient steps in every host."""
@@ -162,3 +176,14 @@ class Population:
         )
         by_slot = torch.stack(roles, 1)[..., None, None]
         return [CellRole(*by_slot[slot]) for slot in range(SLOTS)]
+
+
+def _rows(tensor: Tensor, index: Tensor) -> Tensor:
+    """Environments `index` [n]; the environments are the third from last dimension."""
+    return tensor.index_select(tensor.dim() - 3, index)
+
+
+def _put_rows(tensor: Tensor, new: Tensor, index: Tensor, where: Tensor) -> None:
+    """Make environments `index` [n] `new`, those where `where` [N] is True."""
+    rows = torch.where(where[index][:, None, None], new, _rows(tensor, index))
+    tensor.index_copy_(tensor.dim() - 3, index, rows)

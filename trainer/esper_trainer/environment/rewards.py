@@ -26,8 +26,8 @@ CONTRIBUTION_BOUND = 0.1
 RENT = 0.004
 SHAPING = 0.05
 INVALID = 0.01
-DEATH = 1.0
-"""What the step costs in which a host dies; it is the whole reward of that step."""
+ROLLBACK = 1.0
+"""What the step costs after which a host is rolled back; it is the whole reward of that step."""
 
 STAGE_POTENTIALS: dict[Stage, float] = {
     Stage.DORMANT: 0.0,
