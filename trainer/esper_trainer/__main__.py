@@ -4,6 +4,7 @@ Under `torchrun` several of these train one policy, and the first starts an aggr
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from esper_trainer.progress import summary_lines, update_line
 
 if TYPE_CHECKING:
     from esper_trainer.distributed import Group
+    from esper_trainer.roll_call import RankLostError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,10 +37,16 @@ def _train(arguments: argparse.Namespace) -> int:
     config = config_from(arguments)
     where = ingest_endpoint(arguments), client_keys(arguments)
     from esper_trainer.distributed import join_group  # torch takes a while: mistakes come first
+    from esper_trainer.roll_call import RankLostError
+    from esper_trainer.session import ToldElsewhereError
 
-    group = join_group(config.device)
+    group = join_group(config.device, arguments.patience)
     try:
         return _train_in(group, arguments, *where)
+    except RankLostError as error:
+        return _without_rank(error, arguments)
+    except ToldElsewhereError:
+        return 1
     finally:
         group.leave()
 
@@ -48,6 +56,8 @@ def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str, keys: 
     from esper_trainer.session import plan, record_training
 
     speaks = group.rank == 0
+    if group.any(_is_restart()) and arguments.name:
+        arguments.resume, arguments.name = arguments.name, None
     planned = plan(arguments, group)
     if speaks and group.world_size > 1:
         have_aggregator(arguments, "esper_trainer")
@@ -56,6 +66,21 @@ def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str, keys: 
     if speaks:
         _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1
+
+
+def _is_restart() -> bool:
+    """Whether torchrun starts these processes anew because one of them had failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def _without_rank(error: "RankLostError", arguments: argparse.Namespace) -> int:
+    """Say once who is gone and what to do."""
+    name = arguments.resume or arguments.name
+    saved = any((arguments.runs_dir / name / "checkpoints").glob("*.pt"))
+    cure = f"Go on from the last checkpoint with --resume {name}" if saved else "Start a new run"
+    if error.speaks:
+        sys.stderr.write(f"python -m esper_trainer: {error} {cure}.\n")
+    return 1
 
 
 def _say(line: str) -> None:

@@ -5,26 +5,43 @@ over all of them first, so that every process decides the same without asking ag
 """
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.options import PATIENCE_S
+from esper_trainer.ranks import RENDEZVOUS
+from esper_trainer.roll_call import rank_lost, roll_call
 
 BACKENDS = "cpu:gloo,cuda:nccl"
 
 
 class Group:
-    """The processes of a run. Alone, which is the default, every sum is the value itself."""
+    """The processes of a run. Alone, which is the default, every sum is the value itself.
 
-    def __init__(self, rank: int = 0, world_size: int = 1) -> None:
+    Whatever waits for the others raises `RankLostError` if one of them is gone. store: where those that
+    are left find out who; patience_s: how long one may say nothing.
+    """
+
+    def __init__(
+        self,
+        rank: int = 0,
+        world_size: int = 1,
+        store: Store | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self.rank, self.world_size = rank, world_size
+        self._store, self._patience_s, self._broken = store, patience_s, False
 
     def sum_(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by its sum over all processes, in place, on its device."""
         if self.world_size > 1:
-            dist.all_reduce(tensor)
+            self._reduce(tensor, dist.ReduceOp.SUM)
         return tensor
 
     def largest(self, number: int) -> int:
@@ -32,8 +49,12 @@ class Group:
         if self.world_size == 1:
             return number
         value = torch.tensor(number)
-        dist.all_reduce(value, dist.ReduceOp.MAX)
+        self._reduce(value, dist.ReduceOp.MAX)
         return int(value)
+
+    def smallest(self, number: int) -> int:
+        """The smallest of all processes' numbers; waits for them, on the host."""
+        return -self.largest(-number)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process; waits for them, on the host."""
@@ -41,39 +62,50 @@ class Group:
 
     def share(self, config: TrainingConfig) -> int:
         """How many of the run's environments are this process's. Raises `ConfigError` for no equal parts."""
-        parts = self.world_size * config.minibatches
-        if config.environments % parts:
-            raise ConfigError(
-                f"{config.environments} environments cannot be cut into {config.minibatches} equal "
-                f"minibatches on each of {self.world_size} processes; choose a multiple of {parts}."
-            )
-        return config.environments // self.world_size
+        return config.share(self.world_size)
 
     def leave(self) -> None:
         """Let go of the other processes."""
-        if self.world_size > 1:
+        if self.world_size > 1 and not self._broken:
             dist.destroy_process_group()
+
+    def _reduce(self, tensor: Tensor, operation: dist.ReduceOp.RedOpType) -> None:
+        try:
+            dist.all_reduce(tensor, operation)
+        except RuntimeError as error:
+            self._broken = True
+            assert self._store is not None
+            silent_s = self._patience_s if "timed out" in str(error).lower() else None
+            missing = roll_call(self._store, self.rank, self.world_size)
+            raise rank_lost(missing, self.rank, self.world_size, silent_s) from error
 
 
 ALONE = Group()
 
 
-def join_group(device: str) -> Group:
-    """The group that `torchrun` describes in the environment, or a group of one.
+def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
+    """The group that `torchrun` or `ranks.train_with_ranks` describes in the environment, or a group of one.
 
     On CUDA each process of a machine takes the device of its number there. Raises `ConfigError` if
     the group cannot be joined.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size <= 1:
         return ALONE
     on_cuda = device.startswith("cuda") and torch.cuda.is_available()
     if on_cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    patience = timedelta(seconds=patience_s)
     try:
-        dist.init_process_group(BACKENDS if on_cuda else "gloo")
+        where = os.environ.get(RENDEZVOUS, "env://")
+        store, _, _ = next(rendezvous(where, rank, world_size, timeout=patience))
+        dist.init_process_group(
+            BACKENDS if on_cuda else "gloo",
+            store=PrefixStore("group", store), rank=rank, world_size=world_size, timeout=patience,
+        )  # fmt: skip
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"The other processes cannot be met ({reason}); start them with torchrun."
         ) from error
-    return Group(dist.get_rank(), dist.get_world_size())
+    return Group(rank, world_size, PrefixStore("roll-call", store), patience_s)

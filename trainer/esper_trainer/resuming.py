@@ -20,20 +20,56 @@ def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
     Raises `CheckpointError` if there is none that can be read.
     """
     files = CheckpointFiles(run_dir, group.rank)
-    update = -group.largest(-max(files.updates(), default=0))
+    update = _newest_of_all(files.updates(), group)
     if not is_run(run_dir):
         raise CheckpointError(
             f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls."
         )
-    if not files.path(update).exists():
-        raise CheckpointError(f"The run {run_dir.name} has no checkpoint to go on from; start a new run.")
-    checkpoint = read(files.path(update))
+    own = max(files.updates(), default=0)
+    lacking = group.smallest(group.world_size if own else group.rank)
+    if not own:
+        raise CheckpointError(_without_checkpoint(run_dir, group, lacking))
+    checkpoint = read(files.path(update or own))
     if checkpoint.world_size != group.world_size:
+        count = checkpoint.world_size
+        with_as_many = (
+            f"with --ranks {count}, or by torchrun with as many" if count > 1 else "without --ranks"
+        )
         raise CheckpointError(
-            f"The run {run_dir.name} was trained by {checkpoint.world_size} processes; "
-            "resume it with as many."
+            f"The run {run_dir.name} was trained by {_processes(count)}; resume it {with_as_many}."
+        )
+    if lacking < group.world_size:
+        raise CheckpointError(_without_checkpoint(run_dir, group, lacking))
+    if not update:
+        raise CheckpointError(
+            f"The processes of the run {run_dir.name} have no checkpoint in common; start a new run."
         )
     return checkpoint
+
+
+def _newest_of_all(updates: list[int], group: Group) -> int:
+    """The last update after which every process has a checkpoint; 0 if there is none."""
+    limit = group.largest(max(updates, default=0))
+    while limit:
+        own = max((update for update in updates if update <= limit), default=0)
+        smallest = group.smallest(own)
+        if smallest == limit:
+            break
+        limit = smallest
+    return limit
+
+
+def _without_checkpoint(run_dir: Path, group: Group, rank: int) -> str:
+    if group.world_size == 1:
+        return f"The run {run_dir.name} has no checkpoint to go on from; start a new run."
+    return (
+        f"The run {run_dir.name} has no checkpoint of rank {rank} in {run_dir / 'checkpoints'}; "
+        "copy it from where that rank was trained, or start a new run."
+    )
+
+
+def _processes(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes"
 
 
 def resumed_config(checkpoint: Checkpoint, given: Mapping[str, Setting]) -> TrainingConfig:

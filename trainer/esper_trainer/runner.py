@@ -23,6 +23,7 @@ from esper_trainer.examination import Examination, examined_events, instability_
 from esper_trainer.interruption import Interrupted, Interruption
 from esper_trainer.learner import Learner, State, environment_seed
 from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
+from esper_trainer.roll_call import RankLostError
 from esper_trainer.row import unpack_row
 from esper_trainer.schedule import Rates, rates
 from esper_trainer.story import Story, story
@@ -222,6 +223,9 @@ class Trainer:
         return outcome
 
     def _fail(self, error: Exception) -> None:
+        if self._checkpoints:
+            self._checkpoints.wait()
+        self._tell_checkpoints()
         self._emitter.emit(RunFinished(outcome="failed", updates=self._updates, reason=sentence(error)))
 
     def _summary(self, outcome: Outcome, seconds: float) -> TrainingSummary:
@@ -248,6 +252,8 @@ def train(config: TrainingConfig, emitter: EventSink, on_update: OnUpdate | None
 def sentence(error: Exception) -> str:
     """What went wrong, in one line."""
     lines = str(error).strip().splitlines()
+    if isinstance(error, RankLostError):
+        return str(error)
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 

@@ -20,6 +20,10 @@ from esper_trainer.run_directory import TrainingLock, new_run_dir
 from esper_trainer.runner import OnUpdate, Trainer
 
 
+class ToldElsewhereError(ConfigError):
+    """What is wrong is said by another process of the run."""
+
+
 class Plan(NamedTuple):
     """A training that can begin: everything that could be wrong with it has been looked at.
 
@@ -54,9 +58,12 @@ def plan(arguments: argparse.Namespace, group: Group = ALONE) -> Plan:
         planned = _resumed(arguments, group) if arguments.resume else _new(arguments, group)
     except (ConfigError, BusError) as error:
         problem = error
-    if group.any(problem is not None) or planned is None:
-        raise problem or ConfigError("Another process of this run cannot begin; it says why.")
-    return planned
+    speaker = group.smallest(group.world_size if problem is None else group.rank)
+    if planned is not None and speaker == group.world_size:
+        return planned
+    if problem is None or group.rank != speaker:
+        raise ToldElsewhereError("Another process of this run cannot begin; it says why.")
+    raise problem
 
 
 def _new(arguments: argparse.Namespace, group: Group) -> Plan:
