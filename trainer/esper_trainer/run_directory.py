@@ -3,6 +3,7 @@
 import fcntl
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Self
 
@@ -24,8 +25,7 @@ def new_run_dir(runs_dir: Path, name: str) -> Path:
         )
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        (run_dir / ".writable").touch()
-        (run_dir / ".writable").unlink()
+        TemporaryFile(dir=run_dir).close()  # of a name of its own: several ranks try at once
     except OSError as error:
         raise ConfigError(f"Cannot write {run_dir} ({error.strerror}); choose another --runs-dir.") from error
     return run_dir
