@@ -1,56 +1,67 @@
 """The bounded queue between a training thread, which never waits, and the thread that writes."""
 
 import threading
+import time
 from collections import deque
 
+from esper_bus.doorbell import Doorbell
 from esper_bus.limits import MAX_EVENT_BYTES
-from esper_schemas.events import EventsDropped
+from esper_schemas.codec import encode_event_into
+from esper_schemas.events import Event, EventsDropped
 
 _TAKE_AT_ONCE = 8192
 _ROOM = 0.9
 """Share of the bounds below which losses are reported, so that the report finds a place."""
+_SPARE_BUFFERS = 32
+_BUFFER_BYTES = 16 * 1024
 
 Encoded = tuple[int, bytes]
 """When an event was emitted, in nanoseconds since 1970, and its bytes."""
 
 
 class EmitQueue:
-    """Takes encoded events up to a number and a size in bytes, and counts what it refuses.
+    """Encodes events and takes them up to a number and a size in bytes, and counts what it refuses.
 
-    Any thread may `put`; one thread takes. `idle` asks for a wake-up with the next event.
+    Any thread may `put`, also from a signal handler; one thread takes. Threads that put at the same moment
+    may exceed the bounds by one event each. `idle` asks for a ring of the `doorbell` with the next event.
+
+    Between two events of a training all caches are filled with something else, so that `put` costs what it
+    touches: it takes no lock, allocates nothing, and fills a buffer that was filled just before; the taker
+    copies and counts.
     """
 
     __slots__ = (
         "_bytes_limit",
         "_count_limit",
         "_dropped",
+        "_dropping",
         "_first_drop_ns",
         "_items",
         "_last_drop_ns",
         "_max_bytes",
         "_max_events",
         "_put_bytes",
-        "_put_count",
-        "_putting",
         "_reported",
+        "_spare",
         "_taken_bytes",
         "_taken_count",
         "closed",
+        "doorbell",
         "idle",
     )
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self.idle = False
         self.closed = False
+        self.doorbell = Doorbell()
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._items: deque[Encoded] = deque()
-        self._putting = threading.RLock()  # among those who put; also a signal handler may
-        # What came and went is counted on each side alone; the taker moves the limits, so that `put`
-        # has nothing to compute: it runs with cold caches in the middle of a training.
-        self._put_count = self._put_bytes = 0
-        self._taken_count = self._taken_bytes = 0
-        self._count_limit, self._bytes_limit = max_events, max_bytes
+        self._items: deque[tuple[int, bytearray]] = deque()
+        self._spare = [bytearray(_BUFFER_BYTES) for _ in range(_SPARE_BUFFERS)]
+        self._count_limit = max_events  # of what may wait here
+        self._put_bytes = self._taken_bytes = self._taken_count = 0
+        self._bytes_limit = max_bytes  # of `_put_bytes`: the taker moves it
+        self._dropping = threading.RLock()
         self._dropped: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         self._first_drop_ns = self._last_drop_ns = 0
@@ -66,51 +77,67 @@ class EmitQueue:
     @property
     def offered(self) -> int:
         """How many events came, taken or refused."""
-        return self._put_count + self.dropped
+        return self._taken_count + len(self._items) + self.dropped
 
     @property
     def dropped(self) -> int:
         """How many events were refused."""
         return sum(self._dropped.copy().values())
 
-    def put(self, kind: type, emitted_ns: int, data: bytes) -> None:
-        """Add an event, or count it as dropped if there is no room."""
-        size = len(data)
-        with self._putting:
-            put_bytes = self._put_bytes + size
-            full = self._put_count >= self._count_limit or put_bytes > self._bytes_limit
-            if full or self.closed or size > MAX_EVENT_BYTES:
-                self.drop(kind, emitted_ns)
-                return
-            self._put_count += 1
-            self._put_bytes = put_bytes
-            self._items.append((emitted_ns, data))
+    def put(self, event: Event) -> None:
+        """Add an event as it is now, or count it as dropped if there is no room.
+
+        Raises what the encoder raises; the event is counted as dropped then, too.
+        """
+        try:
+            buffer = self._spare.pop()
+        except IndexError:
+            buffer = bytearray()
+        try:
+            encode_event_into(event, buffer)
+        except Exception:
+            self._drop(event, buffer)
+            raise
+        size = len(buffer)
+        self._put_bytes += size
+        if (
+            len(self._items) >= self._count_limit
+            or self._put_bytes > self._bytes_limit
+            or size > MAX_EVENT_BYTES
+        ):
+            self._put_bytes -= size
+            self._drop(event, buffer)
+            return
+        self._items.append((time.time_ns(), buffer))
+        if self.idle:
+            self.idle = False
+            self.doorbell.ring()
 
     def close(self) -> None:
-        """Take nothing from now on; what is being put at this moment is still taken."""
-        with self._putting:
-            self.closed = True
-
-    def drop(self, kind: type, emitted_ns: int) -> None:
-        """Count an event that cannot be kept."""
-        name = kind.__name__
-        with self._putting:
-            self._first_drop_ns = self._first_drop_ns or emitted_ns
-            self._last_drop_ns = emitted_ns
-            self._dropped[name] = self._dropped.get(name, 0) + 1
+        """Take nothing from now on."""
+        self.closed = True
+        self._count_limit = 0
 
     def take(self) -> list[Encoded]:
         """The oldest events, at most some thousand; they leave the queue."""
-        items: list[Encoded] = []
-        while self._items and len(items) < _TAKE_AT_ONCE:
-            items.append(self._items.popleft())
-        return items
+        count = min(len(self._items), _TAKE_AT_ONCE)
+        self._count_limit -= count  # they take room until it is said that they do not
+        return [self._taken(*self._items.popleft()) for _ in range(count)]
 
-    def account(self, taken: list[Encoded], held_count: int, held_bytes: int) -> None:
+    def _taken(self, emitted_ns: int, buffer: bytearray) -> Encoded:
+        data = bytes(buffer)
+        self._taken_count += 1
+        self._taken_bytes += len(data)
+        self._give_back(buffer)
+        return emitted_ns, data
+
+    def account(self, held_count: int, held_bytes: int) -> None:
         """Free the room of events that were taken, less what the taker still holds in memory."""
-        self._taken_count += len(taken)
-        self._taken_bytes += sum(len(data) for _, data in taken)
-        self._count_limit = self._taken_count + self._max_events - held_count
+        self._count_limit = self._max_events - held_count
+        if self.closed:
+            self._count_limit = 0
+        if not self._items:  # without a lock, threads that put at the same moment may count wrongly
+            self._put_bytes = self._taken_bytes
         self._bytes_limit = self._taken_bytes + self._max_bytes - held_bytes
 
     def losses(self, *, even_if_full: bool = False) -> EventsDropped | None:
@@ -127,6 +154,26 @@ class EmitQueue:
         return EventsDropped(count=count, first_ns=first_ns or last_ns, last_ns=last_ns, by_kind=by_kind)
 
     def _has_room(self) -> bool:
-        count = self._count_limit - self._put_count
+        count = self._count_limit - len(self._items)
         size = self._bytes_limit - self._put_bytes
         return count > (1 - _ROOM) * self._max_events and size > (1 - _ROOM) * self._max_bytes
+
+    def forget(self) -> None:
+        """Count as dropped what nobody will take any more."""
+        while self._items:
+            self._count_drop("unknown", *self._items.popleft())
+
+    def _drop(self, event: Event, buffer: bytearray) -> None:
+        """Count an event that cannot be kept."""
+        self._count_drop(type(event).__name__, time.time_ns(), buffer)
+
+    def _count_drop(self, kind: str, now: int, buffer: bytearray) -> None:
+        self._give_back(buffer)
+        with self._dropping:
+            self._first_drop_ns = self._first_drop_ns or now
+            self._last_drop_ns = now
+            self._dropped[kind] = self._dropped.get(kind, 0) + 1
+
+    def _give_back(self, buffer: bytearray) -> None:
+        if len(self._spare) < _SPARE_BUFFERS and len(buffer) <= _BUFFER_BYTES:
+            self._spare.append(buffer)

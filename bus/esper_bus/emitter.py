@@ -17,7 +17,6 @@ from esper_bus.names import check_name, new_epoch
 from esper_bus.recorder import Recorder
 from esper_bus.records import StreamKey
 from esper_bus.spool import SpoolWriter
-from esper_schemas.codec import encode_event
 from esper_schemas.events import Event
 
 MAX_EVENTS = 65_536
@@ -71,24 +70,17 @@ class Emitter:
         self._spool = spool.path
         self._complaints = Complaints(run=run, producer=producer)
         self._recorder = Recorder(key, self._queue, spool, ingest, keys)
-        self._doorbell = self._recorder.doorbell
+        self._put = self._queue.put
         self._disabled = False
         self._recorder.start()
         _emitters.add(self)
 
     def emit(self, event: Event) -> None:
         """Take an event as it is now. Never blocks, never raises; what cannot be kept is counted."""
-        if self._disabled:
-            return
-        queue = self._queue
         try:
-            queue.put(type(event), time.time_ns(), encode_event(event))
+            self._put(event)
         except Exception as error:
-            queue.drop(type(event), time.time_ns())
             self._complaints.warn("an event cannot be encoded", error=repr(error))
-        if queue.idle:
-            queue.idle = False
-            self._doorbell.ring()
 
     @property
     def stats(self) -> EmitterReport:
@@ -114,12 +106,14 @@ class Emitter:
         deadline = time.monotonic() + timeout
         self._recorder.stop(deadline)
         self._recorder.join(max(timeout, _SPOOL_CLOSE_S))
+        if not self._recorder.is_alive():
+            self._queue.forget()
         _emitters.discard(self)
         return self.stats
 
     def disable(self) -> None:
         """Do nothing from now on: this is a forked copy, whose thread stayed with the parent."""
-        self._disabled = True
+        self._disabled, self._put = True, _ignore
 
 
 class NullEmitter:
@@ -138,6 +132,10 @@ class NullEmitter:
     def close(self, timeout: float = CLOSE_S) -> EmitterReport:
         """Nothing was emitted."""
         return EmitterReport()
+
+
+def _ignore(event: Event) -> None:
+    """What a forked copy does with an event."""
 
 
 def _open_spool(paths: RunPaths, key: StreamKey) -> SpoolWriter:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 from esper_bus.backlog import Backlog
 from esper_bus.complaints import Complaints
-from esper_bus.doorbell import Doorbell
 from esper_bus.emit_queue import EmitQueue, Encoded
 from esper_bus.keys import ClientKeys
 from esper_bus.limits import SYNC_S
@@ -31,7 +30,7 @@ class Recorder(threading.Thread):
     """Owns the spool and the socket of one stream; ends some time after `stop`.
 
     `spooled` counts events in the spool, `acknowledged` those in the aggregator's log; `problem` is
-    what is wrong now. Ring the `doorbell` to have it look at the queue at once.
+    what is wrong now. It looks at the queue when the queue's doorbell rings, and for a while after that.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Recorder(threading.Thread):
         self._backlog = Backlog(self._read_spool)
         self._uplink: Uplink | None = None
         self._pace = Pace()
-        self.doorbell = Doorbell()
+        self._doorbell = queue.doorbell
         self._stop_at: float | None = None
         self._spool_problem = ""
         self._spool_retry_at = 0.0
@@ -71,7 +70,7 @@ class Recorder(threading.Thread):
     def stop(self, deadline: float) -> None:
         """Write what is left, wait for acknowledgements until `deadline` (monotonic), then end."""
         self._stop_at = deadline
-        self.doorbell.ring()
+        self._doorbell.ring()
 
     def run(self) -> None:
         """What the thread does."""
@@ -107,7 +106,7 @@ class Recorder(threading.Thread):
             self._pace.woken(now)
 
     def _wait(self) -> None:
-        if self.doorbell.wait(self._wake_at() - time.monotonic()):
+        if self._doorbell.wait(self._wake_at() - time.monotonic()):
             self._pace.woken(time.monotonic())
 
     def _wake_at(self) -> float:
@@ -131,7 +130,7 @@ class Recorder(threading.Thread):
         if losses:
             self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
         self._backlog.append(self._numbered(items))
-        self._queue.account(taken, self._backlog.held_count, self._backlog.held_bytes)
+        self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
         self._write_spool(now)
         return len(items)
 
@@ -148,7 +147,7 @@ class Recorder(threading.Thread):
             self._uplink.exchange(now)
             self.acknowledged = self._uplink.link.acked
             self._backlog.mark_safe(self.acknowledged)
-        self._queue.account([], self._backlog.held_count, self._backlog.held_bytes)
+        self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
 
     def _write_spool(self, now: float) -> None:
         held = self._backlog.held()

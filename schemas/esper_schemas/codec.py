@@ -1,6 +1,7 @@
 """Events and snapshots as bytes: msgpack between processes, JSON for people and scripts."""
 
 import math
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -29,6 +30,10 @@ _kind_decoder = msgspec.msgpack.Decoder(_Kind)
 def encode_event(event: Event) -> bytes:
     """Encode one event as a msgpack map."""
     return _encoder.encode(event)
+
+
+encode_event_into: Callable[[Event, bytearray], None] = _encoder.encode_into
+"""As `encode_event`, into a buffer that then holds just the event; costs no more than filling it."""
 
 
 def decode_event(raw: bytes | memoryview) -> Event | Unknown | Undecodable:

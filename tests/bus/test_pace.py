@@ -1,6 +1,28 @@
 """Tests of when a queue is drained."""
 
-from esper_bus.pace import LONGEST_S, SHORTEST_S, Pace
+import pytest
+
+from esper_bus.pace import LONGEST_S, LOOK_S, REST_AFTER_S, Pace
+
+
+def drains(pace, emitted, end):
+    """When a queue is drained into which events come at these times, and how long each of them waited."""
+    waiting, emitted = [], list(emitted)
+    found, waits = [], []
+    while True:
+        if pace.drain_at is None:
+            if not emitted:
+                return found, waits
+            pace.woken(emitted[0])
+        now = pace.drain_at
+        if now > end:
+            return found, waits
+        while emitted and emitted[0] <= now:
+            waiting.append(emitted.pop(0))
+        found.append(now)
+        waits += [now - at for at in waiting]
+        pace.drained(now, len(waiting))
+        waiting.clear()
 
 
 def test_a_lone_event_is_taken_at_once():
@@ -12,34 +34,38 @@ def test_a_lone_event_is_taken_at_once():
     assert (before, pace.due(5.0)) == (False, True)
 
 
-def test_events_ten_milliseconds_apart_are_each_taken_at_once():
-    """The pause after a lone event is over before the next one comes."""
-    pace = Pace()
-    for number in range(100):
-        now = number * 0.01
-        pace.woken(now)
+@pytest.mark.parametrize("apart", [0.0035, 0.005, 0.01, 0.05, 1.0])
+def test_rare_events_wait_some_milliseconds(apart):
+    """However far apart they are; nobody has to ring while they go on."""
+    _, waits = drains(Pace(), [apart * number for number in range(200)], 200 * apart)
 
-        assert pace.due(now)
+    assert len(waits) == 200
+    assert max(waits) < LOOK_S + 1e-9
 
-        pace.drained(now, 1)
-        pace.drained(now + SHORTEST_S, 0)
 
-        assert pace.drain_at is None
+def test_a_burst_among_rare_events_does_not_make_them_wait():
+    """The pauses shrink as soon as it is over."""
+    rare, burst = [0.01 * number for number in range(100)], [0.3 + 0.0001 * number for number in range(500)]
+    _, waits = drains(Pace(), sorted(rare + burst), 1.0)
+
+    assert max(waits[-50:]) < LOOK_S + 1e-9
 
 
 def test_under_load_pauses_grow_to_the_longest():
     """A busy trainer is interrupted fifty times a second, not more."""
-    pace = Pace()
-    now, pauses = 0.0, []
-    pace.woken(now)
-    for _ in range(8):
-        pace.drained(now, 10)
-        pauses.append(pace.drain_at - now)
-        now = pace.drain_at
+    found, _ = drains(Pace(), [0.001 * number for number in range(1000)], 0.999)
 
-    assert pauses[0] < 0.003
-    assert pauses == sorted(pauses)
-    assert max(pauses[-3:]) - LONGEST_S < 1e-9
+    assert max(b - a for a, b in zip(found[-5:], found[-4:], strict=False)) - LONGEST_S < 1e-9
+    assert len(found) < 60
+
+
+def test_after_a_silence_a_wake_up_is_awaited():
+    """Looks cost something."""
+    pace = Pace()
+    found, _ = drains(pace, [1.0], 100.0)
+
+    assert pace.drain_at is None
+    assert REST_AFTER_S <= found[-1] - 1.0 < REST_AFTER_S + 2 * LOOK_S
 
 
 def test_what_is_left_over_is_taken_at_once():
