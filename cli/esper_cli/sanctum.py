@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from esper_bus import layout
 from esper_bus.discovery import local_runs_dirs
 from esper_bus.keys import load_client_keys
+from esper_cli import serve
 from esper_cli.parsing import CommandError, OneSentenceParser, run_command
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
 
 if TYPE_CHECKING:
+    from esper_tui.app import SanctumApp
     from esper_tui.settings import Settings
 
 FIRST_SNAPSHOT_TIMEOUT_S = 3.0
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="how many colours to use (NO_COLOR is respected)",
     )
     _add_look(parser)
+    serve.add_arguments(parser)
     return run_command("sanctum", _run, parser.parse_args(argv))
 
 
@@ -77,15 +80,22 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if not (arguments.once or arguments.json or sys.stdout.isatty()):
+    if arguments.serve is not None:
+        _open(arguments).close()  # Whoever serves learns at once that there is nothing to serve.
+        return serve.run(arguments)
+    if not (arguments.once or arguments.json or sys.stdout.isatty() or serve.is_served()):
         raise CommandError("there is no terminal to draw on; `sanctum --once` prints one frame")
     if arguments.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = arguments.color
-    source = source_for(arguments.target, arguments.keys, thin=arguments.thin)
+    source = _open(arguments)
     try:
         return _show(arguments, source)
     finally:
         source.close()
+
+
+def _open(arguments: argparse.Namespace) -> SnapshotSource:
+    return source_for(arguments.target, arguments.keys, thin=arguments.thin)
 
 
 def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
@@ -99,19 +109,29 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
 
 
 def _run_app(arguments: argparse.Namespace, source: SnapshotSource) -> None:
-    from esper_tui.app import FRAMES_PER_SECOND, SanctumApp
+    from esper_tui.app import FRAMES_PER_SECOND
     from esper_tui.settings import settings_path
 
     settings, problem = _settings(arguments)
     rate = arguments.rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FRAMES_PER_SECOND)
-    app = SanctumApp(
+    app = _app_class()(
         source,
         frames_per_second=max(min(FRAMES_PER_SECOND, rate), 1.0),
         settings=settings,
-        settings_file=settings_path(),
+        settings_file=None if serve.is_served() else settings_path(),  # Visitors change nothing here.
         notice=problem,
     )
     app.run(mouse=not arguments.no_mouse)
+
+
+def _app_class() -> "type[SanctumApp]":
+    if serve.is_served():
+        from esper_tui.serving.served import ServedApp
+
+        return ServedApp
+    from esper_tui.app import SanctumApp
+
+    return SanctumApp
 
 
 def _settings(arguments: argparse.Namespace) -> "tuple[Settings, str]":

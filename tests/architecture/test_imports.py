@@ -22,6 +22,8 @@ ONLY_IN = {
     "numpy": "esper_trainer",
     "sklearn": "esper_trainer",
     "textual": "esper_tui",
+    "textual_serve": "esper_tui",
+    "aiohttp": "esper_tui",
     "zmq": "esper_bus",
     "mcap": "esper_bus",
 }

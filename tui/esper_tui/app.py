@@ -171,10 +171,14 @@ class SanctumApp(App[None]):
         self.notify(f"Copied {len(rows)} lines.", timeout=2)
 
     def action_save(self) -> None:
-        """Save the screen as SVG in the working directory."""
+        """Save the screen as SVG."""
         name = f"sanctum-{time.strftime('%Y%m%d-%H%M%S', time.localtime(self._clock() / 1e9))}.svg"
+        self.save_picture(name, self.export_screenshot(title="Sanctum"))
+
+    def save_picture(self, name: str, svg: str) -> None:
+        """Write a picture into the working directory, and say so."""
         try:
-            Path(name).write_text(self.export_screenshot(title="Sanctum"), encoding="utf-8")
+            Path(name).write_text(svg, encoding="utf-8")
         except OSError as error:
             self.notify(f"The picture cannot be saved ({error}).", severity="error", timeout=8)
             return

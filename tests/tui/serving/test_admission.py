@@ -1,0 +1,69 @@
+"""Tests of esper_tui.serving.admission: who is let in, and who is not."""
+
+import pytest
+
+from esper_tui.serving.admission import Asking, Door, is_loopback
+
+TOKEN = "0123456789abcdef"
+OPEN, LOCKED = Door(), Door(TOKEN)
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000", "LOCALHOST"])
+def test_without_a_token_this_machine_is_served_under_its_own_names(host):
+    """However the port is called."""
+    assert OPEN.refuses(Asking(host)) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example:8000", "localhost.evil.example", "0.0.0.0:8000", "10.0.0.1", "[::", "[fe80::1]"],
+)
+def test_without_a_token_other_names_are_refused(host):
+    """A foreign name that has been pointed at loopback is not this page's."""
+    assert OPEN.refuses(Asking(host)).status == 403
+
+
+@pytest.mark.parametrize("host", ["gpu-box:8000", "localhost:8000"])
+def test_with_a_token_every_request_must_show_it(host):
+    """Or the cookie that was given for it; from loopback too."""
+    for wrong in (None, "", TOKEN[:-1], TOKEN + " ", TOKEN.upper(), "ä\udcff"):
+        assert LOCKED.refuses(Asking(host, token=wrong)).status == 401
+        assert LOCKED.refuses(Asking(host, cookie=wrong)).status == 401
+    assert LOCKED.refuses(Asking(host, token=TOKEN)) is None
+    assert LOCKED.refuses(Asking(host, cookie=LOCKED.cookie)) is None
+
+
+def test_the_cookie_is_not_the_token_and_goes_with_it():
+    """Who finds it learns no token, and another token has another one."""
+    assert TOKEN not in LOCKED.cookie
+    assert LOCKED.refuses(Asking("h", cookie=Door(TOKEN + "0").cookie)).status == 401
+    assert LOCKED.refuses(Asking("h", token=LOCKED.cookie)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("origin", "opened"),
+    [
+        ("http://localhost:8000", True),
+        ("https://localhost:8000", True),  # behind a proxy that speaks TLS
+        ("http://LOCALHOST:8000", True),
+        ("http://localhost:9000", False),
+        ("http://evil.example", False),
+        ("http://localhost:8000.evil.example", False),
+        ("null", False),
+        ("http://[", False),
+        ("", False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize("door", [OPEN, LOCKED])
+def test_a_websocket_must_come_from_the_page_itself(door, origin, opened):
+    """A browser says where a websocket comes from, and adds the cookie whoever opens it."""
+    asking = Asking("localhost:8000", origin=origin, cookie=LOCKED.cookie, websocket=True)
+
+    assert (door.refuses(asking) is None) is opened
+
+
+def test_only_addresses_that_cannot_be_others_are_loopback():
+    """A name has to be looked up, and may be anybody's."""
+    assert all(map(is_loopback, ["localhost", "127.0.0.1", "127.255.0.3", "::1"]))
+    assert not any(map(is_loopback, ["", "0.0.0.0", "::", "192.168.0.1", "example.org", "localhost."]))

@@ -1,0 +1,227 @@
+"""Tests of esper_tui.serving: real visits over real sockets, each with a process of its own."""
+
+import asyncio
+import json
+import re
+import shlex
+import sys
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+from aiohttp.test_utils import TestServer
+
+from esper_tui.serving import server
+from esper_tui.serving.admission import Door
+from esper_tui.serving.visit import bounded
+
+TOKEN = "a token that is long enough"
+PROGRAM = """
+from esper_schemas.source import Feed
+from esper_tui.serving.served import ServedApp
+
+class Nobody:
+    def poll(self):
+        return Feed(origin="ipc:///nowhere")
+
+ServedApp(Nobody()).run()
+"""
+SCREEN = f"exec {shlex.join([sys.executable, '-c', PROGRAM])}"
+
+
+class Visitor:
+    """A browser, for all that the server knows: one page, one websocket."""
+
+    def __init__(self, session, url):
+        self.session, self.url = session, url
+        self.drawn = b""
+        self.said = []
+
+    async def open(self, **headers):
+        """Open the websocket as the page does."""
+        headers = {"Origin": str(self.url.origin())} | headers
+        self.websocket = await self.session.ws_connect(
+            self.url.with_path("/ws") % {"width": 120, "height": 40}, headers=headers
+        )
+        return self.websocket
+
+    async def look_until(self, is_enough):
+        """Receive until enough was drawn or said; False if the connection ended before."""
+        async with asyncio.timeout(30):
+            while not is_enough(self):
+                message = await self.websocket.receive()
+                if message.type is WSMsgType.BINARY:
+                    self.drawn += message.data
+                elif message.type is WSMsgType.TEXT:
+                    self.said.append(json.loads(message.data))
+                else:
+                    return False
+        return True
+
+    async def press(self, keys):
+        """Type something."""
+        await self.websocket.send_json(["stdin", keys])
+
+
+@pytest.fixture
+async def serve():
+    """Serves a command, and gives visitors."""
+    started = []
+
+    async def start(command=SCREEN, token=None):
+        running = TestServer(await server.SanctumServer(command, Door(token), 8000).application())
+        await running.start_server()
+        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        started.extend([session, running])
+        return Visitor(session, running.make_url("/"))
+
+    yield start
+    for one in started:
+        await one.close()
+
+
+def shows(*words):
+    """Whether all of these have been drawn."""
+    return lambda visitor: all(word in visitor.drawn for word in words)
+
+
+async def test_a_visitor_sees_the_panels_and_types_commands(serve):
+    """As large as the browser's terminal; `?` shows the help, and quitting ends the connection."""
+    visitor = await serve()
+    await visitor.open()
+
+    assert await visitor.look_until(shows(b"PPO LOSSES", b"ACTION HEADS", b"WAITING"))
+    await visitor.press("?")
+    assert await visitor.look_until(shows(b"Leave Sanctum. Training goes on."))
+    await visitor.press("?q")
+    assert not await visitor.look_until(lambda _: False)
+
+
+async def test_another_size_is_drawn_for(serve):
+    """The rule of a panel is as long as the window is wide."""
+    visitor = await serve()
+    await visitor.open()
+    await visitor.look_until(shows(b"PPO LOSSES"))
+    await visitor.websocket.send_json(["resize", {"width": 40, "height": 10}])
+
+    rule = re.compile(r" PPO LOSSES [^ ]*?(?:─){26}\x1b".encode())
+    assert await visitor.look_until(lambda v: rule.search(v.drawn))
+
+
+async def test_the_page_asks_no_other_server(serve):
+    """Everything that it needs is served beside it, so that it works where there is no network."""
+    visitor = await serve()
+    page = await visitor.session.get(visitor.url)
+    text = await page.text()
+
+    assert page.status == 200
+    assert "http" not in text.removeprefix("<!DOCTYPE html>")
+    for path in ("js/textual.js", "css/xterm.css", "fonts/RobotoMono-VariableFont_wght.ttf"):
+        assert f"/static/{path}" in text
+        assert (await visitor.session.get(visitor.url / "static" / path)).status == 200
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/static/js/textual.js", "/download/x", "/nowhere", "/static/"])
+async def test_without_the_token_nothing_is_answered(serve, path):
+    """Not even that there is no such page."""
+    visitor = await serve(token=TOKEN)
+    for headers in ({}, {"Authorization": "Bearer no"}, {"Cookie": "sanctum-8000=no"}):
+        answer = await visitor.session.get(visitor.url.with_path(path), headers=headers)
+
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert (await visitor.session.get(visitor.url.with_path(path) % {"token": "no"})).status == 401
+
+
+async def test_the_token_is_asked_for_once(serve):
+    """It is taken out of the address, and the cookie opens the page, its files and the websocket."""
+    visitor = await serve(token=TOKEN)
+    first = await visitor.session.get(visitor.url % {"token": TOKEN, "fontsize": "20"}, allow_redirects=False)
+    cookie = first.cookies["sanctum-8000"]
+
+    assert (first.status, first.headers["Location"]) == (303, "/?fontsize=20")
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert (await visitor.session.get(visitor.url)).status == 200
+    await visitor.open()
+    assert await visitor.look_until(shows(b"PPO LOSSES"))
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+async def test_another_site_can_open_nothing(serve, token):
+    """Neither under its own name nor with the visitor's cookie."""
+    visitor = await serve(token=token)
+    if token:
+        await visitor.session.get(visitor.url % {"token": token})
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await visitor.open(**headers)
+        assert refused.value.status == 403
+    if not token:
+        answer = await visitor.session.get(visitor.url, headers={"Host": "evil.example"})
+        assert answer.status == 403
+
+
+async def test_there_are_only_so_many_visitors(serve, monkeypatch):
+    """Each costs a process; whoever leaves makes room."""
+    monkeypatch.setattr(server, "MOST_VISITORS", 1)
+    visitor = await serve()
+    first = await visitor.open()
+
+    assert (await visitor.session.get(visitor.url)).status == 503
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await visitor.open()
+    assert refused.value.status == 503
+    await first.close()
+    while (await visitor.session.get(visitor.url)).status == 503:
+        pass
+    await visitor.open()
+    assert await visitor.look_until(shows(b"PPO LOSSES"))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["{", "[" * 9000, '["stdin", 3]', '["resize", {"width": "1", "height": 2}]'],
+    ids=["torn", "deep", "typed a number", "wide as a word"],
+)
+async def test_what_no_page_would_say_ends_the_visit(serve, sent, capfd):
+    """Without a word on the terminal of whoever serves."""
+    visitor = await serve()
+    await visitor.open()
+    await visitor.websocket.send_str(sent)
+
+    assert not await visitor.look_until(lambda _: False)
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_process_that_dies_ends_the_visit(serve):
+    """The page says so instead of standing still."""
+    visitor = await serve(command=f"exec {shlex.join([sys.executable, '-c', 'raise SystemExit(3)'])}")
+    await visitor.open()
+
+    assert not await visitor.look_until(lambda _: False)
+
+
+def test_no_terminal_is_larger_than_a_screen():
+    """What a browser says is bounded before a picture is made for it."""
+    assert bounded(120, 40) == (120, 40)
+    assert bounded(10**12, 10**12) == (500, 200)
+    assert bounded(-1, 0) == (1, 1)
+
+
+async def test_a_saved_picture_is_a_download(serve):
+    """It comes to the visitor, not into a directory of the server."""
+    visitor = await serve()
+    await visitor.open()
+    await visitor.look_until(shows(b"PPO LOSSES"))
+    await visitor.press("s")
+    await visitor.look_until(lambda v: any(said[0] == "deliver_file_start" for said in v.said))
+    key = visitor.said[-1][1]
+
+    reading = asyncio.create_task(visitor.look_until(lambda _: False))
+    picture = await visitor.session.get(visitor.url / "download" / key)
+    text = await picture.text()
+    reading.cancel()
+
+    assert text.startswith("<svg")
+    assert "sanctum-" in picture.headers["Content-Disposition"]
