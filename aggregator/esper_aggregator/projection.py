@@ -6,7 +6,7 @@ from esper_aggregator.counts import bounded
 from esper_aggregator.fold import event_entry
 from esper_aggregator.state import ProducerState, RunState
 from esper_aggregator.streaks import merged_symptoms
-from esper_aggregator.tamiyo import project_tamiyo
+from esper_aggregator.tamiyo import metric_histories, project_tamiyo
 from esper_schemas.diagnosis import diagnose
 from esper_schemas.events import Record, RunStarted
 from esper_schemas.heads import HEADS
@@ -34,6 +34,7 @@ def project(state: RunState) -> SanctumSnapshot:
         events_folded=state.events_folded,
         run=_run_info(state, leader),
         tamiyo=project_tamiyo(learners),
+        histories=metric_histories(leader),
         ranks=tuple(_rank(producer) for producer in _by_rank(state)),
         anomalies=tuple(state.anomalies),
         anomaly_counts=dict(state.anomaly_counts),

@@ -11,7 +11,7 @@ from esper_schemas.catalogue import QUANTITIES, head_field
 from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import trend
-from esper_schemas.payload import PPOMetrics
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState
 
 
@@ -39,6 +39,19 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
         head_nan_latch=_any_rank([rank.nan_latch for rank in ranks]),
         head_inf_latch=_any_rank([rank.inf_latch for rank in ranks]),
     )
+
+
+def metric_histories(producer: ProducerState | None) -> dict[str, History]:
+    """Every metric's last values, oldest first, without those that were never measured in them.
+
+    Of one rank, not merged: this is made for every snapshot, and nothing is judged by it.
+    """
+    if producer is None or not producer.ppo_updates:
+        return {}
+    columns = zip(*[structs.astuple(update.payload) for update in producer.ppo_updates], strict=True)
+    unmeasured = (None,) * len(producer.ppo_updates)
+    named = zip(PPOUpdatePayload.__struct_fields__, columns, strict=True)
+    return {name: column for name, column in named if column != unmeasured}
 
 
 def _rows(ranks: Sequence[ProducerState]) -> list[list[PPOMetrics]]:

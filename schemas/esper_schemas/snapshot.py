@@ -211,8 +211,9 @@ class SanctumSnapshot(_Part, frozen=True):
     """The whole picture of one run after `events_folded` events.
 
     Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
-    ever escalated, `ratio_explosions` one per head, in the order of the heads. `findings` is
-    what `diagnose` says about the rest; it stands first, so that it is read first.
+    ever escalated, `ratio_explosions` one per head, in the order of the heads. `histories` has every metric
+    that the leading rank measured in its last updates. `findings` is what `diagnose` says about the rest;
+    it stands first, so that it is read first.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -220,6 +221,7 @@ class SanctumSnapshot(_Part, frozen=True):
     events_folded: int = 0
     run: RunInfo = RunInfo()
     tamiyo: TamiyoState = TamiyoState()
+    histories: dict[str, History] = {}
     ranks: tuple[RankState, ...] = ()
     anomalies: tuple[AnomalyEntry, ...] = ()
     anomaly_counts: dict[str, int] = {}

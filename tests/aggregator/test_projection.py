@@ -131,3 +131,17 @@ def test_collapse_risk_remembers_what_it_was(record_of):
     tamiyo = project(fold_all(map(record_of, updates))).tamiyo
 
     assert tamiyo.collapse_risk_score == pytest.approx(0.15)
+
+
+def test_every_metric_has_a_history_of_the_last_updates(record_of):
+    """Of the leading rank, ten updates, oldest first; what was never measured in them has none."""
+    first = [update(n, grad_norm=float(n), td_error_mean=None if n % 2 else 0.5) for n in range(1, 13)]
+    other = [e.RunStarted(task="t", rank=1), update(1, grad_norm=99.0)]
+    histories = project(
+        fold_all([*map(record_of, first), *(record_of(event, producer="z") for event in other)])
+    ).histories
+
+    assert histories["grad_norm"] == tuple(float(n) for n in range(3, 13))
+    assert histories["td_error_mean"] == (None, 0.5) * 5
+    assert "bellman_error" not in histories
+    assert project(RunState()).histories == {}
