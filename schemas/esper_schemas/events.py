@@ -176,10 +176,11 @@ class VitalsSampled(Event, frozen=True):
 
 
 class CheckpointSaved(Event, frozen=True):
-    """The trainer wrote a checkpoint that a run can resume from."""
+    """The trainer wrote a checkpoint that a run can resume from; `duration_ms` is the time that it took."""
 
     update: int
     path: str
+    duration_ms: float | None = None
 
 
 class LogRecorded(Event, frozen=True):

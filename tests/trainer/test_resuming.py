@@ -95,10 +95,11 @@ def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole
 
 
 def test_checkpoints_are_told_and_the_last_ones_stay(whole):
-    """Every second update, and the end."""
+    """Every second update, and the end; and how long each took."""
     saved = [event for event in events_of(whole) if isinstance(event, CheckpointSaved)]
 
     assert [event.update for event in saved] == [2, 4, 5]
+    assert all(event.duration_ms is not None and 0 < event.duration_ms < 60_000 for event in saved)
     assert [whole / event.path for event in saved] == sorted((whole / "checkpoints").iterdir())
     assert CheckpointFiles(whole).updates() == [2, 4, 5]
 

@@ -1,6 +1,7 @@
 """Writing checkpoints while training goes on."""
 
 import threading
+import time
 from collections import deque
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class Checkpointer:
         return self._thread is not None and self._thread.is_alive()
 
     def _write(self, checkpoint: Checkpoint, copy: HostCopy) -> None:
-        state = checkpoint.state
+        started, state = time.perf_counter(), checkpoint.state
         tensors = dict(zip(state.tensors, copy.wait(), strict=True))
         path = self._files.path(checkpoint.update)
         try:
@@ -64,7 +65,10 @@ class Checkpointer:
             self._events.append(_failure(path, checkpoint.update, error))
         else:
             place = path.relative_to(self._files.directory.parent)
-            self._events.append(CheckpointSaved(update=checkpoint.update, path=str(place)))
+            took_ms = (time.perf_counter() - started) * 1e3
+            self._events.append(
+                CheckpointSaved(update=checkpoint.update, path=str(place), duration_ms=took_ms)
+            )
 
 
 def _failure(path: Path, update: int, error: OSError) -> LogRecorded:
