@@ -106,11 +106,16 @@ def _record(title: str, fields: list[MetricField]) -> str:
 **Purpose.** {metric.question}
 
 {textwrap.fill(f"**Meaning.** {metric.meaning}", 110)}
-
+{_advice(metric)}
 | Data specification | |
 |---|---|
 {rows}
 """
+
+
+def _advice(metric: Metric) -> str:
+    """What to do, where no rule of the diagnosis says it."""
+    return f"\n{textwrap.fill(f'**To do.** {metric.advice}', 110)}\n" if metric.advice else ""
 
 
 def _specification(fields: list[MetricField]) -> Iterator[tuple[str, str]]:

@@ -85,7 +85,8 @@ class Metric:
 
     `id` is the TELE record that specifies it, or empty. `share_of_maximum` says that the bands apply to
     the value divided by the largest possible one (a head's entropy by ln of its number of choices).
-    `trend_threshold` is the relative change of a window's mean that counts as a trend.
+    `trend_threshold` is the relative change of a window's mean that counts as a trend. `advice` says what to
+    do where no rule of the diagnosis does.
     """
 
     id: str = ""
@@ -94,6 +95,7 @@ class Metric:
     unit: str
     meaning: str
     question: str
+    advice: str = ""
     precision: int = 3
     minimum: float | None = None
     maximum: float | None = None

@@ -13,6 +13,7 @@ AdvantageMean = Annotated[
         unit="return",
         meaning="Mean of the advantages before they are normalised.",
         question="Is the critic biased?",
+        advice="Far from 0 for long, the critic is biased: see Expl.Var and TD mean.",
     ),
 ]
 AdvantageStd = Annotated[
@@ -35,6 +36,7 @@ AdvantageMin = Annotated[
         unit="return",
         meaning="Smallest advantage before they are normalised.",
         question="Is one step punished far beyond the others?",
+        advice="One step far from the others rules the gradient: scale the reward.",
         over_epochs=Reduction.MIN,
         over_ranks=Reduction.MIN,
     ),
@@ -47,6 +49,7 @@ AdvantageMax = Annotated[
         unit="return",
         meaning="Largest advantage before they are normalised.",
         question="Is one step rewarded far beyond the others?",
+        advice="One step far from the others rules the gradient: scale the reward.",
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
     ),
@@ -60,6 +63,7 @@ AdvantageSkewness = Annotated[
         unit="1",
         meaning="Third standardised moment of the advantages; not measured where they are constant.",
         question="Do a few large advantages of one sign drive the update?",
+        advice="A few steps rule the gradient: scale the reward, or use more environments.",
         precision=2,
         bands=Bands(critical_below=-1.0, warning_below=-0.5, warning_above=1.0, critical_above=2.0),
     ),
@@ -74,6 +78,7 @@ AdvantageKurtosis = Annotated[
         meaning="Fourth standardised moment of the advantages less 3, that of a normal distribution; not "
         "measured where they are constant.",
         question="Do outliers drive the update?",
+        advice="A few steps rule the gradient: scale the reward, or use more environments.",
         precision=2,
         minimum=-2.0,
         bands=Bands(critical_below=-2.0, warning_below=-1.0, warning_above=3.0, critical_above=6.0),
@@ -88,6 +93,7 @@ AdvantagePositiveShare = Annotated[
         unit="share",
         meaning="Share of the steps whose advantage, before it is normalised, is greater than 0.",
         question="Are good and bad surprises balanced?",
+        advice="Nearly all of one sign, the critic is biased: see Expl.Var and TD mean.",
         precision=2,
         minimum=0.0,
         maximum=1.0,

@@ -22,6 +22,7 @@ GradNorm = Annotated[
         unit="L2",
         meaning="Norm of the whole gradient after clipping, mean over minibatches.",
         question="How large are the steps that are really taken?",
+        advice="Lower the learning rate; near the limit for long means that every step is clipped.",
         minimum=0.0,
         bands=GRAD_NORM_BANDS,
         trend_threshold=0.25,
@@ -89,6 +90,7 @@ GradientCV = Annotated[
         unit="ratio",
         meaning="Standard deviation of the eight heads' gradient norms divided by their mean.",
         question="Do all heads learn, or is one taking it all?",
+        advice="One head takes most of the gradient: see Grad in ACTION HEADS.",
         precision=2,
         minimum=0.0,
         bands=Bands(warning_above=0.5, critical_above=2.0, inclusive=True),
@@ -105,6 +107,8 @@ DeadLayers = Annotated[
         meaning="Parameters whose gradient before clipping has, per entry, a root mean square below 1e-8,"
         " mean of its squares over minibatches.",
         question="Has a part of the network stopped learning?",
+        advice="See which layers they are with telemetry at debug; a head that is never relevant has no "
+        "gradient.",
         precision=0,
         minimum=0.0,
         bands=LAYER_COUNT_BANDS,
@@ -123,6 +127,7 @@ ExplodingLayers = Annotated[
         meaning="Parameters whose gradient norm before clipping exceeds ten times the largest norm that "
         "clipping allows, root mean square over minibatches.",
         question="Which is more than clipping can mend?",
+        advice="Lower the learning rate; see which layers they are with telemetry at debug.",
         precision=0,
         minimum=0.0,
         bands=LAYER_COUNT_BANDS,
@@ -140,6 +145,8 @@ ValueGradNorm = Annotated[
         meaning="Norm of the gradient of the value's row of the output layer, before clipping, mean over "
         "minibatches.",
         question="Does the critic learn?",
+        advice="Far larger than the heads' norms, the critic rules: lower its coefficient, or normalise "
+        "values.",
         minimum=0.0,
         trend_threshold=0.25,
     ),
@@ -153,6 +160,7 @@ LstmGradNorm = Annotated[
         meaning="Norm of the gradient of all of the LSTM's parameters, before clipping, root mean square "
         "over minibatches.",
         question="Does the memory learn, or does its gradient vanish or explode?",
+        advice="Lower the learning rate, or clip the gradient earlier.",
         minimum=0.0,
         bands=GRAD_NORM_BANDS,
         trend_threshold=0.25,

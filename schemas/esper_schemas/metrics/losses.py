@@ -15,6 +15,8 @@ PolicyLoss = Annotated[
         meaning="Clipped surrogate objective, negated: the sum over heads of its mean over the steps "
         "where the head was relevant.",
         question="Is the policy learning signal healthy or degenerating?",
+        advice="Judge it by Lv/Lp and KL, its size alone says little; if it is not finite, see GRADIENTS "
+        "& LSTM.",
         trend_threshold=0.20,
         level=TelemetryLevel.OFF,
     ),
@@ -44,6 +46,7 @@ LearningRate = Annotated[
         unit="1",
         meaning="Adam's step size in this update.",
         question="How large a step is allowed?",
+        advice="If KL and Clip are too high, lower it by 3 to 10 times.",
         precision=6,
         minimum=0.0,
         over_epochs=Reduction.LAST,
@@ -58,6 +61,7 @@ EntropyCoefficient = Annotated[
         unit="1",
         meaning="Weight of the entropy bonus in the loss, before the heads' own multipliers.",
         question="How strongly is exploration rewarded?",
+        advice="Raise it where heads collapse, lower it where they stay uniform.",
         precision=4,
         minimum=0.0,
         over_epochs=Reduction.LAST,
@@ -103,6 +107,7 @@ LossRatio = Metric(
     unit="ratio",
     meaning="Value loss divided by the magnitude of the policy loss.",
     question="Does one of the two losses drown the other?",
+    advice="Above: lower the critic's coefficient, or normalise values. Below: raise it.",
     precision=2,
     minimum=0.0,
     bands=Bands(critical_below=0.1, warning_below=0.2, warning_above=5.0, critical_above=10.0),

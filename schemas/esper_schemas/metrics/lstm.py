@@ -18,6 +18,7 @@ LstmHiddenRms = Annotated[
         unit="1",
         meaning="Root mean square of the LSTM's hidden state after the rollout's last step.",
         question="Has the memory gone silent, or is it running away?",
+        advice="Near 1 the LSTM is saturated, near 0 it remembers nothing: lower the learning rate.",
         minimum=0.0,
         bands=STATE_BANDS,
     ),
@@ -31,6 +32,7 @@ LstmHiddenMax = Annotated[
         unit="1",
         meaning="Largest magnitude in the LSTM's hidden state after the rollout's last step.",
         question="Is one unit of the memory running away?",
+        advice="Near 1 some units are saturated: see the saturation of the gates.",
         minimum=0.0,
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
@@ -45,6 +47,7 @@ LstmCellRms = Annotated[
         unit="1",
         meaning="Root mean square of the LSTM's cell state after the rollout's last step.",
         question="Has the memory gone silent, or is it running away?",
+        advice="Lower the learning rate; a cell state that only grows never forgets.",
         minimum=0.0,
         bands=STATE_BANDS,
     ),
@@ -58,6 +61,7 @@ LstmCellMax = Annotated[
         unit="1",
         meaning="Largest magnitude in the LSTM's cell state after the rollout's last step.",
         question="Is one unit of the memory running away?",
+        advice="If it only grows, some units never forget: see the forget gate.",
         minimum=0.0,
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
@@ -71,6 +75,7 @@ LstmCellMean = Annotated[
         unit="1",
         meaning="Mean of the LSTM's cell state after the rollout's last step.",
         question="Does the memory drift to one side?",
+        advice="If it drifts away from 0, the cell only adds up: see the forget gate.",
     ),
 ]
 LstmInputGateSaturation = Annotated[
@@ -82,6 +87,7 @@ LstmInputGateSaturation = Annotated[
         meaning="Share of the LSTM's input gates that are nearly shut or open, below 0.05 or above 0.95, "
         "at the rollout's last step.",
         question="Is the gate stuck, so that its gradient vanishes?",
+        advice="Lower the learning rate: a saturated gate passes no gradient.",
         precision=2,
         minimum=0.0,
         maximum=1.0,
@@ -98,6 +104,7 @@ LstmForgetGateSaturation = Annotated[
         meaning="Share of the LSTM's forget gates that are nearly shut or open, below 0.05 or above 0.95,"
         " at the rollout's last step.",
         question="Is the gate stuck, so that its gradient vanishes?",
+        advice="Lower the learning rate: a saturated gate passes no gradient.",
         precision=2,
         minimum=0.0,
         maximum=1.0,
@@ -114,6 +121,7 @@ LstmOutputGateSaturation = Annotated[
         meaning="Share of the LSTM's output gates that are nearly shut or open, below 0.05 or above 0.95,"
         " at the rollout's last step.",
         question="Is the gate stuck, so that its gradient vanishes?",
+        advice="Lower the learning rate: a saturated gate passes no gradient.",
         precision=2,
         minimum=0.0,
         maximum=1.0,

@@ -12,6 +12,7 @@ ReturnMean = Annotated[
         unit="return",
         meaning="Mean of the value targets (GAE returns) over the rollout.",
         question="What scale does the critic have to predict?",
+        advice="If it does not rise, see FINDINGS; compare it with Value mean.",
     ),
 ]
 ReturnStd = Annotated[
@@ -22,6 +23,7 @@ ReturnStd = Annotated[
         unit="return",
         meaning="Standard deviation of the value targets (GAE returns) over the rollout.",
         question="How much is there to explain?",
+        advice="Near 0 there is nothing to tell good choices from bad: look at the reward.",
         minimum=0.0,
     ),
 ]
@@ -34,6 +36,8 @@ ReturnP10 = Annotated[
         unit="return",
         meaning="The value target that a tenth of the rollout's steps lie below.",
         question="How bad are the bad steps?",
+        advice="If it falls while the median rises, some environments are left behind: see how far p10 "
+        "and p90 are apart.",
         good=Good.RISING,
     ),
 ]
@@ -46,6 +50,7 @@ ReturnP50 = Annotated[
         unit="return",
         meaning="Median of the value targets of the rollout's steps.",
         question="How good is the usual step?",
+        advice="If it does not rise, see FINDINGS.",
         good=Good.RISING,
     ),
 ]
@@ -58,6 +63,7 @@ ReturnP90 = Annotated[
         unit="return",
         meaning="The value target that a tenth of the rollout's steps lie above.",
         question="How good are the good steps?",
+        advice="If it rises alone, a few lucky episodes rule: use more environments.",
         good=Good.RISING,
     ),
 ]
@@ -70,6 +76,7 @@ ReturnSkewness = Annotated[
         unit="1",
         meaning="Third standardised moment of the value targets; not measured where they are constant.",
         question="Is the return made by a few lucky, or spoilt by a few bad, steps?",
+        advice="A few episodes rule: scale the reward, or use more environments.",
         precision=2,
         bands=Bands(
             critical_below=-2.0, warning_below=-1.0, warning_above=1.0, critical_above=2.0, inclusive=True

@@ -12,6 +12,8 @@ UpdateTime = Annotated[
         unit="ms",
         meaning="Wall time of the PPO update.",
         question="Where does the time go?",
+        advice="If it rises during a run, look for another program on the same cores, and for a raised "
+        "telemetry level.",
         precision=1,
         minimum=0.0,
         good=Good.FALLING,
@@ -27,6 +29,7 @@ RolloutTime = Annotated[
         unit="ms",
         meaning="Wall time of the rollout that the update learnt from.",
         question="Where does the time go?",
+        advice="If it rises during a run, look for another program on the same cores.",
         precision=1,
         minimum=0.0,
         good=Good.FALLING,

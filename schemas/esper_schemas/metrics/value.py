@@ -38,6 +38,7 @@ ValueMean = Annotated[
         unit="return",
         meaning="Mean of the critic's predictions during the rollout.",
         question="Does the critic sit where the returns are?",
+        advice="Far from Return mean, the critic is biased: give it more epochs or a larger coefficient.",
     ),
 ]
 ValueStd = Annotated[
@@ -49,6 +50,8 @@ ValueStd = Annotated[
         unit="return",
         meaning="Standard deviation of the critic's predictions during the rollout.",
         question="Has the critic collapsed to a constant?",
+        advice="Near 0 while returns vary, the critic has collapsed: lower the learning rate, or "
+        "normalise values.",
         minimum=0.0,
     ),
 ]
@@ -61,6 +64,7 @@ ValueMin = Annotated[
         unit="return",
         meaning="Smallest of the critic's predictions during the rollout.",
         question="Does the critic predict something absurdly low?",
+        advice="Scale the reward, or normalise values.",
         bands=VALUE_BANDS,
         over_epochs=Reduction.MIN,
         over_ranks=Reduction.MIN,
@@ -75,6 +79,7 @@ ValueMax = Annotated[
         unit="return",
         meaning="Largest of the critic's predictions during the rollout.",
         question="Does the critic predict something absurdly high?",
+        advice="Scale the reward, or normalise values.",
         bands=VALUE_BANDS,
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
@@ -89,6 +94,7 @@ TdErrorMean = Annotated[
         unit="return",
         meaning="Mean of the one-step errors δ = r + γ·V(next) - V over the rollout.",
         question="Is the critic biased from one step to the next?",
+        advice="The critic is biased: give it more epochs or a larger coefficient.",
         bands=Bands(
             critical_below=-15.0, warning_below=-5.0, warning_above=5.0, critical_above=15.0, inclusive=True
         ),
@@ -103,6 +109,7 @@ TdErrorStd = Annotated[
         unit="return",
         meaning="Standard deviation of the one-step errors δ = r + γ·V(next) - V over the rollout.",
         question="How noisy is what the critic learns from?",
+        advice="If it rises while the returns do not, lower the learning rate.",
         minimum=0.0,
         good=Good.FALLING,
     ),
@@ -116,6 +123,7 @@ BellmanError = Annotated[
         unit="return",
         meaning="Mean magnitude of the one-step errors δ = r + γ·V(next) - V over the rollout.",
         question="Does the critic agree with itself?",
+        advice="Normalise values, or lower the learning rate.",
         minimum=0.0,
         bands=Bands(warning_above=20.0, critical_above=50.0, inclusive=True),
         good=Good.FALLING,
@@ -131,6 +139,7 @@ ValueReturnCorrelation = Annotated[
         meaning="Pearson's correlation of the critic's predictions and the returns of the rollout; not "
         "measured where either is constant.",
         question="Does the critic at least rank the states rightly?",
+        advice="The critic ranks states wrongly: give it more epochs or a larger coefficient.",
         precision=2,
         minimum=-1.0,
         maximum=1.0,
@@ -147,6 +156,7 @@ ExplainedVarianceFloored = Annotated[
         meaning="1 - Var(return - value) / max(Var(return), 0.01): explained variance that stays finite "
         "and quiet where the returns hardly vary.",
         question="Does the critic explain the returns, where there is something to explain?",
+        advice="As for Expl.Var: give the critic more epochs, or lower the learning rate.",
         maximum=1.0,
         bands=Bands(critical_below=0.0, warning_below=0.3),
         good=Good.RISING,
@@ -160,6 +170,7 @@ ValueNrmse = Annotated[
         unit="ratio",
         meaning="Standard deviation of return - value, divided by that of the return plus 0.1.",
         question="Is the critic better than a constant?",
+        advice="As for Expl.Var: give the critic more epochs, or lower the learning rate.",
         minimum=0.0,
         bands=Bands(warning_above=1.0),
         good=Good.FALLING,
@@ -174,6 +185,8 @@ ReturnVarianceLow = Annotated[
         meaning="1 where the returns' variance lies below 0.01, so that explained variance says little, "
         "else 0.",
         question="May explained variance be believed?",
+        advice="All environments return nearly the same: look at the reward. Expl.Var means nothing "
+        "meanwhile.",
         precision=0,
         minimum=0.0,
         maximum=1.0,
