@@ -7,14 +7,33 @@ import pytest
 from msgspec import structs
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
-from esper_schemas.events import DecisionMade, SeedStageChanged, VitalsSampled
+from esper_schemas.events import (
+    AnomalyDetected,
+    CheckpointSaved,
+    DecisionMade,
+    HeadGradientsCompared,
+    LayerGradientsSampled,
+    NumericalInstabilityReported,
+    RatioExplosionDiagnosed,
+    SeedStageChanged,
+    TelemetryEscalated,
+    VitalsSampled,
+)
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.snapshot import (
+    AnomalyEntry,
+    CheckpointEntry,
     DecisionEntry,
+    EscalationEntry,
     EventEntry,
+    HeadGradientsEntry,
+    InstabilityEntry,
+    InstabilityTotals,
+    LayerGradientsEntry,
     LinkHealth,
     LogEntry,
     RankState,
+    RatioExplosionEntry,
     RunInfo,
     SanctumSnapshot,
     SlotsState,
@@ -204,7 +223,23 @@ def _machinery():
         "decisions": tuple(
             DecisionEntry(at_ns=NOW - SECOND, producer="rank0", decision=made) for made in (decision, wait)
         ),
-        "vitals": VitalsSampled(cpu_share=1.93, memory_bytes=429 * 2**20),
+        "vitals": VitalsSampled(cpu_share=0.93, memory_bytes=429 * 2**20),
+        "checkpoints": (
+            CheckpointEntry(
+                at_ns=NOW - 65 * SECOND,
+                producer="rank0",
+                checkpoint=CheckpointSaved(update=10, path="checkpoints/00000010-rank0.pt", duration_ms=48.2),
+            ),
+        ),
+    }
+
+
+def _histories():
+    """Ten values of every metric, each its own wave; one was never measured."""
+    return {
+        name: tuple(0.5 + 0.1 * math.sin(place + n) for n in range(10))
+        for place, name in enumerate(CATALOGUE)
+        if name != "td_error_std"
     }
 
 
@@ -223,6 +258,8 @@ def make_snapshot(make_state):
             "mean_return": 0.412,
             "steps_per_second": 12345.0,
             "last_event_ns": NOW - SECOND,
+            "mean_return_history": tuple(0.3 + 0.01 * n - 0.02 * (n % 3) for n in range(17)),
+            "config": {"telemetry": "normal", "seed": 3, "learning_rate": 0.0015},
         }
         events = tuple(
             EventEntry(at_ns=NOW - (10 - i) * SECOND, producer="rank0", kind=kind, text=text)
@@ -232,6 +269,7 @@ def make_snapshot(make_state):
             events_folded=1234,
             run=RunInfo(**(facts | run)),
             tamiyo=state or make_state(),
+            histories=_histories(),
             recent_events=events,
             link=LinkHealth(events=1234, lag_ms=12.3),
             **_machinery(),
@@ -261,6 +299,78 @@ FINDINGS = (
 )
 
 
+def _of(kind, seconds, **what):
+    """An entry of a list, so many seconds ago."""
+    return kind(at_ns=NOW - seconds * SECOND, producer="rank0", **what)
+
+
+ANOMALY = AnomalyDetected(
+    update=12,
+    anomaly="kl_spike",
+    severity="critical",
+    metric="kl_divergence",
+    value=0.231,
+    threshold=0.1,
+    detail="kl_spike: kl_divergence 0.231 is above 0.1",
+)
+COLLAPSE = AnomalyDetected(
+    update=14,
+    anomaly="head_entropy_collapse",
+    severity="critical",
+    metric="head_op_entropy_legal",
+    value=3.44e-06,
+    threshold=0.08,
+    head="op",
+)
+DRIFT = AnomalyDetected(
+    update=13,
+    anomaly="gradient_drift",
+    severity="warning",
+    metric="gradient_drift",
+    value=5.1,
+    threshold=4.0,
+)
+EXPLOSION = RatioExplosionDiagnosed(
+    update=15, head="style", ratios=(8.88, 6.1), steps=(49, 3), environments=(26, 1), actions=(2, 0)
+)
+REPORT = NumericalInstabilityReported(
+    update=16, nan_count=3, inf_count=1, where=("policy_loss", "lstm"), grad_norm_pre_clip=12.5
+)
+LAYERS = LayerGradientsSampled(
+    update=16,
+    grad_norms={"lstm.weight": 0.25, "heads.bias": 0.0},
+    magnitude_bounds=(1e-8, 1e-4),
+    magnitudes={"lstm.weight": (10, 60, 30, 0)},
+)
+COMPARED = HeadGradientsCompared(
+    update=16, heads=("op", "slot", "value"), norms=(0.1, 0.2, 0.3), cosines=(0.5, -0.25, 0.0)
+)
+
+
+@pytest.fixture(scope="session")
+def with_reports():
+    """Adds to a snapshot what a trainer's detector reports when much goes wrong."""
+
+    def add(snapshot, active=True):
+        raised = TelemetryEscalated(update=12, level=3, until_update=18, reason="kl_spike")
+        anomalies = tuple(
+            _of(AnomalyEntry, 16 - n, anomaly=a) for n, a in enumerate((ANOMALY, DRIFT, COLLAPSE))
+        )
+        return structs.replace(
+            snapshot,
+            anomalies=anomalies,
+            anomaly_counts={"kl_spike": 1, "gradient_drift": 1, "head_entropy_collapse": 1},
+            telemetry=(_of(EscalationEntry, 16, escalation=raised, active=active),),
+            ratio_explosions=(_of(RatioExplosionEntry, 12, explosion=EXPLOSION),),
+            instabilities=(_of(InstabilityEntry, 11, report=REPORT),),
+            instability_totals=InstabilityTotals(reports=1, nan_count=3, inf_count=1),
+            layer_gradients=_of(LayerGradientsEntry, 11, sample=LAYERS),
+            head_gradients=_of(HeadGradientsEntry, 11, comparison=COMPARED),
+        )
+
+    return add
+
+
 @pytest.fixture(scope="session")
 def make_feed(make_snapshot):
     """What a source knows while all is well; any field can be given another value."""
@@ -279,7 +389,7 @@ def make_feed(make_snapshot):
 
 
 @pytest.fixture(scope="session")
-def feeds(make_feed, make_snapshot, make_state, hurt_state):
+def feeds(make_feed, make_snapshot, make_state, hurt_state, with_reports):
     """One feed for each way in which a screen can look."""
     hurt = structs.replace(
         make_snapshot(hurt_state),
@@ -299,7 +409,7 @@ def feeds(make_feed, make_snapshot, make_state, hurt_state):
         "waiting": Feed(origin=origin),
         "healthy": make_feed(),
         "warning": make_feed(warned),
-        "critical": make_feed(hurt),
+        "critical": make_feed(with_reports(hurt)),
         "nan": make_feed(nan),
         "stale": make_feed(trainer_heard_ns=NOW - 75 * SECOND),
         "disconnected": make_feed(heard_ns=NOW - 75 * SECOND),

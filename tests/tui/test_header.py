@@ -23,7 +23,17 @@ def test_it_names_state_run_progress_speed_and_return(header, make_feed):
     first, second = header(make_feed())
 
     assert first.split() == ["●", "LIVE", "0s", "digits-lite-7f3a", "update", "17/100", "12345", "steps/s"]
-    assert second.split() == ["return", "0.412", "WAIT", "0.385", "+0.027", "lag", "12", "ms"]
+    curve = "▁▁▁▃▂▂▄▄▃▆▅▅▇▇▆██"
+    assert second.split() == ["return", "0.412", "WAIT", "0.385", "+0.027", curve, "lag", "12", "ms"]
+
+
+@pytest.mark.parametrize(("width", "updates"), [(120, 17), (58, 11), (50, 0)])
+def test_the_curve_of_the_return_takes_what_room_is_left(header, make_feed, width, updates):
+    """Its newest part; it is left out where it would say nothing."""
+    second = header(make_feed(), width)[1]
+
+    assert sum(char in "▁▂▃▄▅▆▇█" for char in second) == updates
+    assert "lag 12 ms" in second
 
 
 def test_before_the_first_update_there_is_no_number(header, feeds):
@@ -56,7 +66,8 @@ def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
     """Zero gaps, drops and lag take no place."""
     second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
 
-    assert second.strip() == "return 0.412  WAIT 0.385  +0.027"
+    assert second.strip().startswith("return 0.412  WAIT 0.385  +0.027")
+    assert second.strip().endswith("█")
 
 
 def test_a_problem_of_the_source_is_shown(header, make_feed):

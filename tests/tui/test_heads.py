@@ -191,11 +191,11 @@ def test_what_was_not_measured_is_a_dash_without_a_bar(cell):
 def test_the_table_has_all_rows_and_a_legend(panel):
     """From entropy to latch, with the bars between, and what the symbols mean."""
     lines = panel(116, 11)
-    labels = [line[:10].strip() for line in lines[:-1]]
+    labels = [line[:10].strip() for line in lines]
 
-    assert labels == ["", "Entr", "", "Ratio", "", "Ratio min", "Grad", "State", "Latch"]
-    assert "● healthy" in lines[-1]
-    assert "▲ exploding" in lines[-1]
+    assert labels == ["", "Entr", "", "Ratio", "", "Ratio min", "Grad", "State", "Latch", "", "Flow"]
+    assert "● healthy" in lines[-2]
+    assert "▲ exploding" in lines[-2]
 
 
 def test_a_low_panel_keeps_entropy_state_ratio_and_gradient(panel):

@@ -10,7 +10,7 @@ from esper_schemas.state import Trend
 from esper_tui.losses import losses_note, losses_rows
 from esper_tui.rows import Tone, plain
 
-WIDTHS = (78, 116, 80)
+WIDTHS = (54, 78, 116, 80)
 BLOCKS = "[▁▂▃▄▅▆▇█]"
 
 
@@ -146,11 +146,11 @@ def test_explained_variance_kl_and_clip_have_history_value_and_judgement(row):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_clip_fraction_shows_its_directions(row, width):
-    """How often ratios rose above the range and fell below it, each judged by itself."""
+    """How often ratios rose above the range and fell below it, each judged by itself, at every width."""
     line = row("Clip", width, clip_fraction_positive=0.072, clip_fraction_negative=0.2)
 
-    assert "↑ 7.2%" in plain(line)
-    assert re.search(r"↓ 20\.0% *!", plain(line))
+    assert "↑7.2%" in plain(line)
+    assert re.search(r"↓20\.0% *!", plain(line))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -84,7 +84,7 @@ def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
     """A machine without a GPU has no zero bytes of it."""
     rows = vitals.vitals_rows(make_snapshot(), 36, 12)
 
-    assert plain(find(rows, "CPU")).split() == ["CPU", "1.93", "cores"]
+    assert plain(find(rows, "CPU")).split() == ["CPU", "93", "%"]
     assert plain(find(rows, "Memory")).split() == ["Memory", "429", "MiB"]
     assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–", "MiB"]
     assert plain(find(rows, "Update")).split() == ["Update", "34.4", "ms"]
@@ -141,7 +141,8 @@ def test_a_decision_names_its_relevant_heads_with_their_confidence(make_snapshot
     widths = {"op": 14, "slot": 10, "alpha_speed": 12}
     cells = plain(decision_cells(make_snapshot().decisions[0], widths))
 
-    assert cells == "germinate 93%  r0c1 83%             "
+    assert cells == "    germ  93% r0c1  83%             "
+    assert plain(decision_cells(make_snapshot().decisions[0], {"op": 15})) == "germinate  93% "
 
 
 def test_high_heads_show_decisions_and_the_gradients_flow(make_snapshot, text):
@@ -149,7 +150,7 @@ def test_high_heads_show_decisions_and_the_gradients_flow(make_snapshot, text):
     lines = text(heads_rows(make_snapshot(), 116, 22))
 
     assert lines[15].split() == ["Chosen", "wait", "52%"]
-    assert "germi… 93%" in lines[16]
+    assert "germ  93%" in lines[16]
     assert lines[18].split()[:4] == ["Flow", "Grad", "CV", "0.31"]
 
 

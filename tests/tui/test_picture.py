@@ -7,17 +7,36 @@ from typing import get_args, get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from esper_schemas import HEADS, TamiyoState, decode_snapshot, encode_snapshot
-from esper_schemas.events import DecisionMade, LayerGradientsSampled, SeedStageChanged, VitalsSampled
+from esper_schemas.events import (
+    AnomalyDetected,
+    CheckpointSaved,
+    DecisionMade,
+    HeadGradientsCompared,
+    LayerGradientsSampled,
+    NumericalInstabilityReported,
+    RatioExplosionDiagnosed,
+    SeedStageChanged,
+    TelemetryEscalated,
+    VitalsSampled,
+)
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.snapshot import (
+    AnomalyEntry,
+    CheckpointEntry,
     DecisionEntry,
+    EscalationEntry,
     EventEntry,
+    HeadGradientsEntry,
+    InstabilityEntry,
+    InstabilityTotals,
     LayerGradientsEntry,
     LinkHealth,
     LogEntry,
     RankState,
+    RatioExplosionEntry,
     RunInfo,
     SanctumSnapshot,
     SlotsState,
@@ -29,12 +48,13 @@ from esper_tui import picture
 from esper_tui.layout import arrange
 from esper_tui.look import Look
 from esper_tui.once import frame_rows
-from esper_tui.opened import PAGES
+from esper_tui.opened import PAGES, opened_rows
 from esper_tui.picture import PANELS, PanelKind, draw, draw_place
 from esper_tui.rows import Tone, plain, row_width
 from esper_tui.symbols import SYMBOL_SETS
 from esper_tui.view import View
 
+OF_NOW = {"link"}
 numbers = st.floats() | st.sampled_from([0.0, -0.0, 1.0, 1e-300, 1e300, -1e300, 1e15, 999.9996])
 maybe = st.none() | numbers
 texts = st.text(max_size=60)
@@ -85,6 +105,12 @@ runs = st.builds(
     steps_per_second=maybe,
     mean_return=maybe,
     baseline_return=maybe,
+    mean_return_history=histories,
+    rollbacks_total=counts,
+    returns_not_finite_total=counts,
+    config=st.dictionaries(
+        texts | st.just("telemetry"), texts | counts | numbers | st.booleans(), max_size=3
+    ),
 )
 links = st.builds(LinkHealth, lag_ms=maybe, gaps=counts, dropped=counts, rejected=counts)
 times = st.integers(-(2**63), 2**64 - 1)
@@ -130,6 +156,20 @@ findings = st.builds(
     evidence=st.lists(st.builds(Evidence, update=counts, text=texts), max_size=3).map(tuple),
     advice=st.lists(texts, max_size=2).map(tuple),
 )
+heads = texts | st.sampled_from((*HEADS, "value"))
+anomalies = st.builds(
+    AnomalyDetected,
+    update=counts,
+    anomaly=texts,
+    severity=st.sampled_from(["warning", "critical"]),
+    metric=texts | st.sampled_from(["kl_divergence", "head_op_entropy_legal"]),
+    value=maybe,
+    threshold=maybe,
+    head=st.none() | heads,
+    detail=texts,
+)
+escalations = st.builds(TelemetryEscalated, update=counts, level=counts, until_update=counts, reason=texts)
+checkpoints = st.builds(CheckpointSaved, update=counts, path=texts, duration_ms=maybe)
 vitals = st.builds(VitalsSampled, cpu_share=maybe, memory_bytes=st.none() | counts)
 
 
@@ -142,6 +182,27 @@ def entered(entry, **what):
     """Entries of a list, at any time."""
     return few(st.builds(entry, at_ns=times, producer=texts, **what))
 
+
+explosions = st.builds(
+    RatioExplosionDiagnosed,
+    update=counts,
+    head=heads,
+    ratios=few(numbers),
+    steps=few(counts),
+    environments=few(counts),
+    actions=few(counts),
+)
+reports = st.builds(
+    NumericalInstabilityReported,
+    update=counts,
+    nan_count=counts,
+    inf_count=counts,
+    where=few(texts),
+    grad_norm_pre_clip=maybe,
+)
+compared = st.builds(
+    HeadGradientsCompared, update=counts, heads=few(heads), norms=few(numbers), cosines=few(numbers)
+)
 
 snapshots = st.builds(
     SanctumSnapshot,
@@ -165,9 +226,23 @@ snapshots = st.builds(
         at_ns=times,
         producer=texts,
         sample=st.builds(
-            LayerGradientsSampled, update=counts, grad_norms=st.dictionaries(texts, numbers, max_size=4)
+            LayerGradientsSampled,
+            update=counts,
+            grad_norms=st.dictionaries(texts, numbers, max_size=4),
+            magnitude_bounds=few(numbers),
+            magnitudes=st.dictionaries(texts, few(counts), max_size=4),
         ),
     ),
+    histories=st.dictionaries(texts | st.sampled_from(NUMBERS), histories, max_size=4),
+    anomalies=entered(AnomalyEntry, anomaly=anomalies),
+    anomaly_counts=st.dictionaries(texts, counts, max_size=3),
+    checkpoints=entered(CheckpointEntry, checkpoint=checkpoints),
+    telemetry=entered(EscalationEntry, escalation=escalations, active=st.booleans()),
+    ratio_explosions=entered(RatioExplosionEntry, explosion=explosions),
+    instabilities=entered(InstabilityEntry, report=reports),
+    instability_totals=st.builds(InstabilityTotals, nan_count=counts, inf_count=counts),
+    head_gradients=st.none()
+    | st.builds(HeadGradientsEntry, at_ns=times, producer=texts, comparison=compared),
 )
 feeds_of_any_kind = st.builds(
     Feed,
@@ -229,6 +304,25 @@ def test_every_panel_stays_within_its_height(feed, width, height):
     """Whatever its content is, before the frame cuts it."""
     for panel in PANELS.values():
         assert len(panel.rows(View(feed, 0), width, height)) <= height
+
+
+@settings(max_examples=40, deadline=None)
+@given(feeds_of_any_kind, feeds_of_any_kind, st.integers(0, 2**63), st.integers(1, 130), st.integers(1, 40))
+def test_a_panel_reads_nothing_but_its_snapshot(feed, other, now_ns, width, height):
+    """Neither the connection nor the moment changes it, so that any past snapshot can be drawn."""
+    here, elsewhere = View(feed, 0), View(structs.replace(other, snapshot=feed.snapshot), now_ns, other)
+    for name, panel in PANELS.items():
+        if name in OF_NOW:
+            continue
+        assert panel.rows(here, width, height) == panel.rows(elsewhere, width, height)
+        assert panel.note(here) == panel.note(elsewhere)
+        said = (opened_rows(view, name, height, width, height) for view in (here, elsewhere))
+        assert next(said) == next(said)
+
+
+def test_only_the_link_is_about_now():
+    """It says how the connection is, whichever snapshot is looked at."""
+    assert {name for name, panel in PANELS.items() if panel.of_now} == OF_NOW
 
 
 @pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])

@@ -24,9 +24,9 @@ def test_a_short_history_is_padded_on_the_left():
     assert plain(sparkline((1.0, 2.0), 5)) == "───▁█"
 
 
-def test_a_constant_history_is_a_line_in_the_middle():
+def test_a_constant_history_is_a_line_at_the_ground():
     """Without a spread there is neither a lowest nor a highest value."""
-    assert plain(sparkline((3.0, 3.0, 3.0), 3)) == "▄▄▄"
+    assert plain(sparkline((3.0, 3.0, 3.0), 3)) == "▁▁▁"
 
 
 def test_values_that_are_not_finite_are_critical_and_do_not_move_the_scale():

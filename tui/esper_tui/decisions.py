@@ -7,10 +7,10 @@ from esper_schemas.snapshot import DecisionEntry, SanctumSnapshot
 from esper_tui.events import time_of_day
 from esper_tui.numbers import number
 from esper_tui.rows import Row, Rows, Span, Tone, left, right
-from esper_tui.words import enum_name
+from esper_tui.words import enum_name, short_name
 
 TITLE = "DECISIONS"
-PERCENT_WIDTH = 4
+PERCENT_WIDTH = 5
 
 
 def decision_cells(entry: DecisionEntry, widths: dict[str, int]) -> Row:
@@ -25,7 +25,9 @@ def _cell(entry: DecisionEntry, head: str, width: int) -> Row:
     choice = entry.decision.choices.get(head)
     if choice is None:
         return (Span(" " * width),)
-    name = right(enum_name(HEAD_ENUMS[head], choice).lower(), width - PERCENT_WIDTH - 1, Tone.PLAIN)
+    room = width - PERCENT_WIDTH - 1
+    full = enum_name(HEAD_ENUMS[head], choice).lower()
+    name = right(full if len(full) <= room else short_name(head, choice), room)
     return (name, right(confidence(entry, head), PERCENT_WIDTH, Tone.DIM), Span(" "))
 
 
@@ -33,8 +35,8 @@ def confidence(entry: DecisionEntry, head: str) -> str:
     """The probability of a choice in whole percent: "93%"."""
     share = entry.decision.confidences.get(head)
     if share is None or not math.isfinite(share):
-        return number(share, 0, PERCENT_WIDTH)
-    return number(share * 100, 0, PERCENT_WIDTH - 1) + "%"
+        return number(share, 0, 4)
+    return number(share * 100, 0, 3) + "%"
 
 
 def decision_line(entry: DecisionEntry) -> Row:

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.numbers import age, count, counted, number
 from esper_tui.rows import Row, Rows, Span, Tone, between, clean, crop, fit, flow, row_width
+from esper_tui.sparkline import sparkline
 from esper_tui.status import SYMBOLS, State, Status, judge_feed
 from esper_tui.view import View
 
 NAME_WIDTH = 40
 RETURN_PRECISION = 3
+LEAST_CURVE, CURVE_WIDTH = 5, 40
+"""The curve of the mean return is left out below so many updates' room, and never longer."""
 
 
 def header_rows(view: View, width: int, height: int) -> Rows:
@@ -58,10 +61,10 @@ def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
 def _second(view: View, status: Status, width: int) -> Row:
     link = flow(_link_items(view.link.snapshot), width)
     if not status.sentence:
-        return between(_return(view.snapshot), link, width)
-    tone = _sentence_tone(view, status)
-    said = Span(crop(status.sentence, width), tone)
-    return between((said,), _return(view.snapshot) or link, width)
+        return between(_return(view.snapshot, width - row_width(link) - 2), link, width)
+    said = Span(crop(status.sentence, width), _sentence_tone(view, status))
+    room = width - row_width((said,)) - 2
+    return between((said,), _return(view.snapshot, room) or link, width)
 
 
 def _sentence_tone(view: View, status: Status) -> Tone:
@@ -70,7 +73,15 @@ def _sentence_tone(view: View, status: Status) -> Tone:
     return Tone.LABEL if view.link.snapshot.run.outcome != "failed" else Tone.CRITICAL
 
 
-def _return(snapshot: SanctumSnapshot) -> Row:
+def _return(snapshot: SanctumSnapshot, room: int) -> Row:
+    """How well it does and, where there is room, how that went."""
+    row = _gain(snapshot)
+    left_over = min(room - row_width(row) - 2, CURVE_WIDTH)
+    curve = snapshot.run.mean_return_history[-left_over:] if left_over >= LEAST_CURVE else ()
+    return (*row, Span("  "), *sparkline(curve, len(curve), Tone.VALUE)) if row and len(curve) > 1 else row
+
+
+def _gain(snapshot: SanctumSnapshot) -> Row:
     """The mean return, that of always choosing WAIT, and the signed difference."""
     mean, baseline = snapshot.run.mean_return, snapshot.run.baseline_return
     if mean is None:

@@ -17,6 +17,7 @@ from esper_tui.words import head_label, head_metric
 
 TITLE = "ACTION HEADS"
 DECISIONS_SHOWN = 6
+WIDEST_GAP = 8
 WAITING = "waiting for the first update"
 LEGEND = (
     HeadCondition.HEALTHY,
@@ -57,7 +58,9 @@ LINES: tuple[Line, ...] = (
     Line(2, 3, "State", cells.condition),
     Line(8, 3, "Latch", cells.latch),
 )
-"""From top to bottom; the titles above them and the legend below are the first and the last to stay."""
+"""From top to bottom. The titles above stay longest; of what is below, the gradient's flow outlasts the
+legend, which the help page has too.
+"""
 
 
 def columns(width: int) -> Columns | None:
@@ -72,7 +75,7 @@ def columns(width: int) -> Columns | None:
     spare = (width - label - sum(narrowest.values())) // len(HEADS)
     if spare < 0:
         return None
-    widths = {head: column + min(spare, 4) for head, column in narrowest.items()}
+    widths = {head: column + min(spare, WIDEST_GAP) for head, column in narrowest.items()}
     return Columns(label, widths, cells.Space(5 + min(spare, 2), coefficients))
 
 
@@ -93,7 +96,7 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
     """Where there is room below the table: what was chosen last, newest first, and the gradient's flow."""
-    if room < 2 or not snapshot.tamiyo.ppo_data_received:
+    if room < 1 or not snapshot.tamiyo.ppo_data_received:
         return []
     indent = left("Flow", layout.label, Tone.LABEL)
     flowing: Row = (indent, *flow_row(snapshot.tamiyo, width - layout.label))
@@ -103,7 +106,7 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
     chosen = [
         (label, *decision_cells(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
     ]
-    return [(), *chosen, *([()] if chosen else []), flowing]
+    return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flowing]
 
 
 def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list[Row]:
@@ -111,7 +114,7 @@ def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list
     if not state.ppo_data_received:
         return [*rows, (Span(" " * layout.label), Span(WAITING, Tone.DIM))]
     lines = [line for line in LINES if line.importance < height]
-    legend = height > len(LINES) + 1
+    legend = height > len(LINES) + 2
     spacious = height >= len(LINES) + 2 + len({line.group for line in LINES})
     for number, line in enumerate(lines):
         if spacious and number and line.group != lines[number - 1].group:

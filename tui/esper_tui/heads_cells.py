@@ -11,7 +11,7 @@ from esper_tui.bars import bar, deviation
 from esper_tui.numbers import number
 from esper_tui.rows import Row, Span, Tone
 from esper_tui.theme import ARROWS, CONDITIONS, alarm, mark, tone
-from esper_tui.words import head_metric
+from esper_tui.words import head_metric, ok_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ def measured(state: TamiyoState, head: str, family: str, space: Space) -> Row:
     """A value in the given space, and the mark of its judgement."""
     name = head_field(head, family)
     health = judge_field(state, name)
-    text = number(getattr(state, name), CATALOGUE[name].metric.precision, space.digits)
-    return (Span(text, tone(health)), alarm(health))
+    metric = CATALOGUE[name].metric
+    text = number(getattr(state, name), metric.precision, space.digits)
+    return (Span(text, tone(health, Tone.GOOD if ok_words(metric) else Tone.VALUE)), alarm(health))
 
 
 def ratio_max(state: TamiyoState, head: str, space: Space) -> Row:

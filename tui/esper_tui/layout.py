@@ -116,11 +116,18 @@ def _placed(band: Band, width: int, y: int, height: int, boxed: bool) -> list[Pl
     return places
 
 
+def _air(panel: str) -> int:
+    return NEEDS[panel].roomy - NEEDS[panel].enough
+
+
 def _stacked(column: Column, x: int, y: int, width: int, height: int, boxed: bool) -> list[Place]:
-    """The panels of one column; the last one takes what the others leave."""
+    """The panels of one column; what is left over makes the last one roomy, then those above it."""
     chrome, places, end = BOX_ROWS if boxed else RULE_ROWS, [], y + height
+    spare = height - _column_rows(column, "enough", chrome) - _air(column.panels[-1])
     for panel in column.panels[:-1]:
-        rows = min(NEEDS[panel].enough + chrome, end - y)
+        more = min(max(spare, 0), _air(panel))
+        spare -= more
+        rows = min(NEEDS[panel].enough + more + chrome, end - y)
         places.append(Place(panel, x, y, width, rows, boxed))
         y += rows
     if end - y > chrome or not places:

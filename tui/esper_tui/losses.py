@@ -21,7 +21,7 @@ WARM_UP_UPDATES = 50
 """TELE-100: so many updates a run is given to find its scale."""
 UNDEFINED = "---"
 VALUE_WIDTH = 8
-OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 24
+OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 16
 OK = Tone.VALUE
 
 
@@ -139,11 +139,13 @@ def _mark(health: Health, metric: Metric) -> Span:
 
 
 def _notes(metric: Metric, layout: Columns, details: Row = ()) -> Row:
-    """Where the value is fine, where it is critical, and the details, which may push out the latter."""
+    """Where the value is fine, where it is critical, and the details, which push out first the latter."""
     fine = (left(ok_words(metric), OK_WIDTH, Tone.DIM),)
     critical = (Span(critical_words(metric), Tone.DIM),)
     if layout.notes >= OK_WIDTH + CRITICAL_WIDTH + DETAILS_WIDTH:
         return (Span("  "), *fine, *fit(critical, CRITICAL_WIDTH), *details)
+    if details and layout.notes < OK_WIDTH + DETAILS_WIDTH:
+        return (Span("  "), *flow([details], layout.notes))
     return (Span("  "), *flow([fine, details or critical], layout.notes, gap=0))
 
 
@@ -158,7 +160,7 @@ def _kl_divergence(state: TamiyoState, layout: Columns) -> Row:
 def _clip_fraction(state: TamiyoState, layout: Columns) -> Row:
     directions = (
         *_direction(state, "↑", "clip_fraction_positive"),
-        Span("  "),
+        Span(" "),
         *_direction(state, "↓", "clip_fraction_negative"),
     )
     return metric_row(state, "clip_fraction", layout, directions)
@@ -166,15 +168,15 @@ def _clip_fraction(state: TamiyoState, layout: Columns) -> Row:
 
 def _direction(state: TamiyoState, sign: str, name: str) -> Row:
     health = judge_field(state, name)
-    share = percent(getattr(state, name)) if state.ppo_data_received else "–"
-    return (Span(f"{sign} {share:<6}", tone(health, Tone.PLAIN)), alarm(health))
+    share = percent(getattr(state, name), 5) if state.ppo_data_received else "–"
+    return (Span(f"{sign}{share:<5}", tone(health, Tone.PLAIN)), alarm(health))
 
 
 def _joint_ratio(state: TamiyoState, layout: Columns) -> Row:
     health = judge_field(state, "joint_ratio_min")
     metric = metric_of("joint_ratio_min")
-    value = number(state.joint_ratio_min, metric.precision, 7) if state.ppo_data_received else "–"
-    lowest = (Span("min ", Tone.LABEL), Span(f"{value:<7}", tone(health, OK)), mark(health))
+    value = number(state.joint_ratio_min, metric.precision, 5) if state.ppo_data_received else "–"
+    lowest = (Span("min ", Tone.LABEL), Span(f"{value:<5} ", tone(health, OK)), mark(health))
     return metric_row(state, "joint_ratio_max", layout, lowest)
 
 

@@ -20,6 +20,13 @@ def number(value: float | None, precision: int, width: int) -> str:
     return _first_that_fits(_spellings(value, precision), width)
 
 
+def significant(value: float | None, width: int, precision: int = 3) -> str:
+    """Write a number as `number` does, unless it would look like zero and is not: then as a power of ten."""
+    if value is None or not math.isfinite(value) or value == 0.0 or abs(value) >= 10.0**-precision:
+        return number(value, precision, width)
+    return _first_that_fits((_power_of_ten(float(value)),), width)
+
+
 def _name(value: float) -> str:
     if math.isnan(value):
         return "NaN"

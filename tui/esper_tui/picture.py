@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui import events, findings, heads, link, log, losses, ranks, slots, vitals
+from esper_tui import anomalies, events, findings, heads, link, log, losses, ranks, slots, vitals
 from esper_tui.footer import footer_rows
 from esper_tui.frame import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
 from esper_tui.header import header_rows
@@ -57,6 +57,7 @@ PANELS: dict[str, PanelKind] = {
     "heads": _of_snapshot(heads.TITLE, heads.heads_rows),
     **{name: _of_tile(tile) for name, tile in TILES.items()},
     "slots": _of_snapshot(slots.TITLE, slots.slots_rows, slots.slots_note),
+    "anomalies": _of_snapshot(anomalies.TITLE, anomalies.anomalies_rows, anomalies.anomalies_note),
     "vitals": _of_snapshot(vitals.TITLE, vitals.vitals_rows, vitals.vitals_note),
     "link": PanelKind(link.TITLE, link.link_rows, of_now=True),
     "ranks": _of_snapshot(ranks.TITLE, ranks.ranks_rows, ranks.ranks_note),

@@ -23,7 +23,8 @@ NEEDS: dict[str, Need] = {
     "value": Need(3, 8, 13),
     "gradients": Need(3, 8, 13),
     "slots": Need(3, 8, 12),
-    "vitals": Need(3, 6, 9),
+    "anomalies": Need(2, 4, 8, endless=True),
+    "vitals": Need(3, 6, 11),
     "ranks": Need(2, 3, 9),
     "link": Need(3, 6, 9),
     "log": Need(1, 2, 8, endless=True),
@@ -74,6 +75,7 @@ _USUAL = Plan(
         _band("health", "value"),
         _band("gradients", "slots"),
         _band("events"),
+        _band("anomalies"),
         _band("vitals", "link"),
         _band("ranks"),
         _band("log"),
@@ -88,7 +90,8 @@ _BOXED = Plan(
         _band("health", "value", "gradients"),
         _band("events"),
         _band("slots", "vitals", "link"),
-        _band("ranks", "log"),
+        _band("anomalies", "log"),
+        _band("ranks"),
     ),
 )
 _ROOMY = Plan(
@@ -99,7 +102,7 @@ _ROOMY = Plan(
         _band("heads"),
         _band("health", "value", "gradients", "slots"),
         Band((Column(("events",), 2), Column(("vitals",)), Column(("link",)))),
-        _band("ranks", "log"),
+        _band("anomalies", "log", "ranks"),
     ),
 )
 _WIDE = Plan(
@@ -108,7 +111,7 @@ _WIDE = Plan(
     (
         Band((Column(("losses", "findings"), 7), Column(("heads",), 12))),
         _band("health", "value", "gradients", "slots", "vitals"),
-        Band((Column(("events",), 2), Column(("log",), 2), Column(("ranks",), 2), Column(("link",)))),
+        Band((Column(("events",), 5), Column(("anomalies", "log"), 5), Column(("ranks", "link"), 4))),
     ),
 )
 _WIDEST = Plan(
@@ -117,7 +120,7 @@ _WIDEST = Plan(
     (
         Band((Column(("losses", "findings"), 7), Column(("heads",), 10))),
         _band("health", "value", "gradients", "slots", "vitals", "link"),
-        _band("events", "log", "ranks"),
+        _band("events", "anomalies", "log", "ranks"),
     ),
 )
 PLANS = (_NARROW, _USUAL, _BOXED, _ROOMY, _WIDE, _WIDEST)

@@ -7,7 +7,7 @@ from esper_tui.rows import Row, Rows, Span, Tone, clean, crop, left, right
 TITLE = "RANKS"
 NOBODY = "no trainer yet"
 NAME_WIDTH = 16
-COLUMNS = (("updates", 8), ("steps/s", 9), ("ms/update", 10), ("silent", 11))
+COLUMNS = (("updates", 8), ("steps/s", 8), ("ms/update", 10), ("silent", 10))
 
 
 def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -52,7 +52,7 @@ def _row(rank: RankState, snapshot: SanctumSnapshot, slowest: bool, width: int) 
     name = crop(f"{rank.rank} {clean(rank.producer)}", _name_width(width))
     values = (
         right(count(rank.updates), 8, tone),
-        right(number(rank.steps_per_second, 0, 8), 9, Tone.VALUE),
+        right(number(rank.steps_per_second, 0, 7), 8, Tone.VALUE),
         right(number(rank.update_time_ms, 1, 9), 10, Tone.VALUE),
         _silence(rank, snapshot),
     )
@@ -63,6 +63,6 @@ def _row(rank: RankState, snapshot: SanctumSnapshot, slowest: bool, width: int) 
 def _silence(rank: RankState, snapshot: SanctumSnapshot) -> Span:
     """How long before the run's last event this rank spoke last, or how it ended."""
     if rank.outcome is not None:
-        return right(crop(clean(rank.outcome), 10), 11, Tone.DIM)
+        return right(crop(clean(rank.outcome), 9), 10, Tone.DIM)
     last, own = snapshot.run.last_event_ns, rank.last_event_ns
-    return right("–" if last is None or own is None else age((last - own) / 1e9), 11, Tone.DIM)
+    return right("–" if last is None or own is None else age((last - own) / 1e9), 10, Tone.DIM)

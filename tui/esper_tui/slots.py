@@ -5,7 +5,7 @@ from collections import Counter
 from esper_schemas.heads import Blueprint, Slot, Stage
 from esper_schemas.snapshot import SanctumSnapshot, StageChangeEntry
 from esper_tui.bars import bar
-from esper_tui.numbers import count, number
+from esper_tui.numbers import count, number, percent
 from esper_tui.rows import Row, Rows, Span, Tone, flow, left, right
 from esper_tui.words import enum_name
 
@@ -66,16 +66,18 @@ def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
     tried = Counter(
         c.blueprint for c in changes if c.to_stage == Stage.GERMINATED and c.blueprint is not None
     )
-    pruned = to[Stage.EMBARGOED]
+    kept, pruned = to[Stage.FOSSILIZED], to[Stage.EMBARGOED]
     items: list[Row] = [
         (
             Span("recent ", Tone.LABEL),
             Span(f"{to[Stage.GERMINATED]}", Tone.VALUE),
             Span(" begun", Tone.LABEL),
         ),
-        (Span(f"{to[Stage.FOSSILIZED]}", Tone.GOOD), Span(" kept", Tone.LABEL)),
+        (Span(f"{kept}", Tone.GOOD), Span(" kept", Tone.LABEL)),
         (Span(f"{pruned}", Tone.WARNING if pruned else Tone.DIM), Span(" pruned", Tone.LABEL)),
     ]
+    if kept + pruned:
+        items.append((Span(percent(kept / (kept + pruned), 4)), Span(" survive", Tone.LABEL)))
     for blueprint, _ in tried.most_common(1):
         items.append((Span("mostly ", Tone.LABEL), Span(enum_name(Blueprint, blueprint).lower())))
     return flow(items, width)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from esper_tui.rows import Row, Span, Tone, merged
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-FLAT = "▄"
+FLAT = "▁"
 ABSENT = "·"
 NOT_FINITE = "×"
 NO_HISTORY = "─"
@@ -16,7 +16,7 @@ def sparkline(history: Sequence[float | None], width: int, tone: Tone = Tone.VAL
     """The last `width` values between their smallest and largest, padded on the left.
 
     A value that was not measured is "·", one that is not finite is a critical "×"; neither moves the
-    scale. A history without any spread is a line in the middle.
+    scale. A history without any spread is a line at the ground.
     """
     values = list(history[-width:]) if width > 0 else []
     finite = [value for value in values if value is not None and math.isfinite(value)]

@@ -1,30 +1,101 @@
 """VITALS: what the training uses of its machine, and how fast it is."""
 
+from dataclasses import dataclass
+
 from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.events import VitalsSampled
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.numbers import number
+from esper_tui.explained import Explained
+from esper_tui.numbers import age, count, number
 from esper_tui.rows import Row, Rows, Span, Tone, clean, left, right
 
 TITLE = "VITALS"
-TIMES = ("update_time_ms", "rollout_time_ms")
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
+TIMES = ("update_time_ms", "rollout_time_ms")
+
+
+NO_WORDS = Explained("")
+
+
+@dataclass(frozen=True, slots=True)
+class Vital:
+    """A row, the metric of the catalogue that it shows, or else what there is to know about it."""
+
+    row: Row
+    metric: str = ""
+    explained: Explained = NO_WORDS
+    of_gpu: bool = False
+
+
+SPEED = Explained(
+    "Environment steps per second of wall time, in the last rollout.",
+    "steady",
+    "If it falls during a run, look for another program on the same cores.",
+)
+CPU = Explained(
+    "Share of the machine's cores that the trainer keeps busy.",
+    "steady",
+    "`--threads` says how many cores a trainer may use.",
+)
+MEMORY = Explained(
+    "Memory of the trainer's process that is in RAM.",
+    "steady after the first updates",
+    "If it only grows, fewer environments put the end off; the cause is a bug.",
+)
+GPU_MEMORY = Explained(
+    "Memory of the GPU that tensors take now.", "steady after the first updates", "Fewer environments."
+)
+GPU_PEAK = Explained(
+    "The most that tensors ever took of the GPU's memory.", "below what the card has", "Fewer environments."
+)
+CHECKPOINT = Explained(
+    "The update after which the last checkpoint was saved, how long before the run's last event that was. "
+    "The list below says how long each took to write.",
+    "as often as `--checkpoint-every` says",
+    "LOG says why one could not be written. `esper ppo --resume RUN` goes on from the last.",
+)
+ENV_STEPS = Explained("Steps of all environments since the run began.", "growing", "")
+ACCURACY = Explained(
+    "Mean accuracy of the host networks on their validation images, at the end of the last rollout.",
+    "rising",
+    "If it does not rise, the policy grows nothing that helps: see SLOTS and FINDINGS.",
+)
+ROLLBACKS = Explained(
+    "Hosts that were rolled back, as their loss exploded or was no number; and returns that are not finite.",
+    "0",
+    "EVENTS says in which rollouts; lower the learning rate of the hosts.",
+)
+
+
+def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
+    """Every row; those of a GPU come last where there is none."""
+    run, sample = snapshot.run, snapshot.vitals or VitalsSampled()
+    rows = [
+        Vital(_row("Speed", run.steps_per_second, 0, "steps/s"), explained=SPEED),
+        *(_time(snapshot, name) for name in TIMES),
+        Vital(_row("CPU", _percent(sample.cpu_share), 0, "%"), explained=CPU),
+        Vital(_row("Memory", _mebibytes(sample.memory_bytes), 0, "MiB"), explained=MEMORY),
+        Vital(
+            _row("GPU memory", _mebibytes(sample.gpu_memory_bytes), 0, "MiB"),
+            explained=GPU_MEMORY,
+            of_gpu=True,
+        ),
+        Vital(
+            _row("GPU peak", _mebibytes(sample.gpu_memory_peak_bytes), 0, "MiB"),
+            explained=GPU_PEAK,
+            of_gpu=True,
+        ),
+        Vital(_checkpoint(snapshot), explained=CHECKPOINT),
+        Vital(_row("Host accuracy", run.mean_accuracy, 3, ""), explained=ACCURACY),
+        Vital(_row("Env steps", run.env_steps_total, 0, ""), explained=ENV_STEPS),
+        Vital(_rollbacks(snapshot), explained=ROLLBACKS),
+    ]
+    return rows if sample.gpu_memory_bytes is not None else sorted(rows, key=lambda vital: vital.of_gpu)
 
 
 def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """A row for each thing that is used; what the machine does not have is not measured."""
-    run, vitals = snapshot.run, snapshot.vitals or VitalsSampled()
-    rows = (
-        _row("Speed", run.steps_per_second, 0, "steps/s"),
-        *(_time(snapshot, name) for name in TIMES),
-        _row("CPU", vitals.cpu_share, 2, "cores"),
-        _row("Memory", _mebibytes(vitals.memory_bytes), 0, "MiB"),
-        _row("GPU memory", _mebibytes(vitals.gpu_memory_bytes), 0, "MiB"),
-        _row("GPU peak", _mebibytes(vitals.gpu_memory_peak_bytes), 0, "MiB"),
-        _row("Env steps", run.env_steps_total, 0, ""),
-        _row("Host accuracy", run.mean_accuracy, 3, ""),
-    )
-    return rows[: max(height, 0)]
+    """The rows that fit."""
+    return tuple(vital.row for vital in vitals(snapshot)[: max(height, 0)])
 
 
 def vitals_note(snapshot: SanctumSnapshot) -> Row:
@@ -33,16 +104,39 @@ def vitals_note(snapshot: SanctumSnapshot) -> Row:
     return (Span(place, Tone.DIM),) if place else ()
 
 
-def _time(snapshot: SanctumSnapshot, name: str) -> Row:
+def _time(snapshot: SanctumSnapshot, name: str) -> Vital:
     value = getattr(snapshot.tamiyo, name) if snapshot.tamiyo.ppo_data_received else None
     metric = QUANTITIES[name].metric
-    return _row(metric.label, value, metric.precision, metric.unit)
+    return Vital(_row(metric.label, value, metric.precision, metric.unit), metric=name)
+
+
+def _checkpoint(snapshot: SanctumSnapshot) -> Row:
+    """After which update, and how long before the run's last event."""
+    if not snapshot.checkpoints:
+        return _row("Checkpoint", None, 0, "")
+    entry, last = snapshot.checkpoints[-1], snapshot.run.last_event_ns
+    since = "" if last is None else f"{age((last - entry.at_ns) / 1e9)} ago"
+    return _row("Checkpoint", entry.checkpoint.update, 0, since)
+
+
+def _rollbacks(snapshot: SanctumSnapshot) -> Row:
+    """How often a host was rolled back, and returns that are not finite where there were any."""
+    rolled_back, returns = snapshot.run.rollbacks_total, snapshot.run.returns_not_finite_total
+    label = left("Rollbacks", LABEL_WIDTH, Tone.LABEL)
+    if not (rolled_back or returns):
+        return (label, right("0", VALUE_WIDTH, Tone.DIM), Span(" ✓", Tone.DIM))
+    what = f" {count(returns)} NaN returns" if returns else ""
+    return (label, right(count(rolled_back), VALUE_WIDTH, Tone.WARNING), Span(" !" + what, Tone.WARNING))
 
 
 def _row(label: str, value: float | None, precision: int, unit: str) -> Row:
     tone = Tone.DIM if value is None else Tone.VALUE
     text = right(number(value, precision, VALUE_WIDTH - 1), VALUE_WIDTH, tone)
-    return (left(label, LABEL_WIDTH, Tone.LABEL), text, Span(f" {unit}", Tone.DIM))
+    return (left(label, LABEL_WIDTH, Tone.LABEL), text, Span(f" {unit}" if unit else "", Tone.DIM))
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share * 100
 
 
 def _mebibytes(size: int | None) -> float | None:

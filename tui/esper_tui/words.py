@@ -3,9 +3,9 @@
 from enum import IntEnum
 
 from esper_schemas.catalogue import CATALOGUE
-from esper_schemas.heads import HEADS
+from esper_schemas.heads import HEAD_ENUMS, HEADS
 from esper_schemas.metric import Metric
-from esper_tui.numbers import count, number
+from esper_tui.numbers import count, significant
 
 
 def metric_of(name: str) -> Metric:
@@ -49,8 +49,29 @@ def _sign(ascii_sign: str) -> str:
 
 def _bound(value: float | None) -> str:
     """A bound as people write it: no zeros behind the last digit."""
-    text = number(value, 4, 10)
+    text = significant(value, 10, 4)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+SHORT_NAMES: dict[str, tuple[str, ...]] = {
+    "op": ("wait", "germ", "alpha", "prune", "fossl", "advan"),
+    "blueprint": (
+        *("noop", "conv-lt", "attent", "norm", "depthw", "bottln", "conv-sm", "conv-hv"),
+        *("lora", "lora-lg", "mlp-sm", "mlp", "flex-at"),
+    ),
+    "style": ("lin-add", "lin-mul", "sig-add", "gated"),
+    "tempo": ("fast", "std", "slow"),
+    "alpha_target": ("0.5", "0.7", "1.0"),
+    "alpha_speed": ("inst", "fast", "med", "slow"),
+    "alpha_curve": ("lin", "cos", "sig-gtl", "sig", "sig-shp"),
+}
+"""Choices for narrow columns, in the order of their enums; heads that are not here have short names."""
+
+
+def short_name(head: str, choice: int) -> str:
+    """The name of a choice in at most seven characters."""
+    names = SHORT_NAMES.get(head, ())
+    return names[choice] if 0 <= choice < len(names) else enum_name(HEAD_ENUMS[head], choice).lower()
 
 
 def enum_name(enum: type[IntEnum], index: int) -> str:

@@ -1,0 +1,39 @@
+"""What an opened panel is made of: entries for the cursor, and what is known of each."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from esper_tui.explained import Explained, explained_rows
+from esper_tui.rows import Row, Rows, Span, Tone, clean
+from esper_tui.view import View
+
+ALL = 10_000
+"""More rows than any list has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row, and what there is to say about it for a width."""
+
+    row: Row
+    about: Callable[[int], Rows] = lambda width: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is listed for a width, and the titles above it."""
+
+    entries: Callable[[View, int], Sequence[Entry]]
+    titles: Callable[[int], Rows] = lambda width: ()
+
+
+def explained_entry(row: Row, explained: Explained) -> Entry:
+    """A row, with its label and its explanation below."""
+    title = (Span(row[0].text.strip(), Tone.TITLE),)
+    return Entry(row, lambda width: (title, *explained_rows(explained, width)))
+
+
+def wrapped(text: str, width: int, tone: Tone = Tone.PLAIN) -> Rows:
+    """A text in as many rows as it needs."""
+    return tuple((Span(line, tone),) for line in textwrap.wrap(clean(text), max(width, 10)))

@@ -1,0 +1,80 @@
+"""Opened lists of reports: events, log, anomalies and findings, each entry with all that is known of it."""
+
+from esper_schemas.findings import Finding
+from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
+from esper_tui import anomalies, events, findings, log
+from esper_tui.about import about_metric
+from esper_tui.explained import Explained
+from esper_tui.incidents import Incident, incidents
+from esper_tui.numbers import count, number
+from esper_tui.page import ALL, Entry, explained_entry, wrapped
+from esper_tui.rows import Row, Rows, Span, Tone, clean
+from esper_tui.view import View
+
+
+def event_entries(view: View, width: int) -> list[Entry]:
+    """The last events, in full."""
+    rows = events.events_rows(view.snapshot, width, ALL)
+    entries = view.snapshot.recent_events
+    return [*map(_event, rows, entries)] if entries else [*map(Entry, rows)]
+
+
+def _event(row: Row, entry: EventEntry) -> Entry:
+    head = f"{events.time_of_day(entry.at_ns)}  {entry.kind} of {entry.producer}"
+    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(entry.text, width)))
+
+
+def log_entries(view: View, width: int) -> list[Entry]:
+    """The trainers' warnings and errors, in full."""
+    rows = log.log_rows(view.snapshot, width, ALL)
+    return [*map(_logged, rows, view.snapshot.log)] if view.snapshot.log else [*map(Entry, rows)]
+
+
+def _logged(row: Row, entry: LogEntry) -> Entry:
+    head = f"{events.time_of_day(entry.at_ns)}  {entry.level} of {entry.producer}"
+    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(entry.message, width)))
+
+
+def anomaly_entries(view: View, width: int) -> list[Entry]:
+    """How much is measured, then every report with what it was about."""
+    reports = [_incident(view.snapshot, incident, width) for incident in incidents(view.snapshot)]
+    telemetry = explained_entry(anomalies.telemetry_row(view.snapshot, width), TELEMETRY)
+    return [telemetry, *(reports or [Entry(anomalies.NOTHING)])]
+
+
+TELEMETRY = Explained(
+    "How much the trainer measures: what `--telemetry` asked for, or more for a while after an anomaly.",
+    "as asked for",
+    "The reports below say what raised it. It goes back by itself, and costs a little while it lasts.",
+)
+
+
+def _incident(snapshot: SanctumSnapshot, incident: Incident, width: int) -> Entry:
+    def about(width: int) -> Rows:
+        at = f"{events.time_of_day(incident.at_ns)}  update {count(incident.update)}, {incident.producer}"
+        details = (row for text in incident.details for row in wrapped(text, width))
+        metric = about_metric(snapshot, incident.metric, width) if incident.metric else ()
+        return (*wrapped(at, width, Tone.LABEL), *details, *([()] if metric else []), *metric)
+
+    return Entry(anomalies.incident_row(incident, width), about)
+
+
+def finding_entries(view: View, width: int) -> list[Entry]:
+    """What the diagnosis found, with all evidence and all advice."""
+    found = view.snapshot.findings
+    return (
+        [_finding(finding, width) for finding in found]
+        if found
+        else [*map(Entry, findings.findings_rows(view.snapshot, width, 1))]
+    )
+
+
+def _finding(finding: Finding, width: int) -> Entry:
+    def about(width: int) -> Rows:
+        evidence = [
+            (Span(f"{number(e.update, 0, 7):>7}  ", Tone.DIM), Span(clean(e.text))) for e in finding.evidence
+        ]
+        advice = [line for text in finding.advice for line in wrapped(f"→ {text}", width)]
+        return (*wrapped("Evidence, by update", width, Tone.LABEL), *evidence, *advice)
+
+    return Entry(findings.finding_title(finding, width), about)
