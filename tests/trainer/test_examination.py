@@ -5,13 +5,19 @@ import math
 import pytest
 import torch
 
-from esper_schemas.events import LayerGradientsSampled, NumericalInstabilityReported
+from esper_schemas.events import (
+    HeadGradientsCompared,
+    LayerGradientsSampled,
+    NumericalInstabilityReported,
+)
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.batch import Batch
 from esper_trainer.examination import examine, examined_events, instability_reported
+from esper_trainer.optimiser import Layers
 from esper_trainer.policy import Memory
 from esper_trainer.statistics import Evaluation
+from esper_trainer.telemetry.gradient_collector import CollectedGradients
 
 STEPS, ENVIRONMENTS = 3, 2
 
@@ -36,20 +42,28 @@ def events_of():
             **dict.fromkeys(Batch._fields[5:], nothing),
         )
         evaluation = Evaluation(nothing, nothing, flat, flat.exp(), nothing, nothing, Memory(*(nothing,) * 4))
-        gradients = (torch.tensor([3.0, 4.0]), torch.tensor([[2.0]]))
-        return list(examined_events(7, ("a", "b"), examine(evaluation, batch, gradients)))
+        gradients = CollectedGradients(
+            torch.tensor([5.0, 2.0]), torch.tensor([[0, 2], [1, 0]]), torch.zeros(9), torch.zeros(9, 9)
+        )
+        layers = Layers(("a", "b"), nothing, nothing, exploding=10.0, dead=0.0, magnitude_bounds=())
+        return list(examined_events(7, layers, examine(evaluation, batch, gradients)))
 
     return events
 
 
-def test_layers_are_norms(events_of):
-    """sqrt(9 + 16) and 2; no head moved."""
-    assert events_of({}) == [LayerGradientsSampled(update=7, grad_norms={"a": 5.0, "b": 2.0})]
+def test_gradients_come_first(events_of):
+    """As they were collected; no head moved."""
+    assert events_of({}) == [
+        LayerGradientsSampled(
+            update=7, grad_norms={"a": 5.0, "b": 2.0}, magnitudes={"a": (0, 2), "b": (1, 0)}
+        ),
+        HeadGradientsCompared(update=7, heads=(), norms=(), cosines=()),
+    ]
 
 
 def test_l2_the_head_and_the_transitions_are_named(events_of):
     """Ratios 8 and 1/4 are critical, 1.2 is not; place (2, 1) is the sixth of 3 x 2."""
-    _, event = events_of({("slot", 0, 1): -math.log(4), ("slot", 2, 1): math.log(8), ("slot", 1, 0): 0.18})
+    *_, event = events_of({("slot", 0, 1): -math.log(4), ("slot", 2, 1): math.log(8), ("slot", 1, 0): 0.18})
 
     assert (event.update, event.head) == (7, "slot")
     assert event.ratios == pytest.approx((8.0, 0.25))
@@ -58,12 +72,12 @@ def test_l2_the_head_and_the_transitions_are_named(events_of):
 
 def test_where_a_head_was_irrelevant_it_did_not_move(events_of):
     """Its ratio there is of no consequence."""
-    assert len(events_of({("slot", 0, 1): 3.0}, irrelevant=("slot",))) == 1
+    assert len(events_of({("slot", 0, 1): 3.0}, irrelevant=("slot",))) == 2
 
 
 def test_a_ratio_that_is_not_a_number_is_the_worst(events_of):
     """It is named, before the others."""
-    _, event = events_of({("tempo", 0, 0): 1.0, ("tempo", 1, 1): math.nan})
+    *_, event = events_of({("tempo", 0, 0): 1.0, ("tempo", 1, 1): math.nan})
 
     assert math.isnan(event.ratios[0])
     assert event.ratios[1] == pytest.approx(math.e)

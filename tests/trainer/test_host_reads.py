@@ -75,6 +75,17 @@ def test_an_update_reads_nothing(learner, proof):
     assert row.dim() == 2
 
 
+def test_an_examination_reads_nothing(learner, proof):
+    """What DEBUG telemetry needs beside the row: gradients of layers, of heads, and transitions."""
+    player, ppo = learner
+    episode = player.play(lambda: None)
+
+    with proof():
+        examination = ppo.examine(episode.rollout)
+
+    assert examination.cosines.shape == (9, 9)
+
+
 @pytest.mark.parametrize(
     "read",
     [

@@ -20,7 +20,12 @@ CPU = torch.device("cpu")
 CONSTANTS = layout(CPU)
 NORMAL = TelemetryLevel.NORMAL
 LAYERS = Layers(
-    ("a", "b", "lstm.c"), torch.tensor([4.0, 4.0, 1.0]), torch.tensor([0.0, 0.0, 1.0]), exploding=5.0
+    ("a", "b", "lstm.c"),
+    torch.tensor([4.0, 4.0, 1.0]),
+    torch.tensor([0.0, 0.0, 1.0]),
+    exploding=5.0,
+    dead=1e-8,
+    magnitude_bounds=(),
 )
 """Three parameters."""
 

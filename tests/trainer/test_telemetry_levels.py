@@ -6,12 +6,13 @@ import pytest
 
 from esper_schemas.catalogue import CATALOGUE
 from esper_schemas.events import (
+    HeadGradientsCompared,
     LayerGradientsSampled,
     NumericalInstabilityReported,
     PPOUpdateCompleted,
     RatioExplosionDiagnosed,
 )
-from esper_schemas.heads import HEAD_SIZES
+from esper_schemas.heads import HEAD_SIZES, HEADS
 from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TELEMETRY, ConfigError, TrainingConfig
@@ -96,7 +97,12 @@ def test_counts_of_faults_are_measured_at_every_level(payloads_of):
 @pytest.mark.parametrize("level", ["off", "minimal", "normal"])
 def test_only_debug_tells_of_layers_and_transitions(level, events_of):
     """Other levels have no event of that kind."""
-    told = (LayerGradientsSampled, RatioExplosionDiagnosed, NumericalInstabilityReported)
+    told = (
+        LayerGradientsSampled,
+        HeadGradientsCompared,
+        RatioExplosionDiagnosed,
+        NumericalInstabilityReported,
+    )
 
     assert not [event for event in events_of(level) if isinstance(event, told)]
 
@@ -127,6 +133,16 @@ def test_debug_tells_the_gradient_of_every_layer(events_of):
     assert [event.update for event in sampled] == [1, 2]
     assert list(sampled[0].grad_norms) == names
     assert all(norm > 0 for norm in sampled[0].grad_norms.values())
+
+
+def test_debug_compares_the_gradients_of_the_heads(events_of):
+    """Once per update, of all heads that learnt anything and the critic."""
+    compared = [event for event in events_of("debug") if isinstance(event, HeadGradientsCompared)]
+
+    assert [event.update for event in compared] == [1, 2]
+    assert all(event.heads == (*HEADS, "value") for event in compared)
+    assert all(-1.0 <= cosine <= 1.0 for event in compared for cosine in event.cosines)
+    assert all(min(event.cosines) < 0 < max(event.cosines) for event in compared)
 
 
 def test_l2_debug_tells_which_transitions_exploded(events_of):

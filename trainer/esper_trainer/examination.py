@@ -1,23 +1,23 @@
-"""DEBUG telemetry: which transitions moved furthest, and the gradient of every layer."""
+"""DEBUG telemetry: which transitions moved furthest, and where the gradients come from."""
 
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from esper_schemas.catalogue import CATALOGUE, head_field
 from esper_schemas.events import (
     Event,
-    LayerGradientsSampled,
     NumericalInstabilityReported,
     RatioExplosionDiagnosed,
 )
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.batch import Batch
+from esper_trainer.optimiser import Layers
 from esper_trainer.statistics import Evaluation
+from esper_trainer.telemetry.gradient_collector import CollectedGradients, collected_events
 
 MOST_TRANSITIONS = 5
 """How many transitions one diagnosis names."""
@@ -26,24 +26,27 @@ MOST_TRANSITIONS = 5
 class Examination(NamedTuple):
     """A policy after its update, held against the rollout that it learnt from.
 
-    layers [P]: gradient norms of the parameters. Per head, worst first, [8, K]: ratios, and steps,
-    environments and actions of the transitions that they are from; ratio 1 where the head was irrelevant.
+    First `CollectedGradients`. Then, per head, worst first, [8, K]: ratios, and steps, environments and actions
+    of the transitions that they are from; ratio 1 where the head was irrelevant.
     """
 
     layers: Tensor
+    magnitudes: Tensor
+    sent: Tensor
+    cosines: Tensor
     ratios: Tensor
     steps: Tensor
     environments: Tensor
     actions: Tensor
 
 
-def examine(evaluation: Evaluation, batch: Batch, gradients: tuple[Tensor, ...]) -> Examination:
+def examine(evaluation: Evaluation, batch: Batch, gradients: CollectedGradients) -> Examination:
     """Of an evaluation of a flat batch whose observations [T, B, O] are not flat, and its gradients."""
     environments = batch.observations.shape[1]
     moved = evaluation.log_ratios * batch.relevance
     worst = moved.abs().topk(min(MOST_TRANSITIONS, moved.shape[1]), dim=1).indices
     return Examination(
-        layers=torch.stack(torch._foreach_norm(gradients)),
+        *gradients,
         ratios=moved.gather(1, worst).exp(),
         steps=worst // environments,
         environments=worst % environments,
@@ -51,12 +54,13 @@ def examine(evaluation: Evaluation, batch: Batch, gradients: tuple[Tensor, ...])
     )
 
 
-def examined_events(update: int, names: tuple[str, ...], examination: Examination) -> Iterator[Event]:
+def examined_events(update: int, layers: Layers, examination: Examination) -> Iterator[Event]:
     """What DEBUG telemetry tells beside the payload; the examination lies on the host."""
-    norms = dict(zip(names, examination.layers.tolist(), strict=True))
-    yield LayerGradientsSampled(update=update, grad_norms=norms)
+    collected = len(CollectedGradients._fields)
+    gradients, transitions = CollectedGradients(*examination[:collected]), examination[collected:]
+    yield from collected_events(update, layers.names, layers.magnitude_bounds, gradients)
     for index, head in enumerate(HEADS):
-        rows = (column[index].tolist() for column in examination[1:])
+        rows = (column[index].tolist() for column in transitions)
         beyond = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
         if beyond:
             ratios, *places = zip(*beyond, strict=True)

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metric import TelemetryLevel
-from esper_schemas.metrics import DEAD_GRADIENT_RMS
 from esper_trainer.batch import Targets
 from esper_trainer.critic import critic_details, explained_variance, shape
 from esper_trainer.layout import Layout
@@ -134,7 +133,7 @@ def _layer_gradients(gradients: GradientTotals, layers: Layers) -> dict[str, Mea
     """Which parts of the network learn, and which explode."""
     squares, measured = average(gradients.layers, gradients.tried)
     tried = measured.any()
-    dead = (squares / layers.sizes).sqrt() < DEAD_GRADIENT_RMS
+    dead = (squares / layers.sizes).sqrt() < layers.dead
     heads = average(gradients.heads, gradients.tried).value
     mean = heads.mean()
     return {

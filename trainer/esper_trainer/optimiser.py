@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from esper_schemas.metrics import EXPLODING_GRADIENT_FACTOR
+from esper_schemas.metrics import DEAD_GRADIENT_FACTOR, EXPLODING_GRADIENT_FACTOR, MAGNITUDE_FACTORS
 from esper_trainer.distributed import ALONE, Group
 from esper_trainer.layout import HEAD_COUNT, VALUE_ROW, Layout
 from esper_trainer.policy import Tamiyo
@@ -34,14 +34,18 @@ class GradientStatistics(NamedTuple):
 class Layers(NamedTuple):
     """The policy's P parameters as telemetry needs them.
 
-    names; sizes: number of entries [P]; lstm: 1 for the LSTM's [P]; exploding: the norm beyond which one
-    parameter's gradient is exploding.
+    names; sizes: number of entries [P]; lstm: 1 for the LSTM's [P]. What a gradient is judged by, all in
+    proportion to the norm that clipping allows: exploding, the norm of one parameter beyond which it
+    explodes; dead, the root mean square per entry below which it does not learn; magnitude_bounds, by which
+    entries are sorted.
     """
 
     names: tuple[str, ...]
     sizes: Tensor
     lstm: Tensor
     exploding: float
+    dead: float
+    magnitude_bounds: tuple[float, ...]
 
 
 class Optimiser:
@@ -159,6 +163,8 @@ def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> Layers:
         sizes=like.new_tensor([parameter.numel() for parameter in policy.parameters()]),
         lstm=like.new_tensor([name.startswith("lstm.") for name in names]),
         exploding=EXPLODING_GRADIENT_FACTOR * max_norm,
+        dead=DEAD_GRADIENT_FACTOR * max_norm,
+        magnitude_bounds=tuple(factor * max_norm for factor in MAGNITUDE_FACTORS),
     )
 
 

@@ -21,11 +21,12 @@ from esper_trainer.memory import memory_extremes, memory_sums
 from esper_trainer.objective import Terms, objective
 from esper_trainer.optimiser import Optimiser
 from esper_trainer.packing import pack, unpack
-from esper_trainer.policy import Memory, Tamiyo
+from esper_trainer.policy import Memory, Output, Tamiyo
 from esper_trainer.row import pack_row
 from esper_trainer.schedule import Rates
 from esper_trainer.seeds import derived_seed
 from esper_trainer.statistics import Evaluation, detail_extremes, detail_sums, extremes, sums
+from esper_trainer.telemetry.gradient_collector import RowGradients, collect_gradients
 from esper_trainer.totals import RunningTotals
 from esper_trainer.value_normalisation import normalise
 
@@ -84,21 +85,27 @@ class PPO:
         with torch.no_grad():
             goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
             flat = prepare(rollout, goals, self._choices, self._layout).flat()
-        loss, evaluation = self.loss(flat)
-        gradients = torch.autograd.grad(loss, list(self._policy.parameters()))
-        return examine(evaluation, flat, gradients)
-
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """The names of the parameters whose gradients an examination gives."""
-        return self.optimiser.layers.names
+        output = self._policy(flat.observations)
+        loss, evaluation = self._loss_of(output, flat)
+        logits, values, *parameters = torch.autograd.grad(
+            loss, [output.logits, output.values, *self._policy.parameters()]
+        )
+        with torch.no_grad():
+            rows = RowGradients(logits, values * self._policy.value_std)
+            bounds, weight = self.optimiser.layers.magnitude_bounds, self._policy.output.weight
+            gradients = collect_gradients(tuple(parameters), bounds, rows, weight, self._layout)
+            return examine(evaluation, flat, gradients)
 
     def loss(self, batch: Batch, counted: Counts | None = None) -> tuple[Tensor, Evaluation]:
         """What a step descends, 0-d, and what it was made of; of a flat batch.
 
         counted: of all processes, if there are others.
         """
-        output = self._policy(batch.observations)
+        return self._loss_of(self._policy(batch.observations), batch, counted)
+
+    def _loss_of(
+        self, output: Output, batch: Batch, counted: Counts | None = None
+    ) -> tuple[Tensor, Evaluation]:
         log_probs, entropies = evaluate(output.logits, batch.penalty, batch.actions, self._layout)
         made = objective(log_probs, entropies, output.values, batch, counted or counts(batch), self._terms())
         memory = Memory(*(tensor.detach() for tensor in output.memory))

@@ -191,7 +191,7 @@ class Trainer:
         """What is told beside the payload: faults at every level, the rest at DEBUG."""
         yield from instability_reported(update, payload)
         if examined:
-            yield from examined_events(update, self._learner.ppo.layer_names, Examination(*examined))
+            yield from examined_events(update, self._learner.ppo.optimiser.layers, Examination(*examined))
 
     def _report(self, update: int, told: Story, payload: PPOUpdatePayload, seconds: float) -> None:
         report = UpdateReport(

@@ -13,8 +13,9 @@ from esper_schemas.metrics.advantages import (
     AdvantageStd,
 )
 from esper_schemas.metrics.gradients import (
-    DEAD_GRADIENT_RMS,
+    DEAD_GRADIENT_FACTOR,
     EXPLODING_GRADIENT_FACTOR,
+    MAGNITUDE_FACTORS,
     DeadLayers,
     ExplodingLayers,
     GradientCV,
@@ -103,8 +104,9 @@ from esper_schemas.metrics.value import (
 )
 
 __all__ = [
-    "DEAD_GRADIENT_RMS",
+    "DEAD_GRADIENT_FACTOR",
     "EXPLODING_GRADIENT_FACTOR",
+    "MAGNITUDE_FACTORS",
     "RETURN_VARIANCE_FLOOR",
     "SATURATED_ABOVE",
     "SATURATED_BELOW",

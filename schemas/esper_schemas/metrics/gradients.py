@@ -7,11 +7,15 @@ from esper_schemas.metrics.bands import FAULT_COUNT_BANDS
 
 GRAD_NORM_BANDS = Bands(warning_above=5.0, critical_above=10.0)
 LAYER_COUNT_BANDS = Bands(warning_above=1.0, critical_above=3.0, inclusive=True)
-DEAD_GRADIENT_RMS = 1e-8
-"""A parameter whose gradient has a smaller root mean square per entry does not learn."""
+DEAD_GRADIENT_FACTOR = 1e-8
+"""A parameter whose gradient has, per entry, a root mean square below this part of the clipping norm does
+not learn."""
 
 EXPLODING_GRADIENT_FACTOR = 10.0
 """A parameter whose gradient norm exceeds the clipping norm this many times explodes."""
+
+MAGNITUDE_FACTORS = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)
+"""The bounds by which the entries of a gradient are sorted, as parts of the clipping norm."""
 
 GradNorm = Annotated[
     float | None,
@@ -104,8 +108,8 @@ DeadLayers = Annotated[
         label="Dead layers",
         group=Group.GRADIENTS,
         unit="count",
-        meaning="Parameters whose gradient before clipping has, per entry, a root mean square below 1e-8,"
-        " mean of its squares over minibatches.",
+        meaning="Parameters whose gradient before clipping has, per entry, a root mean square below 1e-8"
+        " times the largest norm that clipping allows, mean of its squares over minibatches.",
         question="Has a part of the network stopped learning?",
         advice="See which layers they are with telemetry at debug; a head that is never relevant has no "
         "gradient.",
