@@ -26,8 +26,8 @@ MOST_TRANSITIONS = 5
 class Examination(NamedTuple):
     """A policy after its update, held against the rollout that it learnt from.
 
-    First `CollectedGradients`. Then, per head, worst first, [8, K]: ratios, and steps, environments and actions
-    of the transitions that they are from; ratio 1 where the head was irrelevant.
+    First `CollectedGradients`. Then, per head, worst first, [8, K]: ratios, and steps, environments and
+    actions of the transitions that they are from; ratio 1 where the head was irrelevant.
     """
 
     layers: Tensor

@@ -84,6 +84,13 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
         default=layout.default_runs_dir(),
         help="where runs are kept (default: %(default)s)",
     )
+    recording.add_argument(
+        "--profile",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="trace a few updates with torch.profiler into DIR (default: profile, in the run's directory)",
+    )
     name = recording.add_mutually_exclusive_group()
     name.add_argument("--name", help="name of the run (default: its preset and the time)")
     name.add_argument("--resume", metavar="NAME", help="go on with a run from its last checkpoint")
@@ -137,6 +144,13 @@ def run_name(arguments: argparse.Namespace) -> str:
     """The name of the run: the one that was asked for, or the preset and the time."""
     named: str | None = arguments.resume or arguments.name
     return named or f"{arguments.preset or _DEFAULTS.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def profile_dir(arguments: argparse.Namespace, run_dir: Path) -> Path | None:
+    """Where traces of the profiler go, None if none were asked for."""
+    if arguments.profile is None:
+        return None
+    return Path(arguments.profile) if arguments.profile else run_dir / "profile"
 
 
 def endpoints_of(arguments: argparse.Namespace) -> layout.Endpoints:

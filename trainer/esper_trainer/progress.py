@@ -28,7 +28,7 @@ class TrainingSummary:
     """How a run went. Returns are None if there was no update.
 
     baseline_return: mean return of always choosing WAIT in the same environments. steps_per_second:
-    over the whole loop, with updates.
+    over the whole loop, with updates. profile: the directory of the profiler's traces, None for none.
     """
 
     updates: int
@@ -40,6 +40,7 @@ class TrainingSummary:
     mean_accuracy: float | None
     outcome: Outcome
     seconds: float
+    profile: Path | None = None
 
 
 def update_line(report: UpdateReport) -> str:
@@ -66,5 +67,10 @@ def summary_lines(summary: TrainingSummary, run_dir: Path) -> list[str]:
         lines.append(
             f"mean return {summary.first_mean_return:.3f} → {summary.last_mean_return:.3f}; "
             f"always WAIT returns {summary.baseline_return:.3f}"
+        )
+    if summary.profile is not None:
+        lines.append(
+            f"profiled into {summary.profile}; open it with: tensorboard --logdir {summary.profile} "
+            "(torch-tb-profiler), or a trace at https://ui.perfetto.dev"
         )
     return [*lines, f"recorded in {run_dir}; look at it with: sanctum {run_dir}"]

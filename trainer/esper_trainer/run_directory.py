@@ -24,11 +24,16 @@ def new_run_dir(runs_dir: Path, name: str) -> Path:
             f"There is a run {name} already; go on with --resume {name} or choose another --name."
         )
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=run_dir).close()  # of a name of its own: several ranks try at once
+        make_writable(run_dir)
     except OSError as error:
         raise ConfigError(f"Cannot write {run_dir} ({error.strerror}); choose another --runs-dir.") from error
     return run_dir
+
+
+def make_writable(directory: Path) -> None:
+    """Make a directory if there is none, and try to write into it. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    TemporaryFile(dir=directory).close()  # of a name of its own: several ranks try at once
 
 
 def is_run(run_dir: Path) -> bool:

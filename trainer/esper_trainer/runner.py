@@ -27,6 +27,7 @@ from esper_trainer.roll_call import RankLostError
 from esper_trainer.row import unpack_row
 from esper_trainer.schedule import Rates, rates
 from esper_trainer.story import Story, story
+from esper_trainer.telemetry.profiler import Profiler
 from esper_trainer.telemetry.watchman import Watchman
 from esper_trainer.transfer import HostCopy
 from esper_trainer.vitals import Vitals
@@ -61,6 +62,7 @@ class Trainer:
         checkpoints: Checkpointer | None = None,
         start: Checkpoint | None = None,
         group: Group = ALONE,
+        profiler: Profiler | None = None,
     ) -> None:
         torch.set_num_threads(config.torch_threads)
         self._config, self._emitter, self._on_update = config, emitter, on_update
@@ -77,6 +79,7 @@ class Trainer:
         self._learner = _learner(config, self._device, start, group)
         self._random_state = self._learner.random_state()
         self._vitals = Vitals(self._device)
+        self._profiler = profiler or Profiler()
 
     def stop(self, reason: str = "The run was stopped.") -> None:
         """Ask the run to end cleanly at its next step; from any thread."""
@@ -91,7 +94,8 @@ class Trainer:
             self._baseline_return = self._begin()
             began = time.perf_counter()
             try:
-                self._train()
+                with self._profiler.begin(self._config.episodes - self._updates):
+                    self._train()
                 outcome = self._finish("completed")
             except Interrupted as interruption:
                 outcome = self._finish("interrupted", str(interruption))
@@ -119,30 +123,34 @@ class Trainer:
     def _train(self) -> None:
         for update in range(self._updates + 1, self._config.episodes + 1):
             playing = Stopwatch(self._device)
-            episode = self._learner.player.play(between_steps=self._look_up)
+            with self._profiler.region("rollout"):
+                episode = self._learner.player.play(between_steps=self._look_up)
             playing.stop()
             if self._group.world_size > 1:
                 self._interruption.check(self._group.any)  # all stop before the same update
             learning, used = Stopwatch(self._device), rates(self._config, update)
             level = self._watchman.level(update)
             self._learner.ppo.use(used)
-            row = self._learner.ppo.update(episode.rollout, level)
+            with self._profiler.region("update"):
+                row = self._learner.ppo.update(episode.rollout, level)
             learning.stop()
-            examined = self._examine(episode.rollout, level)
-            self._tell()
-            numbers = HostCopy((row, *story(episode), *examined))
+            with self._profiler.region("telemetry"):
+                examined = self._examine(episode.rollout, level)
+                self._tell()
+                numbers = HostCopy((row, *story(episode), *examined))
             self._pending = _Pending(update, level, used, numbers, playing, learning)
             self._learnt, self._random_state = update, self._learner.random_state()
             if self._checkpoints and self._checkpoints.due(update):
                 self._tell()  # a checkpoint holds what was made of the update, too
                 self._save(self._checkpoints)
+            self._profiler.update_ended()
             self._look_up()
 
     def _look_up(self) -> None:
         """Between steps: tell the last update if it has arrived, and see whether to go on."""
         if self._pending and self._pending.numbers.ready():
             self._tell()
-        self._tell_checkpoints()
+        self._tell_news()
         if self._group.world_size == 1:
             self._interruption.check()
 
@@ -162,8 +170,10 @@ class Trainer:
             )
         )
 
-    def _tell_checkpoints(self) -> None:
-        for event in self._checkpoints.events() if self._checkpoints else ():
+    def _tell_news(self) -> None:
+        """Tell which checkpoints and traces have been written, or could not be."""
+        saved = self._checkpoints.events() if self._checkpoints else []
+        for event in (*saved, *self._profiler.news()):
             self._emitter.emit(event)
 
     def _tell(self) -> None:
@@ -218,7 +228,7 @@ class Trainer:
         if self._checkpoints:
             self._save(self._checkpoints)
             self._checkpoints.wait()
-        self._tell_checkpoints()
+        self._tell_news()
         self._emitter.emit(RunFinished(outcome=outcome, updates=self._updates, reason=reason))
         return outcome
 
@@ -241,6 +251,7 @@ class Trainer:
             mean_accuracy=last.mean_accuracy if last else None,
             outcome=outcome,
             seconds=seconds,
+            profile=self._profiler.written,
         )
 
 

@@ -13,11 +13,12 @@ from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device import resolve_device
 from esper_trainer.distributed import ALONE, Group
-from esper_trainer.options import config_from, given_settings, run_name
+from esper_trainer.options import config_from, given_settings, profile_dir, run_name
 from esper_trainer.progress import TrainingSummary
 from esper_trainer.resuming import last_checkpoint, resumed_config
 from esper_trainer.run_directory import TrainingLock, new_run_dir
 from esper_trainer.runner import OnUpdate, Trainer
+from esper_trainer.telemetry.profiler import Profiler, prepare
 
 
 class ToldElsewhereError(ConfigError):
@@ -27,12 +28,13 @@ class ToldElsewhereError(ConfigError):
 class Plan(NamedTuple):
     """A training that can begin: everything that could be wrong with it has been looked at.
 
-    start: the checkpoint that it goes on from, None for a new run.
+    start: the checkpoint that it goes on from, None for a new run. profile: where traces go, None for none.
     """
 
     config: TrainingConfig
     run_dir: Path
     start: Checkpoint | None = None
+    profile: Path | None = None
 
 
 class Recorded(NamedTuple):
@@ -72,7 +74,10 @@ def _new(arguments: argparse.Namespace, group: Group) -> Plan:
     group.share(config)
     if group.world_size > 1 and not arguments.name:
         raise ConfigError("Processes that train together need a --name for their run; choose one.")
-    return Plan(config, new_run_dir(arguments.runs_dir, run_name(arguments)))
+    if arguments.profile:
+        prepare(Path(arguments.profile))  # before there is a run
+    run_dir = new_run_dir(arguments.runs_dir, run_name(arguments))
+    return Plan(config, run_dir, profile=profile_dir(arguments, run_dir))
 
 
 def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
@@ -80,7 +85,7 @@ def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
     start = last_checkpoint(run_dir, group)
     config = resumed_config(start, given_settings(arguments))
     resolve_device(config.device)
-    return Plan(config, run_dir, start)
+    return Plan(config, run_dir, start, profile_dir(arguments, run_dir))
 
 
 def record_training(
@@ -92,13 +97,20 @@ def record_training(
     group: Group = ALONE,
 ) -> Recorded:
     """Train, and record it; `ingest` is the aggregator's address, None for no aggregator."""
-    config, run_dir, start = plan
+    config, run_dir, start, profile = plan
+    profiler = Profiler(profile, group.rank)
     with TrainingLock(run_dir, group.rank):
         emitter = Emitter(run_dir.name, f"trainer:{group.rank}", run_dir, ingest, keys=keys)
         checkpoints = Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every)
         try:
             summary = Trainer(
-                config, emitter, on_update, checkpoints=checkpoints, start=start, group=group
+                config,
+                emitter,
+                on_update,
+                checkpoints=checkpoints,
+                start=start,
+                group=group,
+                profiler=profiler,
             ).run()
         finally:
             report = emitter.close()

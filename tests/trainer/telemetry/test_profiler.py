@@ -1,0 +1,123 @@
+"""`--profile`: a real run leaves a trace that names what it did, and a run without it leaves none."""
+
+import gzip
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+
+from esper_bus.reading import read_records
+from esper_schemas.events import LogRecorded, RunFinished
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.runner import Trainer
+from esper_trainer.telemetry.profiler import Profiler
+
+REGIONS = {"rollout", "update", "telemetry"}
+SMALL = {"environments": 2, "threads": 1, "hidden_size": 8, "epochs": 1}
+
+
+def regions(path):
+    """How often each region is in a trace."""
+    with gzip.open(path, "rt") as file:
+        names = [event.get("name") for event in json.load(file)["traceEvents"] if event.get("ph") == "X"]
+    return {name: names.count(name) for name in REGIONS}
+
+
+class Sink(list):
+    """Keeps events."""
+
+    emit = list.append
+
+
+@pytest.mark.parametrize(("updates", "recorded"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates, recorded):
+    """However short the run is; where it lies is told in an event and in the summary."""
+    sink = Sink()
+    directory = tmp_path / "traces"
+    summary = Trainer(
+        TrainingConfig(episodes=updates, **SMALL), sink, profiler=Profiler(directory, rank=3)
+    ).run()
+    (trace,) = directory.iterdir()
+
+    assert trace.name.startswith("rank3.")
+    assert trace.name.endswith(".pt.trace.json.gz")
+    assert regions(trace) == dict.fromkeys(REGIONS, recorded)
+    assert summary.profile == directory
+    assert [event for event in sink if isinstance(event, LogRecorded)] == [
+        LogRecorded(level="info", message=f"A profile was written into {directory}.")
+    ]
+    assert isinstance(sink[-1], RunFinished)
+
+
+def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):
+    """It is stopped while the third of five updates is recorded."""
+    sink = Sink()
+    trainer = Trainer(
+        TrainingConfig(episodes=5, **SMALL),
+        sink,
+        lambda report: trainer.stop() if report.update == 2 else None,
+        profiler=Profiler(tmp_path),
+    )
+
+    assert trainer.run().outcome == "interrupted"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_profile_that_cannot_be_written_ends_no_training(tmp_path):
+    """Its directory has become a file in the meantime: a warning, and the run is completed."""
+    sink = Sink()
+    directory = tmp_path / "traces"
+    profiler = Profiler(directory)
+    directory.rmdir()
+    directory.write_text("in the way")
+    summary = Trainer(TrainingConfig(episodes=1, **SMALL), sink, profiler=profiler).run()
+
+    assert (summary.outcome, summary.profile) == ("completed", None)
+    (line,) = [event for event in sink if isinstance(event, LogRecorded)]
+    assert line.level == "warning"
+    assert "training goes on without it" in line.message
+
+
+def test_a_directory_that_cannot_be_is_refused(tmp_path):
+    """Before anything is trained."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ConfigError, match="--profile"):
+        Profiler(tmp_path / "file" / "traces")
+
+
+class TestCommand:
+    """`python -m esper_trainer --profile`, whose options `esper ppo` has too."""
+
+    def run(self, tmp_path, *arguments):
+        """Run it in a process of its own."""
+        command = [sys.executable, "-m", "esper_trainer", "--envs", "2", "--threads", "1", "--episodes", "1"]
+        command += ["--runs-dir", str(tmp_path / "runs"), "--name", "mine", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    def test_traces_lie_in_the_runs_directory_and_the_last_lines_say_so(self, tmp_path):
+        """One file that opens, and an event in the log."""
+        result = self.run(tmp_path, "--profile")
+        directory = tmp_path / "runs" / "mine" / "profile"
+        (trace,) = directory.iterdir()
+
+        assert result.returncode == 0, result.stderr
+        assert regions(trace) == dict.fromkeys(REGIONS, 1)
+        assert f"profiled into {directory}" in result.stdout
+        lines = [
+            r.event for r in read_records(tmp_path / "runs" / "mine") if isinstance(r.event, LogRecorded)
+        ]
+        assert [str(directory) in line.message for line in lines] == [True]
+
+    def test_a_directory_that_cannot_be_is_one_sentence(self, tmp_path):
+        """And there is no run."""
+        (tmp_path / "file").write_text("")
+        result = self.run(tmp_path, "--profile", "file/traces")
+
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == 1
+        assert "--profile" in result.stderr
+        assert not (tmp_path / "runs").exists()

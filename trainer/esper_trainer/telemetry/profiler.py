@@ -1,0 +1,115 @@
+"""`--profile`: where the time of a few updates goes, as trace files for TensorBoard and Perfetto."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch.profiler import ProfilerActivity, profile, record_function, schedule, tensorboard_trace_handler
+
+from esper_schemas.events import LogRecorded
+from esper_trainer.config import ConfigError
+from esper_trainer.run_directory import make_writable
+
+RECORDED = 2
+"""So many updates are recorded; a trace of more is slow to open. One before them is thrown away, because
+what happens for the first time is slow, and the profiler itself warms up during the one in between."""
+
+
+class Profiler:
+    """Records some updates of a run into a directory; without one it does nothing and costs nothing.
+
+    `written` is the directory, once there is a trace in it. Raises `ConfigError` if it cannot be written.
+    """
+
+    def __init__(self, directory: Path | None = None, rank: int = 0) -> None:
+        self._directory, self._rank = directory, rank
+        self._profile: Any = None
+        self.written: Path | None = None
+        self._news: list[LogRecorded] = []
+        if directory is not None:
+            prepare(directory)
+
+    def begin(self, updates: int) -> Self:
+        """Prepare for so many updates; to be entered."""
+        if self._directory is not None:
+            handler = tensorboard_trace_handler(str(self._directory), f"rank{self._rank}", use_gzip=True)
+            with warnings.catch_warnings(action="ignore"):  # a run of one update leaves no time to warm up
+                self._profile = profile(
+                    activities=_activities(), schedule=_schedule(updates), on_trace_ready=self._kept(handler)
+                )
+        return self
+
+    def __enter__(self) -> Self:
+        if self._profile is not None:
+            self._profile.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._profile is not None:
+            self._profile.stop()
+
+    def region(self, name: str) -> AbstractContextManager[object]:
+        """Names what happens within it in the trace."""
+        return nullcontext() if self._profile is None else record_function(name)
+
+    def update_ended(self) -> None:
+        """The next update is another step of the schedule."""
+        if self._profile is not None:
+            self._profile.step()
+
+    def news(self) -> list[LogRecorded]:
+        """What has been written, or could not be, since the last call."""
+        told, self._news = self._news, []
+        return told
+
+    def _kept(self, write: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Write a trace, and note where; a disk that is full must not end a training."""
+
+        def keep(traced: Any) -> None:
+            try:
+                write(traced)
+            except (OSError, RuntimeError) as error:
+                reason = str(error).splitlines()[0]
+                message = f"The profile could not be written ({reason}); training goes on without it."
+                self._news.append(LogRecorded(level="warning", message=message))
+            else:
+                self.written = self._directory
+                message = f"A profile was written into {self._directory}."
+                self._news.append(LogRecorded(level="info", message=message))
+
+        return keep
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory of a profile. Raises `ConfigError` if it cannot be written."""
+    try:
+        make_writable(directory)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot write a profile to {directory} ({error.strerror}); choose another one for --profile."
+        ) from error
+
+
+def _schedule(updates: int) -> Callable[[int], Any]:
+    """The last of the first four updates are recorded, or what there is of them."""
+    recorded = max(1, min(RECORDED, updates - 2))
+    return schedule(
+        wait=min(1, max(0, updates - recorded - 1)),
+        warmup=min(1, updates - recorded),
+        active=recorded,
+        repeat=1,
+    )
+
+
+def _activities() -> list[ProfilerActivity]:
+    on_gpu = [ProfilerActivity.CUDA] if torch.cuda.is_available() else []
+    return [ProfilerActivity.CPU, *on_gpu]
