@@ -235,7 +235,7 @@ class Trainer:
     def _fail(self, error: Exception) -> None:
         if self._checkpoints:
             self._checkpoints.wait()
-        self._tell_checkpoints()
+        self._tell_news()
         self._emitter.emit(RunFinished(outcome="failed", updates=self._updates, reason=sentence(error)))
 
     def _summary(self, outcome: Outcome, seconds: float) -> TrainingSummary:
