@@ -1,9 +1,11 @@
 """Reads what dead trainers left in their spools and no aggregator has yet, a part at a time."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from esper_bus.complaints import Complaints
+from esper_bus.layout import spool_files
 from esper_bus.mcap_reader import Damage
 from esper_bus.merging import read_stream_file
 from esper_bus.records import RawRecord
@@ -77,7 +79,8 @@ class Adoption:
         if not self._waiting:
             return False
         lock = self._waiting.pop(0)
-        self._reading = (lock, read_stream_file(lock.with_suffix(".mcap"), self._say_damage))
+        files = (read_stream_file(path, self._say_damage) for path in spool_files(lock))
+        self._reading = (lock, chain.from_iterable(files))
         return True
 
     def _next(self, part: list[RawRecord]) -> RawRecord | None:

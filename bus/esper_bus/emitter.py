@@ -12,7 +12,7 @@ from esper_bus.complaints import Complaints
 from esper_bus.emit_queue import EmitQueue
 from esper_bus.errors import BusError
 from esper_bus.keys import ClientKeys
-from esper_bus.layout import RunPaths
+from esper_bus.layout import RunPaths, default_spool_quota
 from esper_bus.names import check_name, new_epoch
 from esper_bus.recorder import Recorder
 from esper_bus.records import StreamKey
@@ -47,9 +47,10 @@ class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
 class Emitter:
     """Writes the events of one process of a run to its spool, and sends them to an aggregator.
 
-    Without `ingest`, the aggregator's address, it only writes; `keys` let it in over tcp. Raises
-    `BusError` where no spool can be made; afterwards nothing that happens to disk or network reaches
-    the caller. A forked child inherits an emitter that does nothing.
+    Without `ingest`, the aggregator's address, it only writes; `keys` let it in over tcp. The spool takes
+    at most `spool_quota` bytes, `$ESPER_SPOOL_QUOTA` or 2 GiB by default. Raises `BusError` where no spool
+    can be made; afterwards nothing that happens to disk or network reaches the caller. A forked child
+    inherits an emitter that does nothing.
     """
 
     def __init__(
@@ -62,12 +63,13 @@ class Emitter:
         keys: ClientKeys | None = None,
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
+        spool_quota: int | None = None,
     ) -> None:
         self.epoch = new_epoch()
         key = StreamKey(check_name("run", run), check_name("producer", producer), self.epoch)
         self._queue = EmitQueue(max_events, max_bytes)
-        spool = _open_spool(RunPaths(run_dir), key)
-        self._spool = spool.path
+        quota = default_spool_quota() if spool_quota is None else spool_quota
+        self._spool = spool = _open_spool(RunPaths(run_dir), key, quota)
         self._complaints = Complaints(run=run, producer=producer)
         self._recorder = Recorder(key, self._queue, spool, ingest, keys)
         self._put = self._queue.put
@@ -91,7 +93,7 @@ class Emitter:
             acknowledged=self._recorder.acknowledged,
             dropped=self._queue.dropped,
             errors=self._recorder.errors,
-            spool=str(self._spool),
+            spool=str(self._spool.path),
             problem=self._recorder.problem,
         )
 
@@ -138,9 +140,9 @@ def _ignore(event: Event) -> None:
     """What a forked copy does with an event."""
 
 
-def _open_spool(paths: RunPaths, key: StreamKey) -> SpoolWriter:
+def _open_spool(paths: RunPaths, key: StreamKey, quota: int) -> SpoolWriter:
     try:
-        return SpoolWriter(paths, key)
+        return SpoolWriter(paths, key, quota)
     except OSError as error:
         raise BusError(
             f"Cannot write to {paths.spool_dir} ({error.strerror}); make it writable and free "

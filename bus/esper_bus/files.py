@@ -7,7 +7,7 @@ import msgspec
 from mcap.writer import MCAP0_MAGIC
 
 from esper_bus.errors import BusError
-from esper_bus.layout import RunPaths
+from esper_bus.layout import RunPaths, spool_place
 from esper_bus.mcap_reader import read_messages
 from esper_bus.streams import META_TOPIC, FileMeta
 
@@ -64,7 +64,7 @@ def _ordinal(meta: FileMeta | None) -> int:
 
 def _files_of_run(run_dir: Path) -> RunFiles:
     logs = log_files(run_dir).logs
-    spools = sorted(RunPaths(run_dir).spool_dir.glob("*.mcap"))
+    spools = sorted(RunPaths(run_dir).spool_dir.glob("*.mcap"), key=spool_place)
     if logs or spools:
         return RunFiles(logs, spools, whole=True)
     runs = sorted(path.parent.name for path in run_dir.glob("*/spool"))

@@ -5,17 +5,21 @@ import ipaddress
 import os
 import re
 import stat
+from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from esper_bus.errors import BusError
+from esper_bus.limits import MIN_SPOOL_QUOTA_BYTES, SPOOL_QUOTA_BYTES
 from esper_bus.names import epoch_hex, file_part
 
 IPC_PATH_LIMIT = 107
 """Bytes that fit into the address of a Unix socket, without its final zero."""
 DEFAULT_TCP_PORT = 5556
 _LAST_PORT = 65535
+_SIZE = re.compile(r"(\d{1,18})([KMGT]?)(?:I?B)?")
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
@@ -28,6 +32,32 @@ def default_keys() -> Path | None:
     """The key that `$ESPER_KEYS` names, if any."""
     keys = os.environ.get("ESPER_KEYS")
     return Path(keys) if keys else None
+
+
+def default_spool_quota() -> int:
+    """What `$ESPER_SPOOL_QUOTA` allows one spool to take, in bytes; 2 GiB if it says nothing.
+
+    Raises `BusError` for what is no size, as `500M` and `4G` are, and for less than 16 MiB.
+    """
+    text = os.environ.get("ESPER_SPOOL_QUOTA", "").strip()
+    found = _SIZE.fullmatch(text.upper())
+    size = int(found[1]) << _UNITS[found[2]] if found else 0
+    if text and size < MIN_SPOOL_QUOTA_BYTES:
+        raise BusError(
+            f"ESPER_SPOOL_QUOTA is {text!r}, which is no size of at least 16 MiB; write it as 500M or 4G."
+        )
+    return size or SPOOL_QUOTA_BYTES
+
+
+def spool_files(lock: Path) -> list[Path]:
+    """The files, in their order, of the spool beside which this lock lies; the oldest may be gone."""
+    return sorted(lock.parent.glob(f"{escape(lock.stem)}*.mcap"), key=spool_place)
+
+
+def spool_place(path: Path) -> tuple[str, int]:
+    """Which spool a file belongs to, and which of its files it is."""
+    stem, _, number = path.stem.rpartition(".")
+    return (stem, int(number)) if number.isdecimal() else (path.stem, 0)
 
 
 class RunPaths(NamedTuple):
@@ -45,9 +75,10 @@ class RunPaths(NamedTuple):
         """Where the aggregator writes."""
         return self.run_dir / "log"
 
-    def spool_file(self, producer: str, epoch: int) -> Path:
-        """The spool of one start of one producer."""
-        return self.spool_dir / f"{file_part(producer)}-{epoch_hex(epoch)}.mcap"
+    def spool_file(self, producer: str, epoch: int, number: int = 0) -> Path:
+        """One of the files of the spool of one start of one producer."""
+        later = f".{number}" if number else ""
+        return self.spool_dir / f"{file_part(producer)}-{epoch_hex(epoch)}{later}.mcap"
 
     def log_file(self, agg_epoch: int, number: int) -> Path:
         """One of the files that one start of an aggregator writes, numbered from 0."""

@@ -23,5 +23,12 @@ MAX_RECORD_BYTES = 64 * 1024 * 1024
 """A longer record in a file is damage."""
 LOG_FILE_BYTES = 256 * 1024 * 1024
 """Size at which the log goes on in a new file."""
+SPOOL_FILE_BYTES = 256 * 1024 * 1024
+"""Size at which a spool goes on in a new file, where its quota allows so large ones."""
+SPOOL_FILES = 8
+"""So many files of a spool fit into its quota, that removing the oldest one leaves most of it."""
+SPOOL_QUOTA_BYTES = 2 * 1024 * 1024 * 1024
+"""What the files of one spool take together at most, unless another quota is named."""
+MIN_SPOOL_QUOTA_BYTES = 16 * 1024 * 1024
 SYNC_S = 1.0
 """Written data is forced to the disk at most this often."""

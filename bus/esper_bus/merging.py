@@ -8,6 +8,7 @@ from pathlib import Path
 from mcap.records import Channel
 
 from esper_bus.files import RunFiles
+from esper_bus.layout import spool_place
 from esper_bus.mcap_reader import Damage, FileMessage, OnDamage, read_messages
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.salvage import salvage_messages
@@ -36,6 +37,7 @@ class Merge:
         self.duplicates: Counter[StreamKey] = Counter()
         self._files = files
         self._on_damage = on_damage
+        self._begun_later: dict[StreamKey, int] = {}  # what a spool has no longer is in a log elsewhere
         self._expect: dict[StreamKey, int] = dict(expect or {})
 
     def add_files(self, files: RunFiles) -> None:
@@ -51,6 +53,8 @@ class Merge:
         for path in self._files.logs:
             for record in self._read(path, self._on_damage):
                 yield from self._logged(record, spools)
+        for key, first in self._begun_later.items():
+            self._expect.setdefault(key, first)
         rests = [self._spooled(spool, None) for spool in spools.values()]
         yield from heapq.merge(*rests, key=_emitted_ns)
 
@@ -82,7 +86,10 @@ class Merge:
         for path in self._files.spools:
             spool = _Ahead(self._read(path, self._on_damage))
             if spool.head is not None:
-                spools.setdefault(spool.head.stream, []).append(spool.until(None))
+                key = spool.head.stream
+                if key not in spools and spool_place(path)[1]:
+                    self._begun_later.setdefault(key, spool.head.seq)
+                spools.setdefault(key, []).append(spool.until(None))
         return {key: _Ahead(heapq.merge(*files, key=_seq)) for key, files in spools.items()}
 
 

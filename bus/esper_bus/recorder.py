@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from esper_bus.backlog import Backlog
-from esper_bus.complaints import Complaints
+from esper_bus.complaints import REPEAT_AFTER_S, Complaints
 from esper_bus.emit_queue import EmitQueue, Encoded
 from esper_bus.keys import ClientKeys
 from esper_bus.limits import SYNC_S
 from esper_bus.pace import Pace
 from esper_bus.records import Entry, StreamKey
-from esper_bus.spool import SpoolWriter
+from esper_bus.spool import SpoolQuotaError, SpoolWriter
 from esper_bus.uplink import Uplink
 from esper_schemas.codec import encode_event
+from esper_schemas.events import Event, LogRecorded
 
 _NO_SPOOL = "the spool cannot be written, events are kept in memory"
 _RETRY_SPOOL_S = 1.0
@@ -58,6 +59,8 @@ class Recorder(threading.Thread):
         self._stop_at: float | None = None
         self._spool_problem = ""
         self._spool_retry_at = 0.0
+        self._quota_told_at = -REPEAT_AFTER_S
+        self._notices: list[Event] = []  # what this thread itself has to say in the stream
         self._synced_at = 0.0
         self._unsynced = False
 
@@ -126,9 +129,11 @@ class Recorder(threading.Thread):
     def _drain(self, now: float, *, last: bool = False) -> int:
         taken = self._queue.take()
         losses = self._queue.losses(even_if_full=last)
-        items = [*taken, (time.time_ns(), encode_event(losses))] if losses else taken
+        own: list[Event] = [*self._notices, losses] if losses else self._notices
         if losses:
             self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
+        items = [*taken, *((time.time_ns(), encode_event(event)) for event in own)]
+        self._notices = []
         self._backlog.append(self._numbered(items))
         self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
         self._write_spool(now)
@@ -154,7 +159,7 @@ class Recorder(threading.Thread):
         if not held or (self._spool_problem and now < self._spool_retry_at):
             return
         try:
-            self._spool.write(held)
+            self._spool.write(held, self.acknowledged)
         except OSError as error:
             self._spool_failed(error, now)
             return
@@ -165,9 +170,19 @@ class Recorder(threading.Thread):
         self._complaints.over(_NO_SPOOL)
 
     def _spool_failed(self, error: OSError, now: float) -> None:
-        self._spool_problem = f"Cannot write {self._spool.path} ({error.strerror}); free space."
+        problem = f"Cannot write {self._spool.path} ({error.strerror}); free space."
+        if isinstance(error, SpoolQuotaError):
+            problem = str(error)
+            self._tell_quota(problem, now)
+        self._spool_problem = problem
         self._spool_retry_at = now + _RETRY_SPOOL_S
-        self._complaints.warn(_NO_SPOOL, error=error.strerror, spool=str(self._spool.path))
+        self._complaints.warn(_NO_SPOOL, reason=problem)
+
+    def _tell_quota(self, problem: str, now: float) -> None:
+        """Tell whoever reads the run later, too; not each time that an acknowledgement made a little room."""
+        if not self._spool_problem and now - self._quota_told_at >= REPEAT_AFTER_S:
+            self._quota_told_at = now
+            self._notices.append(LogRecorded(level="warning", message=f"{_NO_SPOOL}: {problem}"))
 
     def _sync(self, now: float) -> None:
         self._synced_at = now

@@ -1,82 +1,71 @@
-"""The file into which one start of a trainer writes every event before anybody hears of it."""
+"""The files into which one start of a trainer writes every event before anybody hears of it.
 
-import time
-from array import array
-from bisect import bisect_right
+A spool goes on in a new file when one is full. Where it would exceed its quota, the oldest files go whose
+events are all acknowledged, and so in the aggregator's log; others never do.
+"""
+
+import contextlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-
-from mcap.records import Channel
+from itertools import count
+from pathlib import Path
 
 from esper_bus.layout import RunPaths
-from esper_bus.mcap_reader import messages_from
-from esper_bus.mcap_writer import McapWriter
-from esper_bus.names import epoch_hex
+from esper_bus.limits import SPOOL_FILE_BYTES, SPOOL_FILES, SPOOL_QUOTA_BYTES
 from esper_bus.records import Entry, StreamKey
+from esper_bus.segment import Segment, size_of
 from esper_bus.spool_lock import SpoolLock
-from esper_bus.streams import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
 
-_MARK_BYTES = 256 * 1024
+
+class SpoolQuotaError(OSError):
+    """A spool has reached its quota, and nothing in it may be removed."""
 
 
 class SpoolWriter:
-    """The spool of one stream. Raises `OSError` where it cannot be made."""
+    """The spool of one stream; its files together stay below `quota` bytes.
 
-    def __init__(self, paths: RunPaths, key: StreamKey) -> None:
-        self.path = paths.spool_file(key.producer, key.epoch)
-        self._lock = SpoolLock(self.path)
+    Raises `OSError` where it cannot be made.
+    """
+
+    def __init__(self, paths: RunPaths, key: StreamKey, quota: int = SPOOL_QUOTA_BYTES) -> None:
+        self._paths = paths
+        self._key = key
+        self._quota = quota
+        self._file_bytes = min(SPOOL_FILE_BYTES, quota // SPOOL_FILES)
+        self._numbers = count()
+        self._lock = SpoolLock(paths.spool_file(key.producer, key.epoch))
         try:
-            self._writer = self._begin(key)
+            self._segments = deque([self._begin(0)])
         except OSError:
             self._lock.release(remove=True)
             raise
-        self._marks = array("Q")  # first event of a chunk...
-        self._offsets = array("Q")  # ...and where it begins, one for each _MARK_BYTES
 
-    def _begin(self, key: StreamKey) -> McapWriter:
-        writer = McapWriter(self.path, compress=False)
-        meta = FileMeta(
-            kind="spool", run=key.run, writer_epoch=epoch_hex(key.epoch), created_ns=time.time_ns()
-        )
-        schema = write_meta(writer, meta)
-        self._key = key
-        self._channel = open_channel(writer, schema, key, 0)
-        try:
-            writer.flush()
-        except OSError:
-            writer.remove()
-            raise
-        return writer
+    @property
+    def path(self) -> Path:
+        """The file that is being written."""
+        return self._segments[-1].path
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[Entry], acknowledged: int = 0) -> None:
         """Write events; when this returns, a kill of the process cannot lose them.
 
-        Raises `OSError`, and has written none of them then.
+        Those before number `acknowledged` are in the aggregator's log. Raises `OSError`, and has written
+        none of the events then; `SpoolQuotaError` where there is space, but not for this spool.
         """
         if not entries:
             return
-        offset = self._writer.size
-        try:
-            for seq, emitted_ns, data in entries:
-                self._writer.message(self._channel, seq, emitted_ns, emitted_ns, data)
-            self._writer.flush()
-        except BaseException:
-            self._writer.rollback()
-            raise
-        if not self._offsets or offset - self._offsets[-1] >= _MARK_BYTES:
-            self._marks.append(entries[0].seq)
-            self._offsets.append(offset)
+        if self._segments[-1].size >= self._file_bytes:
+            self._roll(entries[0].seq)
+        self._make_room(size_of(entries), acknowledged)
+        self._segments[-1].write(entries)
 
     def read(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
         """Consecutive events from `first` on, or from the first one behind it that was written.
 
         Empty if there is none. Raises `OSError`.
         """
-        mark = max(0, bisect_right(self._marks, first) - 1)
         entries: list[Entry] = []
         size = 0
-        for entry in self._entries_from(mark):
-            if entry.seq < first:
-                continue
+        for entry in self._entries_from(first):
             size += len(entry.data)
             full = len(entries) >= max_events or size > max_bytes
             if entries and (full or entry.seq != entries[-1].seq + 1):
@@ -86,7 +75,7 @@ class SpoolWriter:
 
     def sync(self) -> None:
         """Force what was written to the disk. Raises `OSError`."""
-        self._writer.sync()
+        self._segments[-1].sync()
 
     def close(self, *, delivered: bool = False) -> None:
         """Finish the file. Raises `OSError` if it stays unfinished; it is readable all the same.
@@ -94,16 +83,40 @@ class SpoolWriter:
         Unless all of it was `delivered`, an aggregator will adopt what its log lacks.
         """
         try:
-            self._writer.close()
+            self._segments[-1].finish()
         finally:
             self._lock.release(remove=delivered)
 
-    def _entries_from(self, mark: int) -> Iterator[Entry]:
-        if not self._marks:
-            return
-        metadata = stream_metadata(self._key, self._marks[mark])
-        stream = StreamChannel(metadata)
-        channel = Channel(self._channel, "", "msgpack", metadata, 0)
-        with self.path.open("rb") as file:
-            for message in messages_from(file, self._offsets[mark], {self._channel: channel}):
-                yield Entry(stream.seq(message.sequence), message.publish_time, message.data)
+    def _begin(self, first: int) -> Segment:
+        number = next(self._numbers)
+        path = self._paths.spool_file(self._key.producer, self._key.epoch, number)
+        return Segment(path, self._key, number, first)
+
+    def _roll(self, first: int) -> None:
+        full = self._segments[-1]
+        self._segments.append(self._begin(first))
+        with contextlib.suppress(OSError):  # it stays without an index, and is readable all the same
+            full.finish()
+
+    def _make_room(self, size: int, acknowledged: int) -> None:
+        while self._size + size > self._quota:
+            if len(self._segments) == 1 or self._segments[0].end > acknowledged:
+                raise SpoolQuotaError(_over_quota(self.path.parent, self._quota))
+            self._segments[0].path.unlink(missing_ok=True)
+            self._segments.popleft()
+
+    @property
+    def _size(self) -> int:
+        return sum(segment.size for segment in self._segments)
+
+    def _entries_from(self, first: int) -> Iterator[Entry]:
+        for segment in self._segments:
+            if segment.end > first:
+                yield from segment.read_from(first)
+
+
+def _over_quota(directory: Path, quota: int) -> str:
+    return (
+        f"The spool in {directory} has reached its quota of {quota / 2**20:g} MiB and nothing in it was "
+        "acknowledged; start an aggregator for it, or raise ESPER_SPOOL_QUOTA."
+    )

@@ -95,6 +95,7 @@ def connect(
     rank: int = 0,
     world_size: int = 1,
     resume: bool = False,
+    spool_quota: int | None = None,
     enabled: bool = True,
 ) -> Telemetry:
     """Record this process's part of a training run in `runs_dir`/`run`, and emit `RunStarted`.
@@ -105,7 +106,9 @@ def connect(
     an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a
     key that it lets in; False sends nothing. `producer` names the process,
     `host:rank` by default. With `resume` an existing run goes on, its updates counted further; without,
-    it is refused. `enabled=False` records nothing and touches neither disk nor network.
+    it is refused. `spool_quota` bounds what is kept here, in bytes (`$ESPER_SPOOL_QUOTA` or 2 GiB by
+    default): the oldest part that was acknowledged makes room. `enabled=False` records nothing and touches
+    neither disk nor network.
 
     Raises `BusError` for a bad name or address, for a run that exists, and where nothing can be written.
     """
@@ -120,7 +123,8 @@ def connect(
     updates = _last_update(run_dir) if resume else 0
     client = None if keys is None else load_client_keys(Path(keys))
     ingest = _ingest(directory, aggregator, keyed=client is not None)
-    return Telemetry(Emitter(run, name, run_dir, ingest, keys=client), started, updates)
+    emitter = Emitter(run, name, run_dir, ingest, keys=client, spool_quota=spool_quota)
+    return Telemetry(emitter, started, updates)
 
 
 def _filled_in(started: RunStarted, rank: int, world_size: int) -> RunStarted:
@@ -145,7 +149,7 @@ def _default_producer(rank: int) -> str:
 def _refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
     """Another rank of the same run may have come first; this producer may not have."""
     paths = RunPaths(run_dir)
-    pattern = "*.mcap" if world_size == 1 else f"{file_part(producer)}-{'[0-9a-f]' * 16}.mcap"
+    pattern = "*.mcap" if world_size == 1 else f"{file_part(producer)}-{'[0-9a-f]' * 16}.*mcap"
     if any(paths.spool_dir.glob(pattern)) or (world_size == 1 and any(paths.log_dir.glob("*.mcap"))):
         raise BusError(
             f"There is a run {run_dir.name} in {run_dir.parent} already; choose another name, or pass "

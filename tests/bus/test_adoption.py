@@ -59,6 +59,19 @@ def test_a_dead_trainers_spool_is_read_to_its_end_in_parts(spool, runs_dir):
     assert read(Adoption(runs_dir)) == [list(range(PART_EVENTS)), list(range(PART_EVENTS, PART_EVENTS + 10))]
 
 
+def test_a_spool_in_several_files_is_read_as_one(runs_dir, key, entries):
+    """Also where the oldest are gone, because a log has them."""
+    writer = SpoolWriter(RunPaths(runs_dir / key.run), key, quota=2**21)
+    for first in range(0, 40_000, 200):
+        writer.write(entries(first, first + 200), acknowledged=first)
+    writer.close()
+    numbers = [seq for part in read(Adoption(runs_dir)) for seq in part]
+
+    assert len(list((runs_dir / key.run / "spool").glob("*.mcap"))) > 5
+    assert numbers[0] > 0
+    assert numbers == list(range(numbers[0], 40_000))
+
+
 def test_what_is_recorded_is_not_read_again(spool, runs_dir):
     """Only after the log was flushed; an aggregator that dies before begins again."""
     spool(3)

@@ -288,6 +288,35 @@ def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
     assert verify(run_dir).dropped == dropped
 
 
+def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
+    emitter, aggregator, run_dir, endpoints, episode, until
+):
+    """Nobody acknowledges, memory is full as well: losses are counted. An aggregator gets all the rest."""
+    one = emitter(endpoints.ingest, max_events=1000, spool_quota=2**20)
+    number = 0
+    while not (one.stats.problem and one.stats.dropped):
+        one.emit(episode(number))
+        number += 1
+        if number % 200 == 0:
+            time.sleep(0.002)
+    at_quota = one.stats
+    aggregator()
+    until(lambda: one.stats.acknowledged > at_quota.spooled, timeout=30)
+    until(lambda: one.emit(episode(number)) or not one.stats.problem, pause=0.1)
+    report = one.close(20.0)
+    events = [record.decoded().event for record in read_log(run_dir)]
+    warnings = [event.message for event in events if isinstance(event, LogRecorded)]
+    losses = [event for event in events if isinstance(event, EventsDropped)]
+    size = sum(path.stat().st_size for path in RunPaths(run_dir).spool_dir.glob("*.mcap"))
+
+    assert "has reached its quota of 1 MiB and nothing in it was acknowledged" in at_quota.problem
+    assert size <= 2**20 + 2**17  # and the indexes
+    assert warnings == [f"the spool cannot be written, events are kept in memory: {at_quota.problem}"]
+    assert sum(loss.count for loss in losses) == report.dropped > 0
+    assert report.acknowledged == len(events) == report.emitted - report.dropped + len(warnings) + len(losses)
+    assert verify(run_dir).ok
+
+
 def test_a_burst_beyond_all_bounds_is_counted(emitter, run_dir, episode):
     """A loop that only emits outruns the writer; what was lost is in the log."""
     one = emitter(max_events=100)
@@ -459,11 +488,11 @@ def test_the_recorder_survives_what_nobody_thought_of(emitter, episode, run_dir,
     one = emitter()
     good, calls = one._recorder._spool.write, []
 
-    def bad(entries):
+    def bad(entries, acknowledged):
         calls.append(entries)
         if len(calls) < 4:
             raise ValueError("nobody thought of this")
-        good(entries)
+        good(entries, acknowledged)
 
     monkeypatch.setattr(one._recorder._spool, "write", bad)
     for number in range(10):
@@ -480,7 +509,7 @@ def test_trouble_is_said_once(emitter, episode, monkeypatch, until):
     """A full disk does not fill the log as well."""
     one = emitter()
 
-    def full(entries):
+    def full(entries, acknowledged):
         raise OSError(28, "No space left on device")
 
     with structlog.testing.capture_logs() as logs:
@@ -509,7 +538,7 @@ def test_an_emitter_with_nothing_to_do_rests(
     one = emitter(None if state == "alone" else endpoints.ingest)
     if state == "full disk":
 
-        def full(entries):
+        def full(entries, acknowledged):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(one._recorder._spool, "write", full)
@@ -530,11 +559,11 @@ def test_an_unexpected_failure_frees_its_room(emitter, episode, monkeypatch, unt
     one = emitter(max_events=50)
     good, calls = one._recorder._spool.write, []
 
-    def bad(entries):
+    def bad(entries, acknowledged):
         calls.append(entries)
         if len(calls) == 1:
             raise ValueError("nobody thought of this")
-        good(entries)
+        good(entries, acknowledged)
 
     monkeypatch.setattr(one._recorder._spool, "write", bad)
     for number in range(40):

@@ -10,6 +10,7 @@ from esper_bus.layout import (
     IPC_PATH_LIMIT,
     Endpoints,
     RunPaths,
+    default_spool_quota,
     for_runs_dir,
     ipc_path,
     make_private_dir,
@@ -126,3 +127,22 @@ def test_a_link_instead_of_the_socket_directory_is_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with pytest.raises(BusError, match="open to other users"):
         make_private_dir(tmp_path / "link")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("", 2**31), ("500M", 500 * 2**20), ("4g", 2**32), ("64MiB", 2**26), ("33554432", 2**25)],
+)
+def test_a_spool_quota_is_a_size(monkeypatch, text, size):
+    """Bytes, or with a unit; nothing means the default."""
+    monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
+
+    assert default_spool_quota() == size
+
+
+@pytest.mark.parametrize("text", ["much", "1", "-5G", "15M", "1e9", "²G", "64 MiB"])
+def test_a_spool_quota_that_is_no_size_is_one_sentence(monkeypatch, text):
+    """Before a training begins without its record."""
+    monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
+    with pytest.raises(BusError, match=r"ESPER_SPOOL_QUOTA is .*, which is no size of at least 16 MiB"):
+        default_spool_quota()

@@ -6,7 +6,8 @@ import pytest
 
 from esper_bus.layout import RunPaths
 from esper_bus.reading import read_raw
-from esper_bus.spool import SpoolWriter
+from esper_bus.spool import SpoolQuotaError, SpoolWriter
+from esper_bus.verification import verify
 
 WRITER = """
 import sys
@@ -102,3 +103,92 @@ def test_numbers_beyond_32_bits_are_kept(spool, entries):
     spool.write(entries(2**32 - 1, 2**32 + 2))
 
     assert [record.seq for record in read_raw(spool.path)] == [0, 1, *range(2**32 - 1, 2**32 + 2)]
+
+
+@pytest.fixture
+def small(tmp_path, key, monkeypatch):
+    """Makes a spool of small files; gives their sizes in events, too."""
+    made = []
+
+    def make(quota=2**21):
+        made.append(SpoolWriter(RunPaths(tmp_path / "run"), key, quota))
+        return made[-1]
+
+    yield make
+    for spool in made:
+        spool.close()
+
+
+def files(spool):
+    """The files of a spool in their order, without their common beginning."""
+    return sorted(
+        path.name.removeprefix("host-0-000000000000e90c") for path in spool.path.parent.glob("*.mcap")
+    )
+
+
+def fill(spool, entries, first, end, acknowledged=0):
+    """Write events, some at a time."""
+    for start in range(first, end, 200):
+        spool.write(entries(start, start + 200), acknowledged)
+
+
+def test_a_full_file_is_followed_by_another(small, entries, tmp_path):
+    """They are read as one, also from the middle, and while the last one is written."""
+    spool = small()
+    fill(spool, entries, 0, 10_000)
+    everything = entries(0, 10_000)
+
+    assert files(spool) == [".1.mcap", ".2.mcap", ".3.mcap", ".4.mcap", ".mcap"]
+    assert [(r.seq, r.data) for r in read_raw(tmp_path / "run")] == [(e.seq, e.data) for e in everything]
+    assert verify(tmp_path / "run").ok
+
+    for first in (0, 2500, 5000, 7500, 9900):
+        assert spool.read(first, 250, 10**9) == everything[first : first + 250]
+
+    assert spool.read(0, 10_000, 10**9) == everything
+
+
+def test_the_oldest_acknowledged_files_make_room(small, entries, tmp_path):
+    """As many as are needed; the newest part stays as long as it can."""
+    spool = small()
+    fill(spool, entries, 0, 60_000, acknowledged=50_000)
+    (last, *_), sizes = spool.read(59_999, 1, 1), [p.stat().st_size for p in spool.path.parent.glob("*.mcap")]
+    kept = [record.seq for record in read_raw(tmp_path / "run")]
+
+    assert last.seq == 59_999
+    assert 2**20 < sum(sizes) <= 2**21
+    assert kept == list(range(kept[0], 60_000))
+    assert verify(tmp_path / "run").ok  # the aggregator that acknowledged has the rest
+    assert spool.read(0, 10, 10**9)[0].seq == kept[0]
+
+
+def test_what_was_not_acknowledged_is_never_removed(small, entries, tmp_path):
+    """Not one event of a file, however full the spool is; a word says what to do."""
+    spool = small()
+    with pytest.raises(
+        SpoolQuotaError, match=r"quota of 2 MiB .* start an aggregator for it, or raise ESPER"
+    ):
+        fill(spool, entries, 0, 60_000, acknowledged=100)
+    kept = [record.seq for record in read_raw(tmp_path / "run")]
+
+    assert kept == list(range(len(kept)))
+    assert len(kept) > 5_000
+
+    fill(spool, entries, len(kept), len(kept) + 1000, acknowledged=len(kept))
+
+    assert spool.read(len(kept) + 999, 1, 1)[0].seq == len(kept) + 999
+
+
+def test_a_new_file_that_cannot_be_made_is_tried_again(small, entries, tmp_path, monkeypatch):
+    """Nothing of the events is written then, and nothing is lost."""
+    spool = small()
+    fill(spool, entries, 0, 400)
+    while spool.path.stat().st_size < 2**18:
+        fill(spool, entries, spool._segments[-1].end, spool._segments[-1].end + 200)
+    end = spool._segments[-1].end
+    (tmp_path / "run" / "spool" / "host-0-000000000000e90c.1.mcap").touch()
+    with pytest.raises(OSError, match="exists"):
+        fill(spool, entries, end, end + 200)
+    fill(spool, entries, end, end + 200)
+
+    assert [e.seq for e in spool.read(0, 10**6, 10**9)] == list(range(end + 200))
