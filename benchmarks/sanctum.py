@@ -160,10 +160,11 @@ class Pictures:
 def child(case: str, seconds: float, report: Path) -> None:
     """Run the app on this terminal for a while and write down what it cost."""
     from esper_cli.sanctum import SSH_RATE
-    from esper_tui.app import FRAMES_PER_SECOND, SanctumApp
+    from esper_tui.app import SanctumApp
+    from esper_tui.pace import FASTEST
 
     source = Pictures(moving=case != "idle")
-    rate = SSH_RATE if case == "ssh" else FRAMES_PER_SECOND
+    rate = SSH_RATE if case == "ssh" else FASTEST
 
     class Measured(SanctumApp):
         def on_mount(self) -> None:

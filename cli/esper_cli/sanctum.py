@@ -109,14 +109,14 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
 
 
 def _run_app(arguments: argparse.Namespace, source: SnapshotSource) -> None:
-    from esper_tui.app import FRAMES_PER_SECOND
+    from esper_tui.pace import FASTEST, SLOWEST
     from esper_tui.settings import settings_path
 
     settings, problem = _settings(arguments)
-    rate = arguments.rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FRAMES_PER_SECOND)
+    rate = arguments.rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FASTEST)
     app = _app_class()(
         source,
-        frames_per_second=max(min(FRAMES_PER_SECOND, rate), 1.0),
+        frames_per_second=max(min(FASTEST, rate), SLOWEST),
         settings=settings,
         settings_file=None if serve.is_served() else settings_path(),  # Visitors change nothing here.
         notice=problem,

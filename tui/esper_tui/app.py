@@ -26,6 +26,7 @@ from esper_tui.look import Look
 from esper_tui.navigation import after, beside, moved
 from esper_tui.once import frame_rows
 from esper_tui.opened import length
+from esper_tui.pace import FASTEST, Pace
 from esper_tui.panel import Panel
 from esper_tui.picture import PANELS, RUNS, draw_place
 from esper_tui.rows import Rows, Tone, plain
@@ -34,9 +35,6 @@ from esper_tui.symbols import SYMBOL_SETS
 from esper_tui.theme import THEMES, styles_for
 from esper_tui.view import View
 
-FRAMES_PER_SECOND = 20.0
-SLOWEST = 1.0
-HELD_RATE = 4.0
 PAGE = 10
 LAST = 10**6
 
@@ -70,7 +68,7 @@ class SanctumApp(App[None]):
         source: SnapshotSource,
         *,
         clock: Callable[[], int] = time.time_ns,
-        frames_per_second: float = FRAMES_PER_SECOND,
+        frames_per_second: float = FASTEST,
         settings: Settings = Settings(),  # noqa: B008
         settings_file: Path | None = None,
         notice: str = "",
@@ -78,7 +76,7 @@ class SanctumApp(App[None]):
         super().__init__(ansi_color=True)  # Let the palette through as it is.
         self._source = source
         self._clock = clock
-        self._rate = frames_per_second
+        self._pace = Pace(frames_per_second)
         self._settings = settings
         self._settings_file = settings_file
         self._notice = notice
@@ -86,6 +84,7 @@ class SanctumApp(App[None]):
         self._held: Feed | None = None
         self._cockpit = Cockpit()
         self._timer: Timer | None = None
+        self.ticks_per_second = 0.0
 
     def get_default_screen(self) -> Screen[None]:
         """The cockpit is what the app starts with."""
@@ -103,8 +102,7 @@ class SanctumApp(App[None]):
     def on_mount(self) -> None:
         """Draw at once, then on every tick."""
         self._paint()
-        self.redraw()
-        self._start_timer()
+        self._tick()
         if self._notice:
             self.notify(self._notice, severity="warning", timeout=10)
 
@@ -124,7 +122,7 @@ class SanctumApp(App[None]):
     @property
     def rate(self) -> float:
         """Pictures per second."""
-        return self._rate
+        return self._pace.chosen
 
     @property
     def look(self) -> Look:
@@ -140,7 +138,10 @@ class SanctumApp(App[None]):
 
     def redraw(self) -> int:
         """Draw the newest picture, or the held one, and return how many rows changed."""
-        return self._cockpit.show(self.view(), *self.size, self._look)
+        return self._show(self.view())
+
+    def _show(self, view: View) -> int:
+        return self._cockpit.show(view, *self.size, self._look)
 
     def action_help(self) -> None:
         """Show the help page, or leave it."""
@@ -161,8 +162,7 @@ class SanctumApp(App[None]):
     def action_pause(self) -> None:
         """Hold the picture, or go on with the newest."""
         self._held = self._source.poll() if self._held is None else None
-        self._start_timer()
-        self.redraw()
+        self._tick()
 
     def action_copy(self) -> None:
         """Copy the marked panel, or else the screen, as plain text to the terminal's clipboard (OSC 52)."""
@@ -263,11 +263,11 @@ class SanctumApp(App[None]):
 
     def action_faster(self) -> None:
         """Draw twice as often."""
-        self._draw_at(self._rate * 2)
+        self._draw_at(self.rate * 2)
 
     def action_slower(self) -> None:
         """Draw half as often."""
-        self._draw_at(self._rate / 2)
+        self._draw_at(self.rate / 2)
 
     def action_runs(self) -> None:
         """Show the list of runs, the one that is watched at the cursor; or leave it."""
@@ -290,8 +290,8 @@ class SanctumApp(App[None]):
         if isinstance(self._source, RunChooser):
             self._source.select(run)
             self._held = None
-            self._start_timer()
         self._change(opened=None, cursor=0)
+        self._tick()
 
     def _shown(self) -> tuple[str, ...]:
         return tuple(panel for panel in PANELS if panel not in self._look.hidden)
@@ -331,16 +331,20 @@ class SanctumApp(App[None]):
         self._cockpit.paint(self._styles())
 
     def _draw_at(self, rate: float) -> None:
-        self._rate = min(max(rate, SLOWEST), FRAMES_PER_SECOND)
-        self._start_timer()
-        self.notify(f"{self._rate:g} pictures per second", timeout=2)
+        self._pace.choose(rate)
+        self._tick()
+        self.notify(f"{self.rate:g} pictures per second", timeout=2)
 
-    def _start_timer(self) -> None:
-        """Ask and draw at the chosen rate, or seldom while the picture is held."""
-        if self._timer is not None:
-            self._timer.stop()
-        rate = self._rate if self._held is None else min(self._rate, HELD_RATE)
-        self._timer = self.set_interval(1.0 / rate, self.redraw)
+    def _tick(self) -> None:
+        """Draw, and decide how often to do so from now on."""
+        view = self.view()
+        self._show(view)
+        rate = self._pace.rate(view.link.snapshot, self._held is not None, time.monotonic())
+        if rate != self.ticks_per_second:
+            if self._timer is not None:
+                self._timer.stop()
+            self.ticks_per_second = rate
+            self._timer = self.set_interval(1.0 / rate, self._tick)
 
     def _rows_to_copy(self) -> Rows:
         look, view = self._look, self.view()
