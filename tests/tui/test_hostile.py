@@ -15,7 +15,7 @@ from esper_schemas.codec import to_json
 from esper_schemas.source import Feed
 from esper_tui.look import Look
 from esper_tui.once import frame_rows
-from esper_tui.opened import PAGES
+from esper_tui.opened import PAGES, opened_rows
 from esper_tui.picture import PANELS, RUNS, draw
 from esper_tui.rows import plain, row_width
 from esper_tui.symbols import SYMBOL_SETS
@@ -36,6 +36,7 @@ WORDS = (
 )
 KEYS = (*HEADS, "policy_loss", "error", "unheard of", "", "日本")
 MOST = 12
+OF_NOW = {"link"}
 
 
 class Hostile:
@@ -186,6 +187,27 @@ def test_every_panel_stays_within_its_height(seed, width, height):
     view = View(Feed(snapshot=snapshot_of(seed)), 0)
     for panel in PANELS.values():
         assert len(panel.rows(view, width, height)) <= height
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, LINKS, LINKS, MOMENTS, st.integers(1, 130), st.integers(1, 40))
+def test_a_panel_reads_nothing_but_its_snapshot(seed, link, other, now_ns, width, height):
+    """Neither the connection nor the moment changes it, so that any past snapshot can be drawn."""
+    snapshot, newest = snapshot_of(seed), msgspec.structs.replace(other, snapshot=snapshot_of(seed + 1))
+    here = View(msgspec.structs.replace(link, snapshot=snapshot), 0)
+    elsewhere = View(msgspec.structs.replace(other, snapshot=snapshot), now_ns or 0, newest)
+    for name, panel in PANELS.items():
+        if name in OF_NOW:
+            continue
+        assert panel.rows(here, width, height) == panel.rows(elsewhere, width, height)
+        assert panel.note(here) == panel.note(elsewhere)
+        said = (opened_rows(view, name, height, width, height) for view in (here, elsewhere))
+        assert next(said) == next(said)
+
+
+def test_only_the_link_is_about_now():
+    """It says how the connection is, whichever snapshot is looked at."""
+    assert {name for name, panel in PANELS.items() if panel.of_now} == OF_NOW
 
 
 @pytest.mark.parametrize("name", ["waiting", "critical"])
