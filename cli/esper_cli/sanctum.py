@@ -147,11 +147,12 @@ def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
     from esper_tui.look import Look
     from esper_tui.once import render_once
 
-    on_terminal = sys.stdout.isatty()
+    settings, _ = _settings(arguments)
     width = shutil.get_terminal_size(fallback=(100, 24)).columns
-    color = on_terminal and "NO_COLOR" not in os.environ
-    look = Look(symbols=arguments.symbols or "block")
-    render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, color=color, look=look)
+    in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    theme = settings.theme if in_colour else None
+    look = Look(symbols=settings.symbols)  # hidden panels too: whoever reads it has not hidden them
+    render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, theme=theme, look=look)
 
 
 def source_for(

@@ -440,6 +440,32 @@ def given():
     return Given
 
 
+class Runs:
+    """A source of several runs, as that of a socket."""
+
+    def __init__(self, make_feed, make_snapshot):
+        self.runs = ("first", "second", "third")
+        self.feeds = {run: make_feed(make_snapshot(run=run), runs=self.runs) for run in self.runs}
+        self.selected = "first"
+
+    def select(self, run):
+        """Show a run."""
+        self.selected = run
+
+    def poll(self):
+        """The selected run's feed."""
+        return self.feeds[self.selected]
+
+    def close(self):
+        """Nothing to release."""
+
+
+@pytest.fixture
+def several_runs(make_feed, make_snapshot):
+    """A source of three runs, of which the first is shown."""
+    return Runs(make_feed, make_snapshot)
+
+
 @pytest.fixture(scope="session")
 def text():
     """Rows as lines of plain text."""

@@ -165,29 +165,9 @@ async def test_a_file_that_cannot_be_written_is_no_end(start, tmp_path):
         assert app.look.symbols == "braille"
 
 
-class Runs:
-    """A source of several runs, as that of a socket."""
-
-    def __init__(self, make_feed, make_snapshot):
-        self.runs = ("first", "second", "third")
-        self.feeds = {run: make_feed(make_snapshot(run=run), runs=self.runs) for run in self.runs}
-        self.selected = "first"
-
-    def select(self, run):
-        """Show a run."""
-        self.selected = run
-
-    def poll(self):
-        """The selected run's feed."""
-        return self.feeds[self.selected]
-
-    def close(self):
-        """Nothing to release."""
-
-
-async def test_runs_are_listed_and_switched(make_feed, make_snapshot, now):
+async def test_runs_are_listed_and_switched(several_runs, now):
     """Enter watches the one at the cursor, n the next one."""
-    source = Runs(make_feed, make_snapshot)
+    source = several_runs
     app = SanctumApp(source, clock=lambda: now)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("r")

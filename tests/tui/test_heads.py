@@ -10,6 +10,7 @@ from esper_schemas.state import Trend
 from esper_tui import heads_cells
 from esper_tui.heads import columns, heads_rows
 from esper_tui.heads_cells import Space
+from esper_tui.losses import losses_rows
 from esper_tui.rows import Tone, plain, row_width
 
 SPACE = Space(5, coefficients=True)
@@ -120,6 +121,9 @@ def test_tele_170_a_head_without_a_choice_is_deterministic_without_alarm(cell):
         (0.8, Tone.GOOD, " "),
         (1.21, Tone.WARNING, "!"),
         (0.79, Tone.WARNING, "!"),
+        (1.5, Tone.WARNING, "!"),
+        (0.5, Tone.WARNING, "!"),
+        (math.nan, Tone.CRITICAL, "✗"),
         (1.51, Tone.CRITICAL, "✗"),
         (0.49, Tone.CRITICAL, "✗"),
         (math.inf, Tone.CRITICAL, "✗"),
@@ -130,6 +134,32 @@ def test_tele_151_ratio_is_judged_by_the_clip_range(cell, family, ratio, tone, m
     value, alarm = cell(family, **{f"head_op_{family}": ratio})
 
     assert (value.tone, alarm.text) == (tone, mark)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("family", ["ratio_max", "ratio_min"])
+def test_tele_151_every_head_shows_its_own_ratio(cell, head, family):
+    """Eight fields; the record has maxima alone, the design minima too, as a maximum hides a collapse."""
+    assert plain(cell(family, head, **{f"head_{head}_{family}": 1.123})) == "1.123 "
+
+
+def test_tele_151_healthy_heads_can_have_a_joint_ratio_that_is_not(make_snapshot, make_state, find):
+    """Eight ratios of 1.2 are fine one by one; their product, 4.3, is critical in PPO LOSSES."""
+    ratios = {f"head_{head}_ratio_max": 1.2 for head in HEADS}
+    snapshot = make_snapshot(make_state(joint_ratio_max=1.2**8, **ratios))
+
+    heads = find(heads_rows(snapshot, 116, 9), "Ratio  ")
+    assert {span.tone for span in heads if span.text == "1.200"} == {Tone.GOOD}
+    joint = find(losses_rows(snapshot, 116, 7), "Ratio joint")
+    assert "4.300   ✗" in plain(joint)
+
+
+def test_tele_151_a_ratio_of_one_is_told_from_no_data(panel, feeds, text):
+    """The default is 1.0; only after an update is it a ratio, with a bar and a judgement."""
+    neutral = {f"head_{head}_ratio_max": 1.0 for head in HEADS}
+
+    assert "1.000" in panel(116, 9, **neutral)[3]
+    assert not any("1.000" in line for line in text(heads_rows(feeds["waiting"].snapshot, 116, 9)))
 
 
 def test_tele_151_ratio_has_three_decimals(cell):
@@ -158,14 +188,14 @@ def test_tele_151_ratio_bar_shows_the_deviation_from_one(cell, ratio, bar):
         (1.0, math.inf, Trend.UNKNOWN),
     ],
 )
-def test_gradient_arrow_compares_with_the_previous_update(make_state, before, now, trend):
+def test_tele_321_gradient_arrow_compares_with_the_previous_update(make_state, before, now, trend):
     """A change is what the catalogue's share of the previous norm says; else it is stable."""
     state = make_state(head_op_grad_norm=now, head_op_grad_norm_prev=before)
 
     assert heads_cells.gradient_change(state, "op") is trend
 
 
-def test_gradient_stands_behind_its_arrow(cell):
+def test_tele_320_gradient_stands_behind_its_arrow(cell):
     """Three decimals, the arrow without a colour of its own, the judgement behind."""
     shown = cell("gradient", head_op_grad_norm=2.1, head_op_grad_norm_prev=1.0)
 
@@ -182,10 +212,32 @@ def test_latches_say_what_was_seen(cell):
     assert plain(cell("latch", head_nan_latch={"slot": True})) == "· "
 
 
-def test_what_was_not_measured_is_a_dash_without_a_bar(cell):
-    """A head that was never relevant has no entropy, which is not an entropy of zero."""
+def test_tele_170_what_was_not_measured_is_a_dash_without_a_bar(cell):
+    """The record has 0.0 for it; the design tells a head that was never relevant from one without entropy."""
     assert plain(cell("entropy", head_op_entropy=None)) == "– "
     assert plain(cell("entropy_bar", head_op_entropy=None)).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "maximum"),
+    [
+        *(("op", 1.79), ("slot", 1.10), ("blueprint", 2.56), ("style", 1.39)),
+        *(("tempo", 1.10), ("alpha_target", 1.10), ("alpha_speed", 1.39), ("alpha_curve", 1.61)),
+    ],
+)
+def test_tele_170_the_maxima_are_those_of_the_record(cell, head, maximum):
+    """A head at the maximum that the record lists has a full bar; a tenth below it has not."""
+    full = plain(cell("entropy_bar", head, **{f"head_{head}_entropy": maximum}))
+
+    assert full == "━━━━━ "
+    assert plain(cell("entropy_bar", head, **{f"head_{head}_entropy": 0.85 * maximum})) != full
+
+
+def test_tele_170_the_rows_are_labelled(panel):
+    """`Entr` for the entropies, `State` for what entropy and gradient say together."""
+    labels = [line.split()[0] for line in panel(116, 9) if line[:1].strip()]
+
+    assert labels == ["Entr", "Ratio", "Ratio", "Grad", "State", "Latch"]
 
 
 def test_the_table_has_all_rows_and_a_legend(panel):
@@ -240,7 +292,7 @@ def test_a_narrow_window_gives_up_its_titles_before_a_head(panel):
     assert panel(40, 8)[0].startswith("op")
 
 
-def test_before_the_first_update_it_is_waiting(feeds, text):
+def test_tele_151_170_before_the_first_update_it_is_waiting(feeds, text):
     """No zeros, no ratios of 1, no symbols."""
     lines = text(heads_rows(feeds["waiting"].snapshot, 116, 14))
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper_tui.frame import BOX_ROWS
 from esper_tui.layout import OPENED, arrange
 from esper_tui.picture import PANELS
 from esper_tui.plans import NEEDS, PLANS
@@ -89,3 +90,13 @@ def test_an_opened_panel_has_all_but_header_and_footer():
     """Whatever else there is."""
     assert [place.panel for place in arrange(120, 40, opened=True)] == ["header", "footer", OPENED]
     assert panels(80, 24) >= {"losses", "heads", "findings"}
+
+
+def test_panels_on_top_of_each_other_share_what_is_left_over():
+    """The last one becomes roomy first, then the ones above it."""
+    heights = {place.panel: place.height for place in arrange(200, 60)}
+
+    assert heights["link"] == NEEDS["link"].roomy + BOX_ROWS
+    assert heights["ranks"] > NEEDS["ranks"].enough + BOX_ROWS
+    assert heights["anomalies"] > NEEDS["anomalies"].enough + BOX_ROWS
+    assert heights["ranks"] + heights["link"] == heights["anomalies"] + heights["log"] == heights["events"]

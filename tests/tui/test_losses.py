@@ -6,6 +6,7 @@ import re
 import pytest
 
 from esper_schemas import CATALOGUE
+from esper_schemas.judgement import trend
 from esper_schemas.state import Trend
 from esper_tui.losses import losses_note, losses_rows
 from esper_tui.rows import Tone, plain
@@ -30,6 +31,35 @@ def test_tele_131_policy_loss_has_three_decimals_sparkline_and_trend(row, width)
     line = plain(row("P.Loss", width, policy_loss=0.04149, trends={"policy_loss": Trend.FALLING}))
 
     assert re.match(rf"P\.Loss +{BLOCKS}{{10}} +0\.041 ↘", line)
+
+
+@pytest.mark.parametrize("name", ["policy_loss", "value_loss"])
+def test_tele_131_132_the_sparkline_has_the_last_ten_values(row, name):
+    """Fewer are padded at the left, where the past is."""
+    label = {"policy_loss": "P.Loss", "value_loss": "V.Loss"}[name]
+    line = plain(row(label, **{f"{name}_history": (1.0, 2.0, 3.0)}))
+
+    assert "───────▁▅█" in line
+
+
+@pytest.mark.parametrize("name", ["policy_loss", "value_loss"])
+@pytest.mark.parametrize(("change", "arrow"), [(0.19, "→"), (0.21, "↗"), (-0.21, "↘")])
+def test_tele_131_132_a_change_of_a_fifth_is_a_trend(row, name, change, arrow):
+    """The mean of the newer half of the history against that of the older: losses are noisy."""
+    label = {"policy_loss": "P.Loss", "value_loss": "V.Loss"}[name]
+    history = (1.0,) * 5 + (1.0 + change,) * 5
+    direction = trend(history, CATALOGUE[name].metric.trend_threshold)
+
+    assert f" {arrow} " in plain(row(label, trends={name: direction}))
+
+
+def test_tele_131_oscillation_is_shown_as_such(row):
+    """Spikes and swings say that training may be unstable; the mean alone would not."""
+    history = (1.0, 1.1, 1.0, 1.1, 1.0, 3.0, -1.0, 3.0, -1.0, 3.0)
+    direction = trend(history, CATALOGUE["policy_loss"].metric.trend_threshold)
+
+    assert direction is Trend.VOLATILE
+    assert " ~ " in plain(row("P.Loss", trends={"policy_loss": direction}))
 
 
 def test_tele_131_a_negative_policy_loss_keeps_its_sign(row):
@@ -68,9 +98,13 @@ def test_tele_132_value_loss_has_three_decimals_sparkline_and_trend(row, width):
     [
         (0.5, "✓", Tone.VALUE),
         (5.0, "✓", Tone.VALUE),
+        (0.01, "✓", Tone.VALUE),
+        (0.001, "✓", Tone.VALUE),
         (5.1, "!", Tone.WARNING),
+        (20.0, "!", Tone.WARNING),
         (0.0005, "!", Tone.WARNING),
         (20.1, "✗", Tone.CRITICAL),
+        (math.inf, "✗", Tone.CRITICAL),
         (math.nan, "✗", Tone.CRITICAL),
     ],
 )
@@ -88,8 +122,11 @@ def test_tele_132_value_loss_is_judged_by_its_bands(row, tone_of, value, mark, t
         (0.5, 0.5, "1.00", "✓"),
         (-0.5, 0.5, "1.00", "✓"),
         (1.0, 5.0, "5.00", "✓"),
+        (1.0, 0.2, "0.20", "✓"),
         (1.0, 5.1, "5.10", "!"),
+        (1.0, 10.0, "10.00", "!"),
         (1.0, 0.15, "0.15", "!"),
+        (1.0, 0.1, "0.10", "!"),
         (1.0, 10.1, "10.10", "✗"),
         (1.0, 0.09, "0.09", "✗"),
         (math.nan, 1.0, "NaN", "✗"),
@@ -105,6 +142,17 @@ def test_tele_131_132_loss_ratio_is_judged_by_its_bands(row, policy_loss, value_
 def test_tele_131_132_loss_ratio_shows_its_bounds(row):
     """The bounds are those of the catalogue."""
     assert plain(row("Lv/Lp")).rstrip().endswith("ok 0.2–5      critical < 0.1 or > 10")
+
+
+@pytest.mark.parametrize(
+    ("value_loss", "tone"),
+    [(1.0, Tone.VALUE), (6.0, Tone.WARNING), (11.0, Tone.CRITICAL), (0.05, Tone.CRITICAL)],
+)
+def test_tele_132_loss_ratio_is_cyan_yellow_or_red(row, value_loss, tone):
+    """Cyan while it is healthy, yellow for a warning, red where it is critical."""
+    line = row("Lv/Lp", policy_loss=1.0, value_loss=value_loss)
+
+    assert tone in {span.tone for span in line if span.text.strip()[:1].isdigit()}
 
 
 @pytest.mark.parametrize("policy_loss", [0.0, 1e-11, -1e-11])
@@ -135,7 +183,7 @@ def test_the_arrow_says_direction_only(row, trend, arrow):
     assert "✓" in plain(line)
 
 
-def test_explained_variance_kl_and_clip_have_history_value_and_judgement(row):
+def test_tele_200_110_112_explained_variance_kl_and_clip_have_history_value_and_judgement(row):
     """Each with the precision of the catalogue."""
     assert re.match(
         rf"Expl\.Var +{BLOCKS}{{10}} +-0\.400 . ✗", plain(row("Expl.Var", explained_variance=-0.4))
@@ -169,8 +217,8 @@ def test_what_was_not_measured_is_a_dash(row):
     assert line.split()[:3] == ["KL", "··········", "–"]
 
 
-def test_before_the_first_update_every_row_is_waiting(feeds):
-    """Defaults are not measurements."""
+def test_tele_131_132_before_the_first_update_every_row_is_waiting(feeds):
+    """The records' default is 0.0; the design has it that a default is not shown as a measurement."""
     rows = [plain(row) for row in losses_rows(feeds["waiting"].snapshot, 116, 7)]
 
     assert all("waiting" in row for row in rows)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper_tui.numbers import age, counted, number, percent
+from esper_tui.numbers import age, counted, number, percent, significant
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,13 @@ def test_percent_is_a_share_with_one_decimal():
 def test_counted_knows_singular_and_plural():
     """A noun follows its number."""
     assert [counted(n, "update") for n in (0, 1, 2)] == ["0 updates", "1 update", "2 updates"]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.0, "0.000"), (3.44e-06, "3e-6"), (-2e-9, "-2e-9"), (0.001, "0.001"), (12.5, "12.500"), (None, "–")],
+)
+def test_what_is_tiny_does_not_look_like_zero(value, written):
+    """It is a power of ten; all else is written as usual."""
+    assert significant(value, 7) == written
+    assert len(significant(value, 1)) == 1

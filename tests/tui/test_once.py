@@ -1,6 +1,7 @@
 """Tests of esper_tui.once."""
 
 import io
+import re
 
 import pytest
 
@@ -29,12 +30,16 @@ def test_plain_text_has_no_escape_sequence_and_no_trailing_blank(once, feeds):
     assert written.endswith("╯\n")
 
 
-def test_colour_is_the_same_text_with_escape_sequences(once, feeds):
-    """Tones become colours of the palette, and nothing else changes."""
-    written = once(feeds["critical"], color=True)
+@pytest.mark.parametrize(
+    ("theme", "critical"), [("dark", "1;38;5;203"), ("light", "1;38;5;160"), ("ansi", "1;91")]
+)
+def test_a_theme_is_the_same_text_with_escape_sequences(once, feeds, theme, critical):
+    """Tones become its colours, and nothing else changes."""
+    written = once(feeds["critical"], theme=theme)
 
-    assert "\x1b[1;38;5;203m" in written
-    assert "NaN" in written
+    assert f"\x1b[{critical}m" in written
+    stripped = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", written).splitlines()]
+    assert stripped == once(feeds["critical"]).splitlines()
 
 
 def test_a_frame_is_as_high_as_its_content(once, feeds):

@@ -3,13 +3,14 @@
 from typing import TextIO
 
 from rich.color import ColorSystem
+from rich.style import Style
 
 from esper_schemas.source import Feed
 from esper_tui.layout import natural_height
 from esper_tui.look import Look
 from esper_tui.picture import draw
-from esper_tui.rows import Row, Rows, plain
-from esper_tui.theme import STYLES
+from esper_tui.rows import Row, Rows, Tone, plain
+from esper_tui.theme import foreground_styles
 from esper_tui.view import View
 
 DEFAULT_WIDTH = 100
@@ -22,16 +23,18 @@ def render_once(
     now_ns: int,
     width: int = DEFAULT_WIDTH,
     height: int | None = None,
-    color: bool = False,
+    theme: str | None = None,
     look: Look = Look(),  # noqa: B008
 ) -> None:
     """Write the picture of a feed at a moment (nanoseconds since 1970) to a stream.
 
-    Without a height the frame is as high as its content. `color` adds true-colour escape sequences.
+    Without a height the frame is as high as its content. A theme adds escape sequences for its colours,
+    on whatever background there is.
     """
     height = height or natural_height(width)
+    styles = foreground_styles(theme) if theme else None
     for row in frame_rows(View(feed, now_ns), width, height, look):
-        stream.write((_coloured(row) if color else plain(row).rstrip()) + "\n")
+        stream.write((_coloured(row, styles) if styles else plain(row).rstrip()) + "\n")
 
 
 def frame_rows(view: View, width: int, height: int, look: Look = Look()) -> Rows:  # noqa: B008
@@ -56,5 +59,5 @@ def _without_blank_end(rows: list[Row]) -> Rows:
     return tuple(rows)
 
 
-def _coloured(row: Row) -> str:
-    return "".join(STYLES[span.tone].render(span.text, color_system=ColorSystem.TRUECOLOR) for span in row)
+def _coloured(row: Row, styles: dict[Tone, Style]) -> str:
+    return "".join(styles[span.tone].render(span.text, color_system=ColorSystem.TRUECOLOR) for span in row)

@@ -70,8 +70,10 @@ THEMES: dict[str, Theme] = {
 tmux; "ansi" has the terminal's own 16 on its own background.
 """
 
-STYLES = {tone: Style.parse(colour) for tone, colour in _DARK.items()}
-"""For text that keeps the background of whatever it is written to."""
+
+def foreground_styles(theme: str) -> dict[Tone, Style]:
+    """For text that keeps the background of whatever it is written to."""
+    return {tone: Style.parse(colour) for tone, colour in THEMES[theme].colours.items()}
 
 
 def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Style]:

@@ -1,0 +1,96 @@
+"""Every command of the table, through each of its keys: what it changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from esper_tui.app import SanctumApp
+from esper_tui.commands import COMMANDS
+from esper_tui.picture import PANELS
+
+ORDER = list(PANELS)
+OPEN_HEALTH = (*("tab",) * (ORDER.index("health") + 1), "enter")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What is seen of a command that is pressed after others: something else before than after it."""
+
+    seen: Callable[[SanctumApp], Any]
+    after: Any
+    pressed_before: tuple[str, ...] = ()
+
+
+def page(app):
+    """Which screen lies on top."""
+    return type(app.screen).__name__
+
+
+EFFECTS = {
+    "quit": Effect(lambda app: app.return_code, 0),
+    "help": Effect(page, "HelpScreen"),
+    "pause": Effect(lambda app: app.view().newest is not None, True),
+    "focus_next_panel": Effect(lambda app: app.look.focus, ORDER[1], ("tab",)),
+    "focus_previous_panel": Effect(lambda app: app.look.focus, ORDER[0], ("tab", "tab")),
+    "open": Effect(lambda app: app.look.opened, ORDER[0], ("tab",)),
+    "back": Effect(lambda app: app.look.opened, None, ("tab", "enter")),
+    "cursor_down": Effect(lambda app: app.look.cursor, 1, OPEN_HEALTH),
+    "cursor_up": Effect(lambda app: app.look.cursor, 1, (*OPEN_HEALTH, "down", "down")),
+    "page_down": Effect(lambda app: app.look.cursor, 10, OPEN_HEALTH),
+    "page_up": Effect(lambda app: app.look.cursor, 1, (*OPEN_HEALTH, "pagedown", "down")),
+    "first_row": Effect(lambda app: app.look.cursor, 0, (*OPEN_HEALTH, "down", "down")),
+    "last_row": Effect(lambda app: app.look.cursor, 17, OPEN_HEALTH),
+    "next_panel": Effect(lambda app: app.look.opened, ORDER[1], ("enter",)),
+    "previous_panel": Effect(lambda app: app.look.opened, ORDER[-1], ("enter",)),
+    "hide": Effect(lambda app: app.look.hidden, frozenset({ORDER[0]}), ("tab",)),
+    "show_all": Effect(lambda app: app.look.hidden, frozenset(), ("tab", "x")),
+    "runs": Effect(lambda app: app.look.opened, "runs"),
+    "next_run": Effect(lambda app: app.view().snapshot.run.run, "second"),
+    "theme": Effect(lambda app: app.theme, "textual-light"),
+    "symbols": Effect(lambda app: app.look.symbols, "braille"),
+    "faster": Effect(lambda app: app.rate, 8.0),
+    "slower": Effect(lambda app: app.rate, 2.0),
+    "copy": Effect(lambda app: "PPO LOSSES" in app.clipboard, True),
+    "save": Effect(lambda app: len(list(app.directory.glob("*.svg"))), 1),
+    "command_palette": Effect(page, "CommandPalette"),
+}
+"""For every command, as the table has them."""
+
+
+@pytest.fixture
+def app(several_runs, now, tmp_path, monkeypatch):
+    """The cockpit, four pictures a second, in a directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    made = SanctumApp(several_runs, clock=lambda: now, frames_per_second=4.0)
+    made.directory = tmp_path
+    return made
+
+
+def test_every_command_is_tried():
+    """A new command needs an entry here."""
+    assert list(EFFECTS) == [command.action for command in COMMANDS]
+
+
+@pytest.mark.parametrize(
+    ("action", "key"), [(command.action, key) for command in COMMANDS for key in command.keys]
+)
+async def test_a_key_does_what_its_command_says(app, action, key):
+    """What is seen is another thing before, and the expected one after."""
+    effect = EFFECTS[action]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*effect.pressed_before)
+        assert effect.seen(app) != effect.after
+        await pilot.press(key)
+        await pilot.pause()
+        assert effect.seen(app) == effect.after
+
+
+def test_the_palette_does_the_same(app):
+    """Each of its entries runs the command of that name."""
+    entries = {entry.title: entry.callback for entry in app.get_system_commands(None)}
+
+    for command in COMMANDS:
+        if command.action != "command_palette":
+            assert entries[command.title] == getattr(app, f"action_{command.action}")
