@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 
 from esper_bus.logs import configure_logging
+from esper_cli.cockpit import cockpit
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
 from esper_trainer.companion import have_aggregator
@@ -103,12 +104,11 @@ def _same_arguments(arguments: argparse.Namespace) -> list[str]:
 def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:
     """Show Sanctum until the user leaves it, or the trainer fails before it has recorded anything."""
     from esper_bus.source import SocketSource
-    from esper_tui.app import SanctumApp
 
     endpoints, keys = endpoints_of(arguments), client_keys(arguments)
     source = SocketSource(lambda: endpoints, keys=keys)
     source.select(run_dir.name)
-    app = SanctumApp(source)
+    app = cockpit(source)
 
     def leave_if_stillborn() -> None:
         if trainer.wait() != 0 and not (run_dir / "spool").exists() and app.is_running:

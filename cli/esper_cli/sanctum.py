@@ -6,25 +6,18 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from esper_bus import layout
 from esper_bus.discovery import local_runs_dirs
 from esper_bus.keys import load_client_keys
 from esper_cli import serve
+from esper_cli.cockpit import SSH_RATE, choices, cockpit
 from esper_cli.parsing import CommandError, OneSentenceParser, run_command
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
 
-if TYPE_CHECKING:
-    from esper_tui.app import SanctumApp
-    from esper_tui.settings import Settings
-
 FIRST_SNAPSHOT_TIMEOUT_S = 3.0
-SSH_RATE = 4.0
-"""Pictures per second over ssh: a slow line shows no backlog, and nobody reads faster."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,50 +97,16 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
     elif arguments.once:
         _print_frame(_first_feed(source), arguments)
     else:
-        _run_app(arguments, source)
+        app = cockpit(source, theme=arguments.theme, symbols=arguments.symbols, rate=arguments.rate)
+        app.run(mouse=not arguments.no_mouse)
     return 0
-
-
-def _run_app(arguments: argparse.Namespace, source: SnapshotSource) -> None:
-    from esper_tui.pace import FASTEST, SLOWEST
-    from esper_tui.settings import settings_path
-
-    settings, problem = _settings(arguments)
-    rate = arguments.rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FASTEST)
-    app = _app_class()(
-        source,
-        frames_per_second=max(min(FASTEST, rate), SLOWEST),
-        settings=settings,
-        settings_file=None if serve.is_served() else settings_path(),  # Visitors change nothing here.
-        notice=problem,
-    )
-    app.run(mouse=not arguments.no_mouse)
-
-
-def _app_class() -> "type[SanctumApp]":
-    if serve.is_served():
-        from esper_tui.serving.served import ServedApp
-
-        return ServedApp
-    from esper_tui.app import SanctumApp
-
-    return SanctumApp
-
-
-def _settings(arguments: argparse.Namespace) -> "tuple[Settings, str]":
-    """The choices that were kept, those of the command line over them, and what is wrong with the file."""
-    from esper_tui.settings import load, settings_path
-
-    kept, problem = load(settings_path())
-    said = {name: getattr(arguments, name) for name in ("theme", "symbols") if getattr(arguments, name)}
-    return replace(kept, **said), problem
 
 
 def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
     from esper_tui.look import Look
     from esper_tui.once import render_once
 
-    settings, _ = _settings(arguments)
+    settings, _ = choices(arguments.theme, arguments.symbols)
     width = shutil.get_terminal_size(fallback=(100, 24)).columns
     in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     theme = settings.theme if in_colour else None

@@ -1,10 +1,12 @@
 """Tests of what `sanctum` can be told about its looks."""
 
+import argparse
+import subprocess
 import sys
 
 import pytest
 
-from esper_cli import sanctum
+from esper_cli import ppo, sanctum
 
 
 class Nothing:
@@ -22,6 +24,8 @@ def started(monkeypatch, tmp_path):
         seen = {}
 
         class App:
+            is_running = False
+
             def __init__(self, source, **options):
                 seen.update(options)
 
@@ -35,7 +39,12 @@ def started(monkeypatch, tmp_path):
         monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        assert sanctum.main(list(argv)) == 0
+        if argv == ("esper ppo",):
+            arguments = argparse.Namespace(runs_dir=tmp_path, aggregator=None, keys=None)
+            with subprocess.Popen([sys.executable, "-c", ""]) as trainer:
+                ppo._show_sanctum(arguments, trainer, tmp_path / "run")
+        else:
+            assert sanctum.main(list(argv)) == 0
         return seen
 
     return start
@@ -66,6 +75,19 @@ def test_what_is_said_goes_before_what_was_kept(started, tmp_path):
     settings = started("--symbols", "ascii")["settings"]
 
     assert (settings.theme, settings.symbols) == ("light", "ascii")
+
+
+def test_esper_ppo_opens_it_as_it_was_kept(started, tmp_path):
+    """The screen is the same whichever command opens it, and keeps what is chosen there."""
+    kept = tmp_path / "esper" / "sanctum.toml"
+    kept.parent.mkdir()
+    kept.write_text('theme = "light"\nhidden = ["log"]\n')
+
+    seen = started("esper ppo", SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22")
+
+    assert (seen["settings"].theme, seen["settings"].hidden) == ("light", frozenset({"log"}))
+    assert seen["settings_file"] == kept
+    assert seen["frames_per_second"] == 4.0
 
 
 def test_a_damaged_file_of_choices_is_a_word(started, tmp_path):
