@@ -3,6 +3,7 @@
 from copy import copy
 from pathlib import Path
 
+import structlog
 from msgspec.structs import replace
 
 from esper_aggregator.checkpoints import CheckpointWriter, restore
@@ -13,6 +14,8 @@ from esper_bus.receiver import LinkCounters
 from esper_bus.records import RawRecord
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.snapshot import LinkHealth
+
+log = structlog.get_logger()
 
 
 class Recording:
@@ -69,6 +72,8 @@ class Recording:
     def heard(self, arrivals: LinkCounters) -> None:
         """Take over what went wrong on the way here, which no event of the log tells."""
         if arrivals != self._arrivals:
+            if set(arrivals.rivals) - set(self._arrivals.rivals):
+                log.warning("two living trainers write as one producer", run=self.run, names=arrivals.rivals)
             self._arrivals, self.changed = copy(arrivals), True
 
     def snapshot(self) -> bytes:
@@ -96,6 +101,7 @@ def with_arrivals(link: LinkHealth, arrivals: LinkCounters) -> LinkHealth:
         link,
         duplicates=link.duplicates + arrivals.duplicates,
         rejected=link.rejected + arrivals.rejected,
+        rivals=len(arrivals.rivals),
     )
 
 

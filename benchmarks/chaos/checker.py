@@ -65,7 +65,7 @@ def _is_fold(published: str, run_dir: Path) -> bool:
     """Whether a snapshot is what the log folds to, but for what never came into the log."""
     pictures = [json.loads(text) for text in (published, to_json(snapshot_of(run_dir)))]
     for picture in pictures:
-        for count in ("duplicates", "rejected", "refused"):
+        for count in ("duplicates", "rejected", "refused", "rivals"):
             picture["link"].pop(count, None)
     return bool(pictures[0] == pictures[1])
 

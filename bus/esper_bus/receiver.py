@@ -28,6 +28,7 @@ from esper_bus.frames import (
 from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_EVENT_BYTES, MAX_STREAMS
 from esper_bus.producer import SAME_RESUME_S
 from esper_bus.records import RawRecord, StreamKey
+from esper_bus.rivals import Rivals
 
 Recover = Callable[[str], dict[tuple[str, int], int]]
 """Given a run: for each (producer, epoch) in its log, the number after its last event."""
@@ -39,12 +40,13 @@ class LinkCounters(msgspec.Struct):
     """What went wrong on the way from the trainers of one run.
 
     `gaps` counts events that are lost for good, `duplicates` events that came again, `rejected`
-    messages that were not understood.
+    messages that were not understood; `rivals` are the names that more than one living trainer uses now.
     """
 
     gaps: int = 0
     duplicates: int = 0
     rejected: int = 0
+    rivals: tuple[str, ...] = ()
 
 
 class _Stream:
@@ -79,6 +81,7 @@ class Receiver:
         self._of_peer: dict[tuple[bytes, int], _Stream] = {}
         self._run_of_peer: dict[bytes, str] = {}
         self._counters: dict[str, LinkCounters] = {}
+        self._rivals = Rivals()
         self._heard_ns: dict[str, int] = {}
         self._unacknowledged: set[StreamKey] = set()
         self._answers: list[tuple[bytes, Frames]] = []
@@ -132,6 +135,10 @@ class Receiver:
         """The counters of a run."""
         return self._counters.setdefault(run, LinkCounters())
 
+    def look_for_rivals(self, run: str, now: float) -> None:
+        """Bring the `rivals` among the counters of a run up to date."""
+        self.counters(run).rivals = self._rivals.of(run, now)
+
     def heard_ns(self, run: str) -> int | None:
         """When a trainer of the run last said anything, nanoseconds since 1970."""
         return self._heard_ns.get(run)
@@ -154,6 +161,7 @@ class Receiver:
             self._answer(peer, Error("refused", _not_yours(client, stream.key)))
             return []
         self._heard_ns[stream.key.run] = now_ns
+        self._rivals.heard(stream.key, now)
         if isinstance(message, Data):
             return self._data(stream, message, now, now_ns)
         self._position(stream, message, now)
@@ -182,6 +190,7 @@ class Receiver:
             self._answer(peer, Error("refused", str(error)))
             return
         self._heard_ns[key.run] = now_ns
+        self._rivals.heard(key, now)
         self._bind(peer, stream)
         self._skip_lost(stream, hello.first)
         self._resume(stream, now)

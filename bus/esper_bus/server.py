@@ -177,6 +177,7 @@ class BusServer:
 
     def link(self, run: str) -> LinkCounters:
         """What went wrong on the way from the trainers of a run."""
+        self._receiver.look_for_rivals(run, time.monotonic())
         return self._receiver.counters(run)
 
     def close(self) -> None:

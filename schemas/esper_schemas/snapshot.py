@@ -195,6 +195,7 @@ class LinkHealth(_Part, frozen=True):
     """How well events arrive: what was lost, repeated or refused on the way.
 
     `left_out` counts what the state has no room for: producers, lives of one, and names beyond its bounds.
+    `rivals` counts the producer names that more than one living trainer uses now.
     """
 
     events: int = 0
@@ -205,6 +206,7 @@ class LinkHealth(_Part, frozen=True):
     rejected: int = 0
     unknown: int = 0
     left_out: int = 0
+    rivals: int = 0
 
 
 class SanctumSnapshot(_Part, frozen=True):

@@ -181,3 +181,22 @@ def test_the_spool_of_a_trainer_that_lives_is_not_adopted(tmp_path, endpoints):
     assert not thread.is_alive()
     assert list(read_log(tmp_path / "r")) == []
     emitter.close()
+
+
+def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkeypatch):
+    """Both are logged; whoever watches hears that there are two, until one of them ends."""
+    monkeypatch.setattr("esper_bus.rivals.GRACE_S", 0.0)
+    monkeypatch.setattr("esper_bus.rivals.ALIVE_S", 2.0)
+    with serving(tmp_path, endpoints), watching(endpoints) as wait:
+        first, second = (Emitter("r", "host:0", tmp_path / "r", endpoints.ingest) for _ in range(2))
+        emit_updates(first, [1])
+        wait(lambda feed: feed.snapshot.events_folded == 1)
+        emit_updates(second, [1])
+        wait(lambda feed: feed.snapshot.events_folded == 2)
+        emit_updates(first, [2])
+        wait(lambda feed: feed.snapshot.link.rivals == 1)
+        first.close()
+        wait(lambda feed: feed.snapshot.link.rivals == 0)
+        second.close()
+
+    assert len(list(read_log(tmp_path / "r"))) == 3

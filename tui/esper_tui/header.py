@@ -104,6 +104,7 @@ def _link_items(snapshot: SanctumSnapshot) -> Iterator[Row]:
         (link.gaps, "gaps"),
         (link.rejected, "rejected"),
         (link.unknown, "unknown"),
+        (link.rivals, "names that two trainers use" if link.rivals > 1 else "name that two trainers use"),
         (link.duplicates, "repeated"),
     ):
         if value:

@@ -76,6 +76,17 @@ COUNTS: tuple[Count, ...] = (
         ),
     ),
     Count(
+        "rivals",
+        "Rivals",
+        "names that two trainers use",
+        Explained(
+            "Producer names under which two trainers live at the same time. The log tells them apart, this "
+            "screen mixes them up.",
+            "0",
+            "End one of them, or start it again under another name: `esper ppo --name`.",
+        ),
+    ),
+    Count(
         "duplicates",
         "Repeated",
         "sent again, counted once",

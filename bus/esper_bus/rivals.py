@@ -1,0 +1,50 @@
+"""Trainers that live at the same time under one name. Pure: the time is passed in.
+
+A trainer that is started again takes its own name over; its former life says nothing any more. Where the
+former goes on speaking, there are two of them, and what they tell gets mixed up.
+"""
+
+from esper_bus.records import StreamKey
+
+ALIVE_S = 5.0
+"""A trainer that was silent for longer may be dead: one that lives says something each second."""
+GRACE_S = 2.0
+"""So long after a new life began, what is heard of the former one may still have been under way."""
+
+
+class Rivals:
+    """Which producers of which runs are several living trainers."""
+
+    def __init__(self) -> None:
+        self._lives: dict[tuple[str, str], dict[int, _Life]] = {}
+
+    def heard(self, stream: StreamKey, now: float) -> None:
+        """A trainer said something."""
+        lives = self._lives.setdefault((stream.run, stream.producer), {})
+        life = lives.get(stream.epoch)
+        if life is None or now - life.heard_at > ALIVE_S:
+            for epoch in [epoch for epoch, one in lives.items() if now - one.heard_at > ALIVE_S]:
+                del lives[epoch]
+            life = lives[stream.epoch] = _Life(now)
+        life.heard_at = now
+
+    def of(self, run: str, now: float) -> tuple[str, ...]:
+        """The producers of a run that more than one living trainer writes as."""
+        return tuple(
+            producer
+            for (of_run, producer), lives in self._lives.items()
+            if of_run == run and len(lives) > 1 and _are_rivals(lives, now)
+        )
+
+
+class _Life:
+    __slots__ = ("began_at", "heard_at")
+
+    def __init__(self, now: float) -> None:
+        self.began_at = self.heard_at = now
+
+
+def _are_rivals(lives: dict[int, _Life], now: float) -> bool:
+    alive = [life for life in lives.values() if now - life.heard_at <= ALIVE_S]
+    newest = max((life.began_at for life in alive), default=0.0)
+    return sum(life.heard_at - newest >= GRACE_S or life.began_at == newest for life in alive) > 1
