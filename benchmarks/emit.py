@@ -1,13 +1,14 @@
-"""What recording one full PPO update costs the training thread: `Emitter.emit` beside csv.
+"""What recording one full PPO update costs the training thread: `Emitter.emit` beside its peers.
 
 Paced, because a tight loop keeps caches warm and flatters: between two calls the thread sleeps as a
-trainer would work. Both are measured in the same run, in turn. Run `python -m benchmarks.emit`.
+trainer would work. All are measured in the same run, in turn. Run `python -m benchmarks.emit`; with
+`--faults` while something is broken, with `--kill` for what a killed trainer leaves.
 """
 
 import argparse
-import csv
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,11 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from benchmarks.faults import FAULTS, emitting_under
+from benchmarks.peers import Record, available
 
 from esper_bus.emitter import Emitter
+from esper_bus.reading import read_raw
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
 
+KILLED_EVENTS = 1000
 LONE_EVENTS = 200
 LONE_PAUSE_S = 0.02
 
@@ -38,9 +43,16 @@ class Row(msgspec.Struct, frozen=True):
 def main() -> None:
     """Measure and print."""
     options = _options()
-    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
-        rows = _paced(Path(directory), options.calls, options.interval_ms / 1000)
-        rows.append(_until_spooled(Path(directory)))
+    with tempfile.TemporaryDirectory(dir=options.directory) as name:
+        directory, interval_s = Path(name), options.interval_ms / 1000
+        if options.faults:
+            rows = _under_faults(directory, options.calls, interval_s)
+        elif options.kill:
+            print(_killed(directory))
+            return
+        else:
+            rows = _paced(directory, options.calls, interval_s)
+            rows.append(_until_spooled(directory))
     if options.json:
         sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
     else:
@@ -62,36 +74,68 @@ def _types(annotated: object) -> tuple[object, ...]:
 
 
 def _paced(directory: Path, calls: int, interval_s: float) -> list[Row]:
-    """Emit and write the same rows in turn, one pair per interval."""
+    """Emit and let each peer record the same updates in turn, one per interval."""
     dice = random.Random(0)
     emitter = Emitter("benchmark", "host:0", directory / "run")
-    times: dict[str, list[int]] = {"Emitter.emit": [], "csv.DictWriter + flush": []}
-    with (directory / "updates.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, PPOUpdatePayload.__struct_fields__)
 
-        def write(row: dict[str, object]) -> None:
-            writer.writerow(row)
-            file.flush()
+    def emit(update: int, payload: PPOUpdatePayload) -> None:
+        emitter.emit(PPOUpdateCompleted(update=update, payload=payload))
 
-        for update in range(calls):
-            payload = full_payload(dice)
-            event = PPOUpdateCompleted(update=update, payload=payload)
-            row = msgspec.structs.asdict(payload)
-            steps = [
-                ("Emitter.emit", lambda event=event: emitter.emit(event)),
-                ("csv.DictWriter + flush", lambda row=row: write(row)),
-            ]
-            for what, step in steps if update % 2 else reversed(steps):
-                time.sleep(interval_s)
-                times[what].append(_timed(step))
+    recorders: dict[str, Record] = {"Emitter.emit": emit, **available(directory)}
+    times: dict[str, list[int]] = {name: [] for name in recorders}
+    for update in range(calls):
+        payload = full_payload(dice)
+        names = list(recorders)
+        dice.shuffle(names)
+        for name in names:
+            time.sleep(interval_s)
+            times[name].append(_timed(recorders[name], update, payload))
     report = emitter.close()
     assert (report.spooled, report.dropped) == (calls, 0), report
     return [_row(what, values) for what, values in times.items()]
 
 
-def _timed(step: Callable[[], object]) -> int:
+def _under_faults(directory: Path, calls: int, interval_s: float) -> list[Row]:
+    """Emit while something is broken; nothing of it reaches the caller."""
+    dice = random.Random(0)
+    rows = []
+    for name in FAULTS:
+        times = []
+        with emitting_under(name, directory) as emitter:
+            for update in range(calls):
+                event = PPOUpdateCompleted(update=update, payload=full_payload(dice))
+                time.sleep(interval_s)
+                times.append(_timed(emitter.emit, event))
+        rows.append(_row(name, times))
+    return rows
+
+
+def _killed(directory: Path) -> str:
+    """How many of the events of a trainer are readable that is killed 10 ms after the last of them."""
+    command = [sys.executable, "-c", _VICTIM, str(directory / "killed"), str(KILLED_EVENTS)]
+    subprocess.run(command, check=False)
+    readable = sum(1 for _ in read_raw(directory / "killed"))
+    return f"killed 10 ms after its last event, {KILLED_EVENTS} of them 10 ms apart: {readable} are readable"
+
+
+_VICTIM = """
+import os, signal, sys, time
+from pathlib import Path
+from esper_bus.emitter import Emitter
+from esper_schemas.events import PPOUpdateCompleted
+from esper_schemas.payload import PPOUpdatePayload
+
+emitter = Emitter("run", "host:0", Path(sys.argv[1]))
+for update in range(int(sys.argv[2])):
+    emitter.emit(PPOUpdateCompleted(update=update, payload=PPOUpdatePayload()))
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _timed(step: Callable[..., object], *arguments: object) -> int:
     begin = time.perf_counter_ns()
-    step()
+    step(*arguments)
     return time.perf_counter_ns() - begin
 
 
@@ -134,6 +178,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, default=2000, help="calls of each kind")
     parser.add_argument("--interval-ms", type=float, default=5.0, help="pause before each call")
     parser.add_argument("--directory", help="where to write, by default where temporary files go")
+    parser.add_argument("--faults", action="store_true", help="emit while something is broken")
+    parser.add_argument("--kill", action="store_true", help="count what a killed trainer leaves")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args()
 

@@ -13,6 +13,7 @@ from esper_aggregator.recording import Recording, newest_run
 from esper_bus.adoption import Adoption
 from esper_bus.discovery import AggregatorLock
 from esper_bus.errors import BusError
+from esper_bus.file_system import network_warning
 from esper_bus.layout import Endpoints
 from esper_bus.queries import Health
 from esper_bus.records import RawRecord
@@ -68,6 +69,8 @@ class Aggregator:
             self._epoch = bus.agg_epoch
             desk = QueryDesk(self._runs_dir, lambda: self._health(bus))
             self._open_newest_run()
+            if remote := network_warning(self._runs_dir):
+                log.warning("the log is not on a local disk", reason=remote)
             log.info("aggregator ready", runs_dir=str(self._runs_dir), ingest=self._endpoints.ingest)
             try:
                 while not (self._stopping or self._idle(bus)):

@@ -11,13 +11,14 @@ import msgspec
 from esper_bus.complaints import Complaints
 from esper_bus.emit_queue import EmitQueue
 from esper_bus.errors import BusError
+from esper_bus.file_system import network_warning
 from esper_bus.keys import ClientKeys
 from esper_bus.layout import RunPaths, default_spool_quota
 from esper_bus.names import check_name, new_epoch
 from esper_bus.recorder import Recorder
 from esper_bus.records import StreamKey
 from esper_bus.spool import SpoolWriter
-from esper_schemas.events import Event
+from esper_schemas.events import Event, LogRecorded
 
 MAX_EVENTS = 65_536
 """Events that wait in memory at most, while they can be neither written nor delivered."""
@@ -76,6 +77,7 @@ class Emitter:
         self._disabled = False
         self._recorder.start()
         _emitters.add(self)
+        self._say_if_remote(run_dir)
 
     def emit(self, event: Event) -> None:
         """Take an event as it is now. Never blocks, never raises; what cannot be kept is counted."""
@@ -83,6 +85,12 @@ class Emitter:
             self._put(event)
         except Exception as error:
             self._complaints.warn("an event cannot be encoded", error=repr(error))
+
+    def _say_if_remote(self, run_dir: Path) -> None:
+        warning = network_warning(run_dir)
+        if warning:
+            self._complaints.warn("the spool is not on a local disk", reason=warning)
+            self.emit(LogRecorded(level="warning", message=warning))
 
     @property
     def stats(self) -> EmitterReport:

@@ -23,7 +23,7 @@ def scene():
 
 def test_two_that_go_on_speaking_are_rivals(scene):
     """Once the older one has said something well after the newer one began."""
-    assert scene((OLD, 6), (NEW, 10), (OLD, 10 + GRACE_S), (NEW, 13)) == ("host:0",)
+    assert scene((OLD, 8), (NEW, 10), (OLD, 10 + GRACE_S), (NEW, 13)) == ("host:0",)
 
 
 def test_they_are_as_long_as_both_live(scene):

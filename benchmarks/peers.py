@@ -1,0 +1,68 @@
+"""Other ways to record one full PPO update, as `benchmarks.emit` measures them beside ours.
+
+Those that are not installed are skipped with a line; `pip install 'esper-lite[benchmarks]'` brings them.
+"""
+
+import csv
+import os
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from esper_schemas.payload import PPOUpdatePayload
+
+Record = Callable[[int, PPOUpdatePayload], object]
+"""Records the numbers of an update."""
+
+
+def available(directory: Path) -> dict[str, Record]:
+    """The peers that are installed, by name; each writes below `directory`."""
+    found: dict[str, Record] = {"csv.DictWriter + flush": _csv(directory)}
+    for name, make in (
+        ("TensorBoard SummaryWriter", _tensorboard),
+        ("wandb, offline", _wandb),
+        ("trackio", _trackio),
+    ):
+        try:
+            found[name] = make(directory)
+        except ImportError as error:
+            print(f"without {name}: {error}")
+    return found
+
+
+def _csv(directory: Path) -> Record:
+    file = (directory / "updates.csv").open("w", newline="")
+    writer = csv.DictWriter(file, PPOUpdatePayload.__struct_fields__)
+
+    def record(update: int, payload: PPOUpdatePayload) -> None:
+        writer.writerow(msgspec.structs.asdict(payload))
+        file.flush()
+
+    return record
+
+
+def _tensorboard(directory: Path) -> Record:
+    module: Any = import_module("torch.utils.tensorboard")
+    writer = module.SummaryWriter(str(directory / "tensorboard"))
+
+    def record(update: int, payload: PPOUpdatePayload) -> None:
+        for name, value in msgspec.structs.asdict(payload).items():
+            writer.add_scalar(name, value, update)
+
+    return record
+
+
+def _wandb(directory: Path) -> Record:
+    os.environ |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_DIR": str(directory)}
+    run = import_module("wandb").init(project="benchmark", dir=str(directory))
+    return lambda update, payload: run.log(msgspec.structs.asdict(payload), step=update)
+
+
+def _trackio(directory: Path) -> Record:
+    os.environ |= {"TRACKIO_DIR": str(directory / "trackio"), "HF_HUB_OFFLINE": "1"}
+    trackio = import_module("trackio")
+    trackio.init(project="benchmark")
+    return lambda update, payload: trackio.log(msgspec.structs.asdict(payload))

@@ -1,0 +1,48 @@
+"""Whether a directory lies on a network file system, where writes hang and tails of files lag behind."""
+
+import re
+from pathlib import Path
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre"}
+    | {"nfs", "nfs4", "pvfs2", "smb3", "smbfs", "sshfs", "wekafs"}
+)
+"""As Linux names them; what goes through FUSE without its prefix."""
+_MOUNTS = Path("/proc/self/mountinfo")
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def network_warning(directory: Path, mounts: str | None = None) -> str:
+    """What to say about a directory on a network file system; empty for one on a local disk.
+
+    `mounts` is the text of Linux's `mountinfo`, that of this process by default; where there is none,
+    nothing is said.
+    """
+    try:
+        kind = file_system_of(directory.resolve(), _MOUNTS.read_text() if mounts is None else mounts)
+    except OSError:
+        return ""
+    if kind.removeprefix("fuse.") not in NETWORK_FILE_SYSTEMS:
+        return ""
+    return (
+        f"{directory} is on {kind}, a network file system, where writing may hang and a kill may lose "
+        "events; choose a directory on a local disk with --runs-dir or ESPER_RUNS_DIR, and copy the run "
+        "afterwards."
+    )
+
+
+def file_system_of(path: Path, mounts: str) -> str:
+    """The type of the file system that an absolute path is on, as in `mounts`; empty if that is not said.
+
+    Of several mounts the one nearest to the path counts, of equal ones the last, which hides the others.
+    """
+    nearest, kind = -1, ""
+    for line in mounts.splitlines():
+        before, separator, after = line.partition(" - ")
+        fields = before.split(" ")
+        if not separator or len(fields) < 5:
+            continue
+        point = Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]))
+        if path.is_relative_to(point) and len(point.parts) >= nearest:
+            nearest, kind = len(point.parts), after.split(" ")[0]
+    return kind
