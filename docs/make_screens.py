@@ -1,6 +1,8 @@
-"""Draws the screens of the documentation from a recorded run.
+"""Draws the screens of the documentation from two recorded runs, one that is well and one that is not.
 
-    python docs/make_screens.py runs/NAME
+    esper ppo --episodes 60 --name digits
+    esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
+    python docs/make_screens.py runs/digits runs/broken
 
 Writes docs/screens/sanctum-<name>.svg.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from esper_aggregator.replay import LogSource
 from esper_tui.app import SanctumApp
+from esper_tui.picture import PANELS
 from esper_tui.settings import Settings
 
 SCREENS = Path(__file__).parent / "screens"
@@ -20,13 +23,19 @@ SCREENS = Path(__file__).parent / "screens"
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A picture: its name, the size of the window, the keys that lead to it, and the theme."""
+    """A picture: its name, the size of the window, the keys that lead to it, the theme, and of which run."""
 
     name: str
     width: int
     height: int
     keys: tuple[str, ...] = ()
     theme: str = "dark"
+    broken: bool = False
+
+
+def keys_to(panel: str) -> tuple[str, ...]:
+    """What is pressed to open a panel."""
+    return (*("tab",) * (list(PANELS).index(panel) + 1), "enter")
 
 
 PICTURES = (
@@ -34,8 +43,11 @@ PICTURES = (
     Screen("120x40", 120, 40),
     Screen("160x50", 160, 50),
     Screen("200x60", 200, 60),
-    Screen("opened", 120, 40, ("tab", "enter", "down")),
-    Screen("heads", 120, 40, ("tab", "tab", "tab", "enter")),
+    Screen("opened", 120, 40, (*keys_to("losses"), "down")),
+    Screen("heads", 120, 40, keys_to("heads")),
+    Screen("broken", 120, 40, broken=True),
+    Screen("findings", 120, 40, keys_to("findings"), broken=True),
+    Screen("anomalies", 120, 40, (*keys_to("anomalies"), "G"), broken=True),
     Screen("help", 120, 40, ("question_mark",)),
     Screen("light", 120, 40, (), "light"),
 )
@@ -53,11 +65,11 @@ async def draw(run: Path, screen: Screen) -> str:
 def main() -> None:
     """Draw every picture, with the colours of a terminal that has them."""
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-    run = Path(sys.argv[1])
+    well, broken = Path(sys.argv[1]), Path(sys.argv[2])
     SCREENS.mkdir(exist_ok=True)
     for screen in PICTURES:
         path = SCREENS / f"sanctum-{screen.name}.svg"
-        path.write_text(asyncio.run(draw(run, screen)))
+        path.write_text(asyncio.run(draw(broken if screen.broken else well, screen)))
         sys.stdout.write(f"{path}\n")
 
 

@@ -73,7 +73,7 @@ def _collapse(state: TamiyoState) -> list[Row]:
     left_over = updates_until_collapse(state)
     if left_over is None or judge_field(state, "collapse_risk_score") is not Health.CRITICAL:
         return []
-    return [(Span(f"✗ COLLAPSE in ~{count(left_over)}", Tone.CRITICAL),)]
+    return [(Span(f"✗ COLLAPSE in ~{count(left_over)}" if left_over else "✗ COLLAPSED", Tone.CRITICAL),)]
 
 
 def updates_until_collapse(state: TamiyoState) -> int | None:

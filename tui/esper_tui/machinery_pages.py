@@ -1,5 +1,6 @@
 """Opened panels about what runs the training: slots, machine, ranks, link and runs."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
@@ -136,4 +137,5 @@ def _run(snapshot: SanctumSnapshot, run: str) -> Entry:
 def _facts(snapshot: SanctumSnapshot, width: int) -> Rows:
     facts = snapshot.run.config or {"task": snapshot.run.task, "seed": snapshot.run.seed}
     said = (f"{clean(name)} {'–' if value is None else clean(str(value))}" for name, value in facts.items())
-    return (*wrapped("Started with", width, Tone.LABEL), *wrapped(" · ".join(said), width))
+    lines = textwrap.wrap(" · ".join(said), max(width, 10))
+    return (*wrapped("Started with", width, Tone.LABEL), *((Span(line),) for line in lines))
