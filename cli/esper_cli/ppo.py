@@ -12,14 +12,23 @@ from collections import deque
 from pathlib import Path
 
 from esper_bus.logs import configure_logging
+from esper_bus.names import check_name
 from esper_cli.cockpit import cockpit
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
-from esper_trainer.options import add_training_arguments, client_keys, config_from, endpoints_of, run_name
+from esper_trainer.options import (
+    add_training_arguments,
+    client_keys,
+    command_line,
+    config_from,
+    endpoints_of,
+    run_name,
+)
 from esper_trainer.progress import summary_lines
-from esper_trainer.run_directory import new_run_dir
+from esper_trainer.ranks import train_with_ranks
+from esper_trainer.run_directory import new_run_dir, require_run
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -28,6 +37,13 @@ LAST_LINES = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `esper ppo`."""
     add_training_arguments(parser)
+    parser.add_argument(
+        "--ranks",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train with so many processes on this machine, which share the environments (default: 1)",
+    )
     parser.add_argument("--no-tui", action="store_true", help="print progress instead of opening Sanctum")
     parser.add_argument("--log-json", action="store_true", help="log JSON lines instead of key=value")
 
@@ -37,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(json=arguments.log_json)
     try:
         _require_torch()
-        config_from(arguments)
+        _require_ranks(arguments)
         arguments.name = run_name(arguments)
         if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
             return _train(arguments)
@@ -54,10 +70,23 @@ def _require_torch() -> None:
         )
 
 
+def _require_ranks(arguments: argparse.Namespace) -> None:
+    """See that the settings can work, and that so many processes can share the environments."""
+    config = config_from(arguments)
+    if arguments.ranks < 1:
+        raise CommandError("there has to be at least 1 of --ranks; choose another number")
+    if not arguments.resume:
+        config.share(arguments.ranks)
+
+
 def _run_dir(arguments: argparse.Namespace) -> Path:
     """The directory of the run, with a checkpoint in it if it is to be resumed."""
     if not arguments.resume:
         return new_run_dir(arguments.runs_dir, arguments.name)
+    if arguments.ranks > 1:  # the processes know together which checkpoint
+        run_dir: Path = arguments.runs_dir / check_name("run", arguments.resume)
+        require_run(run_dir)
+        return run_dir
     from esper_trainer.session import (
         plan,
     )  # torch, once more than needed, finds mistakes before a screen opens
@@ -66,7 +95,12 @@ def _run_dir(arguments: argparse.Namespace) -> Path:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    """Train in this process, with progress on stdout."""
+    """Train in this process, or in several, with progress on stdout."""
+    if arguments.ranks > 1:
+        if not arguments.resume:
+            new_run_dir(arguments.runs_dir, arguments.name)
+        have_aggregator(arguments, "esper ppo")
+        return train_with_ranks(command_line(arguments), arguments.ranks)
     from esper_trainer.session import plan, record_training
 
     ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)

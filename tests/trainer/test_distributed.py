@@ -1,10 +1,14 @@
 """Several real processes train one policy as one process would."""
 
+import argparse
+import dataclasses
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +16,19 @@ import torch
 
 from esper_bus.reading import read_records
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
+from esper_trainer.checkpoint import Checkpoint, CheckpointError, CheckpointFiles, write
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.distributed import Group
+from esper_trainer.environment.legality import head_choices
+from esper_trainer.environment.morph import MorphEnvironment
+from esper_trainer.environment.presets import Preset
+from esper_trainer.layout import layout
+from esper_trainer.learner import State
+from esper_trainer.policy import Tamiyo
+from esper_trainer.ppo import PPO
+from esper_trainer.resuming import last_checkpoint
+from esper_trainer.rollout import Player
+from esper_trainer.session import ToldElsewhereError, plan
 
 LEARN_A_PART = """
 import sys, torch
@@ -50,6 +65,9 @@ after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
 torch.save({"before": before, "after": after, "rows": rows, "mean": policy.value_mean}, f"{out}-{group.rank}")
 group.leave()
 """
+
+
+GIVEN = [field.name for field in dataclasses.fields(TrainingConfig)]
 
 
 def free_port():
@@ -117,6 +135,124 @@ def test_environments_must_divide_among_processes_and_minibatches(environments, 
 
     with pytest.raises(ConfigError, match=f"multiple of {4 * minibatches}"):
         Group(0, 4).share(config)
+
+
+class Threads(Group):
+    """A group of threads, each a rank; numbers are compared, nothing is summed."""
+
+    def __init__(self, rank, shared):
+        super().__init__(rank, len(shared))
+        self.shared = shared
+
+    @classmethod
+    def call(cls, count, function):
+        """What `function(group)` gives or raises in each of so many ranks."""
+        cls.barrier, shared = threading.Barrier(count), [0] * count
+        with ThreadPoolExecutor(count) as pool:
+            futures = [pool.submit(function, cls(rank, shared)) for rank in range(count)]
+        return [future.exception() or future.result() for future in futures]
+
+    def largest(self, number):
+        """The largest of all threads' numbers."""
+        self.shared[self.rank] = number
+        self.barrier.wait(10)
+        result = max(self.shared)
+        self.barrier.wait(10)
+        return result
+
+
+def checkpoints(run_dir, *updates_by_rank):
+    """A run with checkpoints after these updates, for each rank."""
+    (run_dir / "spool").mkdir()
+    for rank, updates in enumerate(updates_by_rank):
+        for update in updates:
+            content = Checkpoint(update, {}, rank, len(updates_by_rank), 0.0, State({}, {}))
+            write(CheckpointFiles(run_dir, rank).path(update), content)
+    return lambda group: last_checkpoint(run_dir, group).update
+
+
+@pytest.mark.parametrize(
+    ("updates", "common"),
+    [
+        (([3, 4, 5], [3, 4, 5]), 5),
+        (([3, 4, 5], [2, 3, 4]), 4),
+        (([10, 30], [10, 20, 40]), 10),  # a disk that could not keep up left some out
+        (([7], [7, 8], [6, 7]), 7),
+    ],
+)
+def test_a_run_goes_on_from_the_newest_checkpoint_that_all_have(tmp_path, updates, common):
+    """Each looks at its own files only; they may be on several machines."""
+    assert Threads.call(len(updates), checkpoints(tmp_path, *updates)) == [common] * len(updates)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_another_number_of_processes_cannot_go_on(tmp_path, ranks):
+    """The first of them, which speaks, says how many there were."""
+    first, *_ = Threads.call(ranks, checkpoints(tmp_path, [5], [5], [5]))
+
+    assert isinstance(first, CheckpointError)
+    assert "trained by 3 processes; resume it with --ranks 3" in str(first)
+
+
+def test_one_process_goes_on_with_what_one_process_trained(tmp_path):
+    """Not two."""
+    first, _ = Threads.call(2, checkpoints(tmp_path, [5]))
+
+    assert "trained by one process; resume it without --ranks" in str(first)
+
+
+def test_a_rank_whose_file_is_missing_is_named(tmp_path):
+    """By all, so that whoever speaks says it."""
+    for problem in Threads.call(3, checkpoints(tmp_path, [5], [], [5])):
+        assert isinstance(problem, CheckpointError)
+        assert "no checkpoint of rank 1" in str(problem)
+
+
+def test_checkpoints_without_a_common_one_cannot_be_gone_on_from(tmp_path):
+    """Each rank has one, but after different updates."""
+    for problem in Threads.call(2, checkpoints(tmp_path, [5], [6])):
+        assert "no checkpoint in common" in str(problem)
+
+
+def test_what_cannot_begin_is_said_by_one_process(tmp_path):
+    """The first that has a problem; the others end silently."""
+    arguments = argparse.Namespace(resume="mine", runs_dir=tmp_path, **dict.fromkeys(GIVEN))
+    (tmp_path / "mine").mkdir()
+    checkpoints(tmp_path / "mine", [5], [], [5])
+    problems = Threads.call(3, lambda group: plan(arguments, group))
+
+    assert [isinstance(problem, ToldElsewhereError) for problem in problems] == [False, True, True]
+    assert "no checkpoint of rank 1" in str(problems[0])
+
+
+def count_collectives(monkeypatch, **settings):
+    """The sizes of what is summed in one update, in order, as one of two processes."""
+    sizes = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor, *_: sizes.append(tensor.numel()))
+    cpu = torch.device("cpu")
+    policy, horizon = Tamiyo(116, 16, seed=0), Preset("short", 1, 4, 8, 6)
+    config = TrainingConfig(environments=8, hidden_size=16, **settings)
+    rollout = Player(policy, MorphEnvironment(4, horizon, seed=0, device=cpu), layout(cpu), seed=1).play(int)
+    ppo = PPO(policy, layout(cpu), head_choices(cpu), config, Group(0, 2))
+    ppo.update(rollout.rollout)
+    return sizes, sum(parameter.numel() for parameter in policy.parameters())
+
+
+@pytest.mark.parametrize(("epochs", "minibatches"), [(1, 1), (3, 2)])
+def test_one_collective_per_minibatch(monkeypatch, epochs, minibatches):
+    """All gradients, the loss and the divergence as one; before the first, moments and counts, once each."""
+    sizes, parameters = count_collectives(monkeypatch, epochs=epochs, minibatches=minibatches)
+    steps = epochs * minibatches
+
+    assert sizes == [3, 17 * steps, *[parameters + 2] * steps]
+
+
+def test_value_normalisation_sums_moments_of_its_own(monkeypatch):
+    """Three numbers more."""
+    sizes, _ = count_collectives(monkeypatch, epochs=1, value_normalisation="popart")
+
+    assert sizes[:2] == [3, 3]
+    assert len(sizes) == 4
 
 
 TRAIN = ["-m", "esper_trainer", "--envs", "4", "--threads", "1", "--aggregator", "ipc:///nowhere"]

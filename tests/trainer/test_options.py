@@ -8,7 +8,7 @@ import pytest
 
 from esper_bus.errors import BusError
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.options import add_training_arguments, config_from, ingest_endpoint, run_name
+from esper_trainer.options import add_training_arguments, command_line, config_from, ingest_endpoint, run_name
 
 
 @pytest.fixture
@@ -34,6 +34,24 @@ def test_every_training_option_reaches_the_config(parse):
     assert config_from(arguments) == TrainingConfig(
         episodes=3, environments=8, preset="full", device="cuda:1", seed=5, threads=1
     )
+
+
+def test_a_command_line_says_again_what_it_was_parsed_from(parse):
+    """Every option there is, so that processes can be started with the same; a resumed run has its name."""
+    parser = argparse.ArgumentParser()
+    add_training_arguments(parser)
+    values = {"device": "cuda:1", "learning_rate": "1e-05", "aggregator": "tcp://127.0.0.1:5556"}
+    words = []
+    for action in parser._actions[1:]:
+        if action.dest != "resume":
+            value = values.get(action.dest) or (list(action.choices)[-1] if action.choices else "7")
+            words += [] if action.nargs == 0 else [action.option_strings[0], value]
+    given = parse(*words)
+    resumed = parse("--resume", "mine", "--episodes", "3")
+    resumed.name = "mine"
+
+    assert parse(*command_line(given)) == given
+    assert parse(*command_line(resumed)).resume == "mine"
 
 
 @pytest.mark.parametrize(("option", "name"), [("--episodes", "episodes"), ("--envs", "environments")])

@@ -126,6 +126,8 @@ def command_line(arguments: argparse.Namespace) -> list[str]:
     """The options that say to another process what these arguments say."""
     values = {option.name: getattr(arguments, option.field) for option in _OPTIONS}
     values |= {option: getattr(arguments, option[2:].replace("-", "_")) for option in _RECORDING}
+    if arguments.resume:
+        del values["--name"]  # the same, and not allowed beside it
     return [f"{option}={value}" for option, value in values.items() if value is not None]
 
 

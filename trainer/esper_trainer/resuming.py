@@ -8,7 +8,7 @@ from typing import Any
 from esper_trainer.checkpoint import Checkpoint, CheckpointError, CheckpointFiles, read
 from esper_trainer.config import Setting, TrainingConfig
 from esper_trainer.distributed import ALONE, Group
-from esper_trainer.run_directory import is_run
+from esper_trainer.run_directory import require_run
 
 MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every"})
 """Settings that a resumed run may be given anew; the others belong to what it has learnt."""
@@ -21,12 +21,9 @@ def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
     """
     files = CheckpointFiles(run_dir, group.rank)
     update = _newest_of_all(files.updates(), group)
-    if not is_run(run_dir):
-        raise CheckpointError(
-            f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls."
-        )
     own = max(files.updates(), default=0)
     lacking = group.smallest(group.world_size if own else group.rank)
+    require_run(run_dir)  # not before: everybody takes part in the sums above
     if not own:
         raise CheckpointError(_without_checkpoint(run_dir, group, lacking))
     checkpoint = read(files.path(update or own))

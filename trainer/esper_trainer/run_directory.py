@@ -36,6 +36,12 @@ def make_writable(directory: Path) -> None:
     TemporaryFile(dir=directory).close()  # of a name of its own: several ranks try at once
 
 
+def require_run(run_dir: Path) -> None:
+    """Raises `ConfigError` if nothing was recorded there."""
+    if not is_run(run_dir):
+        raise ConfigError(f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls.")
+
+
 def is_run(run_dir: Path) -> bool:
     """Whether anything was recorded there."""
     paths = RunPaths(run_dir)

@@ -1,0 +1,158 @@
+"""Several real processes train one policy, started by torchrun or by `esper ppo --ranks`."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from esper_bus.reading import read_records
+from esper_schemas.events import RunFinished, RunStarted
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+SMALL = ["--envs", "6", "--threads", "1", "--checkpoint-every", "1"]
+RANKS = 3
+
+
+def ends_of(run_dir):
+    """How each producer ended, by its name."""
+    records = [record for record in read_records(run_dir) if isinstance(record.event, RunFinished)]
+    return {record.producer: record.event for record in records}
+
+
+def assert_whole(playground, commands, run_dir, producers):
+    """`esper log verify` finds so many producers and nothing wrong."""
+    result = playground.run([*commands["esper"], "log", "verify", str(run_dir), "--json"])
+    verdict = json.loads(result.stdout)
+
+    assert result.returncode == 0, result.stdout
+    assert verdict["ok"] is True
+    assert {p["producer"] for p in verdict["producers"]} == {f"trainer:{rank}" for rank in range(producers)}
+
+
+def test_torchrun_starts_processes_that_one_aggregator_folds(playground, commands):
+    """Every rank emits its own events, and the state shows all of them."""
+    command = [*TORCHRUN, "2", "-m", "esper_trainer", *SMALL, "--name", "torchrun", "--episodes", "2"]
+    result = playground.run(command)
+    run_dir = playground.runs_dir / "torchrun"
+    state = json.loads(playground.run([*commands["esper"], "state", str(run_dir)]).stdout)
+    started = [r.event for r in read_records(run_dir) if isinstance(r.event, RunStarted)]
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("2/2  return") == 1
+    assert sorted((event.rank, event.world_size) for event in started) == [(0, 2), (1, 2)]
+    shown = [(rank["rank"], rank["updates"], rank["outcome"]) for rank in state["ranks"]]
+    assert shown == [(0, 2, "completed"), (1, 2, "completed")]
+    assert_whole(playground, commands, run_dir, 2)
+    assert (run_dir / "log").exists()  # the first of them had an aggregator started
+
+
+class Training:
+    """`esper ppo --ranks N`, with what it said on stderr."""
+
+    def __init__(self, playground, commands, *options, ranks=RANKS):
+        command = [*commands["esper"], "ppo", "--no-tui", "--ranks", str(ranks), *SMALL, *options]
+        self.process = subprocess.Popen(
+            command, env=playground.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        playground.processes.append(self.process)
+
+    def wait_for(self, words):
+        """Read until a line of stdout has these words."""
+        assert next((line for line in iter(self.process.stdout.readline, "") if words in line), None)
+
+    def end(self):
+        """Exit code and stderr, once it has ended."""
+        _, stderr = self.process.communicate(timeout=100)
+        return self.process.returncode, stderr
+
+    def pid_of(self, run_dir, rank):
+        """The process of a rank, as it said itself."""
+        started = [r.event for r in read_records(run_dir) if isinstance(r.event, RunStarted)]
+        return next(event.pid for event in reversed(started) if event.rank == rank)
+
+
+@pytest.fixture(scope="module")
+def killed(playground, commands):
+    """A training of three of which rank 1 was killed -9; the run's directory, exit code, stderr, seconds."""
+    run_dir = playground.runs_dir / "killed"
+    training = Training(playground, commands, "--name", "killed", "--episodes", "1000")
+    training.wait_for(" 3/1000")
+    os.kill(training.pid_of(run_dir, 1), signal.SIGKILL)
+    began = time.monotonic()
+    return run_dir, *training.end(), time.monotonic() - began
+
+
+def test_who_is_gone_is_said_once_with_the_cure(killed):
+    """One sentence, exit code 1, and soon."""
+    _, code, stderr, seconds = killed
+
+    assert code == 1
+    assert stderr.count("\n") == 1, stderr
+    assert "Rank 1 of 3 is gone" in stderr
+    assert "--resume killed" in stderr
+    assert seconds < 60
+
+
+def test_those_that_are_left_end_their_story(killed, playground, commands):
+    """Both say that the run failed and why; nothing is missing in the logs of all three."""
+    run_dir, *_ = killed
+    ends = ends_of(run_dir)
+
+    assert set(ends) == {"trainer:0", "trainer:2"}
+    assert {(end.outcome, end.reason) for end in ends.values()} == {("failed", "Rank 1 of 3 is gone.")}
+    assert_whole(playground, commands, run_dir, RANKS)
+
+
+def test_the_run_goes_on_and_ctrl_c_ends_all(killed, playground, commands):
+    """From the last checkpoint that all have, though one has a newer one; all stop at the same update."""
+    run_dir, *_ = killed
+    saved = sorted(path.name for path in (run_dir / "checkpoints").glob("*-rank0.pt"))
+    (run_dir / "checkpoints" / saved[-1]).unlink()
+    last = int(saved[-2].split("-")[0])
+    training = Training(playground, commands, "--resume", "killed", "--episodes", "2000")
+    training.wait_for(f"{last + 2}/2000")
+    training.process.send_signal(signal.SIGINT)
+    code, stderr = training.end()
+    ends = ends_of(run_dir)
+    resumed = [r.event.resumed_from for r in read_records(run_dir) if isinstance(r.event, RunStarted)]
+
+    assert (code, stderr) == (1, "")
+    assert [end.outcome for end in ends.values()] == ["interrupted"] * RANKS
+    assert len({end.updates for end in ends.values()}) == 1
+    assert resumed[-RANKS:] == [last] * RANKS
+    assert_whole(playground, commands, run_dir, RANKS)
+
+
+def test_a_rank_that_is_stuck_is_not_waited_for_for_ever(playground, commands):
+    """It is stopped, not gone; after `--patience` the others end, and it is made to."""
+    run_dir = playground.runs_dir / "stuck"
+    options = ["--name", "stuck", "--episodes", "1000", "--patience", "3"]
+    training = Training(playground, commands, *options, ranks=2)
+    training.wait_for(" 1/1000")
+    stuck = training.pid_of(run_dir, 1)
+    os.kill(stuck, signal.SIGSTOP)
+    said = training.process.stderr.readline()
+    os.kill(stuck, signal.SIGKILL)
+
+    assert re.search(r"Rank 1 of 2 is gone or stuck: nothing was heard for 3 s\..*--resume stuck", said)
+    assert training.end() == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--ranks", "0"], "at least 1"), (["--ranks", "4", "--envs", "6"], "multiple of 4")],
+    ids=["none", "no equal parts"],
+)
+def test_numbers_of_ranks_that_cannot_be(playground, commands, options, words):
+    """One sentence, before anything is started."""
+    result = playground.run([*commands["esper"], "ppo", "--no-tui", "--name", "never", *options])
+
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert words in result.stderr
+    assert not (playground.runs_dir / "never").exists()
