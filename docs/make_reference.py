@@ -1,8 +1,8 @@
-"""Writes the reference from the contract: every metric, and the JSON Schema of every event.
+"""Writes the reference: every metric, the JSON Schema of every event, every number that the policy sees.
 
     python docs/make_reference.py
 
-Writes docs/reference/metrics.md and docs/reference/events.schema.json.
+Writes metrics.md, events.schema.json and observation.md into docs/reference.
 """
 
 import json
@@ -16,6 +16,7 @@ from esper_schemas.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, MetricFie
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metric import Bands, Good, Metric, Reduction
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState
+from esper_trainer.environment.observation_table import HOST, NUMBERS, SLOT
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -49,6 +50,17 @@ FLOW = """\
 `PPO update → PPOUpdatePayload → PPOUpdateCompleted → log → fold → TamiyoState`: a measured field has one
 name all the way, from the payload to `snapshot.tamiyo.<field>`. Derived quantities are computed when
 events are folded and a snapshot is made, so an old log shows them too.
+"""
+
+OBSERVATION = f"""\
+# Observation
+
+What Tamiyo sees of every environment before each choice: {len(NUMBERS)} float32 numbers, {len(HOST)} about
+the host and {len(SLOT)} about each of its slots. This page is generated from `NUMBERS` in
+`esper_trainer/environment/observation_table.py` by `python docs/make_reference.py`.
+
+symlog is sign(x) ln(1 + |x|) (Hafner et al. 2023). Of a slot in which no seed lives all numbers are 0 but for
+its stage. What may be chosen is told beside the observation, as masks.
 """
 
 
@@ -181,7 +193,17 @@ def _field_names(fields: list[MetricField]) -> str:
     return ", ".join(f"`{field.name}`" for field in fields)
 
 
-PAGES = {"metrics.md": metrics_page, "events.schema.json": events_schema}
+def observation_page() -> str:
+    """The page of what the policy sees, as Markdown."""
+    rows = [f"| {i} | `{n.name}` | {n.meaning} | {n.range} |" for i, n in enumerate(NUMBERS)]
+    return "\n".join([OBSERVATION, "| index | name | meaning | range |", "|--:|---|---|---|", *rows, ""])
+
+
+PAGES = {
+    "metrics.md": metrics_page,
+    "events.schema.json": events_schema,
+    "observation.md": observation_page,
+}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ over all of them first, so that every process decides the same without asking ag
 """
 
 import os
+import re
 from datetime import timedelta
 
 import torch
@@ -19,6 +20,7 @@ from esper_trainer.ranks import RENDEZVOUS
 from esper_trainer.roll_call import rank_lost, roll_call
 
 BACKENDS = "cpu:gloo,cuda:nccl"
+_SOURCE_PLACE = re.compile(r"\[[^\]]*\.cc:\d+\] ")
 
 
 class Group:
@@ -104,8 +106,9 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
             store=PrefixStore("group", store), rank=rank, world_size=world_size, timeout=patience,
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = _SOURCE_PLACE.sub("", str(error).splitlines()[0])
         raise ConfigError(
-            f"The other processes cannot be met ({reason}); start them with torchrun."
+            f"The other processes cannot be met ({reason}); start all of them with torchrun, and where a "
+            "machine's name leads to itself name the network with GLOO_SOCKET_IFNAME."
         ) from error
     return Group(rank, world_size, PrefixStore("roll-call", store), patience_s)

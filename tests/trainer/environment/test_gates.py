@@ -5,7 +5,8 @@ import torch
 
 from esper_schemas.heads import AlphaTarget, Blueprint, Op, Stage
 from esper_trainer.environment import lifecycle
-from esper_trainer.environment.gates import EXPLODING_NORM, Evidence, passed
+from esper_trainer.environment.gates import Evidence, passed
+from esper_trainer.environment.observation_table import EXPLODING_NORM
 from esper_trainer.environment.presets import GATES
 
 CPU = torch.device("cpu")

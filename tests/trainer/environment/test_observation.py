@@ -5,6 +5,7 @@ import torch
 
 from esper_schemas.heads import AlphaTarget, Blueprint, Op, Stage, Style, Tempo
 from esper_trainer.environment.observation import HOST_FEATURES, SLOT_FEATURES, symlog
+from esper_trainer.environment.observation_table import NUMBERS
 
 
 @pytest.fixture
@@ -27,15 +28,26 @@ def grown(make_environment, action):
     return environment
 
 
-def host_part(environment):
-    """The numbers about the host, [N, 23]."""
-    return environment.observe()[:, :HOST_FEATURES]
+def seen(environment, name):
+    """One number, by its name in the table, [N]."""
+    names = [number.name for number in NUMBERS]
+    return environment.observe()[:, names.index(name)]
+
+
+def seen_all(environment, *names):
+    """Several of them, [N, n]."""
+    return torch.stack([seen(environment, name) for name in names], 1)
 
 
 def slot_part(environment, slot):
     """The numbers about one slot, [N, 31]."""
     start = HOST_FEATURES + slot * SLOT_FEATURES
     return environment.observe()[:, start : start + SLOT_FEATURES]
+
+
+LOSSES = [f"loss_{age}_ago" for age in (4, 3, 2, 1)]
+ACCURACIES = [f"accuracy_{age}_ago" for age in (4, 3, 2, 1)]
+LAST_OPS = [f"last_{op.name.lower()}" for op in Op]
 
 
 def test_size(make_environment):
@@ -47,101 +59,108 @@ def test_size(make_environment):
     assert environment.observe().dtype == torch.float32
 
 
+def test_every_number_has_a_name_of_its_own():
+    """116 of them."""
+    assert len({number.name for number in NUMBERS}) == len(NUMBERS) == 116
+
+
 def test_a_new_episode(make_environment):
     """Before the first step there is one measurement, and no seed."""
     environment = make_environment()
-    seen = host_part(environment)
 
-    assert (seen[:, 0] == 0).all()
-    assert torch.equal(seen[:, 2], environment.accuracy)
-    assert (seen[:, 3:7] == -1).all()
-    assert torch.equal(seen[:, 7], seen[:, 1])
-    assert (seen[:, 8:12] == -1).all()
-    assert torch.equal(seen[:, 12], environment.accuracy)
-    assert (seen[:, 16] == 1).all()
-    assert seen[:, 17:23].tolist() == [[1, 0, 0, 0, 0, 0]] * 4
+    assert (seen(environment, "progress") == 0).all()
+    assert torch.equal(seen(environment, "accuracy"), environment.accuracy)
+    assert (seen_all(environment, *LOSSES, *ACCURACIES) == -1).all()
+    assert torch.equal(seen(environment, "loss_0_ago"), seen(environment, "loss"))
+    assert torch.equal(seen(environment, "accuracy_0_ago"), environment.accuracy)
+    assert (seen(environment, "last_legal") == 1).all()
+    assert seen_all(environment, *LAST_OPS).tolist() == [[1, 0, 0, 0, 0, 0]] * 4
 
 
 def test_host_after_four_steps(grown):
     """Progress, histories, shares of stages and the last op are where they are documented."""
-    seen = host_part(grown)
+    shares = seen_all(grown, "share_training", "share_blending", "share_holding")
 
-    assert (seen[:, 0] == 4 / 64).all()
-    assert torch.equal(seen[:, 1], seen[:, 7])
-    assert (seen[:, 3:13] >= 0).all()
-    assert torch.equal(seen[:, 12], grown.accuracy)
-    torch.testing.assert_close(seen[:, 13:16], torch.tensor([[0, 1 / 3, 0]]).expand(4, -1))
-    assert (seen[:, 16] == 1).all()
-    assert seen[:, 17:23].argmax(1).tolist() == [Op.ADVANCE] * 4
+    assert (seen(grown, "progress") == 4 / 64).all()
+    assert torch.equal(seen(grown, "loss"), seen(grown, "loss_0_ago"))
+    assert (seen_all(grown, *LOSSES, *ACCURACIES) >= 0).all()
+    assert torch.equal(seen(grown, "accuracy_0_ago"), grown.accuracy)
+    torch.testing.assert_close(shares, torch.tensor([[0, 1 / 3, 0]]).expand(4, -1))
+    assert (seen(grown, "last_legal") == 1).all()
+    assert seen_all(grown, *LAST_OPS).argmax(1).tolist() == [Op.ADVANCE] * 4
+
+
+def test_histories_move_on(grown, action):
+    """What is now is one step ago after the next step."""
+    before = seen_all(grown, "loss_0_ago", "loss_3_ago", "accuracy_1_ago")
+    grown.step(action(Op.WAIT))
+
+    assert torch.equal(seen_all(grown, "loss_1_ago", "loss_4_ago", "accuracy_2_ago"), before)
 
 
 def test_last_choice_illegal(make_environment, action):
     """An illegal choice shows as such, and as the WAIT that it became."""
     environment = make_environment()
     environment.step(action(Op.FOSSILIZE))
-    seen = host_part(environment)
 
-    assert (seen[:, 16] == 0).all()
-    assert seen[:, 17:23].argmax(1).tolist() == [Op.WAIT] * 4
+    assert (seen(environment, "last_legal") == 0).all()
+    assert seen_all(environment, *LAST_OPS).argmax(1).tolist() == [Op.WAIT] * 4
 
 
 def test_slot_of_a_blending_seed(grown):
     """Everything about the seed is where it is documented."""
-    seen = slot_part(grown, 1)
     expected = {
-        0: 1.0,
-        **{1 + stage: float(stage is Stage.BLENDING) for stage in Stage},
-        9: 1.0,
-        10: 1.0,
-        11: 0.7 / 5,
-        14: 5 / 8,
-        15: 0.7,
-        16: 1.0,
-        17: 5 / 8,
-        18: 1 / 8,
-        19: 4 / 8,
-        20: 0.7 / 5,
-        21: 0.0,
-        22: 0.0,
-        23: 1.0,
-        25: 1.0,
-        26: 0.0,
-        27: 0.0,
-        28: 1 / 64,
-        30: 4 / 64,
+        "active": 1.0,
+        **{f"stage_{stage.name.lower()}": float(stage is Stage.BLENDING) for stage in Stage},
+        "rectified": 1.0,
+        "attends": 1.0,
+        "alpha": 0.7 / 5,
+        "tempo": 5 / 8,
+        "alpha_target": 0.7,
+        "alpha_mode": 1.0,
+        "move_length": 5 / 8,
+        "move_done": 1 / 8,
+        "move_left": 4 / 8,
+        "alpha_change": 0.7 / 5,
+        "style_multiply": 0.0,
+        "style_sigmoid": 0.0,
+        "style_gated": 1.0,
+        "gradient_healthy": 1.0,
+        "gradient_vanishes": 0.0,
+        "gradient_explodes": 0.0,
+        "stage_age": 1 / 64,
+        "age": 4 / 64,
     }
 
-    for index, value in expected.items():
-        assert seen[:, index].tolist() == pytest.approx([value] * 4), index
-    assert (seen[:, 8] > 0.5).all()
-    assert (seen[:, 24] > 0).all()
+    for name, value in expected.items():
+        assert seen(grown, f"r0c1.{name}").tolist() == pytest.approx([value] * 4), name
+    assert (seen(grown, "r0c1.size") > 0.5).all()
+    assert (seen(grown, "r0c1.gradient_norm") > 0).all()
 
 
 def test_empty_slots_are_zero_but_for_their_stage(grown):
     """A slot without a seed says DORMANT and nothing else."""
     for slot in (0, 2):
-        seen = slot_part(grown, slot)
-
-        assert (seen[:, 1 + Stage.DORMANT] == 1).all()
-        assert (seen.sum(1) == 1).all()
+        assert (seen(grown, f"r0c{slot}.stage_dormant") == 1).all()
+        assert (slot_part(grown, slot).abs().sum(1) == 1).all()
 
 
 def test_contribution_is_what_the_step_measured(grown, action):
-    """Numbers 12, 13 and 29 are the contribution, its change and its running average."""
+    """The contribution, its change and its running average."""
     for _ in range(12):
-        before = slot_part(grown, 1)
+        before = seen(grown, "r0c1.average_contribution"), seen(grown, "r0c1.contribution")
         step = grown.step(action(Op.WAIT))
-        seen = slot_part(grown, 1)
-        average = 0.8 * before[:, 29] + 0.2 * seen[:, 12]
+        now = seen(grown, "r0c1.contribution")
+        average = seen(grown, "r0c1.average_contribution")
 
-        assert torch.equal(seen[:, 12], step.stage_changes.contribution[1])
-        assert torch.equal(seen[:, 13], seen[:, 12] - before[:, 12])
-        torch.testing.assert_close(seen[:, 29], average)
+        assert torch.equal(now, step.stage_changes.contribution[1])
+        assert torch.equal(seen(grown, "r0c1.contribution_change"), now - before[1])
+        torch.testing.assert_close(average, 0.8 * before[0] + 0.2 * now)
     assert (average != 0).any()
 
 
 def test_symlog():
     """The identity near 0, a logarithm far away, odd everywhere."""
-    seen = symlog(torch.tensor([-(torch.e**2) + 1, 0.0, 1e-4, torch.e**2 - 1]))
+    values = symlog(torch.tensor([-(torch.e**2) + 1, 0.0, 1e-4, torch.e**2 - 1]))
 
-    torch.testing.assert_close(seen, torch.tensor([-2.0, 0.0, 1e-4, 2.0]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(values, torch.tensor([-2.0, 0.0, 1e-4, 2.0]), atol=1e-6, rtol=0)

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from esper_trainer.environment.lifecycle import Slots
+from esper_trainer.environment.observation_table import HISTORY
 from esper_trainer.environment.population import WORST_LOSS, Evaluation
 
-HISTORY = 5
-"""How many past losses and accuracies are kept."""
 ABSENT = -1.0
 """Stands for a past measurement that there is not; losses and accuracies are never negative."""
 AVERAGE_WEIGHT = 0.2

@@ -16,10 +16,8 @@ from torch import Tensor
 
 from esper_schemas.heads import Stage
 from esper_trainer.environment.lifecycle import Slots
+from esper_trainer.environment.observation_table import EXPLODING_NORM
 from esper_trainer.environment.presets import Gates
-
-EXPLODING_NORM = 10.0
-"""The norm of a seed's averaged gradient from which on it explodes; that of a healthy one is below 1."""
 
 
 class Evidence(NamedTuple):

@@ -1,36 +1,6 @@
 """What the policy sees: 116 numbers per environment, 23 about the host and 31 about each slot.
 
-Host (offset 0):
-     0      share of the episode that has passed
-     1      validation loss in nats, symlog
-     2      validation accuracy, 0..1
-     3-7    last five validation losses, symlog, oldest first, -1 where there was none
-     8-12   last five accuracies, oldest first, -1 where there was none
-    13-15   share of slots in TRAINING, BLENDING, HOLDING
-    16      1 if the last choice was legal
-    17-22   last op that took effect, one-hot
-
-Slot s (offset 23 + 31 * s):
-     0      1 if a seed lives here
-     1-7    stage, one-hot
-     8      log1p(parameters of the seed / parameters of the host)
-     9      1 if its hidden units are rectified
-    10      1 if it attends over tokens
-    11      alpha
-    12      contribution to the accuracy, leave-one-out
-    13      change of the contribution since the last step
-    14      length of its first blend (tempo), share of the longest move
-    15      alpha target of the move under way or last made
-    16      alpha mode: -1 down, 0 holds, 1 up
-    17-19   length of the move, steps done, steps left, share of the longest move
-    20      change of alpha since the last step
-    21-23   blending style: multiplies, sigmoid ramp, gated (none of them: linear)
-    24      norm of the averaged gradient, symlog
-    25-27   the gradient is healthy, vanishes, explodes
-    28      steps in this stage, share of the horizon
-    29      running average of the contribution
-    30      steps since germination, share of the horizon
-All but the stage are 0 where no seed lives.
+`observation_table` says what each of them is.
 """
 
 from typing import NamedTuple
@@ -40,15 +10,18 @@ from torch import Tensor
 
 from esper_schemas.heads import Op, Stage, Style
 from esper_trainer.environment.alpha import LONGEST_MOVE
-from esper_trainer.environment.episode import ABSENT, HISTORY, Episode
-from esper_trainer.environment.gates import EXPLODING_NORM
-from esper_trainer.environment.host import SLOTS
+from esper_trainer.environment.episode import ABSENT, Episode
 from esper_trainer.environment.lifecycle import Slots
+from esper_trainer.environment.observation_table import (
+    EXPLODING_NORM,
+    HOST,
+    NUMBERS,
+    SLOT,
+    VANISHING_NORM,
+)
 
-HOST_FEATURES = 7 + 2 * HISTORY + len(Op)
-SLOT_FEATURES = 31
-OBSERVATION_SIZE = HOST_FEATURES + SLOTS * SLOT_FEATURES
-VANISHING_NORM = 1e-4
+HOST_FEATURES, SLOT_FEATURES = len(HOST), len(SLOT)
+OBSERVATION_SIZE = len(NUMBERS)
 
 
 class SeedFacts(NamedTuple):
