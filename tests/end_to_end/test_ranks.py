@@ -37,7 +37,7 @@ def assert_whole(playground, commands, run_dir, producers):
 def test_torchrun_starts_processes_that_one_aggregator_folds(playground, commands):
     """Every rank emits its own events, and the state shows all of them."""
     command = [*TORCHRUN, "2", "-m", "esper_trainer", *SMALL, "--name", "torchrun", "--episodes", "2"]
-    result = playground.run(command)
+    result = playground.run(command, timeout=250)
     run_dir = playground.runs_dir / "torchrun"
     state = json.loads(playground.run([*commands["esper"], "state", str(run_dir)]).stdout)
     started = [r.event for r in read_records(run_dir) if isinstance(r.event, RunStarted)]
@@ -67,7 +67,7 @@ class Training:
 
     def end(self):
         """Exit code and stderr, once it has ended."""
-        _, stderr = self.process.communicate(timeout=100)
+        _, stderr = self.process.communicate(timeout=200)
         return self.process.returncode, stderr
 
     def pid_of(self, run_dir, rank):

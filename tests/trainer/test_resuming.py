@@ -162,6 +162,19 @@ class TestModule:
         command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(runs_dir), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
+    def test_the_same_seed_tells_the_same_bytes(self, tmp_path):
+        """Two runs of the command, apart from times and processes; another seed is another run."""
+        runs = [("one", "3"), ("again", "3"), ("other", "4")]
+        for name, seed in runs:
+            options = ("--name", name, "--seed", seed, "--telemetry", "debug")
+            result = self.run(tmp_path, *options, "--envs", "2", "--threads", "1", "--episodes", "2")
+            assert result.returncode == 0, result.stderr
+        one, again, other = (learning_of(tmp_path / name) for name, _ in runs)
+
+        assert one == again
+        assert len(one) > 20
+        assert one != other
+
     def test_a_run_is_made_once_and_resumed_by_its_name(self, tmp_path):
         """Another training of that name is refused; `--resume` goes on."""
         first = ("--name", "mine", "--envs", "2", "--threads", "1", "--episodes", "1")
