@@ -57,7 +57,7 @@ _OPTIONS = (
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
 
-_RECORDING = ("--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience")
+_RECORDING = ("--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience", "--profile")
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
