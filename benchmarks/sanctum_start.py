@@ -40,8 +40,11 @@ SANCTUM = [sys.executable, "-m", "esper_cli.sanctum"]
 DEADLINE_S = 30.0
 
 
-def seconds_until(command: list[str], word: bytes, environment: dict[str, str]) -> float:
-    """Seconds from the start of a command until it has written a word to its terminal of 160 by 50."""
+Start = tuple[float, float]
+
+
+def seconds_until(command: list[str], word: bytes, environment: dict[str, str]) -> Start:
+    """Seconds and CPU seconds of a command until it has written a word to its terminal of 160 by 50."""
     ours, theirs = pty.openpty()
     settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "160", "LINES": "50"}
     started, written = time.perf_counter(), b""
@@ -54,14 +57,16 @@ def seconds_until(command: list[str], word: bytes, environment: dict[str, str]) 
             if not select.select([ours], [], [], DEADLINE_S)[0]:
                 raise SystemExit(f"{command} wrote only {written[-500:]!r}")
             written += os.read(ours, 65536)
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
     finally:
         process.kill()
-        process.wait()
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0  # it has been waited for
         os.close(ours)
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
-def measure(directory: Path, times: int) -> dict[str, list[float]]:
+def measure(directory: Path, times: int) -> dict[str, list[Start]]:
     """Seconds of every start, by case; the cases take turns."""
     runs = directory / "runs"
     alone = os.environ | {"XDG_RUNTIME_DIR": str(directory / "none"), "ESPER_RUNS_DIR": str(directory / "no")}
@@ -72,7 +77,7 @@ def measure(directory: Path, times: int) -> dict[str, list[float]]:
         with connect("measured", runs_dir=runs) as telemetry:
             for _ in range(UPDATES):
                 telemetry.emit(PPOUpdatePayload(policy_loss=-0.01, kl_divergence=LAST_KL))
-            cases: dict[str, Callable[[], float]] = {
+            cases: dict[str, Callable[[], Start]] = {
                 "a word by Textual": lambda: seconds_until(
                     [sys.executable, "-c", TEXTUAL], b"PPO LOSSES", alone
                 ),
@@ -100,9 +105,11 @@ def main() -> None:
     if options.json:
         print(json.dumps(measured))
         return
-    print("| case | median, s | worst, s |\n|---|--:|--:|")
-    for name, seconds in measured.items():
-        print(f"| {name} | {statistics.median(seconds):.2f} | {max(seconds):.2f} |")
+    print("| case | median, s | worst, s | CPU, s |\n|---|--:|--:|--:|")
+    for name, starts in measured.items():
+        seconds, cpu = zip(*starts, strict=True)
+        row = (statistics.median(seconds), max(seconds), statistics.median(cpu))
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in row) + " |")
 
 
 if __name__ == "__main__":

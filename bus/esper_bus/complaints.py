@@ -3,8 +3,6 @@
 import contextlib
 import time
 
-import structlog
-
 REPEAT_AFTER_S = 60.0
 
 
@@ -34,4 +32,6 @@ class Complaints:
 
     def _log(self, level: str, event: str, **fields: object) -> None:
         with contextlib.suppress(Exception):  # a closed stderr must not stop the events
+            import structlog  # A quarter of what a screen imports, and most never complain.
+
             getattr(structlog.get_logger(), level)(event, **self._context, **fields)
