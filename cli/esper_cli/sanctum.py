@@ -78,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return serve.run(arguments)
     if not (arguments.once or arguments.json or sys.stdout.isatty() or serve.is_served()):
         raise CommandError("there is no terminal to draw on; `sanctum --once` prints one frame")
+    if os.environ.get("TERM") == "dumb" and not (arguments.once or arguments.json or serve.is_served()):
+        raise CommandError("this terminal (TERM=dumb) cannot be drawn on; `sanctum --once` prints one frame")
     if arguments.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = arguments.color
     source = _open(arguments)

@@ -100,3 +100,12 @@ def test_a_damaged_file_of_choices_is_a_word(started, tmp_path):
 
     assert seen["settings"].theme == "dark"
     assert str(kept) in seen["notice"]
+
+
+def test_a_terminal_that_cannot_be_drawn_on_is_a_sentence(monkeypatch, capsys):
+    """Such as that of an editor."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert sanctum.main([]) == 1
+    assert "TERM=dumb" in capsys.readouterr().err

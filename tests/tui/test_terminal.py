@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import time
 import pytest
 
 PROGRAM = """
-from esper_schemas.source import Feed
+import time
+from esper_schemas import Feed, SanctumSnapshot, TamiyoState
 from esper_tui.app import SanctumApp
 
 class Nobody:
     def poll(self):
-        return Feed(origin="ipc:///nowhere")
+        number = time.monotonic_ns() // 10**7 if "MOVING" in __import__("os").environ else 0
+        state = TamiyoState(policy_loss=number % 97, ppo_updates_count=number, ppo_data_received=number > 0)
+        return Feed(snapshot=SanctumSnapshot(events_folded=number, tamiyo=state), origin="ipc:///nowhere")
 
     def close(self):
         pass
@@ -34,13 +38,24 @@ class Terminal:
 
     def __init__(self, **environment):
         self.ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.resize(80, 24)
         env = os.environ | environment
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM], stdin=theirs, stdout=theirs, stderr=theirs, env=env
+            [sys.executable, "-c", PROGRAM],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=env,
+            start_new_session=True,
         )
         os.close(theirs)
         self.written = b""
+
+    def resize(self, width, height):
+        """Make the window another size, and say so as a terminal does."""
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        if hasattr(self, "process"):
+            self.process.send_signal(signal.SIGWINCH)
 
     def read_until(self, is_enough):
         """Read until something was written, or fail at the deadline."""
@@ -58,6 +73,11 @@ class Terminal:
         """Type something."""
         os.write(self.ours, keys)
 
+    def hang_up(self):
+        """Break the connection."""
+        os.close(self.ours)
+        self.ours = None
+
 
 @pytest.fixture
 def open_terminal():
@@ -72,7 +92,8 @@ def open_terminal():
     for terminal in opened:
         terminal.process.kill()
         terminal.process.wait()
-        os.close(terminal.ours)
+        if terminal.ours is not None:
+            os.close(terminal.ours)
 
 
 def test_it_draws_and_leaves_the_terminal_as_it_was(open_terminal):
@@ -110,3 +131,63 @@ def test_sixteen_colours_are_enough(open_terminal):
 
     assert b"\x1b[1;94m" in terminal.written
     assert b"38;5;" not in terminal.written
+
+
+LEFT_CLEAN = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"\x1b[?25h", b"\x1b[?2004l")
+"""Off the other screen, no mouse reports, a cursor, no bracketed paste."""
+
+
+@pytest.mark.parametrize("told", [b"q", b"\x03", signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_however_it_ends_the_terminal_is_left_clean(open_terminal, told):
+    """By a key or by a signal: nothing is left on, and the exit code is 0."""
+    terminal = open_terminal(MOVING="1")
+    terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"nowhere" in seen)
+    if isinstance(told, bytes):
+        terminal.press(told)
+    else:
+        terminal.process.send_signal(told)
+    terminal.read_until(lambda seen: all(mode in seen for mode in LEFT_CLEAN))
+
+    assert terminal.process.wait(DEADLINE_S) == 0
+    assert b"Traceback" not in terminal.written
+
+
+@pytest.mark.parametrize("moving", ["MOVING", "STANDING"])
+def test_a_connection_that_breaks_ends_it(open_terminal, moving):
+    """Even without a SIGHUP: nobody is drawn for."""
+    terminal = open_terminal(**{moving: "1"})
+    terminal.read_until(lambda seen: b"nowhere" in seen)
+    terminal.hang_up()
+
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("kind", ["vt100", "linux", "screen", "xterm-mono", "unheard-of"])
+def test_old_and_unknown_terminals_are_drawn_on(open_terminal, kind):
+    """With what they have."""
+    terminal = open_terminal(TERM=kind, COLORTERM="")
+    terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"nowhere" in seen)
+    terminal.press(b"q")
+
+    assert terminal.process.wait(DEADLINE_S) == 0
+    assert b"38;2;" not in terminal.written
+
+
+def test_a_storm_of_resizes_while_snapshots_arrive(open_terminal):
+    """Hundreds of them, down to one cell; afterwards the picture is whole and keys are answered."""
+    terminal = open_terminal(MOVING="1")
+    terminal.read_until(lambda seen: b"nowhere" in seen)
+    for number in range(300):
+        terminal.resize(1 + number * 37 % 250, 1 + number * 17 % 80)
+        terminal.read_until(lambda _: not select.select([terminal.ours], [], [], 0)[0])
+    terminal.resize(100, 30)
+    terminal.written = b""
+    terminal.press(b"?")
+    terminal.read_until(lambda seen: b"Leave Sanctum" in seen)
+    terminal.press(b"?")
+    terminal.read_until(lambda seen: b"PPO LOSSES" in seen)
+    terminal.press(b"q")
+    terminal.read_until(lambda seen: all(mode in seen for mode in LEFT_CLEAN))
+
+    assert terminal.process.wait(DEADLINE_S) == 0
+    assert b"Traceback" not in terminal.written

@@ -20,6 +20,7 @@ from textual.timer import Timer
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.cockpit import Cockpit
 from esper_tui.commands import COMMANDS
+from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
 from esper_tui.layout import Place
 from esper_tui.look import Look
@@ -103,6 +104,8 @@ class SanctumApp(App[None]):
         """Draw at once, then on every tick."""
         self._paint()
         self._tick()
+        end_on_signals(self.exit)
+        self.set_interval(LOOK_AFTER_S, self._end_if_unseen)
         if self._notice:
             self.notify(self._notice, severity="warning", timeout=10)
 
@@ -118,6 +121,14 @@ class SanctumApp(App[None]):
             self.action_open()
         else:
             self._change(focus=event.panel)
+
+    def is_unseen(self) -> bool:
+        """Whether there is nobody left to draw for."""
+        return terminal_is_gone()
+
+    def _end_if_unseen(self) -> None:
+        if self.is_unseen():
+            self.exit()
 
     @property
     def rate(self) -> float:
