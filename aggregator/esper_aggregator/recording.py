@@ -102,6 +102,7 @@ def with_arrivals(link: LinkHealth, arrivals: LinkCounters) -> LinkHealth:
         duplicates=link.duplicates + arrivals.duplicates,
         rejected=link.rejected + arrivals.rejected,
         rivals=len(arrivals.rivals),
+        refused=arrivals.refused,
     )
 
 

@@ -1,13 +1,25 @@
 """The faults, each as a function that lets it happen to a world; names as in the documentation."""
 
+import resource
 import shutil
 import signal
-import socket
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
-import zmq
+from benchmarks.chaos.hostile import (
+    forged,
+    message_of_1_gib,
+    message_without_end,
+    offer,
+    peers,
+    plain,
+    random_frames,
+    raw_bytes,
+)
 from benchmarks.chaos.proxy import Proxy
-from benchmarks.chaos.world import World
+from benchmarks.chaos.witness import promise_of
+from benchmarks.chaos.world import RUN, World
 
 from esper_bus.streams import event_schema
 
@@ -21,6 +33,8 @@ AGGREGATOR_POINTS = (
     "after_ack_before_answer",
 )
 TRAINER_POINTS = ("in_emit", "mid_write", "spooled_not_sent")
+FEW_FILES = 4096
+EPOCH = 0x5EED
 TWO_TRAINERS = ("trainer:0", "trainer:1")
 
 
@@ -156,66 +170,143 @@ def doubles(world: World) -> None:
     assert "already serves" in world.output()
 
 
-def viewers(world: World) -> None:
-    """F14: viewers that never read, and viewers that come and go."""
+def epoch_reused(world: World) -> None:
+    """F13: another trainer, on another disk, comes with the name and the epoch of one that emits."""
     world.aggregator()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    try:
-        idle = [_subscribe(context, world) for _ in range(10)]
-        world.trainer(events=400)
+    honest = world.trainer(events=700, epoch=EPOCH)
+    world.acknowledged(50)
+    elsewhere, said = world.home / "elsewhere" / RUN, world.home / "second.jsonl"
+    second = world.trainer(events=5, epoch=EPOCH, run_dir=str(elsewhere), history=str(said), pause_s=0.2)
+    world.ended(second)
+    world.ended(honest)
+    assert "start the trainer again" in said.read_text(), said.read_text()
+
+
+def viewers(world: World) -> None:
+    """F14: fifty viewers, viewers that are stopped, that never read, and that come and go."""
+    world.aggregator()
+    world.allow("viewer", memory_mb=150, files=600)
+    (_, many), (stopped, seen) = world.viewers(50), world.viewers(1)
+    world.until(lambda: _seen(seen) is not None and _seen(many) is not None, "viewers")
+    with peers(world) as others:
+        idle = [others.viewer() for _ in range(10)]
+        for subscriber in idle:
+            offer(subscriber, [b"\x01snap"])
+        trainer = world.trainer(events=400)
         world.emitted(1)
+        stopped.send_signal(signal.SIGSTOP)
         for _ in range(20):
-            _subscribe(context, world).close(linger=0)
+            others.viewer().close(linger=0)
             world.pause(0.0, 0.03)
+        world.ended(trainer)
+        world.until(lambda: _seen(many) == 400, "all events at fifty viewers")
+        stopped.send_signal(signal.SIGCONT)
+        world.until(lambda: _seen(seen) == 400, "all events at the viewer that was stopped")
         assert all(subscriber.poll(1000) for subscriber in idle), "a viewer was sent nothing"
-    finally:
-        context.destroy(linger=0)
 
 
-def _subscribe(context: "zmq.Context[zmq.Socket[bytes]]", world: World) -> "zmq.Socket[bytes]":
-    subscriber = context.socket(zmq.SUB)
-    subscriber.setsockopt(zmq.RCVHWM, 1)
-    subscriber.connect(world.endpoints.snapshots)
-    subscriber.subscribe(b"")
-    return subscriber
+def _seen(path: Path) -> int | None:
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return int(lines[-1]) if lines else None
+
+
+def aggregator_files_exhausted(world: World) -> None:
+    """F11: more connections than an aggregator may open files; it lets nobody new in, and goes on."""
+    world.allow("aggregator", memory_mb=250, files=FEW_FILES)
+    aggregator = world.aggregator(files=FEW_FILES)
+    trainer = world.trainer(events=1500)
+    world.acknowledged(1)
+    with ExitStack() as crowd:
+        turned_away = 0
+        for _ in range(3 * FEW_FILES):  # those that say nothing are sent away after two seconds
+            try:
+                crowd.enter_context(plain(world.rng.choice(world.endpoints)))
+            except OSError:
+                turned_away += 1
+            if turned_away > 9:
+                break
+        before = promise_of(world.promise).acknowledged
+        world.until(lambda: promise_of(world.promise).acknowledged > before, "event in the crowd")
+    assert turned_away, "everybody was let in"
+    assert aggregator.poll() is None, world.output()
+    _, seen = world.viewers(1)
+    world.ended(trainer)
+    world.until(lambda: _seen(seen) == 1500, "newcomer once the crowd has gone")
+
+
+def viewer_files_exhausted(world: World) -> None:
+    """F11: a viewer has no descriptor left while the aggregator is killed and comes back."""
+    aggregator = world.aggregator()
+    trainer = world.trainer(events=400)
+    viewer, seen = world.viewers(1, exhaust_files=True)
+    world.until(lambda: _seen(seen) is not None, "viewer")
+    world.kill(aggregator)
+    world.aggregator()
+    world.ended(trainer)
+    world.pause(0.2, 0.4)
+    assert viewer.poll() is None, world.output()
 
 
 def hostile_peers(world: World) -> None:
-    """F15: random frames, raw bytes, floods of subscriptions and messages that are too large."""
+    """F15: random frames, raw bytes, forged checksums, bombs, floods, messages that are too large."""
     world.aggregator()
-    world.trainer(events=400)
+    world.trainer(events=500)
     world.emitted(1)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    try:
-        dealer, subscriber = context.socket(zmq.DEALER), context.socket(zmq.XSUB)
-        dealer.connect(world.endpoints.ingest)
-        subscriber.connect(world.endpoints.snapshots)
+    with peers(world) as others:
+        sender, viewer, asker = others.sender(), others.viewer(), others.asker()
         for _ in range(2000):
-            frames = [world.rng.randbytes(world.rng.randint(0, 60)) for _ in range(world.rng.randint(1, 4))]
-            frames[0] = world.rng.choice([b"H\x01", b"D\x01", b"P\x01", b"B\x01", b"H\x02", frames[0]])
-            _offer(dealer, frames)
-            _offer(subscriber, [world.rng.choice([b"\x01", b"\x00", b""]) + world.rng.randbytes(9)])
-        _offer(dealer, [bytes(20 * 1024 * 1024)])
-        _raw_bytes(world)
+            offer(sender, random_frames(world.rng))
+            offer(viewer, [world.rng.choice([b"\x01", b"\x00", b""]) + world.rng.randbytes(9)])
+        for frames in forged(world.rng, epoch=77):
+            offer(others.sender(), frames)
+            offer(sender, frames)
+            offer(asker, frames)
+        offer(sender, [bytes(20 * 2**20)])
+        raw_bytes(world)
+        assert message_of_1_gib(world.endpoints.ingest) < 2**26, "a message of 1 GiB was taken"
         world.pause(0.2, 0.3)
-    finally:
-        context.destroy(linger=0)
 
 
-def _offer(peer: "zmq.Socket[bytes]", frames: list[bytes]) -> None:
-    if peer.poll(100, zmq.POLLOUT):
-        peer.send_multipart(frames, zmq.DONTWAIT)
+def hoarding_peers(world: World) -> None:
+    """F15: a message without end, and a flood of subscriptions that are never taken back."""
+    world.allow("aggregator", memory_mb=1000)
+    world.aggregator()
+    world.trainer(events=1000)
+    world.emitted(1)
+    with peers(world) as others:
+        if world.keys is None:
+            assert message_without_end(world.endpoints.ingest, 1400) < 1300 * 2**20, "it was taken"
+        viewer = others.viewer()
+        for _ in range(100_000):
+            offer(viewer, [b"\x01" + world.rng.randbytes(9)])
 
 
-def _raw_bytes(world: World) -> None:
-    for name in ("ingest", "snapshots"):
-        for _ in range(10):
-            with socket.socket(socket.AF_UNIX) as plain:
-                plain.connect(str(world.home / "s" / name))
-                try:
-                    plain.sendall(world.rng.randbytes(world.rng.randint(0, 3000)))
-                except OSError:
-                    continue
+def small_disk(world: World) -> None:
+    """F8: the disk of the log, then that of another trainer's spool, fills up and is made larger."""
+    large = world.small_disk(world.run_dir / "log", HEAD_BYTES + 4_000)
+    aggregator = world.aggregator()
+    if large is None:  # no right to mount: files that must not grow come close
+        resource.prlimit(aggregator.pid, resource.RLIMIT_FSIZE, (HEAD_BYTES, resource.RLIM_INFINITY))
+    trainer = world.trainer(events=600)
+    world.until(lambda: "nothing is acknowledged" in world.output(), "trouble with the log")
+    world.pause(0.1, 0.4)
+    if large is not None:
+        large()
+    else:
+        resource.prlimit(aggregator.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    assert world.ended(trainer) == 0, world.output()
+
+
+def small_disk_of_spool(world: World) -> None:
+    """F8: a real disk under the spool fills up while no aggregator runs, and is made larger again."""
+    large = world.small_disk(world.run_dir / "spool", HEAD_BYTES + 6_000)
+    trainer = world.trainer(events=700, close_s=10.0)
+    if large is not None:
+        world.until(lambda: "the spool cannot be written" in world.output(), "full disk")
+        world.pause(0.0, 0.3)
+        large()
+    world.aggregator()
+    assert world.ended(trainer) == 0, world.output()
 
 
 def overload(world: World) -> None:
@@ -245,15 +336,21 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
     "F7 network": network,
     "F8 disk full": disk_full,
     "F8 directory deleted": directory_deleted,
+    "F8 disk of the log full": small_disk,
+    "F8 disk of the spool full": small_disk_of_spool,
     "F11 files exhausted": files_exhausted,
+    "F11 files exhausted, aggregator": aggregator_files_exhausted,
+    "F11 files exhausted, viewer": viewer_files_exhausted,
     "F13 doubles": doubles,
+    "F13 epoch reused": epoch_reused,
     "F14 viewers": viewers,
     "F15 hostile peers": hostile_peers,
+    "F15 hoarding peers": hoarding_peers,
     "F17 overload": overload,
     "F18 exits": exits,
 }
 
-OVER_TCP = [name for name in SCENARIOS if name.split()[0] in ("F1", "F4", "F7")]
+OVER_TCP = [name for name in SCENARIOS if name.split()[0] in ("F1", "F4", "F7", "F15")]
 """Those that the tests also play over tcp with keys; the soak does it with all."""
 
 

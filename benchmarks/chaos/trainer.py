@@ -17,6 +17,7 @@ from benchmarks.chaos.sabotage import sabotage
 from benchmarks.chaos.stopwatch import Stopwatch
 from benchmarks.chaos.witness import Witness
 
+from esper_bus import emitter as emitter_module
 from esper_bus.emitter import Emitter
 from esper_bus.keys import load_client_keys
 from esper_schemas.events import EpisodeCompleted
@@ -35,6 +36,8 @@ def main() -> None:
         sabotage(*plan["sabotage"])
     keys = load_client_keys(Path(plan["keys"])) if plan.get("keys") else None
     bounds = plan.get("bounds", {})
+    if plan.get("epoch"):
+        emitter_module.new_epoch = lambda: plan["epoch"]
     emitter = Emitter(run_dir.name, plan["producer"], run_dir, plan["ingest"], keys=keys, **bounds)
     witness.emitter(emitter.epoch)
     with Path(plan["history"]).open("w") if not plan.get("file_bytes") else os.fdopen(1, "w") as history:
@@ -77,6 +80,7 @@ def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, **more: Any)
         "acknowledged": stats.acknowledged,
         "dropped": stats.dropped,
         "errors": stats.errors,
+        "problem": stats.problem,
         "final": False,
         **more,
     }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from benchmarks.chaos.vitals import BOUNDS, Size, Vitals
 from benchmarks.chaos.witness import promise_of
 
 from esper_bus import layout
+from esper_bus.descriptors import raise_fd_limit
 from esper_bus.keys import add_client, create_server_keys, load_client_keys
 from esper_bus.layout import Endpoints
 from esper_bus.lock import aggregator_alive
@@ -41,6 +43,7 @@ class World:
     """
 
     def __init__(self, seed: int, transport: str = "ipc") -> None:
+        raise_fd_limit()
         self.rng = random.Random(seed)
         self.home = Path(tempfile.mkdtemp(prefix="esper-chaos-", dir="/tmp"))  # short: it holds sockets
         self.runs_dir = self.home / "runs"
@@ -62,6 +65,7 @@ class World:
         self._processes: list[Process] = []
         self._aggregators: list[Process] = []
         self._expected_ends: set[Process] = set()
+        self._mounts: list[Path] = []
         self._number = 0
 
     @property
@@ -73,14 +77,18 @@ class World:
         """The key of the "trainer" or the "viewer", None without keys."""
         return None if self.keys is None else str(self.keys / f"{name}.key")
 
-    def aggregator(self, *, wait: bool = True, sabotage: tuple[str, int] | None = None) -> Process:
-        """Start an aggregator, perhaps with something wrong, and wait until it is ready."""
+    def aggregator(
+        self, *, wait: bool = True, sabotage: tuple[str, int] | None = None, files: int = 0
+    ) -> Process:
+        """Start an aggregator, perhaps with something wrong or few files, and wait until it is ready."""
         module = ("esper_aggregator",) if sabotage is None else ("benchmarks.chaos.sabotage", *sabotage)
         keys = () if self.keys is None else ("--keys", self.keys)
         process = self.start(
             "aggregator", "-m", *module, "--runs-dir", self.runs_dir, "--listen", self.listen, *keys
         )
         self._aggregators.append(process)
+        if files:
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (files, files))
         if wait:
             said = self._output(process)
             self.until(
@@ -95,15 +103,33 @@ class World:
         """Start a trainer that emits so many events."""
         self._number += 1
         history = self.histories / f"{self._number}.jsonl"
-        plan = {"ingest": self.endpoints.ingest, "events": events, "pause_s": pause_s, **plan}
-        plan |= {"producer": producer, "run_dir": str(self.run_dir), "history": str(history)}
-        plan["keys"] = self.key_file("trainer")
+        told = {"ingest": self.endpoints.ingest, "events": events, "pause_s": pause_s}
+        told |= {"producer": producer, "run_dir": str(self.run_dir), "history": str(history)}
+        plan = {**told, "keys": self.key_file("trainer"), **plan}
         stdout = history.open("w") if plan.get("file_bytes") else None
         process = self.start("trainer", "-m", "benchmarks.chaos.trainer", json.dumps(plan), stdout=stdout)
         if stdout:
             stdout.close()
         self.trainers.append(process)
         return process
+
+    def viewers(self, count: int, *, exhaust_files: bool = False) -> tuple[Process, Path]:
+        """Start viewers in one process; the last line of the file says how many events the slowest saw."""
+        self._number += 1
+        seen = self.home / f"{self._number}.seen"
+        plan = {"url": self.listen, "keys": self.key_file("viewer"), "count": count, "seen": str(seen)}
+        plan["exhaust_files"] = exhaust_files
+        return self.start("viewer", "-m", "benchmarks.chaos.viewer", json.dumps(plan)), seen
+
+    def small_disk(self, directory: Path, size: int) -> Callable[[], None] | None:
+        """Mount a disk of few bytes at a directory; returns what makes it large, None without the right."""
+        directory.mkdir(parents=True)
+        options = ["-t", "tmpfs", "-o", f"size={size},mode=700", "none", str(directory)]
+        if os.geteuid() or subprocess.run(["mount", *options], capture_output=True).returncode:
+            return None
+        self._mounts.append(directory)
+        larger = ["mount", "-o", "remount,size=50m", str(directory)]
+        return lambda: subprocess.run(larger, check=True) and None
 
     def start(self, kind: str, *arguments: object, stdout: Any = None) -> Process:
         """Start a Python program; what it says goes to a file, its size is watched as one of its kind."""
@@ -138,8 +164,13 @@ class World:
 
     def acknowledged(self, at_least: int) -> None:
         """Wait until the newest trainer was told that so many events are safe."""
-        path = self.histories / f"{self._number}.promise"
+        path = self.promise
         self.until(lambda: path.exists() and promise_of(path).acknowledged >= at_least, "acknowledgement")
+
+    @property
+    def promise(self) -> Path:
+        """What the newest trainer was promised."""
+        return self.histories / f"{self._number}.promise"
 
     def ended(self, process: Process) -> int:
         """Wait until a process ends by itself; its exit code."""
@@ -207,6 +238,8 @@ class World:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # with its forked workers
             process.wait()
+        for directory in self._mounts:
+            subprocess.run(["umount", "-l", str(directory)], check=False)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _output(self, process: Process) -> Path:

@@ -1,6 +1,8 @@
-"""File descriptors of an aggregator: each trainer, screen and log file needs one."""
+"""What an aggregator's process has left: file descriptors, one for each peer and log file, and memory."""
 
+import os
 import resource
+from pathlib import Path
 
 ENOUGH = 65_536
 
@@ -17,3 +19,29 @@ def raise_fd_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return soft
+
+
+def files_left() -> int:
+    """How many files this process can still open; `ENOUGH` where the system does not tell."""
+    try:
+        used = _FDS.stat().st_size or sum(1 for _ in _FDS.iterdir())  # a number only since Linux 6.2
+    except OSError:
+        return ENOUGH
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - used
+
+
+def spare_files() -> int:
+    """How many are kept free: more than libzmq can accept before a busy aggregator looks again."""
+    return min(_MOST_SPARE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+
+
+def memory_bytes() -> int:
+    """The resident memory of this process, 0 where the system does not tell."""
+    try:
+        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+_FDS, _STATM = Path("/proc/self/fd"), Path("/proc/self/statm")
+_MOST_SPARE = 4096

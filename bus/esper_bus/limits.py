@@ -15,6 +15,8 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A larger message closes the connection that it came from."""
 MAX_REQUEST_BYTES = 64 * 1024
 """A screen that sends a longer one, to subscribe or to ask, loses its connection."""
+HOARD_BYTES = 512 * 1024 * 1024
+"""By so much an aggregator may grow before it closes all connections, lest a peer make it hoard."""
 MAX_STREAMS = 10_000
 """Streams that one aggregator keeps track of."""
 CHUNK_BYTES = 1024 * 1024

@@ -40,13 +40,15 @@ class LinkCounters(msgspec.Struct):
     """What went wrong on the way from the trainers of one run.
 
     `gaps` counts events that are lost for good, `duplicates` events that came again, `rejected`
-    messages that were not understood; `rivals` are the names that more than one living trainer uses now.
+    messages that were not understood, `refused` those who were not let in, whatever their run; `rivals`
+    are the names that more than one living trainer uses now.
     """
 
     gaps: int = 0
     duplicates: int = 0
     rejected: int = 0
     rivals: tuple[str, ...] = ()
+    refused: int = 0
 
 
 class _Stream:
@@ -68,11 +70,13 @@ class _Stream:
 class Receiver:
     """Takes each event of every stream exactly once and in order; answers trainers.
 
-    `rejected` counts the messages that were refused, whoever sent them.
+    `rejected` counts the messages that were refused, whoever sent them, `strangers` those among them
+    whose sender has no stream here: a version that is not ours, a key that may not, no message at all.
     """
 
     def __init__(self, agg_epoch: int, recover: Recover, may_write: MayWrite | None = None) -> None:
         self.rejected = 0
+        self.strangers = 0
         self._may_write = may_write or (lambda client, run, producer: True)
         self._agg_epoch = agg_epoch
         self._recover = recover
@@ -171,6 +175,8 @@ class Receiver:
         self.rejected += 1
         if peer in self._run_of_peer:
             self.counters(self._run_of_peer[peer]).rejected += 1
+        else:
+            self.strangers += 1
 
     def _owns(self, client: str | None, stream: _Stream) -> bool:
         return client == stream.client and self._may_write(client, stream.key.run, stream.key.producer)

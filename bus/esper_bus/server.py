@@ -3,16 +3,15 @@
 Made, used and closed in one thread; no call waits longer than it is told to.
 """
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import zmq
 
 from esper_bus import event_batches
+from esper_bus.doors import Doors
 from esper_bus.event_batches import EventBatch, encode_batch, split
 from esper_bus.frames import FrameError, Frames, VersionError
 from esper_bus.layout import Endpoints
@@ -21,13 +20,11 @@ from esper_bus.queries import Answer, Question, Refusal, Reply, encode_reply, pa
 from esper_bus.receiver import LinkCounters, Receiver, Recover
 from esper_bus.records import RawRecord
 from esper_bus.snapshots import THIN_TOPIC, TOPIC, SnapshotHead, encode_snapshot_message
-from esper_bus.sockets import Context, Socket, bind, ingest_server, query_server, snapshot_server
+from esper_bus.sockets import Socket
 from esper_bus.thin import ThinEncoder
-from esper_bus.zap import Gate
 
 __all__ = ["BusServer", "LinkCounters", "Recover"]
 
-_T = TypeVar("_T")
 _DRAIN_MESSAGES = 64
 _QUESTIONS_AT_ONCE = 16
 _MAX_TOPICS = 1000
@@ -54,13 +51,8 @@ class BusServer:
         keys: Path | None = None,
     ) -> None:
         self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
-        self._context: Context = zmq.Context()
-        self._gate = None if keys is None else self._or_destroy(lambda: Gate(self._context, keys))
-        may_write = None if self._gate is None else self._gate.may_write
-        self._receiver = Receiver(self.agg_epoch, recover, may_write)
-        self._ingest = ingest_server(self._context)
-        self._snapshots = snapshot_server(self._context)
-        self._queries = query_server(self._context)
+        self._doors = Doors(endpoints, keys)
+        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
         self._logged: dict[str, int] = {}
@@ -68,25 +60,6 @@ class BusServer:
         self._refused_questions = 0
         self._wanted = False
         self._thin: dict[str, ThinEncoder] = {}
-        self._or_destroy(lambda: self._bind(endpoints))
-        self._poller = zmq.Poller()
-        for socket in (self._ingest, self._snapshots, self._queries):
-            self._poller.register(socket, zmq.POLLIN)
-        if self._gate is not None:
-            self._poller.register(self._gate.socket, zmq.POLLIN)
-
-    def _bind(self, endpoints: Endpoints) -> None:
-        bind(self._ingest, endpoints.ingest, "ingest", self._gate)
-        bind(self._snapshots, endpoints.snapshots, "view", self._gate)
-        bind(self._queries, endpoints.query, "view", self._gate)
-
-    def _or_destroy(self, step: Callable[[], _T]) -> _T:
-        """Do a step of the construction; leave no socket behind if it fails."""
-        try:
-            return step()
-        except BaseException:
-            self._context.destroy(linger=0)
-            raise
 
     @property
     def viewers(self) -> int:
@@ -103,9 +76,8 @@ class BusServer:
 
         Write them to the log, flush it, then call `acknowledge`.
         """
-        self._poller.poll(math.ceil(timeout_s * 1000))
-        if self._gate is not None:
-            self._gate.serve()
+        if self._doors.wait(timeout_s):
+            self._subscriptions.clear()
         self._read_subscriptions()
         records = self._read_ingest()
         self._send_answers()
@@ -143,13 +115,13 @@ class BusServer:
         self._logged[run] = first + len(records)
         if self._subscriptions[event_batches.TOPIC + run.encode()]:
             for batch in split(EventBatch(run, self.agg_epoch, first, list(records))):
-                _send_now(self._snapshots, encode_batch(batch))
+                _send_now(self._doors.snapshots, encode_batch(batch))
 
     def questions(self) -> list[tuple[bytes, Question]]:
         """Questions that came, each with the peer to `answer`; what is none is refused."""
         found: list[tuple[bytes, Question]] = []
         for _ in range(_QUESTIONS_AT_ONCE):
-            frames = _receive_now(self._queries)
+            frames = _receive_now(self._doors.queries)
             if frames is None:
                 break
             try:
@@ -164,7 +136,7 @@ class BusServer:
 
     def answer(self, peer: bytes, number: int, answer: Answer) -> None:
         """Answer a question; dropped if the peer is gone or takes nothing."""
-        _send_now(self._queries, [peer, *encode_reply(Reply(number, answer))])
+        _send_now(self._doors.queries, [peer, *encode_reply(Reply(number, answer))])
 
     def keepalive(self) -> None:
         """Tell the screens that this aggregator lives, for each run that was published."""
@@ -178,11 +150,13 @@ class BusServer:
     def link(self, run: str) -> LinkCounters:
         """What went wrong on the way from the trainers of a run."""
         self._receiver.look_for_rivals(run, time.monotonic())
-        return self._receiver.counters(run)
+        counters = self._receiver.counters(run)
+        counters.refused = self._doors.refused + self._receiver.strangers
+        return counters
 
     def close(self) -> None:
         """Close the sockets; what was sent just before has a moment to get out."""
-        self._context.destroy(linger=_FAREWELL_MS)
+        self._doors.close(_FAREWELL_MS)
 
     def _read_ingest(self) -> list[RawRecord]:
         records: list[RawRecord] = []
@@ -190,7 +164,7 @@ class BusServer:
         for _ in range(_DRAIN_MESSAGES):
             if time.monotonic() - now > _DRAIN_S:
                 break
-            received = _receive_with_client(self._ingest)
+            received = _receive_with_client(self._doors.ingest)
             if received is None:
                 break
             peer, frames, client = received
@@ -199,12 +173,12 @@ class BusServer:
 
     def _send_answers(self) -> None:
         for peer, frames in self._receiver.take_answers():
-            _send_now(self._ingest, [peer, *frames])
+            _send_now(self._doors.ingest, [peer, *frames])
 
     def _read_subscriptions(self) -> None:
         """Only subscriptions mean anything here; a peer may send any bytes."""
         for _ in range(_SUBSCRIPTIONS_AT_ONCE):
-            frames = _receive_now(self._snapshots)
+            frames = _receive_now(self._doors.snapshots)
             if frames is None:
                 return
             if len(frames) != 1:
@@ -236,7 +210,7 @@ class BusServer:
             return
         run = topic.removeprefix(event_batches.TOPIC).decode(errors="replace")
         _send_now(
-            self._snapshots, encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), []))
+            self._doors.snapshots, encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), []))
         )
 
     def _send_snapshot(self, run: str, body: bytes, trainer_heard_ns: int | None) -> None:
@@ -248,12 +222,12 @@ class BusServer:
             sent_ns=time.time_ns(),
             trainer_heard_ns=trainer_heard_ns or self.heard_ns(run) or 0,
         )
-        _send_now(self._snapshots, encode_snapshot_message(run, head, body))
+        _send_now(self._doors.snapshots, encode_snapshot_message(run, head, body))
         if any(topic.startswith(THIN_TOPIC) for topic in self._subscriptions):
             thin = body and self._thin.setdefault(run, ThinEncoder()).encode(
                 head.snap_seq, body, time.monotonic()
             )
-            _send_now(self._snapshots, encode_snapshot_message(run, head, thin, THIN_TOPIC))
+            _send_now(self._doors.snapshots, encode_snapshot_message(run, head, thin, THIN_TOPIC))
 
 
 def _receive_now(socket: Socket) -> Frames | None:

@@ -90,6 +90,11 @@ def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -
         gate.probe(socket, _OPPOSITES[int(socket.getsockopt(zmq.TYPE))])
 
 
+def bind_again(socket: Socket, address: str) -> None:
+    """Bind a socket that was unbound; its gate stands as before. Raises `BusError` if it cannot be."""
+    _bind(socket, address)
+
+
 def _bind(socket: Socket, address: str) -> None:
     path = ipc_path(address)
     if path is not None:

@@ -196,6 +196,8 @@ class LinkHealth(_Part, frozen=True):
 
     `left_out` counts what the state has no room for: producers, lives of one, and names beyond its bounds.
     `rivals` counts the producer names that more than one living trainer uses now.
+    `refused` counts since the start of the aggregator, whatever their run, those who were not let in: by
+    their key, for want of one, or because they speak another protocol.
     """
 
     events: int = 0
@@ -207,6 +209,7 @@ class LinkHealth(_Part, frozen=True):
     unknown: int = 0
     left_out: int = 0
     rivals: int = 0
+    refused: int = 0
 
 
 class SanctumSnapshot(_Part, frozen=True):

@@ -126,6 +126,25 @@ def raw(address):
     context.term()
 
 
+def test_whoever_is_not_let_in_is_counted(served, client, keys, sender, raw, until):
+    """No key, an unknown one, a viewer's, another version, another's name: each by itself."""
+    unknown, good = client("unknown"), client("good")
+    remove_client(keys, "unknown")
+    link = lambda: served.server.link("run").refused  # noqa: E731
+    before = link()
+    for key in (None, unknown, client("viewer", ("view",))):
+        seen = link()
+        sender(key)
+        until(lambda seen=seen: link() > seen)
+    for frames in ([b"H\x09", b""], encode(Hello(run="run", producer="other", epoch=7, first=0, next=0))):
+        seen = link()
+        raw(good).send_multipart(frames)
+        until(lambda seen=seen: link() == seen + 1)
+
+    assert before == 0
+    assert served.server.link("run").rejected == 0
+
+
 def test_a_good_key_sends_and_sees(served, client, sender, screen, until):
     """Events arrive and are acknowledged, and the picture comes."""
     good = client("good")

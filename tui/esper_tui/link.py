@@ -56,6 +56,16 @@ COUNTS: tuple[Count, ...] = (
         ),
     ),
     Count(
+        "refused",
+        "Refused",
+        "were not let in",
+        Explained(
+            "Those who were not let in, of whatever run: by their key, for want of one, or another protocol.",
+            "0",
+            "`esper keys list` says who may; the aggregator's log names the keys that it refused.",
+        ),
+    ),
+    Count(
         "unknown",
         "Unknown",
         "of a newer version",
