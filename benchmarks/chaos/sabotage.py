@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from esper_aggregator.__main__ import main as aggregate
 from esper_aggregator.recording import Recording
+from esper_bus import doors
 from esper_bus.append_file import AppendFile
 from esper_bus.emit_queue import EmitQueue
 from esper_bus.mcap_writer import McapWriter
@@ -123,7 +124,15 @@ def acknowledged_first(original: Method, count: int) -> Method:
     return method
 
 
-POINTS: dict[str, tuple[type, str, Change]] = {
+def told(original: Method, count: int) -> Method:
+    """Answer with a number."""
+    return lambda: count
+
+
+SETTINGS: dict[str, tuple[Any, str, Change]] = {"spare_files": (doors, "spare_files", told)}
+"""Bounds of the program that a scenario sets otherwise."""
+
+POINTS: dict[str, tuple[Any, str, Change]] = {
     "after_append": (Recording, "append", crash_after),
     "before_flush": (Recording, "flush", crash_before),
     "after_flush_before_ack": (BusServer, "acknowledge", crash_before),
@@ -134,7 +143,7 @@ POINTS: dict[str, tuple[type, str, Change]] = {
 }
 """Where a process may be made to die: the first four in an aggregator, the last two in a trainer."""
 
-BUGS: dict[str, tuple[type, str, Change]] = {
+BUGS: dict[str, tuple[Any, str, Change]] = {
     "acknowledged before it is logged": (BusServer, "receive", acknowledged_first),
     "one event is not logged": (Recording, "append", skip),
     "one event is logged twice": (Recording, "append", twice),
@@ -146,9 +155,9 @@ BUGS: dict[str, tuple[type, str, Change]] = {
 
 
 def sabotage(name: str, count: int) -> None:
-    """Put one of the points or bugs into this process."""
-    cls, method, change = {**POINTS, **BUGS}[name]
-    setattr(cls, method, change(getattr(cls, method), count))
+    """Put one of the settings, points or bugs into this process."""
+    where, method, change = {**SETTINGS, **POINTS, **BUGS}[name]
+    setattr(where, method, change(getattr(where, method), count))
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ def files_left() -> int:
 
 def spare_files() -> int:
     """How many are kept free: more than libzmq can accept before a busy aggregator looks again."""
-    return min(_MOST_SPARE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
 
 def memory_bytes() -> int:
@@ -44,4 +44,3 @@ def memory_bytes() -> int:
 
 
 _FDS, _STATM = Path("/proc/self/fd"), Path("/proc/self/statm")
-_MOST_SPARE = 4096

@@ -33,6 +33,7 @@ from esper_bus.zap import Gate
 
 _T = TypeVar("_T")
 _LOOK_S = 0.1
+_ROOM = 16
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _SHORT, _HOARD = "too many connections, nobody new is let in", "peers make too much pile up, all are closed"
 _RIGHTS: tuple[Right, ...] = ("ingest", "view", "view")  # as the fields of Endpoints
@@ -136,7 +137,7 @@ class Doors:
             for socket in self._sockets:
                 socket.unbind(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
             self._closed = True
-        elif self._closed and left > spare + spare // 4:
+        elif self._closed and left > spare + _ROOM:
             try:
                 for socket, address in zip(self._sockets, self._endpoints, strict=True):
                     bind_again(socket, address)

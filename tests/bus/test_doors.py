@@ -15,9 +15,10 @@ FEW = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-from esper_bus.doors import Doors
+from esper_bus import doors
 from esper_bus.layout import for_runs_dir
-doors = Doors(for_runs_dir(Path(sys.argv[1])), None)
+doors.spare_files = lambda: 3500  # this machine may be so busy that a quarter is accepted between two looks
+doors = doors.Doors(for_runs_dir(Path(sys.argv[1])), None)
 print("ready", flush=True)
 while True:
     doors.wait(0.05)
@@ -39,18 +40,22 @@ def test_nobody_new_is_let_in_while_files_are_short(python, runs_dir, endpoints,
     """More peers than files: libzmq would abort; instead they find no door, until some have gone."""
     process = python(FEW, runs_dir)
     assert process.stdout.readline() == "ready\n"
-    door = ipc_path(endpoints.ingest)
     raise_fd_limit()
     with ExitStack() as crowd:
-        refused = 0
-        for _ in range(4200):
-            peer = crowd.enter_context(socket.socket(socket.AF_UNIX))
-            refused += peer.connect_ex(str(door)) != 0
-        assert refused > 0
+        knocks = (knock(endpoints, crowd) for _ in range(3000))
+
+        assert not all(knocks)
         assert process.poll() is None
 
-    until(door.exists)
+    with ExitStack() as few:
+        until(lambda: knock(endpoints, few))
     assert process.poll() is None
+
+
+def knock(endpoints, stack):
+    """Whether a door is open; stay in it until the end."""
+    peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+    return peer.connect_ex(str(ipc_path(endpoints.ingest))) == 0
 
 
 def test_all_are_sent_away_when_too_much_piles_up(monkeypatch, peer, endpoints, until):
