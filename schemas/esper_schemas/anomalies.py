@@ -5,9 +5,25 @@ where the quantity is not a payload field.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 from esper_schemas.catalogue import CATALOGUE, head_field
 from esper_schemas.heads import HEADS
+
+COLLAPSE_FALL = 0.4
+COLLAPSE_WITHIN = 10
+"""A low entropy is a collapse if it has fallen so far within so many updates: a policy that converges falls
+slower, and some of its heads become deterministic."""
+
+DETERMINISTIC = 0.02
+"""Below this the entropy of the whole policy is a collapse however slowly it came there."""
+
+LSTM_CELL_BOUND = 32.0
+"""Healthy cell states grow beyond the catalogue's 10; in an episode of 64 steps none can exceed 64."""
+
+GRADIENT_DRIFT = 4.0
+"""A gradient norm so many times larger or smaller than its running mean drifts; it moves the mean no more
+than this much would."""
 
 GRADIENT_MOMENTUM = 0.99
 GRADIENT_WARM_UP = 10
@@ -21,7 +37,7 @@ RETURN_SKIPPED = 0.1
 RETURN_DROP = 0.1
 RETURN_NOISE = 3.0
 """A drop of the mean return counts from this share of its running mean, and from this many times its
-running mean absolute deviation."""
+running mean absolute deviation; it moves the mean no more than a drop that is just tolerated."""
 
 EXPLAINED_VARIANCE_BY_PROGRESS = ((0.1, -0.5), (0.25, -0.2), (0.75, 0.0), (1.0, 0.1))
 """Until which part of the run which explained variance is enough."""
@@ -36,8 +52,11 @@ class AnomalyRule:
 
     `quantities` are payload fields, or names of `DERIVED_QUANTITIES`; the worst that is measured and finite
     counts. It begins when that lies beyond `bound` (on the side `below`) for `updates` in a row, and is over
-    once it lies within bound * `clears`, or bound / `clears` where large values are bad. `escalation` is the
-    number of updates that are measured at DEBUG. `by_progress` replaces the bound: ((until, bound), ...).
+    once it has been within bound * `clears`, or bound / `clears` where large values are bad, for `calm`
+    updates in a row. `escalation` is the number of updates that are measured at DEBUG. `by_progress` replaces
+    the bound: ((until, bound), ...). `fall` asks for more: to have fallen so far within `COLLAPSE_WITHIN`
+    updates, or to lie below `floor`. `witness` is a payload field that has to lie beyond its warning bound
+    as well, where it is measured.
     """
 
     kind: str
@@ -48,6 +67,10 @@ class AnomalyRule:
     by_progress: tuple[tuple[float, float], ...] = ()
     updates: int = 1
     clears: float = 1.0
+    calm: int = 3
+    fall: float | None = None
+    floor: float | None = None
+    witness: str | None = None
     escalation: int = 5
     head: str | None = None
 
@@ -60,6 +83,21 @@ class AnomalyRule:
             return self.by_progress[-1][1]
         return self.bound if self.bound is not None else self._catalogued()
 
+    def is_beyond(self, value: float, bound: float) -> bool:
+        """Whether a finite value lies on the bad side of a bound."""
+        return value < bound if self.below else value > bound
+
+    def clearing(self, bound: float) -> float:
+        """What a value has to lie within for the anomaly to be over."""
+        return bound * self.clears if self.below else bound / self.clears
+
+    def is_witnessed(self, value: float | None) -> bool:
+        """Whether the value of `witness` confirms the anomaly; one that says nothing does not deny it."""
+        if self.witness is None or value is None or not isfinite(value):
+            return True
+        bands = CATALOGUE[self.witness].metric.bands
+        return bands.is_warning(value) or bands.is_critical(value)
+
     def _catalogued(self) -> float:
         bands = CATALOGUE[self.quantities[0]].metric.bands
         bound = bands.critical_below if self.below else bands.critical_above
@@ -70,13 +108,13 @@ class AnomalyRule:
 DERIVED_QUANTITIES = (
     "not_finite",
     "value_spread",
-    "judged_explained_variance",
+    "explained_variance",
     "gradient_drift",
     "return_drop",
 )
-"""How many values are not finite; value_std over return_std; the explained variance where returns vary;
-how many times the gradient norm is larger or smaller than its running mean; a drop of the mean return, in
-units of what is tolerated."""
+"""How many values are not finite; value_std over return_std; the explained variance, but only where returns
+vary; how many times the gradient norm is larger or smaller than its running mean; a drop of the mean
+return, in units of what is tolerated."""
 
 
 def _all_heads(family: str) -> tuple[str, ...]:
@@ -85,13 +123,28 @@ def _all_heads(family: str) -> tuple[str, ...]:
 
 ANOMALY_RULES: tuple[AnomalyRule, ...] = (
     AnomalyRule(kind="numerical_instability", quantities=("not_finite",), bound=0.0, escalation=10),
-    AnomalyRule(kind="entropy_collapse", quantities=("entropy_normalized",), below=True, clears=1.5),
+    AnomalyRule(
+        kind="entropy_collapse",
+        quantities=("entropy_normalized",),
+        below=True,
+        clears=1.5,
+        fall=COLLAPSE_FALL,
+        floor=DETERMINISTIC,
+    ),
     AnomalyRule(kind="kl_spike", quantities=("kl_divergence",), bound=0.1),
-    AnomalyRule(kind="ratio_explosion", quantities=_all_heads("ratio_max"), bound=5.0),
-    AnomalyRule(kind="ratio_collapse", quantities=_all_heads("ratio_min"), below=True, bound=0.1),
+    AnomalyRule(
+        kind="ratio_explosion", quantities=_all_heads("ratio_max"), bound=5.0, witness="kl_divergence"
+    ),
+    AnomalyRule(
+        kind="ratio_collapse",
+        quantities=_all_heads("ratio_min"),
+        below=True,
+        bound=0.1,
+        witness="kl_divergence",
+    ),
     AnomalyRule(
         kind="low_explained_variance",
-        quantities=("judged_explained_variance",),
+        quantities=("explained_variance",),
         severity="warning",
         below=True,
         by_progress=EXPLAINED_VARIANCE_BY_PROGRESS,
@@ -106,11 +159,11 @@ ANOMALY_RULES: tuple[AnomalyRule, ...] = (
         kind="gradient_drift",
         quantities=("gradient_drift",),
         severity="warning",
-        bound=4.0,
+        bound=GRADIENT_DRIFT,
         updates=3,
         escalation=2,
     ),
-    AnomalyRule(kind="lstm_explosion", quantities=("lstm_hidden_rms", "lstm_cell_rms")),
+    AnomalyRule(kind="lstm_explosion", quantities=("lstm_cell_rms",), bound=LSTM_CELL_BOUND, clears=1.5),
     AnomalyRule(kind="lstm_vanishing", quantities=("lstm_hidden_rms", "lstm_cell_rms"), below=True),
     AnomalyRule(
         kind="lstm_saturation",
@@ -131,6 +184,7 @@ ANOMALY_RULES: tuple[AnomalyRule, ...] = (
             bound=bound,
             updates=3,
             clears=1.5,
+            fall=COLLAPSE_FALL,
             head=head,
         )
         for head, bound in HEAD_ENTROPY_BOUNDS.items()

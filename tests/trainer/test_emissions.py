@@ -60,6 +60,15 @@ def test_a_rollout_is_summed_up(story):
     assert event.mean_accuracy == 0.75
     assert event.stage_counts == (4, 1, 0, 0, 0, 4, 0)
     assert event.rollbacks == 2
+    assert event.returns_not_finite == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_returns_that_are_not_finite_are_counted(story, value):
+    """One of three."""
+    story.returns[1] = value
+
+    assert rollout_completed(4, story, 60, 0.5).returns_not_finite == 1
 
 
 def test_every_told_environment_has_its_episode(story):

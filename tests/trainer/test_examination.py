@@ -94,6 +94,22 @@ def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
     ]
 
 
+@pytest.mark.parametrize(
+    ("payload", "returns", "where"),
+    [
+        ({"nan_grad_count": 2, "value_loss": math.nan}, 1, ("reward", "loss", "gradient")),
+        ({"value_loss": math.inf}, 0, ("loss",)),
+        ({"policy_loss": math.nan}, 0, ("loss",)),
+        ({}, 3, ("reward",)),
+    ],
+)
+def test_m3_a_report_says_where_it_began(payload, returns, where):
+    """Rewards make losses, and losses make gradients."""
+    (report,) = instability_reported(4, PPOUpdatePayload(**payload), returns)
+
+    assert report.where == where
+
+
 def test_a_healthy_update_reports_nothing():
     """Zeros are healthy."""
     assert list(instability_reported(4, PPOUpdatePayload(nan_grad_count=0, inf_grad_count=0))) == []

@@ -1,5 +1,6 @@
 """Turning what happened into events; everything here lies on the host already."""
 
+import math
 import os
 import platform
 import socket
@@ -95,7 +96,13 @@ def rollout_completed(update: int, story: Story, steps: int, seconds: float) -> 
         mean_accuracy=story.accuracy.mean().item(),
         stage_counts=tuple(int(count) for count in story.stage_counts.tolist()),
         rollbacks=int(story.rollbacks),
+        returns_not_finite=returns_not_finite(story),
     )
+
+
+def returns_not_finite(story: Story) -> int:
+    """In how many environments the return is not finite."""
+    return sum(not math.isfinite(total) for total in story.returns.tolist())
 
 
 def episodes_completed(update: int, story: Story) -> Iterator[EpisodeCompleted]:

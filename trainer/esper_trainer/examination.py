@@ -76,14 +76,24 @@ def _explodes(head: str, ratio: float) -> bool:
     return bands.is_critical(ratio) or not math.isfinite(ratio)
 
 
-def instability_reported(update: int, payload: PPOUpdatePayload) -> Iterator[Event]:
-    """A report if the update met gradients that are not finite; at every level."""
+def instability_reported(
+    update: int, payload: PPOUpdatePayload, returns_not_finite: int = 0
+) -> Iterator[Event]:
+    """A report if the update met anything that is not finite; at every level.
+
+    The counts are those of the gradient; `where` begins with what came first.
+    """
     nan, inf = payload.nan_grad_count or 0, payload.inf_grad_count or 0
-    if nan or inf:
+    broken = {
+        "reward": returns_not_finite > 0,
+        "loss": not (math.isfinite(payload.policy_loss) and math.isfinite(payload.value_loss)),
+        "gradient": nan + inf > 0,
+    }
+    if any(broken.values()):
         yield NumericalInstabilityReported(
             update=update,
             nan_count=nan,
             inf_count=inf,
-            where=("gradient",),
+            where=tuple(place for place, is_broken in broken.items() if is_broken),
             grad_norm_pre_clip=payload.grad_norm_pre_clip,
         )

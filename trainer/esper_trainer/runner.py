@@ -17,7 +17,7 @@ from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device import Stopwatch, resolve_device
 from esper_trainer.distributed import ALONE, Group
-from esper_trainer.emissions import EventSink, run_started, update_events
+from esper_trainer.emissions import EventSink, returns_not_finite, run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
 from esper_trainer.examination import Examination, examined_events, instability_reported
 from esper_trainer.interruption import Interrupted, Interruption
@@ -186,7 +186,7 @@ class Trainer:
         payload = unpack_row(row, level, _host_fields(used, playing, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
             self._emitter.emit(event)
-        for event in self._diagnoses(update, payload, examined):
+        for event in self._diagnoses(update, payload, told, examined):
             self._emitter.emit(event)
         for event in self._watchman.judge(update, payload, told.returns.mean().item()):
             self._emitter.emit(event)
@@ -197,9 +197,11 @@ class Trainer:
         """What DEBUG telemetry needs beside the row, on the device."""
         return self._learner.ppo.examine(rollout) if level >= TelemetryLevel.DEBUG else ()
 
-    def _diagnoses(self, update: int, payload: PPOUpdatePayload, examined: list[Tensor]) -> Iterator[Event]:
+    def _diagnoses(
+        self, update: int, payload: PPOUpdatePayload, told: Story, examined: list[Tensor]
+    ) -> Iterator[Event]:
         """What is told beside the payload: faults at every level, the rest at DEBUG."""
-        yield from instability_reported(update, payload)
+        yield from instability_reported(update, payload, returns_not_finite(told))
         if examined:
             yield from examined_events(update, self._learner.ppo.optimiser.layers, Examination(*examined))
 

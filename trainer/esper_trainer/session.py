@@ -13,9 +13,11 @@ from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device import resolve_device
 from esper_trainer.distributed import ALONE, Group
+from esper_trainer.failure import training_failed
 from esper_trainer.options import config_from, given_settings, profile_dir, run_name
 from esper_trainer.progress import TrainingSummary
 from esper_trainer.resuming import last_checkpoint, resumed_config
+from esper_trainer.roll_call import RankLostError
 from esper_trainer.run_directory import TrainingLock, new_run_dir
 from esper_trainer.runner import OnUpdate, Trainer
 from esper_trainer.telemetry.profiler import Profiler, prepare
@@ -96,7 +98,11 @@ def record_training(
     keys: ClientKeys | None = None,
     group: Group = ALONE,
 ) -> Recorded:
-    """Train, and record it; `ingest` is the aggregator's address, None for no aggregator."""
+    """Train, and record it; `ingest` is the aggregator's address, None for no aggregator.
+
+    Raises `ConfigError` for what cannot be, `TrainingFailedError` for what broke in between, and
+    `RankLostError`.
+    """
     config, run_dir, start, profile = plan
     profiler = Profiler(profile, group.rank)
     with TrainingLock(run_dir, group.rank):
@@ -112,6 +118,10 @@ def record_training(
                 group=group,
                 profiler=profiler,
             ).run()
+        except (ConfigError, BusError, RankLostError):
+            raise
+        except Exception as error:
+            raise training_failed(run_dir, error) from error
         finally:
             report = emitter.close()
     return Recorded(summary, report)

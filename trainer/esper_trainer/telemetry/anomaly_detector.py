@@ -1,6 +1,7 @@
 """Which updates are anomalous; judged on the host, from what has been told."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Literal, cast
 
@@ -8,6 +9,7 @@ from esper_schemas.anomalies import ANOMALY_RULES, AnomalyRule
 from esper_schemas.catalogue import CATALOGUE
 from esper_schemas.events import AnomalyDetected
 from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.telemetry.course import Course
 from esper_trainer.telemetry.derived import DerivedQuantities, Quantities
 
 
@@ -20,8 +22,7 @@ class AnomalyDetector:
 
     def __init__(self) -> None:
         self._derived = DerivedQuantities()
-        self._streaks: dict[str, int] = {}
-        self._lasting: set[str] = set()
+        self._courses: defaultdict[str, Course] = defaultdict(Course)
 
     def observe(
         self, update: int, payload: PPOUpdatePayload, mean_return: float, progress: float
@@ -38,32 +39,25 @@ class AnomalyDetector:
         self, rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities, progress: float
     ) -> Iterator[tuple[str, float, float]]:
         """The quantity, value and bound of an anomaly that begins now; or nothing."""
-        worst, bound, key = _worst(rule, payload, derived), rule.bound_at(progress), _key(rule)
+        worst, bound = _worst(rule, payload, derived), rule.bound_at(progress)
         if worst is None:
             return
         value, name = worst
-        if not _is_beyond(rule, value, bound):
-            self._streaks.pop(key, None)
-            if not _is_beyond(rule, value, _clearing(rule, bound)):
-                self._lasting.discard(key)
-            return
-        self._streaks[key] = self._streaks.get(key, 0) + 1
-        if self._streaks[key] >= rule.updates and key not in self._lasting:
-            self._lasting.add(key)
+        witnessed = rule.is_witnessed(getattr(payload, rule.witness) if rule.witness else None)
+        if self._courses[_key(rule)].begins(rule, value, bound, witnessed=witnessed):
             yield name, value, bound
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds: plain numbers, strings and containers."""
-        return {
-            "derived": self._derived.state(),
-            "streaks": dict(self._streaks),
-            "lasting": sorted(self._lasting),
-        }
+        courses = {key: course.state() for key, course in self._courses.items()}
+        return {"derived": self._derived.state(), "courses": courses}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state; what an older version remembered of its rules is left out."""
         self._derived.load(state["derived"])
-        self._streaks, self._lasting = dict(state["streaks"]), set(state["lasting"])
+        self._courses.clear()
+        for key, course in state.get("courses", {}).items():
+            self._courses[key].load(course)
 
 
 def _key(rule: AnomalyRule) -> str:
@@ -77,14 +71,6 @@ def _worst(rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities) ->
     )
     known = [(value, name) for value, name in values if value is not None and math.isfinite(value)]
     return (min if rule.below else max)(known, default=None)
-
-
-def _is_beyond(rule: AnomalyRule, value: float, bound: float) -> bool:
-    return value < bound if rule.below else value > bound
-
-
-def _clearing(rule: AnomalyRule, bound: float) -> float:
-    return bound * rule.clears if rule.below else bound / rule.clears
 
 
 def _anomaly(

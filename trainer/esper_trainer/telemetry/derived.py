@@ -28,7 +28,7 @@ class DerivedQuantities:
         return {
             "not_finite": _not_finite(payload, mean_return),
             "value_spread": _value_spread(payload),
-            "judged_explained_variance": None if _returns_are_flat(payload) else payload.explained_variance,
+            "explained_variance": None if _returns_are_flat(payload) else payload.explained_variance,
             "gradient_drift": self._gradient_drift(payload.grad_norm_pre_clip),
             "return_drop": self._return_drop(mean_return, progress),
         }
@@ -38,8 +38,10 @@ class DerivedQuantities:
             return None
         average = self._averages["gradient"]
         usual, known = average.mean, average.count >= a.GRADIENT_WARM_UP
-        average.add(norm)
         times = (norm + TINY) / (usual + TINY)
+        if known:
+            norm = usual * min(max(times, 1.0 / a.GRADIENT_DRIFT), a.GRADIENT_DRIFT)
+        average.add(norm)
         return max(times, 1.0 / times) if known else None
 
     def _return_drop(self, mean_return: float, progress: float) -> float | None:
@@ -47,11 +49,14 @@ class DerivedQuantities:
             return None
         average, deviation = self._averages["return"], self._averages["deviation"]
         usual, noise, known = average.mean, deviation.mean, average.count >= a.RETURN_WARM_UP
+        tolerated = max(a.RETURN_DROP * abs(usual), a.RETURN_NOISE * noise, TINY)
+        drop = (usual - mean_return) / tolerated
+        if known:
+            mean_return = max(mean_return, usual - tolerated)
         if average.count:
             deviation.add(abs(mean_return - usual))
         average.add(mean_return)
-        tolerated = max(a.RETURN_DROP * abs(usual), a.RETURN_NOISE * noise, TINY)
-        return (usual - mean_return) / tolerated if known and progress > a.RETURN_SKIPPED else None
+        return drop if known and progress > a.RETURN_SKIPPED else None
 
     def state(self) -> dict[str, list[float]]:
         """What a checkpoint holds."""

@@ -1,0 +1,157 @@
+"""Every kind of anomaly made to happen in a real short training: told once, and nothing else with it.
+
+The trainings are those of `docs/faults.py`: real environments, policy and updates, healthy up to the update
+at which something real is broken.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from esper_schemas.anomalies import ANOMALY_RULES
+from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted
+from esper_schemas.heads import HEAD_SIZES
+from esper_trainer.config import TrainingConfig
+from esper_trainer.telemetry.anomaly_detector import AnomalyDetector
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "docs"))
+faults = importlib.import_module("faults")
+sys.path.pop(0)
+
+BEGINS = 3
+LATER = 12
+"""After the running mean of gradient norms is warm."""
+
+
+def anomalies(fault, updates):
+    """(kind, update, metric, head) of all anomalies of a real training."""
+    config = TrainingConfig(environments=8, hidden_size=32, threads=1, episodes=updates)
+    detector, mean_return, found = AnomalyDetector(), 0.0, []
+    for event in faults.faulty_run(fault, config):
+        if isinstance(event, RolloutCompleted):
+            mean_return = event.mean_return
+        if isinstance(event, PPOUpdateCompleted):
+            found += detector.observe(event.update, event.payload, mean_return, event.update / updates)
+    return [(anomaly.anomaly, anomaly.update, anomaly.metric, anomaly.head) for anomaly in found]
+
+
+def fault(begins=BEGINS, **what):
+    """A fault that is of no use to `docs/make_findings.py`."""
+    return faults.Fault(name="", words="", rules=(), updates=0, begins=begins, **what)
+
+
+def known(name):
+    """A fault of the table, by its name."""
+    return next(fault for fault in faults.FAULTS if fault.name == name)
+
+
+def prefers(*heads):
+    """Heads that want one choice above all: its logit is far above the others."""
+
+    def damage(policy):
+        with torch.no_grad():
+            for head in heads:
+                rows = faults._rows_of(head)
+                policy.output.bias[rows] += 30.0 * torch.arange(HEAD_SIZES[head])
+
+    return damage
+
+
+def sets_lstm(input_gate, forget_gate, cell, output_gate):
+    """An LSTM that looks at nothing: fixed numbers before the squashing of its gates, and no gradient."""
+
+    def damage(policy):
+        numbers = torch.tensor([input_gate, forget_gate, cell, output_gate])
+        with torch.no_grad():
+            for parameter in policy.lstm.parameters():
+                parameter.zero_()
+                parameter.register_hook(torch.zeros_like)
+            policy.lstm.bias_ih_l0.add_(numbers.repeat_interleave(policy.lstm.hidden_size))
+
+    return damage
+
+
+GATES = ("lstm_input_gate_saturation", "lstm_forget_gate_saturation", "lstm_output_gate_saturation")
+CASES = {
+    "C1 entropy_collapse": (
+        fault(damage=prefers(*HEAD_SIZES)), 5,
+        [("entropy_collapse", 3), *[("head_entropy_collapse", 5)] * 6],
+    ),
+    "head_entropy_collapse": (fault(damage=prefers("op")), 6, [("head_entropy_collapse", 5, "op")]),
+    "M3 numerical_instability": (known("NaN gradient"), 6, [("numerical_instability", 4)]),
+    "numerical_instability of a reward": (known("NaN reward"), 6, [("numerical_instability", 4)]),
+    "low_explained_variance": (known("frozen critic"), 5, [("low_explained_variance", 4)]),
+    "value_collapse": (known("constant critic"), 7, [("value_collapse", 6)]),
+    "value_explosion": (known("rewards × 1000"), 5, [("value_explosion", 4)]),
+    "gradient_drift": (
+        fault(LATER, damage=faults._scale_gradients(1000.0)), 15, [("gradient_drift", 14)],
+    ),
+    "performance_degradation": (
+        fault(7, rewards=lambda rewards: rewards.sub_(0.03)), 10, [("performance_degradation", 9)],
+    ),
+    "lstm_vanishing": (
+        fault(damage=sets_lstm(0.0, 0.0, 0.0, 0.0)), 6, [("lstm_vanishing", 3), ("value_collapse", 5)],
+    ),
+    "lstm_explosion": (fault(damage=sets_lstm(2.0, 20.0, 20.0, 0.0)), 4, [("lstm_explosion", 3)]),
+    "lstm_saturation": (
+        fault(damage=sets_lstm(5.0, -5.0, 1.0, 5.0)), 6, [("value_collapse", 5), ("lstm_saturation", 5)],
+    ),
+}  # fmt: skip
+"""What is broken, how many updates are made, and all that is told: kind, update, and head if it has one.
+
+Without a memory the critic says the same of every state, which is told too."""
+
+
+def shown(found):
+    """What of an anomaly the cases name."""
+    return [(kind, update, *([head] if head else [])) for kind, update, _, head in found]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_anomaly_is_told_once_when_it_begins(case):
+    """With the update, and the head, and no other kind."""
+    broken, updates, expected = CASES[case]
+    found = anomalies(broken, updates)
+
+    assert [item[:2] for item in shown(found)] == [item[:2] for item in expected]
+    assert all(item in shown(found) for item in expected if len(item) > 2)
+
+
+def test_c2_h2_updates_that_are_too_large_are_told_by_divergence_and_ratios():
+    """At 100 times the learning rate: each kind once at most, soon, with the worst head and its KL."""
+    found = anomalies(known("learning rate × 100"), 6)
+    updates = {kind: update for kind, update, _, _ in found}
+
+    assert len(updates) == len(found)
+    assert set(updates) == {"kl_spike", "ratio_explosion", "ratio_collapse"}
+    assert all(4 <= update <= 6 for update in updates.values())
+
+
+def test_h2_the_head_whose_ratios_explode_is_named():
+    """Its logits are a thousand times larger: ratios at once, its entropy after three updates."""
+    found = anomalies(known("loud head"), 7)
+
+    assert [(kind, update) for kind, update, _, _ in found] == [
+        ("ratio_explosion", 4),
+        ("ratio_collapse", 4),
+        ("head_entropy_collapse", 6),
+    ]
+    assert {head for _, _, _, head in found} == {"blueprint"}
+
+
+def test_the_same_training_without_a_fault_has_no_anomaly():
+    """As many updates as the longest of the cases above."""
+    assert anomalies(None, 15) == []
+
+
+def test_every_kind_is_made_to_happen():
+    """No kind is there that no real training has shown."""
+    told = {kind for _, _, expected in CASES.values() for kind, *_ in expected}
+
+    assert {rule.kind for rule in ANOMALY_RULES} == told | {"kl_spike", "ratio_explosion", "ratio_collapse"}
