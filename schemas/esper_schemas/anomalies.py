@@ -10,7 +10,7 @@ from math import isfinite
 from esper_schemas.catalogue import CATALOGUE, head_field
 from esper_schemas.heads import HEADS
 
-COLLAPSE_FALL = 0.4
+COLLAPSE_FALL = 0.5
 COLLAPSE_WITHIN = 10
 """A low entropy is a collapse if it has fallen so far within so many updates: a policy that converges falls
 slower, and some of its heads become deterministic."""

@@ -157,6 +157,17 @@ def test_c1_a_policy_without_any_choice_has_collapsed_however_slowly():
     assert entropies(*(max(0.0, 0.8 - 0.03 * step) for step in range(40))) == [("entropy_collapse", 28)]
 
 
+def test_c1_a_fall_counts_updates_even_where_a_head_was_not_measured():
+    """From 0.8 to 0.05 with eight updates in between that say nothing: not a fall within ten updates."""
+    quick, slow = AnomalyDetector(), AnomalyDetector()
+    for detector, unmeasured in ((quick, 6), (slow, 8)):
+        observed(detector, 1, head_op_entropy_legal=0.8)
+        observed(detector, unmeasured, head_op_entropy_legal=None)
+
+    assert len(observed(quick, 3, head_op_entropy_legal=0.05)) == 1
+    assert observed(slow, 3, head_op_entropy_legal=0.05) == []
+
+
 def test_c2_a_spike_of_the_divergence_is_told_once():
     """And again after three calm updates, but not after two."""
     detector = AnomalyDetector()

@@ -40,11 +40,13 @@ class AnomalyDetector:
     ) -> Iterator[tuple[str, float, float]]:
         """The quantity, value and bound of an anomaly that begins now; or nothing."""
         worst, bound = _worst(rule, payload, derived), rule.bound_at(progress)
+        course = self._courses[_key(rule)]
         if worst is None:
+            course.nothing_measured()
             return
         value, name = worst
         witnessed = rule.is_witnessed(getattr(payload, rule.witness) if rule.witness else None)
-        if self._courses[_key(rule)].begins(rule, value, bound, witnessed=witnessed):
+        if course.begins(rule, value, bound, witnessed=witnessed):
             yield name, value, bound
 
     def state(self) -> dict[str, Any]:

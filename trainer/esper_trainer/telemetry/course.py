@@ -7,12 +7,16 @@ from esper_schemas.anomalies import COLLAPSE_WITHIN, AnomalyRule
 
 
 class Course:
-    """What is remembered of one rule; fed with every value that can be judged."""
+    """What is remembered of one rule; fed with every update."""
 
     def __init__(self) -> None:
         self._beyond = self._calm = 0
         self._lasts = False
-        self._recent: deque[float] = deque(maxlen=COLLAPSE_WITHIN)
+        self._recent: deque[float | None] = deque(maxlen=COLLAPSE_WITHIN)
+
+    def nothing_measured(self) -> None:
+        """An update without a value that can be judged; it neither begins nor ends anything."""
+        self._recent.append(None)
 
     def begins(self, rule: AnomalyRule, value: float, bound: float, *, witnessed: bool) -> bool:
         """Whether the anomaly begins with this value; it does not begin again while it lasts."""
@@ -34,7 +38,7 @@ class Course:
         """Whether what is low came there fast enough, or is low enough, to count."""
         if rule.fall is None or (rule.floor is not None and value < rule.floor):
             return True
-        return max(self._recent) - value >= rule.fall
+        return max(past for past in self._recent if past is not None) - value >= rule.fall
 
     def state(self) -> list[Any]:
         """What a checkpoint holds."""
