@@ -177,6 +177,16 @@ def test_c2_a_spike_of_the_divergence_is_told_once():
     assert [anomaly.update for anomalies in found for anomaly in anomalies] == [0, 7]
 
 
+def test_l4_an_explosion_does_not_become_what_is_usual():
+    """After five updates of gradients 1,000 times larger and twenty usual ones, the next explosion is told."""
+    detector = AnomalyDetector()
+    observed(detector, 12)
+    observed(detector, 5, first=13, grad_norm_pre_clip=1000.0)
+
+    assert observed(detector, 20, first=18) == []
+    assert [a.update for a in observed(detector, 4, first=38, grad_norm_pre_clip=1000.0)] == [40]
+
+
 def test_l4_a_drop_that_lasts_is_not_taken_for_what_is_usual():
     """After six noisy updates the return falls by far: the third such update is told, not lost in noise."""
     detector = AnomalyDetector()
