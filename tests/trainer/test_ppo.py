@@ -21,6 +21,7 @@ from esper_trainer.policy import Tamiyo
 from esper_trainer.ppo import PPO
 from esper_trainer.rollout import Player
 from esper_trainer.row import HOST_FIELDS, SCHEMAS, unpack_row
+from esper_trainer.schedule import Rates
 
 CPU = torch.device("cpu")
 NORMAL = TelemetryLevel.NORMAL
@@ -301,3 +302,17 @@ class TestMinibatches:
 
         assert torch.equal(results[0], results[1])
         assert not torch.equal(results[0], results[2])
+
+
+def test_the_entropy_coefficient_of_the_rates_weighs_the_bonus(policy, rollout):
+    """The loss falls by the bonus times the difference, in the next update already."""
+    ppo = ppo_of(policy, entropy_coefficient=0.0)
+    goals = targets(rollout, 0.995, 0.97)
+    batch = prepare(rollout, goals, CHOICES, CONSTANTS).flat()
+    losses = []
+    for coefficient in (0.0, 0.1, 0.2):
+        ppo.use(Rates(learning_rate=0.0, entropy_coefficient=coefficient))
+        losses.append(ppo.loss(batch)[0].item())
+
+    assert losses[0] - losses[1] > 0.1
+    assert losses[1] - losses[2] == pytest.approx(losses[0] - losses[1], rel=1e-4)
