@@ -1,8 +1,9 @@
 """What recording one full PPO update costs the training thread: `Emitter.emit` beside its peers.
 
 Paced, because a tight loop keeps caches warm and flatters: between two calls the thread sleeps as a
-trainer would work. All are measured in the same run, in turn. Run `python -m benchmarks.emit`; with
-`--faults` while something is broken, with `--kill` for what a killed trainer leaves.
+trainer would work. All are measured in the same run, in turn. Run `python -m benchmarks.emit` for csv as the
+peer; with `--peers` also beside recorders that have threads of their own, with `--faults` while something is
+broken, with `--kill` for what a killed trainer leaves.
 """
 
 import argparse
@@ -51,7 +52,7 @@ def main() -> None:
             print(_killed(directory))
             return
         else:
-            rows = _paced(directory, options.calls, interval_s)
+            rows = _paced(directory, options.calls, interval_s, peers=options.peers)
             rows.append(_until_spooled(directory))
     if options.json:
         sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
@@ -73,7 +74,7 @@ def _types(annotated: object) -> tuple[object, ...]:
     return getattr(inner, "__args__", (inner,))
 
 
-def _paced(directory: Path, calls: int, interval_s: float) -> list[Row]:
+def _paced(directory: Path, calls: int, interval_s: float, *, peers: bool) -> list[Row]:
     """Emit and let each peer record the same updates in turn, one per interval."""
     dice = random.Random(0)
     emitter = Emitter("benchmark", "host:0", directory / "run")
@@ -81,7 +82,11 @@ def _paced(directory: Path, calls: int, interval_s: float) -> list[Row]:
     def emit(update: int, payload: PPOUpdatePayload) -> None:
         emitter.emit(PPOUpdateCompleted(update=update, payload=payload))
 
-    recorders: dict[str, Record] = {"Emitter.emit": emit, **available(directory)}
+    def nothing(update: int, payload: PPOUpdatePayload) -> None:
+        """What measuring itself costs with cold caches."""
+
+    recorders: dict[str, Record] = {"an empty call": nothing, "Emitter.emit": emit}
+    recorders |= available(directory, everybody=peers)
     times: dict[str, list[int]] = {name: [] for name in recorders}
     for update in range(calls):
         payload = full_payload(dice)
@@ -178,6 +183,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, default=2000, help="calls of each kind")
     parser.add_argument("--interval-ms", type=float, default=5.0, help="pause before each call")
     parser.add_argument("--directory", help="where to write, by default where temporary files go")
+    parser.add_argument("--peers", action="store_true", help="beside all recorders that are installed")
     parser.add_argument("--faults", action="store_true", help="emit while something is broken")
     parser.add_argument("--kill", action="store_true", help="count what a killed trainer leaves")
     parser.add_argument("--json", action="store_true", help="print JSON")

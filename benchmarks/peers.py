@@ -18,14 +18,11 @@ Record = Callable[[int, PPOUpdatePayload], object]
 """Records the numbers of an update."""
 
 
-def available(directory: Path) -> dict[str, Record]:
-    """The peers that are installed, by name; each writes below `directory`."""
+def available(directory: Path, *, everybody: bool) -> dict[str, Record]:
+    """csv, or all peers that are installed, by name; each writes below `directory`."""
     found: dict[str, Record] = {"csv.DictWriter + flush": _csv(directory)}
-    for name, make in (
-        ("TensorBoard SummaryWriter", _tensorboard),
-        ("wandb, offline", _wandb),
-        ("trackio", _trackio),
-    ):
+    others = (("TensorBoard SummaryWriter", _tensorboard), ("wandb, offline", _wandb), ("trackio", _trackio))
+    for name, make in others if everybody else ():
         try:
             found[name] = make(directory)
         except ImportError as error:
