@@ -118,7 +118,7 @@ def test_what_the_taker_holds_takes_room():
 
 def test_an_event_too_large_to_be_sent_is_refused():
     """It would block its stream for ever; and it takes no room from others."""
-    queue = EmitQueue(10, MAX_EVENT_BYTES + 1000)
+    queue = EmitQueue(10, MAX_EVENT_BYTES + 10)
     put(queue, 1, "x" * MAX_EVENT_BYTES)
     put(queue, 2)
 
