@@ -88,6 +88,19 @@ async def test_the_cursor_stays_within_the_list(start):
         assert app.look.cursor == 0
 
 
+async def test_the_last_row_is_the_last_that_there_is(start):
+    """A wide window lists a family of heads in one row; from its end one step leads up."""
+    app = start()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await pilot.press(*["tab"] * 3, "enter", "G")
+        rows = shown(app).splitlines()
+        await pilot.press("up")
+        marked = [line for line in shown(app).splitlines() if "▸" in line]
+        assert app.look.opened == "heads"
+        assert marked[0] != next(line for line in rows if "▸" in line)
+        assert "env 0 step 4" in marked[0]
+
+
 async def test_a_finding_is_opened_with_its_evidence_and_advice(start, make_feed, make_snapshot):
     """All of both, below the list."""
     finding = Finding(

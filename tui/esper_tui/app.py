@@ -26,10 +26,9 @@ from esper_tui.layout import Place
 from esper_tui.look import Look
 from esper_tui.navigation import after, beside, moved
 from esper_tui.once import frame_rows
-from esper_tui.opened import length
 from esper_tui.pace import FASTEST, Pace
 from esper_tui.panel import Panel
-from esper_tui.picture import PANELS, RUNS, draw_place
+from esper_tui.picture import PANELS, RUNS, draw_place, opened_length
 from esper_tui.rows import Rows, Tone, plain
 from esper_tui.settings import Settings, save
 from esper_tui.symbols import SYMBOL_SETS
@@ -320,7 +319,9 @@ class SanctumApp(App[None]):
         elif self._look.opened is None:
             self._step(1 if rows > 0 else -1)
         else:
-            self._change(cursor=moved(self._look.cursor, rows, length(self.view(), self._look.opened)))
+            self._change(
+                cursor=moved(self._look.cursor, rows, opened_length(self.view(), *self.size, self._look))
+            )
 
     def _change(self, **what: object) -> None:
         self._look = replace(self._look, **what)  # type: ignore[arg-type]

@@ -33,9 +33,9 @@ PAGES: dict[str, Page] = {
 """Every panel that can be opened, and the list of runs."""
 
 
-def length(view: View, panel: str) -> int:
-    """How many entries there are for the cursor."""
-    return len(PAGES[panel].entries(view, 80))
+def length(view: View, panel: str, width: int) -> int:
+    """How many entries there are for the cursor in a panel of this width."""
+    return len(PAGES[panel].entries(view, max(width - len(CURSOR), 0)))
 
 
 def opened_rows(view: View, panel: str, cursor: int, width: int, height: int) -> Rows:

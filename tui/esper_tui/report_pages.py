@@ -16,23 +16,21 @@ def event_entries(view: View, width: int) -> list[Entry]:
     """The last events, in full."""
     rows = events.events_rows(view.snapshot, width, ALL)
     entries = view.snapshot.recent_events
-    return [*map(_event, rows, entries)] if entries else [*map(Entry, rows)]
+    told = [_told(row, entry, entry.kind, entry.text) for row, entry in zip(rows, entries, strict=False)]
+    return told or [*map(Entry, rows)]
 
 
-def _event(row: Row, entry: EventEntry) -> Entry:
-    head = f"{events.time_of_day(entry.at_ns)}  {entry.kind} of {entry.producer}"
-    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(entry.text, width)))
+def _told(row: Row, entry: EventEntry | LogEntry, what: str, text: str) -> Entry:
+    """A line of a list, and below when it came, from whom, and all of it."""
+    head = f"{events.time_of_day(entry.at_ns)}  {what} of {entry.producer}"
+    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)))
 
 
 def log_entries(view: View, width: int) -> list[Entry]:
     """The trainers' warnings and errors, in full."""
-    rows = log.log_rows(view.snapshot, width, ALL)
-    return [*map(_logged, rows, view.snapshot.log)] if view.snapshot.log else [*map(Entry, rows)]
-
-
-def _logged(row: Row, entry: LogEntry) -> Entry:
-    head = f"{events.time_of_day(entry.at_ns)}  {entry.level} of {entry.producer}"
-    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(entry.message, width)))
+    rows, entries = log.log_rows(view.snapshot, width, ALL), view.snapshot.log
+    told = [_told(row, entry, entry.level, entry.message) for row, entry in zip(rows, entries, strict=False)]
+    return told or [*map(Entry, rows)]
 
 
 def anomaly_entries(view: View, width: int) -> list[Entry]:
