@@ -1,7 +1,7 @@
 """Tests of esper_tui.layout."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper_tui.frame import BOX_ROWS
@@ -17,6 +17,7 @@ def panels(width, height):
     return {place.panel for place in arrange(width, height)}
 
 
+@settings(deadline=None)  # How long it takes is not what is asked here.
 @given(st.integers(1, 400), st.integers(1, 150), st.frozensets(st.sampled_from(tuple(NEEDS))), st.booleans())
 def test_places_lie_inside_the_window_and_do_not_overlap(width, height, hidden, opened):
     """Every cell belongs to at most one panel, for every size of window, whatever is hidden."""
