@@ -47,7 +47,7 @@ PICTURES = (
     Screen("heads", 120, 40, keys_to("heads")),
     Screen("broken", 120, 40, broken=True),
     Screen("findings", 120, 40, keys_to("findings"), broken=True),
-    Screen("anomalies", 120, 40, (*keys_to("anomalies"), "G"), broken=True),
+    Screen("anomalies", 120, 40, (*keys_to("anomalies"), *("down",) * 12), broken=True),
     Screen("help", 120, 40, ("question_mark",)),
     Screen("light", 120, 40, (), "light"),
 )
