@@ -22,7 +22,7 @@ def levels(escalation, first, last):
 NORMAL, DEBUG = TelemetryLevel.NORMAL, TelemetryLevel.DEBUG
 
 
-def test_the_level_is_raised_for_as_long_as_the_kind_asks():
+def test_l5_the_level_is_raised_for_as_long_as_the_kind_asks():
     """Drift for two updates, beginning with the next but one; the event says until when."""
     escalation = Escalation(NORMAL)
     (event,) = escalation.after(10, [anomaly("gradient_drift")])
