@@ -59,7 +59,8 @@ def fold(state: RunState, record: e.Record) -> RunState:
     if record.seq < expected:
         state.duplicates += 1
         return state
-    state.gaps = bounded(state.gaps + record.seq - expected)
+    if record.seq != expected:
+        state.gaps = bounded(state.gaps + record.seq - expected)
     _account(state, producer, record)
     try:
         _apply(state, producer, record)
@@ -117,14 +118,15 @@ def _account(state: RunState, producer: ProducerState, record: e.Record) -> None
     producer.next_seq[record.epoch] = record.seq + 1
     producer.events += 1
     producer.last_event_ns = state.last_event_ns = record.emitted_ns
-    state.lag_ns = max(0, record.received_ns - record.emitted_ns)
+    lag_ns = record.received_ns - record.emitted_ns
+    state.lag_ns = lag_ns if lag_ns > 0 else 0
 
 
 def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
-    handler = _HANDLERS.get(type(record.event))
+    kind = type(record.event)
+    handler = _HANDLERS.get(kind)
     if handler is not None:
         handler(state, producer, record, record.event)
-    kind = type(record.event)
     if kind is e.PPOUpdateCompleted:
         state.recent_events.append(record)
     elif not (kind in QUIET_KINDS or _is_chatter(record.event)):

@@ -24,6 +24,8 @@ TOLERANCE_OF_DEVIATIONS = 6.0
 """A return may fall below its best level by this share of what was won, or by so many mean deviations,
 whichever is more."""
 
+_LARGEST = sys.float_info.max
+
 
 @dataclass(slots=True)
 class Levels:
@@ -52,23 +54,25 @@ def _spread(values: float | None, returns: float | None) -> float | None:
 
 def _value_loss_growth(levels: Levels, value_loss: float) -> float | None:
     level = levels.value_loss
-    if not 0.0 < value_loss < sys.float_info.max:
+    if not 0.0 < value_loss < _LARGEST:
         return None
     if level is None:
         levels.value_loss = value_loss
         return None
-    levels.value_loss = level + LEVEL_RATE * (min(value_loss, MOST_GROWTH * level) - level)
+    most = MOST_GROWTH * level
+    levels.value_loss = level + LEVEL_RATE * ((value_loss if value_loss < most else most) - level)
     return _ratio(value_loss, level)
 
 
 def _ratio(value: float, level: float) -> float:
     """Finite, whatever the two are."""
-    return min(value / level, sys.float_info.max) if level > 0.0 else sys.float_info.max
+    ratio = value / level if level > 0.0 else _LARGEST
+    return ratio if ratio < _LARGEST else _LARGEST
 
 
 def lost_return(levels: Levels, mean_return: float) -> float | None:
     """How far the return's level is below its best, in tolerances; the level moves with every rollout."""
-    if not abs(mean_return) < sys.float_info.max / 10:
+    if not abs(mean_return) < _LARGEST / 10:
         return None
     levels.rollouts += 1
     if levels.rollouts == 1:

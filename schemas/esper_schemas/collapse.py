@@ -6,7 +6,7 @@ than five values are left, and never answer NaN. Pure.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import mul
 from typing import cast
 
@@ -80,22 +80,29 @@ def collapse_risk_score(entropies: Sequence[float | None], previous: float | Non
 
 def _risk(current: float, velocity: float) -> float:
     distance = current - _CRITICAL
-    proximity = PROXIMITY_RISK * max(0.0, 1.0 - distance / (_MAXIMUM - _CRITICAL))
+    nearness = 1.0 - distance / (_MAXIMUM - _CRITICAL)
+    proximity = PROXIMITY_RISK * nearness if nearness > 0.0 else 0.0
     if velocity >= NOT_FALLING:
         return proximity
     updates_left = distance / -velocity
-    in_time = next((risk for bound, risk in TIME_RISKS if updates_left > bound), IMMINENT_RISK)
+    in_time = _risk_in_time(updates_left)
     weight = 0.5 if current < _WARNING else 0.7
     return weight * in_time + (1.0 - weight) * proximity
+
+
+def _risk_in_time(updates_left: float) -> float:
+    for bound, risk in TIME_RISKS:
+        if updates_left > bound:
+            return risk
+    return IMMINENT_RISK
 
 
 def _slope(window: Sequence[float | None]) -> tuple[float | None, Sequence[float]]:
     """The slope of a window's finite values over their places, and these values, oldest first."""
     if len(window) < MINIMUM_VALUES:
         return None, ()
-    offsets, spread = _WHOLE_WINDOWS[len(window)]
     try:
-        slope = sum(map(mul, offsets, cast("Sequence[float]", window))) / spread
+        slope = _WHOLE_SLOPES[len(window)](*window)
     except TypeError:  # one was not measured
         slope = math.nan
     if math.isfinite(slope):  # as nearly always; one value that is not finite would have made the slope so
@@ -129,7 +136,14 @@ def _bounds() -> tuple[float, float, float]:
     return critical, warning, maximum
 
 
-_WHOLE_WINDOWS = {
-    size: _deviations([float(place) for place in range(size)]) for size in range(MINIMUM_VALUES, WINDOW + 1)
-}
+def _whole_slope(size: int) -> Callable[..., float]:
+    """The slope of so many values, as one compiled expression: the fold asks for it with every update."""
+    offsets, spread = _deviations([float(place) for place in range(size)])
+    names = [f"y{place}" for place in range(size)]
+    terms = [f"{offset!r} * {name}" for offset, name in zip(offsets, names, strict=True)]
+    source = f"lambda {', '.join(names)}: ({' + '.join(terms)}) / {spread!r}"
+    return cast("Callable[..., float]", eval(source))
+
+
+_WHOLE_SLOPES = {size: _whole_slope(size) for size in range(MINIMUM_VALUES, WINDOW + 1)}
 _CRITICAL, _WARNING, _MAXIMUM = _bounds()
