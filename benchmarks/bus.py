@@ -1,11 +1,13 @@
 """What the way from an emitter to a subscriber carries: ingest, replay, end to end, latency, attach.
 
-Events are PPO updates with every field measured, and healthy. Ingest and replay are CPU time of
-one core; the rest is measured with a trainer, an aggregator and a subscriber in processes of their
+Events are PPO updates with every field measured, healthy, and no two floats alike. Ingest and replay are CPU
+time of one core; the rest is measured with a trainer, an aggregator and a subscriber in processes of their
 own. Run `python -m benchmarks.bus`.
 """
 
 import argparse
+import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from benchmarks.fold import full_update
+from benchmarks import bus_peers
+from benchmarks.fold import varied_update
 
 import esper_bus
 from esper_aggregator.recording import Recording
@@ -23,8 +26,11 @@ from esper_bus import frames as f
 from esper_bus.discovery import start_aggregator
 from esper_bus.layout import for_runs_dir
 from esper_bus.limits import BATCH_EVENTS
+from esper_bus.log import LogWriter
+from esper_bus.queries import Health, HealthQuery
+from esper_bus.query_client import QueryClient
 from esper_bus.receiver import Receiver
-from esper_bus.records import Entry
+from esper_bus.records import Entry, RawRecord
 from esper_bus.source import SocketSource
 from esper_schemas.codec import encode_event
 
@@ -32,21 +38,30 @@ _BATCH = 128
 _ATTACHES = 20
 
 _TRAINER = """
-import sys, time
+import os, random, sys, time
 from pathlib import Path
-from benchmarks.fold import full_update
+from benchmarks.fold import varied_update
 from esper_bus.emitter import Emitter
 from esper_bus.layout import for_runs_dir
 
-runs_dir, run, count, rate = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+runs_dir, run, core = Path(sys.argv[1]), sys.argv[2], sys.argv[5]
+count, rate = int(sys.argv[3]), float(sys.argv[4])
+if core:
+    os.sched_setaffinity(0, {int(core)})
+events = [varied_update(number, random.Random(number)) for number in range(1, 257)]
 emitter = Emitter(run, "host:0", runs_dir / run, for_runs_dir(runs_dir).ingest)
-event = full_update(1)
-begin = time.monotonic()
+cpu, begin = time.process_time(), time.monotonic()
 for number in range(count):
-    time.sleep(max(0.0, begin + number / rate - time.monotonic()))
-    emitter.emit(event)
-report = emitter.close(60.0)
-print(report.acknowledged, report.dropped)
+    ahead = begin + number / rate - time.monotonic()
+    if ahead > 0.001:
+        time.sleep(ahead)
+    emitter.emit(events[number % len(events)])
+emitted = time.monotonic() - begin
+while time.monotonic() < begin + 60 and emitter.stats.acknowledged + emitter.stats.dropped < count:
+    time.sleep(0.005)
+took, used = time.monotonic() - begin, time.process_time() - cpu
+report = emitter.close(5.0)
+print(report.acknowledged, report.dropped, emitted, took, used)
 """
 
 
@@ -73,10 +88,11 @@ def main() -> None:
 
 def _one_core(runs_dir: Path, events: int) -> list[Row]:
     """Messages parsed, logged, flushed, acknowledged and folded; then read and folded again."""
-    data = encode_event(full_update(1))
+    dice = random.Random(1)
+    data = [encode_event(varied_update(number, dice)) for number in range(1, 512)]
     hello = f.encode(f.Hello(run="run", producer="host:0", epoch=1, first=0, next=0))
     batches = [
-        f.encode(f.Data(1, [Entry(seq, seq, data) for seq in range(first, first + _BATCH)]))
+        f.encode(f.Data(1, [Entry(seq, seq, data[seq % len(data)]) for seq in range(first, first + _BATCH)]))
         for first in range(0, events, _BATCH)
     ]
     recording, receiver = Recording(runs_dir / "run", 1), Receiver(1, lambda run: {})
@@ -84,8 +100,7 @@ def _one_core(runs_dir: Path, events: int) -> list[Row]:
 
     def ingest() -> None:
         for number, batch in enumerate(batches):
-            for record in receiver.receive(b"peer", batch, float(number), number):
-                recording.append(record)
+            recording.extend(receiver.receive(b"peer", batch, float(number), number))
             recording.flush()
             receiver.flushed()
             recording.take_flushed()
@@ -95,11 +110,39 @@ def _one_core(runs_dir: Path, events: int) -> list[Row]:
     ingested = _cpu_seconds(ingest)
     recording.close()
     replayed = _cpu_seconds(lambda: fold_path(runs_dir / "run"))
+    stored = sum(path.stat().st_size for path in runs_dir.rglob("*.mcap"))
     return [
         Row("ingest on one core (CPU time)", count / ingested, "events/s"),
         Row("replay on one core (CPU time)", count / replayed, "events/s"),
-        Row("size of an event", len(data), "bytes"),
+        Row("size of an event", len(data[0]), "bytes"),
+        Row("the same in the log", stored / count, "bytes"),
+        *_peers(runs_dir, [data[seq % len(data)] for seq in range(count)]),
     ]
+
+
+def _peers(runs_dir: Path, events: list[bytes]) -> list[Row]:
+    run_dir = runs_dir / "run"
+    return [
+        Row("reading the log: ours", bus_peers.own_reader(run_dir), "µs per event"),
+        Row("reading the log: the mcap library", bus_peers.mcap_reader(run_dir), "µs per event"),
+        Row("writing: ours", _log_alone(runs_dir / "log alone", events), "µs per event"),
+        Row("writing: sqlite, write-ahead log", bus_peers.sqlite(runs_dir, events, _BATCH), "µs per event"),
+        Row("writing: lines of JSON", bus_peers.jsonl(runs_dir, events, _BATCH), "µs per event"),
+    ]
+
+
+def _log_alone(run_dir: Path, events: list[bytes]) -> float:
+    records = [RawRecord("run", "host:0", 1, seq, seq, seq, data) for seq, data in enumerate(events)]
+    log = LogWriter(run_dir, "run", 1, 0)
+
+    def write() -> None:
+        for first in range(0, len(records), _BATCH):
+            log.extend(records[first : first + _BATCH])
+            log.flush()
+
+    used = _cpu_seconds(write)
+    log.close()
+    return 1e6 * used / len(records)
 
 
 def _cpu_seconds(step: Callable[[], object]) -> float:
@@ -149,20 +192,51 @@ def _attach(runs_dir: Path) -> list[Row]:
 
 
 def _sustained(runs_dir: Path, rate: float, seconds: float) -> list[Row]:
-    count = int(rate * seconds)
-    begin = time.monotonic()
-    said, _ = _start_trainer(runs_dir, f"at-{rate:.0f}", count, rate).communicate()
-    acknowledged, dropped = map(int, said.split())
-    took = time.monotonic() - begin
-    name = f"end to end, {rate:,.0f}/s for {seconds:g} s"
+    """Each of the two processes on a core of its own where there are two; Python has started before."""
+    aggregator, count = _aggregator_pid(runs_dir), int(rate * seconds)
+    for thread in _threads(aggregator) if _CORES else ():
+        os.sched_setaffinity(thread, {_CORES[1]})
+    before = _cpu_seconds_of(aggregator)
+    trainer = _start_trainer(runs_dir, f"at-{rate:.0f}", count, rate, str(_CORES[0]) if _CORES else "")
+    acknowledged, dropped, emitted, took, used = map(float, trainer.communicate()[0].split())
+    name = f"{rate:,.0f}/s for {seconds:g} s"
     return [
-        Row(f"{name}: acknowledged", acknowledged, f"of {count}, {dropped} dropped"),
-        Row(f"{name}: rate, start of Python included", acknowledged / took, "events/s"),
+        Row(f"{name}: acknowledged", acknowledged, f"of {count}, {dropped:.0f} dropped"),
+        Row(f"{name}: emitted at", count / emitted, "events/s"),
+        Row(f"{name}: acknowledged at", acknowledged / took, "events/s"),
+        Row(f"{name}: CPU of the trainer", 1e6 * used / count, "µs per event"),
+        Row(
+            f"{name}: CPU of the aggregator",
+            1e6 * (_cpu_seconds_of(aggregator) - before) / count,
+            "µs per event",
+        ),
     ]
 
 
-def _start_trainer(runs_dir: Path, run: str, count: int, rate: float) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", _TRAINER, str(runs_dir), run, str(count), str(rate)]
+_CORES = sorted(os.sched_getaffinity(0))[:2] if len(os.sched_getaffinity(0)) > 1 else []
+
+
+def _aggregator_pid(runs_dir: Path) -> int:
+    client = QueryClient(for_runs_dir(runs_dir))
+    health = client.ask(HealthQuery())
+    client.close()
+    assert isinstance(health, Health)
+    return health.pid
+
+
+def _threads(pid: int) -> list[int]:
+    return [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+def _cpu_seconds_of(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _start_trainer(
+    runs_dir: Path, run: str, count: int, rate: float, core: str = ""
+) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", _TRAINER, str(runs_dir), run, str(count), str(rate), core]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -5,6 +5,7 @@ python benchmarks/fold.py [--json]
 
 import argparse
 import json
+import random
 import statistics
 import time
 import tracemalloc
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from itertools import count, islice
 
 import msgspec
+from msgspec import structs
 
 from esper_aggregator.fold import fold, fold_all
 from esper_aggregator.projection import project
@@ -37,6 +39,16 @@ def full_update(number: int, *, healthy: bool = True) -> PPOUpdateCompleted:
     else:
         values = {name: number + index for index, name in enumerate(CATALOGUE)}
     return PPOUpdateCompleted(update=number, payload=msgspec.convert(values, PPOUpdatePayload, strict=False))
+
+
+def varied_update(number: int, dice: random.Random) -> PPOUpdateCompleted:
+    """A healthy update of which no float is like another: as large as a real one once it is compressed."""
+    values = structs.asdict(full_update(number).payload)
+    varied = {
+        name: value * (1 - 0.001 * dice.random()) if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+    return PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**varied))
 
 
 def healthy_value(field: MetricField) -> float:

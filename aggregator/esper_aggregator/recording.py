@@ -1,5 +1,6 @@
 """One run being recorded: its log on disk and its folded state, always in step."""
 
+from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
 
@@ -30,8 +31,7 @@ class Recording:
         self.changed = True
         self._arrivals = LinkCounters()
         self._state, behind = restore(run_dir)
-        for record in behind:
-            self._advance(record)
+        self._advance(behind)
         self._checkpoints = CheckpointWriter(run_dir, self.position)
         self._unpublished: list[RawRecord] = []
         self._log = LogWriter(run_dir, self.run, aggregator_epoch, first_position=self.position)
@@ -50,11 +50,11 @@ class Recording:
             for epoch, seq in producer.next_seq.items()
         }
 
-    def append(self, record: RawRecord) -> None:
-        """Log one record and fold it. Raises `BusError` if the log cannot be written."""
-        self._log.append(record)
-        self._unpublished.append(record)
-        self._advance(record)
+    def extend(self, records: Sequence[RawRecord]) -> None:
+        """Log records and fold them. Raises `BusError`, and has taken none, if the log cannot be written."""
+        self._log.extend(records)
+        self._unpublished += records
+        self._advance(records)
 
     def flush(self) -> None:
         """Hand what was appended to the operating system; only then may it be acknowledged.
@@ -87,8 +87,9 @@ class Recording:
         self._log.close()
         self._checkpoints.save(self._state, self._log.place)
 
-    def _advance(self, record: RawRecord) -> None:
-        fold(self._state, record.decoded())
+    def _advance(self, records: Iterable[RawRecord]) -> None:
+        for record in records:
+            fold(self._state, record.decoded())
         self.changed = True
 
 

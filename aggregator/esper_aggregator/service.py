@@ -4,6 +4,8 @@ import os
 import time
 from collections import deque
 from contextlib import closing
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import structlog
@@ -49,7 +51,7 @@ class Aggregator:
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
         self._adoption = Adoption(runs_dir)
-        self._unwritten: deque[RawRecord] = deque()
+        self._unwritten: deque[list[RawRecord]] = deque()  # each list of one run
         self._trouble = ""
         self._stopping = False
         self._started_at = time.monotonic()
@@ -117,10 +119,10 @@ class Aggregator:
 
         While a disk refuses, events wait here; trainers stop sending when their credit is used up.
         """
-        self._unwritten.extend(records)
+        self._unwritten.extend(list(group) for _, group in groupby(records, attrgetter("run")))
         try:
             while self._unwritten:
-                self._recording(self._unwritten[0].run).append(self._unwritten[0])
+                self._recording(self._unwritten[0][0].run).extend(self._unwritten[0])
                 self._unwritten.popleft()
             for recording in self._recordings.values():
                 recording.flush()

@@ -65,13 +65,14 @@ def crash_after(original: Method, count: int) -> Method:
 def crash_in_the_middle(original: Method, count: int) -> Method:
     """Die when half of the bytes of the call of this number are written."""
 
-    def method(self: Any, data: bytes) -> Any:
+    def method(self: Any, *parts: bytes) -> Any:
         nonlocal count
         count -= 1
         if count <= 0:
+            data = b"".join(parts)
             original(self, data[: len(data) // 2])
             _die()
-        return original(self, data)
+        return original(self, *parts)
 
     return method
 
@@ -87,28 +88,25 @@ def skip(original: Method, count: int) -> Method:
     return method
 
 
-def twice(original: Method, count: int) -> Method:
-    """Do the call of this number twice."""
+def one_becomes(change: Callable[[Any], list[Any]]) -> Change:
+    """Put something else in the place of one: the item of this number, in the lists that come."""
 
-    def method(self: Any, *arguments: Any) -> Any:
-        nonlocal count
-        count -= 1
-        if count == 0:
-            original(self, *arguments)
-        return original(self, *arguments)
+    def sabotage(original: Method, count: int) -> Method:
+        def method(self: Any, *arguments: Any) -> Any:
+            nonlocal count
+            *others, items = arguments
+            if 0 < count <= len(items):
+                items = [*items[: count - 1], *change(items[count - 1]), *items[count:]]
+            count -= len(items)
+            return original(self, *others, items)
 
-    return method
+        return method
+
+    return sabotage
 
 
-def altered(original: Method, count: int) -> Method:
-    """Log other bytes than came, once."""
-
-    def method(self: Any, record: Any) -> Any:
-        nonlocal count
-        count -= 1
-        return original(self, replace(record, data=record.data + b"\x00") if count == 0 else record)
-
-    return method
+def _altered(record: Any) -> list[Any]:
+    return [replace(record, data=record.data + b"\x00")]
 
 
 def acknowledged_first(original: Method, count: int) -> Method:
@@ -133,7 +131,7 @@ SETTINGS: dict[str, tuple[Any, str, Change]] = {"spare_files": (doors, "spare_fi
 """Bounds of the program that a scenario sets otherwise."""
 
 POINTS: dict[str, tuple[Any, str, Change]] = {
-    "after_append": (Recording, "append", crash_after),
+    "after_append": (Recording, "extend", crash_after),
     "before_flush": (Recording, "flush", crash_before),
     "after_flush_before_ack": (BusServer, "acknowledge", crash_before),
     "after_ack_before_answer": (Receiver, "flushed", crash_after),
@@ -145,11 +143,11 @@ POINTS: dict[str, tuple[Any, str, Change]] = {
 
 BUGS: dict[str, tuple[Any, str, Change]] = {
     "acknowledged before it is logged": (BusServer, "receive", acknowledged_first),
-    "one event is not logged": (Recording, "append", skip),
-    "one event is logged twice": (Recording, "append", twice),
-    "one event is changed": (Recording, "append", altered),
+    "one event is not logged": (Recording, "extend", one_becomes(lambda record: [])),
+    "one event is logged twice": (Recording, "extend", one_becomes(lambda record: [record, record])),
+    "one event is changed": (Recording, "extend", one_becomes(_altered)),
     "one event is dropped in silence": (EmitQueue, "put", skip),
-    "one event is not spooled": (McapWriter, "message", skip),
+    "one event is not spooled": (McapWriter, "messages", one_becomes(lambda message: [])),
 }
 """What the judge must notice; the last two in a trainer."""
 

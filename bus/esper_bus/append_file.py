@@ -18,16 +18,16 @@ class AppendFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o644)
 
-    def append(self, data: bytes) -> None:
-        """Write all of `data`. Raises `OSError` and leaves the file as it was if that fails."""
-        rest = memoryview(data)
+    def append(self, *parts: bytes) -> None:
+        """Write all parts, in their order. Raises `OSError` and leaves the file as it was if that fails."""
+        rest = [memoryview(part) for part in parts if part]
         try:
             while rest:
-                rest = rest[os.write(self._fd, rest) :]
+                rest = _behind(rest, os.writev(self._fd, rest[:_PARTS_AT_ONCE]))
         except OSError:
             self._restore()
             raise
-        self.size += len(data)
+        self.size += sum(len(part) for part in parts)
 
     def sync(self) -> None:
         """Force what was written to the disk. Raises `OSError`."""
@@ -47,5 +47,17 @@ class AppendFile:
             os.lseek(self._fd, self.size, os.SEEK_SET)
             os.ftruncate(self._fd, self.size)
 
+
+def _behind(parts: list[memoryview], written: int) -> list[memoryview]:
+    """What is left of parts of which so many bytes were written."""
+    for index, part in enumerate(parts):
+        if written < len(part):
+            return [part[written:], *parts[index + 1 :]]
+        written -= len(part)
+    return []
+
+
+_PARTS_AT_ONCE = 512
+"""Every system takes as many."""
 
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync

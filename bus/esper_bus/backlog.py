@@ -1,10 +1,10 @@
 """The events of one stream that may still have to be sent: the recent in memory, all in the spool."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from esper_bus.limits import RING_BYTES, RING_EVENTS
+from esper_bus.limits import BATCH_EVENTS, READ_AHEAD_BYTES, RING_BYTES, RING_EVENTS
 from esper_bus.records import Entry
 
 ReadSpool = Callable[[int, int, int], list[Entry]]
@@ -16,6 +16,7 @@ class Backlog:
 
     def __init__(self, read_spool: ReadSpool) -> None:
         self._read_spool = read_spool
+        self._ahead: list[Entry] = []  # read from the spool, consecutive
         self._recent: deque[Entry] = deque()
         self._recent_bytes = 0
         self._held_bytes = 0
@@ -63,20 +64,30 @@ class Backlog:
         """Consecutive events from `first` on, or from the first one after it that still exists."""
         start = self._next - len(self._recent)
         if first < start:
-            entries = self._read_spool(first, max_events, max_bytes)
-            if entries and entries[0].seq < start:
-                return entries
-        return self._from_memory(max(0, first - start), max_events, max_bytes)
+            spooled = self._spooled(first)
+            if spooled and spooled[0].seq < start:
+                return _beginning(spooled, max_events, max_bytes)
+        self._ahead = []
+        index = max(0, first - start)
+        return _beginning(islice(self._recent, index, index + max_events), max_events, max_bytes)
 
-    def _from_memory(self, index: int, max_events: int, max_bytes: int) -> list[Entry]:
-        entries: list[Entry] = []
-        size = 0
-        for entry in islice(self._recent, index, index + max_events):
-            size += len(entry.data)
-            if entries and size > max_bytes:
-                break
-            entries.append(entry)
-        return entries
+    def _spooled(self, first: int) -> Sequence[Entry]:
+        """Events of the spool from `first` on; a read costs a whole chunk of it, so each brings many."""
+        if not (self._ahead and self._ahead[0].seq <= first <= self._ahead[-1].seq):
+            self._ahead = self._read_spool(first, RING_EVENTS, READ_AHEAD_BYTES)
+        behind = first - self._ahead[0].seq if self._ahead else 0
+        return self._ahead[max(0, behind) : max(0, behind) + BATCH_EVENTS]
 
     def _is_full(self) -> bool:
         return len(self._recent) > RING_EVENTS or self._recent_bytes > RING_BYTES
+
+
+def _beginning(rest: Iterable[Entry], max_events: int, max_bytes: int) -> list[Entry]:
+    entries: list[Entry] = []
+    size = 0
+    for entry in islice(rest, max_events):
+        size += len(entry.data)
+        if entries and size > max_bytes:
+            break
+        entries.append(entry)
+    return entries

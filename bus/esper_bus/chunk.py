@@ -1,19 +1,27 @@
 """One chunk of an MCAP file: messages that are written together and share one checksum."""
 
 import struct
-import zlib
-from array import array
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import zstandard
 from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, ChunkIndex, McapRecord, Schema
+from mcap.records import Channel, ChunkIndex, McapRecord, Schema
+
+from esper_bus.checksum import crc32
+from esper_bus.limits import CHUNK_BYTES
 
 _MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log_time, publish_time
 _MESSAGE_FIELDS = 22
+_OPCODE = int(Opcode.MESSAGE)
+_CHUNK = struct.Struct("<BQQQQII")  # opcode, length, first and last time, size, checksum, length of a name
+_CHUNK_FIELDS = 40  # of fixed length
+_SIZE = struct.Struct("<Q")
 _INDEX = struct.Struct("<BQHI")  # opcode, length, channel, bytes that follow
-_ZSTD = zstandard.ZstdCompressor(level=1)
+
+Message = tuple[int, int, int, bytes]
+"""Number, modulo 2^32 in the file, log_time and publish_time in nanoseconds since 1970, content."""
 
 
 def encode_record(record: McapRecord) -> bytes:
@@ -24,86 +32,99 @@ def encode_record(record: McapRecord) -> bytes:
 
 
 class BuiltChunk(NamedTuple):
-    """A chunk ready to be appended: its record, the message indexes behind it, what is in it."""
+    """A chunk ready to be appended, with the message indexes behind it."""
 
-    record: Chunk
-    chunk: bytes
+    head: bytes
+    content: bytes
     indexes: dict[int, bytes]
     messages: dict[int, int]
+    first_time: int
+    last_time: int
+    compression: str
+    uncompressed_size: int
 
-    def data(self) -> bytes:
+    @property
+    def parts(self) -> tuple[bytes, ...]:
         """All bytes to append."""
-        return b"".join((self.chunk, *self.indexes.values()))
+        return self.head, self.content, b"".join(self.indexes.values())
 
     def index_record(self, offset: int) -> bytes:
         """The record of the file's summary that finds this chunk, which begins at `offset`."""
-        offsets, at = {}, offset + len(self.chunk)
+        length = len(self.head) + len(self.content)
+        offsets, at = {}, offset + length
         for channel, index in self.indexes.items():
             offsets[channel] = at
             at += len(index)
         return encode_record(
             ChunkIndex(
-                chunk_length=len(self.chunk),
+                chunk_length=length,
                 chunk_start_offset=offset,
-                compression=self.record.compression,
-                compressed_size=len(self.record.data),
-                message_end_time=self.record.message_end_time,
-                message_index_length=at - offset - len(self.chunk),
+                compression=self.compression,
+                compressed_size=len(self.content),
+                message_end_time=self.last_time,
+                message_index_length=at - offset - length,
                 message_index_offsets=offsets,
-                message_start_time=self.record.message_start_time,
-                uncompressed_size=self.record.uncompressed_size,
+                message_start_time=self.first_time,
+                uncompressed_size=self.uncompressed_size,
             )
         )
 
 
 class ChunkBuilder:
-    """Collects schemas, channels and messages; `size` is their bytes before compression."""
+    """Collects schemas, channels and messages; `size` is their bytes before compression.
 
-    def __init__(self, *, compress: bool) -> None:
+    Without a `compressor` they stay as they are.
+    """
+
+    def __init__(self, compressor: zstandard.ZstdCompressor | None) -> None:
         self.size = 0
-        self._compress = compress
+        self._compressor = compressor
         self._parts: list[bytes] = []
-        self._index: dict[int, array[int]] = {}
-        self._first_time = (1 << 64) - 1
-        self._last_time = 0
+        self._index: dict[int, list[int]] = {}
 
     def add(self, record: Schema | Channel) -> None:
         """Add a description of the messages that follow."""
-        self._append(encode_record(record))
+        data = encode_record(record)
+        self._parts.append(data)
+        self.size += len(data)
 
-    def message(self, channel: int, sequence: int, log_time: int, publish_time: int, data: bytes) -> None:
-        """Add a message; `sequence` is kept modulo 2^32, times are nanoseconds since 1970."""
-        index = self._index.get(channel)
-        if index is None:
-            index = self._index[channel] = array("Q")
-        index.extend((log_time, self.size))
-        length = _MESSAGE_FIELDS + len(data)
-        head = (Opcode.MESSAGE, length, channel, sequence & 0xFFFFFFFF, log_time, publish_time)
-        self._parts += (_MESSAGE.pack(*head), data)
-        self.size += _MESSAGE.size + len(data)
-        self._first_time = min(self._first_time, log_time)
-        self._last_time = max(self._last_time, log_time)
+    def fill(self, channel: int, messages: Iterator[Message]) -> bool:
+        """Add messages until there are no more or the chunk is full; whether it is full."""
+        index = self._index.setdefault(channel, [])
+        parts, size, pack = self._parts, self.size, _MESSAGE.pack
+        for number, log_time, publish_time, data in messages:
+            index += (log_time, size)
+            length = _MESSAGE_FIELDS + len(data)
+            head = pack(_OPCODE, length, channel, number & 0xFFFFFFFF, log_time, publish_time)
+            parts += (head, data)
+            size += _MESSAGE.size + len(data)
+            if size >= CHUNK_BYTES:
+                break
+        self.size = size
+        return size >= CHUNK_BYTES
 
     def build(self) -> BuiltChunk:
         """The chunk with everything that was added."""
         content = b"".join(self._parts)
-        record = Chunk(
-            compression="zstd" if self._compress else "",
-            data=_ZSTD.compress(content) if self._compress else content,
-            message_start_time=self._first_time if self._index else 0,
-            message_end_time=self._last_time,
-            uncompressed_crc=zlib.crc32(content),
+        compression = b"zstd" if self._compressor else b""
+        data = self._compressor.compress(content) if self._compressor else content
+        index = {channel: times for channel, times in self._index.items() if times}
+        first_time = min((min(times[::2]) for times in index.values()), default=0)
+        last_time = max((max(times[::2]) for times in index.values()), default=0)
+        length = _CHUNK_FIELDS + len(compression) + len(data)
+        fixed = (first_time, last_time, len(content), crc32(content), len(compression))
+        return BuiltChunk(
+            head=_CHUNK.pack(Opcode.CHUNK, length, *fixed) + compression + _SIZE.pack(len(data)),
+            content=data,
+            indexes={channel: _index_record(channel, times) for channel, times in index.items()},
+            messages={channel: len(times) // 2 for channel, times in index.items()},
+            first_time=first_time,
+            last_time=last_time,
+            compression=compression.decode(),
             uncompressed_size=len(content),
         )
-        indexes = {channel: _index_record(channel, index) for channel, index in self._index.items()}
-        messages = {channel: len(index) // 2 for channel, index in self._index.items()}
-        return BuiltChunk(record, encode_record(record), indexes, messages)
-
-    def _append(self, data: bytes) -> None:
-        self._parts.append(data)
-        self.size += len(data)
 
 
-def _index_record(channel: int, index: "array[int]") -> bytes:
+def _index_record(channel: int, index: list[int]) -> bytes:
     body = struct.pack(f"<{len(index)}Q", *index)
     return _INDEX.pack(Opcode.MESSAGE_INDEX, 6 + len(body), channel, len(body)) + body

@@ -5,14 +5,14 @@ before anything of it is used; whatever is wrong with it raises `FrameError`.
 """
 
 import struct
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
 
+from esper_bus.checksum import crc32
 from esper_bus.names import is_name
-from esper_bus.records import Entry
+from esper_bus.records import EntryTuple
 
 VERSION = 1
 Frames = list[bytes]
@@ -71,10 +71,10 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Events of one epoch with consecutive numbers."""
+    """Events of one epoch with consecutive numbers; those of a parsed message are plain tuples."""
 
     epoch: int
-    entries: list[Entry]
+    entries: Sequence[EntryTuple]
 
 
 class Ping(msgspec.Struct, frozen=True):
@@ -143,18 +143,18 @@ def _kind(letter: bytes) -> bytes:
     return letter + bytes([VERSION])
 
 
-def _encode_data(epoch: int, entries: list[Entry]) -> Frames:
+def _encode_data(epoch: int, entries: Sequence[EntryTuple]) -> Frames:
     parts: list[bytes] = []
-    for entry in entries:
-        parts += (_EVENT.pack(len(entry.data), entry.emitted_ns), entry.data)
+    for _, emitted_ns, data in entries:
+        parts += (_EVENT.pack(len(data), emitted_ns), data)
     body = b"".join(parts)
-    first = entries[0].seq
+    first = entries[0][0]
     crc = _data_crc(epoch, first, len(entries), body)
     return [_kind(b"D"), _DATA.pack(epoch, first, len(entries), crc), body]
 
 
 def _data_crc(epoch: int, first: int, count: int, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(_DATA_CHECKED.pack(epoch, first, count)))
+    return crc32(body, crc32(_DATA_CHECKED.pack(epoch, first, count)))
 
 
 def _parse_data(frames: Sequence[bytes]) -> Data:
@@ -167,19 +167,18 @@ def _parse_data(frames: Sequence[bytes]) -> Data:
     return Data(epoch, _split(body, first, count))
 
 
-def _split(body: bytes, first: int, count: int) -> list[Entry]:
-    entries, at, size = [], 0, len(body)
-    for seq in range(first, first + count):
-        start = at + _EVENT.size
-        if start > size:
-            raise FrameError("body too short")
-        length, emitted_ns = _EVENT.unpack_from(body, at)
-        at = start + length
-        if at > size:
-            raise FrameError("body too short")
-        entries.append(Entry(seq, emitted_ns, body[start:at]))
-    if at != size:
-        raise FrameError("body too long")
+def _split(body: bytes, first: int, count: int) -> list[EntryTuple]:
+    entries, at, unpack, head = [], 0, _EVENT.unpack_from, _EVENT.size
+    try:
+        for seq in range(first, first + count):
+            length, emitted_ns = unpack(body, at)
+            start = at + head
+            at = start + length
+            entries.append((seq, emitted_ns, body[start:at]))
+    except struct.error as error:
+        raise FrameError("body too short") from error
+    if at != len(body):  # only the last event can have been cut short: behind it nothing was unpacked
+        raise FrameError("body of another length")
     return entries
 
 

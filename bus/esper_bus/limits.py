@@ -3,6 +3,8 @@
 RING_EVENTS = 4096
 """Recent events that a trainer keeps in memory for sending them again."""
 RING_BYTES = 16 * 1024 * 1024
+READ_AHEAD_BYTES = 4 * 1024 * 1024
+"""Older events that a trainer reads from its spool at once."""
 CREDIT_EVENTS = 4096
 """Events that a trainer may have on the way before the aggregator acknowledges."""
 CREDIT_BYTES = 4 * 1024 * 1024

@@ -1,6 +1,9 @@
 """The aggregator's log of one run: what is in it is acknowledged, and nothing else is."""
 
 import time
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from esper_bus.errors import BusError
@@ -31,19 +34,21 @@ class LogWriter:
         self._number = 0
         self._writer: McapWriter | None = None
         self._before: list[SizedFile] = []
-        self._channels: dict[StreamKey, int] = {}
+        self._channels: dict[tuple[str, int], int] = {}  # by producer and epoch
         self._schema = 0
         self._synced_at = time.monotonic()
 
-    def append(self, record: RawRecord) -> None:
-        """Add an event; it is safe once `flush` has returned. Raises `BusError`."""
+    def extend(self, records: Sequence[RawRecord]) -> None:
+        """Add events; they are safe once `flush` has returned. Raises `BusError`, and has added none then."""
         writer = self._writer or self._begin_file()
-        channel = self._channels.get(record.stream)
-        if channel is None:
-            channel = open_channel(writer, self._schema, record.stream, record.seq)
-            self._channels[record.stream] = channel
-        writer.message(channel, record.seq, record.received_ns, record.emitted_ns, record.data)
-        self.position += 1
+        for stream, group in groupby(records, attrgetter("producer", "epoch")):
+            messages = [(r.seq, r.received_ns, r.emitted_ns, r.data) for r in group]
+            channel = self._channels.get(stream)
+            if channel is None:
+                key = StreamKey(self._run, *stream)
+                channel = self._channels[stream] = open_channel(writer, self._schema, key, messages[0][0])
+            writer.messages(channel, messages)
+        self.position += len(records)
 
     def flush(self) -> None:
         """Write what was appended. Raises `BusError`; nothing is lost then, it may be tried again."""

@@ -7,22 +7,26 @@ record that the writer does not write is damage.
 import contextlib
 import io
 import struct
-import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, Header
+from mcap.records import Channel, Header
 from mcap.writer import MCAP0_MAGIC
 
+from esper_bus.checksum import crc32
 from esper_bus.limits import MAX_RECORD_BYTES
 
 _HEAD = struct.Struct("<BQ")  # opcode, length
-_MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log_time, publish_time
+_MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log_time, publish_time
+_OPCODE = int(Opcode.MESSAGE)
+_CHUNK = struct.Struct("<QQQII")  # first and last time, size, checksum, length of the compression's name
+_SIZE = struct.Struct("<Q")
 _DATA_END_LENGTH = 4
 _INDEX = struct.Struct("<HI")  # channel, bytes that follow
 
@@ -46,6 +50,12 @@ class FileMessage(NamedTuple):
     log_time: int
     publish_time: int
     data: bytes
+
+
+# Python's own way to make a named tuple runs a line of Python for each.
+_file_message = cast(
+    "Callable[[tuple[Channel, int, int, int, bytes]], FileMessage]", partial(tuple.__new__, FileMessage)
+)
 
 
 class _DamagedError(Exception):
@@ -207,39 +217,42 @@ def _is_index(opcode: int, body: bytes) -> bool:
 
 
 def _chunk_content(body: bytes) -> bytes:
-    stream = ReadDataStream(io.BytesIO(body))
-    chunk = Chunk.read(stream)
-    if stream.count != len(body):  # a wrong length would swallow the records behind it
+    *_, crc, named = _CHUNK.unpack_from(body)
+    at = _CHUNK.size + named
+    compression = body[_CHUNK.size : at]
+    (size,) = _SIZE.unpack_from(body, at)
+    data = memoryview(body)[at + _SIZE.size :]
+    if len(data) != size:  # a wrong length would swallow the records behind it
         raise _DamagedError("a chunk with a wrong length")
-    content = _decompressed(chunk)
-    if zlib.crc32(content) != chunk.uncompressed_crc:
+    content = _decompressed(compression, data)
+    if crc32(content) != crc:
         raise _DamagedError("a chunk with a wrong checksum")
     return content
 
 
-def _decompressed(chunk: Chunk) -> bytes:
-    if chunk.compression == "":
-        return chunk.data
-    if chunk.compression != "zstd":
-        raise _DamagedError(f"an unknown compression {chunk.compression!r}")
-    size = zstandard.frame_content_size(chunk.data)
+def _decompressed(compression: bytes, data: memoryview) -> bytes:
+    if compression == b"":
+        return bytes(data)
+    if compression != b"zstd":
+        raise _DamagedError(f"an unknown compression {compression.decode(errors='replace')!r}")
+    size = zstandard.frame_content_size(data)
     if not 0 <= size <= MAX_RECORD_BYTES:
         raise _DamagedError(f"a chunk of impossible size {size}")
-    return zstandard.decompress(chunk.data)
+    return zstandard.decompress(data)
 
 
 def _parse_chunk(content: bytes, channels: dict[int, Channel]) -> Iterator[FileMessage]:
-    at, size = 0, len(content)
+    at, size, unpack, head = 0, len(content), _MESSAGE.unpack_from, _MESSAGE.size
     while at < size:
         opcode, length = _HEAD.unpack_from(content, at)
-        at += _HEAD.size
-        if at + length > size:
+        end = at + _HEAD.size + length
+        if end > size:
             raise _DamagedError("a message cut short")
-        if opcode == Opcode.MESSAGE:
-            number, sequence, log_time, publish_time = _MESSAGE.unpack_from(content, at)
-            data = content[at + _MESSAGE.size : at + length]
-            yield FileMessage(channels[number], sequence, log_time, publish_time, data)
+        if opcode == _OPCODE:
+            _, _, number, sequence, log_time, publish_time = unpack(content, at)
+            data = content[at + head : end]
+            yield _file_message((channels[number], sequence, log_time, publish_time, data))
         elif opcode == Opcode.CHANNEL:
-            channel = Channel.read(ReadDataStream(io.BytesIO(content[at : at + length])))
+            channel = Channel.read(ReadDataStream(io.BytesIO(content[at + _HEAD.size : end])))
             channels[channel.id] = channel
-        at += length
+        at = end

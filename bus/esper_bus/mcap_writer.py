@@ -6,19 +6,22 @@ long as the file is open, and cannot choose the compression level.
 """
 
 import struct
-import zlib
 from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
+import zstandard
 from mcap.opcode import Opcode
 from mcap.records import Channel, DataEnd, Footer, Header, Schema, Statistics
 from mcap.writer import MCAP0_MAGIC
 
 from esper_bus.append_file import AppendFile
-from esper_bus.chunk import BuiltChunk, ChunkBuilder, encode_record
-from esper_bus.limits import CHUNK_BYTES
+from esper_bus.checksum import crc32
+from esper_bus.chunk import BuiltChunk, ChunkBuilder, Message, encode_record
 
 PROFILE = "esper"
+_LEVEL = 1
 MAX_INDEXED_CHUNKS = 100_000
 """A file with more chunks gets no index, so that a spool of weeks does not fill the memory."""
 
@@ -28,9 +31,9 @@ class McapWriter:
 
     def __init__(self, path: Path, *, compress: bool) -> None:
         self._file = AppendFile(path)
-        self._compress = compress
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL) if compress else None
         self._head = MCAP0_MAGIC + encode_record(Header(PROFILE, PROFILE))
-        self._open = ChunkBuilder(compress=compress)
+        self._open = ChunkBuilder(self._compressor)
         self._built: list[BuiltChunk] = []
         self._descriptions: list[Schema | Channel] = []
         self._ids: Counter[type] = Counter()
@@ -73,8 +76,12 @@ class McapWriter:
 
     def message(self, channel: int, sequence: int, log_time: int, publish_time: int, data: bytes) -> None:
         """Add a message; it is in the file once `flush` has returned."""
-        self._open.message(channel, sequence, log_time, publish_time, data)
-        if self._open.size >= CHUNK_BYTES:
+        self.messages(channel, [(sequence, log_time, publish_time, data)])
+
+    def messages(self, channel: int, messages: Iterable[Message]) -> None:
+        """Add messages of one channel."""
+        rest = iter(messages)
+        while self._open.fill(channel, rest):
             self._end_chunk()
 
     def flush(self) -> None:
@@ -84,16 +91,16 @@ class McapWriter:
             return
         head = b"" if self.size else self._head
         offset = self.size + len(head)
-        data = [chunk.data() for chunk in self._built]
-        self._file.append(b"".join((head, *data)))
-        for chunk, written in zip(self._built, data, strict=True):
+        parts = [chunk.parts for chunk in self._built]
+        self._file.append(head, *chain.from_iterable(parts))
+        for chunk, written in zip(self._built, parts, strict=True):
             self._count(chunk, offset)
-            offset += len(written)
+            offset += sum(len(part) for part in written)
         self._built.clear()
 
     def rollback(self) -> None:
         """Forget the messages that were added since the last flush."""
-        self._open = ChunkBuilder(compress=self._compress)
+        self._open = ChunkBuilder(self._compressor)
         self._built.clear()
 
     def sync(self) -> None:
@@ -120,14 +127,14 @@ class McapWriter:
     def _end_chunk(self) -> None:
         if self._open.size:
             self._built.append(self._open.build())
-            self._open = ChunkBuilder(compress=self._compress)
+            self._open = ChunkBuilder(self._compressor)
 
     def _count(self, chunk: BuiltChunk, offset: int) -> None:
         self._chunks += 1
         self._messages.update(chunk.messages)
         if chunk.messages:
-            self._first_time = min(self._first_time, chunk.record.message_start_time)
-            self._last_time = max(self._last_time, chunk.record.message_end_time)
+            self._first_time = min(self._first_time, chunk.first_time)
+            self._last_time = max(self._last_time, chunk.last_time)
         if self._chunks <= MAX_INDEXED_CHUNKS:
             self._index += chunk.index_record(offset)
 
@@ -135,7 +142,7 @@ class McapWriter:
         data_end = encode_record(DataEnd(0))
         summary = self._summary()
         place = (self.size + len(data_end), 0)
-        crc = zlib.crc32(summary + struct.pack("<BQQQ", Opcode.FOOTER, 20, *place))
+        crc = crc32(summary + struct.pack("<BQQQ", Opcode.FOOTER, 20, *place))
         return data_end + summary + encode_record(Footer(*place, crc)) + MCAP0_MAGIC
 
     def _summary(self) -> bytes:

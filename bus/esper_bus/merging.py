@@ -4,6 +4,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from mcap.records import Channel
 
@@ -52,11 +53,22 @@ class Merge:
         spools = self._open_spools()
         for path in self._files.logs:
             for record in self._read(path, self._on_damage):
-                yield from self._logged(record, spools)
+                if self._continues(record):
+                    yield record
+                else:
+                    yield from self._logged(record, spools)
         for key, first in self._begun_later.items():
             self._expect.setdefault(key, first)
         rests = [self._spooled(spool, None) for spool in spools.values()]
         yield from heapq.merge(*rests, key=_emitted_ns)
+
+    def _continues(self, record: RawRecord) -> bool:
+        """Whether an event is the one to expect of its stream, as nearly all are; then it counts as taken."""
+        key = cast("StreamKey", (record.run, record.producer, record.epoch))  # equal, and sooner made
+        if self._expect.get(key) != record.seq:
+            return False
+        self._expect[key] = record.seq + 1
+        return True
 
     def _logged(self, record: RawRecord, spools: "dict[StreamKey, _Ahead]") -> Iterator[RawRecord]:
         key = record.stream

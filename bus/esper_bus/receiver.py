@@ -228,7 +228,7 @@ class Receiver:
         stream.expect = first
 
     def _data(self, stream: _Stream, data: Data, now: float, now_ns: int) -> list[RawRecord]:
-        first = data.entries[0].seq
+        first = data.entries[0][0]
         if first > stream.expect:
             self._resume_once(stream, now)
             return []
@@ -281,7 +281,7 @@ class Receiver:
 
     def _exceeds_credit(self, stream: _Stream, data: Data) -> bool:
         """Whether a trainer sends more than it was granted; one event may exceed the granted bytes."""
-        behind = data.entries[-1].seq >= stream.flushed + CREDIT_EVENTS
+        behind = data.entries[-1][0] >= stream.flushed + CREDIT_EVENTS
         return behind or stream.waiting_bytes > CREDIT_BYTES + MAX_EVENT_BYTES
 
     def _answer(self, peer: bytes, message: Message) -> None:

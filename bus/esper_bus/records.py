@@ -24,6 +24,10 @@ class Entry(NamedTuple):
     data: bytes
 
 
+EntryTuple = tuple[int, int, bytes]
+"""What an `Entry` is, without its names: where there are many, a plain tuple takes a fifth of the time."""
+
+
 class RawRecord(msgspec.Struct, frozen=True, gc=False):
     """An encoded event with its identity `(run, producer, epoch, seq)` and its two times.
 

@@ -60,8 +60,8 @@ class Segment:
         """Write events. Raises `OSError`, and has written none of them then."""
         offset = self._writer.size
         try:
-            for seq, emitted_ns, data in entries:
-                self._writer.message(self._channel, seq, emitted_ns, emitted_ns, data)
+            messages = [(seq, emitted_ns, emitted_ns, data) for seq, emitted_ns, data in entries]
+            self._writer.messages(self._channel, messages)
             self._writer.flush()
         except BaseException:
             self._writer.rollback()

@@ -86,7 +86,11 @@ class StreamChannel:
 
         It is the nearest one to the message before; in a damaged file it may lie behind that.
         """
-        seq = self._next + (sequence - self._next + _MODULUS // 2) % _MODULUS - _MODULUS // 2
+        ahead = (sequence - self._next) % _MODULUS
+        if ahead == 0:
+            self._next += 1
+            return self._next - 1
+        seq = self._next + (ahead + _MODULUS // 2) % _MODULUS - _MODULUS // 2
         seq = seq if seq >= 0 else seq + _MODULUS
         self._next = seq + 1
         return seq

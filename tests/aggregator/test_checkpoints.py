@@ -46,7 +46,7 @@ for number, record in enumerate(raw_records(0, 900)):
         Path.replace = die
     if number == 450 and kill == "in the middle of the write":
         Path.write_bytes = write_half
-    recording.append(record)
+    recording.extend([record])
     if number % 10 == 0:
         recording.flush()
 recording.flush()
@@ -94,7 +94,7 @@ def record(run_dir, first, end, epoch=1, *, close=True):
     """Record events as an aggregator does; without `close` as if it had been killed."""
     recording = Recording(run_dir, epoch)
     for number, one in enumerate(raw_records(first, end)):
-        recording.append(one)
+        recording.extend([one])
         if number % 10 == 9:
             recording.flush()
     recording.flush()

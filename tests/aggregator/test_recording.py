@@ -36,7 +36,7 @@ def test_the_snapshot_is_the_fold_of_the_log_at_every_position(tmp_path, raw_rec
     recording = Recording(tmp_path / "r", 1)
     live = []
     for seq in range(12):
-        recording.append(raw_record(seq))
+        recording.extend([raw_record(seq)])
         recording.flush()
         live.append(recording.snapshot())
     recording.close()
@@ -48,14 +48,14 @@ def test_opening_a_recording_again_continues_it(tmp_path, raw_record):
     """A restarted aggregator knows what it has, expects what follows, and adds to it."""
     first = Recording(tmp_path / "r", 1)
     for seq in range(3):
-        first.append(raw_record(seq))
+        first.extend([raw_record(seq)])
     first.flush()  # and killed: never closed
     second = Recording(tmp_path / "r", 2)
 
     assert second.position == 3
     assert second.next_seqs == {("host:0", 5): 3}
 
-    second.append(raw_record(3))
+    second.extend([raw_record(3)])
     second.close()
 
     assert snapshot_of(tmp_path / "r").tamiyo.ppo_updates_count == 4
@@ -64,7 +64,7 @@ def test_opening_a_recording_again_continues_it(tmp_path, raw_record):
 def test_looking_at_a_run_writes_nothing(tmp_path, raw_record):
     """Opening a finished run in order to show it leaves its files alone."""
     recording = Recording(tmp_path / "r", 1)
-    recording.append(raw_record(0))
+    recording.extend([raw_record(0)])
     recording.close()
     before = sorted((tmp_path / "r").rglob("*"))
     Recording(tmp_path / "r", 2).close()
@@ -77,7 +77,7 @@ def test_the_newest_run_is_the_one_written_last(tmp_path, raw_record):
     assert newest_run(tmp_path) is None
     for hour, run in enumerate(["b", "a"]):
         recording = Recording(tmp_path / run, 1)
-        recording.append(raw_record(0, run=run))
+        recording.extend([raw_record(0, run=run)])
         recording.close()
         for path in (tmp_path / run).rglob("*.mcap"):
             os.utime(path, (3_600 * hour, 3_600 * hour))

@@ -137,7 +137,7 @@ with AggregatorLock(runs_dir):
     print("ready", flush=True)
     while True:
         for record in server.receive(0.05):
-            logs[record.run].append(record)
+            logs[record.run].extend([record])
         for log in logs.values():
             log.flush()
         server.acknowledge()

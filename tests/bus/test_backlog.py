@@ -92,6 +92,19 @@ def test_what_is_safe_stays_safe():
     assert (backlog.held_count, backlog.held_bytes, backlog.held()) == (0, 0, [])
 
 
+def test_older_events_are_read_in_large_pieces():
+    """Catching up reads each chunk of the spool once, not once for each batch."""
+    entries = tiny(0, 2 * RING_EVENTS)
+    spool = Spool(entries)
+    backlog = Backlog(spool.read)
+    backlog.append(entries)
+    backlog.mark_safe(len(entries))
+    batches = [backlog.fetch(first, 100, 10**9) for first in range(0, 1000, 100)]
+
+    assert numbers(entry for batch in batches for entry in batch) == list(range(1000))
+    assert spool.asked == [0]
+
+
 def test_a_hole_in_the_spool_is_seen():
     """The next event that exists is returned, from wherever it is."""
     entries = tiny(0, RING_EVENTS + 100)

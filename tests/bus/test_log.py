@@ -20,8 +20,7 @@ def run_dir(tmp_path):
 def write(run_dir, epoch, records, position=0):
     """A log by one start of an aggregator; returns its files."""
     log = LogWriter(run_dir, "run", epoch, position)
-    for record in records:
-        log.append(record)
+    log.extend(records)
     log.flush()
     log.close()
     return sorted((run_dir / "log").glob(f"{epoch:016x}-*.mcap"))
@@ -38,8 +37,7 @@ def test_a_log_gives_back_what_was_appended(run_dir, records):
 def test_what_was_flushed_can_be_read_at_once(run_dir, records):
     """An ACK follows the flush, so the flush must do."""
     log = LogWriter(run_dir, "run", 1, 0)
-    for record in records(0, 3):
-        log.append(record)
+    log.extend(records(0, 3))
     log.flush()
     found = list(read_raw(run_dir))
     log.close()
@@ -62,8 +60,7 @@ def test_a_log_is_rolled(run_dir, records, monkeypatch):
     monkeypatch.setattr(log_module, "LOG_FILE_BYTES", 1)
     log = LogWriter(run_dir, "run", 1, 0)
     for start in range(0, 50, 10):
-        for record in records(start, start + 10):
-            log.append(record)
+        log.extend(records(start, start + 10))
         log.flush()
     log.close()
 
@@ -96,8 +93,7 @@ def test_streams_are_kept_apart(run_dir, records):
 def test_a_full_disk_loses_nothing(run_dir, records):
     """A flush that failed may be tried again; until then nothing is in the log."""
     log = LogWriter(run_dir, "run", 1, 0)
-    for record in records(0, 5):
-        log.append(record)
+    log.extend(records(0, 5))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
     try:
@@ -106,8 +102,7 @@ def test_a_full_disk_loses_nothing(run_dir, records):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     while_full = list(read_log(run_dir))
-    for record in records(5, 8):
-        log.append(record)
+    log.extend(records(5, 8))
     log.flush()
     log.close()
 
@@ -120,4 +115,4 @@ def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
     run_dir.write_text("not a directory")
     log = LogWriter(run_dir, "run", 1, 0)
     with pytest.raises(BusError, match=r"Cannot write .* \(Not a directory\); free space or make it"):
-        log.append(records(0, 1)[0])
+        log.extend([records(0, 1)[0]])

@@ -20,7 +20,7 @@ def write(tmp_path):
         if agg_epoch not in writers:
             writers[agg_epoch] = LogWriter(tmp_path, "run", agg_epoch, 0)
         for record in records:
-            writers[agg_epoch].append(record)
+            writers[agg_epoch].extend([record])
             writers[agg_epoch].flush()
         return writers[agg_epoch]
 

@@ -106,7 +106,7 @@ def test_a_failed_flush_loses_nothing(path, monkeypatch):
     write(writer, range(5))
     good = writer._file.append
 
-    def full(data):
+    def full(*parts):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writer._file, "append", full)

@@ -37,8 +37,7 @@ def logged(run_dir):
 
     def write(records):
         log = LogWriter(run_dir, "run", next(epochs), 0)
-        for record in records:
-            log.append(record)
+        log.extend(records)
         log.flush()
         log.close()
         return max((run_dir / "log").iterdir(), key=lambda path: path.name)

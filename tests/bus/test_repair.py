@@ -29,8 +29,7 @@ def write_log(run_dir):
         log = LogWriter(run_dir, "run", 1, 0)
         (path, ends) = (run_dir / "log" / f"{1:016x}-0.mcap", [])
         for first in range(0, len(records), step):
-            for record in records[first : first + step]:
-                log.append(record)
+            log.extend(records[first : first + step])
             log.flush()
             ends.append(path.stat().st_size)
         if finish:

@@ -1,5 +1,6 @@
 """Tests of the aggregator's sockets, with honest, hostile and absent-minded peers."""
 
+import contextlib
 import os
 import random
 import socket
@@ -141,6 +142,33 @@ def test_hostile_messages_are_survived(server, trainer, entries):
 
     assert [record.seq for record in records if record.producer == "host:0"] == list(range(200))
     assert server.rejected > 100
+
+
+def test_a_flood_does_not_starve_another_trainer(server, trainer, entries):
+    """However much one sends without a pause, the events of another are among the next ones taken."""
+    flooding, honest = trainer(), trainer()
+    flooding.send_multipart(hello(producer="flood:0", epoch=1))
+    honest.send_multipart(hello())
+    flood = encode(Data(1, entries(0, 512)))
+    turns = []
+    for number in range(20):
+        with contextlib.suppress(zmq.Again):
+            while True:
+                flooding.send_multipart(flood, zmq.DONTWAIT)
+        honest.send_multipart(encode(Data(EPOCH, entries(number, number + 1))))
+        turns.append(turns_until(server, "host:0"))
+        server.acknowledge()
+
+    assert max(turns) <= 40
+    assert server.link("run").duplicates > 1_000
+
+
+def turns_until(server, producer, limit=1_000):
+    """After how many calls of `receive` there is an event of a producer."""
+    for turn in range(1, limit):
+        if any(record.producer == producer for record in server.receive(0.05)):
+            return turn
+    pytest.fail("it was starved")
 
 
 def test_raw_bytes_are_survived(server, endpoints, trainer, entries):

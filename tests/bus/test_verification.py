@@ -21,8 +21,7 @@ def run_dir(tmp_path):
 def log(run_dir, records, epoch=1):
     """Writes a log."""
     writer = LogWriter(run_dir, "run", epoch, 0)
-    for record in records:
-        writer.append(record)
+    writer.extend(records)
     writer.close()
 
 

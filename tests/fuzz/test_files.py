@@ -50,7 +50,7 @@ def write_log(directory):
     """A compressed log of twelve events in four chunks."""
     log = LogWriter(directory, "run", 5, 0)
     for seq in range(12):
-        log.append(RawRecord(*KEY, *entry(seq)[:2], 10**18, entry(seq).data))
+        log.extend([RawRecord(*KEY, *entry(seq)[:2], 10**18, entry(seq).data)])
         if seq % 3 == 2:
             log.flush()
     log.close()
