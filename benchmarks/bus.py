@@ -198,7 +198,7 @@ def _sustained(runs_dir: Path, rate: float, seconds: float) -> list[Row]:
         os.sched_setaffinity(thread, {_CORES[1]})
     before = _cpu_seconds_of(aggregator)
     trainer = _start_trainer(runs_dir, f"at-{rate:.0f}", count, rate, str(_CORES[0]) if _CORES else "")
-    acknowledged, dropped, emitted, took, used = map(float, trainer.communicate()[0].split())
+    acknowledged, dropped, emitted, took, used = map(float, trainer.communicate()[0].splitlines()[-1].split())
     name = f"{rate:,.0f}/s for {seconds:g} s"
     return [
         Row(f"{name}: acknowledged", acknowledged, f"of {count}, {dropped:.0f} dropped"),

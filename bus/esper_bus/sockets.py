@@ -113,11 +113,16 @@ def _bind(socket: Socket, address: str) -> None:
 
 
 _OPPOSITES: dict[int, int] = {zmq.ROUTER: zmq.DEALER, zmq.XPUB: zmq.SUB}
-_HEARTBEATS = {
-    zmq.HEARTBEAT_IVL: 500,
-    zmq.HEARTBEAT_TIMEOUT: 1500,
-    zmq.HEARTBEAT_TTL: 2000,
+# Not ZeroMQ's heartbeats: libzmq aborts the process where one is due on a connection whose peer has gone
+# while messages from it still wait (zeromq/libzmq#4364). Clients replace a socket that is silent for long, and
+# the system finds out about peers over tcp that are gone without a word.
+_DEAD_PEERS = {
     zmq.HANDSHAKE_IVL: 2000,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 5,
+    zmq.TCP_KEEPALIVE_INTVL: 2,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+    zmq.TCP_MAXRT: 5000,
 }
 _RECONNECT = {zmq.RECONNECT_IVL: 20, zmq.RECONNECT_IVL_MAX: 200}
 
@@ -125,7 +130,7 @@ _RECONNECT = {zmq.RECONNECT_IVL: 20, zmq.RECONNECT_IVL_MAX: 200}
 def _socket(context: Context, kind: int, hwm: int, options: dict[Any, int]) -> Socket:
     socket = context.socket(kind)
     socket.set_hwm(hwm)
-    common = {zmq.LINGER: 0, zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES, zmq.IPV6: 1, **_HEARTBEATS}
+    common = {zmq.LINGER: 0, zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES, zmq.IPV6: 1, **_DEAD_PEERS}
     for option, value in {**common, **options}.items():
         socket.setsockopt(option, value)
     return socket
