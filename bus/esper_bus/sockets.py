@@ -114,8 +114,8 @@ def _bind(socket: Socket, address: str) -> None:
 
 _OPPOSITES: dict[int, int] = {zmq.ROUTER: zmq.DEALER, zmq.XPUB: zmq.SUB}
 # Not ZeroMQ's heartbeats: libzmq aborts the process where one is due on a connection whose peer has gone
-# while messages from it still wait (zeromq/libzmq#4364). Clients replace a socket that is silent for long, and
-# the system finds out about peers over tcp that are gone without a word.
+# while messages from it still wait (zeromq/libzmq#4364). Clients replace a socket that is silent for long,
+# and the system finds out about peers over tcp that are gone without a word.
 _DEAD_PEERS = {
     zmq.HANDSHAKE_IVL: 2000,
     zmq.TCP_KEEPALIVE: 1,
