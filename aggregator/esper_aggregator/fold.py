@@ -139,8 +139,12 @@ def _is_chatter(event: e.Event | e.Unknown | e.Undecodable) -> bool:
 
 def event_entry(record: e.Record) -> EventEntry:
     """One line of the event list."""
-    kind = bounded_text(kind_of(record.event), LONGEST_NAME)
-    return EventEntry(**_when(record), kind=kind, text=bounded_text(describe(record.event)))
+    return EventEntry(
+        at_ns=record.emitted_ns,
+        producer=record.producer,
+        kind=bounded_text(kind_of(record.event), LONGEST_NAME),
+        text=bounded_text(describe(record.event)),
+    )
 
 
 def _count(state: RunState, counts: dict[str, int], name: str) -> None:

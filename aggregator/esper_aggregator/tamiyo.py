@@ -1,6 +1,7 @@
 """The learner's flat state, from the updates that its ranks made. Pure."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from msgspec import structs
@@ -25,7 +26,7 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
     if not ranks:
         return TamiyoState()
     rows = _rows(ranks)
-    histories = {name: _history(rows, name) for name in HISTORY_METRICS}
+    histories = _histories(rows)
     fields: dict[str, Any] = structs.asdict(merge(rank.ppo_updates[-1].payload for rank in ranks))
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(ranks)
@@ -61,6 +62,13 @@ def _rows(ranks: Sequence[ProducerState]) -> list[list[PPOMetrics]]:
     return common_updates([{u.update: u.payload for u in rank.ppo_updates} for rank in ranks])
 
 
+def _histories(rows: list[list[PPOMetrics]]) -> dict[str, History]:
+    if not rows or len(rows[0]) > 1:
+        return {name: _history(rows, name) for name in HISTORY_METRICS}
+    columns = zip(*[_history_values(payload) for (payload,) in rows], strict=True)
+    return dict(zip(HISTORY_METRICS, columns, strict=True))
+
+
 def _history(rows: list[list[PPOMetrics]], name: str) -> History:
     if rows and len(rows[0]) == 1:
         return tuple([getattr(payload, name) for (payload,) in rows])
@@ -89,5 +97,11 @@ def _trend_threshold(name: str) -> float:
 
 def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | None]:
     previous = [rank.ppo_updates[-2].payload for rank in ranks if len(rank.ppo_updates) > 1]
-    names = [head_field(head, "grad_norm") for head in HEADS]
-    return {f"{name}_prev": reduce_field(name, [getattr(p, name) for p in previous]) for name in names}
+    return {
+        f"{name}_prev": reduce_field(name, [getattr(payload, name) for payload in previous])
+        for name in _GRAD_NORMS
+    }
+
+
+_history_values = attrgetter(*HISTORY_METRICS)
+_GRAD_NORMS = tuple(head_field(head, "grad_norm") for head in HEADS)

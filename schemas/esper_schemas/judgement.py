@@ -90,9 +90,11 @@ def trend(history: Sequence[float | None], threshold: float) -> Trend:
     if window < TREND_MINIMUM_WINDOW:
         return Trend.UNKNOWN
     older, recent = values[-2 * window : -window], values[-window:]
-    if _variance_ratio(recent, older) > TREND_VOLATILE_VARIANCE_RATIO:
+    before, now = _mean(older), _mean(recent)
+    spread = _variance(older, before)
+    if 1e-8 < spread < math.inf and _variance(recent, now) / spread > TREND_VOLATILE_VARIANCE_RATIO:
         return Trend.VOLATILE
-    return _direction(_mean(older), _mean(recent), threshold)
+    return _direction(before, now, threshold)
 
 
 def _direction(older: float, recent: float, threshold: float) -> Trend:
@@ -112,20 +114,12 @@ def _mean(values: Sequence[float]) -> float:
     return min(max(mean, min(values)), max(values))
 
 
-def _variance(values: Sequence[float]) -> float:
+def _variance(values: Sequence[float], mean: float) -> float:
     """Population variance; infinite where squares overflow."""
-    mean = _mean(values)
     try:
-        return math.fsum((value - mean) ** 2 for value in values) / len(values)
+        return math.fsum([(value - mean) ** 2 for value in values]) / len(values)
     except OverflowError:
         return math.inf
-
-
-def _variance_ratio(recent: Sequence[float], older: Sequence[float]) -> float:
-    denominator = _variance(older)
-    if denominator <= 1e-8 or math.isinf(denominator):
-        return 0.0
-    return _variance(recent) / denominator
 
 
 class HeadCondition(StrEnum):
