@@ -90,6 +90,31 @@ def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
     assert plain(find(rows, "Update")).split() == ["Update", "34.4", "ms"]
 
 
+def test_every_vital_shows_its_own_number(make_snapshot, text):
+    """Those of a GPU last where there is none; the checkpoint has the age that it had at the last event."""
+    run = {
+        "env_steps_total": 69632,
+        "mean_accuracy": 0.71,
+        "rollbacks_total": 2,
+        "returns_not_finite_total": 3,
+    }
+    rows = [line.split() for line in text(vitals.vitals_rows(make_snapshot(**run), 50, 12))]
+
+    assert rows == [
+        ["Speed", "12345", "steps/s"],
+        ["Update", "34.4", "ms"],
+        ["Rollout", "312.0", "ms"],
+        ["CPU", "93", "%"],
+        ["Memory", "429", "MiB"],
+        ["Checkpoint", "10", "1m04s", "ago"],
+        ["Host", "accuracy", "0.710"],
+        ["Env", "steps", "69632"],
+        ["Rollbacks", "2", "!", "3", "NaN", "returns"],
+        ["GPU", "memory", "–", "MiB"],
+        ["GPU", "peak", "–", "MiB"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("field", "label"),
     [
