@@ -143,7 +143,7 @@ def read_clients(directory: Path) -> Clients:
     path = directory / CLIENTS_FILE
     try:
         clients = msgspec.json.decode(_read_private(path), type=Clients)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BusError(f"{path} is no allow-list ({error}); repair it.") from error
     for client in clients.values():
         _check_z85(path, client.public)
@@ -178,7 +178,7 @@ def _check_private(directory: Path) -> None:
 def _read(path: Path, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(_read_private(path), type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BusError(f"{path} is no key file ({error}); make one with `esper keys`.") from error
 
 

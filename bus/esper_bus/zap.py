@@ -23,6 +23,7 @@ from esper_bus.monitor import Monitor
 _ADDRESS = "inproc://zeromq.zap.01"  # libzmq's own name for it
 _DOMAIN = "esper."
 _FRAMES = 7  # version, request, domain, address, identity, mechanism, key
+_KEY_BYTES = 32
 _AT_ONCE = 64
 _OPPOSITES: dict[int, int] = {
     zmq.ROUTER: zmq.DEALER,
@@ -102,7 +103,7 @@ class Gate:
         return [version, number, b"200", b"OK", name.encode(), b""]
 
     def _judge(self, request: list[bytes]) -> str | None:
-        if len(request) != _FRAMES or request[5] != b"CURVE":
+        if len(request) != _FRAMES or request[5] != b"CURVE" or len(request[6]) != _KEY_BYTES:
             return None
         domain, address, public = request[2], request[3], z85.encode(request[6]).decode()
         for right in RIGHTS:
