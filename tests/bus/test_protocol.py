@@ -153,6 +153,16 @@ class Network(RuleBasedStateMachine):
         self.receiver.flushed()
         self.answer()
 
+    @rule(which=TRAINERS, seconds=st.sampled_from([0.0, 1.1]), flush=st.booleans())
+    def converse(self, which, seconds, flush):
+        """All goes well for a moment, perhaps with a sign of life; the log is flushed meanwhile or not."""
+        self.wait(seconds)
+        self.send(which, 4)
+        self.arrive(which, False, 100)
+        if flush:
+            self.flush()
+        self.return_(which, False, 100)
+
     @rule(which=TRAINERS, up=st.booleans(), index=st.integers(0, 9))
     def lose(self, which, up, index):
         """A message is lost."""
