@@ -128,6 +128,7 @@ async def test_hidden_panels_stay_hidden(start, tmp_path):
         await pilot.pause()
         assert app.screen.query_one("#findings", Panel).size.height == 0
         assert app.screen.query_one("#losses", Panel).size.width == 120
+        assert app.look.focus == "heads"  # the mark goes on
     assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
     again = start(settings=load(file)[0], settings_file=file)
     async with again.run_test(size=(120, 40)) as pilot:

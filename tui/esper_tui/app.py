@@ -255,8 +255,9 @@ class SanctumApp(App[None]):
         if panel is None or self._look.opened is not None:
             self.notify("Mark a panel with tab first.", timeout=2)
             return
+        following = beside(panel, self._shown(), 1)
         self._choose(hidden=self._look.hidden | {panel})
-        self._change(focus=beside(panel, self._shown(), 1))
+        self._change(focus=following if following in self._shown() else None)
 
     def action_show_all(self) -> None:
         """Show what was hidden."""
