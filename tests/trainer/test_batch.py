@@ -97,7 +97,7 @@ def test_storing_a_step_leaves_the_others_alone():
     rollout = empty_rollout(8, 8, 8, CPU)
     ones = Transitions(*(torch.ones_like(tensor[0]) for tensor in rollout))
 
-    store(rollout, 3, ones)
+    store(rollout, torch.tensor([3]), ones)
 
     for tensor in rollout:
         assert tensor[3].bool().all()

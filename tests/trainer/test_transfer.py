@@ -2,7 +2,7 @@
 
 import torch
 
-from esper_trainer.transfer import HostCopy
+from esper_trainer.transfer import HostCopy, Mailbox
 
 
 def test_shapes_and_values_survive():
@@ -23,3 +23,14 @@ def test_it_is_a_copy():
     source.fill_(1.0)
 
     assert copy.wait()[0].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_mailbox_allocates_once_and_takes_turns():
+    """Two slots: the third copy lies where the first one was; only a longer one needs new memory."""
+    mailbox = Mailbox(2)
+    copies = [mailbox.send([torch.full((4,), float(value))]).wait()[0] for value in range(3)]
+
+    assert copies[1].tolist() == [1.0] * 4
+    assert copies[2].data_ptr() == copies[0].data_ptr() != copies[1].data_ptr()
+    assert mailbox.send([torch.ones(2)]).wait()[0].data_ptr() == copies[1].data_ptr()
+    assert mailbox.send([torch.ones(9)]).wait()[0].tolist() == [1.0] * 9

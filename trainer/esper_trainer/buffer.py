@@ -1,5 +1,6 @@
 """Where a rollout is kept: one episode of every environment, time-major, on the device."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -46,7 +47,7 @@ def empty_rollout(
     )
 
 
-def store(rollout: Transitions, step: int, transitions: Transitions) -> None:
-    """Write one step into a rollout."""
-    for column, value in zip(rollout, transitions, strict=True):
-        column[step].copy_(value)
+def store(columns: Iterable[Tensor], step: Tensor, values: Iterable[Tensor]) -> None:
+    """Write the values of one step, int64 [1] on the device, into columns of all steps."""
+    for column, value in zip(columns, values, strict=True):
+        column.index_copy_(0, step, value.unsqueeze(0))

@@ -112,6 +112,9 @@ class TrainingConfig:
     max_grad_norm: float = 1.0
     """Gradients are scaled down to this norm."""
 
+    capture: bool = True
+    """On CUDA, the steps of a rollout and the updates are recorded as CUDA graphs and replayed."""
+
     checkpoint_every: int = 10
     """Updates between two checkpoints; 0 writes one only where the run ends."""
 

@@ -98,7 +98,7 @@ def _floored(of: Shape, std: Tensor) -> dict[str, Tensor]:
 def _correlation(of: Shape) -> Measurement:
     """Pearson's, of values and returns."""
     product = (of.centred[VALUES] * of.centred[RETURNS]).sum() / of.steps.clamp_min(1.0)
-    variances = of.variance[[VALUES, RETURNS]]
+    variances = torch.stack((of.variance[VALUES], of.variance[RETURNS]))
     constant = (variances < SMALLEST_VARIANCE).any()
     scale = variances.clamp_min(SMALLEST_VARIANCE).sqrt().prod()
     return Measurement((product / scale).clamp(-1.0, 1.0), constant.logical_not())
@@ -119,7 +119,8 @@ def _extremes(of: Shape) -> dict[str, Tensor]:
 def _quantiles(of: Shape) -> dict[str, Tensor]:
     """Linear interpolation between order statistics; NaN if any return is NaN."""
     ordered = of.columns[RETURNS].masked_fill(of.alive == 0, torch.inf).sort().values
-    place = of.steps.new_tensor(list(QUANTILES.values())) * (of.steps - 1.0).clamp_min(0.0)
+    last = (of.steps - 1.0).clamp_min(0.0)
+    place = torch.stack([share * last for share in QUANTILES.values()])
     below, above = (ordered.index_select(0, index.long()) for index in (place.floor(), place.ceil()))
     between = torch.where(above == below, below, below + (above - below) * place.frac())
     quantiles = torch.where(of.mean[RETURNS].isnan(), torch.nan, between)

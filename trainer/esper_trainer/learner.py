@@ -1,10 +1,13 @@
 """What plays and what learns, and all that their future follows from."""
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from esper_schemas.metric import TelemetryLevel
+from esper_trainer.capture import Recorder, Told, tell_nobody
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributed import ALONE, Group
 from esper_trainer.environment.morph import MorphEnvironment
@@ -31,9 +34,14 @@ class State(NamedTuple):
 
 
 class Learner:
-    """A player and a PPO that share one policy."""
+    """A player and a PPO that share one policy.
 
-    def __init__(self, config: TrainingConfig, device: torch.device, group: Group = ALONE) -> None:
+    told: hears in a sentence if something runs slower than it should, once it does.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, device: torch.device, group: Group = ALONE, told: Told = tell_nobody
+    ) -> None:
         constants = layout(device)
         environment = MorphEnvironment(
             group.share(config), config.size, seed=environment_seed(config, group), device=device
@@ -45,14 +53,32 @@ class Learner:
             precision=config.precision,
         ).to(device)
         self.player = Player(
-            self._policy, environment, constants, seed=derived_seed(config.seed, _of_rank("actions", group))
-        )  # fmt: skip
+            self._policy,
+            environment,
+            constants,
+            seed=derived_seed(config.seed, _of_rank("actions", group)),
+            recorder=Recorder(device, told, wanted=config.capture),
+        )
         self.ppo = PPO(self._policy, constants, environment.legality().choices, config, group)
+        refusal = "it waits for the other processes." if group.world_size > 1 else ""
+        recorder = Recorder(device, told, wanted=config.capture, refusal=refusal)
+        self._updates = {
+            level: recorder.replayable(
+                f"update at telemetry level {level.name.lower()}",
+                partial(self.ppo.update, self.player.rollout, level),
+                [self.ppo.generator],
+            )
+            for level in TelemetryLevel
+        }
         self._generators = {
             "environment": environment.generator,
             "actions": self.player.generator,
             "minibatches": self.ppo.generator,
         }
+
+    def update(self, level: TelemetryLevel) -> Tensor:
+        """Learn from the episode that was just played; the packed row, which the next update overwrites."""
+        return self._updates[level]()
 
     def random_state(self) -> dict[str, Tensor]:
         """The states of all generators now."""

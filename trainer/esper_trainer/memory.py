@@ -40,7 +40,7 @@ def memory_sums(lstm: nn.LSTM, memory: Memory) -> MemorySums:
         cell_square=cell.square().sum(),
         cell=cell.sum(),
         saturated=_saturated(lstm, memory),
-        units=hidden.new_tensor(float(hidden.numel())),
+        units=hidden.new_full((), hidden.numel()),
     )
 
 

@@ -74,7 +74,9 @@ class Optimiser:
         self._gradient = self._shared[:-2]
         on_host = self._gradient.device.type == "cpu"
         rate = learning_rate if on_host else torch.tensor(learning_rate, device=self._gradient.device)
-        self._adam = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
+        self._adam = torch.optim.Adam(
+            self._parameters, lr=rate, eps=epsilon, fused=True, capturable=not on_host
+        )
         self._skip = torch.zeros((), device=self._gradient.device)
         self._gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         self.layers = _layers(policy, max_norm, self._skip)

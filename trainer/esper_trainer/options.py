@@ -57,6 +57,7 @@ _OPTIONS = (
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
 
+_NO_CAPTURE = "--no-capture"
 _RECORDING = ("--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience", "--profile")
 
 
@@ -73,6 +74,13 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"{option.words} (default: {default})",
             **shape,
         )
+    training.add_argument(
+        _NO_CAPTURE,
+        dest="capture",
+        action="store_const",
+        const=False,
+        help="launch every kernel from the host, instead of replaying CUDA graphs",
+    )
     _add_recording_arguments(parser)
 
 
@@ -128,12 +136,14 @@ def command_line(arguments: argparse.Namespace) -> list[str]:
     values |= {option: getattr(arguments, option[2:].replace("-", "_")) for option in _RECORDING}
     if arguments.resume:
         del values["--name"]  # the same, and not allowed beside it
-    return [f"{option}={value}" for option, value in values.items() if value is not None]
+    given = [f"{option}={value}" for option, value in values.items() if value is not None]
+    return given if arguments.capture is None else [*given, _NO_CAPTURE]
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, by their names in `TrainingConfig`."""
-    values: dict[str, Setting] = {option.field: getattr(arguments, option.field) for option in _OPTIONS}
+    fields = [*(option.field for option in _OPTIONS), "capture"]
+    values: dict[str, Setting] = {field: getattr(arguments, field) for field in fields}
     return {field: value for field, value in values.items() if value is not None}
 
 

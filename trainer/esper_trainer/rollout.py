@@ -6,11 +6,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from esper_schemas.heads import HEAD_SIZES
 from esper_trainer.buffer import Transitions, empty_rollout, store
+from esper_trainer.capture import NO_RECORDER, Recorder
 from esper_trainer.distributions import sample
 from esper_trainer.environment.morph import MorphEnvironment
+from esper_trainer.environment.state import overwrite
 from esper_trainer.layout import Layout
-from esper_trainer.policy import State, Tamiyo
+from esper_trainer.policy import Tamiyo
 
 WATCHED = 0
 """The environment whose decisions and slots are told in events."""
@@ -34,6 +37,7 @@ class SlotHistory(NamedTuple):
 class Episode(NamedTuple):
     """One episode of every environment: what to learn from, and what to tell.
 
+    Rollout and slots are buffers that the next episode overwrites.
     accuracy float32 [N] and stage int64 [3, N] at the end; rollbacks int64 [N], in the episode.
     """
 
@@ -47,53 +51,86 @@ class Episode(NamedTuple):
 class Player:
     """Plays a policy in the environments, into buffers that every episode overwrites."""
 
-    def __init__(self, policy: Tamiyo, environment: MorphEnvironment, layout: Layout, *, seed: int) -> None:
+    def __init__(
+        self,
+        policy: Tamiyo,
+        environment: MorphEnvironment,
+        layout: Layout,
+        *,
+        seed: int,
+        recorder: Recorder = NO_RECORDER,
+    ) -> None:
         self._policy, self._environment, self._layout = policy, environment, layout
         self.generator = torch.Generator(environment.device).manual_seed(seed)
         horizon, count = environment.preset.horizon, environment.environments
-        self._rollout = empty_rollout(horizon, count, environment.observation_size, environment.device)
+        self.rollout = empty_rollout(horizon, count, environment.observation_size, environment.device)
+        self._slots = _empty_history(horizon, environment.device)
+        self._state = tuple(part.clone() for part in policy.initial_state(count))
+        self._time = torch.zeros(1, dtype=torch.int64, device=environment.device)
+        self._step = recorder.replayable(
+            "rollout step", self.step, (self.generator, environment.generator)
+        )  # fmt: skip
 
     def play(self, between_steps: Callable[[], None]) -> Episode:
         """Play one episode; `between_steps` may raise to abandon it."""
-        self._environment.reset()
-        state = self._policy.initial_state(self._environment.environments)
-        slots = []
-        for step in range(self._environment.preset.horizon):
+        self.begin()
+        for _ in range(self._environment.preset.horizon):
             between_steps()
-            state, change = self.step(step, state)
-            slots.append(change)
-        history = SlotHistory(*(torch.stack(column) for column in zip(*slots, strict=True)))
+            self._step()
         environment = self._environment
-        return Episode(self._rollout, history, environment.accuracy, environment.stage, environment.rollbacks)
+        return Episode(
+            self.rollout, self._slots, environment.accuracy, environment.stage, environment.rollbacks
+        )
+
+    def begin(self) -> None:
+        """Begin an episode in every environment."""
+        self._environment.reset()
+        self._time.zero_()
+        for part in self._state:
+            part.zero_()
 
     @torch.no_grad()
-    def step(self, step: int, state: State) -> tuple[State, SlotHistory]:
-        """Observe, choose, act, and write it down."""
+    def step(self) -> None:
+        """Observe, choose, act, and write it down; at the time and from the state that are on the device."""
         environment = self._environment
         observations, legality = environment.observe(), environment.legality()
-        output = self._policy(observations.unsqueeze(0), state)
+        hidden, cell = self._state
+        output = self._policy(observations.unsqueeze(0), (hidden, cell))
         choice = sample(
             output.logits, legality.op, legality.slot_by_op, legality.choices,
             self._layout, self.generator,
         )  # fmt: skip
         outcome = environment.step(choice.actions)
-        store(
-            self._rollout,
-            step,
-            Transitions(
-                observations=observations,
-                ops=legality.op,
-                slots=choice.slots,
-                actions=choice.actions,
-                log_probs=choice.log_probs,
-                values=output.values,
-                rewards=outcome.reward,
-                alive=outcome.valid,
-            ),
+        transitions = Transitions(
+            observations=observations,
+            ops=legality.op,
+            slots=choice.slots,
+            actions=choice.actions,
+            log_probs=choice.log_probs,
+            values=output.values,
+            rewards=outcome.reward,
+            alive=outcome.valid,
         )
+        store(self.rollout, self._time, transitions)
         changes = outcome.stage_changes
         watched = (
             changes.previous_stage, changes.stage, changes.blueprint,
             changes.alpha, changes.contribution, changes.measured,
         )  # fmt: skip
-        return output.state, SlotHistory(*(column[:, WATCHED] for column in watched))
+        store(self._slots, self._time, (column[:, WATCHED] for column in watched))
+        overwrite(self._state, output.state)
+        self._time.add_(1)
+
+
+def _empty_history(horizon: int, device: torch.device) -> SlotHistory:
+    def column(dtype: torch.dtype) -> Tensor:
+        return torch.zeros(horizon, HEAD_SIZES["slot"], dtype=dtype, device=device)
+
+    return SlotHistory(
+        before=column(torch.int64),
+        after=column(torch.int64),
+        blueprint=column(torch.int64),
+        alpha=column(torch.float32),
+        contribution=column(torch.float32),
+        measured=column(torch.bool),
+    )

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
+import structlog
 import torch
 from torch import Tensor
 
-from esper_schemas.events import Event, RunFinished
+from esper_schemas.events import Event, LogRecorded, RunFinished
 from esper_schemas.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.buffer import Transitions
+from esper_trainer.capture import Told
 from esper_trainer.checkpoint import Checkpoint, CheckpointError
 from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
@@ -29,7 +31,7 @@ from esper_trainer.schedule import Rates, rates
 from esper_trainer.story import Story, story
 from esper_trainer.telemetry.profiler import Profiler
 from esper_trainer.telemetry.watchman import Watchman
-from esper_trainer.transfer import HostCopy
+from esper_trainer.transfer import HostCopy, Mailbox
 from esper_trainer.vitals import Vitals
 
 OnUpdate = Callable[[UpdateReport], None]
@@ -76,7 +78,8 @@ class Trainer:
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
         self._group, self._environments = group, group.share(config)
-        self._learner = _learner(config, self._device, start, group)
+        self._learner = _learner(config, self._device, start, group, self._warn)
+        self._mailbox = Mailbox()
         self._random_state = self._learner.random_state()
         self._vitals = Vitals(self._device)
         self._profiler = profiler or Profiler()
@@ -132,12 +135,12 @@ class Trainer:
             level = self._watchman.level(update)
             self._learner.ppo.use(used)
             with self._profiler.region("update"):
-                row = self._learner.ppo.update(episode.rollout, level)
+                row = self._learner.update(level)
             learning.stop()
             with self._profiler.region("telemetry"):
                 examined = self._examine(episode.rollout, level)
                 self._tell()
-                numbers = HostCopy((row, *story(episode), *examined))
+                numbers = self._mailbox.send((row, *story(episode), *examined))
             self._pending = _Pending(update, level, used, numbers, playing, learning)
             self._learnt, self._random_state = update, self._learner.random_state()
             if self._checkpoints and self._checkpoints.due(update):
@@ -169,6 +172,10 @@ class Trainer:
                 self._watchman.state(),
             )
         )
+
+    def _warn(self, message: str) -> None:
+        structlog.get_logger().warning(message)
+        self._emitter.emit(LogRecorded(level="warning", message=message))
 
     def _tell_news(self) -> None:
         """Tell which checkpoints and traces have been written, or could not be."""
@@ -270,9 +277,11 @@ def sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _learner(config: TrainingConfig, device: torch.device, start: Checkpoint | None, group: Group) -> Learner:
+def _learner(
+    config: TrainingConfig, device: torch.device, start: Checkpoint | None, group: Group, told: Told
+) -> Learner:
     """A new learner, or one that goes on from a checkpoint."""
-    learner = Learner(config, device, group)
+    learner = Learner(config, device, group, told)
     if start is not None:
         try:
             learner.load(start.state)

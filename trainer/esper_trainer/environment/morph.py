@@ -26,6 +26,7 @@ from esper_trainer.environment.lifecycle import Action, Slots
 from esper_trainer.environment.observation import OBSERVATION_SIZE, SeedFacts, observe
 from esper_trainer.environment.population import Population
 from esper_trainer.environment.presets import Preset
+from esper_trainer.environment.state import overwrite, owned
 
 
 class StageChanges(NamedTuple):
@@ -62,12 +63,19 @@ class Step(NamedTuple):
     stage_changes: StageChanges
 
 
+class _State(NamedTuple):
+    slots: Slots
+    episode: episode.Episode
+    saved: governor.Saved
+
+
 class MorphEnvironment:
     """N environments of one preset on one device, in step with each other.
 
     A host whose loss explodes, or is no number, is suspended and rolled back; see `governor`.
 
-    Every episode lasts `preset.horizon` steps; after those, call `reset`.
+    Every episode lasts `preset.horizon` steps; after those, call `reset`. All state stays in the same
+    memory for ever, so that a step can be recorded; what a step returns is its caller's.
     """
 
     observation_size: ClassVar[int] = OBSERVATION_SIZE
@@ -81,18 +89,21 @@ class MorphEnvironment:
         self._alpha_tables = alpha.build_tables(device)
         self._potentials = rewards.potential_table(device)
         self._choices = head_choices(device)
-        self._slots = lifecycle.empty(environments, device)
-        self._begin()
+        self._slots, self._episode, self._saved = owned(self._new_episode())
 
     def reset(self) -> None:
         """Begin a new episode in every environment: new hosts, new validation subsets, no seeds."""
         self._population.reset()
-        self._slots = lifecycle.empty(self.environments, self.device)
-        self._begin()
+        overwrite(self._state, self._new_episode())
 
-    def _begin(self) -> None:
-        self._episode = episode.begin(self._population.evaluate(self._slots))
-        self._saved = governor.begin(self._episode, self._slots)
+    def _new_episode(self) -> _State:
+        slots = lifecycle.empty(self.environments, self.device)
+        begun = episode.begin(self._population.evaluate(slots))
+        return _State(slots, begun, governor.begin(begun, slots))
+
+    @property
+    def _state(self) -> _State:
+        return _State(self._slots, self._episode, self._saved)
 
     def observe(self) -> Tensor:
         """The observation [N, 116]; `observation` says what each number is."""
@@ -117,15 +128,15 @@ class MorphEnvironment:
         """
         slots, past = self._slots, self._episode
         choice, legal = self._admit(Action(*action))
-        self._slots = self._grow(choice)
-        self._population.train(self._slots)
-        evaluation = self._population.evaluate(self._slots)
-        self._episode = episode.advance(past, evaluation, choice.op, legal, (slots, self._slots))
-        outcome = self._outcome(slots, past)
-        reward = rewards.reward(outcome).masked_fill(~self._episode.alive, -rewards.ROLLBACK)
-        reward = reward.masked_fill(~past.alive, 0)
-        self._govern(past)
-        return Step(reward, past.alive, self._stage_changes(slots, choice))
+        grown = self._grow(choice)
+        self._population.train(grown)
+        now = episode.advance(past, self._population.evaluate(grown), choice.op, legal, (slots, grown))
+        reward = rewards.reward(self._outcome((slots, grown), (past, now)))
+        reward = reward.masked_fill(~now.alive, -rewards.ROLLBACK).masked_fill(~past.alive, 0)
+        after = self._govern(past, now, grown)
+        result = Step(reward, past.alive.clone(), _stage_changes(slots, choice, after))
+        overwrite(self._state, after)
+        return result
 
     @property
     def generator(self) -> torch.Generator:
@@ -135,32 +146,32 @@ class MorphEnvironment:
     @property
     def accuracy(self) -> Tensor:
         """Validation accuracy [N] of the hosts with their seeds, 0..1."""
-        return self._episode.accuracies[-1]
+        return self._episode.accuracies[-1].clone()
 
     @property
     def rollbacks(self) -> Tensor:
         """How often every host was rolled back in this episode, int64 [N]."""
-        return self._episode.rollbacks
+        return self._episode.rollbacks.clone()
 
     @property
     def stage(self) -> Tensor:
         """The stage of every slot, int64 [3, N], `Stage` values."""
-        return self._slots.stage
+        return self._slots.stage.clone()
 
     @property
     def stage_age(self) -> Tensor:
         """Steps that every slot has spent in its stage, int64 [3, N]."""
-        return self._slots.stage_age
+        return self._slots.stage_age.clone()
 
     @property
     def blueprint(self) -> Tensor:
         """The blueprint in every slot, int64 [3, N]; NOOP where there is none."""
-        return self._slots.blueprint
+        return self._slots.blueprint.clone()
 
     @property
     def alpha(self) -> Tensor:
         """The blend weight of every slot, float32 [3, N]."""
-        return self._slots.alpha.value
+        return self._slots.alpha.value.clone()
 
     def _admit(self, action: Action) -> tuple[Action, Tensor]:
         """Turn illegal ops into WAIT; also say which choices were legal."""
@@ -179,36 +190,38 @@ class MorphEnvironment:
         self._population.germinate(choice.op == Op.GERMINATE, choice.slot, choice.blueprint)
         return lifecycle.pass_time(slots, self._alpha_tables)
 
-    def _govern(self, past: episode.Episode) -> None:
+    def _govern(self, past: episode.Episode, now: episode.Episode, grown: Slots) -> _State:
         """Restore a host that was suspended before this step, and save some of those that are well."""
         population = self._population
-        self._episode, self._slots = governor.restore(
-            self._saved, population, ~past.alive, self._episode, self._slots
-        )
-        self._saved = governor.save(self._saved, population, self._episode, self._slots)
+        now, grown = governor.restore(self._saved, population, ~past.alive, now, grown)
+        return _State(grown, now, governor.save(self._saved, population, now, grown))
 
-    def _outcome(self, before: Slots, past: episode.Episode) -> rewards.Outcome:
-        now = self._episode
-        potential = self._potentials[self._slots.stage].sum(0)
+    def _outcome(
+        self, slots: tuple[Slots, Slots], episodes: tuple[episode.Episode, episode.Episode]
+    ) -> rewards.Outcome:
+        """What changed from the first to the second of each pair."""
+        (before, after), (past, now) = slots, episodes
+        potential = self._potentials[after.stage].sum(0)
         return rewards.Outcome(
             accuracy_gain=now.accuracies[-1] - past.accuracies[-1],
             contribution=now.contribution,
-            parameter_ratio=self._population.parameter_ratio(self._slots).sum(0),
+            parameter_ratio=self._population.parameter_ratio(after).sum(0),
             potential_before=self._potentials[before.stage].sum(0),
             potential_after=potential * (now.time < self.preset.horizon),
             legal=now.legal,
         )
 
-    def _stage_changes(self, before: Slots, choice: Action) -> StageChanges:
-        after = self._slots
-        return StageChanges(
-            previous_stage=before.stage,
-            stage=after.stage,
-            blueprint=torch.where(after.active, after.blueprint, before.blueprint),
-            alpha=after.alpha.value,
-            op=choice.op,
-            slot=choice.slot,
-            legal=self._episode.legal,
-            contribution=self._episode.contribution,
-            measured=after.alpha.value > 0,
-        )
+
+def _stage_changes(before: Slots, choice: Action, state: _State) -> StageChanges:
+    after, now = state.slots, state.episode
+    return StageChanges(
+        previous_stage=before.stage.clone(),
+        stage=after.stage,
+        blueprint=torch.where(after.active, after.blueprint, before.blueprint),
+        alpha=after.alpha.value,
+        op=choice.op,
+        slot=choice.slot,
+        legal=now.legal,
+        contribution=now.contribution,
+        measured=after.alpha.value > 0,
+    )

@@ -53,6 +53,12 @@ class Population:
         self._gradient = host.zeros(environments, draws.device)
         self._masks = host.zeros(environments, draws.device)
         self._saved = host.zeros(environments, draws.device)
+        validation = environments, preset.validation_size
+        self._validation_features = self._weights.readout.new_zeros(environments, FEATURES, validation[1])
+        self._validation_labels = self._digits.validation_labels.new_zeros(validation)
+        self._label_noise = self._weights.readout.new_zeros(environments, 1)
+        self.gradient_norm = self._weights.readout.new_zeros(SLOTS, environments)
+        self.parameters = self._weights.readout.new_zeros(environments)
         self.reset()
 
     def reset(self) -> None:
@@ -63,8 +69,8 @@ class Population:
         for saved, weights in zip(self._saved, self._weights, strict=True):
             saved.copy_(weights)
         self._draw_validation()
-        self._label_noise = LABEL_NOISE * self._draws.uniform(self.environments, 1)
-        self.gradient_norm = torch.zeros(SLOTS, self.environments, device=self._draws.device)
+        self._label_noise.copy_(LABEL_NOISE * self._draws.uniform(self.environments, 1))
+        self.gradient_norm.zero_()
 
     def _draw_hosts(self) -> None:
         width = self._draws.integers(1, BLOCK_WIDTH + 1, self.environments)
@@ -77,13 +83,13 @@ class Population:
         self._masks.block_in.copy_((1 - MOMENTUM) * unit[:, :, None])
         self._masks.block_out.copy_((1 - MOMENTUM) * unit[:, None, :])
         self._masks.readout[:, :, :READOUT_FEATURES] = 1 - MOMENTUM
-        self.parameters = SLOTS * 2 * FEATURES * width.float() + CLASSES * READOUT_FEATURES
+        self.parameters.copy_(SLOTS * 2 * FEATURES * width + CLASSES * READOUT_FEATURES)
 
     def _draw_validation(self) -> None:
         keys = self._draws.uniform(self.environments, len(self._digits.validation_labels))
         index = keys.argsort(dim=1)[:, : self._preset.validation_size]
-        self._validation_features = feature_major(self._digits.validation_features, index)
-        self._validation_labels = self._digits.validation_labels[index]
+        self._validation_features.copy_(feature_major(self._digits.validation_features, index))
+        self._validation_labels.copy_(self._digits.validation_labels[index])
 
     def germinate(self, where: Tensor, slot: Tensor, blueprint: Tensor) -> None:
         """Draw a new cell of `blueprint` in `slot` where `where` is True; all [N]."""
@@ -123,9 +129,8 @@ class Population:
         for _ in range(self._preset.sgd_steps):
             features, labels = self._draw_batch()
             host.gradients(features, labels, self._weights, roles, into=self._gradient)
-            self.gradient_norm = optimiser.step(
-                self._weights, self._momentum, self._gradient, self._masks, learns
-            )
+            norm = optimiser.step(self._weights, self._momentum, self._gradient, self._masks, learns)
+            self.gradient_norm.copy_(norm)
 
     def _draw_batch(self) -> tuple[Tensor, Tensor]:
         shape = (self.environments, self._preset.batch_size)
