@@ -50,13 +50,14 @@ policy = Tamiyo(116, 16, seed=0)
 environment = MorphEnvironment(6, horizon, seed=0, device=cpu)
 rollout = Player(policy, environment, layout(cpu), seed=1).play(int).rollout
 if poison:
-    rollout.rewards[3, 5] = torch.nan
+    rollout.observations[3, 5] = torch.nan  # a reward would reach the others by the moments of advantages
 group = join_group("cpu")
 size = 6 // group.world_size
 mine = slice(group.rank * size, (group.rank + 1) * size)
 part = Transitions(rollout.observations[:, mine], *(column[..., mine] for column in rollout[1:]))
 config = TrainingConfig(
-    environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl, value_normalisation="popart"
+    environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl,
+    value_normalisation="none" if poison else "popart",  # PopArt rescales the critic even if no step is taken
 )
 ppo = PPO(policy, layout(cpu), head_choices(cpu), config, group)
 before = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
