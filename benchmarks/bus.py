@@ -152,7 +152,7 @@ def _cpu_seconds(step: Callable[[], object]) -> float:
 
 
 def _processes(runs_dir: Path, options: argparse.Namespace) -> list[Row]:
-    start_aggregator(runs_dir, idle_exit_s=2.0)
+    start_aggregator(runs_dir, idle_exit_s=20.0)
     rows = _latency(runs_dir, 1000.0, options.seconds)
     rows += _attach(runs_dir)
     for rate in (20_000.0, 40_000.0):
