@@ -290,3 +290,16 @@ Network.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestNetwork = Network.TestCase
+
+
+def test_nothing_is_acknowledged_before_the_flush():
+    """Not even to a trainer that says that it lives: a walk that the machine takes too seldom."""
+    network = Network()
+    network.begin()
+    network.converse(0, 0.0, flush=False)
+    network.emit(0, 5)
+    for _ in range(2):
+        network.converse(0, 1.1, flush=False)
+
+    network.acknowledged_is_logged()
+    assert len(network.unflushed) == 5
