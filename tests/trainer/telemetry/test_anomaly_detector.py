@@ -178,7 +178,7 @@ def test_c2_a_spike_of_the_divergence_is_told_once():
 
 
 def test_l4_an_explosion_does_not_become_what_is_usual():
-    """After five updates of gradients 1,000 times larger and twenty usual ones, the next explosion is told."""
+    """After five updates of gradients 1,000 times larger and twenty usual ones the next one is told."""
     detector = AnomalyDetector()
     observed(detector, 12)
     observed(detector, 5, first=13, grad_norm_pre_clip=1000.0)
