@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_schemas.metric import TelemetryLevel
-from esper_trainer.capture import WARM_UP, Recorded, Recorder
+from esper_trainer.capture import WARM_UP, Recorded, Recorder, _first
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributions import sample
 from esper_trainer.environment.morph import MorphEnvironment
@@ -235,6 +235,32 @@ class TestFallback:
         assert work() == 3
         assert told == []
 
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA works here")
+    def test_after_a_failed_recording_nothing_else_of_the_recorder_is_replayed(self):
+        """The others may draw from the same generators, and would repeat what was drawn."""
+        told = []
+        recorder = Recorder(torch.device("cuda"), told.append)
+        first, second = (recorder.replayable(name, lambda name=name: name) for name in ("first", "second"))
+
+        assert first._recorded(None) == "first"
+        assert [second(), first(), second()] == ["second", "first", "second"]
+        assert len(told) == 2
+        assert told[1] == told[0].replace("first", "second")
+
+    def test_what_went_wrong_first_is_the_reason(self):
+        """Where the end of the recording only says that something did."""
+
+        def recording():
+            try:
+                raise ValueError("a host read")
+            finally:
+                raise RuntimeError("a previous error")
+
+        with pytest.raises(RuntimeError) as caught:
+            recording()
+
+        assert str(_first(caught.value)) == "a host read"
+
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
@@ -287,9 +313,16 @@ class TestCuda:
                 torch.cuda.set_sync_debug_mode("default")
 
     def test_what_cannot_be_recorded_is_launched(self):
-        """A host read inside is no error, but is told."""
-        told, total = [], torch.zeros((), device="cuda")
-        recorded = Recorded("reader", lambda: total.add_(1).item(), told=told.append)
+        """A host read inside is no error, but is told; what is drawn and where kernels go stays the same."""
+        told, before = [], torch.cuda.current_stream()
+        generator, twin = (torch.Generator("cuda").manual_seed(5) for _ in range(2))
 
-        assert [recorded() for _ in range(WARM_UP + 2)] == [1.0, 2.0, 3.0, 4.0]
+        def draw(source):
+            return torch.rand((), generator=source, device="cuda").item()
+
+        recorded = Recorded("reader", lambda: draw(generator), [generator], told.append)
+
+        assert [recorded() for _ in range(WARM_UP + 2)] == [draw(twin) for _ in range(WARM_UP + 2)]
+        assert torch.equal(generator.get_state(), twin.get_state())
+        assert torch.cuda.current_stream() == before
         assert len(told) == 1

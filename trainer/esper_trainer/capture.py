@@ -6,7 +6,7 @@ there is no CUDA, or where it was not asked for, a replay is the work itself, on
 """
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -33,6 +33,7 @@ class Recorder:
     ) -> None:
         self._records = wanted and device.type == "cuda"
         self._told, self._refusal = told, refusal
+        self._made: list[Recorded[Any]] = []
 
     def replayable(
         self, name: str, work: Callable[[], Result], generators: Sequence[torch.Generator] = ()
@@ -43,14 +44,24 @@ class Recorder:
         """
         if not self._records:
             return work
-        return Recorded(name, work, generators, self._told, self._refusal)
+        recorded = Recorded(name, work, generators, self._told, self._refusal, self._refuse)
+        self._made.append(recorded)
+        return recorded
+
+    def _refuse(self, reason: str) -> None:
+        """Replay and record nothing any more: other graphs draw from what a failed recording has spoilt."""
+        for recorded in self._made:
+            recorded.refuse(reason)
 
 
 NO_RECORDER = Recorder(torch.device("cpu"))
 
 
 class Recorded(Generic[Result]):
-    """Runs work a few times, records it, and replays the record; or goes on running it and says why."""
+    """Runs work a few times, records it, and replays the record; or goes on running it and says why.
+
+    failed: hears why a recording failed, in which the generators were replaced.
+    """
 
     def __init__(
         self,
@@ -59,12 +70,14 @@ class Recorded(Generic[Result]):
         generators: Sequence[torch.Generator] = (),
         told: Told = tell_nobody,
         refusal: str = "",
+        failed: Told = tell_nobody,
     ) -> None:
         self._name, self._work, self._generators, self._told = name, work, generators, told
-        self._refusal = refusal
+        self._refusal, self._failed = refusal, failed
         self._runs, self._runs_plainly = 0, False
         self._stream: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._attempt: torch.cuda.CUDAGraph | None = None
         self._results: Result
 
     def __call__(self) -> Result:
@@ -100,22 +113,53 @@ class Recorded(Generic[Result]):
 
     def _recorded(self, stream: torch.cuda.Stream) -> Result:
         """Record the work, which does not run it, and replay it; or run it, if it cannot be recorded."""
-        graph = torch.cuda.CUDAGraph()
+        spares = [generator.clone_state() for generator in self._generators]
         try:
-            for generator in self._generators:
-                graph.register_generator_state(generator)
-            with torch.cuda.graph(graph, stream=stream):
-                self._results = self._work()
+            self._record(stream)
         except Exception as error:
-            self._give_up(_first_line(error))
+            _replace_states(self._generators, spares)
+            reason = _first_line(_first(error))
+            self._give_up(reason)
+            self._failed(reason)
+        if self._graph is None:
             return self._work()
-        self._graph = graph
-        graph.replay()
+        self._graph.replay()
         return self._results
+
+    def _record(self, stream: torch.cuda.Stream) -> None:
+        """Make the graph. One whose recording fails is kept: the allocator goes on asking it what is its."""
+        self._attempt = graph = torch.cuda.CUDAGraph()
+        for generator in self._generators:
+            graph.register_generator_state(generator)
+        # The outer context brings the current stream back, which a recording that cannot be ended leaves.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
+            self._results = self._work()
+        self._graph = graph
+
+    def refuse(self, reason: str) -> None:
+        """Neither replay nor record from now on; it is told where the work is done next."""
+        self._graph, self._refusal = None, reason
 
     def _give_up(self, reason: str) -> None:
         self._runs_plainly, self._stream = True, None
         self._told(f"The {self._name} is not replayed as a CUDA graph but launched step by step: {reason}")
+
+
+def _replace_states(generators: Sequence[torch.Generator], spares: Sequence[torch.Generator]) -> None:
+    """Let generators go on from copies of their states that were made before a recording.
+
+    Where a recording cannot be ended, torch leaves their own states in the middle of it, and every later
+    draw is refused ("Offset increment outside graph capture", pytorch/pytorch#171263).
+    """
+    for generator, spare in zip(generators, spares, strict=True):
+        generator.graphsafe_set_state(spare)
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first, where ending a recording failed because of it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _first_line(error: BaseException) -> str:
