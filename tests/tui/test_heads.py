@@ -55,6 +55,12 @@ def test_tele_170_entropy_has_three_decimals_and_its_coefficient(cell, head):
 
 
 @pytest.mark.parametrize("head", HEADS)
+def test_an_entropy_that_was_not_measured_has_no_coefficient(cell, head):
+    """There is nothing that it could be the coefficient of."""
+    assert plain(cell("entropy", head, **{f"head_{head}_entropy": None})).strip() == "–"
+
+
+@pytest.mark.parametrize("head", HEADS)
 def test_tele_170_entropy_bar_is_normalised_by_the_maximum(cell, head):
     """A uniform choice fills the bar, half of that half of it, whatever the number of choices."""
     highest = HEAD_MAX_ENTROPIES[head]

@@ -23,8 +23,9 @@ class Space:
 
 
 def entropy(state: TamiyoState, head: str, space: Space) -> Row:
-    """The entropy in nats, behind the head's coefficient where that is not 1."""
-    prefix = coefficient(head) if space.coefficients else ()
+    """The entropy in nats, behind the head's coefficient where that is not 1 and there is an entropy."""
+    known = getattr(state, head_field(head, "entropy")) is not None
+    prefix = coefficient(head) if space.coefficients and known else ()
     return (*prefix, *measured(state, head, "entropy", space))
 
 
