@@ -52,8 +52,8 @@ class SocketSource:
     """Snapshots of the newest run of an aggregator, or of the one that was selected.
 
     `resolve` says where the aggregator is, or raises `BusError` with what the user should know; `keys`
-    let us in over tcp. `thin` asks for compressed pictures, by default from beyond this machine. Used from
-    one thread; `poll` neither waits nor raises.
+    let us in over tcp. `thin` asks for compressed pictures, by default from beyond this machine. `awaited`
+    is passed on. Used from one thread; `poll` neither waits nor raises.
     """
 
     def __init__(
@@ -63,8 +63,10 @@ class SocketSource:
         keys: ClientKeys | None = None,
         *,
         thin: bool | None = None,
+        awaited: str = "",
     ) -> None:
         self._thin = thin
+        self._awaited = awaited
         self._topic = TOPIC
         self._resolve = resolve
         self._keys = keys
@@ -208,6 +210,7 @@ class SocketSource:
             trainer_heard_ns=(run.head.trainer_heard_ns or None) if run.head else None,
             runs=tuple(newest_first),
             problem=self._problem,
+            awaited=self._awaited,
         )
 
     def _decode(self, run: _Run) -> None:

@@ -140,7 +140,8 @@ def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes
     from esper_bus.source import SocketSource
 
     endpoints, keys = endpoints_of(arguments), client_keys(arguments)
-    source = SocketSource(lambda: endpoints, keys=keys)
+    starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
+    source = SocketSource(lambda: endpoints, keys=keys, awaited=starting)
     source.select(run_dir.name)
     app = cockpit(source)
 

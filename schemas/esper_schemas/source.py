@@ -12,7 +12,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
     `heard_ns` is when the aggregator last said anything, `trainer_heard_ns` when a trainer of this run
     last said anything to the aggregator (by the aggregator's clock, sent along with `sent_ns`).
-    `problem` is one sentence for the user where the source cannot deliver.
+    `problem` is one sentence for the user where the source cannot deliver, `awaited` one about what will
+    be seen first, where whoever opened the source has started it himself.
     """
 
     snapshot: SanctumSnapshot = EMPTY_SNAPSHOT
@@ -23,6 +24,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     trainer_heard_ns: int | None = None
     runs: tuple[str, ...] = ()
     problem: str = ""
+    awaited: str = ""
 
 
 class SnapshotSource(Protocol):

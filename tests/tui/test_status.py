@@ -66,6 +66,15 @@ def test_an_aggregator_without_a_trainer_is_waiting(now):
     assert "No trainer yet" in status.sentence
 
 
+@pytest.mark.parametrize("heard", ["nobody", "aggregator"])
+def test_who_has_started_a_training_is_not_told_to_start_one(now, heard):
+    """Until the trainer is heard, it is the training that is waited for."""
+    news = {"heard_ns": now, "sent_ns": now} if heard == "aggregator" else {}
+    status = judge_feed(Feed(awaited="The training is starting.", **news), now)
+
+    assert (status.state, status.sentence) == (State.WAITING, "The training is starting.")
+
+
 def test_a_trainer_before_its_first_update_is_waiting(now):
     """The run has begun, but there is nothing to show of it."""
     snapshot = SanctumSnapshot(run=RunInfo(run="r", last_event_ns=now))

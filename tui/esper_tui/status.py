@@ -70,7 +70,8 @@ def _live_status(feed: Feed, now_ns: int) -> Status:
 def _trainer_status(feed: Feed, now_ns: int) -> Status:
     silent_s = _trainer_silence_s(feed, now_ns)
     if silent_s is None:
-        return Status(State.WAITING, None, "No trainer yet: start one with `esper ppo`.")
+        missing = "No trainer yet: start one with `esper ppo`."
+        return Status(State.WAITING, None, clean(feed.awaited) or missing)
     if silent_s > SILENT_AFTER_S:
         return Status(State.STALE, silent_s, f"No sign of the trainer for {age(silent_s)}.")
     if not feed.snapshot.tamiyo.ppo_data_received:
@@ -106,6 +107,8 @@ def _outcome(feed: Feed) -> str:
 
 
 def _no_aggregator(feed: Feed) -> str:
+    if feed.awaited:
+        return clean(feed.awaited)
     where = f" Looking at {clean(feed.origin)}." if feed.origin else ""
     return f"No aggregator yet: `esper ppo` starts one.{where}"
 
