@@ -7,10 +7,12 @@ from pathlib import Path
 
 from esper_aggregator.projection import project
 from esper_aggregator.replay import fold_path
-from esper_aggregator.symptoms import WATCHLIST, Watchlist
+from esper_aggregator.symptoms import Watchlist
 from esper_cli.parsing import CommandError
+from esper_schemas.catalogue import QUANTITIES, MetricField
 from esper_schemas.codec import to_json
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.judgement import beyond_words
 from esper_schemas.overrides import OverridesError, overridden
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -31,24 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; returns 1 if one is as bad as `--fail-on`."""
-    snapshot = project(fold_path(arguments.path, watchlist=_watchlist(arguments.thresholds)))
+    quantities = _quantities(arguments.thresholds)
+    snapshot = project(fold_path(arguments.path, watchlist=Watchlist(quantities)))
     updates = snapshot.tamiyo.ppo_updates_count
     if not updates:
         raise CommandError(f"{arguments.path} holds no PPO update; there is nothing to diagnose yet")
     if arguments.json:
         print(to_json({"findings": snapshot.findings, "run": snapshot.run.run, "updates": updates}, indent=2))
     else:
-        print(_report(snapshot, _signs(sys.stdout.encoding)))
+        beyond = beyond_words(snapshot.tamiyo, quantities)
+        print(_report(snapshot, _signs(sys.stdout.encoding), beyond))
     bad = SEVERITIES[SEVERITIES.index(arguments.fail_on) :] if arguments.fail_on else ()
     return int(any(finding.severity in bad for finding in snapshot.findings))
 
 
-def _watchlist(path: Path | None) -> Watchlist:
+def _quantities(path: Path | None) -> dict[str, MetricField]:
     """The catalogue's bands, or those of a file."""
     if path is None:
-        return WATCHLIST
+        return QUANTITIES
     try:
-        return Watchlist(overridden(path.read_text(encoding="utf-8"), origin=str(path)))
+        return overridden(path.read_text(encoding="utf-8"), origin=str(path))
     except OverridesError as error:
         raise CommandError(str(error)) from error
     except (OSError, ValueError) as error:
@@ -56,11 +60,13 @@ def _watchlist(path: Path | None) -> Watchlist:
         raise CommandError(f"cannot read the thresholds {path}: {reason}; name a TOML file") from error
 
 
-def _report(snapshot: SanctumSnapshot, signs: dict[str, str]) -> str:
-    """One block per finding, the worst first."""
+def _report(snapshot: SanctumSnapshot, signs: dict[str, str], beyond: str) -> str:
+    """One block per finding, the worst first; without any, what is `beyond` its bounds after all."""
     name, updates = snapshot.run.run, snapshot.tamiyo.ppo_updates_count
     if not snapshot.findings:
-        return f"{name}: nothing is wrong in {_number(updates, 'update')}"
+        verdict = "no finding" if beyond else "nothing is wrong"
+        now = f"; after the last, {beyond}" if beyond else ""
+        return f"{name}: {verdict} in {_number(updates, 'update')}{now}"
     counted = [sum(f.severity == severity for f in snapshot.findings) for severity in SEVERITIES[::-1]]
     title = (
         f"{name}: {counted[0]} critical, {_number(counted[1], 'warning')} after {_number(updates, 'update')}"

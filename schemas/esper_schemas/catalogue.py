@@ -23,6 +23,11 @@ class MetricField:
     head: str | None = None
     maximum: float = 1.0
 
+    @property
+    def label(self) -> str:
+        """The metric's label, and of which head it is."""
+        return f"{self.metric.label} {self.head.replace('_', ' ')}" if self.head else self.metric.label
+
 
 def _head_of(name: str) -> str | None:
     matches = [head for head in HEADS if name.startswith(f"head_{head}_")]

@@ -56,6 +56,20 @@ def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricFi
     return _judge_correlation(state, health, quantities) if name == "entropy_clip_correlation" else health
 
 
+def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> tuple[str, ...]:
+    """The names of all that is beyond its bounds now, or not finite; the worst first."""
+    worst_first = (Health.NOT_FINITE, Health.CRITICAL, Health.WARNING)
+    judged = {name: judge_field(state, name, quantities) for name in quantities}
+    return tuple(name for health in worst_first for name in judged if judged[name] is health)
+
+
+def beyond_words(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> str:
+    """How many that are, and their labels; empty where there is none."""
+    names = beyond_bounds(state, quantities)
+    counted = "1 metric beyond its bounds" if len(names) == 1 else f"{len(names)} metrics beyond their bounds"
+    return f"{counted}: {', '.join(quantities[name].label for name in names)}" if names else ""
+
+
 def _judge_correlation(state: TamiyoState, health: Health, quantities: Mapping[str, MetricField]) -> Health:
     """TELE-123: a concern only while the entropy is low, critical only while clips are many."""
     if health not in (Health.WARNING, Health.CRITICAL):

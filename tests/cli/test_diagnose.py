@@ -42,7 +42,7 @@ def esper_says(capsys):
     return run
 
 
-HEALTHY = {"kl_divergence": 0.005, "grad_norm_pre_clip": 0.8}
+HEALTHY = {"kl_divergence": 0.005, "grad_norm_pre_clip": 0.8, "value_loss": 0.1}
 FROZEN = {"kl_divergence": 0.0, "grad_norm_pre_clip": 0.8}
 TOO_LARGE = {"kl_divergence": 0.2, "grad_norm_pre_clip": 0.8}
 
@@ -53,6 +53,17 @@ def test_a_healthy_run_says_so(esper_says, record):
 
     assert code == 0
     assert stdout == "mine: nothing is wrong in 5 updates\n"
+
+
+def test_what_is_beyond_its_bounds_without_a_finding_is_named(esper_says, record, tmp_path):
+    """By the bounds that were asked for: one value alone is no finding, and not nothing either."""
+    run = record(*[HEALTHY] * 4, HEALTHY | {"advantage_skewness": 3.0})
+    lenient = tmp_path / "lenient.toml"
+    lenient.write_text("[advantage_skewness]\nwarning_above = 4.0\ncritical_above = 5.0\n")
+
+    said = "mine: no finding in 5 updates; after the last, 1 metric beyond its bounds: Adv skew\n"
+    assert esper_says("diagnose", run, "--fail-on", "warning")[:2] == (0, said)
+    assert "nothing is wrong" in esper_says("diagnose", run, "--thresholds", lenient)[1]
 
 
 def test_a_finding_is_told_with_its_evidence_and_what_to_try(esper_says, record):

@@ -3,7 +3,9 @@
 from msgspec import structs
 
 from esper_tui.findings import findings_note, findings_rows
+from esper_tui.report_pages import finding_entries
 from esper_tui.rows import Tone, plain
+from esper_tui.view import View
 
 
 def test_every_title_comes_before_any_detail_is_left_out(feeds, text):
@@ -35,6 +37,28 @@ def test_nothing_wrong_is_said_only_after_an_update(feeds, text):
     """Before there is nothing to judge."""
     assert text(findings_rows(feeds["healthy"].snapshot, 70, 4)) == ["✓ nothing is wrong"]
     assert text(findings_rows(feeds["waiting"].snapshot, 70, 4)) == ["waiting for the first update"]
+
+
+def test_without_a_finding_what_is_beyond_its_bounds_is_named(make_snapshot, make_state, text):
+    """Single values do not make up a finding, and "nothing is wrong" would deny the marks beside them."""
+    state = make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3)
+    said = "no finding; 2 metrics beyond their bounds: Collapse, Ratio alpha speed"
+
+    assert " ".join(text(findings_rows(make_snapshot(state), 40, 4))) == said
+    assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no finding; 2 metrics beyond their …"]
+    assert findings_rows(make_snapshot(state), 40, 0) == ()
+
+
+def test_opened_what_is_beyond_its_bounds_has_a_row_and_its_help(
+    make_feed, make_snapshot, make_state, now, text
+):
+    """One for each, the worst first, heads by their names."""
+    snapshot = make_snapshot(make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3))
+    entries = finding_entries(View(make_feed(snapshot), now), 118)
+    rows = text([entry.row for entry in entries])
+
+    assert [row.split("  ")[0] for row in rows[1:]] == ["Collapse", "Ratio α speed"]
+    assert any("TELE-122" in line for line in text(entries[1].about(118)))
 
 
 def test_advice_that_is_too_long_is_marked(feeds):

@@ -1,9 +1,10 @@
 """FINDINGS: what is wrong, worst first, since when, and why that is believed."""
 
 from esper_schemas.findings import Finding
-from esper_schemas.judgement import Health
+from esper_schemas.judgement import Health, beyond_words
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.numbers import count, counted
+from esper_tui.page import wrapped
 from esper_tui.rows import Row, Rows, Span, Tone, between, clean, crop
 from esper_tui.theme import MARKS, TONES
 
@@ -17,9 +18,7 @@ def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """A title for each finding that fits; what room is left shows evidence and advice, worst first."""
     findings = snapshot.findings
     if not findings:
-        waiting = not snapshot.tamiyo.ppo_data_received
-        words = Span(WAITING, Tone.DIM) if waiting else Span(NOTHING, Tone.GOOD)
-        return ((words,),)[:height]
+        return _without_findings(snapshot, width, height)
     shown = findings[: max(height, 0)]
     room, rows = height - len(shown), list[Row]()
     for finding in shown:
@@ -27,6 +26,16 @@ def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
         room -= len(details)
         rows.extend((finding_title(finding, width), *details))
     return tuple(rows)
+
+
+def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """Single values can be beyond their bounds, and marked in their panels, without making up a finding."""
+    if not snapshot.tamiyo.ppo_data_received:
+        return ((Span(WAITING, Tone.DIM),),)[:height]
+    beyond = beyond_words(snapshot.tamiyo)
+    if not beyond:
+        return ((Span(NOTHING, Tone.GOOD),),)[:height]
+    return wrapped(f"no finding; {beyond}", width, most=height)
 
 
 def findings_note(snapshot: SanctumSnapshot) -> Row:

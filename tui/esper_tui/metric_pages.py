@@ -116,6 +116,14 @@ def _family_entry(snapshot: SanctumSnapshot, family: str) -> Entry:
     return Entry(row, lambda width: (*metric_help(first, width), (), *histories))
 
 
+def quantity_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
+    """A metric's row and its help, whether it is about a head or not."""
+    head = QUANTITIES[name].head
+    if head is None:
+        return metric_entry(snapshot, name)
+    return _head_entry(snapshot, head, name.removeprefix(head_field(head, "")))
+
+
 def _head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
     name = head_field(head, family)
     title = left(f"{QUANTITIES[name].metric.label} {head_label(head)}", 26, Tone.LABEL)

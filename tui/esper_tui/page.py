@@ -34,6 +34,7 @@ def explained_entry(row: Row, explained: Explained) -> Entry:
     return Entry(row, lambda width: (title, *explained_rows(explained, width)))
 
 
-def wrapped(text: str, width: int, tone: Tone = Tone.PLAIN) -> Rows:
-    """A text in as many rows as it needs."""
-    return tuple((Span(line, tone),) for line in textwrap.wrap(clean(text), max(width, 10)))
+def wrapped(text: str, width: int, tone: Tone = Tone.PLAIN, *, most: int = ALL) -> Rows:
+    """A text in as many rows as it needs; "…" marks that there are more than `most`."""
+    lines = textwrap.wrap(clean(text), max(width, 10), max_lines=max(most, 1), placeholder=" …")
+    return tuple((Span(line, tone),) for line in lines[: max(most, 0)])

@@ -1,11 +1,13 @@
 """Opened lists of reports: events, log, anomalies and findings, each entry with all that is known of it."""
 
 from esper_schemas.findings import Finding
+from esper_schemas.judgement import beyond_bounds
 from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
 from esper_tui import anomalies, events, findings, log
 from esper_tui.about import about_metric
 from esper_tui.explained import Explained
 from esper_tui.incidents import Incident, incidents
+from esper_tui.metric_pages import quantity_entry
 from esper_tui.numbers import count, number
 from esper_tui.page import ALL, Entry, explained_entry, wrapped
 from esper_tui.rows import Row, Rows, Span, Tone, clean
@@ -58,13 +60,12 @@ def _incident(snapshot: SanctumSnapshot, incident: Incident, width: int) -> Entr
 
 
 def finding_entries(view: View, width: int) -> list[Entry]:
-    """What the diagnosis found, with all evidence and all advice."""
+    """What the diagnosis found, with all evidence and all advice; else what is beyond its bounds alone."""
     found = view.snapshot.findings
-    return (
-        [_finding(finding, width) for finding in found]
-        if found
-        else [*map(Entry, findings.findings_rows(view.snapshot, width, 1))]
-    )
+    if found:
+        return [_finding(finding, width) for finding in found]
+    beyond = [quantity_entry(view.snapshot, name) for name in beyond_bounds(view.snapshot.tamiyo)]
+    return [*map(Entry, findings.findings_rows(view.snapshot, width, 1)), *beyond]
 
 
 def _finding(finding: Finding, width: int) -> Entry:
