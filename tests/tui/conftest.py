@@ -1,10 +1,12 @@
 """Real feeds for the screens: struct values as an aggregator publishes them, at a frozen moment."""
 
 import math
+import os
 import time
 
 import pytest
 from msgspec import structs
+from tests.tui.terminal import Terminal
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
 from esper_schemas.events import (
@@ -110,6 +112,23 @@ def same_everywhere(monkeypatch):
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def open_terminal():
+    """Opens terminals with a command on them, and leaves none behind."""
+    opened = []
+
+    def make(*command, **environment):
+        opened.append(Terminal(*command, **environment))
+        return opened[-1]
+
+    yield make
+    for terminal in opened:
+        terminal.process.kill()
+        terminal.process.wait()
+        if terminal.ours is not None:
+            os.close(terminal.ours)
 
 
 @pytest.fixture(scope="session")

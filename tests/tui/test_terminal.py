@@ -1,18 +1,12 @@
 """Sanctum on a real terminal: a process of its own behind a pseudo-terminal."""
 
-import fcntl
-import os
-import pty
 import re
 import select
 import signal
-import struct
-import subprocess
 import sys
-import termios
-import time
 
 import pytest
+from tests.tui.terminal import DEADLINE_S
 
 PROGRAM = """
 import time
@@ -30,70 +24,12 @@ class Nobody:
 
 SanctumApp(Nobody()).run()
 """
-DEADLINE_S = 30
-
-
-class Terminal:
-    """A program on a pseudo-terminal of 80 by 24, and everything it wrote."""
-
-    def __init__(self, **environment):
-        self.ours, theirs = pty.openpty()
-        self.resize(80, 24)
-        env = os.environ | environment
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=env,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.written = b""
-
-    def resize(self, width, height):
-        """Make the window another size, and say so as a terminal does."""
-        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-        if hasattr(self, "process"):
-            self.process.send_signal(signal.SIGWINCH)
-
-    def read_until(self, is_enough):
-        """Read until something was written, or fail at the deadline."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not is_enough(self.written):
-            assert time.monotonic() < deadline, self.written[-2000:]
-            if not select.select([self.ours], [], [], 0.1)[0]:
-                continue
-            try:
-                self.written += os.read(self.ours, 65536)
-            except OSError:
-                assert is_enough(self.written), self.written[-2000:]
-
-    def press(self, keys):
-        """Type something."""
-        os.write(self.ours, keys)
-
-    def hang_up(self):
-        """Break the connection."""
-        os.close(self.ours)
-        self.ours = None
 
 
 @pytest.fixture
-def open_terminal():
-    """Opens terminals and leaves none behind."""
-    opened = []
-
-    def make(**environment):
-        opened.append(Terminal(**environment))
-        return opened[-1]
-
-    yield make
-    for terminal in opened:
-        terminal.process.kill()
-        terminal.process.wait()
-        if terminal.ours is not None:
-            os.close(terminal.ours)
+def open_terminal(open_terminal):
+    """Opens terminals with the app on a source of its own."""
+    return lambda **environment: open_terminal(sys.executable, "-c", PROGRAM, **environment)
 
 
 def test_it_draws_and_leaves_the_terminal_as_it_was(open_terminal):

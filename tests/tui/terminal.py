@@ -1,0 +1,59 @@
+"""A pseudo-terminal with a program on it."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+DEADLINE_S = 30
+
+
+class Terminal:
+    """A program on a pseudo-terminal of 80 by 24, and everything it wrote."""
+
+    def __init__(self, *command, **environment):
+        self.ours, theirs = pty.openpty()
+        self.resize(80, 24)
+        env = os.environ | environment
+        self.process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=env,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.written = b""
+
+    def resize(self, width, height):
+        """Make the window another size, and say so as a terminal does."""
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        if hasattr(self, "process"):
+            self.process.send_signal(signal.SIGWINCH)
+
+    def read_until(self, is_enough):
+        """Read until something was written, or fail at the deadline."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not is_enough(self.written):
+            assert time.monotonic() < deadline, self.written[-2000:]
+            if not select.select([self.ours], [], [], 0.1)[0]:
+                continue
+            try:
+                self.written += os.read(self.ours, 65536)
+            except OSError:
+                assert is_enough(self.written), self.written[-2000:]
+
+    def press(self, keys):
+        """Type something."""
+        os.write(self.ours, keys)
+
+    def hang_up(self):
+        """Break the connection."""
+        os.close(self.ours)
+        self.ours = None
