@@ -13,6 +13,8 @@ _TAKE_AT_ONCE = 8192
 _ROOM = 0.9
 """Share of the bounds below which losses are reported, so that the report finds a place."""
 _SPARE_BUFFERS = 32
+_MOST_SPARE = 512
+"""As many events come between two looks at the queue where they are many."""
 _BUFFER_BYTES = 16 * 1024
 
 Encoded = tuple[int, bytes]
@@ -122,14 +124,16 @@ class EmitQueue:
         """The oldest events, at most some thousand; they leave the queue."""
         count = min(len(self._items), _TAKE_AT_ONCE)
         self._count_limit -= count  # they take room until it is said that they do not
-        return [self._taken(*self._items.popleft()) for _ in range(count)]
-
-    def _taken(self, emitted_ns: int, buffer: bytearray) -> Encoded:
-        data = bytes(buffer)
-        self._taken_count += 1
-        self._taken_bytes += len(data)
-        self._give_back(buffer)
-        return emitted_ns, data
+        taken, items, spare = [], self._items, self._spare
+        for _ in range(count):
+            emitted_ns, buffer = items.popleft()
+            self._taken_count += 1
+            size = len(buffer)
+            self._taken_bytes += size
+            taken.append((emitted_ns, bytes(buffer)))
+            if size <= _BUFFER_BYTES and len(spare) < _MOST_SPARE:
+                spare.append(buffer)
+        return taken
 
     def account(self, held_count: int, held_bytes: int) -> None:
         """Free the room of events that were taken, less what the taker still holds in memory."""
@@ -175,5 +179,5 @@ class EmitQueue:
             self._dropped[kind] = self._dropped.get(kind, 0) + 1
 
     def _give_back(self, buffer: bytearray) -> None:
-        if len(self._spare) < _SPARE_BUFFERS and len(buffer) <= _BUFFER_BYTES:
+        if len(self._spare) < _MOST_SPARE and len(buffer) <= _BUFFER_BYTES:
             self._spare.append(buffer)

@@ -145,8 +145,9 @@ def _kind(letter: bytes) -> bytes:
 
 def _encode_data(epoch: int, entries: Sequence[EntryTuple]) -> Frames:
     parts: list[bytes] = []
+    pack = _EVENT.pack
     for _, emitted_ns, data in entries:
-        parts += (_EVENT.pack(len(data), emitted_ns), data)
+        parts += (pack(len(data), emitted_ns), data)
     body = b"".join(parts)
     first = entries[0][0]
     crc = _data_crc(epoch, first, len(entries), body)

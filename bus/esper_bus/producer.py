@@ -4,11 +4,12 @@ Knows no socket, clock or file: time is passed in, events come from an `EventSto
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from esper_bus.frames import Ack, Bye, Data, Error, Hello, Message, Ping, Resume
 from esper_bus.limits import BATCH_BYTES, BATCH_EVENTS
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import EntryTuple, StreamKey, data_size
 
 HELLO_RETRY_S = (0.02, 0.05, 0.1, 0.2)
 """Waiting times between the first HELLOs; the last one is kept."""
@@ -28,7 +29,7 @@ class EventStore(Protocol):
         """The number after the last event that may be sent."""
         ...
 
-    def fetch(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> Sequence[EntryTuple]:
         """Consecutive events from `first` on, or from the first one after it that still exists."""
         ...
 
@@ -164,8 +165,8 @@ class ProducerLink:
         entries = self._events.fetch(self._sent, min(room, BATCH_EVENTS), min(room_bytes, BATCH_BYTES))
         if not entries:
             return None
-        if entries[0].seq != self._sent:
-            self._pass_over(entries[0].seq, now)
+        if entries[0][0] != self._sent:
+            self._pass_over(entries[0][0], now)
             return None
         self._count_sent(entries)
         return Data(self._stream.epoch, entries)
@@ -178,9 +179,9 @@ class ProducerLink:
         asked_for = self._resumed is not None and self._resumed[1] == self._sent
         self._start_hello(now, floor=available if asked_for else 0)
 
-    def _count_sent(self, entries: list[Entry]) -> None:
-        size = sum(len(entry.data) for entry in entries)
-        self._sent = entries[-1].seq + 1
+    def _count_sent(self, entries: Sequence[EntryTuple]) -> None:
+        size = data_size(entries)
+        self._sent = entries[-1][0] + 1
         self._in_flight.append((self._sent, size))
         self._in_flight_bytes += size
 

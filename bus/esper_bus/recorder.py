@@ -7,6 +7,7 @@ keeps writing.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from esper_bus.backlog import Backlog
 from esper_bus.complaints import REPEAT_AFTER_S, Complaints
@@ -14,7 +15,7 @@ from esper_bus.emit_queue import EmitQueue, Encoded
 from esper_bus.keys import ClientKeys
 from esper_bus.limits import SYNC_S
 from esper_bus.pace import Pace
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Entry, EntryTuple, StreamKey
 from esper_bus.spool import SpoolQuotaError, SpoolWriter
 from esper_bus.uplink import Uplink
 from esper_schemas.codec import encode_event
@@ -139,9 +140,9 @@ class Recorder(threading.Thread):
         self._write_spool(now)
         return len(items)
 
-    def _numbered(self, items: Sequence[Encoded]) -> list[Entry]:
-        first = self._backlog.next_seq
-        return [Entry(first + index, *item) for index, item in enumerate(items)]
+    def _numbered(self, items: Sequence[Encoded]) -> list[EntryTuple]:
+        numbers = count(self._backlog.next_seq)
+        return [(seq, emitted_ns, data) for seq, (emitted_ns, data) in zip(numbers, items, strict=False)]
 
     def _tend(self, now: float) -> None:
         if self._spool_problem and now >= self._spool_retry_at:
@@ -152,6 +153,8 @@ class Recorder(threading.Thread):
             self._uplink.exchange(now)
             self.acknowledged = self._uplink.link.acked
             self._backlog.mark_safe(self.acknowledged)
+            if not self._spool_problem:
+                self._backlog.forget(self.acknowledged)
         self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
 
     def _write_spool(self, now: float) -> None:

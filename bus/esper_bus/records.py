@@ -1,5 +1,7 @@
 """An event as bytes with its identity: what spools, logs and batches carry."""
 
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +28,12 @@ class Entry(NamedTuple):
 
 EntryTuple = tuple[int, int, bytes]
 """What an `Entry` is, without its names: where there are many, a plain tuple takes a fifth of the time."""
+_data = itemgetter(2)
+
+
+def data_size(entries: Iterable[EntryTuple]) -> int:
+    """The bytes of all events together."""
+    return sum(map(len, map(_data, entries)))
 
 
 class RawRecord(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from mcap.records import Channel
 from esper_bus.mcap_reader import messages_from
 from esper_bus.mcap_writer import McapWriter
 from esper_bus.names import epoch_hex
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Entry, EntryTuple, StreamKey, data_size
 from esper_bus.streams import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
 
 _MARK_BYTES = 256 * 1024
@@ -56,7 +56,7 @@ class Segment:
         """Its bytes."""
         return self._writer.size
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, entries: Sequence[EntryTuple]) -> None:
         """Write events. Raises `OSError`, and has written none of them then."""
         offset = self._writer.size
         try:
@@ -66,9 +66,9 @@ class Segment:
         except BaseException:
             self._writer.rollback()
             raise
-        self.end = entries[-1].seq + 1
+        self.end = entries[-1][0] + 1
         if not self._offsets or offset - self._offsets[-1] >= _MARK_BYTES:
-            self._marks.append(entries[0].seq)
+            self._marks.append(entries[0][0])
             self._offsets.append(offset)
 
     def read_from(self, first: int) -> Iterator[Entry]:
@@ -94,6 +94,6 @@ class Segment:
         self._writer.close()
 
 
-def size_of(entries: Sequence[Entry]) -> int:
+def size_of(entries: Sequence[EntryTuple]) -> int:
     """How many bytes events take in a file, at most."""
-    return sum(len(entry.data) + _OVERHEAD_BYTES for entry in entries)
+    return data_size(entries) + _OVERHEAD_BYTES * len(entries)

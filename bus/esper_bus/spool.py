@@ -12,7 +12,7 @@ from pathlib import Path
 
 from esper_bus.layout import RunPaths
 from esper_bus.limits import SPOOL_FILE_BYTES, SPOOL_FILES, SPOOL_QUOTA_BYTES
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Entry, EntryTuple, StreamKey
 from esper_bus.segment import Segment, size_of
 from esper_bus.spool_lock import SpoolLock
 
@@ -45,7 +45,7 @@ class SpoolWriter:
         """The file that is being written."""
         return self._segments[-1].path
 
-    def write(self, entries: Sequence[Entry], acknowledged: int = 0) -> None:
+    def write(self, entries: Sequence[EntryTuple], acknowledged: int = 0) -> None:
         """Write events; when this returns, a kill of the process cannot lose them.
 
         Those before number `acknowledged` are in the aggregator's log. Raises `OSError`, and has written
@@ -54,7 +54,7 @@ class SpoolWriter:
         if not entries:
             return
         if self._segments[-1].size >= self._file_bytes:
-            self._roll(entries[0].seq)
+            self._roll(entries[0][0])
         self._make_room(size_of(entries), acknowledged)
         self._segments[-1].write(entries)
 

@@ -82,6 +82,26 @@ def test_events_that_exist_nowhere_else_stay():
     assert numbers(backlog.held())[0] == 50
 
 
+def test_what_is_in_spool_and_log_leaves_memory():
+    """Whoever asks for it again gets it from the spool; what exists nowhere else stays."""
+    entries = tiny(0, 10)
+    spool = Spool(entries)
+    backlog = Backlog(spool.read)
+    backlog.append(entries)
+    backlog.mark_safe(8)
+    backlog.forget(6)
+    backlog.forget(3)
+
+    assert numbers(backlog.fetch(6, 9, 10**9)) == [6, 7, 8, 9]
+    assert spool.asked == []
+    assert numbers(backlog.fetch(5, 1, 10**9)) == [5]
+    assert spool.asked == [5]
+
+    backlog.forget(20)
+
+    assert numbers(backlog.held()) == [8, 9]
+
+
 def test_what_is_safe_stays_safe():
     """A late or impossible word changes nothing."""
     backlog = Backlog(Spool().read)
