@@ -5,11 +5,13 @@ import time
 from collections import deque
 
 from esper_bus.doorbell import Doorbell
-from esper_bus.limits import MAX_EVENT_BYTES
+from esper_bus.limits import CHUNK_BYTES, MAX_EVENT_BYTES
 from esper_schemas.codec import encode_event_into
 from esper_schemas.events import Event, EventsDropped
 
 _TAKE_AT_ONCE = 8192
+_TAKE_BYTES = CHUNK_BYTES
+"""Between two takes the taker can send, and what it writes at once is one chunk, which can be found again."""
 _ROOM = 0.9
 """Share of the bounds below which losses are reported, so that the report finds a place."""
 _SPARE_BUFFERS = 32
@@ -74,7 +76,16 @@ class EmitQueue:
     @property
     def crowded(self) -> bool:
         """Whether more events wait than one `take` brings."""
-        return len(self._items) > _TAKE_AT_ONCE
+        return len(self._items) > _TAKE_AT_ONCE or self._waiting_bytes > _TAKE_BYTES
+
+    @property
+    def pressing(self) -> bool:
+        """Whether so much waits that taking it comes before everything else."""
+        return len(self._items) > self._max_events // 2 or self._waiting_bytes > self._max_bytes // 2
+
+    @property
+    def _waiting_bytes(self) -> int:
+        return self._put_bytes - self._taken_bytes
 
     @property
     def offered(self) -> int:
@@ -121,18 +132,18 @@ class EmitQueue:
         self._count_limit = 0
 
     def take(self) -> list[Encoded]:
-        """The oldest events, at most some thousand; they leave the queue."""
-        count = min(len(self._items), _TAKE_AT_ONCE)
-        self._count_limit -= count  # they take room until it is said that they do not
-        taken, items, spare = [], self._items, self._spare
-        for _ in range(count):
-            emitted_ns, buffer = items.popleft()
+        """The oldest events, at most some thousand and about a chunk; they leave the queue."""
+        taken: list[Encoded] = []
+        end = self._taken_bytes + _TAKE_BYTES
+        for _ in range(min(len(self._items), _TAKE_AT_ONCE)):
+            if self._taken_bytes >= end:
+                break
+            self._count_limit -= 1  # it takes room until it is said that it does not
+            emitted_ns, buffer = self._items.popleft()
             self._taken_count += 1
-            size = len(buffer)
-            self._taken_bytes += size
+            self._taken_bytes += len(buffer)
             taken.append((emitted_ns, bytes(buffer)))
-            if size <= _BUFFER_BYTES and len(spare) < _MOST_SPARE:
-                spare.append(buffer)
+            self._give_back(buffer)
         return taken
 
     def account(self, held_count: int, held_bytes: int) -> None:

@@ -149,7 +149,7 @@ class Recorder(threading.Thread):
             self._write_spool(now)
         if self._unsynced and now - self._synced_at >= SYNC_S:
             self._sync(now)
-        if self._uplink is not None:
+        if self._uplink is not None and not self._queue.pressing:
             self._uplink.exchange(now)
             self.acknowledged = self._uplink.link.acked
             self._backlog.mark_safe(self.acknowledged)

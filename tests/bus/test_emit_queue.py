@@ -6,7 +6,7 @@ import time
 import pytest
 
 from esper_bus.emit_queue import EmitQueue
-from esper_bus.limits import MAX_EVENT_BYTES
+from esper_bus.limits import CHUNK_BYTES, MAX_EVENT_BYTES
 from esper_schemas.codec import decode_event, encode_event
 from esper_schemas.events import CheckpointSaved, EventsDropped, LogRecorded
 
@@ -96,6 +96,29 @@ def test_bytes_are_bounded_too():
 
     assert (first, held) == ((3, 1), (0, 2))
     assert (len(queue), queue.dropped) == (3, 3)
+
+
+def test_many_events_are_taken_in_pieces():
+    """Each is about a chunk of a file, so that the taker can send between two; it is told what is left."""
+    queue = EmitQueue(1000, 4 * CHUNK_BYTES)
+    put(queue, 25, "x" * (CHUNK_BYTES // 10))
+    seen = [(len(queue), queue.crowded, queue.pressing)]
+    for _ in range(3):
+        taken = len(queue.take())
+        queue.account(0, 0)
+        seen.append((taken, queue.crowded, queue.pressing))
+
+    assert seen == [(25, True, True), (10, True, False), (10, False, False), (5, False, False)]
+
+
+def test_many_small_events_press_too():
+    """Their number is bounded as well as their bytes."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 5)
+    early = queue.pressing
+    put(queue, 1)
+
+    assert (early, queue.pressing) == (False, True)
 
 
 def test_what_the_taker_holds_takes_room():

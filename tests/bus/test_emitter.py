@@ -20,6 +20,7 @@ from esper_bus.layout import RunPaths, ipc_path
 from esper_bus.reading import read_log, read_raw, read_records
 from esper_bus.recorder import Recorder
 from esper_bus.spool import SpoolWriter
+from esper_bus.uplink import Uplink
 from esper_bus.verification import verify
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EventsDropped, LogRecorded, RunStarted
@@ -502,6 +503,31 @@ def test_an_event_between_the_last_look_and_the_rest_is_seen(tmp_path, key, epis
     spool.close()
 
     assert recorder._pace.due(5.0)
+
+
+def test_a_queue_that_fills_comes_before_the_socket(tmp_path, key, episode):
+    """What may soon find no room is written first; then the aggregator hears of it."""
+    queue = EmitQueue(10, 10**6)
+    spool = SpoolWriter(RunPaths(tmp_path), key)
+    address = f"ipc://{tmp_path}/ingest"
+    recorder = Recorder(key, queue, spool, address)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as aggregator:
+        aggregator.bind(address)
+        recorder._uplink = uplink = Uplink(address, key, recorder._backlog, recorder._complaints)
+        for number in range(6):
+            queue.put(episode(number))
+
+        def heard():
+            recorder._tend(time.monotonic())
+            return aggregator.poll(20) != 0
+
+        heard_early = any(heard() for _ in range(10))
+        recorder._drain(time.monotonic())
+        heard_later = any(heard() for _ in range(250))
+        uplink.close()
+    spool.close()
+
+    assert (heard_early, heard_later, recorder.spooled) == (False, True, 6)
 
 
 def test_many_threads_may_emit(emitter, episode, run_dir):
