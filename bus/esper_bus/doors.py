@@ -133,10 +133,10 @@ class Doors:
     def _look_at_files(self) -> None:
         left, spare = files_left(), spare_files()
         if left < spare and not self._closed:
-            self._complaints.warn(_SHORT, descriptors_left=left)
             for socket in self._sockets:
                 socket.unbind(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
             self._closed = True
+            self._complaints.warn(_SHORT, descriptors_left=left)  # the first warning takes its time
         elif self._closed and left > spare + _ROOM:
             try:
                 for socket, address in zip(self._sockets, self._endpoints, strict=True):
@@ -150,8 +150,8 @@ class Doors:
     def _look_at_memory(self) -> bool:
         if memory_bytes() - self._floor < HOARD_BYTES:
             return False
-        self._complaints.warn(_HOARD, megabytes=HOARD_BYTES // 2**20)
         self.close(0)
         self._open()
         self._closed = False
+        self._complaints.warn(_HOARD, megabytes=HOARD_BYTES // 2**20)
         return True
