@@ -7,10 +7,16 @@ import sys
 import pytest
 
 from esper_cli import ppo, sanctum
+from esper_schemas.source import Feed
+from esper_tui.status import judge_feed
 
 
 class Nothing:
     """A source without a snapshot."""
+
+    def poll(self):
+        """Nothing was heard."""
+        return Feed()
 
     def close(self):
         """Nothing to release."""
@@ -28,9 +34,10 @@ def started(monkeypatch, tmp_path):
 
             def __init__(self, source, **options):
                 seen.update(options)
+                self.source = source
 
             def run(self, **options):
-                seen.update(options)
+                seen.update(options, feed=self.source.poll())
 
         monkeypatch.setattr("esper_tui.app.SanctumApp", App)
         monkeypatch.setattr(sanctum, "source_for", lambda *_, **__: Nothing())
@@ -88,6 +95,14 @@ def test_esper_ppo_opens_it_as_it_was_kept(started, tmp_path):
     assert (seen["settings"].theme, seen["settings"].hidden) == ("light", frozenset({"log"}))
     assert seen["settings_file"] == kept
     assert seen["frames_per_second"] == 4.0
+
+
+def test_until_the_trainer_is_heard_esper_ppo_says_that_the_training_is_starting(started, tmp_path):
+    """Whoever has just started one is not told to do so, but where to look if it takes long."""
+    said = judge_feed(started("esper ppo")["feed"], 0).sentence
+
+    assert said == f"The training is starting; what it prints is in {tmp_path / 'run' / 'trainer.log'}."
+    assert "No aggregator yet" in judge_feed(started()["feed"], 0).sentence
 
 
 def test_a_damaged_file_of_choices_is_a_word(started, tmp_path):
