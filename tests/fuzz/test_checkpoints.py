@@ -1,0 +1,44 @@
+"""Checkpoints of the fold: whatever stands in them, a restart ends with the fold of the whole log."""
+
+from esper_aggregator.checkpoints import restore
+from esper_aggregator.fold import fold_all
+from esper_aggregator.recording import Recording
+from esper_aggregator.replay import fold_path
+from esper_aggregator.state_codec import encode_state
+from esper_bus.records import RawRecord
+from esper_schemas.codec import encode_event
+from esper_schemas.events import EpisodeCompleted
+
+
+def episodes(first, end):
+    """Small events of one stream."""
+    for seq in range(first, end):
+        event = EpisodeCompleted(environment=0, episode=seq, episode_return=seq / 3, length=9)
+        yield RawRecord("r", "host:0", 7, seq, 10**18 + seq, 10**18 + seq, encode_event(event))
+
+
+def restored(run_dir):
+    """The state that a restart ends with."""
+    state, behind = restore(run_dir)
+    return encode_state(fold_all((record.decoded() for record in behind), state))
+
+
+def test_whatever_a_checkpoint_holds_a_restart_is_the_fold_of_the_log(tmp_path, mutations):
+    """Of changed bytes, and under names that are no position, or another one."""
+    run_dir = tmp_path / "r"
+    for life in range(2):
+        recording = Recording(run_dir, life + 1)
+        recording.extend(list(episodes(20 * life, 20 * life + 20)))
+        recording.flush()
+        recording.close()
+    whole = encode_state(fold_path(run_dir))
+    *_, newest = sorted((run_dir / "log").glob("*.fold"))
+    good = newest.read_bytes()
+    names = ["000000000010", "999999999999", "0", "-1", "1e9", "\u0664\u0660", "\u00b2"]
+    for number, changed in enumerate(mutations([good], 600)):
+        newest.write_bytes(changed)
+        other = newest.with_name(f"{names[number % len(names)]}.fold")
+        other.write_bytes(good if number % 2 else changed)
+
+        assert restored(run_dir) == whole
+        other.unlink()
