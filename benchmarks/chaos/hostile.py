@@ -33,6 +33,7 @@ class Peers:
     def __init__(self, world: World) -> None:
         self._world = world
         self._context: zmq.Context[Socket] = zmq.Context()
+        self._made: list[Socket] = []  # the context alone would not keep them
 
     def sender(self) -> Socket:
         """One that may send events."""
@@ -52,6 +53,7 @@ class Peers:
 
     def _connected(self, kind: int, address: str, key: str) -> Socket:
         peer = self._context.socket(kind)
+        self._made.append(peer)
         file = self._world.key_file(key)
         if file is not None:
             use_key(peer, load_client_keys(Path(file)))
@@ -102,7 +104,11 @@ def plain(address: str) -> socket.socket:
     """A connection that does not speak the protocol of libzmq by itself."""
     path = ipc_path(address)
     made = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-    made.connect(str(path) if path else ("127.0.0.1", urlsplit(address).port))
+    try:
+        made.connect(str(path) if path else ("127.0.0.1", urlsplit(address).port))
+    except OSError:
+        made.close()
+        raise
     return made
 
 
