@@ -20,6 +20,7 @@ from esper_schemas.events import EpisodeCompleted
 from esper_schemas.overrides import OverridesError, overridden
 
 KEY = StreamKey("run", "host:0", 7)
+EVENTS, CHUNK = 100, 25
 TOML = b"""
 [kl_divergence]
 warning_above = 0.02
@@ -38,20 +39,20 @@ def entry(seq):
 
 
 def write_spool(directory):
-    """A spool of twelve events in four chunks."""
+    """A spool of a hundred events in four chunks."""
     spool = SpoolWriter(RunPaths(directory), KEY)
-    for first in range(0, 12, 3):
-        spool.write([entry(seq) for seq in range(first, first + 3)])
+    for first in range(0, EVENTS, CHUNK):
+        spool.write([entry(seq) for seq in range(first, first + CHUNK)])
     spool.close()
     return spool.path
 
 
 def write_log(directory):
-    """A compressed log of twelve events in four chunks."""
+    """A compressed log of a hundred events in four chunks."""
     log = LogWriter(directory, "run", 5, 0)
-    for seq in range(12):
+    for seq in range(EVENTS):
         log.extend([RawRecord(*KEY, *entry(seq)[:2], 10**18, entry(seq).data)])
-        if seq % 3 == 2:
+        if seq % CHUNK == CHUNK - 1:
             log.flush()
     log.close()
     return RunPaths(directory).log_file(5, 0)
@@ -83,7 +84,7 @@ def test_a_file_cut_at_any_byte_gives_a_beginning(file, truth):
         messages, _ = read(data[:end])
 
         assert messages == truth[: len(messages)]
-    assert len(truth) == 13
+    assert len(truth) == EVENTS + 1
 
 
 def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, truth):
@@ -124,7 +125,9 @@ def test_chunks_in_another_order_are_told_from_the_truth(tmp_path, order):
     spool.write_bytes(data[:8] + header + meta + b"".join(chunks[which] for which in order))
     found = [(record.seq, record.data) for record in read_stream_file(spool, lambda damage: None)]
 
-    assert found == [(seq, entry(seq).data) for which in order for seq in range(3 * which, 3 * which + 3)]
+    assert found == [
+        (seq, entry(seq).data) for which in order for seq in range(CHUNK * which, CHUNK * (which + 1))
+    ]
 
 
 def test_a_file_that_claims_to_be_huge_costs_nothing(file, peak_memory):
