@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict, deque
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -242,6 +243,56 @@ class Network(RuleBasedStateMachine):
         if message is not None:
             trainer.connections[-1].up.append(encode(message))
 
+    @rule(which=TRAINERS)
+    def hear_twice(self, which):
+        """Events arrive, are logged, and arrive once more."""
+        self.converse(which, 1.1, flush=True)
+        self.emit(which, 3)
+        self.send(which, 4)
+        connection = self.trainers[which].connections[-1]
+        connection.up.extend(list(connection.up))
+        self.arrive(which, False, 100)
+        self.flush()
+        self.return_(which, False, 100)
+
+    @rule(which=TRAINERS)
+    def miss_one(self, which):
+        """The first of two messages is lost; only the second shows it."""
+        self.converse(which, 1.1, flush=True)
+        connection = self.trainers[which].connections[-1]
+        for count in (3, 2):
+            connection.up.clear()
+            self.emit(which, count)
+            self.send(which, 4)
+        self.arrive(which, False, 100)
+        self.flush()
+        self.return_(which, False, 100)
+        self.converse(which, 0.0, flush=True)
+
+    @rule(which=TRAINERS)
+    def hear_late(self, which):
+        """What an aggregator acknowledged before its machine failed arrives after its successor's word."""
+        self.converse(which, 1.1, flush=True)
+        self.emit(which, 5)
+        self.send(which, 4)
+        self.arrive(which, False, 100)
+        self.flush()
+        self.lose_power(3)
+        self.converse(which, 2.5, flush=False)
+        self.return_(which, True, 100)
+        self.acknowledged_is_logged()
+
+    @rule(which=TRAINERS)
+    def leave_early(self, which):
+        """A trainer that says goodbye while its last events are on their way has not finished."""
+        self.converse(which, 1.1, flush=True)
+        self.emit(which, 4)
+        self.send(which, 4)
+        self.trainers[which].connections[-1].up.clear()
+        self.say_goodbye(which)
+        self.converse(which, 1.1, flush=True)
+        self.acknowledged_is_logged()
+
     @rule()
     def save(self):
         """A checkpoint of the fold, behind what was flushed."""
@@ -372,6 +423,15 @@ class Network(RuleBasedStateMachine):
 
             assert encode_state(self.live) == encode_state(self.again)
 
+    def all_holds(self):
+        """Every invariant, where no machinery checks them."""
+        self.exactly_once()
+        self.no_other_streams()
+        self.memory_is_bounded()
+        self.acknowledged_is_logged()
+        self.arrivals_are_accounted_for()
+        self.live_is_the_fold_of_the_log()
+
     def teardown(self):
         """Once the network is well again, everything arrives, and the dead are adopted."""
         if not hasattr(self, "trainers"):
@@ -418,6 +478,19 @@ Network.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestNetwork = Network.TestCase
+
+
+WALKS = ("hear_twice", "miss_one", "hear_late", "leave_early")
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_a_walk_keeps_all_invariants(walk):
+    """What random walks come to too seldom, on a network that is well before and after."""
+    network = Network()
+    network.begin()
+    getattr(network, walk)(0)
+    network.all_holds()
+    network.teardown()
 
 
 def test_nothing_is_acknowledged_before_the_flush():
