@@ -42,10 +42,11 @@ def test_nothing_wrong_is_said_only_after_an_update(feeds, text):
 def test_without_a_finding_what_is_beyond_its_bounds_is_named(make_snapshot, make_state, text):
     """Single values do not make up a finding, and "nothing is wrong" would deny the marks beside them."""
     state = make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3)
-    said = "no finding; 2 metrics beyond their bounds: Collapse, Ratio alpha speed"
+    said = "2 metrics beyond their bounds: Collapse, Ratio alpha speed"
 
-    assert " ".join(text(findings_rows(make_snapshot(state), 40, 4))) == said
-    assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no finding; 2 metrics beyond their …"]
+    assert text(findings_rows(make_snapshot(state), 70, 4)) == ["no finding", said]
+    assert text(findings_rows(make_snapshot(state), 40, 2))[1] == said[:39] + "…"
+    assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no finding"]
     assert findings_rows(make_snapshot(state), 40, 0) == ()
 
 

@@ -4,13 +4,13 @@ from esper_schemas.findings import Finding
 from esper_schemas.judgement import Health, beyond_words
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.numbers import count, counted
-from esper_tui.page import wrapped
 from esper_tui.rows import Row, Rows, Span, Tone, between, clean, crop
 from esper_tui.theme import MARKS, TONES
 
 TITLE = "FINDINGS"
 WAITING = "waiting for the first update"
 NOTHING = "✓ nothing is wrong"
+NO_FINDING = "no finding"
 _HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
 
 
@@ -29,13 +29,16 @@ def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """Single values can be beyond their bounds, and marked in their panels, without making up a finding."""
+    """Single values can be beyond their bounds, and marked in their panels, without making up a finding.
+
+    Some are in most healthy trainings: they are told, in one quiet row.
+    """
     if not snapshot.tamiyo.ppo_data_received:
         return ((Span(WAITING, Tone.DIM),),)[:height]
     beyond = beyond_words(snapshot.tamiyo)
     if not beyond:
         return ((Span(NOTHING, Tone.GOOD),),)[:height]
-    return wrapped(f"no finding; {beyond}", width, most=height)
+    return ((Span(NO_FINDING),), (Span(crop(beyond, width), Tone.DIM),))[:height]
 
 
 def findings_note(snapshot: SanctumSnapshot) -> Row:
