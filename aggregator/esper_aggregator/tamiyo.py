@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from msgspec import structs
 
@@ -52,7 +52,10 @@ def metric_histories(producer: ProducerState | None) -> dict[str, History]:
     columns = zip(*[structs.astuple(update.payload) for update in producer.ppo_updates], strict=True)
     unmeasured = (None,) * len(producer.ppo_updates)
     named = zip(PPOUpdatePayload.__struct_fields__, columns, strict=True)
-    return {name: column for name, column in named if column != unmeasured}
+    histories = {name: column for name, column in named if column != unmeasured}
+    for name in _COUNTS & histories.keys():  # a history is of floats, and comes back as such from the wire
+        histories[name] = tuple([None if value is None else float(value) for value in histories[name]])
+    return histories
 
 
 def _rows(ranks: Sequence[ProducerState]) -> list[list[PPOMetrics]]:
@@ -103,5 +106,6 @@ def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | No
     }
 
 
+_COUNTS = {name for name, of in get_type_hints(PPOUpdatePayload).items() if int in (of, *get_args(of))}
 _history_values = attrgetter(*HISTORY_METRICS)
 _GRAD_NORMS = tuple(head_field(head, "grad_norm") for head in HEADS)
