@@ -26,6 +26,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def use_threads(count: int) -> None:
+    """Let torch compute with so many threads; more than there are free cores stall each other."""
+    torch.set_num_threads(count)
+
+
 class Stopwatch:
     """Measures a span of work on a device, without waiting for it. It runs from its creation."""
 

@@ -17,7 +17,7 @@ from esper_trainer.capture import Told
 from esper_trainer.checkpoint import Checkpoint, CheckpointError
 from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
-from esper_trainer.device import Stopwatch, resolve_device
+from esper_trainer.device import Stopwatch, resolve_device, use_threads
 from esper_trainer.distributed import ALONE, Group
 from esper_trainer.emissions import EventSink, returns_not_finite, run_started, update_events
 from esper_trainer.environment.baselines import run_baseline
@@ -66,7 +66,7 @@ class Trainer:
         group: Group = ALONE,
         profiler: Profiler | None = None,
     ) -> None:
-        torch.set_num_threads(config.torch_threads)
+        use_threads(config.torch_threads)
         self._config, self._emitter, self._on_update = config, emitter, on_update
         self._device = resolve_device(config.device)
         self._interruption = Interruption()
