@@ -13,6 +13,11 @@ import time
 DEADLINE_S = 30
 
 
+def _heed_interrupts():
+    """A shell's background jobs ignore Ctrl-C, and so would what these tests start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a pseudo-terminal of 80 by 24, and everything it wrote."""
 
@@ -27,6 +32,7 @@ class Terminal:
             stderr=theirs,
             env=env,
             start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )
         os.close(theirs)
         self.written = b""
