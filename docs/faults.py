@@ -181,7 +181,7 @@ FAULTS = (
     Fault(
         name="no entropy bonus",
         words="the entropy coefficient and the target KL are 0, the learning rate is 300 times larger",
-        rules=("large_updates", "policy_collapse"),
+        rules=("policy_collapse",),
         settings={"entropy_coefficient": 0.0, "target_kl": 0.0, "learning_rate": 0.45},
         begins=2,
         updates=8,

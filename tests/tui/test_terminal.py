@@ -9,19 +9,22 @@ import pytest
 from tests.tui.terminal import DEADLINE_S
 
 PROGRAM = """
+import os
 import time
+import esper_tui.app
 from esper_schemas import Feed, SanctumSnapshot, TamiyoState
 from esper_tui.app import SanctumApp
 
 class Nobody:
     def poll(self):
-        number = time.monotonic_ns() // 10**7 if "MOVING" in __import__("os").environ else 0
+        number = time.monotonic_ns() // 10**7 if "MOVING" in os.environ else 0
         state = TamiyoState(policy_loss=number % 97, ppo_updates_count=number, ppo_data_received=number > 0)
         return Feed(snapshot=SanctumSnapshot(events_folded=number, tamiyo=state), origin="ipc:///nowhere")
 
     def close(self):
         pass
 
+esper_tui.app.LOOK_AFTER_S = float(os.environ.get("LOOK_AFTER_S", 2))
 SanctumApp(Nobody()).run()
 """
 
@@ -92,6 +95,15 @@ def test_however_it_ends_the_terminal_is_left_clean(open_terminal, told):
 def test_a_connection_that_breaks_ends_it(open_terminal, moving):
     """Even without a SIGHUP: nobody is drawn for."""
     terminal = open_terminal(**{moving: "1"})
+    terminal.read_until(lambda seen: b"nowhere" in seen)
+    terminal.hang_up()
+
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
+def test_a_broken_connection_does_not_stop_it_on_the_way(open_terminal):
+    """It goes on drawing for nobody until it looks: no queue of pictures fills up behind a dead terminal."""
+    terminal = open_terminal(MOVING="1", LOOK_AFTER_S="8")
     terminal.read_until(lambda seen: b"nowhere" in seen)
     terminal.hang_up()
 

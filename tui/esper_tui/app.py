@@ -14,12 +14,14 @@ from rich.style import Style
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.cockpit import Cockpit
 from esper_tui.commands import COMMANDS
+from esper_tui.driver import outliving
 from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
 from esper_tui.layout import Place
@@ -85,6 +87,10 @@ class SanctumApp(App[None]):
         self._cockpit = Cockpit()
         self._timer: Timer | None = None
         self.ticks_per_second = 0.0
+
+    def get_driver_class(self) -> type[Driver]:
+        """The one of the platform, which must not stop the app when the terminal is gone."""
+        return outliving(super().get_driver_class())
 
     def get_default_screen(self) -> Screen[None]:
         """The cockpit is what the app starts with."""
