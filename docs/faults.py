@@ -126,15 +126,28 @@ def _freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
 
 
 def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
-    """The head's logits, and with them the effect of every step on the head, are so many times larger."""
+    """The head's logits, and with them the effect of every step on the head, are so many times larger.
+
+    The gradient is as it was, or its norm would be what is wrong.
+    """
 
     def damage(policy: Tamiyo) -> None:
         def scaled(_: Any, __: Any, output: Output) -> Output:
             logits = output.logits.clone()
-            logits[_rows_of(head)] *= factor
+            logits[_rows_of(head)] += ((factor - 1.0) * logits[_rows_of(head)]).detach()
             return output._replace(logits=logits)
 
         policy.register_forward_hook(scaled)
+
+    return damage
+
+
+def _prefer_the_first(logit: float) -> Callable[[Tamiyo], None]:
+    """The first choice of every head has so much more of a logit."""
+
+    def damage(policy: Tamiyo) -> None:
+        with torch.no_grad():
+            policy.output.bias[[_rows_of(head).start for head in HEADS]] += logit
 
     return damage
 
@@ -180,15 +193,15 @@ FAULTS = (
     ),
     Fault(
         name="no entropy bonus",
-        words="the entropy coefficient and the target KL are 0, the learning rate is 300 times larger",
+        words="the entropy coefficient is 0, and the policy almost always takes the first choice of every head",
         rules=("policy_collapse",),
-        settings={"entropy_coefficient": 0.0, "target_kl": 0.0, "learning_rate": 0.45},
-        begins=2,
-        updates=8,
+        settings={"entropy_coefficient": 0.0},
+        damage=_prefer_the_first(8.0),
+        updates=7,
     ),
     Fault(
         name="loud head",
-        words="the logits of the blueprint head are multiplied by 1,000",
+        words="the logits of the blueprint head are multiplied by 1,000, and their gradient is not",
         rules=("head_collapse", "ratio_explosion"),
         damage=_scale_logits("blueprint", 1000.0),
         updates=7,

@@ -47,6 +47,7 @@ LOSS_NOT_FINITE = Sign("loss_not_finite")
 GRADIENT_FAULTS = (Sign("nan_gradient"), Sign("inf_gradient"), Sign("gradient_not_finite"))
 LARGE_UPDATES = (Sign("large_kl", 2, critical=True), Sign("large_clip", 3, critical=True))
 LARGE_VALUE_LOSS = (Sign("large_value_loss", 2, critical=True), Sign("value_loss_growth", 2, critical=True))
+EXTREME_RATIOS = (Sign("ratio_explosion", 2), Sign("ratio_collapse", 2))
 NO_GRADIENT = Sign("no_gradient", 3, critical=True)
 NO_STEPS = Sign("skipped_steps")
 
@@ -122,7 +123,7 @@ RULES: tuple[Rule, ...] = (
         signs=(Sign("low_entropy", 2, critical=True),),
         together_with=(
             *LARGE_UPDATES,
-            Sign("ratio_explosion", 2),
+            *EXTREME_RATIOS,
             Sign("no_entropy_bonus"),
             Sign("lost_return", 3),
             Sign("below_baseline", 3),
@@ -146,7 +147,7 @@ RULES: tuple[Rule, ...] = (
         severity="critical",
         title="The {head} head has collapsed to one choice after updates that were too large",
         signs=(Sign("low_head_entropy", 2, critical=True),),
-        together_with=(Sign("ratio_explosion", 2), *LARGE_UPDATES),
+        together_with=(*EXTREME_RATIOS, *LARGE_UPDATES),
         unless=(Sign("low_entropy", 2, critical=True),),
         context=("large_kl", "ratio_explosion", "ratio_collapse", "no_entropy_bonus"),
         per_head=True,
