@@ -193,7 +193,7 @@ FAULTS = (
     ),
     Fault(
         name="no entropy bonus",
-        words="the entropy coefficient is 0, and the policy almost always takes the first choice of every head",
+        words="the entropy coefficient is 0, and every head almost always takes its first choice",
         rules=("policy_collapse",),
         settings={"entropy_coefficient": 0.0},
         damage=_prefer_the_first(8.0),

@@ -89,7 +89,7 @@ class Player:
         for part in self._state:
             part.zero_()
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def step(self) -> None:
         """Observe, choose, act, and write it down; at the time and from the state that are on the device."""
         environment = self._environment

@@ -1,5 +1,6 @@
 """The environment's own randomness."""
 
+import pytest
 import torch
 
 from esper_trainer.environment.draws import Draws
@@ -21,6 +22,7 @@ def test_the_global_generator_is_not_involved():
     state = torch.get_rng_state()
     draws = Draws(3, CPU)
     draws.uniform(10)
+    draws.coarse(10)
     draws.normal(10)
     draws.integers(0, 5, 10)
 
@@ -36,3 +38,16 @@ def test_ranges():
     assert uniform.max() < 1
     assert integers.unique().tolist() == [1, 2, 3, 4]
     assert abs(normal.mean()) < 0.2
+
+
+def test_coarse_numbers_fill_their_range():
+    """They lie in [-1, 1) on a grid, evenly, and any count of them can be had."""
+    coarse = Draws(0, CPU).coarse(3, 3331)
+
+    assert coarse.shape == (3, 3331)
+    assert coarse.min() >= -1
+    assert coarse.max() < 1
+    assert (coarse * 32768 == (coarse * 32768).round()).all()
+    assert abs(coarse.mean()) < 0.02
+    assert coarse.std() == pytest.approx(3**-0.5, rel=0.02)
+    assert torch.corrcoef(coarse).triu(1).abs().max() < 0.05

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from esper_schemas.heads import Blueprint, Style
 from esper_trainer.environment import blueprints, host
-from esper_trainer.environment.cell import CellRole
+from esper_trainer.environment.cell import Blend, CellRole
 from esper_trainer.environment.host import SLOTS, Weights
 
 CPU = torch.device("cpu")
@@ -26,18 +26,25 @@ def random_weights() -> Weights:
 
 def role(blueprint: Blueprint, style: Style, alpha: float, *, training: bool = False) -> CellRole:
     """The role of one slot, the same in every environment."""
-    numbers = CellRole(
-        floor=TABLES.floor[blueprint].item(),
-        attends=TABLES.attends[blueprint].item(),
-        alpha=alpha,
-        learning=1.0 if training else alpha,
-        passing=float(alpha > 0),
-        additive=float(style in (Style.LINEAR_ADD, Style.SIGMOID_ADD)),
-        gated=float(style is Style.GATED_GATE),
-        multiplied=float(style is Style.LINEAR_MULTIPLY),
-    )
     shape = (ENVIRONMENTS, 1, 1)
-    return CellRole(*(torch.full(shape, number, dtype=torch.float64) for number in numbers))
+
+    def full(number: float) -> torch.Tensor:
+        return torch.full(shape, float(number), dtype=torch.float64)
+
+    def blend(weight: float) -> Blend:
+        return Blend(
+            additive=full(weight * (style in (Style.LINEAR_ADD, Style.SIGMOID_ADD))),
+            gated=full(weight * (style is Style.GATED_GATE)),
+            multiplied=full(weight * (style is Style.LINEAR_MULTIPLY)),
+        )
+
+    return CellRole(
+        floor=full(TABLES.floor[blueprint].item()),
+        attends=full(TABLES.attends[blueprint].item()),
+        passing=full(alpha > 0),
+        blend=blend(alpha),
+        learning=blend(1.0 if training else alpha),
+    )
 
 
 def batch():
@@ -46,15 +53,15 @@ def batch():
     return features, torch.randint(10, (ENVIRONMENTS, ROWS), generator=GENERATOR)
 
 
-def plain_cell(x, weights: Weights, slot: int, r: CellRole):
-    """What the cell adds to x before alpha, straight from its definition."""
+def plain_cell(x, weights: Weights, slot: int, r: CellRole, blend: Blend):
+    """What the cell adds to x, straight from its definition."""
     inner = torch.einsum("noi,nir->nor", weights.cell_inner[slot], x)
     attention = torch.softmax(inner[:, 32:40], dim=1).repeat_interleave(4, dim=1)
     context = (x * attention).view(ENVIRONMENTS, 8, 4, -1).sum(1).repeat(1, 8, 1)
     hidden = torch.maximum(inner[:, :32], r.floor) + r.attends * context
     g = torch.einsum("noi,nir->nor", weights.cell_outer[slot], hidden)
-    weight = r.additive + r.gated * torch.sigmoid(inner[:, 40:])
-    return weight * g + r.multiplied * x * g.clamp(-1, 1)
+    weight = blend.additive + blend.gated * torch.sigmoid(inner[:, 40:])
+    return weight * g + blend.multiplied * x * g.clamp(-1, 1)
 
 
 def plain_logits(features, weights: Weights, roles: list[CellRole]):
@@ -62,17 +69,15 @@ def plain_logits(features, weights: Weights, roles: list[CellRole]):
     for slot, r in enumerate(roles):
         units = torch.relu(weights.block_in[slot] @ features)
         features = features + weights.block_out[slot] @ units
-        added = plain_cell(features, weights, slot, r)
-        isolated = plain_cell(features.detach(), weights, slot, r)
-        training = (r.learning == 1) & (r.alpha == 0)
-        added = torch.where(training, isolated - isolated.detach(), r.alpha * added)
-        features = features + added
+        added = plain_cell(features, weights, slot, r, r.blend)
+        isolated = plain_cell(features.detach(), weights, slot, r, r.learning)
+        features = features + torch.where(r.passing == 0, isolated - isolated.detach(), added)
     return weights.readout @ features
 
 
 def without(roles: list[CellRole], slot: int) -> list[CellRole]:
     """The roles with one seed's output switched off."""
-    off = roles[slot]._replace(alpha=torch.zeros_like(roles[slot].alpha))
+    off = roles[slot]._replace(blend=Blend(*(torch.zeros_like(part) for part in roles[slot].blend)))
     return [*roles[:slot], off, *roles[slot + 1 :]]
 
 

@@ -34,24 +34,34 @@ def plant(population: Population, blueprint: Blueprint) -> None:
     population.germinate(choice >= 0, torch.ones_like(choice), choice)
 
 
+def train(population: Population, slots: lifecycle.Slots) -> None:
+    """What an environment step does with slots."""
+    population.train(population.roles(slots), slots.learns)
+
+
+def evaluate(population: Population, slots: lifecycle.Slots):
+    """The measurement at the end of an environment step."""
+    return population.evaluate(population.roles(slots))
+
+
 def losses(blueprint: Blueprint, stage: Stage, weight: float, steps: int = 12):
     """Validation losses of hosts that train beside a seed which stays in one stage."""
     population, slots = make(), slots_with(stage, blueprint, weight)
     plant(population, blueprint)
     seen = []
     for _ in range(steps):
-        population.train(slots)
-        seen.append(population.evaluate(slots).loss)
+        train(population, slots)
+        seen.append(evaluate(population, slots).loss)
     return torch.stack(seen)
 
 
 def test_hosts_learn_without_seeds():
     """Sixty gradient steps lift a host far above chance."""
     population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
-    before = population.evaluate(slots)
+    before = evaluate(population, slots)
     for _ in range(60):
-        population.train(slots)
-    after = population.evaluate(slots)
+        train(population, slots)
+    after = evaluate(population, slots)
 
     assert before.accuracy.mean() < 0.3
     assert after.accuracy.mean() > 0.5
@@ -65,11 +75,11 @@ def test_labels_are_wrong_as_often_as_a_host_is_noisy():
     drawn = population._label_noise
     population._label_noise = torch.ones_like(drawn)
     for _ in range(60):
-        population.train(slots)
+        train(population, slots)
 
     assert ((drawn > 0) & (drawn < LABEL_NOISE)).all()
     assert len(drawn.unique()) == ENVIRONMENTS
-    assert population.evaluate(slots).accuracy.mean() < 0.3
+    assert evaluate(population, slots).accuracy.mean() < 0.3
 
 
 @pytest.mark.parametrize(
@@ -115,7 +125,7 @@ def test_weights_stay_inside_their_structure():
     population, slots = make(), slots_with(Stage.HOLDING, Blueprint.CONV_SMALL, 1.0)
     plant(population, Blueprint.CONV_SMALL)
     for _ in range(10):
-        population.train(slots)
+        train(population, slots)
     mask = population._tables.outer_mask[Blueprint.CONV_SMALL]
     outer = population._weights.cell_outer[1]
 
@@ -156,3 +166,20 @@ def test_validation_subsets_have_no_duplicates():
     for environment in features:
         assert len(environment.T.unique(dim=0)) > 0.9 * environment.shape[1]
     assert not torch.equal(features[0], features[1])
+
+
+def test_only_those_that_are_well_are_saved_and_only_those_that_fell_restored():
+    """One of three is saved and then given back; its neighbours keep what they have."""
+    population = make()
+    drawn = population._weights.readout.clone()
+    everyone, second = torch.arange(ENVIRONMENTS), torch.tensor([False, True, False])
+    population._weights.readout.add_(1.0)
+    population.save(everyone, second)
+    population._weights.readout.add_(1.0)
+    population._momentum.readout.fill_(torch.nan)
+    population.restore(everyone, second)
+
+    gained = (population._weights.readout - drawn).amax((1, 2))
+    torch.testing.assert_close(gained, torch.tensor([2.0, 1.0, 2.0]))
+    assert population._momentum.readout.isnan().any(2).any(1).tolist() == [True, False, True]
+    assert torch.equal(population._saved.readout[[0, 2]], drawn[[0, 2]])

@@ -6,10 +6,16 @@ A comparison and a product say the same, but a product with a bool tensor is slo
 from torch import Tensor, ops
 
 
-def threshold_backward(gradient: Tensor, value: Tensor, threshold: float) -> Tensor:
-    """The gradient where `value` is above the threshold, else 0."""
-    result: Tensor = ops.aten.threshold_backward(gradient, value, threshold)
-    return result
+def threshold_backward(
+    gradient: Tensor, value: Tensor, threshold: float, into: Tensor | None = None
+) -> Tensor:
+    """The gradient where `value` is above the threshold, else 0; written to `into`, if there is one."""
+    backward = ops.aten.threshold_backward
+    if into is None:
+        result: Tensor = backward(gradient, value, threshold)
+        return result
+    backward.grad_input(gradient, value, threshold, grad_input=into)
+    return into
 
 
 def hardtanh_backward(gradient: Tensor, value: Tensor, low: float, high: float) -> Tensor:

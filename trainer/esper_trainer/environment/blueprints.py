@@ -17,6 +17,7 @@ from esper_trainer.environment.data import CHANNELS, FEATURES, TOKENS
 
 INNER_ROWS = FEATURES + TOKENS + 1
 """Rows of the inner matrix: 32 hidden units, 8 token scores, 1 gate."""
+HIDDEN = slice(0, FEATURES)
 SCORES = slice(FEATURES, FEATURES + TOKENS)
 GATE = slice(FEATURES + TOKENS, INNER_ROWS)
 _LINEAR_FLOOR = -1e30

@@ -1,5 +1,7 @@
 """The environment's own source of randomness, so that nothing else can shift its draws."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,13 @@ class Draws:
     def uniform(self, *shape: int) -> Tensor:
         """Float32 in [0, 1)."""
         return torch.rand(shape, generator=self.generator, device=self.device)
+
+    def coarse(self, *shape: int) -> Tensor:
+        """Float32 in [-1, 1), in steps of 1 / 32768: a third of the cost of `uniform` on a CPU."""
+        count = math.prod(shape)
+        words = torch.empty(-(-count // 4), dtype=torch.int64, device=self.device)
+        words.random_(-(2**63), None, generator=self.generator)
+        return words.view(torch.int16)[:count].view(shape).float().mul_(2.0**-15)
 
     def normal(self, *shape: int) -> Tensor:
         """Float32 from the standard normal distribution."""

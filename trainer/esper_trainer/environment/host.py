@@ -19,6 +19,8 @@ from esper_trainer.environment.data import CLASSES, FEATURES
 
 SLOTS = HEAD_SIZES["slot"]
 BLOCK_WIDTH = 4
+PASSES = 1 + SLOTS
+"""Validation measures a host with all of its seeds, and without each."""
 READOUT_FEATURES = 8
 """The readout sees this many features, two tokens of eight; seeds can bring it the others."""
 
@@ -48,9 +50,22 @@ def zeros(environments: int, device: torch.device) -> Weights:
         block_in=torch.zeros(*slots, BLOCK_WIDTH, FEATURES, device=device),
         block_out=torch.zeros(*slots, FEATURES, BLOCK_WIDTH, device=device),
         readout=torch.zeros(environments, CLASSES, FEATURES, device=device),
-        cell_inner=torch.zeros(*slots, INNER_ROWS, FEATURES, device=device),
-        cell_outer=torch.zeros(*slots, FEATURES, FEATURES, device=device),
+        cell_inner=_cells(environments, INNER_ROWS, device),
+        cell_outer=_cells(environments, FEATURES, device),
     )
+
+
+def _cells(environments: int, rows: int, device: torch.device) -> Tensor:
+    cells = torch.zeros(SLOTS * environments + 1, rows, FEATURES, device=device)
+    return cells[:-1].view(SLOTS, environments, rows, FEATURES)
+
+
+def with_spare(cells: Tensor) -> Tensor:
+    """The cells [3, N, ...] that `zeros` made as [3 * N + 1, ...]: after them comes one that nobody reads.
+
+    It is where those are written to that are not wanted, which costs less than to keep what was there.
+    """
+    return cells.as_strided((SLOTS * cells.shape[1] + 1, *cells.shape[2:]), cells.stride()[1:])
 
 
 class _Block(NamedTuple):
@@ -71,7 +86,7 @@ def logits(features: Tensor, weights: Weights, roles: list[CellRole]) -> Tensor:
     """The class scores [N, 10, rows] of plain forward passes."""
     for slot, role in enumerate(roles):
         _, features = _block(features, weights, slot)
-        features = cell.mix(cell.activate(features, weights.cell(slot), role), role)
+        features = cell.mix(cell.activate(features, weights.cell(slot), role))
     return torch.bmm(weights.readout, features)
 
 
@@ -84,8 +99,10 @@ def counterfactual_logits(features: Tensor, weights: Weights, roles: list[CellRo
     samples = features.shape[2]
     for slot, role in enumerate(roles):
         _, features = _block(features, weights, slot)
-        mixed = cell.mix(cell.activate(features, weights.cell(slot), role), role)
-        features = torch.cat([mixed, features[:, :, :samples]], dim=2)
+        passes = features.new_empty(*features.shape[:2], features.shape[2] + samples)
+        passes[:, :, -samples:] = features[:, :, :samples]
+        cell.mix(cell.activate(features, weights.cell(slot), role), into=passes[:, :, :-samples])
+        features = passes
     scores = torch.bmm(weights.readout, features)
     return scores.view(*scores.shape[:2], 1 + len(roles), samples)
 
@@ -102,7 +119,7 @@ def gradients(
         rectified, after = _block(features, weights, slot)
         activations = cell.activate(after, weights.cell(slot), role)
         blocks.append(_Block(features, rectified, activations))
-        features = cell.mix(activations, role)
+        features = cell.mix(activations)
     d_logits = _cross_entropy_gradient(torch.bmm(weights.readout, features), labels)
     torch.bmm(d_logits, features.transpose(1, 2), out=into.readout)
     gradient = torch.bmm(weights.readout.transpose(1, 2), d_logits)
@@ -120,9 +137,9 @@ def _cross_entropy_gradient(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def _block_backward(gradient: Tensor, block: _Block, weights: Weights, slot: int, into: Weights) -> Tensor:
-    """Write the gradients of one host block to `into` and return that of its input."""
+    """Write the gradients of one host block to `into` and return that of its input, over `gradient`."""
     d_units = torch.bmm(weights.block_out[slot].transpose(1, 2), gradient)
     d_rectified = threshold_backward(d_units, block.rectified, 0)
     torch.bmm(gradient, block.rectified.transpose(1, 2), out=into.block_out[slot])
     torch.bmm(d_rectified, block.features.transpose(1, 2), out=into.block_in[slot])
-    return torch.baddbmm(gradient, weights.block_in[slot].transpose(1, 2), d_rectified)
+    return gradient.baddbmm_(weights.block_in[slot].transpose(1, 2), d_rectified)

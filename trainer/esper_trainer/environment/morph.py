@@ -90,16 +90,21 @@ class MorphEnvironment:
         self._potentials = rewards.potential_table(device)
         self._choices = head_choices(device)
         self._slots, self._episode, self._saved = owned(self._new_episode())
+        self._open = self._open_slots()
 
     def reset(self) -> None:
         """Begin a new episode in every environment: new hosts, new validation subsets, no seeds."""
         self._population.reset()
-        overwrite(self._state, self._new_episode())
+        self._become(self._new_episode())
 
     def _new_episode(self) -> _State:
         slots = lifecycle.empty(self.environments, self.device)
-        begun = episode.begin(self._population.evaluate(slots))
+        begun = episode.begin(self._population.evaluate(self._population.roles(slots)))
         return _State(slots, begun, governor.begin(begun, slots))
+
+    def _become(self, state: _State) -> None:
+        overwrite(self._state, state)
+        self._open.copy_(self._open_slots())
 
     @property
     def _state(self) -> _State:
@@ -119,7 +124,7 @@ class MorphEnvironment:
 
     def legality(self) -> Legality:
         """What may be chosen now."""
-        return legality(self._open_slots(), self._choices)
+        return legality(self._open, self._choices)
 
     def step(self, action: Tensor) -> Step:
         """Carry out `action` (int64 [8, N], rows in the order of `HEADS`) and train the hosts.
@@ -129,13 +134,14 @@ class MorphEnvironment:
         slots, past = self._slots, self._episode
         choice, legal = self._admit(Action(*action))
         grown = self._grow(choice)
-        self._population.train(grown)
-        now = episode.advance(past, self._population.evaluate(grown), choice.op, legal, (slots, grown))
+        roles = self._population.roles(grown)
+        self._population.train(roles, grown.learns)
+        now = episode.advance(past, self._population.evaluate(roles), choice.op, legal, (slots, grown))
         reward = rewards.reward(self._outcome((slots, grown), (past, now)))
         reward = reward.masked_fill(~now.alive, -rewards.ROLLBACK).masked_fill(~past.alive, 0)
         after = self._govern(past, now, grown)
         result = Step(reward, past.alive.clone(), _stage_changes(slots, choice, after))
-        overwrite(self._state, after)
+        self._become(after)
         return result
 
     @property
@@ -175,8 +181,7 @@ class MorphEnvironment:
 
     def _admit(self, action: Action) -> tuple[Action, Tensor]:
         """Turn illegal ops into WAIT; also say which choices were legal."""
-        allowed = self._open_slots()
-        legal = is_legal(action, allowed, self._choices)
+        legal = is_legal(action, self._open, self._choices)
         return action._replace(op=torch.where(legal, action.op, int(Op.WAIT))), legal
 
     def _open_slots(self) -> Tensor:

@@ -8,10 +8,10 @@ from torch import Tensor
 from esper_schemas.heads import Stage, Style
 from esper_trainer.environment import blueprints, data, host, optimiser
 from esper_trainer.environment.blueprints import INNER_ROWS
-from esper_trainer.environment.cell import CellRole
+from esper_trainer.environment.cell import Blend, CellRole
 from esper_trainer.environment.data import CLASSES, FEATURES, feature_major
 from esper_trainer.environment.draws import Draws
-from esper_trainer.environment.host import BLOCK_WIDTH, READOUT_FEATURES, SLOTS
+from esper_trainer.environment.host import BLOCK_WIDTH, PASSES, READOUT_FEATURES, SLOTS, with_spare
 from esper_trainer.environment.lifecycle import Slots
 from esper_trainer.environment.optimiser import MOMENTUM
 from esper_trainer.environment.presets import Preset
@@ -52,10 +52,15 @@ class Population:
         self._momentum = host.zeros(environments, draws.device)
         self._gradient = host.zeros(environments, draws.device)
         self._masks = host.zeros(environments, draws.device)
-        self._saved = host.zeros(environments, draws.device)
+        self._saved = host.zeros(environments + 1, draws.device)  # the last one is spare
+        self._learning_inner = (1 - MOMENTUM) * self._tables.inner_mask
+        self._learning_outer = (1 - MOMENTUM) * self._tables.outer_mask
+        self._shares = _shares(draws.device)
+        self._everyone = torch.arange(environments, device=draws.device)
         validation = environments, preset.validation_size
         self._validation_features = self._weights.readout.new_zeros(environments, FEATURES, validation[1])
         self._validation_labels = self._digits.validation_labels.new_zeros(validation)
+        self._true_scores = self._validation_labels.new_zeros(environments, PASSES, preset.validation_size)
         self._label_noise = self._weights.readout.new_zeros(environments, 1)
         self.gradient_norm = self._weights.readout.new_zeros(SLOTS, environments)
         self.parameters = self._weights.readout.new_zeros(environments)
@@ -67,7 +72,7 @@ class Population:
             tensor.zero_()
         self._draw_hosts()
         for saved, weights in zip(self._saved, self._weights, strict=True):
-            saved.copy_(weights)
+            saved.narrow(_DIMENSION, 0, self.environments).copy_(weights)
         self._draw_validation()
         self._label_noise.copy_(LABEL_NOISE * self._draws.uniform(self.environments, 1))
         self.gradient_norm.zero_()
@@ -90,42 +95,43 @@ class Population:
         index = keys.argsort(dim=1)[:, : self._preset.validation_size]
         self._validation_features.copy_(feature_major(self._digits.validation_features, index))
         self._validation_labels.copy_(self._digits.validation_labels[index])
+        row = self._everyone[:, None] * CLASSES + self._validation_labels
+        first = torch.arange(self._true_scores[0].numel(), device=row.device).view_as(self._true_scores[0])
+        self._true_scores.copy_(row[:, None] * first.numel() + first)
 
     def germinate(self, where: Tensor, slot: Tensor, blueprint: Tensor) -> None:
         """Draw a new cell of `blueprint` in `slot` where `where` is True; all [N]."""
-        uniform = self._draws.uniform(self.environments, INNER_ROWS, FEATURES)
-        inner = (2 * uniform - 1) * self._tables.inner_scale.index_select(0, blueprint)
-        outer = torch.zeros_like(self._weights.cell_outer[0])  # a new seed says nothing yet
-        inner_mask = (1 - MOMENTUM) * self._tables.inner_mask.index_select(0, blueprint)
-        outer_mask = (1 - MOMENTUM) * self._tables.outer_mask.index_select(0, blueprint)
-        index = slot * self.environments + torch.arange(self.environments, device=slot.device)
+        tables, weights, momentum, masks = self._tables, self._weights, self._momentum, self._masks
+        uniform = self._draws.coarse(self.environments, INNER_ROWS, FEATURES)
+        inner = uniform.mul_(tables.inner_scale.index_select(0, blueprint))
+        spare = SLOTS * self.environments
+        index = torch.where(where, slot * self.environments + self._everyone, spare)
         for cells, new in (
-            (self._weights.cell_inner, inner),
-            (self._weights.cell_outer, outer),
-            (self._momentum.cell_inner, torch.zeros_like(inner)),
-            (self._momentum.cell_outer, outer),
-            (self._masks.cell_inner, inner_mask),
-            (self._masks.cell_outer, outer_mask),
+            (weights.cell_inner, inner),
+            (masks.cell_inner, self._learning_inner.index_select(0, blueprint)),
+            (masks.cell_outer, self._learning_outer.index_select(0, blueprint)),
         ):
-            rows = cells.flatten(0, 1)
-            old = rows.index_select(0, index)
-            rows.index_copy_(0, index, torch.where(where[:, None, None], new, old))
+            with_spare(cells).index_copy_(0, index, new)
+        # A new seed says nothing yet, and remembers nothing.
+        for cells in (weights.cell_outer, momentum.cell_inner, momentum.cell_outer):
+            with_spare(cells).index_fill_(0, index, 0)
 
     def save(self, index: Tensor, where: Tensor) -> None:
         """Remember the weights of environments `index` [n], of those where `where` (bool [N]) is True."""
+        index_or_spare = torch.where(where.index_select(0, index), index, self.environments)
         for saved, weights in zip(self._saved, self._weights, strict=True):
-            _put_rows(saved, _rows(weights, index), index, where)
+            saved.index_copy_(_DIMENSION, index_or_spare, _of(weights, index))
 
     def restore(self, index: Tensor, where: Tensor) -> None:
         """Give back what was saved, and forget their momentum."""
+        back = where.index_select(0, index)[:, None, None]
         for saved, weights, momentum in zip(self._saved, self._weights, self._momentum, strict=True):
-            _put_rows(weights, _rows(saved, index), index, where)
-            _put_rows(momentum, weights.new_zeros(()), index, where)
+            weights.index_copy_(_DIMENSION, index, torch.where(back, _of(saved, index), _of(weights, index)))
+            momentum.index_copy_(_DIMENSION, index, _of(momentum, index).masked_fill(back, 0))
 
-    def train(self, slots: Slots) -> None:
-        """Take the preset's gradient steps in every host."""
-        roles = self._roles(slots)
-        learns = slots.learns.float()
+    def train(self, roles: list[CellRole], learns: Tensor) -> None:
+        """Take the preset's gradient steps in every host, and in the seeds where `learns` (bool [3, N])."""
+        learns = learns.float()
         for _ in range(self._preset.sgd_steps):
             features, labels = self._draw_batch()
             host.gradients(features, labels, self._weights, roles, into=self._gradient)
@@ -140,12 +146,10 @@ class Population:
         labels = torch.where(wrong, random, self._digits.train_labels[index])
         return feature_major(self._digits.train_features, index), labels
 
-    def evaluate(self, slots: Slots) -> Evaluation:
+    def evaluate(self, roles: list[CellRole]) -> Evaluation:
         """Measure every host with its seeds, and with each seed left out."""
-        roles = self._roles(slots)
         scores = host.counterfactual_logits(self._validation_features, self._weights, roles)
-        labels = self._validation_labels[:, None, None].expand(-1, 1, scores.shape[2], -1)
-        true = scores.gather(1, labels).squeeze(1)
+        true = scores.flatten().index_select(0, self._true_scores.flatten()).view_as(self._true_scores)
         accuracy = (true >= scores.amax(1)).float().mean(2)
         loss = (scores[:, :, 0].logsumexp(1) - true[:, 0]).mean(1)
         return Evaluation(
@@ -166,29 +170,29 @@ class Population:
         """1 where a slot's blueprint attends over tokens, float32 [3, N]."""
         return self._tables.attends[slots.blueprint]
 
-    def _roles(self, slots: Slots) -> list[CellRole]:
-        alpha, style = slots.alpha.value, slots.style
-        adds = (style == Style.LINEAR_ADD) | (style == Style.SIGMOID_ADD)
-        roles = CellRole(
-            floor=self._tables.floor[slots.blueprint],
-            attends=self.attends(slots),
-            alpha=alpha,
-            learning=torch.where(slots.stage == Stage.TRAINING, 1.0, alpha),
-            passing=(alpha > 0).float(),
-            additive=adds.float(),
-            gated=(style == Style.GATED_GATE).float(),
-            multiplied=(style == Style.LINEAR_MULTIPLY).float(),
-        )
-        by_slot = torch.stack(roles, 1)[..., None, None]
-        return [CellRole(*by_slot[slot]) for slot in range(SLOTS)]
+    def roles(self, slots: Slots) -> list[CellRole]:
+        """What the cells of each slot are and do, for `train` and `evaluate`."""
+        alpha, blueprint = slots.alpha.value, slots.blueprint
+        learning = torch.where(slots.stage == Stage.TRAINING, 1.0, alpha)
+        blends = torch.stack([alpha, learning])[:, None] * self._shares[:, slots.style]
+        facts = torch.stack([self._tables.floor[blueprint], self.attends(slots), (alpha > 0).float()])
+        by_slot = torch.cat([facts, blends.flatten(0, 1)])[..., None, None].unbind(1)
+        return [
+            CellRole(floor, attends, passing, Blend(*numbers[:3]), Blend(*numbers[3:]))
+            for floor, attends, passing, *numbers in (slot.unbind() for slot in by_slot)
+        ]
 
 
-def _rows(tensor: Tensor, index: Tensor) -> Tensor:
-    """Environments `index` [n]; the environments are the third from last dimension."""
-    return tensor.index_select(tensor.dim() - 3, index)
+_DIMENSION = -3
+"""Environments are the third from last dimension of every weight."""
 
 
-def _put_rows(tensor: Tensor, new: Tensor, index: Tensor, where: Tensor) -> None:
-    """Make environments `index` [n] `new`, those where `where` [N] is True."""
-    rows = torch.where(where[index][:, None, None], new, _rows(tensor, index))
-    tensor.index_copy_(tensor.dim() - 3, index, rows)
+def _of(tensor: Tensor, index: Tensor) -> Tensor:
+    """Those of environments `index` [n]."""
+    return tensor.index_select(_DIMENSION, index)
+
+
+def _shares(device: torch.device) -> Tensor:
+    """1 where a style is additive, gated or multiplied, float32 [3, styles]."""
+    kinds = (Style.LINEAR_ADD, Style.SIGMOID_ADD), (Style.GATED_GATE,), (Style.LINEAR_MULTIPLY,)
+    return torch.tensor([[float(style in kind) for style in Style] for kind in kinds], device=device)
