@@ -40,13 +40,19 @@ def default_spool_quota() -> int:
     Raises `BusError` for what is no size, as `500M` and `4G` are, and for less than 16 MiB.
     """
     text = os.environ.get("ESPER_SPOOL_QUOTA", "").strip()
+    return spool_quota(text, "ESPER_SPOOL_QUOTA") if text else SPOOL_QUOTA_BYTES
+
+
+def spool_quota(text: str, name: str) -> int:
+    """The bytes that a text means, such as `500M`, `4G` or a number.
+
+    Raises `BusError` that names what the text was given as, for no size and for less than 16 MiB.
+    """
     found = _SIZE.fullmatch(text.upper())
     size = int(found[1]) << _UNITS[found[2]] if found else 0
-    if text and size < MIN_SPOOL_QUOTA_BYTES:
-        raise BusError(
-            f"ESPER_SPOOL_QUOTA is {text!r}, which is no size of at least 16 MiB; write it as 500M or 4G."
-        )
-    return size or SPOOL_QUOTA_BYTES
+    if size < MIN_SPOOL_QUOTA_BYTES:
+        raise BusError(f"{name} is {text!r}, which is no size of at least 16 MiB; write it as 500M or 4G.")
+    return size
 
 
 def spool_files(lock: Path) -> list[Path]:

@@ -56,6 +56,11 @@ class Segment:
         """Its bytes."""
         return self._writer.size
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no event in it."""
+        return not self._marks
+
     def write(self, entries: Sequence[EntryTuple]) -> None:
         """Write events. Raises `OSError`, and has written none of them then."""
         offset = self._writer.size

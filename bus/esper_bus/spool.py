@@ -53,7 +53,8 @@ class SpoolWriter:
         """
         if not entries:
             return
-        if self._segments[-1].size >= self._file_bytes:
+        last = self._segments[-1]
+        if last.size >= self._file_bytes and not last.empty:
             self._roll(entries[0][0])
         self._make_room(size_of(entries), acknowledged)
         self._segments[-1].write(entries)
@@ -118,5 +119,5 @@ class SpoolWriter:
 def _over_quota(directory: Path, quota: int) -> str:
     return (
         f"The spool in {directory} has reached its quota of {quota / 2**20:g} MiB and nothing in it was "
-        "acknowledged; start an aggregator for it, or raise ESPER_SPOOL_QUOTA."
+        "acknowledged; start an aggregator for it, or give it more with --spool-quota or ESPER_SPOOL_QUOTA."
     )

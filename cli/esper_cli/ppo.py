@@ -25,6 +25,7 @@ from esper_trainer.options import (
     config_from,
     endpoints_of,
     run_name,
+    spool_quota,
 )
 from esper_trainer.progress import summary_lines
 from esper_trainer.ranks import train_with_ranks
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         _require_torch()
         _require_ranks(arguments)
+        spool_quota(arguments)  # a mistake is found before there is a run
         arguments.name = run_name(arguments)
         if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
             return _train(arguments)

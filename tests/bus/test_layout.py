@@ -15,6 +15,7 @@ from esper_bus.layout import (
     ipc_path,
     make_private_dir,
     parse,
+    spool_quota,
 )
 
 
@@ -146,3 +147,5 @@ def test_a_spool_quota_that_is_no_size_is_one_sentence(monkeypatch, text):
     monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
     with pytest.raises(BusError, match=r"ESPER_SPOOL_QUOTA is .*, which is no size of at least 16 MiB"):
         default_spool_quota()
+    with pytest.raises(BusError, match=r"--spool-quota is .*, which is no size of at least 16 MiB"):
+        spool_quota(text, "--spool-quota")

@@ -166,7 +166,8 @@ def test_what_was_not_acknowledged_is_never_removed(small, entries, tmp_path):
     """Not one event of a file, however full the spool is; a word says what to do."""
     spool = small()
     with pytest.raises(
-        SpoolQuotaError, match=r"quota of 2 MiB .* start an aggregator for it, or raise ESPER"
+        SpoolQuotaError,
+        match=r"quota of 2 MiB .* start an aggregator for it, or give it more with --spool-quota",
     ):
         fill(spool, entries, 0, 60_000, acknowledged=100)
     kept = [record.seq for record in read_raw(tmp_path / "run")]
@@ -192,3 +193,13 @@ def test_a_new_file_that_cannot_be_made_is_tried_again(small, entries, tmp_path,
     fill(spool, entries, end, end + 200)
 
     assert [e.seq for e in spool.read(0, 10**6, 10**9)] == list(range(end + 200))
+
+
+def test_a_quota_too_small_for_one_event_makes_no_files(small, entries):
+    """However often it is tried: an empty file is not followed by another one."""
+    spool = small(quota=2000)
+    for _ in range(3):
+        with pytest.raises(SpoolQuotaError):
+            spool.write(entries(5, 6))
+
+    assert len(files(spool)) == 1

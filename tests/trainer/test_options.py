@@ -8,7 +8,14 @@ import pytest
 
 from esper_bus.errors import BusError
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.options import add_training_arguments, command_line, config_from, ingest_endpoint, run_name
+from esper_trainer.options import (
+    add_training_arguments,
+    command_line,
+    config_from,
+    ingest_endpoint,
+    run_name,
+    spool_quota,
+)
 
 
 @pytest.fixture
@@ -74,6 +81,14 @@ def test_events_go_to_the_aggregator_of_the_runs_directory_or_to_the_one_named(p
     assert ingest_endpoint(parse("--aggregator", "tcp://127.0.0.1:7000")) == "tcp://127.0.0.1:7000"
     with pytest.raises(BusError):
         ingest_endpoint(parse("--aggregator", "http://example.org"))
+
+
+def test_a_spool_has_the_quota_that_was_given(parse):
+    """Otherwise that of the environment, which the emitter reads; what is no size is refused."""
+    assert spool_quota(parse("--spool-quota", "64M")) == 64 * 2**20
+    assert spool_quota(parse()) is None
+    with pytest.raises(BusError, match="--spool-quota is '1M'"):
+        spool_quota(parse("--spool-quota", "1M"))
 
 
 def test_options_are_read_without_torch():

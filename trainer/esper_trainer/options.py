@@ -58,7 +58,9 @@ _OPTIONS = (
 )
 
 _NO_CAPTURE = "--no-capture"
-_RECORDING = ("--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience", "--profile")
+_RECORDING = (
+    "--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience", "--profile", "--spool-quota",
+)  # fmt: skip
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +115,12 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         default=PATIENCE_S,
         help="how long one of several processes may say nothing (default: %(default)g)",
+    )
+    recording.add_argument(
+        "--spool-quota",
+        metavar="SIZE",
+        help="disk for the events of a process that no aggregator has yet, as 500M or 4G "
+        "(default: $ESPER_SPOOL_QUOTA or 2 GiB)",
     )
     recording.add_argument(
         "--keys",
@@ -170,6 +178,11 @@ def endpoints_of(arguments: argparse.Namespace) -> layout.Endpoints:
     if arguments.aggregator:
         return layout.parse(arguments.aggregator, keyed=arguments.keys is not None)
     return layout.for_runs_dir(arguments.runs_dir)
+
+
+def spool_quota(arguments: argparse.Namespace) -> int | None:
+    """Bytes that a spool may take, None for the default. Raises `BusError` for what is no such size."""
+    return layout.spool_quota(arguments.spool_quota, "--spool-quota") if arguments.spool_quota else None
 
 
 def ingest_endpoint(arguments: argparse.Namespace) -> str:

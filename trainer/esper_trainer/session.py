@@ -14,7 +14,7 @@ from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device import resolve_device
 from esper_trainer.distributed import ALONE, Group
 from esper_trainer.failure import training_failed
-from esper_trainer.options import config_from, given_settings, profile_dir, run_name
+from esper_trainer.options import config_from, given_settings, profile_dir, run_name, spool_quota
 from esper_trainer.progress import TrainingSummary
 from esper_trainer.resuming import last_checkpoint, resumed_config
 from esper_trainer.roll_call import RankLostError
@@ -31,12 +31,14 @@ class Plan(NamedTuple):
     """A training that can begin: everything that could be wrong with it has been looked at.
 
     start: the checkpoint that it goes on from, None for a new run. profile: where traces go, None for none.
+    spool_quota: bytes that a spool may take, None for the default.
     """
 
     config: TrainingConfig
     run_dir: Path
     start: Checkpoint | None = None
     profile: Path | None = None
+    spool_quota: int | None = None
 
 
 class Recorded(NamedTuple):
@@ -71,7 +73,7 @@ def plan(arguments: argparse.Namespace, group: Group = ALONE) -> Plan:
 
 
 def _new(arguments: argparse.Namespace, group: Group) -> Plan:
-    config = config_from(arguments)
+    config, quota = config_from(arguments), spool_quota(arguments)
     resolve_device(config.device)
     group.share(config)
     if group.world_size > 1 and not arguments.name:
@@ -79,7 +81,7 @@ def _new(arguments: argparse.Namespace, group: Group) -> Plan:
     if arguments.profile:
         prepare(Path(arguments.profile))  # before there is a run
     run_dir = new_run_dir(arguments.runs_dir, run_name(arguments))
-    return Plan(config, run_dir, profile=profile_dir(arguments, run_dir))
+    return Plan(config, run_dir, profile=profile_dir(arguments, run_dir), spool_quota=quota)
 
 
 def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
@@ -87,7 +89,7 @@ def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
     start = last_checkpoint(run_dir, group)
     config = resumed_config(start, given_settings(arguments))
     resolve_device(config.device)
-    return Plan(config, run_dir, start, profile_dir(arguments, run_dir))
+    return Plan(config, run_dir, start, profile_dir(arguments, run_dir), spool_quota(arguments))
 
 
 def record_training(
@@ -103,10 +105,12 @@ def record_training(
     Raises `ConfigError` for what cannot be, `TrainingFailedError` for what broke in between, and
     `RankLostError`.
     """
-    config, run_dir, start, profile = plan
+    config, run_dir, start, profile, quota = plan
     profiler = Profiler(profile, group.rank)
     with TrainingLock(run_dir, group.rank):
-        emitter = Emitter(run_dir.name, f"trainer:{group.rank}", run_dir, ingest, keys=keys)
+        emitter = Emitter(
+            run_dir.name, f"trainer:{group.rank}", run_dir, ingest, keys=keys, spool_quota=quota
+        )
         checkpoints = Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every)
         try:
             summary = Trainer(

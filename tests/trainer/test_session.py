@@ -1,0 +1,20 @@
+"""A training and what records it."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from esper_trainer.config import TrainingConfig
+from esper_trainer.session import Plan, record_training
+
+
+def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
+    """It has the quota of the plan; the training goes on, and says how many events are gone and why."""
+    config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=4)
+    recorded = record_training(Plan(config, tmp_path, spool_quota=200_000), None)
+
+    assert recorded.summary.outcome == "completed"
+    assert 0 < recorded.lost < recorded.events.emitted
+    assert "has reached its quota" in recorded.events.problem
+    assert "--spool-quota" in recorded.events.problem
+    assert sum(file.stat().st_size for file in (tmp_path / "spool").glob("*.mcap")) < 300_000
