@@ -1,5 +1,8 @@
 """A training and what records it."""
 
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("torch")
@@ -18,3 +21,23 @@ def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
     assert "has reached its quota" in recorded.events.problem
     assert "--spool-quota" in recorded.events.problem
     assert sum(file.stat().st_size for file in (tmp_path / "spool").glob("*.mcap")) < 300_000
+
+
+WHOLE_TRAINING = """
+import sys
+from pathlib import Path
+from esper_trainer.config import TrainingConfig
+from esper_trainer.session import Plan, record_training
+
+config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=2)
+record_training(Plan(config, Path(sys.argv[1])), None)
+print(*({"torch._dynamo", "sklearn", "scipy", "pandas"} & set(sys.modules)))
+"""
+
+
+def test_a_training_does_not_wait_for_what_it_does_not_need(tmp_path):
+    """The front end of torch.compile and scikit-learn take as long to import as torch does."""
+    program = [sys.executable, "-c", WHOLE_TRAINING, str(tmp_path)]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
+
+    assert done.stdout.split() == []

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metrics import DEAD_GRADIENT_FACTOR, EXPLODING_GRADIENT_FACTOR, MAGNITUDE_FACTORS
+from esper_trainer.adam import Adam
 from esper_trainer.distributed import ALONE, Group
 from esper_trainer.layout import HEAD_COUNT, VALUE_ROW, Layout
 from esper_trainer.policy import Tamiyo
@@ -51,9 +52,9 @@ class Layers(NamedTuple):
 class Optimiser:
     """Adam whose steps can be called off by a tensor.
 
-    All gradients are views of one flat tensor, so that one kernel measures or scales them. Fused Adam
-    leaves parameters, moments and step count alone where its `found_inf` is 1; that replaces the
-    `if` for which the host would have to wait.
+    All gradients are views of one flat tensor, so that one kernel measures or scales them. Adam leaves
+    parameters, moments and step count alone where `skip` is 1; that replaces the `if` for which the host
+    would have to wait.
     """
 
     def __init__(
@@ -72,20 +73,15 @@ class Optimiser:
         self._max_norm = max_norm
         self._shared = _flat_gradient(self._parameters)
         self._gradient = self._shared[:-2]
-        on_host = self._gradient.device.type == "cpu"
-        rate = learning_rate if on_host else torch.tensor(learning_rate, device=self._gradient.device)
-        self._adam = torch.optim.Adam(
-            self._parameters, lr=rate, eps=epsilon, fused=True, capturable=not on_host
-        )
-        self._skip = torch.zeros((), device=self._gradient.device)
         self._gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        self._adam = Adam(self._parameters, self._gradients, learning_rate, epsilon)
+        self._skip = self._adam.skip
         self.layers = _layers(policy, max_norm, self._skip)
         self._nothing = (
             self._skip.new_zeros(HEAD_COUNT),
             torch.zeros_like(self._skip),
             torch.zeros_like(self.layers.sizes),
         )
-        self._adam.found_inf = self._skip  # type: ignore[attr-defined]
 
     def step(self, loss: Tensor, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
         """Descend, unless `stopped` (bool, 0-d) or something is not finite."""
@@ -110,28 +106,16 @@ class Optimiser:
         return statistics
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Use this rate from the next step on; on CUDA it is a tensor, which a captured graph reads."""
-        for group in self._adam.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(learning_rate)
-            else:
-                group["lr"] = learning_rate
+        """Use this rate from the next step on."""
+        self._adam.set_learning_rate(learning_rate)
 
     def state(self) -> dict[str, Tensor]:
-        """Adam's moments and step counts, by the number of the parameter; empty before the first step."""
-        return {
-            f"{index}.{name}": value
-            for index, parameter in enumerate(self._parameters)
-            for name, value in self._adam.state[parameter].items()
-        }
+        """Adam's moments and step counts, by the number of the parameter."""
+        return self._adam.state()
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
-        for name, value in state.items():
-            index, _, quantity = name.partition(".")
-            parameter = self._parameters[int(index)]
-            own = torch.zeros_like(parameter if value.dim() else self._skip)
-            self._adam.state[parameter][quantity] = own.copy_(value)
+        self._adam.load(state)
 
     @torch.no_grad()
     def _clip(self, loss: Tensor, detailed: bool) -> GradientStatistics:

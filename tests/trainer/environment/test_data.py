@@ -1,10 +1,18 @@
 """The digits as the hosts see them."""
 
+import pytest
 import torch
 
-from esper_trainer.environment.data import FEATURES, feature_major, load
+from esper_trainer.environment.data import FEATURES, feature_major, load, read_digits
 
 CPU = torch.device("cpu")
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    """Pixel for pixel and label for label."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    for ours, theirs in zip(read_digits(), datasets.load_digits(return_X_y=True), strict=True):
+        assert (ours == theirs).all()
 
 
 def test_split_is_seventy_to_thirty():

@@ -1,10 +1,17 @@
 """The digits that the hosts learn: scikit-learn's 1,797 images of 8x8 pixels, inside its wheel."""
 
-from typing import NamedTuple
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
+from numpy.typing import NDArray
 from torch import Tensor
+
+from esper_trainer.config import ConfigError
+
+FloatArray: TypeAlias = NDArray[np.float64]
 
 FEATURES = 32
 """Length of a projected image: 8 tokens of 4 channels, feature = 4 * token + channel."""
@@ -30,7 +37,7 @@ class Digits(NamedTuple):
 
 def load(device: torch.device) -> Digits:
     """Read the digits, split them 70/30 and project 64 pixels to 32 features by a frozen stem."""
-    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = read_digits()
     generator = torch.Generator().manual_seed(_SPLIT_SEED)
     order = torch.randperm(len(labels), generator=generator)
     images = torch.as_tensor(pixels, dtype=torch.float32)[order]
@@ -40,6 +47,19 @@ def load(device: torch.device) -> Digits:
     features = _standardised(_standardised(images, split) @ stem, split).to(device)
     targets = targets.to(device)
     return Digits(features[:split], targets[:split], features[split:], targets[split:])
+
+
+def read_digits() -> tuple[FloatArray, FloatArray]:
+    """Pixels [1797, 64], 0 to 16, and labels [1797], as `sklearn.datasets.load_digits` has them.
+
+    The file is read without importing scikit-learn, which takes longer than all else that an environment
+    needs. Raises `ConfigError` if it is not installed.
+    """
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise ConfigError("The environments need scikit-learn; install it with: pip install scikit-learn.")
+    table = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    return table[:, :-1], table[:, -1]
 
 
 def _standardised(values: Tensor, split: int) -> Tensor:

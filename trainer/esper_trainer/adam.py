@@ -1,0 +1,60 @@
+"""Adam (Kingma and Ba 2015), by the fused kernel of torch.
+
+`torch.optim.Adam` calls the same kernel, but brings in the front end of torch.compile before its first step,
+which takes as long as importing torch itself: seconds before the first update.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+BETAS = (0.9, 0.999)
+
+
+class Adam:
+    """Descends along given gradients, in place; where `skip` is 1, a step changes nothing at all.
+
+    Everything is on the device of the parameters. On CUDA the learning rate is a tensor, so that a recorded
+    step goes by the newest one.
+    """
+
+    def __init__(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], learning_rate: float, epsilon: float
+    ) -> None:
+        like = parameters[0]
+        self._parameters, self._gradients, self._epsilon = list(parameters), list(gradients), epsilon
+        self._means = [torch.zeros_like(parameter) for parameter in parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in parameters]
+        self._steps = [like.new_zeros(()) for _ in parameters]
+        self._rate: float | Tensor = like.new_tensor(learning_rate) if like.is_cuda else learning_rate
+        self.skip = like.new_zeros(())
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take one step, or none."""
+        torch._foreach_add_(self._steps, 1)
+        torch._fused_adam_(
+            self._parameters, self._gradients, self._means, self._squares, [], self._steps,
+            lr=self._rate, beta1=BETAS[0], beta2=BETAS[1], weight_decay=0.0, eps=self._epsilon,
+            amsgrad=False, maximize=False, found_inf=self.skip,
+        )  # fmt: skip
+        torch._foreach_sub_(self._steps, [self.skip] * len(self._steps))
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Use this rate from the next step on."""
+        if isinstance(self._rate, Tensor):
+            self._rate.fill_(learning_rate)
+        else:
+            self._rate = learning_rate
+
+    def state(self) -> dict[str, Tensor]:
+        """Step counts and moments by the number of the parameter, under the names of torch.optim."""
+        columns = {"step": self._steps, "exp_avg": self._means, "exp_avg_sq": self._squares}
+        return {f"{i}.{name}": tensor for name, column in columns.items() for i, tensor in enumerate(column)}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
+        own = self.state()
+        for name, value in state.items():
+            own[name].copy_(value)
