@@ -70,11 +70,19 @@ class Line:
     def _serve(self):
         with contextlib.suppress(OSError):
             while True:
-                near, far = self.door.accept()[0], socket.socket(socket.AF_UNIX)
-                far.connect(self.target)
-                self.pairs.append((near, far))
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+                self._connect(self.door.accept()[0])
+
+    def _connect(self, near):
+        far = socket.socket(socket.AF_UNIX)
+        try:
+            far.connect(self.target)
+        except OSError:  # the aggregator is not there yet: whoever calls tries again
+            near.close()
+            far.close()
+            return
+        self.pairs.append((near, far))
+        for one, other in ((near, far), (far, near)):
+            threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
 
     def _pass_on(self, one, other):
         with contextlib.suppress(OSError):
