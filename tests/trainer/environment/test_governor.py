@@ -144,15 +144,20 @@ def test_the_others_never_notice(make_environment, action, wait):
     assert torch.isfinite(environment.observe()).all()
 
 
-def test_a_panicking_host_is_never_saved(make_environment, wait):
-    """What it gets back is from before its first panic."""
+@pytest.mark.parametrize("phase", range(SAVED_EVERY))
+def test_a_panicking_host_is_never_saved(phase, make_environment, wait):
+    """Whenever its turn comes: what it gets back is from before its first panic; its panics are forgotten."""
     environment = make_environment()
-    for _ in range(3 * SAVED_EVERY):
+    for _ in range(SAVED_EVERY + phase):
         environment.step(wait)
-    environment._population._weights.readout[SICK] *= 1e4
+    environment._population._weights.readout[SICK] *= 100
     before = environment._population._saved.readout[SICK].clone()
+    panics = []
     while environment.step(wait).valid[SICK]:
+        panics.append(int(environment._episode.panics[SICK]))
         assert torch.equal(environment._population._saved.readout[SICK], before)
 
+    assert panics == list(range(1, FATAL_PANICS + 1))
     assert environment.rollbacks[SICK] == 1
-    assert environment._population._weights.readout[SICK].abs().max() < 100
+    assert environment._population._weights.readout[SICK].abs().max() < 30
+    assert environment._episode.panics[SICK] == 0
