@@ -120,6 +120,37 @@ def test_germination_renews_only_what_it_is_told_to():
     assert (population._weights.cell_outer == 0).all()
 
 
+def test_a_seed_learns_before_it_is_blended_in():
+    """In TRAINING its weight is 0 and its gradient is that of the full output; a germinated one rests."""
+    population, germinated = make(), slots_with(Stage.GERMINATED, Blueprint.MLP)
+    plant(population, Blueprint.MLP)
+    train(population, germinated)
+    rested = population._weights.cell_outer[1].abs().amax()
+    train(population, slots_with(Stage.TRAINING, Blueprint.MLP))
+
+    assert rested == 0
+    assert (population._weights.cell_outer[1].abs().amax((1, 2)) > 0).all()
+    assert (population._weights.cell_outer[[0, 2]] == 0).all()
+
+
+def test_a_new_seed_remembers_nothing_of_the_one_before():
+    """Neither its weights nor its momentum."""
+    population, slots = make(), slots_with(Stage.HOLDING, Blueprint.MLP, 1.0)
+    plant(population, Blueprint.MLP)
+    train(population, slots)
+    before = [
+        population._momentum.cell_inner[1].abs().amax(),
+        population._momentum.cell_outer[1].abs().amax(),
+    ]
+    train(population, slots)
+    plant(population, Blueprint.NORM)
+
+    assert before[1] > 0
+    assert population._momentum.cell_inner[1].abs().amax() == 0
+    assert population._momentum.cell_outer[1].abs().amax() == 0
+    assert (population._weights.cell_outer[1] == 0).all()
+
+
 def test_weights_stay_inside_their_structure():
     """After training, the entries outside the blueprint's masks are still exactly 0."""
     population, slots = make(), slots_with(Stage.HOLDING, Blueprint.CONV_SMALL, 1.0)
