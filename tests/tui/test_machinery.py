@@ -115,6 +115,16 @@ def test_every_vital_shows_its_own_number(make_snapshot, text):
     ]
 
 
+@pytest.mark.parametrize("width", [30, 31, 32, 50])
+def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
+    """The labels stand closer, and all numbers still end in one column."""
+    lines = text(vitals.vitals_rows(make_snapshot(), width, 5))
+
+    assert max(map(len, lines)) <= width
+    assert lines[0].endswith("12345 steps/s")
+    assert len({line.rindex(" ") for line in lines}) == 1
+
+
 @pytest.mark.parametrize(
     ("field", "label"),
     [

@@ -7,7 +7,7 @@ from esper_schemas.events import VitalsSampled
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.explained import Explained
 from esper_tui.numbers import age, count, number
-from esper_tui.rows import Row, Rows, Span, Tone, clean, left, right
+from esper_tui.rows import Row, Rows, Span, Tone, clean, left, right, row_width
 
 TITLE = "VITALS"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
@@ -94,8 +94,12 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
 
 
 def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The rows that fit."""
-    return tuple(vital.row for vital in vitals(snapshot)[: max(height, 0)])
+    """The rows that fit; where a unit would be cut, all labels give up blanks behind them."""
+    rows = tuple(vital.row for vital in vitals(snapshot)[: max(height, 0)])
+    excess = max((row_width(row) for row in rows), default=0) - width
+    blanks = min((len(label.text) - len(label.text.rstrip()) for label, *_ in rows), default=0)
+    given = max(0, min(excess, blanks))
+    return tuple((Span(label.text[: len(label.text) - given], label.tone), *rest) for label, *rest in rows)
 
 
 def vitals_note(snapshot: SanctumSnapshot) -> Row:
