@@ -120,6 +120,10 @@ def _soonest(faults: dict[str, list[int | None]]) -> str:
     return "; ".join(dict.fromkeys(_range(delays) for delays in faults.values()))
 
 
+def _counted(delay: str) -> str:
+    return f"{delay} update" if delay == "1" else f"{delay} updates"
+
+
 def _range(delays: list[int | None]) -> str:
     known = sorted(delay for delay in delays if delay is not None)
     missed = f" (missed in {len(delays) - len(known)} of {len(delays)})" if len(known) < len(delays) else ""
@@ -130,7 +134,7 @@ def _range(delays: list[int | None]) -> str:
 
 def _section(rule: Rule, faults: dict[str, list[int | None]]) -> str:
     words = {fault.name: fault.words for fault in FAULTS}
-    made = "\n".join(f"- {words[name]}: {_range(delays)} updates" for name, delays in faults.items())
+    made = "\n".join(f"- {words[name]}: {_counted(_range(delays))}" for name, delays in faults.items())
     first = "\n".join(f"- {advice}" for advice in rule.advice)
     title = rule.title.format(head="(name)")
     parts = (f"## {rule.id}", f"{title}: a {rule.severity} finding.", "Try first:", first)
