@@ -95,6 +95,7 @@ class Population:
         index = keys.argsort(dim=1)[:, : self._preset.validation_size]
         self._validation_features.copy_(feature_major(self._digits.validation_features, index))
         self._validation_labels.copy_(self._digits.validation_labels[index])
+        # Where among all scores [N, 10, passes, samples] those of the true classes lie.
         row = self._everyone[:, None] * CLASSES + self._validation_labels
         first = torch.arange(self._true_scores[0].numel(), device=row.device).view_as(self._true_scores[0])
         self._true_scores.copy_(row[:, None] * first.numel() + first)
