@@ -3,15 +3,19 @@
 The LSTM alone, run as often as the update runs it, is what no update of this policy can be faster than.
 All are run in turn, so that what else the machine does hits both; minima and medians are printed.
 
-    python benchmarks/ppo_update.py [--threads 1] [--minibatches 1] [--json]
+    python benchmarks/ppo_update.py [--threads 1] [--minibatches 1] [--compile] [--json]
+
+With --compile the update is measured once more with its pointwise part compiled by torch.compile.
 """
 
 import argparse
+import copy
 import json
 import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -25,19 +29,22 @@ from esper_trainer.ppo import PPO
 from esper_trainer.rollout import Player
 
 CPU = torch.device("cpu")
-OTHERS = ("lstm", "update_minimal", "update_off")
 
 
 class Work(NamedTuple):
-    """The things that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry."""
+    """The things that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry.
+
+    update_compiled is the one at NORMAL with a compiled tail, None if it was not asked for.
+    """
 
     lstm: Callable[[], object]
     update: Callable[[], object]
     update_minimal: Callable[[], object]
     update_off: Callable[[], object]
+    update_compiled: Callable[[], object] | None = None
 
 
-def prepare(config: TrainingConfig) -> Work:
+def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
     """Play one real episode to learn from."""
     constants = layout(CPU)
     environment = MorphEnvironment(config.environments, config.size, seed=0, device=CPU)
@@ -52,19 +59,26 @@ def prepare(config: TrainingConfig) -> Work:
             hidden, _ = policy.lstm(features)
             hidden.sum().backward()
 
+    def compiled_update() -> Callable[[], object]:
+        asked = replace(config, compile=True)
+        twin = PPO(copy.deepcopy(policy), constants, environment.legality().choices, asked, told=print)
+        return lambda: twin.update(episode.rollout)
+
     return Work(
         lstm,
         lambda: ppo.update(episode.rollout),
         lambda: ppo.update(episode.rollout, TelemetryLevel.MINIMAL),
         lambda: ppo.update(episode.rollout, TelemetryLevel.OFF),
+        compiled_update() if compiled else None,
     )
 
 
 def measure(work: Work, repeats: int) -> dict[str, list[float]]:
     """Milliseconds of each, in turn, after two rounds of warming up."""
-    times: dict[str, list[float]] = {name: [] for name in work._fields}
+    measured = {name: function for name, function in work._asdict().items() if function is not None}
+    times: dict[str, list[float]] = {name: [] for name in measured}
     for round_ in range(repeats + 2):
-        for name, function in work._asdict().items():
+        for name, function in measured.items():
             began = time.perf_counter()
             function()
             if round_ >= 2:
@@ -85,6 +99,7 @@ def main() -> None:
     parser.add_argument("--environments", type=int, default=64)
     parser.add_argument("--hidden-size", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--compile", action="store_true", help="measure a compiled update, too")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -94,15 +109,16 @@ def main() -> None:
         minibatches=arguments.minibatches,
         target_kl=0.0,
     )
-    times = measure(prepare(config), arguments.repeats)
+    times = measure(prepare(config, compiled=arguments.compile), arguments.repeats)
+    others = [name for name in times if name != "update"]
     result = {
         "torch": torch.__version__,
         "load": os.getloadavg()[0],
         **vars(arguments),
         **{f"{name}_min_ms": min(values) for name, values in times.items()},
         **{f"{name}_median_ms": statistics.median(values) for name, values in times.items()},
-        **{f"min_ratio_to_{name}": min(times["update"]) / min(times[name]) for name in OTHERS},
-        **{f"median_ratio_to_{name}": _median_ratio(times["update"], times[name]) for name in OTHERS},
+        **{f"min_ratio_to_{name}": min(times["update"]) / min(times[name]) for name in others},
+        **{f"median_ratio_to_{name}": _median_ratio(times["update"], times[name]) for name in others},
     }
     if arguments.json:
         print(json.dumps(result, indent=2))

@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_schemas.metric import TelemetryLevel
-from esper_trainer.capture import WARM_UP, Recorded, Recorder, _first
+from esper_trainer.capture import WARM_UP, Recorded, Recorder, why
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributions import sample
 from esper_trainer.environment.morph import MorphEnvironment
@@ -259,7 +259,7 @@ class TestFallback:
         with pytest.raises(RuntimeError) as caught:
             recording()
 
-        assert str(_first(caught.value)) == "a host read"
+        assert why(caught.value) == "a host read"
 
 
 @pytest.mark.cuda

@@ -100,7 +100,7 @@ class Recorded(Generic[Result]):
             try:
                 self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             except (RuntimeError, AssertionError) as error:
-                self._give_up(_first_line(error))
+                self._give_up(why(error))
 
     def _beside(self, stream: torch.cuda.Stream) -> Result:
         """Run the work on the stream that it will be recorded on, between what is before and after it."""
@@ -118,7 +118,7 @@ class Recorded(Generic[Result]):
             self._record(stream)
         except Exception as error:
             _replace_states(self._generators, spares)
-            reason = _first_line(_first(error))
+            reason = why(error)
             self._give_up(reason)
             self._failed(reason)
         if self._graph is None:
@@ -155,12 +155,8 @@ def _replace_states(generators: Sequence[torch.Generator], spares: Sequence[torc
         generator.graphsafe_set_state(spare)
 
 
-def _first(error: BaseException) -> BaseException:
-    """What went wrong first, where ending a recording failed because of it."""
+def why(error: BaseException) -> str:
+    """What went wrong first, in one line, where one error led to another."""
     while error.__context__ is not None:
         error = error.__context__
-    return error
-
-
-def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -115,6 +115,9 @@ class TrainingConfig:
     capture: bool = True
     """On CUDA, the steps of a rollout and the updates are recorded as CUDA graphs and replayed."""
 
+    compile: bool = False
+    """The pointwise part of an update is compiled by torch.compile in the run's first update."""
+
     checkpoint_every: int = 10
     """Updates between two checkpoints; 0 writes one only where the run ends."""
 

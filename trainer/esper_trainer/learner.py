@@ -59,7 +59,7 @@ class Learner:
             seed=derived_seed(config.seed, _of_rank("actions", group)),
             recorder=Recorder(device, told, wanted=config.capture),
         )
-        self.ppo = PPO(self._policy, constants, environment.legality().choices, config, group)
+        self.ppo = PPO(self._policy, constants, environment.legality().choices, config, group, told)
         refusal = "it waits for the other processes." if group.world_size > 1 else ""
         recorder = Recorder(device, told, wanted=config.capture, refusal=refusal)
         self._updates = {

@@ -57,7 +57,10 @@ _OPTIONS = (
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
 
-_NO_CAPTURE = "--no-capture"
+_FLAGS = (
+    ("--no-capture", "capture", False, "launch every kernel from the host, instead of replaying CUDA graphs"),
+    ("--compile", "compile", True, "compile the pointwise part of an update with torch.compile"),
+)
 _RECORDING = (
     "--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience", "--profile", "--spool-quota",
 )  # fmt: skip
@@ -76,13 +79,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"{option.words} (default: {default})",
             **shape,
         )
-    training.add_argument(
-        _NO_CAPTURE,
-        dest="capture",
-        action="store_const",
-        const=False,
-        help="launch every kernel from the host, instead of replaying CUDA graphs",
-    )
+    for name, field, value, words in _FLAGS:
+        training.add_argument(name, dest=field, action="store_const", const=value, help=words)
     _add_recording_arguments(parser)
 
 
@@ -145,12 +143,12 @@ def command_line(arguments: argparse.Namespace) -> list[str]:
     if arguments.resume:
         del values["--name"]  # the same, and not allowed beside it
     given = [f"{option}={value}" for option, value in values.items() if value is not None]
-    return given if arguments.capture is None else [*given, _NO_CAPTURE]
+    return given + [name for name, field, _, _ in _FLAGS if getattr(arguments, field) is not None]
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, by their names in `TrainingConfig`."""
-    fields = [*(option.field for option in _OPTIONS), "capture"]
+    fields = [*(option.field for option in _OPTIONS), *(field for _, field, _, _ in _FLAGS)]
     values: dict[str, Setting] = {field: getattr(arguments, field) for field in fields}
     return {field: value for field, value in values.items() if value is not None}
 

@@ -11,21 +11,22 @@ from torch import Tensor
 from esper_schemas.metric import TelemetryLevel
 from esper_trainer.batch import Batch, Counts, counts, moments, prepare, targets
 from esper_trainer.buffer import Transitions
+from esper_trainer.capture import Told, tell_nobody
 from esper_trainer.config import TrainingConfig
 from esper_trainer.distributed import ALONE, Group
-from esper_trainer.distributions import evaluate
 from esper_trainer.examination import Examination, examine
 from esper_trainer.layout import Layout
 from esper_trainer.measurements import measure
 from esper_trainer.memory import memory_extremes, memory_sums
-from esper_trainer.objective import Terms, objective
+from esper_trainer.objective import Terms
 from esper_trainer.optimiser import Optimiser
 from esper_trainer.packing import pack, unpack
 from esper_trainer.policy import Memory, Output, Tamiyo
 from esper_trainer.row import pack_row
 from esper_trainer.schedule import Rates
 from esper_trainer.seeds import derived_seed
-from esper_trainer.statistics import Evaluation, detail_extremes, detail_sums, extremes, sums
+from esper_trainer.statistics import Evaluation, detail_extremes, detail_sums
+from esper_trainer.tail import PLAIN, Tail, compiled
 from esper_trainer.telemetry.gradient_collector import RowGradients, collect_gradients
 from esper_trainer.totals import RunningTotals
 from esper_trainer.value_normalisation import normalise
@@ -37,7 +38,8 @@ STOP_FACTOR = 1.5
 class PPO:
     """Improves a policy from rollouts.
 
-    choices: bool [8, 13], the choices that each head has at all.
+    choices: bool [8, 13], the choices that each head has at all. told: hears why something that was to be
+    compiled is not.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class PPO:
         choices: Tensor,
         config: TrainingConfig,
         group: Group = ALONE,
+        told: Told = tell_nobody,
     ) -> None:
         self._group = group
+        self._tail = compiled(told) if config.compile else PLAIN
         self._policy, self._layout, self._choices, self._config = policy, layout, choices, config
         self._device = choices.device
         self.generator = torch.Generator(self._device).manual_seed(derived_seed(config.seed, "minibatches"))
@@ -86,7 +90,7 @@ class PPO:
             goals = targets(rollout, self._config.gamma, self._config.gae_lambda)
             flat = prepare(rollout, goals, self._choices, self._layout).flat()
         output = self._policy(flat.observations)
-        loss, evaluation = self._loss_of(output, flat)
+        loss, evaluation = self._loss_of(output, flat, counts(flat), PLAIN)
         logits, values, *parameters = torch.autograd.grad(
             loss, [output.logits, output.values, *self._policy.parameters()]
         )
@@ -101,13 +105,15 @@ class PPO:
 
         counted: of all processes, if there are others.
         """
-        return self._loss_of(self._policy(batch.observations), batch, counted)
+        output = self._policy(batch.observations)
+        return self._loss_of(output, batch, counted or counts(batch), self._tail)
 
     def _loss_of(
-        self, output: Output, batch: Batch, counted: Counts | None = None
+        self, output: Output, batch: Batch, counted: Counts, tail: Tail
     ) -> tuple[Tensor, Evaluation]:
-        log_probs, entropies = evaluate(output.logits, batch.penalty, batch.actions, self._layout)
-        made = objective(log_probs, entropies, output.values, batch, counted or counts(batch), self._terms())
+        log_probs, entropies, made = tail.judge(
+            output.logits, output.values, batch, counted, self._terms(), self._layout
+        )
         memory = Memory(*(tensor.detach() for tensor in output.memory))
         return made.loss, Evaluation(log_probs.detach(), entropies.detach(), *made[1:], memory)
 
@@ -157,8 +163,8 @@ class PPO:
         flat = batch.flat()
         loss, evaluation = self.loss(flat, counted)
         with torch.no_grad():
-            summed = sums(evaluation, flat, self._config.clip_range)
-            totals.evaluated(summed, extremes(evaluation, flat), stopped)
+            summed, largest = self._tail.measure(evaluation, flat, self._config.clip_range)
+            totals.evaluated(summed, largest, stopped)
             if detailed:
                 totals.detailed(detail_sums(evaluation, flat), detail_extremes(evaluation, flat), stopped)
             if detailed and first:

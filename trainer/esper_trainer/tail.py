@@ -1,0 +1,85 @@
+"""The pointwise tail of an update, from what the policy says to what is descended and measured.
+
+Compiled, dozens of passes over [8, N] tensors become a few. It takes torch.compile the best part of a minute
+and a C++ compiler on the CPU, or Triton on CUDA; and most of an update's time is the LSTM's. So it is done
+only where it was asked for.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Generic, NamedTuple, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+from esper_trainer.batch import Batch, Counts
+from esper_trainer.capture import Told, why
+from esper_trainer.distributions import evaluate
+from esper_trainer.layout import Layout
+from esper_trainer.objective import Objective, Terms, objective
+from esper_trainer.statistics import Evaluation, Extremes, Sums, extremes, sums
+
+BACKEND = "inductor"
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Judged(NamedTuple):
+    """Log-probabilities and entropies of the actions taken, [8, N] each, and what is made of them."""
+
+    log_probs: Tensor
+    entropies: Tensor
+    made: Objective
+
+
+def judge(
+    logits: Tensor, values: Tensor, batch: Batch, counted: Counts, terms: Terms, layout: Layout
+) -> Judged:
+    """Hold the policy's output, logits [41, N] and values [N], against a flat batch; differentiable."""
+    log_probs, entropies = evaluate(logits, batch.penalty, batch.actions, layout)
+    return Judged(log_probs, entropies, objective(log_probs, entropies, values, batch, counted, terms))
+
+
+def measure(evaluation: Evaluation, batch: Batch, clip_range: float) -> tuple[Sums, Extremes]:
+    """What every step of an update adds to its telemetry."""
+    return sums(evaluation, batch, clip_range), extremes(evaluation, batch)
+
+
+class Tail(NamedTuple):
+    """Both parts, compiled or not."""
+
+    judge: Callable[[Tensor, Tensor, Batch, Counts, Terms, Layout], Judged]
+    measure: Callable[[Evaluation, Batch, float], tuple[Sums, Extremes]]
+
+
+PLAIN = Tail(judge, measure)
+
+
+def compiled(told: Told) -> Tail:
+    """Both parts, compiled at their first use; or as they are, and `told` hears why."""
+    return Tail(_Compiled(judge, told), _Compiled(measure, told))
+
+
+class _Compiled(Generic[Arguments, Result]):
+    """Work that is compiled when it is first done, for the shapes that it then has."""
+
+    def __init__(self, work: Callable[Arguments, Result], told: Told) -> None:
+        self._work, self._told = work, told
+        self._compiled: Callable[Arguments, Result] | None = None
+        self._failed = False
+
+    def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if self._failed:
+            return self._work(*args, **kwargs)
+        try:
+            if self._compiled is not None:
+                return self._compiled(*args, **kwargs)
+            self._compiled = torch.compile(self._work, fullgraph=True, dynamic=False, backend=BACKEND)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what the compiler warns of is in its own code
+                return self._compiled(*args, **kwargs)
+        except Exception as error:
+            self._failed = True
+            self._told(f"An update is not compiled but launched operation by operation: {why(error)}")
+            return self._work(*args, **kwargs)
