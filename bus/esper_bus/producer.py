@@ -80,7 +80,7 @@ class ProducerLink:
 
     @property
     def said_goodbye(self) -> bool:
-        """Whether the aggregator has answered a BYE."""
+        """Whether an aggregator was heard after a BYE that has everything."""
         return self._bye_heard
 
     def next_message(self, now: float, clock_ns: int = 0) -> Message | None:
@@ -110,11 +110,12 @@ class ProducerLink:
             self._refused(message, now)
         elif isinstance(message, Resume | Ack | Ping) and message.epoch == self._stream.epoch:
             self._heard_at = now
-            self._bye_heard = self._bye_sent
             if isinstance(message, Resume):
                 self._resume(message, now)
             elif isinstance(message, Ack):
                 self._ack(message, now)
+            # Another aggregator than the one that had everything may answer, and lack some of it.
+            self._bye_heard = self._bye_sent and self.complete
 
     def renewal_due(self, now: float) -> bool:
         """Whether nothing was heard for so long that a new socket may help."""

@@ -293,6 +293,16 @@ class Network(RuleBasedStateMachine):
         self.converse(which, 1.1, flush=True)
         self.acknowledged_is_logged()
 
+    @rule(which=TRAINERS)
+    def leave_unaware(self, which):
+        """A trainer says goodbye before it hears that the aggregator's machine failed and lacks events."""
+        self.hear_twice(which)
+        self.lose_power(1)
+        self.say_goodbye(which)
+        for _ in range(3):
+            self.converse(which, 1.1, flush=True)
+            self.acknowledged_is_logged()
+
     @rule()
     def save(self):
         """A checkpoint of the fold, behind what was flushed."""
@@ -480,7 +490,7 @@ Network.TestCase.settings = settings(
 TestNetwork = Network.TestCase
 
 
-WALKS = ("hear_twice", "miss_one", "hear_late", "leave_early")
+WALKS = ("hear_twice", "miss_one", "hear_late", "leave_early", "leave_unaware")
 
 
 @pytest.mark.parametrize("walk", WALKS)

@@ -10,10 +10,11 @@ from esper_schemas.heads import HEAD_SIZES
 from esper_trainer.buffer import Transitions, empty_rollout, store
 from esper_trainer.capture import NO_RECORDER, Recorder
 from esper_trainer.distributions import sample
+from esper_trainer.environment.legality import Legality
 from esper_trainer.environment.morph import MorphEnvironment
 from esper_trainer.environment.state import overwrite
 from esper_trainer.layout import Layout
-from esper_trainer.policy import Tamiyo
+from esper_trainer.policy import Output, Tamiyo
 
 WATCHED = 0
 """The environment whose decisions and slots are told in events."""
@@ -89,18 +90,23 @@ class Player:
         for part in self._state:
             part.zero_()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def step(self) -> None:
         """Observe, choose, act, and write it down; at the time and from the state that are on the device."""
-        environment = self._environment
-        observations, legality = environment.observe(), environment.legality()
+        with torch.inference_mode():
+            observations, legality = self._environment.observe(), self._environment.legality()
+        # The policy is outside: in inference mode autocast converts its parameters anew at every use.
         hidden, cell = self._state
         output = self._policy(observations.unsqueeze(0), (hidden, cell))
+        with torch.inference_mode():
+            self._act(observations, legality, output)
+
+    def _act(self, observations: Tensor, legality: Legality, output: Output) -> None:
         choice = sample(
             output.logits, legality.op, legality.slot_by_op, legality.choices,
             self._layout, self.generator,
         )  # fmt: skip
-        outcome = environment.step(choice.actions)
+        outcome = self._environment.step(choice.actions)
         transitions = Transitions(
             observations=observations,
             ops=legality.op,
