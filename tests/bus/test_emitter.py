@@ -102,15 +102,14 @@ def test_without_an_aggregator_everything_is_in_the_spool(emitter, run_dir, epis
 
 def test_a_lone_event_is_on_disk_at_once(emitter, run_dir, episode, until):
     """It does not wait for others."""
-    one, took = emitter(), []
+    one = emitter()
     for number in range(3):
         time.sleep(0.05)
         emitted_at = time.monotonic()
         one.emit(episode(number))
         until(lambda number=number: len(numbers(run_dir)) == number + 1, pause=0.001)
-        took.append(time.monotonic() - emitted_at)
 
-    assert min(took) < 0.5
+        assert time.monotonic() - emitted_at < 1.0
 
 
 def test_an_event_is_taken_as_it_is_when_emitted(emitter, run_dir):
