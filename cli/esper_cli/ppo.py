@@ -29,7 +29,7 @@ from esper_trainer.options import (
 )
 from esper_trainer.progress import summary_lines
 from esper_trainer.ranks import train_with_ranks
-from esper_trainer.run_directory import new_run_dir, require_run
+from esper_trainer.run_directory import new_run_dir, require_run, way_on
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -128,7 +128,11 @@ def _train_beside_sanctum(arguments: argparse.Namespace, run_dir: Path) -> int:
     _show_sanctum(arguments, trainer, run_dir)
     if trainer.poll() is None:
         print(f"Training goes on (Ctrl-C stops it); `sanctum` watches again. Recording to {run_dir}")
-    return _follow(trainer, output)
+    code = _follow(trainer, output)
+    if code < 0:
+        how = f"signal {-code} ({signal.strsignal(-code)})"
+        raise CommandError(f"the training was ended by {how}; {way_on(run_dir)}")
+    return code
 
 
 def _same_arguments(arguments: argparse.Namespace) -> list[str]:

@@ -15,6 +15,7 @@ from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, client_keys, config_from, ingest_endpoint
 from esper_trainer.progress import summary_lines, update_line
+from esper_trainer.run_directory import way_on
 
 if TYPE_CHECKING:
     from esper_trainer.distributed import Group
@@ -75,11 +76,9 @@ def _is_restart() -> bool:
 
 def _without_rank(error: "RankLostError", arguments: argparse.Namespace) -> int:
     """Say once who is gone and what to do."""
-    name = arguments.resume or arguments.name
-    saved = any((arguments.runs_dir / name / "checkpoints").glob("*.pt"))
-    cure = f"Go on from the last checkpoint with --resume {name}" if saved else "Start a new run"
+    cure = way_on(arguments.runs_dir / (arguments.resume or arguments.name))
     if error.speaks:
-        sys.stderr.write(f"python -m esper_trainer: {error} {cure}.\n")
+        sys.stderr.write(f"python -m esper_trainer: {error} {cure[0].upper()}{cure[1:]}.\n")
     return 1
 
 

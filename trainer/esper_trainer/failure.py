@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 
 from esper_trainer.config import ConfigError
+from esper_trainer.run_directory import way_on
 from esper_trainer.runner import sentence
 
 TRACEBACK = "failure.txt"
@@ -22,6 +23,4 @@ def training_failed(run_dir: Path, error: Exception) -> TrainingFailedError:
         where = f"the traceback is in {path}"
     except OSError:
         where = "its traceback could not be written"
-    saved = any((run_dir / "checkpoints").glob("*.pt"))
-    cure = f"go on from the last checkpoint with --resume {run_dir.name}" if saved else "start a new run"
-    return TrainingFailedError(f"Training failed ({sentence(error)}); {where}; {cure}.")
+    return TrainingFailedError(f"Training failed ({sentence(error)}); {where}; {way_on(run_dir)}.")

@@ -36,6 +36,12 @@ def make_writable(directory: Path) -> None:
     TemporaryFile(dir=directory).close()  # of a name of its own: several ranks try at once
 
 
+def way_on(run_dir: Path) -> str:
+    """What to do about a run that broke off: the end of a sentence."""
+    saved = any((run_dir / "checkpoints").glob("*.pt"))
+    return f"go on from the last checkpoint with --resume {run_dir.name}" if saved else "start a new run"
+
+
 def require_run(run_dir: Path) -> None:
     """Raises `ConfigError` if nothing was recorded there."""
     if not is_run(run_dir):

@@ -1,0 +1,39 @@
+"""`esper ppo` whose trainer is killed while Sanctum is open, as the kernel does where memory ends."""
+
+import os
+import signal
+import subprocess
+import time
+
+from tests.tui.terminal import DEADLINE_S, Terminal
+
+
+def child_of(process):
+    """The only process that this one has started."""
+    command = ["ps", "--ppid", str(process.pid), "-o", "pid="]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_it_is_said_who_ended_the_training_and_how_to_go_on(playground, commands):
+    """Once the screen is left; the last picture stays on it until then."""
+    options = ("--envs", "4", "--episodes", "1000", "--checkpoint-every", "1", "--name", "killed")
+    terminal = Terminal(*commands["esper"], "ppo", *options, **playground.environment)
+    try:
+        terminal.read_until(lambda seen: b"LIVE" in seen)
+        deadline = time.monotonic() + DEADLINE_S
+        while not any((playground.runs_dir / "killed" / "checkpoints").glob("*.pt")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(child_of(terminal.process), signal.SIGKILL)
+        terminal.read_until(lambda seen: b"STALE" in seen)
+        terminal.press(b"q")
+        terminal.read_until(lambda seen: b"--resume killed" in seen)
+        code = terminal.process.wait(DEADLINE_S)
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+        terminal.hang_up()
+
+    assert code == 1
+    assert b"esper ppo: the training was ended by signal 9 (Killed); go on from the last" in terminal.written
+    assert b"Traceback" not in terminal.written
