@@ -180,7 +180,8 @@ def endpoints_of(arguments: argparse.Namespace) -> layout.Endpoints:
 
 def spool_quota(arguments: argparse.Namespace) -> int | None:
     """Bytes that a spool may take, None for the default. Raises `BusError` for what is no such size."""
-    return layout.spool_quota(arguments.spool_quota, "--spool-quota") if arguments.spool_quota else None
+    text = arguments.spool_quota
+    return None if text is None else layout.spool_quota(text, "--spool-quota")
 
 
 def ingest_endpoint(arguments: argparse.Namespace) -> str:
