@@ -1,7 +1,7 @@
 """Adam (Kingma and Ba 2015), by the fused kernel of torch.
 
-`torch.optim.Adam` calls the same kernel, but brings in the front end of torch.compile before its first step,
-which takes as long as importing torch itself: seconds before the first update.
+`torch.optim.Adam` calls the same kernel, but imports the front end of torch.compile before its first step:
+a large part of torch, which a training waits for and needs for nothing else.
 """
 
 from collections.abc import Sequence

@@ -52,8 +52,8 @@ def load(device: torch.device) -> Digits:
 def read_digits() -> tuple[FloatArray, FloatArray]:
     """Pixels [1797, 64], 0 to 16, and labels [1797], as `sklearn.datasets.load_digits` has them.
 
-    The file is read without importing scikit-learn, which takes longer than all else that an environment
-    needs. Raises `ConfigError` if it is not installed.
+    The file is read without importing scikit-learn, of which nothing else is needed. Raises
+    `ConfigError` if it is not installed.
     """
     package = find_spec("sklearn")
     if package is None or package.origin is None:

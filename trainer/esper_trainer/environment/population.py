@@ -20,6 +20,8 @@ LABEL_NOISE = 0.1
 """The labels of a host's batches are random with a probability between 0 and this."""
 WORST_LOSS = 100.0
 """What a validation loss that is larger, or not a number, counts as."""
+_DIMENSION = -3
+"""Environments are the third from last dimension of every weight."""
 
 
 class Evaluation(NamedTuple):
@@ -182,10 +184,6 @@ class Population:
             CellRole(floor, attends, passing, Blend(*numbers[:3]), Blend(*numbers[3:]))
             for floor, attends, passing, *numbers in (slot.unbind() for slot in by_slot)
         ]
-
-
-_DIMENSION = -3
-"""Environments are the third from last dimension of every weight."""
 
 
 def _of(tensor: Tensor, index: Tensor) -> Tensor:
