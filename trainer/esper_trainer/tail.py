@@ -66,20 +66,19 @@ class _Compiled(Generic[Arguments, Result]):
 
     def __init__(self, work: Callable[Arguments, Result], told: Told) -> None:
         self._work, self._told = work, told
-        self._compiled: Callable[Arguments, Result] | None = None
-        self._failed = False
+        self._chosen: Callable[Arguments, Result] | None = None
 
     def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        if self._failed:
-            return self._work(*args, **kwargs)
+        if self._chosen is not None:
+            return self._chosen(*args, **kwargs)
         try:
-            if self._compiled is not None:
-                return self._compiled(*args, **kwargs)
-            self._compiled = torch.compile(self._work, fullgraph=True, dynamic=False, backend=BACKEND)
+            compiled = torch.compile(self._work, fullgraph=True, dynamic=False, backend=BACKEND)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the compiler warns of is in its own code
-                return self._compiled(*args, **kwargs)
+                result = compiled(*args, **kwargs)
         except Exception as error:
-            self._failed = True
             self._told(f"An update is not compiled but launched operation by operation: {why(error)}")
+            self._chosen = self._work
             return self._work(*args, **kwargs)
+        self._chosen = compiled
+        return result
