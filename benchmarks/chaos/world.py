@@ -7,7 +7,6 @@ import random
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 from benchmarks.chaos.checker import broken_promises, check
 from benchmarks.chaos.vitals import BOUNDS, Size, Vitals
 from benchmarks.chaos.witness import promise_of
+from benchmarks.ports import free_ports
 
 from esper_bus import layout
 from esper_bus.descriptors import raise_fd_limit
@@ -53,7 +53,7 @@ class World:
         self.listen = f"ipc://{self.home}/s"
         if transport == "curve":
             self._make_keys()
-            self.listen = f"tcp://127.0.0.1:{_free_ports(len(Endpoints._fields))}"
+            self.listen = f"tcp://127.0.0.1:{free_ports(len(Endpoints._fields))}"
         self.endpoints: Endpoints = layout.parse(self.listen, keyed=self.keys is not None)
         paths = os.pathsep.join(str(ROOT / package) for package in PACKAGES)
         self.environment = {**os.environ, "PYTHONPATH": paths, "XDG_RUNTIME_DIR": str(self.home)}
@@ -259,13 +259,3 @@ _ON_THE_WAY_S = 0.03
 def _last(path: Path) -> dict[str, Any]:
     lines = path.read_text().split("\n")[:-1]
     return json.loads(lines[-1]) if lines else {}
-
-
-def _free_ports(count: int) -> int:
-    """The first of some ports in a row that nobody uses, outside of those that systems give away."""
-    while True:
-        first = random.randrange(10_000, 30_000)
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in range(first, first + count):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first

@@ -41,7 +41,7 @@ def watching(endpoints):
     """A viewer; gives a function that waits for a feed that fulfils a condition."""
     source = SocketSource(lambda: endpoints)
 
-    def wait(condition, timeout=10.0):
+    def wait(condition, timeout=30.0):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             feed = source.poll()

@@ -82,7 +82,7 @@ def records(entries, key):
 def until():
     """Waits for a fact, with a deadline; returns what made it true."""
 
-    def wait(fact, timeout=10.0, pause=0.005):
+    def wait(fact, timeout=30.0, pause=0.005):
         deadline = time.monotonic() + timeout
         while not (result := fact()):
             assert time.monotonic() < deadline, "it did not become true in time"

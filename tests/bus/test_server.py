@@ -8,6 +8,7 @@ import time
 
 import pytest
 import zmq
+from benchmarks.ports import free_ports
 
 from esper_bus.errors import BusError
 from esper_bus.frames import Ack, Data, Hello, Resume, encode, parse
@@ -76,7 +77,7 @@ def heard(peer):
     return messages
 
 
-def receive(server, wanted, timeout=10.0):
+def receive(server, wanted, timeout=30.0):
     """Records until there are as many as wanted."""
     records = []
     deadline = time.monotonic() + timeout
@@ -353,9 +354,7 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
 
 def test_a_server_on_tcp_serves_as_well(connect, entries):
     """On this machine, where no keys are needed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_ports(len(Endpoints._fields))
     server = BusServer(parse_url(f"tcp://127.0.0.1:{port}"), lambda run: {})
     peer = connect(zmq.DEALER, f"tcp://127.0.0.1:{port}")
     peer.send_multipart(hello())

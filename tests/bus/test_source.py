@@ -65,7 +65,7 @@ def source(endpoints):
 def shown(until):
     """Lets aggregator and source work until the source shows what is expected."""
 
-    def wait(aggregator, source, fact, timeout=10.0):
+    def wait(aggregator, source, fact, timeout=30.0):
         def turn():
             aggregator.turn()
             feed = source.poll()

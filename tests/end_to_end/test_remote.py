@@ -5,6 +5,9 @@ import re
 import socket
 
 import pytest
+from benchmarks.ports import free_ports
+
+from esper_bus.layout import Endpoints
 
 
 def outer_address():
@@ -22,9 +25,7 @@ def url(request):
     """Where the aggregator listens."""
     if request.param is None:
         pytest.skip("this machine has no address but loopback")
-    with socket.socket() as free:
-        free.bind((request.param, 0))
-        return f"tcp://{request.param}:{free.getsockname()[1]}"
+    return f"tcp://{request.param}:{free_ports(len(Endpoints._fields), request.param)}"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.ports import free_ports
 
 from esper_bus.reading import read_records
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
@@ -71,16 +71,9 @@ group.leave()
 GIVEN = [field.name for field in dataclasses.fields(TrainingConfig)]
 
 
-def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def start(count, command, **options):
     """The processes of a group, as torchrun starts them."""
-    port = str(free_port())
+    port = str(free_ports(1))
     return [
         subprocess.Popen(
             [sys.executable, *command],
