@@ -7,6 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from functorch.compile import nop
+from torch._dynamo.backends.common import aot_autograd
 
 from esper_bus.reading import read_records
 from esper_schemas.events import LogRecorded, PPOUpdateCompleted
@@ -70,6 +72,20 @@ def test_what_is_compiled_says_nearly_the_same(tmp_path):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
     assert losses(plain) != losses(compiled)
     assert reasons(compiled) == []
+
+
+def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
+    """It is compiled later than the way there: the run notices before anything depends on it."""
+
+    def refuse(graph, inputs):
+        raise RuntimeError("no way back")
+
+    monkeypatch.setattr(tail, "BACKEND", aot_autograd(fw_compiler=nop, bw_compiler=refuse))
+    torch._dynamo.reset()
+    plain, refused = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
+
+    assert losses(plain) == losses(refused)
+    assert reasons(refused) == ["An update is not compiled but launched operation by operation: no way back"]
 
 
 def test_what_cannot_be_compiled_is_done_all_the_same(tmp_path, monkeypatch):

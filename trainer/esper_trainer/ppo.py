@@ -115,7 +115,7 @@ class PPO:
             output.logits, output.values, batch, counted, self._terms(), self._layout
         )
         memory = Memory(*(tensor.detach() for tensor in output.memory))
-        return made.loss, Evaluation(log_probs.detach(), entropies.detach(), *made[1:], memory)
+        return made.loss, Evaluation(log_probs, entropies, *made[1:], memory)
 
     def _terms(self) -> Terms:
         """The value loss is weighed in the units of the critic's own output."""

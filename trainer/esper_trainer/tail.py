@@ -26,7 +26,10 @@ Result = TypeVar("Result")
 
 
 class Judged(NamedTuple):
-    """Log-probabilities and entropies of the actions taken, [8, N] each, and what is made of them."""
+    """Log-probabilities and entropies of the actions taken, [8, N] each, and what is made of them.
+
+    Only the loss has a gradient.
+    """
 
     log_probs: Tensor
     entropies: Tensor
@@ -38,7 +41,8 @@ def judge(
 ) -> Judged:
     """Hold the policy's output, logits [41, N] and values [N], against a flat batch; differentiable."""
     log_probs, entropies = evaluate(logits, batch.penalty, batch.actions, layout)
-    return Judged(log_probs, entropies, objective(log_probs, entropies, values, batch, counted, terms))
+    made = objective(log_probs, entropies, values, batch, counted, terms)
+    return Judged(log_probs.detach(), entropies.detach(), made)
 
 
 def measure(evaluation: Evaluation, batch: Batch, clip_range: float) -> tuple[Sums, Extremes]:
@@ -58,27 +62,51 @@ PLAIN = Tail(judge, measure)
 
 def compiled(told: Told) -> Tail:
     """Both parts, compiled at their first use; or as they are, and `told` hears why."""
-    return Tail(_Compiled(judge, told), _Compiled(measure, told))
+    return Tail(_Compiled(judge, told, lambda judged: judged.made.loss), _Compiled(measure, told))
 
 
 class _Compiled(Generic[Arguments, Result]):
-    """Work that is compiled when it is first done, for the shapes that it then has."""
+    """Work that is compiled when it is first done, for the shapes that it then has.
 
-    def __init__(self, work: Callable[Arguments, Result], told: Told) -> None:
-        self._work, self._told = work, told
+    descended: what of its result gradients are taken of, if any are.
+    """
+
+    def __init__(
+        self,
+        work: Callable[Arguments, Result],
+        told: Told,
+        descended: Callable[[Result], Tensor] | None = None,
+    ) -> None:
+        self._work, self._told, self._descended = work, told, descended
         self._chosen: Callable[Arguments, Result] | None = None
 
     def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        if self._chosen is not None:
-            return self._chosen(*args, **kwargs)
+        if self._chosen is None:
+            self._chosen = self._choose(*args, **kwargs)
+        return self._chosen(*args, **kwargs)
+
+    def _choose(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Callable[Arguments, Result]:
         try:
             compiled = torch.compile(self._work, fullgraph=True, dynamic=False, backend=BACKEND)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the compiler warns of is in its own code
-                result = compiled(*args, **kwargs)
+                self._rehearse(compiled, *args, **kwargs)
         except Exception as error:
             self._told(f"An update is not compiled but launched operation by operation: {why(error)}")
-            self._chosen = self._work
-            return self._work(*args, **kwargs)
-        self._chosen = compiled
-        return result
+            return self._work
+        return compiled
+
+    def _rehearse(
+        self, compiled: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> None:
+        """There and back, while nothing depends on it: the way back is compiled when it is first gone."""
+        result = compiled(*map(_cut_off, args), **kwargs)  # type: ignore[arg-type]  # the same ones
+        if self._descended is not None:
+            torch.autograd.backward(self._descended(result))
+
+
+def _cut_off(argument: object) -> object:
+    """The same without its history; its gradient ends here."""
+    if isinstance(argument, Tensor):
+        return argument.detach().requires_grad_(argument.requires_grad)
+    return argument
