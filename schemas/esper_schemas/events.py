@@ -167,10 +167,14 @@ class LayerGradientsSampled(Event, frozen=True):
 
 
 class VitalsSampled(Event, frozen=True):
-    """What the trainer process used of its machine; memory in bytes, shares between 0 and 1."""
+    """What the trainer process used of its machine; memory in bytes, shares between 0 and 1.
+
+    `gpu_share` is how much of the time just before the GPU computed, for whatever program.
+    """
 
     cpu_share: float | None = None
     memory_bytes: int | None = None
+    gpu_share: float | None = None
     gpu_memory_bytes: int | None = None
     gpu_memory_peak_bytes: int | None = None
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from esper_schemas.events import LayerGradientsSampled
+from esper_schemas.events import LayerGradientsSampled, VitalsSampled
 from esper_schemas.snapshot import (
     LayerGradientsEntry,
     LinkHealth,
@@ -110,9 +110,29 @@ def test_every_vital_shows_its_own_number(make_snapshot, text):
         ["Host", "accuracy", "0.710"],
         ["Env", "steps", "69632"],
         ["Rollbacks", "2", "!", "3", "NaN", "returns"],
+        ["GPU", "–", "%"],
         ["GPU", "memory", "–", "MiB"],
         ["GPU", "peak", "–", "MiB"],
     ]
+
+
+def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, text):
+    """Where there is one; it may be that its driver does not say how busy it is."""
+    sample = VitalsSampled(cpu_share=0.1, gpu_share=0.87, gpu_memory_bytes=2**30, gpu_memory_peak_bytes=2**31)
+    silent = structs.replace(sample, gpu_share=None)
+    busy, unknown = (
+        text(vitals.vitals_rows(structs.replace(make_snapshot(), vitals=vital), 50, 12))
+        for vital in (sample, silent)
+    )
+
+    assert [line.split() for line in busy[3:8]] == [
+        ["CPU", "10", "%"],
+        ["Memory", "–", "MiB"],
+        ["GPU", "87", "%"],
+        ["GPU", "memory", "1024", "MiB"],
+        ["GPU", "peak", "2048", "MiB"],
+    ]
+    assert unknown[5].split() == ["GPU", "–", "%"]
 
 
 @pytest.mark.parametrize("width", [30, 31, 32, 50])

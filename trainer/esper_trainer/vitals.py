@@ -28,6 +28,7 @@ class Vitals:
         return VitalsSampled(
             cpu_share=self._cpu_share(),
             memory_bytes=resident_bytes(),
+            gpu_share=gpu_share(self._device) if on_gpu else None,
             gpu_memory_bytes=torch.cuda.memory_allocated(self._device) if on_gpu else None,
             gpu_memory_peak_bytes=torch.cuda.max_memory_allocated(self._device) if on_gpu else None,
         )
@@ -37,6 +38,16 @@ class Vitals:
         used, available = busy - self._busy, (wall - self._wall) * self._cores
         self._wall, self._busy = wall, busy
         return min(1.0, used / available) if available > 0 else 0.0
+
+
+def gpu_share(device: torch.device) -> float | None:
+    """How much of the last second or less a kernel of any program ran; None where the driver cannot say."""
+    try:
+        return torch.cuda.utilization(device) / 100
+    except (
+        Exception
+    ):  # NVML has an error for each reason: no library of the driver, a part of a GPU, no right
+        return None
 
 
 def resident_bytes() -> int:

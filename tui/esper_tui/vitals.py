@@ -42,6 +42,11 @@ MEMORY = Explained(
     "steady after the first updates",
     "If it only grows, fewer environments put the end off; the cause is a bug.",
 )
+GPU = Explained(
+    "Share of the time in which the GPU computes, for whatever program.",
+    "high during updates",
+    "More environments, if it is low; `--profile` shows what it waits for.",
+)
 GPU_MEMORY = Explained(
     "Memory of the GPU that tensors take now.", "steady after the first updates", "Fewer environments."
 )
@@ -75,6 +80,7 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
         *(_time(snapshot, name) for name in TIMES),
         Vital(_row("CPU", _percent(sample.cpu_share), 0, "%"), explained=CPU),
         Vital(_row("Memory", _mebibytes(sample.memory_bytes), 0, "MiB"), explained=MEMORY),
+        Vital(_row("GPU", _percent(sample.gpu_share), 0, "%"), explained=GPU, of_gpu=True),
         Vital(
             _row("GPU memory", _mebibytes(sample.gpu_memory_bytes), 0, "MiB"),
             explained=GPU_MEMORY,
