@@ -19,11 +19,11 @@ def _heed_interrupts():
 
 
 class Terminal:
-    """A program on a pseudo-terminal of 80 by 24, and everything it wrote."""
+    """A program on a pseudo-terminal, and everything it wrote."""
 
-    def __init__(self, *command, **environment):
+    def __init__(self, *command, size=(80, 24), **environment):
         self.ours, theirs = pty.openpty()
-        self.resize(80, 24)
+        self.resize(*size)
         env = os.environ | environment
         self.process = subprocess.Popen(
             command,
