@@ -9,10 +9,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from esper_aggregator import checkpoints
 from esper_aggregator.__main__ import main as aggregate
 from esper_aggregator.recording import Recording
 from esper_bus import doors
@@ -127,7 +129,15 @@ def told(original: Method, count: int) -> Method:
     return lambda: count
 
 
-SETTINGS: dict[str, tuple[Any, str, Change]] = {"spare_files": (doors, "spare_files", told)}
+def becomes(original: int, count: int) -> int:
+    """Be a number."""
+    return count
+
+
+SETTINGS: dict[str, tuple[Any, str, Callable[[Any, int], Any]]] = {
+    "spare_files": (doors, "spare_files", told),
+    "events_between_checkpoints": (checkpoints, "EVERY_EVENTS", becomes),
+}
 """Bounds of the program that a scenario sets otherwise."""
 
 POINTS: dict[str, tuple[Any, str, Change]] = {
@@ -136,10 +146,13 @@ POINTS: dict[str, tuple[Any, str, Change]] = {
     "after_flush_before_ack": (BusServer, "acknowledge", crash_before),
     "after_ack_before_answer": (Receiver, "flushed", crash_after),
     "mid_write": (AppendFile, "append", crash_in_the_middle),
+    "mid_checkpoint": (Path, "write_bytes", crash_in_the_middle),
+    "before_checkpoint_is_in_place": (Path, "replace", crash_before),
+    "before_old_checkpoint_is_removed": (Path, "replace", crash_after),
     "in_emit": (EmitQueue, "put", crash_before),
     "spooled_not_sent": (SpoolWriter, "write", crash_after),
 }
-"""Where a process may be made to die: the first four in an aggregator, the last two in a trainer."""
+"""Where a process may be made to die: the last two in a trainer, `mid_write` in either."""
 
 BUGS: dict[str, tuple[Any, str, Change]] = {
     "acknowledged before it is logged": (BusServer, "receive", acknowledged_first),
@@ -159,9 +172,10 @@ def sabotage(name: str, count: int) -> None:
 
 
 def main() -> int:
-    """An aggregator with something wrong: NAME COUNT and the aggregator's own options."""
-    sabotage(sys.argv[1], int(sys.argv[2]))
-    sys.argv[1:3] = []
+    """An aggregator with something wrong: NAME COUNT, perhaps several, and the aggregator's own options."""
+    while not sys.argv[1].startswith("--"):
+        sabotage(sys.argv[1], int(sys.argv[2]))
+        sys.argv[1:3] = []
     return aggregate()
 
 

@@ -32,6 +32,7 @@ AGGREGATOR_POINTS = (
     "after_flush_before_ack",
     "after_ack_before_answer",
 )
+CHECKPOINT_POINTS = ("mid_checkpoint", "before_checkpoint_is_in_place", "before_old_checkpoint_is_removed")
 TRAINER_POINTS = ("in_emit", "mid_write", "spooled_not_sent")
 FEW_FILES = 4096
 EPOCH = 0x5EED
@@ -57,6 +58,18 @@ def aggregator_crashes(world: World) -> None:
     trainer = world.trainers[-1]
     for point in world.rng.sample(AGGREGATOR_POINTS, len(AGGREGATOR_POINTS)):
         assert world.ended(world.aggregator(sabotage=(point, world.rng.randint(2, 30)))) < 0, world.output()
+    world.kill(trainer)
+
+
+def aggregator_crashes_in_checkpoint(world: World) -> None:
+    """F1: the aggregator dies while it saves what it has folded, and begins from what is left of that."""
+    world.trainer(events=100_000)
+    trainer = world.trainers[-1]
+    often = ("events_between_checkpoints", 20)
+    for point in world.rng.sample(CHECKPOINT_POINTS, len(CHECKPOINT_POINTS)):
+        aggregator = world.aggregator(sabotage=(*often, point, world.rng.randint(3, 10)))
+        assert world.ended(aggregator) < 0, world.output()
+        assert list(world.run_dir.rglob("*.fold")), "no checkpoint was left"
     world.kill(trainer)
 
 
@@ -328,6 +341,7 @@ def exits(world: World) -> None:
 SCENARIOS: dict[str, Callable[[World], None]] = {
     "F1 aggregator killed": aggregator_killed,
     "F1 aggregator crashes": aggregator_crashes,
+    "F1 aggregator crashes in checkpoint": aggregator_crashes_in_checkpoint,
     "F2 aggregator late": aggregator_late,
     "F3 aggregator stopped": aggregator_stopped,
     "F4 trainer killed": trainer_killed,

@@ -78,10 +78,10 @@ class World:
         return None if self.keys is None else str(self.keys / f"{name}.key")
 
     def aggregator(
-        self, *, wait: bool = True, sabotage: tuple[str, int] | None = None, files: int = 0
+        self, *, wait: bool = True, sabotage: tuple[str | int, ...] = (), files: int = 0
     ) -> Process:
         """Start an aggregator, perhaps with something wrong or few files, and wait until it is ready."""
-        module = ("esper_aggregator",) if sabotage is None else ("benchmarks.chaos.sabotage", *sabotage)
+        module = ("benchmarks.chaos.sabotage", *sabotage) if sabotage else ("esper_aggregator",)
         keys = () if self.keys is None else ("--keys", self.keys)
         process = self.start(
             "aggregator", "-m", *module, "--runs-dir", self.runs_dir, "--listen", self.listen, *keys
