@@ -43,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         results = _play(config, arguments.seeds)
     except ConfigError as error:
         raise CommandError(str(error)) from error
+    except RuntimeError as error:  # torch's, where memory ends
+        reason = str(error).splitlines()[0]
+        raise CommandError(f"baselines cannot be played ({reason}); choose fewer --envs") from error
     _print(results, as_json=arguments.json)
     return 0
 

@@ -33,7 +33,11 @@ def test_every_scripted_policy_has_its_mean_and_spread(baseline):
     assert rows["grow_mlp"][0] > rows["wait"][0]
 
 
-@pytest.mark.parametrize("words", [("--seeds", "0"), ("--envs", "0"), ("--device", "cuda:77")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("--seeds", "0"), ("--envs", "0"), ("--device", "cuda:77"), ("--envs", "100000000000")],
+    ids=" ".join,
+)
 def test_mistakes_are_answered_in_one_sentence(baseline, words):
     """Exit code 1 and no table."""
     code, out, err = baseline(*words)

@@ -1,5 +1,6 @@
 """Helpers for every test of the trainer."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -53,6 +54,23 @@ def _no_host_reads() -> Iterator[None]:
 def no_host_reads() -> Callable[[], AbstractContextManager[None]]:
     """A context in which reading a tensor on the host is an AssertionError that names the read."""
     return _no_host_reads
+
+
+@contextmanager
+def _no_waiting() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls this mode a prototype
+        try:
+            torch.cuda.set_sync_debug_mode("error")
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.fixture
+def no_waiting() -> Callable[[], AbstractContextManager[None]]:
+    """A context in which what waits for the CUDA device is an error."""
+    return _no_waiting
 
 
 @pytest.fixture(scope="session", autouse=True)

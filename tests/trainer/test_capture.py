@@ -295,7 +295,7 @@ class TestCuda:
         for one, other in zip(ours[0].policy.parameters(), twins[0].policy.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
-    def test_nothing_waits_after_the_warm_up(self):
+    def test_nothing_waits_after_the_warm_up(self, no_waiting):
         """Neither a step, recorded or not, nor an update."""
         for wanted in (True, False):
             parts, updates, _ = self.learner(wanted=wanted)
@@ -304,13 +304,10 @@ class TestCuda:
                 for update in updates:
                     update()
             parts.player.begin()
-            torch.cuda.set_sync_debug_mode("error")
-            try:
+            with no_waiting():
                 parts.player._step()
                 for update in updates:
                     update()
-            finally:
-                torch.cuda.set_sync_debug_mode("default")
 
     def test_what_cannot_be_recorded_is_launched(self):
         """A host read inside is no error, but is told; what is drawn and where kernels go stays the same."""

@@ -24,6 +24,8 @@ def test_the_defaults_work_and_name_a_preset():
         ("hidden_size", 0),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("entropy_coefficient", float("inf")),
         ("clip_range", -0.1),
         ("value_clip", -1.0),
         ("target_kl", -0.1),
@@ -40,6 +42,8 @@ def test_the_defaults_work_and_name_a_preset():
         ("precision", "float16"),
         ("preset", "huge"),
         ("device", "tpu"),
+        ("device", "cpu:1"),
+        ("device", "cuda:-1"),
     ],
 )
 def test_an_impossible_setting_is_refused_by_name(name, value):

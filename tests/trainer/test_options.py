@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
@@ -41,6 +42,11 @@ def test_every_training_option_reaches_the_config(parse):
     assert config_from(arguments) == TrainingConfig(
         episodes=3, environments=8, preset="full", device="cuda:1", seed=5, threads=1
     )
+
+
+def test_every_setting_has_an_option(parse):
+    """All of the training can be chosen on the command line."""
+    assert {field.name for field in fields(TrainingConfig)} <= vars(parse()).keys()
 
 
 def test_a_command_line_says_again_what_it_was_parsed_from(parse):

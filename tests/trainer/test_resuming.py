@@ -1,12 +1,14 @@
 """A resumed run equals the uninterrupted one, and what cannot be resumed is refused in one sentence."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import msgspec
 import pytest
+import torch
 
 from esper_bus.reading import read_records
 from esper_schemas.events import (
@@ -131,6 +133,29 @@ def test_settings_that_shaped_the_run_may_not_change(whole):
     with pytest.raises(CheckpointError, match="with seed 0, not 7"):
         resumed_config(start, {"seed": 7, "episodes": 9})
     assert resumed_config(start, {"seed": 0, "episodes": 9}).episodes == 9
+
+
+def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
+    """Its generators have other states there: numbers begin anew, the same each time, and it is told."""
+    record_training(Plan(config_of(episodes=1), tmp_path), None)
+    path = CheckpointFiles(tmp_path).path(1)
+    checkpoint = read(path)
+    foreign = {name: torch.full((16,), 7, dtype=torch.uint8) for name in checkpoint.state.generators}
+    write(path, checkpoint._replace(state=checkpoint.state._replace(generators=foreign)))
+    twin = shutil.copytree(tmp_path, tmp_path / "twin")
+    for run_dir in (tmp_path, twin):
+        resume(run_dir, episodes=2)
+    told = [event.message for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
+
+    assert told == ["The run goes on on another kind of device, so its random numbers begin anew."]
+    assert learning_of(tmp_path) == learning_of(twin)
+
+
+def test_how_a_run_is_watched_may_change(whole):
+    """How much it tells and how its kernels are launched is no part of what it learns."""
+    start = last_checkpoint(whole)
+
+    assert resumed_config(start, {"telemetry": "debug", "capture": False, "episodes": 9}).telemetry == "debug"
 
 
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):

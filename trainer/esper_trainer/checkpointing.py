@@ -56,12 +56,12 @@ class Checkpointer:
 
     def _write(self, checkpoint: Checkpoint, copy: HostCopy) -> None:
         started, state = time.perf_counter(), checkpoint.state
-        tensors = dict(zip(state.tensors, copy.wait(), strict=True))
         path = self._files.path(checkpoint.update)
         try:
+            tensors = dict(zip(state.tensors, copy.wait(), strict=True))
             write(path, checkpoint._replace(state=state._replace(tensors=tensors)))
             self._files.keep(KEPT)
-        except OSError as error:
+        except Exception as error:  # a device that failed too: nobody is there to catch it
             self._events.append(_failure(path, checkpoint.update, error))
         else:
             place = path.relative_to(self._files.directory.parent)
@@ -71,9 +71,10 @@ class Checkpointer:
             )
 
 
-def _failure(path: Path, update: int, error: OSError) -> LogRecorded:
+def _failure(path: Path, update: int, error: Exception) -> LogRecorded:
+    reason = (error.strerror if isinstance(error, OSError) else None) or repr(error)
     return LogRecorded(
         level="warning",
-        message=f"A checkpoint could not be written ({error.strerror}); training goes on without it.",
+        message=f"A checkpoint could not be written ({reason}); training goes on without it.",
         fields={"update": update, "path": path.name},
     )

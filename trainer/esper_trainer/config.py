@@ -1,12 +1,14 @@
 """What a training run is asked to do: every setting with its default, checked once, without torch."""
 
+import math
 import os
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, fields, replace
 
 from esper_schemas.metric import TelemetryLevel
 from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
 
-DEVICES = ("cpu", "cuda")
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 TELEMETRY = tuple(level.name.lower() for level in TelemetryLevel)
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -104,7 +106,8 @@ class TrainingConfig:
     """`popart` lets the critic learn returns of mean 0 and deviation 1 (van Hasselt et al. 2016)."""
 
     precision: str = "float32"
-    """What the policy's matrix products are computed in; probabilities and losses are float32 always."""
+    """What the policy's matrix products are computed in; probabilities and losses are float32 always, and
+    on CUDA the LSTM too."""
 
     target_kl: float = 0.015
     """An update stops before a step at which the KL divergence has passed 1.5 times this; 0 never."""
@@ -122,6 +125,9 @@ class TrainingConfig:
     """Updates between two checkpoints; 0 writes one only where the run ends."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            _require(not isinstance(value, float) or math.isfinite(value), field.name, "a finite number")
         for name in ("episodes", "environments", "hidden_size", "epochs", "minibatches"):
             _require(getattr(self, name) >= 1, name, "at least 1")
         for name in ("learning_rate", "adam_epsilon", "clip_range", "max_grad_norm"):
@@ -136,7 +142,7 @@ class TrainingConfig:
         _require(0 <= self.seed < 2**31, "seed", "between 0 and 2147483647")
         _require(self.preset in PRESETS, "preset", "one of " + ", ".join(PRESETS))
         _require(self.telemetry in TELEMETRY, "telemetry", "one of " + ", ".join(TELEMETRY))
-        _require(self.device.split(":")[0] in DEVICES, "device", "cpu, cuda or cuda:<index>")
+        _require(bool(_DEVICE.fullmatch(self.device)), "device", "cpu, cuda or cuda:<index>")
         for name, choices in (
             ("gates", tuple(GATES)),
             ("learning_rate_schedule", SCHEDULES),

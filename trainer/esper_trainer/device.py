@@ -8,7 +8,11 @@ from esper_trainer.config import ConfigError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name. Raises `ConfigError` if this machine does not have it."""
+    """The device of that name. Raises `ConfigError` if this machine does not have it.
+
+    A CUDA device becomes the current one of this process: streams, events and graphs are those of the
+    current device, whatever device the tensors are on.
+    """
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -23,6 +27,7 @@ def resolve_device(name: str) -> torch.device:
             f"There is no {name} here, the last device is cuda:{torch.cuda.device_count() - 1}; "
             "choose that, or --device cpu."
         )
+    torch.cuda.set_device(index)
     return torch.device("cuda", index)
 
 

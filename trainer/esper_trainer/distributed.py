@@ -96,7 +96,8 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
         return ALONE
     on_cuda = device.startswith("cuda") and torch.cuda.is_available()
     if on_cuda:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        number = int(os.environ.get("LOCAL_RANK", "0"))
+        torch.cuda.set_device(own_device(device, number, torch.cuda.device_count()))
     patience = timedelta(seconds=patience_s)
     try:
         where = os.environ.get(RENDEZVOUS, "env://")
@@ -112,3 +113,17 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
             "machine's name leads to itself name the network with GLOO_SOCKET_IFNAME."
         ) from error
     return Group(rank, world_size, PrefixStore("roll-call", store), patience_s)
+
+
+def own_device(device: str, number: int, count: int) -> int:
+    """The index of the CUDA device of the process of this number, of a machine with so many.
+
+    Raises `ConfigError` if one was named for all of them, or there are not enough: NCCL takes one each.
+    """
+    if ":" in device:
+        raise ConfigError("Several processes take a CUDA device each; choose --device cuda.")
+    if number >= count:
+        raise ConfigError(
+            f"There are more processes here than CUDA devices ({count}); start fewer, or choose --device cpu."
+        )
+    return number

@@ -42,6 +42,7 @@ class Learner:
     def __init__(
         self, config: TrainingConfig, device: torch.device, group: Group = ALONE, told: Told = tell_nobody
     ) -> None:
+        self._seed, self._told = config.seed, told
         constants = layout(device)
         environment = MorphEnvironment(
             group.share(config), config.size, seed=environment_seed(config, group), device=device
@@ -97,10 +98,21 @@ class Learner:
         try:
             self._policy.load_state_dict(policy)
             self.ppo.optimiser.load(optimiser)
-            for name, generator in self._generators.items():
-                generator.set_state(state.generators[name].clone())
+            states = {name: state.generators[name] for name in self._generators}
         except (RuntimeError, KeyError, TypeError) as error:
             raise ValueError(str(error)) from error
+        self._draw_on(states)
+
+    def _draw_on(self, states: dict[str, Tensor]) -> None:
+        """Let the generators go on; those of another kind of device begin anew, as the states decide."""
+        anew = [name for name, own in self.random_state().items() if own.shape != states[name].shape]
+        for name, generator in self._generators.items():
+            if name in anew:
+                generator.manual_seed(derived_seed(self._seed, f"{name}:{states[name].tolist()}"))
+            else:
+                generator.set_state(states[name].clone())
+        if anew:
+            self._told("The run goes on on another kind of device, so its random numbers begin anew.")
 
 
 def environment_seed(config: TrainingConfig, group: Group) -> int:

@@ -37,22 +37,36 @@ _OPTIONS = (
     _Option("--envs", "environments", "environments that are trained side by side"),
     _Option("--preset", "preset", "how much real training one environment step buys", tuple(PRESETS)),
     _Option("--gates", "gates", "what a seed has to show before it may move on", tuple(GATES)),
-    _Option("--device", "device", "cpu, cuda or cuda:N"),
+    _Option("--device", "device", "cpu, cuda or cuda:INDEX"),
     _Option("--seed", "seed", "decides everything that is drawn"),
     _Option("--threads", "threads", "threads on the CPU; 0 takes up to two and leaves a core to the others"),
+    _Option("--hidden-size", "hidden_size", "width of the policy's features and of its LSTM"),
+    _Option("--epochs", "epochs", "passes over a rollout per update"),
     _Option("--minibatches", "minibatches", "parts that the environments are cut into for an optimiser step"),
     _Option("--learning-rate", "learning_rate", "Adam's step size"),
     _Option("--learning-rate-schedule", "learning_rate_schedule", "how it falls over the run", SCHEDULES),
+    _Option("--learning-rate-final", "learning_rate_final", "share of it that a falling schedule ends with"),
     _Option("--warmup-updates", "warmup_updates", "updates over which the learning rate rises"),
+    _Option("--adam-epsilon", "adam_epsilon", "Adam's denominator floor"),
+    _Option("--max-grad-norm", "max_grad_norm", "norm that gradients are scaled down to"),
+    _Option("--gamma", "gamma", "discount per environment step"),
+    _Option("--gae-lambda", "gae_lambda", "how far advantages look past the critic"),
+    _Option("--clip-range", "clip_range", "how far a ratio may move before its surrogate is clipped"),
+    _Option("--target-kl", "target_kl", "an update stops beyond 1.5 times this KL divergence; 0: never"),
+    _Option("--value-coefficient", "value_coefficient", "weight of the value loss"),
+    _Option("--value-clip", "value_clip", "how far a value may move, in units of return; 0: any"),
     _Option("--entropy-coefficient", "entropy_coefficient", "weight of the entropy bonus"),
     _Option("--entropy-schedule", "entropy_schedule", "how that falls over the run", SCHEDULES),
+    _Option("--entropy-final", "entropy_final", "share of it that a falling schedule ends with"),
     _Option(
         "--value-normalisation",
         "value_normalisation",
         "scale of what the critic learns",
         VALUE_NORMALISATIONS,
     ),
-    _Option("--precision", "precision", "of the policy's matrix products", PRECISIONS),
+    _Option(
+        "--precision", "precision", "of the policy's matrix products, but for the LSTM's on CUDA", PRECISIONS
+    ),
     _Option("--telemetry", "telemetry", "how much updates measure; NaN is counted even when off", TELEMETRY),
     _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
 )
@@ -71,7 +85,8 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     training = parser.add_argument_group("training")
     for option in _OPTIONS:
         default = getattr(_DEFAULTS, option.field)
-        shape: dict[str, Any] = {"choices": option.choices} if option.choices else {"metavar": "N"}
+        metavar = "DEVICE" if option.field == "device" else "N"
+        shape: dict[str, Any] = {"choices": option.choices} if option.choices else {"metavar": metavar}
         training.add_argument(
             option.name,
             dest=option.field,

@@ -43,7 +43,7 @@ class Tamiyo(nn.Module):
 
     The critic's row says how many deviations `value_std` a value is from `value_mean`; these are 1 and 0
     unless `value_normalisation` moves them. With the precision bfloat16, matrix products are computed in
-    it, in rollouts and updates alike, and what comes out is float32.
+    it, in rollouts and updates alike, and what comes out is float32; on CUDA the LSTM stays float32.
     """
 
     def __init__(
@@ -72,13 +72,21 @@ class Tamiyo(nn.Module):
     def _forward(self, observations: Tensor, state: State | None) -> Output:
         features = self.features(observations)
         before = (state or self.initial_state(observations.shape[1]))[0]
-        hidden, state = self.lstm(features, state)
+        hidden, state = self._remember(features, state)
         before = hidden[-2] if len(hidden) > 1 else before[0]
         memory = Memory(*(part.float() for part in (features[-1], before, state[0][0], state[1][0])))
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
         logits, value = torch.split(rows.float(), [LOGIT_COUNT, 1])
         values = torch.addcmul(self.value_mean, value.squeeze(0), self.value_std)
         return Output(logits, values, state, memory)
+
+    def _remember(self, features: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The LSTM's turn."""
+        if not features.is_cuda:
+            return self.lstm(features, state)  # type: ignore[no-any-return]
+        # Under autocast cuDNN's LSTM computes in float16 whatever was asked for, and its gradients underflow.
+        with torch.autocast("cuda", enabled=False):
+            return self.lstm(features.float(), state)  # type: ignore[no-any-return]
 
     def initial_state(self, environments: int) -> State:
         """The state at the start of an episode."""

@@ -10,7 +10,7 @@ from esper_trainer.config import Setting, TrainingConfig
 from esper_trainer.distributed import ALONE, Group
 from esper_trainer.run_directory import require_run
 
-MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every"})
+MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every", "telemetry", "capture"})
 """Settings that a resumed run may be given anew; the others belong to what it has learnt."""
 
 

@@ -233,20 +233,17 @@ def test_nothing_is_read_on_the_host(make_environment, no_host_reads):
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_is_deterministic_and_never_waits():
+def test_cuda_is_deterministic_and_never_waits(no_waiting):
     """On a GPU equal seeds give equal bits, and no call synchronises."""
     device = torch.device("cuda")
     pair = [MorphEnvironment(4, PRESETS["lite"], seed=1, device=device) for _ in range(2)]
     action = torch.zeros(len(HEADS), 4, dtype=torch.int64, device=device)
     runs = []
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with no_waiting():
         for environment in pair:
             environment.reset()
             runs.append([environment.step(action).reward for _ in range(STEPS)])
             environment.observe()
             environment.legality()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
     assert torch.equal(torch.stack(runs[0]), torch.stack(runs[1]))

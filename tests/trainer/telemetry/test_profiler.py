@@ -13,7 +13,7 @@ from esper_bus.reading import read_records
 from esper_schemas.events import LogRecorded, RunFinished
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.runner import Trainer
-from esper_trainer.telemetry.profiler import Profiler
+from esper_trainer.telemetry.profiler import Profiler, _schedule
 
 REGIONS = {"rollout", "update", "telemetry"}
 SMALL = {"environments": 2, "threads": 1, "hidden_size": 8, "epochs": 1}
@@ -50,6 +50,20 @@ def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates
         LogRecorded(level="info", message=f"A profile was written into {directory}.")
     ]
     assert isinstance(sink[-1], RunFinished)
+
+
+def test_updates_that_are_recorded_as_graphs_are_not_in_the_trace():
+    """On CUDA two run as they are and a third is recorded; the profiler warms up meanwhile."""
+    plan = _schedule(6, skipped=2)
+
+    assert [plan(update).name for update in range(6)] == [
+        "NONE",
+        "NONE",
+        "WARMUP",
+        "RECORD",
+        "RECORD_AND_SAVE",
+        "NONE",
+    ]
 
 
 def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):

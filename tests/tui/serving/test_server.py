@@ -55,6 +55,7 @@ class Visitor:
                 elif message.type is WSMsgType.TEXT:
                     self.said.append(json.loads(message.data))
                 else:
+                    await self.websocket.close()
                     return False
         return True
 

@@ -11,6 +11,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule, tensorboard_trace_handler
 
 from esper_schemas.events import LogRecorded
+from esper_trainer.capture import WARM_UP
 from esper_trainer.config import ConfigError
 from esper_trainer.run_directory import make_writable
 
@@ -39,7 +40,9 @@ class Profiler:
             handler = tensorboard_trace_handler(str(self._directory), f"rank{self._rank}", use_gzip=True)
             with warnings.catch_warnings(action="ignore"):  # a run of one update leaves no time to warm up
                 self._profile = profile(
-                    activities=_activities(), schedule=_schedule(updates), on_trace_ready=self._kept(handler)
+                    activities=_activities(),
+                    schedule=_schedule(updates, _skipped()),
+                    on_trace_ready=self._kept(handler),
                 )
         return self
 
@@ -99,15 +102,20 @@ def prepare(directory: Path) -> None:
         ) from error
 
 
-def _schedule(updates: int) -> Callable[[int], Any]:
-    """The last of the first four updates are recorded, or what there is of them."""
-    recorded = max(1, min(RECORDED, updates - 2))
+def _schedule(updates: int, skipped: int) -> Callable[[int], Any]:
+    """So many updates are recorded, after those that are skipped and one more, or what there is of them."""
+    recorded = max(1, min(RECORDED, updates - skipped - 1))
     return schedule(
-        wait=min(1, max(0, updates - recorded - 1)),
+        wait=min(skipped, max(0, updates - recorded - 1)),
         warmup=min(1, updates - recorded),
         active=recorded,
         repeat=1,
     )
+
+
+def _skipped() -> int:
+    """Updates that are unlike all others: the first, and on CUDA those until one was recorded as a graph."""
+    return WARM_UP if torch.cuda.is_available() else 1
 
 
 def _activities() -> list[ProfilerActivity]:
