@@ -17,6 +17,7 @@ from esper_schemas import events as e
 from esper_schemas.codec import kind_of
 from esper_schemas.collapse import collapse_risk_score
 from esper_schemas.describe import describe
+from esper_schemas.drift import UsualNorm, gradient_drift
 from esper_schemas.snapshot import (
     AnomalyEntry,
     CheckpointEntry,
@@ -32,7 +33,7 @@ from esper_schemas.snapshot import (
     StageChangeEntry,
 )
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Raised whenever the same events fold to another state."""
 
 QUIET_KINDS = frozenset({e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.VitalsSampled})
@@ -188,6 +189,8 @@ def _ppo_update_completed(
     producer.last_update = event.update
     entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
+    norm = event.payload.grad_norm_pre_clip
+    producer.gradient_drift, producer.usual_norm = gradient_drift(norm, producer.usual_norm)
 
 
 def _begin_updates(producer: ProducerState, update: int) -> None:
@@ -196,6 +199,7 @@ def _begin_updates(producer: ProducerState, update: int) -> None:
     _keep_what_led_to(update, producer.ppo_updates, lambda before: before.update)
     if update <= 1:
         producer.symptoms.begin_updates()
+        producer.usual_norm = UsualNorm()
 
 
 def _rollout_completed(

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from esper_aggregator.symptoms import WATCHLIST, SymptomState, Watchlist
+from esper_schemas.drift import UsualNorm
 from esper_schemas.events import (
     EpisodeCompleted,
     PPOUpdateCompleted,
@@ -52,8 +53,8 @@ def _no_heads() -> dict[str, bool]:
 class ProducerState:
     """One trainer process, by its producer name; a restart of it continues here under a new epoch.
 
-    `next_seq` is the next sequence number to expect, per epoch. `collapse_risk` is kept because it depends
-    on its own past, which reaches further back than `ppo_updates`.
+    `next_seq` is the next sequence number to expect, per epoch. `collapse_risk`, and what gradient norm is
+    usual, are kept because they depend on a past that reaches further back than `ppo_updates`.
 
     `ppo_updates` and `returns` (pairs of update and mean return) hold what led to the newest update, also
     over a restart that resumed there; `first_update` and `first_rollout` say that the next one is the first
@@ -84,6 +85,8 @@ class ProducerState:
     nan_latch: dict[str, bool] = field(default_factory=_no_heads)
     inf_latch: dict[str, bool] = field(default_factory=_no_heads)
     collapse_risk: float | None = None
+    gradient_drift: float | None = None
+    usual_norm: UsualNorm = field(default_factory=UsualNorm)
     symptoms: SymptomState = field(default_factory=SymptomState)
 
 

@@ -82,6 +82,7 @@ def _derived(ranks: Sequence[ProducerState], entropies: History, clips: History)
     return {
         "entropy_velocity": entropy_velocity(entropies),
         "entropy_clip_correlation": entropy_clip_correlation(entropies, clips),
+        "gradient_drift": reduce_field("gradient_drift", [rank.gradient_drift for rank in ranks]),
         "collapse_risk_score": reduce_field("collapse_risk_score", [rank.collapse_risk for rank in ranks]),
     }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from esper_schemas.catalogue import CATALOGUE, head_field
+from esper_schemas.drift import GRADIENT_DRIFT
 from esper_schemas.heads import HEADS
 
 COLLAPSE_FALL = 0.5
@@ -20,14 +21,6 @@ DETERMINISTIC = 0.02
 
 LSTM_CELL_BOUND = 32.0
 """Healthy cell states grow beyond the catalogue's 10; in an episode of 64 steps none can exceed 64."""
-
-GRADIENT_DRIFT = 4.0
-"""A gradient norm so many times larger or smaller than its running mean drifts; it moves the mean no more
-than this much would."""
-
-GRADIENT_MOMENTUM = 0.99
-GRADIENT_WARM_UP = 10
-"""The running gradient norm is not judged against before it has seen this many updates."""
 
 RETURN_MOMENTUM = 0.9
 RETURN_WARM_UP = 5

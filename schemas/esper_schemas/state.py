@@ -63,6 +63,7 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     entropy_velocity: m.EntropyVelocity = None
     entropy_clip_correlation: m.EntropyClipCorrelation = None
     collapse_risk_score: m.CollapseRisk = None
+    gradient_drift: m.GradientDrift = None
 
     head_op_grad_norm_prev: float | None = None
     head_slot_grad_norm_prev: float | None = None

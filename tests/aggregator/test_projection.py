@@ -133,6 +133,20 @@ def test_collapse_risk_remembers_what_it_was(record_of):
     assert tamiyo.collapse_risk_score == pytest.approx(0.15)
 
 
+def test_gradient_drift_remembers_what_is_usual(record_of):
+    """Longer than the updates that are kept: after thirty at 1.0, a norm of 5 is five times the usual."""
+    updates = [update(n, grad_norm_pre_clip=1.0) for n in range(1, 31)]
+    again = [e.RunStarted(task="t"), update(1, grad_norm_pre_clip=5.0)]
+    steady, grown, anew = (
+        project(fold_all(map(record_of, events))).tamiyo.gradient_drift
+        for events in (updates, [*updates, update(31, grad_norm_pre_clip=5.0)], [*updates, *again])
+    )
+
+    assert steady == pytest.approx(1.0)
+    assert grown == pytest.approx(5.0)
+    assert anew is None
+
+
 def test_every_metric_has_a_history_of_the_last_updates(record_of):
     """Of the leading rank, ten updates, oldest first; what was never measured in them has none."""
     first = [update(n, grad_norm=float(n), td_error_mean=None if n % 2 else 0.5) for n in range(1, 13)]

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from esper_schemas.drift import GRADIENT_DRIFT
 from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
 from esper_schemas.metrics.bands import FAULT_COUNT_BANDS
 
@@ -45,6 +46,23 @@ GradNormPreClip = Annotated[
         bands=GRAD_NORM_BANDS,
         trend_threshold=0.25,
         over_epochs=Reduction.MAX,
+        over_ranks=Reduction.MAX,
+        level=TelemetryLevel.OFF,
+    ),
+]
+GradientDrift = Annotated[
+    float | None,
+    Metric(
+        label="Grad drift",
+        group=Group.GRADIENTS,
+        unit="times",
+        meaning="How many times larger or smaller the gradient norm before clipping is than its running "
+        "mean.",
+        question="Are gradients as large as they have been?",
+        advice="See which head's gradient has changed; lower the learning rate if it grows.",
+        precision=2,
+        minimum=1.0,
+        bands=Bands(warning_above=GRADIENT_DRIFT),
         over_ranks=Reduction.MAX,
         level=TelemetryLevel.OFF,
     ),

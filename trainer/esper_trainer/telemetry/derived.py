@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from esper_schemas import anomalies as a
+from esper_schemas.drift import UsualNorm, gradient_drift
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.telemetry.moving_average import MovingAverage
 
@@ -18,10 +19,11 @@ class DerivedQuantities:
 
     def __init__(self) -> None:
         self._averages = {
-            "gradient": MovingAverage(a.GRADIENT_MOMENTUM),
             "return": MovingAverage(a.RETURN_MOMENTUM),
             "deviation": MovingAverage(a.RETURN_MOMENTUM),
         }
+
+        self._usual_norm = UsualNorm()
 
     def of(self, payload: PPOUpdatePayload, mean_return: float, progress: float) -> Quantities:
         """The quantities of an update; None where one cannot be judged."""
@@ -34,15 +36,8 @@ class DerivedQuantities:
         }
 
     def _gradient_drift(self, norm: float | None) -> float | None:
-        if norm is None or not math.isfinite(norm):
-            return None
-        average = self._averages["gradient"]
-        usual, known = average.mean, average.count >= a.GRADIENT_WARM_UP
-        times = (norm + TINY) / (usual + TINY)
-        if known:
-            norm = usual * min(max(times, 1.0 / a.GRADIENT_DRIFT), a.GRADIENT_DRIFT)
-        average.add(norm)
-        return max(times, 1.0 / times) if known else None
+        drift, self._usual_norm = gradient_drift(norm, self._usual_norm)
+        return drift
 
     def _return_drop(self, mean_return: float, progress: float) -> float | None:
         if not math.isfinite(mean_return):
@@ -60,12 +55,14 @@ class DerivedQuantities:
 
     def state(self) -> dict[str, list[float]]:
         """What a checkpoint holds."""
-        return {name: average.state() for name, average in self._averages.items()}
+        averages = {name: average.state() for name, average in self._averages.items()}
+        return averages | {"gradient": list(self._usual_norm)}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         for name, average in self._averages.items():
             average.load(state[name])
+        self._usual_norm = UsualNorm(state["gradient"][0], int(state["gradient"][1]))
 
 
 def _not_finite(payload: PPOUpdatePayload, mean_return: float) -> float:
