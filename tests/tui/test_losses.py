@@ -9,7 +9,9 @@ from esper_schemas import CATALOGUE
 from esper_schemas.judgement import trend
 from esper_schemas.state import Trend
 from esper_tui.losses import losses_note, losses_rows
+from esper_tui.picture import draw
 from esper_tui.rows import Tone, plain
+from esper_tui.view import View
 
 WIDTHS = (54, 78, 116, 80)
 BLOCKS = "[▁▂▃▄▅▆▇█]"
@@ -263,6 +265,34 @@ def test_tele_122_the_title_counts_down_to_a_collapse(
     )
 
     assert plain(losses_note(make_snapshot(state))) == (said or "update 17")
+
+
+WORST = {
+    "nan_grad_count": 7,
+    "inf_grad_count": 3,
+    "skipped_steps": 9,
+    "entropy_normalized": 0.2,
+    "entropy_velocity": -0.02,
+    "collapse_risk_score": 0.9,
+}
+
+
+@pytest.mark.parametrize("width", [40, 60, 76, 80, 99, 100, 120, 140, 160, 180, 200, 240, 300])
+def test_the_title_says_the_worst_where_everything_is_bad(make_snapshot, make_state, make_feed, now, width):
+    """A collapse that is near comes first, in every window; what else fits follows it."""
+    view = View(make_feed(make_snapshot(make_state(**WORST))), now)
+    place, rows = next((p, rows) for p, rows in draw(view, width, 50) if p.panel == "losses")
+    title = plain(rows[0])
+
+    assert "✗ COLLAPSE in ~5" in title
+    assert ("✗ 7 NaN grads" in title) == (place.width >= 48)
+
+
+def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state):
+    """Nine skipped steps before one NaN gradient."""
+    state = make_state(nan_grad_count=1, skipped_steps=9)
+
+    assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
 
 
 def test_the_losses_stay_longest(make_snapshot, text):

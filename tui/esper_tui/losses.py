@@ -22,7 +22,11 @@ WARM_UP_UPDATES = 50
 UNDEFINED = "---"
 VALUE_WIDTH = 8
 OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 16
+NOTE_WIDTH = 200
+"""More than all items of the note take; how much of it is seen is the frame's to say."""
 OK = Tone.VALUE
+FAULTS = ("nan_grad_count", "inf_grad_count", "skipped_steps")
+BAD = (Health.WARNING, Health.CRITICAL, Health.NOT_FINITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,15 @@ def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def losses_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: what is broken or about to be; else which update this is."""
+    """For the title, which keeps its first items: what is broken or about to be, the worst first; else
+    which update this is.
+    """
     state = snapshot.tamiyo
     if not state.ppo_data_received:
         return ()
     update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
-    alarms = [*_breakage(state), *_collapse(state)]
-    return flow(alarms or [*_warm_up(state), update], 70)
+    alarms = [*_collapse(state), *_breakage(state)]
+    return flow(alarms or [*_warm_up(state), update], NOTE_WIDTH)
 
 
 def _warm_up(state: TamiyoState) -> list[Row]:
@@ -89,13 +95,16 @@ def updates_until_collapse(state: TamiyoState) -> int | None:
 
 
 def _breakage(state: TamiyoState) -> list[Row]:
-    found: list[Row] = []
-    for name in ("nan_grad_count", "inf_grad_count", "skipped_steps"):
-        health = judge_field(state, name)
-        if health not in (Health.OK, Health.NOT_MEASURED):
-            words = f" {count(getattr(state, name))} {metric_of(name).label}"
-            found.append((mark(health), Span(words, tone(health))))
-    return found
+    """What was counted of each fault; those that are critical before those that are not yet."""
+    judged = [(name, judge_field(state, name)) for name in FAULTS]
+    found = [(name, health) for name, health in judged if health in BAD]
+    worst_first = sorted(found, key=lambda fault: fault[1] is Health.WARNING)
+    return [_fault(state, name, health) for name, health in worst_first]
+
+
+def _fault(state: TamiyoState, name: str, health: Health) -> Row:
+    words = f" {count(getattr(state, name))} {metric_of(name).label}"
+    return (mark(health), Span(words, tone(health)))
 
 
 def metric_row(state: TamiyoState, name: str, layout: Columns, details: Row = ()) -> Row:
