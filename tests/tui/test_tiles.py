@@ -50,6 +50,38 @@ def test_the_title_counts_what_is_not_well(make_snapshot, make_state, tone_of):
     assert tone_of(tile_note(tile, hurt), "2") is Tone.CRITICAL
 
 
+def labels(rows):
+    """What the rows are about."""
+    return [row[0].text.strip() for row in rows]
+
+
+def test_what_is_not_well_has_a_row_where_not_all_fit(make_snapshot, make_state):
+    """It takes the last rows, in the usual order; the others stay where they were."""
+    tile, hurt = TILES["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
+    usual = labels(tile_rows(tile, make_snapshot(), 36, 8))
+    shown = labels(tile_rows(tile, make_snapshot(make_state(**hurt)), 36, 8))
+
+    assert shown == [*usual[:6], "c rms", "Skipped steps"]
+
+
+def test_a_metric_that_is_not_well_and_had_a_row_stays_in_its_place(make_snapshot, make_state):
+    """The last one that is well gives its row."""
+    hurt = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
+    shown = labels(tile_rows(TILES["gradients"], make_snapshot(make_state(**hurt)), 36, 8))
+
+    assert shown[5:] == ["V grad", "h rms", "c rms"]
+
+
+def test_critical_metrics_have_a_row_before_warnings(make_snapshot, make_state):
+    """Where not even all that is not well fits."""
+    hurt = {"nan_grad_count": 1, "skipped_steps": 9, "lstm_cell_rms": math.inf}
+    snapshot = make_snapshot(make_state(**hurt))
+
+    assert labels(tile_rows(TILES["gradients"], snapshot, 36, 2)) == ["c rms", "Skipped steps"]
+    assert labels(tile_rows(TILES["gradients"], snapshot, 36, 3))[0] == "NaN grads"
+    assert tile_rows(TILES["gradients"], snapshot, 36, 0) == ()
+
+
 def test_before_the_first_update_every_row_is_waiting(feeds, text):
     """Defaults are not measurements."""
     rows = text(tile_rows(TILES["gradients"], feeds["waiting"].snapshot, 36, 30))

@@ -102,9 +102,23 @@ TILES: dict[str, Tile] = {
 
 
 def tile_rows(tile: Tile, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The most important metrics that fit, in their order."""
+    """The metrics that have a row, in their order."""
     state = snapshot.tamiyo
-    return tuple(metric_row(state, name, width) for name in tile.metrics[: max(height, 0)])
+    return tuple(metric_row(state, name, width) for name in _shown(tile, state, max(height, 0)))
+
+
+def _shown(tile: Tile, state: TamiyoState, height: int) -> tuple[str, ...]:
+    """The first metrics; where not all fit, those that are not well push out the last that are."""
+    if height >= len(tile.metrics):
+        return tile.metrics
+    worst_first = sorted(tile.metrics, key=lambda name: _urgency(judge_field(state, name)))
+    kept = set(worst_first[:height])
+    return tuple(name for name in tile.metrics if name in kept)
+
+
+def _urgency(health: Health) -> int:
+    """Lower is sooner; all that is well is alike."""
+    return -max(_SEVERITY.index(health), _SEVERITY.index(Health.OK))
 
 
 def tile_note(tile: Tile, snapshot: SanctumSnapshot) -> Row:
