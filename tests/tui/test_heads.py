@@ -292,6 +292,19 @@ def test_a_narrow_window_has_one_row_per_head(panel):
     assert lines[1].split()[1] == "●"
 
 
+@pytest.mark.parametrize("width", range(14, 61))
+def test_a_narrow_window_cuts_no_number(make_snapshot, hurt_state, width):
+    """A name is shortened, and a column left out whole; the condition with its mark stays."""
+    rows = heads_rows(make_snapshot(hurt_state), width, 9)
+    titles, op = plain(rows[0]).split(), plain(rows[1])
+
+    assert max(map(row_width, rows)) <= width
+    assert op.startswith("op")
+    assert "○✗" in op
+    assert "0.050✗" in op
+    assert titles == ["Entr", "Ratio", "Grad"][: max((width - 12) // 8, 1)]
+
+
 def test_a_narrow_window_gives_up_its_titles_before_a_head(panel):
     """Eight rows are eight heads."""
     assert len(panel(40, 8)) == 8

@@ -295,6 +295,35 @@ def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state
     assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
 
 
+@pytest.fixture
+def value_loss(make_snapshot, make_state):
+    """The row of V.Loss as a panel of some width shows it."""
+
+    def shown(width, value):
+        state = make_state(value_loss=value, trends={"value_loss": Trend.RISING})
+        return plain(losses_rows(make_snapshot(state), width, 7)[5])[:width]
+
+    return shown
+
+
+@pytest.mark.parametrize("width", range(13, 34))
+def test_in_a_narrow_panel_the_number_and_its_mark_stay(value_loss, width):
+    """Arrow and label are given up before them."""
+    line = value_loss(width, 50.0)
+
+    assert re.search(r" 50\.000 .*✗", line)
+    assert ("↗" in line) == (width >= 21)
+    assert ("V.Loss" in line) == (width >= 15)
+
+
+@pytest.mark.parametrize("width", range(4, 34))
+def test_a_number_that_has_no_room_is_abbreviated(value_loss, width):
+    """The tightest panel says thousands, or that there is no room: never the first digits of a number."""
+    spellings = r"(12345\.68|12345\.7|12346|12\.3k|12k|1e4|##|#)"
+
+    assert re.search(rf"(^|\s|…){spellings} .?.?✗", value_loss(width, 12345.678))
+
+
 def test_the_losses_stay_longest(make_snapshot, text):
     """A panel with three rows shows P.Loss, V.Loss and Lv/Lp."""
     labels = [line.split()[0] for line in text(losses_rows(make_snapshot(), 60, 3))]

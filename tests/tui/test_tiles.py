@@ -34,6 +34,16 @@ def test_a_row_is_no_wider_than_its_place(make_state, value, width):
         assert row_width(metric_row(make_state(**{name: value}), name, width)) <= width
 
 
+@pytest.mark.parametrize("width", range(13, 30))
+def test_in_a_narrow_panel_the_number_and_its_mark_stay(make_state, width):
+    """Arrow and label are given up before them."""
+    line = plain(metric_row(make_state(grad_norm_pre_clip=55.5), "grad_norm_pre_clip", width))[:width]
+
+    assert "55.500" in line
+    assert "✗" in line
+    assert line.startswith("Gra")
+
+
 def test_the_bounds_stand_where_there_is_room(make_state):
     """And are left out, not cut, where there is none."""
     assert plain(metric_row(make_state(), "grad_norm_pre_clip", 36)).endswith("ok ≤ 5")

@@ -89,7 +89,7 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The table with one column per head; where that is too wide, one row per head."""
     layout, state = columns(width), snapshot.tamiyo
     if layout is None:
-        return tuple(narrow_rows(state, height)[: max(height, 0)])
+        return tuple(narrow_rows(state, width, height)[: max(height, 0)])
     rows = _table(state, layout, width, height)
     return tuple([*rows, *_below(snapshot, layout, width, height - len(rows))][: max(height, 0)])
 

@@ -10,6 +10,7 @@ from esper_schemas.metric import Metric
 from esper_schemas.metrics import LossRatio
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState, Trend
+from esper_tui.division import Division, divided
 from esper_tui.numbers import count, number, percent
 from esper_tui.rows import Row, Rows, Span, Tone, fit, flow, left, right
 from esper_tui.sparkline import sparkline
@@ -31,9 +32,9 @@ BAD = (Health.WARNING, Health.CRITICAL, Health.NOT_FINITE)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Cells of the label, the sparkline and whatever may follow the value."""
+    """Cells of what every metric has, of the sparkline behind the label, and of what may follow the mark."""
 
-    label: int
+    start: Division
     spark: int
     notes: int
 
@@ -42,7 +43,8 @@ def columns(width: int) -> Columns:
     """Divide a row: the label gives way first, then the notes, then the sparkline."""
     label = 13 if width >= 50 else 9
     spark = HISTORY_LENGTH if width >= label + HISTORY_LENGTH + VALUE_WIDTH + 5 else 0
-    return Columns(label, spark, max(width - label - spark - VALUE_WIDTH - 8, 0))
+    start = divided(width - spark, label, VALUE_WIDTH + 1)
+    return Columns(start, spark, max(width - label - spark - VALUE_WIDTH - 8, 0))
 
 
 def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -112,15 +114,15 @@ def metric_row(state: TamiyoState, name: str, layout: Columns, details: Row = ()
     health, metric = judge_field(state, name), metric_of(name)
     return (
         *_start(metric.label, _spark(state, name, layout.spark), layout),
-        *_value(state, getattr(state, name), metric, health),
-        Span(f" {_arrow(state, name)} "),
+        *_value(state, getattr(state, name), metric, health, layout),
+        Span(layout.start.arrow_text(_arrow(state, name))),
         _mark(health, metric),
         *_notes(metric, layout, details),
     )
 
 
 def _start(label: str, spark: Row, layout: Columns) -> Row:
-    return (left(label, layout.label, Tone.LABEL), *fit(spark, layout.spark))
+    return (left(label, layout.start.label, Tone.LABEL), *fit(spark, layout.spark))
 
 
 def _spark(state: TamiyoState, name: str, width: int) -> Row:
@@ -129,11 +131,12 @@ def _spark(state: TamiyoState, name: str, width: int) -> Row:
     return sparkline(getattr(state, f"{name}_history"), width, OK)
 
 
-def _value(state: TamiyoState, value: float | None, metric: Metric, health: Health) -> Row:
+def _value(state: TamiyoState, value: float | None, metric: Metric, health: Health, layout: Columns) -> Row:
+    width = layout.start.value
     if not state.ppo_data_received:
-        return (right("waiting", VALUE_WIDTH + 1, Tone.DIM),)
-    text = number(value, metric.precision, VALUE_WIDTH)
-    return (right(text, VALUE_WIDTH + 1, tone(health, OK)),)
+        return (right("waiting", width, Tone.DIM),)
+    text = number(value, metric.precision, max(width - 1, 1))
+    return (right(text, width, tone(health, OK)),)
 
 
 def _arrow(state: TamiyoState, name: str) -> str:
@@ -200,11 +203,11 @@ def _value_loss(state: TamiyoState, layout: Columns) -> Row:
 def _loss_ratio(state: TamiyoState, layout: Columns) -> Row:
     """Lv/Lp; where it is undefined it is `---`, which is no reason to worry."""
     health, ratio = judge_loss_ratio(state), loss_ratio(state)
-    value = _value(state, ratio, LossRatio, health)
+    value = _value(state, ratio, LossRatio, health, layout)
     if state.ppo_data_received and ratio is None:
-        value = (right(UNDEFINED, VALUE_WIDTH + 1, Tone.DIM),)
-    start = _start(LossRatio.label, (), layout)
-    return (*start, *value, Span("   "), mark(health), *_notes(LossRatio, layout))
+        value = (right(UNDEFINED, layout.start.value, Tone.DIM),)
+    start, blank = _start(LossRatio.label, (), layout), Span(layout.start.arrow_text(" "))
+    return (*start, *value, blank, mark(health), *_notes(LossRatio, layout))
 
 
 ROWS: tuple[tuple[int, Callable[[TamiyoState, Columns], Row]], ...] = (

@@ -9,6 +9,7 @@ from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.judgement import Health, judge_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_METRICS, TamiyoState, Trend
+from esper_tui.division import divided
 from esper_tui.numbers import number
 from esper_tui.rows import Row, Rows, Span, Tone, left, right
 from esper_tui.sparkline import sparkline
@@ -142,11 +143,11 @@ _SEVERITY = (
 def metric_row(state: TamiyoState, name: str, width: int) -> Row:
     """One metric; what stands behind the judgement is left out where it has no room."""
     metric, health = QUANTITIES[name].metric, judge_field(state, name)
-    arrow = ARROWS[state.trends.get(name, Trend.UNKNOWN)]
+    arrow, start = ARROWS[state.trends.get(name, Trend.UNKNOWN)], divided(width, LABEL_WIDTH, VALUE_WIDTH)
     return (
-        left(metric.label, LABEL_WIDTH, Tone.LABEL),
-        value_span(state, name, VALUE_WIDTH, health),
-        Span(f" {arrow} "),
+        left(metric.label, start.label, Tone.LABEL),
+        value_span(state, name, start.value, health),
+        Span(start.arrow_text(arrow)),
         mark(health) if ok_words(metric) or health is not Health.OK else Span(" "),
         Span("  "),
         *_rest(state, name, width - START_WIDTH),
@@ -157,7 +158,7 @@ def value_span(state: TamiyoState, name: str, width: int, health: Health) -> Spa
     """The value at the right of its place, in the tone of its judgement."""
     if health is Health.WAITING:
         return right("waiting", width, Tone.DIM)
-    text = number(getattr(state, name), QUANTITIES[name].metric.precision, width - 1)
+    text = number(getattr(state, name), QUANTITIES[name].metric.precision, max(width - 1, 1))
     return right(text, width, tone(health, Tone.VALUE))
 
 
