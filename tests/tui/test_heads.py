@@ -98,11 +98,18 @@ def test_tele_170_entropy_is_judged_by_its_share_of_the_maximum(cell, normalised
         (0.8, 1.0, "• ", Tone.DIM),
         (math.nan, 1.0, "×✗", Tone.CRITICAL),
         (0.5, math.inf, "×✗", Tone.CRITICAL),
+        (math.nan, 99.0, "×✗", Tone.CRITICAL),
+        (None, math.nan, "×✗", Tone.CRITICAL),
+        (math.nan, None, "×✗", Tone.CRITICAL),
         (None, 1.0, "– ", Tone.DIM),
+        (None, 99.0, "▲✗", Tone.CRITICAL),
+        (0.5, None, "– ", Tone.DIM),
     ],
 )
 def test_tele_170_state_symbol_combines_entropy_and_gradient(cell, entropy, gradient, symbol, tone):
-    """Healthy, dead, confused, deterministic, exploding, neither, not finite, not measured."""
+    """Healthy, dead, confused, deterministic, exploding whatever the entropy is, neither, not finite, not
+    measured.
+    """
     nats = None if entropy is None else entropy * HEAD_MAX_ENTROPIES["op"]
     shown = cell("condition", head_op_entropy=nats, head_op_grad_norm=gradient)
 
