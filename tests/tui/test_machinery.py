@@ -1,5 +1,8 @@
 """Tests of the panels about what runs the training: SLOTS, RANKS, VITALS, LINK, LOG, decisions, layers."""
 
+import math
+import re
+
 import pytest
 from msgspec import structs
 
@@ -148,7 +151,7 @@ def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
 
     assert plain(find(rows, "CPU")).split() == ["CPU", "93", "%"]
     assert plain(find(rows, "Memory")).split() == ["Memory", "429", "MiB"]
-    assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–", "MiB"]
+    assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–"]
     assert plain(find(rows, "Update")).split() == ["Update", "34.4", "ms"]
 
 
@@ -172,9 +175,9 @@ def test_every_vital_shows_its_own_number(make_snapshot, text):
         ["Host", "accuracy", "0.710"],
         ["Env", "steps", "69632"],
         ["Rollbacks", "2", "!", "3", "NaN", "returns"],
-        ["GPU", "–", "%"],
-        ["GPU", "memory", "–", "MiB"],
-        ["GPU", "peak", "–", "MiB"],
+        ["GPU", "–"],
+        ["GPU", "memory", "–"],
+        ["GPU", "peak", "–"],
     ]
 
 
@@ -189,15 +192,15 @@ def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, te
 
     assert [line.split() for line in busy[3:8]] == [
         ["CPU", "10", "%"],
-        ["Memory", "–", "MiB"],
+        ["Memory", "–"],
         ["GPU", "87", "%"],
         ["GPU", "memory", "1024", "MiB"],
         ["GPU", "peak", "2048", "MiB"],
     ]
-    assert unknown[5].split() == ["GPU", "–", "%"]
+    assert unknown[5].split() == ["GPU", "–"]
 
 
-@pytest.mark.parametrize("width", [30, 31, 32, 50])
+@pytest.mark.parametrize("width", [28, 29, 30, 31, 32, 50])
 def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
     """The labels stand closer, and all numbers still end in one column."""
     lines = text(vitals.vitals_rows(make_snapshot(), width, 5))
@@ -205,6 +208,31 @@ def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, widt
     assert max(map(len, lines)) <= width
     assert lines[0].endswith("12345 steps/s")
     assert len({line.rindex(" ") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("width", range(3, 45))
+def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
+    """A unit is there or it is not; a number is there, or ends in `…`; the mark of a rollback stays."""
+    run = {"env_steps_total": 12345678, "rollbacks_total": 2, "returns_not_finite_total": 3}
+    lines = text(vitals.vitals_rows(make_snapshot(**run), width, 12))
+
+    assert max(map(len, lines)) <= width
+    assert re.search(r"(12345( steps/s)?|\d*…)$", lines[0])
+    assert re.search(r"(10( 1m04s ago)?|…)$", lines[5])
+    assert re.search(r"2 !( 3 NaN returns)?$", lines[8])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_vital_that_is_no_number_is_critical(make_snapshot, make_state, find, tone_of, value):
+    """A time of the learner's as well as what was measured of the machine; neither has a unit."""
+    snapshot = make_snapshot(make_state(update_time_ms=value), steps_per_second=value)
+    rows = vitals.vitals_rows(snapshot, 36, 12)
+
+    for label in ("Update", "Speed"):
+        row = find(rows, label)
+        said = "NaN" if math.isnan(value) else "Inf"
+        assert plain(row).split() == [label, said, "✗"]
+        assert tone_of(row, said) is tone_of(row, "✗") is Tone.CRITICAL
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How a metric's row is divided where it is narrow: arrow and label go before the number and its mark."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 ARROW_WIDTH, MARK_WIDTH = 3, 1
@@ -30,8 +31,14 @@ class Division:
 
 def divided(width: int, label: int, value: int) -> Division:
     """Divide `width` cells among a label and a value of the given widths, an arrow and a mark."""
-    cells = {"label": label, "value": value, "arrow": ARROW_WIDTH}
-    for part, least in STEPS:
-        missing = max(sum(cells.values()) + MARK_WIDTH - width, 0)
+    wanted = {"label": label, "value": value, "arrow": ARROW_WIDTH}
+    return Division(**shrunk(wanted, STEPS, width - MARK_WIDTH))
+
+
+def shrunk(wanted: dict[str, int], steps: Sequence[tuple[str, int]], width: int) -> dict[str, int]:
+    """What each part gets of `width` cells: one after the other gives up what is missing."""
+    cells = dict(wanted)
+    for part, least in steps:
+        missing = max(sum(cells.values()) - width, 0)
         cells[part] = max(cells[part] - missing, min(least, cells[part]))
-    return Division(**cells)
+    return cells
