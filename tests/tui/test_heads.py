@@ -289,6 +289,26 @@ def test_eighty_cells_have_room_for_the_coefficients():
     assert columns(60) is None
 
 
+@pytest.mark.parametrize("width", range(61, 120))
+def test_cells_do_not_touch(panel, width):
+    """Also where every entropy has a mark behind it: between that and the next number is a blank."""
+    low = {f"head_{head}_entropy": 0.199 for head in HEADS}
+    line = panel(width, 10, **low)[1]
+
+    assert not re.search(r"[✗!]\d", line)
+    assert line.count("0.199✗") == len(HEADS)
+
+
+def test_a_coefficient_is_given_up_only_where_it_would_touch(panel):
+    """At eighty columns all heads have theirs, but for one behind a head that is not well."""
+    sparse = [head for head in HEADS if ENTROPY_COEFFICIENT_MULTIPLIERS[head] != 1.0]
+    before = HEADS[HEADS.index(sparse[0]) - 1]
+    well, hurt = panel(79, 10)[1], panel(79, 10, **{f"head_{before}_entropy": 0.01})[1]
+
+    assert well.count("×") == len(sparse)
+    assert hurt.count("×") == len(sparse) - 1
+
+
 def test_a_narrow_window_has_one_row_per_head(panel):
     """Nothing is left out because of the width alone."""
     lines = panel(40, 9)

@@ -295,6 +295,16 @@ def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state
     assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
 
 
+@pytest.mark.parametrize("width", range(24, 120))
+def test_no_label_is_cut_where_there_is_room(make_snapshot, width):
+    """A label without a sparkline has that one's place; at 46 cells the smallest ratio stands behind."""
+    rows = [plain(row)[:width] for row in losses_rows(make_snapshot(), width, 7)]
+
+    assert not any("…" in row for row in rows)
+    assert any(row.startswith("Ratio joint ") for row in rows)
+    assert any("min 0.612" in row for row in rows) == (width >= 46)
+
+
 @pytest.fixture
 def value_loss(make_snapshot, make_state):
     """The row of V.Loss as a panel of some width shows it."""
@@ -312,7 +322,7 @@ def test_in_a_narrow_panel_the_number_and_its_mark_stay(value_loss, width):
     line = value_loss(width, 50.0)
 
     assert re.search(r" 50\.000 .*✗", line)
-    assert ("↗" in line) == (width >= 21)
+    assert ("↗" in line) == (width >= 23)
     assert ("V.Loss" in line) == (width >= 15)
 
 

@@ -22,6 +22,8 @@ WARM_UP_UPDATES = 50
 """TELE-100: so many updates a run is given to find its scale."""
 UNDEFINED = "---"
 VALUE_WIDTH = 8
+WIDE_LABEL, SHORT_LABEL, LONGEST_LABEL = 13, 9, 11
+"""Cells of a label; a short one is long enough for every metric that has a sparkline."""
 OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 16
 NOTE_WIDTH = 200
 """More than all items of the note take; how much of it is seen is the frame's to say."""
@@ -41,8 +43,9 @@ class Columns:
 
 def columns(width: int) -> Columns:
     """Divide a row: the label gives way first, then the notes, then the sparkline."""
-    label = 13 if width >= 50 else 9
+    label = WIDE_LABEL if width >= 50 else SHORT_LABEL
     spark = HISTORY_LENGTH if width >= label + HISTORY_LENGTH + VALUE_WIDTH + 5 else 0
+    label = label if spark else LONGEST_LABEL
     start = divided(width - spark, label, VALUE_WIDTH + 1)
     return Columns(start, spark, max(width - label - spark - VALUE_WIDTH - 8, 0))
 
@@ -122,6 +125,9 @@ def metric_row(state: TamiyoState, name: str, layout: Columns, details: Row = ()
 
 
 def _start(label: str, spark: Row, layout: Columns) -> Row:
+    """Without a sparkline its place is the label's as well."""
+    if not spark:
+        return (left(label, layout.start.label + layout.spark, Tone.LABEL),)
     return (left(label, layout.start.label, Tone.LABEL), *fit(spark, layout.spark))
 
 
