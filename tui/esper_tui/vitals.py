@@ -114,7 +114,8 @@ def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 def _columns(rows: Rows, width: int) -> dict[str, int]:
     """Blanks are given up first, then ends of labels, then units; a number and its mark stay."""
     lengths = [
-        (len(label.text.rstrip()), len(text.text.strip()), row_width(end)) for label, text, *end in rows
+        (len(label.text.rstrip()), len(text.text.strip()), row_width(tuple(end)))
+        for label, text, *end in rows
     ]
     label, value, end = (max(column) for column in zip(*lengths, strict=True)) if lengths else (0, 0, 0)
     wanted = {"label": LABEL_WIDTH, "value": VALUE_WIDTH, "end": end}
@@ -131,9 +132,9 @@ def _columns(rows: Rows, width: int) -> dict[str, int]:
 
 def _narrowed(row: Row, label: int, value: int, width: int) -> Row:
     """A row in columns of these widths; of what stands behind the number, what does not fit goes whole."""
-    name, text, *end = row
+    (name, text), end = row[:2], row[2:]
     while end and row_width(end) > width - label - value:
-        end.pop()
+        end = end[:-1]
     return (left(name.text.rstrip(), label, name.tone), right(text.text.strip(), value, text.tone), *end)
 
 
