@@ -160,16 +160,21 @@ CONFUSED_ENTROPY = 0.9
 def head_condition(
     state: TamiyoState, head: str, quantities: Mapping[str, MetricField] = QUANTITIES
 ) -> HeadCondition:
-    """Classify one head by its normalised entropy and the norm of its gradient."""
+    """Classify one head by its normalised entropy and the norm of its gradient.
+
+    What is not finite comes first, then a gradient that explodes, of which no entropy need be known.
+    """
     if not state.ppo_data_received:
         return HeadCondition.WAITING
     entropy = getattr(state, f"head_{head}_entropy")
     gradient = getattr(state, f"head_{head}_grad_norm")
-    if entropy is None or gradient is None:
-        return HeadCondition.NOT_MEASURED
-    if not (math.isfinite(entropy) and math.isfinite(gradient)):
+    if not all(value is None or math.isfinite(value) for value in (entropy, gradient)):
         return HeadCondition.NOT_FINITE
     bands = quantities[head_field(head, "grad_norm")].metric.bands
+    if gradient is not None and bands.critical_above is not None and gradient > bands.critical_above:
+        return HeadCondition.EXPLODING
+    if entropy is None or gradient is None:
+        return HeadCondition.NOT_MEASURED
     return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, bands, _is_forced(state, head))
 
 
@@ -180,9 +185,7 @@ def _is_forced(state: TamiyoState, head: str) -> bool:
 
 
 def _condition(entropy: float, gradient: float, bands: Bands, forced: bool) -> HeadCondition:
-    """`entropy` is normalised, `bands` are the gradient's."""
-    if bands.critical_above is not None and gradient > bands.critical_above:
-        return HeadCondition.EXPLODING
+    """`entropy` is normalised, `bands` are those of the gradient, which does not explode."""
     if entropy < COLLAPSED_ENTROPY:
         return _collapsed(bands.is_critical(gradient), forced)
     ordinary = not bands.is_critical(gradient) and not bands.is_warning(gradient)

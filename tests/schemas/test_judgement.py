@@ -174,6 +174,15 @@ def test_an_unmeasured_head_has_no_condition():
     assert head_condition(TamiyoState(), "op") is HeadCondition.WAITING
 
 
+def test_tele_170_a_gradient_explodes_whatever_the_entropy_is():
+    """Also where none was measured; a value that is not finite is said first."""
+    exploding = measured(head_op_entropy=None, head_op_grad_norm=99.0)
+    broken = measured(head_op_entropy=None, head_op_grad_norm=math.inf)
+
+    assert head_condition(exploding, "op") is HeadCondition.EXPLODING
+    assert head_condition(broken, "op") is HeadCondition.NOT_FINITE
+
+
 @pytest.mark.parametrize(
     ("name", "value", "health"),
     [

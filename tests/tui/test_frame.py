@@ -29,8 +29,24 @@ def test_a_rule_needs_one_row_only(text):
     ]
 
 
-def test_a_note_that_does_not_fit_is_left_out(text):
-    """The title is the important one."""
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (31, "── TITLE ─ ✗ first  ! second ──"),
+        (30, "── TITLE ────────── ✗ first ──"),
+        (21, "── TITLE ─ ✗ first ──"),
+        (20, "── TITLE ───────────"),
+    ],
+)
+def test_a_note_keeps_the_first_of_its_items(text, width, line):
+    """Those that fit, each of them whole: neither half a word nor a mark without its word."""
+    note = (Span("✗"), Span(" first"), Span("  "), Span("!"), Span(" second"))
+
+    assert text(framed("TITLE", note, (), width, 1, False)) == [line]
+
+
+def test_a_note_of_one_item_that_does_not_fit_is_left_out(text):
+    """The title is the more important one."""
     assert text(framed("TITLE", (Span("n" * 30),), (), 24, 1, False)) == ["── TITLE ───────────────"]
 
 

@@ -98,11 +98,18 @@ def test_tele_170_entropy_is_judged_by_its_share_of_the_maximum(cell, normalised
         (0.8, 1.0, "• ", Tone.DIM),
         (math.nan, 1.0, "×✗", Tone.CRITICAL),
         (0.5, math.inf, "×✗", Tone.CRITICAL),
+        (math.nan, 99.0, "×✗", Tone.CRITICAL),
+        (None, math.nan, "×✗", Tone.CRITICAL),
+        (math.nan, None, "×✗", Tone.CRITICAL),
         (None, 1.0, "– ", Tone.DIM),
+        (None, 99.0, "▲✗", Tone.CRITICAL),
+        (0.5, None, "– ", Tone.DIM),
     ],
 )
 def test_tele_170_state_symbol_combines_entropy_and_gradient(cell, entropy, gradient, symbol, tone):
-    """Healthy, dead, confused, deterministic, exploding, neither, not finite, not measured."""
+    """Healthy, dead, confused, deterministic, exploding whatever the entropy is, neither, not finite, not
+    measured.
+    """
     nats = None if entropy is None else entropy * HEAD_MAX_ENTROPIES["op"]
     shown = cell("condition", head_op_entropy=nats, head_op_grad_norm=gradient)
 
@@ -282,6 +289,26 @@ def test_eighty_cells_have_room_for_the_coefficients():
     assert columns(60) is None
 
 
+@pytest.mark.parametrize("width", range(61, 120))
+def test_cells_do_not_touch(panel, width):
+    """Also where every entropy has a mark behind it: between that and the next number is a blank."""
+    low = {f"head_{head}_entropy": 0.199 for head in HEADS}
+    line = panel(width, 10, **low)[1]
+
+    assert not re.search(r"[✗!]\d", line)
+    assert line.count("0.199✗") == len(HEADS)
+
+
+def test_a_coefficient_is_given_up_only_where_it_would_touch(panel):
+    """At eighty columns all heads have theirs, but for one behind a head that is not well."""
+    sparse = [head for head in HEADS if ENTROPY_COEFFICIENT_MULTIPLIERS[head] != 1.0]
+    before = HEADS[HEADS.index(sparse[0]) - 1]
+    well, hurt = panel(79, 10)[1], panel(79, 10, **{f"head_{before}_entropy": 0.01})[1]
+
+    assert well.count("×") == len(sparse)
+    assert hurt.count("×") == len(sparse) - 1
+
+
 def test_a_narrow_window_has_one_row_per_head(panel):
     """Nothing is left out because of the width alone."""
     lines = panel(40, 9)
@@ -290,6 +317,19 @@ def test_a_narrow_window_has_one_row_per_head(panel):
         "α"
     ] * 3
     assert lines[1].split()[1] == "●"
+
+
+@pytest.mark.parametrize("width", range(14, 61))
+def test_a_narrow_window_cuts_no_number(make_snapshot, hurt_state, width):
+    """A name is shortened, and a column left out whole; the condition with its mark stays."""
+    rows = heads_rows(make_snapshot(hurt_state), width, 9)
+    titles, op = plain(rows[0]).split(), plain(rows[1])
+
+    assert max(map(row_width, rows)) <= width
+    assert op.startswith("op")
+    assert "○✗" in op
+    assert "0.050✗" in op
+    assert titles == ["Entr", "Ratio", "Grad"][: max((width - 12) // 8, 1)]
 
 
 def test_a_narrow_window_gives_up_its_titles_before_a_head(panel):

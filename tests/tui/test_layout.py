@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esper_tui.frame import BOX_ROWS
+from esper_tui.frame import BOX_ROWS, inside
 from esper_tui.layout import OPENED, arrange
 from esper_tui.picture import PANELS
 from esper_tui.plans import NEEDS, PLANS
@@ -33,6 +33,30 @@ def test_places_lie_inside_the_window_and_do_not_overlap(width, height, hidden, 
         cells = {(x, y) for x in columns for y in rows}
         assert not cells & taken
         taken |= cells
+
+
+@pytest.mark.parametrize("height", range(1, 60))
+def test_losses_are_shown_wherever_a_panel_is(height):
+    """At every width: the most important panel is the last to go, and three rows are enough for it."""
+    for width in (*range(1, 320, 12), *(plan.from_width for plan in PLANS[1:])):
+        shown = panels(width, height) - {"header", "footer"}
+        assert "losses" in shown or not shown
+        assert shown or height < 3
+
+
+@pytest.mark.parametrize("width", [80, 120, 160, 180, 200, 240, 300])
+def test_a_low_window_shows_the_most_important_panels(width):
+    """Losses with their header at 3 rows; the opened panel has a row for what it says as well."""
+    assert [place.panel for place in arrange(width, 3)] == ["header", "losses"]
+    for height in (3, 4, 5):
+        opened = next(place for place in arrange(width, height, opened=True) if place.panel == OPENED)
+        assert inside(opened.width, opened.height, opened.boxed)[1] > 0
+
+
+@pytest.mark.parametrize("hidden", ["losses", "heads", "findings"])
+def test_a_low_window_shows_something_whatever_is_hidden(hidden):
+    """The first panels of what is left."""
+    assert len(arrange(200, 6, frozenset({hidden}))) > 1
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -9,7 +9,9 @@ from esper_schemas import CATALOGUE
 from esper_schemas.judgement import trend
 from esper_schemas.state import Trend
 from esper_tui.losses import losses_note, losses_rows
+from esper_tui.picture import draw
 from esper_tui.rows import Tone, plain
+from esper_tui.view import View
 
 WIDTHS = (54, 78, 116, 80)
 BLOCKS = "[▁▂▃▄▅▆▇█]"
@@ -263,6 +265,73 @@ def test_tele_122_the_title_counts_down_to_a_collapse(
     )
 
     assert plain(losses_note(make_snapshot(state))) == (said or "update 17")
+
+
+WORST = {
+    "nan_grad_count": 7,
+    "inf_grad_count": 3,
+    "skipped_steps": 9,
+    "entropy_normalized": 0.2,
+    "entropy_velocity": -0.02,
+    "collapse_risk_score": 0.9,
+}
+
+
+@pytest.mark.parametrize("width", [40, 60, 76, 80, 99, 100, 120, 140, 160, 180, 200, 240, 300])
+def test_the_title_says_the_worst_where_everything_is_bad(make_snapshot, make_state, make_feed, now, width):
+    """A collapse that is near comes first, in every window; what else fits follows it."""
+    view = View(make_feed(make_snapshot(make_state(**WORST))), now)
+    place, rows = next((p, rows) for p, rows in draw(view, width, 50) if p.panel == "losses")
+    title = plain(rows[0])
+
+    assert "✗ COLLAPSE in ~5" in title
+    assert ("✗ 7 NaN grads" in title) == (place.width >= 48)
+
+
+def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state):
+    """Nine skipped steps before one NaN gradient."""
+    state = make_state(nan_grad_count=1, skipped_steps=9)
+
+    assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
+
+
+@pytest.mark.parametrize("width", range(24, 120))
+def test_no_label_is_cut_where_there_is_room(make_snapshot, width):
+    """A label without a sparkline has that one's place; at 46 cells the smallest ratio stands behind."""
+    rows = [plain(row)[:width] for row in losses_rows(make_snapshot(), width, 7)]
+
+    assert not any("…" in row for row in rows)
+    assert any(row.startswith("Ratio joint ") for row in rows)
+    assert any("min 0.612" in row for row in rows) == (width >= 46)
+
+
+@pytest.fixture
+def value_loss(make_snapshot, make_state):
+    """The row of V.Loss as a panel of some width shows it."""
+
+    def shown(width, value):
+        state = make_state(value_loss=value, trends={"value_loss": Trend.RISING})
+        return plain(losses_rows(make_snapshot(state), width, 7)[5])[:width]
+
+    return shown
+
+
+@pytest.mark.parametrize("width", range(13, 34))
+def test_in_a_narrow_panel_the_number_and_its_mark_stay(value_loss, width):
+    """Arrow and label are given up before them."""
+    line = value_loss(width, 50.0)
+
+    assert re.search(r" 50\.000 .*✗", line)
+    assert ("↗" in line) == (width >= 23)
+    assert ("V.Loss" in line) == (width >= 15)
+
+
+@pytest.mark.parametrize("width", range(4, 34))
+def test_a_number_that_has_no_room_is_abbreviated(value_loss, width):
+    """The tightest panel says thousands, or that there is no room: never the first digits of a number."""
+    spellings = r"(12345\.68|12345\.7|12346|12\.3k|12k|1e4|##|#)"
+
+    assert re.search(rf"(^|\s|…){spellings} .?.?✗", value_loss(width, 12345.678))
 
 
 def test_the_losses_stay_longest(make_snapshot, text):

@@ -1,15 +1,20 @@
 """Tests of the panels about what runs the training: SLOTS, RANKS, VITALS, LINK, LOG, decisions, layers."""
 
+import math
+import re
+
 import pytest
 from msgspec import structs
 
-from esper_schemas.events import LayerGradientsSampled, VitalsSampled
+from esper_schemas.events import LayerGradientsSampled, SeedStageChanged, VitalsSampled
+from esper_schemas.heads import Blueprint, Stage
 from esper_schemas.snapshot import (
     LayerGradientsEntry,
     LinkHealth,
     LogEntry,
     RankState,
     SlotsState,
+    StageChangeEntry,
 )
 from esper_tui import link, log, ranks, slots, vitals
 from esper_tui.decisions import decision_cells
@@ -31,6 +36,66 @@ def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
     assert lines[7].startswith("recent 0 begun")
     assert lines[8].split() == ["R0C1", "CONV_LIGHT", "→", "training", "α", "0.00"]
     assert plain(slots.slots_note(make_snapshot())) == "192 in 64 environments"
+
+
+@pytest.fixture
+def with_changes(make_snapshot):
+    """A snapshot in which slots have just come to given stages, with the longest names there are."""
+
+    def make(*stages, alpha=0.123):
+        changes = (
+            SeedStageChanged(
+                update=17,
+                environment=0,
+                step=4,
+                slot=2,
+                from_stage=Stage.TRAINING,
+                to_stage=stage,
+                blueprint=Blueprint.FLEX_ATTENTION,
+                alpha=alpha,
+            )
+            for stage in stages
+        )
+        entries = tuple(StageChangeEntry(at_ns=0, producer="rank0", change=change) for change in changes)
+        slots_now = structs.replace(make_snapshot().slots, changes=entries)
+        return structs.replace(make_snapshot(), slots=slots_now)
+
+    return make
+
+
+@pytest.mark.parametrize("width", [31, 32, 36, 37, 43, 60])
+def test_a_change_shows_all_of_its_share_of_blending(with_changes, text, width):
+    """In the boxes of the usual windows a blueprint's name is shortened, the number is not."""
+    line = text(slots.slots_rows(with_changes(Stage.GERMINATED), width, 9))[8]
+
+    assert len(line) <= width
+    assert line.endswith("→ germinated  α 0.12")
+    assert line.startswith("R0C2 FLEX")
+
+
+@pytest.mark.parametrize("width", [22, 29, 30])
+def test_where_a_share_of_blending_has_no_room_it_is_left_out(with_changes, text, width):
+    """Whole, as a number without its last digit is another number."""
+    line = text(slots.slots_rows(with_changes(Stage.FOSSILIZED), width, 9))[8]
+
+    assert len(line) <= width
+    assert line.endswith("→ fossilized")
+    assert "…" in line
+
+
+@pytest.mark.parametrize("width", [29, 31, 32, 36, 37, 60])
+def test_every_panel_shows_how_many_seeds_survive(with_changes, text, width):
+    """The rate stands before the counts that it is made of, which may have no room."""
+    stages = (Stage.GERMINATED,) * 12 + (Stage.FOSSILIZED,) * 4 + (Stage.EMBARGOED,)
+    line = text(slots.slots_rows(with_changes(*stages), width, 9))[7]
+
+    assert line.startswith("recent 12 begun  80% survive")
+    assert ("4 kept" in line) == (width >= 36)
+
+
+def test_a_stage_keeps_its_count_in_a_narrow_panel(make_snapshot, text):
+    """Its name is shortened before a digit is lost."""
+    assert text(slots.slots_rows(make_snapshot(), 15, 3))[1] == "germina…     20"
 
 
 def test_slots_wait_for_the_first_rollout(make_snapshot, text):
@@ -86,7 +151,7 @@ def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
 
     assert plain(find(rows, "CPU")).split() == ["CPU", "93", "%"]
     assert plain(find(rows, "Memory")).split() == ["Memory", "429", "MiB"]
-    assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–", "MiB"]
+    assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–"]
     assert plain(find(rows, "Update")).split() == ["Update", "34.4", "ms"]
 
 
@@ -110,9 +175,9 @@ def test_every_vital_shows_its_own_number(make_snapshot, text):
         ["Host", "accuracy", "0.710"],
         ["Env", "steps", "69632"],
         ["Rollbacks", "2", "!", "3", "NaN", "returns"],
-        ["GPU", "–", "%"],
-        ["GPU", "memory", "–", "MiB"],
-        ["GPU", "peak", "–", "MiB"],
+        ["GPU", "–"],
+        ["GPU", "memory", "–"],
+        ["GPU", "peak", "–"],
     ]
 
 
@@ -127,15 +192,15 @@ def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, te
 
     assert [line.split() for line in busy[3:8]] == [
         ["CPU", "10", "%"],
-        ["Memory", "–", "MiB"],
+        ["Memory", "–"],
         ["GPU", "87", "%"],
         ["GPU", "memory", "1024", "MiB"],
         ["GPU", "peak", "2048", "MiB"],
     ]
-    assert unknown[5].split() == ["GPU", "–", "%"]
+    assert unknown[5].split() == ["GPU", "–"]
 
 
-@pytest.mark.parametrize("width", [30, 31, 32, 50])
+@pytest.mark.parametrize("width", [28, 29, 30, 31, 32, 50])
 def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
     """The labels stand closer, and all numbers still end in one column."""
     lines = text(vitals.vitals_rows(make_snapshot(), width, 5))
@@ -143,6 +208,31 @@ def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, widt
     assert max(map(len, lines)) <= width
     assert lines[0].endswith("12345 steps/s")
     assert len({line.rindex(" ") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("width", range(3, 45))
+def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
+    """A unit is there or it is not; a number is there, or ends in `…`; the mark of a rollback stays."""
+    run = {"env_steps_total": 12345678, "rollbacks_total": 2, "returns_not_finite_total": 3}
+    lines = text(vitals.vitals_rows(make_snapshot(**run), width, 12))
+
+    assert max(map(len, lines)) <= width
+    assert re.search(r"(12345( steps/s)?|\d*…)$", lines[0])
+    assert re.search(r"(10( 1m04s ago)?|…)$", lines[5])
+    assert re.search(r"2 !( 3 NaN returns)?$", lines[8])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_vital_that_is_no_number_is_critical(make_snapshot, make_state, find, tone_of, value):
+    """A time of the learner's as well as what was measured of the machine; neither has a unit."""
+    snapshot = make_snapshot(make_state(update_time_ms=value), steps_per_second=value)
+    rows = vitals.vitals_rows(snapshot, 36, 12)
+
+    for label in ("Update", "Speed"):
+        row = find(rows, label)
+        said = "NaN" if math.isnan(value) else "Inf"
+        assert plain(row).split() == [label, said, "✗"]
+        assert tone_of(row, said) is tone_of(row, "✗") is Tone.CRITICAL
 
 
 @pytest.mark.parametrize(

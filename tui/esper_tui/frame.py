@@ -49,13 +49,18 @@ def framed(
 
 def _rule(start: str, title: str, note: Row, end: str, width: int, edge: Edge) -> Row:
     named = Span(f" {crop(edge.mark + title, max(width - 6, 0))} ", Tone.TITLE)
-    words: Row = (Span(" "), *note, Span(" ")) if note else ()
     room = width - row_width((named,)) - 4
-    if row_width(words) > room - 1:
-        words = ()
+    kept = _leading(note, room - 3)
+    words: Row = (Span(" "), *kept, Span(" ")) if kept else ()
     line = Span("─" * (room - row_width(words)), edge.tone)
     rule = (Span(f"{start}─", edge.tone), named, line, *words, Span(f"─{end}", edge.tone))
     return fit(rule, width)
+
+
+def _leading(note: Row, width: int) -> Row:
+    """As many of a note's items as fit, from the first; a blank span stands between two of them."""
+    ends = [place for place, span in enumerate(note) if place and not span.text.strip()]
+    return next((note[:end] for end in (len(note), *reversed(ends)) if row_width(note[:end]) <= width), ())
 
 
 def _walled(row: Row, width: int, edge: Edge) -> Row:

@@ -11,7 +11,7 @@ from esper_tui import heads_cells as cells
 from esper_tui.decisions import decision_cells
 from esper_tui.flow import flow_row
 from esper_tui.heads_narrow import narrow_rows
-from esper_tui.rows import Row, Rows, Span, Tone, aligned, crop, flow, left, right
+from esper_tui.rows import Row, Rows, Span, Tone, aligned, crop, flow, left, plain, right
 from esper_tui.theme import CONDITIONS
 from esper_tui.words import head_label, head_metric
 
@@ -89,7 +89,7 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The table with one column per head; where that is too wide, one row per head."""
     layout, state = columns(width), snapshot.tamiyo
     if layout is None:
-        return tuple(narrow_rows(state, height)[: max(height, 0)])
+        return tuple(narrow_rows(state, width, height)[: max(height, 0)])
     rows = _table(state, layout, width, height)
     return tuple([*rows, *_below(snapshot, layout, width, height - len(rows))][: max(height, 0)])
 
@@ -135,8 +135,14 @@ def _line(state: TamiyoState, line: Line, layout: Columns) -> Row:
     label = line.label if len(line.label) < layout.label else line.label.split()[-1]
     row = [left(label, layout.label, Tone.LABEL)]
     for head, width in layout.widths.items():
-        row.extend(aligned(line.cell(state, head, layout.space), width))
+        row.extend(_apart(row[-1], aligned(line.cell(state, head, layout.space), width), width))
     return tuple(row)
+
+
+def _apart(before: Span, cell: Row, width: int) -> Row:
+    """A cell whose first digit would touch the mark before it gives up the coefficient that is there."""
+    touching = plain(cell)[:1].isdigit() and not before.text.endswith(" ")
+    return (Span(" "), *aligned(cell, width - 1)) if touching else cell
 
 
 def _legend(layout: Columns, width: int) -> Row:

@@ -37,7 +37,8 @@ def arrange(
     bars = [Place("header", 0, 0, width, top)]
     if bottom:
         bars.append(Place("footer", 0, height - 1, width, 1))
-    plan, rows = plan_for(width), height - top - bottom
+    rows = height - top - bottom
+    plan = _plan(width, rows, hidden)
     if opened:
         whole = [Place(OPENED, 0, top, width, rows, plan.boxed)] if rows else []
         return (*bars, *whole)
@@ -50,10 +51,24 @@ def natural_height(width: int) -> int:
     return 3 + sum(_needed(band, "enough", _chrome(plan)) for band in plan.bands)
 
 
+def _plan(width: int, rows: int, hidden: frozenset[str]) -> Plan:
+    """The plan for a size: where the first band of boxes does not fit, the panels stand below each other
+    without boxes, the most important first.
+    """
+    plan = plan_for(width)
+    first = next(iter(_bands(plan, hidden)), None)
+    fits = first is None or _needed(first, "least", _chrome(plan)) <= rows
+    return plan_for(width, boxed=fits)
+
+
+def _bands(plan: Plan, hidden: frozenset[str]) -> list[Band]:
+    """The bands of a plan without what is hidden."""
+    return [band for band in (_shown(band, hidden) for band in plan.bands) if band.columns]
+
+
 def _panels(plan: Plan, hidden: frozenset[str], width: int, y: int, rows: int) -> list[Place]:
-    bands = [band for band in (_shown(band, hidden) for band in plan.bands) if band.columns]
     places: list[Place] = []
-    for band, height in _heights(bands, rows, _chrome(plan)):
+    for band, height in _heights(_bands(plan, hidden), rows, _chrome(plan)):
         places.extend(_placed(band, width, y, height, plan.boxed))
         y += height
     return places

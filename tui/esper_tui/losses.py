@@ -10,6 +10,7 @@ from esper_schemas.metric import Metric
 from esper_schemas.metrics import LossRatio
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState, Trend
+from esper_tui.division import Division, divided
 from esper_tui.numbers import count, number, percent
 from esper_tui.rows import Row, Rows, Span, Tone, fit, flow, left, right
 from esper_tui.sparkline import sparkline
@@ -21,24 +22,32 @@ WARM_UP_UPDATES = 50
 """TELE-100: so many updates a run is given to find its scale."""
 UNDEFINED = "---"
 VALUE_WIDTH = 8
+WIDE_LABEL, SHORT_LABEL, LONGEST_LABEL = 13, 9, 11
+"""Cells of a label; a short one is long enough for every metric that has a sparkline."""
 OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 16
+NOTE_WIDTH = 200
+"""More than all items of the note take; how much of it is seen is the frame's to say."""
 OK = Tone.VALUE
+FAULTS = ("nan_grad_count", "inf_grad_count", "skipped_steps")
+BAD = (Health.WARNING, Health.CRITICAL, Health.NOT_FINITE)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Cells of the label, the sparkline and whatever may follow the value."""
+    """Cells of what every metric has, of the sparkline behind the label, and of what may follow the mark."""
 
-    label: int
+    start: Division
     spark: int
     notes: int
 
 
 def columns(width: int) -> Columns:
     """Divide a row: the label gives way first, then the notes, then the sparkline."""
-    label = 13 if width >= 50 else 9
+    label = WIDE_LABEL if width >= 50 else SHORT_LABEL
     spark = HISTORY_LENGTH if width >= label + HISTORY_LENGTH + VALUE_WIDTH + 5 else 0
-    return Columns(label, spark, max(width - label - spark - VALUE_WIDTH - 8, 0))
+    label = label if spark else LONGEST_LABEL
+    start = divided(width - spark, label, VALUE_WIDTH + 1)
+    return Columns(start, spark, max(width - label - spark - VALUE_WIDTH - 8, 0))
 
 
 def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -52,13 +61,15 @@ def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def losses_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: what is broken or about to be; else which update this is."""
+    """For the title, which keeps its first items: what is broken or about to be, the worst first; else
+    which update this is.
+    """
     state = snapshot.tamiyo
     if not state.ppo_data_received:
         return ()
     update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
-    alarms = [*_breakage(state), *_collapse(state)]
-    return flow(alarms or [*_warm_up(state), update], 70)
+    alarms = [*_collapse(state), *_breakage(state)]
+    return flow(alarms or [*_warm_up(state), update], NOTE_WIDTH)
 
 
 def _warm_up(state: TamiyoState) -> list[Row]:
@@ -89,13 +100,16 @@ def updates_until_collapse(state: TamiyoState) -> int | None:
 
 
 def _breakage(state: TamiyoState) -> list[Row]:
-    found: list[Row] = []
-    for name in ("nan_grad_count", "inf_grad_count", "skipped_steps"):
-        health = judge_field(state, name)
-        if health not in (Health.OK, Health.NOT_MEASURED):
-            words = f" {count(getattr(state, name))} {metric_of(name).label}"
-            found.append((mark(health), Span(words, tone(health))))
-    return found
+    """What was counted of each fault; those that are critical before those that are not yet."""
+    judged = [(name, judge_field(state, name)) for name in FAULTS]
+    found = [(name, health) for name, health in judged if health in BAD]
+    worst_first = sorted(found, key=lambda fault: fault[1] is Health.WARNING)
+    return [_fault(state, name, health) for name, health in worst_first]
+
+
+def _fault(state: TamiyoState, name: str, health: Health) -> Row:
+    words = f" {count(getattr(state, name))} {metric_of(name).label}"
+    return (mark(health), Span(words, tone(health)))
 
 
 def metric_row(state: TamiyoState, name: str, layout: Columns, details: Row = ()) -> Row:
@@ -103,15 +117,18 @@ def metric_row(state: TamiyoState, name: str, layout: Columns, details: Row = ()
     health, metric = judge_field(state, name), metric_of(name)
     return (
         *_start(metric.label, _spark(state, name, layout.spark), layout),
-        *_value(state, getattr(state, name), metric, health),
-        Span(f" {_arrow(state, name)} "),
+        *_value(state, getattr(state, name), metric, health, layout),
+        Span(layout.start.arrow_text(_arrow(state, name))),
         _mark(health, metric),
         *_notes(metric, layout, details),
     )
 
 
 def _start(label: str, spark: Row, layout: Columns) -> Row:
-    return (left(label, layout.label, Tone.LABEL), *fit(spark, layout.spark))
+    """Without a sparkline its place is the label's as well."""
+    if not spark:
+        return (left(label, layout.start.label + layout.spark, Tone.LABEL),)
+    return (left(label, layout.start.label, Tone.LABEL), *fit(spark, layout.spark))
 
 
 def _spark(state: TamiyoState, name: str, width: int) -> Row:
@@ -120,11 +137,12 @@ def _spark(state: TamiyoState, name: str, width: int) -> Row:
     return sparkline(getattr(state, f"{name}_history"), width, OK)
 
 
-def _value(state: TamiyoState, value: float | None, metric: Metric, health: Health) -> Row:
+def _value(state: TamiyoState, value: float | None, metric: Metric, health: Health, layout: Columns) -> Row:
+    width = layout.start.value
     if not state.ppo_data_received:
-        return (right("waiting", VALUE_WIDTH + 1, Tone.DIM),)
-    text = number(value, metric.precision, VALUE_WIDTH)
-    return (right(text, VALUE_WIDTH + 1, tone(health, OK)),)
+        return (right("waiting", width, Tone.DIM),)
+    text = number(value, metric.precision, max(width - 1, 1))
+    return (right(text, width, tone(health, OK)),)
 
 
 def _arrow(state: TamiyoState, name: str) -> str:
@@ -191,11 +209,11 @@ def _value_loss(state: TamiyoState, layout: Columns) -> Row:
 def _loss_ratio(state: TamiyoState, layout: Columns) -> Row:
     """Lv/Lp; where it is undefined it is `---`, which is no reason to worry."""
     health, ratio = judge_loss_ratio(state), loss_ratio(state)
-    value = _value(state, ratio, LossRatio, health)
+    value = _value(state, ratio, LossRatio, health, layout)
     if state.ppo_data_received and ratio is None:
-        value = (right(UNDEFINED, VALUE_WIDTH + 1, Tone.DIM),)
-    start = _start(LossRatio.label, (), layout)
-    return (*start, *value, Span("   "), mark(health), *_notes(LossRatio, layout))
+        value = (right(UNDEFINED, layout.start.value, Tone.DIM),)
+    start, blank = _start(LossRatio.label, (), layout), Span(layout.start.arrow_text(" "))
+    return (*start, *value, blank, mark(health), *_notes(LossRatio, layout))
 
 
 ROWS: tuple[tuple[int, Callable[[TamiyoState, Columns], Row]], ...] = (

@@ -126,6 +126,7 @@ _WIDEST = Plan(
 PLANS = (_NARROW, _USUAL, _BOXED, _ROOMY, _WIDE, _WIDEST)
 
 
-def plan_for(width: int) -> Plan:
-    """The plan of the widest class that a width reaches."""
-    return max((plan for plan in PLANS if plan.from_width <= width), key=lambda plan: plan.from_width)
+def plan_for(width: int, boxed: bool = True) -> Plan:
+    """The plan of the widest class that a width reaches; without boxes, where there is no room for them."""
+    reached = (plan for plan in PLANS if plan.from_width <= width and (boxed or not plan.boxed))
+    return max(reached, key=lambda plan: plan.from_width)

@@ -6,12 +6,15 @@ from esper_schemas.heads import Blueprint, Slot, Stage
 from esper_schemas.snapshot import SanctumSnapshot, StageChangeEntry
 from esper_tui.bars import bar
 from esper_tui.numbers import count, number, percent
-from esper_tui.rows import Row, Rows, Span, Tone, flow, left, right
+from esper_tui.rows import Row, Rows, Span, Tone, crop, flow, left, right
 from esper_tui.words import enum_name
 
 TITLE = "SLOTS"
 WAITING = "waiting for the first rollout"
 NAME_WIDTH, COUNT_WIDTH = 12, 7
+SLOT_WIDTH, ARROW_WIDTH, STAGE_WIDTH, ALPHA_WIDTH = 5, 2, 10, 8
+SEED_WIDTH, SHORTEST_SEED = 15, 6
+"""A blueprint is shortened so far before the share of blending is left out; that is never cut."""
 STAGE_TONES: dict[Stage, Tone] = {
     Stage.DORMANT: Tone.DIM,
     Stage.GERMINATED: Tone.VALUE,
@@ -48,7 +51,7 @@ def _stage(index: int, number_of: int, total: int, width: int) -> Row:
     tone = _tone(index) if number_of else Tone.DIM
     share = number_of / total if total else 0.0
     return (
-        left(enum_name(Stage, index).lower(), NAME_WIDTH, Tone.LABEL),
+        left(enum_name(Stage, index).lower(), max(min(NAME_WIDTH, width - COUNT_WIDTH), 0), Tone.LABEL),
         right(count(number_of), COUNT_WIDTH, tone),
         Span("  "),
         *bar(share, max(width - NAME_WIDTH - COUNT_WIDTH - 2, 0), tone),
@@ -73,24 +76,31 @@ def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
             Span(f"{to[Stage.GERMINATED]}", Tone.VALUE),
             Span(" begun", Tone.LABEL),
         ),
+        *_rate(kept, pruned),
         (Span(f"{kept}", Tone.GOOD), Span(" kept", Tone.LABEL)),
         (Span(f"{pruned}", Tone.WARNING if pruned else Tone.DIM), Span(" pruned", Tone.LABEL)),
     ]
-    if kept + pruned:
-        items.append((Span(percent(kept / (kept + pruned), 4)), Span(" survive", Tone.LABEL)))
     for blueprint, _ in tried.most_common(1):
         items.append((Span("mostly ", Tone.LABEL), Span(enum_name(Blueprint, blueprint).lower())))
     return flow(items, width)
 
 
+def _rate(kept: int, pruned: int) -> list[Row]:
+    """The share of those that were kept, of all whose fate is known."""
+    known = kept + pruned
+    return [(Span(percent(kept / known, 4)), Span(" survive", Tone.LABEL))] if known else []
+
+
 def _change(entry: StageChangeEntry, width: int) -> Row:
     change = entry.change
-    alpha = "" if change.alpha is None else f"  α {number(change.alpha, 2, 5)}"
     seed = "" if change.blueprint is None else enum_name(Blueprint, change.blueprint)
+    room = width - SLOT_WIDTH - ARROW_WIDTH - STAGE_WIDTH
+    alpha = change.alpha if room >= SHORTEST_SEED + ALPHA_WIDTH else None
+    seed_width = max(min(SEED_WIDTH, room - (0 if alpha is None else ALPHA_WIDTH)), 0)
     return (
-        left(enum_name(Slot, change.slot), 6, Tone.LABEL),
-        left(seed, 15 if width >= 44 else 11),
+        left(enum_name(Slot, change.slot), SLOT_WIDTH, Tone.LABEL),
+        left(crop(seed, max(seed_width - 1, 0)), seed_width),
         Span("→ ", Tone.DIM),
-        left(enum_name(Stage, change.to_stage).lower(), 10, _tone(change.to_stage)),
-        Span(alpha, Tone.DIM),
+        left(enum_name(Stage, change.to_stage).lower(), STAGE_WIDTH, _tone(change.to_stage)),
+        Span("" if alpha is None else f"  α {number(alpha, 2, 4)}", Tone.DIM),
     )

@@ -9,6 +9,7 @@ from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.judgement import Health, judge_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_METRICS, TamiyoState, Trend
+from esper_tui.division import divided
 from esper_tui.numbers import number
 from esper_tui.rows import Row, Rows, Span, Tone, left, right
 from esper_tui.sparkline import sparkline
@@ -102,9 +103,23 @@ TILES: dict[str, Tile] = {
 
 
 def tile_rows(tile: Tile, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The most important metrics that fit, in their order."""
+    """The metrics that have a row, in their order."""
     state = snapshot.tamiyo
-    return tuple(metric_row(state, name, width) for name in tile.metrics[: max(height, 0)])
+    return tuple(metric_row(state, name, width) for name in _shown(tile, state, max(height, 0)))
+
+
+def _shown(tile: Tile, state: TamiyoState, height: int) -> tuple[str, ...]:
+    """The first metrics; where not all fit, those that are not well push out the last that are."""
+    if height >= len(tile.metrics):
+        return tile.metrics
+    worst_first = sorted(tile.metrics, key=lambda name: _urgency(judge_field(state, name)))
+    kept = set(worst_first[:height])
+    return tuple(name for name in tile.metrics if name in kept)
+
+
+def _urgency(health: Health) -> int:
+    """Lower is sooner; all that is well is alike."""
+    return -max(_SEVERITY.index(health), _SEVERITY.index(Health.OK))
 
 
 def tile_note(tile: Tile, snapshot: SanctumSnapshot) -> Row:
@@ -128,11 +143,11 @@ _SEVERITY = (
 def metric_row(state: TamiyoState, name: str, width: int) -> Row:
     """One metric; what stands behind the judgement is left out where it has no room."""
     metric, health = QUANTITIES[name].metric, judge_field(state, name)
-    arrow = ARROWS[state.trends.get(name, Trend.UNKNOWN)]
+    arrow, start = ARROWS[state.trends.get(name, Trend.UNKNOWN)], divided(width, LABEL_WIDTH, VALUE_WIDTH)
     return (
-        left(metric.label, LABEL_WIDTH, Tone.LABEL),
-        value_span(state, name, VALUE_WIDTH, health),
-        Span(f" {arrow} "),
+        left(metric.label, start.label, Tone.LABEL),
+        value_span(state, name, start.value, health),
+        Span(start.arrow_text(arrow)),
         mark(health) if ok_words(metric) or health is not Health.OK else Span(" "),
         Span("  "),
         *_rest(state, name, width - START_WIDTH),
@@ -143,7 +158,7 @@ def value_span(state: TamiyoState, name: str, width: int, health: Health) -> Spa
     """The value at the right of its place, in the tone of its judgement."""
     if health is Health.WAITING:
         return right("waiting", width, Tone.DIM)
-    text = number(getattr(state, name), QUANTITIES[name].metric.precision, width - 1)
+    text = number(getattr(state, name), QUANTITIES[name].metric.precision, max(width - 1, 1))
     return right(text, width, tone(health, Tone.VALUE))
 
 

@@ -1,16 +1,21 @@
 """VITALS: what the training uses of its machine, and how fast it is."""
 
+import math
 from dataclasses import dataclass
 
 from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.events import VitalsSampled
+from esper_schemas.judgement import Health, judge_field
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.division import shrunk
 from esper_tui.explained import Explained
 from esper_tui.numbers import age, count, number
 from esper_tui.rows import Row, Rows, Span, Tone, clean, left, right, row_width
+from esper_tui.theme import alarm, tone
 
 TITLE = "VITALS"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
+SHORT_LABEL, MARK_WIDTH = 10, 2
 TIMES = ("update_time_ms", "rollout_time_ms")
 
 
@@ -100,12 +105,37 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
 
 
 def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The rows that fit; where a unit would be cut, all labels give up blanks behind them."""
+    """The rows that fit, all labels and all numbers in columns of one width."""
     rows = tuple(vital.row for vital in vitals(snapshot)[: max(height, 0)])
-    excess = max((row_width(row) for row in rows), default=0) - width
-    blanks = min((len(label.text) - len(label.text.rstrip()) for label, *_ in rows), default=0)
-    given = max(0, min(excess, blanks))
-    return tuple((Span(label.text[: len(label.text) - given], label.tone), *rest) for label, *rest in rows)
+    cells = _columns(rows, width)
+    return tuple(_narrowed(row, cells["label"], cells["value"], width) for row in rows)
+
+
+def _columns(rows: Rows, width: int) -> dict[str, int]:
+    """Blanks are given up first, then ends of labels, then units; a number and its mark stay."""
+    lengths = [
+        (len(label.text.rstrip()), len(text.text.strip()), row_width(tuple(end)))
+        for label, text, *end in rows
+    ]
+    label, value, end = (max(column) for column in zip(*lengths, strict=True)) if lengths else (0, 0, 0)
+    wanted = {"label": LABEL_WIDTH, "value": VALUE_WIDTH, "end": end}
+    steps = (
+        ("label", label),
+        ("value", value + 1),
+        ("label", SHORT_LABEL),
+        ("end", MARK_WIDTH),
+        ("label", 0),
+        ("value", 1),
+    )
+    return shrunk(wanted, steps, width)
+
+
+def _narrowed(row: Row, label: int, value: int, width: int) -> Row:
+    """A row in columns of these widths; of what stands behind the number, what does not fit goes whole."""
+    (name, text), end = row[:2], row[2:]
+    while end and row_width(end) > width - label - value:
+        end = end[:-1]
+    return (left(name.text.rstrip(), label, name.tone), right(text.text.strip(), value, text.tone), *end)
 
 
 def vitals_note(snapshot: SanctumSnapshot) -> Row:
@@ -117,7 +147,8 @@ def vitals_note(snapshot: SanctumSnapshot) -> Row:
 def _time(snapshot: SanctumSnapshot, name: str) -> Vital:
     value = getattr(snapshot.tamiyo, name) if snapshot.tamiyo.ppo_data_received else None
     metric = QUANTITIES[name].metric
-    return Vital(_row(metric.label, value, metric.precision, metric.unit), metric=name)
+    health = judge_field(snapshot.tamiyo, name)
+    return Vital(_row(metric.label, value, metric.precision, metric.unit, health), metric=name)
 
 
 def _checkpoint(snapshot: SanctumSnapshot) -> Row:
@@ -135,14 +166,26 @@ def _rollbacks(snapshot: SanctumSnapshot) -> Row:
     label = left("Rollbacks", LABEL_WIDTH, Tone.LABEL)
     if not (rolled_back or returns):
         return (label, right("0", VALUE_WIDTH, Tone.DIM), Span(" ✓", Tone.DIM))
-    what = f" {count(returns)} NaN returns" if returns else ""
-    return (label, right(count(rolled_back), VALUE_WIDTH, Tone.WARNING), Span(" !" + what, Tone.WARNING))
+    what = Span(f" {count(returns)} NaN returns" if returns else "", Tone.WARNING)
+    return (label, right(count(rolled_back), VALUE_WIDTH, Tone.WARNING), Span(" !", Tone.WARNING), what)
 
 
-def _row(label: str, value: float | None, precision: int, unit: str) -> Row:
-    tone = Tone.DIM if value is None else Tone.VALUE
-    text = right(number(value, precision, VALUE_WIDTH - 1), VALUE_WIDTH, tone)
-    return (left(label, LABEL_WIDTH, Tone.LABEL), text, Span(f" {unit}" if unit else "", Tone.DIM))
+def _row(label: str, value: float | None, precision: int, unit: str, judged: Health | None = None) -> Row:
+    """Label, value, a mark where it is not well, and the unit of a number."""
+    health = judged or _health(value)
+    text = number(value, precision, VALUE_WIDTH - 1)
+    row = (left(label, LABEL_WIDTH, Tone.LABEL), right(text, VALUE_WIDTH, tone(health, Tone.VALUE)))
+    sign = alarm(health)
+    marked = (Span(f" {sign.text}", sign.tone),) if sign.text.strip() else ()
+    is_number = value is not None and math.isfinite(value)
+    return (*row, *marked, *((Span(f" {unit}", Tone.DIM),) if unit and is_number else ()))
+
+
+def _health(value: float | None) -> Health:
+    """Of a value without bounds."""
+    if value is None:
+        return Health.NOT_MEASURED
+    return Health.OK if math.isfinite(value) else Health.NOT_FINITE
 
 
 def _percent(share: float | None) -> float | None:
