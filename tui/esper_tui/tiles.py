@@ -83,6 +83,7 @@ TILES: dict[str, Tile] = {
             "dead_layers",
             "exploding_layers",
             "gradient_cv",
+            "gradient_drift",
             "value_grad_norm",
             "lstm_grad_norm",
             "lstm_hidden_rms",
