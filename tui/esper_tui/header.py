@@ -68,7 +68,7 @@ def _second(view: View, status: Status, width: int) -> Row:
 
 
 def _sentence_tone(view: View, status: Status) -> Tone:
-    if view.link.problem or status.state in (State.STALE, State.DISCONNECTED):
+    if view.link.problem or status.state in (State.STALLED, State.STALE, State.DISCONNECTED):
         return Tone.CRITICAL if status.state is State.DISCONNECTED else Tone.WARNING
     return Tone.LABEL if view.link.snapshot.run.outcome != "failed" else Tone.CRITICAL
 
