@@ -5,6 +5,8 @@ from msgspec import structs
 
 from esper_schemas.snapshot import LinkHealth
 from esper_tui.header import header_rows
+from esper_tui.rows import Tone, plain
+from esper_tui.status import SYMBOLS, State, judge_feed
 from esper_tui.view import View
 
 
@@ -16,6 +18,16 @@ def header(text, now):
         return text(header_rows(View(feed, now, newest), width, height))
 
     return lines
+
+
+@pytest.fixture
+def every_state(feeds, make_feed, make_snapshot, now):
+    """A feed for each state; most of them have been silent for a time that is long to write."""
+    ended = {name: make_feed(make_snapshot(outcome=name)) for name in ("interrupted", "failed")}
+    hangs = make_feed(make_snapshot(last_event_ns=now - 75 * 10**9))
+    found = {**feeds, "live": feeds["healthy"], "stalled": hangs, **ended}
+    assert all(judge_feed(found[state], now).state is state for state in State)
+    return found
 
 
 def test_it_names_state_run_progress_speed_and_return(header, make_feed):
@@ -80,7 +92,17 @@ def test_a_problem_of_the_source_is_shown(header, make_feed):
 def test_silence_has_its_age(header, feeds):
     """Stale and disconnected say for how long."""
     assert header(feeds["stale"])[0].strip().startswith("◐ STALE 1m15s")
-    assert header(feeds["disconnected"])[0].strip().startswith("✗ DISCONNECTED 1m15s")
+    assert header(feeds["disconnected"])[0].strip().startswith("◇ DISCONNECTED 1m15s")
+
+
+@pytest.mark.parametrize("width", [10, 60, 80])
+def test_one_row_says_that_a_run_failed(make_feed, make_snapshot, tone_of, now, width):
+    """The state itself says it, at every size, for the sentence is what gives way first."""
+    view = View(make_feed(make_snapshot(outcome="failed", reason="disk full")), now)
+    (row,) = header_rows(view, width, 1)
+
+    assert plain(row).startswith(" ✗ FAILED")
+    assert tone_of(row, "✗ FAILED") is Tone.CRITICAL
 
 
 def test_a_held_picture_says_how_far_behind_it_is(header, make_feed, make_snapshot, make_state):
@@ -97,7 +119,12 @@ def test_one_row_keeps_the_state(header, make_feed):
     assert len(header(make_feed(), height=1)) == 1
 
 
-@pytest.mark.parametrize("width", [12, 24, 40, 60, 80])
-def test_the_state_is_the_last_thing_to_go(header, make_feed, width):
-    """Name, speed and progress give way first."""
-    assert header(make_feed(), width=width)[0].startswith(" ● LIVE")
+@pytest.mark.parametrize("width", range(3, 90, 3))
+@pytest.mark.parametrize("state", State)
+def test_the_state_is_the_last_thing_to_go(header, every_state, state, width):
+    """Name, speed, progress and age give way first, then the word; the symbol never does."""
+    symbol, word = SYMBOLS[state][0], state.value.upper()
+    first = header(every_state[state], width=width)[0]
+
+    has_room = width >= len(f" {symbol} {word} ")
+    assert first.startswith(f" {symbol} {word}" if has_room else f" {symbol}")

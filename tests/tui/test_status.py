@@ -102,8 +102,29 @@ def test_a_finished_run_stays_finished_when_its_aggregator_goes(make_feed, make_
     """The end of a run is no failure of the connection."""
     feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), heard_ns=0)
 
-    assert judge_feed(feed, now).state is State.FINISHED
+    assert judge_feed(feed, now).state is State.FAILED
     assert judge_feed(feed, now).sentence == "Run failed after 17 updates: disk full."
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        ("completed", State.FINISHED),
+        ("interrupted", State.INTERRUPTED),
+        ("failed", State.FAILED),
+        ("of a newer version", State.FINISHED),
+    ],
+)
+def test_each_way_to_end_is_a_state(make_feed, make_snapshot, now, outcome, state):
+    """A run that failed must not look like one that did all it should."""
+    assert judge_feed(make_feed(make_snapshot(outcome=outcome)), now).state is state
+
+
+def test_a_reason_that_is_a_sentence_ends_once(make_feed, make_snapshot, now):
+    """Its own full stop is that of the whole."""
+    feed = make_feed(make_snapshot(outcome="interrupted", reason="The run was ended by SIGINT."))
+
+    assert judge_feed(feed, now).sentence == "Run interrupted after 17 updates: The run was ended by SIGINT."
 
 
 def test_the_sources_problem_is_what_is_said(make_feed, now):

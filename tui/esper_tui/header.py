@@ -24,7 +24,7 @@ def header_rows(view: View, width: int, height: int) -> Rows:
 
 def _first(view: View, status: Status, width: int) -> Row:
     """State, the hold if there is one, progress, and as much of the run's name as is room for."""
-    state = flow([_state(status), *_pause(view)], width)
+    state = flow([_state(status, width), *_pause(view)], width)
     progress = flow(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
     room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
     name = clean(view.snapshot.run.run)
@@ -33,12 +33,13 @@ def _first(view: View, status: Status, width: int) -> Row:
     return between(state, progress, width)
 
 
-def _state(status: Status) -> Row:
+def _state(status: Status, width: int) -> Row:
+    """The state and for how long, or as much of that as has room: its symbol stays to the last."""
     symbol, tone, _ = SYMBOLS[status.state]
-    row = Span(f"{symbol} {status.state.value.upper()}", tone)
-    if status.silent_s is None:
-        return (row,)
-    return (row, Span(f" {age(status.silent_s):<3}", Tone.DIM))
+    word = Span(f"{symbol} {status.state.value.upper()}", tone)
+    since = () if status.silent_s is None else (Span(f" {age(status.silent_s):<3}", Tone.DIM),)
+    choices: tuple[Row, ...] = ((word, *since), (word,))
+    return next((row for row in choices if row_width(row) <= width), (Span(symbol, tone),))
 
 
 def _pause(view: View) -> Iterator[Row]:

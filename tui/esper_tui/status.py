@@ -21,6 +21,8 @@ class State(StrEnum):
     STALE = "stale"
     DISCONNECTED = "disconnected"
     FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
     REPLAY = "replay"
 
 
@@ -29,11 +31,16 @@ SYMBOLS: dict[State, tuple[str, Tone, str]] = {
     State.LIVE: ("●", Tone.GOOD, "Aggregator and trainer are there."),
     State.STALLED: ("▲", Tone.WARNING, "The trainer is there, but makes no updates any more."),
     State.STALE: ("◐", Tone.WARNING, "The aggregator is there, the trainer has fallen silent."),
-    State.DISCONNECTED: ("✗", Tone.CRITICAL, "The aggregator has fallen silent; the picture is old."),
-    State.FINISHED: ("■", Tone.VALUE, "The run has ended."),
+    State.DISCONNECTED: ("◇", Tone.CRITICAL, "The aggregator has fallen silent; the picture is old."),
+    State.FINISHED: ("■", Tone.VALUE, "The run has made all its updates."),
+    State.INTERRUPTED: ("▮", Tone.WARNING, "The run was ended before it had made all its updates."),
+    State.FAILED: ("✗", Tone.CRITICAL, "The run has ended with an error."),
     State.REPLAY: ("◆", Tone.VALUE, "A recorded log, not a running trainer."),
 }
 """The symbol and tone of each state, and what it means."""
+
+_ENDINGS = {"failed": State.FAILED, "interrupted": State.INTERRUPTED}
+"""Outcomes that are told apart; any other one is `FINISHED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,10 @@ def _replay_status(feed: Feed) -> Status:
 
 def _live_status(feed: Feed, now_ns: int) -> Status:
     silent_s = _silence_s(feed.heard_ns, now_ns)
-    if feed.snapshot.run.outcome is not None:
-        return Status(State.FINISHED, _since_last_event(feed, now_ns), _outcome(feed))
+    outcome = feed.snapshot.run.outcome
+    if outcome is not None:
+        ending = _ENDINGS.get(outcome, State.FINISHED)
+        return Status(ending, _since_last_event(feed, now_ns), _outcome(feed))
     if silent_s is None:
         return Status(State.WAITING, None, _no_aggregator(feed))
     if silent_s > SILENT_AFTER_S:
@@ -125,7 +134,7 @@ def _outcome(feed: Feed) -> str:
     run = feed.snapshot.run
     if run.outcome is None:
         return ""
-    reason = f": {clean(run.reason)}" if run.reason else ""
+    reason = f": {clean(run.reason).rstrip('.')}" if run.reason else ""
     updates = counted(feed.snapshot.tamiyo.ppo_updates_count, "update")
     return f"Run {clean(run.outcome)} after {updates}{reason}."
 
