@@ -74,6 +74,77 @@ def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snaps
     assert second.endswith("! 12 dropped  ! 3 gaps  ! 1 rejected  ! 2 unknown  4 repeated")
 
 
+@pytest.fixture
+def lossy(every_state):
+    """A feed of a state whose link has done all that a link can do wrong."""
+    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, rivals=2, lag_ms=9.0)
+
+    def make(state):
+        feed = every_state[state]
+        return structs.replace(feed, snapshot=structs.replace(feed.snapshot, link=wrong))
+
+    return make
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.WAITING])
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120, 160])
+def test_the_worst_of_the_link_is_never_left_out(header, lossy, state, width):
+    """Whatever else there is to say: a sentence, the return, how that went."""
+    second = header(lossy(state), width)[1]
+
+    assert "! 120 dropped" in second
+    assert len(second) < width
+
+
+@pytest.mark.parametrize("width", range(17, 100))
+def test_without_a_return_the_link_stands_alone(header, lossy, width):
+    """Also where it takes the whole row."""
+    feed = lossy(State.LIVE)
+    run = structs.replace(feed.snapshot.run, mean_return=None)
+    feed = structs.replace(feed, snapshot=structs.replace(feed.snapshot, run=run))
+
+    assert "! 120 dropped" in header(feed, width)[1]
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (120, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown"),
+        (80, "! 120 dropped  ! 31 gaps  ! 12 rejected"),
+        (60, "! 120 dropped  ! 31 gaps"),
+        (52, "! 120 dropped"),
+    ],
+)
+def test_the_link_is_cut_by_whole_items(header, lossy, width, said):
+    """The worst first, beside the return, which keeps its place."""
+    second = header(lossy(State.LIVE), width)[1]
+
+    assert second.startswith(" return 0.412  WAIT 0.385  +0.027  ")
+    assert second.endswith(f"  {said}")
+
+
+def test_all_three_are_shown_at_the_end_of_a_run(header, lossy):
+    """The sentence, the return, and what was lost on the way."""
+    second = header(lossy(State.FINISHED))[1]
+
+    assert second.startswith(" Run completed after 17 updates.  ")
+    assert "  return 0.412  WAIT 0.385  +0.027  " in second
+    assert second.endswith("  ! 120 dropped  ! 31 gaps  ! 12 rejected")
+
+
+@pytest.mark.parametrize(
+    ("width", "second"),
+    [
+        (40, " return 0.412  ! 120 dropped  ! 31 gaps"),
+        (24, "          ! 120 dropped"),
+        (12, " ! 120 drop"),
+    ],
+)
+def test_what_was_lost_outlives_the_return(header, lossy, width, second):
+    """In a narrow window the comparison goes first, then the return."""
+    assert header(lossy(State.LIVE), width)[1] == second
+
+
 def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
     """Zero gaps, drops and lag take no place."""
     second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
