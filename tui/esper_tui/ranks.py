@@ -55,7 +55,7 @@ def stragglers(snapshot: SanctumSnapshot) -> tuple[RankState, ...]:
 
 
 def _training(snapshot: SanctumSnapshot) -> list[RankState]:
-    """Those that have not ended. In a world of several, a rank that goes on under another name is that one."""
+    """Those that have not ended. In a world of several, who goes on under another name is the same rank."""
     ranks = sorted(snapshot.ranks, key=lambda rank: rank.last_event_ns or 0)
     if snapshot.run.world_size > 1:
         ranks = list({rank.rank: rank for rank in ranks}.values())
