@@ -1,5 +1,8 @@
 """From what the fold remembers to what a screen shows. Pure; made only when a snapshot is due."""
 
+from math import isfinite
+from statistics import median
+
 from msgspec import structs
 
 from esper_aggregator.counts import bounded
@@ -22,6 +25,8 @@ from esper_schemas.snapshot import (
     SlotsState,
 )
 
+LEAST_ROLLOUTS = 5
+"""So many rollouts make a usual time of a rank's."""
 _PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__struct_fields__)
 """What a run's information takes over from its start event as it is."""
 
@@ -117,11 +122,20 @@ def _rank(producer: ProducerState) -> RankState:
         pid=started.pid if started else None,
         events=producer.events,
         updates=producer.updates,
+        last_update=producer.last_update,
         last_event_ns=producer.last_event_ns,
         steps_per_second=rollout.steps_per_second if rollout else None,
         update_time_ms=producer.ppo_updates[-1].payload.update_time_ms if producer.ppo_updates else None,
+        usual_rollout_ms=_usual_rollout_ms(producer),
         outcome=producer.finished.outcome if producer.finished else None,
     )
+
+
+def _usual_rollout_ms(producer: ProducerState) -> float | None:
+    """The median of the last updates' rollouts; None before there are enough to speak of."""
+    times = [update.payload.rollout_time_ms for update in producer.ppo_updates]
+    known = [ms for ms in times if ms is not None and isfinite(ms)]
+    return median(known) if len(known) >= LEAST_ROLLOUTS else None
 
 
 def _slots(state: RunState, leader: ProducerState | None) -> SlotsState:

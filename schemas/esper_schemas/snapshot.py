@@ -58,7 +58,11 @@ class RunInfo(_Part, frozen=True):
 
 
 class RankState(_Part, frozen=True):
-    """One trainer process of the run."""
+    """One trainer process of the run.
+
+    `updates` counts all that it told in all of its lives, `last_update` is the number of the newest one.
+    `usual_rollout_ms` is the median over its last updates, as single rollouts differ by a half and more.
+    """
 
     producer: str
     epoch: int = 0
@@ -67,9 +71,11 @@ class RankState(_Part, frozen=True):
     pid: int | None = None
     events: int = 0
     updates: int = 0
+    last_update: int = 0
     last_event_ns: int | None = None
     steps_per_second: float | None = None
     update_time_ms: float | None = None
+    usual_rollout_ms: float | None = None
     outcome: str | None = None
 
 

@@ -159,3 +159,13 @@ def test_every_metric_has_a_history_of_the_last_updates(record_of):
     assert histories["td_error_mean"] == (None, 0.5) * 5
     assert "bellman_error" not in histories
     assert project(RunState()).histories == {}
+
+
+def test_the_usual_rollout_of_a_rank_is_the_median_of_its_last_ones(record_of):
+    """From the fifth on, so that neither the first one nor a single slow one makes it."""
+    times = [900.0, 100.0, 110.0, None, math.nan, 120.0, 130.0]
+    records = [record_of(update(n, rollout_time_ms=ms)) for n, ms in enumerate(times, 1)]
+    (early,), (rank,) = (project(fold_all(told)).ranks for told in (records[:6], records))
+
+    assert (early.usual_rollout_ms, early.last_update) == (None, 6)
+    assert (rank.usual_rollout_ms, rank.last_update) == (120.0, 7)

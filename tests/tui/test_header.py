@@ -5,6 +5,8 @@ from msgspec import structs
 
 from esper_schemas.snapshot import LinkHealth
 from esper_tui.header import header_rows
+from esper_tui.rows import Tone, plain
+from esper_tui.status import SYMBOLS, State, judge_feed
 from esper_tui.view import View
 
 
@@ -16,6 +18,16 @@ def header(text, now):
         return text(header_rows(View(feed, now, newest), width, height))
 
     return lines
+
+
+@pytest.fixture
+def every_state(feeds, make_feed, make_snapshot, now):
+    """A feed for each state; most of them have been silent for a time that is long to write."""
+    ended = {name: make_feed(make_snapshot(outcome=name)) for name in ("interrupted", "failed")}
+    hangs = make_feed(make_snapshot(last_event_ns=now - 75 * 10**9))
+    found = {**feeds, "live": feeds["healthy"], "stalled": hangs, **ended}
+    assert all(judge_feed(found[state], now).state is state for state in State)
+    return found
 
 
 def test_it_names_state_run_progress_speed_and_return(header, make_feed):
@@ -62,6 +74,77 @@ def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snaps
     assert second.endswith("! 12 dropped  ! 3 gaps  ! 1 rejected  ! 2 unknown  4 repeated")
 
 
+@pytest.fixture
+def lossy(every_state):
+    """A feed of a state whose link has done all that a link can do wrong."""
+    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, rivals=2, lag_ms=9.0)
+
+    def make(state):
+        feed = every_state[state]
+        return structs.replace(feed, snapshot=structs.replace(feed.snapshot, link=wrong))
+
+    return make
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.WAITING])
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120, 160])
+def test_the_worst_of_the_link_is_never_left_out(header, lossy, state, width):
+    """Whatever else there is to say: a sentence, the return, how that went."""
+    second = header(lossy(state), width)[1]
+
+    assert "! 120 dropped" in second
+    assert len(second) < width
+
+
+@pytest.mark.parametrize("width", range(17, 100))
+def test_without_a_return_the_link_stands_alone(header, lossy, width):
+    """Also where it takes the whole row."""
+    feed = lossy(State.LIVE)
+    run = structs.replace(feed.snapshot.run, mean_return=None)
+    feed = structs.replace(feed, snapshot=structs.replace(feed.snapshot, run=run))
+
+    assert "! 120 dropped" in header(feed, width)[1]
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (120, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown"),
+        (80, "! 120 dropped  ! 31 gaps  ! 12 rejected"),
+        (60, "! 120 dropped  ! 31 gaps"),
+        (52, "! 120 dropped"),
+    ],
+)
+def test_the_link_is_cut_by_whole_items(header, lossy, width, said):
+    """The worst first, beside the return, which keeps its place."""
+    second = header(lossy(State.LIVE), width)[1]
+
+    assert second.startswith(" return 0.412  WAIT 0.385  +0.027  ")
+    assert second.endswith(f"  {said}")
+
+
+def test_all_three_are_shown_at_the_end_of_a_run(header, lossy):
+    """The sentence, the return, and what was lost on the way."""
+    second = header(lossy(State.FINISHED))[1]
+
+    assert second.startswith(" Run completed after 17 updates.  ")
+    assert "  return 0.412  WAIT 0.385  +0.027  " in second
+    assert second.endswith("  ! 120 dropped  ! 31 gaps  ! 12 rejected")
+
+
+@pytest.mark.parametrize(
+    ("width", "second"),
+    [
+        (40, " return 0.412  ! 120 dropped  ! 31 gaps"),
+        (24, "          ! 120 dropped"),
+        (12, " ! 120 drop"),
+    ],
+)
+def test_what_was_lost_outlives_the_return(header, lossy, width, second):
+    """In a narrow window the comparison goes first, then the return."""
+    assert header(lossy(State.LIVE), width)[1] == second
+
+
 def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
     """Zero gaps, drops and lag take no place."""
     second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
@@ -80,7 +163,17 @@ def test_a_problem_of_the_source_is_shown(header, make_feed):
 def test_silence_has_its_age(header, feeds):
     """Stale and disconnected say for how long."""
     assert header(feeds["stale"])[0].strip().startswith("◐ STALE 1m15s")
-    assert header(feeds["disconnected"])[0].strip().startswith("✗ DISCONNECTED 1m15s")
+    assert header(feeds["disconnected"])[0].strip().startswith("◇ DISCONNECTED 1m15s")
+
+
+@pytest.mark.parametrize("width", [10, 60, 80])
+def test_one_row_says_that_a_run_failed(make_feed, make_snapshot, tone_of, now, width):
+    """The state itself says it, at every size, for the sentence is what gives way first."""
+    view = View(make_feed(make_snapshot(outcome="failed", reason="disk full")), now)
+    (row,) = header_rows(view, width, 1)
+
+    assert plain(row).startswith(" ✗ FAILED")
+    assert tone_of(row, "✗ FAILED") is Tone.CRITICAL
 
 
 def test_a_held_picture_says_how_far_behind_it_is(header, make_feed, make_snapshot, make_state):
@@ -97,7 +190,12 @@ def test_one_row_keeps_the_state(header, make_feed):
     assert len(header(make_feed(), height=1)) == 1
 
 
-@pytest.mark.parametrize("width", [12, 24, 40, 60, 80])
-def test_the_state_is_the_last_thing_to_go(header, make_feed, width):
-    """Name, speed and progress give way first."""
-    assert header(make_feed(), width=width)[0].startswith(" ● LIVE")
+@pytest.mark.parametrize("width", range(3, 90, 3))
+@pytest.mark.parametrize("state", State)
+def test_the_state_is_the_last_thing_to_go(header, every_state, state, width):
+    """Name, speed, progress and age give way first, then the word; the symbol never does."""
+    symbol, word = SYMBOLS[state][0], state.value.upper()
+    first = header(every_state[state], width=width)[0]
+
+    has_room = width >= len(f" {symbol} {word} ")
+    assert first.startswith(f" {symbol} {word}" if has_room else f" {symbol}")

@@ -114,7 +114,8 @@ _ALWAYS = {
     "Age": (
         "since anything was heard",
         Explained(
-            "How long neither the aggregator nor, through it, the trainer has been heard.",
+            "How long neither the aggregator nor, through it, the trainer has been heard; while it stands "
+            "still, how long no event has come.",
             "below 5s",
             "Look whether both are still running, in the terminals where they were started.",
         ),

@@ -110,8 +110,9 @@ def _rank(row: Row, rank: RankState) -> Entry:
 
 
 STRAGGLER = Explained(
-    "One trainer process. The one with the fewest updates is marked: the others wait for it.",
-    "all level, silent for no longer than an update takes",
+    "One trainer process. Where it is marked the others wait for it, as its last rollouts were clearly "
+    "slower; or it is silent, or updates behind, while they go on.",
+    "all about as fast, silent for no longer than an update takes",
     "Look at the machine of the one that is marked: another program, a slow disk, a thermal limit.",
 )
 

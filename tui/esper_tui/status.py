@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from esper_schemas.source import Feed
-from esper_tui.numbers import age, counted
+from esper_tui.numbers import age, counted, number
 from esper_tui.rows import Tone, clean
+from esper_tui.stall import patience_s, usual_update_s
 
 SILENT_AFTER_S = 5.0
 """An aggregator or a trainer that has said nothing for longer counts as gone."""
@@ -16,21 +17,30 @@ class State(StrEnum):
 
     WAITING = "waiting"
     LIVE = "live"
+    STALLED = "stalled"
     STALE = "stale"
     DISCONNECTED = "disconnected"
     FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
     REPLAY = "replay"
 
 
 SYMBOLS: dict[State, tuple[str, Tone, str]] = {
     State.WAITING: ("○", Tone.LABEL, "Nothing was measured yet."),
     State.LIVE: ("●", Tone.GOOD, "Aggregator and trainer are there."),
+    State.STALLED: ("▲", Tone.WARNING, "The trainer is there, but makes no updates any more."),
     State.STALE: ("◐", Tone.WARNING, "The aggregator is there, the trainer has fallen silent."),
-    State.DISCONNECTED: ("✗", Tone.CRITICAL, "The aggregator has fallen silent; the picture is old."),
-    State.FINISHED: ("■", Tone.VALUE, "The run has ended."),
+    State.DISCONNECTED: ("◇", Tone.CRITICAL, "The aggregator has fallen silent; the picture is old."),
+    State.FINISHED: ("■", Tone.VALUE, "The run has made all its updates."),
+    State.INTERRUPTED: ("▮", Tone.WARNING, "The run was ended before it had made all its updates."),
+    State.FAILED: ("✗", Tone.CRITICAL, "The run has ended with an error."),
     State.REPLAY: ("◆", Tone.VALUE, "A recorded log, not a running trainer."),
 }
 """The symbol and tone of each state, and what it means."""
+
+_ENDINGS = {"failed": State.FAILED, "interrupted": State.INTERRUPTED}
+"""Outcomes that are told apart; any other one is `FINISHED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,10 @@ def _replay_status(feed: Feed) -> Status:
 
 def _live_status(feed: Feed, now_ns: int) -> Status:
     silent_s = _silence_s(feed.heard_ns, now_ns)
-    if feed.snapshot.run.outcome is not None:
-        return Status(State.FINISHED, _since_last_event(feed, now_ns), _outcome(feed))
+    outcome = feed.snapshot.run.outcome
+    if outcome is not None:
+        ending = _ENDINGS.get(outcome, State.FINISHED)
+        return Status(ending, _since_last_event(feed, now_ns), _outcome(feed))
     if silent_s is None:
         return Status(State.WAITING, None, _no_aggregator(feed))
     if silent_s > SILENT_AFTER_S:
@@ -76,17 +88,38 @@ def _trainer_status(feed: Feed, now_ns: int) -> Status:
         return Status(State.STALE, silent_s, f"No sign of the trainer for {age(silent_s)}.")
     if not feed.snapshot.tamiyo.ppo_data_received:
         return Status(State.WAITING, silent_s, "The trainer is there; its first update is not.")
-    return Status(State.LIVE, silent_s)
+    return _stall(feed, now_ns) or Status(State.LIVE, silent_s)
+
+
+def _stall(feed: Feed, now_ns: int) -> Status | None:
+    """A trainer that hangs is heard all the same: what speaks for it does not train. So events are judged."""
+    idle_s, patience = _idle_s(feed, now_ns), patience_s(feed.snapshot)
+    if idle_s is None or patience is None or not idle_s > patience:
+        return None
+    usual = number(usual_update_s(feed.snapshot), 1, 6)
+    said = f"No update for {age(idle_s)}, usually one takes {usual}s; look whether a trainer's process hangs."
+    return Status(State.STALLED, idle_s, said)
+
+
+def _idle_s(feed: Feed, now_ns: int) -> float | None:
+    """How long ago the last event reached the log: its trainer's clock and the lag make the aggregator's."""
+    last_ns = feed.snapshot.run.last_event_ns
+    if last_ns is None:
+        return None
+    return _age_s(feed, last_ns + (feed.snapshot.link.lag_ms or 0.0) * 1e6, now_ns)
 
 
 def _trainer_silence_s(feed: Feed, now_ns: int) -> float | None:
-    """Silence by the aggregator's clock, plus the age of that answer by ours: no skew between hosts."""
     if feed.trainer_heard_ns is None:
         return _since_last_event(feed, now_ns)
+    return _age_s(feed, feed.trainer_heard_ns, now_ns)
+
+
+def _age_s(feed: Feed, at_ns: float, now_ns: int) -> float:
+    """Age by the aggregator's clock, plus the age of its answer by ours: no skew between hosts."""
     if feed.sent_ns is None or feed.heard_ns is None:
-        return _silence_s(feed.trainer_heard_ns, now_ns)
-    before_sending = max(feed.sent_ns - feed.trainer_heard_ns, 0)
-    return (before_sending + max(now_ns - feed.heard_ns, 0)) / 1e9
+        return max(now_ns - at_ns, 0) / 1e9
+    return (max(feed.sent_ns - at_ns, 0) + max(now_ns - feed.heard_ns, 0)) / 1e9
 
 
 def _since_last_event(feed: Feed, now_ns: int) -> float | None:
@@ -101,7 +134,7 @@ def _outcome(feed: Feed) -> str:
     run = feed.snapshot.run
     if run.outcome is None:
         return ""
-    reason = f": {clean(run.reason)}" if run.reason else ""
+    reason = f": {clean(run.reason).rstrip('.')}" if run.reason else ""
     updates = counted(feed.snapshot.tamiyo.ppo_updates_count, "update")
     return f"Run {clean(run.outcome)} after {updates}{reason}."
 
