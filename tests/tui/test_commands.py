@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.snapshot import EventEntry
 from esper_tui.app import SanctumApp
 from esper_tui.commands import COMMANDS
 from esper_tui.help_screen import HelpScreen
@@ -278,3 +279,62 @@ async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
         assert isinstance(app.screen, HelpScreen)
         assert app.look.opened is None
         assert app.look.focus is None
+
+
+def many_events(first, number):
+    """So many events in a row, each with its number."""
+    return tuple(
+        EventEntry(n * 10**9, "rank0", "PPOUpdateCompleted", f"update {n}")
+        for n in range(first, first + number)
+    )
+
+
+def marked_row(app):
+    """What the cursor of an opened panel stands at."""
+    return next(line for line in shown(app).splitlines() if "▸" in line)
+
+
+@pytest.fixture
+def events_opened(start, make_feed, make_snapshot):
+    """An app with EVENTS open, and what lets it know of the events from a number on."""
+
+    def feed(first):
+        return make_feed(structs.replace(make_snapshot(), recent_events=many_events(first, 40)))
+
+    app = start(feed(0))
+
+    async def arrive(pilot, first):
+        app._source.feed = feed(first)
+        await pilot.pause(0.6)
+
+    return app, arrive
+
+
+OPEN_EVENTS = ("enter", "left_square_bracket")
+
+
+async def test_a_list_that_grows_opens_at_its_newest_and_follows_it(events_opened):
+    """The cursor stands at the end, also when more arrives."""
+    app, arrive = events_opened
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*OPEN_EVENTS)
+        assert "update 39" in marked_row(app)
+        await arrive(pilot, 5)
+        assert "update 44" in marked_row(app)
+
+
+async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again(events_opened):
+    """While events arrive, and where its event is no longer listed, at the oldest that is."""
+    app, arrive = events_opened
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*OPEN_EVENTS, "up", "up")
+        assert "update 37" in marked_row(app)
+        await arrive(pilot, 5)
+        assert "update 37" in marked_row(app)
+        await pilot.press("down")
+        assert "update 38" in marked_row(app)
+        await arrive(pilot, 50)
+        assert "update 50" in marked_row(app)
+        await pilot.press("G")
+        await arrive(pilot, 60)
+        assert "update 99" in marked_row(app)

@@ -6,7 +6,7 @@ import pytest
 
 from esper_tui.chart import chart
 from esper_tui.help import help_rows
-from esper_tui.navigation import after, beside, moved
+from esper_tui.navigation import LAST, after, beside, found, moved
 from esper_tui.pace import is_due
 from esper_tui.rows import Span, plain, row_width
 from esper_tui.symbols import SYMBOL_SETS, translated
@@ -71,3 +71,11 @@ def test_steps_go_around_and_rows_do_not():
     assert [beside(None, two, 1), beside(None, two, -1), beside("b", two, 1)] == ["a", "b", "a"]
     assert beside("a", (), 1) is None
     assert (moved(0, 5, 3), moved(2, -9, 3), moved(0, 1, 0)) == (2, 0, 0)
+
+
+def test_a_held_cursor_is_found_where_its_entry_is_now():
+    """Of entries that are alike it is the nearest; one that is gone leaves the oldest."""
+    assert found(3, "c", ["b", "c", "d"]) == 1
+    assert found(2, "a", ["a", "a", "a", "b"]) == 2
+    assert found(2, "x", ["a", "b", "c"]) == 0
+    assert (found(LAST, None, "abc"), found(1, None, "abc"), found(0, None, "")) == (2, 1, 0)

@@ -26,11 +26,12 @@ from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
 from esper_tui.layout import Place
 from esper_tui.look import Look
-from esper_tui.navigation import after, beside, moved
+from esper_tui.navigation import LAST, after, beside
 from esper_tui.once import frame_rows
+from esper_tui.opened import first_row, stepped
 from esper_tui.pace import FASTEST, Pace
 from esper_tui.panel import Panel
-from esper_tui.picture import PANELS, RUNS, draw_place, opened_length
+from esper_tui.picture import PANELS, RUNS, draw_place, opened_keys
 from esper_tui.rows import Rows, Tone, plain
 from esper_tui.settings import Settings, save
 from esper_tui.symbols import SYMBOL_SETS
@@ -38,7 +39,6 @@ from esper_tui.theme import THEMES, styles_for
 from esper_tui.view import View
 
 PAGE = 10
-LAST = 10**6
 
 
 @runtime_checkable
@@ -171,7 +171,7 @@ class SanctumApp(App[None]):
         if self.screen is not self._cockpit:
             self.pop_screen()
         elif self._look.opened is not None:
-            self._change(opened=None, cursor=0)
+            self._close()
         else:
             self._change(focus=None)
 
@@ -227,7 +227,7 @@ class SanctumApp(App[None]):
         elif self._look.opened is None:
             panel = self._look.focus or beside(None, self._shown(), 1)
             if panel:
-                self._change(focus=panel, opened=panel, cursor=0)
+                self._open(panel)
 
     def action_cursor_down(self) -> None:
         """The next row of an opened panel, or the next panel."""
@@ -289,11 +289,12 @@ class SanctumApp(App[None]):
     def action_runs(self) -> None:
         """Show the list of runs, the one that is watched at the cursor; or leave it."""
         if self._look.opened == RUNS:
-            self._change(opened=None, cursor=0)
+            self._close()
             return
         feed = self.view().link
         watched = feed.snapshot.run.run
-        self._change(opened=RUNS, cursor=feed.runs.index(watched) if watched in feed.runs else 0)
+        cursor = feed.runs.index(watched) if watched in feed.runs else 0
+        self._change(opened=RUNS, cursor=cursor, held=None)
 
     def action_next_run(self) -> None:
         """Watch the next run of the aggregator."""
@@ -307,7 +308,7 @@ class SanctumApp(App[None]):
         if isinstance(self._source, RunChooser):
             self._source.select(run)
             self._held = None
-        self._change(opened=None, cursor=0)
+        self._close()
         self._tick()
 
     def _shown(self) -> tuple[str, ...]:
@@ -317,8 +318,10 @@ class SanctumApp(App[None]):
         if self.screen is not self._cockpit:
             return
         panel = beside(self._look.focus, self._shown(), direction)
-        opened = panel if self._look.opened else None
-        self._change(focus=panel, opened=opened, cursor=0)
+        if panel and self._look.opened:
+            self._open(panel)
+        else:
+            self._change(focus=panel)
 
     def _move(self, rows: int) -> None:
         if isinstance(self.screen, HelpScreen):
@@ -326,9 +329,18 @@ class SanctumApp(App[None]):
         elif self._look.opened is None:
             self._step(1 if rows > 0 else -1)
         else:
-            self._change(
-                cursor=moved(self._look.cursor, rows, opened_length(self.view(), *self.size, self._look))
-            )
+            self._move_cursor(self._look.opened, rows)
+
+    def _move_cursor(self, panel: str, rows: int) -> None:
+        keys = opened_keys(self.view(), panel, *self.size)
+        cursor, held = stepped(self._look.cursor, self._look.held, rows, panel, keys)
+        self._change(cursor=cursor, held=held)
+
+    def _open(self, panel: str) -> None:
+        self._change(focus=panel, opened=panel, cursor=first_row(panel), held=None)
+
+    def _close(self) -> None:
+        self._change(opened=None, cursor=0, held=None)
 
     def _change(self, **what: object) -> None:
         self._look = replace(self._look, **what)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from esper_tui.frame import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
 from esper_tui.header import header_rows
 from esper_tui.layout import OPENED, Place, arrange
 from esper_tui.look import Look
-from esper_tui.opened import length, opened_rows
+from esper_tui.opened import keys, opened_rows
 from esper_tui.rows import Row, Rows, Span, Tone, clean, faded
 from esper_tui.status import State, judge_feed
 from esper_tui.symbols import translated
@@ -77,12 +77,10 @@ def draw(view: View, width: int, height: int, look: Look = Look()) -> tuple[tupl
     return tuple((place, draw_place(view, place, old, look)) for place in places)
 
 
-def opened_length(view: View, width: int, height: int, look: Look) -> int:
-    """How many entries the opened panel has in a window of this size."""
-    if look.opened is None:
-        return 0
-    places = [p for p in arrange(width, height, look.hidden, True) if p.panel == OPENED]
-    return sum(length(view, look.opened, inside(p.width, p.height, p.boxed)[0]) for p in places)
+def opened_keys(view: View, panel: str, width: int, height: int) -> list[object]:
+    """What each entry of an opened panel is known by, in a window of this size."""
+    places = [p for p in arrange(width, height, opened=True) if p.panel == OPENED]
+    return [key for p in places for key in keys(view, panel, inside(p.width, p.height, p.boxed)[0])]
 
 
 def is_old(view: View) -> bool:
@@ -123,7 +121,7 @@ def _title(panel: str, view: View) -> tuple[str, Row]:
 
 def _content(view: View, panel: str, look: Look, width: int, height: int) -> Rows:
     if look.opened is not None:
-        return opened_rows(view, panel, look.cursor, width, height)
+        return opened_rows(view, panel, look.cursor, width, height, look.held)
     return PANELS[panel].rows(view, width, height)
 
 

@@ -1,5 +1,7 @@
 """Opened lists of reports: events, log, anomalies and findings, each entry with all that is known of it."""
 
+from dataclasses import replace
+
 from esper_schemas.findings import Finding
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
@@ -25,7 +27,7 @@ def event_entries(view: View, width: int) -> list[Entry]:
 def _told(row: Row, entry: EventEntry | LogEntry, what: str, text: str) -> Entry:
     """A line of a list, and below when it came, from whom, and all of it."""
     head = f"{events.time_of_day(entry.at_ns)}  {what} of {entry.producer}"
-    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)))
+    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)), key=entry)
 
 
 def log_entries(view: View, width: int) -> list[Entry]:
@@ -38,7 +40,9 @@ def log_entries(view: View, width: int) -> list[Entry]:
 def anomaly_entries(view: View, width: int) -> list[Entry]:
     """How much is measured, then every report with what it was about."""
     reports = [_incident(view.snapshot, incident, width) for incident in incidents(view.snapshot)]
-    telemetry = explained_entry(anomalies.telemetry_row(view.snapshot, width), TELEMETRY)
+    telemetry = replace(
+        explained_entry(anomalies.telemetry_row(view.snapshot, width), TELEMETRY), key=TELEMETRY
+    )
     return [telemetry, *(reports or [Entry(anomalies.NOTHING)])]
 
 
@@ -56,7 +60,9 @@ def _incident(snapshot: SanctumSnapshot, incident: Incident, width: int) -> Entr
         metric = about_metric(snapshot, incident.metric, width) if incident.metric else ()
         return (*wrapped(at, width, Tone.LABEL), *details, *([()] if metric else []), *metric)
 
-    return Entry(anomalies.incident_row(incident, width), about)
+    # What a report says may still change, such as whether more is measured because of it.
+    key = (incident.at_ns, incident.producer, incident.update, incident.kind)
+    return Entry(anomalies.incident_row(incident, width), about, key)
 
 
 def finding_entries(view: View, width: int) -> list[Entry]:
