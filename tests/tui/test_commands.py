@@ -338,3 +338,69 @@ async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again
         await pilot.press("G")
         await arrive(pilot, 60)
         assert "update 99" in marked_row(app)
+
+
+def notices(app):
+    """What was said in passing."""
+    return [notice.message for notice in app._notifications]
+
+
+def drawn(app):
+    """The panels that have a place on the screen."""
+    return [name for name in ORDER if app.screen_stack[0].query_one(f"#{name}", Panel).size.height]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
+async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
+    """Each of them once around, in their order; every other panel can still be opened."""
+    app = start()
+    async with app.run_test(size=size) as pilot:
+        seen = drawn(app)
+        marked = []
+        for _ in range(len(seen) + 1):
+            await pilot.press("tab")
+            marked.append(app.look.focus)
+        assert marked == [*seen, seen[0]]
+        await pilot.press("escape", "enter", "left_square_bracket")
+        assert app.look.opened == ORDER[-1]
+
+
+async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
+    """So does one that was opened and has no place on the cockpit; nothing is hidden unseen."""
+    app = start()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await pilot.press("shift+tab")
+        assert app.look.focus == ORDER[-1]
+        await pilot.resize_terminal(60, 16)
+        await pilot.pause(0.5)
+        assert app.look.focus is None
+        await pilot.press("enter", "left_square_bracket", "escape", "x")
+        assert app.look.focus is None
+        assert app.look.hidden == frozenset()
+
+
+async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
+    """For the marked panel, the opened one, the list of runs, and where nothing is left to hide."""
+    app = start()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab", "x", "escape", "enter", "x", "r", "x")
+        assert notices(app)[:2] == [
+            "PPO LOSSES is hidden; X shows all panels again.",
+            "FINDINGS is hidden; X shows all panels again.",
+        ]
+        assert notices(app)[2] == "The list of runs cannot be hidden; esc leaves it."
+        assert app.look.hidden == frozenset({"losses", "findings"})
+
+
+async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
+    """And another attempt to hide says the same."""
+    app = start(settings=Settings(hidden=frozenset(ORDER)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "Every panel is hidden; X shows them all again." in shown(app, "empty")
+        assert app.screen.query_one("#empty", Panel).size == (80, 21)
+        await pilot.press("tab", "x", "enter")
+        assert notices(app) == ["Every panel is hidden; X shows them all again."]
+        await pilot.press("X")
+        await pilot.pause()
+        assert app.screen.query_one("#empty", Panel).size.height == 0
+        assert "losses" in drawn(app)

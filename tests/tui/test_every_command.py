@@ -11,7 +11,7 @@ from esper_tui.commands import COMMANDS
 from esper_tui.picture import PANELS
 
 ORDER = list(PANELS)
-OPEN_HEALTH = (*("tab",) * (ORDER.index("health") + 1), "enter")
+OPEN_HEALTH = ("enter", *("]",) * ORDER.index("health"))
 
 
 @dataclass(frozen=True)

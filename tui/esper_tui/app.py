@@ -20,7 +20,7 @@ from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.cockpit import Cockpit
-from esper_tui.commands import COMMANDS
+from esper_tui.commands import COMMANDS, key_of
 from esper_tui.driver import outliving
 from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
@@ -31,7 +31,7 @@ from esper_tui.once import frame_rows
 from esper_tui.opened import first_row, stepped
 from esper_tui.pace import FASTEST, Pace
 from esper_tui.panel import Panel
-from esper_tui.picture import PANELS, RUNS, draw_place, opened_keys
+from esper_tui.picture import ALL_HIDDEN, PANELS, RUNS, draw_place, drawn_panels, opened_keys
 from esper_tui.rows import Rows, Tone, plain
 from esper_tui.settings import Settings, save
 from esper_tui.symbols import SYMBOL_SETS
@@ -157,6 +157,9 @@ class SanctumApp(App[None]):
         return self._show(self.view())
 
     def _show(self, view: View) -> int:
+        """Draw. A panel that has no place in the window bears no mark, so that no key acts on it unseen."""
+        if self._look.opened is None and self._look.focus not in self._drawn():
+            self._look = replace(self._look, focus=None)
         return self._cockpit.show(view, *self.size, self._look)
 
     def action_help(self) -> None:
@@ -225,7 +228,7 @@ class SanctumApp(App[None]):
             if runs:
                 self._select(runs[min(self._look.cursor, len(runs) - 1)])
         elif self._look.opened is None:
-            panel = self._look.focus or beside(None, self._shown(), 1)
+            panel = self._look.focus or beside(None, self._drawn() or self._shown(), 1)
             if panel:
                 self._open(panel)
 
@@ -254,16 +257,27 @@ class SanctumApp(App[None]):
         self._move(LAST)
 
     def action_hide(self) -> None:
-        """Hide the marked panel, and remember it."""
+        """Hide the marked panel, or the opened one, and remember it."""
         if self.screen is not self._cockpit:
             return
-        panel = self._look.focus
-        if panel is None or self._look.opened is not None:
-            self.notify("Mark a panel with tab first.", timeout=2)
-            return
-        following = beside(panel, self._shown(), 1)
+        panel = self._look.opened or self._look.focus
+        if panel in PANELS:
+            self._hide(panel)
+        else:
+            self.notify(self._nothing_to_hide(), timeout=4)
+
+    def _hide(self, panel: str) -> None:
+        following = beside(panel, self._drawn(), 1)
+        self._close()
         self._choose(hidden=self._look.hidden | {panel})
-        self._change(focus=following if following in self._shown() else None)
+        self._change(focus=following if following != panel else None)
+        shown_by = f"{key_of('show_all')} shows all panels again."
+        self.notify(f"{PANELS[panel].title} is hidden; {shown_by}", timeout=4)
+
+    def _nothing_to_hide(self) -> str:
+        if self._look.opened == RUNS:
+            return f"The list of runs cannot be hidden; {key_of('back')} leaves it."
+        return f"Mark a panel with {key_of('focus_next_panel')} first." if self._shown() else ALL_HIDDEN
 
     def action_show_all(self) -> None:
         """Show what was hidden."""
@@ -314,14 +328,18 @@ class SanctumApp(App[None]):
     def _shown(self) -> tuple[str, ...]:
         return tuple(panel for panel in PANELS if panel not in self._look.hidden)
 
+    def _drawn(self) -> tuple[str, ...]:
+        return drawn_panels(*self.size, self._look)
+
     def _step(self, direction: int) -> None:
         if self.screen is not self._cockpit:
             return
+        if self._look.opened is None:
+            self._change(focus=beside(self._look.focus, self._drawn(), direction))
+            return
         panel = beside(self._look.focus, self._shown(), direction)
-        if panel and self._look.opened:
+        if panel:
             self._open(panel)
-        else:
-            self._change(focus=panel)
 
     def _move(self, rows: int) -> None:
         if isinstance(self.screen, HelpScreen):

@@ -83,7 +83,14 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         ("[", "left"), "previous_panel", "previous", "Open the previous panel", "The previous one.", _OPENED
     ),
-    Command(("x",), "hide", "hide", "Hide the panel", "Hide the marked panel; the choice is kept.", _COCKPIT),
+    Command(
+        ("x",),
+        "hide",
+        "hide",
+        "Hide the panel",
+        "Hide the marked or opened panel; the choice is kept.",
+        _COCKPIT,
+    ),
     Command(("X",), "show_all", "", "Show all panels", "Show the hidden panels again."),
     Command(("r",), "runs", "runs", "Runs", "List the runs of this aggregator; enter watches one."),
     Command(("n",), "next_run", "", "Next run", "Watch the next run of this aggregator."),
@@ -97,3 +104,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(("s",), "save", "save", "Save a picture", "Save the screen as an SVG file in this directory."),
     Command((":", "ctrl+p"), "command_palette", "", "Commands", "Find a command by its name."),
 )
+
+
+def key_of(action: str) -> str:
+    """The first key of an action, as people call it."""
+    return next(command.key for command in COMMANDS if command.action == action)
