@@ -20,7 +20,7 @@ from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.cockpit import Cockpit
-from esper_tui.commands import COMMANDS, key_of
+from esper_tui.commands import COMMANDS, acts_on_help, key_of
 from esper_tui.driver import outliving
 from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
@@ -97,13 +97,18 @@ class SanctumApp(App[None]):
         return self._cockpit
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
-        """The palette offers what the keys do."""
+        """The palette offers what the keys do on the screen below it."""
         for command in COMMANDS:
-            if command.action != "command_palette":
+            acts = command.on_help or not isinstance(screen, HelpScreen)
+            if acts and command.action != "command_palette":
                 action = f"action_{command.action}"
                 yield SystemCommand(
                     command.title, f"{command.all_keys}  {command.help}", getattr(self, action)
                 )
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """On the help page only those commands act that are about it."""
+        return acts_on_help(action) or not isinstance(self.screen, HelpScreen)
 
     def on_mount(self) -> None:
         """Draw at once, then on every tick."""
@@ -291,6 +296,7 @@ class SanctumApp(App[None]):
     def action_symbols(self) -> None:
         """The next set of symbols."""
         self._choose(symbols=after(self._settings.symbols, SYMBOL_SETS))
+        self._paint()
 
     def action_faster(self) -> None:
         """Draw twice as often."""
@@ -378,6 +384,9 @@ class SanctumApp(App[None]):
     def _paint(self) -> None:
         self.theme = THEMES[self._settings.theme].textual
         self._cockpit.paint(self._styles())
+        for screen in self.screen_stack:
+            if isinstance(screen, HelpScreen):
+                screen.paint(self._styles(), self._look.symbols)
 
     def _draw_at(self, rate: float) -> None:
         self._pace.choose(rate)
@@ -396,6 +405,8 @@ class SanctumApp(App[None]):
             self._timer = self.set_interval(1.0 / rate, self._tick)
 
     def _rows_to_copy(self) -> Rows:
+        if isinstance(self.screen, HelpScreen):
+            return self.screen.rows
         look, view = self._look, self.view()
         if look.opened is None and look.focus is not None:
             widget = self._cockpit.query_one(f"#{look.focus}", Panel)
