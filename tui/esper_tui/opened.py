@@ -9,7 +9,7 @@ from esper_tui.help import LOSSES_METRICS
 from esper_tui.metric_pages import heads_page, metrics_page, value_entries
 from esper_tui.navigation import LAST, found, moved
 from esper_tui.page import Entry, Page, wrapped
-from esper_tui.rows import Rows, Span, Tone, plain, row_width
+from esper_tui.rows import Row, Rows, Span, Tone, fit, plain, row_width
 from esper_tui.tiles import TILES
 from esper_tui.view import View
 
@@ -60,12 +60,30 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, he
     page, inner = PAGES[panel], max(width - len(CURSOR), 0)
     entries = page.entries(view, inner)
     cursor = found(cursor, held, [entry.key for entry in entries])
-    about = _about(entries[cursor], width) if entries else ()
-    below = min(len(about), max(height - min(len(entries), height // 2) - 1, 0))
-    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if height > below + 3 else ()
-    room = max(height - below - bool(below) - len(titles), 0)
-    listed = (*titles, *_window(entries, cursor, room))
-    return (*listed, *(((), *about[:below]) if below else ()))[: max(height, 0)]
+    below = _below(_about(entries[cursor], width), width, height) if entries else ()
+    gap = ((),) if below and height > len(below) + 1 else ()
+    room = max(height - len(below) - len(gap), 0)
+    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if room > 2 else ()
+    listed = (*titles, *_window(entries, cursor, room - len(titles)))
+    return (*listed, *gap, *below)[: max(height, 0)]
+
+
+def _below(about: Rows, width: int, height: int) -> Rows:
+    """All that is known, where the cursor's row has room above it; else as much as leaves three rows to
+    the list, or half of a low window, with "…" behind it.
+    """
+    about = tuple(row if row_width(row) <= width else _cut(row, width) for row in about)
+    if len(about) < height:
+        return about
+    kept = about[: max(height - 4, height // 2)]
+    return (*kept[:-1], _cut(kept[-1], width)) if kept else ()
+
+
+def _cut(row: Row, width: int) -> Row:
+    """A row behind which something is missing."""
+    ending = Span(" …", Tone.DIM)
+    room = max(width - row_width((ending,)), 0)
+    return (*(row if row_width(row) <= room else fit(row, room)), ending)
 
 
 def _about(entry: Entry, width: int) -> Rows:

@@ -14,7 +14,7 @@ from esper_tui.layout import OPENED, Place, arrange
 from esper_tui.look import Look
 from esper_tui.opened import keys, opened_rows
 from esper_tui.page import wrapped
-from esper_tui.rows import Row, Rows, Span, Tone, clean, faded
+from esper_tui.rows import Row, Rows, Span, Tone, clean, faded, fit
 from esper_tui.status import State, judge_feed
 from esper_tui.symbols import translated
 from esper_tui.tiles import TILES, Tile, tile_note, tile_rows
@@ -43,6 +43,12 @@ def _of_snapshot(
     return PanelKind(title, lambda v, w, h: rows(v.snapshot, w, h), lambda v: note(v.snapshot))
 
 
+def _said(text: str, width: int, height: int) -> Rows:
+    """A text on an otherwise empty place."""
+    rows = ((), *wrapped(text, width - 2, Tone.DIM), *((),) * height)[:height]
+    return tuple(fit((Span(" "), *row), width) for row in rows)
+
+
 def _of_tile(tile: Tile) -> PanelKind:
     return _of_snapshot(tile.title, partial(tile_rows, tile), partial(tile_note, tile))
 
@@ -53,7 +59,7 @@ ALL_HIDDEN = f"Every panel is hidden; {key_of('show_all')} shows them all again.
 BARS: dict[str, Callable[[View, Look, int, int], Rows]] = {
     "header": lambda view, look, width, height: header_rows(view, width, height),
     "footer": footer_rows,
-    EMPTY: lambda view, look, width, height: ((), *wrapped(f" {ALL_HIDDEN}", width, Tone.DIM))[:height],
+    EMPTY: lambda view, look, width, height: _said(ALL_HIDDEN, width, height),
 }
 """What has no frame."""
 

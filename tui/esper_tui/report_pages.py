@@ -1,8 +1,9 @@
 """Opened lists of reports: events, log, anomalies and findings, each entry with all that is known of it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from esper_schemas.findings import Finding
+from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
 from esper_tui import anomalies, events, findings, log
@@ -12,8 +13,10 @@ from esper_tui.incidents import Incident, incidents
 from esper_tui.metric_pages import quantity_entry
 from esper_tui.numbers import count, number
 from esper_tui.page import ALL, Entry, explained_entry, wrapped
-from esper_tui.rows import Row, Rows, Span, Tone, clean
+from esper_tui.rows import Row, Rows, Span, Tone, clean, plain, right
 from esper_tui.view import View
+
+EVIDENCE_INDENT = 9
 
 
 def event_entries(view: View, width: int) -> list[Entry]:
@@ -75,11 +78,20 @@ def finding_entries(view: View, width: int) -> list[Entry]:
 
 
 def _finding(finding: Finding, width: int) -> Entry:
-    def about(width: int) -> Rows:
-        evidence = [
-            (Span(f"{number(e.update, 0, 7):>7}  ", Tone.DIM), Span(clean(e.text))) for e in finding.evidence
-        ]
-        advice = [line for text in finding.advice for line in wrapped(f"→ {text}", width)]
-        return (*wrapped("Evidence, by update", width, Tone.LABEL), *evidence, *advice)
+    row = findings.finding_title(finding, width)
+    is_cut = clean(finding.title) not in plain(row)
 
-    return Entry(findings.finding_title(finding, width), about)
+    def about(width: int) -> Rows:
+        title = wrapped(finding.title, width) if is_cut else ()
+        advice = [line for text in finding.advice for line in wrapped(f"→ {text}", width)]
+        evidence = [line for e in finding.evidence for line in _evidence(e, width)]
+        return (*title, *advice, *wrapped("Evidence, by update", width, Tone.LABEL), *evidence)
+
+    return Entry(row, about)
+
+
+def _evidence(evidence: Evidence, width: int) -> Iterator[Row]:
+    """The update, and beside it as many rows as the text needs."""
+    update = number(evidence.update, 0, 7)
+    for place, line in enumerate(wrapped(evidence.text, width - EVIDENCE_INDENT)):
+        yield (right("" if place else update, 7, Tone.DIM), Span("  "), *line)
