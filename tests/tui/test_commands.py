@@ -404,3 +404,31 @@ async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
         await pilot.pause()
         assert app.screen.query_one("#empty", Panel).size.height == 0
         assert "losses" in drawn(app)
+
+
+def screen_lines(app):
+    """Every character of the screen, whoever drew it."""
+    return ["".join(s.text for s in strip) for strip in app.screen._compositor.render_strips()]
+
+
+ON_TOP = {
+    "cockpit": (),
+    "opened": ("tab", "tab", "tab", "enter"),
+    "help": ("?", "pagedown", "j", "j", "j"),
+    "palette": (":",),
+    "help, changed there": ("?", "b", "b"),
+}
+
+
+@pytest.mark.parametrize("what", ON_TOP)
+async def test_with_ascii_every_character_of_the_screen_is_ascii(start, feeds, what):
+    """What Textual draws by itself too: a notice, the palette and a scrollbar."""
+    symbols = "block" if "b" in ON_TOP[what] else "ascii"
+    app = start(feeds["critical"], settings=Settings(symbols=symbols))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.notify("Something is “said” …")
+        await pilot.press(*ON_TOP[what])
+        await pilot.pause(0.8)
+        lines = screen_lines(app)
+        assert [line for line in lines if not line.isascii()] == []
+        assert any("Something is ?said?" in line for line in lines) or what == "palette"

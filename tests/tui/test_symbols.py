@@ -27,6 +27,14 @@ def test_ascii_is_ascii():
     assert all(plain(row).isascii() for row in translated(help_rows(80), "ascii"))
 
 
+def test_signs_that_can_stand_beside_each_other_differ_in_ascii():
+    """A bound that belongs to the range and one that does not; what is well and what goes down."""
+    said = [plain(row) for row in translated(tuple((Span(t),) for t in ("ok ≤ 1", "ok < 1")), "ascii")]
+    assert said == ["ok <=1", "ok < 1"]
+    assert plain(translated(((Span("critical ≥ 3"),),), "ascii")[0]) == "critical >=3"
+    assert len(set(plain(translated(((Span("✓↓↑✗"),),), "ascii")[0]))) == 4
+
+
 def test_different_states_stay_different_in_ascii():
     """Marks, arrows and conditions are told apart."""
     for said in (MARKS.values(), ARROWS.values(), (symbol for symbol, _, _ in CONDITIONS.values())):

@@ -5,7 +5,7 @@ that was never drawn because a newer one came is simply not drawn.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,10 +15,12 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
+from esper_tui.ascii_filter import AsciiFilter
 from esper_tui.cockpit import Cockpit
 from esper_tui.commands import COMMANDS, acts_on_help, key_of
 from esper_tui.driver import outliving
@@ -83,6 +85,7 @@ class SanctumApp(App[None]):
         self._settings_file = settings_file
         self._notice = notice
         self._look = Look(symbols=settings.symbols, hidden=settings.hidden)
+        self._ascii_filter = AsciiFilter()
         self._held: Feed | None = None
         self._cockpit = Cockpit()
         self._timer: Timer | None = None
@@ -105,6 +108,11 @@ class SanctumApp(App[None]):
                 yield SystemCommand(
                     command.title, f"{command.all_keys}  {command.help}", getattr(self, action)
                 )
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through on its way out."""
+        ascii_only = [self._ascii_filter] if self._look.symbols == "ascii" else []
+        return [*super().get_line_filters(), *ascii_only]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """On the help page only those commands act that are about it."""

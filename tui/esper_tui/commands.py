@@ -41,7 +41,6 @@ class Command:
 
 KEY_NAMES = {
     "escape": "esc",
-    "shift+tab": "⇧tab",
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "question_mark": "?",

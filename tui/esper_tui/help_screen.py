@@ -38,6 +38,7 @@ class HelpScreen(Screen[None]):
         self._symbols = symbols
         self._page.paint(styles)
         self._draw(self.size.width)
+        self.query_one(VerticalScroll).vertical_scrollbar.refresh()
 
     @property
     def rows(self) -> Rows:
