@@ -16,7 +16,8 @@ from esper_tui.look import Look
 from esper_tui.machinery_pages import STAGES
 from esper_tui.opened import PAGES, opened_rows
 from esper_tui.picture import PANELS, draw
-from esper_tui.rows import plain, row_width
+from esper_tui.rows import Tone, plain, row_width
+from esper_tui.theme import MARKS
 from esper_tui.view import View
 
 NOT_COUNTED = {"events", "lag_ms"}
@@ -189,6 +190,14 @@ def test_help_stands_right_below_the_list(page):
 
     assert lines[last + 1] == ""
     assert lines[last + 2].strip() == "Gaps"
+
+
+@pytest.mark.parametrize("panel", ["losses", "health", "value", "gradients"])
+def test_no_row_of_a_metric_is_judged_by_colour_alone(feeds, now, panel):
+    """What is not finite has its mark, whether the metric has bounds or not."""
+    for entry in PAGES[panel].entries(View(feeds["nan"], now), 76):
+        bad = [span.tone for span in entry.row if span.tone in (Tone.WARNING, Tone.CRITICAL)]
+        assert not bad or set(plain(entry.row)) & set(MARKS.values())
 
 
 LONG = Finding(

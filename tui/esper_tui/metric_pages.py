@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from esper_schemas.catalogue import HEAD_FAMILIES, QUANTITIES, head_field
 from esper_schemas.heads import HEADS
-from esper_schemas.judgement import judge_field, loss_ratio
+from esper_schemas.judgement import Health, judge_field, loss_ratio
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
 from esper_tui import heads_cells
@@ -43,7 +43,7 @@ def wide_row(snapshot: SanctumSnapshot, name: str) -> Row:
         left(metric.label, LABEL_WIDTH, Tone.LABEL),
         right(_text(snapshot.tamiyo, name), 11, tone(health, Tone.VALUE)),
         Span(f" {ARROWS[trend_of(snapshot, name)]} "),
-        mark(health) if ok_words(metric) else Span(" "),
+        mark(health) if ok_words(metric) or health is not Health.OK else Span(" "),
         Span("  "),
         *fit(sparkline(history, HISTORY_LENGTH, Tone.VALUE) if history else (), HISTORY_LENGTH),
         Span("  "),
