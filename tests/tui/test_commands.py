@@ -235,6 +235,19 @@ async def test_a_picture_is_saved(start, tmp_path, monkeypatch):
     assert "ACTION" in picture.read_text()
 
 
+async def test_two_pictures_of_one_second_are_two_files(start, tmp_path, monkeypatch):
+    """Each is named as it was said."""
+    monkeypatch.chdir(tmp_path)
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("s", "t", "s", "s")
+        said = [notice for notice in notices(app) if notice.startswith("Saved")]
+    pictures = sorted(path.name for path in tmp_path.glob("*.svg"))
+    assert sorted(said) == sorted(f"Saved {name}." for name in pictures)
+    assert len(pictures) == 3
+    assert len({(tmp_path / name).read_text() for name in pictures}) > 1
+
+
 async def test_a_directory_that_cannot_be_written_is_no_end(start, tmp_path, monkeypatch):
     """There is a word, and the app goes on."""
     gone = tmp_path / "gone"

@@ -34,6 +34,13 @@ def test_every_command_has_a_key_an_action_and_help(page):
         assert command.help in page()
 
 
+def test_no_key_is_named_twice():
+    """Two names that terminals have for one key are one to people."""
+    for command in COMMANDS:
+        names = command.all_keys.split()
+        assert len(names) == len(set(names))
+
+
 def test_no_key_has_two_meanings():
     """Each key stands once in the table."""
     keys = [key for command in COMMANDS for key in command.keys]

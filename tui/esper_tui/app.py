@@ -35,6 +35,7 @@ from esper_tui.pace import FASTEST, Pace
 from esper_tui.panel import Panel
 from esper_tui.picture import ALL_HIDDEN, PANELS, RUNS, draw_place, drawn_panels, opened_keys
 from esper_tui.rows import Rows, Tone, plain
+from esper_tui.saving import write_new
 from esper_tui.settings import Settings, save
 from esper_tui.symbols import SYMBOL_SETS
 from esper_tui.theme import THEMES, styles_for
@@ -210,11 +211,11 @@ class SanctumApp(App[None]):
     def save_picture(self, name: str, svg: str) -> None:
         """Write a picture into the working directory, and say so."""
         try:
-            Path(name).write_text(svg, encoding="utf-8")
+            written = write_new(name, svg)
         except OSError as error:
             self.notify(f"The picture cannot be saved ({error}).", severity="error", timeout=8)
             return
-        self.notify(f"Saved {name}.", timeout=4)
+        self.notify(f"Saved {written}.", timeout=4)
 
     def action_focus_next_panel(self) -> None:
         """Mark the next panel, or open it where one is open."""

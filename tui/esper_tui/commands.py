@@ -35,8 +35,8 @@ class Command:
 
     @property
     def all_keys(self) -> str:
-        """All keys, as people call them."""
-        return " ".join(KEY_NAMES.get(key, key) for key in self.keys)
+        """All keys, as people call them; what only terminals tell apart is named once."""
+        return " ".join(dict.fromkeys(KEY_NAMES.get(key, key) for key in self.keys))
 
 
 KEY_NAMES = {
