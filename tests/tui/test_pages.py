@@ -5,10 +5,13 @@ from msgspec import structs
 
 from esper_schemas import QUANTITIES
 from esper_schemas.findings import Evidence, Finding
-from esper_schemas.heads import Stage
+from esper_schemas.heads import HEADS, Stage
 from esper_schemas.snapshot import LinkHealth, LogEntry
 from esper_schemas.state import Trend
 from esper_tui.about import advice_for
+from esper_tui.flow import flow_row
+from esper_tui.heads_cells import Space, coefficient, condition, gradient, latch
+from esper_tui.help import CONDITION_WORDS
 from esper_tui.history import history_of, trend_of
 from esper_tui.layout import OPENED
 from esper_tui.link import COUNTS
@@ -248,3 +251,34 @@ def test_an_opened_panel_stays_within_a_small_window(view, panel):
         assert len(rows) <= height
         assert any(plain(row).startswith("▸") for row in rows) or not PAGES[panel].entries(view, 76)
         assert row_width(rows[0]) > 0
+
+
+@pytest.mark.parametrize("width", [78, 118])
+def test_opened_heads_have_all_that_the_panel_has(feeds, now, width):
+    """State, latch, coefficient, the gradient's direction and its flow, in a table or head by head."""
+    view = View(feeds["critical"], now)
+    state = view.snapshot.tamiyo
+    rows = [plain(entry.row) for entry in PAGES["heads"].entries(view, width)]
+    said = {label: " ".join(row for row in rows if row.startswith(label)) for label in LABELS}
+    assert all(said.values())
+    for head in HEADS:
+        for label, cell in (("State", condition), ("Latch", latch), ("Grad", gradient)):
+            assert plain(cell(state, head, Space(7))).strip() in said[label]
+        assert plain(coefficient(head)) in said["Entr"]
+    assert plain(flow_row(state, width - 16)) in said["Flow"]
+
+
+LABELS = ("State", "Latch", "Entr", "Grad", "Flow")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_opened_heads_say_what_their_state_and_latch_mean(page, width):
+    """In words, for the head at the cursor or for all; and what stands beside a number."""
+    state = " ".join(page("heads", "State", width).split())
+    assert "State" in state
+    assert any(words in state for words in CONDITION_WORDS.values())
+    assert "ever NaN or infinite" in page("heads", "Latch", width)
+    assert "never" in page("heads", "Latch", width)
+    assert "reaches every layer" in page("heads", "Flow", width)
+    assert "Coefficient" in page("heads", "Entr", width)
+    assert "since the last update" in page("heads", "Grad", width)

@@ -33,8 +33,13 @@ CONDITION_WORDS: dict[HeadCondition, str] = {
     HeadCondition.CONFUSED: "Almost uniform, although it has a gradient to learn from.",
     HeadCondition.DETERMINISTIC: "Always the same choice; dim where the masks leave no other.",
     HeadCondition.DEAD: "Always the same choice, and hardly any gradient to change that.",
+    HeadCondition.EXPECTED_DETERMINISTIC: "The masks leave it no other choice.",
     HeadCondition.EXPLODING: "A gradient beyond all bounds.",
+    HeadCondition.NOT_FINITE: "Its entropy or its gradient is NaN or infinite.",
+    HeadCondition.NOT_MEASURED: "Its entropy or its gradient was not measured.",
+    HeadCondition.WAITING: "There was no update yet.",
 }
+LATCH_WORDS = "Whether a number of the head was ever NaN or infinite in this run."
 
 
 def help_rows(width: int) -> Rows:
@@ -92,10 +97,12 @@ def _heads(width: int) -> Iterator[Row]:
     for metric in map(head_metric, HEADS_FAMILIES):
         yield from _metric(metric, width)
     for condition, words in CONDITION_WORDS.items():
+        # How this one differs from the other deterministic ones, a dim symbol, is told with them.
+        if condition is HeadCondition.EXPECTED_DETERMINISTIC:
+            continue
         symbol, health, shade = CONDITIONS[condition]
         yield from _entry(Span(f"{symbol} {condition.value}", tone(health, shade)), words, width)
-    latch = "Whether a number of the head was ever NaN or infinite in this run."
-    yield from _entry(Span("Latch", Tone.LABEL), latch, width)
+    yield from _entry(Span("Latch", Tone.LABEL), LATCH_WORDS, width)
 
 
 def _metric(metric: Metric, width: int) -> Iterator[Row]:
