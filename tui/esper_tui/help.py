@@ -1,4 +1,7 @@
-"""The help page: keys, symbols, and what every number on the screen means, from the tables they come from."""
+"""The help page: keys, symbols, and what the numbers of losses and heads mean, from their tables.
+
+The help of every number stands below the cursor of its opened panel.
+"""
 
 import textwrap
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from esper_schemas.judgement import HeadCondition
 from esper_schemas.metric import Metric
 from esper_schemas.metrics import LossRatio
 from esper_schemas.state import Trend
-from esper_tui.commands import COMMANDS
+from esper_tui.commands import COMMANDS, key_of
 from esper_tui.rows import Row, Rows, Span, Tone, fit, left
 from esper_tui.status import SYMBOLS
 from esper_tui.theme import ARROWS, CONDITIONS, MARKS, tone
@@ -86,6 +89,9 @@ def _symbols(width: int) -> Iterator[Row]:
     yield from _entry(Span("direction", Tone.LABEL), f"{arrows}   (says nothing about health)", width)
     values = "– not measured   NaN, Inf not finite   --- undefined   # too long for its place"
     yield from _entry(Span("values", Tone.LABEL), values, width)
+    yield from _entry(Span("histories", Tone.LABEL), "× not finite   · not measured", width)
+    text = f"Of every number: {key_of('open')} opens its panel, and below the cursor stands what it means."
+    yield from _entry(Span("help", Tone.LABEL), text, width)
 
 
 def _losses(width: int) -> Iterator[Row]:
