@@ -1,6 +1,7 @@
 """`sanctum`: the cockpit. Watches the local aggregator, a remote one, or a recorded run."""
 
 import argparse
+import math
 import os
 import shutil
 import sys
@@ -66,10 +67,20 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--theme", choices=["dark", "light", "ansi"], help="default: the last choice")
     parser.add_argument(
         "--rate",
-        type=float,
+        type=_rate,
         metavar="HZ",
         help=f"pictures per second, 1 to 20; default: 20, or {SSH_RATE:g} over ssh",
     )
+
+
+def _rate(word: str) -> float:
+    try:
+        rate = float(word)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise argparse.ArgumentTypeError(f"{word!r} is no rate; give pictures per second, 1 to 20")
+    return rate
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -110,10 +121,21 @@ def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
 
     settings, _ = choices(arguments.theme, arguments.symbols)
     width = shutil.get_terminal_size(fallback=(100, 24)).columns
-    in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    theme = settings.theme if in_colour else None
+    theme = _printed_theme(settings.theme, arguments.color)
     look = Look(symbols=settings.symbols)  # hidden panels too: whoever reads it has not hidden them
     render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, theme=theme, look=look)
+
+
+def _printed_theme(chosen: str, color: str) -> str | None:
+    """The theme that this terminal can show, by the same rules as in the cockpit; none without colours."""
+    from rich.console import Console
+
+    from esper_tui.theme import theme_for
+
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return None
+    color_system = Console(file=sys.stdout, color_system=color).color_system  # type: ignore[arg-type]
+    return theme_for(color_system, chosen) if color_system else None
 
 
 def source_for(

@@ -1,6 +1,7 @@
 """Tests of what `sanctum` can be told about its looks."""
 
 import argparse
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,26 @@ def started(monkeypatch, tmp_path):
     return start
 
 
+@pytest.fixture
+def printed(monkeypatch, capsys, tmp_path):
+    """What `sanctum --once` prints on a terminal, for arguments and an environment."""
+
+    def once(*argv, **environment):
+        monkeypatch.setattr(sanctum, "source_for", lambda *_, **__: Nothing())
+        monkeypatch.setattr(sanctum, "_first_feed", lambda source: source.poll())
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        for name in ("NO_COLOR", "COLORTERM", "FORCE_COLOR", "TTY_COMPATIBLE", "TEXTUAL_COLOR_SYSTEM"):
+            monkeypatch.setenv(name, "")
+            monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert sanctum.main(["--once", *argv]) == 0
+        return capsys.readouterr().out
+
+    return once
+
+
 @pytest.mark.parametrize(
     ("argv", "environment", "rate"),
     [
@@ -65,12 +86,41 @@ def started(monkeypatch, tmp_path):
         (("--rate", "10"), {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, 10.0),
         (("--rate", "1000"), {}, 20.0),
         (("--rate", "0.001"), {}, 1.0),
-        (("--rate", "nan"), {}, 20.0),
     ],
 )
 def test_over_ssh_it_draws_less_often(started, argv, environment, rate):
     """Unless it is told otherwise; never more than 20 times a second, never less than once."""
     assert started(*argv, **environment)["frames_per_second"] == rate
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "0", "-3", "-0.5", "fast"])
+def test_a_rate_that_cannot_be_drawn_at_is_refused(capsys, rate):
+    """In one sentence that says what to give instead."""
+    with pytest.raises(SystemExit) as stopped:
+        sanctum.main(["--rate", rate])
+
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert f"'{rate}' is no rate; give pictures per second, 1 to 20" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "environment", "colours"),
+    [
+        ((), {"TERM": "xterm-256color"}, {"256"}),
+        ((), {"TERM": "dumb"}, set()),
+        ((), {"TERM": "xterm"}, {"16"}),
+        ((), {"TERM": "xterm-256color", "NO_COLOR": "1"}, set()),
+        (("--color", "standard"), {"TERM": "xterm-256color"}, {"16"}),
+        (("--color", "256"), {"TERM": "xterm"}, {"256"}),
+    ],
+)
+def test_one_frame_has_the_colours_that_its_terminal_has(printed, argv, environment, colours):
+    """By `--color`, TERM and NO_COLOR, as in the cockpit."""
+    codes = re.findall(r"\x1b\[([0-9;]+)m", printed(*argv, **environment))
+
+    assert {"256" if "38;5;" in code else "16" for code in codes if code != "0"} == colours
 
 
 def test_what_is_said_goes_before_what_was_kept(started, tmp_path):

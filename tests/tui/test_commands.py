@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.snapshot import EventEntry
 from esper_tui.app import SanctumApp
 from esper_tui.commands import COMMANDS
 from esper_tui.help_screen import HelpScreen
@@ -234,6 +235,19 @@ async def test_a_picture_is_saved(start, tmp_path, monkeypatch):
     assert "ACTION" in picture.read_text()
 
 
+async def test_two_pictures_of_one_second_are_two_files(start, tmp_path, monkeypatch):
+    """Each is named as it was said."""
+    monkeypatch.chdir(tmp_path)
+    app = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("s", "t", "s", "s")
+        said = [notice for notice in notices(app) if notice.startswith("Saved")]
+    pictures = sorted(path.name for path in tmp_path.glob("*.svg"))
+    assert sorted(said) == sorted(f"Saved {name}." for name in pictures)
+    assert len(pictures) == 3
+    assert len({(tmp_path / name).read_text() for name in pictures}) > 1
+
+
 async def test_a_directory_that_cannot_be_written_is_no_end(start, tmp_path, monkeypatch):
     """There is a word, and the app goes on."""
     gone = tmp_path / "gone"
@@ -278,3 +292,156 @@ async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
         assert isinstance(app.screen, HelpScreen)
         assert app.look.opened is None
         assert app.look.focus is None
+
+
+def many_events(first, number):
+    """So many events in a row, each with its number."""
+    return tuple(
+        EventEntry(n * 10**9, "rank0", "PPOUpdateCompleted", f"update {n}")
+        for n in range(first, first + number)
+    )
+
+
+def marked_row(app):
+    """What the cursor of an opened panel stands at."""
+    return next(line for line in shown(app).splitlines() if "▸" in line)
+
+
+@pytest.fixture
+def events_opened(start, make_feed, make_snapshot):
+    """An app with EVENTS open, and what lets it know of the events from a number on."""
+
+    def feed(first):
+        return make_feed(structs.replace(make_snapshot(), recent_events=many_events(first, 40)))
+
+    app = start(feed(0))
+
+    async def arrive(pilot, first):
+        app._source.feed = feed(first)
+        await pilot.pause(0.6)
+
+    return app, arrive
+
+
+OPEN_EVENTS = ("enter", "left_square_bracket")
+
+
+async def test_a_list_that_grows_opens_at_its_newest_and_follows_it(events_opened):
+    """The cursor stands at the end, also when more arrives."""
+    app, arrive = events_opened
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*OPEN_EVENTS)
+        assert "update 39" in marked_row(app)
+        await arrive(pilot, 5)
+        assert "update 44" in marked_row(app)
+
+
+async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again(events_opened):
+    """While events arrive, and where its event is no longer listed, at the oldest that is."""
+    app, arrive = events_opened
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*OPEN_EVENTS, "up", "up")
+        assert "update 37" in marked_row(app)
+        await arrive(pilot, 5)
+        assert "update 37" in marked_row(app)
+        await pilot.press("down")
+        assert "update 38" in marked_row(app)
+        await arrive(pilot, 50)
+        assert "update 50" in marked_row(app)
+        await pilot.press("G")
+        await arrive(pilot, 60)
+        assert "update 99" in marked_row(app)
+
+
+def notices(app):
+    """What was said in passing."""
+    return [notice.message for notice in app._notifications]
+
+
+def drawn(app):
+    """The panels that have a place on the screen."""
+    return [name for name in ORDER if app.screen_stack[0].query_one(f"#{name}", Panel).size.height]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
+async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
+    """Each of them once around, in their order; every other panel can still be opened."""
+    app = start()
+    async with app.run_test(size=size) as pilot:
+        seen = drawn(app)
+        marked = []
+        for _ in range(len(seen) + 1):
+            await pilot.press("tab")
+            marked.append(app.look.focus)
+        assert marked == [*seen, seen[0]]
+        await pilot.press("escape", "enter", "left_square_bracket")
+        assert app.look.opened == ORDER[-1]
+
+
+async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
+    """So does one that was opened and has no place on the cockpit; nothing is hidden unseen."""
+    app = start()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await pilot.press("shift+tab")
+        assert app.look.focus == ORDER[-1]
+        await pilot.resize_terminal(60, 16)
+        await pilot.pause(0.5)
+        assert app.look.focus is None
+        await pilot.press("enter", "left_square_bracket", "escape", "x")
+        assert app.look.focus is None
+        assert app.look.hidden == frozenset()
+
+
+async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
+    """For the marked panel, the opened one, the list of runs, and where nothing is left to hide."""
+    app = start()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab", "x", "escape", "enter", "x", "r", "x")
+        assert notices(app)[:2] == [
+            "PPO LOSSES is hidden; X shows all panels again.",
+            "FINDINGS is hidden; X shows all panels again.",
+        ]
+        assert notices(app)[2] == "The list of runs cannot be hidden; esc leaves it."
+        assert app.look.hidden == frozenset({"losses", "findings"})
+
+
+async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
+    """And another attempt to hide says the same."""
+    app = start(settings=Settings(hidden=frozenset(ORDER)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "Every panel is hidden; X shows them all again." in shown(app, "empty")
+        assert app.screen.query_one("#empty", Panel).size == (80, 21)
+        await pilot.press("tab", "x", "enter")
+        assert notices(app) == ["Every panel is hidden; X shows them all again."]
+        await pilot.press("X")
+        await pilot.pause()
+        assert app.screen.query_one("#empty", Panel).size.height == 0
+        assert "losses" in drawn(app)
+
+
+def screen_lines(app):
+    """Every character of the screen, whoever drew it."""
+    return ["".join(s.text for s in strip) for strip in app.screen._compositor.render_strips()]
+
+
+ON_TOP = {
+    "cockpit": (),
+    "opened": ("tab", "tab", "tab", "enter"),
+    "help": ("?", "pagedown", "j", "j", "j"),
+    "palette": (":",),
+    "help, changed there": ("?", "b", "b"),
+}
+
+
+@pytest.mark.parametrize("what", ON_TOP)
+async def test_with_ascii_every_character_of_the_screen_is_ascii(start, feeds, what):
+    """What Textual draws by itself too: a notice, the palette and a scrollbar."""
+    symbols = "block" if "b" in ON_TOP[what] else "ascii"
+    app = start(feeds["critical"], settings=Settings(symbols=symbols))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.notify("Something is “said” …")
+        await pilot.press(*ON_TOP[what])
+        await pilot.pause(0.8)
+        lines = screen_lines(app)
+        assert [line for line in lines if not line.isascii()] == []
+        assert any("Something is ?said?" in line for line in lines) or what == "palette"

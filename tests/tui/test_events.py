@@ -26,6 +26,16 @@ def test_an_anomaly_has_a_tone_of_its_own(make_snapshot, tone_of):
     assert tone_of(row, "anomaly") is Tone.WARNING
 
 
+@pytest.mark.parametrize("kind", sorted(TONES))
+def test_no_kind_is_told_by_its_tone_alone(kind, text):
+    """It has words of its own."""
+    names = [*NAMES.values(), "undecodable"]
+    entry = EventEntry(at_ns=0, producer="p", kind=kind)
+    (line,) = text(events_rows(SanctumSnapshot(recent_events=(entry,)), 80, 5))
+
+    assert names.count(line.removeprefix("00:00:00").strip()) == 1
+
+
 def test_every_kind_with_a_tone_exists():
     """A renamed event does not lose its tone unnoticed."""
     known = {kind.__name__ for kind in EVENT_TYPES} | {"Undecodable"}

@@ -8,10 +8,12 @@ import pytest
 
 from esper_tui.app import SanctumApp
 from esper_tui.commands import COMMANDS
+from esper_tui.panel import Panel
 from esper_tui.picture import PANELS
+from esper_tui.rows import plain
 
 ORDER = list(PANELS)
-OPEN_HEALTH = (*("tab",) * (ORDER.index("health") + 1), "enter")
+OPEN_HEALTH = ("enter", *("]",) * ORDER.index("health"))
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,51 @@ async def test_a_key_does_what_its_command_says(app, action, key):
         await pilot.press(key)
         await pilot.pause()
         assert effect.seen(app) == effect.after
+
+
+def seen_of(app):
+    """What commands change, apart from the page itself."""
+    names = ("focus", "opened", "cursor", "hidden")
+    run = app.view().snapshot.run.run
+    return (*(getattr(app.look, name) for name in names), app.rate, app._held, run)
+
+
+@pytest.mark.parametrize(
+    ("action", "key"), [(command.action, key) for command in COMMANDS for key in command.keys]
+)
+async def test_on_the_help_page_no_key_acts_behind_it(app, action, key):
+    """Whatever cannot be seen there is as before once the page is left."""
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter", "down", "?")
+        before = seen_of(app)
+        await pilot.press(key)
+        await pilot.pause()
+        assert seen_of(app) == before
+        assert action in HELP_LEFT or page(app) == "HelpScreen" or action == "command_palette"
+
+
+HELP_LEFT = {"quit", "help", "back"}
+
+
+async def test_the_help_page_changes_its_theme_and_symbols_and_is_copied_itself(app):
+    """While it is shown, and not only when it is opened again."""
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("?", "b", "b", "t", "y")
+        await pilot.pause()
+        help_page = app.screen.query_one("#help", Panel)
+        assert all(plain(row).isascii() for row in help_page.rows)
+        assert help_page.render_line(1)._segments[0].style.bgcolor.number == 255
+        assert "KEYS" in app.clipboard
+        assert "Leave Sanctum." in app.clipboard
+
+
+async def test_over_the_help_page_the_palette_offers_what_acts_there(app):
+    """What would act behind the page is left out."""
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("?")
+        offered = {entry.title for entry in app.get_system_commands(app.screen)}
+        assert {"Next theme", "Help", "Copy"} <= offered
+        assert not {"Runs", "Hide the panel", "Draw more often"} & offered
 
 
 def test_the_palette_does_the_same(app):

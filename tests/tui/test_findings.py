@@ -28,8 +28,9 @@ def test_evidence_stands_with_its_update(feeds, text):
 
 def test_the_title_counts_them_in_the_tone_of_the_worst(feeds):
     """Critical if one is; nothing where there is none."""
-    assert findings_note(feeds["critical"].snapshot)[0] == ("2 findings", Tone.CRITICAL)
-    assert findings_note(feeds["warning"].snapshot)[0] == ("1 finding", Tone.WARNING)
+    critical, warning = (findings_note(feeds[name].snapshot) for name in ("critical", "warning"))
+    assert critical == (("✗", Tone.CRITICAL), (" 2 findings", Tone.CRITICAL))
+    assert warning == (("!", Tone.WARNING), (" 1 finding", Tone.WARNING))
     assert findings_note(feeds["healthy"].snapshot) == ()
 
 

@@ -7,7 +7,7 @@ from esper_tui.app import SanctumApp
 from esper_tui.commands import COMMANDS
 from esper_tui.footer import footer_rows
 from esper_tui.heads import LEGEND
-from esper_tui.help import HEADS_FAMILIES, LOSSES_METRICS, help_rows
+from esper_tui.help import CONDITION_WORDS, HEADS_FAMILIES, LOSSES_METRICS, help_rows
 from esper_tui.look import Look
 from esper_tui.rows import row_width
 from esper_tui.theme import CONDITIONS
@@ -32,6 +32,13 @@ def test_every_command_has_a_key_an_action_and_help(page):
         assert hasattr(SanctumApp, f"action_{command.action}")
         assert bound[command.action] == ",".join(command.keys)
         assert command.help in page()
+
+
+def test_no_key_is_named_twice():
+    """Two names that terminals have for one key are one to people."""
+    for command in COMMANDS:
+        names = command.all_keys.split()
+        assert len(names) == len(set(names))
 
 
 def test_no_key_has_two_meanings():
@@ -59,6 +66,13 @@ def test_every_symbol_of_the_legend_is_explained(page):
     """The page says what a condition is, the legend only how it is called."""
     for condition in LEGEND:
         assert f"{CONDITIONS[condition][0]} {condition.value}" in page()
+
+
+def test_what_is_not_finite_is_explained(page):
+    """As the state of a head, and as a mark in a history."""
+    assert "× not finite" in page()
+    assert f"{CONDITIONS[HeadCondition.NOT_FINITE][0]} {HeadCondition.NOT_FINITE.value}" in page()
+    assert CONDITION_WORDS[HeadCondition.NOT_FINITE] in page()
 
 
 def test_every_condition_has_a_symbol():

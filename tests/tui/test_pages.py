@@ -4,16 +4,23 @@ import pytest
 from msgspec import structs
 
 from esper_schemas import QUANTITIES
-from esper_schemas.heads import Stage
+from esper_schemas.findings import Evidence, Finding
+from esper_schemas.heads import HEADS, Stage
 from esper_schemas.snapshot import LinkHealth, LogEntry
 from esper_schemas.state import Trend
 from esper_tui.about import advice_for
+from esper_tui.flow import flow_row
+from esper_tui.heads_cells import Space, coefficient, condition, gradient, latch
+from esper_tui.help import CONDITION_WORDS
 from esper_tui.history import history_of, trend_of
+from esper_tui.layout import OPENED
 from esper_tui.link import COUNTS
+from esper_tui.look import Look
 from esper_tui.machinery_pages import STAGES
 from esper_tui.opened import PAGES, opened_rows
-from esper_tui.picture import PANELS
-from esper_tui.rows import plain, row_width
+from esper_tui.picture import PANELS, draw
+from esper_tui.rows import Tone, plain, row_width
+from esper_tui.theme import MARKS
 from esper_tui.view import View
 
 NOT_COUNTED = {"events", "lag_ms"}
@@ -188,6 +195,54 @@ def test_help_stands_right_below_the_list(page):
     assert lines[last + 2].strip() == "Gaps"
 
 
+@pytest.mark.parametrize("panel", ["losses", "health", "value", "gradients"])
+def test_no_row_of_a_metric_is_judged_by_colour_alone(feeds, now, panel):
+    """What is not finite has its mark, whether the metric has bounds or not."""
+    for entry in PAGES[panel].entries(View(feeds["nan"], now), 76):
+        bad = [span.tone for span in entry.row if span.tone in (Tone.WARNING, Tone.CRITICAL)]
+        assert not bad or set(plain(entry.row)) & set(MARKS.values())
+
+
+LONG = Finding(
+    rule="x",
+    severity="critical",
+    title="A finding whose title alone is too long for a row " * 2 + "TITLE-END",
+    since_update=12,
+    evidence=tuple(Evidence(n, "what was seen is told at some length " * 3 + f"SEEN-{n}") for n in (1, 2)),
+    advice=("do this first, and then something else " * 3 + "ADVICE-END",),
+)
+
+
+@pytest.mark.parametrize("panel", PAGES)
+@pytest.mark.parametrize("feed", ["critical", "healthy", "nan"])
+def test_at_80_by_24_nothing_that_is_known_of_an_entry_is_cut(feeds, now, panel, feed):
+    """Every word of every entry's help is on the screen, and its row with it."""
+    known = feeds[feed].snapshot
+    snapshot = structs.replace(known, findings=(*known.findings, LONG) if feed == "critical" else ())
+    view = View(structs.replace(feeds[feed], snapshot=snapshot), now)
+    for cursor, entry in enumerate(PAGES[panel].entries(view, 77)):
+        look = Look(opened=panel, cursor=cursor)
+        (rows,) = [rows for place, rows in draw(view, 80, 24, look) if place.panel == OPENED]
+        said = " ".join(plain(row) for row in rows).split()
+        words = " ".join(plain(row) for row in entry.about(1000)).split()
+        assert {word for word in words if any(map(str.isalpha, word))} <= set(said)
+        lines = [plain(row)[1:].rstrip() for row in rows]
+        about = [plain(row).rstrip() for row in entry.about(79)]
+        assert any(lines[first:][: len(about)] == about for first in range(len(lines)))
+        assert any("▸" in plain(row) for row in rows)
+
+
+@pytest.mark.parametrize("height", range(2, 12))
+def test_help_that_is_cut_says_so(view, height):
+    """Down to one row of it."""
+    rows = opened_rows(view, "losses", 0, 78, height)
+    about = PAGES["losses"].entries(view, 76)[0].about(78)
+
+    assert len(about) >= 11
+    assert plain(rows[-1]).endswith(" …")
+    assert row_width(rows[-1]) <= 78
+
+
 @pytest.mark.parametrize("panel", PAGES)
 def test_an_opened_panel_stays_within_a_small_window(view, panel):
     """Down to a few rows it still has its cursor."""
@@ -196,3 +251,34 @@ def test_an_opened_panel_stays_within_a_small_window(view, panel):
         assert len(rows) <= height
         assert any(plain(row).startswith("▸") for row in rows) or not PAGES[panel].entries(view, 76)
         assert row_width(rows[0]) > 0
+
+
+@pytest.mark.parametrize("width", [78, 118])
+def test_opened_heads_have_all_that_the_panel_has(feeds, now, width):
+    """State, latch, coefficient, the gradient's direction and its flow, in a table or head by head."""
+    view = View(feeds["critical"], now)
+    state = view.snapshot.tamiyo
+    rows = [plain(entry.row) for entry in PAGES["heads"].entries(view, width)]
+    said = {label: " ".join(row for row in rows if row.startswith(label)) for label in LABELS}
+    assert all(said.values())
+    for head in HEADS:
+        for label, cell in (("State", condition), ("Latch", latch), ("Grad", gradient)):
+            assert plain(cell(state, head, Space(7))).strip() in said[label]
+        assert plain(coefficient(head)) in said["Entr"]
+    assert plain(flow_row(state, width - 16)) in said["Flow"]
+
+
+LABELS = ("State", "Latch", "Entr", "Grad", "Flow")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_opened_heads_say_what_their_state_and_latch_mean(page, width):
+    """In words, for the head at the cursor or for all; and what stands beside a number."""
+    state = " ".join(page("heads", "State", width).split())
+    assert "State" in state
+    assert any(words in state for words in CONDITION_WORDS.values())
+    assert "ever NaN or infinite" in page("heads", "Latch", width)
+    assert "never" in page("heads", "Latch", width)
+    assert "reaches every layer" in page("heads", "Flow", width)
+    assert "Coefficient" in page("heads", "Entr", width)
+    assert "since the last update" in page("heads", "Grad", width)

@@ -6,7 +6,7 @@ import pytest
 
 from esper_tui.chart import chart
 from esper_tui.help import help_rows
-from esper_tui.navigation import after, beside, moved
+from esper_tui.navigation import LAST, after, beside, found, moved
 from esper_tui.pace import is_due
 from esper_tui.rows import Span, plain, row_width
 from esper_tui.symbols import SYMBOL_SETS, translated
@@ -25,6 +25,14 @@ def test_ascii_is_ascii():
     """What has no likeness is a question mark for each cell."""
     assert plain(translated(((Span("名 é ▁█ ✓"),),), "ascii")[0]) == "?? ? _# v"
     assert all(plain(row).isascii() for row in translated(help_rows(80), "ascii"))
+
+
+def test_signs_that_can_stand_beside_each_other_differ_in_ascii():
+    """A bound that belongs to the range and one that does not; what is well and what goes down."""
+    said = [plain(row) for row in translated(tuple((Span(t),) for t in ("ok ≤ 1", "ok < 1")), "ascii")]
+    assert said == ["ok <=1", "ok < 1"]
+    assert plain(translated(((Span("critical ≥ 3"),),), "ascii")[0]) == "critical >=3"
+    assert len(set(plain(translated(((Span("✓↓↑✗"),),), "ascii")[0]))) == 4
 
 
 def test_different_states_stay_different_in_ascii():
@@ -71,3 +79,11 @@ def test_steps_go_around_and_rows_do_not():
     assert [beside(None, two, 1), beside(None, two, -1), beside("b", two, 1)] == ["a", "b", "a"]
     assert beside("a", (), 1) is None
     assert (moved(0, 5, 3), moved(2, -9, 3), moved(0, 1, 0)) == (2, 0, 0)
+
+
+def test_a_held_cursor_is_found_where_its_entry_is_now():
+    """Of entries that are alike it is the nearest; one that is gone leaves the oldest."""
+    assert found(3, "c", ["b", "c", "d"]) == 1
+    assert found(2, "a", ["a", "a", "a", "b"]) == 2
+    assert found(2, "x", ["a", "b", "c"]) == 0
+    assert (found(LAST, None, "abc"), found(1, None, "abc"), found(0, None, "")) == (2, 1, 0)

@@ -5,7 +5,7 @@ that was never drawn because a newer one came is simply not drawn.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,30 +15,33 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
+from esper_tui.ascii_filter import AsciiFilter
 from esper_tui.cockpit import Cockpit
-from esper_tui.commands import COMMANDS
+from esper_tui.commands import COMMANDS, acts_on_help, key_of
 from esper_tui.driver import outliving
 from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
 from esper_tui.layout import Place
 from esper_tui.look import Look
-from esper_tui.navigation import after, beside, moved
+from esper_tui.navigation import LAST, after, beside
 from esper_tui.once import frame_rows
+from esper_tui.opened import first_row, stepped
 from esper_tui.pace import FASTEST, Pace
 from esper_tui.panel import Panel
-from esper_tui.picture import PANELS, RUNS, draw_place, opened_length
+from esper_tui.picture import ALL_HIDDEN, PANELS, RUNS, draw_place, drawn_panels, opened_keys
 from esper_tui.rows import Rows, Tone, plain
+from esper_tui.saving import write_new
 from esper_tui.settings import Settings, save
 from esper_tui.symbols import SYMBOL_SETS
 from esper_tui.theme import THEMES, styles_for
 from esper_tui.view import View
 
 PAGE = 10
-LAST = 10**6
 
 
 @runtime_checkable
@@ -83,6 +86,7 @@ class SanctumApp(App[None]):
         self._settings_file = settings_file
         self._notice = notice
         self._look = Look(symbols=settings.symbols, hidden=settings.hidden)
+        self._ascii_filter = AsciiFilter()
         self._held: Feed | None = None
         self._cockpit = Cockpit()
         self._timer: Timer | None = None
@@ -97,13 +101,23 @@ class SanctumApp(App[None]):
         return self._cockpit
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
-        """The palette offers what the keys do."""
+        """The palette offers what the keys do on the screen below it."""
         for command in COMMANDS:
-            if command.action != "command_palette":
+            acts = command.on_help or not isinstance(screen, HelpScreen)
+            if acts and command.action != "command_palette":
                 action = f"action_{command.action}"
                 yield SystemCommand(
                     command.title, f"{command.all_keys}  {command.help}", getattr(self, action)
                 )
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through on its way out."""
+        ascii_only = [self._ascii_filter] if self._look.symbols == "ascii" else []
+        return [*super().get_line_filters(), *ascii_only]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """On the help page only those commands act that are about it."""
+        return acts_on_help(action) or not isinstance(self.screen, HelpScreen)
 
     def on_mount(self) -> None:
         """Draw at once, then on every tick."""
@@ -157,6 +171,9 @@ class SanctumApp(App[None]):
         return self._show(self.view())
 
     def _show(self, view: View) -> int:
+        """Draw. A panel that has no place in the window bears no mark, so that no key acts on it unseen."""
+        if self._look.opened is None and self._look.focus not in self._drawn():
+            self._look = replace(self._look, focus=None)
         return self._cockpit.show(view, *self.size, self._look)
 
     def action_help(self) -> None:
@@ -171,7 +188,7 @@ class SanctumApp(App[None]):
         if self.screen is not self._cockpit:
             self.pop_screen()
         elif self._look.opened is not None:
-            self._change(opened=None, cursor=0)
+            self._close()
         else:
             self._change(focus=None)
 
@@ -194,11 +211,11 @@ class SanctumApp(App[None]):
     def save_picture(self, name: str, svg: str) -> None:
         """Write a picture into the working directory, and say so."""
         try:
-            Path(name).write_text(svg, encoding="utf-8")
+            written = write_new(name, svg)
         except OSError as error:
             self.notify(f"The picture cannot be saved ({error}).", severity="error", timeout=8)
             return
-        self.notify(f"Saved {name}.", timeout=4)
+        self.notify(f"Saved {written}.", timeout=4)
 
     def action_focus_next_panel(self) -> None:
         """Mark the next panel, or open it where one is open."""
@@ -225,9 +242,9 @@ class SanctumApp(App[None]):
             if runs:
                 self._select(runs[min(self._look.cursor, len(runs) - 1)])
         elif self._look.opened is None:
-            panel = self._look.focus or beside(None, self._shown(), 1)
+            panel = self._look.focus or beside(None, self._drawn() or self._shown(), 1)
             if panel:
-                self._change(focus=panel, opened=panel, cursor=0)
+                self._open(panel)
 
     def action_cursor_down(self) -> None:
         """The next row of an opened panel, or the next panel."""
@@ -254,16 +271,27 @@ class SanctumApp(App[None]):
         self._move(LAST)
 
     def action_hide(self) -> None:
-        """Hide the marked panel, and remember it."""
+        """Hide the marked panel, or the opened one, and remember it."""
         if self.screen is not self._cockpit:
             return
-        panel = self._look.focus
-        if panel is None or self._look.opened is not None:
-            self.notify("Mark a panel with tab first.", timeout=2)
-            return
-        following = beside(panel, self._shown(), 1)
+        panel = self._look.opened or self._look.focus
+        if panel in PANELS:
+            self._hide(panel)
+        else:
+            self.notify(self._nothing_to_hide(), timeout=4)
+
+    def _hide(self, panel: str) -> None:
+        following = beside(panel, self._drawn(), 1)
+        self._close()
         self._choose(hidden=self._look.hidden | {panel})
-        self._change(focus=following if following in self._shown() else None)
+        self._change(focus=following if following != panel else None)
+        shown_by = f"{key_of('show_all')} shows all panels again."
+        self.notify(f"{PANELS[panel].title} is hidden; {shown_by}", timeout=4)
+
+    def _nothing_to_hide(self) -> str:
+        if self._look.opened == RUNS:
+            return f"The list of runs cannot be hidden; {key_of('back')} leaves it."
+        return f"Mark a panel with {key_of('focus_next_panel')} first." if self._shown() else ALL_HIDDEN
 
     def action_show_all(self) -> None:
         """Show what was hidden."""
@@ -277,6 +305,7 @@ class SanctumApp(App[None]):
     def action_symbols(self) -> None:
         """The next set of symbols."""
         self._choose(symbols=after(self._settings.symbols, SYMBOL_SETS))
+        self._paint()
 
     def action_faster(self) -> None:
         """Draw twice as often."""
@@ -289,11 +318,12 @@ class SanctumApp(App[None]):
     def action_runs(self) -> None:
         """Show the list of runs, the one that is watched at the cursor; or leave it."""
         if self._look.opened == RUNS:
-            self._change(opened=None, cursor=0)
+            self._close()
             return
         feed = self.view().link
         watched = feed.snapshot.run.run
-        self._change(opened=RUNS, cursor=feed.runs.index(watched) if watched in feed.runs else 0)
+        cursor = feed.runs.index(watched) if watched in feed.runs else 0
+        self._change(opened=RUNS, cursor=cursor, held=None)
 
     def action_next_run(self) -> None:
         """Watch the next run of the aggregator."""
@@ -307,18 +337,24 @@ class SanctumApp(App[None]):
         if isinstance(self._source, RunChooser):
             self._source.select(run)
             self._held = None
-        self._change(opened=None, cursor=0)
+        self._close()
         self._tick()
 
     def _shown(self) -> tuple[str, ...]:
         return tuple(panel for panel in PANELS if panel not in self._look.hidden)
 
+    def _drawn(self) -> tuple[str, ...]:
+        return drawn_panels(*self.size, self._look)
+
     def _step(self, direction: int) -> None:
         if self.screen is not self._cockpit:
             return
+        if self._look.opened is None:
+            self._change(focus=beside(self._look.focus, self._drawn(), direction))
+            return
         panel = beside(self._look.focus, self._shown(), direction)
-        opened = panel if self._look.opened else None
-        self._change(focus=panel, opened=opened, cursor=0)
+        if panel:
+            self._open(panel)
 
     def _move(self, rows: int) -> None:
         if isinstance(self.screen, HelpScreen):
@@ -326,9 +362,18 @@ class SanctumApp(App[None]):
         elif self._look.opened is None:
             self._step(1 if rows > 0 else -1)
         else:
-            self._change(
-                cursor=moved(self._look.cursor, rows, opened_length(self.view(), *self.size, self._look))
-            )
+            self._move_cursor(self._look.opened, rows)
+
+    def _move_cursor(self, panel: str, rows: int) -> None:
+        keys = opened_keys(self.view(), panel, *self.size)
+        cursor, held = stepped(self._look.cursor, self._look.held, rows, panel, keys)
+        self._change(cursor=cursor, held=held)
+
+    def _open(self, panel: str) -> None:
+        self._change(focus=panel, opened=panel, cursor=first_row(panel), held=None)
+
+    def _close(self) -> None:
+        self._change(opened=None, cursor=0, held=None)
 
     def _change(self, **what: object) -> None:
         self._look = replace(self._look, **what)  # type: ignore[arg-type]
@@ -348,6 +393,9 @@ class SanctumApp(App[None]):
     def _paint(self) -> None:
         self.theme = THEMES[self._settings.theme].textual
         self._cockpit.paint(self._styles())
+        for screen in self.screen_stack:
+            if isinstance(screen, HelpScreen):
+                screen.paint(self._styles(), self._look.symbols)
 
     def _draw_at(self, rate: float) -> None:
         self._pace.choose(rate)
@@ -366,6 +414,8 @@ class SanctumApp(App[None]):
             self._timer = self.set_interval(1.0 / rate, self._tick)
 
     def _rows_to_copy(self) -> Rows:
+        if isinstance(self.screen, HelpScreen):
+            return self.screen.rows
         look, view = self._look, self.view()
         if look.opened is None and look.focus is not None:
             widget = self._cockpit.query_one(f"#{look.focus}", Panel)

@@ -11,11 +11,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.layout import OPENED, Place, arrange
+from esper_tui.layout import OPENED, Place
 from esper_tui.look import Look
 from esper_tui.pace import IDLE_S, is_due
 from esper_tui.panel import Panel
-from esper_tui.picture import BARS, PANELS, draw_place, is_old
+from esper_tui.picture import BARS, PANELS, draw_place, is_old, places_for
 from esper_tui.rows import Tone
 from esper_tui.view import View
 
@@ -40,7 +40,7 @@ class CockpitLayout(Layout):
                 NULL_SPACING,
                 panels[place.panel],
             )
-            for place in arrange(size.width, size.height, self.look.hidden, self.look.opened is not None)
+            for place in places_for(size.width, size.height, self.look)
         ]
 
 
@@ -82,7 +82,7 @@ class Cockpit(Screen[None]):
         Another size, look or age of the picture draws everything. Else a panel is drawn when its
         snapshot is another one and it is due; what also depends on the moment, when it is due.
         """
-        places, old = arrange(width, height, look.hidden, look.opened is not None), is_old(view)
+        places, old = places_for(width, height, look), is_old(view)
         if self._how != (places, old, look, view.newest is None):
             self._how = (places, old, look, view.newest is None)
             self._drawn.clear()

@@ -16,7 +16,8 @@ class Where(StrEnum):
 class Command:
     """What a key does: `action` is the app's method `action_<action>`, `title` its name in the palette.
 
-    The footer shows the label, if there is one.
+    The footer shows the label, if there is one. `on_help` marks what acts on the help page too; there
+    the others do nothing, because nobody sees what they do.
     """
 
     keys: tuple[str, ...]
@@ -25,6 +26,7 @@ class Command:
     title: str
     help: str
     where: Where = Where.ANYWHERE
+    on_help: bool = False
 
     @property
     def key(self) -> str:
@@ -33,13 +35,12 @@ class Command:
 
     @property
     def all_keys(self) -> str:
-        """All keys, as people call them."""
-        return " ".join(KEY_NAMES.get(key, key) for key in self.keys)
+        """All keys, as people call them; what only terminals tell apart is named once."""
+        return " ".join(dict.fromkeys(KEY_NAMES.get(key, key) for key in self.keys))
 
 
 KEY_NAMES = {
     "escape": "esc",
-    "shift+tab": "⇧tab",
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "question_mark": "?",
@@ -52,8 +53,8 @@ KEY_NAMES = {
 
 _COCKPIT, _OPENED = Where.COCKPIT, Where.OPENED
 COMMANDS: tuple[Command, ...] = (
-    Command(("q", "ctrl+c"), "quit", "quit", "Quit", "Leave Sanctum. Training goes on."),
-    Command(("?", "h"), "help", "help", "Help", "Show or hide this page."),
+    Command(("q", "ctrl+c"), "quit", "quit", "Quit", "Leave Sanctum. Training goes on.", on_help=True),
+    Command(("?", "h"), "help", "help", "Help", "Show or hide this page.", on_help=True),
     Command(
         ("p", "space"),
         "pause",
@@ -72,28 +73,79 @@ COMMANDS: tuple[Command, ...] = (
         "In the list of runs: watch that run.",
         _COCKPIT,
     ),
-    Command(("escape",), "back", "back", "Back", "Go back one level; on the cockpit, mark nothing.", _OPENED),
-    Command(("down", "j"), "cursor_down", "", "Row down", "Move the cursor, or mark the next panel."),
-    Command(("up", "k"), "cursor_up", "", "Row up", "Move the cursor, or mark the previous panel."),
-    Command(("pagedown",), "page_down", "", "Page down", "Move the cursor by ten rows."),
-    Command(("pageup",), "page_up", "", "Page up", "Move the cursor by ten rows."),
-    Command(("g", "home"), "first_row", "", "First row", "Move the cursor to the top."),
-    Command(("G", "end"), "last_row", "", "Last row", "Move the cursor to the bottom."),
+    Command(
+        ("escape",),
+        "back",
+        "back",
+        "Back",
+        "Go back one level; on the cockpit, mark nothing.",
+        _OPENED,
+        on_help=True,
+    ),
+    Command(
+        ("down", "j"), "cursor_down", "", "Row down", "Move the cursor, or mark the next panel.", on_help=True
+    ),
+    Command(
+        ("up", "k"), "cursor_up", "", "Row up", "Move the cursor, or mark the previous panel.", on_help=True
+    ),
+    Command(("pagedown",), "page_down", "", "Page down", "Move the cursor by ten rows.", on_help=True),
+    Command(("pageup",), "page_up", "", "Page up", "Move the cursor by ten rows.", on_help=True),
+    Command(("g", "home"), "first_row", "", "First row", "Move the cursor to the top.", on_help=True),
+    Command(("G", "end"), "last_row", "", "Last row", "Move the cursor to the bottom.", on_help=True),
     Command(("]", "right", "l"), "next_panel", "next", "Open the next panel", "The next panel.", _OPENED),
     Command(
         ("[", "left"), "previous_panel", "previous", "Open the previous panel", "The previous one.", _OPENED
     ),
-    Command(("x",), "hide", "hide", "Hide the panel", "Hide the marked panel; the choice is kept.", _COCKPIT),
+    Command(
+        ("x",),
+        "hide",
+        "hide",
+        "Hide the panel",
+        "Hide the marked or opened panel; the choice is kept.",
+        _COCKPIT,
+    ),
     Command(("X",), "show_all", "", "Show all panels", "Show the hidden panels again."),
     Command(("r",), "runs", "runs", "Runs", "List the runs of this aggregator; enter watches one."),
     Command(("n",), "next_run", "", "Next run", "Watch the next run of this aggregator."),
-    Command(("t",), "theme", "theme", "Next theme", "Dark, light, or the terminal's own colours.", _COCKPIT),
-    Command(("b",), "symbols", "", "Next symbols", "Blocks, braille, or plain ASCII."),
+    Command(
+        ("t",),
+        "theme",
+        "theme",
+        "Next theme",
+        "Dark, light, or the terminal's own colours.",
+        _COCKPIT,
+        on_help=True,
+    ),
+    Command(("b",), "symbols", "", "Next symbols", "Blocks, braille, or plain ASCII.", on_help=True),
     Command(
         ("+", "plus"), "faster", "", "Draw more often", "Draw twice as often, at most 20 times a second."
     ),
     Command(("-", "minus"), "slower", "", "Draw less often", "Draw half as often, at least once a second."),
-    Command(("y",), "copy", "copy", "Copy", "Copy the marked panel, or the screen, as text (OSC 52)."),
-    Command(("s",), "save", "save", "Save a picture", "Save the screen as an SVG file in this directory."),
-    Command((":", "ctrl+p"), "command_palette", "", "Commands", "Find a command by its name."),
+    Command(
+        ("y",),
+        "copy",
+        "copy",
+        "Copy",
+        "Copy the marked panel, or the screen, as text (OSC 52).",
+        on_help=True,
+    ),
+    Command(
+        ("s",),
+        "save",
+        "save",
+        "Save a picture",
+        "Save the screen as an SVG file in this directory.",
+        on_help=True,
+    ),
+    Command((":", "ctrl+p"), "command_palette", "", "Commands", "Find a command by its name.", on_help=True),
 )
+
+
+def key_of(action: str) -> str:
+    """The first key of an action, as people call it."""
+    return next(command.key for command in COMMANDS if command.action == action)
+
+
+def acts_on_help(action: str) -> bool:
+    """Whether the help page lets an action through; those that are no commands go through everywhere."""
+    return all(command.on_help for command in COMMANDS if command.action == action)

@@ -5,7 +5,7 @@ from esper_schemas.judgement import Health, beyond_words
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.numbers import count, counted
 from esper_tui.rows import Row, Rows, Span, Tone, between, clean, crop
-from esper_tui.theme import MARKS, TONES
+from esper_tui.theme import MARKS, TONES, mark
 
 TITLE = "FINDINGS"
 WAITING = "waiting for the first update"
@@ -47,7 +47,8 @@ def findings_note(snapshot: SanctumSnapshot) -> Row:
     if not found:
         return ()
     critical = any(finding.severity == "critical" for finding in snapshot.findings)
-    return (Span(counted(found, "finding"), Tone.CRITICAL if critical else Tone.WARNING),)
+    health = Health.CRITICAL if critical else Health.WARNING
+    return (mark(health), Span(f" {counted(found, 'finding')}", TONES[health]))
 
 
 def finding_title(finding: Finding, width: int) -> Row:

@@ -1,4 +1,7 @@
-"""The help page: keys, symbols, and what every number on the screen means, from the tables they come from."""
+"""The help page: keys, symbols, and what the numbers of losses and heads mean, from their tables.
+
+The help of every number stands below the cursor of its opened panel.
+"""
 
 import textwrap
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from esper_schemas.judgement import HeadCondition
 from esper_schemas.metric import Metric
 from esper_schemas.metrics import LossRatio
 from esper_schemas.state import Trend
-from esper_tui.commands import COMMANDS
+from esper_tui.commands import COMMANDS, key_of
 from esper_tui.rows import Row, Rows, Span, Tone, fit, left
 from esper_tui.status import SYMBOLS
 from esper_tui.theme import ARROWS, CONDITIONS, MARKS, tone
@@ -33,8 +36,13 @@ CONDITION_WORDS: dict[HeadCondition, str] = {
     HeadCondition.CONFUSED: "Almost uniform, although it has a gradient to learn from.",
     HeadCondition.DETERMINISTIC: "Always the same choice; dim where the masks leave no other.",
     HeadCondition.DEAD: "Always the same choice, and hardly any gradient to change that.",
+    HeadCondition.EXPECTED_DETERMINISTIC: "The masks leave it no other choice.",
     HeadCondition.EXPLODING: "A gradient beyond all bounds.",
+    HeadCondition.NOT_FINITE: "Its entropy or its gradient is NaN or infinite.",
+    HeadCondition.NOT_MEASURED: "Its entropy or its gradient was not measured.",
+    HeadCondition.WAITING: "There was no update yet.",
 }
+LATCH_WORDS = "Whether a number of the head was ever NaN or infinite in this run."
 
 
 def help_rows(width: int) -> Rows:
@@ -81,6 +89,9 @@ def _symbols(width: int) -> Iterator[Row]:
     yield from _entry(Span("direction", Tone.LABEL), f"{arrows}   (says nothing about health)", width)
     values = "– not measured   NaN, Inf not finite   --- undefined   # too long for its place"
     yield from _entry(Span("values", Tone.LABEL), values, width)
+    yield from _entry(Span("histories", Tone.LABEL), "× not finite   · not measured", width)
+    text = f"Of every number: {key_of('open')} opens its panel, and below the cursor stands what it means."
+    yield from _entry(Span("help", Tone.LABEL), text, width)
 
 
 def _losses(width: int) -> Iterator[Row]:
@@ -92,10 +103,12 @@ def _heads(width: int) -> Iterator[Row]:
     for metric in map(head_metric, HEADS_FAMILIES):
         yield from _metric(metric, width)
     for condition, words in CONDITION_WORDS.items():
+        # How this one differs from the other deterministic ones, a dim symbol, is told with them.
+        if condition is HeadCondition.EXPECTED_DETERMINISTIC:
+            continue
         symbol, health, shade = CONDITIONS[condition]
         yield from _entry(Span(f"{symbol} {condition.value}", tone(health, shade)), words, width)
-    latch = "Whether a number of the head was ever NaN or infinite in this run."
-    yield from _entry(Span("Latch", Tone.LABEL), latch, width)
+    yield from _entry(Span("Latch", Tone.LABEL), LATCH_WORDS, width)
 
 
 def _metric(metric: Metric, width: int) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from textual.screen import Screen
 
 from esper_tui.help import help_rows
 from esper_tui.panel import Panel
-from esper_tui.rows import Tone
+from esper_tui.rows import Rows, Tone
 from esper_tui.symbols import translated
 
 
@@ -27,14 +27,32 @@ class HelpScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Take on the colours."""
-        self.query_one("#help", Panel).paint(self._colours)
+        self._page.paint(self._colours)
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap the page for the new width."""
-        rows = translated(help_rows(event.size.width), self._symbols)
-        page = self.query_one("#help", Panel)
-        page.styles.height = len(rows)
-        page.show(rows)
+        self._draw(event.size.width)
+
+    def paint(self, styles: dict[Tone, Style], symbols: str) -> None:
+        """Use other colours and symbols from now on."""
+        self._symbols = symbols
+        self._page.paint(styles)
+        self._draw(self.size.width)
+        self.query_one(VerticalScroll).vertical_scrollbar.refresh()
+
+    @property
+    def rows(self) -> Rows:
+        """The whole page as it is drawn, what is scrolled out of sight included."""
+        return self._page.rows
+
+    @property
+    def _page(self) -> Panel:
+        return self.query_one("#help", Panel)
+
+    def _draw(self, width: int) -> None:
+        rows = translated(help_rows(width), self._symbols)
+        self._page.styles.height = len(rows)
+        self._page.show(rows)
 
     def scroll_by(self, rows: int) -> None:
         """Move the page by so many rows."""

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Symbols, hidden panels, the focused panel, and the one that fills the screen with its cursor."""
+    """Symbols, hidden panels, the focused panel, and the one that fills the screen with its cursor.
+
+    `held` is the key of the entry that the cursor stays at while the list moves.
+    """
 
     symbols: str = "block"
     hidden: frozenset[str] = frozenset()
     focus: str | None = None
     opened: str | None = None
     cursor: int = 0
+    held: object = None

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from esper_schemas.catalogue import HEAD_FAMILIES, QUANTITIES, head_field
 from esper_schemas.heads import HEADS
-from esper_schemas.judgement import judge_field, loss_ratio
+from esper_schemas.judgement import Health, judge_field, loss_ratio
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
-from esper_tui import heads_cells
 from esper_tui.about import about_metric, history_rows, metric_help
 from esper_tui.decisions import decision_lines
 from esper_tui.explained import term_rows
+from esper_tui.heads_page import HEAD_WIDTH, LABEL_WIDTH, TABLE_WIDTH, cell_words, number_cell, state_entries
 from esper_tui.history import history_of, trend_of
 from esper_tui.numbers import count, number
 from esper_tui.page import Entry, Page
@@ -20,9 +20,6 @@ from esper_tui.theme import ARROWS, mark, tone
 from esper_tui.tiles import TILES
 from esper_tui.view import View
 from esper_tui.words import critical_words, head_label, ok_words
-
-LABEL_WIDTH, HEAD_WIDTH = 16, 10
-TABLE_WIDTH = LABEL_WIDTH + HEAD_WIDTH * len(HEADS)
 
 
 def metric_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
@@ -43,7 +40,7 @@ def wide_row(snapshot: SanctumSnapshot, name: str) -> Row:
         left(metric.label, LABEL_WIDTH, Tone.LABEL),
         right(_text(snapshot.tamiyo, name), 11, tone(health, Tone.VALUE)),
         Span(f" {ARROWS[trend_of(snapshot, name)]} "),
-        mark(health) if ok_words(metric) else Span(" "),
+        mark(health) if ok_words(metric) or health is not Health.OK else Span(" "),
         Span("  "),
         *fit(sparkline(history, HISTORY_LENGTH, Tone.VALUE) if history else (), HISTORY_LENGTH),
         Span("  "),
@@ -90,14 +87,14 @@ def heads_page() -> Page:
 
 
 def _heads_entries(view: View, width: int) -> list[Entry]:
-    """Below the numbers stand the decisions that are known, newest last."""
+    """How each head is, its numbers, and below them the decisions that are known, newest last."""
     snapshot = view.snapshot
     if width < TABLE_WIDTH:
         numbers = [_head_entry(snapshot, head, family) for family in HEAD_FAMILIES for head in HEADS]
     else:
         numbers = [_family_entry(snapshot, family) for family in HEAD_FAMILIES]
     decisions = decision_lines(snapshot)
-    return [*numbers, *map(Entry, ((), *decisions) if decisions else ())]
+    return [*state_entries(snapshot, width), *numbers, *map(Entry, ((), *decisions) if decisions else ())]
 
 
 def _heads_titles(width: int) -> Rows:
@@ -110,10 +107,10 @@ def _heads_titles(width: int) -> Rows:
 def _family_entry(snapshot: SanctumSnapshot, family: str) -> Entry:
     """A family of every head; below it what it is about, and the history of each."""
     first = head_field(HEADS[0], family)
-    cells = [s for head in HEADS for s in aligned(_head_cell(snapshot.tamiyo, head, family), HEAD_WIDTH)]
+    cells = [s for head in HEADS for s in aligned(number_cell(snapshot.tamiyo, head, family), HEAD_WIDTH)]
     row = (left(QUANTITIES[first].metric.label, LABEL_WIDTH, Tone.LABEL), *cells)
     histories = tuple(_head_history(snapshot, head, family) for head in HEADS)
-    return Entry(row, lambda width: (*metric_help(first, width), (), *histories))
+    return Entry(row, lambda width: (*metric_help(first, width), *cell_words(family, width), (), *histories))
 
 
 def quantity_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
@@ -127,14 +124,10 @@ def quantity_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
 def _head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
     name = head_field(head, family)
     title = left(f"{QUANTITIES[name].metric.label} {head_label(head)}", 26, Tone.LABEL)
-    cell = aligned(_head_cell(snapshot.tamiyo, head, family), 12)
-    return Entry((title, *cell), lambda width: about_metric(snapshot, name, width))
-
-
-def _head_cell(state: TamiyoState, head: str, family: str) -> Row:
-    if not state.ppo_data_received:
-        return (Span("waiting", Tone.DIM), Span(" "))
-    return heads_cells.measured(state, head, family, heads_cells.Space(7))
+    cell = aligned(number_cell(snapshot.tamiyo, head, family), 12)
+    return Entry(
+        (title, *cell), lambda width: (*cell_words(family, width), *about_metric(snapshot, name, width))
+    )
 
 
 def _head_history(snapshot: SanctumSnapshot, head: str, family: str) -> Row:
@@ -142,5 +135,5 @@ def _head_history(snapshot: SanctumSnapshot, head: str, family: str) -> Row:
     return (
         left(head_label(head), 12, Tone.LABEL),
         *sparkline(history, HISTORY_LENGTH, Tone.VALUE),
-        *aligned(_head_cell(snapshot.tamiyo, head, family), HEAD_WIDTH),
+        *aligned(number_cell(snapshot.tamiyo, head, family), HEAD_WIDTH),
     )

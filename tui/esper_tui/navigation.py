@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+LAST = 10**6
+"""Behind the last row of any list: a cursor there stays at the end of a list that grows."""
+
 
 def after(current: str, choices: Sequence[str]) -> str:
     """The choice after the current one, the first after the last or after an unknown one."""
@@ -21,3 +24,13 @@ def beside(current: str | None, panels: Sequence[str], direction: int) -> str | 
 def moved(cursor: int, rows: int, length: int) -> int:
     """The cursor so many rows further, within a list."""
     return min(max(cursor + rows, 0), max(length - 1, 0))
+
+
+def found(cursor: int, held: object, keys: Sequence[object]) -> int:
+    """Where a cursor stands now: at the entry that it is held at, or the oldest if that is gone; else
+    where it was left, within the list. Of entries that are alike it is the one nearest to that place.
+    """
+    if held is not None:
+        alike = [row for row, key in enumerate(keys) if key == held]
+        cursor = min(alike, key=lambda row: abs(row - cursor), default=0)
+    return moved(cursor, 0, len(keys))

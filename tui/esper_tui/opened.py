@@ -7,8 +7,9 @@ from esper_tui import report_pages as reports
 from esper_tui.gradient_pages import gradient_entries
 from esper_tui.help import LOSSES_METRICS
 from esper_tui.metric_pages import heads_page, metrics_page, value_entries
+from esper_tui.navigation import LAST, found, moved
 from esper_tui.page import Entry, Page, wrapped
-from esper_tui.rows import Rows, Span, Tone, plain, row_width
+from esper_tui.rows import Row, Rows, Span, Tone, fit, plain, row_width
 from esper_tui.tiles import TILES
 from esper_tui.view import View
 
@@ -22,33 +23,67 @@ PAGES: dict[str, Page] = {
     "value": Page(value_entries),
     "gradients": Page(gradient_entries),
     "slots": Page(machinery.slot_entries),
-    "anomalies": Page(reports.anomaly_entries),
+    "anomalies": Page(reports.anomaly_entries, newest_last=True),
     "vitals": Page(machinery.vitals_entries),
     "ranks": Page(machinery.rank_entries),
     "link": Page(machinery.link_entries),
-    "log": Page(reports.log_entries),
-    "events": Page(reports.event_entries),
+    "log": Page(reports.log_entries, newest_last=True),
+    "events": Page(reports.event_entries, newest_last=True),
     "runs": Page(machinery.run_entries),
 }
 """Every panel that can be opened, and the list of runs."""
 
 
-def length(view: View, panel: str, width: int) -> int:
-    """How many entries there are for the cursor in a panel of this width."""
-    return len(PAGES[panel].entries(view, max(width - len(CURSOR), 0)))
+def keys(view: View, panel: str, width: int) -> list[object]:
+    """What each entry of a panel of this width is known by."""
+    return [entry.key for entry in PAGES[panel].entries(view, max(width - len(CURSOR), 0))]
 
 
-def opened_rows(view: View, panel: str, cursor: int, width: int, height: int) -> Rows:
+def first_row(panel: str) -> int:
+    """Where the cursor stands when a panel is opened: at the newest entry, where there is one."""
+    return LAST if PAGES[panel].newest_last else 0
+
+
+def stepped(cursor: int, held: object, rows: int, panel: str, keys: Sequence[object]) -> tuple[int, object]:
+    """The cursor so many rows further, and the key of the entry that it is held at from now on.
+
+    At the newest entry of a list that grows it is held at none, and so goes with the list.
+    """
+    row = moved(found(cursor, held, keys), rows, len(keys))
+    if not PAGES[panel].newest_last:
+        return row, None
+    return (LAST, None) if row >= len(keys) - 1 else (row, keys[row])
+
+
+def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, held: object = None) -> Rows:
     """The entries around the cursor above, what is known of the one at the cursor below."""
     page, inner = PAGES[panel], max(width - len(CURSOR), 0)
     entries = page.entries(view, inner)
-    cursor = min(max(cursor, 0), max(len(entries) - 1, 0))
-    about = _about(entries[cursor], width) if entries else ()
-    below = min(len(about), max(height - min(len(entries), height // 2) - 1, 0))
-    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if height > below + 3 else ()
-    room = max(height - below - bool(below) - len(titles), 0)
-    listed = (*titles, *_window(entries, cursor, room))
-    return (*listed, *(((), *about[:below]) if below else ()))[: max(height, 0)]
+    cursor = found(cursor, held, [entry.key for entry in entries])
+    below = _below(_about(entries[cursor], width), width, height) if entries else ()
+    gap = ((),) if below and height > len(below) + 1 else ()
+    room = max(height - len(below) - len(gap), 0)
+    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if room > 2 else ()
+    listed = (*titles, *_window(entries, cursor, room - len(titles)))
+    return (*listed, *gap, *below)[: max(height, 0)]
+
+
+def _below(about: Rows, width: int, height: int) -> Rows:
+    """All that is known, where the cursor's row has room above it; else as much as leaves three rows to
+    the list, or half of a low window, with "…" behind it.
+    """
+    about = tuple(row if row_width(row) <= width else _cut(row, width) for row in about)
+    if len(about) < height:
+        return about
+    kept = about[: max(height - 4, height // 2)]
+    return (*kept[:-1], _cut(kept[-1], width)) if kept else ()
+
+
+def _cut(row: Row, width: int) -> Row:
+    """A row behind which something is missing."""
+    ending = Span(" …", Tone.DIM)
+    room = max(width - row_width((ending,)), 0)
+    return (*(row if row_width(row) <= room else fit(row, room)), ending)
 
 
 def _about(entry: Entry, width: int) -> Rows:

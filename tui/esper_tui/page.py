@@ -14,18 +14,23 @@ ALL = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row, and what there is to say about it for a width."""
+    """A row, what there is to say about it for a width, and in lists that move, what it is known by."""
 
     row: Row
     about: Callable[[int], Rows] = lambda width: ()
+    key: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is listed for a width, and the titles above it."""
+    """What is listed for a width, and the titles above it.
+
+    `newest_last` marks a list that grows below while it is read: it opens at its end.
+    """
 
     entries: Callable[[View, int], Sequence[Entry]]
     titles: Callable[[int], Rows] = lambda width: ()
+    newest_last: bool = False
 
 
 def explained_entry(row: Row, explained: Explained) -> Entry:

@@ -6,13 +6,15 @@ from functools import partial
 
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui import anomalies, events, findings, heads, link, log, losses, ranks, slots, vitals
+from esper_tui.commands import key_of
 from esper_tui.footer import footer_rows
 from esper_tui.frame import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
 from esper_tui.header import header_rows
 from esper_tui.layout import OPENED, Place, arrange
 from esper_tui.look import Look
-from esper_tui.opened import length, opened_rows
-from esper_tui.rows import Row, Rows, Span, Tone, clean, faded
+from esper_tui.opened import keys, opened_rows
+from esper_tui.page import wrapped
+from esper_tui.rows import Row, Rows, Span, Tone, clean, faded, fit
 from esper_tui.status import State, judge_feed
 from esper_tui.symbols import translated
 from esper_tui.tiles import TILES, Tile, tile_note, tile_rows
@@ -41,13 +43,23 @@ def _of_snapshot(
     return PanelKind(title, lambda v, w, h: rows(v.snapshot, w, h), lambda v: note(v.snapshot))
 
 
+def _said(text: str, width: int, height: int) -> Rows:
+    """A text on an otherwise empty place."""
+    rows = ((), *wrapped(text, width - 2, Tone.DIM), *((),) * height)[:height]
+    return tuple(fit((Span(" "), *row), width) for row in rows)
+
+
 def _of_tile(tile: Tile) -> PanelKind:
     return _of_snapshot(tile.title, partial(tile_rows, tile), partial(tile_note, tile))
 
 
+EMPTY = "empty"
+ALL_HIDDEN = f"Every panel is hidden; {key_of('show_all')} shows them all again."
+
 BARS: dict[str, Callable[[View, Look, int, int], Rows]] = {
     "header": lambda view, look, width, height: header_rows(view, width, height),
     "footer": footer_rows,
+    EMPTY: lambda view, look, width, height: _said(ALL_HIDDEN, width, height),
 }
 """What has no frame."""
 
@@ -70,19 +82,31 @@ RUNS = "runs"
 RUNS_TITLE = "RUNS"
 
 
+def places_for(width: int, height: int, look: Look) -> tuple[Place, ...]:
+    """Where everything stands in a window of this size; where all panels are hidden, a word about it."""
+    places = arrange(width, height, look.hidden, look.opened is not None)
+    if look.opened is not None or not look.hidden.issuperset(PANELS):
+        return places
+    top, rows = places[0].height, height - sum(bar.height for bar in places)
+    return (*places, Place(EMPTY, 0, top, width, rows)) if rows > 0 else places
+
+
+def drawn_panels(width: int, height: int, look: Look) -> tuple[str, ...]:
+    """The panels of the cockpit that have a place in a window of this size, in the focus's order."""
+    drawn = {place.panel for place in arrange(width, height, look.hidden)}
+    return tuple(panel for panel in PANELS if panel in drawn)
+
+
 def draw(view: View, width: int, height: int, look: Look = Look()) -> tuple[tuple[Place, Rows], ...]:  # noqa: B008
     """Every panel of a window of this size, with its place."""
     old = is_old(view)
-    places = arrange(width, height, look.hidden, look.opened is not None)
-    return tuple((place, draw_place(view, place, old, look)) for place in places)
+    return tuple((place, draw_place(view, place, old, look)) for place in places_for(width, height, look))
 
 
-def opened_length(view: View, width: int, height: int, look: Look) -> int:
-    """How many entries the opened panel has in a window of this size."""
-    if look.opened is None:
-        return 0
-    places = [p for p in arrange(width, height, look.hidden, True) if p.panel == OPENED]
-    return sum(length(view, look.opened, inside(p.width, p.height, p.boxed)[0]) for p in places)
+def opened_keys(view: View, panel: str, width: int, height: int) -> list[object]:
+    """What each entry of an opened panel is known by, in a window of this size."""
+    places = [p for p in arrange(width, height, opened=True) if p.panel == OPENED]
+    return [key for p in places for key in keys(view, panel, inside(p.width, p.height, p.boxed)[0])]
 
 
 def is_old(view: View) -> bool:
@@ -123,7 +147,7 @@ def _title(panel: str, view: View) -> tuple[str, Row]:
 
 def _content(view: View, panel: str, look: Look, width: int, height: int) -> Rows:
     if look.opened is not None:
-        return opened_rows(view, panel, look.cursor, width, height)
+        return opened_rows(view, panel, look.cursor, width, height, look.held)
     return PANELS[panel].rows(view, width, height)
 
 

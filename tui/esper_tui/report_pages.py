@@ -1,6 +1,9 @@
 """Opened lists of reports: events, log, anomalies and findings, each entry with all that is known of it."""
 
-from esper_schemas.findings import Finding
+from collections.abc import Iterator
+from dataclasses import replace
+
+from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
 from esper_tui import anomalies, events, findings, log
@@ -10,8 +13,10 @@ from esper_tui.incidents import Incident, incidents
 from esper_tui.metric_pages import quantity_entry
 from esper_tui.numbers import count, number
 from esper_tui.page import ALL, Entry, explained_entry, wrapped
-from esper_tui.rows import Row, Rows, Span, Tone, clean
+from esper_tui.rows import Row, Rows, Span, Tone, clean, plain, right
 from esper_tui.view import View
+
+EVIDENCE_INDENT = 9
 
 
 def event_entries(view: View, width: int) -> list[Entry]:
@@ -25,7 +30,7 @@ def event_entries(view: View, width: int) -> list[Entry]:
 def _told(row: Row, entry: EventEntry | LogEntry, what: str, text: str) -> Entry:
     """A line of a list, and below when it came, from whom, and all of it."""
     head = f"{events.time_of_day(entry.at_ns)}  {what} of {entry.producer}"
-    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)))
+    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)), key=entry)
 
 
 def log_entries(view: View, width: int) -> list[Entry]:
@@ -38,7 +43,9 @@ def log_entries(view: View, width: int) -> list[Entry]:
 def anomaly_entries(view: View, width: int) -> list[Entry]:
     """How much is measured, then every report with what it was about."""
     reports = [_incident(view.snapshot, incident, width) for incident in incidents(view.snapshot)]
-    telemetry = explained_entry(anomalies.telemetry_row(view.snapshot, width), TELEMETRY)
+    telemetry = replace(
+        explained_entry(anomalies.telemetry_row(view.snapshot, width), TELEMETRY), key=TELEMETRY
+    )
     return [telemetry, *(reports or [Entry(anomalies.NOTHING)])]
 
 
@@ -56,7 +63,9 @@ def _incident(snapshot: SanctumSnapshot, incident: Incident, width: int) -> Entr
         metric = about_metric(snapshot, incident.metric, width) if incident.metric else ()
         return (*wrapped(at, width, Tone.LABEL), *details, *([()] if metric else []), *metric)
 
-    return Entry(anomalies.incident_row(incident, width), about)
+    # What a report says may still change, such as whether more is measured because of it.
+    key = (incident.at_ns, incident.producer, incident.update, incident.kind)
+    return Entry(anomalies.incident_row(incident, width), about, key)
 
 
 def finding_entries(view: View, width: int) -> list[Entry]:
@@ -69,11 +78,20 @@ def finding_entries(view: View, width: int) -> list[Entry]:
 
 
 def _finding(finding: Finding, width: int) -> Entry:
-    def about(width: int) -> Rows:
-        evidence = [
-            (Span(f"{number(e.update, 0, 7):>7}  ", Tone.DIM), Span(clean(e.text))) for e in finding.evidence
-        ]
-        advice = [line for text in finding.advice for line in wrapped(f"→ {text}", width)]
-        return (*wrapped("Evidence, by update", width, Tone.LABEL), *evidence, *advice)
+    row = findings.finding_title(finding, width)
+    is_cut = clean(finding.title) not in plain(row)
 
-    return Entry(findings.finding_title(finding, width), about)
+    def about(width: int) -> Rows:
+        title = wrapped(finding.title, width) if is_cut else ()
+        advice = [line for text in finding.advice for line in wrapped(f"→ {text}", width)]
+        evidence = [line for e in finding.evidence for line in _evidence(e, width)]
+        return (*title, *advice, *wrapped("Evidence, by update", width, Tone.LABEL), *evidence)
+
+    return Entry(row, about)
+
+
+def _evidence(evidence: Evidence, width: int) -> Iterator[Row]:
+    """The update, and beside it as many rows as the text needs."""
+    update = number(evidence.update, 0, 7)
+    for place, line in enumerate(wrapped(evidence.text, width - EVIDENCE_INDENT)):
+        yield (right("" if place else update, 7, Tone.DIM), Span("  "), *line)

@@ -13,9 +13,13 @@ _ASCII = {
     **dict.fromkeys("…·", "."),
     "━": "=", "╸": "+", "│": "|", "▮": "|", "▸": ">",
     "•": "*", "●": "@", "○": "o", "◐": "%", "◇": "<", "◆": "#", "■": "#", "▲": "A", "×": "x",
-    "✓": "v", "✗": "X", "→": ">", "↗": "/", "↘": "\\", "↑": "^", "↓": "v",
+    "✓": "v", "✗": "X", "→": ">", "↗": "/", "↘": "\\", "↑": "^", "↓": "_",
     "≥": ">", "≤": "<", "±": "~", "²": "2", "α": "a", "σ": "s", "δ": "d", "\xa0": " ",
+    **dict.fromkeys("▔▀", "-"), **dict.fromkeys("▌▐▎▊", "|"), "▶": ">", "🔎": "> ",
 }  # fmt: skip
+_ASCII_PAIRS = (("≤ ", "<="), ("≥ ", ">="))
+"""Signs that would look like "<" and ">": with the blank behind them they have room for their own."""
+
 _BRAILLE = dict(zip(BLOCKS, "⣀⣀⣤⣤⣶⣶⣿⣿", strict=True))
 
 _TABLES: dict[str, dict[int, str]] = {
@@ -38,12 +42,14 @@ def translated(rows: Rows, symbols: str) -> Rows:
 def _translated(span: Span, table: dict[int, str], only_ascii: bool) -> Span:
     if span.text.isascii():
         return span
-    text = span.text.translate(table)
-    return Span(_ascii(text) if only_ascii else text, span.tone)
+    return Span(in_ascii(span.text) if only_ascii else span.text.translate(table), span.tone)
 
 
-def _ascii(text: str) -> str:
-    """A text in which every cell is ASCII; what has no likeness is "?"."""
+def in_ascii(text: str) -> str:
+    """A text of the same width in which every cell is ASCII; what has no likeness is "?"."""
+    for sign, likeness in _ASCII_PAIRS:
+        text = text.replace(sign, likeness)
+    text = text.translate(_TABLES["ascii"])
     if text.isascii():
         return text
     return "".join(char if char.isascii() else "?" * cells(char) for char in text)

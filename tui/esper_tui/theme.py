@@ -76,12 +76,16 @@ def foreground_styles(theme: str) -> dict[Tone, Style]:
     return {tone: Style.parse(colour) for tone, colour in THEMES[theme].colours.items()}
 
 
-def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Style]:
-    """The styles of a theme for a terminal, by what Rich calls its color system.
-
-    A terminal with no more than 16 colours ("standard") gets its own.
+def theme_for(color_system: str | None, theme: str) -> str:
+    """The theme that is drawn where this one was chosen: no more than 16 colours ("standard") are the
+    terminal's own.
     """
-    chosen = THEMES["ansi" if color_system == "standard" else theme]
+    return "ansi" if color_system == "standard" else theme
+
+
+def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Style]:
+    """The styles of a theme for a terminal, by what Rich calls its color system."""
+    chosen = THEMES[theme_for(color_system, theme)]
     background = Style.parse(chosen.background)
     return {tone: Style.parse(colour) + background for tone, colour in chosen.colours.items()}
 
