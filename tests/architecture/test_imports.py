@@ -73,6 +73,7 @@ def test_the_fold_imports_only_the_contract(name):
         "dataclasses",
         "math",
         "operator",
+        "statistics",
         "typing",
         "msgspec",
     }

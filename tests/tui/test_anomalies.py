@@ -33,7 +33,7 @@ def test_reports_of_all_kinds_stand_in_the_order_of_time(hurt, text):
         "Telemetry  ! debug from update 12 to 18: kl spike",
         "    12 ✗ kl spike               KL 0.231 > 0.100",
         "    12 ! telemetry raised       debug until update 18: kl spike",
-        "    13 ! gradient drift         gradient drift 5.100 > 4.000",
+        "    13 ! gradient drift         Grad drift 5.100 > 4.000",
         "    14 ✗ head entropy collapse  op 3e-6 < 0.080",
         "    15 ! worst ratios           style 8.880 in 2 transitions",
         "    16 ✗ not finite             3 NaN, 1 Inf: policy_loss, lstm",

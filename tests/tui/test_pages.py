@@ -87,6 +87,7 @@ def test_every_metric_of_an_opened_panel_has_its_history(view, make_snapshot, pa
         "entropy_velocity",
         "entropy_clip_correlation",
         "collapse_risk_score",
+        "gradient_drift",
     }
     label = {
         "losses": "KL",
