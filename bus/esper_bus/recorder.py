@@ -62,6 +62,7 @@ class Recorder(threading.Thread):
         self._spool_retry_at = 0.0
         self._quota_told_at = -REPEAT_AFTER_S
         self._notices: list[Event] = []  # what this thread itself has to say in the stream
+        self._own: tuple[int, ...] = ()  # the numbers of what it said, as far as it is in memory
         self._synced_at = 0.0
         self._unsynced = False
 
@@ -70,6 +71,18 @@ class Recorder(threading.Thread):
         """What keeps events from the spool or the aggregator now, empty if nothing does."""
         uplink = self._uplink
         return self._spool_problem or (uplink.problem if uplink else "")
+
+    @property
+    def held(self) -> int:
+        """How many events of the program exist only in memory, of those that were taken."""
+        first = self._backlog.next_seq - self._backlog.held_count
+        return self._backlog.held_count - sum(number >= first for number in self._own)
+
+    def give_up(self) -> int:
+        """Forget, once the thread has ended, what exists only in memory; how many events of the program."""
+        count = self.held
+        self._backlog.mark_safe(self._backlog.next_seq)
+        return count
 
     def stop(self, deadline: float) -> None:
         """Write what is left, wait for acknowledgements until `deadline` (monotonic), then end."""
@@ -136,9 +149,16 @@ class Recorder(threading.Thread):
         items = [*taken, *((time.time_ns(), encode_event(event)) for event in own)]
         self._notices = []
         self._backlog.append(self._numbered(items))
+        self._remember_own(len(own))
         self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
         self._write_spool(now)
         return len(items)
+
+    def _remember_own(self, count: int) -> None:
+        """The last events are this thread's own, and nobody who emits misses them."""
+        if count:
+            first, end = self._backlog.first_seq, self._backlog.next_seq
+            self._own = (*(number for number in self._own if number >= first), *range(end - count, end))
 
     def _numbered(self, items: Sequence[Encoded]) -> list[EntryTuple]:
         numbers = count(self._backlog.next_seq)

@@ -1,6 +1,7 @@
 """Tests of the emitter: real spools, sockets and processes; nothing that happens reaches the caller."""
 
 import os
+import re
 import resource
 import signal
 import threading
@@ -371,6 +372,44 @@ def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
     assert kept[-1] == 3099
     assert errors == 0
     assert verify(run_dir).dropped == dropped
+
+
+@pytest.mark.parametrize("max_events", [400, 65_536])
+def test_what_a_full_disk_still_refuses_at_the_end_is_counted_and_said(run_dir, python, max_events):
+    """Whatever the spool lacks is dropped: events in the memory at the end, and what found no room there."""
+    process = python(FULL_DISK, run_dir, "", max_events, "stay")
+    said, _ = process.communicate(timeout=60)
+    emitted, spooled, acknowledged, dropped, errors = map(int, said.splitlines()[-1].split())
+    (warning,) = [line for line in said.splitlines() if "are in no file and are lost" in line]
+    events = [record.event for record in read_records(run_dir)]
+    told = sum(isinstance(event, EventsDropped | LogRecorded) for event in events)
+
+    assert (emitted, acknowledged, errors) == (3000, 0, 0)
+    assert spooled == len(events)
+    assert dropped == emitted - (len(events) - told) > 0
+    assert "free space" in warning
+    assert max_events < 3000 or f"count={dropped}" in re.sub(r"\x1b\[[0-9;]*m", "", warning)
+
+
+def test_a_thread_that_hangs_at_its_disk_is_told_of(emitter, episode, monkeypatch, capsys, until):
+    """What it still has is lost when the program ends; should it wake up before, nothing is."""
+    awake = threading.Event()
+    write = SpoolWriter.write
+    monkeypatch.setattr(SpoolWriter, "write", lambda *args: awake.wait() and write(*args))
+    one = emitter()
+    for number in range(10):
+        one.emit(episode(number))
+    report = one.close(0.0)
+    said = capsys.readouterr().out
+    awake.set()
+
+    assert (report.held, report.dropped) == (10, 0)
+    assert "are in no file and are lost" in said
+    assert "look at its disk" in said
+
+    until(lambda: one.stats.spooled == 10)
+
+    assert (one.stats.held, one.stats.dropped) == (0, 0)
 
 
 def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
