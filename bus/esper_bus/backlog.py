@@ -69,6 +69,15 @@ class Backlog:
         while len(self._recent) > self.held_count and self._is_full():
             self._forget_first(1)
 
+    def take_back(self, end: int) -> int:
+        """The spool is gone, and the log has only what is before `end`; how many events are held again."""
+        count = self._safe - max(end, self.first_seq)
+        if count <= 0:
+            return 0
+        self._safe -= count
+        self._held_bytes = data_size(self.held())
+        return count
+
     def forget(self, end: int) -> None:
         """The events before `end` are in the log, and in the spool should anybody ask for them again."""
         self._forget_first(min(end, self._safe) - self.first_seq)

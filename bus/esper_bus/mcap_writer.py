@@ -107,6 +107,10 @@ class McapWriter:
         """Force what was flushed to the disk. Raises `OSError`."""
         self._file.sync()
 
+    def check(self) -> None:
+        """Raises `FileDeletedError` if the file was deleted, as `flush`, `sync` and `close` do."""
+        self._file.check()
+
     def close(self) -> None:
         """Flush, finish the file with its index, and close it. Raises `OSError` if it is unfinished."""
         try:
@@ -115,6 +119,10 @@ class McapWriter:
             self._file.sync()
         finally:
             self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, without its index."""
+        self._file.close()
 
     def remove(self) -> None:
         """Close the file and remove it, as if it had never been made."""

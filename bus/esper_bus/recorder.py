@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
+from esper_bus.append_file import FileDeletedError
 from esper_bus.backlog import Backlog
 from esper_bus.complaints import REPEAT_AFTER_S, Complaints
 from esper_bus.emit_queue import EmitQueue, Encoded
@@ -22,6 +23,7 @@ from esper_schemas.codec import encode_event
 from esper_schemas.events import Event, LogRecorded
 
 _NO_SPOOL = "the spool cannot be written, events are kept in memory"
+_DELETED = "the spool was deleted while it was being written"
 _RETRY_SPOOL_S = 1.0
 _LONGEST_WAIT_S = 1.0
 _AFTER_ERROR_S = 0.05
@@ -64,7 +66,6 @@ class Recorder(threading.Thread):
         self._notices: list[Event] = []  # what this thread itself has to say in the stream
         self._own: tuple[int, ...] = ()  # the numbers of what it said, as far as it is in memory
         self._synced_at = 0.0
-        self._unsynced = False
 
     @property
     def problem(self) -> str:
@@ -132,8 +133,6 @@ class Recorder(threading.Thread):
             times.append(self._pace.drain_at)
         if self._uplink is not None:
             times.append(self._uplink.wake_at())
-        if self._unsynced:
-            times.append(self._synced_at + SYNC_S)
         if self._spool_problem and self._backlog.held_count:
             times.append(self._spool_retry_at)
         if self._stop_at is not None:
@@ -167,7 +166,7 @@ class Recorder(threading.Thread):
     def _tend(self, now: float) -> None:
         if self._spool_problem and now >= self._spool_retry_at:
             self._write_spool(now)
-        if self._unsynced and now - self._synced_at >= SYNC_S:
+        if now - self._synced_at >= SYNC_S:
             self._sync(now)
         if self._uplink is not None and not self._queue.pressing:
             self._uplink.exchange(now)
@@ -183,14 +182,30 @@ class Recorder(threading.Thread):
             return
         try:
             self._spool.write(held, self.acknowledged)
+        except FileDeletedError:
+            self._begin_again(now)
+            return
         except OSError as error:
             self._spool_failed(error, now)
             return
         self.spooled += len(held)
         self._backlog.mark_safe(self._backlog.next_seq)
-        self._unsynced = True
         self._spool_problem = ""
         self._complaints.over(_NO_SPOOL)
+
+    def _begin_again(self, now: float) -> None:
+        """Write to a new spool what the deleted one had, as far as it is in memory and not acknowledged."""
+        self.spooled -= self._backlog.take_back(self.acknowledged)
+        held = self._backlog.held_count
+        try:
+            self._spool.begin_again(self._backlog.next_seq - held)
+        except OSError as error:
+            self._spool_failed(error, now)
+            return
+        gone = max(0, self._backlog.first_seq - self.acknowledged)
+        self._complaints.warn(_DELETED, new=str(self._spool.path), written_again=held, gone=gone)
+        self._spool_retry_at = now
+        self._write_spool(now)
 
     def _spool_failed(self, error: OSError, now: float) -> None:
         problem = f"Cannot write {self._spool.path} ({error.strerror}); free space."
@@ -209,9 +224,10 @@ class Recorder(threading.Thread):
 
     def _sync(self, now: float) -> None:
         self._synced_at = now
-        self._unsynced = False
         try:
             self._spool.sync()
+        except FileDeletedError:
+            self._begin_again(now)
         except OSError as error:
             self._complaints.warn("the spool cannot be forced to the disk", error=error.strerror)
 
@@ -228,8 +244,7 @@ class Recorder(threading.Thread):
         while self._queue:
             self._drain(now)
         self._drain(now, last=True)
-        if self._unsynced:
-            self._sync(now)
+        self._sync(now)
         while self._may_deliver():
             self._wait()
             self._tend(time.monotonic())

@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import threading
 import time
@@ -439,6 +440,57 @@ def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
     assert sum(loss.count for loss in losses) == report.dropped > 0
     assert report.acknowledged == len(events) == report.emitted - report.dropped + len(warnings) + len(losses)
     assert verify(run_dir).ok
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_deleted_spool_is_written_again(emitter, run_dir, episode, until, capsys, idle):
+    """What is in memory and not acknowledged, also where nothing more is emitted."""
+    one = emitter()
+    for number in range(100):
+        one.emit(episode(number))
+    until(lambda: one.stats.spooled == 100)
+    shutil.rmtree(run_dir)
+    if idle:
+        until(lambda: run_dir.exists())
+    for number in range(100, 200):
+        one.emit(episode(number))
+    report = one.close()
+
+    assert (report.emitted, report.spooled, report.dropped, report.problem) == (200, 200, 0, "")
+    assert numbers(run_dir) == list(range(200))
+    assert report.spool == str(next(run_dir.glob("spool/*.mcap")))
+    assert "the spool was deleted" in capsys.readouterr().out
+
+
+def test_a_spool_deleted_at_the_end_is_written_again(emitter, run_dir, episode, until):
+    """Closing looks for it."""
+    one = emitter()
+    one.emit(episode(0))
+    until(lambda: one.stats.spooled == 1)
+    shutil.rmtree(run_dir)
+    one.close()
+
+    assert numbers(run_dir) == [0]
+
+
+def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_free(
+    emitter, run_dir, episode, until
+):
+    """It is tried again each second."""
+    one = emitter()
+    one.emit(episode(0))
+    until(lambda: one.stats.spooled == 1)
+    shutil.rmtree(run_dir)
+    run_dir.write_text("in the way")
+    one.emit(episode(1))
+    until(lambda: one.stats.problem)
+    in_memory = one.stats
+    run_dir.unlink()
+    until(lambda: not one.stats.problem)
+    one.close()
+
+    assert (in_memory.spooled, in_memory.held) == (0, 2)
+    assert numbers(run_dir) == [0, 1]
 
 
 def test_a_burst_beyond_all_bounds_is_counted(emitter, run_dir, episode):
