@@ -55,8 +55,8 @@ class SpoolWriter:
         if not entries:
             return
         last = self._segments[-1]
-        last.check()
         if last.size >= self._file_bytes and not last.empty:
+            last.check()  # else it is left behind, and nobody misses it
             self._roll(entries[0][0])
         self._make_room(size_of(entries), acknowledged)
         self._segments[-1].write(entries)
