@@ -33,8 +33,8 @@ class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `emitted` counts calls of `emit`, `dropped` those among them that could not be kept, `held` those that
     so far are only in memory. `spooled` and `acknowledged` count events in the spool and in the
-    aggregator's log, together with the `EventsDropped` that report losses. `problem` is what is wrong now,
-    in one sentence.
+    aggregator's log, together with what the emitter itself tells there: losses (`EventsDropped`), trouble
+    with the spool and its end (`LogRecorded`). `problem` is what is wrong now, in one sentence.
     """
 
     emitted: int = 0

@@ -25,6 +25,8 @@ from esper_schemas.events import Event, LogRecorded
 _NO_SPOOL = "the spool cannot be written, events are kept in memory"
 _DELETED = "the spool was deleted while it was being written"
 _RETRY_SPOOL_S = 1.0
+_SETTLED_S = 5.0
+"""A trouble is over if it does not come back for so long: each acknowledgement may make a little room."""
 _LONGEST_WAIT_S = 1.0
 _AFTER_ERROR_S = 0.05
 _GOODBYE_S = 0.2
@@ -62,7 +64,9 @@ class Recorder(threading.Thread):
         self._stop_at: float | None = None
         self._spool_problem = ""
         self._spool_retry_at = 0.0
-        self._quota_told_at = -REPEAT_AFTER_S
+        self._spool_failed_at = 0.0
+        self._told_at: dict[str, float] = {}
+        self._told = False  # of a trouble that is not over
         self._notices: list[Event] = []  # what this thread itself has to say in the stream
         self._own: tuple[int, ...] = ()  # the numbers of what it said, as far as it is in memory
         self._synced_at = 0.0
@@ -151,7 +155,7 @@ class Recorder(threading.Thread):
         self._remember_own(len(own))
         self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
         self._write_spool(now)
-        return len(items)
+        return len(items) + len(self._notices)
 
     def _remember_own(self, count: int) -> None:
         """The last events are this thread's own, and nobody who emits misses them."""
@@ -166,6 +170,8 @@ class Recorder(threading.Thread):
     def _tend(self, now: float) -> None:
         if self._spool_problem and now >= self._spool_retry_at:
             self._write_spool(now)
+        if self._told and now - self._spool_failed_at >= _SETTLED_S:
+            self._tell_over(now)
         if now - self._synced_at >= SYNC_S:
             self._sync(now)
         if self._uplink is not None and not self._queue.pressing:
@@ -204,6 +210,7 @@ class Recorder(threading.Thread):
             return
         gone = max(0, self._backlog.first_seq - self.acknowledged)
         self._complaints.warn(_DELETED, new=str(self._spool.path), written_again=held, gone=gone)
+        self._tell(_DELETED, f"{held} events are written again, {gone} are gone", now)
         self._spool_retry_at = now
         self._write_spool(now)
 
@@ -211,16 +218,29 @@ class Recorder(threading.Thread):
         problem = f"Cannot write {self._spool.path} ({error.strerror}); free space."
         if isinstance(error, SpoolQuotaError):
             problem = str(error)
-            self._tell_quota(problem, now)
+        if not self._told and self._tell(_NO_SPOOL, problem, now):
+            self._told = True
         self._spool_problem = problem
+        self._spool_failed_at = now
         self._spool_retry_at = now + _RETRY_SPOOL_S
         self._complaints.warn(_NO_SPOOL, reason=problem)
 
-    def _tell_quota(self, problem: str, now: float) -> None:
-        """Tell whoever reads the run later, too; not each time that an acknowledgement made a little room."""
-        if not self._spool_problem and now - self._quota_told_at >= REPEAT_AFTER_S:
-            self._quota_told_at = now
-            self._notices.append(LogRecorded(level="warning", message=f"{_NO_SPOOL}: {problem}"))
+    def _tell(self, kind: str, reason: str, now: float) -> bool:
+        """Tell also those who watch the run elsewhere, or read it later, at most once a minute."""
+        if now - self._told_at.get(kind, -REPEAT_AFTER_S) < REPEAT_AFTER_S:
+            return False
+        self._told_at[kind] = now
+        self._notice(LogRecorded(level="warning", message=f"{kind}: {reason}"), now)
+        return True
+
+    def _tell_over(self, now: float) -> None:
+        if self._told and not self._spool_problem:
+            self._told = False
+            self._notice(LogRecorded(level="info", message=f"over: {_NO_SPOOL}"), now)
+
+    def _notice(self, event: Event, now: float) -> None:
+        self._notices.append(event)
+        self._pace.woken(now)  # perhaps nothing else comes
 
     def _sync(self, now: float) -> None:
         self._synced_at = now
@@ -245,6 +265,9 @@ class Recorder(threading.Thread):
             self._drain(now)
         self._drain(now, last=True)
         self._sync(now)
+        self._tell_over(now)
+        if self._notices:
+            self._drain(now, last=True)
         while self._may_deliver():
             self._wait()
             self._tend(time.monotonic())
