@@ -62,7 +62,8 @@ class Recording:
         Raises `BusError` if that fails; it may be tried again.
         """
         self._log.flush()
-        self._checkpoints.save_if_due(self._state, self._log.place)
+        if self._log.whole:  # else the state knows what the log has no longer
+            self._checkpoints.save_if_due(self._state, self._log.place)
 
     def take_flushed(self) -> tuple[int, list[RawRecord]]:
         """The records that were flushed since the last call, and the position of the first of them."""
@@ -85,7 +86,8 @@ class Recording:
     def close(self) -> None:
         """Finish the log file, and leave a checkpoint at its end."""
         self._log.close()
-        self._checkpoints.save(self._state, self._log.place)
+        if self._log.whole:
+            self._checkpoints.save(self._state, self._log.place)
 
     def _advance(self, records: Iterable[RawRecord]) -> None:
         for record in records:

@@ -1,14 +1,23 @@
 """A file that only grows, and never keeps half of what one call appended."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
+
+
+class FileDeletedError(OSError):
+    """The file has no name any more: what is written to it, nobody will find."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOENT, "it was deleted")
 
 
 class AppendFile:
     """A new file; `size` is how many bytes of it are good.
 
-    Raises `OSError` where the file cannot be made, `FileExistsError` if it exists.
+    Raises `OSError` where the file cannot be made, `FileExistsError` if it exists, and `FileDeletedError`
+    from `append`, `sync` and `check` once somebody has deleted it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -17,9 +26,12 @@ class AppendFile:
         self.size = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o644)
+        self._synced = 0
+        self._has_links = os.fstat(self._fd).st_nlink > 0  # some file systems count none
 
     def append(self, *parts: bytes) -> None:
         """Write all parts, in their order. Raises `OSError` and leaves the file as it was if that fails."""
+        self.check()
         rest = [memoryview(part) for part in parts if part]
         try:
             while rest:
@@ -30,8 +42,16 @@ class AppendFile:
         self.size += sum(len(part) for part in parts)
 
     def sync(self) -> None:
-        """Force what was written to the disk. Raises `OSError`."""
-        _datasync(self._fd)
+        """Force what was written to the disk, if there is anything new. Raises `OSError`."""
+        self.check()
+        if self._synced != self.size:
+            _datasync(self._fd)
+            self._synced = self.size
+
+    def check(self) -> None:
+        """Raises `FileDeletedError` if the file was deleted."""
+        if self._has_links and os.fstat(self._fd).st_nlink == 0:
+            raise FileDeletedError
 
     def close(self) -> None:
         """Close the file; it stays as it is."""

@@ -33,6 +33,11 @@ class Backlog:
         return self._next
 
     @property
+    def first_seq(self) -> int:
+        """The number of the first event in memory."""
+        return self._next - len(self._recent)
+
+    @property
     def held_count(self) -> int:
         """How many events exist nowhere but in this memory."""
         return self._next - self._safe
@@ -64,22 +69,26 @@ class Backlog:
         while len(self._recent) > self.held_count and self._is_full():
             self._forget_first(1)
 
+    def take_back(self, end: int) -> int:
+        """The spool is gone, and the log has only what is before `end`; how many events are held again."""
+        count = self._safe - max(end, self.first_seq)
+        if count <= 0:
+            return 0
+        self._safe -= count
+        self._held_bytes = data_size(self.held())
+        return count
+
     def forget(self, end: int) -> None:
         """The events before `end` are in the log, and in the spool should anybody ask for them again."""
-        self._forget_first(min(end, self._safe) - self._start)
+        self._forget_first(min(end, self._safe) - self.first_seq)
 
     def _forget_first(self, count: int) -> None:
         popleft = self._recent.popleft
         self._recent_bytes -= data_size([popleft() for _ in range(count)])
 
-    @property
-    def _start(self) -> int:
-        """The number of the first event in memory."""
-        return self._next - len(self._recent)
-
     def fetch(self, first: int, max_events: int, max_bytes: int) -> list[EntryTuple]:
         """Consecutive events from `first` on, or from the first one after it that still exists."""
-        start = self._start
+        start = self.first_seq
         if first < start:
             spooled = self._spooled(first)
             if spooled and spooled[0][0] < start:

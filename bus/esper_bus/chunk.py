@@ -84,7 +84,10 @@ class ChunkBuilder:
 
     def add(self, record: Schema | Channel) -> None:
         """Add a description of the messages that follow."""
-        data = encode_record(record)
+        self.add_encoded(encode_record(record))
+
+    def add_encoded(self, data: bytes) -> None:
+        """As `add`, for a description that was encoded before."""
         self._parts.append(data)
         self.size += len(data)
 

@@ -178,6 +178,13 @@ class EmitQueue:
         while self._items:
             self._count_drop("unknown", *self._items.popleft())
 
+    def give_up(self, count: int) -> None:
+        """Count as dropped so many of the events that were taken: the taker could not keep them."""
+        if count:
+            with self._dropping:
+                self._taken_count -= count
+                self._dropped["unknown"] = self._dropped.get("unknown", 0) + count
+
     def _drop(self, event: Event, buffer: bytearray) -> None:
         """Count an event that cannot be kept."""
         self._count_drop(type(event).__name__, time.time_ns(), buffer)

@@ -31,15 +31,17 @@ _SPOOL_CLOSE_S = 0.5
 class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the events of one emitter.
 
-    `emitted` counts calls of `emit`, `dropped` those among them that could not be kept. `spooled` and
-    `acknowledged` count events in the spool and in the aggregator's log, together with the
-    `EventsDropped` that report losses. `problem` is what is wrong now, in one sentence.
+    `emitted` counts calls of `emit`, `dropped` those among them that could not be kept, `held` those that
+    so far are only in memory. `spooled` and `acknowledged` count events in the spool and in the
+    aggregator's log, together with what the emitter itself tells there: losses (`EventsDropped`), trouble
+    with the spool and its end (`LogRecorded`). `problem` is what is wrong now, in one sentence.
     """
 
     emitted: int = 0
     spooled: int = 0
     acknowledged: int = 0
     dropped: int = 0
+    held: int = 0
     errors: int = 0
     spool: str = ""
     problem: str = ""
@@ -100,6 +102,7 @@ class Emitter:
             spooled=self._recorder.spooled,
             acknowledged=self._recorder.acknowledged,
             dropped=self._queue.dropped,
+            held=len(self._queue) + self._recorder.held,
             errors=self._recorder.errors,
             spool=str(self._spool.path),
             problem=self._recorder.problem,
@@ -108,7 +111,8 @@ class Emitter:
     def close(self, timeout: float = CLOSE_S) -> EmitterReport:
         """Write what is left, wait at most `timeout` seconds for acknowledgements, say goodbye.
 
-        Does not wait if no aggregator is there. What was not acknowledged stays in the spool.
+        Does not wait if no aggregator is there. What was not acknowledged stays in the spool; what is not
+        there either is lost, counted as dropped, and warned of.
         """
         if self._disabled or self._queue.closed:
             return self.stats
@@ -116,10 +120,18 @@ class Emitter:
         deadline = time.monotonic() + timeout
         self._recorder.stop(deadline)
         self._recorder.join(max(timeout, _SPOOL_CLOSE_S))
+        self._say_what_is_lost(self.stats)
         if not self._recorder.is_alive():
             self._queue.forget()
+            self._queue.give_up(self._recorder.give_up())
         _emitters.discard(self)
         return self.stats
+
+    def _say_what_is_lost(self, report: EmitterReport) -> None:
+        """The last chance: a thread that waits for its disk dies with the program, and events with it."""
+        if report.held:
+            reason = report.problem or f"Cannot write {report.spool} in time; look at its disk."
+            self._complaints.warn("events are in no file and are lost", count=report.held, reason=reason)
 
     def disable(self) -> None:
         """Do nothing from now on: this is a forked copy, whose thread stayed with the parent."""

@@ -100,9 +100,12 @@ def read_open_file(
 ) -> Iterator[FileMessage]:
     """As `read_messages`, from an open file: its beginning, or a chunk at `offset` with known channels."""
     channels = {} if channels is None else channels
-    for begin, content in _chunks(file, name, on_damage, offset):
+    for begin, content in chunk_contents(file, name, on_damage, offset):
         try:
             messages = list(_parse_chunk(content, channels))
+        except KeyError:
+            on_damage(Damage(name, begin, "a chunk of a stream that is described only in damaged places"))
+            return
         except Exception as error:  # whatever bytes can do to a parser
             on_damage(Damage(name, begin, f"a chunk that makes no sense ({error!r})"))
             return
@@ -143,7 +146,10 @@ def chunks_from(
                 yield begin, list(_parse_chunk(content, channels))
 
 
-def _chunks(file: BinaryIO, name: str, on_damage: OnDamage, offset: int) -> Iterator[tuple[int, bytes]]:
+def chunk_contents(
+    file: BinaryIO, name: str, on_damage: OnDamage, offset: int
+) -> Iterator[tuple[int, bytes]]:
+    """Where each chunk begins and its bytes, before the end or the first damage, which is reported."""
     try:
         file.seek(offset)
         if offset == 0:
@@ -253,6 +259,21 @@ def _parse_chunk(content: bytes, channels: dict[int, Channel]) -> Iterator[FileM
             data = content[at + head : end]
             yield _file_message((channels[number], sequence, log_time, publish_time, data))
         elif opcode == Opcode.CHANNEL:
-            channel = Channel.read(ReadDataStream(io.BytesIO(content[at + _HEAD.size : end])))
-            channels[channel.id] = channel
+            _add_channel(content[at + _HEAD.size : end], channels)
         at = end
+
+
+def add_channels(content: bytes, channels: dict[int, Channel]) -> None:
+    """Add the channels that a chunk describes."""
+    at = 0
+    with contextlib.suppress(Exception):  # whatever bytes can do to a parser
+        while at < len(content):
+            opcode, length = _HEAD.unpack_from(content, at)
+            begin, at = at + _HEAD.size, at + _HEAD.size + length
+            if opcode == Opcode.CHANNEL:
+                _add_channel(content[begin:at], channels)
+
+
+def _add_channel(body: bytes, channels: dict[int, Channel]) -> None:
+    channel = Channel.read(ReadDataStream(io.BytesIO(body)))
+    channels[channel.id] = channel

@@ -25,9 +25,16 @@ _LEVEL = 1
 MAX_INDEXED_CHUNKS = 100_000
 """A file with more chunks gets no index, so that a spool of weeks does not fill the memory."""
 
+_REPEAT_BYTES = (1024, 1024 * 1024)
+"""How much a file grows before a channel is described again: first, and at most, doubling in between."""
+
 
 class McapWriter:
-    """One new MCAP file. Raises `OSError` where the file cannot be made."""
+    """One new MCAP file. Raises `OSError` where the file cannot be made.
+
+    A channel is described again in the next chunk that has messages of it, and again and again later:
+    in a file without an end, whatever happens to one chunk must not make the others unreadable.
+    """
 
     def __init__(self, path: Path, *, compress: bool) -> None:
         self._file = AppendFile(path)
@@ -37,6 +44,7 @@ class McapWriter:
         self._built: list[BuiltChunk] = []
         self._descriptions: list[Schema | Channel] = []
         self._ids: Counter[type] = Counter()
+        self._repeats: dict[int, _Repeat] = {}
         self._messages: Counter[int] = Counter()
         self._index = bytearray()
         self._chunks = 0
@@ -71,7 +79,9 @@ class McapWriter:
     def channel(self, topic: str, encoding: str, schema: int, metadata: dict[str, str]) -> int:
         """Open a channel for messages; returns its number."""
         self._ids[Channel] += 1
-        self._describe(Channel(self._ids[Channel], topic, encoding, metadata, schema))
+        channel = Channel(self._ids[Channel], topic, encoding, metadata, schema)
+        self._repeats[channel.id] = _Repeat(encode_record(channel), self.size + 1)
+        self._describe(channel)
         return self._ids[Channel]
 
     def message(self, channel: int, sequence: int, log_time: int, publish_time: int, data: bytes) -> None:
@@ -80,6 +90,8 @@ class McapWriter:
 
     def messages(self, channel: int, messages: Iterable[Message]) -> None:
         """Add messages of one channel."""
+        if self.size >= self._repeats[channel].due_at:
+            self._open.add_encoded(self._repeats[channel].taken(self.size))
         rest = iter(messages)
         while self._open.fill(channel, rest):
             self._end_chunk()
@@ -107,6 +119,10 @@ class McapWriter:
         """Force what was flushed to the disk. Raises `OSError`."""
         self._file.sync()
 
+    def check(self) -> None:
+        """Raises `FileDeletedError` if the file was deleted, as `flush`, `sync` and `close` do."""
+        self._file.check()
+
     def close(self) -> None:
         """Flush, finish the file with its index, and close it. Raises `OSError` if it is unfinished."""
         try:
@@ -115,6 +131,10 @@ class McapWriter:
             self._file.sync()
         finally:
             self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, without its index."""
+        self._file.close()
 
     def remove(self) -> None:
         """Close the file and remove it, as if it had never been made."""
@@ -164,3 +184,18 @@ class McapWriter:
             metadata_count=0,
             schema_count=self._ids[Schema],
         )
+
+
+class _Repeat:
+    """The record of a channel, and the size of the file at which to write it again."""
+
+    def __init__(self, record: bytes, due_at: int) -> None:
+        self.due_at = due_at
+        self._record = record
+        self._step = _REPEAT_BYTES[0]
+
+    def taken(self, size: int) -> bytes:
+        """The record, which is written now."""
+        self.due_at = size + self._step
+        self._step = min(2 * self._step, _REPEAT_BYTES[1])
+        return self._record

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
+from esper_bus.append_file import FileDeletedError
 from esper_bus.backlog import Backlog
 from esper_bus.complaints import REPEAT_AFTER_S, Complaints
 from esper_bus.emit_queue import EmitQueue, Encoded
@@ -22,7 +23,10 @@ from esper_schemas.codec import encode_event
 from esper_schemas.events import Event, LogRecorded
 
 _NO_SPOOL = "the spool cannot be written, events are kept in memory"
+_DELETED = "the spool was deleted while it was being written"
 _RETRY_SPOOL_S = 1.0
+_SETTLED_S = 5.0
+"""A trouble is over if it does not come back for so long: each acknowledgement may make a little room."""
 _LONGEST_WAIT_S = 1.0
 _AFTER_ERROR_S = 0.05
 _GOODBYE_S = 0.2
@@ -60,16 +64,30 @@ class Recorder(threading.Thread):
         self._stop_at: float | None = None
         self._spool_problem = ""
         self._spool_retry_at = 0.0
-        self._quota_told_at = -REPEAT_AFTER_S
+        self._spool_failed_at = 0.0
+        self._told_at: dict[str, float] = {}
+        self._told = False  # of a trouble that is not over
         self._notices: list[Event] = []  # what this thread itself has to say in the stream
+        self._own: tuple[int, ...] = ()  # the numbers of what it said, as far as it is in memory
         self._synced_at = 0.0
-        self._unsynced = False
 
     @property
     def problem(self) -> str:
         """What keeps events from the spool or the aggregator now, empty if nothing does."""
         uplink = self._uplink
         return self._spool_problem or (uplink.problem if uplink else "")
+
+    @property
+    def held(self) -> int:
+        """How many events of the program exist only in memory, of those that were taken."""
+        first = self._backlog.next_seq - self._backlog.held_count
+        return self._backlog.held_count - sum(number >= first for number in self._own)
+
+    def give_up(self) -> int:
+        """Forget, once the thread has ended, what exists only in memory; how many events of the program."""
+        count = self.held
+        self._backlog.mark_safe(self._backlog.next_seq)
+        return count
 
     def stop(self, deadline: float) -> None:
         """Write what is left, wait for acknowledgements until `deadline` (monotonic), then end."""
@@ -119,8 +137,6 @@ class Recorder(threading.Thread):
             times.append(self._pace.drain_at)
         if self._uplink is not None:
             times.append(self._uplink.wake_at())
-        if self._unsynced:
-            times.append(self._synced_at + SYNC_S)
         if self._spool_problem and self._backlog.held_count:
             times.append(self._spool_retry_at)
         if self._stop_at is not None:
@@ -136,9 +152,16 @@ class Recorder(threading.Thread):
         items = [*taken, *((time.time_ns(), encode_event(event)) for event in own)]
         self._notices = []
         self._backlog.append(self._numbered(items))
+        self._remember_own(len(own))
         self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
         self._write_spool(now)
-        return len(items)
+        return len(items) + len(self._notices)
+
+    def _remember_own(self, count: int) -> None:
+        """The last events are this thread's own, and nobody who emits misses them."""
+        if count:
+            first, end = self._backlog.first_seq, self._backlog.next_seq
+            self._own = (*(number for number in self._own if number >= first), *range(end - count, end))
 
     def _numbered(self, items: Sequence[Encoded]) -> list[EntryTuple]:
         numbers = count(self._backlog.next_seq)
@@ -147,7 +170,9 @@ class Recorder(threading.Thread):
     def _tend(self, now: float) -> None:
         if self._spool_problem and now >= self._spool_retry_at:
             self._write_spool(now)
-        if self._unsynced and now - self._synced_at >= SYNC_S:
+        if self._told and now - self._spool_failed_at >= _SETTLED_S:
+            self._tell_over(now)
+        if now - self._synced_at >= SYNC_S:
             self._sync(now)
         if self._uplink is not None and not self._queue.pressing:
             self._uplink.exchange(now)
@@ -163,35 +188,66 @@ class Recorder(threading.Thread):
             return
         try:
             self._spool.write(held, self.acknowledged)
+        except FileDeletedError:
+            self._begin_again(now)
+            return
         except OSError as error:
             self._spool_failed(error, now)
             return
         self.spooled += len(held)
         self._backlog.mark_safe(self._backlog.next_seq)
-        self._unsynced = True
         self._spool_problem = ""
         self._complaints.over(_NO_SPOOL)
+
+    def _begin_again(self, now: float) -> None:
+        """Write to a new spool what the deleted one had, as far as it is in memory and not acknowledged."""
+        self.spooled -= self._backlog.take_back(self.acknowledged)
+        held = self._backlog.held_count
+        try:
+            self._spool.begin_again(self._backlog.next_seq - held)
+        except OSError as error:
+            self._spool_failed(error, now)
+            return
+        gone = max(0, self._backlog.first_seq - self.acknowledged)
+        self._complaints.warn(_DELETED, new=str(self._spool.path), written_again=held, gone=gone)
+        self._tell(_DELETED, f"{held} events are written again, {gone} are gone", now)
+        self._spool_retry_at = now
+        self._write_spool(now)
 
     def _spool_failed(self, error: OSError, now: float) -> None:
         problem = f"Cannot write {self._spool.path} ({error.strerror}); free space."
         if isinstance(error, SpoolQuotaError):
             problem = str(error)
-            self._tell_quota(problem, now)
+        if not self._told and self._tell(_NO_SPOOL, problem, now):
+            self._told = True
         self._spool_problem = problem
+        self._spool_failed_at = now
         self._spool_retry_at = now + _RETRY_SPOOL_S
         self._complaints.warn(_NO_SPOOL, reason=problem)
 
-    def _tell_quota(self, problem: str, now: float) -> None:
-        """Tell whoever reads the run later, too; not each time that an acknowledgement made a little room."""
-        if not self._spool_problem and now - self._quota_told_at >= REPEAT_AFTER_S:
-            self._quota_told_at = now
-            self._notices.append(LogRecorded(level="warning", message=f"{_NO_SPOOL}: {problem}"))
+    def _tell(self, kind: str, reason: str, now: float) -> bool:
+        """Tell also those who watch the run elsewhere, or read it later, at most once a minute."""
+        if now - self._told_at.get(kind, -REPEAT_AFTER_S) < REPEAT_AFTER_S:
+            return False
+        self._told_at[kind] = now
+        self._notice(LogRecorded(level="warning", message=f"{kind}: {reason}"), now)
+        return True
+
+    def _tell_over(self, now: float) -> None:
+        if self._told and not self._spool_problem:
+            self._told = False
+            self._notice(LogRecorded(level="info", message=f"over: {_NO_SPOOL}"), now)
+
+    def _notice(self, event: Event, now: float) -> None:
+        self._notices.append(event)
+        self._pace.woken(now)  # perhaps nothing else comes
 
     def _sync(self, now: float) -> None:
         self._synced_at = now
-        self._unsynced = False
         try:
             self._spool.sync()
+        except FileDeletedError:
+            self._begin_again(now)
         except OSError as error:
             self._complaints.warn("the spool cannot be forced to the disk", error=error.strerror)
 
@@ -208,8 +264,10 @@ class Recorder(threading.Thread):
         while self._queue:
             self._drain(now)
         self._drain(now, last=True)
-        if self._unsynced:
-            self._sync(now)
+        self._sync(now)
+        self._tell_over(now)
+        if self._notices:
+            self._drain(now, last=True)
         while self._may_deliver():
             self._wait()
             self._tend(time.monotonic())

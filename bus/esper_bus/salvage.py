@@ -16,7 +16,15 @@ from mcap.opcode import Opcode
 from mcap.records import Channel
 
 from esper_bus.limits import MAX_RECORD_BYTES
-from esper_bus.mcap_reader import Damage, FileMessage, OnDamage, is_chunk, read_open_file
+from esper_bus.mcap_reader import (
+    Damage,
+    FileMessage,
+    OnDamage,
+    add_channels,
+    chunk_contents,
+    is_chunk,
+    read_open_file,
+)
 
 _HEAD = struct.Struct("<BQ")
 _FIXED = struct.Struct("<QQQII")  # of a chunk: times, size, checksum, length of the compression's name
@@ -30,6 +38,7 @@ def salvage_messages(path: Path, on_damage: OnDamage) -> Iterator[FileMessage]:
     """
     with path.open("rb") as file:
         channels = _channels_of_summary(file)
+        unfinished = not channels
         offset: int | None = 0
         while offset is not None:
             found: list[Damage] = []
@@ -38,6 +47,21 @@ def salvage_messages(path: Path, on_damage: OnDamage) -> Iterator[FileMessage]:
             for damage in found:
                 on_damage(damage)
                 offset = _next_chunk(file, damage.offset + 1)
+            if unfinished and offset is not None:
+                channels |= _channels_behind(file, offset)
+                unfinished = False
+
+
+def _channels_behind(file: BinaryIO, start: int) -> dict[int, Channel]:
+    """The channels that the intact chunks from `start` on describe; what did so before may be damaged."""
+    channels: dict[int, Channel] = {}
+    offset: int | None = start
+    while offset is not None:
+        found: list[Damage] = []
+        for _, content in chunk_contents(file, "", found.append, offset):
+            add_channels(content, channels)
+        offset = next((_next_chunk(file, damage.offset + 1) for damage in found), None)
+    return channels
 
 
 def _next_chunk(file: BinaryIO, start: int) -> int | None:

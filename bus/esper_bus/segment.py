@@ -94,6 +94,14 @@ class Segment:
         """Force what was written to the disk. Raises `OSError`."""
         self._writer.sync()
 
+    def check(self) -> None:
+        """Raises `FileDeletedError` if the file was deleted, as `write` and `sync` do."""
+        self._writer.check()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._writer.abandon()
+
     def finish(self) -> None:
         """Write the index and close the file. Raises `OSError` if it stays without; it is readable."""
         self._writer.close()

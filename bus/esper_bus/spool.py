@@ -49,15 +49,24 @@ class SpoolWriter:
         """Write events; when this returns, a kill of the process cannot lose them.
 
         Those before number `acknowledged` are in the aggregator's log. Raises `OSError`, and has written
-        none of the events then; `SpoolQuotaError` where there is space, but not for this spool.
+        none of the events then; `SpoolQuotaError` where there is space, but not for this spool, and
+        `FileDeletedError` where the file was deleted: `begin_again`.
         """
         if not entries:
             return
         last = self._segments[-1]
         if last.size >= self._file_bytes and not last.empty:
+            last.check()  # else it is left behind, and nobody misses it
             self._roll(entries[0][0])
         self._make_room(size_of(entries), acknowledged)
         self._segments[-1].write(entries)
+
+    def begin_again(self, first: int) -> None:
+        """Go on in a new file with event `first`, because the last one was deleted. Raises `OSError`."""
+        self._lock.restore()
+        new = self._begin(first)
+        self._segments[-1].abandon()
+        self._segments = deque([*(one for one in self._segments if one.path.exists()), new])
 
     def read(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
         """Consecutive events from `first` on, or from the first one behind it that was written.
@@ -75,7 +84,7 @@ class SpoolWriter:
         return entries
 
     def sync(self) -> None:
-        """Force what was written to the disk. Raises `OSError`."""
+        """Force what was written to the disk. Raises `OSError`, as `write` does."""
         self._segments[-1].sync()
 
     def close(self, *, delivered: bool = False) -> None:
@@ -113,7 +122,8 @@ class SpoolWriter:
     def _entries_from(self, first: int) -> Iterator[Entry]:
         for segment in self._segments:
             if segment.end > first:
-                yield from segment.read_from(first)
+                with contextlib.suppress(FileNotFoundError):  # somebody deleted it
+                    yield from segment.read_from(first)
 
 
 def _over_quota(directory: Path, quota: int) -> str:

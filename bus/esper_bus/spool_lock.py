@@ -21,16 +21,14 @@ class SpoolLock:
 
     def __init__(self, spool: Path) -> None:
         self._path = spool.with_suffix(LOCK_SUFFIX).absolute()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX)  # waits while somebody asks whether it is held
-            os.pwrite(self._fd, "\n".join(_this_machine()).encode(), 0)
-        except OSError:
-            os.close(self._fd)
-            self._path.unlink(missing_ok=True)
-            raise
+        self._fd = _lock(self._path)
         _held.add(self._path)
+
+    def restore(self) -> None:
+        """Make the lock again if its file was deleted. Raises `OSError`."""
+        if not self._path.exists():
+            old, self._fd = self._fd, _lock(self._path)
+            os.close(old)
 
     def release(self, *, remove: bool) -> None:
         """Free the lock; the file stays unless nothing is left that an aggregator should adopt."""
@@ -39,6 +37,19 @@ class SpoolLock:
                 self._path.unlink(missing_ok=True)
         _held.discard(self._path)
         os.close(self._fd)
+
+
+def _lock(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX)  # waits while somebody asks whether it is held
+        os.pwrite(fd, "\n".join(_this_machine()).encode(), 0)
+    except OSError:
+        os.close(fd)
+        path.unlink(missing_ok=True)
+        raise
+    return fd
 
 
 def is_dead(lock: Path) -> bool:

@@ -14,7 +14,8 @@ from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.emitter import CLOSE_S, Emitter, EmitterReport, NullEmitter
 from esper_bus.errors import BusError
 from esper_bus.keys import load_client_keys
-from esper_bus.layout import RunPaths, default_runs_dir, for_runs_dir, parse
+from esper_bus.layout import RunPaths, default_runs_dir, default_spool_quota, for_runs_dir, parse
+from esper_bus.layout import spool_quota as checked_quota
 from esper_bus.names import check_name, file_part
 from esper_bus.reading import read_records
 from esper_schemas.events import Event, PPOUpdateCompleted, RunFinished, RunStarted
@@ -95,7 +96,7 @@ def connect(
     rank: int = 0,
     world_size: int = 1,
     resume: bool = False,
-    spool_quota: int | None = None,
+    spool_quota: int | str | None = None,
     enabled: bool = True,
 ) -> Telemetry:
     """Record this process's part of a training run in `runs_dir`/`run`, and emit `RunStarted`.
@@ -106,11 +107,12 @@ def connect(
     an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a
     key that it lets in; False sends nothing. `producer` names the process,
     `host:rank` by default. With `resume` an existing run goes on, its updates counted further; without,
-    it is refused. `spool_quota` bounds what is kept here, in bytes (`$ESPER_SPOOL_QUOTA` or 2 GiB by
-    default): the oldest part that was acknowledged makes room. `enabled=False` records nothing and touches
-    neither disk nor network.
+    it is refused. `spool_quota` bounds what is kept here, in bytes or as `500M` (`$ESPER_SPOOL_QUOTA` or
+    2 GiB by default), at least 16 MiB: the oldest part that was acknowledged makes room. `enabled=False`
+    records nothing and touches neither disk nor network.
 
-    Raises `BusError` for a bad name or address, for a run that exists, and where nothing can be written.
+    Raises `BusError` for a bad name, address or size, for a run that exists, and where nothing can be
+    written.
     """
     started = _filled_in(started or RunStarted(task=run), rank, world_size)
     if not enabled:
@@ -118,12 +120,13 @@ def connect(
     directory = default_runs_dir() if runs_dir is None else Path(runs_dir)
     run_dir = directory / check_name("run", run)
     name = check_name("producer", producer or _default_producer(rank))
+    quota = default_spool_quota() if spool_quota is None else checked_quota(str(spool_quota), "spool_quota")
     if not resume:
         _refuse_existing(run_dir, name, world_size)
     updates = _last_update(run_dir) if resume else 0
     client = None if keys is None else load_client_keys(Path(keys))
     ingest = _ingest(directory, aggregator, keyed=client is not None)
-    emitter = Emitter(run, name, run_dir, ingest, keys=client, spool_quota=spool_quota)
+    emitter = Emitter(run, name, run_dir, ingest, keys=client, spool_quota=quota)
     return Telemetry(emitter, started, updates)
 
 

@@ -1,11 +1,13 @@
 """A recording keeps log and state in step, and continues where its log ends."""
 
 import os
+import shutil
 
 import pytest
 
 from esper_aggregator.recording import Recording, newest_run
 from esper_aggregator.replay import snapshot_of
+from esper_bus.reading import read_raw
 from esper_bus.records import RawRecord
 from esper_schemas.codec import encode_event, encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted
@@ -42,6 +44,22 @@ def test_the_snapshot_is_the_fold_of_the_log_at_every_position(tmp_path, raw_rec
     recording.close()
 
     assert live == [encode_snapshot(snapshot_of(tmp_path / "r", events=n)) for n in range(1, 13)]
+
+
+def test_a_log_whose_beginning_was_deleted_gets_no_checkpoint(tmp_path, raw_record):
+    """It would know what the log has no longer."""
+    recording = Recording(tmp_path / "r", 1)
+    recording.extend([raw_record(0)])
+    recording.flush()
+    shutil.rmtree(tmp_path / "r")
+    recording.extend([raw_record(1)])
+    recording.flush()
+    recording.close()
+    (file,) = (tmp_path / "r" / "log").iterdir()
+
+    assert file.suffix == ".mcap"
+    assert [record.seq for record in read_raw(file)] == [1]
+    assert recording.position == 2
 
 
 def test_opening_a_recording_again_continues_it(tmp_path, raw_record):

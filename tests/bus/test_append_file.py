@@ -2,7 +2,7 @@
 
 import pytest
 
-from esper_bus.append_file import AppendFile
+from esper_bus.append_file import AppendFile, FileDeletedError
 
 LIMITED = """
 import resource, sys
@@ -47,3 +47,17 @@ def test_missing_directories_are_made(tmp_path):
     file.close()
 
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
+
+
+def test_a_deleted_file_takes_nothing_more(tmp_path):
+    """Nobody would find what is written to it."""
+    file = AppendFile(tmp_path / "file")
+    file.append(b"x")
+    file.path.unlink()
+    for write in (lambda: file.append(b"y"), file.sync, file.check):
+        with pytest.raises(FileDeletedError, match="it was deleted"):
+            write()
+
+    assert file.size == 1
+
+    file.close()

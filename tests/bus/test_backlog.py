@@ -154,3 +154,20 @@ def test_a_batch_is_bounded_by_bytes_but_never_empty():
     assert numbers(backlog.fetch(0, 9, 250)) == [0, 1]
     assert numbers(backlog.fetch(0, 9, 1)) == [0]
     assert backlog.fetch(10, *ALL) == []
+
+
+def test_what_a_lost_spool_had_is_held_again():
+    """As far as it is in memory and not acknowledged; it makes no room until it is safe again."""
+    backlog = Backlog(Spool().read)
+    backlog.append(tiny(0, RING_EVENTS + 100))
+    backlog.mark_safe(RING_EVENTS + 100)
+
+    assert backlog.take_back(0) == RING_EVENTS
+    assert (backlog.held_count, backlog.held_bytes) == (RING_EVENTS, RING_EVENTS)
+    assert numbers(backlog.held()) == list(range(100, RING_EVENTS + 100))
+
+    backlog.mark_safe(200)
+
+    assert backlog.take_back(150) == 50
+    assert backlog.take_back(300) == 0
+    assert numbers(backlog.held())[0] == 150

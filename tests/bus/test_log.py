@@ -1,11 +1,13 @@
 """Tests of the aggregator's log."""
 
 import resource
+import shutil
 
 import pytest
 
 from esper_bus import log as log_module
 from esper_bus.errors import BusError
+from esper_bus.files import file_meta, log_files
 from esper_bus.log import LogWriter
 from esper_bus.reading import read_log, read_raw
 from esper_bus.records import StreamKey
@@ -116,3 +118,62 @@ def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
     log = LogWriter(run_dir, "run", 1, 0)
     with pytest.raises(BusError, match=r"Cannot write .* \(Not a directory\); free space or make it"):
         log.extend([records(0, 1)[0]])
+
+
+@pytest.mark.parametrize("first", [0, 3, 6], ids=["flushed", "unflushed", "full"])
+def test_a_deleted_log_goes_on_in_a_new_file(run_dir, records, first, monkeypatch, capsys):
+    """What was not flushed when it was deleted is in a file that exists, once; the rest is gone, and said."""
+    log = LogWriter(run_dir, "run", 1, 0)
+    log.extend(records(0, 3))
+    log.flush()
+    if first:
+        log.extend(records(3, 6))
+    if first == 6:
+        monkeypatch.setattr(log_module, "LOG_FILE_BYTES", 1)
+    shutil.rmtree(run_dir)
+    log.flush()
+    log.extend(records(6, 8))
+    log.flush()
+    log.close()
+    (meta, *_) = (file_meta(path) for path in log_files(run_dir).logs)
+
+    assert list(read_raw(run_dir)) == records(3 if first else 6, 8)
+    assert meta.first_position == 3
+    assert not log.whole
+    assert capsys.readouterr().out.count("the log was deleted") == 1
+
+
+def test_a_log_that_is_deleted_while_nothing_comes_is_missed(run_dir, records, monkeypatch, capsys):
+    """It is looked for each second, and at its end."""
+    monkeypatch.setattr(log_module, "SYNC_S", 0.0)
+    log = LogWriter(run_dir, "run", 1, 0)
+    log.extend(records(0, 3))
+    log.flush()
+    shutil.rmtree(run_dir)
+    log.flush()
+
+    assert not log.whole
+    assert "the log was deleted" in capsys.readouterr().out
+
+    log.close()
+
+
+def test_a_deleted_log_whose_place_is_taken_is_tried_again(run_dir, records):
+    """Until there is a file again nothing is acknowledged, and nothing is forgotten."""
+    log = LogWriter(run_dir, "run", 1, 0)
+    log.extend(records(0, 3))
+    log.flush()
+    log.extend(records(3, 6))
+    shutil.rmtree(run_dir)
+    run_dir.write_text("in the way")
+    for _ in range(2):
+        with pytest.raises(BusError, match=r"Cannot write .*log"):
+            log.flush()
+    with pytest.raises(BusError, match=r"Cannot write .*log"):
+        log.extend(records(6, 8))
+    run_dir.unlink()
+    log.extend(records(6, 8))
+    log.flush()
+    log.close()
+
+    assert list(read_raw(run_dir)) == records(3, 8)

@@ -1,10 +1,10 @@
 """Tests of the writer, judged by the reader of the `mcap` library."""
 
-from itertools import islice
+from itertools import islice, takewhile
 
 import pytest
 from mcap.reader import make_reader
-from mcap.records import Message
+from mcap.records import Channel, DataEnd, Message
 from mcap.stream_reader import StreamReader
 
 from esper_bus import mcap_writer
@@ -147,3 +147,23 @@ def test_a_very_long_file_has_no_index_but_is_complete(path, monkeypatch):
     assert summary.chunk_indexes == []
     assert summary.statistics.message_count == 10
     assert len(list(read_messages(path))) == 10
+
+
+def test_a_channel_is_described_again_and_again_but_seldom(path):
+    """Soon after its first chunk, and then the less often the larger the file is; other readers allow it."""
+    writer = begun(path)
+    for number in range(3000):
+        writer.message(1 + number % 2, number, 1000 + number, 1, bytes(1000))
+        writer.flush()
+    writer.close()
+    with path.open("rb") as file:
+        records = takewhile(
+            lambda record: not isinstance(record, DataEnd), StreamReader(file, validate_crcs=True).records
+        )
+        described = [record for record in records if isinstance(record, Channel) and record.id == 1]
+        file.seek(0)
+        found = [message.sequence for _, _, message in make_reader(file).iter_messages()]
+
+    assert 10 < len(described) < 12 + path.stat().st_size / 2**20
+    assert all(record == described[0] for record in described)
+    assert found == list(range(3000))

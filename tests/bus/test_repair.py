@@ -4,11 +4,13 @@ import hashlib
 
 import pytest
 
+from esper_bus import mcap_writer
 from esper_bus.errors import BusError
 from esper_bus.layout import RunPaths
 from esper_bus.log import LogWriter
 from esper_bus.mcap_writer import McapWriter
 from esper_bus.reading import read_raw
+from esper_bus.records import StreamKey
 from esper_bus.repair import repair
 from esper_bus.spool import SpoolWriter
 from esper_bus.streams import FileMeta, open_channel, write_meta
@@ -86,6 +88,52 @@ def test_a_lost_beginning_is_made_up_for_by_the_end(write_log, records, run_dir)
     result = verify(run_dir)
 
     assert (result.events, len(result.damaged)) == (20, 1)
+
+
+def test_a_lost_beginning_of_an_unfinished_file_costs_no_other_chunk(
+    write_log, records, key, run_dir, tmp_path
+):
+    """Each stream is described again: here one from the beginning on, and one that comes later."""
+    later = StreamKey("run", "host:1", 9)
+    path, ends = write_log([*records(0, 30), *records(0, 30, later)], finish=False)
+    flip(path, ends[0] // 2, ends[2] + 80)
+    result = verify(run_dir)
+
+    assert (result.events, len(result.damaged)) == (40, 2)
+    assert not any("described" in damage.what for damage in result.damaged)
+    assert repair(run_dir, tmp_path / "copy") == 40
+    assert list(read_raw(tmp_path / "copy")) == [*records(10, 30), *records(10, 30, later)]
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 2, 199])
+def test_one_flipped_bit_in_a_killed_spool_costs_one_event(entries, key, run_dir, chunk):
+    """Also where the next chunks are damaged as well as the first one, which describes them."""
+    spool = SpoolWriter(RunPaths(run_dir), key)
+    ends = [spool.path.stat().st_size]
+    for seq in range(200):
+        spool.write(entries(seq, seq + 1))
+        ends.append(spool.path.stat().st_size)
+    flip(spool.path, *{200, ends[chunk] + 60})
+    result = verify(run_dir)
+
+    assert (result.events, len(result.damaged)) == (199, 1 if chunk == 0 else 2)
+
+    spool.close()
+
+
+def test_a_stream_that_is_described_only_in_damaged_places_is_named_so(entries, key, run_dir, monkeypatch):
+    """As in files that older versions left behind."""
+    monkeypatch.setattr(mcap_writer, "_REPEAT_BYTES", (2**40, 2**40))
+    monkeypatch.setattr(mcap_writer._Repeat, "taken", lambda repeat, size: b"")
+    spool = SpoolWriter(RunPaths(run_dir), key)
+    spool.write(entries(0, 5))
+    flip(spool.path, 200)
+    first, second = verify(run_dir).damaged
+
+    assert "checksum" in first.what
+    assert second.what == "a chunk of a stream that is described only in damaged places"
+
+    spool.close()
 
 
 @pytest.mark.parametrize("as_file", [True, False])

@@ -1,9 +1,13 @@
 """Tests of the spool: what was written survives the death of the writer."""
 
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from esper_bus.append_file import FileDeletedError
 from esper_bus.layout import RunPaths
 from esper_bus.reading import read_raw
 from esper_bus.spool import SpoolQuotaError, SpoolWriter
@@ -203,3 +207,44 @@ def test_a_quota_too_small_for_one_event_makes_no_files(small, entries):
             spool.write(entries(5, 6))
 
     assert len(files(spool)) == 1
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_deleted_spool_begins_again(tmp_path, key, entries, full):
+    """In a new file beside a new lock; a full one is not left for the next before that was said."""
+    spool = SpoolWriter(RunPaths(tmp_path / "run"), key, 2**21)
+    spool.write(entries(0, 5000 if full else 5))
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(FileDeletedError):
+        spool.write(entries(5000, 5005))
+    with pytest.raises(FileDeletedError):
+        spool.sync()
+    spool.begin_again(4990)
+    spool.write(entries(4990, 5005))
+    (lock,) = (tmp_path / "run" / "spool").glob("*.lock")
+
+    assert [record.seq for record in read_raw(spool.path)] == list(range(4990, 5005))
+    assert [entry.seq for entry in spool.read(0, 100, 10**9)] == list(range(4990, 5005))
+    assert another_process_may_lock(lock) is False
+
+    spool.close()
+
+    assert another_process_may_lock(lock) is True
+
+
+def test_a_deleted_file_in_the_middle_hides_no_other(small, entries, tmp_path):
+    """Reading goes on with the next one."""
+    spool = small()
+    fill(spool, entries, 0, 10_000)
+    (tmp_path / "run" / "spool" / "host-0-000000000000e90c.1.mcap").unlink()
+    first, behind = (spool._segments[number].end for number in (0, 1))
+
+    assert [entry.seq for entry in spool.read(first - 10, 10, 10**9)] == list(range(first - 10, first))
+    assert spool.read(first, 10, 10**9) == entries(behind, behind + 10)
+
+
+def another_process_may_lock(path):
+    """A process does not meet its own locks."""
+    program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    done = subprocess.run([sys.executable, "-c", program, path], stderr=subprocess.DEVNULL, check=False)
+    return done.returncode == 0

@@ -138,14 +138,33 @@ def test_ranks_share_a_run(connect, runs_dir):
 
 @pytest.mark.parametrize(
     "options",
-    [{"run": "../x"}, {"producer": "a b"}, {"aggregator": "carrier-pigeon"}],
+    [
+        {"run": "../x"},
+        {"producer": "a b"},
+        {"aggregator": "carrier-pigeon"},
+        *({"spool_quota": quota} for quota in (10, 0, -(2**30), 2**24 - 1, 1e9, True, "15M", "much", "")),
+    ],
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(connect, runs_dir, options):
-    """A bad name or address is said before anything is made."""
+    """A bad name, address or size is said before anything is made."""
     with pytest.raises(BusError):
         connect(**options)
 
     assert not runs_dir.exists()
+
+
+@pytest.mark.parametrize("quota", [2**24, "16M"])
+def test_a_spool_quota_is_a_number_or_a_text(connect, quota):
+    """Each means what it means in the environment and on the command line."""
+    telemetry = connect(spool_quota=quota)
+
+    assert telemetry._emitter._spool._quota == 2**24
+
+
+def test_a_spool_quota_that_is_no_size_is_named(connect):
+    """With what was given, and what would do."""
+    with pytest.raises(BusError, match=r"^spool_quota is '10', which is no size of at least 16 MiB; write"):
+        connect(spool_quota=10)
 
 
 def test_disabled_telemetry_costs_nothing(connect, runs_dir):

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from esper_bus.reading import read_records
+from esper_schemas.events import EventsDropped, LogRecorded
 from esper_trainer.config import TrainingConfig
 from esper_trainer.session import Plan, record_training
 
@@ -17,7 +19,10 @@ def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
     recorded = record_training(Plan(config, tmp_path, spool_quota=200_000), None)
 
     assert recorded.summary.outcome == "completed"
+    kept = [r for r in read_records(tmp_path) if not isinstance(r.event, EventsDropped | LogRecorded)]
+
     assert 0 < recorded.lost < recorded.events.emitted
+    assert recorded.lost == recorded.events.emitted - len(kept)
     assert "has reached its quota" in recorded.events.problem
     assert "--spool-quota" in recorded.events.problem
     assert sum(file.stat().st_size for file in (tmp_path / "spool").glob("*.mcap")) < 300_000

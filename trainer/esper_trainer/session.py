@@ -50,8 +50,7 @@ class Recorded(NamedTuple):
     @property
     def lost(self) -> int:
         """Events that neither a spool nor an aggregator's log holds."""
-        kept = self.events.emitted - self.events.dropped
-        return self.events.dropped + max(0, kept - max(self.events.spooled, self.events.acknowledged))
+        return self.events.dropped + self.events.held
 
 
 def plan(arguments: argparse.Namespace, group: Group = ALONE) -> Plan:
