@@ -299,7 +299,7 @@ def hoarding_peers(world: World) -> None:
 
 
 def small_disk(world: World) -> None:
-    """F8: the disk of the log, then that of another trainer's spool, fills up and is made larger."""
+    """F8: a real disk under the log fills up while a trainer emits, and is made larger again."""
     large = world.small_disk(world.run_dir / "log", HEAD_BYTES + 4_000)
     aggregator = world.aggregator()
     if large is None:  # no right to mount: files that must not grow come close
