@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.files import files_at, log_files
+from esper_bus.errors import BusError
+from esper_bus.files import RunFiles, files_at, log_files
 from esper_bus.mcap_reader import Damage, OnDamage, ignore_damage
 from esper_bus.merging import Merge
 from esper_bus.records import RawRecord
@@ -18,7 +19,7 @@ def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRec
     For a run: the log in its order, with holes filled from the spools, then what only the spools
     have, by time; always in order within a stream. Raises `BusError` if there is nothing to read.
     """
-    return Merge(files_at(path), on_damage).records()
+    return Merge(_files_at(path), on_damage).records()
 
 
 def read_log(run_dir: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
@@ -33,4 +34,12 @@ def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Re
 
 def run_name(path: Path) -> str:
     """The run that a run directory or file belongs to. Raises `BusError` if there is none."""
-    return files_at(path).run or path.resolve().stem
+    return _files_at(path).run or path.resolve().stem
+
+
+def _files_at(path: Path) -> RunFiles:
+    """Whatever keeps a path from being looked at is for its user to put right."""
+    try:
+        return files_at(path)
+    except OSError as error:
+        raise BusError(f"Cannot read {path} ({error.strerror}); name another place.") from error

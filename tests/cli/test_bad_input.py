@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from esper_bus.records import Entry, StreamKey
 from esper_bus.spool import SpoolWriter
 from esper_cli import esper, sanctum
 from esper_cli.damage import say_damage
+from esper_cli.parsing import run_command
 from esper_schemas.codec import encode_event
 from esper_schemas.events import LogRecorded
 
@@ -136,6 +139,60 @@ def test_a_file_is_said_to_be_damaged_once(capsys, tmp_path):
         say(Damage(file, offset, "a wrong checksum"))
 
     assert [line.split()[2] for line in capsys.readouterr().err.splitlines()] == ["a.mcap", "b.mcap"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["log", "info"],
+        ["log", "verify"],
+        ["log", "cat"],
+        ["state"],
+        ["diagnose"],
+        ["keys", "list"],
+        ["keys", "init"],
+        ["aggregate", "--runs-dir"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_cannot_be_is_one_sentence(esper_says, tmp_path, command):
+    """A name longer than any file's."""
+    code, _, stderr = esper_says(*command, tmp_path / ("x" * 300))
+
+    assert code == 1
+    assert_one_sentence(stderr, "x" * 300, "name too long")
+
+
+def test_a_file_that_may_not_be_used_is_one_sentence(capsys):
+    """Whatever file it is, and wherever in a command it was used."""
+
+    def forbidden(arguments):
+        raise PermissionError(13, "Permission denied", "/root/secret")
+
+    def stuck(arguments):
+        raise OSError(5, "Input/output error")
+
+    assert run_command("esper x", forbidden, Namespace()) == 1
+    assert_one_sentence(capsys.readouterr().err, "/root/secret", "Permission denied")
+    assert run_command("esper x", stuck, Namespace()) == 1
+    assert_one_sentence(capsys.readouterr().err, "Input/output error")
+
+
+@pytest.mark.parametrize("events", [1, 500])
+def test_an_output_that_is_full_is_one_sentence(tmp_path, events):
+    """Noticed at the last flush or before; nothing more is said when Python ends."""
+    path = write_spool(tmp_path, events=events)
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "esper_cli", "log", "cat", path],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert result.returncode == 1
+    assert_one_sentence(result.stderr, "No space left on device")
 
 
 @pytest.mark.parametrize("value", ["0", "-3"])
