@@ -62,6 +62,12 @@ def assert_one_sentence(stderr, *words):
         ["log", "cut", "x"],
         ["ppo", "--episodes", "ten"],
         ["ppo", "--preset", "huge"],
+        ["keys", "add", "x", "a", "--producers", ","],
+        ["keys", "add", "x", "a", "--producers", "trainer:0,"],
+        ["aggregate", "--idle-exit", "nan"],
+        ["aggregate", "--idle-exit", "-1"],
+        ["aggregate", "--idle-exit", "inf"],
+        ["aggregate", "--idle-exit", "soon"],
     ],
     ids=" ".join,
 )
