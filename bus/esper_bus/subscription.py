@@ -40,8 +40,9 @@ class EventFeed(Protocol):
 class Subscription:
     """An iterator over records; close it, or use it as a context manager, to end it early.
 
-    `position` counts the events of the run up to the record given last, whatever their kind: pass it as
-    `start` to go on there in another process.
+    `position` counts the events of the run up to the record given last, whatever their kind. Of an
+    aggregator, or of one file, pass it as `start` to go on there in another process. Of a run directory it
+    is no place: its files are read as one stream, and in another order once an aggregator has logged more.
     """
 
     def __init__(self, feed: EventFeed, kinds: frozenset[str] | None, timeout: float | None) -> None:
@@ -118,8 +119,8 @@ def subscribe(
     Ends after `timeout` seconds without an event, by default never. `keys` is the file of a key that may
     view.
 
-    Raises `BusError` for a bad address or a kind that is none, if there is nothing at a path, and for a
-    `start` of None if the aggregator does not tell where the end is.
+    Raises `BusError` for a bad address or a kind that is none, if there is nothing at a path, for a number
+    to `start` at in a run directory, and for None if the aggregator does not tell where the end is.
     """
     names = None if kinds is None else _names(kinds)
     feed = _feed(source, None if run is None else check_name("run", run), _number(start), keys)
@@ -154,6 +155,11 @@ def _number(start: int | None) -> int:
 
 def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Path | None) -> EventFeed:
     if source is not None and "://" not in str(source):
+        if start and Path(source).is_dir():
+            raise BusError(
+                f"The order of the events of {source} may change, so start={start} is no place in it; name an "
+                "aggregator or one .mcap file, or go on by what each record says it is."
+            )
         return FileFeed(Path(source), start)
     if source is None:
         return LiveFeed(for_runs_dir(default_runs_dir()), run, start)

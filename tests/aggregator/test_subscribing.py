@@ -310,6 +310,19 @@ def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
         assert take(subscription, 1) == [10]
 
 
+def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
+    """Its order changes when an aggregator logs what was in spools; the end of it can be told."""
+    one = emitter()
+    emit(one, 0, 10)
+    while one.stats.spooled < 10:
+        time.sleep(0.005)
+    with pytest.raises(BusError, match=r"start=5 is no place in it"):
+        esper_bus.subscribe(runs_dir / "run", start=5)
+    with esper_bus.subscribe(runs_dir / "run", start=None, timeout=20) as subscription:
+        one.emit(episode(10))
+        assert take(subscription, 1) == [10]
+
+
 def test_nothing_at_a_path_is_one_sentence(tmp_path):
     """A path that is no run is a mistake, not something to wait for."""
     with pytest.raises(BusError, match="Cannot read"):
