@@ -155,12 +155,13 @@ def _number(start: int | None) -> int:
 
 def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Path | None) -> EventFeed:
     if source is not None and "://" not in str(source):
+        feed = FileFeed(Path(source), start)
         if start and Path(source).is_dir():
             raise BusError(
-                f"The order of the events of {source} may change, so start={start} is no place in it; name an "
-                "aggregator or one .mcap file, or go on by what each record says it is."
+                f"The order of the events in {source} may change, so start={start} is no place in it; name "
+                "an aggregator or one .mcap file, or begin with 0."
             )
-        return FileFeed(Path(source), start)
+        return feed
     if source is None:
         return LiveFeed(for_runs_dir(default_runs_dir()), run, start)
     endpoints = parse(str(source), keyed=keys is not None)
