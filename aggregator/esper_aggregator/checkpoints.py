@@ -19,6 +19,7 @@ from esper_bus.complaints import Complaints
 from esper_bus.files import RunFiles, log_files
 from esper_bus.layout import RunPaths
 from esper_bus.log_place import LogPlace, is_in, read_behind
+from esper_bus.mcap_reader import OnDamage, ignore_damage
 from esper_bus.reading import read_log
 from esper_bus.records import RawRecord, StreamKey
 
@@ -67,7 +68,9 @@ def find(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPlace]
     return None
 
 
-def fold_from(run_dir: Path, files: RunFiles, events: int) -> Restored | None:
+def fold_from(
+    run_dir: Path, files: RunFiles, events: int, on_damage: OnDamage = ignore_damage
+) -> Restored | None:
     """The last good checkpoint that also a run's log and spools, read as one, fold to; None if none is.
 
     Where the log lacks something or has it twice, positions in it and in both together differ.
@@ -76,7 +79,7 @@ def fold_from(run_dir: Path, files: RunFiles, events: int) -> Restored | None:
     if found is None or found[0].gaps or found[0].duplicates or found[0].left_out:
         return None
     state, place = found
-    return Restored(state, read_behind(place, files, expected(state)))
+    return Restored(state, read_behind(place, files, expected(state), on_damage))
 
 
 def expected(state: RunState) -> dict[StreamKey, int]:

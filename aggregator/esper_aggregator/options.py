@@ -1,6 +1,7 @@
 """The command line of the aggregator, shared by `esper aggregate` and `python -m esper_aggregator`."""
 
 import argparse
+import math
 import signal
 from pathlib import Path
 
@@ -32,11 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--idle-exit",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="stop once no trainer and no viewer has been seen for so long (default: never)",
     )
     parser.add_argument("--log-json", action="store_true", help="log JSON lines instead of key=value")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from esper_aggregator.checkpoints import find
 from esper_aggregator.fold import fold
 from esper_aggregator.projection import project
+from esper_aggregator.recording import newest_first
 from esper_aggregator.state import RunState
 from esper_bus import queries as q
 from esper_bus.event_batches import to_wire
@@ -41,7 +42,7 @@ class QueryDesk:
         return bool(self._jobs)
 
     def ask(self, peer: bytes, question: q.Question) -> None:
-        """Take a question."""
+        """Take a question; all work on it is done, and may fail, in `answers`."""
         work = self._work(question.query)
         if len(self._jobs) >= MAX_JOBS:
             work = iter([q.Refusal("The aggregator has too many questions to answer; ask again later.")])
@@ -61,17 +62,16 @@ class QueryDesk:
     def _work(self, query: q.Query) -> Work:
         match query:
             case q.RunsQuery():
-                return iter([q.Runs(self._run_names())])
+                return _once(lambda: q.Runs(self._run_names()))
             case q.HealthQuery():
-                return iter([self._health()])
+                return _once(self._health)
             case q.EventsQuery(run, first, count):
                 return self._events(run, first, count)
             case q.SnapshotQuery(run, events):
                 return self._snapshot(run, events)
 
     def _run_names(self) -> tuple[str, ...]:
-        logs = [path for path in self._runs_dir.glob("*/log") if is_name(path.parent.name)]
-        logs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        logs = newest_first(path for path in self._runs_dir.glob("*/log") if is_name(path.parent.name))
         return tuple(path.parent.name for path in logs[:_MAX_RUNS])
 
     def _events(self, run: str, first: int, count: int) -> Work:
@@ -110,10 +110,15 @@ class QueryDesk:
         return log
 
 
+def _once(find: Callable[[], q.Answer]) -> Work:
+    """Work of one piece."""
+    yield find()
+
+
 def _step(work: Work) -> q.Answer | None:
     try:
         return next(work)
-    except Exception as error:  # whatever a file can do to its reader
+    except Exception as error:  # whatever a file can do to its reader: no question may end the process
         return q.Refusal(f"The log cannot be read ({error}); `esper log verify` says more.")
 
 

@@ -1,6 +1,7 @@
 """One run being recorded: its log on disk and its folded state, always in step."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from copy import copy
 from pathlib import Path
 
@@ -111,5 +112,21 @@ def with_arrivals(link: LinkHealth, arrivals: LinkCounters) -> LinkHealth:
 
 def newest_run(runs_dir: Path) -> Path | None:
     """The run directory that was written last, None where there is no run yet."""
-    logs = [path for path in runs_dir.glob("*/log/*.mcap") if path.is_file()]
-    return max(logs, key=lambda path: path.stat().st_mtime).parent.parent if logs else None
+    logs = (path for log_dir in runs_dir.glob("*/log") for path in _log_files(log_dir) if path.is_file())
+    return next((path.parent.parent for path in newest_first(logs)), None)
+
+
+def newest_first(paths: Iterable[Path]) -> list[Path]:
+    """Those of the paths that are there, the one written last first; others may delete them meanwhile."""
+    times: dict[Path, float] = {}
+    for path in paths:
+        with suppress(OSError):
+            times[path] = path.stat().st_mtime
+    return sorted(times, key=times.__getitem__, reverse=True)
+
+
+def _log_files(log_dir: Path) -> list[Path]:
+    try:
+        return list(log_dir.glob("*.mcap"))
+    except OSError:  # deleted since it was listed
+        return []

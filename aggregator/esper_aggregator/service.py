@@ -26,6 +26,9 @@ SNAPSHOT_INTERVAL_S = 0.05
 
 KEEPALIVE_INTERVAL_S = 1.0
 
+LINK_INTERVAL_S = 1.0
+"""How often every run is asked what went wrong on the way to it; one that is published is asked anyway."""
+
 log = structlog.get_logger()
 
 
@@ -56,6 +59,7 @@ class Aggregator:
         self._stopping = False
         self._started_at = time.monotonic()
         self._published_at = self._spoke_at = self._needed_at = self._started_at
+        self._links_at = self._started_at
         self._heard_at: int | None = None
 
     def stop(self) -> None:
@@ -157,14 +161,19 @@ class Aggregator:
     def _publish_if_due(self, bus: BusServer) -> None:
         now = time.monotonic()
         joined = bus.wanted()
-        for run, recording in self._recordings.items():
-            recording.heard(bus.link(run))
+        if now - self._links_at >= LINK_INTERVAL_S:
+            self._hear_links(bus)
         due = now - self._published_at >= SNAPSHOT_INTERVAL_S and self._changed()
         if joined or due:
             self._publish(bus, everything=joined)
         elif now - self._spoke_at >= KEEPALIVE_INTERVAL_S:
             self._spoke_at = now
             bus.keepalive()
+
+    def _hear_links(self, bus: BusServer) -> None:
+        self._links_at = time.monotonic()
+        for run, recording in self._recordings.items():
+            recording.heard(bus.link(run))
 
     def _changed(self) -> bool:
         return any(recording.changed for recording in self._recordings.values())
@@ -173,6 +182,7 @@ class Aggregator:
         self._published_at = self._spoke_at = time.monotonic()
         for run, recording in self._recordings.items():
             if everything or recording.changed:
+                recording.heard(bus.link(run))
                 bus.publish(run, recording.position, recording.snapshot(), bus.heard_ns(run))
 
     def _idle(self, bus: BusServer) -> bool:

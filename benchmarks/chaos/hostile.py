@@ -94,6 +94,12 @@ def forged(rng: random.Random, epoch: int) -> list[list[bytes]]:
     ]
 
 
+def crowd(runs: int) -> list[list[bytes]]:
+    """Greetings of trainers of so many runs, none of which ever sends an event."""
+    hellos = (Hello(run=f"crowd-{n}", producer="trainer:0", epoch=n, first=0, next=0) for n in range(runs))
+    return [encode(hello) for hello in hellos]
+
+
 def _checked(epoch: int, body: bytes) -> bytes:
     """The header of one event with the right checksum for any body."""
     mark = struct.pack("<QQI", epoch, 0, 1)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.chaos.hostile import (
+    crowd,
     forged,
     message_of_1_gib,
     message_without_end,
@@ -262,7 +263,7 @@ def viewer_files_exhausted(world: World) -> None:
 
 
 def hostile_peers(world: World) -> None:
-    """F15: random frames, raw bytes, forged checksums, bombs, floods, messages that are too large."""
+    """F15: random frames, raw bytes, forged checksums, bombs, floods, crowds, messages too large."""
     world.aggregator()
     world.trainer(events=500)
     world.emitted(1)
@@ -275,6 +276,8 @@ def hostile_peers(world: World) -> None:
             offer(others.sender(), frames)
             offer(sender, frames)
             offer(asker, frames)
+        for frames in crowd(500):
+            offer(sender, frames)
         offer(sender, [bytes(20 * 2**20)])
         raw_bytes(world)
         assert message_of_1_gib(world.endpoints.ingest) < 2**26, "a message of 1 GiB was taken"
@@ -296,7 +299,7 @@ def hoarding_peers(world: World) -> None:
 
 
 def small_disk(world: World) -> None:
-    """F8: the disk of the log, then that of another trainer's spool, fills up and is made larger."""
+    """F8: a real disk under the log fills up while a trainer emits, and is made larger again."""
     large = world.small_disk(world.run_dir / "log", HEAD_BYTES + 4_000)
     aggregator = world.aggregator()
     if large is None:  # no right to mount: files that must not grow come close

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mcap.records import Channel
 
-from esper_bus.files import files_at
 from esper_bus.layout import RunPaths
 from esper_bus.log_pages import records_of
 from esper_bus.mcap_reader import OnDamage, chunks_from, ignore_damage
 from esper_bus.merging import Merge
+from esper_bus.reading import readable_files
 from esper_bus.records import RawRecord
 from esper_bus.streams import StreamChannel
 
@@ -54,7 +54,7 @@ class FileFeed:
         self._start = start
         self._tails: dict[Path, FileTail] = {}
         self._listing: list[Path] = []
-        self._merge = Merge(files_at(path), ignore_damage, self._new_in)
+        self._merge = Merge(readable_files(path), ignore_damage, self._new_in)
         self._new = self._merge.records()
 
     def read(self, timeout_s: float) -> list[RawRecord]:
@@ -88,7 +88,7 @@ class FileFeed:
         listing = [*paths.log_dir.glob("*.mcap"), *paths.spool_dir.glob("*.mcap")]
         if listing != self._listing:
             self._listing = listing
-            self._merge.add_files(files_at(self._path))
+            self._merge.add_files(readable_files(self._path))
         self._new = self._merge.records()
 
     def _new_in(self, path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:

@@ -1,13 +1,16 @@
 """The key files of an aggregator and of those who may talk to it over tcp.
 
 An aggregator's directory, open to its owner only, holds `server.key`, the allow-list `clients.json` and
-one `NAME.key` for each client, to be carried to the client's machine. Every file is JSON.
+one `NAME.key` for each client, to be carried to the client's machine. Every file is JSON, except for the
+empty `.lock`, which whoever changes the allow-list holds meanwhile.
 """
 
 import contextlib
+import fcntl
 import os
 import stat
 import struct
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -27,6 +30,7 @@ DEFAULT_PRODUCERS = ("trainer:*",)
 
 SERVER_FILE = "server.key"
 CLIENTS_FILE = "clients.json"
+_LOCK_FILE = ".lock"
 _SUFFIX = ".key"
 _KEY_BYTES = 32
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -82,8 +86,10 @@ def create_server_keys(directory: Path) -> ServerKeys:
         raise BusError(f"Cannot make {directory} ({error.strerror}); choose another place.") from error
     _check_private(directory)
     keys = ServerKeys(*_new_pair())
-    _write_new(directory / SERVER_FILE, keys)
-    _replace(directory / CLIENTS_FILE, {})
+    server = directory / SERVER_FILE
+    _write_new(server, keys)
+    with _undone_by(server.unlink):
+        _replace(directory / CLIENTS_FILE, {})
     return keys
 
 
@@ -97,25 +103,31 @@ def add_client(
     check_name("key", name)
     if name + _SUFFIX == SERVER_FILE or "/" in name:
         raise BusError(f"{name!r} cannot name a key of a client; choose another name.")
-    server, clients = load_server_keys(directory), read_clients(directory)
-    if name in clients:
-        raise BusError(f"There is a key {name} already; choose another name or remove that one first.")
+    server = load_server_keys(directory)
     public, secret = _new_pair()
-    path = directory / (name + _SUFFIX)
-    _write_new(path, ClientKeys(name, server.public, public, secret))
     allowed = AllowedClient(public, rights, producers if "ingest" in rights else ())
-    _replace(directory / CLIENTS_FILE, {**clients, name: allowed})
+    path = directory / (name + _SUFFIX)
+    with _locked(directory):
+        clients = read_clients(directory)
+        if name in clients:
+            raise BusError(f"There is a key {name} already; choose another name or remove that one first.")
+        # The list comes first: a key that was left behind unlisted could be neither removed nor made again.
+        _replace(directory / CLIENTS_FILE, {**clients, name: allowed})
+        with _undone_by(lambda: _replace(directory / CLIENTS_FILE, clients)):
+            _write_new(path, ClientKeys(name, server.public, public, secret))
     return path
 
 
 def remove_client(directory: Path, name: str) -> None:
     """Allow a client no longer, and remove its file. Raises `BusError` if there is no such."""
-    clients = read_clients(directory)
-    if name not in clients:
-        raise BusError(f"There is no key {name} in {directory}; `esper keys list` tells which there are.")
-    _replace(directory / CLIENTS_FILE, {key: value for key, value in clients.items() if key != name})
-    with contextlib.suppress(OSError):
-        (directory / (name + _SUFFIX)).unlink()
+    read_clients(directory)  # a directory of no keys is left without a lock
+    with _locked(directory):
+        clients = read_clients(directory)
+        if name not in clients:
+            raise BusError(f"There is no key {name} in {directory}; `esper keys list` tells which there are.")
+        _replace(directory / CLIENTS_FILE, {key: value for key, value in clients.items() if key != name})
+        with contextlib.suppress(OSError):
+            (directory / (name + _SUFFIX)).unlink()
 
 
 def load_server_keys(directory: Path) -> ServerKeys:
@@ -208,7 +220,37 @@ def _replace(path: Path, content: object) -> None:
     """Write a file as a whole: a reader sees the old one or the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     _write_new(draft, content)
-    draft.replace(path)
+    with _undone_by(draft.unlink):
+        try:
+            draft.replace(path)
+        except OSError as error:
+            raise BusError(f"Cannot write {path} ({error.strerror}); remove what is there.") from error
+
+
+@contextlib.contextmanager
+def _undone_by(undo: Callable[[], None]) -> Iterator[None]:
+    """Nothing half done is left behind where the rest fails."""
+    try:
+        yield
+    except BusError:
+        with contextlib.suppress(OSError, BusError):
+            undo()
+        raise
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One process at a time changes the allow-list. Raises `BusError` where that cannot be agreed on."""
+    path = directory / _LOCK_FILE
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BusError(f"Cannot write {path} ({error.strerror}); make {directory} writable.") from error
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _pretty(content: object) -> bytes:

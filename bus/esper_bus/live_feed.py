@@ -18,6 +18,7 @@ from esper_bus.sockets import Context, connect, snapshot_client
 ASK_AFTER_S = 1.0
 """Silence after which the aggregator is asked whether something was missed."""
 _ASK_S = 2.0
+_SKIP_S = 5.0
 _PAUSE_S = 0.05
 
 
@@ -53,13 +54,15 @@ class LiveFeed:
                 return records
 
     def skip_to_end(self) -> None:
-        """Leave out all that is in the log now. Raises `BusError` if no aggregator answers."""
-        health = self._queries.ask(HealthQuery())
-        if isinstance(health, Health) and self._run in health.positions:
-            self.position = health.positions[self._run]
-            return
-        while self._missed(time.monotonic() + _ASK_S):
-            continue
+        """Leave out all that is in the log now. Raises `BusError` if nobody says how much that is."""
+        names = self._names(_SKIP_S)
+        run = self._run or (self._choose(names[0]) if names else None)
+        health = self._queries.ask(HealthQuery(), _SKIP_S)
+        if isinstance(health, Health) and run in health.positions:
+            self.position = health.positions[run]
+        elif run in names:
+            while self._behind:
+                self._page(run, _SKIP_S)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -70,26 +73,36 @@ class LiveFeed:
     def _missed(self, deadline: float) -> list[RawRecord]:
         timeout_s = max(0.01, min(_ASK_S, deadline - time.monotonic()))
         try:
-            run = self._run or self._choose_run(timeout_s)
-            page = self._queries.ask(EventsQuery(run, self.position), timeout_s)
+            return self._page(self._run or self._newest(timeout_s), timeout_s)
         except BusError as error:  # no aggregator, or no such run, yet
             self._complaints.warn("waiting for events", reason=str(error))
             time.sleep(max(0.0, min(_PAUSE_S, deadline - time.monotonic())))
             return []
+
+    def _page(self, run: str, timeout_s: float) -> list[RawRecord]:
+        """The next events of the log, possibly none. Raises `BusError`."""
+        page = self._queries.ask(EventsQuery(run, self.position), timeout_s)
         if not isinstance(page, EventsPage) or page.first != self.position:
-            return []
+            raise BusError("The aggregator answers something else; install the same esper-lite on both.")
         self._heard_at = time.monotonic()
         self._behind = not page.at_end
         self.position += len(page.events)
         return from_wire(run, page.events)
 
-    def _choose_run(self, timeout_s: float) -> str:
-        runs = self._queries.ask(RunsQuery(), timeout_s)
-        if not isinstance(runs, Runs) or not runs.names:
+    def _newest(self, timeout_s: float) -> str:
+        names = self._names(timeout_s)
+        if not names:
             raise BusError("There is no run yet.")
-        self._run = runs.names[0]
-        self._socket.subscribe(TOPIC + self._run.encode())
-        return self._run
+        return self._choose(names[0])
+
+    def _names(self, timeout_s: float) -> tuple[str, ...]:
+        runs = self._queries.ask(RunsQuery(), timeout_s)
+        return runs.names if isinstance(runs, Runs) else ()
+
+    def _choose(self, run: str) -> str:
+        self._run = run
+        self._socket.subscribe(TOPIC + run.encode())
+        return run
 
     def _heard(self, deadline: float) -> list[RawRecord]:
         ask_at = self._heard_at + ASK_AFTER_S

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.files import files_at, log_files
+from esper_bus.errors import BusError
+from esper_bus.files import RunFiles, files_at, log_files
 from esper_bus.mcap_reader import Damage, OnDamage, ignore_damage
 from esper_bus.merging import Merge
 from esper_bus.records import RawRecord
 from esper_schemas.events import Record
 
-__all__ = ["Damage", "OnDamage", "read_log", "read_raw", "read_records", "run_name"]
+__all__ = ["Damage", "OnDamage", "read_log", "read_raw", "read_records", "readable_files", "run_name"]
 
 
 def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
@@ -18,7 +19,7 @@ def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRec
     For a run: the log in its order, with holes filled from the spools, then what only the spools
     have, by time; always in order within a stream. Raises `BusError` if there is nothing to read.
     """
-    return Merge(files_at(path), on_damage).records()
+    return Merge(readable_files(path), on_damage).records()
 
 
 def read_log(run_dir: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
@@ -33,4 +34,12 @@ def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Re
 
 def run_name(path: Path) -> str:
     """The run that a run directory or file belongs to. Raises `BusError` if there is none."""
-    return files_at(path).run or path.resolve().stem
+    return readable_files(path).run or path.resolve().stem
+
+
+def readable_files(path: Path) -> RunFiles:
+    """As `files_at`; raises `BusError` also for whatever else keeps a path from being looked at."""
+    try:
+        return files_at(path)
+    except OSError as error:
+        raise BusError(f"Cannot read {path} ({error.strerror}); name another place.") from error

@@ -20,7 +20,7 @@ def repair(path: Path, out: Path) -> int:
     """Write all events of `path` that can be read, in order and each once; returns their number.
 
     `path` is a run directory, then `out` becomes one, or an .mcap file, then `out` becomes one. Raises
-    `BusError` if there is nothing to read, or if `out` exists, lies within `path` or cannot be written.
+    `BusError` if there is nothing to read, or if `out` exists, lies within the run or cannot be written.
     """
     files = files_at(path)
     _check_place(path, out)
@@ -53,5 +53,12 @@ def _copy(merge: Merge, target: Path, run: str, epoch: int) -> int:
 def _check_place(path: Path, out: Path) -> None:
     if out.exists():
         raise BusError(f"{out} exists already; choose a new place for the copy.")
-    if out.resolve().is_relative_to(path.resolve()):
-        raise BusError(f"{out} lies within {path}, which is left as it is; choose another place.")
+    original = _original(path.resolve())
+    if out.resolve().is_relative_to(original):
+        raise BusError(f"{out} lies within {original}, which is left as it is; choose another place.")
+
+
+def _original(path: Path) -> Path:
+    """The run directory that a file belongs to, if it lies in one; whatever else is given, itself."""
+    run = RunPaths(path.parent.parent)
+    return run.run_dir if path.is_file() and path.parent in (run.spool_dir, run.log_dir) else path

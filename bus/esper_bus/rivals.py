@@ -16,25 +16,27 @@ class Rivals:
     """Which producers of which runs are several living trainers."""
 
     def __init__(self) -> None:
-        self._lives: dict[tuple[str, str], dict[int, _Life]] = {}
+        self._runs: dict[str, dict[str, dict[int, _Life]]] = {}  # by run, producer and epoch
 
     def heard(self, stream: StreamKey, now: float) -> None:
         """A trainer said something."""
-        lives = self._lives.setdefault((stream.run, stream.producer), {})
+        lives = self._runs.setdefault(stream.run, {}).setdefault(stream.producer, {})
         life = lives.get(stream.epoch)
         if life is None or now - life.heard_at > ALIVE_S:
-            for epoch in [epoch for epoch, one in lives.items() if now - one.heard_at > ALIVE_S]:
-                del lives[epoch]
+            _forget_silent(lives, now)
             life = lives[stream.epoch] = _Life(now)
         life.heard_at = now
 
     def of(self, run: str, now: float) -> tuple[str, ...]:
-        """The producers of a run that more than one living trainer writes as."""
-        return tuple(
-            producer
-            for (of_run, producer), lives in self._lives.items()
-            if of_run == run and len(lives) > 1 and _are_rivals(lives, now)
-        )
+        """The producers of a run that more than one living trainer writes as; forgets who is silent."""
+        producers = self._runs.get(run, {})
+        for producer, lives in list(producers.items()):
+            _forget_silent(lives, now)
+            if not lives:
+                del producers[producer]
+        if not producers:
+            self._runs.pop(run, None)
+        return tuple(producer for producer, lives in producers.items() if _are_rivals(lives))
 
 
 class _Life:
@@ -44,7 +46,11 @@ class _Life:
         self.began_at = self.heard_at = now
 
 
-def _are_rivals(lives: dict[int, _Life], now: float) -> bool:
-    alive = [life for life in lives.values() if now - life.heard_at <= ALIVE_S]
-    newest = max((life.began_at for life in alive), default=0.0)
-    return sum(life.heard_at - newest >= GRACE_S or life.began_at == newest for life in alive) > 1
+def _forget_silent(lives: dict[int, _Life], now: float) -> None:
+    for epoch in [epoch for epoch, life in lives.items() if now - life.heard_at > ALIVE_S]:
+        del lives[epoch]
+
+
+def _are_rivals(lives: dict[int, _Life]) -> bool:
+    newest = max(life.began_at for life in lives.values())
+    return sum(life.heard_at - newest >= GRACE_S or life.began_at == newest for life in lives.values()) > 1

@@ -2,11 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from esper_bus.errors import BusError
 from esper_bus.following import FileFeed
 from esper_bus.keys import load_client_keys
 from esper_bus.layout import default_runs_dir, for_runs_dir, parse
@@ -14,9 +16,10 @@ from esper_bus.live_feed import LiveFeed
 from esper_bus.names import check_name
 from esper_bus.records import RawRecord
 from esper_schemas.codec import kind_of
-from esper_schemas.events import Event, Record
+from esper_schemas.events import EVENT_TYPES, Event, Record, Undecodable
 
 _LOOK_S = 1.0
+_KINDS = frozenset({Undecodable.__name__, *(kind.__name__ for kind in EVENT_TYPES)})
 
 
 class EventFeed(Protocol):
@@ -37,8 +40,9 @@ class EventFeed(Protocol):
 class Subscription:
     """An iterator over records; close it, or use it as a context manager, to end it early.
 
-    `position` counts the events of the run up to the record given last, whatever their kind: pass it as
-    `start` to go on there in another process.
+    `position` counts the events of the run up to the record given last, whatever their kind. Of an
+    aggregator, or of one file, pass it as `start` to go on there in another process. Of a run directory it
+    is no place: its files are read as one stream, and in another order once an aggregator has logged more.
     """
 
     def __init__(self, feed: EventFeed, kinds: frozenset[str] | None, timeout: float | None) -> None:
@@ -100,7 +104,7 @@ class Subscription:
 def subscribe(
     source: str | Path | None = None,
     *,
-    kinds: Collection[type[Event] | str] | None = None,
+    kinds: Collection[type[Event] | str] | type[Event] | str | None = None,
     run: str | None = None,
     start: int | None = 0,
     timeout: float | None = None,
@@ -110,22 +114,54 @@ def subscribe(
 
     `source` is the address of an aggregator (`tcp://127.0.0.1:5556`), or a run directory or .mcap file,
     which is followed while it grows; by default the aggregator of `$ESPER_RUNS_DIR` or `./runs`. `run`
-    names one of an aggregator's runs, the newest by default. `kinds` are classes of events, or their
-    names. `start` leaves out that many events of the run, None all that are there now. Ends after
-    `timeout` seconds without an event, by default never. `keys` is the file of a key that may view.
+    names one of an aggregator's runs, the newest by default. `kinds` are classes of events or their names,
+    or a single one of them. `start` leaves out that many events of the run, None all that are there now.
+    Ends after `timeout` seconds without an event, by default never. `keys` is the file of a key that may
+    view.
 
-    Raises `BusError` for a bad address, and if there is nothing at a path.
+    Raises `BusError` for a bad address or a kind that is none, if there is nothing at a path, for a number
+    to `start` at in a run directory, and for None if the aggregator does not tell where the end is.
     """
-    names = None if kinds is None else frozenset(k if isinstance(k, str) else k.__name__ for k in kinds)
-    feed = _feed(source, None if run is None else check_name("run", run), start or 0, keys)
+    names = None if kinds is None else _names(kinds)
+    feed = _feed(source, None if run is None else check_name("run", run), _number(start), keys)
+    subscription = Subscription(feed, names, timeout)
     if start is None:
-        feed.skip_to_end()
-    return Subscription(feed, names, timeout)
+        try:
+            feed.skip_to_end()
+        except BusError:
+            subscription.close()
+            raise
+    return subscription
+
+
+def _names(kinds: Collection[type[Event] | str] | type[Event] | str) -> frozenset[str]:
+    """The names of the kinds. Raises `BusError` for one that no event can have."""
+    if isinstance(kinds, str | type) or not isinstance(kinds, Iterable):
+        kinds = [kinds]
+    names = frozenset(kind.__name__ if isinstance(kind, type) else str(kind) for kind in kinds)
+    for name in sorted(names - _KINDS):
+        near = get_close_matches(name, _KINDS, n=1) or ["PPOUpdateCompleted"]
+        raise BusError(f"{name!r} is no kind of event; name one of esper_schemas.events, e.g. {near[0]}.")
+    return names
+
+
+def _number(start: int | None) -> int:
+    if start is None:
+        return 0
+    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+        raise BusError(f"start={start!r} is no number of events; pass 0, 1, 2, ..., or None for the end.")
+    return start
 
 
 def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Path | None) -> EventFeed:
     if source is not None and "://" not in str(source):
-        return FileFeed(Path(source), start)
+        feed = FileFeed(Path(source), start)
+        if start and Path(source).is_dir():
+            raise BusError(
+                f"The order of the events in {source} may change, so start={start} is no place in it; name "
+                "an aggregator or one .mcap file, or begin with 0."
+            )
+        return feed
     if source is None:
         return LiveFeed(for_runs_dir(default_runs_dir()), run, start)
     endpoints = parse(str(source), keyed=keys is not None)

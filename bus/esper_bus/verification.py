@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from esper_bus.files import files_at
 from esper_bus.mcap_reader import Damage
 from esper_bus.merging import Merge, salvage_stream_file
+from esper_bus.reading import readable_files
 from esper_bus.records import StreamKey
 from esper_schemas.codec import decode_event
 from esper_schemas.events import EventsDropped, Undecodable, Unknown
@@ -46,7 +46,7 @@ def verify(path: Path) -> Verification:
     Raises `BusError` if there is nothing to read.
     """
     damaged: list[Damage] = []
-    merge = Merge(files_at(path), damaged.append, salvage_stream_file)
+    merge = Merge(readable_files(path), damaged.append, salvage_stream_file)
     events: Counter[StreamKey] = Counter()
     dropped = rejected = unknown = 0
     for record in merge.records():

@@ -8,6 +8,7 @@ from pathlib import Path
 from esper_aggregator.projection import project
 from esper_aggregator.replay import fold_path
 from esper_aggregator.symptoms import Watchlist
+from esper_cli.damage import say_damage
 from esper_cli.parsing import CommandError
 from esper_schemas.catalogue import QUANTITIES, MetricField
 from esper_schemas.codec import to_json
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; returns 1 if one is as bad as `--fail-on`."""
     quantities = _quantities(arguments.thresholds)
-    snapshot = project(fold_path(arguments.path, watchlist=Watchlist(quantities)))
+    say = say_damage("esper diagnose", arguments.path)
+    snapshot = project(fold_path(arguments.path, watchlist=Watchlist(quantities), on_damage=say))
     updates = snapshot.tamiyo.ppo_updates_count
     if not updates:
         raise CommandError(f"{arguments.path} holds no PPO update; there is nothing to diagnose yet")

@@ -49,7 +49,7 @@ def _add_rights(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--producers",
-        type=lambda text: tuple(text.split(",")),
+        type=_producers,
         default=DEFAULT_PRODUCERS,
         metavar="LIST",
         help="producers it may write, PRODUCER or RUN/PRODUCER, with * and ? (default: trainer:*)",
@@ -61,6 +61,13 @@ def _rights(text: str) -> tuple[Right, ...]:
     if not set(asked) <= set(RIGHTS):
         raise argparse.ArgumentTypeError(f"{text!r} is none of ingest, view and ingest,view")
     return tuple(right for right in RIGHTS if right in asked)
+
+
+def _producers(text: str) -> tuple[str, ...]:
+    patterns = tuple(text.split(","))
+    if not all(patterns):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name in it, which no producer has")
+    return patterns
 
 
 def _init(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from esper_bus.reading import read_records
 from esper_bus.repair import repair
 from esper_bus.verification import Verification, verify
+from esper_cli.damage import say_damage
 from esper_cli.parsing import CommandError
 from esper_cli.times import clock_time, span
 from esper_schemas.codec import kind_of, to_json
@@ -41,7 +42,7 @@ def _info(arguments: argparse.Namespace) -> int:
     kinds: Counter[str] = Counter()
     producers: Counter[str] = Counter()
     times: list[int] = []
-    for record in read_records(arguments.path):
+    for record in read_records(arguments.path, say_damage("esper log", arguments.path)):
         kinds[kind_of(record.event)] += 1
         producers[record.producer] += 1
         times = [times[0] if times else record.emitted_ns, record.emitted_ns]
@@ -93,7 +94,7 @@ def _verdict(result: Verification) -> str:
 
 
 def _cat(arguments: argparse.Namespace) -> int:
-    for record in read_records(arguments.path):
+    for record in read_records(arguments.path, say_damage("esper log", arguments.path)):
         if arguments.json:
             print(to_json(record))
         else:

@@ -1,6 +1,7 @@
 """Command lines that answer mistakes with one sentence, and commands that fail with one."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -34,6 +35,18 @@ def run_command(
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        print(f"{name}: {_sentence(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 1
     return code
+
+
+def _sentence(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"cannot use {os.fsdecode(error.filename)} ({reason}); name another or make it accessible"
+    return f"reading or writing failed ({reason}); free space, or send the output elsewhere"

@@ -14,6 +14,7 @@ from esper_bus.discovery import local_runs_dirs
 from esper_bus.keys import load_client_keys
 from esper_cli import serve
 from esper_cli.cockpit import SSH_RATE, choices, cockpit
+from esper_cli.damage import say_damage
 from esper_cli.parsing import CommandError, OneSentenceParser, run_command
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
@@ -145,7 +146,7 @@ def source_for(
     if target is not None and "://" not in target:
         from esper_aggregator.replay import LogSource
 
-        return LogSource(Path(target))
+        return LogSource(Path(target), say_damage("sanctum", Path(target)))
     from esper_bus.source import SocketSource
 
     if target is not None:

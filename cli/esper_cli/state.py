@@ -5,6 +5,7 @@ from pathlib import Path
 
 from esper_aggregator.projection import project
 from esper_aggregator.replay import fold_at, snapshot_of
+from esper_cli.damage import say_damage
 from esper_schemas.codec import to_json
 
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the snapshot as JSON."""
     path, at = arguments.path, arguments.at
-    snapshot = snapshot_of(path) if at is None else project(fold_at(path, at))
+    say = say_damage("esper state", path)
+    snapshot = snapshot_of(path, on_damage=say) if at is None else project(fold_at(path, at, say))
     print(to_json(snapshot, indent=2))
     return 0

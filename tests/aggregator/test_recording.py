@@ -2,10 +2,11 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
-from esper_aggregator.recording import Recording, newest_run
+from esper_aggregator.recording import Recording, newest_first, newest_run
 from esper_aggregator.replay import snapshot_of
 from esper_bus.reading import read_raw
 from esper_bus.records import RawRecord
@@ -101,3 +102,25 @@ def test_the_newest_run_is_the_one_written_last(tmp_path, raw_record):
             os.utime(path, (3_600 * hour, 3_600 * hour))
 
     assert newest_run(tmp_path).name == "a"
+
+
+def test_runs_that_are_deleted_meanwhile_are_passed_over(tmp_path, monkeypatch):
+    """A log listed a moment ago, and a whole run: neither raises."""
+    for hour, name in enumerate(["old", "new"]):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (3_600 * hour, 3_600 * hour))
+    listed = [tmp_path / name for name in ("old", "gone", "new")]
+
+    assert [path.name for path in newest_first(listed)] == ["new", "old"]
+
+    glob = Path.glob
+
+    def stale(self, pattern):
+        """What was there when the runs were listed; a deleted directory cannot be opened any more."""
+        if self == tmp_path / "gone" / "log":
+            raise FileNotFoundError(2, "No such file or directory")
+        return iter([tmp_path / "gone" / "log"]) if self == tmp_path else glob(self, pattern)
+
+    monkeypatch.setattr(Path, "glob", stale)
+
+    assert newest_run(tmp_path) is None

@@ -1,16 +1,21 @@
 """The aggregator with real emitters and viewers, in one process."""
 
+import statistics
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
+import zmq
 
 from esper_aggregator.replay import snapshot_of
 from esper_aggregator.service import Aggregator
 from esper_bus import layout
 from esper_bus.emitter import Emitter
 from esper_bus.errors import BusError
+from esper_bus.frames import Hello, encode
+from esper_bus.queries import HealthQuery
+from esper_bus.query_client import QueryClient
 from esper_bus.reading import read_log
 from esper_bus.source import SocketSource
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
@@ -200,3 +205,25 @@ def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkey
         second.close()
 
     assert len(list(read_log(tmp_path / "r"))) == 3
+
+
+def test_a_crowd_of_runs_stalls_nobody(tmp_path, endpoints):
+    """2,000 runs were greeted once: a question still takes a turn of some ms, not of half a second."""
+    context = zmq.Context()
+    with serving(tmp_path, endpoints), closing(QueryClient(endpoints)) as client:
+        crowd = context.socket(zmq.DEALER)
+        crowd.set_hwm(0)
+        crowd.connect(endpoints.ingest)
+        for number in range(2000):
+            greeting = Hello(run=f"run{number}", producer="x", epoch=number, first=0, next=0)
+            crowd.send_multipart(encode(greeting))
+        while len(client.ask(HealthQuery(), 30).positions) < 2000:
+            time.sleep(0.05)
+        waits = []
+        for _ in range(20):
+            asked_at = time.monotonic()
+            client.ask(HealthQuery(), 30)
+            waits.append(time.monotonic() - asked_at)
+        context.destroy(linger=0)
+
+    assert statistics.median(waits) < 0.1

@@ -198,6 +198,63 @@ def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
         assert take(new, 1) == [100]
 
 
+def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir):
+    """Whoever asks for the end of a log that cannot be read is told so; before a run there is nothing."""
+    aggregator()
+    (runs_dir / "odd" / "log" / "directory.mcap").mkdir(parents=True)
+    with pytest.raises(BusError, match="cannot be read"):
+        esper_bus.subscribe(url, run="odd", start=None)
+    with esper_bus.subscribe(url, run="later", start=None, timeout=20) as subscription:
+        emitter("later").emit(episode(0))
+        assert take(subscription, 1) == [0]
+
+
+def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emitter, url):
+    """An aggregator that was started again has only the newest run open; the others have an end too."""
+    process = aggregator()
+    old = emitter("old")
+    emit(old, 0, 3000)
+    old.close()
+    new = emitter("new")
+    emit(new, 0, 1)
+    new.close()
+    process.terminate()
+    process.wait()
+    aggregator()
+    with esper_bus.subscribe(url, run="old", start=None, timeout=1.0) as subscription:
+        assert list(subscription) == []
+        assert subscription.position == 3000
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"kinds": "PPOUpdateComplete"}, "is no kind of event; .* PPOUpdateCompleted"),
+        ({"kinds": [RunStarted, "Unknown"]}, "'Unknown' is no kind of event"),
+        ({"kinds": [int]}, "'int' is no kind of event"),
+        ({"kinds": 3}, "'3' is no kind of event"),
+        ({"start": -5}, "start=-5 is no number of events"),
+        ({"start": "5"}, "start='5' is no number of events"),
+        ({"start": True}, "start=True is no number of events"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
+    """Nothing is waited for: neither an aggregator nor events that can never come."""
+    with pytest.raises(BusError, match=problem):
+        esper_bus.subscribe(url, **options)
+
+
+@pytest.mark.parametrize("kind", [EpisodeCompleted, "EpisodeCompleted"])
+def test_a_single_kind_needs_no_list(aggregator, emitter, url, kind):
+    """A string is one name and not a set of letters."""
+    aggregator()
+    one = emitter()
+    one.emit(RunStarted(task="t"))
+    one.emit(episode(0))
+    with esper_bus.subscribe(url, run="run", kinds=kind, timeout=20) as subscription:
+        assert take(subscription, 1) == [0]
+
+
 def test_a_subscription_may_come_before_its_run(aggregator, emitter, url):
     """And before the aggregator."""
     with esper_bus.subscribe(url, run="later", timeout=30) as subscription:
@@ -249,6 +306,19 @@ def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
         time.sleep(0.005)
     with esper_bus.subscribe(one.stats.spool, start=5, timeout=20) as subscription:
         assert take(subscription, 5) == [5, 6, 7, 8, 9]
+        one.emit(episode(10))
+        assert take(subscription, 1) == [10]
+
+
+def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
+    """Its order changes when an aggregator logs what was in spools; the end of it can be told."""
+    one = emitter()
+    emit(one, 0, 10)
+    while one.stats.spooled < 10:
+        time.sleep(0.005)
+    with pytest.raises(BusError, match=r"start=5 is no place in it"):
+        esper_bus.subscribe(runs_dir / "run", start=5)
+    with esper_bus.subscribe(runs_dir / "run", start=None, timeout=20) as subscription:
         one.emit(episode(10))
         assert take(subscription, 1) == [10]
 

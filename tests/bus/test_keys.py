@@ -1,5 +1,10 @@
 """Tests of key files: who can read them, and what is refused."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from esper_bus.errors import BusError
@@ -12,6 +17,8 @@ from esper_bus.keys import (
     read_clients,
     remove_client,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -26,7 +33,8 @@ def test_only_their_owner_can_read_keys(keys):
     add_client(keys, "gpu-box")
 
     assert keys.stat().st_mode & 0o777 == 0o700
-    assert sorted(path.name for path in keys.iterdir()) == ["clients.json", "gpu-box.key", "server.key"]
+    names = sorted(path.name for path in keys.iterdir())
+    assert names == [".lock", "clients.json", "gpu-box.key", "server.key"]
     assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
 
 
@@ -58,6 +66,51 @@ def test_keys_are_never_overwritten(keys):
         add_client(keys, "a")
 
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
+
+
+def test_keys_that_are_added_at_once_are_all_allowed(keys):
+    """Six processes write one list, and none of them loses the entry of another."""
+    program = (
+        "import sys; from pathlib import Path; from esper_bus.keys import add_client, remove_client\n"
+        "directory, name = Path(sys.argv[1]), sys.argv[2]\n"
+        "for n in range(20): add_client(directory, f'{name}-{n}')\n"
+        "for n in range(10): remove_client(directory, f'{name}-{n}')\n"
+    )
+    paths = os.pathsep.join(str(ROOT / package) for package in ("schemas", "bus"))
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(keys), f"box{number}"],
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        for number in range(6)
+    ]
+
+    assert [process.wait(60) for process in processes] == [0] * 6
+    assert set(read_clients(keys)) == {f"box{b}-{n}" for b in range(6) for n in range(10, 20)}
+
+
+def test_what_could_not_be_done_leaves_nothing_behind(keys, tmp_path):
+    """Where one of two files cannot be written the other is not there, and a second attempt succeeds."""
+    clients = keys / "clients.json"
+    content = clients.read_bytes()
+    half = tmp_path / "half"
+    (half / "clients.json").mkdir(parents=True)
+    half.chmod(0o700)
+    with pytest.raises(BusError, match=r"Cannot write .*clients.json"):
+        create_server_keys(half)
+
+    assert [path.name for path in half.iterdir()] == ["clients.json"]
+
+    (half / "clients.json").rmdir()
+    create_server_keys(half)
+    (keys / "a.key").mkdir()
+    with pytest.raises(BusError, match=r"a.key exists already"):
+        add_client(keys, "a")
+
+    assert clients.read_bytes() == content
+
+    (keys / "a.key").rmdir()
+    add_client(keys, "a")
 
 
 def test_a_removed_key_is_gone(keys):

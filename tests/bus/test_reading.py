@@ -8,6 +8,8 @@ from esper_bus.log import LogWriter
 from esper_bus.reading import read_raw, read_records, run_name
 from esper_bus.records import StreamKey
 from esper_bus.spool import SpoolWriter
+from esper_bus.subscription import subscribe
+from esper_bus.verification import verify
 from esper_schemas.events import EpisodeCompleted
 
 
@@ -185,3 +187,11 @@ def test_foreign_files_in_a_run_are_damage(run_dir, spooled):
 
     assert [record.seq for record in read_raw(run_dir, damage.append)] == [0, 1, 2]
     assert [d.what for d in damage] == ["not an MCAP file"]
+
+
+def test_a_path_that_cannot_be_looked_at_is_one_sentence(tmp_path):
+    """A name longer than any file's."""
+    path = tmp_path / ("x" * 300)
+    for read in (read_raw, run_name, verify, subscribe):
+        with pytest.raises(BusError, match=r"Cannot read .* name another place"):
+            read(path)

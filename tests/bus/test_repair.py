@@ -176,6 +176,19 @@ def test_a_copy_goes_to_a_new_place_outside(write_log, records, run_dir, tmp_pat
     assert not (tmp_path / "copy").exists()
 
 
+def test_a_copy_of_a_file_goes_outside_its_run(write_log, records, run_dir, tmp_path):
+    """A copy among the files of a run would be read with them; beside a file elsewhere is as good as any."""
+    path, _ = write_log(records(0, 5))
+    (run_dir / "spool").mkdir()
+    for out in (path.with_name("copy.mcap"), run_dir / "spool" / "copy.mcap", run_dir / "copy.mcap"):
+        with pytest.raises(BusError, match="lies within"):
+            repair(path, out)
+    moved = path.rename(tmp_path / "moved.mcap")
+
+    assert not list(run_dir.rglob("*.mcap"))
+    assert repair(moved, tmp_path / "copy.mcap") == 5
+
+
 def test_noise_that_looks_like_chunks_is_not_believed(tmp_path, key):
     """A file of nothing but the first byte of a chunk, and a chunk within an event, hold no events."""
     inner = tmp_path / "inner.mcap"

@@ -57,4 +57,16 @@ def test_a_crowd_takes_no_room(scene):
     for epoch in range(1000):
         rivals.heard(StreamKey("run", "host:0", epoch), 10.0 * epoch)
 
-    assert len(rivals._lives["run", "host:0"]) == 1
+    assert len(rivals._runs["run"]["host:0"]) == 1
+
+
+def test_silent_runs_take_no_room():
+    """Thousands that said hello once are forgotten when they are looked at."""
+    rivals = Rivals()
+    for number in range(2000):
+        rivals.heard(StreamKey(f"run{number}", "host:0", 1), 0.0)
+    rivals.heard(OLD, 2 * ALIVE_S)
+    for number in range(2000):
+        rivals.of(f"run{number}", 2 * ALIVE_S)
+
+    assert list(rivals._runs) == ["run"]

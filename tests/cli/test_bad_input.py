@@ -3,13 +3,18 @@
 import json
 import subprocess
 import sys
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
 from esper_bus.layout import RunPaths
+from esper_bus.reading import Damage
 from esper_bus.records import Entry, StreamKey
 from esper_bus.spool import SpoolWriter
 from esper_cli import esper, sanctum
+from esper_cli.damage import say_damage
+from esper_cli.parsing import run_command
 from esper_schemas.codec import encode_event
 from esper_schemas.events import LogRecorded
 
@@ -28,9 +33,9 @@ def esper_says(capsys):
     return run
 
 
-def write_spool(run_dir, *, events):
+def write_spool(run_dir, *, events, producer="host:0"):
     """Record some events, each written on its own; returns the file."""
-    spool = SpoolWriter(RunPaths(run_dir), StreamKey("r", "host:0", 1))
+    spool = SpoolWriter(RunPaths(run_dir), StreamKey("r", producer, 1))
     for seq in range(events):
         spool.write([Entry(seq, 1_000 + seq, encode_event(LogRecorded(level="info", message="x" * 100)))])
     spool.close()
@@ -57,6 +62,12 @@ def assert_one_sentence(stderr, *words):
         ["log", "cut", "x"],
         ["ppo", "--episodes", "ten"],
         ["ppo", "--preset", "huge"],
+        ["keys", "add", "x", "a", "--producers", ","],
+        ["keys", "add", "x", "a", "--producers", "trainer:0,"],
+        ["aggregate", "--idle-exit", "nan"],
+        ["aggregate", "--idle-exit", "-1"],
+        ["aggregate", "--idle-exit", "inf"],
+        ["aggregate", "--idle-exit", "soon"],
     ],
     ids=" ".join,
 )
@@ -100,6 +111,94 @@ def test_a_torn_log_is_read_to_the_tear_and_reported_by_verify(esper_says, tmp_p
     assert 0 < verdict["events"] < 50
     assert verdict["damaged"]
     assert esper_says("state", torn)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["log", "info"], ["log", "cat"], ["state"], ["state", "--at", "60"], ["diagnose"], ["sanctum"]],
+    ids=" ".join,
+)
+def test_whoever_reads_a_damaged_run_hears_of_it(esper_says, capsys, tmp_path, command):
+    """Once for each file, on stderr, with what to do; what is whole is printed as ever."""
+    write_spool(tmp_path / "r", events=20, producer="host:0")
+    spool = write_spool(tmp_path / "r", events=50, producer="host:1")
+    whole = spool.read_bytes()
+    spool.write_bytes(whole[: len(whole) // 2])
+    if command == ["sanctum"]:
+        code, (stdout, stderr) = sanctum.main(["--json", str(tmp_path / "r")]), capsys.readouterr()
+    else:
+        code, stdout, stderr = esper_says(*command, tmp_path / "r")
+    damage = f"{spool} is damaged at byte "
+
+    assert stderr.count(damage) == 1
+    assert f"`esper log verify {tmp_path / 'r'}`" in stderr
+    assert "Traceback" not in stderr
+    if command != ["diagnose"]:  # which finds no update in it, and says so
+        assert (code, stderr.count("\n")) == (0, 1)
+        assert damage not in stdout
+
+
+def test_a_file_is_said_to_be_damaged_once(capsys, tmp_path):
+    """However many places of it are."""
+    say = say_damage("esper log", tmp_path)
+    for file, offset in (("a.mcap", 30), ("a.mcap", 90), ("b.mcap", 30)):
+        say(Damage(file, offset, "a wrong checksum"))
+
+    assert [line.split()[2] for line in capsys.readouterr().err.splitlines()] == ["a.mcap", "b.mcap"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["log", "info"],
+        ["log", "verify"],
+        ["log", "cat"],
+        ["state"],
+        ["diagnose"],
+        ["keys", "list"],
+        ["keys", "init"],
+        ["aggregate", "--runs-dir"],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_cannot_be_is_one_sentence(esper_says, tmp_path, command):
+    """A name longer than any file's."""
+    code, _, stderr = esper_says(*command, tmp_path / ("x" * 300))
+
+    assert code == 1
+    assert_one_sentence(stderr, "x" * 300, "name too long")
+
+
+def test_a_file_that_may_not_be_used_is_one_sentence(capsys):
+    """Whatever file it is, and wherever in a command it was used."""
+
+    def forbidden(arguments):
+        raise PermissionError(13, "Permission denied", "/root/secret")
+
+    def stuck(arguments):
+        raise OSError(5, "Input/output error")
+
+    assert run_command("esper x", forbidden, Namespace()) == 1
+    assert_one_sentence(capsys.readouterr().err, "/root/secret", "Permission denied")
+    assert run_command("esper x", stuck, Namespace()) == 1
+    assert_one_sentence(capsys.readouterr().err, "Input/output error")
+
+
+@pytest.mark.parametrize("events", [1, 500])
+def test_an_output_that_is_full_is_one_sentence(tmp_path, events):
+    """Noticed at the last flush or before; nothing more is said when Python ends."""
+    path = write_spool(tmp_path, events=events)
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "esper_cli", "log", "cat", path],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert result.returncode == 1
+    assert_one_sentence(result.stderr, "No space left on device")
 
 
 @pytest.mark.parametrize("value", ["0", "-3"])
