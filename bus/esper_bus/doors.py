@@ -8,6 +8,7 @@ are short, and all connections are closed, for their owners to come again, when 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from esper_bus.complaints import Complaints
 from esper_bus.descriptors import files_left, memory_bytes, spare_files
 from esper_bus.errors import BusError
 from esper_bus.keys import Right
-from esper_bus.layout import Endpoints
+from esper_bus.layout import Endpoints, ipc_path
 from esper_bus.limits import HOARD_BYTES
 from esper_bus.monitor import Monitor
 from esper_bus.sockets import (
@@ -39,17 +40,27 @@ _SHORT, _HOARD = "too many connections, nobody new is let in", "peers make too m
 _RIGHTS: tuple[Right, ...] = ("ingest", "view", "view")  # as the fields of Endpoints
 
 
+@dataclass
+class _Listener:
+    socket: Socket
+    address: str
+    right: Right
+    endpoint: str = ""
+    """What to unbind it by."""
+
+
 class Doors:
     """Listens at three addresses. Raises `BusError` if it cannot. Made, used and closed in one thread.
 
     `refused` counts handshakes that failed: an unknown key or none, one without the right, another
-    protocol than ours. `keys` is the directory of the aggregator's keys.
+    protocol than ours. `keys` is the directory of the aggregator's keys, for tcp: over ipc nobody needs
+    one. `local` are three more addresses, over ipc.
     """
 
-    def __init__(self, endpoints: Endpoints, keys: Path | None) -> None:
+    def __init__(self, endpoints: Endpoints, keys: Path | None, local: Endpoints | None = None) -> None:
         self.refused = 0
-        self._endpoints = endpoints
-        self._keys = keys
+        self._endpoints = [endpoints] if local is None else [local, endpoints]
+        self._keys = keys if ipc_path(endpoints.ingest) is None else None
         self._complaints = Complaints()
         self._closed = False
         self._look_at = 0.0
@@ -118,8 +129,14 @@ class Doors:
         return Gate(self._context, self._keys)
 
     def _bind(self) -> None:
-        for socket, address, right in zip(self._sockets, self._endpoints, _RIGHTS, strict=True):
-            bind(socket, address, right, self.gate)
+        self._listeners = [
+            _Listener(socket, address, right)
+            for endpoints in self._endpoints
+            for socket, address, right in zip(self._sockets, endpoints, _RIGHTS, strict=True)
+        ]
+        for one in self._listeners:
+            one.endpoint = bind(one.socket, one.address, one.right, self.gate)
+        for socket in self._sockets:
             self._monitors.append(Monitor(socket, _REFUSALS | zmq.EVENT_ACCEPTED))
 
     def _or_destroy(self, step: Callable[[], _T]) -> _T:
@@ -133,14 +150,14 @@ class Doors:
     def _look_at_files(self) -> None:
         left, spare = files_left(), spare_files()
         if left < spare and not self._closed:
-            for socket in self._sockets:
-                socket.unbind(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
+            for one in self._listeners:
+                one.socket.unbind(one.endpoint)
             self._closed = True
             self._complaints.warn(_SHORT, descriptors_left=left)  # the first warning takes its time
         elif self._closed and left > spare + _ROOM:
             try:
-                for socket, address in zip(self._sockets, self._endpoints, strict=True):
-                    bind_again(socket, address)
+                for one in self._listeners:
+                    one.endpoint = bind_again(one.socket, one.address, one.right, self.gate)
             except BusError as error:
                 self._complaints.warn("cannot listen again yet", reason=str(error))
                 return
