@@ -73,6 +73,10 @@ class Doors:
             None if self._keys is None else lambda *who: self.gate is not None and self.gate.may_write(*who)
         )
 
+    def name_of(self, client: str | None) -> str:
+        """What a client is called in messages."""
+        return self.gate.name_of(client) if self.gate is not None and client is not None else str(client)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until somebody in here says something; True if all were sent away instead.
 

@@ -54,7 +54,7 @@ class BusServer:
     ) -> None:
         self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
         self._doors = Doors(endpoints, keys, local)
-        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write)
+        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write, self._doors.name_of)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
         self._logged: dict[str, int] = {}
@@ -240,7 +240,7 @@ def _receive_now(socket: Socket) -> Frames | None:
 
 
 def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | None:
-    """Peer, message, and whose key it came with; None if nothing is there.
+    """Peer, message, and the public key that it came with; None if nothing is there.
 
     Asked of every message: the name of a connection is free for another client once its first owner
     has gone. Only the first frame is asked, which costs less than a second copy of the events would.

@@ -74,6 +74,10 @@ class Gate:
             except zmq.ZMQError:  # nobody is there, or not any more
                 return
 
+    def name_of(self, client: str) -> str:
+        """What the key of a client is called, or was."""
+        return self._allowed.name_of(client)
+
     def may_write(self, client: str | None, run: str, producer: str) -> bool:
         """Whether this client may send the events of this producer of this run.
 
@@ -109,12 +113,13 @@ class Gate:
 
     def _answer(self, request: list[bytes]) -> list[bytes]:
         version, number = [*request, b"", b""][:2]
-        name = self._judge(request)
-        if name is None:
+        client = self._judge(request)
+        if client is None:
             return [version, number, b"400", b"No", b"", b""]
-        return [version, number, b"200", b"OK", name.encode(), b""]
+        return [version, number, b"200", b"OK", client.encode(), b""]
 
     def _judge(self, request: list[bytes]) -> str | None:
+        """Who is let in: a public key or `LOCAL`, for as long as the connection lasts; None for nobody."""
         if len(request) == _LOCAL_FRAMES and request[2] == _LOCAL_DOMAIN and request[5] == b"NULL":
             return LOCAL
         if len(request) != _FRAMES or request[5] != b"CURVE" or len(request[6]) != _KEY_BYTES:
@@ -122,11 +127,10 @@ class Gate:
         domain, address, public = request[2], request[3], z85.encode(request[6]).decode()
         for right in RIGHTS:
             if domain == (_DOMAIN + right).encode():
-                name = self._allowed.name_of(public, right)
-                if name is None:
-                    where = address.decode(errors="replace")
-                    self._complaints.warn(f"a key is refused to {right}", address=where, key=public)
-                return name
+                if self._allowed.allows(public, right):
+                    return public
+                where = address.decode(errors="replace")
+                self._complaints.warn(f"a key is refused to {right}", address=where, key=public)
         return None
 
 
