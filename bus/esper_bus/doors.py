@@ -37,6 +37,7 @@ _LOOK_S = 0.1
 _ROOM = 16
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _SHORT, _HOARD = "too many connections, nobody new is let in", "peers make too much pile up, all are closed"
+_NOT_YET = "cannot listen again yet"
 _RIGHTS: tuple[Right, ...] = ("ingest", "view", "view")  # as the fields of Endpoints
 
 
@@ -46,7 +47,7 @@ class _Listener:
     address: str
     right: Right
     endpoint: str = ""
-    """What to unbind it by."""
+    """What to unbind it by, empty while it is not bound."""
 
 
 class Doors:
@@ -62,8 +63,8 @@ class Doors:
         self._endpoints = [endpoints] if local is None else [local, endpoints]
         self._keys = keys if ipc_path(endpoints.ingest) is None else None
         self._complaints = Complaints()
-        self._closed = False
         self._look_at = 0.0
+        self._retry_at = 0.0
         self._open()
 
     @property
@@ -83,6 +84,9 @@ class Doors:
         Meanwhile those who want to come in are answered, those who were refused counted, and memory and
         descriptors looked after.
         """
+        if self._context.closed and not self._opened():
+            time.sleep(min(timeout_s, _LOOK_S))
+            return False
         deadline = time.monotonic() + timeout_s
         while True:
             left_s = max(0.0, deadline - time.monotonic())
@@ -100,7 +104,7 @@ class Doors:
         if not events and now < self._look_at:
             return False
         self._look_at = now + _LOOK_S
-        self._look_at_files()
+        self._look_at_files(now)
         return self._look_at_memory()
 
     def close(self, linger_ms: int) -> None:
@@ -151,28 +155,49 @@ class Doors:
             self.close(0)
             raise
 
-    def _look_at_files(self) -> None:
+    def _look_at_files(self, now: float) -> None:
         left, spare = files_left(), spare_files()
-        if left < spare and not self._closed:
-            for one in self._listeners:
+        bound = [one for one in self._listeners if one.endpoint]
+        if left < spare and bound:
+            for one in bound:
                 one.socket.unbind(one.endpoint)
-            self._closed = True
+                one.endpoint = ""
+            self._retry_at = now + _LOOK_S
             self._complaints.warn(_SHORT, descriptors_left=left)  # the first warning takes its time
-        elif self._closed and left > spare + _ROOM:
-            try:
-                for one in self._listeners:
+        elif left > spare + _ROOM and len(bound) < len(self._listeners) and now >= self._retry_at:
+            self._retry_at = now + _LOOK_S
+            self._bind_again()
+
+    def _bind_again(self) -> None:
+        try:
+            for one in self._listeners:
+                if not one.endpoint:  # it would be in use, by us
                     one.endpoint = bind_again(one.socket, one.address, one.right, self.gate)
-            except BusError as error:
-                self._complaints.warn("cannot listen again yet", reason=str(error))
-                return
-            self._closed = False
+        except BusError as error:
+            self._complaints.warn(_NOT_YET, reason=str(error))
+        else:
+            self._complaints.over(_NOT_YET)
             self._complaints.over(_SHORT)
 
     def _look_at_memory(self) -> bool:
         if memory_bytes() - self._floor < HOARD_BYTES:
             return False
         self.close(0)
-        self._open()
-        self._closed = False
         self._complaints.warn(_HOARD, megabytes=HOARD_BYTES // 2**20)
+        self._opened()
+        return True
+
+    def _opened(self) -> bool:
+        """Open all anew, unless that was tried just now; whether it could be. What fails is tried again."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        self._retry_at = now + _LOOK_S
+        try:
+            self._open()
+        except (BusError, OSError, zmq.ZMQError) as error:
+            self.close(0)
+            self._complaints.warn(_NOT_YET, reason=str(error))
+            return False
+        self._complaints.over(_NOT_YET)
         return True
