@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
         metavar="URL",
-        help="ipc:///directory or tcp://HOST:PORT; default: an ipc endpoint of the runs directory",
+        help="tcp://HOST:PORT, besides the ipc endpoint of the runs directory, which is the default; or "
+        "ipc:///directory in its place, which trainers and screens of this machine must name then",
     )
     parser.add_argument(
         "--keys",

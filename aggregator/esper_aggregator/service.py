@@ -16,7 +16,7 @@ from esper_bus.adoption import Adoption
 from esper_bus.discovery import AggregatorLock
 from esper_bus.errors import BusError
 from esper_bus.file_system import network_warning
-from esper_bus.layout import Endpoints
+from esper_bus.layout import Endpoints, for_runs_dir, ipc_path
 from esper_bus.queries import Health
 from esper_bus.records import RawRecord
 from esper_bus.server import BusServer
@@ -35,8 +35,11 @@ log = structlog.get_logger()
 class Aggregator:
     """Records every run of one directory and shows them to whoever subscribes.
 
-    `keys` is a directory of `esper keys`. Raises `BusError` if another aggregator owns the directory, an
-    endpoint cannot be bound or the keys are not in order.
+    Where `endpoints` are tcp, the ipc addresses of the runs directory are served too, so that whoever is
+    on this machine finds the aggregator. `keys` is a directory of `esper keys`, for tcp.
+
+    Raises `BusError` if another aggregator owns the directory, an endpoint cannot be bound or the keys are
+    not in order.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Aggregator:
         self._keys = keys
         self._runs_dir = runs_dir
         self._endpoints = endpoints
+        self._local = for_runs_dir(runs_dir) if ipc_path(endpoints.ingest) is None else None
         self._idle_exit_s = idle_exit_s
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
@@ -70,7 +74,7 @@ class Aggregator:
         """Serve until told to stop, or until nobody has needed the aggregator for a while."""
         with (
             AggregatorLock(self._runs_dir),
-            closing(BusServer(self._endpoints, self._expected, keys=self._keys)) as bus,
+            closing(BusServer(self._endpoints, self._expected, keys=self._keys, local=self._local)) as bus,
         ):
             self._epoch = bus.agg_epoch
             desk = QueryDesk(self._runs_dir, lambda: self._health(bus))

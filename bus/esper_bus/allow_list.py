@@ -1,11 +1,14 @@
-"""The allow-list of a running aggregator: who may do what, as its file says now."""
+"""The allow-list of a running aggregator: who may do what, as its file says now.
+
+Clients are their public keys here: a name may belong to another key tomorrow.
+"""
 
 import time
 from pathlib import Path
 
 from esper_bus.complaints import Complaints
 from esper_bus.errors import BusError
-from esper_bus.keys import CLIENTS_FILE, Clients, Right, read_clients
+from esper_bus.keys import CLIENTS_FILE, AllowedClient, Clients, Right, read_clients
 
 LOOK_AGAIN_S = 0.5
 """A change counts after this time for those who are in already, without a restart."""
@@ -19,21 +22,25 @@ class AllowList:
         self._complaints = Complaints(keys=str(directory))
         self._stamp: tuple[int, ...] | None = None
         self._looked_at = 0.0
-        self._clients: Clients = read_clients(directory)
-        self._names = _by_key(self._clients)
+        self._names: dict[str, str] = {}  # also of keys that were removed: they may still be connected
+        self._allowed: dict[str, AllowedClient] = {}
+        self._take(read_clients(directory))
 
-    def name_of(self, public: str, right: Right) -> str | None:
-        """Whose key this is, if its owner has the right; None for all others."""
+    def allows(self, public: str, right: Right) -> bool:
+        """Whether the owner of this key has the right."""
         self._looked_at = 0.0  # whoever was told that the key is allowed now may come at once
         self._refresh()
-        name = self._names.get(public)
-        return name if name is not None and right in self._clients[name].rights else None
+        return public in self._allowed and right in self._allowed[public].rights
 
-    def may_write(self, name: str | None, run: str, producer: str) -> bool:
-        """Whether this client may send the events of this producer of this run."""
+    def may_write(self, public: str | None, run: str, producer: str) -> bool:
+        """Whether the owner of this key may send the events of this producer of this run."""
         self._refresh()
-        client = None if name is None else self._clients.get(name)
+        client = None if public is None else self._allowed.get(public)
         return client is not None and client.may_write(run, producer)
+
+    def name_of(self, public: str) -> str:
+        """What a key is called, or was while it was allowed; itself if it never was."""
+        return self._names.get(public, public)
 
     def _refresh(self) -> None:
         now = time.monotonic()
@@ -45,15 +52,14 @@ class AllowList:
             return
         self._stamp = stamp
         try:
-            self._clients = read_clients(self._directory)
+            self._take(read_clients(self._directory))
         except BusError as error:
-            self._clients = {}
+            self._take({})
             self._complaints.warn("the allow-list cannot be read, nobody is let in", reason=str(error))
-        self._names = _by_key(self._clients)
 
-
-def _by_key(clients: Clients) -> dict[str, str]:
-    return {client.public: name for name, client in clients.items()}
+    def _take(self, clients: Clients) -> None:
+        self._allowed = {client.public: client for client in clients.values()}
+        self._names |= {client.public: name for name, client in clients.items()}
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

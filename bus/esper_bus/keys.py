@@ -20,6 +20,7 @@ import zmq
 from zmq.utils import z85
 
 from esper_bus.errors import BusError
+from esper_bus.layout import ipc_path
 from esper_bus.names import check_name
 
 Right = Literal["ingest", "view"]
@@ -132,6 +133,8 @@ def remove_client(directory: Path, name: str) -> None:
 
 def load_server_keys(directory: Path) -> ServerKeys:
     """The key pair of an aggregator. Raises `BusError` if it is not there or others can read it."""
+    if directory.is_file():
+        raise BusError(f"{directory} is a file; name the directory that `esper keys init` made.")
     path = directory / SERVER_FILE
     if not path.exists():
         raise BusError(f"{directory} holds no {SERVER_FILE}; make one with `esper keys init {directory}`.")
@@ -141,10 +144,20 @@ def load_server_keys(directory: Path) -> ServerKeys:
     return keys
 
 
+def client_keys_for(address: str, path: Path | None) -> ClientKeys | None:
+    """The key of a client to come in at an address with; over ipc there is none, whatever was named.
+
+    Raises `BusError` as `load_client_keys` does.
+    """
+    return None if path is None or ipc_path(address) is not None else load_client_keys(path)
+
+
 def load_client_keys(path: Path) -> ClientKeys:
     """The key of a client. Raises `BusError` if it is not there or others can read it."""
     if path.is_dir():
-        raise BusError(f"{path} is a directory; name the key file of one client in it, e.g. NAME.key.")
+        names = sorted(one.name for one in path.glob(f"*{_SUFFIX}") if one.name != SERVER_FILE)
+        one = path / (names[0] if names else f"NAME{_SUFFIX}")
+        raise BusError(f"{path} is a directory; name the key file of one client in it, such as {one}.")
     keys = _read(path, ClientKeys)
     _check_z85(path, keys.server, keys.public, keys.secret)
     return keys

@@ -197,7 +197,7 @@ def _tcp(url: str, parts: SplitResult) -> Endpoints:
         raise BusError(_no_address(url)) from None
     if port + len(Endpoints._fields) - 1 > _LAST_PORT or not _is_host(host):
         raise BusError(_no_address(url))
-    shown = f"[{host}]" if ":" in host else host.replace("localhost", "127.0.0.1")
+    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
     return Endpoints(*(f"tcp://{shown}:{port + index}" for index in range(len(Endpoints._fields))))
 
 

@@ -34,6 +34,8 @@ Recover = Callable[[str], dict[tuple[str, int], int]]
 """Given a run: for each (producer, epoch) in its log, the number after its last event."""
 MayWrite = Callable[[str | None, str, str], bool]
 """Whether this client, None without keys, may send the events of a run and producer."""
+NameOf = Callable[[str | None], str]
+"""What a client is called in messages."""
 
 
 class LinkCounters(msgspec.Struct):
@@ -58,7 +60,7 @@ class _Stream:
 
     def __init__(self, key: StreamKey, expect: int, client: str | None) -> None:
         self.key = key
-        self.client = client  # whose key it came with first; nobody else's may continue it
+        self.client = client  # the key that it came with first; no other may continue it
         self.peer = b""
         self.expect = expect  # the next event to take
         self.flushed = expect  # the first event that is not known to be in the log
@@ -74,10 +76,13 @@ class Receiver:
     whose sender has no stream here: a version that is not ours, a key that may not, no message at all.
     """
 
-    def __init__(self, agg_epoch: int, recover: Recover, may_write: MayWrite | None = None) -> None:
+    def __init__(
+        self, agg_epoch: int, recover: Recover, may_write: MayWrite | None = None, name_of: NameOf = str
+    ) -> None:
         self.rejected = 0
         self.strangers = 0
         self._may_write = may_write or (lambda client, run, producer: True)
+        self._name_of = name_of
         self._agg_epoch = agg_epoch
         self._recover = recover
         self._recovered: dict[str, dict[tuple[str, int], int]] = {}
@@ -95,7 +100,7 @@ class Receiver:
     ) -> list[RawRecord]:
         """The new events of one message; whatever is wrong with it is counted, never raised.
 
-        `client` is whose key the message came with, None without keys.
+        `client` is the public key that the message came with, None without keys.
         """
         try:
             message = parse(frames)
@@ -162,7 +167,7 @@ class Receiver:
             return []
         if not self._owns(client, stream):  # a name of a connection can be taken over, a key cannot
             self._reject(peer)
-            self._answer(peer, Error("refused", _not_yours(client, stream.key)))
+            self._answer(peer, Error("refused", _not_yours(self._name_of(client), stream.key)))
             return []
         self._heard_ns[stream.key.run] = now_ns
         self._rivals.heard(stream.key, now)
@@ -185,12 +190,12 @@ class Receiver:
         key = StreamKey(hello.run, hello.producer, hello.epoch)
         try:
             if not self._may_write(client, key.run, key.producer):
-                raise BusError(_not_yours(client, key))
+                raise BusError(_not_yours(self._name_of(client), key))
             stream = self._stream(key, client)
             if not stream.peer:  # so far known only from its spool, which has no key
                 stream.client = client
             if stream.client != client:
-                raise BusError(_not_yours(client, key))
+                raise BusError(_not_yours(self._name_of(client), key))
         except (BusError, OSError) as error:
             self._reject(peer)
             self._answer(peer, Error("refused", str(error)))
@@ -295,8 +300,8 @@ def _version_text(theirs: str) -> str:
     )
 
 
-def _not_yours(client: str | None, key: StreamKey) -> str:
+def _not_yours(name: str, key: StreamKey) -> str:
     return (
-        f"The key {client!r} may not send events of {key.run}/{key.producer}; name it in --producers of "
+        f"The key {name!r} may not send events of {key.run}/{key.producer}; name it in --producers of "
         "`esper keys add`, or use another key."
     )

@@ -40,7 +40,8 @@ class BusServer:
 
     `recover(run)` says, for each (producer, epoch) in the log of a run, the number after its last
     event. `agg_epoch` names this start of the aggregator, `keys` is the directory of its keys: without
-    them tcp is served on this machine only. The caller holds the `AggregatorLock`.
+    them tcp is served on this machine only. `local` are addresses over ipc to serve
+    as well. The caller holds the `AggregatorLock`.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class BusServer:
         recover: Recover,
         agg_epoch: int | None = None,
         keys: Path | None = None,
+        local: Endpoints | None = None,
     ) -> None:
         self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
-        self._doors = Doors(endpoints, keys)
-        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write)
+        self._doors = Doors(endpoints, keys, local)
+        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write, self._doors.name_of)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
         self._logged: dict[str, int] = {}
@@ -238,7 +240,7 @@ def _receive_now(socket: Socket) -> Frames | None:
 
 
 def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | None:
-    """Peer, message, and whose key it came with; None if nothing is there.
+    """Peer, message, and the public key that it came with; None if nothing is there.
 
     Asked of every message: the name of a connection is free for another client once its first owner
     has gone. Only the first frame is asked, which costs less than a second copy of the events would.
@@ -250,7 +252,7 @@ def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | N
         return None
     try:
         client = str(peer.get("User-Id"))
-    except zmq.ZMQError:  # came in without a key
+    except zmq.ZMQError:  # there is no gate
         client = None
     return peer.bytes, frames, client
 

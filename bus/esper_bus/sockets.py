@@ -75,24 +75,28 @@ def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Han
     return handshake
 
 
-def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> None:
-    """Bind to an address, over tcp behind the gate if there is one.
+def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> str:
+    """Bind to an address, over tcp behind the gate if there is one; returns what to unbind it by.
 
     Raises `BusError` if the address is taken or cannot be had, for tcp that other machines can reach
     without a gate, and if the gate turns out to be open.
     """
-    if gate is None or ipc_path(address) is not None:
-        refuse_without_keys(address)
-        _bind(socket, address)
-    else:
-        gate.protect(socket, right)
-        _bind(socket, address)
+    endpoint = bind_again(socket, address, right, gate)
+    if gate is not None and ipc_path(address) is None:
         gate.probe(socket, _OPPOSITES[int(socket.getsockopt(zmq.TYPE))])
+    return endpoint
 
 
-def bind_again(socket: Socket, address: str) -> None:
-    """Bind a socket that was unbound; its gate stands as before. Raises `BusError` if it cannot be."""
+def bind_again(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> str:
+    """As `bind`, for an address whose gate was found to be shut."""
+    if gate is None:
+        refuse_without_keys(address)
+    elif ipc_path(address) is None:
+        gate.protect(socket, right)
+    else:  # libzmq gives a listener the options that its socket has now
+        gate.leave_open(socket)
     _bind(socket, address)
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
 def _bind(socket: Socket, address: str) -> None:

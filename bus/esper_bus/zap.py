@@ -22,7 +22,11 @@ from esper_bus.monitor import Monitor
 
 _ADDRESS = "inproc://zeromq.zap.01"  # libzmq's own name for it
 _DOMAIN = "esper."
-_FRAMES = 7  # version, request, domain, address, identity, mechanism, key
+_LOCAL_DOMAIN = b"esper.local"
+LOCAL = "local"
+"""Who came in over ipc past a gate; no key reads like that."""
+_LOCAL_FRAMES = 6  # version, request, domain, address, identity, mechanism
+_FRAMES = 7  # and a key
 _KEY_BYTES = 32
 _AT_ONCE = 64
 _OPPOSITES: dict[int, int] = {
@@ -56,6 +60,11 @@ class Gate:
         socket.zap_domain = (_DOMAIN + right).encode()
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
+    def leave_open(self, socket: "zmq.Socket[bytes]") -> None:
+        """Let in, as `LOCAL`, all who connect to what is bound from now on: ipc, guarded by its directory."""
+        socket.curve_server = False
+        socket.zap_domain = _LOCAL_DOMAIN  # libzmq takes a domain back no more, so those are answered too
+
     def serve(self) -> None:
         """Answer those who are at the gate."""
         for _ in range(_AT_ONCE):
@@ -65,9 +74,16 @@ class Gate:
             except zmq.ZMQError:  # nobody is there, or not any more
                 return
 
+    def name_of(self, client: str) -> str:
+        """What the key of a client is called, or was."""
+        return self._allowed.name_of(client)
+
     def may_write(self, client: str | None, run: str, producer: str) -> bool:
-        """Whether this client may send the events of this producer of this run."""
-        return self._allowed.may_write(client, run, producer)
+        """Whether this client may send the events of this producer of this run.
+
+        Whoever came over ipc may send all events; over tcp nobody gets that name.
+        """
+        return client == LOCAL or self._allowed.may_write(client, run, producer)
 
     def probe(self, bound: "zmq.Socket[bytes]", opposite: int) -> None:
         """Try to come in with a key that nobody knows. Raises `BusError` if that is not refused.
@@ -97,22 +113,24 @@ class Gate:
 
     def _answer(self, request: list[bytes]) -> list[bytes]:
         version, number = [*request, b"", b""][:2]
-        name = self._judge(request)
-        if name is None:
+        client = self._judge(request)
+        if client is None:
             return [version, number, b"400", b"No", b"", b""]
-        return [version, number, b"200", b"OK", name.encode(), b""]
+        return [version, number, b"200", b"OK", client.encode(), b""]
 
     def _judge(self, request: list[bytes]) -> str | None:
+        """Who is let in: a public key or `LOCAL`, for as long as the connection lasts; None for nobody."""
+        if len(request) == _LOCAL_FRAMES and request[2] == _LOCAL_DOMAIN and request[5] == b"NULL":
+            return LOCAL
         if len(request) != _FRAMES or request[5] != b"CURVE" or len(request[6]) != _KEY_BYTES:
             return None
         domain, address, public = request[2], request[3], z85.encode(request[6]).decode()
         for right in RIGHTS:
             if domain == (_DOMAIN + right).encode():
-                name = self._allowed.name_of(public, right)
-                if name is None:
-                    where = address.decode(errors="replace")
-                    self._complaints.warn(f"a key is refused to {right}", address=where, key=public)
-                return name
+                if self._allowed.allows(public, right):
+                    return public
+                where = address.decode(errors="replace")
+                self._complaints.warn(f"a key is refused to {right}", address=where, key=public)
         return None
 
 

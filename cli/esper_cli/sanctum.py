@@ -11,7 +11,7 @@ from pathlib import Path
 
 from esper_bus import layout
 from esper_bus.discovery import local_runs_dirs
-from esper_bus.keys import load_client_keys
+from esper_bus.keys import client_keys_for
 from esper_cli import serve
 from esper_cli.cockpit import SSH_RATE, choices, cockpit
 from esper_cli.damage import say_damage
@@ -151,7 +151,7 @@ def source_for(
 
     if target is not None:
         endpoints = layout.parse(target, keyed=key_file is not None)
-        keys = None if key_file is None else load_client_keys(key_file)
+        keys = client_keys_for(endpoints.ingest, key_file)
         return SocketSource(lambda: endpoints, keys=keys, thin=thin)
     return SocketSource(local_endpoints, thin=thin)
 

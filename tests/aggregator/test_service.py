@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 import zmq
+from benchmarks.ports import free_ports
 
 from esper_aggregator.replay import snapshot_of
 from esper_aggregator.service import Aggregator
@@ -14,10 +15,12 @@ from esper_bus import layout
 from esper_bus.emitter import Emitter
 from esper_bus.errors import BusError
 from esper_bus.frames import Hello, encode
+from esper_bus.keys import create_server_keys
 from esper_bus.queries import HealthQuery
 from esper_bus.query_client import QueryClient
 from esper_bus.reading import read_log
 from esper_bus.source import SocketSource
+from esper_bus.telemetry import connect
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -26,6 +29,13 @@ from esper_schemas.payload import PPOUpdatePayload
 def endpoints(tmp_path):
     """Addresses of their own for each test."""
     return layout.parse(f"ipc://{tmp_path}/sockets")
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A directory with the keys of an aggregator."""
+    create_server_keys(tmp_path / "keys")
+    return tmp_path / "keys"
 
 
 @contextmanager
@@ -144,6 +154,30 @@ def test_what_cannot_be_logged_is_not_acknowledged_and_comes_again(tmp_path, end
     assert refused == 0
     assert report.acknowledged == 4
     assert snapshot_of(tmp_path / "r").tamiyo.ppo_updates_count == 4
+
+
+def test_an_aggregator_on_tcp_serves_this_machine_too(tmp_path, keys, monkeypatch):
+    """With keys: whoever looks where the runs directory's aggregator is finds it, and needs no key."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    runs_dir, url = tmp_path / "runs", f"tcp://127.0.0.1:{free_ports(len(layout.Endpoints._fields))}"
+    local = layout.for_runs_dir(runs_dir)
+    with serving(runs_dir, layout.parse(url, keyed=True), keys=keys), watching(local) as wait:
+        with connect("r", runs_dir=runs_dir) as telemetry:
+            telemetry.emit(PPOUpdatePayload(policy_loss=0.1))
+            wait(lambda feed: feed.snapshot.tamiyo.ppo_updates_count == 1)
+        report = telemetry.stats
+
+    assert (report.acknowledged, report.problem) == (3, "")
+
+
+def test_an_aggregator_on_ipc_needs_no_keys(tmp_path, endpoints, keys):
+    """A directory of keys that is named all the same keeps nobody out."""
+    with serving(tmp_path, endpoints, keys=keys):
+        emitter = Emitter("r", "host:0", tmp_path / "r", endpoints.ingest)
+        emit_updates(emitter, [1])
+        report = emitter.close()
+
+    assert (report.acknowledged, report.problem) == (1, "")
 
 
 def test_an_idle_aggregator_ends_by_itself(tmp_path, endpoints):

@@ -86,6 +86,15 @@ def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
         start_aggregator(runs_dir, 30.0)
 
 
+def test_an_aggregator_for_this_machine_gets_no_key(runs_dir, stand_in, monkeypatch):
+    """The one that $ESPER_KEYS names is its starter's; the rest of the environment is passed on."""
+    monkeypatch.setenv("ESPER_KEYS", "/bob.key")
+    monkeypatch.setenv("OTHER", "kept")
+    stand_in("import os, sys; sys.exit(f\"{os.environ.get('ESPER_KEYS')} {os.environ['OTHER']}\")")
+    with pytest.raises(BusError, match="did not start: None kept"):
+        start_aggregator(runs_dir, 30.0)
+
+
 def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
     """After the time that was given."""
     stand_in("import time; time.sleep(5)")

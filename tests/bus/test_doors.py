@@ -6,10 +6,17 @@ from contextlib import ExitStack
 
 import pytest
 import zmq
+from benchmarks.ports import free_ports
+from structlog.testing import capture_logs
 
 from esper_bus.descriptors import raise_fd_limit
 from esper_bus.doors import Doors
-from esper_bus.layout import ipc_path
+from esper_bus.emitter import Emitter
+from esper_bus.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.layout import Endpoints, ipc_path, parse
+from esper_bus.server import BusServer
+from esper_bus.sockets import bind_again
+from esper_schemas.events import LogRecorded
 
 FEW = """
 import resource, sys
@@ -73,6 +80,97 @@ def test_all_are_sent_away_when_too_much_piles_up(monkeypatch, peer, endpoints, 
     until(lambda: not doors.wait(0.1) and doors.ingest.poll(0))
     assert doors.ingest.recv_multipart()[1] == b"two"
     doors.close(0)
+
+
+def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoints, until):
+    """Somebody else has the second of three addresses: tried a few times a second, said once.
+
+    The first, which is bound, is not tried again.
+    """
+    left, tries = [10], []
+    monkeypatch.setattr("esper_bus.doors.spare_files", lambda: 100)
+    monkeypatch.setattr("esper_bus.doors.files_left", lambda: left[0])
+    monkeypatch.setattr(
+        "esper_bus.doors.bind_again", lambda *door: tries.append(door[1]) or bind_again(*door)
+    )
+    doors = Doors(endpoints, None)
+    time.sleep(0.15)
+    doors.wait(0.0)
+    with capture_logs() as said, socket.socket(socket.AF_UNIX) as squatter:
+        path = ipc_path(endpoints.snapshots)
+        until(lambda: not is_open(endpoints.snapshots))
+        path.unlink(missing_ok=True)
+        squatter.bind(str(path))
+        squatter.listen()
+        left[0] = 1000
+        tend(doors, 1.0, knocking=endpoints.ingest)
+        open_meanwhile = is_open(endpoints.ingest), is_open(endpoints.query)
+        left[0] = 10
+        tend(doors, 0.2)
+        shut = is_open(endpoints.ingest)
+        left[0] = 1000
+        tend(doors, 0.3)
+    tend(doors, 0.3)
+
+    assert open_meanwhile == (True, False)
+    assert not shut
+    assert 5 <= tries.count(endpoints.snapshots) <= 20
+    assert tries.count(endpoints.ingest) == 2
+    assert [line["event"] for line in said].count("cannot listen again yet") == 1
+    assert all(is_open(address) for address in endpoints)
+    doors.close(0)
+
+
+def tend(doors, seconds, knocking=None):
+    """Wait at the doors as an aggregator does; somebody may come all the time, which makes it look."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if knocking is not None:
+            is_open(knocking)
+        doors.wait(0.01)
+
+
+def is_open(address):
+    """Whether somebody listens there."""
+    with ExitStack() as stack:
+        return stack.enter_context(socket.socket(socket.AF_UNIX)).connect_ex(str(ipc_path(address))) == 0
+
+
+def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until):
+    """All were sent away, and the doors stay shut until it can be read; meanwhile all calls work."""
+    keys, port = tmp_path / "keys", free_ports(len(Endpoints._fields))
+    create_server_keys(keys)
+    good = load_client_keys(add_client(keys, "good"))
+    server = BusServer(parse(f"tcp://127.0.0.1:{port}", keyed=True), lambda run: {}, keys=keys)
+    trainer = Emitter("run", "trainer:0", tmp_path / "run", f"tcp://127.0.0.1:{port}", keys=good)
+
+    def acknowledged():
+        server.receive(0.02)
+        server.acknowledge()
+        server.publish("run", 1, b"picture")
+        server.publish_events("run", 0, [])
+        server.keepalive()
+        return trainer.stats.acknowledged == trainer.stats.emitted and not server.questions()
+
+    trainer.emit(LogRecorded(level="info", message="before"))
+    until(acknowledged)
+    whole = (keys / "clients.json").read_bytes()
+    (keys / "clients.json").write_bytes(whole[:-9])
+    monkeypatch.setattr("esper_bus.doors.memory_bytes", lambda: 10**12)
+    time.sleep(0.15)
+    with capture_logs() as said:
+        server.receive(0.0)
+        monkeypatch.undo()
+        trainer.emit(LogRecorded(level="info", message="meanwhile"))
+        began = time.monotonic()
+        while time.monotonic() < began + 1.0:
+            assert not acknowledged()
+
+    assert [line["event"] for line in said].count("cannot listen again yet") == 1
+    (keys / "clients.json").write_bytes(whole)
+    until(acknowledged)
+    trainer.close(0.1)
+    server.close()
 
 
 def test_waiting_does_not_end_because_somebody_comes(peer, endpoints):

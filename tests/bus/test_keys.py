@@ -11,6 +11,7 @@ from esper_bus.errors import BusError
 from esper_bus.keys import (
     AllowedClient,
     add_client,
+    client_keys_for,
     create_server_keys,
     load_client_keys,
     load_server_keys,
@@ -160,6 +161,26 @@ def test_a_damaged_key_is_one_sentence(keys, content, problem):
     path.write_bytes(content)
     with pytest.raises(BusError, match=problem):
         load_client_keys(path)
+
+
+def test_over_ipc_no_key_is_looked_at(keys):
+    """One that is named for tcp does no harm here, not even a directory; over tcp it is loaded."""
+    path = add_client(keys, "a")
+
+    assert client_keys_for("ipc:///run/x/ingest", keys) is None
+    assert client_keys_for("tcp://127.0.0.1:5556", None) is None
+    assert client_keys_for("tcp://127.0.0.1:5556", path).name == "a"
+    with pytest.raises(BusError, match="is a directory"):
+        client_keys_for("tcp://127.0.0.1:5556", keys)
+
+
+def test_a_directory_or_a_file_in_the_others_place_is_one_sentence(keys):
+    """It names the file that was meant, or what to name instead."""
+    path = add_client(keys, "bob")
+    with pytest.raises(BusError, match=rf"name the key file of one client in it, such as {path}\."):
+        load_client_keys(keys)
+    with pytest.raises(BusError, match=r"bob\.key is a file; name the directory that `esper keys init` made"):
+        load_server_keys(path)
 
 
 def test_a_missing_key_is_one_sentence(tmp_path):

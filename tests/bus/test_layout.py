@@ -63,6 +63,14 @@ def test_addresses_are_parsed(url, expected):
     assert parse(url) == expected
 
 
+@pytest.mark.parametrize("host", ["mylocalhost", "localhost.example.org"])
+def test_a_name_with_localhost_in_it_is_left_as_it_is(host):
+    """It is another machine: with keys it is called by its name, without it is refused."""
+    assert parse(f"tcp://{host}:7000", keyed=True).ingest == f"tcp://{host}:7000"
+    with pytest.raises(BusError, match="unencrypted tcp is refused"):
+        parse(f"tcp://{host}:7000")
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -280,6 +280,33 @@ def test_a_key_that_is_removed_while_it_sends_is_refused(served, client, keys, s
     assert "'fired' may not send" in until(refused, pause=0.1)
 
 
+def test_a_removed_key_stays_out_when_its_name_comes_back(served, client, keys, raw, entries, until):
+    """With a new key pair: who holds the old one cannot go on, not on the connection that is open."""
+    old = raw(client("alice"))
+    old.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=7, first=0, next=0)))
+    old.send_multipart(encode(Data(7, entries(0, 1))))
+    until(lambda: len(served.records) == 1)
+    remove_client(keys, "alice")
+    new = raw(client("alice"))
+    new.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=8, first=0, next=0)))
+    new.send_multipart(encode(Data(8, entries(0, 1))))
+    until(lambda: len(served.records) == 2)
+    old.send_multipart(encode(Data(7, entries(1, 2))))
+    old.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=9, first=0, next=0)))
+    answers = []
+
+    def refused_twice():
+        if old.poll(0):
+            answers.append(parse(old.recv_multipart()))
+        return [a for a in answers if isinstance(a, Error)][1:]
+
+    until(refused_twice)
+
+    assert answers[-1].code == answers[-2].code == "refused"
+    assert "'alice' may not send events of run/trainer:0" in answers[-1].text
+    assert [record.epoch for record in served.records] == [7, 8]
+
+
 def test_a_key_that_is_added_counts_at_once(served, client, sender, until):
     """Without a restart of the aggregator."""
     first, late = sender(client("first")), None

@@ -27,11 +27,11 @@ class Playground:
         }
         self.processes: list[subprocess.Popen[str]] = []
 
-    def run(self, command, *, timeout=120, **options):
+    def run(self, command, *, timeout=120, environment=None, **options):
         """Run a command to its end."""
         return subprocess.run(
             command,
-            env=self.environment,
+            env=environment or self.environment,
             capture_output=True,
             text=True,
             timeout=timeout,

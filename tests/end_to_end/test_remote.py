@@ -97,6 +97,24 @@ def test_a_training_is_watched_over_tcp(aggregator, train, watch, wait_for):
     assert "refuse" not in trained.stdout + trained.stderr
 
 
+def test_who_is_on_the_aggregators_machine_needs_neither_address_nor_key(
+    aggregator, keys, playground, commands, wait_for
+):
+    """A training in its runs directory is recorded by it, and `sanctum` shows it, whatever $ESPER_KEYS is."""
+    runs = {**playground.environment, "ESPER_RUNS_DIR": str(keys / "runs"), "ESPER_KEYS": str(keys)}
+    words = [*commands["train"], "--episodes", "2", "--envs", "4", "--name", "here"]
+    trained = playground.run(words, environment=runs)
+
+    assert trained.returncode == 0, trained.stderr
+    assert list((keys / "runs" / "here" / "log").glob("*.mcap"))
+
+    def shown():
+        seen = playground.run([*commands["sanctum"], "--json"], environment=runs)
+        return seen.returncode == 0 and json.loads(seen.stdout)["run"]["run"] == "here"
+
+    wait_for(shown, what="the run on the screen")
+
+
 def test_a_key_that_was_taken_back_is_refused_at_both_ends(aggregator, train, watch):
     """The training goes on and says so; the screen says so and ends."""
     trained, seen = train("refused", "kept.key"), watch("kept.key")
