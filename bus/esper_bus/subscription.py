@@ -10,7 +10,7 @@ from typing import Protocol
 
 from esper_bus.errors import BusError
 from esper_bus.following import FileFeed
-from esper_bus.keys import load_client_keys
+from esper_bus.keys import client_keys_for
 from esper_bus.layout import default_runs_dir, for_runs_dir, parse
 from esper_bus.live_feed import LiveFeed
 from esper_bus.names import check_name
@@ -165,4 +165,5 @@ def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Pa
     if source is None:
         return LiveFeed(for_runs_dir(default_runs_dir()), run, start)
     endpoints = parse(str(source), keyed=keys is not None)
-    return LiveFeed(endpoints, run, start, None if keys is None else load_client_keys(Path(keys)))
+    key_file = None if keys is None else Path(keys)
+    return LiveFeed(endpoints, run, start, client_keys_for(endpoints.query, key_file))

@@ -13,7 +13,7 @@ import structlog
 from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.emitter import CLOSE_S, Emitter, EmitterReport, NullEmitter
 from esper_bus.errors import BusError
-from esper_bus.keys import load_client_keys
+from esper_bus.keys import client_keys_for
 from esper_bus.layout import RunPaths, default_runs_dir, default_spool_quota, for_runs_dir, parse
 from esper_bus.layout import spool_quota as checked_quota
 from esper_bus.names import check_name, file_part
@@ -105,7 +105,7 @@ def connect(
     filled in. `runs_dir` is `$ESPER_RUNS_DIR` or `./runs` by default. `aggregator`: by default events
     also go to the aggregator of the runs directory whenever one runs; True starts one if there is none;
     an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a
-    key that it lets in; False sends nothing. `producer` names the process,
+    key that it lets in over tcp; False sends nothing. `producer` names the process,
     `host:rank` by default. With `resume` an existing run goes on, its updates counted further; without,
     it is refused. `spool_quota` bounds what is kept here, in bytes or as `500M` (`$ESPER_SPOOL_QUOTA` or
     2 GiB by default), at least 16 MiB: the oldest part that was acknowledged makes room. `enabled=False`
@@ -124,8 +124,8 @@ def connect(
     if not resume:
         _refuse_existing(run_dir, name, world_size)
     updates = _last_update(run_dir) if resume else 0
-    client = None if keys is None else load_client_keys(Path(keys))
-    ingest = _ingest(directory, aggregator, keyed=client is not None)
+    ingest = _ingest(directory, aggregator, keyed=keys is not None)
+    client = None if keys is None or ingest is None else client_keys_for(ingest, Path(keys))
     emitter = Emitter(run, name, run_dir, ingest, keys=client, spool_quota=quota)
     return Telemetry(emitter, started, updates)
 
@@ -153,7 +153,11 @@ def _refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
     """Another rank of the same run may have come first; this producer may not have."""
     paths = RunPaths(run_dir)
     pattern = "*.mcap" if world_size == 1 else f"{file_part(producer)}-{'[0-9a-f]' * 16}.*mcap"
-    if any(paths.spool_dir.glob(pattern)) or (world_size == 1 and any(paths.log_dir.glob("*.mcap"))):
+    try:
+        exists = any(paths.spool_dir.glob(pattern)) or (world_size == 1 and any(paths.log_dir.glob("*.mcap")))
+    except OSError as error:
+        raise BusError(f"Cannot look into {run_dir} ({error.strerror}); choose another directory.") from error
+    if exists:
         raise BusError(
             f"There is a run {run_dir.name} in {run_dir.parent} already; choose another name, or pass "
             "resume=True to go on with it."

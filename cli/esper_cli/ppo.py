@@ -11,7 +11,6 @@ import time
 from collections import deque
 from pathlib import Path
 
-from esper_bus.keys import client_keys_for
 from esper_bus.logs import configure_logging
 from esper_bus.names import check_name
 from esper_cli.cockpit import cockpit
@@ -21,6 +20,7 @@ from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import (
     add_training_arguments,
+    client_keys,
     command_line,
     config_from,
     endpoints_of,
@@ -105,8 +105,7 @@ def _train(arguments: argparse.Namespace) -> int:
         return train_with_ranks(command_line(arguments), arguments.ranks)
     from esper_trainer.session import plan, record_training
 
-    ingest = endpoints_of(arguments).ingest
-    keys = client_keys_for(ingest, arguments.keys)
+    ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)
     planned = plan(arguments)  # before anything is started for it
     have_aggregator(arguments, "esper ppo")
     with progress(planned.config.episodes) as on_update:
@@ -146,8 +145,7 @@ def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes
     """Show Sanctum until the user leaves it, or the trainer fails before it has recorded anything."""
     from esper_bus.source import SocketSource
 
-    endpoints = endpoints_of(arguments)
-    keys = client_keys_for(endpoints.snapshots, arguments.keys)
+    endpoints, keys = endpoints_of(arguments), client_keys(arguments)
     starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
     source = SocketSource(lambda: endpoints, keys=keys, awaited=starting)
     source.select(run_dir.name)

@@ -270,3 +270,17 @@ def test_however_a_program_ends_its_queue_is_written(program, runs_dir, ending):
     assert len(events) == 5002
     assert isinstance(events[-1], RunFinished)
     assert events[-1].outcome == ("interrupted" if "kill" in ending else "failed")
+
+
+def test_a_key_counts_for_tcp_only(connect, tmp_path):
+    """What is named beside an address over ipc is not looked at; over tcp a directory is one sentence."""
+    (tmp_path / "keys").mkdir()
+    connect("r", aggregator="ipc:///tmp/nobody", keys=tmp_path / "keys").close(timeout=0)
+    with pytest.raises(BusError, match="is a directory; name the key file of one client"):
+        connect("s", aggregator="tcp://127.0.0.1:5556", keys=tmp_path / "keys")
+
+
+def test_a_directory_whose_name_is_too_long_is_a_sentence(tmp_path):
+    """Before anything is made."""
+    with pytest.raises(BusError, match=r"^Cannot .*File name too long"):
+        esper_bus.connect("r", runs_dir=tmp_path / ("x" * 300))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from esper_bus import layout
-from esper_bus.keys import ClientKeys, load_client_keys
+from esper_bus.keys import ClientKeys, client_keys_for
 from esper_trainer.config import (
     PRECISIONS,
     SCHEDULES,
@@ -205,5 +205,5 @@ def ingest_endpoint(arguments: argparse.Namespace) -> str:
 
 
 def client_keys(arguments: argparse.Namespace) -> ClientKeys | None:
-    """The key that was named, None for none. Raises `BusError` if it is no good."""
-    return load_client_keys(arguments.keys) if arguments.keys is not None else None
+    """The key that was named, None for none and over ipc. Raises `BusError` if it is no good."""
+    return client_keys_for(ingest_endpoint(arguments), arguments.keys)
