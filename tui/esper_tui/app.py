@@ -172,8 +172,9 @@ class SanctumApp(App[None]):
 
     def _show(self, view: View) -> int:
         """Draw. A panel that has no place in the window bears no mark, so that no key acts on it unseen."""
-        if self._look.opened is None and self._look.focus not in self._drawn():
-            self._look = replace(self._look, focus=None)
+        look = self._look
+        if look.focus is not None and look.opened is None and look.focus not in self._drawn():
+            self._look = replace(look, focus=None)
         return self._cockpit.show(view, *self.size, self._look)
 
     def action_help(self) -> None:
