@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "state": Command("print the snapshot that a recorded run folds to, as JSON", "esper_cli.state"),
     "diagnose": Command("say what is wrong with a recorded run, and why", "esper_cli.diagnose"),
     "keys": Command("make and list the keys for watching and sending over tcp", "esper_cli.keys"),
+    "ship": Command("send a run to an aggregator that does not have it", "esper_cli.ship"),
     "log": Command("look into a recorded run: info, verify, cat, repair", "esper_cli.log"),
 }
 

@@ -143,3 +143,23 @@ def test_without_a_key_there_is_a_sentence(url, aggregator, train, watch):
     assert seen.stderr.count("\n") == 1
     assert "--keys" in trained.stdout + trained.stderr
     assert "Traceback" not in trained.stdout + trained.stderr
+
+
+def test_what_a_trainer_left_behind_is_shipped(url, keys, aggregator, playground, commands):
+    """A run that was trained where the aggregator could not be reached; a viewer's key is refused."""
+    name = "shipped-" + re.sub(r"\W", "-", url)
+    alone = playground.run([*commands["train"], "--envs", "4", "--episodes", "1", "--name", name])
+    run_dir = playground.runs_dir / name
+    ship = [*commands["esper"], "ship", str(run_dir), "--aggregator", url, "--keys"]
+    refused, shipped, again = (
+        playground.run([*ship, str(keys / f"{key}.key")]) for key in ("viewer", "trainer", "trainer")
+    )
+    seen = playground.run([*commands["esper"], "log", "verify", "--json", str(keys / "runs" / name)])
+    ours = playground.run([*commands["esper"], "log", "verify", "--json", str(run_dir)])
+
+    assert alone.returncode == 0, alone.stderr
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert "refuses the key 'viewer'" in refused.stderr
+    assert shipped.stdout == again.stdout
+    assert re.fullmatch(r"shipped-.*/trainer:0: the aggregator has all \d+ events\n", shipped.stdout), shipped
+    assert json.loads(seen.stdout)["events"] == json.loads(ours.stdout)["events"] > 0
