@@ -196,7 +196,9 @@ class Recorder(threading.Thread):
             return
         self.spooled += len(held)
         self._backlog.mark_safe(self._backlog.next_seq)
-        self._spool_problem = ""
+        if self._spool_problem:  # there is room again before anybody hears so
+            self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
+            self._spool_problem = ""
         self._complaints.over(_NO_SPOOL)
 
     def _begin_again(self, now: float) -> None:

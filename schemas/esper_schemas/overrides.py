@@ -101,6 +101,9 @@ class _Reader:
                     (name, at_fault),
                     f"the bands of {name} are inverted: {low} is {lower:g} but {high} is {upper:g}.",
                 )
+        for key, bound in bounds:
+            if math.isinf(bound):
+                self._refuse((name, key), f"{key} of {name} is {bound:g}, which every value is beyond.")
 
     def _refuse(self, path: tuple[str, ...], sentence: str) -> NoReturn:
         raise OverridesError(f"{self._origin}:{self._line_of(path)}: {sentence}")

@@ -149,6 +149,12 @@ def test_a_text_that_is_not_toml_is_refused_with_its_line():
         overridden("[grad_norm]\nwarning_above = \n", origin="t.toml")
 
 
+def test_a_bound_that_everything_is_beyond_is_refused():
+    """On its own side an infinite bound is none; on the other it is a mistake."""
+    with pytest.raises(OverridesError, match=":2: warning_above of grad_norm is -inf, which every value is"):
+        overridden("[grad_norm]\nwarning_above = -inf")
+
+
 _KEYS = st.sampled_from([*BOUNDS, "trend_threshold"])
 
 

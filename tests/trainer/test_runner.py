@@ -198,7 +198,7 @@ class TestEndingEarly:
 
 def test_nothing_is_told_of_a_run_that_cannot_be(sink):
     """A device that cannot be is refused before the first event."""
-    with pytest.raises(ConfigError, match="cpu:one"):
+    with pytest.raises(ConfigError, match="The setting device has to be cpu, cuda or cuda:<index>"):
         Trainer(config_of(device="cpu:one"), sink)
 
     assert sink.events == []
