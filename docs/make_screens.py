@@ -34,8 +34,8 @@ class Screen:
 
 
 def keys_to(panel: str) -> tuple[str, ...]:
-    """What is pressed to open a panel."""
-    return (*("tab",) * (list(PANELS).index(panel) + 1), "enter")
+    """What is pressed to open a panel, whether or not it has a place in the window."""
+    return ("enter", *"]" * list(PANELS).index(panel))
 
 
 PICTURES = (

@@ -46,6 +46,6 @@ def test_ascii(snap_compare, given, feeds, now):
 def test_opened_panel(snap_compare, given, feeds, now, panel):
     """Each panel as large as the screen, with the help of its second row."""
     app = SanctumApp(given(feeds["critical"]), clock=lambda: now)
-    keys = ["r"] if panel == "runs" else ["tab"] * (list(PANELS).index(panel) + 1) + ["enter", "down"]
+    keys = ["r"] if panel == "runs" else ["enter", *"]" * list(PANELS).index(panel), "down"]
 
     assert snap_compare(app, press=keys, terminal_size=(120, 40))

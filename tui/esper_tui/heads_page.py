@@ -17,7 +17,7 @@ from esper_tui.page import Entry
 from esper_tui.rows import Row, Rows, Span, Tone, aligned, left
 from esper_tui.words import head_label
 
-LABEL_WIDTH, HEAD_WIDTH = 16, 10
+LABEL_WIDTH, HEAD_WIDTH = 16, 11  # a coefficient, a number and its mark take ten cells
 TABLE_WIDTH = LABEL_WIDTH + HEAD_WIDTH * len(HEADS)
 SPACE = cells.Space(digits=7, coefficients=True)
 WAITING: Row = (Span("waiting", Tone.DIM), Span(" "))
