@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 ARROW_WIDTH, MARK_WIDTH = 3, 1
 STEPS = (
@@ -29,6 +30,7 @@ class Division:
         return f" {arrow} "[: self.arrow]
 
 
+@cache  # windows have few widths, and every row of every picture asks
 def divided(width: int, label: int, value: int) -> Division:
     """Divide `width` cells among a label and a value of the given widths, an arrow and a mark."""
     wanted = {"label": label, "value": value, "arrow": ARROW_WIDTH}

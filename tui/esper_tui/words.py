@@ -1,10 +1,11 @@
 """What the catalogue knows about a metric, as short words."""
 
 from enum import IntEnum
+from functools import cache
 
 from esper_schemas.catalogue import CATALOGUE
 from esper_schemas.heads import HEAD_ENUMS, HEADS
-from esper_schemas.metric import Metric
+from esper_schemas.metric import Bands, Metric
 from esper_tui.numbers import count, significant
 
 
@@ -25,20 +26,30 @@ def head_label(head: str) -> str:
 
 def ok_words(metric: Metric) -> str:
     """The range in which a value is fine: "ok 0.2–5", or nothing for a metric without bands."""
-    low, high = metric.bands.warning_below, metric.bands.warning_above
+    return _ok_words(metric.bands)
+
+
+@cache  # asked for every row of every picture
+def _ok_words(bands: Bands) -> str:
+    low, high = bands.warning_below, bands.warning_above
     if low is None and high is None:
         return ""
     if low is not None and high is not None:
         return f"ok {_bound(low)}–{_bound(high)}"
-    equal = "" if metric.bands.inclusive else "="
+    equal = "" if bands.inclusive else "="
     sign, bound = ("<", high) if low is None else (">", low)
     return f"ok {_sign(sign + equal)} {_bound(bound)}"
 
 
 def critical_words(metric: Metric) -> str:
     """Where a value is critical: "critical < 0.1 or > 10", or nothing."""
-    equal = "=" if metric.bands.inclusive else ""
-    bounds = (("<", metric.bands.critical_below), (">", metric.bands.critical_above))
+    return _critical_words(metric.bands)
+
+
+@cache
+def _critical_words(bands: Bands) -> str:
+    equal = "=" if bands.inclusive else ""
+    bounds = (("<", bands.critical_below), (">", bands.critical_above))
     parts = [f"{_sign(s + equal)} {_bound(b)}" for s, b in bounds if b is not None]
     return f"critical {' or '.join(parts)}" if parts else ""
 
