@@ -1,7 +1,7 @@
 """Whether gradients are as large as they usually are: judged by the trainer, shown by the cockpit. Pure."""
 
 import math
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 GRADIENT_DRIFT = 4.0
 """A gradient norm so many times larger or smaller than its running mean drifts; it moves the mean no more
@@ -27,10 +27,9 @@ class UsualNorm(NamedTuple):
         """The average; 0 before the first norm."""
         return self.weighted / (1.0 - MOMENTUM**self.norms) if self.norms else 0.0
 
-    def and_(self, norm: float) -> Self:
+    def and_(self, norm: float) -> "UsualNorm":
         """The average with one more."""
-        weighted = MOMENTUM * self.weighted + (1.0 - MOMENTUM) * norm
-        return self._replace(weighted=weighted, norms=self.norms + 1)
+        return UsualNorm(MOMENTUM * self.weighted + (1.0 - MOMENTUM) * norm, self.norms + 1)
 
 
 def gradient_drift(norm: float | None, usual: UsualNorm) -> tuple[float | None, UsualNorm]:
@@ -38,11 +37,16 @@ def gradient_drift(norm: float | None, usual: UsualNorm) -> tuple[float | None, 
 
     `None` where it was not measured, is not finite, or too few came before.
     """
-    if norm is None or not math.isfinite(norm) or norm < 0.0:
+    if norm is None or not 0.0 <= norm < math.inf:
         return None, usual
     norm = min(norm, _LARGEST)
-    if usual.norms < WARM_UP:
+    weighted, norms = usual  # written out, as the fold asks with every update
+    if norms < WARM_UP:
         return None, usual.and_(norm)
-    times = (norm + _TINY) / (usual.mean + _TINY)
-    tempered = usual.mean * min(max(times, 1.0 / GRADIENT_DRIFT), GRADIENT_DRIFT)
-    return max(times, 1.0 / times), usual.and_(tempered)
+    mean = weighted / (1.0 - MOMENTUM**norms)
+    times = (norm + _TINY) / (mean + _TINY)
+    if times > GRADIENT_DRIFT:
+        norm = mean * GRADIENT_DRIFT
+    elif times < 1.0 / GRADIENT_DRIFT:
+        norm = mean / GRADIENT_DRIFT
+    return max(times, 1.0 / times), UsualNorm(MOMENTUM * weighted + (1.0 - MOMENTUM) * norm, norms + 1)
