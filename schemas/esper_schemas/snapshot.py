@@ -61,7 +61,7 @@ class RankState(_Part, frozen=True):
     """One trainer process of the run.
 
     `updates` counts all that it told in all of its lives, `last_update` is the number of the newest one.
-    `usual_rollout_ms` is the median over its last updates, as single rollouts differ by a half and more.
+    `usual_rollout_ms` is the median over its last updates, as single rollouts differ much.
     """
 
     producer: str

@@ -242,7 +242,7 @@ def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkey
 
 
 def test_a_crowd_of_runs_stalls_nobody(tmp_path, endpoints):
-    """2,000 runs were greeted once: a question still takes a turn of some ms, not of half a second."""
+    """2,000 runs were greeted once: a question does not wait for a look at each of them in turn."""
     context = zmq.Context()
     with serving(tmp_path, endpoints), closing(QueryClient(endpoints)) as client:
         crowd = context.socket(zmq.DEALER)

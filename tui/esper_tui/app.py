@@ -28,7 +28,8 @@ from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.help_screen import HelpScreen
 from esper_tui.layout import Place
 from esper_tui.look import Look
-from esper_tui.navigation import LAST, after, beside
+from esper_tui.moves import Moves
+from esper_tui.navigation import after, beside
 from esper_tui.once import frame_rows
 from esper_tui.opened import first_row, stepped
 from esper_tui.pace import FASTEST, Pace
@@ -41,8 +42,6 @@ from esper_tui.symbols import SYMBOL_SETS
 from esper_tui.theme import THEMES, styles_for
 from esper_tui.view import View
 
-PAGE = 10
-
 
 @runtime_checkable
 class RunChooser(Protocol):
@@ -53,7 +52,7 @@ class RunChooser(Protocol):
         ...
 
 
-class SanctumApp(App[None]):
+class SanctumApp(Moves, App[None]):
     """The cockpit on a terminal. Whoever made the source closes it after `run()` has returned.
 
     `clock` gives nanoseconds since 1970; ages and silences are counted by it. Choices are kept in
@@ -218,22 +217,6 @@ class SanctumApp(App[None]):
             return
         self.notify(f"Saved {written}.", timeout=4)
 
-    def action_focus_next_panel(self) -> None:
-        """Mark the next panel, or open it where one is open."""
-        self._step(1)
-
-    def action_focus_previous_panel(self) -> None:
-        """Mark the previous panel, or open it where one is open."""
-        self._step(-1)
-
-    def action_next_panel(self) -> None:
-        """As `focus_next_panel`, for keys that point to the right."""
-        self._step(1)
-
-    def action_previous_panel(self) -> None:
-        """As `focus_previous_panel`, for keys that point to the left."""
-        self._step(-1)
-
     def action_open(self) -> None:
         """Open the marked panel, or the first; in the list of runs, watch the one at the cursor."""
         if self.screen is not self._cockpit:
@@ -246,30 +229,6 @@ class SanctumApp(App[None]):
             panel = self._look.focus or beside(None, self._drawn() or self._shown(), 1)
             if panel:
                 self._open(panel)
-
-    def action_cursor_down(self) -> None:
-        """The next row of an opened panel, or the next panel."""
-        self._move(1)
-
-    def action_cursor_up(self) -> None:
-        """The previous row of an opened panel, or the previous panel."""
-        self._move(-1)
-
-    def action_page_down(self) -> None:
-        """Ten rows down."""
-        self._move(PAGE)
-
-    def action_page_up(self) -> None:
-        """Ten rows up."""
-        self._move(-PAGE)
-
-    def action_first_row(self) -> None:
-        """The first row of an opened panel."""
-        self._move(-LAST)
-
-    def action_last_row(self) -> None:
-        """The last row of an opened panel."""
-        self._move(LAST)
 
     def action_hide(self) -> None:
         """Hide the marked panel, or the opened one, and remember it."""
@@ -347,7 +306,8 @@ class SanctumApp(App[None]):
     def _drawn(self) -> tuple[str, ...]:
         return drawn_panels(*self.size, self._look)
 
-    def _step(self, direction: int) -> None:
+    def step(self, direction: int) -> None:
+        """Mark the panel beside the marked one, or open it where one is open."""
         if self.screen is not self._cockpit:
             return
         if self._look.opened is None:
@@ -357,11 +317,12 @@ class SanctumApp(App[None]):
         if panel:
             self._open(panel)
 
-    def _move(self, rows: int) -> None:
+    def move(self, rows: int) -> None:
+        """Move by rows of what is open; with nothing open, by panels."""
         if isinstance(self.screen, HelpScreen):
             self.screen.scroll_by(rows)
         elif self._look.opened is None:
-            self._step(1 if rows > 0 else -1)
+            self.step(1 if rows > 0 else -1)
         else:
             self._move_cursor(self._look.opened, rows)
 
