@@ -2,6 +2,7 @@
 FROM python:3.11-slim
 WORKDIR /esper
 COPY pyproject.toml README.md ./
+COPY api api
 COPY schemas schemas
 COPY bus bus
 COPY aggregator aggregator

@@ -22,16 +22,16 @@ from benchmarks.fold import varied_update
 import esper_bus
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
-from esper_bus import frames as f
-from esper_bus.discovery import start_aggregator
-from esper_bus.layout import for_runs_dir
+from esper_bus.addresses import for_runs_dir
 from esper_bus.limits import BATCH_EVENTS
-from esper_bus.log import LogWriter
-from esper_bus.queries import Health, HealthQuery
-from esper_bus.query_client import QueryClient
-from esper_bus.receiver import Receiver
+from esper_bus.net.discovery import start_aggregator
+from esper_bus.net.query_client import QueryClient
+from esper_bus.net.snapshot_source import SocketSource
+from esper_bus.protocol import frames as f
+from esper_bus.protocol.query_messages import Health, HealthQuery
+from esper_bus.protocol.receiver import Receiver
 from esper_bus.records import Entry, RawRecord
-from esper_bus.source import SocketSource
+from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_event
 
 _BATCH = 128
@@ -41,8 +41,8 @@ _TRAINER = """
 import os, random, sys, time
 from pathlib import Path
 from benchmarks.fold import varied_update
-from esper_bus.emitter import Emitter
-from esper_bus.layout import for_runs_dir
+from esper_bus.emit.emitter import Emitter
+from esper_bus.addresses import for_runs_dir
 
 runs_dir, run, core = Path(sys.argv[1]), sys.argv[2], sys.argv[5]
 count, rate = int(sys.argv[3]), float(sys.argv[4])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from esper_trainer.checkpoint import Checkpoint, CheckpointFiles
-from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
-from esper_trainer.learner import Learner, State
+from esper_trainer.learner.learner import Learner, LearnerState
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
+from esper_trainer.run.checkpoint_writer import Checkpointer
 
 ROUNDS = 20
 
@@ -26,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         checkpoints = Checkpointer(CheckpointFiles(Path(directory)), every=1)
         for update in range(ROUNDS):
-            state = State(learner.tensors(), learner.random_state())
+            state = LearnerState(learner.tensors(), learner.random_state())
             began = time.perf_counter()
             checkpoints.save(Checkpoint(update, asdict(config), 0, 1, 0.0, state))
             waited.append(time.perf_counter() - began)

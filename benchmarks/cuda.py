@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from esper_schemas.metric import TelemetryLevel
-from esper_trainer.capture import WARM_UP
+from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
-from esper_trainer.environment.presets import PRESETS
-from esper_trainer.layout import LOGIT_COUNT
-from esper_trainer.learner import Learner
+from esper_trainer.device.cuda_graphs import WARM_UP
+from esper_trainer.environments.morph.presets import PRESETS
+from esper_trainer.learner.learner import Learner
+from esper_trainer.model.action_layout import LOGIT_COUNT
 
 NORMAL = TelemetryLevel.NORMAL
 

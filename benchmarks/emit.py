@@ -20,8 +20,8 @@ import msgspec
 from benchmarks.faults import FAULTS, emitting_under
 from benchmarks.peers import Record, available
 
-from esper_bus.emitter import Emitter
-from esper_bus.reading import read_raw
+from esper_bus.emit.emitter import Emitter
+from esper_bus.store.read import read_raw
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -126,7 +126,7 @@ def _killed(directory: Path) -> str:
 _VICTIM = """
 import os, signal, sys, time
 from pathlib import Path
-from esper_bus.emitter import Emitter
+from esper_bus.emit.emitter import Emitter
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
 

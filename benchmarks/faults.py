@@ -14,9 +14,9 @@ from pathlib import Path
 
 from benchmarks.chaos.proxy import Proxy
 
-from esper_bus.discovery import answers
-from esper_bus.emitter import Emitter
-from esper_bus.layout import for_runs_dir
+from esper_bus.addresses import for_runs_dir
+from esper_bus.emit.emitter import Emitter
+from esper_bus.net.discovery import answers
 from esper_schemas.events import LogRecorded
 
 _UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)

@@ -15,13 +15,13 @@ from itertools import count, islice
 import msgspec
 from msgspec import structs
 
-from esper_aggregator.fold import fold, fold_all
-from esper_aggregator.projection import project
-from esper_aggregator.state import RunState
-from esper_schemas.catalogue import CATALOGUE, MetricField
+from esper_aggregator.fold.fold import fold, fold_all
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.run_state import RunState
 from esper_schemas.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted, Record
 from esper_schemas.judgement import Health, judge
+from esper_schemas.metrics.catalogue import CATALOGUE, MetricField
 from esper_schemas.payload import PPOUpdatePayload
 
 REPEATS = 2_000

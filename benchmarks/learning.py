@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from esper_bus.reading import read_records
+from esper_bus.store.read import read_records
 from esper_schemas.events import RolloutCompleted, RunStarted
-from esper_trainer.environment.baselines import BASELINES, run_baseline
-from esper_trainer.environment.presets import PRESETS
+from esper_trainer.environments.morph.baselines import BASELINES, run_baseline
+from esper_trainer.environments.morph.presets import PRESETS
 
 LAST = 5
 """So many returns at the end of a run are averaged."""

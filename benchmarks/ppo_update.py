@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 import torch
 
-from esper_schemas.metric import TelemetryLevel
+from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
-from esper_trainer.environment.morph import MorphEnvironment
-from esper_trainer.layout import layout
-from esper_trainer.policy import Tamiyo
-from esper_trainer.ppo import PPO
-from esper_trainer.rollout import Player
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.learner.update import PPO
+from esper_trainer.model.action_layout import layout
+from esper_trainer.model.policy import Tamiyo
+from esper_trainer.ppo.rollout import Player
 
 CPU = torch.device("cpu")
 

@@ -13,19 +13,18 @@ import torch
 
 from esper_schemas.events import Event
 from esper_schemas.heads import HEAD_SIZES, HEADS
-from esper_schemas.metric import TelemetryLevel
-from esper_trainer.config import TrainingConfig
-from esper_trainer.emissions import run_started, update_events
-from esper_trainer.environment.baselines import run_baseline
-from esper_trainer.environment.morph import MorphEnvironment
-from esper_trainer.layout import VALUE_ROW, layout
-from esper_trainer.policy import Output, Tamiyo
-from esper_trainer.ppo import PPO
-from esper_trainer.rollout import Player
-from esper_trainer.row import unpack_row
-from esper_trainer.seeds import derived_seed
-from esper_trainer.story import Story, story
-from esper_trainer.transfer import HostCopy
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_trainer.config import TrainingConfig, derived_seed
+from esper_trainer.device.transfer import HostCopy
+from esper_trainer.environments.morph.baselines import run_baseline
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.learner.update import PPO
+from esper_trainer.measure.packed_row import unpack_row
+from esper_trainer.model.action_layout import VALUE_ROW, layout
+from esper_trainer.model.policy import Output, Tamiyo
+from esper_trainer.ppo.rollout import Player
+from esper_trainer.telemetry.emissions import run_started, update_events
+from esper_trainer.telemetry.episode_summary import Story, story
 
 DEVICE = torch.device("cpu")
 

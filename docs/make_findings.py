@@ -15,14 +15,14 @@ from pathlib import Path
 import torch
 from faults import FAULTS, Fault, faulty_run
 
-from esper_aggregator.fold import fold
-from esper_aggregator.projection import project
-from esper_aggregator.state import RunState
-from esper_bus.reading import read_records
-from esper_schemas.diagnosis.rules import RULES, Rule
-from esper_schemas.diagnosis.watches import GAP
+from esper_aggregator.fold.fold import fold
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.run_state import RunState
+from esper_bus.store.read import read_records
 from esper_schemas.events import Event, PPOUpdateCompleted, Record
 from esper_schemas.findings import Finding
+from esper_schemas.rules.rules import RULES, Rule
+from esper_schemas.rules.watches import GAP
 from esper_trainer.config import TrainingConfig
 
 PAGE = Path(__file__).parent / "reference" / "findings.md"
@@ -92,7 +92,7 @@ INTRODUCTION = """\
 # Findings
 
 What `esper diagnose` and the screen can say about a training. There are {rules} rules; they are data in
-`esper_schemas/diagnosis/rules.py`, and what they look at is data in `esper_schemas/diagnosis/watches.py`.
+`esper_schemas/rules/rules.py`, and what they look at is data in `esper_schemas/rules/watches.py`.
 This page is written by `python docs/make_findings.py RUN...`.
 
 The fold remembers streaks of unusual values; a streak outlives {gap} usual updates in a row. A rule speaks

@@ -11,12 +11,12 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.streams import event_schema
-from esper_schemas.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, MetricField, head_field
+from esper_bus.mcap.streams import event_schema
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
-from esper_schemas.metric import Bands, Good, Metric, Reduction
+from esper_schemas.metrics.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, MetricField, head_field
+from esper_schemas.metrics.metric import Bands, Good, Metric, Reduction
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState
-from esper_trainer.environment.observation_table import HOST, NUMBERS, SLOT
+from esper_trainer.environments.morph.observation_table import HOST, NUMBERS, SLOT
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -57,7 +57,7 @@ OBSERVATION = f"""\
 
 What Tamiyo sees of every environment before each choice: {len(NUMBERS)} float32 numbers, {len(HOST)} about
 the host and {len(SLOT)} about each of its slots. This page is generated from `NUMBERS` in
-`esper_trainer/environment/observation_table.py` by `python docs/make_reference.py`.
+`esper_trainer/environments/morph/observation_table.py` by `python docs/make_reference.py`.
 
 symlog is sign(x) ln(1 + |x|) (Hafner et al. 2023). Of a slot in which no seed lives all numbers are 0 but for
 its stage. What may be chosen is told beside the observation, as masks.

@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from esper_aggregator.state import RunState
+from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.state_codec import decode_state, encode_state, fold_fingerprint
-from esper_bus.complaints import Complaints
-from esper_bus.files import RunFiles, log_files
-from esper_bus.layout import RunPaths
-from esper_bus.log_place import LogPlace, is_in, read_behind
-from esper_bus.mcap_reader import OnDamage, ignore_damage
-from esper_bus.reading import read_log
+from esper_bus.mcap.reader import OnDamage, ignore_damage
+from esper_bus.paths import RunPaths
+from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord, StreamKey
+from esper_bus.store.log_position import LogPosition, is_in, read_behind
+from esper_bus.store.read import read_log
+from esper_bus.store.run_files import RunFiles, log_files
 
 EVERY_S = 30.0
 EVERY_EVENTS = 50_000
@@ -31,11 +31,11 @@ _MAGIC = b"esper fold 1\n"
 _SUFFIX = ".fold"
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class FoldCheckpoint(msgspec.Struct, frozen=True):
     """What a file holds; `fingerprint` is the fold's."""
 
     fingerprint: int
-    place: LogPlace
+    place: LogPosition
     state: bytes
 
 
@@ -55,7 +55,7 @@ def restore(run_dir: Path) -> Restored:
     return Restored(state, read_behind(place, log_files(run_dir), expected(state)))
 
 
-def find(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPlace] | None:
+def find(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPosition] | None:
     """The last good checkpoint of a log, of its first `at_most` events if given."""
     paths = _positions(run_dir)
     logs = log_files(run_dir).logs if paths else []
@@ -97,23 +97,23 @@ class CheckpointWriter:
     def __init__(self, run_dir: Path, position: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._run_dir = run_dir
         self._clock = clock
-        self._complaints = Complaints(run=run_dir.name)
+        self._complaints = RateLimitedLog(run=run_dir.name)
         self._position = position
         self._saved_at = clock()
 
-    def save_if_due(self, state: RunState, place: Callable[[], LogPlace]) -> None:
+    def save_if_due(self, state: RunState, place: Callable[[], LogPosition]) -> None:
         """Save the state if it is time; the log ends where the state does."""
         new = state.events_folded - self._position
         if new >= EVERY_EVENTS or (new and self._clock() - self._saved_at >= EVERY_S):
             self.save(state, place)
 
-    def save(self, state: RunState, place: Callable[[], LogPlace]) -> None:
+    def save(self, state: RunState, place: Callable[[], LogPosition]) -> None:
         """Save the state unless that was done; remove what is no longer worth its space."""
         if state.events_folded == self._position:
             return
         self._position, self._saved_at = state.events_folded, self._clock()
         try:
-            checkpoint = Checkpoint(fold_fingerprint(), place(), encode_state(state))
+            checkpoint = FoldCheckpoint(fold_fingerprint(), place(), encode_state(state))
             write(_path(self._run_dir, self._position), checkpoint)
             paths = _positions(self._run_dir)
             for position in superseded(paths, self._position):
@@ -134,7 +134,7 @@ def superseded(positions: Iterable[int], newest: int) -> list[int]:
     return gone
 
 
-def write(path: Path, checkpoint: Checkpoint) -> None:
+def write(path: Path, checkpoint: FoldCheckpoint) -> None:
     """Write a file that is whole or not there. Raises `OSError`.
 
     It is not forced to the disk: one that a failing machine tore is found out and passed over.
@@ -150,18 +150,18 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         raise
 
 
-def _read(path: Path) -> Checkpoint | None:
+def _read(path: Path) -> FoldCheckpoint | None:
     """A whole checkpoint of this version; None for anything else."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
         data = path.read_bytes()
         head, body = data[: len(_MAGIC) + 4], data[len(_MAGIC) + 4 :]
         if head == _MAGIC + zlib.crc32(body).to_bytes(4, "little"):
-            checkpoint = msgspec.msgpack.decode(body, type=Checkpoint)
+            checkpoint = msgspec.msgpack.decode(body, type=FoldCheckpoint)
             return checkpoint if checkpoint.fingerprint == fold_fingerprint() else None
     return None
 
 
-def _state(checkpoint: Checkpoint, logs: list[Path]) -> RunState | None:
+def _state(checkpoint: FoldCheckpoint, logs: list[Path]) -> RunState | None:
     """The state, if the checkpoint was taken of this log."""
     if not checkpoint.place.files or not is_in(checkpoint.place, logs):
         return None

@@ -6,9 +6,9 @@ import signal
 from pathlib import Path
 
 from esper_aggregator.service import Aggregator
-from esper_bus import layout
-from esper_bus.descriptors import raise_fd_limit
-from esper_bus.logs import configure_logging
+from esper_bus import addresses, paths
+from esper_bus.host.process_logging import configure_logging
+from esper_bus.host.resources import raise_fd_limit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs-dir",
         type=Path,
-        default=layout.default_runs_dir(),
+        default=paths.default_runs_dir(),
         help="where runs are kept (default: %(default)s)",
     )
     parser.add_argument(
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys",
         type=Path,
         metavar="DIR",
-        default=layout.default_keys(),
+        default=addresses.default_keys(),
         help="directory of `esper keys`: who may come in over tcp (needed beyond this machine)",
     )
     parser.add_argument(
@@ -56,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(json=arguments.log_json)
     raise_fd_limit()
     endpoints = (
-        layout.parse(arguments.listen, keyed=arguments.keys is not None)
+        addresses.parse(arguments.listen, keyed=arguments.keys is not None)
         if arguments.listen
-        else layout.for_runs_dir(arguments.runs_dir)
+        else addresses.for_runs_dir(arguments.runs_dir)
     )
     aggregator = Aggregator(
         arguments.runs_dir, endpoints, idle_exit_s=arguments.idle_exit, keys=arguments.keys

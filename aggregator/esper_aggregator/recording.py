@@ -9,11 +9,11 @@ import structlog
 from msgspec.structs import replace
 
 from esper_aggregator.checkpoints import CheckpointWriter, restore
-from esper_aggregator.fold import fold
-from esper_aggregator.projection import project
-from esper_bus.log import LogWriter
-from esper_bus.receiver import LinkCounters
+from esper_aggregator.fold.fold import fold
+from esper_aggregator.fold.projection import project
+from esper_bus.protocol.receiver import LinkCounters
 from esper_bus.records import RawRecord
+from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.snapshot import LinkHealth
 

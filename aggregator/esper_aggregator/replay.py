@@ -4,13 +4,13 @@ from itertools import islice
 from pathlib import Path
 
 from esper_aggregator.checkpoints import fold_from
-from esper_aggregator.fold import fold
-from esper_aggregator.projection import project
-from esper_aggregator.state import RunState
-from esper_aggregator.symptoms import WATCHLIST, Watchlist
-from esper_bus.files import files_at
-from esper_bus.mcap_reader import OnDamage, ignore_damage
-from esper_bus.reading import read_records, run_name
+from esper_aggregator.fold.fold import fold
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.run_state import RunState
+from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
+from esper_bus.mcap.reader import OnDamage, ignore_damage
+from esper_bus.store.read import read_records, run_name
+from esper_bus.store.run_files import files_at
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
 

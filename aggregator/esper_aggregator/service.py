@@ -10,16 +10,16 @@ from pathlib import Path
 
 import structlog
 
-from esper_aggregator.queries import QueryDesk
+from esper_aggregator.query_service import QueryDesk
 from esper_aggregator.recording import Recording, newest_run
-from esper_bus.adoption import Adoption
-from esper_bus.discovery import AggregatorLock
+from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
 from esper_bus.errors import BusError
-from esper_bus.file_system import network_warning
-from esper_bus.layout import Endpoints, for_runs_dir, ipc_path
-from esper_bus.queries import Health
+from esper_bus.host.file_system import network_warning
+from esper_bus.net.discovery import AggregatorLock
+from esper_bus.net.server import BusServer
+from esper_bus.protocol.query_messages import Health
 from esper_bus.records import RawRecord
-from esper_bus.server import BusServer
+from esper_bus.store.adoption import Adoption
 
 SNAPSHOT_INTERVAL_S = 0.05
 """Snapshots go out at 20 Hz at most, and only when something changed or someone has just joined."""

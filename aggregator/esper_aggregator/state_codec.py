@@ -10,14 +10,14 @@ from zlib import crc32
 
 import msgspec
 
-from esper_aggregator.fold import FOLD_VERSION
-from esper_aggregator.state import ProducerState, RunState
-from esper_aggregator.symptoms import WATCHLIST, Watchlist
+from esper_aggregator.fold.fold import FOLD_VERSION
+from esper_aggregator.fold.run_state import ProducerState, RunState
+from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
 from esper_bus.records import RawRecord
-from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.codec import encode_event
-from esper_schemas.diagnosis.watches import bounded_watches
 from esper_schemas.events import EVENT_TYPES, Event, Record
+from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.rules.watches import bounded_watches
 from esper_schemas.snapshot import SanctumSnapshot
 
 _IDENTITY = RawRecord.__struct_fields__[:-1]

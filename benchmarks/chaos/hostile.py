@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import zmq
 from benchmarks.chaos.world import World
 
-from esper_bus.frames import Data, Hello, encode
-from esper_bus.keys import load_client_keys
-from esper_bus.layout import ipc_path
+from esper_bus.addresses import ipc_path
+from esper_bus.auth.keys import load_client_keys
+from esper_bus.auth.zap import use_key
 from esper_bus.limits import MAX_MESSAGE_BYTES
+from esper_bus.protocol.frames import Data, Hello, encode
 from esper_bus.records import Entry
-from esper_bus.zap import use_key
 
 Socket = zmq.Socket[bytes]
 

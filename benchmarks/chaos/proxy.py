@@ -7,7 +7,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from esper_bus.layout import ipc_path
+from esper_bus.addresses import ipc_path
 
 MODES = ("pass", "pause", "blackhole", "refuse")
 

@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from esper_aggregator import checkpoints
 from esper_aggregator.__main__ import main as aggregate
 from esper_aggregator.recording import Recording
-from esper_bus import doors
-from esper_bus.append_file import AppendFile
-from esper_bus.emit_queue import EmitQueue
-from esper_bus.mcap_writer import McapWriter
-from esper_bus.receiver import Receiver
-from esper_bus.server import BusServer
-from esper_bus.spool import SpoolWriter
+from esper_bus.emit.queue import EmitQueue
+from esper_bus.mcap.append_file import AppendFile
+from esper_bus.mcap.writer import McapWriter
+from esper_bus.net import listeners
+from esper_bus.net.server import BusServer
+from esper_bus.protocol.receiver import Receiver
+from esper_bus.store.spool import SpoolWriter
 
 Method = Callable[..., Any]
 Change = Callable[[Method, int], Method]
@@ -135,7 +135,7 @@ def becomes(original: int, count: int) -> int:
 
 
 SETTINGS: dict[str, tuple[Any, str, Callable[[Any, int], Any]]] = {
-    "spare_files": (doors, "spare_files", told),
+    "spare_files": (listeners, "spare_files", told),
     "events_between_checkpoints": (checkpoints, "EVERY_EVENTS", becomes),
 }
 """Bounds of the program that a scenario sets otherwise."""

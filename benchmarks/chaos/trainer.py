@@ -17,9 +17,9 @@ from benchmarks.chaos.sabotage import sabotage
 from benchmarks.chaos.stopwatch import Stopwatch
 from benchmarks.chaos.witness import Witness
 
-from esper_bus import emitter as emitter_module
-from esper_bus.emitter import Emitter
-from esper_bus.keys import load_client_keys
+from esper_bus.auth.keys import load_client_keys
+from esper_bus.emit import emitter as emitter_module
+from esper_bus.emit.emitter import Emitter
 from esper_schemas.events import EpisodeCompleted
 
 REPORT_EVERY = 25

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from benchmarks.chaos.trainer import exhaust_files
 
-from esper_bus.keys import load_client_keys
-from esper_bus.layout import parse
-from esper_bus.source import SocketSource
+from esper_bus.addresses import parse
+from esper_bus.auth.keys import load_client_keys
+from esper_bus.net.snapshot_source import SocketSource
 
 
 def main() -> None:

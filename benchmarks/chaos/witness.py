@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from esper_bus.producer import ProducerLink
-from esper_bus.spool import SpoolWriter
+from esper_bus.protocol.producer import ProducerLink
+from esper_bus.store.spool import SpoolWriter
 
 _FORM = struct.Struct("<QQQ")
 

@@ -20,13 +20,13 @@ from benchmarks.chaos.vitals import BOUNDS, Size, Vitals
 from benchmarks.chaos.witness import promise_of
 from benchmarks.ports import free_ports
 
-from esper_bus import layout
-from esper_bus.descriptors import raise_fd_limit
-from esper_bus.keys import add_client, create_server_keys, load_client_keys
-from esper_bus.layout import Endpoints
-from esper_bus.lock import aggregator_alive
-from esper_bus.reading import read_log
-from esper_bus.source import SocketSource
+from esper_bus import addresses
+from esper_bus.addresses import Endpoints
+from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.host.aggregator_lock import aggregator_alive
+from esper_bus.host.resources import raise_fd_limit
+from esper_bus.net.snapshot_source import SocketSource
+from esper_bus.store.read import read_log
 from esper_schemas.codec import to_json
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ class World:
         if transport == "curve":
             self._make_keys()
             self.listen = f"tcp://127.0.0.1:{free_ports(len(Endpoints._fields))}"
-        self.endpoints: Endpoints = layout.parse(self.listen, keyed=self.keys is not None)
+        self.endpoints: Endpoints = addresses.parse(self.listen, keyed=self.keys is not None)
         paths = os.pathsep.join(str(ROOT / package) for package in PACKAGES)
         self.environment = {**os.environ, "PYTHONPATH": paths, "XDG_RUNTIME_DIR": str(self.home)}
         self.trainers: list[Process] = []

@@ -2,7 +2,7 @@
 
 Log first, then send: every event is in the trainer's spool before anybody else hears of it. The only
 part of Esper that knows sockets. For other programs there are `connect`, which records a training, and
-`subscribe`, which gives what is recorded; all else is imported from its module, e.g. `esper_bus.reading`.
+`subscribe`, which gives what is recorded; all else is imported from its module, e.g. `esper_bus.store.read`.
 """
 
 from importlib import import_module
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esper_bus.errors import BusError
-    from esper_bus.subscription import Subscription, subscribe
-    from esper_bus.telemetry import Telemetry, connect
+    from esper_bus.net.subscription import Subscription, subscribe
+    from esper_lite.connection import Telemetry, connect
 
 __all__ = ["BusError", "Subscription", "Telemetry", "connect", "subscribe"]
 
 _HOMES = {
-    "BusError": "errors",
-    "Telemetry": "telemetry",
-    "Subscription": "subscription",
-    "connect": "telemetry",
-    "subscribe": "subscription",
+    "BusError": "esper_bus.errors",
+    "Telemetry": "esper_lite.connection",
+    "Subscription": "esper_bus.net.subscription",
+    "connect": "esper_lite.connection",
+    "subscribe": "esper_bus.net.subscription",
 }
 
 
@@ -28,4 +28,4 @@ def __getattr__(name: str) -> Any:
     """Import on first use: most modules of this package need no sockets."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

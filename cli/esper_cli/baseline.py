@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from esper_cli.parsing import CommandError
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.environment.presets import DEFAULT_PRESET, PRESETS
+from esper_trainer.environments.morph.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from esper_trainer.environment.baselines import BaselineResult
+    from esper_trainer.environments.morph.baselines import BaselineResult
 
 _COLUMNS = f"{'policy':<10}{'mean return':>12}{'± seeds':>9}{'± episodes':>12}{'accuracy':>10}"
 
@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(config: TrainingConfig, seeds: int) -> "dict[str, list[BaselineResult]]":
-    from esper_trainer.device import resolve_device, use_threads
-    from esper_trainer.environment.baselines import BASELINES, run_baseline
+    from esper_trainer.device.devices import resolve_device, use_threads
+    from esper_trainer.environments.morph.baselines import BASELINES, run_baseline
 
     use_threads(config.torch_threads)
     device = resolve_device(config.device)

@@ -5,16 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from esper_aggregator.projection import project
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.symptoms import Watchlist
 from esper_aggregator.replay import fold_path
-from esper_aggregator.symptoms import Watchlist
 from esper_cli.damage import say_damage
 from esper_cli.parsing import CommandError
-from esper_schemas.catalogue import QUANTITIES, MetricField
 from esper_schemas.codec import to_json
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_words
-from esper_schemas.overrides import OverridesError, overridden
+from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
+from esper_schemas.metrics.overrides import OverridesError, overridden
 from esper_schemas.snapshot import SanctumSnapshot
 
 SEVERITIES = ("warning", "critical")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from esper_bus.keys import (
+from esper_bus.auth.keys import (
     DEFAULT_PRODUCERS,
     RIGHTS,
     Right,

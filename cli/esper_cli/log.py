@@ -4,14 +4,14 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from esper_bus.reading import read_records
-from esper_bus.repair import repair
-from esper_bus.verification import Verification, verify
+from esper_bus.store.read import read_records
+from esper_bus.store.repair import repair
+from esper_bus.store.verify import Verification, verify
+from esper_cli.clock import clock_time, span
 from esper_cli.damage import say_damage
 from esper_cli.parsing import CommandError
-from esper_cli.times import clock_time, span
 from esper_schemas.codec import kind_of, to_json
-from esper_schemas.describe import describe
+from esper_schemas.event_text import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

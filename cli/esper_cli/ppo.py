@@ -11,9 +11,9 @@ import time
 from collections import deque
 from pathlib import Path
 
-from esper_bus.logs import configure_logging
+from esper_bus.host.process_logging import configure_logging
 from esper_bus.names import check_name
-from esper_cli.cockpit import cockpit
+from esper_cli.open_sanctum import cockpit
 from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
 from esper_trainer.companion import have_aggregator
@@ -27,9 +27,9 @@ from esper_trainer.options import (
     run_name,
     spool_quota,
 )
-from esper_trainer.progress import summary_lines
-from esper_trainer.ranks import train_with_ranks
-from esper_trainer.run_directory import new_run_dir, require_run, way_on
+from esper_trainer.ranks.launch import train_with_ranks
+from esper_trainer.run.progress import summary_lines
+from esper_trainer.run.run_directory import new_run_dir, require_run, way_on
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -143,7 +143,7 @@ def _same_arguments(arguments: argparse.Namespace) -> list[str]:
 
 def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:
     """Show Sanctum until the user leaves it, or the trainer fails before it has recorded anything."""
-    from esper_bus.source import SocketSource
+    from esper_bus.net.snapshot_source import SocketSource
 
     endpoints, keys = endpoints_of(arguments), client_keys(arguments)
     starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."

@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from esper_bus import layout
-from esper_bus.discovery import local_runs_dirs
-from esper_bus.keys import client_keys_for
+from esper_bus import addresses, paths
+from esper_bus.auth.keys import client_keys_for
+from esper_bus.net.discovery import local_runs_dirs
 from esper_cli import serve
-from esper_cli.cockpit import SSH_RATE, choices, cockpit
 from esper_cli.damage import say_damage
+from esper_cli.open_sanctum import SSH_RATE, choices, cockpit
 from esper_cli.parsing import CommandError, OneSentenceParser, run_command
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--keys",
         type=Path,
         metavar="FILE",
-        default=layout.default_keys(),
+        default=addresses.default_keys(),
         help="your key, made by `esper keys add` where the aggregator runs (needed beyond this machine)",
     )
     parser.add_argument(
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _add_look(parser: argparse.ArgumentParser) -> None:
     """What is said here goes for this once; the keys in Sanctum change what is kept."""
-    from esper_tui.symbols import SYMBOL_SETS
+    from esper_tui.text.symbols import SYMBOL_SETS
 
     parser.add_argument(
         "--symbols", choices=SYMBOL_SETS, help="characters to draw with; default: the last choice"
@@ -117,8 +117,8 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
 
 
 def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
-    from esper_tui.look import Look
-    from esper_tui.once import render_once
+    from esper_tui.model.view import Look
+    from esper_tui.terminal.once import render_once
 
     settings, _ = choices(arguments.theme, arguments.symbols)
     width = shutil.get_terminal_size(fallback=(100, 24)).columns
@@ -131,7 +131,7 @@ def _printed_theme(chosen: str, color: str) -> str | None:
     """The theme that this terminal can show, by the same rules as in the cockpit; none without colours."""
     from rich.console import Console
 
-    from esper_tui.theme import theme_for
+    from esper_tui.text.theme import theme_for
 
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return None
@@ -147,22 +147,22 @@ def source_for(
         from esper_aggregator.replay import LogSource
 
         return LogSource(Path(target), say_damage("sanctum", Path(target)))
-    from esper_bus.source import SocketSource
+    from esper_bus.net.snapshot_source import SocketSource
 
     if target is not None:
-        endpoints = layout.parse(target, keyed=key_file is not None)
+        endpoints = addresses.parse(target, keyed=key_file is not None)
         keys = client_keys_for(endpoints.ingest, key_file)
         return SocketSource(lambda: endpoints, keys=keys, thin=thin)
     return SocketSource(local_endpoints, thin=thin)
 
 
-def local_endpoints() -> layout.Endpoints:
+def local_endpoints() -> addresses.Endpoints:
     """The aggregator of this directory's runs, or else the newest one that this user runs."""
-    here = layout.default_runs_dir()
+    here = paths.default_runs_dir()
     alive = local_runs_dirs()
     if alive and here.resolve() not in alive:
         here = alive[0]
-    return layout.for_runs_dir(here)
+    return addresses.for_runs_dir(here)
 
 
 def _first_feed(source: SnapshotSource) -> Feed:

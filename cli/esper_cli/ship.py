@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from esper_bus import layout
-from esper_bus.keys import client_keys_for
-from esper_bus.shipping import ship
+from esper_bus import addresses
+from esper_bus.auth.keys import client_keys_for
+from esper_bus.net.ship import ship
 from esper_cli.damage import say_damage
 from esper_cli.parsing import CommandError
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys",
         type=Path,
         metavar="FILE",
-        default=layout.default_keys(),
+        default=addresses.default_keys(),
         help="a key that may ingest, made by `esper keys add` where the aggregator runs",
     )
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     run_dir, keys = arguments.run_dir, arguments.keys
     if not run_dir.is_dir():
         raise CommandError(f"{run_dir} is not the directory of a run; name one")
-    ingest = layout.parse(arguments.aggregator, keyed=keys is not None).ingest
+    ingest = addresses.parse(arguments.aggregator, keyed=keys is not None).ingest
     say = say_damage("esper ship", run_dir)
     for stream, events in ship(run_dir, ingest, client_keys_for(ingest, keys), on_damage=say):
         print(f"{stream.run}/{stream.producer}: the aggregator has all {events} events")

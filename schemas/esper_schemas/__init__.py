@@ -4,15 +4,6 @@ Heads, events, the metric catalogue, the folded state, the codec and the judgeme
 but msgspec; every other part of Esper imports this one.
 """
 
-from esper_schemas.catalogue import (
-    CATALOGUE,
-    DERIVED,
-    HEAD_FAMILIES,
-    QUANTITIES,
-    MetricField,
-    head_field,
-    per_head,
-)
 from esper_schemas.codec import (
     decode_event,
     decode_snapshot,
@@ -34,8 +25,17 @@ from esper_schemas.judgement import (
     loss_ratio,
     trend,
 )
-from esper_schemas.metric import Bands, Metric
-from esper_schemas.overrides import OverridesError, overridden
+from esper_schemas.metrics.catalogue import (
+    CATALOGUE,
+    DERIVED,
+    HEAD_FAMILIES,
+    QUANTITIES,
+    MetricField,
+    head_field,
+    per_head,
+)
+from esper_schemas.metrics.metric import Bands, Metric
+from esper_schemas.metrics.overrides import OverridesError, overridden
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 from esper_schemas.source import Feed, SnapshotSource

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from operator import mul
 from typing import cast
 
-from esper_schemas.catalogue import CATALOGUE
+from esper_schemas.metrics.catalogue import CATALOGUE
 
 WINDOW = 10
 MINIMUM_VALUES = 5

@@ -8,7 +8,7 @@ import msgspec
 class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A streak of unusual values of one metric.
 
-    `name` is a watch in `esper_schemas.diagnosis.watches`. `updates` counts the unusual ones between
+    `name` is a watch in `esper_schemas.rules.watches`. `updates` counts the unusual ones between
     `since_update` and `last_update`; `critical_updates` and `critical_since` are about those beyond the
     critical bound or not finite. `value` is the first unusual value, `worst` the one farthest beyond its
     bound. A streak is over, and not `active`, after `GAP` usual updates in a row.

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from esper_schemas.catalogue import QUANTITIES, MetricField, head_field
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
-from esper_schemas.metric import Bands, Metric
+from esper_schemas.metrics.catalogue import QUANTITIES, MetricField, head_field
+from esper_schemas.metrics.metric import Bands, Metric
 from esper_schemas.state import TamiyoState, Trend
 
 UNDEFINED_POLICY_LOSS = 1e-10

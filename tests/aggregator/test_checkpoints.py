@@ -11,8 +11,8 @@ import pytest
 
 from esper_aggregator import checkpoints
 from esper_aggregator.checkpoints import find, restore, superseded
-from esper_aggregator.fold import fold
-from esper_aggregator.projection import project
+from esper_aggregator.fold.fold import fold
+from esper_aggregator.fold.projection import project
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_at, fold_path
 from esper_aggregator.state_codec import encode_state, fold_fingerprint
@@ -144,7 +144,7 @@ def test_every_checkpoint_is_the_fold_of_as_many_events(tmp_path, often):
 
 def test_a_log_in_several_files_is_continued(tmp_path, often, monkeypatch):
     """Each life of an aggregator writes files of its own, and goes on in a new one when one is full."""
-    monkeypatch.setattr("esper_bus.log.LOG_FILE_BYTES", 4000)
+    monkeypatch.setattr("esper_bus.store.log_writer.LOG_FILE_BYTES", 4000)
     for life in range(4):
         record(tmp_path / "r", 130 * life, 130 * (life + 1), epoch=9 - life, close=life % 2 == 0)
     state, folded = restored(tmp_path / "r")

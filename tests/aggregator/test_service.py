@@ -11,16 +11,16 @@ from benchmarks.ports import free_ports
 
 from esper_aggregator.replay import snapshot_of
 from esper_aggregator.service import Aggregator
-from esper_bus import layout
-from esper_bus.emitter import Emitter
+from esper_bus import addresses
+from esper_bus.auth.keys import create_server_keys
+from esper_bus.emit.emitter import Emitter
 from esper_bus.errors import BusError
-from esper_bus.frames import Hello, encode
-from esper_bus.keys import create_server_keys
-from esper_bus.queries import HealthQuery
-from esper_bus.query_client import QueryClient
-from esper_bus.reading import read_log
-from esper_bus.source import SocketSource
-from esper_bus.telemetry import connect
+from esper_bus.net.query_client import QueryClient
+from esper_bus.net.snapshot_source import SocketSource
+from esper_bus.protocol.frames import Hello, encode
+from esper_bus.protocol.query_messages import HealthQuery
+from esper_bus.store.read import read_log
+from esper_lite.connection import connect
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -28,7 +28,7 @@ from esper_schemas.payload import PPOUpdatePayload
 @pytest.fixture
 def endpoints(tmp_path):
     """Addresses of their own for each test."""
-    return layout.parse(f"ipc://{tmp_path}/sockets")
+    return addresses.parse(f"ipc://{tmp_path}/sockets")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_two_runs_are_recorded_apart(tmp_path, endpoints):
 
 def test_what_cannot_be_logged_is_not_acknowledged_and_comes_again(tmp_path, endpoints, monkeypatch):
     """While the disk refuses, nothing is lost and nothing raises; afterwards everything is logged once."""
-    from esper_bus.mcap_writer import McapWriter
+    from esper_bus.mcap.writer import McapWriter
 
     broken = threading.Event()
     broken.set()
@@ -159,9 +159,9 @@ def test_what_cannot_be_logged_is_not_acknowledged_and_comes_again(tmp_path, end
 def test_an_aggregator_on_tcp_serves_this_machine_too(tmp_path, keys, monkeypatch):
     """With keys: whoever looks where the runs directory's aggregator is finds it, and needs no key."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    runs_dir, url = tmp_path / "runs", f"tcp://127.0.0.1:{free_ports(len(layout.Endpoints._fields))}"
-    local = layout.for_runs_dir(runs_dir)
-    with serving(runs_dir, layout.parse(url, keyed=True), keys=keys), watching(local) as wait:
+    runs_dir, url = tmp_path / "runs", f"tcp://127.0.0.1:{free_ports(len(addresses.Endpoints._fields))}"
+    local = addresses.for_runs_dir(runs_dir)
+    with serving(runs_dir, addresses.parse(url, keyed=True), keys=keys), watching(local) as wait:
         with connect("r", runs_dir=runs_dir) as telemetry:
             telemetry.emit(PPOUpdatePayload(policy_loss=0.1))
             wait(lambda feed: feed.snapshot.tamiyo.ppo_updates_count == 1)
@@ -193,7 +193,7 @@ def test_a_second_aggregator_for_the_same_runs_is_refused(tmp_path, endpoints):
     with serving(tmp_path, endpoints), watching(endpoints) as wait:
         wait(lambda feed: feed.heard_ns is not None)
         with pytest.raises(BusError):
-            Aggregator(tmp_path, layout.parse(f"ipc://{tmp_path}/elsewhere")).serve()
+            Aggregator(tmp_path, addresses.parse(f"ipc://{tmp_path}/elsewhere")).serve()
 
 
 def test_what_a_dead_trainer_left_is_adopted_and_shown(tmp_path, endpoints):
@@ -224,8 +224,8 @@ def test_the_spool_of_a_trainer_that_lives_is_not_adopted(tmp_path, endpoints):
 
 def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkeypatch):
     """Both are logged; whoever watches hears that there are two, until one of them ends."""
-    monkeypatch.setattr("esper_bus.rivals.GRACE_S", 0.0)
-    monkeypatch.setattr("esper_bus.rivals.ALIVE_S", 2.0)
+    monkeypatch.setattr("esper_bus.protocol.duplicate_producers.GRACE_S", 0.0)
+    monkeypatch.setattr("esper_bus.protocol.duplicate_producers.ALIVE_S", 2.0)
     with serving(tmp_path, endpoints), watching(endpoints) as wait:
         first, second = (Emitter("r", "host:0", tmp_path / "r", endpoints.ingest) for _ in range(2))
         emit_updates(first, [1])

@@ -13,13 +13,21 @@ import zmq
 
 import esper_bus
 from esper_aggregator.replay import snapshot_of
-from esper_bus.emitter import Emitter
+from esper_bus.addresses import parse
+from esper_bus.emit.emitter import Emitter
 from esper_bus.errors import BusError
-from esper_bus.event_batches import TOPIC
-from esper_bus.layout import parse
-from esper_bus.queries import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery, SnapshotQuery
-from esper_bus.query_client import QueryClient
-from esper_bus.reading import read_log
+from esper_bus.net.query_client import QueryClient
+from esper_bus.protocol.event_batches import TOPIC
+from esper_bus.protocol.query_messages import (
+    EventsPage,
+    EventsQuery,
+    Health,
+    HealthQuery,
+    Runs,
+    RunsQuery,
+    SnapshotQuery,
+)
+from esper_bus.store.read import read_log
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from esper_bus.layout import for_runs_dir
+from esper_bus.addresses import for_runs_dir
 from esper_bus.records import Entry, RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted
@@ -119,11 +119,11 @@ def python():
 AGGREGATOR = """
 import sys
 from pathlib import Path
-from esper_bus.layout import for_runs_dir
-from esper_bus.lock import AggregatorLock
-from esper_bus.log import LogWriter
-from esper_bus.reading import read_log
-from esper_bus.server import BusServer
+from esper_bus.addresses import for_runs_dir
+from esper_bus.host.aggregator_lock import AggregatorLock
+from esper_bus.store.log_writer import LogWriter
+from esper_bus.store.read import read_log
+from esper_bus.net.server import BusServer
 
 runs_dir = Path(sys.argv[1])
 logs = {}

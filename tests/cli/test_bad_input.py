@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from esper_bus.layout import RunPaths
-from esper_bus.reading import Damage
+from esper_bus.paths import RunPaths
 from esper_bus.records import Entry, StreamKey
-from esper_bus.spool import SpoolWriter
+from esper_bus.store.read import Damage
+from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper, sanctum
 from esper_cli.damage import say_damage
 from esper_cli.parsing import run_command

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from esper_bus.layout import RunPaths
+from esper_bus.paths import RunPaths
 from esper_bus.records import Entry, StreamKey
-from esper_bus.spool import SpoolWriter
+from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper
 from esper_schemas.codec import encode_event
 from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted

@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from esper_aggregator.fold import fold_all
-from esper_aggregator.projection import project
-from esper_schemas.diagnosis import diagnose
-from esper_schemas.diagnosis.rules import RULES
+from esper_aggregator.fold.fold import fold_all
+from esper_aggregator.fold.projection import project
 from esper_schemas.events import Record
+from esper_schemas.rules.diagnose import diagnose
+from esper_schemas.rules.rules import RULES
 from esper_trainer.config import TrainingConfig
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from esper_bus.streams import event_schema
-from esper_schemas.catalogue import QUANTITIES
+from esper_bus.mcap.streams import event_schema
 from esper_schemas.events import EVENT_TYPES
+from esper_schemas.metrics.catalogue import QUANTITIES
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from tests.tui.terminal import DEADLINE_S, Terminal
+from tests.tui.pseudo_terminal import DEADLINE_S, Terminal
 
 
 def child_of(process):

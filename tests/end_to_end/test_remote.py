@@ -7,7 +7,7 @@ import socket
 import pytest
 from benchmarks.ports import free_ports
 
-from esper_bus.layout import Endpoints
+from esper_bus.addresses import Endpoints
 
 
 def outer_address():

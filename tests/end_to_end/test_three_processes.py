@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from esper_bus import layout
-from esper_bus.source import SocketSource
+from esper_bus import addresses
+from esper_bus.net.snapshot_source import SocketSource
 from esper_schemas.codec import to_json
 
 
@@ -14,7 +14,7 @@ from esper_schemas.codec import to_json
 def source(playground, monkeypatch):
     """A subscriber in this process, on the playground's endpoint."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", playground.environment["XDG_RUNTIME_DIR"])
-    subscriber = SocketSource(lambda: layout.for_runs_dir(playground.runs_dir))
+    subscriber = SocketSource(lambda: addresses.for_runs_dir(playground.runs_dir))
     yield subscriber
     subscriber.close()
 

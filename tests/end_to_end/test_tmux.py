@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from tests.tui.terminal import Terminal
+from tests.tui.pseudo_terminal import Terminal
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 OPTIONS = ("--envs", "4", "--episodes", "200", "--name", "tmux")

@@ -4,11 +4,18 @@ import pytest
 import zmq
 from zmq.utils import z85
 
+from esper_bus.auth.keys import (
+    add_client,
+    create_server_keys,
+    load_client_keys,
+    load_server_keys,
+    read_clients,
+)
+from esper_bus.auth.zap import Gate
 from esper_bus.errors import BusError
-from esper_bus.event_batches import EventBatch, encode_batch, parse_batch
-from esper_bus.frames import FrameError
-from esper_bus.keys import add_client, create_server_keys, load_client_keys, load_server_keys, read_clients
-from esper_bus.queries import (
+from esper_bus.protocol.event_batches import EventBatch, encode_batch, parse_batch
+from esper_bus.protocol.frames import FrameError
+from esper_bus.protocol.query_messages import (
     EventsPage,
     EventsQuery,
     Question,
@@ -20,9 +27,8 @@ from esper_bus.queries import (
     parse_question,
     parse_reply,
 )
+from esper_bus.protocol.snapshot_deltas import DeltaDecoder, DeltaEncoder
 from esper_bus.records import RawRecord
-from esper_bus.thin import ThinDecoder, ThinEncoder
-from esper_bus.zap import Gate
 
 EVENT = ("host:0", 7, 3, 10**18, 10**18 + 5, b"\x80")
 QUESTIONS = [Question(1, EventsQuery("run", 3, 9)), Question(2, SnapshotQuery("run", 4))]
@@ -63,7 +69,7 @@ def test_a_changed_batch_of_events_is_one_or_a_frame_error(mutations):
 
 def test_a_changed_thin_picture_is_refused_or_bounded(mutations, peak_memory):
     """A keyframe and what differs from it; a length that is only claimed costs nothing."""
-    encoder, decoder = ThinEncoder(), ThinDecoder()
+    encoder, decoder = DeltaEncoder(), DeltaDecoder()
     keyframe = encoder.encode(1, b"picture of a run " * 99, 0.0)
     difference = encoder.encode(2, b"picture of a rug " * 99, 0.1)
     for changed in mutations([keyframe, difference], 6_000):

@@ -1,7 +1,7 @@
 """Checkpoints of the fold: whatever stands in them, a restart ends with the fold of the whole log."""
 
 from esper_aggregator.checkpoints import restore
-from esper_aggregator.fold import fold_all
+from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
 from esper_aggregator.state_codec import encode_state

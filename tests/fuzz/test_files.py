@@ -6,18 +6,18 @@ import string
 
 import pytest
 
-from esper_bus import layout
+from esper_bus import addresses
 from esper_bus.errors import BusError
-from esper_bus.layout import RunPaths
-from esper_bus.log import LogWriter
-from esper_bus.mcap_reader import read_open_file
-from esper_bus.merging import read_stream_file
+from esper_bus.mcap.reader import read_open_file
 from esper_bus.names import file_part, is_name
+from esper_bus.paths import RunPaths
 from esper_bus.records import Entry, RawRecord, StreamKey
-from esper_bus.spool import SpoolWriter
+from esper_bus.store.log_writer import LogWriter
+from esper_bus.store.merge import read_stream_file
+from esper_bus.store.spool import SpoolWriter
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted
-from esper_schemas.overrides import OverridesError, overridden
+from esper_schemas.metrics.overrides import OverridesError, overridden
 
 KEY = StreamKey("run", "host:0", 7)
 EVENTS, CHUNK = 100, 25
@@ -153,7 +153,7 @@ def test_changed_addresses_are_parsed_or_refused(mutations):
     samples = [b"tcp://127.0.0.1:5556", b"ipc:///tmp/esper", b"tcp://[::1]:5556", b"tcp://localhost"]
     for changed in mutations(samples, 20_000):
         try:
-            endpoints = layout.parse(changed.decode(errors="replace"))
+            endpoints = addresses.parse(changed.decode(errors="replace"))
         except BusError:
             continue
         assert len(set(endpoints)) == 3

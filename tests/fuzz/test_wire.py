@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from esper_bus.frames import (
+from esper_bus.protocol.frames import (
     _DATA,
     Ack,
     Bye,
@@ -18,9 +18,9 @@ from esper_bus.frames import (
     encode,
     parse,
 )
-from esper_bus.receiver import Receiver
+from esper_bus.protocol.receiver import Receiver
+from esper_bus.protocol.snapshot_messages import SnapshotHead, encode_snapshot_message, parse_snapshot_message
 from esper_bus.records import Entry
-from esper_bus.snapshots import SnapshotHead, encode_snapshot_message, parse_snapshot_message
 from esper_schemas.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from esper_schemas.events import EVENT_TYPES, EpisodeCompleted, PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload

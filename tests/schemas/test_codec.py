@@ -17,7 +17,7 @@ from esper_schemas.codec import (
     kind_of,
     to_json,
 )
-from esper_schemas.describe import describe
+from esper_schemas.event_text import describe
 from esper_schemas.events import (
     EVENT_TYPES,
     EpisodeCompleted,

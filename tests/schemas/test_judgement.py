@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper_schemas.catalogue import QUANTITIES
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
 from esper_schemas.judgement import (
     HeadCondition,
@@ -17,6 +16,7 @@ from esper_schemas.judgement import (
     loss_ratio,
     trend,
 )
+from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.state import TamiyoState, Trend
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.environment.presets import PRESETS
+from esper_trainer.config import ConfigError, TrainingConfig, derived_seed
+from esper_trainer.environments.morph.presets import PRESETS
 
 
 def test_the_defaults_work_and_name_a_preset():
@@ -62,3 +62,9 @@ def test_threads_default_to_two_at_most():
     """More threads wait for each other longer than they work."""
     assert TrainingConfig().torch_threads in (1, 2)
     assert TrainingConfig(threads=3).torch_threads == 3
+
+
+def test_purposes_and_seeds_give_different_numbers_that_never_change():
+    """A changed number would change every recorded run."""
+    assert derived_seed(0, "policy") == derived_seed(0, "policy")
+    assert len({derived_seed(s, p) for s in range(50) for p in ("policy", "actions")}) == 100

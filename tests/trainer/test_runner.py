@@ -8,8 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from esper_bus.emitter import Emitter
-from esper_bus.reading import read_records
+from esper_bus.emit.emitter import Emitter
+from esper_bus.store.read import read_records
 from esper_schemas.events import (
     PPOUpdateCompleted,
     RolloutCompleted,
@@ -18,7 +18,7 @@ from esper_schemas.events import (
     VitalsSampled,
 )
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.environment.presets import HORIZON
+from esper_trainer.environments.morph.presets import HORIZON
 from esper_trainer.runner import Trainer, sentence, train
 
 ENVIRONMENTS = 3

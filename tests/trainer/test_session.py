@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from esper_bus.reading import read_records
+from esper_bus.store.read import read_records
 from esper_schemas.events import EventsDropped, LogRecorded
 from esper_trainer.config import TrainingConfig
-from esper_trainer.session import Plan, record_training
+from esper_trainer.session import TrainingPlan, record_training
 
 
 def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
     """It has the quota of the plan; the training goes on, and says how many events are gone and why."""
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=4)
-    recorded = record_training(Plan(config, tmp_path, spool_quota=200_000), None)
+    recorded = record_training(TrainingPlan(config, tmp_path, spool_quota=200_000), None)
 
     assert recorded.summary.outcome == "completed"
     kept = [r for r in read_records(tmp_path) if not isinstance(r.event, EventsDropped | LogRecorded)]
@@ -32,10 +32,10 @@ WHOLE_TRAINING = """
 import sys
 from pathlib import Path
 from esper_trainer.config import TrainingConfig
-from esper_trainer.session import Plan, record_training
+from esper_trainer.session import TrainingPlan, record_training
 
 config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=2)
-record_training(Plan(config, Path(sys.argv[1])), None)
+record_training(TrainingPlan(config, Path(sys.argv[1])), None)
 print(*({"torch._dynamo", "sklearn", "scipy", "pandas"} & set(sys.modules)))
 """
 

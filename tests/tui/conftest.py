@@ -6,7 +6,7 @@ import time
 
 import pytest
 from msgspec import structs
-from tests.tui.terminal import Terminal
+from tests.tui.pseudo_terminal import Terminal
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
 from esper_schemas.events import (
@@ -42,7 +42,7 @@ from esper_schemas.snapshot import (
     StageChangeEntry,
 )
 from esper_schemas.source import Feed
-from esper_tui.rows import plain
+from esper_tui.text.spans import plain
 
 NOW = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000

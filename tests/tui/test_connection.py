@@ -10,11 +10,11 @@ import threading
 
 import msgspec
 import pytest
-from tests.tui.terminal import DEADLINE_S
+from tests.tui.pseudo_terminal import DEADLINE_S
 
 import esper_bus
-from esper_bus.layout import for_runs_dir, make_private_dir, runtime_dir
-from esper_bus.server import BusServer
+from esper_bus.addresses import for_runs_dir, make_private_dir, runtime_dir
+from esper_bus.net.server import BusServer
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.snapshot import SNAPSHOT_VERSION, RunInfo, SanctumSnapshot
 from esper_schemas.state import TamiyoState

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from esper_tui.app import SanctumApp
-from esper_tui.commands import COMMANDS
-from esper_tui.panel import Panel
+from esper_tui.model.commands import COMMANDS
 from esper_tui.picture import PANELS
-from esper_tui.rows import plain
+from esper_tui.screens.panel_widget import Panel
+from esper_tui.text.spans import plain
 
 ORDER = list(PANELS)
 OPEN_HEALTH = ("enter", *("]",) * ORDER.index("health"))

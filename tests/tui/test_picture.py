@@ -5,12 +5,11 @@ import time
 import pytest
 
 from esper_tui import picture
-from esper_tui.layout import arrange
-from esper_tui.look import Look
-from esper_tui.once import frame_rows
+from esper_tui.grid.arrangement import arrange
+from esper_tui.model.view import Look, View
 from esper_tui.picture import PANELS, PanelKind, draw, draw_place
-from esper_tui.rows import Tone, plain, row_width
-from esper_tui.view import View
+from esper_tui.terminal.once import frame_rows
+from esper_tui.text.spans import Tone, plain, row_width
 
 
 @pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])

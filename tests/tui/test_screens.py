@@ -3,9 +3,9 @@
 import pytest
 
 from esper_tui.app import SanctumApp
-from esper_tui.opened import PAGES
+from esper_tui.model.settings import Settings
+from esper_tui.pages.opened import PAGES
 from esper_tui.picture import PANELS
-from esper_tui.settings import Settings
 
 SIZES = [(80, 24), (120, 40), (160, 50), (200, 60)]
 STATES = ["waiting", "healthy", "warning", "critical", "nan", "stale", "disconnected"]

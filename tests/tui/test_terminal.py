@@ -6,7 +6,7 @@ import signal
 import sys
 
 import pytest
-from tests.tui.terminal import DEADLINE_S
+from tests.tui.pseudo_terminal import DEADLINE_S
 
 PROGRAM = """
 import os

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from esper_bus.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.errors import BusError
+from esper_bus.net.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 
 
 def have_aggregator(arguments: argparse.Namespace, who: str) -> None:

@@ -1,12 +1,13 @@
 """What a training run is asked to do: every setting with its default, checked once, without torch."""
 
+import hashlib
 import math
 import os
 import re
 from dataclasses import dataclass, fields, replace
 
-from esper_schemas.metric import TelemetryLevel
-from esper_trainer.environment.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_trainer.environments.morph.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 TELEMETRY = tuple(level.name.lower() for level in TelemetryLevel)
@@ -191,3 +192,9 @@ def available_cores() -> int:
 def _require(holds: bool, name: str, wanted: str) -> None:
     if not holds:
         raise ConfigError(f"The setting {name} has to be {wanted}; choose another value.")
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A seed for one purpose; generators that share a seed would repeat each other's numbers."""
+    digest = hashlib.sha256(f"{seed}:{purpose}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")

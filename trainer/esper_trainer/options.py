@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from esper_bus import layout
-from esper_bus.keys import ClientKeys, client_keys_for
+from esper_bus import addresses, paths
+from esper_bus.auth.keys import ClientKeys, client_keys_for
 from esper_trainer.config import (
     PRECISIONS,
     SCHEDULES,
@@ -15,7 +15,7 @@ from esper_trainer.config import (
     Setting,
     TrainingConfig,
 )
-from esper_trainer.environment.presets import GATES, PRESETS
+from esper_trainer.environments.morph.presets import GATES, PRESETS
 
 _DEFAULTS = TrainingConfig()
 
@@ -104,7 +104,7 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
     recording.add_argument(
         "--runs-dir",
         type=Path,
-        default=layout.default_runs_dir(),
+        default=paths.default_runs_dir(),
         help="where runs are kept (default: %(default)s)",
     )
     recording.add_argument(
@@ -139,7 +139,7 @@ def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
         "--keys",
         type=Path,
         metavar="FILE",
-        default=layout.default_keys(),
+        default=addresses.default_keys(),
         help="your key, made by `esper keys add` where the aggregator runs (needed beyond this machine)",
     )
 
@@ -186,17 +186,17 @@ def profile_dir(arguments: argparse.Namespace, run_dir: Path) -> Path | None:
     return Path(arguments.profile) if arguments.profile else run_dir / "profile"
 
 
-def endpoints_of(arguments: argparse.Namespace) -> layout.Endpoints:
+def endpoints_of(arguments: argparse.Namespace) -> addresses.Endpoints:
     """Where the aggregator is. Raises `BusError` for a URL that cannot be."""
     if arguments.aggregator:
-        return layout.parse(arguments.aggregator, keyed=arguments.keys is not None)
-    return layout.for_runs_dir(arguments.runs_dir)
+        return addresses.parse(arguments.aggregator, keyed=arguments.keys is not None)
+    return addresses.for_runs_dir(arguments.runs_dir)
 
 
 def spool_quota(arguments: argparse.Namespace) -> int | None:
     """Bytes that a spool may take, None for the default. Raises `BusError` for what is no such size."""
     text = arguments.spool_quota
-    return None if text is None else layout.spool_quota(text, "--spool-quota")
+    return None if text is None else paths.spool_quota(text, "--spool-quota")
 
 
 def ingest_endpoint(arguments: argparse.Namespace) -> str:

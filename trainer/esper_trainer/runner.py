@@ -10,29 +10,29 @@ import torch
 from torch import Tensor
 
 from esper_schemas.events import Event, LogRecorded, RunFinished
-from esper_schemas.metric import TelemetryLevel
+from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
-from esper_trainer.buffer import Transitions
-from esper_trainer.capture import Told
-from esper_trainer.checkpoint import Checkpoint, CheckpointError
-from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import TrainingConfig
-from esper_trainer.device import Stopwatch, resolve_device, use_threads
-from esper_trainer.distributed import ALONE, Group
-from esper_trainer.emissions import EventSink, returns_not_finite, run_started, update_events
-from esper_trainer.environment.baselines import run_baseline
-from esper_trainer.examination import Examination, examined_events, instability_reported
-from esper_trainer.interruption import Interrupted, Interruption
-from esper_trainer.learner import Learner, State, environment_seed
-from esper_trainer.progress import Outcome, TrainingSummary, UpdateReport
-from esper_trainer.roll_call import RankLostError
-from esper_trainer.row import unpack_row
-from esper_trainer.schedule import Rates, rates
-from esper_trainer.story import Story, story
+from esper_trainer.device.cuda_graphs import Told
+from esper_trainer.device.devices import Stopwatch, resolve_device, use_threads
+from esper_trainer.device.transfer import HostCopy, Mailbox
+from esper_trainer.environments.morph.baselines import run_baseline
+from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
+from esper_trainer.measure.debug_examination import Examination, examined_events, instability_reported
+from esper_trainer.measure.packed_row import unpack_row
+from esper_trainer.ppo.rollout_buffer import Transitions
+from esper_trainer.ppo.schedule import Rates, rates
+from esper_trainer.ranks.group import ALONE, Group
+from esper_trainer.ranks.lost_ranks import RankLostError
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError
+from esper_trainer.run.checkpoint_writer import Checkpointer
+from esper_trainer.run.interruption import Interrupted, Interruption
+from esper_trainer.run.progress import Outcome, TrainingSummary, UpdateReport
+from esper_trainer.telemetry.anomaly_response import AnomalyResponse
+from esper_trainer.telemetry.emissions import EventSink, returns_not_finite, run_started, update_events
+from esper_trainer.telemetry.episode_summary import Story, story
+from esper_trainer.telemetry.process_vitals import Vitals
 from esper_trainer.telemetry.profiler import Profiler
-from esper_trainer.telemetry.watchman import Watchman
-from esper_trainer.transfer import HostCopy, Mailbox
-from esper_trainer.vitals import Vitals
 
 OnUpdate = Callable[[UpdateReport], None]
 
@@ -73,7 +73,7 @@ class Trainer:
         self._pending: _Pending | None = None
         self._checkpoints, self._start = checkpoints, start
         self._updates = self._learnt = start.update if start else 0
-        self._watchman = Watchman(TelemetryLevel[config.telemetry.upper()], config.episodes)
+        self._watchman = AnomalyResponse(TelemetryLevel[config.telemetry.upper()], config.episodes)
         self._watchman.load(start.telemetry if start else {})
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
@@ -159,7 +159,7 @@ class Trainer:
 
     def _save(self, checkpoints: Checkpointer) -> None:
         """Begin to write what the updates to come follow from; random numbers as before they were played."""
-        state = State(self._learner.tensors(), self._random_state)
+        state = LearnerState(self._learner.tensors(), self._random_state)
         settings, baseline_return = asdict(self._config), self._baseline_return
         checkpoints.save(
             Checkpoint(

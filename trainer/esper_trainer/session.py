@@ -4,21 +4,21 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
-from esper_bus.emitter import Emitter, EmitterReport
+from esper_bus.auth.keys import ClientKeys
+from esper_bus.emit.emitter import Emitter, EmitterReport
 from esper_bus.errors import BusError
-from esper_bus.keys import ClientKeys
 from esper_bus.names import check_name
-from esper_trainer.checkpoint import Checkpoint, CheckpointFiles
-from esper_trainer.checkpointing import Checkpointer
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.device import resolve_device
-from esper_trainer.distributed import ALONE, Group
-from esper_trainer.failure import training_failed
+from esper_trainer.device.devices import resolve_device
 from esper_trainer.options import config_from, given_settings, profile_dir, run_name, spool_quota
-from esper_trainer.progress import TrainingSummary
-from esper_trainer.resuming import last_checkpoint, resumed_config
-from esper_trainer.roll_call import RankLostError
-from esper_trainer.run_directory import TrainingLock, new_run_dir
+from esper_trainer.ranks.group import ALONE, Group
+from esper_trainer.ranks.lost_ranks import RankLostError
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
+from esper_trainer.run.checkpoint_writer import Checkpointer
+from esper_trainer.run.failure import training_failed
+from esper_trainer.run.progress import TrainingSummary
+from esper_trainer.run.resume import last_checkpoint, resumed_config
+from esper_trainer.run.run_directory import TrainingLock, new_run_dir
 from esper_trainer.runner import OnUpdate, Trainer
 from esper_trainer.telemetry.profiler import Profiler, prepare
 
@@ -27,7 +27,7 @@ class ToldElsewhereError(ConfigError):
     """What is wrong is said by another process of the run."""
 
 
-class Plan(NamedTuple):
+class TrainingPlan(NamedTuple):
     """A training that can begin: everything that could be wrong with it has been looked at.
 
     start: the checkpoint that it goes on from, None for a new run. profile: where traces go, None for none.
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     spool_quota: int | None = None
 
 
-class Recorded(NamedTuple):
+class RecordedTraining(NamedTuple):
     """How a training went, and what became of its events."""
 
     summary: TrainingSummary
@@ -53,7 +53,7 @@ class Recorded(NamedTuple):
         return self.events.dropped + self.events.held
 
 
-def plan(arguments: argparse.Namespace, group: Group = ALONE) -> Plan:
+def plan(arguments: argparse.Namespace, group: Group = ALONE) -> TrainingPlan:
     """What was asked for; makes the directory of a new run. Either all processes go on, or none.
 
     Raises `ConfigError` or `BusError` for what cannot be, and then leaves nothing behind.
@@ -71,7 +71,7 @@ def plan(arguments: argparse.Namespace, group: Group = ALONE) -> Plan:
     raise problem
 
 
-def _new(arguments: argparse.Namespace, group: Group) -> Plan:
+def _new(arguments: argparse.Namespace, group: Group) -> TrainingPlan:
     config, quota = config_from(arguments), spool_quota(arguments)
     resolve_device(config.device)
     group.share(config)
@@ -80,25 +80,25 @@ def _new(arguments: argparse.Namespace, group: Group) -> Plan:
     if arguments.profile:
         prepare(Path(arguments.profile))  # before there is a run
     run_dir = new_run_dir(arguments.runs_dir, run_name(arguments))
-    return Plan(config, run_dir, profile=profile_dir(arguments, run_dir), spool_quota=quota)
+    return TrainingPlan(config, run_dir, profile=profile_dir(arguments, run_dir), spool_quota=quota)
 
 
-def _resumed(arguments: argparse.Namespace, group: Group) -> Plan:
+def _resumed(arguments: argparse.Namespace, group: Group) -> TrainingPlan:
     run_dir = arguments.runs_dir / check_name("run", arguments.resume)
     start = last_checkpoint(run_dir, group)
     config = resumed_config(start, given_settings(arguments))
     resolve_device(config.device)
-    return Plan(config, run_dir, start, profile_dir(arguments, run_dir), spool_quota(arguments))
+    return TrainingPlan(config, run_dir, start, profile_dir(arguments, run_dir), spool_quota(arguments))
 
 
 def record_training(
-    plan: Plan,
+    plan: TrainingPlan,
     ingest: str | None,
     on_update: OnUpdate | None = None,
     *,
     keys: ClientKeys | None = None,
     group: Group = ALONE,
-) -> Recorded:
+) -> RecordedTraining:
     """Train, and record it; `ingest` is the aggregator's address, None for no aggregator.
 
     Raises `ConfigError` for what cannot be, `TrainingFailedError` for what broke in between, and
@@ -127,4 +127,4 @@ def record_training(
             raise training_failed(run_dir, error) from error
         finally:
             report = emitter.close()
-    return Recorded(summary, report)
+    return RecordedTraining(summary, report)

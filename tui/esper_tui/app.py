@@ -20,27 +20,24 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
-from esper_tui.ascii_filter import AsciiFilter
-from esper_tui.cockpit import Cockpit
-from esper_tui.commands import COMMANDS, acts_on_help, key_of
-from esper_tui.driver import outliving
-from esper_tui.ending import LOOK_AFTER_S, end_on_signals, terminal_is_gone
-from esper_tui.help_screen import HelpScreen
-from esper_tui.layout import Place
-from esper_tui.look import Look
-from esper_tui.moves import Moves
-from esper_tui.navigation import after, beside
-from esper_tui.once import frame_rows
-from esper_tui.opened import first_row, stepped
-from esper_tui.pace import FASTEST, Pace
-from esper_tui.panel import Panel
+from esper_tui.grid.arrangement import Place
+from esper_tui.model.commands import COMMANDS, acts_on_help, key_of
+from esper_tui.model.navigation import Moves, after, beside
+from esper_tui.model.redraw_rate import FASTEST, RedrawRate
+from esper_tui.model.settings import Settings, save
+from esper_tui.model.view import Look, View
+from esper_tui.pages.opened import first_row, stepped
 from esper_tui.picture import ALL_HIDDEN, PANELS, RUNS, draw_place, drawn_panels, opened_keys
-from esper_tui.rows import Rows, Tone, plain
-from esper_tui.saving import write_new
-from esper_tui.settings import Settings, save
-from esper_tui.symbols import SYMBOL_SETS
-from esper_tui.theme import THEMES, styles_for
-from esper_tui.view import View
+from esper_tui.screens.help_screen import HelpScreen
+from esper_tui.screens.main_screen import Cockpit
+from esper_tui.screens.panel_widget import Panel
+from esper_tui.terminal.ascii_filter import AsciiFilter
+from esper_tui.terminal.driver import outliving
+from esper_tui.terminal.once import frame_rows, write_new
+from esper_tui.terminal.shutdown import LOOK_AFTER_S, end_on_signals, terminal_is_gone
+from esper_tui.text.spans import Rows, Tone, plain
+from esper_tui.text.symbols import SYMBOL_SETS
+from esper_tui.text.theme import THEMES, styles_for
 
 
 @runtime_checkable
@@ -80,7 +77,7 @@ class SanctumApp(Moves, App[None]):
         super().__init__(ansi_color=True)  # Let the palette through as it is.
         self._source = source
         self._clock = clock
-        self._pace = Pace(frames_per_second)
+        self._pace = RedrawRate(frames_per_second)
         self._settings = settings
         self._settings_file = settings_file
         self._notice = notice

@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui import anomalies, events, findings, heads, link, log, losses, ranks, slots, vitals
-from esper_tui.commands import key_of
-from esper_tui.footer import footer_rows
-from esper_tui.frame import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
-from esper_tui.header import header_rows
-from esper_tui.layout import OPENED, Place, arrange
-from esper_tui.look import Look
-from esper_tui.opened import keys, opened_rows
-from esper_tui.page import wrapped
-from esper_tui.rows import Row, Rows, Span, Tone, clean, faded, fit
-from esper_tui.status import State, judge_feed
-from esper_tui.symbols import translated
-from esper_tui.tiles import TILES, Tile, tile_note, tile_rows
-from esper_tui.view import View
+from esper_tui.grid.arrangement import OPENED, Place, arrange
+from esper_tui.grid.frame import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
+from esper_tui.model.commands import key_of
+from esper_tui.model.status import ConnectionState, judge_feed
+from esper_tui.model.view import Look, View
+from esper_tui.pages.opened import keys, opened_rows
+from esper_tui.pages.page import wrapped
+from esper_tui.panels import anomalies, events, findings, heads, link, log, losses, ranks, slots, vitals
+from esper_tui.panels.footer import footer_rows
+from esper_tui.panels.header import header_rows
+from esper_tui.panels.metric_rows import TILES, Tile, tile_note, tile_rows
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, faded, fit
+from esper_tui.text.symbols import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def opened_keys(view: View, panel: str, width: int, height: int) -> list[object]
 
 def is_old(view: View) -> bool:
     """Whether the picture may no longer be what is happening, so that it is drawn faded."""
-    return judge_feed(view.link, view.now_ns).state is State.DISCONNECTED
+    return judge_feed(view.link, view.now_ns).state is ConnectionState.DISCONNECTED
 
 
 def draw_place(view: View, place: Place, old: bool, look: Look) -> Rows:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Group, Metric, Reduction
+from esper_schemas.metrics.metric import Bands, Group, Metric, Reduction
 
 AdvantageMean = Annotated[
     float | None,

@@ -3,8 +3,15 @@
 from typing import Annotated
 
 from esper_schemas.drift import GRADIENT_DRIFT
-from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
-from esper_schemas.metrics.bands import FAULT_COUNT_BANDS
+from esper_schemas.metrics.metric import (
+    FAULT_COUNT_BANDS,
+    Bands,
+    Good,
+    Group,
+    Metric,
+    Reduction,
+    TelemetryLevel,
+)
 
 GRAD_NORM_BANDS = Bands(warning_above=5.0, critical_above=10.0)
 LAYER_COUNT_BANDS = Bands(warning_above=1.0, critical_above=3.0, inclusive=True)

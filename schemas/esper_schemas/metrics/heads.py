@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Group, Metric, Reduction, TelemetryLevel
-from esper_schemas.metrics.bands import RATIO_BANDS
+from esper_schemas.metrics.metric import RATIO_BANDS, Bands, Group, Metric, Reduction, TelemetryLevel
 
 HeadEntropy = Annotated[
     float | None,

@@ -2,8 +2,15 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
-from esper_schemas.metrics.bands import FAULT_COUNT_BANDS
+from esper_schemas.metrics.metric import (
+    FAULT_COUNT_BANDS,
+    Bands,
+    Good,
+    Group,
+    Metric,
+    Reduction,
+    TelemetryLevel,
+)
 
 PolicyLoss = Annotated[
     float,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Good, Group, Metric, Reduction
+from esper_schemas.metrics.metric import Bands, Good, Group, Metric, Reduction
 
 STATE_BANDS = Bands(critical_below=1e-6, warning_below=1e-4, warning_above=5.0, critical_above=10.0)
 SATURATION_BANDS = Bands(warning_above=0.8, critical_above=0.95)

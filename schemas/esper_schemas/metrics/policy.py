@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
-from esper_schemas.metrics.bands import RATIO_BANDS
+from esper_schemas.metrics.metric import RATIO_BANDS, Bands, Good, Group, Metric, Reduction, TelemetryLevel
 
 Entropy = Annotated[
     float | None,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Good, Group, Metric
+from esper_schemas.metrics.metric import Bands, Good, Group, Metric
 
 ReturnMean = Annotated[
     float | None,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Good, Group, Metric, Reduction, TelemetryLevel
+from esper_schemas.metrics.metric import Good, Group, Metric, Reduction, TelemetryLevel
 
 UpdateTime = Annotated[
     float | None,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from esper_schemas.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
+from esper_schemas.metrics.metric import Bands, Good, Group, Metric, Reduction, TelemetryLevel
 
 VALUE_BANDS = Bands(
     critical_below=-10_000.0,

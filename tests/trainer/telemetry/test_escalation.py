@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("torch")
 
 from esper_schemas.events import AnomalyDetected, TelemetryEscalated
-from esper_schemas.metric import TelemetryLevel
+from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.telemetry.escalation import Escalation
 
 

@@ -14,11 +14,11 @@ pytest.importorskip("torch")
 
 import torch
 
-from esper_schemas.anomalies import ANOMALY_RULES
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.heads import HEAD_SIZES
+from esper_schemas.rules.anomaly_rules import ANOMALY_RULES
+from esper_schemas.rules.detector import AnomalyDetector
 from esper_trainer.config import TrainingConfig
-from esper_trainer.telemetry.anomaly_detector import AnomalyDetector
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "docs"))
 faults = importlib.import_module("faults")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from esper_schemas.anomalies import ANOMALY_RULES
 from esper_schemas.events import AnomalyDetected, TelemetryEscalated
-from esper_schemas.metric import TelemetryLevel
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.rules.anomaly_rules import ANOMALY_RULES
 
 DURATIONS: dict[str, int] = {rule.kind: rule.escalation for rule in ANOMALY_RULES}
 """For how many updates each kind of anomaly is measured at DEBUG."""

@@ -11,9 +11,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule, tensorboard_trace_handler
 
 from esper_schemas.events import LogRecorded
-from esper_trainer.capture import WARM_UP
 from esper_trainer.config import ConfigError
-from esper_trainer.run_directory import make_writable
+from esper_trainer.device.cuda_graphs import WARM_UP
+from esper_trainer.run.run_directory import make_writable
 
 RECORDED = 2
 """So many updates are recorded; a trace of more is slow to open. One before them is thrown away, because

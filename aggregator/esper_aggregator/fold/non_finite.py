@@ -1,0 +1,23 @@
+"""Which heads ever measured NaN or infinity: remembered for the rest of the run. Pure."""
+
+import math
+from operator import attrgetter
+
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import head_field
+from esper_schemas.payload import PPOUpdatePayload
+
+_FAMILIES = ("entropy", "ratio_max", "grad_norm")
+_HEADS = [head for _ in _FAMILIES for head in HEADS]
+
+LATCHED_FIELDS = tuple(head_field(head, family) for family in _FAMILIES for head in HEADS)
+"""What is latched."""
+
+_read = attrgetter(*LATCHED_FIELDS)
+
+
+def latch(nan: dict[str, bool], inf: dict[str, bool], payload: PPOUpdatePayload) -> None:
+    """Set the latches, by head, of what is not finite in a payload."""
+    for head, value in zip(_HEADS, _read(payload), strict=True):
+        if value is not None and not math.isfinite(value):
+            (nan if math.isnan(value) else inf)[head] = True

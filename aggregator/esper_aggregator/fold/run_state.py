@@ -1,0 +1,124 @@
+"""What the fold remembers of one run. Only `fold` changes it; its size does not grow with the run."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from esper_aggregator.fold.symptoms import WATCHLIST, SymptomState, Watchlist
+from esper_schemas.drift import UsualNorm
+from esper_schemas.events import (
+    EpisodeCompleted,
+    PPOUpdateCompleted,
+    Record,
+    RolloutCompleted,
+    RunFinished,
+    RunStarted,
+    VitalsSampled,
+)
+from esper_schemas.heads import HEADS
+from esper_schemas.snapshot import (
+    AnomalyEntry,
+    CheckpointEntry,
+    DecisionEntry,
+    EscalationEntry,
+    EventEntry,
+    HeadGradientsEntry,
+    InstabilityEntry,
+    InstabilityTotals,
+    LayerGradientsEntry,
+    LogEntry,
+    RatioExplosionEntry,
+    StageChangeEntry,
+)
+from esper_schemas.state import HISTORY_LENGTH
+
+KEPT_ANOMALIES = 50
+KEPT_CHECKPOINTS = 5
+KEPT_DECISIONS = 8
+KEPT_EPISODES = 64
+KEPT_EPOCHS = 256
+"""Lives of one producer whose sequence numbers are remembered: the newest ones."""
+KEPT_EVENTS = 50
+KEPT_INSTABILITIES = 20
+KEPT_LOG_ENTRIES = 20
+KEPT_PRODUCERS = 1024
+KEPT_RETURNS = 50
+KEPT_STAGE_CHANGES = 20
+
+
+def _no_heads() -> dict[str, bool]:
+    return dict.fromkeys(HEADS, False)
+
+
+@dataclass(slots=True)
+class ProducerState:
+    """One trainer process, by its producer name; a restart of it continues here under a new epoch.
+
+    `next_seq` is the next sequence number to expect, per epoch. `collapse_risk`, and what gradient norm is
+    usual, are kept because they depend on a past that reaches further back than `ppo_updates`.
+
+    `ppo_updates` and `returns` (pairs of update and mean return) hold what led to the newest update, also
+    over a restart that resumed there; `first_update` and `first_rollout` say that the next one is the first
+    of this life, and decides what led to it. `episodes` are of the present life alone.
+    """
+
+    producer: str
+    epoch: int = 0
+    next_seq: dict[int, int] = field(default_factory=dict)
+    events: int = 0
+    updates: int = 0
+    last_update: int = 0
+    last_event_ns: int | None = None
+    started: RunStarted | None = None
+    finished: RunFinished | None = None
+    rollout: RolloutCompleted | None = None
+    ppo_updates: deque[PPOUpdateCompleted] = field(default_factory=lambda: deque(maxlen=HISTORY_LENGTH))
+    returns: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
+    first_update: bool = False
+    first_rollout: bool = False
+    rollbacks: int = 0
+    returns_not_finite: int = 0
+    episodes_completed: int = 0
+    episodes: deque[EpisodeCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES))
+    escalation: EscalationEntry | None = None
+    layer_gradients: LayerGradientsEntry | None = None
+    head_gradients: HeadGradientsEntry | None = None
+    nan_latch: dict[str, bool] = field(default_factory=_no_heads)
+    inf_latch: dict[str, bool] = field(default_factory=_no_heads)
+    collapse_risk: float | None = None
+    gradient_drift: float | None = None
+    usual_norm: UsualNorm = field(default_factory=UsualNorm)
+    symptoms: SymptomState = field(default_factory=SymptomState)
+
+
+@dataclass(slots=True)
+class RunState:
+    """One run: its producers and what is kept of their events; `watchlist` says what counts as unusual.
+
+    `recent_events` has PPO updates as they came, because their words are needed only when they are shown.
+    """
+
+    watchlist: Watchlist = WATCHLIST
+    run: str = ""
+    events_folded: int = 0
+    started_ns: int | None = None
+    last_event_ns: int | None = None
+    lag_ns: int | None = None
+    gaps: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    left_out: int = 0
+    vitals: VitalsSampled | None = None
+    producers: dict[str, ProducerState] = field(default_factory=dict)
+    anomalies: deque[AnomalyEntry] = field(default_factory=lambda: deque(maxlen=KEPT_ANOMALIES))
+    anomaly_counts: dict[str, int] = field(default_factory=dict)
+    decisions: deque[DecisionEntry] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))
+    stage_changes: deque[StageChangeEntry] = field(default_factory=lambda: deque(maxlen=KEPT_STAGE_CHANGES))
+    log: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=KEPT_LOG_ENTRIES))
+    log_counts: dict[str, int] = field(default_factory=dict)
+    checkpoints: deque[CheckpointEntry] = field(default_factory=lambda: deque(maxlen=KEPT_CHECKPOINTS))
+    ratio_explosions: dict[str, RatioExplosionEntry] = field(default_factory=dict)
+    instabilities: deque[InstabilityEntry] = field(default_factory=lambda: deque(maxlen=KEPT_INSTABILITIES))
+    instability_totals: InstabilityTotals = field(default_factory=InstabilityTotals)
+    recent_events: deque[EventEntry | Record] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))

@@ -1,0 +1,1 @@
+"""Esper for any training program: connect, emit, subscribe."""

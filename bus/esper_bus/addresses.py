@@ -1,0 +1,154 @@
+"""The addresses of an aggregator, on this machine and beyond it. Opens no socket."""
+
+import hashlib
+import ipaddress
+import os
+import re
+import stat
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from esper_bus.errors import BusError
+
+IPC_PATH_LIMIT = 107
+"""Bytes that fit into the address of a Unix socket, without its final zero."""
+DEFAULT_TCP_PORT = 5556
+_LAST_PORT = 65535
+_HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+
+
+def default_keys() -> Path | None:
+    """The key that `$ESPER_KEYS` names, if any."""
+    keys = os.environ.get("ESPER_KEYS")
+    return Path(keys) if keys else None
+
+
+class Endpoints(NamedTuple):
+    """The addresses of an aggregator: where events go in, where snapshots and events come out, and
+    where questions are answered."""
+
+    ingest: str
+    snapshots: str
+    query: str
+
+
+def for_runs_dir(runs_dir: Path) -> Endpoints:
+    """The addresses of the aggregator of this runs directory, on this machine."""
+    return _ipc(runtime_dir(runs_dir))
+
+
+def runtime_dir(runs_dir: Path) -> Path:
+    """The private directory for the sockets of one runs directory; not made here."""
+    digest = hashlib.sha256(os.fsencode(runs_dir.resolve())).hexdigest()[:16]
+    return runtime_base() / digest
+
+
+def runtime_base() -> Path:
+    """The private directory of this user for the sockets of all aggregators."""
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    if session and Path(session).is_dir() and _fits(Path(session) / "esper" / ("0" * 16)):
+        return Path(session) / "esper"
+    return Path("/tmp") / f"esper-{os.getuid()}"
+
+
+def make_private_dir(directory: Path) -> Path:
+    """Make a directory that only this user can enter. Raises `BusError` if it cannot be had."""
+    try:
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+    except OSError as error:
+        raise BusError(
+            f"Cannot make {directory} for the sockets ({error.strerror}); set XDG_RUNTIME_DIR to "
+            "a directory that you own."
+        ) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise BusError(
+            f"{directory} is open to other users and cannot hold sockets; remove it, make it "
+            "private with `chmod 700`, or choose another."
+        )
+    return directory
+
+
+def parse(url: str, *, keyed: bool = False) -> Endpoints:
+    """The addresses behind `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1, queries: + 2).
+
+    Raises `BusError` for anything else, and for tcp beyond this machine without keys.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BusError(_no_address(url)) from None
+    if parts.scheme == "ipc" and not parts.netloc and len(parts.path) > 1:
+        return _ipc(Path(parts.path))
+    if parts.scheme == "tcp":
+        endpoints = _tcp(url, parts)
+        if not keyed:
+            refuse_without_keys(endpoints.ingest)
+        return endpoints
+    raise BusError(_no_address(url))
+
+
+def refuse_without_keys(address: str) -> None:
+    """Raises `BusError` for an address of tcp that other machines can reach, or that is on one."""
+    if not is_local(address):
+        raise BusError(
+            f"{address} is not on this machine and unencrypted tcp is refused there; name a key with "
+            "--keys (`esper keys` makes them), or use tcp://127.0.0.1 through an ssh tunnel."
+        )
+
+
+def is_local(address: str) -> bool:
+    """Whether nothing that goes to or comes from this address leaves the machine."""
+    host = urlsplit(address).hostname or ""
+    return address.startswith(("ipc://", "inproc://")) or _is_loopback(host)
+
+
+def ipc_path(address: str) -> Path | None:
+    """The socket file of an ipc address, None for other addresses."""
+    return Path(address.removeprefix("ipc://")) if address.startswith("ipc://") else None
+
+
+def _ipc(directory: Path) -> Endpoints:
+    if not _fits(directory):
+        raise BusError(
+            f"{directory} is too long for a socket address; choose a directory of at most "
+            f"{IPC_PATH_LIMIT - len('/snapshots')} bytes."
+        )
+    return Endpoints(*(f"ipc://{directory}/{name}" for name in Endpoints._fields))
+
+
+def _fits(directory: Path) -> bool:
+    return len(os.fsencode(directory / "snapshots")) <= IPC_PATH_LIMIT
+
+
+def _tcp(url: str, parts: SplitResult) -> Endpoints:
+    try:
+        host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
+    except ValueError:
+        raise BusError(_no_address(url)) from None
+    if port + len(Endpoints._fields) - 1 > _LAST_PORT or not _is_host(host):
+        raise BusError(_no_address(url))
+    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
+    return Endpoints(*(f"tcp://{shown}:{port + index}" for index in range(len(Endpoints._fields))))
+
+
+def _is_host(host: str) -> bool:
+    return _is_ip(host) or _HOST.fullmatch(host) is not None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _no_address(url: str) -> str:
+    return f"{url!r} is not an address; use ipc:///directory or tcp://127.0.0.1:5556."

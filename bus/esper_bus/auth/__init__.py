@@ -1,0 +1,1 @@
+"""Who may connect over tcp, and with which rights: keys, the allow-list, and ZAP."""

@@ -1,0 +1,119 @@
+"""The events of one stream that may still have to be sent: the recent in memory, all in the spool."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from esper_bus.limits import BATCH_EVENTS, READ_AHEAD_BYTES, RING_BYTES, RING_EVENTS
+from esper_bus.records import EntryTuple, data_size
+
+ReadSpool = Callable[[int, int, int], Sequence[EntryTuple]]
+"""Reads events as `EventStore.fetch` does; empty where it has none."""
+
+
+class ResendBuffer:
+    """Keeps the last events until they are in the spool and acknowledged, and all that are neither.
+
+    What waits for an acknowledgement mostly fits into a processor's cache; kept longer, every new event
+    would come to memory that nobody has touched for long.
+    """
+
+    def __init__(self, read_spool: ReadSpool) -> None:
+        self._read_spool = read_spool
+        self._ahead: Sequence[EntryTuple] = ()  # read from the spool, consecutive
+        self._recent: deque[EntryTuple] = deque()
+        self._recent_bytes = 0
+        self._held_bytes = 0
+        self._next = 0
+        self._safe = 0  # all before are in the spool or acknowledged
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next event."""
+        return self._next
+
+    @property
+    def first_seq(self) -> int:
+        """The number of the first event in memory."""
+        return self._next - len(self._recent)
+
+    @property
+    def held_count(self) -> int:
+        """How many events exist nowhere but in this memory."""
+        return self._next - self._safe
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the events that exist nowhere but in this memory."""
+        return self._held_bytes
+
+    def append(self, entries: Sequence[EntryTuple]) -> None:
+        """Add the next events."""
+        size = data_size(entries)
+        self._recent.extend(entries)
+        self._recent_bytes += size
+        self._held_bytes += size
+        self._next += len(entries)
+
+    def held(self) -> list[EntryTuple]:
+        """The events that exist nowhere but in this memory."""
+        return list(islice(self._recent, len(self._recent) - self.held_count, None))
+
+    def mark_safe(self, end: int) -> None:
+        """The events before `end` are in the spool or acknowledged."""
+        count = min(end, self._next) - self._safe
+        if count <= 0:
+            return
+        self._held_bytes -= data_size(self.held()[:count])
+        self._safe += count
+        while len(self._recent) > self.held_count and self._is_full():
+            self._forget_first(1)
+
+    def take_back(self, end: int) -> int:
+        """The spool is gone, and the log has only what is before `end`; how many events are held again."""
+        count = self._safe - max(end, self.first_seq)
+        if count <= 0:
+            return 0
+        self._safe -= count
+        self._held_bytes = data_size(self.held())
+        return count
+
+    def forget(self, end: int) -> None:
+        """The events before `end` are in the log, and in the spool should anybody ask for them again."""
+        self._forget_first(min(end, self._safe) - self.first_seq)
+
+    def _forget_first(self, count: int) -> None:
+        popleft = self._recent.popleft
+        self._recent_bytes -= data_size([popleft() for _ in range(count)])
+
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> list[EntryTuple]:
+        """Consecutive events from `first` on, or from the first one after it that still exists."""
+        start = self.first_seq
+        if first < start:
+            spooled = self._spooled(first)
+            if spooled and spooled[0][0] < start:
+                return _beginning(spooled, max_events, max_bytes)
+        self._ahead = ()
+        index = max(0, first - start)
+        return _beginning(islice(self._recent, index, index + max_events), max_events, max_bytes)
+
+    def _spooled(self, first: int) -> Sequence[EntryTuple]:
+        """Events of the spool from `first` on; a read costs a whole chunk of it, so each brings many."""
+        if not (self._ahead and self._ahead[0][0] <= first <= self._ahead[-1][0]):
+            self._ahead = self._read_spool(first, RING_EVENTS, READ_AHEAD_BYTES)
+        behind = first - self._ahead[0][0] if self._ahead else 0
+        return self._ahead[max(0, behind) : max(0, behind) + BATCH_EVENTS]
+
+    def _is_full(self) -> bool:
+        return len(self._recent) > RING_EVENTS or self._recent_bytes > RING_BYTES
+
+
+def _beginning(rest: Iterable[EntryTuple], max_events: int, max_bytes: int) -> list[EntryTuple]:
+    entries: list[EntryTuple] = []
+    size = 0
+    for entry in islice(rest, max_events):
+        size += len(entry[2])
+        if entries and size > max_bytes:
+            break
+        entries.append(entry)
+    return entries

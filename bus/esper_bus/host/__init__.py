@@ -1,0 +1,1 @@
+"""What is asked of the machine: file systems, locks, descriptors, memory, process logging."""

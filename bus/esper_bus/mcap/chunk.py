@@ -1,0 +1,133 @@
+"""One chunk of an MCAP file: messages that are written together and share one checksum."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import zstandard
+from mcap.data_stream import RecordBuilder
+from mcap.opcode import Opcode
+from mcap.records import Channel, ChunkIndex, McapRecord, Schema
+from zlib_ng.zlib_ng import crc32
+
+from esper_bus.limits import CHUNK_BYTES
+
+_MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log_time, publish_time
+_MESSAGE_FIELDS = 22
+_OPCODE = int(Opcode.MESSAGE)
+_CHUNK = struct.Struct("<BQQQQII")  # opcode, length, first and last time, size, checksum, length of a name
+_CHUNK_FIELDS = 40  # of fixed length
+_SIZE = struct.Struct("<Q")
+_INDEX = struct.Struct("<BQHI")  # opcode, length, channel, bytes that follow
+
+Message = tuple[int, int, int, bytes]
+"""Number, modulo 2^32 in the file, log_time and publish_time in nanoseconds since 1970, content."""
+
+
+def encode_record(record: McapRecord) -> bytes:
+    """One record of the format as bytes."""
+    builder = RecordBuilder()
+    record.write(builder)
+    return bytes(builder.end())  # type: ignore[no-untyped-call]
+
+
+class BuiltChunk(NamedTuple):
+    """A chunk ready to be appended, with the message indexes behind it."""
+
+    head: bytes
+    content: bytes
+    indexes: dict[int, bytes]
+    messages: dict[int, int]
+    first_time: int
+    last_time: int
+    compression: str
+    uncompressed_size: int
+
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """All bytes to append."""
+        return self.head, self.content, b"".join(self.indexes.values())
+
+    def index_record(self, offset: int) -> bytes:
+        """The record of the file's summary that finds this chunk, which begins at `offset`."""
+        length = len(self.head) + len(self.content)
+        offsets, at = {}, offset + length
+        for channel, index in self.indexes.items():
+            offsets[channel] = at
+            at += len(index)
+        return encode_record(
+            ChunkIndex(
+                chunk_length=length,
+                chunk_start_offset=offset,
+                compression=self.compression,
+                compressed_size=len(self.content),
+                message_end_time=self.last_time,
+                message_index_length=at - offset - length,
+                message_index_offsets=offsets,
+                message_start_time=self.first_time,
+                uncompressed_size=self.uncompressed_size,
+            )
+        )
+
+
+class ChunkBuilder:
+    """Collects schemas, channels and messages; `size` is their bytes before compression.
+
+    Without a `compressor` they stay as they are.
+    """
+
+    def __init__(self, compressor: zstandard.ZstdCompressor | None) -> None:
+        self.size = 0
+        self._compressor = compressor
+        self._parts: list[bytes] = []
+        self._index: dict[int, list[int]] = {}
+
+    def add(self, record: Schema | Channel) -> None:
+        """Add a description of the messages that follow."""
+        self.add_encoded(encode_record(record))
+
+    def add_encoded(self, data: bytes) -> None:
+        """As `add`, for a description that was encoded before."""
+        self._parts.append(data)
+        self.size += len(data)
+
+    def fill(self, channel: int, messages: Iterator[Message]) -> bool:
+        """Add messages until there are no more or the chunk is full; whether it is full."""
+        index = self._index.setdefault(channel, [])
+        parts, size, pack = self._parts, self.size, _MESSAGE.pack
+        for number, log_time, publish_time, data in messages:
+            index += (log_time, size)
+            length = _MESSAGE_FIELDS + len(data)
+            head = pack(_OPCODE, length, channel, number & 0xFFFFFFFF, log_time, publish_time)
+            parts += (head, data)
+            size += _MESSAGE.size + len(data)
+            if size >= CHUNK_BYTES:
+                break
+        self.size = size
+        return size >= CHUNK_BYTES
+
+    def build(self) -> BuiltChunk:
+        """The chunk with everything that was added."""
+        content = b"".join(self._parts)
+        compression = b"zstd" if self._compressor else b""
+        data = self._compressor.compress(content) if self._compressor else content
+        index = {channel: times for channel, times in self._index.items() if times}
+        first_time = min((min(times[::2]) for times in index.values()), default=0)
+        last_time = max((max(times[::2]) for times in index.values()), default=0)
+        length = _CHUNK_FIELDS + len(compression) + len(data)
+        fixed = (first_time, last_time, len(content), crc32(content), len(compression))
+        return BuiltChunk(
+            head=_CHUNK.pack(Opcode.CHUNK, length, *fixed) + compression + _SIZE.pack(len(data)),
+            content=data,
+            indexes={channel: _index_record(channel, times) for channel, times in index.items()},
+            messages={channel: len(times) // 2 for channel, times in index.items()},
+            first_time=first_time,
+            last_time=last_time,
+            compression=compression.decode(),
+            uncompressed_size=len(content),
+        )
+
+
+def _index_record(channel: int, index: list[int]) -> bytes:
+    body = struct.pack(f"<{len(index)}Q", *index)
+    return _INDEX.pack(Opcode.MESSAGE_INDEX, 6 + len(body), channel, len(body)) + body

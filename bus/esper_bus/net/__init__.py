@@ -1,0 +1,1 @@
+"""Sockets: everything that uses zmq, except for authentication."""

@@ -1,0 +1,123 @@
+"""The events of a run as an aggregator logs them: asks for what was missed, then listens."""
+
+import time
+
+import zmq
+
+from esper_bus.addresses import Endpoints
+from esper_bus.auth.keys import ClientKeys
+from esper_bus.errors import BusError
+from esper_bus.net.query_client import QueryClient
+from esper_bus.net.sockets import Context, connect, snapshot_client
+from esper_bus.protocol.event_batches import TOPIC, from_wire, parse_batch
+from esper_bus.protocol.frames import FrameError
+from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
+from esper_bus.rate_limited_log import RateLimitedLog
+from esper_bus.records import RawRecord
+
+ASK_AFTER_S = 1.0
+"""Silence after which the aggregator is asked whether something was missed."""
+_ASK_S = 2.0
+_SKIP_S = 5.0
+_PAUSE_S = 0.05
+
+
+class LiveEvents:
+    """The events of the log of one run, from number `start` on; the newest run if none is named.
+
+    `position` is the number of the next event. Whatever was missed, because it came before the
+    subscription, while the connection was gone, or because this end was too slow, is asked for.
+    """
+
+    def __init__(
+        self, endpoints: Endpoints, run: str | None, start: int, keys: ClientKeys | None = None
+    ) -> None:
+        self.position = start
+        self._endpoints = endpoints
+        self._run = run
+        self._context: Context = zmq.Context()
+        self._socket = snapshot_client(self._context)
+        connect(self._socket, endpoints.snapshots, keys).close()
+        self._queries = QueryClient(endpoints, keys, self._context)
+        self._complaints = RateLimitedLog(address=endpoints.query)
+        self._behind = True
+        self._heard_at = time.monotonic()
+        if run is not None:
+            self._socket.subscribe(TOPIC + run.encode())
+
+    def read(self, timeout_s: float) -> list[RawRecord]:
+        """The next events; waits for some, empty after about `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            records = self._missed(deadline) if self._behind else self._heard(deadline)
+            if records or time.monotonic() >= deadline:
+                return records
+
+    def skip_to_end(self) -> None:
+        """Leave out all that is in the log now. Raises `BusError` if nobody says how much that is."""
+        names = self._names(_SKIP_S)
+        run = self._run or (self._choose(names[0]) if names else None)
+        health = self._queries.ask(HealthQuery(), _SKIP_S)
+        if isinstance(health, Health) and run in health.positions:
+            self.position = health.positions[run]
+        elif run in names:
+            while self._behind:
+                self._page(run, _SKIP_S)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._socket.close(linger=0)
+        self._queries.close()
+        self._context.destroy(linger=0)
+
+    def _missed(self, deadline: float) -> list[RawRecord]:
+        timeout_s = max(0.01, min(_ASK_S, deadline - time.monotonic()))
+        try:
+            return self._page(self._run or self._newest(timeout_s), timeout_s)
+        except BusError as error:  # no aggregator, or no such run, yet
+            self._complaints.warn("waiting for events", reason=str(error))
+            time.sleep(max(0.0, min(_PAUSE_S, deadline - time.monotonic())))
+            return []
+
+    def _page(self, run: str, timeout_s: float) -> list[RawRecord]:
+        """The next events of the log, possibly none. Raises `BusError`."""
+        page = self._queries.ask(EventsQuery(run, self.position), timeout_s)
+        if not isinstance(page, EventsPage) or page.first != self.position:
+            raise BusError("The aggregator answers something else; install the same esper-lite on both.")
+        self._heard_at = time.monotonic()
+        self._behind = not page.at_end
+        self.position += len(page.events)
+        return from_wire(run, page.events)
+
+    def _newest(self, timeout_s: float) -> str:
+        names = self._names(timeout_s)
+        if not names:
+            raise BusError("There is no run yet.")
+        return self._choose(names[0])
+
+    def _names(self, timeout_s: float) -> tuple[str, ...]:
+        runs = self._queries.ask(RunsQuery(), timeout_s)
+        return runs.names if isinstance(runs, Runs) else ()
+
+    def _choose(self, run: str) -> str:
+        self._run = run
+        self._socket.subscribe(TOPIC + run.encode())
+        return run
+
+    def _heard(self, deadline: float) -> list[RawRecord]:
+        ask_at = self._heard_at + ASK_AFTER_S
+        wait_s = min(deadline, ask_at) - time.monotonic()
+        if not self._socket.poll(int(1000 * max(0.0, wait_s)) + 1):
+            self._behind = time.monotonic() >= ask_at
+            return []
+        try:
+            batch = parse_batch(self._socket.recv_multipart(zmq.DONTWAIT))
+        except (zmq.ZMQError, FrameError):
+            return []
+        if batch.run != self._run:  # another run whose name begins alike
+            return []
+        self._heard_at = time.monotonic()
+        self._behind = batch.first > self.position
+        records = [] if self._behind else batch.records[self.position - batch.first :]
+        self.position += len(records)
+        return records

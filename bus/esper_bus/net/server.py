@@ -1,0 +1,264 @@
+"""The aggregator's sockets: events and questions in; acknowledgements, snapshots, events, answers out.
+
+Made, used and closed in one thread; no call waits longer than it is told to.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import zmq
+
+from esper_bus.addresses import Endpoints
+from esper_bus.names import is_name, new_epoch
+from esper_bus.net.listeners import Listeners
+from esper_bus.net.sockets import Socket
+from esper_bus.protocol import event_batches
+from esper_bus.protocol.event_batches import EventBatch, encode_batch, split
+from esper_bus.protocol.frames import FrameError, Frames, VersionError
+from esper_bus.protocol.query_messages import Answer, Question, Refusal, Reply, encode_reply, parse_question
+from esper_bus.protocol.receiver import LinkCounters, Receiver, Recover
+from esper_bus.protocol.snapshot_deltas import DeltaEncoder
+from esper_bus.protocol.snapshot_messages import THIN_TOPIC, TOPIC, SnapshotHead, encode_snapshot_message
+from esper_bus.records import RawRecord
+
+__all__ = ["BusServer", "LinkCounters", "Recover"]
+
+_DRAIN_MESSAGES = 64
+_QUESTIONS_AT_ONCE = 16
+_MAX_TOPICS = 1000
+_DRAIN_S = 0.005
+_SUBSCRIPTIONS_AT_ONCE = 256
+"""A flood of them must not keep events waiting."""
+_FAREWELL_MS = 200
+_SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
+
+
+class BusServer:
+    """Takes events from trainers and publishes snapshots. Raises `BusError` if it cannot listen.
+
+    `recover(run)` says, for each (producer, epoch) in the log of a run, the number after its last
+    event. `agg_epoch` names this start of the aggregator, `keys` is the directory of its keys: without
+    them tcp is served on this machine only. `local` are addresses over ipc to serve
+    as well. The caller holds the `AggregatorLock`.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        recover: Recover,
+        agg_epoch: int | None = None,
+        keys: Path | None = None,
+        local: Endpoints | None = None,
+    ) -> None:
+        self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
+        self._doors = Listeners(endpoints, keys, local)
+        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write, self._doors.name_of)
+        self._snap_seq = 0
+        self._positions: dict[str, int] = {}
+        self._logged: dict[str, int] = {}
+        self._subscriptions: Counter[bytes] = Counter()
+        self._refused_questions = 0
+        self._wanted = False
+        self._thin: dict[str, DeltaEncoder] = {}
+
+    @property
+    def viewers(self) -> int:
+        """How many subscriptions there are, to snapshots and to events."""
+        return self._subscriptions.total()
+
+    @property
+    def rejected(self) -> int:
+        """How many messages were refused, whoever sent them."""
+        return self._receiver.rejected + self._refused_questions
+
+    def receive(self, timeout_s: float) -> list[RawRecord]:
+        """New events, each once and in order; waits for some, or for a subscription.
+
+        Write them to the log, flush it, then call `acknowledge`.
+        """
+        if self._doors.wait(timeout_s):
+            self._subscriptions.clear()
+        self._read_subscriptions()
+        records = self._read_ingest()
+        self._send_answers()
+        return records
+
+    def adopt(self, records: list[RawRecord]) -> list[RawRecord]:
+        """The new ones of a dead trainer's events, to be logged like received ones; see `Receiver.adopt`."""
+        return self._receiver.adopt(records)
+
+    def acknowledge(self) -> None:
+        """Everything that `receive` has returned is in the log and flushed: tell the trainers."""
+        self._receiver.flushed()
+        self._send_answers()
+
+    def wanted(self) -> bool:
+        """Whether somebody subscribed since the last call: publish every run at once."""
+        wanted, self._wanted = self._wanted, False
+        if wanted:
+            self._thin.clear()  # begin again with keyframes, for those who have none
+        return wanted
+
+    def publish(self, run: str, position: int, body: bytes, trainer_heard_ns: int | None = None) -> None:
+        """Send a snapshot of `run` after `position` events to all who want it.
+
+        `trainer_heard_ns` is known from the trainers' messages where it is not given.
+        """
+        self._positions[run] = position
+        self._send_snapshot(run, body, trainer_heard_ns)
+
+    def publish_events(self, run: str, first: int, records: Sequence[RawRecord]) -> None:
+        """Send events that are in the log of `run`, the first of them as its number `first`.
+
+        Call it for every event, in the order of the log: subscribers notice a hole and ask for it.
+        """
+        self._logged[run] = first + len(records)
+        if self._subscriptions[event_batches.TOPIC + run.encode()]:
+            for batch in split(EventBatch(run, self.agg_epoch, first, list(records))):
+                _send_now(self._doors.snapshots, encode_batch(batch))
+
+    def questions(self) -> list[tuple[bytes, Question]]:
+        """Questions that came, each with the peer to `answer`; what is none is refused."""
+        found: list[tuple[bytes, Question]] = []
+        for _ in range(_QUESTIONS_AT_ONCE):
+            frames = _receive_now(self._doors.queries)
+            if frames is None:
+                break
+            try:
+                found.append((frames[0], parse_question(frames[1:])))
+            except VersionError as error:
+                self._refused_questions += 1
+                text = f"The aggregator speaks another version than {error}; install the same on both."
+                self.answer(frames[0], 0, Refusal(text))
+            except FrameError:
+                self._refused_questions += 1
+        return found
+
+    def answer(self, peer: bytes, number: int, answer: Answer) -> None:
+        """Answer a question; dropped if the peer is gone or takes nothing."""
+        _send_now(self._doors.queries, [peer, *encode_reply(Reply(number, answer))])
+
+    def keepalive(self) -> None:
+        """Tell the screens that this aggregator lives, for each run that was published."""
+        for run in self._positions or ("",):
+            self._send_snapshot(run, b"", None)
+
+    def heard_ns(self, run: str) -> int | None:
+        """When a trainer of the run last said anything, in nanoseconds since 1970."""
+        return self._receiver.heard_ns(run)
+
+    def link(self, run: str) -> LinkCounters:
+        """What went wrong on the way from the trainers of a run."""
+        self._receiver.look_for_rivals(run, time.monotonic())
+        counters = self._receiver.counters(run)
+        counters.refused = self._doors.refused + self._receiver.strangers
+        return counters
+
+    def close(self) -> None:
+        """Close the sockets; what was sent just before has a moment to get out."""
+        self._doors.close(_FAREWELL_MS)
+
+    def _read_ingest(self) -> list[RawRecord]:
+        records: list[RawRecord] = []
+        now, now_ns = time.monotonic(), time.time_ns()
+        for _ in range(_DRAIN_MESSAGES):
+            if time.monotonic() - now > _DRAIN_S:
+                break
+            received = _receive_with_client(self._doors.ingest)
+            if received is None:
+                break
+            peer, frames, client = received
+            records += self._receiver.receive(peer, frames, now, now_ns, client)
+        return records
+
+    def _send_answers(self) -> None:
+        for peer, frames in self._receiver.take_answers():
+            _send_now(self._doors.ingest, [peer, *frames])
+
+    def _read_subscriptions(self) -> None:
+        """Only subscriptions mean anything here; a peer may send any bytes."""
+        for _ in range(_SUBSCRIPTIONS_AT_ONCE):
+            frames = _receive_now(self._doors.snapshots)
+            if frames is None:
+                return
+            if len(frames) != 1:
+                continue
+            kind, topic = frames[0][:1], frames[0][1:]
+            if not self._known(topic):
+                continue
+            if kind == _SUBSCRIBE:
+                self._subscriptions[topic] += 1
+                self._greet(topic)
+            elif kind == _UNSUBSCRIBE and self._subscriptions[topic]:
+                self._subscriptions[topic] -= 1
+                self._subscriptions += Counter()  # forget topics that nobody wants
+
+    def _known(self, topic: bytes) -> bool:
+        """Whether a topic means anything; their number is bounded, whatever peers think of."""
+        if topic not in self._subscriptions and len(self._subscriptions) >= _MAX_TOPICS:
+            return False
+        prefix, _, run = topic.partition(b"/")
+        return topic.startswith((TOPIC, THIN_TOPIC)) or (
+            prefix + b"/" == event_batches.TOPIC and is_name(run.decode(errors="replace"))
+        )
+
+    def _greet(self, topic: bytes) -> None:
+        """A first sign of life, and from where on a subscriber will hear of every event."""
+        if topic.startswith((TOPIC, THIN_TOPIC)):
+            self._wanted = True
+            self._send_snapshot("", b"", None)
+            return
+        run = topic.removeprefix(event_batches.TOPIC).decode(errors="replace")
+        _send_now(
+            self._doors.snapshots, encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), []))
+        )
+
+    def _send_snapshot(self, run: str, body: bytes, trainer_heard_ns: int | None) -> None:
+        self._snap_seq += 1
+        head = SnapshotHead(
+            agg_epoch=self.agg_epoch,
+            snap_seq=self._snap_seq,
+            position=self._positions.get(run, 0),
+            sent_ns=time.time_ns(),
+            trainer_heard_ns=trainer_heard_ns or self.heard_ns(run) or 0,
+        )
+        _send_now(self._doors.snapshots, encode_snapshot_message(run, head, body))
+        if any(topic.startswith(THIN_TOPIC) for topic in self._subscriptions):
+            thin = body and self._thin.setdefault(run, DeltaEncoder()).encode(
+                head.snap_seq, body, time.monotonic()
+            )
+            _send_now(self._doors.snapshots, encode_snapshot_message(run, head, thin, THIN_TOPIC))
+
+
+def _receive_now(socket: Socket) -> Frames | None:
+    try:
+        return socket.recv_multipart(zmq.DONTWAIT)
+    except zmq.ZMQError:  # nothing there, or a peer that went in the middle
+        return None
+
+
+def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | None:
+    """Peer, message, and the public key that it came with; None if nothing is there.
+
+    Asked of every message: the name of a connection is free for another client once its first owner
+    has gone. Only the first frame is asked, which costs less than a second copy of the events would.
+    """
+    try:
+        peer = socket.recv(zmq.DONTWAIT, copy=False)
+        frames = socket.recv_multipart(zmq.DONTWAIT) if peer.more else []
+    except zmq.ZMQError:  # nothing there, or a peer that went in the middle
+        return None
+    try:
+        client = str(peer.get("User-Id"))
+    except zmq.ZMQError:  # there is no gate
+        client = None
+    return peer.bytes, frames, client
+
+
+def _send_now(socket: Socket, frames: Frames) -> None:
+    try:
+        socket.send_multipart(frames, zmq.DONTWAIT)
+    except zmq.ZMQError:  # gone or full: a trainer will say HELLO again, a screen gets the next picture
+        return

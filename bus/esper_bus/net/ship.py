@@ -1,0 +1,141 @@
+"""Brings a recorded run to an aggregator on another machine, as its trainers would have, had they lived.
+
+Spoken is the trainers' own protocol, so what the aggregator has already is not sent again, and shipping
+may be repeated, also after it was broken off.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from esper_bus.auth.keys import ClientKeys
+from esper_bus.errors import BusError
+from esper_bus.mcap.reader import OnDamage, ignore_damage
+from esper_bus.net.uplink import LONGEST_S, Uplink
+from esper_bus.paths import RunPaths
+from esper_bus.rate_limited_log import RateLimitedLog
+from esper_bus.records import EntryTuple, RawRecord, StreamKey
+from esper_bus.store.read import read_raw
+from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
+
+PATIENCE_S = 30.0
+"""So long an aggregator may take nothing before shipping is given up."""
+_GOODBYE_S = 1.0
+
+
+class Shipped(NamedTuple):
+    """A stream of which the aggregator has everything: `events` are all that exist of it here."""
+
+    stream: StreamKey
+    events: int
+
+
+def ship(
+    run_dir: Path,
+    address: str,
+    keys: ClientKeys | None = None,
+    patience_s: float = PATIENCE_S,
+    on_damage: OnDamage = ignore_damage,
+) -> Iterator[Shipped]:
+    """Send all events of a run to the aggregator whose ingest address this is, one stream after the other.
+
+    Raises `BusError` for a run that is still written, one without events, and an aggregator that refuses
+    them or takes none for `patience_s` seconds.
+    """
+    _refuse_living(run_dir)
+    streams: dict[StreamKey, tuple[int, int]] = {}
+    for record in read_raw(run_dir, on_damage):
+        events, _ = streams.get(record.stream, (0, 0))
+        streams[record.stream] = (events + 1, record.seq + 1)
+    if not streams:
+        raise BusError(f"{run_dir} holds no events; name the directory of a run.")
+    for stream, (events, next_seq) in streams.items():
+        store = _Recorded(run_dir, stream, next_seq)
+        with closing(Uplink(address, stream, store, _Silent(), keys)) as uplink:
+            _deliver(uplink, address, patience_s)
+        yield Shipped(stream, events)
+
+
+def _refuse_living(run_dir: Path) -> None:
+    for lock in RunPaths(run_dir).spool_dir.glob(f"*{LOCK_SUFFIX}"):
+        if not is_dead(lock):
+            raise BusError(
+                f"A trainer may still be writing {run_dir} and sends its events itself; end it, or remove "
+                f"{lock} if that was copied from another machine."
+            )
+
+
+def _deliver(uplink: Uplink, address: str, patience_s: float) -> None:
+    link, acked, moved_at = uplink.link, -1, time.monotonic()
+    while not link.complete:
+        now = time.monotonic()
+        uplink.exchange(now)
+        if uplink.problem:
+            raise BusError(uplink.problem)
+        if link.acked != acked:
+            acked, moved_at = link.acked, now
+        if now - moved_at > patience_s:
+            raise BusError(
+                f"The aggregator at {address} has taken nothing for {patience_s:g} s; look whether it runs, "
+                "and ship again: what has arrived is not sent twice."
+            )
+        _wait(uplink)
+    uplink.goodbye()
+    leave_at = time.monotonic() + _GOODBYE_S
+    while not link.said_goodbye and time.monotonic() < leave_at:
+        uplink.exchange(time.monotonic())
+        _wait(uplink)
+
+
+def _wait(uplink: Uplink) -> None:
+    time.sleep(max(0.0, min(uplink.wake_at() - time.monotonic(), LONGEST_S)))
+
+
+class _Recorded:
+    """The events of one stream in the files of its run; to go back is to read from the beginning again."""
+
+    def __init__(self, run_dir: Path, stream: StreamKey, next_seq: int) -> None:
+        self.next_seq = next_seq
+        self._run_dir, self._stream = run_dir, stream
+        self._records: Iterator[RawRecord]
+        self._ahead: RawRecord | None
+        self._position: int
+        self._rewind()
+
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> list[EntryTuple]:
+        """As `EventStore.fetch`."""
+        if first < self._position:
+            self._rewind()
+        entries: list[EntryTuple] = []
+        size = 0
+        for record in self._from(first):
+            size += len(record.data)
+            full = len(entries) >= max_events or size > max_bytes
+            if entries and (full or record.seq != entries[-1][0] + 1):
+                self._ahead = record
+                break
+            entries.append((record.seq, record.emitted_ns, record.data))
+            self._position = record.seq + 1
+        return entries
+
+    def _rewind(self) -> None:
+        self._records = (r for r in read_raw(self._run_dir) if r.stream == self._stream)
+        self._ahead, self._position = None, 0
+
+    def _from(self, first: int) -> Iterator[RawRecord]:
+        ahead, self._ahead = self._ahead, None
+        records = self._records if ahead is None else chain((ahead,), self._records)
+        return (record for record in records if record.seq >= first)
+
+
+class _Silent(RateLimitedLog):
+    """What goes wrong is raised."""
+
+    def warn(self, kind: str, **fields: object) -> None:
+        """Say nothing."""
+
+    def over(self, kind: str) -> None:
+        """Say nothing."""

@@ -1,0 +1,231 @@
+"""Where a screen gets live snapshots from: an aggregator's socket, drained to the newest picture."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+import zmq
+
+from esper_bus.addresses import Endpoints, is_local
+from esper_bus.auth.handshake import Handshake
+from esper_bus.auth.keys import ClientKeys
+from esper_bus.errors import BusError
+from esper_bus.net.sockets import Context, Socket, connect, snapshot_client
+from esper_bus.protocol.frames import FrameError, Frames, VersionError
+from esper_bus.protocol.snapshot_deltas import DeltaDecoder
+from esper_bus.protocol.snapshot_messages import THIN_TOPIC, TOPIC, SnapshotHead, parse_snapshot_message
+from esper_schemas.codec import decode_snapshot
+from esper_schemas.snapshot import EMPTY_SNAPSHOT, SNAPSHOT_VERSION, SanctumSnapshot
+from esper_schemas.source import Feed
+
+RESOLVE_AFTER_S = 3.0
+"""Silence after which the address is looked up again and the socket replaced."""
+ASK_AFTER_S = 0.5
+"""Pause between questions for a snapshot that was published but did not arrive."""
+_MESSAGES_AT_ONCE = 1000
+_OTHER_VERSION = "The aggregator speaks another version ({}); install the same esper-lite on both."
+
+
+class _Run:
+    """What was received of one run."""
+
+    __slots__ = ("body", "head", "position", "snapshot", "thin")
+
+    def __init__(self) -> None:
+        self.head: SnapshotHead | None = None
+        self.body = b""  # the newest snapshot, while it is not decoded
+        self.position: int | None = None  # of the newest snapshot
+        self.snapshot = EMPTY_SNAPSHOT
+        self.thin = DeltaDecoder()
+
+    @property
+    def started_ns(self) -> int:
+        return self.snapshot.run.started_ns or 0
+
+    @property
+    def missed(self) -> bool:
+        """Whether a newer snapshot was published than arrived here."""
+        return self.head is not None and self.head.position != self.position
+
+
+class SocketSource:
+    """Snapshots of the newest run of an aggregator, or of the one that was selected.
+
+    `resolve` says where the aggregator is, or raises `BusError` with what the user should know; `keys`
+    let us in over tcp. `thin` asks for compressed pictures, by default from beyond this machine. `awaited`
+    is passed on. Used from one thread; `poll` neither waits nor raises.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[], Endpoints],
+        origin: str = "",
+        keys: ClientKeys | None = None,
+        *,
+        thin: bool | None = None,
+        awaited: str = "",
+    ) -> None:
+        self._thin = thin
+        self._awaited = awaited
+        self._topic = TOPIC
+        self._resolve = resolve
+        self._keys = keys
+        self._handshake: Handshake | None = None
+        self._origin = origin
+        self._context: Context | None = None
+        self._socket: Socket | None = None
+        self._address = ""
+        self._resolve_at = 0.0
+        self._ask_at = 0.0
+        self._runs: dict[str, _Run] = {}
+        self._selected: str | None = None
+        self._heard_ns: int | None = None
+        self._problem = ""
+        self._closed = False
+
+    def select(self, run: str | None) -> None:
+        """Show this run from now on, the newest one for None."""
+        self._selected = run
+
+    def poll(self) -> Feed:
+        """The newest picture, possibly the same as before; after `close`, always the same."""
+        if self._closed:
+            return self._feed()
+        try:
+            self._renew_if_silent(time.monotonic())
+            self._drain()
+            self._look_at_handshake()
+            self._ask_for_missed(time.monotonic())
+        except BusError as error:
+            self._problem = str(error)
+        except zmq.ZMQError as error:
+            self._problem = f"Cannot reach the aggregator ({error}); trying again."
+        return self._feed()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._closed = True
+        self._close_socket()
+        if self._context is not None:
+            self._context.destroy(linger=0)
+        self._context = None
+
+    def _renew_if_silent(self, now: float) -> None:
+        if now < self._resolve_at:
+            return
+        self._resolve_at = now + RESOLVE_AFTER_S
+        self._close_socket()
+        endpoints = self._resolve()
+        self._context = self._context or zmq.Context()
+        self._socket, self._address = snapshot_client(self._context), endpoints.snapshots
+        self._handshake = connect(self._socket, self._address, self._keys)
+        thin = not is_local(self._address) if self._thin is None else self._thin
+        self._topic = THIN_TOPIC if thin else TOPIC
+        self._socket.subscribe(self._topic)
+        self._ask_at = now + ASK_AFTER_S
+
+    def _look_at_handshake(self) -> None:
+        """Go away from where we are not let in; `_renew_if_silent` asks again later."""
+        problem = self._handshake.look() if self._handshake is not None else ""
+        if problem:
+            self._problem = problem
+            self._close_socket()
+
+    def _close_socket(self) -> None:
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.close()
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close(linger=0)
+
+    def _drain(self) -> None:
+        for _ in range(_MESSAGES_AT_ONCE):
+            if self._socket is None:
+                return
+            try:
+                self._take(self._socket.recv_multipart(zmq.DONTWAIT))
+            except zmq.Again:
+                return
+
+    def _ask_for_missed(self, now: float) -> None:
+        """A screen that was stopped for a while may have lost the last snapshot of a run that ended.
+
+        Whoever subscribes is sent the newest at once.
+        """
+        missed = any(run.missed for run in self._runs.values())
+        if self._socket is None or not missed or now < self._ask_at:
+            return
+        self._ask_at = now + ASK_AFTER_S
+        self._socket.unsubscribe(self._topic)
+        self._socket.subscribe(self._topic)
+
+    def _take(self, frames: Frames) -> None:
+        self._resolve_at = time.monotonic() + RESOLVE_AFTER_S
+        self._heard_ns = time.time_ns()
+        try:
+            run, head, body = parse_snapshot_message(frames)
+        except VersionError as error:
+            self._problem = _OTHER_VERSION.format(error)
+            return
+        except FrameError as error:
+            self._problem = f"The aggregator sent what is no snapshot ({error}); restart it."
+            return
+        self._problem = ""
+        if run:
+            self._keep(self._runs.setdefault(run, _Run()), head, body)
+
+    def _unpacked(self, run: _Run, head: SnapshotHead, body: bytes) -> bytes:
+        """The picture as it was made, empty if there is none or it cannot be restored yet."""
+        if self._topic == TOPIC or not body:
+            return body
+        try:
+            return run.thin.decode(head.snap_seq, body) or b""
+        except FrameError as error:
+            self._problem = f"A snapshot cannot be read ({error}); restart the aggregator."
+            return b""
+
+    def _keep(self, run: _Run, head: SnapshotHead, body: bytes) -> None:
+        last = run.head
+        if last and last.agg_epoch == head.agg_epoch and last.snap_seq >= head.snap_seq:
+            return
+        run.head = head
+        body = self._unpacked(run, head, body)
+        if body:
+            run.body, run.position = body, head.position
+
+    def _feed(self) -> Feed:
+        for run in self._runs.values():
+            if not run.started_ns:
+                self._decode(run)
+        newest_first = sorted(self._runs, key=lambda name: -self._runs[name].started_ns)
+        name = self._selected or next(iter(newest_first), "")
+        run = self._runs.get(name) or _Run()
+        self._decode(run)
+        return Feed(
+            snapshot=run.snapshot,
+            origin=self._origin or self._address,
+            heard_ns=self._heard_ns,
+            sent_ns=run.head.sent_ns if run.head else None,
+            trainer_heard_ns=(run.head.trainer_heard_ns or None) if run.head else None,
+            runs=tuple(newest_first),
+            problem=self._problem,
+            awaited=self._awaited,
+        )
+
+    def _decode(self, run: _Run) -> None:
+        body, run.body = run.body, b""
+        if not body:
+            return
+        try:
+            run.snapshot = _checked(decode_snapshot(body))
+        except VersionError as error:
+            self._problem = _OTHER_VERSION.format(error)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+            self._problem = f"A snapshot cannot be read ({error}); restart the aggregator."
+
+
+def _checked(snapshot: SanctumSnapshot) -> SanctumSnapshot:
+    if snapshot.version != SNAPSHOT_VERSION:
+        raise VersionError(f"snapshot version {snapshot.version}")
+    return snapshot

@@ -1,0 +1,170 @@
+"""`for event in subscribe(...)`: what a run recorded so far, then what it records, each event once."""
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from esper_bus.addresses import for_runs_dir, parse
+from esper_bus.auth.keys import client_keys_for
+from esper_bus.errors import BusError
+from esper_bus.names import check_name
+from esper_bus.net.live_events import LiveEvents
+from esper_bus.paths import default_runs_dir
+from esper_bus.records import RawRecord
+from esper_bus.store.follow import FileEvents
+from esper_schemas.codec import kind_of
+from esper_schemas.events import EVENT_TYPES, Event, Record, Undecodable
+
+_LOOK_S = 1.0
+_KINDS = frozenset({Undecodable.__name__, *(kind.__name__ for kind in EVENT_TYPES)})
+
+
+class EventReader(Protocol):
+    """Where a subscription gets its events from: an aggregator, or files."""
+
+    position: int
+
+    def read(self, timeout_s: float) -> list[RawRecord]:
+        """The next events; waits for some, empty after about `timeout_s`."""
+
+    def skip_to_end(self) -> None:
+        """Leave out all that is there now."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Subscription:
+    """An iterator over records; close it, or use it as a context manager, to end it early.
+
+    `position` counts the events of the run up to the record given last, whatever their kind. Of an
+    aggregator, or of one file, pass it as `start` to go on there in another process. Of a run directory it
+    is no place: its files are read as one stream, and in another order once an aggregator has logged more.
+    """
+
+    def __init__(self, feed: EventReader, kinds: frozenset[str] | None, timeout: float | None) -> None:
+        self._feed = feed
+        self._kinds = kinds
+        self._timeout = timeout
+        self._waiting: deque[RawRecord] = deque()
+        self._closed = False
+
+    @property
+    def position(self) -> int:
+        """How many events of the run were given or passed over."""
+        return self._feed.position - len(self._waiting)
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        while not self._closed:
+            if not self._waiting:
+                self._waiting.extend(self._more())
+            while self._waiting:
+                record = self._waiting.popleft().decoded()
+                if self._kinds is None or kind_of(record.event) in self._kinds:
+                    return record
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the subscription."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.clear()
+            self._feed.close()
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _more(self) -> list[RawRecord]:
+        """The next events; closes the subscription after `timeout` seconds without any."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            left = _LOOK_S if deadline is None else deadline - time.monotonic()
+            records = self._feed.read(max(0.0, min(_LOOK_S, left)))
+            if records:
+                return records
+            if deadline is not None and time.monotonic() >= deadline:
+                self.close()
+                return []
+
+
+def subscribe(
+    source: str | Path | None = None,
+    *,
+    kinds: Collection[type[Event] | str] | type[Event] | str | None = None,
+    run: str | None = None,
+    start: int | None = 0,
+    timeout: float | None = None,
+    keys: str | Path | None = None,
+) -> Subscription:
+    """The events of a run, each once: first those that are recorded, then new ones as they come.
+
+    `source` is the address of an aggregator (`tcp://127.0.0.1:5556`), or a run directory or .mcap file,
+    which is followed while it grows; by default the aggregator of `$ESPER_RUNS_DIR` or `./runs`. `run`
+    names one of an aggregator's runs, the newest by default. `kinds` are classes of events or their names,
+    or a single one of them. `start` leaves out that many events of the run, None all that are there now.
+    Ends after `timeout` seconds without an event, by default never. `keys` is the file of a key that may
+    view.
+
+    Raises `BusError` for a bad address or a kind that is none, if there is nothing at a path, for a number
+    to `start` at in a run directory, and for None if the aggregator does not tell where the end is.
+    """
+    names = None if kinds is None else _names(kinds)
+    feed = _feed(source, None if run is None else check_name("run", run), _number(start), keys)
+    subscription = Subscription(feed, names, timeout)
+    if start is None:
+        try:
+            feed.skip_to_end()
+        except BusError:
+            subscription.close()
+            raise
+    return subscription
+
+
+def _names(kinds: Collection[type[Event] | str] | type[Event] | str) -> frozenset[str]:
+    """The names of the kinds. Raises `BusError` for one that no event can have."""
+    if isinstance(kinds, str | type) or not isinstance(kinds, Iterable):
+        kinds = [kinds]
+    names = frozenset(kind.__name__ if isinstance(kind, type) else str(kind) for kind in kinds)
+    for name in sorted(names - _KINDS):
+        near = get_close_matches(name, _KINDS, n=1) or ["PPOUpdateCompleted"]
+        raise BusError(f"{name!r} is no kind of event; name one of esper_schemas.events, e.g. {near[0]}.")
+    return names
+
+
+def _number(start: int | None) -> int:
+    if start is None:
+        return 0
+    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
+        raise BusError(f"start={start!r} is no number of events; pass 0, 1, 2, ..., or None for the end.")
+    return start
+
+
+def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Path | None) -> EventReader:
+    if source is not None and "://" not in str(source):
+        feed = FileEvents(Path(source), start)
+        if start and Path(source).is_dir():
+            raise BusError(
+                f"The order of the events in {source} may change, so start={start} is no place in it; name "
+                "an aggregator or one .mcap file, or begin with 0."
+            )
+        return feed
+    if source is None:
+        return LiveEvents(for_runs_dir(default_runs_dir()), run, start)
+    endpoints = parse(str(source), keyed=keys is not None)
+    key_file = None if keys is None else Path(keys)
+    return LiveEvents(endpoints, run, start, client_keys_for(endpoints.query, key_file))

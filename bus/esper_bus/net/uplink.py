@@ -1,0 +1,155 @@
+"""The socket of a trainer: brings a stream to an aggregator, and never stops trying."""
+
+import contextlib
+import time
+
+import zmq
+
+from esper_bus.auth.handshake import Handshake
+from esper_bus.auth.keys import ClientKeys
+from esper_bus.errors import BusError
+from esper_bus.mcap.streams import schema_hash
+from esper_bus.net.sockets import Context, Socket, connect, ingest_client
+from esper_bus.protocol.frames import FrameError, Message, encode, parse
+from esper_bus.protocol.producer import REFUSED_RETRY_S, RENEW_AFTER_S, EventStore, ProducerLink
+from esper_bus.rate_limited_log import RateLimitedLog
+from esper_bus.records import StreamKey
+
+SHORTEST_S = 0.002
+LONGEST_S = 0.05
+"""Pauses between looks at the socket while an answer is awaited, growing while none comes."""
+_MESSAGES_AT_ONCE = 64
+_NO_SOCKET = "no socket, events go only to the spool"
+_REFUSED = "the aggregator refuses the events, they go only to the spool"
+
+
+class Uplink:
+    """A `ProducerLink` with a socket. Made, used and closed in one thread."""
+
+    def __init__(
+        self,
+        address: str,
+        key: StreamKey,
+        events: EventStore,
+        complaints: RateLimitedLog,
+        keys: ClientKeys | None = None,
+    ) -> None:
+        self.link = ProducerLink(key, events, time.monotonic(), schema_hash())
+        self._address = address
+        self._keys = keys
+        self._handshake: Handshake | None = None
+        self._not_let_in = ""
+        self._complaints = complaints
+        self._context: Context | None = None
+        self._socket: Socket | None = None
+        self._retry_at = 0.0
+        self._listen_at = 0.0
+        self._listen_s = SHORTEST_S
+
+    @property
+    def problem(self) -> str:
+        """Why the aggregator takes no events, empty if it does or is not there."""
+        return self._not_let_in or self.link.problem
+
+    @property
+    def _blocked(self) -> bool:
+        """Whether nothing can be sent now."""
+        return self._socket is None or not self._socket.poll(0, zmq.POLLOUT)
+
+    def exchange(self, now: float) -> None:
+        """Receive and send all that can be without waiting; trouble is logged, never raised."""
+        try:
+            if self._socket is None:
+                self._open(now)
+            moved = self._receive(now) + self._send(now)
+            self._listen_s = SHORTEST_S if moved else min(LONGEST_S, 2 * self._listen_s)
+            self._listen_at = now + self._listen_s
+            self._look_at_handshake(now)
+            self._say_refusal()
+            if self.link.renewal_due(now):
+                self._close_socket()
+                self.link.renewed(now)
+        except (zmq.ZMQError, BusError) as error:
+            self._complaints.warn(_NO_SOCKET, error=str(error))
+            self._close_socket()
+            self._retry_at = now + RENEW_AFTER_S
+
+    def wake_at(self) -> float:
+        """When `exchange` has something to do at the latest, if nothing arrives."""
+        if self._socket is None:
+            return self._retry_at
+        wake_at = self.link.renewal_at() if self._blocked else self.link.wake_at()
+        return min(wake_at, self._listen_at) if self.link.expects_answer else wake_at
+
+    def goodbye(self) -> None:
+        """Tell the aggregator that the stream is complete."""
+        message = self.link.goodbye()
+        if message is not None:
+            self._send_one(message)
+
+    def close(self) -> None:
+        """Close the socket at once; what was not sent stays in the spool."""
+        self._close_socket()
+        if self._context is not None:
+            self._context.destroy(linger=0)
+
+    def _open(self, now: float) -> None:
+        if now < self._retry_at:
+            return
+        if self._context is None:
+            self._context = zmq.Context()
+        self._socket = ingest_client(self._context)
+        self._handshake = connect(self._socket, self._address, self._keys)
+        self._complaints.over(_NO_SOCKET)
+
+    def _close_socket(self) -> None:
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.close()
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close(linger=0)
+
+    def _look_at_handshake(self, now: float) -> None:
+        """Go away from where we are not let in, and ask again later: libzmq would ask all the time."""
+        if self._handshake is None:
+            return
+        if self.link.streaming:
+            self._not_let_in = ""
+        problem = self._handshake.look()
+        if problem:
+            self._not_let_in = problem
+            self._close_socket()
+            self.link.renewed(now)
+            self._retry_at = now + REFUSED_RETRY_S
+
+    def _receive(self, now: float) -> int:
+        for received in range(_MESSAGES_AT_ONCE):
+            if self._socket is None:
+                return received
+            try:
+                self.link.receive(parse(self._socket.recv_multipart(zmq.DONTWAIT)), now)
+            except zmq.Again:
+                return received
+            except FrameError as error:
+                self._complaints.warn("message not understood", error=str(error))
+        return _MESSAGES_AT_ONCE
+
+    def _send(self, now: float) -> int:
+        for sent in range(_MESSAGES_AT_ONCE):
+            message = None if self._blocked else self.link.next_message(now, time.time_ns())
+            if message is None:
+                return sent
+            self._send_one(message)
+        return _MESSAGES_AT_ONCE
+
+    def _send_one(self, message: Message) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(zmq.Again):  # as if lost on the way: the protocol makes up for it
+                self._socket.send_multipart(encode(message), zmq.DONTWAIT)
+
+    def _say_refusal(self) -> None:
+        if self.problem:
+            self._complaints.warn(_REFUSED, reason=self.problem)
+        elif self.link.streaming:
+            self._complaints.over(_REFUSED)

@@ -1,0 +1,225 @@
+"""The messages of KTP/1 between a trainer and an aggregator, as frames of bytes and back.
+
+The first frame is one letter for the kind and one byte for the version. A message is parsed whole
+before anything of it is used; whatever is wrong with it raises `FrameError`.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+import msgspec
+from zlib_ng.zlib_ng import crc32
+
+from esper_bus.names import is_name
+from esper_bus.records import EntryTuple
+
+VERSION = 1
+Frames = list[bytes]
+_T = TypeVar("_T")
+
+_MAX_SEQ = 1 << 62
+_MAX_BODY = 64 * 1024
+_U64 = Annotated[int, msgspec.Meta(ge=0)]  # msgpack has no larger numbers
+_SEQ = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SEQ)]
+
+_GRANT = struct.Struct("<QQQIQ")  # agg_epoch, epoch, expect, credit_events, credit_bytes
+_DATA = struct.Struct("<QQII")  # epoch, first, count, crc32 of the rest of the header and the body
+_DATA_CHECKED = struct.Struct("<QQI")
+_EVENT = struct.Struct("<IQ")  # length, emitted_ns
+_MARK = struct.Struct("<QQ")  # epoch, seq
+
+
+class FrameError(Exception):
+    """Bytes that are no message of this protocol."""
+
+
+class VersionError(FrameError):
+    """A message of another version of this protocol."""
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """The trainer's first word: who it is, and that it can send the events `first`..`next`-1."""
+
+    run: str
+    producer: str
+    epoch: _U64
+    first: _SEQ
+    next: _SEQ
+    schema_hash: _U64 = 0
+    clock_ns: _U64 = 0
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """The aggregator asks for the events from `expect` on; says nothing about what is safe."""
+
+    agg_epoch: int
+    epoch: int
+    expect: int
+    credit_events: int
+    credit_bytes: int
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """All events before `expect` are in the aggregator's log; credit counts from `expect`."""
+
+    agg_epoch: int
+    epoch: int
+    expect: int
+    credit_events: int
+    credit_bytes: int
+
+
+class Data(msgspec.Struct, frozen=True):
+    """Events of one epoch with consecutive numbers; those of a parsed message are plain tuples."""
+
+    epoch: int
+    entries: Sequence[EntryTuple]
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """A sign of life; `next` is the number of the next event to be sent, or expected."""
+
+    epoch: int
+    next: int
+
+
+class Bye(msgspec.Struct, frozen=True):
+    """The trainer will send nothing from `final` on."""
+
+    epoch: int
+    final: int
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why the aggregator does not do what it was asked; `text` is for people.
+
+    Codes are `version`, `unknown` (say HELLO first) and `refused`. Its form is the same in every
+    version, so that it can always be read.
+    """
+
+    code: str
+    text: str
+
+
+Message = Hello | Resume | Ack | Data | Ping | Bye | Error
+
+_hello_decoder = msgspec.msgpack.Decoder(Hello)
+_error_decoder = msgspec.msgpack.Decoder(Error)
+
+
+def encode(message: Message) -> Frames:
+    """The frames of a message."""
+    match message:
+        case Hello():
+            return [_kind(b"H"), msgspec.msgpack.encode(message)]
+        case Data(epoch, entries):
+            return _encode_data(epoch, entries)
+        case Resume(agg_epoch, epoch, expect, events, size):
+            return [_kind(b"R"), _GRANT.pack(agg_epoch, epoch, expect, events, size)]
+        case Ack(agg_epoch, epoch, expect, events, size):
+            return [_kind(b"A"), _GRANT.pack(agg_epoch, epoch, expect, events, size)]
+        case Ping(epoch, seq):
+            return [_kind(b"P"), _MARK.pack(epoch, seq)]
+        case Bye(epoch, seq):
+            return [_kind(b"B"), _MARK.pack(epoch, seq)]
+        case Error():
+            return [_kind(b"E"), msgspec.msgpack.encode(message)]
+
+
+def parse(frames: Sequence[bytes]) -> Message:
+    """The message that frames carry. Raises `FrameError`, `VersionError` for another version."""
+    if not frames or len(frames[0]) != 2:
+        raise FrameError("no kind")
+    kind, version = frames[0][:1], frames[0][1]
+    if kind not in _PARSERS:
+        raise FrameError(f"unknown kind {kind!r}")
+    if version != VERSION and kind != b"E":
+        raise VersionError(f"version {version}")
+    return _PARSERS[kind](frames[1:])
+
+
+def _kind(letter: bytes) -> bytes:
+    return letter + bytes([VERSION])
+
+
+def _encode_data(epoch: int, entries: Sequence[EntryTuple]) -> Frames:
+    parts: list[bytes] = []
+    pack = _EVENT.pack
+    for _, emitted_ns, data in entries:
+        parts += (pack(len(data), emitted_ns), data)
+    body = b"".join(parts)
+    first = entries[0][0]
+    crc = _data_crc(epoch, first, len(entries), body)
+    return [_kind(b"D"), _DATA.pack(epoch, first, len(entries), crc), body]
+
+
+def _data_crc(epoch: int, first: int, count: int, body: bytes) -> int:
+    return crc32(body, crc32(_DATA_CHECKED.pack(epoch, first, count)))
+
+
+def _parse_data(frames: Sequence[bytes]) -> Data:
+    header, body = _exactly(frames, 2)
+    epoch, first, count, crc = _unpack(_DATA, header)
+    if crc != _data_crc(epoch, first, count, body):
+        raise FrameError("wrong checksum")
+    if count == 0 or first + count > _MAX_SEQ:
+        raise FrameError("impossible numbers")
+    return Data(epoch, _split(body, first, count))
+
+
+def _split(body: bytes, first: int, count: int) -> list[EntryTuple]:
+    entries, at, unpack, head = [], 0, _EVENT.unpack_from, _EVENT.size
+    try:
+        for seq in range(first, first + count):
+            length, emitted_ns = unpack(body, at)
+            start = at + head
+            at = start + length
+            entries.append((seq, emitted_ns, body[start:at]))
+    except struct.error as error:
+        raise FrameError("body too short") from error
+    if at != len(body):  # only the last event can have been cut short: behind it nothing was unpacked
+        raise FrameError("body of another length")
+    return entries
+
+
+def _parse_hello(frames: Sequence[bytes]) -> Hello:
+    hello = _decode(_hello_decoder, frames)
+    if not is_name(hello.run) or not is_name(hello.producer):
+        raise FrameError("not a name")
+    if hello.first > hello.next:
+        raise FrameError("impossible numbers")
+    return hello
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_T], frames: Sequence[bytes]) -> _T:
+    (body,) = _exactly(frames, 1)
+    if len(body) > _MAX_BODY:
+        raise FrameError("body too long")
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        raise FrameError(str(error)) from error
+
+
+def _exactly(frames: Sequence[bytes], count: int) -> Sequence[bytes]:
+    if len(frames) != count:
+        raise FrameError("wrong number of frames")
+    return frames
+
+
+def _unpack(form: struct.Struct, frame: bytes) -> tuple[int, ...]:
+    if len(frame) != form.size:
+        raise FrameError("wrong length")
+    return form.unpack(frame)
+
+
+_PARSERS: dict[bytes, Callable[[Sequence[bytes]], Message]] = {
+    b"H": _parse_hello,
+    b"R": lambda frames: Resume(*_unpack(_GRANT, _exactly(frames, 1)[0])),
+    b"A": lambda frames: Ack(*_unpack(_GRANT, _exactly(frames, 1)[0])),
+    b"D": _parse_data,
+    b"P": lambda frames: Ping(*_unpack(_MARK, _exactly(frames, 1)[0])),
+    b"B": lambda frames: Bye(*_unpack(_MARK, _exactly(frames, 1)[0])),
+    b"E": lambda frames: _decode(_error_decoder, frames),
+}

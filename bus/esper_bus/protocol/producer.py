@@ -1,0 +1,246 @@
+"""The trainer's end of KTP/1: what to send next, given what was heard and the time.
+
+Knows no socket, clock or file: time is passed in, events come from an `EventStore`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from esper_bus.limits import BATCH_BYTES, BATCH_EVENTS
+from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Message, Ping, Resume
+from esper_bus.records import EntryTuple, StreamKey, data_size
+
+HELLO_RETRY_S = (0.02, 0.05, 0.1, 0.2)
+"""Waiting times between the first HELLOs; the last one is kept."""
+REFUSED_RETRY_S = 5.0
+PING_AFTER_S = 1.0
+HELLO_AFTER_S = 2.0
+RENEW_AFTER_S = 5.0
+SAME_RESUME_S = 0.2
+"""A RESUME that repeats the last one within this time was sent before that one was answered."""
+
+
+class EventStore(Protocol):
+    """Where the events are that may have to be sent."""
+
+    @property
+    def next_seq(self) -> int:
+        """The number after the last event that may be sent."""
+        ...
+
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> Sequence[EntryTuple]:
+        """Consecutive events from `first` on, or from the first one after it that still exists."""
+        ...
+
+
+class ProducerLink:
+    """Brings the events of one stream to an aggregator, in order, as often as necessary.
+
+    `acked` is the number of the first event that is not known to be in the aggregator's log;
+    `problem` is why the aggregator refuses the stream, in its words.
+    """
+
+    def __init__(self, stream: StreamKey, events: EventStore, now: float, schema_hash: int = 0) -> None:
+        self.acked = 0
+        self.problem = ""
+        self._stream = stream
+        self._events = events
+        self._schema_hash = schema_hash
+        self._agg_epoch: int | None = None
+        self._sent = 0  # number of the next event to send
+        self._window_end = 0
+        self._window_bytes = 0
+        self._in_flight: deque[tuple[int, int]] = deque()  # (number after the batch, bytes)
+        self._in_flight_bytes = 0
+        self._heard_at = now
+        self._pinged_at = now
+        self._renewed_at = now
+        self._resumed: tuple[int, int, float] | None = None  # agg_epoch, expect, when
+        self._reused = False
+        self._bye_sent = False
+        self._bye_heard = False
+        self._start_hello(now)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether an aggregator has answered the last HELLO."""
+        return self._hello_at is None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that may be sent is in the aggregator's log."""
+        return self.acked >= self._events.next_seq
+
+    @property
+    def expects_answer(self) -> bool:
+        """Whether the aggregator has a reason to say something."""
+        in_doubt = not self.streaming or not self.complete or self._pinged_at > self._heard_at
+        return in_doubt or (self._bye_sent and not self._bye_heard)
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether an aggregator was heard after a BYE that has everything."""
+        return self._bye_heard
+
+    def next_message(self, now: float, clock_ns: int = 0) -> Message | None:
+        """What is to be sent now, None for nothing; counts as sent."""
+        if self.streaming and self.silent(now):
+            self._start_hello(now)
+        if self.streaming:
+            message = self._next_batch(now) or self._next_ping(now)
+            if message is not None or self.streaming:
+                return message
+        return self._next_hello(now, clock_ns)
+
+    def silent(self, now: float) -> bool:
+        """Whether nothing was heard for longer than an aggregator that is there would need."""
+        return now - self._heard_at > HELLO_AFTER_S
+
+    def goodbye(self) -> Message | None:
+        """The last message, to be sent once everything is acknowledged."""
+        if self._bye_sent or not self.streaming or not self.complete:
+            return None
+        self._bye_sent = True
+        return Bye(self._stream.epoch, self._events.next_seq)
+
+    def receive(self, message: Message, now: float) -> None:
+        """Take in a message from the aggregator; one of another stream is ignored."""
+        if isinstance(message, Error):
+            self._refused(message, now)
+        elif isinstance(message, Resume | Ack | Ping) and message.epoch == self._stream.epoch:
+            self._heard_at = now
+            if isinstance(message, Resume):
+                self._resume(message, now)
+            elif isinstance(message, Ack):
+                self._ack(message, now)
+            # Another aggregator than the one that had everything may answer, and lack some of it.
+            self._bye_heard = self._bye_sent and self.complete
+
+    def renewal_due(self, now: float) -> bool:
+        """Whether nothing was heard for so long that a new socket may help."""
+        return now >= self.renewal_at()
+
+    def renewed(self, now: float) -> None:
+        """The socket was replaced: begin again on the new one."""
+        self._renewed_at = now
+        self._start_hello(now)
+
+    def wake_at(self) -> float:
+        """When `next_message` or `renewal_due` may have something to say, if nothing happens."""
+        if self._hello_at is not None:
+            return min(self._hello_at, self.renewal_at())
+        ping_at = max(self._heard_at, self._pinged_at) + PING_AFTER_S
+        return min(ping_at, self._heard_at + HELLO_AFTER_S, self.renewal_at())
+
+    def renewal_at(self) -> float:
+        """When a new socket may help, if nothing is heard until then."""
+        return max(self._heard_at, self._renewed_at) + RENEW_AFTER_S
+
+    def _start_hello(self, now: float, floor: int = 0) -> None:
+        self._floor = floor  # the first event that can still be sent
+        self._hello_at: float | None = now
+        self._hellos = 0
+
+    def _next_hello(self, now: float, clock_ns: int) -> Message | None:
+        if self._hello_at is None or now < self._hello_at:
+            return None
+        retry = HELLO_RETRY_S[min(self._hellos, len(HELLO_RETRY_S) - 1)]
+        self._hello_at = now + (REFUSED_RETRY_S if self.problem else retry)
+        self._hellos += 1
+        return Hello(
+            run=self._stream.run,
+            producer=self._stream.producer,
+            epoch=self._stream.epoch,
+            first=self._floor,
+            next=max(self._floor, self._events.next_seq),
+            schema_hash=self._schema_hash,
+            clock_ns=clock_ns,
+        )
+
+    def _next_batch(self, now: float) -> Message | None:
+        room = min(self._window_end, self._events.next_seq) - self._sent
+        room_bytes = self._window_bytes - self._in_flight_bytes
+        if room <= 0 or room_bytes <= 0:
+            return None
+        entries = self._events.fetch(self._sent, min(room, BATCH_EVENTS), min(room_bytes, BATCH_BYTES))
+        if not entries:
+            return None
+        if entries[0][0] != self._sent:
+            self._pass_over(entries[0][0], now)
+            return None
+        self._count_sent(entries)
+        return Data(self._stream.epoch, entries)
+
+    def _pass_over(self, available: int, now: float) -> None:
+        """Say that the events before `available` are gone, or the aggregator would ask for ever.
+
+        Only once it has asked for exactly these: what was sent before them may have got lost.
+        """
+        asked_for = self._resumed is not None and self._resumed[1] == self._sent
+        self._start_hello(now, floor=available if asked_for else 0)
+
+    def _count_sent(self, entries: Sequence[EntryTuple]) -> None:
+        size = data_size(entries)
+        self._sent = entries[-1][0] + 1
+        self._in_flight.append((self._sent, size))
+        self._in_flight_bytes += size
+
+    def _next_ping(self, now: float) -> Message | None:
+        if now - max(self._heard_at, self._pinged_at) < PING_AFTER_S:
+            return None
+        self._pinged_at = now
+        return Ping(self._stream.epoch, self._sent)
+
+    def _resume(self, resume: Resume, now: float) -> None:
+        self._reused = self._reused or resume.expect > self._events.next_seq
+        if self._reused:  # also later, when there are as many here: they are not the same ones
+            self._refused(Error("refused", _REUSED), now)
+            return
+        if self._is_stale(resume, now):
+            return
+        if resume.agg_epoch != self._agg_epoch:
+            self.acked = min(self.acked, resume.expect)
+        self._agg_epoch = resume.agg_epoch
+        self._resumed = (resume.agg_epoch, resume.expect, now)
+        self._hello_at = None
+        self.problem = ""
+        self._sent = resume.expect
+        self._window_end = resume.expect + resume.credit_events
+        self._window_bytes = resume.credit_bytes
+        self._in_flight.clear()
+        self._in_flight_bytes = 0
+
+    def _is_stale(self, resume: Resume, now: float) -> bool:
+        if not self.streaming or resume.agg_epoch != self._agg_epoch or self._resumed is None:
+            return False
+        agg_epoch, expect, when = self._resumed
+        repeated = (agg_epoch, expect) == (resume.agg_epoch, resume.expect)
+        return resume.expect < self.acked or (repeated and now - when < SAME_RESUME_S)
+
+    def _ack(self, ack: Ack, now: float) -> None:
+        if ack.agg_epoch != self._agg_epoch:
+            if self.streaming:  # another aggregator than the one that answered the HELLO
+                self._start_hello(now)
+            return
+        if ack.expect > self._events.next_seq:
+            return
+        self.acked = max(self.acked, ack.expect)
+        self._sent = max(self._sent, ack.expect)
+        self._window_end = max(self._window_end, ack.expect + ack.credit_events)
+        self._window_bytes = ack.credit_bytes
+        while self._in_flight and self._in_flight[0][0] <= ack.expect:
+            self._in_flight_bytes -= self._in_flight.popleft()[1]
+
+    def _refused(self, error: Error, now: float) -> None:
+        self._heard_at = now
+        if error.code == "unknown":
+            if self.streaming:
+                self._start_hello(now)
+            return
+        self.problem = error.text
+        self._start_hello(now)
+        self._hello_at = now + REFUSED_RETRY_S
+
+
+_REUSED = "The aggregator has more events of this epoch than exist here; start the trainer again."

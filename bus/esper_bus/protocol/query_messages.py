@@ -1,0 +1,143 @@
+"""What may be asked of an aggregator, and its answers: runs, events of a log, past snapshots, health.
+
+One frame for kind and version, one for a msgpack map. Whatever is wrong with a message raises
+`FrameError`; a question that cannot be answered is answered with a `Refusal`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from esper_bus.protocol.event_batches import LoggedEvent
+from esper_bus.protocol.frames import FrameError, Frames, VersionError
+
+VERSION = 1
+PAGE_EVENTS = 1024
+PAGE_BYTES = 1024 * 1024
+"""An answer holds no more events than these, but at least one if there is one."""
+
+_QUERY, _ANSWER = b"Q" + bytes([VERSION]), b"W" + bytes([VERSION])
+_T = TypeVar("_T")
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    """Part of a question or an answer."""
+
+
+class RunsQuery(_Message, frozen=True):
+    """Which runs are there?"""
+
+
+class EventsQuery(_Message, frozen=True):
+    """The events of a run's log from number `first` on, at most `count`."""
+
+    run: str
+    first: _Count = 0
+    count: _Count = PAGE_EVENTS
+
+
+class SnapshotQuery(_Message, frozen=True):
+    """The snapshot after the first `events` events of a run's log."""
+
+    run: str
+    events: _Count
+
+
+class HealthQuery(_Message, frozen=True):
+    """How is the aggregator?"""
+
+
+class Runs(_Message, frozen=True):
+    """The names of all runs that have a log, the newest first."""
+
+    names: tuple[str, ...]
+
+
+class EventsPage(_Message, frozen=True):
+    """Events of a log; `at_end` if the log held no more when it was read."""
+
+    run: str
+    first: int
+    events: list[LoggedEvent]
+    at_end: bool
+
+
+class PastSnapshot(_Message, frozen=True):
+    """The encoded snapshot after `events` events; fewer than asked for if the log holds fewer."""
+
+    run: str
+    events: int
+    body: bytes
+
+
+class Health(_Message, frozen=True, kw_only=True):
+    """The aggregator's own state; `positions` counts the events of each run that it has open."""
+
+    agg_epoch: int
+    pid: int
+    uptime_s: float
+    subscribers: int
+    rejected: int
+    positions: dict[str, int]
+    trouble: str = ""
+
+
+class Refusal(_Message, frozen=True):
+    """Why there is no answer, in one sentence."""
+
+    text: str
+
+
+Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery
+Answer = Runs | EventsPage | PastSnapshot | Health | Refusal
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A query with the number that its answer will carry."""
+
+    number: _Count
+    query: Query
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to the question of this number."""
+
+    number: _Count
+    answer: Answer
+
+
+_question_decoder = msgspec.msgpack.Decoder(Question)
+_reply_decoder = msgspec.msgpack.Decoder(Reply)
+
+
+def encode_question(question: Question) -> Frames:
+    """The frames of a question."""
+    return [_QUERY, msgspec.msgpack.encode(question)]
+
+
+def encode_reply(reply: Reply) -> Frames:
+    """The frames of a reply."""
+    return [_ANSWER, msgspec.msgpack.encode(reply)]
+
+
+def parse_question(frames: Sequence[bytes]) -> Question:
+    """Raises `FrameError`, `VersionError` for another version."""
+    return _parse(frames, _QUERY, _question_decoder)
+
+
+def parse_reply(frames: Sequence[bytes]) -> Reply:
+    """Raises `FrameError`, `VersionError` for another version."""
+    return _parse(frames, _ANSWER, _reply_decoder)
+
+
+def _parse(frames: Sequence[bytes], kind: bytes, decoder: "msgspec.msgpack.Decoder[_T]") -> _T:
+    if len(frames) != 2 or frames[0][:1] != kind[:1] or len(frames[0]) != len(kind):
+        raise FrameError("not a message of this kind")
+    if frames[0] != kind:
+        raise VersionError(f"version {frames[0][1]}")
+    try:
+        return decoder.decode(frames[1])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        raise FrameError(str(error)) from error

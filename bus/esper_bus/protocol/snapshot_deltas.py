@@ -1,0 +1,72 @@
+"""Snapshots for thin links: a keyframe now and then, and in between what differs from it.
+
+Each picture is compressed with the last keyframe as dictionary, so that a lost one hurts no other; who
+missed the keyframe waits for the next, or asks for one. Knows no socket and no clock.
+"""
+
+import struct
+
+import zstandard
+
+from esper_bus.limits import MAX_MESSAGE_BYTES
+from esper_bus.protocol.frames import FrameError
+
+KEYFRAME_S = 2.0
+"""A keyframe is sent this often at least, while there are pictures."""
+_LEVEL = 1
+_NUMBER = struct.Struct("<Q")
+
+
+class DeltaEncoder:
+    """Compresses the pictures of one run."""
+
+    def __init__(self) -> None:
+        self._keyframe_seq = 0
+        self._keyframe_at: float | None = None
+        self._against: zstandard.ZstdCompressor | None = None
+
+    def encode(self, snap_seq: int, body: bytes, now: float) -> bytes:
+        """The number of the keyframe, which is `snap_seq` itself for a keyframe, and the picture."""
+        due = self._keyframe_at is None or now - self._keyframe_at >= KEYFRAME_S
+        if due or self._against is None:
+            self._keyframe_seq, self._keyframe_at = snap_seq, now
+            self._against = zstandard.ZstdCompressor(_LEVEL, dict_data=_dictionary(body))
+            return _NUMBER.pack(snap_seq) + zstandard.ZstdCompressor(_LEVEL).compress(body)
+        return _NUMBER.pack(self._keyframe_seq) + self._against.compress(body)
+
+
+class DeltaDecoder:
+    """Restores the pictures of one run."""
+
+    def __init__(self) -> None:
+        self._keyframe_seq: int | None = None
+        self._keyframe = b""
+
+    def decode(self, snap_seq: int, packed: bytes) -> bytes | None:
+        """The picture, None if its keyframe was not received. Raises `FrameError`."""
+        if len(packed) < _NUMBER.size:
+            raise FrameError("no picture")
+        (keyframe_seq,) = _NUMBER.unpack_from(packed)
+        if keyframe_seq == snap_seq:
+            self._keyframe = _decompress(zstandard.ZstdDecompressor(), packed[_NUMBER.size :])
+            self._keyframe_seq = snap_seq
+            return self._keyframe
+        if keyframe_seq != self._keyframe_seq:
+            return None
+        decompressor = zstandard.ZstdDecompressor(dict_data=_dictionary(self._keyframe))
+        return _decompress(decompressor, packed[_NUMBER.size :])
+
+
+def _dictionary(body: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(body, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _decompress(decompressor: zstandard.ZstdDecompressor, packed: bytes) -> bytes:
+    """Raises `FrameError` for what is damaged, and before unpacking what says it is too large."""
+    try:
+        size = zstandard.frame_content_size(packed)
+        if not 0 < size <= MAX_MESSAGE_BYTES:
+            raise FrameError("picture of an impossible size")
+        return decompressor.decompress(packed, max_output_size=MAX_MESSAGE_BYTES)
+    except zstandard.ZstdError as error:
+        raise FrameError(f"damaged picture: {error}") from error

@@ -1,0 +1,98 @@
+"""The events of files that are still being written: what they hold, then what is added to them."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from mcap.records import Channel
+
+from esper_bus.mcap.reader import OnDamage, chunks_from, ignore_damage
+from esper_bus.mcap.streams import StreamChannel
+from esper_bus.paths import RunPaths
+from esper_bus.records import RawRecord
+from esper_bus.store.log_pages import records_of
+from esper_bus.store.merge import MergedStreams
+from esper_bus.store.read import readable_files
+
+LOOK_S = 0.02
+"""Pause between looks at files that had nothing new."""
+_AT_ONCE = 256
+
+
+class GrowingFile:
+    """One file; each `read` goes on where the last one ended. An unfinished end is read again later."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._size = -1
+        self._channels: dict[int, Channel] = {}
+        self._streams: dict[int, StreamChannel] = {}
+
+    def read(self) -> Iterator[RawRecord]:
+        """The events that were added. Raises `OSError`."""
+        size = self._path.stat().st_size
+        if size == self._size:
+            return
+        self._size = size
+        with self._path.open("rb") as file:
+            for _, messages in chunks_from(file, self._offset, self._channels):
+                self._offset = file.tell()
+                yield from records_of(messages, self._streams)
+
+
+class FileEvents:
+    """The events of a run directory or an .mcap file, each once; see `LiveEvents` for the methods.
+
+    Raises `BusError` if there is nothing to read.
+    """
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.position = 0
+        self._path = path
+        self._start = start
+        self._tails: dict[Path, GrowingFile] = {}
+        self._listing: list[Path] = []
+        self._merge = MergedStreams(readable_files(path), ignore_damage, self._new_in)
+        self._new = self._merge.records()
+
+    def read(self, timeout_s: float) -> list[RawRecord]:
+        """The next events; waits for some, empty after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while not (records := self._next()):
+            if time.monotonic() >= deadline:
+                return []
+            time.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
+            self._look_again()
+        return records
+
+    def skip_to_end(self) -> None:
+        """Leave out all that is there now."""
+        while self._next():
+            continue
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _next(self) -> list[RawRecord]:
+        while records := list(islice(self._new, _AT_ONCE)):
+            skipped = max(0, self._start - self.position)
+            self.position += len(records)
+            if records[skipped:]:
+                return records[skipped:]
+        return []
+
+    def _look_again(self) -> None:
+        paths = RunPaths(self._path)
+        listing = [*paths.log_dir.glob("*.mcap"), *paths.spool_dir.glob("*.mcap")]
+        if listing != self._listing:
+            self._listing = listing
+            self._merge.add_files(readable_files(self._path))
+        self._new = self._merge.records()
+
+    def _new_in(self, path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
+        tail = self._tails.get(path)
+        if tail is None:
+            tail = self._tails[path] = GrowingFile(path)
+        return tail.read()

@@ -1,0 +1,45 @@
+"""Reads what was recorded: one file, or a run with its log and spools as one stream of events."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from esper_bus.errors import BusError
+from esper_bus.mcap.reader import Damage, OnDamage, ignore_damage
+from esper_bus.records import RawRecord
+from esper_bus.store.merge import MergedStreams
+from esper_bus.store.run_files import RunFiles, files_at, log_files
+from esper_schemas.events import Record
+
+__all__ = ["Damage", "OnDamage", "read_log", "read_raw", "read_records", "readable_files", "run_name"]
+
+
+def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
+    """Every event of a run directory or an .mcap file, once.
+
+    For a run: the log in its order, with holes filled from the spools, then what only the spools
+    have, by time; always in order within a stream. Raises `BusError` if there is nothing to read.
+    """
+    return MergedStreams(readable_files(path), on_damage).records()
+
+
+def read_log(run_dir: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
+    """What the aggregator's log of a run has, without the spools; nothing if there is no log."""
+    return MergedStreams(log_files(run_dir), on_damage).records()
+
+
+def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Record]:
+    """As `read_raw`, with the events decoded."""
+    return (record.decoded() for record in read_raw(path, on_damage))
+
+
+def run_name(path: Path) -> str:
+    """The run that a run directory or file belongs to. Raises `BusError` if there is none."""
+    return readable_files(path).run or path.resolve().stem
+
+
+def readable_files(path: Path) -> RunFiles:
+    """As `files_at`; raises `BusError` also for whatever else keeps a path from being looked at."""
+    try:
+        return files_at(path)
+    except OSError as error:
+        raise BusError(f"Cannot read {path} ({error.strerror}); name another place.") from error

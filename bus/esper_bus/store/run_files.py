@@ -1,0 +1,86 @@
+"""Which files hold a run, and in which order."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from mcap.writer import MCAP0_MAGIC
+
+from esper_bus.errors import BusError
+from esper_bus.mcap.reader import read_messages
+from esper_bus.mcap.streams import META_TOPIC, FileMeta
+from esper_bus.paths import RunPaths, spool_place
+
+
+class RunFiles(NamedTuple):
+    """The files to read together; `whole` if streams must begin with their first event."""
+
+    logs: list[Path]
+    spools: list[Path]
+    whole: bool
+
+    @property
+    def run(self) -> str | None:
+        """The run that the files say they belong to."""
+        metas = (file_meta(path) for path in (*self.logs, *self.spools))
+        return next((meta.run for meta in metas if meta is not None), None)
+
+
+def files_at(path: Path) -> RunFiles:
+    """The files of a run directory, or one .mcap file. Raises `BusError` if there is no such."""
+    if path.is_dir():
+        return _files_of_run(path)
+    _check_file(path)
+    return RunFiles([path], [], whole=False)
+
+
+def log_files(run_dir: Path) -> RunFiles:
+    """The files of the aggregator's log of a run, possibly none."""
+    metas = {file: file_meta(file) for file in RunPaths(run_dir).log_dir.glob("*.mcap")}
+    ordered = sorted(metas, key=lambda file: (_ordinal(metas[file]), file.name))
+    return RunFiles(ordered, [], whole=True)
+
+
+def next_ordinal(run_dir: Path) -> int:
+    """The ordinal for a new log file, behind all that exist."""
+    metas = (file_meta(file) for file in RunPaths(run_dir).log_dir.glob("*.mcap"))
+    return max((meta.ordinal + 1 for meta in metas if meta is not None), default=0)
+
+
+def file_meta(path: Path) -> FileMeta | None:
+    """What a file says that it is; None if it says nothing."""
+    try:
+        first = next(read_messages(path), None)
+        if first is None or first.channel.topic != META_TOPIC:
+            return None
+        return msgspec.json.decode(first.data, type=FileMeta)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _ordinal(meta: FileMeta | None) -> int:
+    return -1 if meta is None else meta.ordinal
+
+
+def _files_of_run(run_dir: Path) -> RunFiles:
+    logs = log_files(run_dir).logs
+    spools = sorted(RunPaths(run_dir).spool_dir.glob("*.mcap"), key=spool_place)
+    if logs or spools:
+        return RunFiles(logs, spools, whole=True)
+    runs = sorted(path.parent.name for path in run_dir.glob("*/spool"))
+    hint = f"name one of its runs, e.g. {run_dir / runs[-1]}" if runs else "name a run or a log"
+    raise BusError(f"{run_dir} holds no log of a run; {hint}.")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(MCAP0_MAGIC))
+    except OSError as error:
+        raise BusError(
+            f"Cannot read {path} ({error.strerror}); name a run directory or an .mcap file."
+        ) from error
+    if not magic:
+        raise BusError(f"{path} is empty: nothing was recorded in it; name another file.")
+    if magic != MCAP0_MAGIC:
+        raise BusError(f"{path} is not an MCAP log; name a run directory or an .mcap file.")

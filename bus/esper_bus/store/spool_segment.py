@@ -1,0 +1,112 @@
+"""One file of a spool: a run of events of one stream, and where in it each of them is."""
+
+import time
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mcap.records import Channel
+
+from esper_bus.mcap.reader import messages_from
+from esper_bus.mcap.streams import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
+from esper_bus.mcap.writer import McapWriter
+from esper_bus.names import epoch_hex
+from esper_bus.records import Entry, EntryTuple, StreamKey, data_size
+
+_MARK_BYTES = 256 * 1024
+_OVERHEAD_BYTES = 64
+"""What an event takes in a file beside its own bytes, at most."""
+
+
+class Segment:
+    """A new file, the `number`th of its spool, for the events from `first` on.
+
+    `end` is the number after the last event in it. Raises `OSError` where it cannot be made.
+    """
+
+    def __init__(self, path: Path, key: StreamKey, number: int, first: int) -> None:
+        self.end = first
+        self._key = key
+        self._writer = McapWriter(path, compress=False)
+        meta = FileMeta(
+            kind="spool",
+            run=key.run,
+            writer_epoch=epoch_hex(key.epoch),
+            created_ns=time.time_ns(),
+            ordinal=number,
+            first_position=first,
+        )
+        self._channel = open_channel(self._writer, write_meta(self._writer, meta), key, first)
+        self._marks = array("Q")  # first event of a chunk...
+        self._offsets = array("Q")  # ...and where it begins, one for each _MARK_BYTES
+        try:
+            self._writer.flush()
+        except OSError:
+            self._writer.remove()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._writer.path
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self._writer.size
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no event in it."""
+        return not self._marks
+
+    def write(self, entries: Sequence[EntryTuple]) -> None:
+        """Write events. Raises `OSError`, and has written none of them then."""
+        offset = self._writer.size
+        try:
+            messages = [(seq, emitted_ns, emitted_ns, data) for seq, emitted_ns, data in entries]
+            self._writer.messages(self._channel, messages)
+            self._writer.flush()
+        except BaseException:
+            self._writer.rollback()
+            raise
+        self.end = entries[-1][0] + 1
+        if not self._offsets or offset - self._offsets[-1] >= _MARK_BYTES:
+            self._marks.append(entries[0][0])
+            self._offsets.append(offset)
+
+    def read_from(self, first: int) -> Iterator[Entry]:
+        """The events from `first` on. Raises `OSError`."""
+        if not self._marks:
+            return
+        mark = max(0, bisect_right(self._marks, first) - 1)
+        metadata = stream_metadata(self._key, self._marks[mark])
+        stream = StreamChannel(metadata)
+        channel = Channel(self._channel, "", "msgpack", metadata, 0)
+        with self.path.open("rb") as file:
+            for message in messages_from(file, self._offsets[mark], {self._channel: channel}):
+                entry = Entry(stream.seq(message.sequence), message.publish_time, message.data)
+                if entry.seq >= first:
+                    yield entry
+
+    def sync(self) -> None:
+        """Force what was written to the disk. Raises `OSError`."""
+        self._writer.sync()
+
+    def check(self) -> None:
+        """Raises `FileDeletedError` if the file was deleted, as `write` and `sync` do."""
+        self._writer.check()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._writer.abandon()
+
+    def finish(self) -> None:
+        """Write the index and close the file. Raises `OSError` if it stays without; it is readable."""
+        self._writer.close()
+
+
+def size_of(entries: Sequence[EntryTuple]) -> int:
+    """How many bytes events take in a file, at most."""
+    return data_size(entries) + _OVERHEAD_BYTES * len(entries)

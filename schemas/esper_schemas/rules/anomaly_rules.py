@@ -1,0 +1,194 @@
+"""What the trainer's detector calls an anomaly, as data: kinds, bounds, how long each raises the level.
+
+Bounds are the catalogue's critical ones, unless a rule has its own: where healthy updates cross those, or
+where the quantity is not a payload field.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+
+from esper_schemas.drift import GRADIENT_DRIFT
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import CATALOGUE, head_field
+
+COLLAPSE_FALL = 0.5
+COLLAPSE_WITHIN = 10
+"""A low entropy is a collapse if it has fallen so far within so many updates: a policy that converges falls
+slower, and some of its heads become deterministic."""
+
+DETERMINISTIC = 0.02
+"""Below this the entropy of the whole policy is a collapse however slowly it came there."""
+
+LSTM_CELL_BOUND = 32.0
+"""Healthy cell states grow beyond the catalogue's 10; in an episode of 64 steps none can exceed 64."""
+
+RETURN_MOMENTUM = 0.9
+RETURN_WARM_UP = 5
+RETURN_SKIPPED = 0.1
+"""The mean return is not judged in this first part of a run."""
+
+RETURN_DROP = 0.1
+RETURN_NOISE = 3.0
+"""A drop of the mean return counts from this share of its running mean, and from this many times its
+running mean absolute deviation; it moves the mean no more than a drop that is just tolerated."""
+
+EXPLAINED_VARIANCE_BY_PROGRESS = ((0.1, -0.5), (0.25, -0.2), (0.75, 0.0), (1.0, 0.1))
+"""Until which part of the run which explained variance is enough."""
+
+HEAD_ENTROPY_BOUNDS = dict.fromkeys(HEADS, 0.08) | {"slot": 0.10, "blueprint": 0.05, "tempo": 0.05}
+"""Entropy as a share of that of a uniform choice among what is legal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalyRule:
+    """When a kind of anomaly begins and when it is over.
+
+    `quantities` are payload fields, or names of `DERIVED_QUANTITIES`; the worst that is measured and finite
+    counts. It begins when that lies beyond `bound` (on the side `below`) for `updates` in a row, and is over
+    once it has been within bound * `clears`, or bound / `clears` where large values are bad, for `calm`
+    updates in a row. `escalation` is the number of updates that are measured at DEBUG. `by_progress` replaces
+    the bound: ((until, bound), ...). `fall` asks for more: to have fallen so far within `COLLAPSE_WITHIN`
+    updates, or to lie below `floor`. `witness` is a payload field that has to lie beyond its warning bound
+    as well, where it is measured.
+    """
+
+    kind: str
+    quantities: tuple[str, ...]
+    severity: str = "critical"
+    below: bool = False
+    bound: float | None = None
+    by_progress: tuple[tuple[float, float], ...] = ()
+    updates: int = 1
+    clears: float = 1.0
+    calm: int = 3
+    fall: float | None = None
+    floor: float | None = None
+    witness: str | None = None
+    escalation: int = 5
+    head: str | None = None
+
+    def bound_at(self, progress: float) -> float:
+        """The bound at a share of the run between 0 and 1."""
+        for until, bound in self.by_progress:
+            if progress <= until:
+                return bound
+        if self.by_progress:
+            return self.by_progress[-1][1]
+        return self.bound if self.bound is not None else self._catalogued()
+
+    def is_beyond(self, value: float, bound: float) -> bool:
+        """Whether a finite value lies on the bad side of a bound."""
+        return value < bound if self.below else value > bound
+
+    def clearing(self, bound: float) -> float:
+        """What a value has to lie within for the anomaly to be over."""
+        return bound * self.clears if self.below else bound / self.clears
+
+    def is_witnessed(self, value: float | None) -> bool:
+        """Whether the value of `witness` confirms the anomaly; one that says nothing does not deny it."""
+        if self.witness is None or value is None or not isfinite(value):
+            return True
+        bands = CATALOGUE[self.witness].metric.bands
+        return bands.is_warning(value) or bands.is_critical(value)
+
+    def _catalogued(self) -> float:
+        bands = CATALOGUE[self.quantities[0]].metric.bands
+        bound = bands.critical_below if self.below else bands.critical_above
+        assert bound is not None, self.kind
+        return bound
+
+
+DERIVED_QUANTITIES = (
+    "not_finite",
+    "value_spread",
+    "explained_variance",
+    "gradient_drift",
+    "return_drop",
+)
+"""How many values are not finite; value_std over return_std; the explained variance, but only where returns
+vary; how many times the gradient norm is larger or smaller than its running mean; a drop of the mean
+return, in units of what is tolerated."""
+
+
+def _all_heads(family: str) -> tuple[str, ...]:
+    return tuple(head_field(head, family) for head in HEADS)
+
+
+ANOMALY_RULES: tuple[AnomalyRule, ...] = (
+    AnomalyRule(kind="numerical_instability", quantities=("not_finite",), bound=0.0, escalation=10),
+    AnomalyRule(
+        kind="entropy_collapse",
+        quantities=("entropy_normalized",),
+        below=True,
+        clears=1.5,
+        fall=COLLAPSE_FALL,
+        floor=DETERMINISTIC,
+    ),
+    AnomalyRule(kind="kl_spike", quantities=("kl_divergence",), bound=0.1),
+    AnomalyRule(
+        kind="ratio_explosion", quantities=_all_heads("ratio_max"), bound=5.0, witness="kl_divergence"
+    ),
+    AnomalyRule(
+        kind="ratio_collapse",
+        quantities=_all_heads("ratio_min"),
+        below=True,
+        bound=0.1,
+        witness="kl_divergence",
+    ),
+    AnomalyRule(
+        kind="low_explained_variance",
+        quantities=("explained_variance",),
+        severity="warning",
+        below=True,
+        by_progress=EXPLAINED_VARIANCE_BY_PROGRESS,
+        updates=3,
+        escalation=3,
+    ),
+    AnomalyRule(
+        kind="value_collapse", quantities=("value_spread",), below=True, bound=0.1, updates=3, clears=1.5
+    ),
+    AnomalyRule(kind="value_explosion", quantities=("value_loss",)),
+    AnomalyRule(
+        kind="gradient_drift",
+        quantities=("gradient_drift",),
+        severity="warning",
+        bound=GRADIENT_DRIFT,
+        updates=3,
+        escalation=2,
+    ),
+    AnomalyRule(kind="lstm_explosion", quantities=("lstm_cell_rms",), bound=LSTM_CELL_BOUND, clears=1.5),
+    AnomalyRule(kind="lstm_vanishing", quantities=("lstm_hidden_rms", "lstm_cell_rms"), below=True),
+    AnomalyRule(
+        kind="lstm_saturation",
+        quantities=(
+            "lstm_input_gate_saturation",
+            "lstm_forget_gate_saturation",
+            "lstm_output_gate_saturation",
+        ),
+        severity="warning",
+        updates=3,
+        escalation=3,
+    ),
+    *(
+        AnomalyRule(
+            kind="head_entropy_collapse",
+            quantities=(head_field(head, "entropy_legal"),),
+            below=True,
+            bound=bound,
+            updates=3,
+            clears=1.5,
+            fall=COLLAPSE_FALL,
+            head=head,
+        )
+        for head, bound in HEAD_ENTROPY_BOUNDS.items()
+    ),
+    AnomalyRule(
+        kind="performance_degradation",
+        quantities=("return_drop",),
+        severity="warning",
+        bound=1.0,
+        updates=3,
+        escalation=3,
+    ),
+)
+"""All that is looked for; one rule per kind, or per kind and head."""

@@ -1,0 +1,84 @@
+"""What the detector judges and no payload holds: `esper_schemas.rules.anomaly_rules.DERIVED_QUANTITIES`."""
+
+import math
+from typing import Any
+
+import msgspec
+
+from esper_schemas.drift import UsualNorm, gradient_drift
+from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules import anomaly_rules as a
+from esper_schemas.rules.moving_average import MovingAverage
+
+TINY = 1e-8
+Quantities = dict[str, float | None]
+
+
+class DerivedQuantities:
+    """Computes them update by update, with what they need to remember."""
+
+    def __init__(self) -> None:
+        self._averages = {
+            "return": MovingAverage(a.RETURN_MOMENTUM),
+            "deviation": MovingAverage(a.RETURN_MOMENTUM),
+        }
+
+        self._usual_norm = UsualNorm()
+
+    def of(self, payload: PPOUpdatePayload, mean_return: float, progress: float) -> Quantities:
+        """The quantities of an update; None where one cannot be judged."""
+        return {
+            "not_finite": _not_finite(payload, mean_return),
+            "value_spread": _value_spread(payload),
+            "explained_variance": None if _returns_are_flat(payload) else payload.explained_variance,
+            "gradient_drift": self._gradient_drift(payload.grad_norm_pre_clip),
+            "return_drop": self._return_drop(mean_return, progress),
+        }
+
+    def _gradient_drift(self, norm: float | None) -> float | None:
+        drift, self._usual_norm = gradient_drift(norm, self._usual_norm)
+        return drift
+
+    def _return_drop(self, mean_return: float, progress: float) -> float | None:
+        if not math.isfinite(mean_return):
+            return None
+        average, deviation = self._averages["return"], self._averages["deviation"]
+        usual, noise, known = average.mean, deviation.mean, average.count >= a.RETURN_WARM_UP
+        tolerated = max(a.RETURN_DROP * abs(usual), a.RETURN_NOISE * noise, TINY)
+        drop = (usual - mean_return) / tolerated
+        if known:
+            mean_return = max(mean_return, usual - tolerated)
+        if average.count:
+            deviation.add(abs(mean_return - usual))
+        average.add(mean_return)
+        return drop if known and progress > a.RETURN_SKIPPED else None
+
+    def state(self) -> dict[str, list[float]]:
+        """What a checkpoint holds."""
+        averages = {name: average.state() for name, average in self._averages.items()}
+        return averages | {"gradient": list(self._usual_norm)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        for name, average in self._averages.items():
+            average.load(state[name])
+        self._usual_norm = UsualNorm(state["gradient"][0], int(state["gradient"][1]))
+
+
+def _not_finite(payload: PPOUpdatePayload, mean_return: float) -> float:
+    """How many values are not finite, with NaN and infinite entries of the gradient."""
+    values = [mean_return, *msgspec.structs.astuple(payload)]
+    found = sum(value is not None and not math.isfinite(value) for value in values)
+    return float(found + (payload.nan_grad_count or 0) + (payload.inf_grad_count or 0))
+
+
+def _returns_are_flat(payload: PPOUpdatePayload) -> bool:
+    return bool(payload.return_variance_low)
+
+
+def _value_spread(payload: PPOUpdatePayload) -> float | None:
+    """How much the critic's values spread, compared to the returns; None where these hardly do."""
+    values, returns = payload.value_std, payload.return_std
+    if values is None or not returns or _returns_are_flat(payload):
+        return None
+    return values / returns

@@ -1,0 +1,107 @@
+"""Which updates are anomalous; judged on the host, from what has been told."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+
+from esper_schemas.events import AnomalyDetected
+from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.anomaly_rules import ANOMALY_RULES, AnomalyRule
+from esper_schemas.rules.derived_quantities import DerivedQuantities, Quantities
+from esper_schemas.rules.onset import Course
+
+
+class AnomalyDetector:
+    """Tells an anomaly when it begins, and again only after it was over; pure but for its memory.
+
+    A value that was not measured, or is not finite, neither begins nor ends anything; that it is not
+    finite is an anomaly of its own.
+    """
+
+    def __init__(self) -> None:
+        self._derived = DerivedQuantities()
+        self._courses: defaultdict[str, Course] = defaultdict(Course)
+
+    def observe(
+        self, update: int, payload: PPOUpdatePayload, mean_return: float, progress: float
+    ) -> list[AnomalyDetected]:
+        """The anomalies that begin with an update; `progress` is the share of the run that is done."""
+        derived = self._derived.of(payload, mean_return, progress)
+        return [
+            _anomaly(rule, update, name, value, bound, payload)
+            for rule in ANOMALY_RULES
+            for name, value, bound in self._begins(rule, payload, derived, progress)
+        ]
+
+    def _begins(
+        self, rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities, progress: float
+    ) -> Iterator[tuple[str, float, float]]:
+        """The quantity, value and bound of an anomaly that begins now; or nothing."""
+        worst, bound = _worst(rule, payload, derived), rule.bound_at(progress)
+        course = self._courses[_key(rule)]
+        if worst is None:
+            course.nothing_measured()
+            return
+        value, name = worst
+        witnessed = rule.is_witnessed(getattr(payload, rule.witness) if rule.witness else None)
+        if course.begins(rule, value, bound, witnessed=witnessed):
+            yield name, value, bound
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: plain numbers, strings and containers."""
+        courses = {key: course.state() for key, course in self._courses.items()}
+        return {"derived": self._derived.state(), "courses": courses}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a state; what an older version remembered of its rules is left out."""
+        self._derived.load(state["derived"])
+        self._courses.clear()
+        for key, course in state.get("courses", {}).items():
+            self._courses[key].load(course)
+
+
+def _key(rule: AnomalyRule) -> str:
+    return f"{rule.kind}:{rule.head}" if rule.head else rule.kind
+
+
+def _worst(rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities) -> tuple[float, str] | None:
+    """The worst value that can be judged, and the quantity that has it."""
+    values = (
+        (derived[name] if name in derived else getattr(payload, name), name) for name in rule.quantities
+    )
+    known = [(value, name) for value, name in values if value is not None and math.isfinite(value)]
+    return (min if rule.below else max)(known, default=None)
+
+
+def _anomaly(
+    rule: AnomalyRule, update: int, name: str, value: float, bound: float, payload: PPOUpdatePayload
+) -> AnomalyDetected:
+    return AnomalyDetected(
+        update=update,
+        anomaly=rule.kind,
+        severity=cast(Literal["warning", "critical"], rule.severity),
+        metric=name,
+        value=value,
+        threshold=bound,
+        head=CATALOGUE[name].head if name in CATALOGUE else None,
+        detail=_detail(rule, name, value, bound, payload),
+    )
+
+
+def _detail(rule: AnomalyRule, name: str, value: float, bound: float, payload: PPOUpdatePayload) -> str:
+    """What a person reads; of ratios also the entropy and the KL divergence that they come with."""
+    side = "below" if rule.below else "above"
+    lasted = f" for {rule.updates} updates" if rule.updates > 1 else ""
+    text = f"{rule.kind}: {name} {value:.4g} is {side} {bound:.4g}{lasted}"
+    if not rule.kind.startswith("ratio_"):
+        return text
+    return (
+        f"{text}; entropy {_number(payload.entropy_normalized)} of its maximum, "
+        f"KL {_number(payload.kl_divergence)}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4g}"

@@ -1,0 +1,109 @@
+"""From symptoms to findings: pure, total, and the same for equal snapshots."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from esper_schemas.findings import Finding, Symptom
+from esper_schemas.rules.evidence import evidence_of
+from esper_schemas.rules.rules import RULES, Rule, Sign
+from esper_schemas.snapshot import SanctumSnapshot
+
+CHAIN = 20
+"""What ended so many updates before a finding's sign, or less, may have led to it."""
+
+MOST_EVIDENCE = 6
+
+_ORDER = {rule.id: place for place, rule in enumerate(RULES)}
+
+ByName = Mapping[str, Sequence[Symptom]]
+
+
+def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
+    """What is wrong, critical findings first, then by what began first.
+
+    Looks at the snapshot's symptoms, which were judged by the bands that its fold was given, and at the
+    run's settings.
+    """
+    if not snapshot.symptoms:
+        return []  # as of nearly every healthy run, twenty times a second
+    by_name: dict[str, list[Symptom]] = {}
+    for symptom in snapshot.symptoms:
+        by_name.setdefault(symptom.name, []).append(symptom)
+    settings = snapshot.run.config
+    rules = [rule for rule in RULES if settings.get(rule.only_with_several) != 1]
+    found = [finding for rule in rules for finding in _findings(rule, by_name)]
+    return sorted(found, key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
+    cause = min((evidence.update for evidence in finding.evidence), default=finding.since_update)
+    return (
+        finding.severity != "critical",
+        cause,
+        finding.since_update,
+        _ORDER[finding.rule],
+        finding.head or "",
+    )
+
+
+def _findings(rule: Rule, by_name: ByName) -> Iterator[Finding]:
+    """What a rule says: at most one finding, or one per head."""
+    signs = [symptom for symptom in _shown(rule.signs, by_name) if symptom.active or rule.lasting]
+    if signs and not rule.per_head:
+        yield from _finding(rule, None, signs, by_name)
+    elif signs:
+        for head in sorted({sign.head or "" for sign in signs}):
+            yield from _finding(rule, head, [s for s in signs if s.head == head], by_name)
+
+
+def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName) -> Iterator[Finding]:
+    main = min(signs, key=lambda s: (_since(rule, s), s.name, s.metric), default=None)
+    if main is None:
+        return
+    causes = _near(_shown(rule.together_with, by_name), main, head)
+    if (rule.together_with and not causes) or _near(_shown(rule.unless, by_name), main, head):
+        return
+    context = _near((s for name in rule.context for s in by_name.get(name, ())), main, head)
+    yield Finding(
+        rule=rule.id,
+        severity=rule.severity,
+        title=rule.title.format(head=head),
+        head=head,
+        since_update=_since(rule, main),
+        evidence=evidence_of(_chain(main, [*signs, *causes[:1], *context])),
+        advice=rule.advice,
+    )
+
+
+def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:
+    """The symptoms that are one of the signs, for long enough."""
+    return [
+        symptom
+        for sign in signs
+        for symptom in by_name.get(sign.symptom, ())
+        if (symptom.critical_updates if sign.critical else symptom.updates) >= sign.updates
+    ]
+
+
+def _since(rule: Rule, symptom: Symptom) -> int:
+    """Since when a sign has been one: critical ones begin when they become critical."""
+    critical = any(sign.symptom == symptom.name and sign.critical for sign in rule.signs)
+    return symptom.critical_since if critical and symptom.critical_since is not None else symptom.since_update
+
+
+def _near(symptoms: Iterable[Symptom], main: Symptom, head: str | None) -> list[Symptom]:
+    """Those that were there while the sign was, or shortly before it began; of a head's, that head's only."""
+    return [
+        symptom
+        for symptom in symptoms
+        if main.since_update - CHAIN <= symptom.last_update
+        and symptom.since_update <= main.last_update
+        and (head is None or symptom.head in (head, None))
+    ]
+
+
+def _chain(main: Symptom, others: Iterable[Symptom]) -> list[Symptom]:
+    """The sign and what goes with it: the first of each name, since eight heads tell the same."""
+    first = {main.name: main}
+    for symptom in sorted(others, key=lambda s: (s.since_update, s.name, s.metric, s.active)):
+        first.setdefault(symptom.name, symptom)
+    return list(first.values())[:MOST_EVIDENCE]

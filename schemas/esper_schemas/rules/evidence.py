@@ -1,0 +1,38 @@
+"""Symptoms in words: the links of a chain of evidence."""
+
+import math
+from collections.abc import Iterable
+
+from esper_schemas.findings import Evidence, Symptom
+from esper_schemas.rules.watches import WATCH_NAMES
+
+
+def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
+    """One link per symptom, oldest first."""
+    links = [Evidence(symptom.since_update, _text(symptom), _later(symptom)) for symptom in symptoms]
+    return tuple(sorted(links, key=lambda link: link.update))
+
+
+def _text(symptom: Symptom) -> str:
+    watch = WATCH_NAMES.get(symptom.name)
+    text = watch.text if watch else symptom.metric.replace("_", " ") + " {value}"
+    return text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
+
+
+def _later(symptom: Symptom) -> str:
+    """How bad it became after its beginning, and whether it is over."""
+    worse = number(symptom.worst) != number(symptom.value) and symptom.worst_update != symptom.since_update
+    parts = (
+        f"{number(symptom.worst)} at {symptom.worst_update}" if worse else "",
+        "" if symptom.active else f"over after {symptom.last_update}",
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def number(value: float) -> str:
+    """Three significant digits; what is not finite by its name."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    return f"{value:.3g}"

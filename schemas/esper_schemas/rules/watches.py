@@ -1,0 +1,263 @@
+"""What counts as unusual: the watched quantities and their bounds, as data.
+
+Bounds are the catalogue's, or a project's own, moved outwards where healthy runs cross them now and then
+(`factor`, `power`). Only quantities that have no bands there have their bounds here.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import MetricField, head_field
+from esper_schemas.metrics.metric import Bands
+
+GAP = 3
+"""A streak outlives this many usual updates in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """One way in which a quantity can be unusual.
+
+    `quantity` is a field of the payload or one of `RELATIVE` or `OF_ROLLOUTS`; with `per_head` a family of
+    fields. `below` is the side on which it is unusual, `text` how evidence puts it. Without bounds of its
+    own (in the unit of the field) it has the critical one, or both, of the catalogue, changed to
+    (bound * factor) ** power; `bands_of` names another family whose bands they are. `only_where` names a
+    family of fields that has to be above 0 for the head.
+    """
+
+    name: str
+    quantity: str
+    text: str
+    below: bool = False
+    warning: float | None = None
+    critical: float | None = None
+    factor: float = 1.0
+    power: float = 1.0
+    only_critical: bool = False
+    bands_of: str = ""
+    per_head: bool = False
+    only_where: str = ""
+
+
+RELATIVE = ("value_spread", "value_loss_growth")
+"""value_std over return_std, and value_loss over its running level."""
+
+OF_ROLLOUTS = ("mean_return", "return_spread", "lost_return", "baseline_lead")
+"""The mean return and its spread over the environments; how much of what was won is lost again, 1 being
+half of it; and by how much the mean return exceeds that of always choosing WAIT."""
+
+NOT_FINITE: dict[str, str] = {
+    "mean_return": "reward_not_finite",
+    "policy_loss": "loss_not_finite",
+    "value_loss": "loss_not_finite",
+    "entropy_normalized": "loss_not_finite",
+    "kl_divergence": "loss_not_finite",
+    "grad_norm": "gradient_not_finite",
+    "grad_norm_pre_clip": "gradient_not_finite",
+}
+"""The symptom that a value which is not finite is; of every other quantity: `OTHER_NOT_FINITE`."""
+
+OTHER_NOT_FINITE = "not_finite"
+
+WATCHES: tuple[Watch, ...] = (
+    Watch(name="large_kl", quantity="kl_divergence", text="KL divergence {value}"),
+    Watch(name="no_kl", quantity="kl_divergence", text="KL divergence {value}", below=True, warning=1e-7),
+    Watch(name="large_clip", quantity="clip_fraction", text="clip fraction {value}"),
+    Watch(
+        name="ratio_explosion",
+        quantity="ratio_max",
+        text="{head} ratio {value}",
+        power=4.0,
+        only_critical=True,
+        per_head=True,
+    ),
+    Watch(
+        name="ratio_collapse",
+        quantity="ratio_min",
+        text="{head} ratio down to {value}",
+        below=True,
+        power=4.0,
+        only_critical=True,
+        per_head=True,
+    ),
+    Watch(
+        name="low_entropy",
+        quantity="entropy_normalized",
+        text="policy entropy {value} of its maximum",
+        below=True,
+    ),
+    Watch(
+        name="low_head_entropy",
+        quantity="entropy_legal",
+        text="{head} entropy {value} of its maximum",
+        below=True,
+        factor=0.4,
+        only_critical=True,
+        bands_of="entropy",
+        per_head=True,
+    ),
+    Watch(
+        name="no_entropy_bonus",
+        quantity="entropy_coefficient",
+        text="entropy coefficient {value}",
+        below=True,
+        warning=1e-12,
+    ),
+    Watch(name="improbable_choice", quantity="log_prob_min", text="log-probability {value}", below=True),
+    Watch(name="large_gradient", quantity="grad_norm_pre_clip", text="gradient norm {value} before clipping"),
+    Watch(
+        name="no_gradient",
+        quantity="grad_norm_pre_clip",
+        text="gradient norm {value}",
+        below=True,
+        critical=1e-6,
+    ),
+    Watch(
+        name="head_without_gradient",
+        quantity="grad_norm",
+        text="{head} gradient norm {value}",
+        below=True,
+        factor=1e-5,
+        only_critical=True,
+        per_head=True,
+        only_where="relevance",
+    ),
+    Watch(name="nan_gradient", quantity="nan_grad_count", text="{value} NaN entries in the gradient"),
+    Watch(name="inf_gradient", quantity="inf_grad_count", text="{value} infinite entries in the gradient"),
+    Watch(name="skipped_steps", quantity="skipped_steps", text="{value} optimiser steps skipped"),
+    Watch(
+        name="early_stop",
+        quantity="epochs_completed",
+        text="stopped in epoch {value}",
+        below=True,
+        warning=1.5,
+    ),
+    Watch(
+        name="unexplained_returns",
+        quantity="explained_variance",
+        text="explained variance {value}",
+        below=True,
+        only_critical=True,
+    ),
+    Watch(name="large_value_loss", quantity="value_loss", text="value loss {value}"),
+    Watch(
+        name="value_loss_growth",
+        quantity="value_loss_growth",
+        text="value loss {value} times its level",
+        critical=10.0,
+    ),
+    Watch(
+        name="flat_values",
+        quantity="value_spread",
+        text="values spread {value} as much as returns",
+        below=True,
+        warning=0.1,
+    ),
+    Watch(
+        name="flat_advantages",
+        quantity="advantage_std",
+        text="advantage spread {value}",
+        below=True,
+        warning=1e-6,
+    ),
+    Watch(
+        name="flat_returns",
+        quantity="return_spread",
+        text="returns of the environments spread {value}",
+        below=True,
+        warning=1e-9,
+    ),
+    Watch(
+        name="lost_return",
+        quantity="lost_return",
+        text="return fell by {value} times the tolerance below its best level",
+        warning=1.0,
+        critical=2.0,
+    ),
+    Watch(
+        name="below_baseline",
+        quantity="baseline_lead",
+        text="return {value} against always WAIT",
+        below=True,
+        warning=0.0,
+    ),
+    *(
+        Watch(name="", quantity=quantity, text="")
+        for quantity in ("mean_return", "policy_loss", "return_mean", "return_std", "value_mean", "grad_norm")
+    ),
+)
+"""Everything that is watched; a watch without a name only sees what is not finite."""
+
+WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in WATCHES if watch.name}
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedWatch:
+    """A watch of one field. A value is unusual beyond `warning`, and critical beyond `critical`.
+
+    Both are in the field's own unit; one that is never crossed is infinite.
+    """
+
+    name: str
+    metric: str
+    head: str | None
+    below: bool
+    warning: float
+    critical: float
+    only_where: str = ""
+
+    def is_beyond(self, value: float, bound: float) -> bool:
+        """Whether a value is on the unusual side of a bound."""
+        return value < bound if self.below else value > bound
+
+
+def bounded_watches(quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
+    """Every watch of every field, with the bounds of a table of metrics."""
+    for watch in WATCHES:
+        for head in HEADS if watch.per_head else (None,):
+            yield _bounded(watch, head, quantities)
+
+
+def _bounded(watch: Watch, head: str | None, quantities: Mapping[str, MetricField]) -> BoundedWatch:
+    warning, critical = watch.warning, watch.critical
+    if warning is None and critical is None and watch.name:
+        bands = quantities[_field(head, watch.bands_of or watch.quantity)].metric.bands
+        warning, critical = (_moved(watch, bound, bands) for bound in _side(watch, bands))
+    never = -math.inf if watch.below else math.inf
+    critical = never if critical is None else critical
+    if watch.only_critical or warning is None:
+        warning = critical
+    return BoundedWatch(
+        watch.name,
+        _field(head, watch.quantity),
+        head,
+        watch.below,
+        warning,
+        critical,
+        _field(head, watch.only_where),
+    )
+
+
+def _field(head: str | None, name: str) -> str:
+    return head_field(head, name) if head and name else name
+
+
+def _side(watch: Watch, bands: Bands) -> tuple[float | None, float | None]:
+    if watch.below:
+        return bands.warning_below, bands.critical_below
+    return bands.warning_above, bands.critical_above
+
+
+def _moved(watch: Watch, bound: float | None, bands: Bands) -> float | None:
+    """The bound that a watch makes of a band's; an inclusive one becomes the last value within it."""
+    if bound is None:
+        return None
+    try:
+        moved: float = (bound * watch.factor) ** watch.power
+    except OverflowError:  # a project's own bound, so large that nothing is beyond it
+        return None
+    if not bands.inclusive:
+        return moved
+    return math.nextafter(moved, math.inf if watch.below else -math.inf)

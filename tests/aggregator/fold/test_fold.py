@@ -1,0 +1,168 @@
+"""The fold turns records into state: purely, totally, and the same however they are cut up."""
+
+import copy
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from esper_aggregator.fold.fold import fold, fold_all
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.run_state import KEPT_EVENTS, RunState
+from esper_schemas import events as e
+from esper_schemas.codec import decode_event, encode_event, encode_snapshot
+from esper_schemas.payload import PPOUpdatePayload
+
+
+def update(number, **fields):
+    """An update event with some measurements."""
+    return e.PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**fields))
+
+
+def test_an_update_is_counted_and_its_payload_kept(record_of):
+    """The state holds the last ten payloads of a producer, oldest first."""
+    state = fold_all(record_of(update(n, policy_loss=float(n))) for n in range(1, 13))
+    producer = state.producers["host:0"]
+
+    assert producer.updates == 12
+    assert [update.payload.policy_loss for update in producer.ppo_updates] == [float(n) for n in range(3, 13)]
+    assert producer.last_update == 12
+
+
+def test_times_come_from_the_records(record_of):
+    """Lag is received minus emitted, and never negative when clocks disagree."""
+    state = fold_all([record_of(update(1), at_ns=5_000, lag_ns=250)])
+
+    assert state.lag_ns == 250
+    assert state.last_event_ns == 5_000
+    assert fold(state, record_of(update(2), at_ns=6_000, lag_ns=-900)).lag_ns == 0
+
+
+def test_a_hole_is_counted_with_its_size(record_of):
+    """Sequence numbers 0, 1, 5: three events are missing."""
+    state = fold_all([record_of(update(1)), record_of(update(2)), record_of(update(3), seq=5)])
+
+    assert state.gaps == 3
+    assert state.producers["host:0"].updates == 3
+
+
+def test_a_repeated_event_is_counted_and_not_folded_again(record_of):
+    """Sequence numbers 0, 1, 0: the update counts twice, not three times."""
+    state = fold_all([record_of(update(1)), record_of(update(2)), record_of(update(1), seq=0)])
+
+    assert state.duplicates == 1
+    assert state.producers["host:0"].updates == 2
+    assert state.events_folded == 3
+
+
+def test_a_restarted_producer_continues_under_a_new_epoch(record_of):
+    """A new epoch begins at sequence 0 again; that is neither a hole nor a repetition."""
+    finished = e.RunFinished(outcome="interrupted", updates=1)
+    state = fold_all(
+        [record_of(update(1), epoch=1), record_of(finished, epoch=1), record_of(update(2), epoch=2)]
+    )
+    producer = state.producers["host:0"]
+
+    assert (state.gaps, state.duplicates) == (0, 0)
+    assert producer.updates == 2
+    assert producer.finished is None
+
+
+def test_events_of_an_old_epoch_may_arrive_late(record_of):
+    """The rest of a dead process's spool comes after its successor has begun: still no hole."""
+    records = [record_of(update(n), epoch=epoch) for n, epoch in [(1, 1), (3, 2), (2, 1), (4, 2)]]
+    state = fold_all(records)
+
+    assert (state.gaps, state.duplicates) == (0, 0)
+    assert state.producers["host:0"].epoch == 2
+
+
+def test_nan_and_infinity_are_latched_per_head_for_the_rest_of_the_run(record_of):
+    """A head that once measured NaN stays marked after it has recovered."""
+    state = fold_all(
+        [
+            record_of(update(1, head_slot_entropy=math.nan, head_tempo_grad_norm=math.inf)),
+            record_of(update(2, head_slot_entropy=0.5, head_tempo_grad_norm=0.1)),
+        ]
+    )
+    producer = state.producers["host:0"]
+
+    assert [head for head, seen in producer.nan_latch.items() if seen] == ["slot"]
+    assert [head for head, seen in producer.inf_latch.items() if seen] == ["tempo"]
+
+
+def test_unknown_and_undecodable_events_are_counted_and_shown(record_of):
+    """A newer kind is no error; bytes that are no event are rejected; both are in the event list."""
+    state = fold_all(
+        [record_of(e.Unknown(kind="TeapotBoiled", raw=b"")), record_of(e.Undecodable(reason="torn", raw=b""))]
+    )
+
+    assert (state.unknown, state.rejected) == (1, 1)
+    assert [entry.kind for entry in state.recent_events] == ["TeapotBoiled", "Undecodable"]
+
+
+def test_dropped_events_add_up(record_of):
+    """What trainers could not keep is part of the state."""
+    drops = [e.EventsDropped(count=count, first_ns=0, last_ns=1) for count in (3, 4)]
+
+    assert fold_all(record_of(drop) for drop in drops).dropped == 7
+
+
+def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_goes_on(record_of):
+    """A value of an impossible type, as only a bug could make, costs one event and no more."""
+    broken = e.PPOUpdateCompleted(update=1, payload=None)
+    state = fold_all([record_of(broken), record_of(update(2))])
+
+    assert state.rejected == 1
+    assert state.events_folded == 2
+    assert state.producers["host:0"].last_update == 2
+    assert len(state.producers["host:0"].ppo_updates) == 1
+
+
+def test_memory_is_bounded(record_of):
+    """However long the run, the lists keep their length."""
+    state = RunState()
+    for n in range(1_000):
+        fold(state, record_of(update(n)))
+        fold(state, record_of(e.AnomalyDetected(update=n, anomaly="kl_spike", severity="warning")))
+
+    assert len(state.recent_events) == KEPT_EVENTS
+    assert len(state.anomalies) == 50
+
+
+@pytest.fixture(scope="module")
+def any_records():
+    """Random events of every kind from two producers, as they come off the wire."""
+    st.register_type_strategy(int, st.integers(-(2**63), 2**64 - 1))
+    events = st.one_of([st.from_type(kind) for kind in e.EVENT_TYPES]).map(encode_event).map(decode_event)
+    return st.lists(
+        st.builds(
+            e.Record,
+            run=st.just("r"),
+            producer=st.sampled_from(["host:0", "host:1"]),
+            epoch=st.sampled_from([1, 2]),
+            seq=st.integers(0, 5),
+            emitted_ns=st.integers(0, 10**18),
+            received_ns=st.integers(0, 10**18),
+            event=events,
+        ),
+        max_size=12,
+    )
+
+
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
+@given(data=st.data())
+def test_any_records_fold_and_project_however_they_are_cut(any_records, data):
+    """fold(a + b) equals fold(fold(a), b), byte for byte, and nothing raises."""
+    records = data.draw(any_records)
+    cut = data.draw(st.integers(0, len(records)))
+    whole = encode_snapshot(project(fold_all(records)))
+    first = fold_all(records[:cut])
+    resumed = fold_all(records[cut:], copy.deepcopy(first))
+
+    assert encode_snapshot(project(resumed)) == whole

@@ -1,0 +1,341 @@
+"""Streaks of unusual values: since when, how long, how bad, over the whole run and all ranks."""
+
+import itertools
+import math
+from typing import ClassVar
+
+import pytest
+
+from esper_aggregator.fold.fold import fold, fold_all
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.run_state import RunState
+from esper_aggregator.fold.streaks import merged_symptoms
+from esper_aggregator.fold.symptoms import Watchlist
+from esper_schemas.codec import encode_snapshot
+from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted
+from esper_schemas.findings import Symptom
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.metrics.overrides import overridden
+from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.watches import GAP, WATCHES
+
+
+@pytest.fixture
+def symptoms_of(record_of):
+    """Folds payloads, one update each from 1 on, and gives the symptoms by name, the newest of each."""
+
+    def run(*payloads, state=None):
+        state = RunState() if state is None else state
+        for update, payload in enumerate(payloads, start=1):
+            event = PPOUpdateCompleted(update=update, payload=PPOUpdatePayload(**payload))
+            fold(state, record_of(event))
+        assert state.rejected == 0
+        return {symptom.name: symptom for symptom in project(state).symptoms}
+
+    return run
+
+
+@pytest.fixture
+def symptoms_of_returns(record_of):
+    """The same for the mean returns of rollouts."""
+
+    def run(*returns, baseline=None, std_return=1.0):
+        state = fold_all([record_of(RunStarted(task="t", baseline_return=baseline))])
+        for update, mean_return in enumerate(returns, start=1):
+            rollout = RolloutCompleted(
+                update=update,
+                env_steps=1,
+                env_steps_total=1,
+                steps_per_second=1.0,
+                duration_ms=1.0,
+                mean_return=mean_return,
+                std_return=std_return,
+            )
+            fold(state, record_of(rollout))
+        return {symptom.name: symptom for symptom in project(state).symptoms}
+
+    return run
+
+
+USUAL = {"kl_divergence": 0.005, "value_loss": 0.3, "return_std": 1.0, "value_std": 0.8}
+
+
+def test_a_usual_update_leaves_nothing(symptoms_of):
+    """Nor does what was not measured."""
+    assert symptoms_of(*[USUAL] * 20, {}) == {}
+
+
+def test_a_streak_knows_its_beginning_long_after_the_histories_forgot_it(symptoms_of):
+    """A thousand updates later; the first value, the worst one, and when that was."""
+    kl = [0.02, 0.05, 0.04] + [0.031] * 1_000
+
+    found = symptoms_of({}, *({"kl_divergence": value} for value in kl))["large_kl"]
+
+    assert found == Symptom(
+        name="large_kl",
+        metric="kl_divergence",
+        severity="critical",
+        since_update=2,
+        last_update=1_004,
+        updates=1_003,
+        critical_since=3,
+        critical_updates=1_002,
+        value=0.02,
+        worst=0.05,
+        worst_update=3,
+    )
+
+
+@pytest.mark.parametrize("between", [{}, USUAL])
+def test_a_streak_outlives_a_short_gap(symptoms_of, between):
+    """Three usual updates, or updates in which nothing was measured, do not end it; a fourth does."""
+    high = {"kl_divergence": 0.02}
+
+    assert symptoms_of(high, *[between] * GAP, high)["large_kl"].updates == 2
+    assert symptoms_of(high, *[between] * GAP)["large_kl"].active
+    assert not symptoms_of(high, *[between] * (GAP + 1))["large_kl"].active
+
+
+def test_an_ended_streak_is_kept_beside_the_next(symptoms_of, record_of):
+    """What is over is still evidence; only the last one that ended is kept."""
+    state = RunState()
+    high = {"kl_divergence": 0.02}
+    symptoms_of(high, *[USUAL] * 9, high, high, *[USUAL] * 9, high, state=state)
+
+    found = [(s.since_update, s.last_update, s.active) for s in project(state).symptoms]
+
+    assert found == [(11, 12, False), (22, 22, True)]
+
+
+def test_bounds_are_crossed_as_the_catalogue_says(symptoms_of):
+    """A KL divergence on its bound is usual, a clip fraction on its bound is not."""
+    assert symptoms_of({"kl_divergence": 0.015}) == {}
+    assert symptoms_of({"clip_fraction": 0.2499}) == {}
+    assert symptoms_of({"clip_fraction": 0.25})["large_clip"].severity == "warning"
+    assert symptoms_of({"clip_fraction": 0.30})["large_clip"].severity == "critical"
+
+
+def test_a_project_judges_by_bands_of_its_own(symptoms_of):
+    """The same update, folded with another table; what the table does not say stays."""
+    quantities = overridden("[kl_divergence]\nwarning_above = 0.1\ncritical_above = 0.2\n")
+    state = RunState(watchlist=Watchlist(quantities))
+
+    found = symptoms_of({"kl_divergence": 0.05, "clip_fraction": 0.9}, state=state)
+
+    assert set(found) == {"large_clip"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "name"),
+    [
+        ("policy_loss", math.nan, "loss_not_finite"),
+        ("value_loss", math.inf, "loss_not_finite"),
+        ("grad_norm_pre_clip", math.nan, "gradient_not_finite"),
+        ("head_op_ratio_max", math.inf, "not_finite"),
+        ("return_mean", -math.inf, "not_finite"),
+    ],
+)
+def test_what_is_not_finite_is_a_symptom_of_its_own(symptoms_of, metric, value, name):
+    """Among values that are usual."""
+    found = symptoms_of(USUAL | {metric: value})
+
+    assert found[name].metric == metric
+    assert found[name].severity == "not finite"
+    assert set(found) == {name}
+
+
+def test_nan_is_the_worst_value_of_all(symptoms_of):
+    """Later infinities do not replace it."""
+    values = (math.inf, math.nan, math.inf)
+
+    found = symptoms_of(*({"policy_loss": value} for value in values))["loss_not_finite"]
+
+    assert math.isnan(found.worst)
+    assert found.worst_update == 2
+
+
+def test_a_head_without_gradient_is_unusual_only_while_it_is_relevant(symptoms_of):
+    """A head that no choice used has nothing to learn from."""
+    silent = {"head_style_grad_norm": 0.0}
+
+    assert symptoms_of(silent | {"head_style_relevance": 0.0}) == {}
+    found = symptoms_of(silent | {"head_style_relevance": 0.1})["head_without_gradient"]
+    assert found.head == "style"
+
+
+def test_head_symptoms_say_which_head(symptoms_of):
+    """A ratio explodes beyond 1.5 ** 4 = 5.06, a head collapses below an entropy of 0.4 * 0.25 = 0.1."""
+    found = symptoms_of(
+        {"head_op_ratio_max": 5.0, "head_slot_entropy_legal": 0.101},
+        {"head_op_ratio_max": 5.1, "head_slot_entropy_legal": 0.099},
+    )
+
+    assert {(s.name, s.head, s.since_update) for s in found.values()} == {
+        ("ratio_explosion", "op", 2),
+        ("low_head_entropy", "slot", 2),
+    }
+
+
+class TestLevels:
+    """Quantities that are compared to what they were."""
+
+    def test_a_value_loss_of_ten_times_its_level_is_unusual(self, symptoms_of):
+        """12 times, then 12 / 1.1 times, since an explosion raises its level by a tenth."""
+        found = symptoms_of(*[USUAL] * 20, *[{"value_loss": 3.6}] * 5)
+
+        assert set(found) == {"value_loss_growth"}
+        assert found["value_loss_growth"].updates == 2
+        assert found["value_loss_growth"].value == pytest.approx(12.0)
+
+    def test_a_value_loss_may_grow_slowly(self, symptoms_of):
+        """To 4.9 from 0.01, by 5 % per update."""
+        assert symptoms_of(*({"value_loss": 0.01 * 1.05**n} for n in range(127))) == {}
+
+    def test_a_return_that_loses_half_of_what_was_won_is_unusual(self, symptoms_of_returns):
+        """Not while it only varies as it always did."""
+        varying = [1.0 + 0.1 * (n % 2) for n in range(10)]
+        learning = [1.0 + n / 10 for n in range(30)]
+
+        assert symptoms_of_returns(*varying, *learning, *[3.0] * 20) == {}
+        found = symptoms_of_returns(*varying, *learning, *[1.0] * 10)["lost_return"]
+        assert 41 < found.since_update < 46, found
+
+    def test_returns_that_were_equal_at_first_may_vary_later(self, symptoms_of_returns):
+        """Rare rewards are no collapse."""
+        assert symptoms_of_returns(*[0.0] * 6, *[0.1, 0.0, 0.0] * 20) == {}
+
+    def test_a_return_below_always_waiting_is_unusual(self, symptoms_of_returns):
+        """By so much; a run without a baseline has nothing to compare."""
+        found = symptoms_of_returns(1.0, 1.0, baseline=1.5)["below_baseline"]
+
+        assert (found.value, found.updates) == (-0.5, 2)
+        assert symptoms_of_returns(1.0, 1.0) == {}
+
+    def test_equal_returns_everywhere_are_unusual(self, symptoms_of_returns):
+        """The environments all return the same."""
+        assert set(symptoms_of_returns(1.0, 1.0, std_return=0.0)) == {"flat_returns"}
+
+    def test_a_nan_return_is_a_reward_that_is_not_finite(self, symptoms_of_returns):
+        """And leaves the levels alone."""
+        found = symptoms_of_returns(*[1.0, 1.1] * 5, math.nan, *[1.0, 1.1] * 2)
+
+        assert set(found) == {"reward_not_finite"}
+
+
+def test_memory_is_bounded_whatever_comes(symptoms_of):
+    """At most one open and one ended streak of everything that is watched."""
+    state = RunState()
+    extreme = [math.nan, 1e308, -1e308, math.inf, None, 0.0]
+    optional = [name for name, field in CATALOGUE.items() if field.default is None]
+    payloads = (
+        {name: extreme[(n // 5 + place) % len(extreme)] for place, name in enumerate(optional)}
+        for n in range(600)
+    )
+    symptoms_of(*payloads, state=state)
+
+    watched = len(WATCHES) * len(HEADS)
+    assert len(project(state).symptoms) <= 4 * watched
+
+
+class TestRanks:
+    """Symptoms of several ranks as one."""
+
+    KL: ClassVar = {"name": "large_kl", "metric": "kl_divergence"}
+    RANKS = (
+        Symptom(**KL, since_update=5, last_update=9, value=0.02, worst=0.02),
+        Symptom(
+            **KL,
+            severity="critical",
+            since_update=7,
+            last_update=7,
+            critical_since=7,
+            critical_updates=1,
+            value=0.5,
+            worst=0.5,
+            worst_update=7,
+        ),
+        Symptom(**KL, since_update=6, last_update=8, critical_since=8, value=0.016, worst=0.04),
+        Symptom(name="no_kl", metric="kl_divergence", since_update=1, last_update=2, active=False),
+    )
+
+    def test_the_earliest_beginning_and_the_worst_value_count(self):
+        """And what is over on one rank does not mix with what goes on."""
+        over, kl = merged_symptoms(self.RANKS)
+
+        assert not over.active
+        assert kl == Symptom(
+            name="large_kl",
+            metric="kl_divergence",
+            severity="critical",
+            since_update=5,
+            last_update=9,
+            critical_since=7,
+            critical_updates=1,
+            value=0.02,
+            worst=0.5,
+            worst_update=7,
+        )
+
+    def test_the_order_of_the_ranks_does_not_matter(self):
+        """All 24 orders give the same."""
+        merged = {merged_symptoms(order) for order in itertools.permutations(self.RANKS)}
+
+        assert len(merged) == 1
+
+    def test_ranks_that_arrive_in_another_order_give_equal_bytes(self, record_of):
+        """The whole way, from events to the snapshot."""
+
+        def snapshot(order):
+            state = RunState()
+            for rank in order:
+                start = RunStarted(task="t", rank=rank, world_size=3)
+                fold(state, record_of(start, producer=f"h:{rank}", epoch=sum(order[:1]) + 10, seq=0))
+            for update in range(1, 8):
+                for rank in order:
+                    kl, ratio = 0.02 * rank, 3.0 * update * rank
+                    payload = PPOUpdatePayload(kl_divergence=kl, head_op_ratio_max=ratio)
+                    event = PPOUpdateCompleted(update=update, payload=payload)
+                    epoch = sum(order[:1]) + 10
+                    fold(state, record_of(event, producer=f"h:{rank}", epoch=epoch, seq=update))
+            return project(state)
+
+        first, second = snapshot((0, 1, 2)), snapshot((2, 0, 1))
+
+        assert {s.name for s in first.symptoms} == {"large_kl", "no_kl", "ratio_explosion"}
+        assert first.findings
+        assert (first.symptoms, first.findings) == (second.symptoms, second.findings)
+        assert encode_snapshot(first)
+
+
+def test_a_training_that_begins_anew_has_no_symptoms_of_the_one_before(record_of):
+    """Update 1 of another life of the trainer is not the next one of a streak; nor is its first return."""
+
+    def life(epoch):
+        for update in (1, 2):
+            rollout = RolloutCompleted(
+                update=update,
+                env_steps=1,
+                env_steps_total=1,
+                steps_per_second=1.0,
+                duration_ms=1.0,
+                mean_return=math.nan if epoch == 1 else 1.0,
+            )
+            yield record_of(rollout, epoch=epoch)
+            payload = PPOUpdatePayload(kl_divergence=9.0 if epoch == 1 else 0.01)
+            yield record_of(PPOUpdateCompleted(update=update, payload=payload), epoch=epoch)
+
+    first = fold_all(life(1))
+    assert {"large_kl", "reward_not_finite"} <= {symptom.name for symptom in project(first).symptoms}
+    assert project(fold_all(life(2), first)).symptoms == ()
+
+
+def test_a_resumed_training_goes_on_with_its_streaks(record_of):
+    """Its first update is not update 1."""
+    payload = PPOUpdatePayload(kl_divergence=9.0)
+    before = record_of(PPOUpdateCompleted(update=1, payload=payload), epoch=1)
+    after = record_of(PPOUpdateCompleted(update=2, payload=payload), epoch=2)
+
+    (symptom,) = project(fold_all([before, after])).symptoms
+
+    assert (symptom.since_update, symptom.updates) == (1, 2)

@@ -1,0 +1,286 @@
+"""Recording a program that knows nothing of the trainer, with real files and processes."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import esper_bus
+from esper_bus.errors import BusError
+from esper_bus.host.aggregator_lock import aggregator_alive
+from esper_bus.store.read import read_log, read_records
+from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def connect(runs_dir):
+    """Connects to a run without an aggregator."""
+
+    def start(run="cartpole", **options):
+        return esper_bus.connect(run, **{"runs_dir": runs_dir, "aggregator": False, **options})
+
+    return start
+
+
+@pytest.fixture
+def events(runs_dir):
+    """What a run holds."""
+
+    def read(run="cartpole"):
+        return [record.event for record in read_records(runs_dir / run)]
+
+    return read
+
+
+def test_a_payload_is_the_next_update(connect, events):
+    """A program emits measurements alone; begin, numbers and end are taken care of."""
+    with connect() as telemetry:
+        telemetry.emit(PPOUpdatePayload(policy_loss=0.25))
+        telemetry.emit(PPOUpdatePayload(policy_loss=0.5))
+    started, first, second, finished = events()
+
+    assert (started.task, started.rank, started.world_size) == ("cartpole", 0, 1)
+    assert started.pid == os.getpid()
+    assert first == PPOUpdateCompleted(update=1, payload=PPOUpdatePayload(policy_loss=0.25))
+    assert second == PPOUpdateCompleted(update=2, payload=PPOUpdatePayload(policy_loss=0.5))
+    assert finished == RunFinished(outcome="completed", updates=2)
+
+
+def test_an_event_is_taken_as_it_is(connect, events, episode):
+    """An update with a number of its own sets the count; a RunFinished of its own is the only one."""
+    with connect(started=RunStarted(task="cart-pole", episodes=9, clip_range=0.3)) as telemetry:
+        telemetry.emit(episode(7))
+        telemetry.emit(PPOUpdateCompleted(update=41, payload=PPOUpdatePayload()))
+        telemetry.emit(PPOUpdatePayload())
+        telemetry.emit(RunFinished(outcome="completed", updates=42, reason="solved"))
+    started, one, *updates, finished = events()
+
+    assert (started.task, started.episodes, started.clip_range) == ("cart-pole", 9, 0.3)
+    assert one == episode(7)
+    assert [event.update for event in updates] == [41, 42]
+    assert finished == RunFinished(outcome="completed", updates=42, reason="solved")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "reason"),
+    [
+        (RuntimeError("out of memory"), "failed", "RuntimeError: out of memory"),
+        (AssertionError(), "failed", "AssertionError"),
+        (KeyboardInterrupt(), "interrupted", ""),
+        (SystemExit(3), "failed", "SystemExit: 3"),
+        (SystemExit(0), "completed", ""),
+        (SystemExit(), "completed", ""),
+    ],
+)
+def test_an_exception_is_how_the_run_ended(connect, events, error, outcome, reason):
+    """It passes through, and the run says that it happened."""
+
+    def train():
+        with connect() as telemetry:
+            telemetry.emit(PPOUpdatePayload())
+            raise error
+
+    with pytest.raises(type(error)):
+        train()
+    assert events()[-1] == RunFinished(outcome=outcome, updates=1, reason=reason)
+
+
+def test_an_existing_run_is_refused(connect, events):
+    """Two trainings are never mixed by mistake."""
+    connect().close()
+
+    with pytest.raises(BusError, match=r"resume=True"):
+        connect()
+    assert len(events()) == 2
+
+
+def test_a_run_can_be_resumed(connect, events):
+    """Its updates are counted further, also those of a program that was killed."""
+    with connect() as telemetry:
+        telemetry.emit(PPOUpdatePayload())
+    with connect(resume=True) as telemetry:
+        assert telemetry.updates == 1
+        telemetry.emit(PPOUpdatePayload())
+    updates = [event.update for event in events() if isinstance(event, PPOUpdateCompleted)]
+
+    assert updates == [1, 2]
+
+
+def test_resuming_what_does_not_exist_begins_it(connect, events):
+    """The same command line can start and resume."""
+    with connect(resume=True) as telemetry:
+        telemetry.emit(PPOUpdatePayload())
+
+    assert [event.update for event in events() if isinstance(event, PPOUpdateCompleted)] == [1]
+
+
+def test_ranks_share_a_run(connect, runs_dir):
+    """Each is a producer of its own; a second process of one rank is refused."""
+    ranks = [connect(rank=rank, world_size=2) for rank in range(2)]
+    for telemetry in ranks:
+        telemetry.emit(PPOUpdatePayload())
+    with pytest.raises(BusError, match="There is a run cartpole"):
+        connect(rank=1, world_size=2)
+    for telemetry in ranks:
+        telemetry.close()
+    records = list(read_records(runs_dir / "cartpole"))
+    started = [record.event for record in records if isinstance(record.event, RunStarted)]
+
+    assert {record.producer.rpartition(":")[2] for record in records} == {"0", "1"}
+    assert sorted((event.rank, event.world_size) for event in started) == [(0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"run": "../x"},
+        {"producer": "a b"},
+        {"aggregator": "carrier-pigeon"},
+        *({"spool_quota": quota} for quota in (10, 0, -(2**30), 2**24 - 1, 1e9, True, "15M", "much", "")),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_leaves_nothing(connect, runs_dir, options):
+    """A bad name, address or size is said before anything is made."""
+    with pytest.raises(BusError):
+        connect(**options)
+
+    assert not runs_dir.exists()
+
+
+@pytest.mark.parametrize("quota", [2**24, "16M"])
+def test_a_spool_quota_is_a_number_or_a_text(connect, quota):
+    """Each means what it means in the environment and on the command line."""
+    telemetry = connect(spool_quota=quota)
+
+    assert telemetry._emitter._spool._quota == 2**24
+
+
+def test_a_spool_quota_that_is_no_size_is_named(connect):
+    """With what was given, and what would do."""
+    with pytest.raises(BusError, match=r"^spool_quota is '10', which is no size of at least 16 MiB; write"):
+        connect(spool_quota=10)
+
+
+def test_disabled_telemetry_costs_nothing(connect, runs_dir):
+    """No file, no thread; payloads are counted all the same."""
+    threads = threading.active_count()
+    with connect(enabled=False, aggregator=True) as telemetry:
+        telemetry.emit(PPOUpdatePayload())
+
+        assert not telemetry.enabled
+        assert telemetry.updates == 1
+        assert threading.active_count() == threads
+    assert not runs_dir.exists()
+
+
+def test_a_url_is_where_events_go(connect, aggregator, endpoints, runs_dir):
+    """An aggregator that listens has all events when the program has ended."""
+    aggregator()
+    with connect(aggregator=endpoints.ingest.removesuffix("/ingest")) as telemetry:
+        telemetry.emit(PPOUpdatePayload())
+
+    assert len(list(read_log(runs_dir / "cartpole"))) == 3
+
+
+@pytest.fixture
+def program(runs_dir):
+    """Runs a program that is no part of this project, in a process of its own."""
+    packages = ("schemas", "bus", "aggregator")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / package) for package in packages),
+        "ESPER_RUNS_DIR": str(runs_dir),
+    }
+
+    def run(text, **variables):
+        return subprocess.run(
+            [sys.executable, "-c", text],
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_local_aggregator_is_started_if_asked_for(program, runs_dir, until):
+    """`aggregator=True`: one is there, has the run's log, and ends by itself."""
+    done = program(
+        "import esper_bus\n"
+        "from esper_schemas.payload import PPOUpdatePayload\n"
+        "with esper_bus.connect('cartpole', aggregator=True) as telemetry:\n"
+        "    telemetry.emit(PPOUpdatePayload())\n"
+    )
+    lock = runs_dir / ".aggregator.lock"
+    try:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert aggregator_alive(runs_dir)
+        assert len(list(read_log(runs_dir / "cartpole"))) == 3
+    finally:
+        os.kill(int(lock.read_text()), 15)
+    until(lambda: not aggregator_alive(runs_dir))
+
+
+def test_importing_the_bus_loads_no_socket_library(program):
+    """A program pays for what it uses."""
+    done = program("import sys, esper_bus; print('zmq' in sys.modules, 'mcap' in sys.modules)")
+
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_example_of_the_guide_runs_without_torch(program, runs_dir):
+    """It trains for real: the pole stays up longer at the end than at the beginning."""
+    guide = (ROOT / "docs" / "how-to" / "emit-from-any-trainer.md").read_text()
+    example = guide.split("```python\n")[2].split("```")[0]
+    done = program("import sys; sys.modules['torch'] = None\n" + example, UPDATES="40")
+    events = [record.event for record in read_records(runs_dir / "cartpole")]
+    returns = [event.mean_return for event in events if hasattr(event, "mean_return")]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len([event for event in events if isinstance(event, PPOUpdateCompleted)]) == 40
+    assert sum(returns[-5:]) > 2 * sum(returns[:5])
+    assert not [event for event in events if isinstance(event, EpisodeCompleted)]
+
+
+@pytest.mark.parametrize(
+    "ending", ["sys.exit(3)", "raise RuntimeError", "os.kill(os.getpid(), signal.SIGINT)"]
+)
+def test_however_a_program_ends_its_queue_is_written(program, runs_dir, ending):
+    """Leaving the block with a full queue writes all of it, and how it ended."""
+    done = program(
+        "import os, signal, sys, esper_bus\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background shell\n"
+        "from esper_schemas.payload import PPOUpdatePayload\n"
+        "with esper_bus.connect('cartpole', aggregator=False) as telemetry:\n"
+        "    for _ in range(5000):\n"
+        "        telemetry.emit(PPOUpdatePayload())\n"
+        f"    {ending}\n"
+    )
+    events = [record.event for record in read_records(runs_dir / "cartpole")]
+
+    assert done.returncode != 0
+    assert len(events) == 5002
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].outcome == ("interrupted" if "kill" in ending else "failed")
+
+
+def test_a_key_counts_for_tcp_only(connect, tmp_path):
+    """What is named beside an address over ipc is not looked at; over tcp a directory is one sentence."""
+    (tmp_path / "keys").mkdir()
+    connect("r", aggregator="ipc:///tmp/nobody", keys=tmp_path / "keys").close(timeout=0)
+    with pytest.raises(BusError, match="is a directory; name the key file of one client"):
+        connect("s", aggregator="tcp://127.0.0.1:5556", keys=tmp_path / "keys")
+
+
+def test_a_directory_whose_name_is_too_long_is_a_sentence(tmp_path):
+    """Before anything is made."""
+    with pytest.raises(BusError, match=r"^Cannot .*File name too long"):
+        esper_bus.connect("r", runs_dir=tmp_path / ("x" * 300))

@@ -1,0 +1,886 @@
+"""Tests of the emitter: real spools, sockets and processes; nothing that happens reaches the caller."""
+
+import errno
+import os
+import re
+import resource
+import shutil
+import signal
+import threading
+import time
+import warnings
+from collections import Counter
+
+import pytest
+import structlog
+import zmq
+
+from esper_bus.addresses import ipc_path
+from esper_bus.emit import writer_thread as recorder_module
+from esper_bus.emit.emitter import Emitter, EmitterReport, NullEmitter
+from esper_bus.emit.queue import EmitQueue
+from esper_bus.emit.writer_thread import WriterThread
+from esper_bus.errors import BusError
+from esper_bus.net.uplink import Uplink
+from esper_bus.paths import RunPaths
+from esper_bus.protocol.frames import Error, encode
+from esper_bus.store.read import read_log, read_raw, read_records
+from esper_bus.store.spool import SpoolWriter
+from esper_bus.store.verify import verify
+from esper_schemas.codec import encode_event
+from esper_schemas.events import EventsDropped, LogRecorded, RunStarted
+
+FULL_DISK = """
+import resource, sys, time
+from pathlib import Path
+import structlog
+from esper_bus.emit.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+run_dir, ingest, max_events = Path(sys.argv[1]), sys.argv[2] or None, int(sys.argv[3])
+emitter = Emitter("run", "host:0", run_dir, ingest, max_events=max_events)
+
+def emit(first, end):
+    for number in range(first, end):
+        emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9))
+        if number % 100 == 0:
+            time.sleep(0.005)
+
+emit(0, 500)
+while emitter.stats.spooled < 500:
+    time.sleep(0.01)
+size = Path(emitter.stats.spool).stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 300, resource.RLIM_INFINITY))
+emit(500, 3000)
+while not emitter.stats.problem:
+    time.sleep(0.01)
+print(emitter.stats.problem, flush=True)
+if sys.argv[4] == "heal":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    while emitter.stats.problem:
+        time.sleep(0.01)
+    emit(3000, 3100)
+report = emitter.close(5.0)
+print(report.emitted, report.spooled, report.acknowledged, report.dropped, report.errors, flush=True)
+"""
+
+
+@pytest.fixture
+def run_dir(runs_dir):
+    """The directory of a run."""
+    return runs_dir / "run"
+
+
+@pytest.fixture
+def emitter(run_dir):
+    """Makes emitters that are closed in the end."""
+    made = []
+
+    def make(ingest=None, **options):
+        made.append(Emitter("run", "host:0", run_dir, ingest, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close(0.0)
+
+
+def numbers(path, reader=read_raw):
+    """The episodes that a run's files have."""
+    return [record.decoded().event.episode for record in reader(path)]
+
+
+def test_without_an_aggregator_everything_is_in_the_spool(emitter, run_dir, episode):
+    """In order, each once, with the time of emitting."""
+    one = emitter()
+    before = time.time_ns()
+    for number in range(1000):
+        one.emit(episode(number))
+    report = one.close()
+    found = list(read_records(run_dir))
+
+    assert [record.event.episode for record in found] == list(range(1000))
+    assert all(before <= record.emitted_ns <= time.time_ns() for record in found)
+    assert (report.emitted, report.spooled, report.acknowledged, report.dropped) == (1000, 1000, 0, 0)
+    assert verify(run_dir).ok
+
+
+def test_a_lone_event_is_on_disk_at_once(emitter, run_dir, episode, until):
+    """It does not wait for others."""
+    one = emitter()
+    for number in range(3):
+        time.sleep(0.05)
+        emitted_at = time.monotonic()
+        one.emit(episode(number))
+        until(lambda number=number: len(numbers(run_dir)) == number + 1, pause=0.001)
+
+        assert time.monotonic() - emitted_at < 1.0
+
+
+def test_an_event_is_taken_as_it_is_when_emitted(emitter, run_dir):
+    """What the caller changes later is not seen."""
+    one = emitter()
+    config = {"seed": 1}
+    one.emit(RunStarted(task="digits", config=config))
+    config["seed"] = 2
+    one.close()
+    (record,) = read_records(run_dir)
+
+    assert record.event.config == {"seed": 1}
+
+
+def test_events_reach_an_aggregator(emitter, aggregator, run_dir, endpoints, episode):
+    """Close waits until all of them are in the log."""
+    aggregator()
+    one = emitter(endpoints.ingest)
+    for number in range(500):
+        one.emit(episode(number))
+    report = one.close(10.0)
+
+    assert (report.acknowledged, report.problem) == (500, "")
+    assert numbers(run_dir, read_log) == list(range(500))
+
+
+def test_a_late_aggregator_gets_everything(emitter, aggregator, run_dir, endpoints, episode, until):
+    """Also what no longer is in memory."""
+    one = emitter(endpoints.ingest)
+    for number in range(12_000):
+        one.emit(episode(number))
+        if number % 1000 == 0:
+            time.sleep(0.01)
+    aggregator()
+    until(lambda: one.stats.acknowledged)  # closing waits for nobody who was silent for long
+    report = one.close(20.0)
+
+    assert report.acknowledged == 12_000
+    assert numbers(run_dir, read_log) == list(range(12_000))
+
+
+def test_killing_the_aggregator_loses_and_doubles_nothing(
+    emitter, aggregator, run_dir, endpoints, episode, until
+):
+    """Again and again, in the middle of the stream."""
+    one = emitter(endpoints.ingest)
+    number = 0
+    for _ in range(4):
+        process = aggregator()
+        deadline = time.monotonic() + 0.4
+        while time.monotonic() < deadline:
+            for _ in range(20):
+                one.emit(episode(number))
+                number += 1
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    aggregator()
+    one.emit(episode(number))
+    number += 1
+    until(lambda: one.stats.acknowledged == number, timeout=20)
+    report = one.close(20.0)
+    result = verify(run_dir)
+
+    assert report.acknowledged == number
+    assert numbers(run_dir, read_log) == list(range(number))
+    assert [(p.events, p.gaps, p.duplicates) for p in result.producers] == [(number, 0, 0)]
+
+
+def test_a_stopped_aggregator_holds_nobody_up(emitter, aggregator, endpoints, episode, run_dir, until):
+    """Emitting goes on, closing keeps its time, and the spool has everything."""
+    process = aggregator()
+    one = emitter(endpoints.ingest)
+    one.emit(episode(0))
+    until(lambda: one.stats.acknowledged == 1)
+    process.send_signal(signal.SIGSTOP)
+    for number in range(1, 5000):
+        one.emit(episode(number))
+    started = time.monotonic()
+    report = one.close(0.5)
+    took = time.monotonic() - started
+
+    assert took < 5.0
+    assert report.spooled == 5000
+    assert report.acknowledged < 5000
+    assert numbers(run_dir) == list(range(5000))
+
+
+def test_closing_without_an_aggregator_waits_for_nobody(emitter, endpoints, episode, until):
+    """If nothing was heard for long, nothing will be."""
+    one = emitter(endpoints.ingest)
+    one._recorder._uplink or until(lambda: one._recorder._uplink)
+    one._recorder._uplink.link._heard_at -= 100
+    one.emit(episode(0))
+    started = time.monotonic()
+    one.close(30.0)
+
+    assert time.monotonic() - started < 10.0
+
+
+def test_a_trainer_that_is_killed_leaves_everything_it_emitted(run_dir, python):
+    """SIGKILL ten milliseconds after the last of many lone events; a busy machine may take longer."""
+    program = """
+import os, signal, sys, time
+from pathlib import Path
+from esper_bus.emit.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+emitter = Emitter("run", "host:0", Path(sys.argv[1]))
+for number in range(300):
+    emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9))
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    process = python(program, run_dir)
+
+    assert process.wait(timeout=60) == -signal.SIGKILL
+
+    found = numbers(run_dir)
+
+    assert found == list(range(len(found)))
+    assert len(found) >= 290
+
+
+def test_a_trainer_that_is_killed_in_a_tight_loop_loses_at_most_the_last_drain(run_dir, python):
+    """What was written before the kill is there, each event once and in order."""
+    program = """
+import os, signal, sys
+from pathlib import Path
+from esper_bus.emit.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+emitter = Emitter("run", "host:0", Path(sys.argv[1]))
+for number in range(30_000):
+    emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9))
+print(emitter.stats.spooled, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    process = python(program, run_dir)
+    written, _ = process.communicate(timeout=60)
+    found = numbers(run_dir)
+
+    assert process.returncode == -signal.SIGKILL
+    assert found == list(range(len(found)))
+    assert 0 < int(written) <= len(found) <= 30_000
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ("os._exit(3)", 3),
+        ("os.abort()", -signal.SIGABRT),
+    ],
+)
+def test_a_trainer_that_ends_without_python_leaves_what_it_emitted_before(run_dir, python, ending, code):
+    """Nothing runs at such an end; a moment before it, everything was written."""
+    program = f"""
+import os, signal, sys, threading, time
+from pathlib import Path
+from esper_bus.emit.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+def fail():
+    raise RuntimeError("in a thread, which ends nothing")
+
+threading.excepthook = lambda _: None
+emitter = Emitter("run", "host:0", Path(sys.argv[1]))
+for number in range(1000):
+    emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9))
+threading.Thread(target=fail).start()
+while emitter.stats.spooled < 1000:
+    time.sleep(0.001)
+{ending}
+"""
+    process = python(program, run_dir)
+
+    assert process.wait(timeout=60) == code
+    assert numbers(run_dir) == list(range(1000))
+
+
+def test_an_interpreter_that_ends_with_a_full_queue_accounts_for_everything(run_dir, python):
+    """What found no room is told of, in the spool itself."""
+    program = """
+import sys
+from pathlib import Path
+from esper_bus.emit.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+emitter = Emitter("run", "host:0", Path(sys.argv[1]), max_events=300)
+for number in range(20_000):
+    emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9))
+"""
+    process = python(program, run_dir)
+
+    assert process.wait(timeout=60) == 0
+
+    events = [record.event for record in read_records(run_dir)]
+    lost = [event.count for event in events if isinstance(event, EventsDropped)]
+
+    assert sum(lost) > 0
+    assert len(events) - len(lost) + sum(lost) == 20_000
+    assert verify(run_dir).ok
+
+
+@pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise RuntimeError('boom')"])
+def test_a_trainer_that_ends_without_closing_loses_nothing(run_dir, python, ending):
+    """The end of the interpreter closes the emitter."""
+    program = f"""
+import sys
+from pathlib import Path
+from esper_bus.emit.emitter import Emitter
+from esper_schemas.events import EpisodeCompleted
+
+sys.excepthook = lambda *_: None
+emitter = Emitter("run", "host:0", Path(sys.argv[1]))
+for number in range(20_000):
+    emitter.emit(EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9))
+{ending}
+"""
+    process = python(program, run_dir)
+    process.wait(timeout=60)
+
+    assert numbers(run_dir) == list(range(20_000))
+    assert verify(run_dir).ok
+
+
+def test_a_full_disk_loses_nothing_while_an_aggregator_listens(run_dir, python, aggregator, endpoints):
+    """Events go from memory to the log; the spool takes none, and that is said."""
+    aggregator()
+    process = python(FULL_DISK, run_dir, endpoints.ingest, 2000, "stay")  # more than that is emitted
+    said, _ = process.communicate(timeout=60)
+    lines = said.splitlines()
+    emitted, spooled, acknowledged, dropped, errors = map(int, lines[-1].split())
+
+    assert sum("the spool cannot be written" in line for line in lines) == 1
+    assert any("free space" in line for line in lines)
+    events = [record.decoded().event for record in read_log(run_dir)]
+    (warning,) = [event for event in events if isinstance(event, LogRecorded)]
+
+    assert (emitted, acknowledged, dropped, errors) == (3000, 3001, 0, 0)
+    assert 500 <= spooled < 3000
+    assert [event.episode for event in events if event is not warning] == list(range(3000))
+    assert warning.level == "warning"
+    assert re.fullmatch(
+        r"the spool cannot be written, .* memory: Cannot write .* \(File too large\); free space\.",
+        warning.message,
+    )
+
+
+def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
+    """Memory is bounded; when there is space again, the log says what is missing."""
+    process = python(FULL_DISK, run_dir, "", 1000, "heal")
+    said, _ = process.communicate(timeout=60)
+    emitted, spooled, _, dropped, errors = map(int, said.splitlines()[-1].split())
+    events = [record.event for record in read_records(run_dir)]
+    losses = [event for event in events if isinstance(event, EventsDropped)]
+    told = [event.level for event in events if isinstance(event, LogRecorded)]
+    kept = [event.episode for event in events if not isinstance(event, EventsDropped | LogRecorded)]
+
+    assert emitted == 3100
+    assert told == ["warning", "info"]
+    assert dropped == sum(loss.count for loss in losses) >= 1000
+    assert Counter(dict(losses[0].by_kind)).total() == losses[0].count
+    assert losses[0].first_ns <= losses[0].last_ns
+    assert len(kept) + dropped == emitted
+    assert spooled == len(events)
+    assert kept == sorted(set(kept))
+    assert kept[-1] == 3099
+    assert errors == 0
+    assert verify(run_dir).dropped == dropped
+
+
+@pytest.mark.parametrize("max_events", [400, 65_536])
+def test_what_a_full_disk_still_refuses_at_the_end_is_counted_and_said(run_dir, python, max_events):
+    """Whatever the spool lacks is dropped: events in the memory at the end, and what found no room there."""
+    process = python(FULL_DISK, run_dir, "", max_events, "stay")
+    said, _ = process.communicate(timeout=60)
+    emitted, spooled, acknowledged, dropped, errors = map(int, said.splitlines()[-1].split())
+    (warning,) = [line for line in said.splitlines() if "are in no file and are lost" in line]
+    events = [record.event for record in read_records(run_dir)]
+    told = sum(isinstance(event, EventsDropped | LogRecorded) for event in events)
+
+    assert (emitted, acknowledged, errors) == (3000, 0, 0)
+    assert spooled == len(events)
+    assert dropped == emitted - (len(events) - told) > 0
+    assert "free space" in warning
+    assert max_events < 3000 or f"count={dropped}" in re.sub(r"\x1b\[[0-9;]*m", "", warning)
+
+
+def test_a_thread_that_hangs_at_its_disk_is_told_of(emitter, episode, monkeypatch, capsys, until):
+    """What it still has is lost when the program ends; should it wake up before, nothing is."""
+    awake = threading.Event()
+    write = SpoolWriter.write
+    monkeypatch.setattr(SpoolWriter, "write", lambda *args: awake.wait() and write(*args))
+    one = emitter()
+    for number in range(10):
+        one.emit(episode(number))
+    report = one.close(0.0)
+    said = capsys.readouterr().out
+    awake.set()
+
+    assert (report.held, report.dropped) == (10, 0)
+    assert "are in no file and are lost" in said
+    assert "look at its disk" in said
+
+    until(lambda: one.stats.spooled == 10)
+
+    assert (one.stats.held, one.stats.dropped) == (0, 0)
+
+
+def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
+    emitter, aggregator, run_dir, endpoints, episode, until
+):
+    """Nobody acknowledges, memory is full as well: losses are counted. An aggregator gets all the rest."""
+    one = emitter(endpoints.ingest, max_events=1000, spool_quota=2**20)
+    number = 0
+    while not (one.stats.problem and one.stats.dropped):
+        one.emit(episode(number))
+        number += 1
+        if number % 200 == 0:
+            time.sleep(0.002)
+    at_quota = one.stats
+    aggregator()
+    until(lambda: one.stats.acknowledged > at_quota.spooled, timeout=30)
+    until(lambda: one.emit(episode(number)) or not one.stats.problem, pause=0.1)
+    report = one.close(20.0)
+    events = [record.decoded().event for record in read_log(run_dir)]
+    told = [event.message for event in events if isinstance(event, LogRecorded)]
+    losses = [event for event in events if isinstance(event, EventsDropped)]
+    size = sum(path.stat().st_size for path in RunPaths(run_dir).spool_dir.glob("*.mcap"))
+
+    assert "has reached its quota of 1 MiB and nothing in it was acknowledged" in at_quota.problem
+    assert size <= 2**20 + 2**17  # and the indexes
+    trouble = "the spool cannot be written, events are kept in memory"
+    assert told == [f"{trouble}: {at_quota.problem}", f"over: {trouble}"]
+    assert sum(loss.count for loss in losses) == report.dropped > 0
+    assert report.acknowledged == len(events) == report.emitted - report.dropped + len(told) + len(losses)
+    assert verify(run_dir).ok
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_deleted_spool_is_written_again(emitter, run_dir, episode, until, capsys, idle):
+    """What is in memory and not acknowledged, also where nothing more is emitted."""
+    one = emitter()
+    for number in range(100):
+        one.emit(episode(number))
+    until(lambda: one.stats.spooled == 100)
+    shutil.rmtree(run_dir)
+    if idle:
+        until(lambda: run_dir.exists())
+    for number in range(100, 200):
+        one.emit(episode(number))
+    report = one.close()
+    events = [record.event for record in read_records(run_dir)]
+    (warning,) = [event for event in events if isinstance(event, LogRecorded)]
+
+    assert (report.emitted, report.spooled, report.dropped, report.problem) == (200, 201, 0, "")
+    assert [event.episode for event in events if event is not warning] == list(range(200))
+    assert re.fullmatch(
+        r"the spool was deleted .*: \d+ events are written again, 0 are gone", warning.message
+    )
+    assert report.spool == str(next(run_dir.glob("spool/*.mcap")))
+    assert "the spool was deleted" in capsys.readouterr().out
+
+
+def test_a_spool_deleted_at_the_end_is_written_again(emitter, run_dir, episode, until):
+    """Closing looks for it."""
+    one = emitter()
+    one.emit(episode(0))
+    until(lambda: one.stats.spooled == 1)
+    shutil.rmtree(run_dir)
+    one.close()
+    (event, warning) = (record.event for record in read_records(run_dir))
+
+    assert event == episode(0)
+    assert "the spool was deleted" in warning.message
+
+
+def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_free(
+    emitter, run_dir, episode, until
+):
+    """It is tried again each second."""
+    one = emitter()
+    one.emit(episode(0))
+    until(lambda: one.stats.spooled == 1)
+    shutil.rmtree(run_dir)
+    run_dir.write_text("in the way")
+    one.emit(episode(1))
+    until(lambda: one.stats.problem)
+    in_memory = one.stats
+    run_dir.unlink()
+    until(lambda: not one.stats.problem)
+    one.close()
+    events = [record.event for record in read_records(run_dir)]
+    told = [event.message for event in events if isinstance(event, LogRecorded)]
+
+    assert (in_memory.spooled, in_memory.held) == (0, 2)
+    assert [event for event in events if not isinstance(event, LogRecorded)] == [episode(0), episode(1)]
+    assert [message[:20] for message in told] == [
+        "the spool cannot be ",
+        "the spool was delete",
+        "over: the spool cann",
+    ]
+
+
+def test_a_trouble_that_comes_and_goes_is_told_once_and_its_end_when_it_stays_away(
+    emitter, run_dir, episode, until, monkeypatch
+):
+    """Whoever only watches the run learns both, also where nothing else is emitted."""
+    monkeypatch.setattr(recorder_module, "_SETTLED_S", 0.5)
+    monkeypatch.setattr(recorder_module, "_RETRY_SPOOL_S", 0.02)
+    write, full = SpoolWriter.write, threading.Event()
+
+    def refuse(*args):
+        if full.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(*args)
+
+    monkeypatch.setattr(SpoolWriter, "write", refuse)
+    one = emitter()
+    for number in range(5):
+        full.set()
+        one.emit(episode(number))
+        until(lambda: one.stats.problem)
+        full.clear()
+        until(lambda: not one.stats.problem)
+
+    def told():
+        events = [record.event for record in read_records(run_dir)]
+        return [event.level for event in events if isinstance(event, LogRecorded)]
+
+    until(lambda: told() == ["warning"])
+    until(lambda: told() == ["warning", "info"])
+    one.close()
+
+    assert told() == ["warning", "info"]
+
+
+def test_a_burst_beyond_all_bounds_is_counted(emitter, run_dir, episode):
+    """A loop that only emits outruns the writer; what was lost is in the log."""
+    one = emitter(max_events=100)
+    for number in range(5000):
+        one.emit(episode(number))
+    report = one.close()
+    result = verify(run_dir)
+
+    assert report.dropped > 0
+    assert report.emitted == 5000
+    assert result.dropped == report.dropped
+    assert result.ok
+
+
+def test_what_cannot_be_encoded_is_counted(emitter, run_dir, episode):
+    """A mistake in an event is no reason to end a training."""
+    one = emitter()
+    one.emit(RunStarted(task="digits", config={"bad": object()}))
+    one.emit(episode(1))
+    report = one.close()
+    events = [record.event for record in read_records(run_dir)]
+
+    assert report.dropped == 1
+    assert {type(event).__name__ for event in events} == {"EventsDropped", "EpisodeCompleted"}
+
+
+def test_emitting_after_the_end_is_harmless(emitter, episode, run_dir):
+    """It is counted and forgotten; closing again says the same."""
+    one = emitter()
+    one.emit(episode(0))
+    first = one.close()
+    one.emit(episode(1))
+    second = one.close()
+
+    assert (first.emitted, first.dropped) == (1, 0)
+    assert (second.emitted, second.dropped) == (2, 1)
+    assert numbers(run_dir) == [0]
+
+
+def test_a_forked_child_emits_nothing(emitter, episode, run_dir):
+    """Workers inherit an emitter that does nothing, also at their end; the parent's goes on."""
+    one = emitter()
+    one.emit(episode(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads and fork: the very thing tested
+        pid = os.fork()
+    if pid == 0:
+        one.emit(episode(1))
+        one.close()
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    one.emit(episode(2))
+    one.close()
+
+    assert status == 0
+    assert numbers(run_dir) == [0, 2]
+
+
+def test_a_child_forked_in_the_middle_of_an_emit_is_not_stuck(emitter, episode, until):
+    """Another thread may have held the lock, and does not exist in the child."""
+    one = emitter()
+    held, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with one._queue._dropping:
+            held.set()
+            leave.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        one.emit(episode(1))
+        one.close()
+        os._exit(0)
+    try:
+        _, status = until(lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended)
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        leave.set()
+        thread.join()
+
+    assert status == 0
+
+
+def test_an_event_between_the_last_look_and_the_rest_is_seen(tmp_path, key, episode):
+    """Nobody rings for an event that comes before the thread says that it rests."""
+    queue = EmitQueue(10, 1000)
+    spool = SpoolWriter(RunPaths(tmp_path), key)
+    recorder = WriterThread(key, queue, spool, None)
+    queue.put(episode(0))
+    recorder._await_wake(5.0)
+    spool.close()
+
+    assert recorder._pace.due(5.0)
+
+
+def test_a_queue_that_fills_comes_before_the_socket(tmp_path, key, episode):
+    """What may soon find no room is written first; then the aggregator hears of it."""
+    queue = EmitQueue(10, 10**6)
+    spool = SpoolWriter(RunPaths(tmp_path), key)
+    address = f"ipc://{tmp_path}/ingest"
+    recorder = WriterThread(key, queue, spool, address)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as aggregator:
+        aggregator.bind(address)
+        recorder._uplink = uplink = Uplink(address, key, recorder._backlog, recorder._complaints)
+        for number in range(6):
+            queue.put(episode(number))
+
+        def heard():
+            recorder._tend(time.monotonic())
+            return aggregator.poll(20) != 0
+
+        heard_early = any(heard() for _ in range(10))
+        recorder._drain(time.monotonic())
+        heard_later = any(heard() for _ in range(250))
+        uplink.close()
+    spool.close()
+
+    assert (heard_early, heard_later, recorder.spooled) == (False, True, 6)
+
+
+def test_many_threads_may_emit(emitter, episode, run_dir):
+    """Each event gets its own number."""
+    one = emitter()
+
+    def work(first):
+        for number in range(first, first + 500):
+            one.emit(episode(number))
+
+    threads = [threading.Thread(target=work, args=(1000 * index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one.close()
+    found = numbers(run_dir)
+
+    assert sorted(found) == sorted(n for index in range(4) for n in range(1000 * index, 1000 * index + 500))
+    assert verify(run_dir).ok
+
+
+@pytest.fixture
+def router(endpoints):
+    """A socket where the aggregator should be."""
+    context = zmq.Context()
+    socket = context.socket(zmq.ROUTER)
+    ipc_path(endpoints.ingest).parent.mkdir(parents=True)
+    socket.bind(endpoints.ingest)
+    yield socket
+    context.destroy(linger=0)
+
+
+def test_an_aggregator_of_another_version_is_one_sentence(
+    emitter, router, endpoints, episode, until, run_dir
+):
+    """The refusal is in the report, and the spool has everything."""
+    one = emitter(endpoints.ingest)
+    one.emit(episode(0))
+    peer, *_ = router.recv_multipart()
+    router.send_multipart([peer, *encode(Error("version", "Install the same esper-lite on both."))])
+    problem = until(lambda: one.stats.problem)
+    started = time.monotonic()
+    one.close(30.0)
+    took = time.monotonic() - started
+
+    assert problem == "Install the same esper-lite on both."
+    assert took < 1.5  # less than it takes to call an aggregator silent
+    assert numbers(run_dir) == [0]
+
+
+def test_junk_from_an_aggregator_is_survived(emitter, router, endpoints, episode, until, run_dir):
+    """Whatever answers, the spool goes on."""
+    one = emitter(endpoints.ingest)
+    peer, *_ = router.recv_multipart()
+    for junk in ([b""], [b"\x00" * 9], [b"R\x01", b"short"], [b"A\x01"], [b"Z\x07", b"x"] * 9):
+        router.send_multipart([peer, *junk])
+    for number in range(100):
+        one.emit(episode(number))
+    report = one.close(0.5)
+
+    assert (report.spooled, report.errors) == (100, 0)
+    assert numbers(run_dir) == list(range(100))
+
+
+def test_the_recorder_survives_what_nobody_thought_of(emitter, episode, run_dir, until, monkeypatch):
+    """An unexpected exception costs a moment, not the thread."""
+    one = emitter()
+    good, calls = one._recorder._spool.write, []
+
+    def bad(entries, acknowledged):
+        calls.append(entries)
+        if len(calls) < 4:
+            raise ValueError("nobody thought of this")
+        good(entries, acknowledged)
+
+    monkeypatch.setattr(one._recorder._spool, "write", bad)
+    for number in range(10):
+        one.emit(episode(number))
+        time.sleep(0.01)
+    until(lambda: one.stats.spooled == 10)
+    report = one.close()
+
+    assert report.errors >= 3
+    assert numbers(run_dir) == list(range(10))
+
+
+def test_trouble_is_said_once(emitter, episode, monkeypatch, until):
+    """A full disk does not fill the log as well."""
+    one = emitter()
+
+    def full(entries, acknowledged):
+        raise OSError(28, "No space left on device")
+
+    with structlog.testing.capture_logs() as logs:
+        monkeypatch.setattr(one._recorder._spool, "write", full)
+        for number in range(20):
+            one.emit(episode(number))
+            time.sleep(0.005)
+        until(lambda: one.stats.problem)
+        monkeypatch.undo()
+        until(lambda: one.stats.spooled >= 20)
+
+    assert [log["event"] for log in logs] == [
+        "the spool cannot be written, events are kept in memory",
+        "over: the spool cannot be written, events are kept in memory",
+    ]
+    assert one.stats.problem == ""
+
+
+@pytest.mark.parametrize("state", ["alone", "waiting", "connected", "full disk"])
+def test_an_emitter_with_nothing_to_do_rests(
+    emitter, aggregator, endpoints, episode, until, monkeypatch, state
+):
+    """Whether or not there are an aggregator and a disk, the thread wakes up only now and then."""
+    if state in ("connected", "full disk"):
+        aggregator()
+    one = emitter(None if state == "alone" else endpoints.ingest)
+    if state == "full disk":
+
+        def full(entries, acknowledged):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(one._recorder._spool, "write", full)
+    one.emit(episode(0))
+    if state in ("connected", "full disk"):
+        until(lambda: one.stats.acknowledged >= 1)
+    time.sleep(0.2)
+    turns, turn = [], one._recorder._turn
+    monkeypatch.setattr(one._recorder, "_turn", lambda: turns.append(turn()))
+    time.sleep(1.2)
+
+    assert one._recorder.is_alive()
+    assert len(turns) < 60
+
+
+def test_an_unexpected_failure_frees_its_room(emitter, episode, monkeypatch, until):
+    """What was written in the end takes no room for ever."""
+    one = emitter(max_events=50)
+    good, calls = one._recorder._spool.write, []
+
+    def bad(entries, acknowledged):
+        calls.append(entries)
+        if len(calls) == 1:
+            raise ValueError("nobody thought of this")
+        good(entries, acknowledged)
+
+    monkeypatch.setattr(one._recorder._spool, "write", bad)
+    for number in range(40):
+        one.emit(episode(number))
+    until(lambda: one._queue._count_limit - len(one._queue) == 50)
+    for number in range(40):
+        one.emit(episode(number))
+    report = one.close()
+
+    assert (report.errors, report.dropped, report.spooled) == (1, 0, 80)
+
+
+@pytest.mark.parametrize("names", [("../run", "host:0"), ("run", "a/b"), ("", "host:0")])
+def test_a_bad_name_is_one_sentence(tmp_path, names):
+    """Before anything is written."""
+    with pytest.raises(BusError, match="cannot name a"):
+        Emitter(*names, tmp_path / "run")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    """A trainer that cannot record says so before it trains."""
+    (tmp_path / "run").touch()
+    with pytest.raises(BusError, match=r"Cannot write to .*; make it writable and free space, or choose"):
+        Emitter("run", "host:0", tmp_path / "run")
+
+
+def test_a_full_disk_at_the_start_is_one_sentence(tmp_path):
+    """Nothing could be recorded."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        with pytest.raises(BusError, match="free space, or choose another place with --runs-dir"):
+            Emitter("run", "host:0", tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list((tmp_path / "run" / "spool").iterdir()) == []
+
+
+def test_an_event_too_large_to_be_sent_is_counted(emitter, run_dir):
+    """It cannot block the others."""
+    one = emitter()
+    one.emit(LogRecorded(level="info", message="x" * (5 * 2**20)))
+    report = one.close()
+
+    assert report.dropped == 1
+    assert [type(record.event) for record in read_records(run_dir)] == [EventsDropped]
+
+
+def test_a_null_emitter_does_nothing():
+    """It has the same methods."""
+    null = NullEmitter()
+    null.emit(LogRecorded(level="info", message="x"))
+
+    assert null.close() == null.stats == EmitterReport()
+    assert encode_event(LogRecorded(level="info", message="x"))

@@ -1,0 +1,201 @@
+"""Tests of the bounded queue."""
+
+import threading
+import time
+
+import pytest
+
+from esper_bus.emit.queue import EmitQueue
+from esper_bus.limits import CHUNK_BYTES, MAX_EVENT_BYTES
+from esper_schemas.codec import decode_event, encode_event
+from esper_schemas.events import CheckpointSaved, EventsDropped, LogRecorded
+
+
+def line(message="x"):
+    """An event."""
+    return LogRecorded(level="info", message=message)
+
+
+def put(queue, count, message="x"):
+    """Put some events."""
+    for _ in range(count):
+        queue.put(line(message))
+
+
+def test_events_come_out_as_they_went_in():
+    """First in, first out, with their times; also more of them than there are buffers to fill again."""
+    queue = EmitQueue(1000, 10**6)
+    before = time.time_ns()
+    messages = [str(number) * number for number in range(100)]
+    for message in messages * 2:
+        queue.put(line(message))
+    taken = queue.take()
+    queue.put(line("last"))
+
+    assert [decode_event(data).message for _, data in taken] == messages * 2
+    assert all(type(data) is bytes and before <= at <= time.time_ns() for at, data in taken)
+    assert [decode_event(data).message for _, data in queue.take()] == ["last"]
+    assert queue.take() == []
+
+
+def test_an_event_is_encoded_as_everywhere_else():
+    """Whatever was in the buffer before."""
+    queue = EmitQueue(10, 10**6)
+    for event in (line("x" * 5000), line(), CheckpointSaved(update=1, path="p")):
+        queue.put(event)
+        ((_, data),) = queue.take()
+
+        assert data == encode_event(event)
+
+
+def test_what_finds_no_room_is_counted():
+    """A full queue takes nothing, and says so once there is room."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 12)
+    for _ in range(3):
+        queue.put(CheckpointSaved(update=1, path="p"))
+    early = queue.losses()
+    taken = queue.take()
+    full = queue.losses()
+    queue.account(0, 0)
+    losses = queue.losses()
+
+    assert (len(taken), early, full) == (10, None, None)
+    assert losses == EventsDropped(
+        count=5,
+        first_ns=losses.first_ns,
+        last_ns=losses.last_ns,
+        by_kind={"LogRecorded": 2, "CheckpointSaved": 3},
+    )
+    assert losses.first_ns < losses.last_ns
+    assert queue.losses() is None
+    assert (queue.offered, queue.dropped) == (15, 5)
+
+
+def test_only_new_losses_are_reported():
+    """The sum of all reports is the number of dropped events."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 11)
+    first = queue.losses(even_if_full=True)
+    put(queue, 2)
+
+    assert first.by_kind == {"LogRecorded": 1}
+    assert queue.losses(even_if_full=True).by_kind == {"LogRecorded": 2}
+
+
+def test_bytes_are_bounded_too():
+    """Few large events fill a queue; those that were taken and are safe make room again."""
+    queue = EmitQueue(10, 1000)
+    put(queue, 4, "x" * 270)
+    first = len(queue), queue.dropped
+    queue.take()
+    put(queue, 1, "x" * 270)
+    held = len(queue), queue.dropped
+    queue.account(0, 0)
+    put(queue, 4, "x" * 270)
+
+    assert (first, held) == ((3, 1), (0, 2))
+    assert (len(queue), queue.dropped) == (3, 3)
+
+
+def test_many_events_are_taken_in_pieces():
+    """Each is about a chunk of a file, so that the taker can send between two; it is told what is left."""
+    queue = EmitQueue(1000, 4 * CHUNK_BYTES)
+    put(queue, 25, "x" * (CHUNK_BYTES // 10))
+    seen = [(len(queue), queue.crowded, queue.pressing)]
+    for _ in range(3):
+        taken = len(queue.take())
+        queue.account(0, 0)
+        seen.append((taken, queue.crowded, queue.pressing))
+
+    assert seen == [(25, True, True), (10, True, False), (10, False, False), (5, False, False)]
+
+
+def test_many_small_events_press_too():
+    """Their number is bounded as well as their bytes."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 5)
+    early = queue.pressing
+    put(queue, 1)
+
+    assert (early, queue.pressing) == (False, True)
+
+
+def test_what_the_taker_holds_takes_room():
+    """Events that left the queue but are nowhere else still count."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 8)
+    queue.take()
+    put(queue, 3)  # between taking and accounting, too
+    queue.take()
+    queue.account(8, 8)
+    put(queue, 5)
+
+    assert (len(queue), queue.dropped) == (2, 4)
+
+    queue.account(0, 0)
+    put(queue, 1)
+
+    assert len(queue) == 3
+
+
+def test_an_event_too_large_to_be_sent_is_refused():
+    """It would block its stream for ever; and it takes no room from others."""
+    queue = EmitQueue(10, MAX_EVENT_BYTES + 10)
+    put(queue, 1, "x" * MAX_EVENT_BYTES)
+    put(queue, 2)
+
+    assert (len(queue), queue.dropped) == (2, 1)
+
+
+def test_what_cannot_be_encoded_is_counted():
+    """Whoever put it is told."""
+    queue = EmitQueue(10, 10**6)
+    for _ in range(100):
+        with pytest.raises(TypeError):
+            queue.put(LogRecorded(level="info", message="x", fields={"bad": object()}))
+    put(queue, 1)
+
+    assert (len(queue), queue.dropped) == (1, 100)
+
+
+def test_a_closed_queue_takes_nothing():
+    """Events after the end are counted; so are those that nobody took."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 2)
+    queue.close()
+    queue.account(0, 0)
+    put(queue, 1)
+    waiting = len(queue), queue.dropped
+    queue.forget()
+
+    assert waiting == (2, 1)
+    assert (len(queue), queue.dropped, queue.offered) == (0, 3, 3)
+
+
+def test_many_threads_may_put():
+    """Nothing is lost or counted twice between threads."""
+    queue = EmitQueue(3000, 10**6)
+    threads = [threading.Thread(target=put, args=(queue, 1000, str(number) * 50)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    taken = []
+    while any(thread.is_alive() for thread in threads):
+        taken += queue.take()
+    taken += queue.take()
+    messages = [decode_event(data).message for _, data in taken]
+
+    assert 3000 <= len(taken) <= 3003
+    assert len(taken) + queue.dropped == queue.offered == 4000
+    assert set(messages) <= {str(number) * 50 for number in range(4)}
+
+
+def test_an_idle_queue_rings_once():
+    """Until it is said again that a ring is awaited."""
+    queue = EmitQueue(10, 10**6)
+    put(queue, 1)
+    before = queue.doorbell.wait(0)
+    queue.idle = True
+    put(queue, 2)
+
+    assert (before, queue.doorbell.wait(0), queue.doorbell.wait(0)) == (False, True, False)

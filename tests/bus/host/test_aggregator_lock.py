@@ -1,0 +1,79 @@
+"""Tests of the ownership of a runs directory."""
+
+import os
+import signal
+
+import pytest
+
+from esper_bus.addresses import runtime_dir
+from esper_bus.errors import BusError
+from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_alive, local_runs_dirs
+
+
+def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
+    """It learns which process is in the way; a killed one is in nobody's way."""
+    first = aggregator()
+
+    assert aggregator_alive(runs_dir)
+    with pytest.raises(BusError, match=rf"An aggregator \(process {first.pid}\) already serves .*; stop it"):
+        AggregatorLock(runs_dir)
+
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+
+    assert not aggregator_alive(runs_dir)
+    with AggregatorLock(runs_dir):
+        assert aggregator_alive(runs_dir)
+
+
+def test_a_second_lock_in_one_process_is_refused(runs_dir):
+    """Although the system would grant it."""
+    with AggregatorLock(runs_dir):
+        with pytest.raises(BusError, match=f"process {os.getpid()}"):
+            AggregatorLock(runs_dir)
+
+        assert aggregator_alive(runs_dir)
+
+    assert not aggregator_alive(runs_dir)
+    AggregatorLock(runs_dir).release()
+
+
+def test_asking_does_not_break_the_lock(runs_dir, python):
+    """An aggregator may look at its own directory without losing it."""
+    program = (
+        "import sys; from pathlib import Path; from esper_bus.host.aggregator_lock import aggregator_alive; "
+    )
+    program += "print(aggregator_alive(Path(sys.argv[1])))"
+    with AggregatorLock(runs_dir):
+        aggregator_alive(runs_dir)
+        local_runs_dirs()
+
+        assert python(program, runs_dir).communicate(timeout=30)[0] == "True\n"
+
+
+def test_no_directory_no_aggregator(tmp_path):
+    """Asking about a directory that does not exist is fine."""
+    assert not aggregator_alive(tmp_path / "nothing")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    """The user learns what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BusError, match="choose another place with --runs-dir"):
+        AggregatorLock(tmp_path / "file")
+
+
+def test_live_aggregators_are_found(tmp_path):
+    """Newest first; those that ended are not named."""
+    dirs = [tmp_path / name for name in ("a", "b", "c")]
+    locks = [AggregatorLock(directory) for directory in dirs]
+    for index, directory in enumerate(dirs):
+        os.utime(runtime_dir(directory) / "runs_dir", (index, index))
+    locks[1].release()
+
+    assert local_runs_dirs() == [dirs[2], dirs[0]]
+
+    for lock in locks:
+        lock.release()
+
+    assert local_runs_dirs() == []

@@ -1,0 +1,75 @@
+"""Tests of the warning about network file systems, with the mounts of machines that have some."""
+
+from pathlib import Path
+
+import pytest
+import structlog
+
+from esper_bus.emit.emitter import Emitter
+from esper_bus.host.file_system import file_system_of, network_warning
+from esper_bus.store.read import read_records
+from esper_schemas.events import LogRecorded
+
+MOUNTS = r"""
+22 28 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw
+28 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
+90 28 0:45 / /home rw,relatime shared:50 master:3 - nfs4 server:/home rw,vers=4.2
+91 90 259:3 / /home/me/local rw - xfs /dev/nvme1n1 rw
+92 28 0:50 / /scratch rw - lustre 10.0.0.1@tcp:/scratch rw
+93 28 0:51 / /my\040disk rw - fuse.sshfs me@host: rw
+94 28 0:52 / /data rw - nfs server:/data rw
+95 28 0:53 / /data rw - tmpfs tmpfs rw
+a line that nobody understands
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "ext4"),
+        ("/tmp/runs", "ext4"),
+        ("/homeless/runs", "ext4"),
+        ("/home", "nfs4"),
+        ("/home/me/runs", "nfs4"),
+        ("/home/me/local/runs", "xfs"),
+        ("/scratch/a/b", "lustre"),
+        ("/my disk/runs", "fuse.sshfs"),
+        ("/data/runs", "tmpfs"),
+    ],
+)
+def test_the_nearest_mount_says_what_a_path_is_on(path, kind):
+    """Names may begin alike, hold blanks, or be mounted over."""
+    assert file_system_of(Path(path), MOUNTS) == kind
+
+
+@pytest.mark.parametrize("path", ["/home/me/runs", "/scratch", "/my disk"])
+def test_a_network_file_system_is_named_with_the_cure(path):
+    """In one sentence."""
+    assert network_warning(Path(path), MOUNTS).startswith(f"{path} is on ")
+    assert "choose a directory on a local disk with --runs-dir" in network_warning(Path(path), MOUNTS)
+
+
+def test_a_local_disk_and_a_machine_without_such_a_list_are_not_mentioned(tmp_path, monkeypatch):
+    """Also where the directory is not there yet."""
+    monkeypatch.setattr("esper_bus.host.file_system._MOUNTS", tmp_path / "nothing")
+
+    assert network_warning(Path("/tmp/not/there"), MOUNTS) == ""
+    assert network_warning(Path("/home/me")) == ""
+    assert network_warning(Path("/home/me"), "") == ""
+
+
+@pytest.mark.parametrize("warned", [True, False])
+def test_an_emitter_says_so_here_and_in_the_run(tmp_path, monkeypatch, warned):
+    """Whoever reads the run later may wonder about its holes."""
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 0:1 / {tmp_path / 'far'} rw - nfs4 server:/ rw\n")
+    monkeypatch.setattr("esper_bus.host.file_system._MOUNTS", mounts)
+    run_dir = tmp_path / ("far" if warned else "near") / "run"
+    with structlog.testing.capture_logs() as logs:
+        Emitter("run", "host:0", run_dir).close()
+    events = [record.event for record in read_records(run_dir)]
+    told = [event.message for event in events if isinstance(event, LogRecorded)]
+
+    assert [log["reason"] for log in logs] == told
+    assert len(told) == warned
+    assert all("is on nfs4, a network file system" in message for message in told)

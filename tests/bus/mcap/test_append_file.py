@@ -1,0 +1,63 @@
+"""Tests of files that never keep half of what one call appended."""
+
+import pytest
+
+from esper_bus.mcap.append_file import AppendFile, FileDeletedError
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from esper_bus.mcap.append_file import AppendFile
+
+file = AppendFile(Path(sys.argv[1]))
+file.append(b"a" * 600)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+try:
+    file.append(b"b" * 600)
+except OSError as error:
+    print("failed", file.size)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10000, resource.RLIM_INFINITY))
+file.append(b"c" * 600)
+print("appended", file.size)
+"""
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, python):
+    """A disk that becomes full in the middle of a write costs only that write."""
+    path = tmp_path / "file"
+    said, _ = python(LIMITED, path).communicate(timeout=30)
+
+    assert said.split() == ["failed", "600", "appended", "1200"]
+    assert path.read_bytes() == b"a" * 600 + b"c" * 600
+
+
+def test_an_existing_file_is_never_continued(tmp_path):
+    """Two writers cannot share a file."""
+    file = AppendFile(tmp_path / "file")
+    with pytest.raises(FileExistsError):
+        AppendFile(tmp_path / "file")
+    file.close()
+
+
+def test_missing_directories_are_made(tmp_path):
+    """The first file of a run makes its directories."""
+    file = AppendFile(tmp_path / "a" / "b" / "file")
+    file.append(b"x")
+    file.sync()
+    file.close()
+
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
+
+
+def test_a_deleted_file_takes_nothing_more(tmp_path):
+    """Nobody would find what is written to it."""
+    file = AppendFile(tmp_path / "file")
+    file.append(b"x")
+    file.path.unlink()
+    for write in (lambda: file.append(b"y"), file.sync, file.check):
+        with pytest.raises(FileDeletedError, match="it was deleted"):
+            write()
+
+    assert file.size == 1
+
+    file.close()

@@ -1,0 +1,169 @@
+"""Tests of the writer, judged by the reader of the `mcap` library."""
+
+from itertools import islice, takewhile
+
+import pytest
+from mcap.reader import make_reader
+from mcap.records import Channel, DataEnd, Message
+from mcap.stream_reader import StreamReader
+
+from esper_bus.limits import CHUNK_BYTES
+from esper_bus.mcap import writer as writer_module
+from esper_bus.mcap.reader import read_messages
+from esper_bus.mcap.writer import McapWriter
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file to be written."""
+    return tmp_path / "file.mcap"
+
+
+def begun(path, *, compress=False):
+    """A writer with two channels."""
+    writer = McapWriter(path, compress=compress)
+    schema = writer.schema("Event", b"{}")
+    for topic in ("a", "b"):
+        writer.channel(topic, "msgpack", schema, {"topic": topic})
+    return writer
+
+
+def write(writer, numbers):
+    """Messages on both channels in turn."""
+    for number in numbers:
+        writer.message(1 + number % 2, number, 1000 + number, 500 + number, b"message %d" % number)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_another_reader_finds_everything(path, compress):
+    """A finished file is read by its index: order, times, topics, numbers, statistics."""
+    writer = begun(path, compress=compress)
+    for first in range(0, 100, 10):
+        write(writer, range(first, first + 10))
+        writer.flush()
+    writer.close()
+    with path.open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        found = [
+            (c.topic, m.sequence, m.log_time, m.publish_time, m.data) for _, c, m in reader.iter_messages()
+        ]
+        only_b = [m.sequence for _, _, m in reader.iter_messages(topics=["b"], starting_at=1050)]
+
+    assert found == [("ab"[n % 2], n, 1000 + n, 500 + n, b"message %d" % n) for n in range(100)]
+    assert only_b == list(range(51, 100, 2))
+    assert summary.statistics.message_count == 100
+    assert summary.statistics.channel_message_counts == {1: 50, 2: 50}
+    assert (summary.statistics.message_start_time, summary.statistics.message_end_time) == (1000, 1099)
+    assert len(summary.chunk_indexes) == summary.statistics.chunk_count == 10
+    assert summary.channels[2].metadata == {"topic": "b"}
+    assert summary.schemas[1].name == "Event"
+
+
+def test_an_unfinished_file_is_read_by_another_reader(path):
+    """What was flushed can be read while the writer goes on."""
+    writer = begun(path)
+    write(writer, range(10))
+    writer.flush()
+    write(writer, range(10, 20))
+    with path.open("rb") as file:
+        records = StreamReader(file, validate_crcs=True).records
+        found = list(islice((record for record in records if isinstance(record, Message)), 10))
+    writer.close()
+
+    assert [message.sequence for message in found] == list(range(10))
+
+
+def test_a_large_flush_becomes_several_chunks(path):
+    """No chunk grows so large that a reader would refuse it."""
+    writer = begun(path)
+    for number in range(10):
+        writer.message(1, number, 1, 1, bytes(CHUNK_BYTES // 3))
+    writer.flush()
+    writer.close()
+    with path.open("rb") as file:
+        chunks = make_reader(file).get_summary().statistics.chunk_count
+
+    assert chunks == 4
+    assert [message.sequence for message in read_messages(path)] == list(range(10))
+
+
+def test_what_is_rolled_back_was_never_there(path):
+    """After a failed write the same messages may be written again, once."""
+    writer = begun(path)
+    writer.flush()
+    write(writer, range(5))
+    writer.rollback()
+    write(writer, range(5))
+    writer.close()
+
+    assert [message.sequence for message in read_messages(path)] == list(range(5))
+
+
+def test_a_failed_flush_loses_nothing(path, monkeypatch):
+    """The same bytes go out with the next flush."""
+    writer = begun(path)
+    write(writer, range(5))
+    good = writer._file.append
+
+    def full(*parts):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer._file, "append", full)
+    with pytest.raises(OSError, match="No space"):
+        writer.flush()
+    monkeypatch.setattr(writer._file, "append", good)
+    write(writer, range(5, 8))
+    writer.close()
+    with path.open("rb") as file:
+        found = [message.sequence for _, _, message in make_reader(file, validate_crcs=True).iter_messages()]
+
+    assert found == list(range(8))
+
+
+def test_an_empty_flush_writes_nothing(path):
+    """A flush without news costs no bytes."""
+    writer = begun(path)
+    writer.flush()
+    size = writer.size
+    writer.flush()
+    writer.close()
+
+    assert size > 0
+    assert writer.size > size
+
+
+def test_a_very_long_file_has_no_index_but_is_complete(path, monkeypatch):
+    """The memory for the index is bounded; a reader without an index finds every message."""
+    monkeypatch.setattr(writer_module, "MAX_INDEXED_CHUNKS", 3)
+    writer = begun(path)
+    for number in range(10):
+        write(writer, [number])
+        writer.flush()
+    writer.close()
+    with path.open("rb") as file:
+        summary = make_reader(file).get_summary()
+
+    assert summary.chunk_indexes == []
+    assert summary.statistics.message_count == 10
+    assert len(list(read_messages(path))) == 10
+
+
+def test_a_channel_is_described_again_and_again_but_seldom(path):
+    """Soon after its first chunk, and then the less often the larger the file is; other readers allow it."""
+    writer = begun(path)
+    for number in range(3000):
+        writer.message(1 + number % 2, number, 1000 + number, 1, bytes(1000))
+        writer.flush()
+    writer.close()
+    with path.open("rb") as file:
+        records = takewhile(
+            lambda record: not isinstance(record, DataEnd), StreamReader(file, validate_crcs=True).records
+        )
+        described = [record for record in records if isinstance(record, Channel) and record.id == 1]
+        file.seek(0)
+        found = [message.sequence for _, _, message in make_reader(file).iter_messages()]
+
+    assert 10 < len(described) < 12 + path.stat().st_size / 2**20
+    assert all(record == described[0] for record in described)
+    assert found == list(range(3000))

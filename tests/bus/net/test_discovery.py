@@ -1,0 +1,107 @@
+"""Tests of starting an aggregator; the one that is started here is a stand-in on the path."""
+
+import os
+import signal
+
+import pytest
+
+from esper_bus.errors import BusError
+from esper_bus.net.discovery import aggregator_alive, answers, start_aggregator
+
+STAND_IN = """
+import sys, time
+from pathlib import Path
+from esper_bus.errors import BusError
+from esper_bus.addresses import for_runs_dir
+from esper_bus.host.aggregator_lock import AggregatorLock
+from esper_bus.net.server import BusServer
+
+runs_dir = Path(sys.argv[sys.argv.index("--runs-dir") + 1])
+idle_exit_s = float(sys.argv[sys.argv.index("--idle-exit") + 1])
+try:
+    lock = AggregatorLock(runs_dir)
+except BusError as error:
+    sys.exit(str(error))
+server = BusServer(for_runs_dir(runs_dir), lambda run: {})
+deadline = time.monotonic() + idle_exit_s
+while time.monotonic() < deadline:
+    server.receive(0.05)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Makes `python -m esper_aggregator` run a given program."""
+
+    def make(program):
+        (tmp_path / "path").mkdir(exist_ok=True)
+        (tmp_path / "path" / "esper_aggregator.py").write_text(program)
+        paths = [
+            str(tmp_path / "path"),
+            *(path for path in os.environ.get("PYTHONPATH", "").split(":") if path),
+        ]
+        root = __file__.rsplit("/tests/", 1)[0]
+        monkeypatch.setenv("PYTHONPATH", ":".join([*paths, f"{root}/bus", f"{root}/schemas"]))
+
+    return make
+
+
+@pytest.fixture
+def kill(runs_dir):
+    """Kills the aggregator of the runs directory at the end."""
+    yield
+    if aggregator_alive(runs_dir):
+        os.kill(int((runs_dir / ".aggregator.lock").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("kill")
+def test_an_aggregator_is_started_once(runs_dir, endpoints, stand_in):
+    """It answers when the call returns; a second call finds it."""
+    stand_in(STAND_IN)
+    start_aggregator(runs_dir, 30.0)
+    pid = (runs_dir / ".aggregator.lock").read_text()
+    start_aggregator(runs_dir, 30.0)
+
+    assert answers(endpoints, 5.0)
+    assert (runs_dir / ".aggregator.lock").read_text() == pid
+
+
+@pytest.mark.usefixtures("kill")
+def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python):
+    """Both go on with the one that won."""
+    stand_in(STAND_IN)
+    program = "import sys; from pathlib import Path; from esper_bus.net.discovery import start_aggregator; "
+    program += "start_aggregator(Path(sys.argv[1]), 30.0); print('fine')"
+    os_path = os.environ["PYTHONPATH"]
+    program = f"import os; os.environ['PYTHONPATH'] = {os_path!r}\n" + program
+    processes = [python(program, runs_dir) for _ in range(3)]
+
+    assert [process.communicate(timeout=60)[0] for process in processes] == ["fine\n"] * 3
+
+
+def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
+    """The last line of its log is in the sentence."""
+    stand_in("import sys; sys.exit('The keys are missing.')")
+    with pytest.raises(BusError, match=r"did not start: The keys are missing\. \(see .*aggregator\.log\)"):
+        start_aggregator(runs_dir, 30.0)
+
+
+def test_an_aggregator_for_this_machine_gets_no_key(runs_dir, stand_in, monkeypatch):
+    """The one that $ESPER_KEYS names is its starter's; the rest of the environment is passed on."""
+    monkeypatch.setenv("ESPER_KEYS", "/bob.key")
+    monkeypatch.setenv("OTHER", "kept")
+    stand_in("import os, sys; sys.exit(f\"{os.environ.get('ESPER_KEYS')} {os.environ['OTHER']}\")")
+    with pytest.raises(BusError, match="did not start: None kept"):
+        start_aggregator(runs_dir, 30.0)
+
+
+def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
+    """After the time that was given."""
+    stand_in("import time; time.sleep(5)")
+    with pytest.raises(BusError, match="did not start: it said nothing"):
+        start_aggregator(runs_dir, 30.0, timeout_s=0.5)
+
+
+def test_nobody_answers_where_nobody_is(endpoints):
+    """Asking takes as long as it is told to."""
+    assert not answers(endpoints, 0.05)

@@ -1,0 +1,183 @@
+"""Who is not let in is counted; what peers may use up is bounded: real sockets, a real limit of files."""
+
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+import zmq
+from benchmarks.ports import free_ports
+from structlog.testing import capture_logs
+
+from esper_bus.addresses import Endpoints, ipc_path, parse
+from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.emit.emitter import Emitter
+from esper_bus.host.resources import raise_fd_limit
+from esper_bus.net.listeners import Listeners
+from esper_bus.net.server import BusServer
+from esper_bus.net.sockets import bind_again
+from esper_schemas.events import LogRecorded
+
+FEW = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+from esper_bus.net import listeners
+from esper_bus.addresses import for_runs_dir
+listeners.spare_files = lambda: 3500  # so that a busy machine still accepts too many
+doors = listeners.Listeners(for_runs_dir(Path(sys.argv[1])), None)
+print("ready", flush=True)
+while True:
+    doors.wait(0.05)
+"""
+
+
+@pytest.fixture
+def peer(endpoints):
+    """One that sends."""
+    context = zmq.Context()
+    peer = context.socket(zmq.DEALER)
+    peer.connect(endpoints.ingest)
+    yield peer
+    peer.close(linger=0)
+    context.term()
+
+
+def test_nobody_new_is_let_in_while_files_are_short(python, runs_dir, endpoints, until):
+    """More peers than files: libzmq would abort; instead they find no door, until some have gone."""
+    process = python(FEW, runs_dir)
+    assert process.stdout.readline() == "ready\n"
+    raise_fd_limit()
+    with ExitStack() as crowd:
+        knocks = (knock(endpoints, crowd) for _ in range(3000))
+
+        assert not all(knocks)
+        assert process.poll() is None
+
+    with ExitStack() as few:
+        until(lambda: knock(endpoints, few))
+    assert process.poll() is None
+
+
+def knock(endpoints, stack):
+    """Whether a door is open; stay in it until the end."""
+    peer = stack.enter_context(socket.socket(socket.AF_UNIX))
+    return peer.connect_ex(str(ipc_path(endpoints.ingest))) == 0
+
+
+def test_all_are_sent_away_when_too_much_piles_up(monkeypatch, peer, endpoints, until):
+    """And come again by themselves."""
+    memory = [10**8]
+    monkeypatch.setattr("esper_bus.net.listeners.memory_bytes", lambda: memory[0])
+    doors = Listeners(endpoints, None)
+    peer.send(b"one")
+    until(lambda: not doors.wait(0.1) and doors.ingest.poll(0))
+    memory[0] += 600 * 2**20
+
+    assert until(lambda: doors.wait(0.1))
+    assert not doors.wait(0.0)
+    peer.send(b"two")
+    until(lambda: not doors.wait(0.1) and doors.ingest.poll(0))
+    assert doors.ingest.recv_multipart()[1] == b"two"
+    doors.close(0)
+
+
+def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoints, until):
+    """Somebody else has the second of three addresses: tried a few times a second, said once.
+
+    The first, which is bound, is not tried again.
+    """
+    left, tries = [10], []
+    monkeypatch.setattr("esper_bus.net.listeners.spare_files", lambda: 100)
+    monkeypatch.setattr("esper_bus.net.listeners.files_left", lambda: left[0])
+    monkeypatch.setattr(
+        "esper_bus.net.listeners.bind_again", lambda *door: tries.append(door[1]) or bind_again(*door)
+    )
+    doors = Listeners(endpoints, None)
+    time.sleep(0.15)
+    doors.wait(0.0)
+    with capture_logs() as said, socket.socket(socket.AF_UNIX) as squatter:
+        path = ipc_path(endpoints.snapshots)
+        until(lambda: not is_open(endpoints.snapshots))
+        path.unlink(missing_ok=True)
+        squatter.bind(str(path))
+        squatter.listen()
+        left[0] = 1000
+        tend(doors, 1.0, knocking=endpoints.ingest)
+        open_meanwhile = is_open(endpoints.ingest), is_open(endpoints.query)
+        left[0] = 10
+        tend(doors, 0.2)
+        shut = is_open(endpoints.ingest)
+        left[0] = 1000
+        tend(doors, 0.3)
+    tend(doors, 0.3)
+
+    assert open_meanwhile == (True, False)
+    assert not shut
+    assert 5 <= tries.count(endpoints.snapshots) <= 20
+    assert tries.count(endpoints.ingest) == 2
+    assert [line["event"] for line in said].count("cannot listen again yet") == 1
+    assert all(is_open(address) for address in endpoints)
+    doors.close(0)
+
+
+def tend(doors, seconds, knocking=None):
+    """Wait at the doors as an aggregator does; somebody may come all the time, which makes it look."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if knocking is not None:
+            is_open(knocking)
+        doors.wait(0.01)
+
+
+def is_open(address):
+    """Whether somebody listens there."""
+    with ExitStack() as stack:
+        return stack.enter_context(socket.socket(socket.AF_UNIX)).connect_ex(str(ipc_path(address))) == 0
+
+
+def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until):
+    """All were sent away, and the doors stay shut until it can be read; meanwhile all calls work."""
+    keys, port = tmp_path / "keys", free_ports(len(Endpoints._fields))
+    create_server_keys(keys)
+    good = load_client_keys(add_client(keys, "good"))
+    server = BusServer(parse(f"tcp://127.0.0.1:{port}", keyed=True), lambda run: {}, keys=keys)
+    trainer = Emitter("run", "trainer:0", tmp_path / "run", f"tcp://127.0.0.1:{port}", keys=good)
+
+    def acknowledged():
+        server.receive(0.02)
+        server.acknowledge()
+        server.publish("run", 1, b"picture")
+        server.publish_events("run", 0, [])
+        server.keepalive()
+        return trainer.stats.acknowledged == trainer.stats.emitted and not server.questions()
+
+    trainer.emit(LogRecorded(level="info", message="before"))
+    until(acknowledged)
+    whole = (keys / "clients.json").read_bytes()
+    (keys / "clients.json").write_bytes(whole[:-9])
+    monkeypatch.setattr("esper_bus.net.listeners.memory_bytes", lambda: 10**12)
+    time.sleep(0.15)
+    with capture_logs() as said:
+        server.receive(0.0)
+        monkeypatch.undo()
+        trainer.emit(LogRecorded(level="info", message="meanwhile"))
+        began = time.monotonic()
+        while time.monotonic() < began + 1.0:
+            assert not acknowledged()
+
+    assert [line["event"] for line in said].count("cannot listen again yet") == 1
+    (keys / "clients.json").write_bytes(whole)
+    until(acknowledged)
+    trainer.close(0.1)
+    server.close()
+
+
+def test_waiting_does_not_end_because_somebody_comes(peer, endpoints):
+    """Only because somebody says something."""
+    doors = Listeners(endpoints, None)
+    began = time.monotonic()
+    doors.wait(0.3)
+
+    assert time.monotonic() - began > 0.25
+    doors.close(0)

@@ -1,0 +1,365 @@
+"""Tests of the aggregator's sockets, with honest, hostile and absent-minded peers."""
+
+import contextlib
+import os
+import random
+import socket
+import time
+
+import pytest
+import zmq
+from benchmarks.ports import free_ports
+
+from esper_bus.addresses import Endpoints, ipc_path
+from esper_bus.addresses import parse as parse_url
+from esper_bus.errors import BusError
+from esper_bus.net.server import BusServer
+from esper_bus.protocol.frames import Ack, Data, Hello, Resume, encode, parse
+from esper_bus.protocol.snapshot_messages import parse_snapshot_message
+
+EPOCH = 0xE90C
+
+
+@pytest.fixture
+def server(endpoints):
+    """A server that knows no run."""
+    server = BusServer(endpoints, lambda run: {})
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def connect():
+    """Connects sockets of any kind to any address."""
+    context, made = zmq.Context(), []
+
+    def make(kind, address):
+        made.append(context.socket(kind))
+        made[-1].connect(address)
+        return made[-1]
+
+    yield make
+    for peer in made:
+        peer.close(linger=0)
+    context.term()
+
+
+@pytest.fixture
+def trainer(connect, endpoints):
+    """Makes connections to the ingest socket."""
+    return lambda: connect(zmq.DEALER, endpoints.ingest)
+
+
+@pytest.fixture
+def viewer(connect, endpoints):
+    """Makes subscriptions, to everything or a topic."""
+
+    def make(topic=b"snap/"):
+        sub = connect(zmq.SUB, endpoints.snapshots)
+        sub.subscribe(topic)
+        return sub
+
+    return make
+
+
+def hello(**changes):
+    """A first word."""
+    return encode(
+        Hello(**{"run": "run", "producer": "host:0", "epoch": EPOCH, "first": 0, "next": 0, **changes})
+    )
+
+
+def heard(peer):
+    """Everything that has arrived at a socket."""
+    messages = []
+    while peer.poll(50):
+        messages.append(peer.recv_multipart())
+    return messages
+
+
+def receive(server, wanted, timeout=30.0):
+    """Records until there are as many as wanted."""
+    records = []
+    deadline = time.monotonic() + timeout
+    while len(records) < wanted:
+        assert time.monotonic() < deadline
+        records += server.receive(0.05)
+    return records
+
+
+def test_events_come_in_and_acknowledgements_go_out(server, trainer, entries):
+    """RESUME answers HELLO, ACK follows the flush."""
+    peer = trainer()
+    peer.send_multipart(hello())
+    peer.send_multipart(encode(Data(EPOCH, entries(0, 5))))
+    before = time.time_ns()
+    records = receive(server, 5)
+    first = [parse(frames) for frames in heard(peer)]
+    server.acknowledge()
+    second = [parse(frames) for frames in heard(peer)]
+
+    assert [record.seq for record in records] == [0, 1, 2, 3, 4]
+    assert all(before - 10**9 < record.received_ns <= time.time_ns() for record in records)
+    assert [type(message) for message in first] == [Resume, Ack]
+    assert [(type(message), message.expect) for message in second] == [(Ack, 5)]
+    assert server.heard_ns("run") == records[0].received_ns
+
+
+def test_receiving_waits_no_longer_than_told(server):
+    """The loop of an aggregator keeps its rhythm."""
+    started = time.monotonic()
+
+    assert server.receive(0.05) == []
+    assert 0.04 < time.monotonic() - started < 2.0
+
+
+def test_hostile_messages_are_survived(server, trainer, entries):
+    """Thousands of mutated messages; an honest trainer beside them is not disturbed."""
+    honest, hostile = trainer(), trainer()
+    honest.send_multipart(hello())
+    hostile.send_multipart(hello(producer="evil:0", epoch=1))
+    good = [
+        hello(producer="evil:0", epoch=1),
+        encode(Data(1, entries(0, 3))),
+        [b"P\x01", bytes(16)],
+        [b""],
+        [b"x" * 1000] * 20,
+    ]
+    dice = random.Random(5)
+    records = []
+    for round_ in range(200):
+        for _ in range(10):
+            frames = [bytearray(frame) for frame in dice.choice(good)]
+            victim = dice.choice(frames)
+            if victim:
+                victim[dice.randrange(len(victim))] = dice.randrange(256)
+            hostile.send_multipart([bytes(frame) for frame in frames])
+        honest.send_multipart(encode(Data(EPOCH, entries(round_, round_ + 1))))
+        records += server.receive(0.01)
+        server.acknowledge()
+    deadline = time.monotonic() + 10
+    while sum(record.producer == "host:0" for record in records) < 200 and time.monotonic() < deadline:
+        records += server.receive(0.01)
+
+    assert [record.seq for record in records if record.producer == "host:0"] == list(range(200))
+    assert server.rejected > 100
+
+
+def test_a_flood_does_not_starve_another_trainer(server, trainer, entries):
+    """However much one sends without a pause, the events of another are among the next ones taken."""
+    flooding, honest = trainer(), trainer()
+    flooding.send_multipart(hello(producer="flood:0", epoch=1))
+    honest.send_multipart(hello())
+    turns = []
+    for number in range(20):
+        fill(flooding, encode(Data(1, entries(0, 512))))
+        honest.send_multipart(encode(Data(EPOCH, entries(number, number + 1))))
+        turns.append(turns_until(server, "host:0"))
+        server.acknowledge()
+
+    assert max(turns[1:]) <= 3  # the first one also waited for its connection
+    assert server.link("run").duplicates > 1_000
+
+
+def test_a_peer_that_dies_while_its_messages_wait_harms_nobody(server, trainer, entries):
+    """The aggregator was busy for longer than a second; libzmq would end it, were its heartbeats on."""
+    dying, honest = trainer(), trainer()
+    dying.send_multipart(hello(producer="dying:0", epoch=1))
+    honest.send_multipart(hello())
+    fill(dying, encode(Data(1, entries(0, 512))))
+    dying.close(linger=0)
+    time.sleep(1.2)  # a heartbeat came each 500 ms
+    honest.send_multipart(encode(Data(EPOCH, entries(0, 1))))
+
+    assert turns_until(server, "host:0")
+
+
+def fill(peer, frames):
+    """Send the same message until no more are taken."""
+    with contextlib.suppress(zmq.Again):
+        while peer.poll(200, zmq.POLLOUT):
+            peer.send_multipart(frames, zmq.DONTWAIT)
+
+
+def turns_until(server, producer, limit=1_000):
+    """After how many calls of `receive` there is an event of a producer."""
+    for turn in range(1, limit):
+        if any(record.producer == producer for record in server.receive(0.05)):
+            return turn
+    pytest.fail("it was starved")
+
+
+def test_raw_bytes_are_survived(server, endpoints, trainer, entries):
+    """Peers that do not even speak the transport's protocol."""
+    for address in endpoints:
+        for junk in (
+            b"",
+            b"\x00" * 100,
+            b"GET / HTTP/1.1\r\n\r\n",
+            os.urandom(5000),
+            b"\xff" + bytes(8) + b"\x7f",
+        ):
+            with socket.socket(socket.AF_UNIX) as raw:
+                raw.connect(os.fspath(ipc_path(address)))
+                raw.sendall(junk)
+            server.receive(0.01)
+    peer = trainer()
+    peer.send_multipart(hello())
+    peer.send_multipart(encode(Data(EPOCH, entries(0, 2))))
+
+    assert len(receive(server, 2)) == 2
+
+
+def test_a_huge_message_costs_only_its_sender(server, trainer, entries):
+    """More than 16 MiB closes the connection it came from."""
+    hostile, honest = trainer(), trainer()
+    hostile.send_multipart([b"D\x01", bytes(16), bytes(17 * 2**20)])
+    honest.send_multipart(hello())
+    honest.send_multipart(encode(Data(EPOCH, entries(0, 2))))
+
+    assert len(receive(server, 2)) == 2
+    assert server.rejected == 0
+
+
+def test_many_answers_to_one_who_does_not_listen_are_dropped(server, trainer):
+    """Acknowledging never blocks."""
+    peer = trainer()
+    peer.set_hwm(1)
+    deadline = time.monotonic() + 20
+    for _ in range(3000):
+        peer.send_multipart(hello())
+        server.receive(0.0)
+
+    assert time.monotonic() < deadline
+
+
+def test_who_subscribes_is_served_at_once(server, viewer):
+    """The call that waits for events returns, and says that a snapshot is wanted."""
+    server.publish("run", 7, b"old")
+    late = viewer()
+    started = time.monotonic()
+    while not server.wanted():
+        assert time.monotonic() - started < 10
+        server.receive(5.0)
+    server.publish("run", 7, b"picture", 99)
+    run, head, body = parse_snapshot_message(heard(late)[-1])
+
+    assert time.monotonic() - started < 3.0
+    assert (run, head.position, head.trainer_heard_ns, body) == ("run", 7, 99, b"picture")
+    assert not server.wanted()
+
+
+def test_a_new_viewer_hears_that_the_aggregator_lives(server, viewer):
+    """Even if there is no run yet."""
+    first = viewer()
+    server.receive(5.0)
+    (frames,) = heard(first)
+
+    assert parse_snapshot_message(frames)[0::2] == ("", b"")
+
+
+def test_signs_of_life_name_every_run(server, viewer, until):
+    """A screen can tell a quiet aggregator from a dead one."""
+    server.publish("a", 1, b"x")
+    server.publish("b", 2, b"y")
+    first = viewer()
+    until(lambda: server.receive(0.05) or server.wanted())
+    heard(first)
+    server.keepalive()
+    messages = [parse_snapshot_message(frames) for frames in heard(first)]
+
+    assert [(run, head.position, body) for run, head, body in messages] == [("a", 1, b""), ("b", 2, b"")]
+    assert messages[0][1].snap_seq < messages[1][1].snap_seq
+    assert {head.agg_epoch for _, head, _ in messages} == {server.agg_epoch}
+
+
+def test_viewers_are_counted(server, viewer, until):
+    """Those that leave, in whatever way, count no longer."""
+    first, second = viewer(), viewer(b"snap/run")
+    until(lambda: server.receive(0.02) or server.viewers == 2)
+    first.close(linger=0)
+    until(lambda: server.receive(0.02) or server.viewers == 1)
+    second.unsubscribe(b"snap/run")
+    until(lambda: server.receive(0.02) or server.viewers == 0)
+
+    assert server.viewers == 0
+
+
+def test_junk_from_viewers_is_ignored(server, connect, endpoints, viewer, until):
+    """Whatever comes up the snapshot socket, only subscriptions mean something."""
+    hostile = connect(zmq.XSUB, endpoints.snapshots)
+    one_frame = (b"", b"\x01", bytes(50), b"\x01" + os.urandom(200), b"\x02snap/")
+    for junk in (*([frame] for frame in one_frame), [b"a", b"\x01snap/"]):
+        hostile.send_multipart(junk)
+    for _ in range(20):
+        server.receive(0.01)
+    honest = viewer()
+    until(lambda: server.receive(0.02) or server.wanted())
+
+    assert server.viewers == 1
+    assert heard(honest)
+
+
+def test_a_viewer_that_does_not_read_holds_nobody_up(server, viewer, until):
+    """Publishing never blocks, and keeps little for those who are slow."""
+    viewer()
+    until(lambda: server.receive(0.02) or server.wanted())
+    started = time.monotonic()
+    for position in range(500):
+        server.publish("run", position, bytes(50_000))
+
+    assert time.monotonic() - started < 10.0
+
+
+def test_an_address_in_use_is_one_sentence(server, endpoints):
+    """A second server must not silently take over the first one's socket."""
+    with pytest.raises(BusError, match="is in use by another process; stop it or choose another"):
+        BusServer(endpoints, lambda run: {})
+
+
+def test_a_port_in_use_is_one_sentence():
+    """The same for tcp."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(BusError, match="in use by another process"):
+            BusServer(Endpoints(*(f"tcp://127.0.0.1:{port + index}" for index in range(3))), lambda run: {})
+
+
+def test_the_socket_of_a_dead_server_is_taken_over(endpoints):
+    """A file that nobody listens to is no obstacle."""
+    path = ipc_path(endpoints.ingest)
+    path.parent.mkdir(parents=True, mode=0o700)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(os.fspath(path))
+    BusServer(endpoints, lambda run: {}).close()
+
+
+def test_only_this_user_can_reach_the_sockets(server, endpoints):
+    """Directory and files are private, whatever the umask was."""
+    for address in endpoints:
+        path = ipc_path(address)
+
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
+    """The user learns which."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BusError, match=r"Cannot make .*file/x for the sockets"):
+        BusServer(parse_url(f"ipc://{tmp_path}/file/x"), lambda run: {})
+
+
+def test_a_server_on_tcp_serves_as_well(connect, entries):
+    """On this machine, where no keys are needed."""
+    port = free_ports(len(Endpoints._fields))
+    server = BusServer(parse_url(f"tcp://127.0.0.1:{port}"), lambda run: {})
+    peer = connect(zmq.DEALER, f"tcp://127.0.0.1:{port}")
+    peer.send_multipart(hello())
+    peer.send_multipart(encode(Data(EPOCH, entries(0, 2))))
+    try:
+        assert len(receive(server, 2)) == 2
+    finally:
+        server.close()

@@ -1,0 +1,122 @@
+"""A run comes whole to an aggregator that its trainers never reached: real files, sockets and processes."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from esper_bus.addresses import for_runs_dir
+from esper_bus.errors import BusError
+from esper_bus.net.ship import _Recorded, ship
+from esper_bus.paths import RunPaths
+from esper_bus.store.read import read_raw
+from esper_bus.store.spool import SpoolWriter
+
+
+@pytest.fixture
+def here(tmp_path, key):
+    """The directory of a run on the machine where it was trained."""
+    return tmp_path / "here" / key.run
+
+
+@pytest.fixture
+def spool(here, key, entries):
+    """Writes a spool of a trainer that was ended before anybody had its events."""
+
+    def write(*parts, key=key, alive=False):
+        writer = SpoolWriter(RunPaths(here), key)
+        for first, end in parts:
+            writer.write(entries(first, end))
+        if not alive:
+            writer.close()
+        return writer
+
+    return write
+
+
+@pytest.fixture
+def ingest(aggregator, runs_dir):
+    """Where an aggregator of another runs directory listens."""
+    aggregator()
+    return for_runs_dir(runs_dir).ingest
+
+
+def test_everything_arrives_once_and_in_order(spool, here, runs_dir, key, ingest):
+    """Of every trainer of the run, also when it is shipped again."""
+    other = key._replace(producer="trainer:1")
+    spool((0, 700), (700, 2500))
+    spool((0, 3), key=other)
+    first, again = list(ship(here, ingest)), list(ship(here, ingest))
+    arrived = [(record.stream, record.seq, record.data) for record in read_raw(runs_dir / key.run)]
+
+    assert sorted(first) == [(key, 2500), (other, 3)]
+    assert again == first
+    assert sorted(arrived) == sorted((r.stream, r.seq, r.data) for r in read_raw(here))
+    assert len(arrived) == 2503
+
+
+def test_what_the_aggregator_has_is_not_sent_again(spool, here, runs_dir, key, ingest):
+    """What was broken off goes on where it was."""
+    spool((0, 100))
+    list(ship(here, ingest))
+    shutil.rmtree(here)
+    spool((0, 150))
+    list(ship(here, ingest))
+
+    assert [record.seq for record in read_raw(runs_dir / key.run)] == list(range(150))
+
+
+def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
+    """Events that exist nowhere any more keep the others from nothing."""
+    spool((0, 5), (9, 12))
+
+    assert list(ship(here, ingest)) == [(key, 8)]
+    assert [record.seq for record in read_raw(runs_dir / key.run)] == [0, 1, 2, 3, 4, 9, 10, 11]
+
+
+def test_a_living_trainer_sends_itself(spool, here, ingest):
+    """Two who write one stream would disturb each other."""
+    writer = spool((0, 5), alive=True)
+    with pytest.raises(BusError, match=r"may still be writing .*end it"):
+        list(ship(here, ingest))
+    writer.close()
+
+
+def test_nobody_there_and_nothing_to_send_are_sentences(spool, here, runs_dir):
+    """Both after a bounded time."""
+    spool((0, 5))
+    with pytest.raises(BusError, match=r"has taken nothing for 0\.3 s; look whether it runs"):
+        list(ship(here, for_runs_dir(runs_dir).ingest, patience_s=0.3))
+    shutil.rmtree(here)
+    spool()
+    with pytest.raises(BusError, match="holds no events; name the directory of a run"):
+        list(ship(here, for_runs_dir(runs_dir).ingest))
+
+
+def test_what_is_asked_for_again_is_read_again(spool, here, key):
+    """From any number on, as much as is wanted, never beyond a hole."""
+    spool((0, 300), (400, 410))
+    store = _Recorded(here, key, 410)
+    numbers = lambda *asked: [entry[0] for entry in store.fetch(*asked)]  # noqa: E731
+
+    assert numbers(0, 10, 10**6) == list(range(10))
+    assert numbers(10, 2, 10**6) == [10, 11]
+    assert numbers(5, 3, 10**6) == [5, 6, 7]
+    assert numbers(298, 50, 10**6) == [298, 299]
+    assert numbers(300, 50, 10**6) == list(range(400, 410))
+    assert numbers(410, 50, 10**6) == []
+    assert numbers(0, 50, 1) == [0]
+
+
+def test_a_killed_aggregator_is_waited_for(spool, here, runs_dir, key, aggregator):
+    """Whoever takes its place goes on from its log."""
+    spool(*((first, first + 500) for first in range(0, 5000, 500)))
+    shipping = ship(here, for_runs_dir(runs_dir).ingest)
+    first = aggregator()
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    aggregator()
+
+    assert list(shipping) == [(key, 5000)]
+    assert [record.seq for record in read_raw(runs_dir / key.run)] == list(range(5000))

@@ -1,0 +1,300 @@
+"""Tests of what a screen receives, over real sockets."""
+
+import time
+
+import pytest
+
+from esper_bus.addresses import for_runs_dir
+from esper_bus.errors import BusError
+from esper_bus.net import snapshot_source as source_module
+from esper_bus.net.server import BusServer
+from esper_bus.net.snapshot_source import SocketSource
+from esper_bus.protocol.snapshot_messages import SnapshotHead, encode_snapshot_message
+from esper_schemas.codec import encode_snapshot
+from esper_schemas.snapshot import EMPTY_SNAPSHOT, RunInfo, SanctumSnapshot
+
+
+def picture(events=1, run="run", started=1000):
+    """A snapshot that can be told from others."""
+    return SanctumSnapshot(events_folded=events, run=RunInfo(run=run, started_ns=started))
+
+
+class Aggregator:
+    """A server with the last picture of some runs, serving as an aggregator does."""
+
+    def __init__(self, endpoints):
+        self.server = BusServer(endpoints, lambda run: {})
+        self.pictures = {}
+
+    def show(self, events=1, run="run", started=1000):
+        """Publish a picture."""
+        self.pictures[run] = picture(events, run, started)
+        self.server.publish(run, events, encode_snapshot(self.pictures[run]), 77)
+
+    def turn(self):
+        """One turn of the loop."""
+        self.server.receive(0.005)
+        if self.server.wanted():
+            for run, shown in self.pictures.items():
+                self.server.publish(run, shown.events_folded, encode_snapshot(shown), 77)
+
+
+@pytest.fixture
+def aggregator(endpoints):
+    """Makes aggregators; only one can live at a time."""
+    made = []
+
+    def make():
+        made.append(Aggregator(endpoints))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.server.close()
+
+
+@pytest.fixture
+def source(endpoints):
+    """A source of the aggregator of the runs directory."""
+    source = SocketSource(lambda: endpoints)
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def shown(until):
+    """Lets aggregator and source work until the source shows what is expected."""
+
+    def wait(aggregator, source, fact, timeout=30.0):
+        def turn():
+            aggregator.turn()
+            feed = source.poll()
+            return feed if fact(feed) else None
+
+        return until(turn, timeout)
+
+    return wait
+
+
+def test_without_an_aggregator_there_is_an_empty_picture(source, endpoints):
+    """Asking neither waits nor raises."""
+    started = time.monotonic()
+    feed = source.poll()
+
+    assert time.monotonic() - started < 1.0
+    assert (feed.snapshot, feed.live, feed.heard_ns, feed.runs) == (EMPTY_SNAPSHOT, True, None, ())
+    assert feed.origin == endpoints.snapshots
+
+
+def test_a_late_screen_gets_the_picture_at_once(aggregator, source, shown):
+    """With its times: sent, heard, and the trainer's last word."""
+    one = aggregator()
+    one.show(5)
+    before = time.time_ns()
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
+
+    assert feed.snapshot == picture(5)
+    assert before <= feed.sent_ns <= feed.heard_ns <= time.time_ns()
+    assert (feed.trainer_heard_ns, feed.runs, feed.problem) == (77, ("run",), "")
+
+
+def test_the_newest_picture_wins(aggregator, source, shown):
+    """One call takes everything that has arrived."""
+    one = aggregator()
+    one.show(1)
+    shown(one, source, lambda feed: feed.snapshot.events_folded == 1)
+    for events in range(2, 6):
+        one.show(events)
+        time.sleep(0.01)
+    time.sleep(0.1)
+
+    assert source.poll().snapshot.events_folded == 5
+
+
+def test_a_sign_of_life_keeps_the_picture(aggregator, source, shown):
+    """It only says that somebody is there."""
+    one = aggregator()
+    one.show(5)
+    first = shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
+    one.server.keepalive()
+    later = shown(one, source, lambda feed: feed.heard_ns > first.heard_ns)
+
+    assert later.snapshot is first.snapshot
+    assert later.sent_ns > first.sent_ns
+
+
+def test_a_picture_that_was_missed_is_asked_for(aggregator, source, shown):
+    """A screen that was stopped while a run ended still shows its end."""
+    one = aggregator()
+    one.show(5)
+    shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
+    one.pictures["run"] = picture(9)
+    one.server._positions["run"] = 9  # published, but lost on the way
+    one.server.keepalive()
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 9, timeout=2.0)
+
+    assert feed.snapshot == picture(9)
+
+
+def test_the_newest_run_is_shown(aggregator, source, shown):
+    """By its start, whatever the order of arrival; another one when it is selected."""
+    one = aggregator()
+    one.show(1, "old", 1000)
+    one.show(2, "new", 3000)
+    one.show(3, "mid", 2000)
+    feed = shown(one, source, lambda feed: feed.runs == ("new", "mid", "old"))
+
+    assert feed.snapshot.run.run == "new"
+
+    source.select("old")
+
+    assert source.poll().snapshot == picture(1, "old", 1000)
+
+    source.select(None)
+
+    assert source.poll().snapshot.run.run == "new"
+
+
+def test_a_run_that_was_selected_before_it_exists_is_waited_for(aggregator, source, shown):
+    """Nothing else is shown instead."""
+    one = aggregator()
+    one.show(1, "other", 1000)
+    source.select("mine")
+    feed = shown(one, source, lambda feed: feed.runs == ("other",))
+
+    assert feed.snapshot == EMPTY_SNAPSHOT
+
+    one.show(4, "mine", 500)
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 4)
+
+    assert feed.snapshot.run.run == "mine"
+
+
+def test_a_restarted_aggregator_is_followed(aggregator, source, shown):
+    """Its numbers begin again, and it is believed."""
+    one = aggregator()
+    for events in range(1, 9):
+        one.show(events)
+    shown(one, source, lambda feed: feed.snapshot.events_folded == 8)
+    one.server.close()
+    two = aggregator()
+    two.show(3)
+    feed = shown(two, source, lambda feed: feed.snapshot.events_folded == 3)
+
+    assert feed.problem == ""
+
+
+def test_another_address_is_looked_up(tmp_path, endpoints, shown, monkeypatch):
+    """While nothing is heard, the address is asked for again."""
+    monkeypatch.setattr(source_module, "RESOLVE_AFTER_S", 0.1)
+    elsewhere = for_runs_dir(tmp_path / "elsewhere")
+    addresses = [endpoints]
+    source = SocketSource(lambda: addresses[-1])
+    source.poll()
+    one = Aggregator(elsewhere)
+    one.show(6)
+    addresses.append(elsewhere)
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 6)
+    source.close()
+    one.server.close()
+
+    assert feed.origin == elsewhere.snapshots
+
+
+def test_what_the_address_book_says_reaches_the_user(endpoints, monkeypatch):
+    """A sentence, and another try later."""
+    monkeypatch.setattr(source_module, "RESOLVE_AFTER_S", 0.0)
+    answers = [BusError("No aggregator runs; start one."), endpoints]
+
+    def resolve():
+        answer = answers.pop(0)
+        if isinstance(answer, BusError):
+            raise answer
+        return answer
+
+    source = SocketSource(resolve, "here")
+    feed = source.poll()
+    source.poll()
+    source.close()
+
+    assert (feed.problem, feed.origin) == ("No aggregator runs; start one.", "here")
+    assert answers == []
+
+
+def publish(one, body, version=1):
+    """Send something that is no proper picture."""
+    frames = encode_snapshot_message("run", SnapshotHead(1, 10**6, 5, 1, 1), body)
+    frames[1] = bytes([version]) + frames[1][1:]
+    one.server._doors.snapshots.send_multipart(frames)
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "problem"),
+    [
+        (b"\xc1junk", 1, "cannot be read"),
+        (b"\x81\xa3run\x01", 1, "cannot be read"),
+        (encode_snapshot(SanctumSnapshot(version=99)), 1, "another version \\(snapshot version 99\\)"),
+        (encode_snapshot(picture(7)), 2, "another version \\(version 2\\)"),
+    ],
+)
+def test_a_bad_picture_is_one_sentence(aggregator, source, shown, body, version, problem):
+    """The last good one stays on the screen, and the next good one makes up for it."""
+    one = aggregator()
+    one.show(5)
+    shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
+    publish(one, body, version)
+    feed = shown(one, source, lambda feed: feed.problem)
+
+    with pytest.raises(AssertionError, match=problem):
+        raise AssertionError(feed.problem)
+    assert feed.snapshot.events_folded == 5
+
+    two = one.server
+    two.agg_epoch += 1
+    one.show(6)
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 6)
+
+    assert feed.problem == ""
+
+
+@pytest.fixture
+def thin_source(endpoints):
+    """A source that asks for compressed pictures."""
+    source = SocketSource(lambda: endpoints, thin=True)
+    yield source
+    source.close()
+
+
+def test_a_thin_link_shows_the_same(aggregator, thin_source, source, shown):
+    """Beside a screen that gets them whole; who joins later begins with a keyframe."""
+    one = aggregator()
+    for events in range(1, 6):
+        one.show(events)
+        thin = shown(one, thin_source, lambda feed, events=events: feed.snapshot.events_folded == events)
+        whole = shown(one, source, lambda feed, events=events: feed.snapshot.events_folded == events)
+
+        assert thin.snapshot == whole.snapshot == picture(events)
+        assert thin.problem == ""
+    assert one.server.viewers == 2
+
+
+def test_a_missed_keyframe_is_asked_for(aggregator, thin_source, shown):
+    """A screen that has lost it does not wait for the next picture to be whole."""
+    one = aggregator()
+    one.show(1)
+    shown(one, thin_source, lambda feed: feed.snapshot.events_folded == 1)
+    thin_source._runs["run"].thin = type(thin_source._runs["run"].thin)()  # as if it had been lost
+    one.show(2)
+    feed = shown(one, thin_source, lambda feed: feed.snapshot.events_folded == 2, timeout=2.0)
+
+    assert feed.snapshot == picture(2)
+
+
+def test_closing_twice_is_harmless(endpoints):
+    """As is asking afterwards: the screen may draw once more."""
+    source = SocketSource(lambda: endpoints)
+    source.poll()
+    source.close()
+    source.close()
+
+    assert source.poll().snapshot == EMPTY_SNAPSHOT

@@ -1,0 +1,172 @@
+"""Tests of reading what dead trainers left behind: real spools, real processes that die."""
+
+import os
+import signal
+
+import pytest
+
+from esper_bus.paths import RunPaths
+from esper_bus.store.adoption import PART_EVENTS, SCAN_S, Adoption
+from esper_bus.store.spool import SpoolWriter
+from esper_bus.store.spool_lock import is_dead
+
+TRAINER = """
+import os, sys, time
+from pathlib import Path
+from esper_bus.paths import RunPaths
+from esper_bus.records import Entry, StreamKey
+from esper_bus.store.spool import SpoolWriter
+
+run_dir, fork = Path(sys.argv[1]), sys.argv[2] == "fork"
+spool = SpoolWriter(RunPaths(run_dir), StreamKey(run_dir.name, "host:0", 9))
+spool.write([Entry(seq, 1, b"x") for seq in range(5)])
+child = os.fork() if fork else -1
+if child == 0:
+    time.sleep(600)
+spool.read(0, 1, 100)
+print(child, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def spool(runs_dir, key, entries):
+    """Writes a spool of a trainer of this process, which is then dead or alive."""
+
+    def write(count, *, alive=False, **closing):
+        writer = SpoolWriter(RunPaths(runs_dir / key.run), key)
+        for first in range(0, count, 100):
+            writer.write(entries(first, min(first + 100, count)))
+        if not alive:
+            writer.close(**closing)
+        return writer
+
+    return write
+
+
+def read(adoption, now=0.0):
+    """Everything that there is to adopt now, part by part."""
+    parts = []
+    while (part := adoption.next_records(now)) or adoption.busy:
+        parts.append([record.seq for record in part])
+    return parts
+
+
+def test_a_dead_trainers_spool_is_read_to_its_end_in_parts(spool, runs_dir):
+    """Parts are small, so that living trainers need not wait."""
+    spool(PART_EVENTS + 10)
+
+    assert read(Adoption(runs_dir)) == [list(range(PART_EVENTS)), list(range(PART_EVENTS, PART_EVENTS + 10))]
+
+
+def test_a_spool_in_several_files_is_read_as_one(runs_dir, key, entries):
+    """Also where the oldest are gone, because a log has them."""
+    writer = SpoolWriter(RunPaths(runs_dir / key.run), key, quota=2**21)
+    for first in range(0, 40_000, 200):
+        writer.write(entries(first, first + 200), acknowledged=first)
+    writer.close()
+    numbers = [seq for part in read(Adoption(runs_dir)) for seq in part]
+
+    assert len(list((runs_dir / key.run / "spool").glob("*.mcap"))) > 5
+    assert numbers[0] > 0
+    assert numbers == list(range(numbers[0], 40_000))
+
+
+def test_what_is_recorded_is_not_read_again(spool, runs_dir):
+    """Only after the log was flushed; an aggregator that dies before begins again."""
+    spool(3)
+    adoption = Adoption(runs_dir)
+    first, again = read(adoption), read(Adoption(runs_dir))
+    adoption.recorded()
+
+    assert first == again == [[0, 1, 2]]
+    assert read(Adoption(runs_dir)) == []
+
+
+def test_the_spool_of_a_living_trainer_is_left_alone(spool, runs_dir):
+    """Until it ends; the search is repeated."""
+    writer = spool(3, alive=True)
+    adoption = Adoption(runs_dir)
+    alive = read(adoption)
+    writer.close()
+
+    assert alive == []
+    assert read(adoption, SCAN_S / 2) == []
+    assert read(adoption, SCAN_S) == [[0, 1, 2]]
+
+
+def test_a_delivered_spool_is_left_alone(spool, runs_dir):
+    """A trainer that heard that all is in the log needs nobody to adopt it."""
+    spool(3, delivered=True)
+
+    assert read(Adoption(runs_dir)) == []
+
+
+def test_a_torn_end_is_tolerated(spool, runs_dir):
+    """What is whole is adopted, and the rest of the file is no reason to try again."""
+    writer = spool(300)
+    data = writer.path.read_bytes()
+    writer.path.write_bytes(data[: len(data) // 2])
+    adoption = Adoption(runs_dir)
+    (part,) = read(adoption)
+    adoption.recorded()
+
+    assert part == list(range(len(part)))
+    assert 0 < len(part) < 300
+    assert read(Adoption(runs_dir)) == []
+
+
+def test_a_hole_ends_a_part(runs_dir, key, entries):
+    """A part is consecutive, so that what is missing shows."""
+    writer = SpoolWriter(RunPaths(runs_dir / key.run), key)
+    writer.write(entries(0, 2))
+    writer.write(entries(5, 7))
+    writer.close()
+
+    assert read(Adoption(runs_dir)) == [[0, 1], [5, 6]]
+
+
+def test_a_renamed_run_is_left_alone(spool, runs_dir, key):
+    """Its events say that they belong elsewhere; they would make the old directory anew."""
+    spool(3)
+    (runs_dir / key.run).rename(runs_dir / "copy")
+
+    assert read(Adoption(runs_dir)) == []
+
+
+def test_what_failed_is_not_tried_again_and_again(spool, runs_dir):
+    """A log that cannot be read must not keep the aggregator busy."""
+    spool(3)
+    adoption = Adoption(runs_dir)
+    adoption.next_records(0.0)
+    adoption.failed("no")
+
+    assert not adoption.busy
+    assert read(adoption, SCAN_S) == []
+
+
+def test_a_lock_of_another_machine_says_nothing(spool, runs_dir):
+    """Over a network file system a lock may look free although it is held."""
+    spool(3)
+    (lock,) = runs_dir.glob("*/spool/*.lock")
+    lock.write_text("somewhere-else\nanother-boot")
+
+    assert not is_dead(lock)
+
+
+def test_a_trainer_killed_while_its_forked_workers_live_is_dead(python, runs_dir):
+    """The lock belongs to the trainer alone; reading its own spool did not free it before."""
+    process = python(TRAINER, runs_dir / "run", "fork")
+    child = int(process.stdout.readline())
+    (lock,) = runs_dir.glob("*/spool/*.lock")
+    before = is_dead(lock)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    try:
+        os.kill(child, 0)  # it lives
+
+        assert not before
+        assert is_dead(lock)
+        assert read(Adoption(runs_dir)) == [[0, 1, 2, 3, 4]]
+    finally:
+        os.kill(child, signal.SIGKILL)

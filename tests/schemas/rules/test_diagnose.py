@@ -1,0 +1,188 @@
+"""Findings from symptoms: which, in what order, with which evidence; for any snapshot whatever."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esper_schemas.codec import decode_snapshot, encode_snapshot, to_json
+from esper_schemas.findings import Evidence, Symptom
+from esper_schemas.heads import HEADS
+from esper_schemas.rules.diagnose import diagnose
+from esper_schemas.rules.rules import RULES
+from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE, WATCH_NAMES
+from esper_schemas.snapshot import EMPTY_SNAPSHOT, RunInfo, SanctumSnapshot
+
+NAMES = [*WATCH_NAMES, *sorted(set(NOT_FINITE.values())), OTHER_NOT_FINITE]
+
+
+def symptom(name, since, *, updates=10, critical=True, value=1.0, head=None, active=True, last=None):
+    """A streak of so many updates, all critical or none."""
+    return Symptom(
+        name=name,
+        metric=f"head_{head}_x" if head else name,
+        head=head,
+        severity="critical" if critical else "warning",
+        since_update=since,
+        last_update=since + updates - 1 if last is None else last,
+        updates=updates,
+        critical_since=since if critical else None,
+        critical_updates=updates if critical else 0,
+        value=value,
+        worst=value,
+        worst_update=since,
+        active=active,
+    )
+
+
+def rules_of(*symptoms, **run):
+    """The ids of the findings, ranked."""
+    return [f.rule for f in diagnose(SanctumSnapshot(symptoms=symptoms, run=RunInfo(**run)))]
+
+
+def test_nothing_unusual_is_nothing_wrong():
+    """Before the first update, too."""
+    assert diagnose(EMPTY_SNAPSHOT) == []
+
+
+def test_a_chain_of_evidence_leads_to_the_head():
+    """The KL spike is over when the head has collapsed; it is still where the story begins."""
+    snapshot = SanctumSnapshot(
+        symptoms=(
+            symptom("large_kl", 41, updates=2, value=0.214, active=False),
+            symptom("ratio_explosion", 42, updates=3, value=6.2, head="blueprint", active=False),
+            symptom("ratio_explosion", 41, updates=1, value=7.7, head="alpha_curve", active=False),
+            symptom("low_head_entropy", 44, value=0.0911, head="blueprint"),
+        )
+    )
+
+    (finding,) = diagnose(snapshot)
+
+    assert (finding.rule, finding.severity, finding.head) == ("head_collapse", "critical", "blueprint")
+    assert finding.since_update == 44
+    assert finding.evidence == (
+        Evidence(41, "KL divergence 0.214", "over after 42"),
+        Evidence(42, "blueprint ratio 6.2", "over after 44"),
+        Evidence(44, "blueprint entropy 0.0911 of its maximum"),
+    )
+    assert "blueprint" in finding.title
+    assert finding.advice
+
+
+def test_critical_findings_come_first_then_what_began_first():
+    """A later critical finding stands before an earlier warning."""
+    warning = symptom("flat_values", 1, critical=False)
+    late, early = symptom("no_gradient", 60), symptom("lost_return", 50)
+
+    assert rules_of(warning, late, early) == ["return_collapse", "vanishing_gradient", "value_collapse"]
+
+
+def test_an_earlier_cause_comes_first():
+    """A head that collapsed later, because of updates that were too large before, is told first."""
+    cause = symptom("large_kl", 45, active=False)
+
+    found = rules_of(symptom("no_gradient", 50), symptom("low_head_entropy", 60, head="op"), cause)
+
+    assert found == ["head_collapse", "vanishing_gradient"]
+
+
+def test_a_converged_policy_is_not_a_collapsed_one():
+    """Low entropy alone is no finding; with updates that were too large before it, it is."""
+    low = symptom("low_entropy", 100, updates=50)
+
+    assert rules_of(low) == []
+    assert rules_of(low, symptom("large_kl", 20, active=False)) == []
+    assert rules_of(low, symptom("large_kl", 95, active=False)) == ["policy_collapse"]
+
+
+def test_a_single_outlier_is_no_finding():
+    """Whatever it is, but for what is not finite."""
+    finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]
+
+    assert sorted(filter(None, finite)) == [["gradient_not_finite"], ["gradient_not_finite"]]
+    assert rules_of(symptom("loss_not_finite", 7, updates=1)) == ["loss_not_finite"]
+
+
+def test_a_cause_silences_what_it_explains():
+    """NaN rewards make the loss and the gradient NaN; one finding says so, with both as evidence."""
+    snapshot = SanctumSnapshot(
+        symptoms=(
+            symptom("reward_not_finite", 9, updates=1, value=math.nan),
+            symptom("loss_not_finite", 9, updates=1, value=math.nan),
+            symptom("nan_gradient", 9, updates=1, value=812.0),
+        )
+    )
+
+    (finding,) = diagnose(snapshot)
+
+    assert finding.rule == "rewards_not_finite"
+    assert [link.text for link in finding.evidence] == [
+        "reward not finite NaN",
+        "loss not finite NaN",
+        "812 NaN entries in the gradient",
+    ]
+
+
+def test_what_was_not_finite_stays_a_finding_and_everything_else_ends():
+    """A run that once had a NaN gradient is not the run that was meant."""
+    assert rules_of(symptom("nan_gradient", 9, updates=1, active=False)) == ["gradient_not_finite"]
+    assert rules_of(symptom("large_gradient", 9, active=False)) == []
+
+
+@pytest.mark.parametrize(("epochs", "said"), [(1, []), (4, ["policy_frozen"]), (None, ["policy_frozen"])])
+def test_a_single_epoch_explains_why_ratios_are_one(epochs, said):
+    """Then the KL divergence is measured before the only step."""
+    assert rules_of(symptom("no_kl", 5), config={"epochs": epochs}) == said
+
+
+def test_every_head_has_a_finding_of_its_own():
+    """In the order of when each began."""
+    heads = [symptom("head_without_gradient", 9 - n, head=head) for n, head in enumerate(HEADS)]
+
+    found = diagnose(SanctumSnapshot(symptoms=tuple(heads)))
+
+    assert [finding.head for finding in found] == list(reversed(HEADS))
+    assert {finding.rule for finding in found} == {"head_frozen"}
+
+
+def test_rules_speak_of_symptoms_that_exist():
+    """Every name in a rule is a watch or something that is not finite; ids are unique."""
+    signs = {s.symptom for rule in RULES for s in (*rule.signs, *rule.together_with, *rule.unless)}
+    context = {name for rule in RULES for name in rule.context}
+
+    assert signs | context <= set(NAMES)
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert all(rule.advice and rule.signs for rule in RULES)
+
+
+_updates = st.integers(-(2**63), 2**63 - 1)
+_symptoms = st.builds(
+    Symptom,
+    name=st.sampled_from([*NAMES, "", "from the future {value} {0}"]),
+    metric=st.sampled_from(["kl_divergence", "head_op_entropy", "{nobody}"]),
+    head=st.sampled_from([*HEADS, None, "", "{ghost}"]),
+    severity=st.sampled_from(["warning", "critical", "not finite"]),
+    since_update=_updates,
+    last_update=_updates,
+    updates=st.integers(0, 10),
+    critical_since=st.none() | _updates,
+    critical_updates=st.integers(0, 10),
+    value=st.floats(),
+    worst=st.floats(),
+    worst_update=_updates,
+    active=st.booleans(),
+)
+
+
+@given(symptoms=st.lists(_symptoms, max_size=30))
+def test_any_snapshot_is_diagnosed(symptoms):
+    """Ranked, the same every time, and ready to be sent and printed."""
+    snapshot = SanctumSnapshot(symptoms=tuple(symptoms))
+    found = diagnose(snapshot)
+
+    assert found == diagnose(snapshot)
+    assert [f.severity for f in found] == sorted((f.severity for f in found), key="critical warning".index)
+    told = SanctumSnapshot(symptoms=snapshot.symptoms, findings=tuple(found))
+    assert encode_snapshot(decode_snapshot(encode_snapshot(told))) == encode_snapshot(told)
+    assert to_json(found)

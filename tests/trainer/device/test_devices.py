@@ -1,0 +1,56 @@
+"""A device that is not there is refused in one sentence; time is measured on the one that is."""
+
+import pytest
+import torch
+
+from esper_trainer.config import ConfigError
+from esper_trainer.device.devices import Stopwatch, resolve_device
+from esper_trainer.ranks.group import own_device
+
+
+def test_the_cpu_is_always_there():
+    """By its name."""
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_where_there_is_none_is_refused():
+    """The sentence says what to choose instead."""
+    with pytest.raises(ConfigError, match=r"choose --device cpu\.$"):
+        resolve_device("cuda")
+
+
+def test_a_device_that_cannot_be_is_refused():
+    """cpu, but not cpu:one."""
+    with pytest.raises(ConfigError, match="'cpu:one' is not a device"):
+        resolve_device("cpu:one")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_the_device_of_a_run_is_the_current_one():
+    """Events and graphs are those of the current device, wherever the tensors are."""
+    try:
+        assert resolve_device("cuda:1") == torch.device("cuda", 1)
+        assert torch.cuda.current_device() == 1
+    finally:
+        torch.cuda.set_device(0)
+
+
+def test_each_of_several_processes_takes_its_own_device():
+    """None is shared, and none is named for all of them."""
+    assert [own_device("cuda", number, 2) for number in range(2)] == [0, 1]
+    with pytest.raises(ConfigError, match=r"more processes here than CUDA devices \(2\); start fewer"):
+        own_device("cuda", 2, 2)
+    with pytest.raises(ConfigError, match="take a CUDA device each; choose --device cuda"):
+        own_device("cuda:0", 0, 2)
+
+
+def test_a_stopwatch_runs_until_it_is_stopped():
+    """Seconds between two moments, the same however often one looks."""
+    watch = Stopwatch(torch.device("cpu"))
+    sum(range(10_000))
+    watch.stop()
+
+    assert 0 < watch.seconds < 10
+    assert watch.seconds == watch.seconds

@@ -1,0 +1,108 @@
+"""The critic's scale follows the returns, and its values stay what they were."""
+
+import copy
+
+import pytest
+import torch
+
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_trainer.config import TrainingConfig
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.environments.morph.legality import head_choices
+from esper_trainer.environments.morph.presets import Preset
+from esper_trainer.learner.update import PPO
+from esper_trainer.measure.packed_row import unpack_row
+from esper_trainer.model.action_layout import layout
+from esper_trainer.model.policy import Tamiyo
+from esper_trainer.ppo.batch import Moments
+from esper_trainer.ppo.rollout import Player
+from esper_trainer.ppo.value_normalisation import RATE, normalise
+
+CPU = torch.device("cpu")
+SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24)
+
+
+def moments(mean, std):
+    """Of returns."""
+    return Moments(torch.tensor(mean), torch.tensor(std))
+
+
+@pytest.fixture
+def policy():
+    """A small one."""
+    return Tamiyo(116, 16, seed=0)
+
+
+def values(policy):
+    """On something to look at."""
+    return policy(torch.linspace(-1, 1, 4 * 3 * 116).view(4, 3, 116)).values.detach()
+
+
+def test_values_stay_while_the_scale_moves(policy):
+    """In units of return, to float32's precision."""
+    before = values(policy)
+    for _ in range(60):
+        normalise(policy, moments(50.0, 20.0))
+
+    assert policy.value_mean.item() == pytest.approx(50 * (1 - (1 - RATE) ** 60), rel=1e-4)
+    assert policy.value_std.item() == pytest.approx(20.0, rel=0.01)
+    torch.testing.assert_close(values(policy), before, rtol=1e-4, atol=1e-4)
+
+
+def test_returns_that_are_not_finite_move_nothing(policy):
+    """Not a bit."""
+    normalise(policy, moments(3.0, 2.0))
+    before = copy.deepcopy(policy.state_dict())
+    normalise(policy, moments(float("nan"), float("inf")))
+
+    assert all(torch.equal(before[name], tensor) for name, tensor in policy.state_dict().items())
+
+
+def critic_gradient(policy, scale, kind):
+    """Norm of the critic's gradient before clipping, after rewards of that scale."""
+    environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
+    rollout = Player(policy, environment, layout(CPU), seed=1).play(lambda: None).rollout
+    rollout.rewards.mul_(scale)
+    for _ in range(60 if kind == "popart" else 0):
+        normalise(policy, moments(0.0, scale))
+    config = TrainingConfig(
+        environments=4, hidden_size=16, value_normalisation=kind, epochs=1, value_clip=0.0
+    )
+    row = PPO(policy, layout(CPU), head_choices(CPU), config).update(rollout)
+    return unpack_row(row, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
+
+
+def test_large_returns_no_longer_drown_the_policy(policy):
+    """A thousand times the reward makes a huge gradient, unless the critic is normalised."""
+    twin = copy.deepcopy(policy)
+
+    assert critic_gradient(twin, 1000.0, "none") > 50 * critic_gradient(policy, 1000.0, "popart")
+
+
+def test_bfloat16_says_nearly_the_same_and_float32_comes_out():
+    """Half the mantissa, not another policy."""
+    exact, rough = Tamiyo(116, 16, seed=0), Tamiyo(116, 16, seed=0, precision="bfloat16")
+    observations = torch.linspace(-1, 1, 4 * 3 * 116).view(4, 3, 116)
+    one, other = exact(observations), rough(observations)
+
+    assert other.logits.dtype == other.values.dtype == torch.float32
+    assert not torch.equal(one.values, other.values)
+    torch.testing.assert_close(one.values, other.values, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("setting", [{"precision": "bfloat16"}, {"value_normalisation": "popart"}])
+def test_an_update_with_either_option_learns_and_reads_nothing(setting, no_host_reads):
+    """In rollout and update; the ratios of the first epoch are 1 within the precision."""
+    config = TrainingConfig(environments=4, hidden_size=16, epochs=1, **setting)
+    policy = Tamiyo(116, 16, seed=0, precision=config.precision)
+    before = policy.output.weight.detach().clone()
+    environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
+    player = Player(policy, environment, layout(CPU), seed=1)
+    ppo = PPO(policy, layout(CPU), head_choices(CPU), config)
+    with no_host_reads():
+        row = ppo.update(player.play(lambda: None).rollout)
+    payload = unpack_row(row, TelemetryLevel.NORMAL, {})
+
+    assert not torch.equal(before, policy.output.weight)
+    assert payload.skipped_steps == 0
+    assert payload.head_op_ratio_max == pytest.approx(1.0, abs=0.02)

@@ -1,0 +1,246 @@
+"""A resumed run equals the uninterrupted one, and what cannot be resumed is refused in one sentence."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+import torch
+
+from esper_bus.store.read import read_records
+from esper_schemas.events import (
+    CheckpointSaved,
+    LogRecorded,
+    PPOUpdateCompleted,
+    RolloutCompleted,
+    RunFinished,
+    RunStarted,
+    VitalsSampled,
+)
+from esper_trainer.config import TrainingConfig
+from esper_trainer.run.checkpoint_file import CheckpointError, CheckpointFiles, read, write
+from esper_trainer.run.resume import last_checkpoint, resumed_config
+from esper_trainer.session import TrainingPlan, record_training
+
+ABOUT_THE_PROCESS = RunStarted | RunFinished | CheckpointSaved | VitalsSampled
+
+
+def config_of(**settings):
+    """A small run on one thread, with everything that draws random numbers."""
+    settings = {"episodes": 5, "environments": 4, "minibatches": 2, "threads": 1} | settings
+    settings |= {"value_normalisation": "popart", "learning_rate_schedule": "cosine"}
+    return TrainingConfig(hidden_size=16, checkpoint_every=2, **settings)
+
+
+def events_of(run_dir):
+    """All events of a run in the order of their recording, epoch after epoch."""
+    return [record.event for record in read_records(run_dir)]
+
+
+def learnt(event):
+    """An event without times, as bytes."""
+    if isinstance(event, RolloutCompleted):
+        event = msgspec.structs.replace(event, steps_per_second=0.0, duration_ms=0.0)
+    if isinstance(event, PPOUpdateCompleted):
+        values = {name: None for name in event.payload.__struct_fields__ if name.endswith("time_ms")}
+        event = msgspec.structs.replace(event, payload=msgspec.structs.replace(event.payload, **values))
+    return msgspec.msgpack.encode(event)
+
+
+def learning_of(run_dir):
+    """What was learnt, without what tells about the processes."""
+    return [learnt(event) for event in events_of(run_dir) if not isinstance(event, ABOUT_THE_PROCESS)]
+
+
+def resume(run_dir, **given):
+    """Go on with a run."""
+    start = last_checkpoint(run_dir)
+    return record_training(TrainingPlan(resumed_config(start, given), run_dir, start), None)
+
+
+def interrupt_after(updates):
+    """A callback that ends the training as Ctrl-C does."""
+
+    def on_update(report):
+        if report.update == updates:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return on_update
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was never interrupted."""
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    run_dir.mkdir()
+    record_training(TrainingPlan(config_of(), run_dir), None)
+    return run_dir
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3])
+def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole, updates):
+    """All events but those about the processes are the same bytes, wherever it was interrupted."""
+    record_training(TrainingPlan(config_of(), tmp_path), None, interrupt_after(updates))
+    recorded = resume(tmp_path)
+    epochs = {record.epoch for record in read_records(tmp_path)}
+    started = [event for event in events_of(tmp_path) if isinstance(event, RunStarted)]
+
+    assert learning_of(tmp_path) == learning_of(whole)
+    assert len(epochs) == 2
+    assert [event.resumed_from for event in started] == [None, updates]
+    assert started[0].baseline_return == started[1].baseline_return
+    assert (recorded.summary.outcome, recorded.summary.updates) == ("completed", 5)
+    assert events_of(tmp_path)[-1] == RunFinished(outcome="completed", updates=5)
+
+
+def test_checkpoints_are_told_and_the_last_ones_stay(whole):
+    """Every second update, and the end; and how long each took."""
+    saved = [event for event in events_of(whole) if isinstance(event, CheckpointSaved)]
+
+    assert [event.update for event in saved] == [2, 4, 5]
+    assert all(event.duration_ms is not None and 0 < event.duration_ms < 60_000 for event in saved)
+    assert [whole / event.path for event in saved] == sorted((whole / "checkpoints").iterdir())
+    assert CheckpointFiles(whole).updates() == [2, 4, 5]
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
+    """What came after the checkpoint is made again, with the same result."""
+    record_training(TrainingPlan(config_of(), tmp_path), None, interrupt_after(3))
+    CheckpointFiles(tmp_path).path(3).unlink()  # as if the end had not been reached
+    resume(tmp_path)
+    updates = [event for event in events_of(tmp_path) if isinstance(event, PPOUpdateCompleted)]
+
+    assert [event.update for event in updates] == [1, 2, 3, 3, 4, 5]
+    assert learnt(updates[2]) == learnt(updates[3])
+
+
+def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
+    """Otherwise it says so."""
+    record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
+
+    with pytest.raises(CheckpointError, match="all its 1 updates; go on with more --episodes"):
+        resume(tmp_path)
+    assert resume(tmp_path, episodes=2).summary.updates == 2
+
+
+def test_settings_that_shaped_the_run_may_not_change(whole):
+    """The sentence names the setting and both values."""
+    start = last_checkpoint(whole)
+
+    with pytest.raises(CheckpointError, match="with seed 0, not 7"):
+        resumed_config(start, {"seed": 7, "episodes": 9})
+    assert resumed_config(start, {"seed": 0, "episodes": 9}).episodes == 9
+
+
+def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
+    """Its generators have other states there: numbers begin anew, the same each time, and it is told."""
+    record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
+    path = CheckpointFiles(tmp_path).path(1)
+    checkpoint = read(path)
+    foreign = {name: torch.full((16,), 7, dtype=torch.uint8) for name in checkpoint.state.generators}
+    write(path, checkpoint._replace(state=checkpoint.state._replace(generators=foreign)))
+    twin = shutil.copytree(tmp_path, tmp_path / "twin")
+    for run_dir in (tmp_path, twin):
+        resume(run_dir, episodes=2)
+    told = [event.message for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
+
+    assert told == ["The run goes on on another kind of device, so its random numbers begin anew."]
+    assert learning_of(tmp_path) == learning_of(twin)
+
+
+def test_how_a_run_is_watched_may_change(whole):
+    """How much it tells and how its kernels are launched is no part of what it learns."""
+    start = last_checkpoint(whole)
+
+    assert resumed_config(start, {"telemetry": "debug", "capture": False, "episodes": 9}).telemetry == "debug"
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
+    """Its settings say one size, its tensors have another."""
+    record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
+    path = CheckpointFiles(tmp_path).path(1)
+    checkpoint = read(path)
+    write(path, checkpoint._replace(config={**checkpoint.config, "hidden_size": 8}))
+
+    with pytest.raises(CheckpointError, match="another policy; start a new run"):
+        resume(tmp_path, episodes=2)
+
+
+def test_a_disk_that_fails_costs_a_checkpoint_and_not_the_run(tmp_path):
+    """It is told as a warning, and training goes on."""
+    (tmp_path / "checkpoints").write_text("in the way")
+    recorded = record_training(TrainingPlan(config_of(episodes=2), tmp_path), None)
+    warnings = [event for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
+
+    assert recorded.summary.outcome == "completed"
+    assert "training goes on without it" in warnings[0].message
+
+
+class TestModule:
+    """`python -m esper_trainer`."""
+
+    def run(self, runs_dir, *arguments):
+        """Run it in a process of its own."""
+        command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(runs_dir), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test_the_same_seed_tells_the_same_bytes(self, tmp_path):
+        """Two runs of the command, apart from times and processes; another seed is another run."""
+        runs = [("one", "3"), ("again", "3"), ("other", "4")]
+        for name, seed in runs:
+            options = ("--name", name, "--seed", seed, "--telemetry", "debug")
+            result = self.run(tmp_path, *options, "--envs", "2", "--threads", "1", "--episodes", "2")
+            assert result.returncode == 0, result.stderr
+        one, again, other = (learning_of(tmp_path / name) for name, _ in runs)
+
+        assert one == again
+        assert len(one) > 20
+        assert one != other
+
+    def test_a_run_is_made_once_and_resumed_by_its_name(self, tmp_path):
+        """Another training of that name is refused; `--resume` goes on."""
+        first = ("--name", "mine", "--envs", "2", "--threads", "1", "--episodes", "1")
+        made, again = self.run(tmp_path, *first), self.run(tmp_path, *first)
+        resumed = self.run(tmp_path, "--resume", "mine", "--episodes", "2")
+
+        assert made.returncode == 0, made.stderr
+        assert again.returncode == 1
+        assert again.stderr.count("\n") == 1
+        assert "--resume mine" in again.stderr
+        assert resumed.returncode == 0, resumed.stderr
+        assert "2/2  return" in resumed.stdout
+
+    @pytest.mark.parametrize("case", ["unknown", "without", "torn"])
+    def test_what_cannot_be_resumed_is_answered_in_one_sentence(self, tmp_path, whole, case):
+        """No run, no checkpoint, or a torn one."""
+        if case != "unknown":
+            (tmp_path / "mine" / "spool").mkdir(parents=True)
+        if case == "torn":
+            directory = tmp_path / "mine" / "checkpoints"
+            directory.mkdir()
+            (directory / "00000005-rank0.pt").write_bytes(CheckpointFiles(whole).path(5).read_bytes()[:999])
+        result = self.run(tmp_path, "--resume", "mine")
+
+        assert result.returncode == 1
+        assert result.stderr.count("\n") == 1, result.stderr
+        assert {"unknown": "no run mine", "without": "no checkpoint", "torn": "damaged"}[
+            case
+        ] in result.stderr
+
+    def test_a_run_that_is_being_trained_cannot_be_resumed(self, tmp_path):
+        """Two processes never train one run."""
+        command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(tmp_path), "--name", "mine"]
+        command += ["--envs", "2", "--threads", "1", "--checkpoint-every", "1", "--episodes", "1000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as training:
+            lines = iter(training.stdout.readline, "")
+            assert next(line for line in lines if " 3/1000" in line)
+            result = self.run(tmp_path, "--resume", "mine")
+            training.send_signal(signal.SIGINT)
+            training.communicate()
+
+        assert result.returncode == 1
+        assert "being trained at this moment" in result.stderr
+        assert result.stderr.count("\n") == 1

@@ -1,0 +1,61 @@
+"""A run whose updates are anomalous measures more of those that follow, resumed or not."""
+
+import os
+import signal
+
+import pytest
+
+pytest.importorskip("torch")
+
+from esper_bus.store.read import read_records
+from esper_schemas.events import AnomalyDetected, LayerGradientsSampled, TelemetryEscalated
+from esper_trainer.config import TrainingConfig
+from esper_trainer.run.resume import last_checkpoint, resumed_config
+from esper_trainer.session import TrainingPlan, record_training
+
+# So large a step moves the policy far in its first update.
+CONFIG = TrainingConfig(
+    environments=4, hidden_size=16, threads=1, episodes=8, learning_rate=0.3, target_kl=0.0
+)
+
+
+def judged(run_dir):
+    """What came of the detector, in order."""
+    kinds = AnomalyDetected | TelemetryEscalated | LayerGradientsSampled
+    return [record.event for record in read_records(run_dir) if isinstance(record.event, kinds)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was never interrupted."""
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    run_dir.mkdir()
+    record_training(TrainingPlan(CONFIG, run_dir), None)
+    return run_dir
+
+
+def test_an_anomaly_raises_the_level_of_the_updates_after_the_next(whole):
+    """What only DEBUG tells is told from then until the update that the event names."""
+    events = judged(whole)
+    escalated = [event for event in events if isinstance(event, TelemetryEscalated)]
+    sampled = [event.update for event in events if isinstance(event, LayerGradientsSampled)]
+    first, last = escalated[0].update + 2, min(escalated[-1].until_update, CONFIG.episodes)
+
+    assert any(isinstance(event, AnomalyDetected) for event in events)
+    assert sampled == list(range(first, last + 1))
+
+
+def test_a_resumed_run_judges_as_the_uninterrupted_one(tmp_path, whole):
+    """Streaks and the raised level come back with the checkpoint."""
+    record_training(TrainingPlan(CONFIG, tmp_path), None, lambda report: _stop_after(report, 3))
+    start = last_checkpoint(tmp_path)
+    record_training(TrainingPlan(resumed_config(start, {}), tmp_path, start), None)
+
+    assert start.update < CONFIG.episodes
+    assert judged(tmp_path) == judged(whole)
+
+
+def _stop_after(report, update):
+    """End the training as Ctrl-C does, once."""
+    if report.update == update:
+        os.kill(os.getpid(), signal.SIGINT)

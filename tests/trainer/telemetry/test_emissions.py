@@ -1,0 +1,198 @@
+"""What happened, as events: bounded, in order, with only what mattered."""
+
+import math
+
+import pytest
+import torch
+
+from esper_schemas.codec import decode_event, encode_event
+from esper_schemas.heads import CAUSAL, HEADS, Op, Stage
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.config import TrainingConfig
+from esper_trainer.model.action_layout import OP
+from esper_trainer.telemetry.emissions import (
+    MOST_DETAILS,
+    decisions_made,
+    episodes_completed,
+    rollout_completed,
+    run_started,
+    seed_stages_changed,
+    update_events,
+)
+from esper_trainer.telemetry.episode_summary import Story
+
+T, N = 20, 3
+
+
+@pytest.fixture
+def story():
+    """Twenty steps of nothing but waiting; three environments."""
+    slots = torch.zeros(T, 3)
+    return Story(
+        returns=torch.tensor([1.0, 2.0, 6.0]),
+        accuracy=torch.tensor([0.5, 0.75, 1.0]),
+        stage_counts=torch.tensor([4.0, 1.0, 0.0, 0.0, 0.0, 4.0, 0.0]),
+        rollbacks=torch.tensor(2.0),
+        lengths=torch.tensor([20.0, 20.0, 7.0]),
+        fossilized=torch.tensor([3.0, 1.0, 0.0]),
+        actions=torch.zeros(T, 8),
+        log_probs=torch.full((T, 8), math.log(0.25)),
+        values=torch.arange(T) + 0.5,
+        rewards=-torch.arange(float(T)),
+        alive=torch.ones(T),
+        stage_before=slots,
+        stage_after=slots.clone(),
+        blueprint=slots + 7.0,
+        alpha=slots + 0.5,
+        contribution=slots + 0.125,
+        contribution_measured=slots.clone(),
+    )
+
+
+def test_a_rollout_is_summed_up(story):
+    """Mean 3 and deviation sqrt(14 / 3) of 1, 2, 6; 60 steps in half a second."""
+    event = rollout_completed(4, story, 60, 0.5)
+
+    assert (event.update, event.env_steps, event.env_steps_total) == (4, 60, 240)
+    assert (event.steps_per_second, event.duration_ms) == (120.0, 500.0)
+    assert event.mean_return == 3.0
+    assert event.std_return == pytest.approx(math.sqrt(14 / 3))
+    assert event.mean_accuracy == 0.75
+    assert event.stage_counts == (4, 1, 0, 0, 0, 4, 0)
+    assert event.rollbacks == 2
+    assert event.returns_not_finite == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_returns_that_are_not_finite_are_counted(story, value):
+    """One of three."""
+    story.returns[1] = value
+
+    assert rollout_completed(4, story, 60, 0.5).returns_not_finite == 1
+
+
+def test_every_told_environment_has_its_episode(story):
+    """Its return, how long it lived, and what it has become."""
+    events = list(episodes_completed(4, story))
+
+    assert [event.environment for event in events] == [0, 1, 2]
+    assert [event.episode_return for event in events] == [1.0, 2.0, 6.0]
+    assert [event.length for event in events] == [20, 20, 7]
+    assert [event.fossilized for event in events] == [3, 1, 0]
+    assert {event.episode for event in events} == {4}
+
+
+class TestDecisions:
+    """At most eight, the newest that were not WAIT before any WAIT."""
+
+    def steps(self, story):
+        """Which steps are told."""
+        return [event.step for event in decisions_made(1, story)]
+
+    def test_waiting_is_told_if_there_was_nothing_else(self, story):
+        """The last eight steps."""
+        assert self.steps(story) == list(range(12, 20))
+
+    def test_what_was_done_comes_before_waiting(self, story):
+        """Two ops long ago, and the last six steps; in order of time."""
+        story.actions[[1, 3], OP] = float(Op.ADVANCE)
+
+        assert self.steps(story) == [1, 3, 14, 15, 16, 17, 18, 19]
+
+    def test_the_newest_are_told_of_many(self, story):
+        """Ten ops in the first ten steps: the last eight of them."""
+        story.actions[:10, OP] = float(Op.PRUNE)
+
+        assert self.steps(story) == list(range(2, 10))
+
+    def test_the_dead_decide_nothing(self, story):
+        """Only the five steps before the end."""
+        story.alive[5:] = 0.0
+
+        assert self.steps(story) == [0, 1, 2, 3, 4]
+
+    @pytest.mark.parametrize("op", Op)
+    def test_only_relevant_heads_are_named(self, story, op):
+        """With the index chosen and its probability."""
+        story.actions[:] = torch.tensor([float(op), 2, 5, 1, 2, 1, 3, 4])
+
+        event = list(decisions_made(1, story))[-1]
+
+        assert set(event.choices) == set(event.confidences) == CAUSAL[op]
+        assert event.choices["op"] == op
+        assert event.confidences["op"] == pytest.approx(0.25)
+        assert event.choices.get("blueprint", 5) == 5
+        assert (event.step, event.value, event.reward) == (19, 19.5, -19.0)
+
+
+class TestStageChanges:
+    """At most eight, the newest, in order of time."""
+
+    def test_no_change_is_told_where_nothing_changed(self, story):
+        """Slots that stay as they are."""
+        assert list(seed_stages_changed(1, story)) == []
+
+    def test_a_change_is_told_with_its_seed(self, story):
+        """From where to where, which blueprint, how far blended in; no contribution if unmeasured."""
+        story.stage_after[3, 1] = float(Stage.GERMINATED)
+        story.stage_before[9, 2] = float(Stage.HOLDING)
+        story.stage_after[9, 2] = float(Stage.FOSSILIZED)
+        story.contribution_measured[9, 2] = 1.0
+
+        first, second = seed_stages_changed(6, story)
+
+        assert (first.update, first.environment, first.step, first.slot) == (6, 0, 3, 1)
+        assert (first.from_stage, first.to_stage) == (Stage.DORMANT, Stage.GERMINATED)
+        assert (first.blueprint, first.alpha, first.contribution) == (7, 0.5, None)
+        assert (second.from_stage, second.to_stage) == (Stage.HOLDING, Stage.FOSSILIZED)
+        assert second.contribution == 0.125
+
+    def test_the_newest_are_told_of_many(self, story):
+        """Three slots in each of twenty steps: the last eight changes."""
+        story.stage_after[:] = 1.0
+
+        events = list(seed_stages_changed(1, story))
+
+        assert len(events) == MOST_DETAILS
+        assert (events[-1].step, events[-1].slot) == (19, 2)
+
+
+def test_an_update_is_told_in_order(story):
+    """The rollout, its episodes, decisions and changes, and the update itself last."""
+    story.stage_after[0, 0] = 1.0
+    payload = PPOUpdatePayload(policy_loss=0.5)
+
+    kinds = [type(event).__name__ for event in update_events(1, story, payload, 60, 0.5)]
+
+    assert list(dict.fromkeys(kinds)) == [
+        "RolloutCompleted",
+        "EpisodeCompleted",
+        "DecisionMade",
+        "SeedStageChanged",
+        "PPOUpdateCompleted",
+    ]
+
+
+def test_everything_survives_the_wire(story):
+    """Only plain numbers, no tensors."""
+    story.stage_after[0, 0] = 1.0
+    events = [
+        run_started(TrainingConfig(), 3.0),
+        *update_events(1, story, PPOUpdatePayload(policy_loss=math.inf), 60, 0.5),
+    ]
+
+    assert [decode_event(encode_event(event)) for event in events] == events
+
+
+def test_a_run_begins_with_its_settings():
+    """All of them, and where it runs."""
+    event = run_started(TrainingConfig(seed=7, target_kl=0.0), 3.25)
+
+    assert event.task == "digits-lite"
+    assert (event.environments, event.horizon, event.seed) == (64, 64, 7)
+    assert event.target_kl is None
+    assert event.clip_range == 0.2
+    assert event.baseline_return == 3.25
+    assert event.config["learning_rate"] == TrainingConfig().learning_rate
+    assert event.config["torch"] == torch.__version__
+    assert set(HEADS).isdisjoint(event.config)

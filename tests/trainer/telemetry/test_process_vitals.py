@@ -1,0 +1,56 @@
+"""What the process uses of its machine, read from the machine."""
+
+import mmap
+import time
+
+import pytest
+import torch
+
+from esper_trainer.telemetry.process_vitals import Vitals, resident_bytes
+
+
+def test_a_process_with_torch_uses_real_memory():
+    """More than 50 MB, less than a terabyte; and more after taking more, from the system and no free list."""
+    before, size = resident_bytes(), 64 * 1024 * 1024
+    with mmap.mmap(-1, size) as block:
+        block.write(b"1" * size)
+        after = resident_bytes()
+
+    assert 50e6 < before < 1e12
+    assert after - before > 0.9 * size
+
+
+def test_shares_of_the_processor_are_shares():
+    """Between 0 and 1; a busy loop is not idle. No GPU, no GPU memory."""
+    vitals = Vitals(torch.device("cpu"))
+    sum(range(1_000_000))
+
+    sample = vitals.sample()
+
+    assert 0 < sample.cpu_share <= 1
+    assert sample.memory_bytes > 0
+    assert (sample.gpu_share, sample.gpu_memory_bytes) == (None, None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here the driver can say")
+def test_a_gpu_of_which_the_driver_says_nothing_costs_one_number():
+    """No library of the driver, or a part of a GPU: the rest is sampled all the same."""
+    sample = Vitals(torch.device("cuda")).sample()
+
+    assert sample.gpu_share is None
+    assert sample.memory_bytes > 0
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_that_computes_is_busy():
+    """The driver looks back a second or less."""
+    device = torch.device("cuda")
+    vitals, matrix = Vitals(device), torch.randn(4096, 4096, device=device)
+    shares, deadline = [0.0], time.monotonic() + 10
+    while not max(shares) and time.monotonic() < deadline:
+        matrix = (matrix @ matrix).tanh()
+        torch.cuda.synchronize()
+        shares.append(vitals.sample().gpu_share)
+
+    assert 0 < max(shares) <= 1

@@ -1,0 +1,166 @@
+"""Every level writes exactly the fields that the catalogue gives it: none has no producer."""
+
+import math
+
+import pytest
+
+from esper_schemas.events import (
+    HeadGradientsCompared,
+    LayerGradientsSampled,
+    NumericalInstabilityReported,
+    PPOUpdateCompleted,
+    RatioExplosionDiagnosed,
+)
+from esper_schemas.heads import HEAD_SIZES, HEADS
+from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.config import TELEMETRY, ConfigError, TrainingConfig
+from esper_trainer.environments.morph.presets import HORIZON
+from esper_trainer.model.policy import Tamiyo
+from esper_trainer.runner import train
+
+DEFAULTS = PPOUpdatePayload()
+
+
+class Sink:
+    """Keeps events in a list."""
+
+    def __init__(self):
+        self.events = []
+
+    def emit(self, event):
+        """Take one."""
+        self.events.append(event)
+
+
+@pytest.fixture(scope="module")
+def events_of():
+    """The events of a short real run at a level; every level is run once."""
+    cache = {}
+
+    def run(level):
+        if level not in cache:
+            sink = Sink()
+            config = TrainingConfig(
+                episodes=2, environments=3, threads=1, hidden_size=16, learning_rate=3e-2, telemetry=level
+            )
+            train(config, sink)
+            cache[level] = sink.events
+        return cache[level]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def payloads_of(events_of):
+    """The payloads of such a run."""
+    return lambda level: [
+        event.payload for event in events_of(level) if isinstance(event, PPOUpdateCompleted)
+    ]
+
+
+@pytest.mark.parametrize("level", TELEMETRY)
+def test_a_level_writes_the_fields_of_the_catalogue_and_no_others(level, payloads_of):
+    """A field counts as written if any update gives it another value than its default."""
+    written = {
+        name
+        for name in CATALOGUE
+        for payload in payloads_of(level)
+        if getattr(payload, name) != getattr(DEFAULTS, name)
+    }
+    promised = {
+        name for name, field in CATALOGUE.items() if field.metric.level <= TelemetryLevel[level.upper()]
+    }
+
+    assert written == promised
+
+
+def test_what_several_levels_measure_is_the_same_number(payloads_of):
+    """Measuring more changes neither what is learnt nor what is said of it; times differ."""
+    by_level = [payloads_of(level) for level in TELEMETRY]
+    for name, field in CATALOGUE.items():
+        if field.metric.unit == "ms":
+            continue
+        levels = by_level[field.metric.level :]
+        values = {tuple(getattr(payload, name) for payload in payloads) for payloads in levels}
+        assert len(values) == 1, name
+
+
+def test_counts_of_faults_are_measured_at_every_level(payloads_of):
+    """Zero is a number here, not what is said of nothing."""
+    for level in TELEMETRY:
+        for payload in payloads_of(level):
+            assert (payload.nan_grad_count, payload.inf_grad_count, payload.skipped_steps) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("level", ["off", "minimal", "normal"])
+def test_only_debug_tells_of_layers_and_transitions(level, events_of):
+    """Other levels have no event of that kind."""
+    told = (
+        LayerGradientsSampled,
+        HeadGradientsCompared,
+        RatioExplosionDiagnosed,
+        NumericalInstabilityReported,
+    )
+
+    assert not [event for event in events_of(level) if isinstance(event, told)]
+
+
+def test_m3_gradients_that_are_not_finite_are_reported_even_when_telemetry_is_off():
+    """A value coefficient that no float32 can hold: the report says what the payload says."""
+    sink = Sink()
+    train(
+        TrainingConfig(
+            episodes=1, environments=2, threads=1, hidden_size=8, value_coefficient=1e300, telemetry="off"
+        ),
+        sink,
+    )
+    (payload,) = [event.payload for event in sink.events if isinstance(event, PPOUpdateCompleted)]
+    (report,) = [event for event in sink.events if isinstance(event, NumericalInstabilityReported)]
+
+    assert payload.skipped_steps == 4
+    assert (report.nan_count, report.inf_count) == (payload.nan_grad_count, payload.inf_grad_count)
+    assert report.nan_count + report.inf_count > 0
+    assert not math.isfinite(report.grad_norm_pre_clip)
+
+
+def test_debug_tells_the_gradient_of_every_layer(events_of):
+    """By the names that torch gives the policy's parameters, once per update."""
+    sampled = [event for event in events_of("debug") if isinstance(event, LayerGradientsSampled)]
+    names = [name for name, _ in Tamiyo(116, 16, seed=0).named_parameters()]
+
+    assert [event.update for event in sampled] == [1, 2]
+    assert list(sampled[0].grad_norms) == names
+    assert all(norm > 0 for norm in sampled[0].grad_norms.values())
+
+
+def test_debug_compares_the_gradients_of_the_heads(events_of):
+    """Once per update, of all heads that learnt anything and the critic."""
+    compared = [event for event in events_of("debug") if isinstance(event, HeadGradientsCompared)]
+
+    assert [event.update for event in compared] == [1, 2]
+    assert all(event.heads == (*HEADS, "value") for event in compared)
+    assert all(-1.0 <= cosine <= 1.0 for event in compared for cosine in event.cosines)
+    assert all(min(event.cosines) < 0 < max(event.cosines) for event in compared)
+
+
+def test_l2_debug_tells_which_transitions_exploded(events_of):
+    """Large steps: ratios beyond the critical band, worst first, at places that exist."""
+    diagnosed = [event for event in events_of("debug") if isinstance(event, RatioExplosionDiagnosed)]
+
+    assert diagnosed
+    for event in diagnosed:
+        distances = [abs(math.log(ratio)) for ratio in event.ratios]
+        assert all(ratio < 0.5 or ratio > 1.5 for ratio in event.ratios)
+        assert distances == sorted(distances, reverse=True)
+        assert 1 <= len(event.ratios) <= 5
+        assert all(0 <= step < HORIZON for step in event.steps)
+        assert all(0 <= environment < 3 for environment in event.environments)
+        assert all(0 <= action < HEAD_SIZES[event.head] for action in event.actions)
+
+
+def test_a_level_that_is_not_there_is_refused():
+    """In one sentence that names those that are."""
+    with pytest.raises(ConfigError, match="off, minimal, normal, debug"):
+        TrainingConfig(telemetry="loud")

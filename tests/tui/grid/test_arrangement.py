@@ -1,0 +1,127 @@
+"""Tests of esper_tui.grid.arrangement."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esper_tui.grid.arrangement import OPENED, arrange
+from esper_tui.grid.frame import BOX_ROWS, inside
+from esper_tui.grid.plans import NEEDS, PLANS
+from esper_tui.picture import PANELS
+
+SIZES = [(80, 24), (120, 40), (160, 50), (200, 60)]
+
+
+def panels(width, height):
+    """The names of the panels that have a place."""
+    return {place.panel for place in arrange(width, height)}
+
+
+@settings(deadline=None)  # How long it takes is not what is asked here.
+@given(st.integers(1, 400), st.integers(1, 150), st.frozensets(st.sampled_from(tuple(NEEDS))), st.booleans())
+def test_places_lie_inside_the_window_and_do_not_overlap(width, height, hidden, opened):
+    """Every cell belongs to at most one panel, for every size of window, whatever is hidden."""
+    taken = set()
+    for place in arrange(width, height, hidden, opened):
+        assert place.width > 0
+        assert place.height > 0
+        assert place.x + place.width <= width
+        assert place.y + place.height <= height
+        assert place.panel not in hidden
+        rows = range(place.y, place.y + place.height)
+        columns = range(place.x, place.x + place.width)
+        cells = {(x, y) for x in columns for y in rows}
+        assert not cells & taken
+        taken |= cells
+
+
+@pytest.mark.parametrize("height", range(1, 60))
+def test_losses_are_shown_wherever_a_panel_is(height):
+    """At every width: the most important panel is the last to go, and three rows are enough for it."""
+    for width in (*range(1, 320, 12), *(plan.from_width for plan in PLANS[1:])):
+        shown = panels(width, height) - {"header", "footer"}
+        assert "losses" in shown or not shown
+        assert shown or height < 3
+
+
+@pytest.mark.parametrize("width", [80, 120, 160, 180, 200, 240, 300])
+def test_a_low_window_shows_the_most_important_panels(width):
+    """Losses with their header at 3 rows; the opened panel has a row for what it says as well."""
+    assert [place.panel for place in arrange(width, 3)] == ["header", "losses"]
+    for height in (3, 4, 5):
+        opened = next(place for place in arrange(width, height, opened=True) if place.panel == OPENED)
+        assert inside(opened.width, opened.height, opened.boxed)[1] > 0
+
+
+@pytest.mark.parametrize("hidden", ["losses", "heads", "findings"])
+def test_a_low_window_shows_something_whatever_is_hidden(hidden):
+    """The first panels of what is left."""
+    assert len(arrange(200, 6, frozenset({hidden}))) > 1
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_usual_windows_show_both_panels(width, height):
+    """Losses and heads have all their rows at 80 by 24 already."""
+    heights = {place.panel: place.height for place in arrange(width, height)}
+
+    assert heights["losses"] >= 8
+    assert "findings" in heights
+    assert heights["heads"] >= 11
+
+
+def test_larger_windows_show_events():
+    """What is left over becomes the list of events."""
+    assert "events" not in panels(80, 24)
+    assert "events" in panels(120, 40)
+
+
+def test_wide_windows_have_the_panels_beside_each_other():
+    """From 180 cells on, losses and heads share their rows."""
+    places = {place.panel: place for place in arrange(200, 60)}
+
+    assert places["losses"].y == places["heads"].y
+    assert places["losses"].x < places["heads"].x
+
+
+def test_no_size_is_refused():
+    """Down to one line, which is the header."""
+    assert panels(80, 1) == {"header"}
+    assert panels(1, 1) == {"header"}
+    assert panels(80, 6) == {"header", "losses"}
+
+
+def test_every_panel_is_in_every_plan():
+    """No width hides a panel by forgetting it."""
+    assert set(NEEDS) == set(PANELS)
+    for plan in PLANS:
+        named = [panel for band in plan.bands for column in band.columns for panel in column.panels]
+        assert sorted(named) == sorted(NEEDS)
+
+
+def test_large_windows_show_every_panel():
+    """From 160 by 50 on nothing is left out."""
+    assert panels(160, 50) == panels(200, 60) == panels(300, 90) == {"header", "footer", *NEEDS}
+
+
+def test_a_hidden_panel_leaves_its_room_to_others():
+    """The panel beside it becomes wider, the ones below come nearer."""
+    places = {place.panel: place for place in arrange(120, 40, frozenset({"findings", "heads"}))}
+
+    assert places["losses"].width == 120
+    assert "slots" in places
+
+
+def test_an_opened_panel_has_all_but_header_and_footer():
+    """Whatever else there is."""
+    assert [place.panel for place in arrange(120, 40, opened=True)] == ["header", "footer", OPENED]
+    assert panels(80, 24) >= {"losses", "heads", "findings"}
+
+
+def test_panels_on_top_of_each_other_share_what_is_left_over():
+    """The last one becomes roomy first, then the ones above it."""
+    heights = {place.panel: place.height for place in arrange(200, 60)}
+
+    assert heights["link"] == NEEDS["link"].roomy + BOX_ROWS
+    assert heights["ranks"] > NEEDS["ranks"].enough + BOX_ROWS
+    assert heights["anomalies"] > NEEDS["anomalies"].enough + BOX_ROWS
+    assert heights["ranks"] + heights["link"] == heights["anomalies"] + heights["log"] == heights["events"]

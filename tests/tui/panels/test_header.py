@@ -1,0 +1,203 @@
+"""Tests of esper_tui.panels.header."""
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.snapshot import LinkHealth
+from esper_tui.model.status import SYMBOLS, ConnectionState, judge_feed
+from esper_tui.model.view import View
+from esper_tui.panels.header import header_rows
+from esper_tui.text.spans import Tone, plain
+
+
+@pytest.fixture
+def header(text, now):
+    """The lines of the header of a feed."""
+
+    def lines(feed, width=120, height=2, newest=None):
+        return text(header_rows(View(feed, now, newest), width, height))
+
+    return lines
+
+
+@pytest.fixture
+def every_state(feeds, make_feed, make_snapshot, now):
+    """A feed for each state; most of them have been silent for a time that is long to write."""
+    ended = {name: make_feed(make_snapshot(outcome=name)) for name in ("interrupted", "failed")}
+    hangs = make_feed(make_snapshot(last_event_ns=now - 75 * 10**9))
+    found = {**feeds, "live": feeds["healthy"], "stalled": hangs, **ended}
+    assert all(judge_feed(found[state], now).state is state for state in ConnectionState)
+    return found
+
+
+def test_it_names_state_run_progress_speed_and_return(header, make_feed):
+    """The four questions of the first glance are answered in two lines."""
+    first, second = header(make_feed())
+
+    assert first.split() == ["●", "LIVE", "0s", "digits-lite-7f3a", "update", "17/100", "12345", "steps/s"]
+    curve = "▁▁▁▃▂▂▄▄▃▆▅▅▇▇▆██"
+    assert second.split() == ["return", "0.412", "WAIT", "0.385", "+0.027", curve, "lag", "12", "ms"]
+
+
+@pytest.mark.parametrize(("width", "updates"), [(120, 17), (58, 11), (50, 0)])
+def test_the_curve_of_the_return_takes_what_room_is_left(header, make_feed, width, updates):
+    """Its newest part; it is left out where it would say nothing."""
+    second = header(make_feed(), width)[1]
+
+    assert sum(char in "▁▂▃▄▅▆▇█" for char in second) == updates
+    assert "lag 12 ms" in second
+
+
+def test_before_the_first_update_there_is_no_number(header, feeds):
+    """Nothing that was not measured is shown as zero."""
+    first, second = header(feeds["waiting"])
+
+    assert first.strip() == "○ WAITING"
+    assert "0" not in second.replace("ipc:///run/user/1000", "")
+
+
+def test_a_return_below_the_baseline_has_its_sign(header, make_feed, make_snapshot):
+    """The difference is signed, so that it needs no colour."""
+    assert "-0.135" in header(make_feed(make_snapshot(mean_return=0.25)))[1]
+
+
+def test_a_run_without_a_plan_has_no_total(header, make_feed, make_snapshot):
+    """An unbounded run counts updates only."""
+    assert "update 17 " in header(make_feed(make_snapshot(episodes=None)))[0]
+
+
+def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snapshot):
+    """What was dropped, missed or refused is named, worst first."""
+    link = LinkHealth(gaps=3, dropped=12, rejected=1, unknown=2, duplicates=4)
+    second = header(make_feed(structs.replace(make_snapshot(), link=link)))[1]
+
+    assert second.endswith("! 12 dropped  ! 3 gaps  ! 1 rejected  ! 2 unknown  4 repeated")
+
+
+@pytest.fixture
+def lossy(every_state):
+    """A feed of a state whose link has done all that a link can do wrong."""
+    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, rivals=2, lag_ms=9.0)
+
+    def make(state):
+        feed = every_state[state]
+        return structs.replace(feed, snapshot=structs.replace(feed.snapshot, link=wrong))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "state", [state for state in ConnectionState if state is not ConnectionState.WAITING]
+)
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120, 160])
+def test_the_worst_of_the_link_is_never_left_out(header, lossy, state, width):
+    """Whatever else there is to say: a sentence, the return, how that went."""
+    second = header(lossy(state), width)[1]
+
+    assert "! 120 dropped" in second
+    assert len(second) < width
+
+
+@pytest.mark.parametrize("width", range(17, 100))
+def test_without_a_return_the_link_stands_alone(header, lossy, width):
+    """Also where it takes the whole row."""
+    feed = lossy(ConnectionState.LIVE)
+    run = structs.replace(feed.snapshot.run, mean_return=None)
+    feed = structs.replace(feed, snapshot=structs.replace(feed.snapshot, run=run))
+
+    assert "! 120 dropped" in header(feed, width)[1]
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (120, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown"),
+        (80, "! 120 dropped  ! 31 gaps  ! 12 rejected"),
+        (60, "! 120 dropped  ! 31 gaps"),
+        (52, "! 120 dropped"),
+    ],
+)
+def test_the_link_is_cut_by_whole_items(header, lossy, width, said):
+    """The worst first, beside the return, which keeps its place."""
+    second = header(lossy(ConnectionState.LIVE), width)[1]
+
+    assert second.startswith(" return 0.412  WAIT 0.385  +0.027  ")
+    assert second.endswith(f"  {said}")
+
+
+def test_all_three_are_shown_at_the_end_of_a_run(header, lossy):
+    """The sentence, the return, and what was lost on the way."""
+    second = header(lossy(ConnectionState.FINISHED))[1]
+
+    assert second.startswith(" Run completed after 17 updates.  ")
+    assert "  return 0.412  WAIT 0.385  +0.027  " in second
+    assert second.endswith("  ! 120 dropped  ! 31 gaps  ! 12 rejected")
+
+
+@pytest.mark.parametrize(
+    ("width", "second"),
+    [
+        (40, " return 0.412  ! 120 dropped  ! 31 gaps"),
+        (24, "          ! 120 dropped"),
+        (12, " ! 120 drop"),
+    ],
+)
+def test_what_was_lost_outlives_the_return(header, lossy, width, second):
+    """In a narrow window the comparison goes first, then the return."""
+    assert header(lossy(ConnectionState.LIVE), width)[1] == second
+
+
+def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
+    """Zero gaps, drops and lag take no place."""
+    second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
+
+    assert second.strip().startswith("return 0.412  WAIT 0.385  +0.027")
+    assert second.strip().endswith("█")
+
+
+def test_a_problem_of_the_source_is_shown(header, make_feed):
+    """The sentence stands where the link's numbers would."""
+    second = header(make_feed(problem="The aggregator refuses this key."))[1]
+
+    assert second.strip().startswith("The aggregator refuses this key.")
+
+
+def test_silence_has_its_age(header, feeds):
+    """Stale and disconnected say for how long."""
+    assert header(feeds["stale"])[0].strip().startswith("◐ STALE 1m15s")
+    assert header(feeds["disconnected"])[0].strip().startswith("◇ DISCONNECTED 1m15s")
+
+
+@pytest.mark.parametrize("width", [10, 60, 80])
+def test_one_row_says_that_a_run_failed(make_feed, make_snapshot, tone_of, now, width):
+    """The state itself says it, at every size, for the sentence is what gives way first."""
+    view = View(make_feed(make_snapshot(outcome="failed", reason="disk full")), now)
+    (row,) = header_rows(view, width, 1)
+
+    assert plain(row).startswith(" ✗ FAILED")
+    assert tone_of(row, "✗ FAILED") is Tone.CRITICAL
+
+
+def test_a_held_picture_says_how_far_behind_it_is(header, make_feed, make_snapshot, make_state):
+    """Progress is that of the picture, the distance that to the newest update."""
+    newest = make_feed(make_snapshot(make_state(ppo_updates_count=20, last_update=20)))
+    first = header(make_feed(), newest=newest)[0]
+
+    assert "PAUSED, 3 updates behind" in first
+    assert "update 17/100" in first
+
+
+def test_one_row_keeps_the_state(header, make_feed):
+    """In the lowest windows the second line is what goes."""
+    assert len(header(make_feed(), height=1)) == 1
+
+
+@pytest.mark.parametrize("width", range(3, 90, 3))
+@pytest.mark.parametrize("state", ConnectionState)
+def test_the_state_is_the_last_thing_to_go(header, every_state, state, width):
+    """Name, speed, progress and age give way first, then the word; the symbol never does."""
+    symbol, word = SYMBOLS[state][0], state.value.upper()
+    first = header(every_state[state], width=width)[0]
+
+    has_room = width >= len(f" {symbol} {word} ")
+    assert first.startswith(f" {symbol} {word}" if has_room else f" {symbol}")

@@ -1,0 +1,1 @@
+"""CPU and CUDA: devices, CUDA graphs, and asynchronous copies to the host."""

@@ -1,0 +1,1 @@
+"""The environments that a policy can be trained in."""

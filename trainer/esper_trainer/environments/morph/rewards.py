@@ -1,0 +1,72 @@
+"""What a step is worth.
+
+    reward = ACCURACY * (accuracy now - accuracy before)
+           + CONTRIBUTION * sum over seeds of the leave-one-out contribution, each within a bound
+           - RENT * log1p(parameters of the seeds / parameters of the host)
+           + SHAPING * (GAMMA * potential of the stages now - before)
+           - INVALID where the choice was illegal
+
+The accuracy terms telescope to the accuracy gained in the episode. The bound keeps a seed that the
+host has merely come to depend on from outbidding one that makes the host better. The shaping is
+potential-based (Ng et al. 1999) with potential 0 at the end of the episode, so that it changes when
+a reward arrives but not which policy is best. The rent is small enough that waiting is not optimal.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_schemas.heads import Stage
+from esper_trainer.environments.morph.presets import GAMMA
+
+ACCURACY = 3.0
+CONTRIBUTION = 1.0
+CONTRIBUTION_BOUND = 0.1
+RENT = 0.004
+SHAPING = 0.05
+INVALID = 0.01
+ROLLBACK = 1.0
+"""What the step costs after which a host is rolled back; it is the whole reward of that step."""
+
+STAGE_POTENTIALS: dict[Stage, float] = {
+    Stage.DORMANT: 0.0,
+    Stage.GERMINATED: 1.0,
+    Stage.TRAINING: 2.0,
+    Stage.BLENDING: 3.5,
+    Stage.HOLDING: 5.5,
+    Stage.FOSSILIZED: 6.0,
+    Stage.EMBARGOED: 0.0,
+}
+
+
+class Outcome(NamedTuple):
+    """What happened in a step; float32 unless said.
+
+    accuracy_gain [N]; contribution [3, N]; parameter_ratio [N], of living seeds to the host;
+    potential_before, potential_after [N]; legal bool [N], False where the choice was illegal.
+    """
+
+    accuracy_gain: Tensor
+    contribution: Tensor
+    parameter_ratio: Tensor
+    potential_before: Tensor
+    potential_after: Tensor
+    legal: Tensor
+
+
+def reward(outcome: Outcome) -> Tensor:
+    """The reward [N] of a step in environments that are alive."""
+    bounded = outcome.contribution.clamp(-CONTRIBUTION_BOUND, CONTRIBUTION_BOUND)
+    return (
+        ACCURACY * outcome.accuracy_gain
+        + CONTRIBUTION * bounded.sum(0)
+        - RENT * torch.log1p(outcome.parameter_ratio)
+        + SHAPING * (GAMMA * outcome.potential_after - outcome.potential_before)
+        - INVALID * ~outcome.legal
+    )
+
+
+def potential_table(device: torch.device) -> Tensor:
+    """The potential of each stage, to index with a stage."""
+    return torch.tensor([STAGE_POTENTIALS[stage] for stage in Stage], device=device)

@@ -1,0 +1,1 @@
+"""What learns: the policy, its player and its PPO update put together."""

@@ -1,0 +1,1 @@
+"""What an update measures about itself, on the device, until it is one packed row."""

@@ -1,0 +1,131 @@
+"""What an update measures about itself: sums and extremes that stay on the device.
+
+Everything is a reduction of [8, N] tensors that the losses need anyway. A mean over several minibatches
+and epochs is one sum divided by one count, never a mean of means.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from esper_trainer.model.policy import Memory
+from esper_trainer.ppo.batch import Batch
+from esper_trainer.ppo.losses import JOINT_LOG_RATIO_LIMIT, kl_estimate
+
+ABSENT = 1e30
+"""Added to what a maximum or minimum must not see; far beyond any clamped log-ratio."""
+
+
+class Evaluation(NamedTuple):
+    """One evaluation of the policy on a flat batch, without gradients.
+
+    Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate; errors [N] are the
+    critic's squared ones; memory is the LSTM's.
+    """
+
+    log_probs: Tensor
+    entropies: Tensor
+    log_ratios: Tensor
+    ratios: Tensor
+    surrogate: Tensor
+    errors: Tensor
+    memory: Memory
+
+
+class Sums(NamedTuple):
+    """Sums over steps; [8] each but the last two, which are 0-d.
+
+    relevant: number of steps; entropy, kl, risen, fallen, surrogate: over relevant steps, risen and
+    fallen count ratios beyond the clip range; free: steps with a choice; entropy_legal: over these.
+    """
+
+    relevant: Tensor
+    entropy: Tensor
+    kl: Tensor
+    risen: Tensor
+    fallen: Tensor
+    surrogate: Tensor
+    free: Tensor
+    entropy_legal: Tensor
+    errors: Tensor
+    steps: Tensor
+
+
+class Extremes(NamedTuple):
+    """Largest values; [8] for the heads, else 0-d. The smallest are stored with their sign turned.
+
+    Of heads that were never relevant they are -`ABSENT` or less.
+    """
+
+    log_ratio: Tensor
+    negative_log_ratio: Tensor
+    joint_log_ratio: Tensor
+    negative_joint_log_ratio: Tensor
+    negative_log_prob: Tensor
+
+
+def sums(evaluation: Evaluation, batch: Batch, clip_range: float) -> Sums:
+    """Add up one evaluation of a flat batch."""
+    ratios, relevance = evaluation.ratios, batch.relevance
+    return Sums(
+        relevant=relevance.sum(1),
+        entropy=(evaluation.entropies * relevance).sum(1),
+        kl=(kl_estimate(evaluation.log_ratios, ratios) * relevance).sum(1),
+        risen=((ratios > 1.0 + clip_range) * relevance).sum(1),
+        fallen=((ratios < 1.0 - clip_range) * relevance).sum(1),
+        surrogate=(evaluation.surrogate * relevance).sum(1),
+        free=batch.freedom.sum(1),
+        entropy_legal=(evaluation.entropies * batch.freedom_scale).sum(1),
+        errors=(evaluation.errors * batch.alive).sum(),
+        steps=batch.alive.sum(),
+    )
+
+
+def extremes(evaluation: Evaluation, batch: Batch) -> Extremes:
+    """The extremes of one evaluation of a flat batch over relevant steps."""
+    absent = (batch.relevance - 1.0) * ABSENT
+    log_ratios = evaluation.log_ratios * batch.relevance
+    joint = _joint_log_ratio(evaluation, batch)
+    dead = (batch.alive - 1.0) * ABSENT
+    return Extremes(
+        log_ratio=(absent + log_ratios).amax(1),
+        negative_log_ratio=(absent - log_ratios).amax(1),
+        joint_log_ratio=(dead + joint).amax(),
+        negative_joint_log_ratio=(dead - joint).amax(),
+        negative_log_prob=(absent - evaluation.log_probs * batch.relevance).amax(),
+    )
+
+
+class DetailSums(NamedTuple):
+    """Sums that only NORMAL telemetry needs: of the joint ratio less 1, and of its square."""
+
+    joint_excess: Tensor
+    joint_excess_square: Tensor
+
+
+class DetailExtremes(NamedTuple):
+    """The largest log-probability of a relevant choice; at NORMAL."""
+
+    log_prob: Tensor
+
+
+def detail_sums(evaluation: Evaluation, batch: Batch) -> DetailSums:
+    """Add up one evaluation of a flat batch."""
+    excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
+    return DetailSums(excess.sum(), excess.square().sum())
+
+
+def detail_extremes(evaluation: Evaluation, batch: Batch) -> DetailExtremes:
+    """The extremes of one evaluation of a flat batch."""
+    absent = (batch.relevance - 1.0) * ABSENT
+    return DetailExtremes((absent + evaluation.log_probs * batch.relevance).amax())
+
+
+def _joint_log_ratio(evaluation: Evaluation, batch: Batch) -> Tensor:
+    joint = (evaluation.log_ratios * batch.relevance).sum(0)
+    return joint.clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT)
+
+
+def kl_divergence(totals: Sums) -> Tensor:
+    """The mean over all relevant choices, whichever head made them; 0-d."""
+    return totals.kl.sum() / totals.relevant.sum().clamp_min(1.0)

@@ -1,0 +1,1 @@
+"""Tamiyo's network, its action space, and its eight masked distributions."""

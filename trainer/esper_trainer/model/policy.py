@@ -1,0 +1,109 @@
+"""Tamiyo, the policy: features, one LSTM, and one output layer for eight heads and the value."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from esper_trainer.model.action_layout import LOGIT_COUNT, VALUE_ROW
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of the LSTM, [1, B, H] each."""
+
+POLICY_GAIN = 0.01
+"""A fresh policy is close to uniform over the legal choices."""
+
+
+class Memory(NamedTuple):
+    """The LSTM's last step, [B, H] each: features and hidden state that it was fed, and its states."""
+
+    features: Tensor
+    before: Tensor
+    hidden: Tensor
+    cell: Tensor
+
+
+class Output(NamedTuple):
+    """What the policy says about a sequence; T steps of B environments are N = T * B, time-major.
+
+    logits [41, N]; values [N]; state and memory after the last step.
+    """
+
+    logits: Tensor
+    values: Tensor
+    state: State
+    memory: Memory
+
+
+class Tamiyo(nn.Module):
+    """Recurrent policy and critic with one trunk.
+
+    Orthogonal weights and zero biases, but 1 for the LSTM's forget gate, so that a fresh policy
+    remembers.
+
+    The critic's row says how many deviations `value_std` a value is from `value_mean`; these are 1 and 0
+    unless `value_normalisation` moves them. With the precision bfloat16, matrix products are computed in
+    it, in rollouts and updates alike, and what comes out is float32; on CUDA the LSTM stays float32.
+    """
+
+    def __init__(
+        self, observation_size: int, hidden_size: int, *, seed: int, precision: str = "float32"
+    ) -> None:
+        super().__init__()
+        self._low_precision = precision == "bfloat16"
+        self.value_mean: Tensor
+        self.value_std: Tensor
+        self.register_buffer("value_mean", torch.zeros(()))
+        self.register_buffer("value_std", torch.ones(()))
+        self.features = nn.Sequential(
+            nn.Linear(observation_size, hidden_size), nn.LayerNorm(hidden_size), nn.ReLU(inplace=True)
+        )
+        self.lstm = nn.LSTM(hidden_size, hidden_size)
+        self.output = nn.Linear(hidden_size, LOGIT_COUNT + 1)
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    def forward(self, observations: Tensor, state: State | None = None) -> Output:
+        """Run whole sequences [T, B, O] from a state, or from zeros."""
+        if not self._low_precision:
+            return self._forward(observations, state)
+        with torch.autocast(observations.device.type, torch.bfloat16):
+            return self._forward(observations, state)
+
+    def _forward(self, observations: Tensor, state: State | None) -> Output:
+        features = self.features(observations)
+        before = (state or self.initial_state(observations.shape[1]))[0]
+        hidden, state = self._remember(features, state)
+        before = hidden[-2] if len(hidden) > 1 else before[0]
+        memory = Memory(*(part.float() for part in (features[-1], before, state[0][0], state[1][0])))
+        rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
+        logits, value = torch.split(rows.float(), [LOGIT_COUNT, 1])
+        values = torch.addcmul(self.value_mean, value.squeeze(0), self.value_std)
+        return Output(logits, values, state, memory)
+
+    def _remember(self, features: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The LSTM's turn."""
+        if not features.is_cuda:
+            return self.lstm(features, state)  # type: ignore[no-any-return]
+        # Under autocast cuDNN's LSTM computes in float16 whatever was asked for, and its gradients underflow.
+        with torch.autocast("cuda", enabled=False):
+            return self.lstm(features.float(), state)  # type: ignore[no-any-return]
+
+    def initial_state(self, environments: int) -> State:
+        """The state at the start of an episode."""
+        zeros = self.output.weight.new_zeros(1, environments, self.lstm.hidden_size)
+        return zeros, zeros
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias") or "bias_" in name:
+                parameter.zero_()
+        parameters = dict(self.named_parameters())
+        nn.init.orthogonal_(parameters["features.0.weight"], gain=2**0.5, generator=generator)
+        for name in ("lstm.weight_ih_l0", "lstm.weight_hh_l0"):
+            for gate in parameters[name].chunk(4):
+                nn.init.orthogonal_(gate, generator=generator)
+        _, forget, _, _ = parameters["lstm.bias_ih_l0"].chunk(4)
+        forget.fill_(1.0)
+        nn.init.orthogonal_(self.output.weight[:LOGIT_COUNT], gain=POLICY_GAIN, generator=generator)
+        nn.init.orthogonal_(self.output.weight[VALUE_ROW:], gain=1.0, generator=generator)

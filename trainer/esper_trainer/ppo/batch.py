@@ -1,0 +1,143 @@
+"""What an update learns from: a rollout with its advantages and masks, cut by environments."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_trainer.model.action_layout import OP, Layout
+from esper_trainer.model.distributions import legal_choices, penalties
+from esper_trainer.ppo.gae import advantages, td_errors
+from esper_trainer.ppo.rollout_buffer import Transitions
+from esper_trainer.ranks.group import ALONE, Group
+
+SMALLEST_DEVIATION = 1e-8
+
+
+class Batch(NamedTuple):
+    """Whole episodes of B environments; float32 unless said.
+
+    observations [T, B, O]. penalty [41, T, B]: `distributions.penalties`. Per head and step, [8, T, B]:
+    actions int64, old_log_probs, relevance (1 where the chosen op uses the head), availability (1 where a
+    legal op could), freedom (1 where the head is relevant and has more than one legal choice),
+    freedom_scale (the same divided by ln of their number). Per step, [T, B]: advantages (normalised),
+    returns, old_values, alive (1 where the step counts).
+    """
+
+    observations: Tensor
+    penalty: Tensor
+    actions: Tensor
+    old_log_probs: Tensor
+    relevance: Tensor
+    availability: Tensor
+    freedom: Tensor
+    freedom_scale: Tensor
+    advantages: Tensor
+    returns: Tensor
+    old_values: Tensor
+    alive: Tensor
+
+    def of(self, environments: Tensor) -> "Batch":
+        """The part of some environments, int64 indices."""
+        observations, *others = self
+        return Batch(
+            observations.index_select(1, environments),
+            *(other.index_select(-1, environments) for other in others),
+        )
+
+    def shaped(self, steps: torch.Size) -> "Batch":
+        """The opposite of `flat`."""
+        observations, *others = self
+        return Batch(observations, *(other.view(*other.shape[:-1], *steps) for other in others))
+
+    def flat(self) -> "Batch":
+        """The same with steps and environments as one dimension N, but for the observations."""
+        observations, *others = self
+        return Batch(observations, *(other.flatten(-2) for other in others))
+
+
+class Moments(NamedTuple):
+    """Mean and population standard deviation over the steps that count, 0-d each."""
+
+    mean: Tensor
+    std: Tensor
+
+
+class Targets(NamedTuple):
+    """What the critic said and should have said, [T, B] each; advantages are not normalised.
+
+    td_errors are the one-step errors that the advantages are made of.
+    """
+
+    advantages: Tensor
+    returns: Tensor
+    values: Tensor
+    alive: Tensor
+    td_errors: Tensor
+
+
+def targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
+    """Advantages, and with them returns, of a rollout."""
+    alive = rollout.alive.float()
+    deltas = td_errors(rollout.rewards, rollout.values, alive, gamma)
+    raw = advantages(deltas, alive, gamma, gae_lambda)
+    return Targets(raw, raw + rollout.values, rollout.values, alive, deltas)
+
+
+class Counts(NamedTuple):
+    """How many steps of a part of a batch count, in all processes: relevance, availability [8]; alive 0-d."""
+
+    relevance: Tensor
+    availability: Tensor
+    alive: Tensor
+
+
+def counts(batch: Batch) -> Counts:
+    """Those of a flat batch of this process."""
+    return Counts(batch.relevance.sum(1), batch.availability.sum(1), batch.alive.sum())
+
+
+def moments(values: Tensor, weights: Tensor, group: Group = ALONE) -> Moments:
+    """Weighted mean and standard deviation over all elements, of all processes of a group."""
+    if group.world_size > 1:
+        exact, share = values.double(), weights.double()
+        parts = torch.stack((share.sum(), (exact * share).sum(), (exact.square() * share).sum()))
+        total, first, second = group.sum_(parts)
+        mean = first / total.clamp_min(1.0)
+        variance = (second / total.clamp_min(1.0) - mean.square()).clamp_min(0.0)
+        return Moments(mean.to(values.dtype), variance.sqrt().to(values.dtype))
+    total = weights.sum().clamp_min(1.0)
+    mean = (values * weights).sum() / total
+    return Moments(mean, ((values - mean).square() * weights).sum().div(total).sqrt())
+
+
+def prepare(
+    rollout: Transitions, targets: Targets, choices: Tensor, layout: Layout, group: Group = ALONE
+) -> Batch:
+    """Make the batch of a whole rollout. Advantages are normalised over those of all processes.
+
+    choices: bool [8, 13], the choices that each head has at all.
+    """
+    mean, std = moments(targets.advantages, targets.alive, group)
+    ops, slots, actions, log_probs = (
+        column.movedim(0, 1).flatten(1)
+        for column in (rollout.ops, rollout.slots, rollout.actions, rollout.log_probs)
+    )
+    mask = legal_choices(choices, ops, slots)
+    count, alive = mask.sum(1), targets.alive.flatten()
+    relevance = layout.causal.index_select(1, actions[OP]) * alive
+    freedom = relevance * (count > 1)
+    return Batch(
+        rollout.observations,
+        penalties(mask, layout),
+        actions=actions,
+        old_log_probs=log_probs,
+        relevance=relevance,
+        availability=(layout.causal @ ops.float()).clamp_max(1.0) * alive,
+        freedom=freedom,
+        freedom_scale=freedom / count.clamp_min(2).log(),
+        advantages=(targets.advantages.flatten() - mean) / (std + SMALLEST_DEVIATION),
+        returns=targets.returns.flatten(),
+        old_values=targets.values.flatten(),
+        alive=alive,
+    ).shaped(targets.alive.shape)

@@ -1,0 +1,1 @@
+"""One run on disk and in time: its directory, checkpoints, resuming, and how it ends."""

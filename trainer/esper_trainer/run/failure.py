@@ -1,0 +1,26 @@
+"""A training that broke: one sentence for whoever started it, and the traceback for whoever mends it."""
+
+import traceback
+from pathlib import Path
+
+from esper_trainer.config import ConfigError
+from esper_trainer.run.run_directory import way_on
+from esper_trainer.runner import sentence
+
+TRACEBACK = "failure.txt"
+"""In the directory of the run."""
+
+
+class TrainingFailedError(ConfigError):
+    """A training had begun and cannot go on; the message is one sentence that says why and what to do."""
+
+
+def training_failed(run_dir: Path, error: Exception) -> TrainingFailedError:
+    """What to tell of an error; keeps its traceback if the disk takes it."""
+    path = run_dir / TRACEBACK
+    try:
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        where = f"the traceback is in {path}"
+    except OSError:
+        where = "its traceback could not be written"
+    return TrainingFailedError(f"Training failed ({sentence(error)}); {where}; {way_on(run_dir)}.")

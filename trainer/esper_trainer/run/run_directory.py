@@ -1,0 +1,86 @@
+"""The directory of a run: made once, and trained into by one process per rank."""
+
+import fcntl
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import Self
+
+from esper_bus.names import check_name
+from esper_bus.paths import RunPaths
+from esper_trainer.config import ConfigError
+
+
+def new_run_dir(runs_dir: Path, name: str) -> Path:
+    """Make the directory of a run; a run is never recorded into another one's directory.
+
+    Raises `ConfigError` if there is such a run or the directory cannot be written, `BusError` for a
+    name that cannot be.
+    """
+    run_dir = runs_dir / check_name("run", name)
+    if is_run(run_dir):
+        raise ConfigError(
+            f"There is a run {name} already; go on with --resume {name} or choose another --name."
+        )
+    try:
+        make_writable(run_dir)
+    except OSError as error:
+        raise ConfigError(f"Cannot write {run_dir} ({error.strerror}); choose another --runs-dir.") from error
+    return run_dir
+
+
+def make_writable(directory: Path) -> None:
+    """Make a directory if there is none, and try to write into it. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    TemporaryFile(dir=directory).close()  # of a name of its own: several ranks try at once
+
+
+def way_on(run_dir: Path) -> str:
+    """What to do about a run that broke off: the end of a sentence."""
+    saved = any((run_dir / "checkpoints").glob("*.pt"))
+    return f"go on from the last checkpoint with --resume {run_dir.name}" if saved else "start a new run"
+
+
+def require_run(run_dir: Path) -> None:
+    """Raises `ConfigError` if nothing was recorded there."""
+    if not is_run(run_dir):
+        raise ConfigError(f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls.")
+
+
+def is_run(run_dir: Path) -> bool:
+    """Whether anything was recorded there."""
+    paths = RunPaths(run_dir)
+    return paths.spool_dir.exists() or paths.log_dir.exists()
+
+
+class TrainingLock:
+    """Held by the process that trains one rank of a run, and gone with it.
+
+    Raises `ConfigError` if another process holds it.
+    """
+
+    def __init__(self, run_dir: Path, rank: int) -> None:
+        path = run_dir / f".training-rank{rank}.lock"
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ConfigError(f"Cannot write {path} ({error.strerror}); make it writable.") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise ConfigError(
+                f"The run {run_dir.name} is being trained at this moment; stop that training first."
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,1 @@
+"""Bars, sparklines and block charts as text."""

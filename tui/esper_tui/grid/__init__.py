@@ -1,0 +1,1 @@
+"""Where panels stand: frames, column plans, and their arrangement for every window size."""

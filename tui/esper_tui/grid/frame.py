@@ -1,0 +1,71 @@
+"""The frame around a panel: a box where there is room for one, a titled rule where there is not."""
+
+from dataclasses import dataclass
+
+from esper_tui.text.spans import Row, Rows, Span, Tone, crop, fit, row_width
+
+BOX_ROWS, BOX_CELLS = 2, 4
+RULE_ROWS, RULE_CELLS = 1, 1
+
+
+def inside(width: int, height: int, boxed: bool) -> tuple[int, int]:
+    """The cells and rows that a frame of this size leaves to its panel."""
+    cells, rows = (BOX_CELLS, BOX_ROWS) if boxed else (RULE_CELLS, RULE_ROWS)
+    return max(width - cells, 0), max(height - rows, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How a frame is drawn: its tone, and what stands before its title."""
+
+    tone: Tone = Tone.BORDER
+    mark: str = ""
+
+
+PLAIN_EDGE = Edge()
+FOCUSED_EDGE = Edge(Tone.FOCUS, "▸ ")
+
+
+def framed(
+    title: str,
+    note: Row,
+    rows: Rows,
+    width: int,
+    height: int,
+    boxed: bool,
+    edge: Edge = PLAIN_EDGE,
+) -> Rows:
+    """Put a title, a note at its right and a frame around rows; exactly `width` by `height`."""
+    _, room = inside(width, height, boxed)
+    body = (*rows[:room], *((),) * (room - len(rows)))
+    if not boxed:
+        ruled = (_rule("─", title, note, "─", width, edge), *(_indented(row, width) for row in body))
+        return ruled[:height]
+    walls = tuple(_walled(row, width, edge) for row in body)
+    bottom = (Span("╰" + "─" * (width - 2) + "╯", edge.tone),)
+    boxed_rows = (_rule("╭", title, note, "╮", width, edge), *walls, bottom)[:height]
+    return boxed_rows if width >= BOX_CELLS else tuple(fit(row, width) for row in boxed_rows)
+
+
+def _rule(start: str, title: str, note: Row, end: str, width: int, edge: Edge) -> Row:
+    named = Span(f" {crop(edge.mark + title, max(width - 6, 0))} ", Tone.TITLE)
+    room = width - row_width((named,)) - 4
+    kept = _leading(note, room - 3)
+    words: Row = (Span(" "), *kept, Span(" ")) if kept else ()
+    line = Span("─" * (room - row_width(words)), edge.tone)
+    rule = (Span(f"{start}─", edge.tone), named, line, *words, Span(f"─{end}", edge.tone))
+    return fit(rule, width)
+
+
+def _leading(note: Row, width: int) -> Row:
+    """As many of a note's items as fit, from the first; a blank span stands between two of them."""
+    ends = [place for place, span in enumerate(note) if place and not span.text.strip()]
+    return next((note[:end] for end in (len(note), *reversed(ends)) if row_width(note[:end]) <= width), ())
+
+
+def _walled(row: Row, width: int, edge: Edge) -> Row:
+    return (Span("│ ", edge.tone), *fit(row, width - 4), Span(" │", edge.tone))
+
+
+def _indented(row: Row, width: int) -> Row:
+    return fit((Span(" "), *row), width)

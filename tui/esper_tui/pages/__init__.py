@@ -1,0 +1,1 @@
+"""Opened panels: every row of a panel with all that is known of it."""

@@ -1,0 +1,59 @@
+"""What Tamiyo chose last, head by head, with the probability that each choice had."""
+
+import math
+
+from esper_schemas.heads import HEAD_ENUMS
+from esper_schemas.snapshot import DecisionEntry, SanctumSnapshot
+from esper_tui.panels.events import time_of_day
+from esper_tui.text.numbers import number
+from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
+from esper_tui.text.words import enum_name, short_name
+
+TITLE = "DECISIONS"
+PERCENT_WIDTH = 5
+
+
+def decision_cells(entry: DecisionEntry, widths: dict[str, int]) -> Row:
+    """One decision as cells of the heads' columns; heads that had no part in it are blank."""
+    row: list[Span] = []
+    for head, width in widths.items():
+        row.extend(_cell(entry, head, width))
+    return tuple(row)
+
+
+def _cell(entry: DecisionEntry, head: str, width: int) -> Row:
+    choice = entry.decision.choices.get(head)
+    if choice is None:
+        return (Span(" " * width),)
+    room = width - PERCENT_WIDTH - 1
+    full = enum_name(HEAD_ENUMS[head], choice).lower()
+    name = right(full if len(full) <= room else short_name(head, choice), room)
+    return (name, right(confidence(entry, head), PERCENT_WIDTH, Tone.DIM), Span(" "))
+
+
+def confidence(entry: DecisionEntry, head: str) -> str:
+    """The probability of a choice in whole percent: "93%"."""
+    share = entry.decision.confidences.get(head)
+    if share is None or not math.isfinite(share):
+        return number(share, 0, 4)
+    return number(share * 100, 0, 3) + "%"
+
+
+def decision_line(entry: DecisionEntry) -> Row:
+    """One decision as a line of its own."""
+    decision = entry.decision
+    said = [
+        Span(time_of_day(entry.at_ns), Tone.DIM),
+        Span("  "),
+        left(f"env {number(decision.environment, 0, 5)} step {number(decision.step, 0, 4)}", 20, Tone.LABEL),
+    ]
+    for head, choice in decision.choices.items():
+        if head in HEAD_ENUMS:
+            said.append(Span(enum_name(HEAD_ENUMS[head], choice).lower()))
+            said.append(Span(f" {confidence(entry, head)}  ", Tone.DIM))
+    return tuple(said)
+
+
+def decision_lines(snapshot: SanctumSnapshot) -> Rows:
+    """All that the snapshot knows, newest last."""
+    return tuple(decision_line(entry) for entry in snapshot.decisions)

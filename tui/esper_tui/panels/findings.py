@@ -1,0 +1,74 @@
+"""FINDINGS: what is wrong, worst first, since when, and why that is believed."""
+
+from esper_schemas.findings import Finding
+from esper_schemas.judgement import Health, beyond_words
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.text.numbers import count, counted
+from esper_tui.text.spans import Row, Rows, Span, Tone, between, clean, crop
+from esper_tui.text.theme import MARKS, TONES, mark
+
+TITLE = "FINDINGS"
+WAITING = "waiting for the first update"
+NOTHING = "✓ nothing is wrong"
+NO_FINDING = "no finding"
+_HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
+
+
+def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """A title for each finding that fits; what room is left shows evidence and advice, worst first."""
+    findings = snapshot.findings
+    if not findings:
+        return _without_findings(snapshot, width, height)
+    shown = findings[: max(height, 0)]
+    room, rows = height - len(shown), list[Row]()
+    for finding in shown:
+        details = finding_details(finding, width)[: max(room, 0)]
+        room -= len(details)
+        rows.extend((finding_title(finding, width), *details))
+    return tuple(rows)
+
+
+def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """Single values can be beyond their bounds, and marked in their panels, without making up a finding.
+
+    Some are in most healthy trainings: they are told, in one quiet row.
+    """
+    if not snapshot.tamiyo.ppo_data_received:
+        return ((Span(WAITING, Tone.DIM),),)[:height]
+    beyond = beyond_words(snapshot.tamiyo)
+    if not beyond:
+        return ((Span(NOTHING, Tone.GOOD),),)[:height]
+    return ((Span(NO_FINDING),), (Span(crop(beyond, width), Tone.DIM),))[:height]
+
+
+def findings_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many there are."""
+    found = len(snapshot.findings)
+    if not found:
+        return ()
+    critical = any(finding.severity == "critical" for finding in snapshot.findings)
+    health = Health.CRITICAL if critical else Health.WARNING
+    return (mark(health), Span(f" {counted(found, 'finding')}", TONES[health]))
+
+
+def finding_title(finding: Finding, width: int) -> Row:
+    """Its mark and title, and the update since which it holds."""
+    health = _HEALTH[finding.severity]
+    since = (Span(f"since {count(finding.since_update)}", Tone.DIM),)
+    title = crop(f"{MARKS[health]} {clean(finding.title)}", max(width - 15, width // 2))
+    return between((Span(title, TONES[health]),), since, width)
+
+
+def finding_details(finding: Finding, width: int) -> list[Row]:
+    """The first advice, then the evidence in the order of time."""
+    room = max(width - 4, 0)
+    advice = [(Span("  → ", Tone.LABEL), Span(crop(clean(text), room))) for text in finding.advice[:1]]
+    evidence = [_evidence(e.update, e.text, width) for e in finding.evidence]
+    return [*advice, *evidence]
+
+
+def _evidence(update: int, text: str, width: int) -> Row:
+    return (
+        Span(f"  {count(update):>6}  ", Tone.DIM),
+        Span(crop(clean(text), max(width - 10, 0)), Tone.LABEL),
+    )

@@ -1,0 +1,148 @@
+"""The top of the screen: which run, is it alive, how far, how fast, how well, what is lost."""
+
+from collections.abc import Iterator
+
+from esper_schemas.snapshot import LinkHealth, SanctumSnapshot
+from esper_tui.charts.sparkline import sparkline
+from esper_tui.model.status import SYMBOLS, ConnectionState, Status, judge_feed
+from esper_tui.model.view import View
+from esper_tui.text.numbers import age, count, counted, number
+from esper_tui.text.spans import Row, Rows, Span, Tone, between, clean, crop, fit, flow, row_width
+
+NAME_WIDTH = 40
+RETURN_PRECISION = 3
+GAP = 2
+"""Cells between the parts of the second row."""
+LEAST_CURVE, CURVE_WIDTH = 5, 40
+"""The curve of the mean return is left out below so many updates' room, and never longer."""
+
+
+def header_rows(view: View, width: int, height: int) -> Rows:
+    """One row (state and progress) or two (also the return, or what is wrong, and the link)."""
+    status = judge_feed(view.link, view.now_ns)
+    rows = [_first(view, status, width - 2), _second(view, status, width - 2)][:height]
+    return tuple(fit((Span(" "), *row), width) for row in rows)
+
+
+def _first(view: View, status: Status, width: int) -> Row:
+    """ConnectionState, the hold if there is one, progress, and as much of the run's name as is room for."""
+    state = flow([_state(status, width), *_pause(view)], width)
+    progress = flow(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
+    room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
+    name = clean(view.snapshot.run.run)
+    if name and room >= 4:
+        state = (*state, Span("  "), Span(crop(name, room), Tone.TITLE))
+    return between(state, progress, width)
+
+
+def _state(status: Status, width: int) -> Row:
+    """The state and for how long, or as much of that as has room: its symbol stays to the last."""
+    symbol, tone, _ = SYMBOLS[status.state]
+    word = Span(f"{symbol} {status.state.value.upper()}", tone)
+    since = () if status.silent_s is None else (Span(f" {age(status.silent_s):<3}", Tone.DIM),)
+    choices: tuple[Row, ...] = ((word, *since), (word,))
+    return next((row for row in choices if row_width(row) <= width), (Span(symbol, tone),))
+
+
+def _pause(view: View) -> Iterator[Row]:
+    if view.newest is not None:
+        behind = counted(view.updates_behind, "update")
+        yield (Span(f"▮▮ PAUSED, {behind} behind", Tone.WARNING),)
+
+
+def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
+    if snapshot.tamiyo.ppo_data_received:
+        planned = snapshot.run.episodes
+        of_all = "" if planned is None else f"/{count(planned)}"
+        done = f"{count(snapshot.tamiyo.last_update)}{of_all}"
+        yield Span("update ", Tone.LABEL), Span(done)
+    if snapshot.run.steps_per_second is not None:
+        speed = number(snapshot.run.steps_per_second, 0, 6)
+        yield Span(f"{speed:>6}"), Span(" steps/s", Tone.LABEL)
+
+
+def _second(view: View, status: Status, width: int) -> Row:
+    """What is to be said, how well it does, and the link. The worst that the link has done always has its
+    place, then comes what is said, then the return; the rest of the link and the curve take what is left.
+    """
+    link = view.link.snapshot.link
+    alarms = list(_alarms(link))
+    kept = row_width(alarms[0]) + GAP if alarms else 0
+    if alarms and kept > width:
+        return fit(alarms[0], width)
+    said = _said(view, status, width - kept)
+    gain = _gain(view.snapshot, width - kept - _taken(said))
+    left_over = width - _taken(said) - _taken(gain)
+    items = flow([*alarms, *_remarks(link)], min(left_over, width - 1), GAP)
+    gain = _with_curve(gain, view.snapshot, left_over - _taken(items))
+    if not said:
+        return between(gain, items, width)
+    return between(said, flow((row for row in (gain, items) if row), width, GAP), width)
+
+
+def _taken(row: Row) -> int:
+    """What a row takes of the width, with the gap to the next one."""
+    return row_width(row) + GAP if row else 0
+
+
+def _said(view: View, status: Status, width: int) -> Row:
+    said = crop(status.sentence, width)
+    return (Span(said, _sentence_tone(view, status)),) if said else ()
+
+
+def _sentence_tone(view: View, status: Status) -> Tone:
+    if view.link.problem or status.state in (
+        ConnectionState.STALLED,
+        ConnectionState.STALE,
+        ConnectionState.DISCONNECTED,
+    ):
+        return Tone.CRITICAL if status.state is ConnectionState.DISCONNECTED else Tone.WARNING
+    return Tone.LABEL if view.link.snapshot.run.outcome != "failed" else Tone.CRITICAL
+
+
+def _with_curve(gain: Row, snapshot: SanctumSnapshot, room: int) -> Row:
+    """The return and, where there is room, how that went."""
+    room = min(room, CURVE_WIDTH)
+    curve = snapshot.run.mean_return_history[-room:] if room >= LEAST_CURVE else ()
+    if not gain or len(curve) < 2:
+        return gain
+    return (*gain, Span(" " * GAP), *sparkline(curve, len(curve), Tone.VALUE))
+
+
+def _gain(snapshot: SanctumSnapshot, width: int) -> Row:
+    """The mean return, that of always choosing WAIT, and the signed difference; what has room of it."""
+    mean, baseline = snapshot.run.mean_return, snapshot.run.baseline_return
+    if mean is None:
+        return ()
+    row: Row = (Span("return ", Tone.LABEL), Span(number(mean, RETURN_PRECISION, 7)))
+    compared = row if baseline is None else (*row, *_compared(mean, baseline))
+    return next((choice for choice in (compared, row) if row_width(choice) <= width), ())
+
+
+def _compared(mean: float, baseline: float) -> Row:
+    gain = mean - baseline
+    sign, tone = ("+", Tone.GOOD) if gain > 0 else ("", Tone.PLAIN)
+    waiting = Span(number(baseline, RETURN_PRECISION, 7))
+    difference = Span(sign + number(gain, RETURN_PRECISION, 7), tone)
+    return (Span("  WAIT ", Tone.LABEL), waiting, Span("  "), difference)
+
+
+def _alarms(link: LinkHealth) -> Iterator[Row]:
+    """What went wrong on the way, worst first; nothing where all is zero."""
+    for value, word in (
+        (link.dropped, "dropped"),
+        (link.gaps, "gaps"),
+        (link.rejected, "rejected"),
+        (link.unknown, "unknown"),
+        (link.rivals, "names that two trainers use" if link.rivals > 1 else "name that two trainers use"),
+    ):
+        if value:
+            yield (Span(f"! {count(value)} {word}", Tone.WARNING),)
+
+
+def _remarks(link: LinkHealth) -> Iterator[Row]:
+    """What is no fault: what came twice, and the lag."""
+    if link.duplicates:
+        yield (Span(f"{count(link.duplicates)} repeated", Tone.DIM),)
+    if link.lag_ms:
+        yield (Span(f"lag {number(link.lag_ms, 0, 5)} ms", Tone.DIM),)

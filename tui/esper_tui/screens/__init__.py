@@ -1,0 +1,1 @@
+"""The Textual screens and the one widget that paints rows."""

@@ -1,0 +1,78 @@
+"""The one widget of the cockpit: it paints rows, and only those that have changed."""
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from esper_tui.text.spans import Rows, Tone, merged, row_width
+from esper_tui.text.theme import styles_for
+
+
+class Panel(Widget):
+    """Rows of toned text. Everything that is seen is in the rows: equal rows are equal pixels."""
+
+    ALLOW_SELECT = False
+
+    class Clicked(Message):
+        """The mouse has chosen a panel, at one of its rows."""
+
+        def __init__(self, panel: str, row: int) -> None:
+            super().__init__()
+            self.panel = panel
+            self.row = row
+
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
+        self.rows: Rows = ()
+        self._row_width = 0
+        self._styles = styles_for(None)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell the app what was clicked."""
+        self.post_message(self.Clicked(self.id or "", event.y))
+
+    def paint(self, styles: dict[Tone, Style]) -> None:
+        """Use other styles from now on."""
+        self._styles = styles
+        self.refresh()
+
+    def show(self, rows: Rows) -> int:
+        """Take a new picture, ask for the rows that differ to be painted, and say how many.
+
+        All rows have the same width.
+        """
+        before, self.rows = self.rows, rows
+        self._row_width = row_width(rows[0]) if rows else 0
+        dirty = changed_rows(before, rows)
+        if dirty:
+            self.refresh(*(Region(0, y, self.size.width, n) for y, n in runs(dirty)))
+        return len(dirty)
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one row, cut or filled to the widget's width, which may have changed since."""
+        blank = self._styles[Tone.PLAIN]
+        if y >= len(self.rows):
+            return Strip.blank(self.size.width, blank)
+        segments = [Segment(span.text, self._styles[span.tone]) for span in merged(self.rows[y])]
+        return Strip(segments, self._row_width).adjust_cell_length(self.size.width, blank)
+
+
+def changed_rows(before: Rows, after: Rows) -> list[int]:
+    """The numbers of the rows that are not the same; rows that came or went have changed."""
+    longer = max(len(before), len(after))
+    return [y for y in range(longer) if before[y : y + 1] != after[y : y + 1]]
+
+
+def runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """Rising numbers as runs of neighbours: the first of each, and how many."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and sum(found[-1]) == number:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((number, 1))
+    return found

@@ -1,0 +1,1 @@
+"""The terminal itself: its driver, shutdown, and one frame as plain text."""

@@ -1,0 +1,1 @@
+"""Numbers, words, spans, symbols and colours."""

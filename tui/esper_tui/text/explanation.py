@@ -1,0 +1,30 @@
+"""What there is to know about a number that is no metric of the catalogue: link, machine, stages."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from esper_tui.text.spans import Row, Rows, Span, Tone, left
+
+TERM_WIDTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What it is, what is healthy, and what to do where it is not."""
+
+    what: str
+    healthy: str = ""
+    advice: str = ""
+
+
+def explained_rows(explained: Explained, width: int) -> Rows:
+    """As the help of a metric reads."""
+    said = (("Is", explained.what), ("Healthy", explained.healthy), ("Try", explained.advice))
+    return tuple(row for term, text in said if text for row in term_rows(term, text, width))
+
+
+def term_rows(term: str, text: str, width: int) -> Iterator[Row]:
+    """A term, and a text that is wrapped beside it."""
+    for place, line in enumerate(textwrap.wrap(text, max(width - TERM_WIDTH, 10))):
+        yield (left("" if place else term, TERM_WIDTH, Tone.LABEL), Span(line))

@@ -1,0 +1,55 @@
+"""Other characters for the same picture, for fonts that lack blocks, arrows or box lines.
+
+Panels are drawn once, with blocks; what is drawn is translated on its way out, cell by cell.
+"""
+
+from esper_tui.text.spans import Rows, Span, cells
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII = {
+    **dict(zip(BLOCKS, "_.:-=+*#", strict=True)),
+    **dict.fromkeys("╭╮╰╯", "+"),
+    **dict.fromkeys("─–—━", "-"),
+    **dict.fromkeys("…·", "."),
+    "━": "=", "╸": "+", "│": "|", "▮": "|", "▸": ">",
+    "•": "*", "●": "@", "○": "o", "◐": "%", "◇": "<", "◆": "#", "■": "#", "▲": "A", "×": "x",
+    "✓": "v", "✗": "X", "→": ">", "↗": "/", "↘": "\\", "↑": "^", "↓": "_",
+    "≥": ">", "≤": "<", "±": "~", "²": "2", "α": "a", "σ": "s", "δ": "d", "\xa0": " ",
+    **dict.fromkeys("▔▀", "-"), **dict.fromkeys("▌▐▎▊", "|"), "▶": ">", "🔎": "> ",
+}  # fmt: skip
+_ASCII_PAIRS = (("≤ ", "<="), ("≥ ", ">="))
+"""Signs that would look like "<" and ">": with the blank behind them they have room for their own."""
+
+_BRAILLE = dict(zip(BLOCKS, "⣀⣀⣤⣤⣶⣶⣿⣿", strict=True))
+
+_TABLES: dict[str, dict[int, str]] = {
+    "block": {},
+    "braille": str.maketrans(_BRAILLE),
+    "ascii": str.maketrans(_ASCII),
+}
+SYMBOL_SETS = tuple(_TABLES)
+"""The names of the sets."""
+
+
+def translated(rows: Rows, symbols: str) -> Rows:
+    """The same rows in a set of symbols, each as wide as before."""
+    table = _TABLES[symbols]
+    if not table:
+        return rows
+    return tuple(tuple(_translated(span, table, symbols == "ascii") for span in row) for row in rows)
+
+
+def _translated(span: Span, table: dict[int, str], only_ascii: bool) -> Span:
+    if span.text.isascii():
+        return span
+    return Span(in_ascii(span.text) if only_ascii else span.text.translate(table), span.tone)
+
+
+def in_ascii(text: str) -> str:
+    """A text of the same width in which every cell is ASCII; what has no likeness is "?"."""
+    for sign, likeness in _ASCII_PAIRS:
+        text = text.replace(sign, likeness)
+    text = text.translate(_TABLES["ascii"])
+    if text.isascii():
+        return text
+    return "".join(char if char.isascii() else "?" * cells(char) for char in text)

@@ -1,0 +1,144 @@
+"""How tones look, and which symbol goes with which judgement, so that nothing is said by colour alone."""
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from esper_schemas.judgement import HeadCondition, Health
+from esper_schemas.state import Trend
+from esper_tui.text.spans import Span, Tone
+
+_DARK = {
+    Tone.PLAIN: "color(252)",
+    Tone.DIM: "color(243)",
+    Tone.LABEL: "color(247)",
+    Tone.TITLE: "bold color(110)",
+    Tone.BORDER: "color(238)",
+    Tone.VALUE: "color(116)",
+    Tone.GOOD: "color(114)",
+    Tone.WARNING: "color(179)",
+    Tone.CRITICAL: "bold color(203)",
+    Tone.FADED: "color(241)",
+    Tone.KEY: "bold color(252)",
+    Tone.FOCUS: "color(110)",
+}
+_LIGHT = {
+    Tone.PLAIN: "color(236)",
+    Tone.DIM: "color(244)",
+    Tone.LABEL: "color(240)",
+    Tone.TITLE: "bold color(25)",
+    Tone.BORDER: "color(250)",
+    Tone.VALUE: "color(24)",
+    Tone.GOOD: "color(28)",
+    Tone.WARNING: "color(130)",
+    Tone.CRITICAL: "bold color(160)",
+    Tone.FADED: "color(247)",
+    Tone.KEY: "bold color(234)",
+    Tone.FOCUS: "color(25)",
+}
+_ANSI = {
+    Tone.PLAIN: "default",
+    Tone.DIM: "bright_black",
+    Tone.LABEL: "default",
+    Tone.TITLE: "bold bright_blue",
+    Tone.BORDER: "bright_black",
+    Tone.VALUE: "cyan",
+    Tone.GOOD: "green",
+    Tone.WARNING: "yellow",
+    Tone.CRITICAL: "bold bright_red",
+    Tone.FADED: "bright_black",
+    Tone.KEY: "bold default",
+    Tone.FOCUS: "bright_blue",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colour of each tone, the background, and the name of Textual's theme that goes with it."""
+
+    colours: dict[Tone, str]
+    background: str
+    textual: str
+
+
+THEMES: dict[str, Theme] = {
+    "dark": Theme(_DARK, "on color(233)", "textual-dark"),
+    "light": Theme(_LIGHT, "on color(255)", "textual-light"),
+    "ansi": Theme(_ANSI, "", "ansi-dark"),
+}
+"""Of 256 colours, because true colour needs three times the bytes, and looks different over ssh and in
+tmux; "ansi" has the terminal's own 16 on its own background.
+"""
+
+
+def foreground_styles(theme: str) -> dict[Tone, Style]:
+    """For text that keeps the background of whatever it is written to."""
+    return {tone: Style.parse(colour) for tone, colour in THEMES[theme].colours.items()}
+
+
+def theme_for(color_system: str | None, theme: str) -> str:
+    """The theme that is drawn where this one was chosen: no more than 16 colours ("standard") are the
+    terminal's own.
+    """
+    return "ansi" if color_system == "standard" else theme
+
+
+def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Style]:
+    """The styles of a theme for a terminal, by what Rich calls its color system."""
+    chosen = THEMES[theme_for(color_system, theme)]
+    background = Style.parse(chosen.background)
+    return {tone: Style.parse(colour) + background for tone, colour in chosen.colours.items()}
+
+
+MARKS: dict[Health, str] = {
+    Health.OK: "✓",
+    Health.WARNING: "!",
+    Health.CRITICAL: "✗",
+    Health.NOT_FINITE: "✗",
+}
+
+TONES: dict[Health, Tone] = {
+    Health.WAITING: Tone.DIM,
+    Health.NOT_MEASURED: Tone.DIM,
+    Health.WARNING: Tone.WARNING,
+    Health.CRITICAL: Tone.CRITICAL,
+    Health.NOT_FINITE: Tone.CRITICAL,
+}
+
+ARROWS: dict[Trend, str] = {
+    Trend.UNKNOWN: " ",
+    Trend.STABLE: "→",
+    Trend.RISING: "↗",
+    Trend.FALLING: "↘",
+    Trend.VOLATILE: "~",
+}
+
+CONDITIONS: dict[HeadCondition, tuple[str, Health, Tone]] = {
+    HeadCondition.WAITING: ("·", Health.WAITING, Tone.DIM),
+    HeadCondition.NOT_MEASURED: ("–", Health.NOT_MEASURED, Tone.DIM),
+    HeadCondition.NOT_FINITE: ("×", Health.NOT_FINITE, Tone.CRITICAL),
+    HeadCondition.HEALTHY: ("●", Health.OK, Tone.GOOD),
+    HeadCondition.UNREMARKABLE: ("•", Health.OK, Tone.DIM),
+    HeadCondition.DEAD: ("○", Health.CRITICAL, Tone.CRITICAL),
+    HeadCondition.CONFUSED: ("◐", Health.WARNING, Tone.WARNING),
+    HeadCondition.DETERMINISTIC: ("◇", Health.WARNING, Tone.WARNING),
+    HeadCondition.EXPECTED_DETERMINISTIC: ("◇", Health.OK, Tone.DIM),
+    HeadCondition.EXPLODING: ("▲", Health.CRITICAL, Tone.CRITICAL),
+}
+"""The symbols of TELE-170, with the health whose mark stands beside them."""
+
+
+def tone(health: Health, ok: Tone = Tone.GOOD) -> Tone:
+    """The tone of a judged value; panels choose the one for "ok"."""
+    return TONES.get(health, ok)
+
+
+def mark(health: Health) -> Span:
+    """The symbol that says the same as the tone: ✓, ! or ✗; blank where nothing was judged."""
+    quiet = health is Health.OK
+    return Span(MARKS.get(health, " "), Tone.DIM if quiet else tone(health))
+
+
+def alarm(health: Health) -> Span:
+    """As `mark`, but blank where all is well, for tables where a tick per cell would be noise."""
+    return Span(" ") if health is Health.OK else mark(health)
