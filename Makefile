@@ -1,5 +1,5 @@
 # The five verbs of working on Esper: set up, run, test, check, bench.
-.PHONY: setup run test check bench
+.PHONY: setup run test check bench constraints
 
 setup:  ## create .venv with everything
 	uv sync
@@ -17,3 +17,6 @@ check:  ## style and types
 
 bench:  ## every benchmark, as tables
 	@for script in benchmarks/*.py; do echo "== $$script"; uv run python -m benchmarks.$$(basename $$script .py) || exit 1; done
+
+constraints:  ## pin the newest versions that the ranges allow; run all tests before the commit
+	uv run python .ci/constraints.py
