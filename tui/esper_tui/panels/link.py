@@ -87,7 +87,7 @@ COUNTS: tuple[Count, ...] = (
     ),
     Count(
         "rivals",
-        "DuplicateProducers",
+        "Duplicate names",
         "names that two trainers use",
         Explained(
             "Producer names under which two trainers live at the same time. The log tells them apart, this "
