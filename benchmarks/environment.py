@@ -14,9 +14,14 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from esper_trainer.environments.morph.baselines import BASELINES, BaselineResult, random, run_baseline
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import PRESETS, Preset
+from esper_trainer.environments.morph.scripted_baselines import (
+    BASELINES,
+    BaselineResult,
+    random,
+    run_baseline,
+)
 
 
 @dataclass(frozen=True)

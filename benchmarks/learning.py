@@ -19,8 +19,8 @@ import torch
 
 from esper_bus.store.read import read_records
 from esper_schemas.events import RolloutCompleted, RunStarted
-from esper_trainer.environments.morph.baselines import BASELINES, run_baseline
 from esper_trainer.environments.morph.presets import PRESETS
+from esper_trainer.environments.morph.scripted_baselines import BASELINES, run_baseline
 
 LAST = 5
 """So many returns at the end of a run are averaged."""

@@ -23,10 +23,10 @@ import torch
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.learner.update import PPO
+from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.model.action_layout import layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.rollout import Player
+from esper_trainer.ppo.rollout_collector import Player
 
 CPU = torch.device("cpu")
 

@@ -15,14 +15,14 @@ from esper_schemas.events import Event
 from esper_schemas.heads import HEAD_SIZES, HEADS
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig, derived_seed
-from esper_trainer.device.transfer import HostCopy
-from esper_trainer.environments.morph.baselines import run_baseline
+from esper_trainer.device.host_transfer import HostCopy
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.learner.update import PPO
-from esper_trainer.measure.packed_row import unpack_row
+from esper_trainer.environments.morph.scripted_baselines import run_baseline
+from esper_trainer.learner.ppo_update import PPO
+from esper_trainer.measure.packed_metrics import unpack_row
 from esper_trainer.model.action_layout import VALUE_ROW, layout
 from esper_trainer.model.policy import Output, Tamiyo
-from esper_trainer.ppo.rollout import Player
+from esper_trainer.ppo.rollout_collector import Player
 from esper_trainer.telemetry.emissions import run_started, update_events
 from esper_trainer.telemetry.episode_summary import Story, story
 

@@ -13,7 +13,7 @@ from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from esper_trainer.environments.morph.baselines import BaselineResult
+    from esper_trainer.environments.morph.scripted_baselines import BaselineResult
 
 _COLUMNS = f"{'policy':<10}{'mean return':>12}{'± seeds':>9}{'± episodes':>12}{'accuracy':>10}"
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _play(config: TrainingConfig, seeds: int) -> "dict[str, list[BaselineResult]]":
     from esper_trainer.device.devices import resolve_device, use_threads
-    from esper_trainer.environments.morph.baselines import BASELINES, run_baseline
+    from esper_trainer.environments.morph.scripted_baselines import BASELINES, run_baseline
 
     use_threads(config.torch_threads)
     device = resolve_device(config.device)

@@ -27,8 +27,8 @@ from esper_trainer.options import (
     run_name,
     spool_quota,
 )
-from esper_trainer.ranks.launch import train_with_ranks
-from esper_trainer.run.progress import summary_lines
+from esper_trainer.ranks.rank_launcher import train_with_ranks
+from esper_trainer.run.progress_report import summary_lines
 from esper_trainer.run.run_directory import new_run_dir, require_run, way_on
 
 LAST_LINES = 4

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from esper_trainer.run.progress import UpdateReport, update_line, update_numbers
+from esper_trainer.run.progress_report import UpdateReport, update_line, update_numbers
 
 
 @contextmanager

@@ -57,8 +57,8 @@ ROOMS = {
     },
     "esper_aggregator": {"fold": set()},
     "esper_trainer": {
-        "environments": set(),
         "device": set(),
+        "environments": {"device"},
         "ranks": set(),
         "model": {"device"},
         "ppo": {"device", "environments", "model", "ranks"},

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from esper_cli import esper
-from esper_trainer.environments.morph.baselines import BASELINES
+from esper_trainer.environments.morph.scripted_baselines import BASELINES
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from esper_bus.errors import BusError
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, client_keys, config_from, ingest_endpoint
-from esper_trainer.run.progress import summary_lines, update_line
+from esper_trainer.run.progress_report import summary_lines, update_line
 from esper_trainer.run.run_directory import way_on
 
 if TYPE_CHECKING:
-    from esper_trainer.ranks.group import Group
     from esper_trainer.ranks.lost_ranks import RankLostError
+    from esper_trainer.ranks.process_group import Group
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     config = config_from(arguments)
     where = ingest_endpoint(arguments), client_keys(arguments)
-    from esper_trainer.ranks.group import join_group  # torch takes a while: mistakes come first
     from esper_trainer.ranks.lost_ranks import RankLostError
+    from esper_trainer.ranks.process_group import join_group  # torch takes a while: mistakes come first
     from esper_trainer.session import ToldElsewhereError
 
     group = join_group(config.device, arguments.patience)

@@ -15,19 +15,19 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device.cuda_graphs import Told
 from esper_trainer.device.devices import Stopwatch, resolve_device, use_threads
-from esper_trainer.device.transfer import HostCopy, Mailbox
-from esper_trainer.environments.morph.baselines import run_baseline
+from esper_trainer.device.host_transfer import HostCopy, Mailbox
+from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
-from esper_trainer.measure.debug_examination import Examination, examined_events, instability_reported
-from esper_trainer.measure.packed_row import unpack_row
+from esper_trainer.measure.debug_diagnostics import Examination, examined_events, instability_reported
+from esper_trainer.measure.packed_metrics import unpack_row
+from esper_trainer.ppo.coefficient_schedules import Rates, rates
 from esper_trainer.ppo.rollout_buffer import Transitions
-from esper_trainer.ppo.schedule import Rates, rates
-from esper_trainer.ranks.group import ALONE, Group
 from esper_trainer.ranks.lost_ranks import RankLostError
+from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError
 from esper_trainer.run.checkpoint_writer import Checkpointer
 from esper_trainer.run.interruption import Interrupted, Interruption
-from esper_trainer.run.progress import Outcome, TrainingSummary, UpdateReport
+from esper_trainer.run.progress_report import Outcome, TrainingSummary, UpdateReport
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
 from esper_trainer.telemetry.emissions import EventSink, returns_not_finite, run_started, update_events
 from esper_trainer.telemetry.episode_summary import Story, story

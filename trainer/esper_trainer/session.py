@@ -11,14 +11,14 @@ from esper_bus.names import check_name
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device.devices import resolve_device
 from esper_trainer.options import config_from, given_settings, profile_dir, run_name, spool_quota
-from esper_trainer.ranks.group import ALONE, Group
 from esper_trainer.ranks.lost_ranks import RankLostError
+from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
 from esper_trainer.run.checkpoint_writer import Checkpointer
-from esper_trainer.run.failure import training_failed
-from esper_trainer.run.progress import TrainingSummary
+from esper_trainer.run.progress_report import TrainingSummary
 from esper_trainer.run.resume import last_checkpoint, resumed_config
 from esper_trainer.run.run_directory import TrainingLock, new_run_dir
+from esper_trainer.run.training_failure import training_failed
 from esper_trainer.runner import OnUpdate, Trainer
 from esper_trainer.telemetry.profiler import Profiler, prepare
 

@@ -13,14 +13,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device.cuda_graphs import WARM_UP, GraphRecorder, RecordedGraph, why
+from esper_trainer.device.static_buffers import leaves
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.environments.morph.in_place_state import leaves
 from esper_trainer.environments.morph.presets import Preset
-from esper_trainer.learner.update import PPO
+from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.model.action_layout import layout
 from esper_trainer.model.distributions import sample
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.rollout import Player
+from esper_trainer.ppo.rollout_collector import Player
 
 CPU = torch.device("cpu")
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=6)

@@ -5,7 +5,7 @@ import torch
 
 from esper_trainer.config import ConfigError
 from esper_trainer.device.devices import Stopwatch, resolve_device
-from esper_trainer.ranks.group import own_device
+from esper_trainer.ranks.process_group import own_device
 
 
 def test_the_cpu_is_always_there():

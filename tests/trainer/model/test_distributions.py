@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Categorical
 
 from esper_schemas.heads import HEAD_SIZES, HEADS, Op
-from esper_trainer.environments.morph.legality import head_choices
+from esper_trainer.environments.morph.action_masks import head_choices
 from esper_trainer.model import distributions
 from esper_trainer.model.action_layout import LOGIT_COUNT, OP, SLOT, layout
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from esper_schemas.heads import HEADS, Op
-from esper_trainer.environments.morph.legality import head_choices
+from esper_trainer.environments.morph.action_masks import head_choices
 from esper_trainer.model.action_layout import OP, SLOT, layout
 from esper_trainer.ppo.batch import moments, prepare, targets
 from esper_trainer.ppo.rollout_buffer import Transitions, empty_rollout, store

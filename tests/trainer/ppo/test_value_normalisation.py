@@ -7,15 +7,15 @@ import torch
 
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
+from esper_trainer.environments.morph.action_masks import head_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.environments.morph.legality import head_choices
 from esper_trainer.environments.morph.presets import Preset
-from esper_trainer.learner.update import PPO
-from esper_trainer.measure.packed_row import unpack_row
+from esper_trainer.learner.ppo_update import PPO
+from esper_trainer.measure.packed_metrics import unpack_row
 from esper_trainer.model.action_layout import layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import Moments
-from esper_trainer.ppo.rollout import Player
+from esper_trainer.ppo.rollout_collector import Player
 from esper_trainer.ppo.value_normalisation import RATE, normalise
 
 CPU = torch.device("cpu")

@@ -6,6 +6,8 @@ import torch
 
 from esper_trainer.config import ConfigError
 
+_LARGE_BLOCK_BYTES = 31 << 20
+
 
 def resolve_device(name: str) -> torch.device:
     """The device of that name. Raises `ConfigError` if this machine does not have it.
@@ -34,6 +36,16 @@ def resolve_device(name: str) -> torch.device:
 def use_threads(count: int) -> None:
     """Let torch compute with so many threads; more than there are free cores stall each other."""
     torch.set_num_threads(count)
+
+
+def keep_freed_memory() -> None:
+    """Make glibc's malloc reuse freed blocks of up to 31 MiB instead of returning them to the kernel.
+
+    By default malloc maps every block above 128 KiB anew, so that every step pays for the page faults
+    again. This threshold is dynamic: it rises to the size of the largest mapped block that was freed, up
+    to 32 MiB (mallopt(3), M_MMAP_THRESHOLD). With another allocator this has no effect.
+    """
+    torch.empty(_LARGE_BLOCK_BYTES, dtype=torch.uint8)
 
 
 class Stopwatch:

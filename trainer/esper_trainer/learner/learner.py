@@ -10,11 +10,11 @@ from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig, derived_seed
 from esper_trainer.device.cuda_graphs import GraphRecorder, Told, tell_nobody
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.learner.update import PPO
+from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.model.action_layout import layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.rollout import Player
-from esper_trainer.ranks.group import ALONE, Group
+from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.ranks.process_group import ALONE, Group
 
 _POLICY, _OPTIMISER = "policy.", "optimiser."
 

@@ -9,7 +9,7 @@ from esper_trainer.model.action_layout import OP, Layout
 from esper_trainer.model.distributions import legal_choices, penalties
 from esper_trainer.ppo.gae import advantages, td_errors
 from esper_trainer.ppo.rollout_buffer import Transitions
-from esper_trainer.ranks.group import ALONE, Group
+from esper_trainer.ranks.process_group import ALONE, Group
 
 SMALLEST_DEVIATION = 1e-8
 

@@ -6,7 +6,7 @@ from collections import deque
 from pathlib import Path
 
 from esper_schemas.events import CheckpointSaved, Event, LogRecorded
-from esper_trainer.device.transfer import HostCopy
+from esper_trainer.device.host_transfer import HostCopy
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, write
 
 KEPT = 3

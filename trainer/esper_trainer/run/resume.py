@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from esper_trainer.config import Setting, TrainingConfig
-from esper_trainer.ranks.group import ALONE, Group
+from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError, CheckpointFiles, read
 from esper_trainer.run.run_directory import require_run
 

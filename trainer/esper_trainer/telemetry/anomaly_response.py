@@ -6,7 +6,7 @@ from esper_schemas.events import Event
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.detector import AnomalyDetector
-from esper_trainer.telemetry.escalation import Escalation
+from esper_trainer.telemetry.level_escalation import Escalation
 
 
 class AnomalyResponse:

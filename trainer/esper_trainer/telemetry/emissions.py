@@ -24,8 +24,8 @@ from esper_schemas.heads import CAUSAL, HEADS, Op
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.model.action_layout import OP
-from esper_trainer.ppo.rollout import WATCHED
-from esper_trainer.ranks.group import ALONE, Group
+from esper_trainer.ppo.rollout_collector import WATCHED
+from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.telemetry.episode_summary import Story
 
 MOST_DETAILS = 8

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Stage
-from esper_trainer.ppo.rollout import WATCHED, Episode
+from esper_trainer.ppo.rollout_collector import WATCHED, Episode
 
 MOST_EPISODES = 16
 """From this many environments at most every single episode is told."""

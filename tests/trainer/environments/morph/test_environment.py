@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from esper_schemas.heads import HEADS, AlphaTarget, Blueprint, Op, Stage, Style
-from esper_trainer.environments.morph.baselines import random
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.environments.morph.lifecycle import EMBARGO_STEPS
 from esper_trainer.environments.morph.presets import PRESETS
 from esper_trainer.environments.morph.rewards import ACCURACY, INVALID
+from esper_trainer.environments.morph.scripted_baselines import random
+from esper_trainer.environments.morph.seeds.lifecycle import EMBARGO_STEPS
 
 CPU = torch.device("cpu")
 STEPS = 12

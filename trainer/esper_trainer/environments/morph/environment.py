@@ -12,21 +12,22 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Op
-from esper_trainer.environments.morph import alpha, episode, gates, governor, lifecycle, rewards
-from esper_trainer.environments.morph.allocator import keep_freed_memory
-from esper_trainer.environments.morph.in_place_state import overwrite, owned
-from esper_trainer.environments.morph.legality import (
+from esper_trainer.device.devices import keep_freed_memory
+from esper_trainer.device.static_buffers import overwrite, owned
+from esper_trainer.environments.morph import episode_state, host_rollback, rewards
+from esper_trainer.environments.morph.action_masks import (
     Legality,
     head_choices,
     is_legal,
     legality,
     open_slots,
 )
-from esper_trainer.environments.morph.lifecycle import Action, Slots
+from esper_trainer.environments.morph.networks.host_population import Population
 from esper_trainer.environments.morph.observation import OBSERVATION_SIZE, SeedFacts, observe
-from esper_trainer.environments.morph.population import Population
 from esper_trainer.environments.morph.presets import Preset
-from esper_trainer.environments.morph.random_draws import Draws
+from esper_trainer.environments.morph.random_source import Draws
+from esper_trainer.environments.morph.seeds import alpha_controller, lifecycle, stage_gates
+from esper_trainer.environments.morph.seeds.lifecycle import Action, Slots
 
 
 class StageChanges(NamedTuple):
@@ -65,8 +66,8 @@ class Step(NamedTuple):
 
 class _State(NamedTuple):
     slots: Slots
-    episode: episode.Episode
-    saved: governor.Saved
+    episode: episode_state.Episode
+    saved: host_rollback.Saved
 
 
 class MorphEnvironment:
@@ -86,7 +87,7 @@ class MorphEnvironment:
         self.preset = preset
         self.device = device
         self._population = Population(environments, preset, Draws(seed, device))
-        self._alpha_tables = alpha.build_tables(device)
+        self._alpha_tables = alpha_controller.build_tables(device)
         self._potentials = rewards.potential_table(device)
         self._choices = head_choices(device)
         self._slots, self._episode, self._saved = owned(self._new_episode())
@@ -99,8 +100,8 @@ class MorphEnvironment:
 
     def _new_episode(self) -> _State:
         slots = lifecycle.empty(self.environments, self.device)
-        begun = episode.begin(self._population.evaluate(self._population.roles(slots)))
-        return _State(slots, begun, governor.begin(begun, slots))
+        begun = episode_state.begin(self._population.evaluate(self._population.roles(slots)))
+        return _State(slots, begun, host_rollback.begin(begun, slots))
 
     def _become(self, state: _State) -> None:
         overwrite(self._state, state)
@@ -136,7 +137,7 @@ class MorphEnvironment:
         grown = self._grow(choice)
         roles = self._population.roles(grown)
         self._population.train(roles, grown.learns)
-        now = episode.advance(past, self._population.evaluate(roles), choice.op, legal, (slots, grown))
+        now = episode_state.advance(past, self._population.evaluate(roles), choice.op, legal, (slots, grown))
         reward = rewards.reward(self._outcome((slots, grown), (past, now)))
         reward = reward.masked_fill(~now.alive, -rewards.ROLLBACK).masked_fill(~past.alive, 0)
         after = self._govern(past, now, grown)
@@ -185,8 +186,8 @@ class MorphEnvironment:
         return action._replace(op=torch.where(legal, action.op, int(Op.WAIT))), legal
 
     def _open_slots(self) -> Tensor:
-        evidence = gates.Evidence(self._population.gradient_norm, self._episode.average_contribution)
-        passed = gates.passed(self._slots, evidence, self.preset.gates)
+        evidence = stage_gates.Evidence(self._population.gradient_norm, self._episode.average_contribution)
+        passed = stage_gates.passed(self._slots, evidence, self.preset.gates)
         return open_slots(self._slots, self._episode.alive, passed)
 
     def _grow(self, choice: Action) -> Slots:
@@ -195,14 +196,14 @@ class MorphEnvironment:
         self._population.germinate(choice.op == Op.GERMINATE, choice.slot, choice.blueprint)
         return lifecycle.pass_time(slots, self._alpha_tables)
 
-    def _govern(self, past: episode.Episode, now: episode.Episode, grown: Slots) -> _State:
+    def _govern(self, past: episode_state.Episode, now: episode_state.Episode, grown: Slots) -> _State:
         """Restore a host that was suspended before this step, and save some of those that are well."""
         population = self._population
-        now, grown = governor.restore(self._saved, population, ~past.alive, now, grown)
-        return _State(grown, now, governor.save(self._saved, population, now, grown))
+        now, grown = host_rollback.restore(self._saved, population, ~past.alive, now, grown)
+        return _State(grown, now, host_rollback.save(self._saved, population, now, grown))
 
     def _outcome(
-        self, slots: tuple[Slots, Slots], episodes: tuple[episode.Episode, episode.Episode]
+        self, slots: tuple[Slots, Slots], episodes: tuple[episode_state.Episode, episode_state.Episode]
     ) -> rewards.Outcome:
         """What changed from the first to the second of each pair."""
         (before, after), (past, now) = slots, episodes

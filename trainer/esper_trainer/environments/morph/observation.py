@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Op, Stage, Style
-from esper_trainer.environments.morph.alpha import LONGEST_MOVE
-from esper_trainer.environments.morph.episode import ABSENT, Episode
-from esper_trainer.environments.morph.lifecycle import Slots
+from esper_trainer.environments.morph.episode_state import ABSENT, Episode
 from esper_trainer.environments.morph.observation_table import (
     EXPLODING_NORM,
     HOST,
@@ -19,6 +17,8 @@ from esper_trainer.environments.morph.observation_table import (
     SLOT,
     VANISHING_NORM,
 )
+from esper_trainer.environments.morph.seeds.alpha_controller import LONGEST_MOVE
+from esper_trainer.environments.morph.seeds.lifecycle import Slots
 
 HOST_FEATURES, SLOT_FEATURES = len(HOST), len(SLOT)
 OBSERVATION_SIZE = len(NUMBERS)

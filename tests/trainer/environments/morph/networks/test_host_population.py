@@ -1,0 +1,216 @@
+"""The hosts in training."""
+
+import pytest
+import torch
+
+from esper_schemas.heads import Blueprint, Stage
+from esper_trainer.environments.morph.networks.host_population import LABEL_NOISE, Population
+from esper_trainer.environments.morph.presets import PRESETS
+from esper_trainer.environments.morph.random_source import Draws
+from esper_trainer.environments.morph.seeds import alpha_controller, lifecycle
+
+CPU = torch.device("cpu")
+ENVIRONMENTS = 3
+
+
+def make(seed: int = 0) -> Population:
+    """Three hosts of the lite preset."""
+    return Population(ENVIRONMENTS, PRESETS["lite"], Draws(seed, CPU))
+
+
+def slots_with(stage: Stage, blueprint: Blueprint, weight: float = 0.0):
+    """Slot 1 of every environment in a stage, with a blend weight that holds."""
+    slots = lifecycle.empty(ENVIRONMENTS, CPU)
+    stages, blueprints = slots.stage.clone(), slots.blueprint.clone()
+    value = torch.zeros_like(slots.alpha.value)
+    stages[1], blueprints[1], value[1] = int(stage), int(blueprint), weight
+    blend = alpha_controller.at_rest(3, ENVIRONMENTS, CPU)._replace(value=value, target=value)
+    return slots._replace(stage=stages, blueprint=blueprints, alpha=blend)
+
+
+def plant(population: Population, blueprint: Blueprint) -> None:
+    """Draw a new cell in slot 1 of every environment."""
+    choice = torch.full((ENVIRONMENTS,), int(blueprint))
+    population.germinate(choice >= 0, torch.ones_like(choice), choice)
+
+
+def train(population: Population, slots: lifecycle.Slots) -> None:
+    """What an environment step does with slots."""
+    population.train(population.roles(slots), slots.learns)
+
+
+def evaluate(population: Population, slots: lifecycle.Slots):
+    """The measurement at the end of an environment step."""
+    return population.evaluate(population.roles(slots))
+
+
+def losses(blueprint: Blueprint, stage: Stage, weight: float, steps: int = 12):
+    """Validation losses of hosts that train beside a seed which stays in one stage."""
+    population, slots = make(), slots_with(stage, blueprint, weight)
+    plant(population, blueprint)
+    seen = []
+    for _ in range(steps):
+        train(population, slots)
+        seen.append(evaluate(population, slots).loss)
+    return torch.stack(seen)
+
+
+def test_hosts_learn_without_seeds():
+    """Sixty gradient steps lift a host far above chance."""
+    population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
+    before = evaluate(population, slots)
+    for _ in range(60):
+        train(population, slots)
+    after = evaluate(population, slots)
+
+    assert before.accuracy.mean() < 0.3
+    assert after.accuracy.mean() > 0.5
+    assert (after.loss < before.loss).all()
+    assert (after.contribution == 0).all()
+
+
+def test_labels_are_wrong_as_often_as_a_host_is_noisy():
+    """Every host has a noise of its own; with nothing but noise there is nothing to learn."""
+    population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
+    drawn = population._label_noise
+    population._label_noise = torch.ones_like(drawn)
+    for _ in range(60):
+        train(population, slots)
+
+    assert ((drawn > 0) & (drawn < LABEL_NOISE)).all()
+    assert len(drawn.unique()) == ENVIRONMENTS
+    assert evaluate(population, slots).accuracy.mean() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("stage", "weight"),
+    [(Stage.TRAINING, 0.0), (Stage.BLENDING, 0.5), (Stage.HOLDING, 1.0), (Stage.FOSSILIZED, 1.0)],
+)
+def test_a_noop_seed_leaves_every_bit_of_the_host(stage, weight):
+    """A cell without entries changes neither what the host says nor how it learns."""
+    without = losses(Blueprint.NOOP, Stage.DORMANT, 0.0)
+
+    assert torch.equal(losses(Blueprint.NOOP, stage, weight), without)
+
+
+def test_a_training_seed_leaves_every_bit_of_the_host():
+    """A seed in TRAINING learns, but the host does not notice."""
+    without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
+
+    assert torch.equal(losses(Blueprint.MLP, Stage.TRAINING, 0.0), without)
+
+
+def test_a_blended_seed_is_noticed():
+    """The same seed with a weight changes the host's loss: the two tests above can fail."""
+    without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
+
+    assert not torch.equal(losses(Blueprint.MLP, Stage.HOLDING, 1.0), without)
+
+
+def test_germination_renews_only_what_it_is_told_to():
+    """One slot of one environment gets a new cell; nothing else changes."""
+    population = make()
+    plant(population, Blueprint.MLP)
+    before = population._weights.cell_inner.clone()
+    where = torch.tensor([False, True, False])
+    population.germinate(where, torch.tensor([0, 2, 1]), torch.full((3,), int(Blueprint.LORA)))
+    changed = (population._weights.cell_inner != before).any(-1).any(-1)
+
+    assert changed.nonzero().tolist() == [[2, 1]]
+    assert (population._weights.cell_outer == 0).all()
+
+
+def test_a_seed_learns_before_it_is_blended_in():
+    """In TRAINING its weight is 0 and its gradient is that of the full output; a germinated one rests."""
+    population, germinated = make(), slots_with(Stage.GERMINATED, Blueprint.MLP)
+    plant(population, Blueprint.MLP)
+    train(population, germinated)
+    rested = population._weights.cell_outer[1].abs().amax()
+    train(population, slots_with(Stage.TRAINING, Blueprint.MLP))
+
+    assert rested == 0
+    assert (population._weights.cell_outer[1].abs().amax((1, 2)) > 0).all()
+    assert (population._weights.cell_outer[[0, 2]] == 0).all()
+
+
+def test_a_new_seed_remembers_nothing_of_the_one_before():
+    """Neither its weights nor its momentum."""
+    population, slots = make(), slots_with(Stage.HOLDING, Blueprint.MLP, 1.0)
+    plant(population, Blueprint.MLP)
+    train(population, slots)
+    before = [
+        population._momentum.cell_inner[1].abs().amax(),
+        population._momentum.cell_outer[1].abs().amax(),
+    ]
+    train(population, slots)
+    plant(population, Blueprint.NORM)
+
+    assert before[1] > 0
+    assert population._momentum.cell_inner[1].abs().amax() == 0
+    assert population._momentum.cell_outer[1].abs().amax() == 0
+    assert (population._weights.cell_outer[1] == 0).all()
+
+
+def test_weights_stay_inside_their_structure():
+    """After training, the entries outside the blueprint's masks are still exactly 0."""
+    population, slots = make(), slots_with(Stage.HOLDING, Blueprint.CONV_SMALL, 1.0)
+    plant(population, Blueprint.CONV_SMALL)
+    for _ in range(10):
+        train(population, slots)
+    mask = population._tables.outer_mask[Blueprint.CONV_SMALL]
+    outer = population._weights.cell_outer[1]
+
+    assert (outer * (1 - mask) == 0).all()
+    assert (outer * mask).abs().sum() > 0
+    assert (population._weights.readout[:, :, 8:] == 0).all()
+
+
+def test_what_is_done_does_not_shift_the_randomness():
+    """Germinating or not, the next reset draws the same hosts."""
+    quiet, busy = make(), make()
+    nobody = torch.zeros(ENVIRONMENTS, dtype=torch.bool)
+    choice = torch.full((ENVIRONMENTS,), int(Blueprint.MLP))
+    quiet.germinate(nobody, choice * 0, choice)
+    busy.germinate(~nobody, choice * 0, choice)
+    for population in (quiet, busy):
+        population.reset()
+
+    assert torch.equal(quiet._weights.readout, busy._weights.readout)
+    assert torch.equal(quiet._validation_labels, busy._validation_labels)
+
+
+def test_parameter_ratio_counts_living_seeds():
+    """An embargoed seed pays nothing; a living one its parameters over the host's."""
+    population = make()
+    alive = population.parameter_ratio(slots_with(Stage.TRAINING, Blueprint.MLP))
+    gone = population.parameter_ratio(slots_with(Stage.EMBARGOED, Blueprint.MLP))
+
+    torch.testing.assert_close(alive[1], 2048 / population.parameters)
+    assert (alive[[0, 2]] == 0).all()
+    assert (gone == 0).all()
+
+
+def test_validation_subsets_have_no_duplicates():
+    """A subset is drawn without replacement, one per environment."""
+    features = make()._validation_features
+
+    for environment in features:
+        assert len(environment.T.unique(dim=0)) > 0.9 * environment.shape[1]
+    assert not torch.equal(features[0], features[1])
+
+
+def test_only_those_that_are_well_are_saved_and_only_those_that_fell_restored():
+    """One of three is saved and then given back; its neighbours keep what they have."""
+    population = make()
+    drawn = population._weights.readout.clone()
+    everyone, second = torch.arange(ENVIRONMENTS), torch.tensor([False, True, False])
+    population._weights.readout.add_(1.0)
+    population.save(everyone, second)
+    population._weights.readout.add_(1.0)
+    population._momentum.readout.fill_(torch.nan)
+    population.restore(everyone, second)
+
+    gained = (population._weights.readout - drawn).amax((1, 2))
+    torch.testing.assert_close(gained, torch.tensor([2.0, 1.0, 2.0]))
+    assert population._momentum.readout.isnan().any(2).any(1).tolist() == [True, False, True]
+    assert torch.equal(population._saved.readout[[0, 2]], drawn[[0, 2]])

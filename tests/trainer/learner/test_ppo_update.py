@@ -1,0 +1,318 @@
+"""The update: it never asks the device, stops like a loop that does, and measures every field."""
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch.distributions import Categorical
+
+from esper_schemas.heads import CAUSAL, ENTROPY_COEFFICIENT_MULTIPLIERS, HEAD_SIZES, HEADS, Op
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.config import TrainingConfig
+from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.environments.morph.presets import Preset
+from esper_trainer.learner.ppo_update import PPO
+from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, unpack_row
+from esper_trainer.model.action_layout import OP, layout
+from esper_trainer.model.policy import Tamiyo
+from esper_trainer.ppo.batch import prepare, targets
+from esper_trainer.ppo.coefficient_schedules import Rates
+from esper_trainer.ppo.rollout_collector import Player
+
+CPU = torch.device("cpu")
+NORMAL = TelemetryLevel.NORMAL
+CONSTANTS = layout(CPU)
+CHOICES = head_choices(CPU)
+SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24)
+ENVIRONMENTS = 6
+
+
+@pytest.fixture(scope="module")
+def started():
+    """A small policy and a rollout that it played."""
+    policy = Tamiyo(116, 16, seed=0)
+    environment = MorphEnvironment(ENVIRONMENTS, SHORT, seed=0, device=CPU)
+    episode = Player(policy, environment, CONSTANTS, seed=1).play(lambda: None)
+    return policy, episode.rollout
+
+
+@pytest.fixture
+def policy(started):
+    """A copy of the policy, to be changed."""
+    return copy.deepcopy(started[0])
+
+
+@pytest.fixture
+def rollout(started):
+    """A copy of the rollout, to be changed."""
+    return type(started[1])(*(column.clone() for column in started[1]))
+
+
+def config_of(**settings):
+    """Large steps, so that four epochs move the policy."""
+    settings = {"learning_rate": 3e-2, "target_kl": 0.0, "max_grad_norm": 1.0} | settings
+    settings |= {"gamma": 0.995, "gae_lambda": 0.97}
+    return TrainingConfig(environments=ENVIRONMENTS, hidden_size=16, **settings)
+
+
+def ppo_of(policy, **settings):
+    """The trainer's."""
+    return PPO(policy, CONSTANTS, CHOICES, config_of(**settings))
+
+
+def update(policy, rollout, **settings):
+    """One update; what it measured."""
+    return unpack_row(ppo_of(policy, **settings).update(rollout), NORMAL, {})
+
+
+def weights(policy):
+    """All parameters in one tensor."""
+    return torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
+
+
+class TestReference:
+    """The update against plain PyTorch in float64, with torch.distributions and loops over heads."""
+
+    def losses(self, policy, rollout, config):
+        """Policy loss, value loss, entropy bonus and KL of one evaluation."""
+        goals = targets(rollout, config.gamma, config.gae_lambda)
+        batch = prepare(rollout, goals, CHOICES, CONSTANTS)
+        policy = copy.deepcopy(policy).double()
+        hidden, _ = policy.lstm(policy.features(rollout.observations.double()))
+        *logits, values = policy.output(hidden).split([*HEAD_SIZES.values(), 1], dim=-1)
+        advantages, returns = goals.advantages.double(), goals.returns.double()
+        advantages = (advantages - advantages.mean()) / advantages.std(correction=0)
+        policy_loss, bonus, kls = 0.0, 0.0, []
+        for index, head in enumerate(HEADS):
+            legal = (batch.penalty.split(list(HEAD_SIZES.values()))[index] == 0).movedim(0, -1)
+            chances = Categorical(logits=logits[index].masked_fill(~legal, -1e9))
+            ops = rollout.actions[:, OP]
+            relevant = torch.isin(ops, torch.tensor([op for op in Op if head in CAUSAL[op]]))
+            usable = torch.stack([rollout.ops[:, op] for op in Op if head in CAUSAL[op]]).any(0)
+            log_ratio = (chances.log_prob(rollout.actions[:, index]) - rollout.log_probs[:, index])[relevant]
+            ratio, gain = log_ratio.exp(), advantages[relevant]
+            if relevant.any():
+                policy_loss -= torch.minimum(ratio * gain, ratio.clamp(0.8, 1.2) * gain).mean()
+            if usable.any():
+                multiplier = ENTROPY_COEFFICIENT_MULTIPLIERS[head]
+                bonus += multiplier * chances.entropy()[usable].mean()
+            kls.append(ratio - 1 - log_ratio)
+        errors = (values.squeeze(-1) - returns).square()
+        return policy_loss, 0.5 * errors.mean(), bonus, torch.cat(kls).mean(), policy
+
+    def test_one_step_is_the_step_of_the_reference(self, policy, rollout):
+        """Losses to float32's precision; Adam's first step has the sign of the gradient."""
+        config = config_of(epochs=1, value_coefficient=0.5, entropy_coefficient=0.05)
+        policy_loss, value_loss, bonus, kl, twin = self.losses(policy, rollout, config)
+        (policy_loss + 0.5 * value_loss - 0.05 * bonus).backward()
+        norm = torch.cat([p.grad.flatten() for p in twin.parameters()]).norm().item()
+
+        payload = update(policy, rollout, epochs=1, entropy_coefficient=0.05)
+
+        assert payload.policy_loss == pytest.approx(policy_loss.item(), abs=1e-5)
+        assert payload.value_loss == pytest.approx(value_loss.item(), rel=1e-4)
+        assert payload.kl_divergence == pytest.approx(kl.item(), abs=1e-6)
+        assert payload.grad_norm_pre_clip == pytest.approx(norm, rel=1e-4)
+
+    def test_after_an_epoch_the_losses_of_the_moved_policy_are_measured(self, policy, rollout):
+        """Two epochs: means of the reference's losses before and after the first step."""
+        config = config_of()
+        before = self.losses(policy, rollout, config)[:4]
+        moved = copy.deepcopy(policy)
+        update(moved, rollout, epochs=1)
+        after = self.losses(moved, rollout, config)[:4]
+
+        payload = update(policy, rollout, epochs=2)
+
+        means = [(one + other).item() / 2 for one, other in zip(before, after, strict=True)]
+        assert payload.policy_loss == pytest.approx(means[0], abs=1e-4)
+        assert payload.value_loss == pytest.approx(means[1], rel=1e-3)
+        assert payload.kl_divergence == pytest.approx(means[3], rel=1e-3)
+        assert payload.kl_divergence > 1e-4
+
+
+def test_the_first_epoch_meets_the_policy_that_acted(policy, rollout):
+    """Stored log-probabilities are those of the rollout: all ratios are 1, nothing is clipped."""
+    payload = update(policy, rollout, epochs=1)
+
+    for head in HEADS:
+        assert getattr(payload, f"head_{head}_ratio_max") == pytest.approx(1.0, abs=1e-4)
+        assert getattr(payload, f"head_{head}_ratio_min") == pytest.approx(1.0, abs=1e-4)
+    assert payload.kl_divergence == pytest.approx(0.0, abs=1e-7)
+    assert payload.clip_fraction == 0.0
+
+
+def test_later_epochs_move_every_head_by_its_own_ratio(policy, rollout):
+    """Maxima above 1, minima below, not all equal; joint extremes further out."""
+    payload = update(policy, rollout)
+    largest = [getattr(payload, f"head_{head}_ratio_max") for head in HEADS]
+    smallest = [getattr(payload, f"head_{head}_ratio_min") for head in HEADS]
+
+    assert min(largest) > 1.0 > max(smallest)
+    assert len(set(largest)) == len(HEADS)
+    assert payload.joint_ratio_max > max(largest)
+    assert payload.joint_ratio_min < min(smallest)
+
+
+def test_what_is_rewarded_becomes_more_probable(policy, rollout):
+    """GERMINATE pays 1, everything else nothing, and nothing else is looked at (gamma 0)."""
+    germinate = rollout.actions[:, OP] == Op.GERMINATE
+    rollout.rewards.copy_(germinate.float())
+    possible = rollout.ops[:, Op.GERMINATE].flatten()
+
+    def share():
+        mask = rollout.ops.movedim(1, 0).flatten(1)
+        logits = policy(rollout.observations).logits[: len(Op)].detach()
+        return logits.masked_fill(~mask, -torch.inf).softmax(0)[Op.GERMINATE][possible].mean().item()
+
+    before = share()
+    config = config_of(learning_rate=3e-3)
+    ppo = PPO(policy, CONSTANTS, CHOICES, dataclasses.replace(config, gamma=0.0))
+    for _ in range(5):
+        ppo.update(rollout)
+
+    assert share() > before + 0.02
+
+
+def test_two_updates_write_every_field_of_the_payload(policy, rollout):
+    """A field that no update ever writes has no business in the contract."""
+    ppo = ppo_of(policy)
+    payloads = [unpack_row(ppo.update(rollout), NORMAL, dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)]
+    unwritten = PPOUpdatePayload()
+    same = [
+        name
+        for name in PPOUpdatePayload.__struct_fields__
+        if all(getattr(payload, name) == getattr(unwritten, name) for payload in payloads)
+    ]
+
+    assert same == []
+    assert all(math.isfinite(getattr(payloads[0], name)) for name in SCHEMAS[NORMAL].names)
+
+
+class TestTargetKL:
+    """Stopping without asking."""
+
+    def broken_off(self, policy, rollout, limit, epochs):
+        """The same update with a break on the host; plain Adam, no `found_inf`. Steps taken."""
+        ppo = ppo_of(policy)
+        adam = torch.optim.Adam(policy.parameters(), lr=3e-2, eps=1e-5, fused=True)
+        goals = targets(rollout, 0.995, 0.97)
+        batch = prepare(rollout, goals, CHOICES, CONSTANTS).flat()
+        for taken in range(epochs):
+            loss, evaluation = ppo.loss(batch)
+            kl = (evaluation.ratios - 1 - evaluation.log_ratios) * batch.relevance
+            if kl.sum(1).sum().item() / batch.relevance.sum().item() > limit:
+                return taken
+            gradients = torch.autograd.grad(loss, list(policy.parameters()))
+            norm = torch.cat([part.flatten() for part in gradients]).norm()
+            scale = (1.0 / (norm + 1e-6)).clamp_max(1.0)
+            for parameter, gradient in zip(policy.parameters(), gradients, strict=True):
+                parameter.grad = gradient * scale
+            adam.step()
+        return epochs
+
+    @pytest.mark.parametrize("target_kl", [1e-5, 0.01, 0.03, 0.1, 10.0])
+    def test_the_stop_is_bit_identical_to_a_break_on_the_host(self, policy, rollout, target_kl):
+        """Whether after one epoch, some, or none."""
+        twin = copy.deepcopy(policy)
+
+        payload = update(policy, rollout, target_kl=target_kl, epochs=8)
+        taken = self.broken_off(twin, rollout, 1.5 * target_kl, 8)
+
+        assert torch.equal(weights(policy), weights(twin))
+        assert payload.epochs_completed == taken
+        assert payload.skipped_steps == 0
+
+    def test_the_cases_above_stop_at_different_epochs(self, policy, rollout):
+        """Otherwise they would all show the same thing."""
+        taken = {
+            update(copy.deepcopy(policy), rollout, target_kl=kl, epochs=8).epochs_completed
+            for kl in (1e-5, 0.01, 0.03, 0.1, 10.0)
+        }
+
+        assert {1, 8} < taken
+
+    def test_what_follows_the_stop_is_not_measured(self, policy, rollout):
+        """An update that stops after one step measures two evaluations and one gradient."""
+        stopped = update(copy.deepcopy(policy), rollout, target_kl=1e-5, epochs=8)
+        short = update(copy.deepcopy(policy), rollout, target_kl=1e-5, epochs=2)
+
+        assert stopped == short
+
+    def test_without_a_target_nothing_stops(self, policy, rollout):
+        """0 switches it off."""
+        assert update(policy, rollout, target_kl=0.0, epochs=8).epochs_completed == 8
+
+
+class TestNotFinite:
+    """A poisoned rollout."""
+
+    def test_a_nan_reward_skips_every_step_and_is_counted(self, policy, rollout):
+        """No bit of the policy changes; the numbers say what happened."""
+        rollout.rewards[5, 2] = torch.nan
+        before = weights(policy)
+
+        payload = update(policy, rollout)
+
+        assert torch.equal(weights(policy), before)
+        assert payload.skipped_steps == 4
+        assert payload.epochs_completed == 0
+        assert payload.nan_grad_count > 0
+        assert math.isnan(payload.policy_loss)
+        assert math.isnan(payload.grad_norm)
+        assert math.isnan(payload.return_mean)
+
+    def test_the_next_update_learns_as_if_nothing_had_been(self, policy, rollout):
+        """Adam's moments were not poisoned."""
+        twin = copy.deepcopy(policy)
+        poisoned = type(rollout)(*(column.clone() for column in rollout))
+        poisoned.rewards[0, 0] = torch.inf
+        disturbed, undisturbed = ppo_of(policy), ppo_of(twin)
+        disturbed.update(poisoned)
+        disturbed.update(rollout)
+        undisturbed.update(rollout)
+
+        assert torch.equal(weights(policy), weights(twin))
+
+
+class TestMinibatches:
+    """Parts of whole environments."""
+
+    def test_every_environment_is_learnt_from_once_per_epoch(self, policy, rollout):
+        """As many steps as there are parts and epochs; all relevant choices counted."""
+        one = update(copy.deepcopy(policy), rollout, epochs=1)
+        three = update(copy.deepcopy(policy), rollout, epochs=1, minibatches=3)
+
+        assert three.epochs_completed == one.epochs_completed == 1
+        for head in HEADS:
+            name = f"head_{head}_relevance"
+            assert getattr(three, name) == pytest.approx(getattr(one, name))
+
+    def test_they_are_drawn_anew_but_from_the_seed(self, policy, rollout):
+        """The same seed gives the same bits, another seed others."""
+        results = []
+        for seed in (0, 0, 1):
+            twin = copy.deepcopy(policy)
+            update(twin, rollout, minibatches=3, seed=seed)
+            results.append(weights(twin))
+
+        assert torch.equal(results[0], results[1])
+        assert not torch.equal(results[0], results[2])
+
+
+def test_the_entropy_coefficient_of_the_rates_weighs_the_bonus(policy, rollout):
+    """The loss falls by the bonus times the difference, in the next update already."""
+    ppo = ppo_of(policy, entropy_coefficient=0.0)
+    goals = targets(rollout, 0.995, 0.97)
+    batch = prepare(rollout, goals, CHOICES, CONSTANTS).flat()
+    losses = []
+    for coefficient in (0.0, 0.1, 0.2):
+        ppo.use(Rates(learning_rate=0.0, entropy_coefficient=coefficient))
+        losses.append(ppo.loss(batch)[0].item())
+
+    assert losses[0] - losses[1] > 0.1
+    assert losses[1] - losses[2] == pytest.approx(losses[0] - losses[1], rel=1e-4)

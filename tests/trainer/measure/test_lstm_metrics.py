@@ -1,0 +1,76 @@
+"""The LSTM's gates are those that torch's LSTM computes but does not show."""
+
+import pytest
+import torch
+
+from esper_trainer.measure.lstm_metrics import GATES, memory_extremes, memory_sums
+from esper_trainer.model.policy import Tamiyo
+
+
+@pytest.fixture
+def policy():
+    """A small one whose gates are far from 1/2."""
+    policy = Tamiyo(6, 8, seed=0)
+    with torch.no_grad():
+        policy.lstm.weight_ih_l0.mul_(4.0)
+        policy.lstm.weight_hh_l0.mul_(4.0)
+    return policy
+
+
+def gates_of(policy, observations):
+    """All gates [4, B, H] of the last step, and the states that follow from them, step by step."""
+    features, lstm = policy.features(observations), policy.lstm
+    hidden = cell = torch.zeros(observations.shape[1], 8)
+    for fed in features:
+        rows = (
+            fed @ lstm.weight_ih_l0.t() + lstm.bias_ih_l0 + hidden @ lstm.weight_hh_l0.t() + lstm.bias_hh_l0
+        )
+        gates = torch.stack(rows.chunk(4, 1)).sigmoid()
+        admit, forget, _, let_out = gates
+        cell = forget * cell + admit * rows.chunk(4, 1)[2].tanh()
+        hidden = let_out * cell.tanh()
+    return gates, hidden, cell
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@torch.no_grad()
+def test_l3_gates_and_states_are_those_of_the_recurrence(policy, steps):
+    """Saturated are those below 0.05 or above 0.95."""
+    observations = torch.randn(steps, 3, 6, generator=torch.Generator().manual_seed(steps)) * 3
+    gates, hidden, cell = gates_of(policy, observations)
+    memory = policy(observations).memory
+
+    sums, extremes = memory_sums(policy.lstm, memory), memory_extremes(memory)
+
+    saturated = ((gates < 0.05) | (gates > 0.95)).sum((1, 2))
+    assert sums.saturated.tolist() == saturated.tolist()
+    assert 0 < saturated.sum() < gates.numel()
+    assert sums.units.item() == 24
+    assert sums.hidden_square.item() == pytest.approx(hidden.square().sum().item(), rel=1e-5)
+    assert sums.cell_square.item() == pytest.approx(cell.square().sum().item(), rel=1e-5)
+    assert sums.cell.item() == pytest.approx(cell.sum().item(), rel=1e-4)
+    assert extremes.hidden.item() == pytest.approx(hidden.abs().max().item(), rel=1e-5)
+    assert extremes.cell.item() == pytest.approx(cell.abs().max().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("gate", "index"), list(zip(GATES, range(4), strict=True)))
+@torch.no_grad()
+def test_a_gate_that_is_forced_open_is_that_gate(policy, gate, index):
+    """Its bias at 100: all of its 8 units in each of 2 environments, and no other is driven."""
+    for parameter in policy.lstm.parameters():
+        parameter.zero_()
+    policy.lstm.bias_ih_l0.chunk(4)[index].fill_(100.0)
+
+    sums = memory_sums(policy.lstm, policy(torch.ones(3, 2, 6)).memory)
+
+    assert dict(zip(GATES, sums.saturated.tolist(), strict=True)) == {**dict.fromkeys(GATES, 0), gate: 16}
+
+
+@torch.no_grad()
+def test_a_state_that_is_not_finite_is_seen(policy):
+    """In sums and in extremes."""
+    policy.lstm.bias_hh_l0.fill_(torch.nan)
+    memory = policy(torch.ones(3, 2, 6)).memory
+
+    assert memory_sums(policy.lstm, memory).hidden_square.isnan()
+    assert memory_extremes(memory).cell.isnan()

@@ -1,0 +1,104 @@
+"""Sums and extremes over two steps, by hand."""
+
+import math
+
+import pytest
+import torch
+
+from esper_trainer.measure.minibatch_statistics import ABSENT, Evaluation, extremes, kl_divergence, sums
+from esper_trainer.model.policy import Memory
+from esper_trainer.ppo.batch import Batch
+
+LN2 = math.log(2.0)
+LOG_RATIOS = [[LN2, -LN2, 0.0], [-LN2, -LN2, 3.0], [1.0, 2.0, 3.0]]
+RELEVANCE = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+"""Three heads, three steps, the last of them dead: head 0 counts twice, head 1 once, head 2 never."""
+
+
+@pytest.fixture
+def batch():
+    """What the functions read of a flat batch."""
+    relevance = torch.tensor(RELEVANCE)
+    nothing = torch.zeros(0)
+    return Batch(
+        *(nothing,) * 4,
+        relevance=relevance,
+        availability=nothing,
+        freedom=relevance * torch.tensor([1.0, 0.0, 0.0]),
+        freedom_scale=relevance * torch.tensor([0.5, 0.0, 0.0]),
+        advantages=nothing,
+        returns=nothing,
+        old_values=nothing,
+        alive=torch.tensor([1.0, 1.0, 0.0]),
+    )
+
+
+@pytest.fixture
+def evaluation():
+    """Ratios 2, 1/2, ...; entropies 1 to 9."""
+    log_ratios = torch.tensor(LOG_RATIOS)
+    return Evaluation(
+        log_probs=torch.tensor([[-1.0, -2.0, -9.0], [-3.0, -9.0, -9.0], [-9.0, -9.0, -9.0]]),
+        entropies=torch.arange(1.0, 10.0).view(3, 3),
+        log_ratios=log_ratios,
+        ratios=log_ratios.exp(),
+        surrogate=torch.ones(3, 3),
+        errors=torch.tensor([4.0, 16.0, 100.0]),
+        memory=Memory(*torch.zeros(4, 1, 1)),
+    )
+
+
+def test_sums_count_relevant_steps_alone(evaluation, batch):
+    """Ratios beyond 1 +- 0.2: head 0 rose once and fell once, head 1 fell once."""
+    result = sums(evaluation, batch, 0.2)
+
+    assert result.relevant.tolist() == [2.0, 1.0, 0.0]
+    assert result.entropy.tolist() == [1.0 + 2.0, 4.0, 0.0]
+    assert result.risen.tolist() == [1.0, 0.0, 0.0]
+    assert result.fallen.tolist() == [1.0, 1.0, 0.0]
+    assert result.surrogate.tolist() == [2.0, 1.0, 0.0]
+    assert result.free.tolist() == [1.0, 1.0, 0.0]
+    assert result.entropy_legal.tolist() == [0.5, 2.0, 0.0]
+    assert (result.errors.item(), result.steps.item()) == (20.0, 2.0)
+
+
+def test_kl_is_the_mean_over_all_relevant_choices(evaluation, batch):
+    """(2 - 1 - ln 2), (1/2 - 1 + ln 2) twice: (1 - ln 2 + 2 ln 2 - 1) / 3 = ln 2 / 3."""
+    assert kl_divergence(sums(evaluation, batch, 0.2)).item() == pytest.approx(LN2 / 3)
+
+
+def test_extremes_see_relevant_steps_alone(evaluation, batch):
+    """Head 1 has only ever fallen, so that its maximum is below 1; head 2 has none."""
+    result = extremes(evaluation, batch)
+
+    assert result.log_ratio[:2].tolist() == pytest.approx([LN2, -LN2])
+    assert (-result.negative_log_ratio)[:2].tolist() == pytest.approx([-LN2, -LN2])
+    assert result.log_ratio[2] < -ABSENT / 2
+    assert result.negative_log_prob.item() == 3.0
+
+
+def test_the_joint_ratio_adds_up_relevant_heads(evaluation, batch):
+    """Step 0: ln 2 - ln 2 = 0; step 1: -ln 2; the dead step does not count."""
+    result = extremes(evaluation, batch)
+
+    assert result.joint_log_ratio.item() == pytest.approx(0.0)
+    assert -result.negative_joint_log_ratio.item() == pytest.approx(-LN2)
+
+
+def test_tele_150_the_joint_log_ratio_is_clamped_to_30(evaluation, batch):
+    """Two heads at 20 each make 40."""
+    log_ratios = torch.full((3, 3), 20.0)
+    exploded = evaluation._replace(log_ratios=log_ratios, ratios=log_ratios.exp())
+
+    assert extremes(exploded, batch).joint_log_ratio.item() == 30.0
+
+
+def test_what_is_not_a_number_is_an_extreme(evaluation, batch):
+    """A maximum that hid NaN would look healthy."""
+    log_ratios = torch.tensor(LOG_RATIOS)
+    log_ratios[0, 0] = torch.nan
+
+    result = extremes(evaluation._replace(log_ratios=log_ratios), batch)
+
+    assert result.log_ratio[0].isnan()
+    assert result.joint_log_ratio.isnan()

@@ -1,0 +1,90 @@
+"""The packed row carries every field of the payload, and tells unmeasured from not finite."""
+
+import math
+
+import pytest
+import torch
+
+from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.measure.measurement import Measurement
+from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, pack_row, unpack_row
+from esper_trainer.measure.update_metrics import Measurements
+
+NORMAL = TelemetryLevel.NORMAL
+
+
+@pytest.fixture
+def measurements():
+    """1, 2, 3, ... in the order of the row."""
+    fields = {
+        name: Measurement(torch.tensor(index + 1.0), torch.tensor(True))
+        for index, name in enumerate(SCHEMAS[NORMAL].plain)
+    }
+    families = {
+        family: Measurement(
+            torch.arange(8.0) + len(SCHEMAS[NORMAL].plain) + 8 * index + 1, torch.ones(8, dtype=torch.bool)
+        )
+        for index, family in enumerate(SCHEMAS[NORMAL].families)
+    }
+    return Measurements(fields, families)
+
+
+def test_row_and_host_together_are_the_payload():
+    """A field added to the contract without a producer fails here."""
+    assert set(SCHEMAS[NORMAL].names) | HOST_FIELDS == set(CATALOGUE)
+    assert set(CATALOGUE) == set(PPOUpdatePayload.__struct_fields__)
+    assert len(SCHEMAS[NORMAL].names) == len(set(SCHEMAS[NORMAL].names))
+
+
+def test_every_value_arrives_in_its_field(measurements):
+    """Column n of the row is field n of the schema."""
+    payload = unpack_row(pack_row(measurements, NORMAL), NORMAL, {"update_time_ms": 7.5})
+
+    assert [getattr(payload, name) for name in SCHEMAS[NORMAL].names] == list(
+        range(1, len(SCHEMAS[NORMAL].names) + 1)
+    )
+    assert payload.update_time_ms == 7.5
+    assert payload.head_op_entropy == len(SCHEMAS[NORMAL].plain) + 1
+
+
+def test_counts_are_whole_numbers(measurements):
+    """Their type is int, as the contract has it."""
+    payload = unpack_row(pack_row(measurements, NORMAL), NORMAL, {})
+
+    for name in ("nan_grad_count", "inf_grad_count", "epochs_completed", "skipped_steps"):
+        assert isinstance(getattr(payload, name), int)
+
+
+def test_not_measured_and_not_finite_stay_two_things(measurements):
+    """None, NaN and infinity survive the row."""
+    entropy = Measurement(
+        torch.tensor([math.nan, math.inf, -math.inf, 0.0, 5.0, 5.0, 5.0, 5.0]),
+        torch.tensor([True, True, True, True, False, False, False, False]),
+    )
+    measurements.families["entropy"] = entropy
+
+    payload = unpack_row(pack_row(measurements, NORMAL), NORMAL, {})
+
+    assert math.isnan(payload.head_op_entropy)
+    assert payload.head_slot_entropy == math.inf
+    assert payload.head_blueprint_entropy == -math.inf
+    assert payload.head_style_entropy == 0.0
+    assert payload.head_tempo_entropy is None
+
+
+def test_a_measurement_without_a_field_is_refused(measurements):
+    """A misspelt name would be lost without a sound."""
+    measurements.fields["entropie"] = measurements.fields["entropy"]
+
+    with pytest.raises(KeyError, match="entropie"):
+        pack_row(measurements, NORMAL)
+
+
+def test_a_field_without_a_measurement_is_refused(measurements):
+    """Leaving one out takes saying so."""
+    del measurements.fields["entropy"]
+
+    with pytest.raises(KeyError, match="entropy"):
+        pack_row(measurements, NORMAL)

@@ -1,0 +1,113 @@
+"""Totals add up what happened before an update stopped, and nothing after."""
+
+import pytest
+import torch
+
+from esper_trainer.measure.lstm_metrics import MemoryExtremes, MemorySums
+from esper_trainer.measure.minibatch_statistics import DetailExtremes, DetailSums, Extremes, Sums
+from esper_trainer.measure.running_totals import RunningTotals
+from esper_trainer.ppo.policy_optimiser import GradientStatistics
+
+GOES_ON, STOPPED = torch.tensor(False), torch.tensor(True)
+
+
+@pytest.fixture
+def totals():
+    """Of nothing yet."""
+    return RunningTotals(torch.device("cpu"), 3)
+
+
+def evaluation(value):
+    """Sums and extremes that are all the same number."""
+    heads, scalar = torch.full((8,), value), torch.tensor(value)
+    return Sums(*(heads,) * 8, scalar, scalar), Extremes(heads, heads, scalar, scalar, scalar)
+
+
+def details(value):
+    """The same of what only NORMAL telemetry needs."""
+    scalar = torch.tensor(value)
+    return DetailSums(scalar, scalar), DetailExtremes(scalar)
+
+
+def memory(value):
+    """The same of the LSTM."""
+    scalar = torch.tensor(value)
+    return MemorySums(scalar, scalar, scalar, scalar.repeat(4), scalar), MemoryExtremes(scalar, scalar)
+
+
+def step(norm, skipped=0.0):
+    """An optimiser step."""
+    scalar, zero = torch.tensor(norm), torch.tensor(0)
+    heads, layers = scalar.repeat(8), scalar.repeat(3)
+    return GradientStatistics(scalar, scalar, zero, zero, torch.tensor(skipped), heads, scalar, layers)
+
+
+def as_text(totals):
+    """All numbers."""
+    return str(totals.read())
+
+
+def test_sums_are_added_and_extremes_kept(totals):
+    """2 + 1 = 3; max(2, 1) = 2."""
+    for value in (2.0, 1.0):
+        totals.evaluated(*evaluation(value), GOES_ON)
+        totals.detailed(*details(value), GOES_ON)
+        totals.remembered(*memory(value), GOES_ON)
+
+    assert totals.read().memory_sums.saturated.tolist() == [3.0] * 4
+    assert totals.read().detail_sums.joint_excess_square.item() == 3.0
+    assert totals.read().memory_extremes.cell.item() == 2.0
+    assert totals.read().sums.entropy.tolist() == [3.0] * 8
+    assert totals.read().sums.steps.item() == 3.0
+    assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
+
+
+def test_what_follows_a_stop_leaves_no_trace(totals):
+    """Not even if it is not a number."""
+    totals.evaluated(*evaluation(2.0), GOES_ON)
+    before = as_text(totals)
+
+    totals.evaluated(*evaluation(torch.nan), STOPPED)
+    totals.detailed(*details(torch.nan), STOPPED)
+    totals.remembered(*memory(torch.nan), STOPPED)
+    totals.stepped(step(torch.nan), STOPPED)
+
+    assert as_text(totals) == before
+
+
+def test_what_is_not_a_number_stays(totals):
+    """In sums, in extremes and in norms; a maximum does not hide it."""
+    for value in (1.0, torch.nan, 2.0):
+        totals.evaluated(*evaluation(value), GOES_ON)
+        totals.stepped(step(value), GOES_ON)
+    read = totals.read()
+
+    assert read.sums.kl.isnan().all()
+    assert read.extremes.joint_log_ratio.isnan()
+    assert read.gradients.norm_before.isnan()
+    assert read.gradients.norm_after.isnan()
+
+
+def test_gradient_norms_before_clipping_keep_the_largest(totals):
+    """After clipping, and per head, they are added up for a mean."""
+    for norm in (3.0, 1.0):
+        totals.stepped(step(norm), GOES_ON)
+    gradients = totals.read().gradients
+
+    assert gradients.norm_before.item() == 3.0
+    assert gradients.norm_after.item() == 4.0
+    assert gradients.heads.tolist() == [4.0] * 8
+    assert gradients.value.item() == 4.0
+    assert gradients.layers.tolist() == [4.0] * 3
+    assert gradients.tried.item() == 2.0
+
+
+def test_an_epoch_counts_if_every_step_of_it_was_taken(totals):
+    """Two whole ones; one with a skipped step, and one that was stopped, do not count."""
+    for second, stopped in ((0.0, GOES_ON), (1.0, GOES_ON), (0.0, GOES_ON), (0.0, STOPPED)):
+        totals.stepped(step(1.0), GOES_ON)
+        totals.stepped(step(1.0, second), stopped)
+        totals.epoch_ended(2)
+
+    assert totals.read().gradients.epochs.item() == 2.0
+    assert totals.read().gradients.skipped.item() == 1.0

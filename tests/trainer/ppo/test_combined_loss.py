@@ -1,0 +1,128 @@
+"""What a step descends, against autograd through the same losses in float64."""
+
+import pytest
+import torch
+
+from esper_trainer.ppo.batch import Batch, counts
+from esper_trainer.ppo.combined_loss import Terms, objective
+from esper_trainer.ppo.losses import (
+    clipped_surrogate,
+    entropy_bonus,
+    log_ratio,
+    policy_loss,
+    squared_error,
+    value_loss,
+)
+
+STEPS = 400
+MULTIPLIERS = torch.tensor([1.0, 1.3, 1.2])
+
+
+def terms(value_clip):
+    """Weights that are all different from 1."""
+    return Terms(0.2, value_clip, torch.tensor(0.7), torch.tensor(0.05), MULTIPLIERS)
+
+
+@pytest.fixture
+def generator():
+    """The same numbers in every test."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def batch(generator):
+    """Three heads, the last of them never relevant; every case of clipping occurs."""
+    nothing = torch.zeros(0)
+    chance = torch.rand(3, STEPS, generator=generator)
+    relevance = (chance > torch.tensor([[0.2], [0.7], [1.0]])).float()
+    return Batch(
+        *(nothing,) * 3,
+        old_log_probs=torch.randn(3, STEPS, generator=generator),
+        relevance=relevance,
+        availability=(chance > 0.1).float(),
+        freedom=nothing,
+        freedom_scale=nothing,
+        advantages=torch.randn(STEPS, generator=generator),
+        returns=3 * torch.randn(STEPS, generator=generator),
+        old_values=torch.randn(STEPS, generator=generator),
+        alive=(torch.rand(STEPS, generator=generator) > 0.1).float(),
+    )
+
+
+@pytest.fixture
+def inputs(batch, generator):
+    """Log-probabilities near, far and very far from the old ones; entropies; values near and far."""
+    moved = 0.3 * torch.randn(3, STEPS, generator=generator)
+    moved[:, ::7] *= 200.0
+    values = batch.old_values + 1.5 * torch.randn(STEPS, generator=generator)
+    return batch.old_log_probs + moved, torch.rand(3, STEPS, generator=generator), values
+
+
+def recorded(log_probs, entropies, values, batch, counted, terms):
+    """The loss as autograd sees it."""
+    ratios = log_ratio(log_probs, batch.old_log_probs).exp()
+    surrogate = clipped_surrogate(ratios, batch.advantages, terms.clip_range)
+    errors = squared_error(values, batch.old_values, batch.returns, terms.value_clip)
+    bonus = entropy_bonus(entropies, batch.availability, terms.multipliers, counted.availability)
+    return (
+        policy_loss(surrogate, batch.relevance, counted.relevance)
+        + terms.value_weight * value_loss(errors, batch.alive, counted.alive)
+        - terms.entropy_weight * bonus
+    )
+
+
+def double(values):
+    """The same numbers in float64."""
+    return type(values)(*(v.double() if isinstance(v, torch.Tensor) else v for v in values))
+
+
+@pytest.mark.parametrize("value_clip", [0.0, 1.0, 100.0])
+def test_loss_and_gradients_are_those_of_autograd(batch, inputs, value_clip):
+    """Clipped above and below, gained and lost, clamped, irrelevant, dead."""
+    inputs = [part.double().requires_grad_() for part in inputs]
+    arguments = (double(batch), double(counts(batch)), double(terms(value_clip)))
+
+    expected = recorded(*inputs, *arguments)
+    found = objective(*inputs, *arguments)
+
+    torch.testing.assert_close(found.loss, expected)
+    gradients = torch.autograd.grad(3.0 * found.loss, inputs)
+    for one, other in zip(gradients, torch.autograd.grad(3.0 * expected, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_every_case_of_clipping_occurs_above(batch, inputs):
+    """Otherwise the test above would show less than it says."""
+    ratios = log_ratio(inputs[0], batch.old_log_probs).exp()[:2]
+    gains, outside = batch.advantages > 0, (inputs[2] - batch.old_values).abs() > 1.0
+
+    for moved in (ratios > 1.2, ratios < 0.8, ratios > 1e8, ratios < 1e-8, (ratios - 1).abs() < 0.2):
+        assert (moved & gains & (batch.relevance[:2] > 0)).any()
+        assert (moved & ~gains & (batch.relevance[:2] > 0)).any()
+    assert outside.any()
+    assert not outside.all()
+
+
+def test_counts_of_all_processes_divide(batch, inputs):
+    """Twice the counts: half the loss and half the gradients."""
+    own = counts(batch)
+    both = type(own)(*(2 * count for count in own))
+    halves = []
+    for counted in (own, both):
+        log_probs = inputs[0].clone().requires_grad_()
+        loss = objective(log_probs, *inputs[1:], batch, counted, terms(1.0)).loss
+        halves.append((loss.detach(), *torch.autograd.grad(loss, log_probs)))
+
+    for whole, half in zip(*halves, strict=True):
+        torch.testing.assert_close(whole, 2 * half)
+
+
+def test_a_number_that_is_not_finite_reaches_the_gradient(batch, inputs):
+    """The gate of the optimiser looks there."""
+    batch = batch._replace(advantages=torch.full((STEPS,), torch.nan))
+    log_probs = inputs[0].clone().requires_grad_()
+
+    loss = objective(log_probs, *inputs[1:], batch, counts(batch), terms(1.0)).loss
+
+    assert loss.isnan()
+    assert torch.autograd.grad(loss, log_probs)[0].isnan().any()

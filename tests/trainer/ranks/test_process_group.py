@@ -1,0 +1,293 @@
+"""Several real processes train one policy as one process would."""
+
+import argparse
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from benchmarks.ports import free_ports
+
+from esper_bus.store.read import read_records
+from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.environments.morph.presets import Preset
+from esper_trainer.learner.learner import LearnerState
+from esper_trainer.learner.ppo_update import PPO
+from esper_trainer.model.action_layout import layout
+from esper_trainer.model.policy import Tamiyo
+from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.ranks.process_group import Group
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError, CheckpointFiles, write
+from esper_trainer.run.resume import last_checkpoint
+from esper_trainer.session import ToldElsewhereError, plan
+
+LEARN_A_PART = """
+import sys, torch
+from esper_trainer.ppo.rollout_buffer import Transitions
+from esper_trainer.config import TrainingConfig
+from esper_trainer.ranks.process_group import join_group
+from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.environments.morph.presets import Preset
+from esper_trainer.model.action_layout import layout
+from esper_trainer.model.policy import Tamiyo
+from esper_trainer.ppo import PPO
+from esper_trainer.ppo.rollout_collector import Player
+
+torch.set_num_threads(1)
+out, target_kl, poison = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "poison"
+cpu, horizon = torch.device("cpu"), Preset("short", 1, 4, 8, 24)
+policy = Tamiyo(116, 16, seed=0)
+environment = MorphEnvironment(6, horizon, seed=0, device=cpu)
+rollout = Player(policy, environment, layout(cpu), seed=1).play(int).rollout
+if poison:
+    rollout.observations[3, 5] = torch.nan  # a reward would reach the others by the moments of advantages
+group = join_group("cpu")
+size = 6 // group.world_size
+mine = slice(group.rank * size, (group.rank + 1) * size)
+part = Transitions(rollout.observations[:, mine], *(column[..., mine] for column in rollout[1:]))
+config = TrainingConfig(
+    environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl,
+    value_normalisation="none" if poison else "popart",  # PopArt rescales the critic even if no step is taken
+)
+ppo = PPO(policy, layout(cpu), head_choices(cpu), config, group)
+before = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
+rows = [ppo.update(part) for _ in range(2)]
+after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
+torch.save({"before": before, "after": after, "rows": rows, "mean": policy.value_mean}, f"{out}-{group.rank}")
+group.leave()
+"""
+
+
+GIVEN = [field.name for field in dataclasses.fields(TrainingConfig)]
+
+
+def start(count, command, **options):
+    """The processes of a group, as torchrun starts them."""
+    port = str(free_ports(1))
+    return [
+        subprocess.Popen(
+            [sys.executable, *command],
+            env={
+                **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        for rank in range(count)
+    ]  # fmt: skip
+
+
+def run(count, command):
+    """Run a group to its end; exit codes and what was said on stderr."""
+    processes = start(count, command)
+    said = [process.communicate(timeout=200) for process in processes]
+    return [process.returncode for process in processes], said
+
+
+def learn(tmp_path, count, target_kl, poison="clean"):
+    """Two updates on the same six environments, split among so many processes."""
+    out = tmp_path / f"world{count}"
+    codes, said = run(count, ["-c", LEARN_A_PART, str(out), str(target_kl), poison])
+    assert codes == [0] * count, said
+    return [torch.load(Path(f"{out}-{rank}")) for rank in range(count)]
+
+
+@pytest.mark.parametrize("target_kl", [0.0, 1e-4])
+def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, target_kl):
+    """To 1e-5, and bit for bit the same in both; also where the target KL stops the update."""
+    (alone,), (first, second) = learn(tmp_path, 1, target_kl), learn(tmp_path, 2, target_kl)
+
+    assert torch.equal(first["after"], second["after"])
+    torch.testing.assert_close(first["after"], alone["after"], rtol=0, atol=1e-5)
+    torch.testing.assert_close(first["mean"], alone["mean"])
+    assert (alone["after"] - alone["before"]).abs().max() > 1e-3
+
+
+def test_what_is_not_finite_in_one_process_is_skipped_in_all(tmp_path):
+    """No process changes a bit, though the other's numbers are fine."""
+    for result in learn(tmp_path, 2, 0.0, "poison"):
+        assert torch.equal(result["before"], result["after"])
+
+
+@pytest.mark.parametrize(("environments", "minibatches"), [(7, 1), (6, 2)])
+def test_environments_must_divide_among_processes_and_minibatches(environments, minibatches):
+    """The sentence says which number works."""
+    config = TrainingConfig(environments=environments * minibatches, minibatches=minibatches)
+
+    with pytest.raises(ConfigError, match=f"multiple of {4 * minibatches}"):
+        Group(0, 4).share(config)
+
+
+class Threads(Group):
+    """A group of threads, each a rank; numbers are compared, nothing is summed."""
+
+    def __init__(self, rank, shared):
+        super().__init__(rank, len(shared))
+        self.shared = shared
+
+    @classmethod
+    def call(cls, count, function):
+        """What `function(group)` gives or raises in each of so many ranks."""
+        cls.barrier, shared = threading.Barrier(count), [0] * count
+        with ThreadPoolExecutor(count) as pool:
+            futures = [pool.submit(function, cls(rank, shared)) for rank in range(count)]
+        return [future.exception() or future.result() for future in futures]
+
+    def largest(self, number):
+        """The largest of all threads' numbers."""
+        self.shared[self.rank] = number
+        self.barrier.wait(10)
+        result = max(self.shared)
+        self.barrier.wait(10)
+        return result
+
+
+def checkpoints(run_dir, *updates_by_rank):
+    """A run with checkpoints after these updates, for each rank."""
+    (run_dir / "spool").mkdir()
+    for rank, updates in enumerate(updates_by_rank):
+        for update in updates:
+            content = Checkpoint(update, {}, rank, len(updates_by_rank), 0.0, LearnerState({}, {}))
+            write(CheckpointFiles(run_dir, rank).path(update), content)
+    return lambda group: last_checkpoint(run_dir, group).update
+
+
+@pytest.mark.parametrize(
+    ("updates", "common"),
+    [
+        (([3, 4, 5], [3, 4, 5]), 5),
+        (([3, 4, 5], [2, 3, 4]), 4),
+        (([10, 30], [10, 20, 40]), 10),  # a disk that could not keep up left some out
+        (([7], [7, 8], [6, 7]), 7),
+    ],
+)
+def test_a_run_goes_on_from_the_newest_checkpoint_that_all_have(tmp_path, updates, common):
+    """Each looks at its own files only; they may be on several machines."""
+    assert Threads.call(len(updates), checkpoints(tmp_path, *updates)) == [common] * len(updates)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_another_number_of_processes_cannot_go_on(tmp_path, ranks):
+    """The first of them, which speaks, says how many there were."""
+    first, *_ = Threads.call(ranks, checkpoints(tmp_path, [5], [5], [5]))
+
+    assert isinstance(first, CheckpointError)
+    assert "trained by 3 processes; resume it with --ranks 3" in str(first)
+
+
+def test_one_process_goes_on_with_what_one_process_trained(tmp_path):
+    """Not two."""
+    first, _ = Threads.call(2, checkpoints(tmp_path, [5]))
+
+    assert "trained by one process; resume it without --ranks" in str(first)
+
+
+def test_a_rank_whose_file_is_missing_is_named(tmp_path):
+    """By all, so that whoever speaks says it."""
+    for problem in Threads.call(3, checkpoints(tmp_path, [5], [], [5])):
+        assert isinstance(problem, CheckpointError)
+        assert "no checkpoint of rank 1" in str(problem)
+
+
+def test_checkpoints_without_a_common_one_cannot_be_gone_on_from(tmp_path):
+    """Each rank has one, but after different updates."""
+    for problem in Threads.call(2, checkpoints(tmp_path, [5], [6])):
+        assert "no checkpoint in common" in str(problem)
+
+
+def test_what_cannot_begin_is_said_by_one_process(tmp_path):
+    """The first that has a problem; the others end silently."""
+    arguments = argparse.Namespace(resume="mine", runs_dir=tmp_path, **dict.fromkeys(GIVEN))
+    (tmp_path / "mine").mkdir()
+    checkpoints(tmp_path / "mine", [5], [], [5])
+    problems = Threads.call(3, lambda group: plan(arguments, group))
+
+    assert [isinstance(problem, ToldElsewhereError) for problem in problems] == [False, True, True]
+    assert "no checkpoint of rank 1" in str(problems[0])
+
+
+def count_collectives(monkeypatch, **settings):
+    """The sizes of what is summed in one update, in order, as one of two processes."""
+    sizes = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor, *_: sizes.append(tensor.numel()))
+    cpu = torch.device("cpu")
+    policy, horizon = Tamiyo(116, 16, seed=0), Preset("short", 1, 4, 8, 6)
+    config = TrainingConfig(environments=8, hidden_size=16, **settings)
+    rollout = Player(policy, MorphEnvironment(4, horizon, seed=0, device=cpu), layout(cpu), seed=1).play(int)
+    ppo = PPO(policy, layout(cpu), head_choices(cpu), config, Group(0, 2))
+    ppo.update(rollout.rollout)
+    return sizes, sum(parameter.numel() for parameter in policy.parameters())
+
+
+@pytest.mark.parametrize(("epochs", "minibatches"), [(1, 1), (3, 2)])
+def test_one_collective_per_minibatch(monkeypatch, epochs, minibatches):
+    """All gradients, the loss and the divergence as one; before the first, moments and counts, once each."""
+    sizes, parameters = count_collectives(monkeypatch, epochs=epochs, minibatches=minibatches)
+    steps = epochs * minibatches
+
+    assert sizes == [3, 17 * steps, *[parameters + 2] * steps]
+
+
+def test_value_normalisation_sums_moments_of_its_own(monkeypatch):
+    """Three numbers more."""
+    sizes, _ = count_collectives(monkeypatch, epochs=1, value_normalisation="popart")
+
+    assert sizes[:2] == [3, 3]
+    assert len(sizes) == 4
+
+
+TRAIN = ["-m", "esper_trainer", "--envs", "4", "--threads", "1", "--aggregator", "ipc:///nowhere"]
+
+
+def events_of(run_dir, rank):
+    """What one process told."""
+    return [record.event for record in read_records(run_dir) if record.producer == f"trainer:{rank}"]
+
+
+def test_every_process_tells_its_own_part(tmp_path):
+    """Its rank, its rollouts and its updates; the first one speaks to people; the run can be resumed."""
+    where = ["--runs-dir", str(tmp_path)]
+    codes, said = run(2, [*TRAIN, *where, "--name", "mine", "--episodes", "2"])
+    assert codes == [0, 0], said
+    resumed, said_later = run(2, [*TRAIN, *where, "--resume", "mine", "--episodes", "3"])
+    one, two = (events_of(tmp_path / "mine", rank) for rank in (0, 1))
+    updates = [[e.payload for e in told if isinstance(e, PPOUpdateCompleted)] for told in (one, two)]
+
+    assert resumed == [0, 0], said_later
+    assert "2/2  return" in said[0][0]
+    assert said[1][0] == ""
+    assert [(e.rank, e.world_size) for e in (one[0], two[0]) if isinstance(e, RunStarted)] == [(0, 2), (1, 2)]
+    assert [len(payloads) for payloads in updates] == [3, 3]
+    for mine, yours in zip(*updates, strict=True):
+        assert mine.grad_norm_pre_clip == yours.grad_norm_pre_clip
+        assert mine.epochs_completed == yours.epochs_completed
+    returns = [[e.mean_return for e in told if isinstance(e, RolloutCompleted)] for told in (one, two)]
+    assert returns[0] != returns[1]
+
+
+def test_a_signal_to_one_process_ends_all_after_the_same_update(tmp_path):
+    """And each says how it ended."""
+    command = [*TRAIN, "--runs-dir", str(tmp_path), "--name", "mine", "--episodes", "5000"]
+    processes = start(2, command)
+    assert next(line for line in iter(processes[0].stdout.readline, "") if " 2/5000" in line)
+    processes[1].send_signal(signal.SIGTERM)
+    for process in processes:
+        process.communicate(timeout=100)
+    ends = [events_of(tmp_path / "mine", rank)[-1] for rank in (0, 1)]
+
+    assert all(isinstance(end, RunFinished) and end.outcome == "interrupted" for end in ends)
+    assert ends[0].updates == ends[1].updates
+    assert "another process" in ends[0].reason

@@ -1,0 +1,203 @@
+"""The hosts of all environments in training: weights, batches, validation and new seeds."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_schemas.heads import Stage, Style
+from esper_trainer.environments.morph.networks import blueprints, digits, host_network, host_optimiser
+from esper_trainer.environments.morph.networks.blueprints import INNER_ROWS
+from esper_trainer.environments.morph.networks.digits import CLASSES, FEATURES, feature_major
+from esper_trainer.environments.morph.networks.host_network import (
+    BLOCK_WIDTH,
+    PASSES,
+    READOUT_FEATURES,
+    SLOTS,
+    with_spare,
+)
+from esper_trainer.environments.morph.networks.host_optimiser import MOMENTUM
+from esper_trainer.environments.morph.networks.seed_block import Blend, CellRole
+from esper_trainer.environments.morph.presets import Preset
+from esper_trainer.environments.morph.random_source import Draws
+from esper_trainer.environments.morph.seeds.lifecycle import Slots
+
+LABEL_NOISE = 0.1
+"""The labels of a host's batches are random with a probability between 0 and this."""
+WORST_LOSS = 100.0
+"""What a validation loss that is larger, or not a number, counts as."""
+_DIMENSION = -3
+"""Environments are the third from last dimension of every weight."""
+
+
+class Evaluation(NamedTuple):
+    """A host with its seeds on its validation subset; float32, always finite.
+
+    loss [N]: mean cross-entropy in nats. accuracy [N]: 0..1. contribution [3, N]: the accuracy
+    minus the accuracy without that slot's seed, 0 where no seed takes part.
+    """
+
+    loss: Tensor
+    accuracy: Tensor
+    contribution: Tensor
+
+
+class Population:
+    """N host networks, their seeds' cells and their data, on the device of `draws`.
+
+    The amount of randomness drawn never depends on what is done, so that runs that differ in their
+    actions alone see the same hosts and batches.
+    """
+
+    def __init__(self, environments: int, preset: Preset, draws: Draws) -> None:
+        self.environments = environments
+        self._preset = preset
+        self._draws = draws
+        self.generator = draws.generator
+        self._digits = digits.load(draws.device)
+        self._tables = blueprints.build(draws.device)
+        self._weights = host_network.zeros(environments, draws.device)
+        self._momentum = host_network.zeros(environments, draws.device)
+        self._gradient = host_network.zeros(environments, draws.device)
+        self._masks = host_network.zeros(environments, draws.device)
+        self._saved = host_network.zeros(environments + 1, draws.device)  # the last one is spare
+        self._learning_inner = (1 - MOMENTUM) * self._tables.inner_mask
+        self._learning_outer = (1 - MOMENTUM) * self._tables.outer_mask
+        self._shares = _shares(draws.device)
+        self._everyone = torch.arange(environments, device=draws.device)
+        validation = environments, preset.validation_size
+        self._validation_features = self._weights.readout.new_zeros(environments, FEATURES, validation[1])
+        self._validation_labels = self._digits.validation_labels.new_zeros(validation)
+        self._true_scores = self._validation_labels.new_zeros(environments, PASSES, preset.validation_size)
+        self._label_noise = self._weights.readout.new_zeros(environments, 1)
+        self.gradient_norm = self._weights.readout.new_zeros(SLOTS, environments)
+        self.parameters = self._weights.readout.new_zeros(environments)
+        self.reset()
+
+    def reset(self) -> None:
+        """Draw new hosts, new label noise and new validation subsets; there are no seeds."""
+        for tensor in (*self._weights, *self._momentum, *self._masks):
+            tensor.zero_()
+        self._draw_hosts()
+        for saved, weights in zip(self._saved, self._weights, strict=True):
+            saved.narrow(_DIMENSION, 0, self.environments).copy_(weights)
+        self._draw_validation()
+        self._label_noise.copy_(LABEL_NOISE * self._draws.uniform(self.environments, 1))
+        self.gradient_norm.zero_()
+
+    def _draw_hosts(self) -> None:
+        width = self._draws.integers(1, BLOCK_WIDTH + 1, self.environments)
+        unit = torch.arange(BLOCK_WIDTH, device=width.device) < width[:, None]
+        block_in, readout = self._weights.block_in, self._weights.readout
+        scale = FEATURES**-0.5
+        block_in.copy_(scale * self._draws.normal(*block_in.shape) * unit[:, :, None])
+        readout.copy_(scale * self._draws.normal(*readout.shape))
+        readout[:, :, READOUT_FEATURES:] = 0
+        self._masks.block_in.copy_((1 - MOMENTUM) * unit[:, :, None])
+        self._masks.block_out.copy_((1 - MOMENTUM) * unit[:, None, :])
+        self._masks.readout[:, :, :READOUT_FEATURES] = 1 - MOMENTUM
+        self.parameters.copy_(SLOTS * 2 * FEATURES * width + CLASSES * READOUT_FEATURES)
+
+    def _draw_validation(self) -> None:
+        keys = self._draws.uniform(self.environments, len(self._digits.validation_labels))
+        index = keys.argsort(dim=1)[:, : self._preset.validation_size]
+        self._validation_features.copy_(feature_major(self._digits.validation_features, index))
+        self._validation_labels.copy_(self._digits.validation_labels[index])
+        # Where among all scores [N, 10, passes, samples] those of the true classes lie.
+        row = self._everyone[:, None] * CLASSES + self._validation_labels
+        first = torch.arange(self._true_scores[0].numel(), device=row.device).view_as(self._true_scores[0])
+        self._true_scores.copy_(row[:, None] * first.numel() + first)
+
+    def germinate(self, where: Tensor, slot: Tensor, blueprint: Tensor) -> None:
+        """Draw a new cell of `blueprint` in `slot` where `where` is True; all [N]."""
+        tables, weights, momentum, masks = self._tables, self._weights, self._momentum, self._masks
+        uniform = self._draws.coarse(self.environments, INNER_ROWS, FEATURES)
+        inner = uniform.mul_(tables.inner_scale.index_select(0, blueprint))
+        spare = SLOTS * self.environments
+        index = torch.where(where, slot * self.environments + self._everyone, spare)
+        for cells, new in (
+            (weights.cell_inner, inner),
+            (masks.cell_inner, self._learning_inner.index_select(0, blueprint)),
+            (masks.cell_outer, self._learning_outer.index_select(0, blueprint)),
+        ):
+            with_spare(cells).index_copy_(0, index, new)
+        # A new seed says nothing yet, and remembers nothing.
+        for cells in (weights.cell_outer, momentum.cell_inner, momentum.cell_outer):
+            with_spare(cells).index_fill_(0, index, 0)
+
+    def save(self, index: Tensor, where: Tensor) -> None:
+        """Remember the weights of environments `index` [n], of those where `where` (bool [N]) is True."""
+        index_or_spare = torch.where(where.index_select(0, index), index, self.environments)
+        for saved, weights in zip(self._saved, self._weights, strict=True):
+            saved.index_copy_(_DIMENSION, index_or_spare, _of(weights, index))
+
+    def restore(self, index: Tensor, where: Tensor) -> None:
+        """Give back what was saved, and forget their momentum."""
+        back = where.index_select(0, index)[:, None, None]
+        for saved, weights, momentum in zip(self._saved, self._weights, self._momentum, strict=True):
+            weights.index_copy_(_DIMENSION, index, torch.where(back, _of(saved, index), _of(weights, index)))
+            momentum.index_copy_(_DIMENSION, index, _of(momentum, index).masked_fill(back, 0))
+
+    def train(self, roles: list[CellRole], learns: Tensor) -> None:
+        """Take the preset's gradient steps in every host, and in the seeds where `learns` (bool [3, N])."""
+        learns = learns.float()
+        for _ in range(self._preset.sgd_steps):
+            features, labels = self._draw_batch()
+            host_network.gradients(features, labels, self._weights, roles, into=self._gradient)
+            norm = host_optimiser.step(self._weights, self._momentum, self._gradient, self._masks, learns)
+            self.gradient_norm.copy_(norm)
+
+    def _draw_batch(self) -> tuple[Tensor, Tensor]:
+        shape = (self.environments, self._preset.batch_size)
+        index = self._draws.integers(0, len(self._digits.train_labels), *shape)
+        wrong = self._draws.uniform(*shape) < self._label_noise
+        random = self._draws.integers(0, CLASSES, *shape)
+        labels = torch.where(wrong, random, self._digits.train_labels[index])
+        return feature_major(self._digits.train_features, index), labels
+
+    def evaluate(self, roles: list[CellRole]) -> Evaluation:
+        """Measure every host with its seeds, and with each seed left out."""
+        scores = host_network.counterfactual_logits(self._validation_features, self._weights, roles)
+        true = scores.flatten().index_select(0, self._true_scores.flatten()).view_as(self._true_scores)
+        accuracy = (true >= scores.amax(1)).float().mean(2)
+        loss = (scores[:, :, 0].logsumexp(1) - true[:, 0]).mean(1)
+        return Evaluation(
+            loss=loss.nan_to_num(WORST_LOSS, WORST_LOSS, WORST_LOSS).clamp_max(WORST_LOSS),
+            accuracy=accuracy[:, 0],
+            contribution=(accuracy[:, :1] - accuracy[:, 1:]).T.contiguous(),
+        )
+
+    def parameter_ratio(self, slots: Slots) -> Tensor:
+        """Parameters of every living seed over those of its host, float32 [3, N]."""
+        return self._tables.parameters[slots.blueprint] * slots.active / self.parameters
+
+    def rectified(self, slots: Slots) -> Tensor:
+        """1 where a slot's blueprint has rectified hidden units, float32 [3, N]."""
+        return (self._tables.floor[slots.blueprint] == 0).float()
+
+    def attends(self, slots: Slots) -> Tensor:
+        """1 where a slot's blueprint attends over tokens, float32 [3, N]."""
+        return self._tables.attends[slots.blueprint]
+
+    def roles(self, slots: Slots) -> list[CellRole]:
+        """What the cells of each slot are and do, for `train` and `evaluate`."""
+        alpha, blueprint = slots.alpha.value, slots.blueprint
+        learning = torch.where(slots.stage == Stage.TRAINING, 1.0, alpha)
+        blends = torch.stack([alpha, learning])[:, None] * self._shares[:, slots.style]
+        facts = torch.stack([self._tables.floor[blueprint], self.attends(slots), (alpha > 0).float()])
+        by_slot = torch.cat([facts, blends.flatten(0, 1)])[..., None, None].unbind(1)
+        return [
+            CellRole(floor, attends, passing, Blend(*numbers[:3]), Blend(*numbers[3:]))
+            for floor, attends, passing, *numbers in (slot.unbind() for slot in by_slot)
+        ]
+
+
+def _of(tensor: Tensor, index: Tensor) -> Tensor:
+    """Those of environments `index` [n]."""
+    return tensor.index_select(_DIMENSION, index)
+
+
+def _shares(device: torch.device) -> Tensor:
+    """1 where a style is additive, gated or multiplied, float32 [3, styles]."""
+    kinds = (Style.LINEAR_ADD, Style.SIGMOID_ADD), (Style.GATED_GATE,), (Style.LINEAR_MULTIPLY,)
+    return torch.tensor([[float(style in kind) for style in Style] for kind in kinds], device=device)

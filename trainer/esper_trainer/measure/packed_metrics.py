@@ -1,0 +1,82 @@
+"""The packed telemetry row: one float32 tensor per update, with a schema made from the catalogue.
+
+The device fills the row without ever being read; the host decodes a copy of it. Its second line says
+what was measured, so that "not measured" and "not finite" stay two things.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import torch
+from torch import Tensor
+
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import CATALOGUE, HEAD_FAMILIES, head_field
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.payload import PPOUpdatePayload
+from esper_trainer.device.host_transfer import pack
+from esper_trainer.measure.measurement import Measurement
+from esper_trainer.measure.update_metrics import Measurements
+
+HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms", "rollout_time_ms"})
+"""What the host knows without asking the device."""
+
+
+class Schema(NamedTuple):
+    """The columns of a row: plain payload fields, then the families of fields per head."""
+
+    plain: tuple[str, ...]
+    families: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The payload field of each column."""
+        return self.plain + tuple(head_field(head, family) for family in self.families for head in HEADS)
+
+
+def _schema(level: TelemetryLevel) -> Schema:
+    measured = {name: field for name, field in CATALOGUE.items() if field.metric.level <= level}
+    return Schema(
+        tuple(name for name, field in measured.items() if field.head is None and name not in HOST_FIELDS),
+        tuple(family for family in HEAD_FAMILIES if head_field(HEADS[0], family) in measured),
+    )
+
+
+SCHEMAS: dict[TelemetryLevel, Schema] = {level: _schema(level) for level in TelemetryLevel}
+"""What the row of an update at each level is made of."""
+
+_WHOLE_NUMBERS = frozenset(
+    name for name, hint in get_type_hints(PPOUpdatePayload).items() if int in get_args(hint)
+)
+
+
+def pack_row(measurements: Measurements, level: TelemetryLevel) -> Tensor:
+    """Lay measurements out as a row float32 [2, F]: the values, and 1 where they were measured.
+
+    What only a higher level measures is left out. Raises KeyError for a field that is missing or unknown.
+    """
+    columns = list(_columns(measurements, SCHEMAS[level]))
+    values = pack(column.value for column in columns)
+    return torch.stack((values, pack(column.measured for column in columns)))
+
+
+def _columns(measurements: Measurements, schema: Schema) -> Iterator[Measurement]:
+    everything = SCHEMAS[max(TelemetryLevel)]
+    unknown = measurements.fields.keys() - set(everything.plain)
+    unknown |= measurements.families.keys() - set(everything.families)
+    if unknown:
+        raise KeyError(f"no payload field for {sorted(unknown)}")
+    yield from (measurements.fields[name] for name in schema.plain)
+    yield from (measurements.families[family] for family in schema.families)
+
+
+def unpack_row(row: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
+    """Read a row that lies on the host, and add what the host knows (`HOST_FIELDS`)."""
+    values, measured = row.tolist()
+    columns: dict[str, Any] = {
+        name: int(value) if name in _WHOLE_NUMBERS else value
+        for name, value, known in zip(SCHEMAS[level].names, values, measured, strict=True)
+        if known
+    }
+    known = {name: value for name, value in host.items() if CATALOGUE[name].metric.level <= level}
+    return PPOUpdatePayload(**{**columns, **known})

@@ -1,0 +1,142 @@
+"""Playing one episode in every environment, without host reads."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from esper_schemas.heads import HEAD_SIZES
+from esper_trainer.device.cuda_graphs import NO_RECORDER, GraphRecorder
+from esper_trainer.device.static_buffers import overwrite
+from esper_trainer.environments.morph.action_masks import Legality
+from esper_trainer.environments.morph.environment import MorphEnvironment
+from esper_trainer.model.action_layout import Layout
+from esper_trainer.model.distributions import sample
+from esper_trainer.model.policy import Output, Tamiyo
+from esper_trainer.ppo.rollout_buffer import Transitions, empty_rollout, store
+
+WATCHED = 0
+"""The environment whose decisions and slots are told in events."""
+
+
+class SlotHistory(NamedTuple):
+    """What every step did to the slots of the watched environment.
+
+    before, after: stages, int64 [T, 3]; blueprint int64, alpha, contribution float32, measured bool
+    [T, 3], as in `StageChanges`.
+    """
+
+    before: Tensor
+    after: Tensor
+    blueprint: Tensor
+    alpha: Tensor
+    contribution: Tensor
+    measured: Tensor
+
+
+class Episode(NamedTuple):
+    """One episode of every environment: what to learn from, and what to tell.
+
+    Rollout and slots are buffers that the next episode overwrites.
+    accuracy float32 [N] and stage int64 [3, N] at the end; rollbacks int64 [N], in the episode.
+    """
+
+    rollout: Transitions
+    slots: SlotHistory
+    accuracy: Tensor
+    stage: Tensor
+    rollbacks: Tensor
+
+
+class Player:
+    """Plays a policy in the environments, into buffers that every episode overwrites."""
+
+    def __init__(
+        self,
+        policy: Tamiyo,
+        environment: MorphEnvironment,
+        layout: Layout,
+        *,
+        seed: int,
+        recorder: GraphRecorder = NO_RECORDER,
+    ) -> None:
+        self._policy, self._environment, self._layout = policy, environment, layout
+        self.generator = torch.Generator(environment.device).manual_seed(seed)
+        horizon, count = environment.preset.horizon, environment.environments
+        self.rollout = empty_rollout(horizon, count, environment.observation_size, environment.device)
+        self._slots = _empty_history(horizon, environment.device)
+        self._state = tuple(part.clone() for part in policy.initial_state(count))
+        self._time = torch.zeros(1, dtype=torch.int64, device=environment.device)
+        self._step = recorder.replayable(
+            "rollout step", self.step, (self.generator, environment.generator)
+        )  # fmt: skip
+
+    def play(self, between_steps: Callable[[], None]) -> Episode:
+        """Play one episode; `between_steps` may raise to abandon it."""
+        self.begin()
+        for _ in range(self._environment.preset.horizon):
+            between_steps()
+            self._step()
+        environment = self._environment
+        return Episode(
+            self.rollout, self._slots, environment.accuracy, environment.stage, environment.rollbacks
+        )
+
+    def begin(self) -> None:
+        """Begin an episode in every environment."""
+        self._environment.reset()
+        self._time.zero_()
+        for part in self._state:
+            part.zero_()
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Observe, choose, act, and write it down; at the time and from the state that are on the device."""
+        with torch.inference_mode():
+            observations, legality = self._environment.observe(), self._environment.legality()
+        # The policy is outside: in inference mode autocast converts its parameters anew at every use.
+        hidden, cell = self._state
+        output = self._policy(observations.unsqueeze(0), (hidden, cell))
+        with torch.inference_mode():
+            self._act(observations, legality, output)
+
+    def _act(self, observations: Tensor, legality: Legality, output: Output) -> None:
+        choice = sample(
+            output.logits, legality.op, legality.slot_by_op, legality.choices,
+            self._layout, self.generator,
+        )  # fmt: skip
+        outcome = self._environment.step(choice.actions)
+        transitions = Transitions(
+            observations=observations,
+            ops=legality.op,
+            slots=choice.slots,
+            actions=choice.actions,
+            log_probs=choice.log_probs,
+            values=output.values,
+            rewards=outcome.reward,
+            alive=outcome.valid,
+        )
+        store(self.rollout, self._time, transitions)
+        changes = outcome.stage_changes
+        watched = (
+            changes.previous_stage, changes.stage, changes.blueprint,
+            changes.alpha, changes.contribution, changes.measured,
+        )  # fmt: skip
+        store(self._slots, self._time, (column[:, WATCHED] for column in watched))
+        overwrite(self._state, output.state)
+        self._time.add_(1)
+
+
+def _empty_history(horizon: int, device: torch.device) -> SlotHistory:
+    def column(dtype: torch.dtype) -> Tensor:
+        return torch.zeros(horizon, HEAD_SIZES["slot"], dtype=dtype, device=device)
+
+    return SlotHistory(
+        before=column(torch.int64),
+        after=column(torch.int64),
+        blueprint=column(torch.int64),
+        alpha=column(torch.float32),
+        contribution=column(torch.float32),
+        measured=column(torch.bool),
+    )

@@ -1,0 +1,129 @@
+"""Several processes that train one policy: what they sum, and what they decide together.
+
+Each plays environments of its own. What decides anything (gradients, counts, moments, stops) is summed
+over all of them first, so that every process decides the same without asking again.
+"""
+
+import os
+import re
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.options import PATIENCE_S
+from esper_trainer.ranks.lost_ranks import rank_lost, roll_call
+from esper_trainer.ranks.rank_launcher import RENDEZVOUS
+
+BACKENDS = "cpu:gloo,cuda:nccl"
+_SOURCE_PLACE = re.compile(r"\[[^\]]*\.cc:\d+\] ")
+
+
+class Group:
+    """The processes of a run. Alone, which is the default, every sum is the value itself.
+
+    Whatever waits for the others raises `RankLostError` if one of them is gone. store: where those that
+    are left find out who; patience_s: how long one may say nothing.
+    """
+
+    def __init__(
+        self,
+        rank: int = 0,
+        world_size: int = 1,
+        store: Store | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.rank, self.world_size = rank, world_size
+        self._store, self._patience_s, self._broken = store, patience_s, False
+
+    def sum_(self, tensor: Tensor) -> Tensor:
+        """Replace a tensor by its sum over all processes, in place, on its device."""
+        if self.world_size > 1:
+            self._reduce(tensor, dist.ReduceOp.SUM)
+        return tensor
+
+    def largest(self, number: int) -> int:
+        """The largest of all processes' numbers; waits for them, on the host."""
+        if self.world_size == 1:
+            return number
+        value = torch.tensor(number)
+        self._reduce(value, dist.ReduceOp.MAX)
+        return int(value)
+
+    def smallest(self, number: int) -> int:
+        """The smallest of all processes' numbers; waits for them, on the host."""
+        return -self.largest(-number)
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process; waits for them, on the host."""
+        return bool(self.largest(int(flag)))
+
+    def share(self, config: TrainingConfig) -> int:
+        """How many of the run's environments are this process's. Raises `ConfigError` for no equal parts."""
+        return config.share(self.world_size)
+
+    def leave(self) -> None:
+        """Let go of the other processes."""
+        if self.world_size > 1 and not self._broken:
+            dist.destroy_process_group()
+
+    def _reduce(self, tensor: Tensor, operation: dist.ReduceOp.RedOpType) -> None:
+        try:
+            dist.all_reduce(tensor, operation)
+        except RuntimeError as error:
+            self._broken = True
+            assert self._store is not None
+            silent_s = self._patience_s if "timed out" in str(error).lower() else None
+            missing = roll_call(self._store, self.rank, self.world_size)
+            raise rank_lost(missing, self.rank, self.world_size, silent_s) from error
+
+
+ALONE = Group()
+
+
+def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
+    """The group that `torchrun` or `ranks.train_with_ranks` describes in the environment, or a group of one.
+
+    On CUDA each process of a machine takes the device of its number there. Raises `ConfigError` if
+    the group cannot be joined.
+    """
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size <= 1:
+        return ALONE
+    on_cuda = device.startswith("cuda") and torch.cuda.is_available()
+    if on_cuda:
+        number = int(os.environ.get("LOCAL_RANK", "0"))
+        torch.cuda.set_device(own_device(device, number, torch.cuda.device_count()))
+    patience = timedelta(seconds=patience_s)
+    try:
+        where = os.environ.get(RENDEZVOUS, "env://")
+        store, _, _ = next(rendezvous(where, rank, world_size, timeout=patience))
+        dist.init_process_group(
+            BACKENDS if on_cuda else "gloo",
+            store=PrefixStore("group", store), rank=rank, world_size=world_size, timeout=patience,
+        )  # fmt: skip
+    except (RuntimeError, ValueError) as error:
+        reason = _SOURCE_PLACE.sub("", str(error).splitlines()[0])
+        raise ConfigError(
+            f"The other processes cannot be met ({reason}); start all of them with torchrun, and where a "
+            "machine's name leads to itself name the network with GLOO_SOCKET_IFNAME."
+        ) from error
+    return Group(rank, world_size, PrefixStore("roll-call", store), patience_s)
+
+
+def own_device(device: str, number: int, count: int) -> int:
+    """The index of the CUDA device of the process of this number, of a machine with so many.
+
+    Raises `ConfigError` if one was named for all of them, or there are not enough: NCCL takes one each.
+    """
+    if ":" in device:
+        raise ConfigError("Several processes take a CUDA device each; choose --device cuda.")
+    if number >= count:
+        raise ConfigError(
+            f"There are more processes here than CUDA devices ({count}); start fewer, or choose --device cpu."
+        )
+    return number
