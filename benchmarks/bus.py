@@ -30,7 +30,7 @@ from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol import frames as f
 from esper_bus.protocol.query_messages import Health, HealthQuery
 from esper_bus.protocol.receiver import Receiver
-from esper_bus.records import Entry, RawRecord
+from esper_bus.records import Entry, RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_event
 
@@ -132,7 +132,8 @@ def _peers(runs_dir: Path, events: list[bytes]) -> list[Row]:
 
 
 def _log_alone(run_dir: Path, events: list[bytes]) -> float:
-    records = [RawRecord("run", "host:0", 1, seq, seq, seq, data) for seq, data in enumerate(events)]
+    stream = StreamKey("run", "host:0", 1)
+    records = [RawRecord(stream, seq, seq, seq, data) for seq, data in enumerate(events)]
     log = LogWriter(run_dir, "run", 1, 0)
 
     def write() -> None:

@@ -13,7 +13,6 @@ from esper_aggregator.recording import newest_first
 from esper_bus.names import is_name
 from esper_bus.paths import RunPaths
 from esper_bus.protocol import query_messages as q
-from esper_bus.protocol.event_batches import to_wire
 from esper_bus.store.log_pages import LogPage, LogPages
 from esper_schemas.codec import encode_snapshot
 
@@ -80,7 +79,7 @@ class QueryDesk:
             yield _no_such_run(run)
             return
         for page in log.read(first, min(count, q.PAGE_EVENTS), q.PAGE_BYTES):
-            yield None if page is None else q.EventsPage(run, first, to_wire(page.records), page.at_end)
+            yield None if page is None else q.EventsPage.of(run, first, page.records, at_end=page.at_end)
 
     def _snapshot(self, run: str, events: int) -> Work:
         log = self._log(run)

@@ -127,10 +127,10 @@ class Aggregator:
 
         While a disk refuses, events wait here; trainers stop sending when their credit is used up.
         """
-        self._unwritten.extend(list(group) for _, group in groupby(records, attrgetter("run")))
+        self._unwritten.extend(list(group) for _, group in groupby(records, attrgetter("stream.run")))
         try:
             while self._unwritten:
-                self._recording(self._unwritten[0][0].run).extend(self._unwritten[0])
+                self._recording(self._unwritten[0][0].stream.run).extend(self._unwritten[0])
                 self._unwritten.popleft()
             for recording in self._recordings.values():
                 recording.flush()

@@ -13,14 +13,13 @@ import msgspec
 from esper_aggregator.fold.fold import FOLD_VERSION
 from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EVENT_TYPES, Event, Record
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.rules.watches import bounded_watches
 from esper_schemas.snapshot import SanctumSnapshot
 
-_IDENTITY = RawRecord.__struct_fields__[:-1]
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -78,7 +77,8 @@ def _convert(item: Any, declared: Any) -> Any:
 def _raw(record: Record) -> RawRecord:
     """A record as it stands in a log; none is kept whose event could not be decoded."""
     data = encode_event(cast(Event, record.event))
-    return RawRecord(data=data, **{name: getattr(record, name) for name in _IDENTITY})
+    stream = StreamKey(record.run, record.producer, record.epoch)
+    return RawRecord(stream, record.seq, record.emitted_ns, record.received_ns, data)
 
 
 def _bound(part: RunState | ProducerState) -> None:

@@ -37,30 +37,25 @@ def data_size(entries: Iterable[EntryTuple]) -> int:
 
 
 class RawRecord(msgspec.Struct, frozen=True, gc=False):
-    """An encoded event with its identity `(run, producer, epoch, seq)` and its two times.
+    """An encoded event with its identity, the stream and the number in it, and its two times.
 
-    Times are nanoseconds since 1970; `received_ns` equals `emitted_ns` in a spool.
+    Times are nanoseconds since 1970; `received_ns` equals `emitted_ns` in a spool. All records of a stream
+    share one `StreamKey`: making one for each record would take longer than reading it.
     """
 
-    run: str
-    producer: str
-    epoch: int
+    stream: StreamKey
     seq: int
     emitted_ns: int
     received_ns: int
     data: bytes
 
-    @property
-    def stream(self) -> StreamKey:
-        """The stream that `seq` counts in."""
-        return StreamKey(self.run, self.producer, self.epoch)
-
     def decoded(self) -> Record:
-        """The record with its event decoded; bytes that are no event become `Undecodable`."""
+        """The record with its event decoded; bytes that are not an event become `Undecodable`."""
+        run, producer, epoch = self.stream
         return Record(
-            run=self.run,
-            producer=self.producer,
-            epoch=self.epoch,
+            run=run,
+            producer=producer,
+            epoch=epoch,
             seq=self.seq,
             emitted_ns=self.emitted_ns,
             received_ns=self.received_ns,

@@ -11,8 +11,8 @@ import msgspec
 from esper_schemas.events import EVENT_TYPES, Event, Undecodable, Unknown
 from esper_schemas.snapshot import SanctumSnapshot
 
-MAX_DEPTH_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
-"""Everything that hostile or damaged msgpack makes the decoder raise."""
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
+"""What the decoder raises for damaged or hostile msgpack."""
 
 _encoder = msgspec.msgpack.Encoder()
 _event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(reduce(or_, EVENT_TYPES))
@@ -44,14 +44,14 @@ def decode_event(raw: bytes | memoryview) -> Event | Unknown | Undecodable:
     """
     try:
         return _event_decoder.decode(raw)
-    except MAX_DEPTH_ERRORS as error:
+    except DECODE_ERRORS as error:
         return _not_decoded(bytes(raw), error)
 
 
 def _not_decoded(raw: bytes, error: Exception) -> Unknown | Undecodable:
     try:
         kind = _kind_decoder.decode(raw).type
-    except MAX_DEPTH_ERRORS:
+    except DECODE_ERRORS:
         return Undecodable(reason=str(error), raw=raw)
     if kind in _known_kinds:
         return Undecodable(reason=str(error), raw=raw)

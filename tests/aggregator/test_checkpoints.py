@@ -16,7 +16,7 @@ from esper_aggregator.fold.projection import project
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_at, fold_path
 from esper_aggregator.state_codec import encode_state, fold_fingerprint
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 from esper_schemas import events as e
 from esper_schemas.codec import encode_event
 from esper_schemas.payload import PPOUpdatePayload
@@ -81,7 +81,7 @@ def raw_records(first, end):
             e.EventsDropped(count=1, first_ns=1, last_ns=2, by_kind={"LogRecorded": 1}),
         )
         event = kinds[number % len(kinds)]
-        yield RawRecord("r", *stream, seq, 10**18 + number, 10**18 + number, encode_event(event))
+        yield RawRecord(StreamKey("r", *stream), seq, 10**18 + number, 10**18 + number, encode_event(event))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from esper_aggregator.recording import Recording, newest_first, newest_run
 from esper_aggregator.replay import snapshot_of
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.read import read_raw
 from esper_schemas.codec import encode_event, encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted
@@ -22,9 +22,7 @@ def raw_record():
     def make(seq, *, run="r"):
         event = PPOUpdateCompleted(update=seq + 1, payload=PPOUpdatePayload(policy_loss=seq / 10))
         return RawRecord(
-            run=run,
-            producer="host:0",
-            epoch=5,
+            stream=StreamKey(run, "host:0", 5),
             seq=seq,
             emitted_ns=1_000 + seq,
             received_ns=2_000 + seq,

@@ -354,7 +354,7 @@ def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
     assert (health.pid, health.positions) == (process.pid, {"run": 22})
     assert ask(RunsQuery()) == Runs(("run",))
     assert isinstance(page, EventsPage)
-    assert [event[2] for event in page.events] == [5, 6, 7]
+    assert [record.seq for record in page.records()] == [5, 6, 7]
     assert not page.at_end
     assert past.events == 11
     process.terminate()
@@ -379,9 +379,9 @@ def test_a_page_is_bounded(aggregator, emitter, ask):
     one.close()
     page = ask(EventsQuery("run", 0, 1 << 60))
 
-    assert len(page.events) == 1024
+    assert len(page.records()) == 1024
     assert not page.at_end
-    assert ask(EventsQuery("run", 1 << 60)).events == []
+    assert ask(EventsQuery("run", 1 << 60)).records() == []
 
 
 def test_junk_is_refused_and_the_honest_are_served(aggregator, emitter, url, ask):

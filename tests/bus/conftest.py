@@ -71,7 +71,7 @@ def records(entries, key):
 
     def make(first, end, stream=key):
         return [
-            RawRecord(*stream, seq, emitted_ns, emitted_ns + 5, data)
+            RawRecord(stream, seq, emitted_ns, emitted_ns + 5, data)
             for seq, emitted_ns, data in entries(first, end)
         ]
 
@@ -130,14 +130,14 @@ logs = {}
 
 def recover(run):
     logs[run] = LogWriter(runs_dir / run, run, server.agg_epoch, 0)
-    return {(r.producer, r.epoch): r.seq + 1 for r in read_log(runs_dir / run)}
+    return {r.stream[1:]: r.seq + 1 for r in read_log(runs_dir / run)}
 
 with AggregatorLock(runs_dir):
     server = BusServer(for_runs_dir(runs_dir), recover)
     print("ready", flush=True)
     while True:
         for record in server.receive(0.05):
-            logs[record.run].extend([record])
+            logs[record.stream.run].extend([record])
         for log in logs.values():
             log.flush()
         server.acknowledge()

@@ -28,11 +28,11 @@ from esper_bus.protocol.query_messages import (
     parse_reply,
 )
 from esper_bus.protocol.snapshot_deltas import DeltaDecoder, DeltaEncoder
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 
-EVENT = ("host:0", 7, 3, 10**18, 10**18 + 5, b"\x80")
+RECORD = RawRecord(StreamKey("run", "host:0", 7), 3, 10**18, 10**18 + 5, b"\x80")
 QUESTIONS = [Question(1, EventsQuery("run", 3, 9)), Question(2, SnapshotQuery("run", 4))]
-REPLIES = [Reply(1, EventsPage("run", 3, [EVENT], at_end=True)), Reply(2, Refusal("No."))]
+REPLIES = [Reply(1, EventsPage.of("run", 3, [RECORD], at_end=True)), Reply(2, Refusal("No."))]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_changed_questions_and_answers_are_frame_errors(messages, mutations):
 
 def test_a_changed_batch_of_events_is_one_or_a_frame_error(mutations):
     """Topic, head and events."""
-    frames = encode_batch(EventBatch("run", 5, 3, [RawRecord("run", *EVENT)]))
+    frames = encode_batch(EventBatch("run", 5, 3, [RECORD]))
     for which in range(3):
         for changed in mutations([frames[which]], 4_000):
             try:

@@ -5,7 +5,7 @@ from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
 from esper_aggregator.state_codec import encode_state
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted
 
@@ -14,7 +14,7 @@ def episodes(first, end):
     """Small events of one stream."""
     for seq in range(first, end):
         event = EpisodeCompleted(environment=0, episode=seq, episode_return=seq / 3, length=9)
-        yield RawRecord("r", "host:0", 7, seq, 10**18 + seq, 10**18 + seq, encode_event(event))
+        yield RawRecord(StreamKey("r", "host:0", 7), seq, 10**18 + seq, 10**18 + seq, encode_event(event))
 
 
 def restored(run_dir):

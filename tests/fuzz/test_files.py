@@ -51,7 +51,7 @@ def write_log(directory):
     """A compressed log of a hundred events in four chunks."""
     log = LogWriter(directory, "run", 5, 0)
     for seq in range(EVENTS):
-        log.extend([RawRecord(*KEY, *entry(seq)[:2], 10**18, entry(seq).data)])
+        log.extend([RawRecord(KEY, *entry(seq)[:2], 10**18, entry(seq).data)])
         if seq % CHUNK == CHUNK - 1:
             log.flush()
     log.close()

@@ -9,7 +9,7 @@ from esper_bus.auth.keys import ClientKeys
 from esper_bus.errors import BusError
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.sockets import Context, connect, snapshot_client
-from esper_bus.protocol.event_batches import TOPIC, from_wire, parse_batch
+from esper_bus.protocol.event_batches import TOPIC, parse_batch
 from esper_bus.protocol.frames import FrameError
 from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
 from esper_bus.rate_limited_log import RateLimitedLog
@@ -20,6 +20,7 @@ ASK_AFTER_S = 1.0
 _ASK_S = 2.0
 _SKIP_S = 5.0
 _PAUSE_S = 0.05
+_OTHER_ANSWER = "The aggregator answered in an unexpected format; install the same esper-lite on both sides."
 
 
 class LiveEvents:
@@ -82,12 +83,13 @@ class LiveEvents:
     def _page(self, run: str, timeout_s: float) -> list[RawRecord]:
         """The next events of the log, possibly none. Raises `BusError`."""
         page = self._queries.ask(EventsQuery(run, self.position), timeout_s)
-        if not isinstance(page, EventsPage) or page.first != self.position:
-            raise BusError("The aggregator answers something else; install the same esper-lite on both.")
+        if not isinstance(page, EventsPage) or (page.run, page.first) != (run, self.position):
+            raise BusError(_OTHER_ANSWER)
+        records = _records_of(page)
         self._heard_at = time.monotonic()
         self._behind = not page.at_end
-        self.position += len(page.events)
-        return from_wire(run, page.events)
+        self.position += len(records)
+        return records
 
     def _newest(self, timeout_s: float) -> str:
         names = self._names(timeout_s)
@@ -121,3 +123,10 @@ class LiveEvents:
         records = [] if self._behind else batch.records[self.position - batch.first :]
         self.position += len(records)
         return records
+
+
+def _records_of(page: EventsPage) -> list[RawRecord]:
+    try:
+        return page.records()
+    except FrameError as error:
+        raise BusError(_OTHER_ANSWER) from error

@@ -6,23 +6,22 @@ events the message only says how far the log goes.
 
 import struct
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 import msgspec
 
 from esper_bus.limits import BATCH_BYTES, BATCH_EVENTS
 from esper_bus.names import is_name
-from esper_bus.protocol.frames import FrameError, Frames, VersionError
-from esper_bus.records import RawRecord
+from esper_bus.protocol.frames import FrameError, Frames, VersionError, decode_body
+from esper_bus.records import RawRecord, StreamKey
 
 VERSION = 1
 TOPIC = b"event/"
 _HEAD = struct.Struct("<B7xQQ")  # version, agg_epoch, first
 
-LoggedEvent = tuple[str, int, int, int, int, bytes]
-"""Producer, epoch, seq, emitted_ns, received_ns, and the encoded event."""
-
-_decoder = msgspec.msgpack.Decoder(list[LoggedEvent])
+# Producer, epoch, seq, emitted_ns, received_ns, encoded event: the run is named once for all of them.
+_decoder = msgspec.msgpack.Decoder(list[tuple[str, int, int, int, int, bytes]])
 
 
 class EventBatch(NamedTuple):
@@ -34,21 +33,26 @@ class EventBatch(NamedTuple):
     records: list[RawRecord]
 
 
-def to_wire(records: Sequence[RawRecord]) -> list[LoggedEvent]:
-    """Records of one run in the form in which messages carry them."""
-    return [(r.producer, r.epoch, r.seq, r.emitted_ns, r.received_ns, r.data) for r in records]
+def encode_records(records: Sequence[RawRecord]) -> bytes:
+    """Encode records of one run as a msgpack array, as messages carry them."""
+    return msgspec.msgpack.encode(
+        [(*r.stream[1:], r.seq, r.emitted_ns, r.received_ns, r.data) for r in records]
+    )
 
 
-def from_wire(run: str, events: Sequence[LoggedEvent]) -> list[RawRecord]:
-    """The records that a message carries."""
-    return [RawRecord(run, *event) for event in events]
+def decode_records(run: str, body: bytes | msgspec.Raw) -> list[RawRecord]:
+    """Decode what `encode_records` made of records of this run. Raises `FrameError`."""
+    stream = cache(partial(StreamKey, run))
+    return [
+        RawRecord(stream(producer, epoch), seq, emitted_ns, received_ns, data)
+        for producer, epoch, seq, emitted_ns, received_ns, data in decode_body(_decoder, body)
+    ]
 
 
 def encode_batch(batch: EventBatch) -> Frames:
     """The frames of a batch."""
     head = _HEAD.pack(VERSION, batch.agg_epoch, batch.first)
-    body = msgspec.msgpack.encode(to_wire(batch.records))
-    return [TOPIC + batch.run.encode(), head, body]
+    return [TOPIC + batch.run.encode(), head, encode_records(batch.records)]
 
 
 def parse_batch(frames: Sequence[bytes]) -> EventBatch:
@@ -62,10 +66,7 @@ def parse_batch(frames: Sequence[bytes]) -> EventBatch:
     if len(head) != _HEAD.size or not is_name(run):
         raise FrameError("not a batch of events")
     _, agg_epoch, first = _HEAD.unpack(head)
-    try:
-        return EventBatch(run, agg_epoch, first, from_wire(run, _decoder.decode(body)))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        raise FrameError(str(error)) from error
+    return EventBatch(run, agg_epoch, first, decode_records(run, body))
 
 
 def split(batch: EventBatch) -> Iterator[EventBatch]:

@@ -13,6 +13,7 @@ from zlib_ng.zlib_ng import crc32
 
 from esper_bus.names import is_name
 from esper_bus.records import EntryTuple
+from esper_schemas.codec import DECODE_ERRORS
 
 VERSION = 1
 Frames = list[bytes]
@@ -196,9 +197,14 @@ def _decode(decoder: msgspec.msgpack.Decoder[_T], frames: Sequence[bytes]) -> _T
     (body,) = _exactly(frames, 1)
     if len(body) > _MAX_BODY:
         raise FrameError("body too long")
+    return decode_body(decoder, body)
+
+
+def decode_body(decoder: msgspec.msgpack.Decoder[_T], body: bytes | msgspec.Raw) -> _T:
+    """Decode the msgpack part of a message. Raises `FrameError`."""
     try:
         return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+    except DECODE_ERRORS as error:
         raise FrameError(str(error)) from error
 
 

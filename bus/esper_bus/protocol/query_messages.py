@@ -9,8 +9,9 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from esper_bus.protocol.event_batches import LoggedEvent
-from esper_bus.protocol.frames import FrameError, Frames, VersionError
+from esper_bus.protocol.event_batches import decode_records, encode_records
+from esper_bus.protocol.frames import FrameError, Frames, VersionError, decode_body
+from esper_bus.records import RawRecord
 
 VERSION = 1
 PAGE_EVENTS = 1024
@@ -56,12 +57,21 @@ class Runs(_Message, frozen=True):
 
 
 class EventsPage(_Message, frozen=True):
-    """Events of a log; `at_end` if the log held no more when it was read."""
+    """Events of a log as `encode_records` encodes them; `at_end` if the log held no more when it was read."""
 
     run: str
     first: int
-    events: list[LoggedEvent]
+    events: msgspec.Raw
     at_end: bool
+
+    @classmethod
+    def of(cls, run: str, first: int, records: Sequence[RawRecord], *, at_end: bool) -> "EventsPage":
+        """The page that carries these records, of which the first is number `first` in the log of `run`."""
+        return cls(run, first, msgspec.Raw(encode_records(records)), at_end)
+
+    def records(self) -> list[RawRecord]:
+        """Decode the records of the page. Raises `FrameError`."""
+        return decode_records(self.run, self.events)
 
 
 class PastSnapshot(_Message, frozen=True):
@@ -137,7 +147,4 @@ def _parse(frames: Sequence[bytes], kind: bytes, decoder: "msgspec.msgpack.Decod
         raise FrameError("not a message of this kind")
     if frames[0] != kind:
         raise VersionError(f"version {frames[0][1]}")
-    try:
-        return decoder.decode(frames[1])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        raise FrameError(str(error)) from error
+    return decode_body(decoder, frames[1])

@@ -243,9 +243,8 @@ class Receiver:
         known = min(stream.expect - first, len(data.entries))
         if known:
             self.counters(stream.key.run).duplicates += known
-        run, producer, epoch = stream.key
         fresh = [
-            RawRecord(run, producer, epoch, seq, emitted_ns, now_ns, payload)
+            RawRecord(stream.key, seq, emitted_ns, now_ns, payload)
             for seq, emitted_ns, payload in data.entries[known:]
         ]
         self._take(stream, fresh)

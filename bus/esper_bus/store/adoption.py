@@ -88,7 +88,9 @@ class Adoption:
         assert self._reading is not None
         lock, records = self._reading
         record, self._ahead = self._ahead or next(records, None), None
-        if record is None or record.run != lock.parents[1].name:  # a directory that was renamed or copied
+        if (
+            record is None or record.stream.run != lock.parents[1].name
+        ):  # a directory that was renamed or copied
             return None
         if part and (record.stream, record.seq) != (part[-1].stream, part[-1].seq + 1):
             self._ahead = record

@@ -94,5 +94,5 @@ def records_of(messages: list[FileMessage], streams: dict[int, StreamChannel]) -
         stream = streams.get(channel.id)
         if stream is None:
             stream = streams[channel.id] = StreamChannel(channel.metadata)
-        records.append(RawRecord(*stream.key, stream.seq(sequence), publish_time, log_time, data))
+        records.append(RawRecord(stream.key, stream.seq(sequence), publish_time, log_time, data))
     return records

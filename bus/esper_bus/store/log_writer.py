@@ -39,7 +39,7 @@ class LogWriter:
         self._number = 0
         self._writer: McapWriter | None = None
         self._before: list[SizedFile] = []
-        self._channels: dict[tuple[str, int], int] = {}  # by producer and epoch
+        self._channels: dict[StreamKey, int] = {}
         self._schema = 0
         self._synced_at = time.monotonic()
         self._unflushed: list[RawRecord] = []
@@ -52,12 +52,11 @@ class LogWriter:
         self.position += len(records)
 
     def _add(self, writer: McapWriter, records: Sequence[RawRecord]) -> None:
-        for stream, group in groupby(records, attrgetter("producer", "epoch")):
+        for stream, group in groupby(records, attrgetter("stream")):
             messages = [(r.seq, r.received_ns, r.emitted_ns, r.data) for r in group]
             channel = self._channels.get(stream)
             if channel is None:
-                key = StreamKey(self._run, *stream)
-                channel = self._channels[stream] = open_channel(writer, self._schema, key, messages[0][0])
+                channel = self._channels[stream] = open_channel(writer, self._schema, stream, messages[0][0])
             writer.messages(channel, messages)
 
     def flush(self) -> None:

@@ -4,7 +4,6 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
 
 from mcap.records import Channel
 
@@ -64,10 +63,9 @@ class MergedStreams:
 
     def _continues(self, record: RawRecord) -> bool:
         """Whether an event is the one to expect of its stream, as nearly all are; then it counts as taken."""
-        key = cast("StreamKey", (record.run, record.producer, record.epoch))  # equal, and sooner made
-        if self._expect.get(key) != record.seq:
+        if self._expect.get(record.stream) != record.seq:
             return False
-        self._expect[key] = record.seq + 1
+        self._expect[record.stream] = record.seq + 1
         return True
 
     def _logged(self, record: RawRecord, spools: "dict[StreamKey, _Ahead]") -> Iterator[RawRecord]:
@@ -144,7 +142,7 @@ def _events(path: Path, messages: Iterator[FileMessage], on_damage: OnDamage) ->
             if stream is None:
                 stream = channels[channel.id] = StreamChannel(channel.metadata)
             seq = stream.seq(sequence)
-            yield RawRecord(*stream.key, seq, publish_time, log_time, data)
+            yield RawRecord(stream.key, seq, publish_time, log_time, data)
     except OSError as error:
         on_damage(Damage(str(path), 0, f"unreadable ({error.strerror})"))
     except (KeyError, ValueError) as error:

@@ -151,7 +151,7 @@ def test_a_good_key_sends_and_sees(served, client, sender, screen, until):
     until(lambda: trainer.stats.acknowledged == 1)
     feed = until(lambda: (feed := source.poll()).snapshot.events_folded and feed)
 
-    assert [(record.producer, record.seq) for record in served.records] == [("trainer:0", 0)]
+    assert [(record.stream.producer, record.seq) for record in served.records] == [("trainer:0", 0)]
     assert (feed.problem, trainer.stats.problem) == ("", "")
 
 
@@ -217,7 +217,7 @@ def test_a_key_cannot_write_as_another(served, client, sender, until):
     until(lambda: honest.stats.acknowledged == 1)
 
     assert "'alice' may not send events of bob-1/trainer:0" in until(lambda: forger.stats.problem)
-    assert [record.run for record in served.records] == ["alice-1"]
+    assert [record.stream.run for record in served.records] == ["alice-1"]
 
 
 def test_a_stream_belongs_to_the_key_that_began_it(served, client, raw, entries, until):
@@ -304,7 +304,7 @@ def test_a_removed_key_stays_out_when_its_name_comes_back(served, client, keys, 
 
     assert answers[-1].code == answers[-2].code == "refused"
     assert "'alice' may not send events of run/trainer:0" in answers[-1].text
-    assert [record.epoch for record in served.records] == [7, 8]
+    assert [record.stream.epoch for record in served.records] == [7, 8]
 
 
 def test_a_key_that_is_added_counts_at_once(served, client, sender, until):

@@ -138,10 +138,10 @@ def test_hostile_messages_are_survived(server, trainer, entries):
         records += server.receive(0.01)
         server.acknowledge()
     deadline = time.monotonic() + 10
-    while sum(record.producer == "host:0" for record in records) < 200 and time.monotonic() < deadline:
+    while sum(record.stream.producer == "host:0" for record in records) < 200 and time.monotonic() < deadline:
         records += server.receive(0.01)
 
-    assert [record.seq for record in records if record.producer == "host:0"] == list(range(200))
+    assert [record.seq for record in records if record.stream.producer == "host:0"] == list(range(200))
     assert server.rejected > 100
 
 
@@ -184,7 +184,7 @@ def fill(peer, frames):
 def turns_until(server, producer, limit=1_000):
     """After how many calls of `receive` there is an event of a producer."""
     for turn in range(1, limit):
-        if any(record.producer == producer for record in server.receive(0.05)):
+        if any(record.stream.producer == producer for record in server.receive(0.05)):
             return turn
     pytest.fail("it was starved")
 

@@ -78,7 +78,7 @@ class Trainer:
     @property
     def spool(self):
         """What a reader of the spool file finds."""
-        return [RawRecord(*self.key, entry.seq, 1, 1, entry.data) for entry in self.emitted]
+        return [RawRecord(self.key, entry.seq, 1, 1, entry.data) for entry in self.emitted]
 
     def forget(self, keep):
         """As if the ring were small: the older events are only in the spool."""
@@ -475,7 +475,7 @@ class Network(RuleBasedStateMachine):
     def order_of_producers_does_not_matter(self):
         """To what is known of each; and a fold in one piece gives the same picture as the live one."""
         whole = fold_all(record.decoded() for record in self.order)
-        sorted_ = fold_all(r.decoded() for r in sorted(self.order, key=lambda record: record.producer))
+        sorted_ = fold_all(r.decoded() for r in sorted(self.order, key=lambda record: record.stream.producer))
 
         assert encode_snapshot(project(whole)) == encode_snapshot(project(self.live))
         assert sorted_.producers == whole.producers

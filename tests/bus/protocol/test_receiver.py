@@ -61,9 +61,7 @@ def test_new_events_are_returned_in_order(scene, entries):
     """A batch becomes records with the identity of the stream and the time of arrival."""
     scene.hear(Data(EPOCH, entries(0, 3)))
 
-    assert [(r.run, r.producer, r.epoch, r.seq) for r in scene.taken] == [
-        ("run", "host:0", EPOCH, seq) for seq in range(3)
-    ]
+    assert [(*r.stream, r.seq) for r in scene.taken] == [("run", "host:0", EPOCH, seq) for seq in range(3)]
     assert [r.data for r in scene.taken] == [entry.data for entry in entries(0, 3)]
     assert {r.received_ns for r in scene.taken} == {1000}
 
@@ -227,7 +225,7 @@ def test_epochs_are_streams_of_their_own(scene, entries):
     scene.hear(hello(epoch=EPOCH + 1), peer=b"p2")
     scene.hear(Data(EPOCH + 1, entries(0, 2)), peer=b"p2")
 
-    assert [(record.epoch - EPOCH, record.seq) for record in scene.taken] == [
+    assert [(record.stream.epoch - EPOCH, record.seq) for record in scene.taken] == [
         (0, 0),
         (0, 1),
         (0, 2),
