@@ -161,7 +161,7 @@ def child(case: str, seconds: float, report: Path) -> None:
     """Run the app on this terminal for a while and write down what it cost."""
     from esper_cli.sanctum import SSH_RATE
     from esper_tui.app import SanctumApp
-    from esper_tui.model.redraw_rate import FASTEST
+    from esper_tui.control.redraw_schedule import FASTEST
 
     source = Pictures(moving=case != "idle")
     rate = SSH_RATE if case == "ssh" else FASTEST

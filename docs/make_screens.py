@@ -15,8 +15,8 @@ from pathlib import Path
 
 from esper_aggregator.replay import LogSource
 from esper_tui.app import SanctumApp
-from esper_tui.model.settings import Settings
-from esper_tui.picture import PANELS
+from esper_tui.control.settings import Settings
+from esper_tui.panels.panel_registry import PANELS
 
 SCREENS = Path(__file__).parent / "screens"
 

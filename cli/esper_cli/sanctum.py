@@ -117,8 +117,8 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
 
 
 def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
-    from esper_tui.model.view import Look
-    from esper_tui.terminal.once import render_once
+    from esper_tui.terminal.print_frame import render_once
+    from esper_tui.view.view import Look
 
     settings, _ = choices(arguments.theme, arguments.symbols)
     width = shutil.get_terminal_size(fallback=(100, 24)).columns

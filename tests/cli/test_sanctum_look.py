@@ -9,7 +9,7 @@ import pytest
 
 from esper_cli import ppo, sanctum
 from esper_schemas.source import Feed
-from esper_tui.model.status import judge_feed
+from esper_tui.view.connection_status import judge_feed
 
 
 class Nothing:

@@ -162,7 +162,7 @@ async def test_tiny_windows_start(start, feeds, size):
 def test_it_needs_neither_torch_nor_sockets():
     """The app is imported by machines that only watch; the import takes well under a second."""
     code = (
-        "import sys, esper_tui.app, esper_tui.terminal.once\n"
+        "import sys, esper_tui.app, esper_tui.terminal.print_frame\n"
         "print([m for m in ('torch', 'zmq', 'mcap', 'esper_bus', 'esper_aggregator') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -172,7 +172,7 @@ def test_it_needs_neither_torch_nor_sockets():
 
 def test_one_frame_needs_no_textual():
     """`sanctum --once` starts faster than the app does."""
-    code = "import sys, esper_tui.terminal.once; print('textual' in sys.modules)"
+    code = "import sys, esper_tui.terminal.print_frame; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from esper_tui.app import SanctumApp
-from esper_tui.model.commands import COMMANDS
-from esper_tui.picture import PANELS
+from esper_tui.control.commands import COMMANDS
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import Panel
 from esper_tui.text.spans import plain
 

@@ -13,12 +13,13 @@ from msgspec import inspect
 from esper_schemas import HEADS, SanctumSnapshot, TamiyoState, decode_snapshot, encode_snapshot
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed
-from esper_tui.model.view import Look, View
-from esper_tui.pages.opened import PAGES, opened_rows
-from esper_tui.picture import PANELS, RUNS, draw
-from esper_tui.terminal.once import frame_rows
+from esper_tui.frame import RUNS, draw
+from esper_tui.pages.opened_panel import PAGES, opened_rows
+from esper_tui.panels.panel_registry import PANELS
+from esper_tui.terminal.print_frame import frame_rows
 from esper_tui.text.spans import plain, row_width
 from esper_tui.text.symbols import SYMBOL_SETS
+from esper_tui.view.view import Look, View
 
 NUMBERS = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 1e300, -1e300, 5e-324, 999.9996, 0.49999999)
 WHOLE = (0, 1, -1, 2, 7, 10**6, 2**63, 2**64 - 1, -(2**63))

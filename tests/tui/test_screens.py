@@ -7,9 +7,9 @@ from rich.style import Style
 from tests.tui.frames import ACCEPTED, assert_accepted, frame_of
 
 from esper_tui.app import SanctumApp
-from esper_tui.model.settings import Settings
-from esper_tui.pages.opened import PAGES
-from esper_tui.picture import PANELS
+from esper_tui.control.settings import Settings
+from esper_tui.pages.opened_panel import PAGES
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import Panel
 from esper_tui.text.spans import Tone, merged
 from esper_tui.text.theme import THEMES

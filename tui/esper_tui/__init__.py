@@ -1,6 +1,6 @@
 """Sanctum, the terminal cockpit.
 
-Panels are pure functions from a snapshot and a size to rows of toned text; `esper_tui.app.SanctumApp`
-paints them on a terminal, `esper_tui.terminal.once.render_once` writes one frame to a stream. Both draw
+Panels are pure functions from a snapshot and a size to rows of toned text. `esper_tui.app.SanctumApp` paints
+them on a terminal, `esper_tui.terminal.print_frame.render_once` writes one frame to a stream; both draw
 whatever a `SnapshotSource` delivers.
 """

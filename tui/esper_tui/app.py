@@ -20,24 +20,25 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
+from esper_tui.control.commands import COMMANDS, acts_on_help, key_of
+from esper_tui.control.navigation import Moves, after, beside
+from esper_tui.control.redraw_schedule import FASTEST, RedrawRate
+from esper_tui.control.settings import Settings, save
+from esper_tui.frame import ALL_HIDDEN, RUNS, draw_place, drawn_panels, opened_keys
 from esper_tui.grid.arrangement import Place
-from esper_tui.model.commands import COMMANDS, acts_on_help, key_of
-from esper_tui.model.navigation import Moves, after, beside
-from esper_tui.model.redraw_rate import FASTEST, RedrawRate
-from esper_tui.model.settings import Settings, save
-from esper_tui.model.view import Look, View
-from esper_tui.pages.opened import first_row, stepped
-from esper_tui.picture import ALL_HIDDEN, PANELS, RUNS, draw_place, drawn_panels, opened_keys
+from esper_tui.pages.opened_panel import first_row, stepped
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import Cockpit
 from esper_tui.screens.panel_widget import Panel
 from esper_tui.terminal.ascii_filter import AsciiFilter
 from esper_tui.terminal.driver import outliving
-from esper_tui.terminal.once import frame_rows, write_new
+from esper_tui.terminal.print_frame import frame_rows, write_new
 from esper_tui.terminal.shutdown import LOOK_AFTER_S, end_on_signals, terminal_is_gone
 from esper_tui.text.spans import Rows, Tone, plain
 from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.text.theme import THEMES, styles_for
+from esper_tui.view.view import Look, View
 
 
 @runtime_checkable

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper_tui.grid.arrangement import OPENED, arrange
-from esper_tui.grid.frame import BOX_ROWS, inside
-from esper_tui.grid.plans import NEEDS, PLANS
-from esper_tui.picture import PANELS
+from esper_tui.grid.border import BOX_ROWS, inside
+from esper_tui.grid.grid_plans import NEEDS, PLANS
+from esper_tui.panels.panel_registry import PANELS
 
 SIZES = [(80, 24), (120, 40), (160, 50), (200, 60)]
 

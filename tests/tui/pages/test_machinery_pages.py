@@ -16,17 +16,17 @@ from esper_schemas.snapshot import (
     SlotsState,
     StageChangeEntry,
 )
-from esper_tui.model.view import View
-from esper_tui.pages.opened import opened_rows
-from esper_tui.panels import link, log, ranks, slots, vitals
+from esper_tui.pages.opened_panel import opened_rows
+from esper_tui.panels import link_panel, log_panel, ranks_panel, slots_panel, vitals_panel
 from esper_tui.panels.decisions import decision_cells
-from esper_tui.panels.heads import heads_rows
+from esper_tui.panels.heads_panel import heads_rows
 from esper_tui.text.spans import Tone, plain
+from esper_tui.view.view import View
 
 
 def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
     """And a bar of its share; the changes of watched slots below."""
-    lines = text(slots.slots_rows(make_snapshot(), 60, 12))
+    lines = text(slots_panel.slots_rows(make_snapshot(), 60, 12))
 
     assert [line.split()[:2] for line in lines[:3]] == [
         ["dormant", "40"],
@@ -35,7 +35,7 @@ def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
     ]
     assert lines[7].startswith("recent 0 begun")
     assert lines[8].split() == ["R0C1", "CONV_LIGHT", "→", "training", "α", "0.00"]
-    assert plain(slots.slots_note(make_snapshot())) == "192 in 64 environments"
+    assert plain(slots_panel.slots_note(make_snapshot())) == "192 in 64 environments"
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def with_changes(make_snapshot):
 @pytest.mark.parametrize("width", [31, 32, 36, 37, 43, 60])
 def test_a_change_shows_all_of_its_share_of_blending(with_changes, text, width):
     """In the boxes of the usual windows a blueprint's name is shortened, the number is not."""
-    line = text(slots.slots_rows(with_changes(Stage.GERMINATED), width, 9))[8]
+    line = text(slots_panel.slots_rows(with_changes(Stage.GERMINATED), width, 9))[8]
 
     assert len(line) <= width
     assert line.endswith("→ germinated  α 0.12")
@@ -76,7 +76,7 @@ def test_a_change_shows_all_of_its_share_of_blending(with_changes, text, width):
 @pytest.mark.parametrize("width", [22, 29, 30])
 def test_where_a_share_of_blending_has_no_room_it_is_left_out(with_changes, text, width):
     """Whole, as a number without its last digit is another number."""
-    line = text(slots.slots_rows(with_changes(Stage.FOSSILIZED), width, 9))[8]
+    line = text(slots_panel.slots_rows(with_changes(Stage.FOSSILIZED), width, 9))[8]
 
     assert len(line) <= width
     assert line.endswith("→ fossilized")
@@ -87,7 +87,7 @@ def test_where_a_share_of_blending_has_no_room_it_is_left_out(with_changes, text
 def test_every_panel_shows_how_many_seeds_survive(with_changes, text, width):
     """The rate stands before the counts that it is made of, which may have no room."""
     stages = (Stage.GERMINATED,) * 12 + (Stage.FOSSILIZED,) * 4 + (Stage.EMBARGOED,)
-    line = text(slots.slots_rows(with_changes(*stages), width, 9))[7]
+    line = text(slots_panel.slots_rows(with_changes(*stages), width, 9))[7]
 
     assert line.startswith("recent 12 begun  80% survive")
     assert ("4 kept" in line) == (width >= 36)
@@ -95,35 +95,35 @@ def test_every_panel_shows_how_many_seeds_survive(with_changes, text, width):
 
 def test_a_stage_keeps_its_count_in_a_narrow_panel(make_snapshot, text):
     """Its name is shortened before a digit is lost."""
-    assert text(slots.slots_rows(make_snapshot(), 15, 3))[1] == "germina…     20"
+    assert text(slots_panel.slots_rows(make_snapshot(), 15, 3))[1] == "germina…     20"
 
 
 def test_slots_wait_for_the_first_rollout(make_snapshot, text):
     """No zeros before something was counted."""
     empty = structs.replace(make_snapshot(), slots=SlotsState())
 
-    assert text(slots.slots_rows(empty, 60, 12)) == ["waiting for the first rollout"]
+    assert text(slots_panel.slots_rows(empty, 60, 12)) == ["waiting for the first rollout"]
 
 
 def test_stages_of_a_newer_version_have_a_number(make_snapshot, text):
     """They are counted as the others."""
     newer = structs.replace(make_snapshot(), slots=SlotsState(stage_counts=(1,) * 8))
 
-    assert text(slots.slots_rows(newer, 60, 12))[7].split()[:2] == ["#7", "1"]
+    assert text(slots_panel.slots_rows(newer, 60, 12))[7].split()[:2] == ["#7", "1"]
 
 
 def test_the_straggler_is_marked(make_snapshot, text):
     """The rank that plays clearly slower than the others: they wait for it."""
-    lines = text(ranks.ranks_rows(make_snapshot(), 70, 6))
+    lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 6))
 
     assert [line.startswith("!") for line in lines] == [False, False, False, True, False]
     assert lines[3].split() == ["!", "2", "host2:2", "16", "9145", "36.4", "3s"]
-    assert plain(ranks.ranks_note(make_snapshot())) == "4 of 4"
+    assert plain(ranks_panel.ranks_note(make_snapshot())) == "4 of 4"
 
 
 def test_the_straggler_is_shown_where_not_all_ranks_fit(make_snapshot, text):
     """It comes first."""
-    lines = text(ranks.ranks_rows(make_snapshot(), 70, 3))
+    lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 3))
 
     assert lines[1].startswith("! 2 host2:2")
     assert len(lines) == 3
@@ -141,7 +141,7 @@ def marked(make_snapshot):
             for n, fields in enumerate(differences)
         )
         snapshot = structs.replace(make_snapshot(world_size=world_size), ranks=states, recent_events=())
-        return [int(rank.producer[1:]) for rank in ranks.stragglers(snapshot)]
+        return [int(rank.producer[1:]) for rank in ranks_panel.stragglers(snapshot)]
 
     return of
 
@@ -202,12 +202,12 @@ def test_a_missing_rank_is_a_warning(make_snapshot, tone_of):
     """Three of four."""
     three = structs.replace(make_snapshot(), ranks=make_snapshot().ranks[:3])
 
-    assert tone_of(ranks.ranks_note(three), "3 of 4") is Tone.WARNING
+    assert tone_of(ranks_panel.ranks_note(three), "3 of 4") is Tone.WARNING
 
 
 def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
     """A machine without a GPU has no zero bytes of it."""
-    rows = vitals.vitals_rows(make_snapshot(), 36, 12)
+    rows = vitals_panel.vitals_rows(make_snapshot(), 36, 12)
 
     assert plain(find(rows, "CPU")).split() == ["CPU", "93", "%"]
     assert plain(find(rows, "Memory")).split() == ["Memory", "429", "MiB"]
@@ -223,7 +223,7 @@ def test_every_vital_shows_its_own_number(make_snapshot, text):
         "rollbacks_total": 2,
         "returns_not_finite_total": 3,
     }
-    rows = [line.split() for line in text(vitals.vitals_rows(make_snapshot(**run), 50, 12))]
+    rows = [line.split() for line in text(vitals_panel.vitals_rows(make_snapshot(**run), 50, 12))]
 
     assert rows == [
         ["Speed", "12345", "steps/s"],
@@ -246,7 +246,7 @@ def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, te
     sample = VitalsSampled(cpu_share=0.1, gpu_share=0.87, gpu_memory_bytes=2**30, gpu_memory_peak_bytes=2**31)
     silent = structs.replace(sample, gpu_share=None)
     busy, unknown = (
-        text(vitals.vitals_rows(structs.replace(make_snapshot(), vitals=vital), 50, 12))
+        text(vitals_panel.vitals_rows(structs.replace(make_snapshot(), vitals=vital), 50, 12))
         for vital in (sample, silent)
     )
 
@@ -263,7 +263,7 @@ def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, te
 @pytest.mark.parametrize("width", [28, 29, 30, 31, 32, 50])
 def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
     """The labels stand closer, and all numbers still end in one column."""
-    lines = text(vitals.vitals_rows(make_snapshot(), width, 5))
+    lines = text(vitals_panel.vitals_rows(make_snapshot(), width, 5))
 
     assert max(map(len, lines)) <= width
     assert lines[0].endswith("12345 steps/s")
@@ -274,7 +274,7 @@ def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, widt
 def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
     """A unit is there or it is not; a number is there, or ends in `…`; the mark of a rollback stays."""
     run = {"env_steps_total": 12345678, "rollbacks_total": 2, "returns_not_finite_total": 3}
-    lines = text(vitals.vitals_rows(make_snapshot(**run), width, 12))
+    lines = text(vitals_panel.vitals_rows(make_snapshot(**run), width, 12))
 
     assert max(map(len, lines)) <= width
     assert re.search(r"(12345( steps/s)?|\d*…)$", lines[0])
@@ -286,7 +286,7 @@ def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
 def test_a_vital_that_is_no_number_is_critical(make_snapshot, make_state, find, tone_of, value):
     """A time of the learner's as well as what was measured of the machine; neither has a unit."""
     snapshot = make_snapshot(make_state(update_time_ms=value), steps_per_second=value)
-    rows = vitals.vitals_rows(snapshot, 36, 12)
+    rows = vitals_panel.vitals_rows(snapshot, 36, 12)
 
     for label in ("Update", "Speed"):
         row = find(rows, label)
@@ -308,11 +308,11 @@ def test_a_vital_that_is_no_number_is_critical(make_snapshot, make_state, find, 
 def test_what_is_lost_is_marked(make_feed, make_snapshot, find, tone_of, now, field, label):
     """And what is not lost has a tick."""
     lossy = structs.replace(make_snapshot(), link=LinkHealth(events=9, **{field: 3}))
-    row = find(link.link_rows(View(make_feed(lossy), now), 60, 12), label)
+    row = find(link_panel.link_rows(View(make_feed(lossy), now), 60, 12), label)
 
     assert tone_of(row, "!") is Tone.WARNING
     assert tone_of(row, "3") is Tone.WARNING
-    whole = find(link.link_rows(View(make_feed(), now), 60, 12), label)
+    whole = find(link_panel.link_rows(View(make_feed(), now), 60, 12), label)
     assert tone_of(whole, "✓") is Tone.DIM
 
 
@@ -320,7 +320,7 @@ def test_the_link_is_that_of_now_while_the_picture_is_held(make_feed, make_snaps
     """Held or not, its counts are the newest."""
     newest = make_feed(structs.replace(make_snapshot(), link=LinkHealth(gaps=7)))
 
-    assert "7" in plain(find(link.link_rows(View(make_feed(), now, newest), 60, 12), "Gaps"))
+    assert "7" in plain(find(link_panel.link_rows(View(make_feed(), now, newest), 60, 12), "Gaps"))
 
 
 def test_the_log_has_a_mark_for_each_level(make_snapshot, text):
@@ -331,14 +331,14 @@ def test_the_log_has_a_mark_for_each_level(make_snapshot, text):
     )
     snapshot = structs.replace(make_snapshot(), log=entries, log_counts={"warning": 9, "error": 1})
 
-    assert text(log.log_rows(snapshot, 60, 5)) == [
+    assert text(log_panel.log_rows(snapshot, 60, 5)) == [
         "00:00:00  ! message 0",
         "00:00:01  ✗ message 1",
         "00:00:02  ✗ message 2",
     ]
-    assert text(log.log_rows(snapshot, 60, 1)) == ["00:00:02  ✗ message 2"]
-    assert plain(log.log_note(snapshot)) == "1 error, 9 warnings"
-    assert text(log.log_rows(make_snapshot(), 60, 5)) == ["no warnings and no errors"]
+    assert text(log_panel.log_rows(snapshot, 60, 1)) == ["00:00:02  ✗ message 2"]
+    assert plain(log_panel.log_note(snapshot)) == "1 error, 9 warnings"
+    assert text(log_panel.log_rows(make_snapshot(), 60, 5)) == ["no warnings and no errors"]
 
 
 def test_a_decision_names_its_relevant_heads_with_their_confidence(make_snapshot):

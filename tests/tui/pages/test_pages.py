@@ -8,19 +8,20 @@ from esper_schemas.findings import Evidence, Finding
 from esper_schemas.heads import HEADS, Stage
 from esper_schemas.snapshot import LinkHealth, LogEntry
 from esper_schemas.state import Trend
+from esper_tui.frame import draw
 from esper_tui.grid.arrangement import OPENED
-from esper_tui.model.history import history_of, trend_of
-from esper_tui.model.view import Look, View
-from esper_tui.pages.help_text import CONDITION_WORDS
+from esper_tui.metrics.metric_help import advice_for
+from esper_tui.metrics.metric_value import history_of, trend_of
+from esper_tui.pages.help_page import CONDITION_WORDS
 from esper_tui.pages.machinery_pages import STAGES
-from esper_tui.pages.metric_help import advice_for
-from esper_tui.pages.opened import PAGES, opened_rows
+from esper_tui.pages.opened_panel import PAGES, opened_rows
 from esper_tui.panels.gradient_flow import flow_row
-from esper_tui.panels.heads_cells import Space, coefficient, condition, gradient, latch
-from esper_tui.panels.link import COUNTS
-from esper_tui.picture import PANELS, draw
+from esper_tui.panels.head_columns import Space, coefficient, condition, gradient, latch
+from esper_tui.panels.link_panel import COUNTS
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Tone, plain, row_width
 from esper_tui.text.theme import MARKS
+from esper_tui.view.view import Look, View
 
 NOT_COUNTED = {"events", "lag_ms"}
 WITHOUT_WORDS = {"slots", "runs"}

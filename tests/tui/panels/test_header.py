@@ -4,10 +4,10 @@ import pytest
 from msgspec import structs
 
 from esper_schemas.snapshot import LinkHealth
-from esper_tui.model.status import SYMBOLS, ConnectionState, judge_feed
-from esper_tui.model.view import View
 from esper_tui.panels.header import header_rows
 from esper_tui.text.spans import Tone, plain
+from esper_tui.view.connection_status import SYMBOLS, ConnectionState, judge_feed
+from esper_tui.view.view import View
 
 
 @pytest.fixture

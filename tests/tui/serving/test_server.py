@@ -13,12 +13,12 @@ from aiohttp.test_utils import TestServer
 
 from esper_tui.serving import server
 from esper_tui.serving.admission import Door
-from esper_tui.serving.visit import bounded
+from esper_tui.serving.visitor_session import bounded
 
 TOKEN = "a token that is long enough"
 PROGRAM = """
 from esper_schemas.source import Feed
-from esper_tui.serving.served import ServedApp
+from esper_tui.serving.served_app import ServedApp
 
 class Nobody:
     def poll(self):

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from esper_tui.charts.block_chart import chart
-from esper_tui.model.navigation import LAST, after, beside, found, moved
-from esper_tui.model.redraw_rate import is_due
-from esper_tui.pages.help_text import help_rows
+from esper_tui.control.navigation import LAST, after, beside, found, moved
+from esper_tui.control.redraw_schedule import is_due
+from esper_tui.pages.help_page import help_rows
 from esper_tui.text.spans import Span, plain, row_width
 from esper_tui.text.symbols import SYMBOL_SETS, translated
 from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS, THEMES, styles_for

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from esper_tui.grid.frame import BOX_ROWS, RULE_ROWS
-from esper_tui.grid.plans import NEEDS, Band, Column, PanelPlan, plan_for
+from esper_tui.grid.border import BOX_ROWS, RULE_ROWS
+from esper_tui.grid.grid_plans import NEEDS, Band, Column, PanelPlan, plan_for
 
 OPENED = "opened"
 """The place of the one panel that fills the screen."""

@@ -9,13 +9,13 @@ from esper_schemas.judgement import head_condition
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState
-from esper_tui.pages.help_text import CONDITION_WORDS, LATCH_WORDS
+from esper_tui.pages.help_page import CONDITION_WORDS, LATCH_WORDS
 from esper_tui.pages.page import Entry
-from esper_tui.panels import heads_cells as cells
+from esper_tui.panels import head_columns as cells
 from esper_tui.panels.gradient_flow import FLOW_METRICS, flow_row
+from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
 from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, left
-from esper_tui.text.words import head_label
 
 LABEL_WIDTH, HEAD_WIDTH = 16, 11  # a coefficient, a number and its mark take ten cells
 TABLE_WIDTH = LABEL_WIDTH + HEAD_WIDTH * len(HEADS)

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from esper_schemas.heads import Blueprint, Stage
 from esper_schemas.snapshot import RankState, SanctumSnapshot
-from esper_tui.model.view import View
-from esper_tui.pages.metric_help import about_metric
+from esper_tui.metrics.metric_help import about_metric
 from esper_tui.pages.page import ALL, Entry, explained_entry, wrapped
-from esper_tui.panels import events, slots
-from esper_tui.panels.link import link_explained, link_rows
-from esper_tui.panels.ranks import ranks_rows
-from esper_tui.panels.vitals import LABEL_WIDTH, VALUE_WIDTH, Vital, vitals
+from esper_tui.panels import slots_panel
+from esper_tui.panels.link_panel import link_explained, link_rows
+from esper_tui.panels.ranks_panel import ranks_rows
+from esper_tui.panels.vitals_panel import LABEL_WIDTH, VALUE_WIDTH, Vital, vitals
+from esper_tui.text.choice_names import enum_name
 from esper_tui.text.explanation import Explained, explained_rows
-from esper_tui.text.numbers import count, number
+from esper_tui.text.numbers import count, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right
-from esper_tui.text.words import enum_name
+from esper_tui.view.view import View
 
 
 def vitals_entries(view: View, width: int) -> list[Entry]:
@@ -40,7 +40,7 @@ def _checkpoints(snapshot: SanctumSnapshot) -> Iterator[Entry]:
         row = (
             left("Saved after", LABEL_WIDTH, Tone.LABEL),
             right(count(saved.update), VALUE_WIDTH, Tone.VALUE),
-            Span(f"  {events.time_of_day(entry.at_ns)}{took}  ", Tone.DIM),
+            Span(f"  {time_of_day(entry.at_ns)}{took}  ", Tone.DIM),
             Span(f"{clean(saved.path)}  "),
             Span(f"by {clean(entry.producer)}", Tone.DIM),
         )
@@ -67,7 +67,7 @@ STAGES: dict[Stage, Explained] = {
 
 def slot_entries(view: View, width: int) -> list[Entry]:
     """The stages, what became of the seeds that are watched, and what was tried."""
-    rows = slots.slots_rows(view.snapshot, width, ALL)
+    rows = slots_panel.slots_rows(view.snapshot, width, ALL)
     if not view.snapshot.slots.stage_counts:
         return [Entry(row) for row in rows]
     stages = rows[: len(view.snapshot.slots.stage_counts)]
@@ -87,7 +87,7 @@ def _tried(snapshot: SanctumSnapshot) -> Iterator[Row]:
     for blueprint, times in begun.most_common():
         name = enum_name(Blueprint, blueprint).lower()
         yield (
-            left(name, slots.NAME_WIDTH + 4, Tone.LABEL),
+            left(name, slots_panel.NAME_WIDTH + 4, Tone.LABEL),
             right(count(times), 3, Tone.VALUE),
             Span(" begun"),
         )
@@ -105,7 +105,7 @@ def rank_entries(view: View, width: int) -> list[Entry]:
 
 def _rank(row: Row, rank: RankState) -> Entry:
     where = f"Process {count(rank.pid)} on {rank.host or 'an unknown host'}, {count(rank.events)} events."
-    last = "" if rank.last_event_ns is None else f" Last heard at {events.time_of_day(rank.last_event_ns)}."
+    last = "" if rank.last_event_ns is None else f" Last heard at {time_of_day(rank.last_event_ns)}."
     return Entry(row, lambda width: (*explained_rows(STRAGGLER, width), *wrapped(where + last, width)))
 
 

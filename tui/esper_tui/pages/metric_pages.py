@@ -8,8 +8,9 @@ from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, head_fiel
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
 from esper_tui.charts.sparkline import sparkline
-from esper_tui.model.history import history_of, trend_of
-from esper_tui.model.view import View
+from esper_tui.metrics.bounds_text import critical_words, ok_words
+from esper_tui.metrics.metric_help import about_metric, history_rows, metric_help
+from esper_tui.metrics.metric_value import history_of, trend_of
 from esper_tui.pages.heads_page import (
     HEAD_WIDTH,
     LABEL_WIDTH,
@@ -18,15 +19,15 @@ from esper_tui.pages.heads_page import (
     number_cell,
     state_entries,
 )
-from esper_tui.pages.metric_help import about_metric, history_rows, metric_help
 from esper_tui.pages.page import Entry, Page
 from esper_tui.panels.decisions import decision_lines
-from esper_tui.panels.metric_rows import TILES
+from esper_tui.panels.metric_panels import TILES
+from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
 from esper_tui.text.numbers import count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, fit, left, right
 from esper_tui.text.theme import ARROWS, mark, tone
-from esper_tui.text.words import critical_words, head_label, ok_words
+from esper_tui.view.view import View
 
 
 def metric_entry(snapshot: SanctumSnapshot, name: str) -> Entry:

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from esper_tui.model.view import View
 from esper_tui.text.explanation import Explained, explained_rows
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean
+from esper_tui.view.view import View
 
 ALL = 10_000
 """More rows than any list has."""

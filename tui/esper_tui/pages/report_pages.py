@@ -6,22 +6,22 @@ from dataclasses import replace
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
-from esper_tui.model.view import View
-from esper_tui.pages.metric_help import about_metric
+from esper_tui.metrics.metric_help import about_metric
 from esper_tui.pages.metric_pages import quantity_entry
 from esper_tui.pages.page import ALL, Entry, explained_entry, wrapped
-from esper_tui.panels import anomalies, events, findings, log
-from esper_tui.panels.incidents import Incident, incidents
+from esper_tui.panels import anomalies_panel, events_panel, findings_panel, log_panel
+from esper_tui.panels.anomaly_reports import Incident, incidents
 from esper_tui.text.explanation import Explained
-from esper_tui.text.numbers import count, number
+from esper_tui.text.numbers import count, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, plain, right
+from esper_tui.view.view import View
 
 EVIDENCE_INDENT = 9
 
 
 def event_entries(view: View, width: int) -> list[Entry]:
     """The last events, in full."""
-    rows = events.events_rows(view.snapshot, width, ALL)
+    rows = events_panel.events_rows(view.snapshot, width, ALL)
     entries = view.snapshot.recent_events
     told = [_told(row, entry, entry.kind, entry.text) for row, entry in zip(rows, entries, strict=False)]
     return told or [*map(Entry, rows)]
@@ -29,13 +29,13 @@ def event_entries(view: View, width: int) -> list[Entry]:
 
 def _told(row: Row, entry: EventEntry | LogEntry, what: str, text: str) -> Entry:
     """A line of a list, and below when it came, from whom, and all of it."""
-    head = f"{events.time_of_day(entry.at_ns)}  {what} of {entry.producer}"
+    head = f"{time_of_day(entry.at_ns)}  {what} of {entry.producer}"
     return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)), key=entry)
 
 
 def log_entries(view: View, width: int) -> list[Entry]:
     """The trainers' warnings and errors, in full."""
-    rows, entries = log.log_rows(view.snapshot, width, ALL), view.snapshot.log
+    rows, entries = log_panel.log_rows(view.snapshot, width, ALL), view.snapshot.log
     told = [_told(row, entry, entry.level, entry.message) for row, entry in zip(rows, entries, strict=False)]
     return told or [*map(Entry, rows)]
 
@@ -44,9 +44,9 @@ def anomaly_entries(view: View, width: int) -> list[Entry]:
     """How much is measured, then every report with what it was about."""
     reports = [_incident(view.snapshot, incident, width) for incident in incidents(view.snapshot)]
     telemetry = replace(
-        explained_entry(anomalies.telemetry_row(view.snapshot, width), TELEMETRY), key=TELEMETRY
+        explained_entry(anomalies_panel.telemetry_row(view.snapshot, width), TELEMETRY), key=TELEMETRY
     )
-    return [telemetry, *(reports or [Entry(anomalies.NOTHING)])]
+    return [telemetry, *(reports or [Entry(anomalies_panel.NOTHING)])]
 
 
 TELEMETRY = Explained(
@@ -58,14 +58,14 @@ TELEMETRY = Explained(
 
 def _incident(snapshot: SanctumSnapshot, incident: Incident, width: int) -> Entry:
     def about(width: int) -> Rows:
-        at = f"{events.time_of_day(incident.at_ns)}  update {count(incident.update)}, {incident.producer}"
+        at = f"{time_of_day(incident.at_ns)}  update {count(incident.update)}, {incident.producer}"
         details = (row for text in incident.details for row in wrapped(text, width))
         metric = about_metric(snapshot, incident.metric, width) if incident.metric else ()
         return (*wrapped(at, width, Tone.LABEL), *details, *([()] if metric else []), *metric)
 
     # What a report says may still change, such as whether more is measured because of it.
     key = (incident.at_ns, incident.producer, incident.update, incident.kind)
-    return Entry(anomalies.incident_row(incident, width), about, key)
+    return Entry(anomalies_panel.incident_row(incident, width), about, key)
 
 
 def finding_entries(view: View, width: int) -> list[Entry]:
@@ -74,11 +74,11 @@ def finding_entries(view: View, width: int) -> list[Entry]:
     if found:
         return [_finding(finding, width) for finding in found]
     beyond = [quantity_entry(view.snapshot, name) for name in beyond_bounds(view.snapshot.tamiyo)]
-    return [*map(Entry, findings.findings_rows(view.snapshot, width, 1)), *beyond]
+    return [*map(Entry, findings_panel.findings_rows(view.snapshot, width, 1)), *beyond]
 
 
 def _finding(finding: Finding, width: int) -> Entry:
-    row = findings.finding_title(finding, width)
+    row = findings_panel.finding_title(finding, width)
     is_cut = clean(finding.title) not in plain(row)
 
     def about(width: int) -> Rows:

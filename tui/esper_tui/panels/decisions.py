@@ -4,10 +4,9 @@ import math
 
 from esper_schemas.heads import HEAD_ENUMS
 from esper_schemas.snapshot import DecisionEntry, SanctumSnapshot
-from esper_tui.panels.events import time_of_day
-from esper_tui.text.numbers import number
+from esper_tui.text.choice_names import enum_name, short_name
+from esper_tui.text.numbers import number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
-from esper_tui.text.words import enum_name, short_name
 
 TITLE = "DECISIONS"
 PERCENT_WIDTH = 5

@@ -1,8 +1,8 @@
 """The bottom row: the keys, and where the picture comes from."""
 
-from esper_tui.model.commands import COMMANDS, Where
-from esper_tui.model.view import Look, View
+from esper_tui.control.commands import COMMANDS, Where
 from esper_tui.text.spans import Row, Rows, Span, Tone, between, clean, crop, fit, flow, row_width
+from esper_tui.view.view import Look, View
 
 
 def footer_rows(view: View, look: Look, width: int, height: int) -> Rows:

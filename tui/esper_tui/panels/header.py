@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from esper_schemas.snapshot import LinkHealth, SanctumSnapshot
 from esper_tui.charts.sparkline import sparkline
-from esper_tui.model.status import SYMBOLS, ConnectionState, Status, judge_feed
-from esper_tui.model.view import View
 from esper_tui.text.numbers import age, count, counted, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, between, clean, crop, fit, flow, row_width
+from esper_tui.view.connection_status import SYMBOLS, ConnectionState, Status, judge_feed
+from esper_tui.view.view import View
 
 NAME_WIDTH = 40
 RETURN_PRECISION = 3

@@ -2,9 +2,10 @@
 
 from esper_schemas.heads import HEADS
 from esper_schemas.state import TamiyoState
-from esper_tui.panels import heads_cells as cells
+from esper_tui.metrics.bounds_text import head_metric
+from esper_tui.panels import head_columns as cells
+from esper_tui.text.choice_names import head_label
 from esper_tui.text.spans import Row, Span, Tone, aligned, crop, left, right
-from esper_tui.text.words import head_label, head_metric
 
 NAME, CONDITION, CELL = 10, 2, 8
 SHORTEST_NAME = 4

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 
-from esper_tui.pages.help_text import help_rows
+from esper_tui.pages.help_page import help_rows
 from esper_tui.screens.panel_widget import Panel
 from esper_tui.text.spans import Rows, Tone
 from esper_tui.text.symbols import translated

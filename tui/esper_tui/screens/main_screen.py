@@ -11,12 +11,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.control.redraw_schedule import IDLE_S, is_due
+from esper_tui.frame import BARS, draw_place, is_old, places_for
 from esper_tui.grid.arrangement import OPENED, Place
-from esper_tui.model.redraw_rate import IDLE_S, is_due
-from esper_tui.model.view import Look, View
-from esper_tui.picture import BARS, PANELS, draw_place, is_old, places_for
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import Panel
 from esper_tui.text.spans import Tone
+from esper_tui.view.view import Look, View
 
 
 class CockpitLayout(Layout):

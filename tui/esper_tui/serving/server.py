@@ -10,7 +10,7 @@ from aiohttp import ClientConnectionError, WSMsgType, web
 from textual_serve.server import Server
 
 from esper_tui.serving.admission import Asking, Door
-from esper_tui.serving.visit import PATIENCE_S, Visit
+from esper_tui.serving.visitor_session import PATIENCE_S, Visit
 
 MOST_VISITORS = 8
 """Each has a process of about 50 MB."""

@@ -1,6 +1,7 @@
 """Numbers as text that never outgrows its place, for every value there is."""
 
 import math
+import time
 from collections.abc import Iterable, Iterator
 
 NOT_MEASURED = "–"
@@ -90,3 +91,11 @@ def age(seconds: float) -> str:
     if not days:
         return f"{hours}h{minutes % 60:02}m"
     return f"{days}d{hours % 24:02}h" if days < 100 else f"{days}d"
+
+
+def time_of_day(at_ns: int) -> str:
+    """Hours, minutes and seconds, local; "--:--:--" for a time that no calendar has."""
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(at_ns / 1e9))
+    except (OverflowError, OSError, ValueError):
+        return "--:--:--"

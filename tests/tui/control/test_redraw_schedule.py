@@ -1,0 +1,74 @@
+"""Tests of esper_tui.control.redraw_schedule: how often to look and to draw."""
+
+import pytest
+
+from esper_tui.app import SanctumApp
+from esper_tui.control.redraw_schedule import (
+    FASTEST,
+    HELD_RATE,
+    QUIET_AFTER_S,
+    QUIET_RATE,
+    SLOWEST,
+    RedrawRate,
+    is_due,
+)
+
+
+def test_while_there_is_news_it_draws_as_often_as_was_chosen():
+    """Every other picture starts the count again."""
+    pace = RedrawRate(chosen=20.0)
+
+    assert [pace.rate(object(), False, 0.9 * QUIET_AFTER_S * n) for n in range(4)] == [20.0] * 4
+
+
+def test_without_news_it_asks_seldom_until_there_is_some():
+    """Never more often than was chosen."""
+    pace, old, new = RedrawRate(chosen=20.0), object(), object()
+    pace.rate(old, False, 0.0)
+
+    assert pace.rate(old, False, QUIET_AFTER_S) == QUIET_RATE
+    assert pace.rate(new, False, QUIET_AFTER_S + 1) == 20.0
+    pace.choose(2.0)
+    assert pace.rate(new, False, 99.0) == 2.0
+
+
+def test_a_held_picture_is_drawn_for_its_ages_alone():
+    """Whether there is news or not."""
+    assert RedrawRate(chosen=20.0).rate(object(), True, 0.0) == HELD_RATE
+    assert RedrawRate(chosen=1.0).rate(object(), True, 0.0) == 1.0
+
+
+def test_choices_have_bounds():
+    """Neither a standstill nor a busy loop."""
+    pace = RedrawRate()
+    for rate, chosen in ((1000.0, FASTEST), (0.0, SLOWEST), (4.0, 4.0)):
+        pace.choose(rate)
+        assert pace.chosen == chosen
+
+
+def test_panels_that_are_read_at_leisure_are_drawn_at_leisure():
+    """The header at every tick, the losses ten times a second, the rest four times."""
+    due = {panel: is_due(panel, 0.0, 0.15) for panel in ("header", "losses", "slots")}
+
+    assert due == {"header": True, "losses": True, "slots": False}
+    assert is_due("slots", None, 0.0)
+
+
+@pytest.mark.parametrize("key", ["p", None])
+async def test_the_source_is_asked_seldom_while_nothing_happens(given, make_feed, make_snapshot, now, key):
+    """On a running app: held or quiet it slows down, and is fast again as soon as it can be."""
+    source = given(make_feed())
+    app = SanctumApp(source, clock=lambda: now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.ticks_per_second == FASTEST
+        if key:
+            await pilot.press(key)
+            assert app.ticks_per_second == HELD_RATE
+            await pilot.press(key)
+        else:
+            while app.ticks_per_second != QUIET_RATE:
+                await pilot.pause(0.05)
+            source.feed = make_feed(make_snapshot(mean_return=9.0))
+            while app.ticks_per_second == QUIET_RATE:
+                await pilot.pause(0.05)
+        assert app.ticks_per_second == FASTEST

@@ -1,0 +1,75 @@
+"""Tests of esper_tui.panels.events_panel."""
+
+import pytest
+
+from esper_schemas import EVENT_TYPES
+from esper_schemas.snapshot import EventEntry, SanctumSnapshot
+from esper_tui.panels.events_panel import KIND_WIDTH, NAMES, TONES, events_rows
+from esper_tui.text.numbers import time_of_day
+from esper_tui.text.spans import Tone
+
+
+def test_the_last_events_are_shown_oldest_first(make_snapshot, text):
+    """As a log reads: the newest stands at the bottom."""
+    lines = text(events_rows(make_snapshot(), 100, 3))
+
+    assert lines == [
+        "22:13:17  update            update 17: policy loss 0.025, value loss 0.080, KL 0.0123",
+        "22:13:18  stage             R0C1 CONV_LIGHT: GERMINATED → TRAINING",
+        "22:13:19  anomaly           ratio_explosion: head_op_ratio_max 5.123",
+    ]
+
+
+def test_an_anomaly_has_a_tone_of_its_own(make_snapshot, tone_of):
+    """It is found at a glance, and by its words."""
+    row = events_rows(make_snapshot(), 100, 1)[0]
+
+    assert tone_of(row, "anomaly") is Tone.WARNING
+
+
+@pytest.mark.parametrize("kind", sorted(TONES))
+def test_no_kind_is_told_by_its_tone_alone(kind, text):
+    """It has words of its own."""
+    names = [*NAMES.values(), "undecodable"]
+    entry = EventEntry(at_ns=0, producer="p", kind=kind)
+    (line,) = text(events_rows(SanctumSnapshot(recent_events=(entry,)), 80, 5))
+
+    assert names.count(line.removeprefix("00:00:00").strip()) == 1
+
+
+def test_every_kind_with_a_tone_exists():
+    """A renamed event does not lose its tone unnoticed."""
+    known = {kind.__name__ for kind in EVENT_TYPES} | {"Undecodable"}
+
+    assert set(TONES) <= known
+
+
+def test_every_kind_has_a_short_name(text):
+    """One of a newer version is named by its own."""
+    assert set(NAMES) == {kind.__name__ for kind in EVENT_TYPES}
+    assert max(map(len, NAMES.values())) <= KIND_WIDTH
+    entry = EventEntry(at_ns=0, producer="p", kind="RainFell", text="much")
+
+    assert text(events_rows(SanctumSnapshot(recent_events=(entry,)), 80, 5)) == [
+        "00:00:00  rain fell         much"
+    ]
+
+
+def test_texts_from_outside_cannot_disturb_the_terminal(text):
+    """A message of a log may contain anything."""
+    entry = EventEntry(at_ns=0, producer="p", kind="LogRecorded", text="a\x1b[2J\nb" + "x" * 5000)
+    lines = text(events_rows(SanctumSnapshot(recent_events=(entry,)), 80, 5))
+
+    assert lines[0].startswith("00:00:00  log               a�[2J�bxx")
+    assert lines[0].endswith("x…")
+
+
+def test_nothing_has_happened_yet(text):
+    """An empty list is said in words."""
+    assert text(events_rows(SanctumSnapshot(), 80, 5)) == ["nothing has happened yet"]
+
+
+@pytest.mark.parametrize("at_ns", [-(2**63), 2**64])
+def test_impossible_times_are_no_error(at_ns):
+    """A broken clock is not the reader's problem."""
+    assert len(time_of_day(at_ns)) == 8

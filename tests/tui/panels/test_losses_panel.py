@@ -1,0 +1,349 @@
+"""Tests of esper_tui.panels.losses_panel: the records TELE-131 and TELE-132, and what stands around them."""
+
+import math
+import re
+
+import pytest
+
+from esper_schemas import CATALOGUE
+from esper_schemas.judgement import trend
+from esper_schemas.state import Trend
+from esper_tui.frame import draw
+from esper_tui.panels.losses_panel import losses_note, losses_rows
+from esper_tui.text.spans import Tone, plain
+from esper_tui.view.view import View
+
+WIDTHS = (54, 78, 116, 80)
+BLOCKS = "[▁▂▃▄▅▆▇█]"
+
+
+@pytest.fixture
+def row(make_snapshot, make_state, find):
+    """One row of the panel, by its label, for a state with some fields changed."""
+
+    def make(label, width=116, **fields):
+        return find(losses_rows(make_snapshot(make_state(**fields)), width, 7), label)
+
+    return make
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_tele_131_policy_loss_has_three_decimals_sparkline_and_trend(row, width):
+    """The last ten values, the value with three decimals, and where it is going."""
+    line = plain(row("P.Loss", width, policy_loss=0.04149, trends={"policy_loss": Trend.FALLING}))
+
+    assert re.match(rf"P\.Loss +{BLOCKS}{{10}} +0\.041 ↘", line)
+
+
+@pytest.mark.parametrize("name", ["policy_loss", "value_loss"])
+def test_tele_131_132_the_sparkline_has_the_last_ten_values(row, name):
+    """Fewer are padded at the left, where the past is."""
+    label = {"policy_loss": "P.Loss", "value_loss": "V.Loss"}[name]
+    line = plain(row(label, **{f"{name}_history": (1.0, 2.0, 3.0)}))
+
+    assert "───────▁▅█" in line
+
+
+@pytest.mark.parametrize("name", ["policy_loss", "value_loss"])
+@pytest.mark.parametrize(("change", "arrow"), [(0.19, "→"), (0.21, "↗"), (-0.21, "↘")])
+def test_tele_131_132_a_change_of_a_fifth_is_a_trend(row, name, change, arrow):
+    """The mean of the newer half of the history against that of the older: losses are noisy."""
+    label = {"policy_loss": "P.Loss", "value_loss": "V.Loss"}[name]
+    history = (1.0,) * 5 + (1.0 + change,) * 5
+    direction = trend(history, CATALOGUE[name].metric.trend_threshold)
+
+    assert f" {arrow} " in plain(row(label, trends={name: direction}))
+
+
+def test_tele_131_oscillation_is_shown_as_such(row):
+    """Spikes and swings say that training may be unstable; the mean alone would not."""
+    history = (1.0, 1.1, 1.0, 1.1, 1.0, 3.0, -1.0, 3.0, -1.0, 3.0)
+    direction = trend(history, CATALOGUE["policy_loss"].metric.trend_threshold)
+
+    assert direction is Trend.VOLATILE
+    assert " ~ " in plain(row("P.Loss", trends={"policy_loss": direction}))
+
+
+def test_tele_131_a_negative_policy_loss_keeps_its_sign(row):
+    """The surrogate objective is signed."""
+    assert "-0.041" in plain(row("P.Loss", policy_loss=-0.0412))
+
+
+def test_tele_131_policy_loss_has_no_bounds_of_its_own(row):
+    """Its size depends on the advantages; there is nothing to be fine or critical about."""
+    line = plain(row("P.Loss", policy_loss=1234.5))
+
+    assert not set("✓!✗") & set(line)
+    assert "ok" not in line
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_tele_131_a_policy_loss_that_is_not_finite_is_critical(row, tone_of, value):
+    """It is shown as what it is, with the critical mark and tone."""
+    line = row("P.Loss", policy_loss=value)
+    said = {"nan": "NaN", "inf": "Inf", "-inf": "-Inf"}[str(value)]
+
+    assert tone_of(line, said) is Tone.CRITICAL
+    assert tone_of(line, "✗") is Tone.CRITICAL
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_tele_132_value_loss_has_three_decimals_sparkline_and_trend(row, width):
+    """As the policy loss, and judged."""
+    line = plain(row("V.Loss", width, value_loss=1.2345, trends={"value_loss": Trend.RISING}))
+
+    assert re.match(rf"V\.Loss +{BLOCKS}{{10}} +1\.23[45] ↗ ✓", line)
+
+
+@pytest.mark.parametrize(
+    ("value", "mark", "tone"),
+    [
+        (0.5, "✓", Tone.VALUE),
+        (5.0, "✓", Tone.VALUE),
+        (0.01, "✓", Tone.VALUE),
+        (0.001, "✓", Tone.VALUE),
+        (5.1, "!", Tone.WARNING),
+        (20.0, "!", Tone.WARNING),
+        (0.0005, "!", Tone.WARNING),
+        (20.1, "✗", Tone.CRITICAL),
+        (math.inf, "✗", Tone.CRITICAL),
+        (math.nan, "✗", Tone.CRITICAL),
+    ],
+)
+def test_tele_132_value_loss_is_judged_by_its_bands(row, tone_of, value, mark, tone):
+    """Healthy up to 5, a warning beyond or below 0.001, critical beyond 20 or if not a number."""
+    line = row("V.Loss", value_loss=value)
+
+    assert tone in {span.tone for span in line[1:]}
+    assert tone_of(line, mark) is (Tone.DIM if mark == "✓" else tone)
+
+
+@pytest.mark.parametrize(
+    ("policy_loss", "value_loss", "written", "mark"),
+    [
+        (0.5, 0.5, "1.00", "✓"),
+        (-0.5, 0.5, "1.00", "✓"),
+        (1.0, 5.0, "5.00", "✓"),
+        (1.0, 0.2, "0.20", "✓"),
+        (1.0, 5.1, "5.10", "!"),
+        (1.0, 10.0, "10.00", "!"),
+        (1.0, 0.15, "0.15", "!"),
+        (1.0, 0.1, "0.10", "!"),
+        (1.0, 10.1, "10.10", "✗"),
+        (1.0, 0.09, "0.09", "✗"),
+        (math.nan, 1.0, "NaN", "✗"),
+    ],
+)
+def test_tele_131_132_loss_ratio_is_judged_by_its_bands(row, policy_loss, value_loss, written, mark):
+    """Healthy between 0.2 and 5, critical below 0.1 or above 10, by the magnitude of P.Loss."""
+    line = plain(row("Lv/Lp", policy_loss=policy_loss, value_loss=value_loss))
+
+    assert line.split()[:3] == ["Lv/Lp", written, mark]
+
+
+def test_tele_131_132_loss_ratio_shows_its_bounds(row):
+    """The bounds are those of the catalogue."""
+    assert plain(row("Lv/Lp")).rstrip().endswith("ok 0.2–5      critical < 0.1 or > 10")
+
+
+@pytest.mark.parametrize(
+    ("value_loss", "tone"),
+    [(1.0, Tone.VALUE), (6.0, Tone.WARNING), (11.0, Tone.CRITICAL), (0.05, Tone.CRITICAL)],
+)
+def test_tele_132_loss_ratio_is_cyan_yellow_or_red(row, value_loss, tone):
+    """Cyan while it is healthy, yellow for a warning, red where it is critical."""
+    line = row("Lv/Lp", policy_loss=1.0, value_loss=value_loss)
+
+    assert tone in {span.tone for span in line if span.text.strip()[:1].isdigit()}
+
+
+@pytest.mark.parametrize("policy_loss", [0.0, 1e-11, -1e-11])
+def test_tele_131_132_loss_ratio_is_undefined_where_the_policy_loss_vanishes(row, policy_loss):
+    """Then there is neither a number nor a judgement."""
+    line = plain(row("Lv/Lp", policy_loss=policy_loss)).split()
+
+    assert line[:2] == ["Lv/Lp", "---"]
+    assert not {"✓", "!", "✗"} & set(line)
+
+
+@pytest.mark.parametrize(
+    ("trend", "arrow"),
+    [
+        (Trend.UNKNOWN, " "),
+        (Trend.STABLE, "→"),
+        (Trend.RISING, "↗"),
+        (Trend.FALLING, "↘"),
+        (Trend.VOLATILE, "~"),
+    ],
+)
+def test_the_arrow_says_direction_only(row, trend, arrow):
+    """It has no colour, and the judgement beside it does not depend on it."""
+    line = row("V.Loss", value_loss=0.5, trends={"value_loss": trend})
+    spans = [span for span in line if span.text == f" {arrow} "]
+
+    assert [span.tone for span in spans] == [Tone.PLAIN]
+    assert "✓" in plain(line)
+
+
+def test_tele_200_110_112_explained_variance_kl_and_clip_have_history_value_and_judgement(row):
+    """Each with the precision of the catalogue."""
+    assert re.match(
+        rf"Expl\.Var +{BLOCKS}{{10}} +-0\.400 . ✗", plain(row("Expl.Var", explained_variance=-0.4))
+    )
+    assert re.match(rf"KL +{BLOCKS}{{10}} +0\.0171 . !", plain(row("KL", kl_divergence=0.0171)))
+    assert re.match(rf"Clip +{BLOCKS}{{10}} +0\.300 . ✗", plain(row("Clip", clip_fraction=0.3)))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_clip_fraction_shows_its_directions(row, width):
+    """How often ratios rose above the range and fell below it, each judged by itself, at every width."""
+    line = row("Clip", width, clip_fraction_positive=0.072, clip_fraction_negative=0.2)
+
+    assert "↑7.2%" in plain(line)
+    assert re.search(r"↓20\.0% *!", plain(line))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_joint_ratio_shows_both_extremes(row, width):
+    """The largest and the smallest, each judged by itself."""
+    line = plain(row("Ratio joint", width, joint_ratio_max=1.5, joint_ratio_min=0.1))
+
+    assert re.search(r"Ratio joint +1\.500 +✓", line)
+    assert re.search(r"min 0\.100 +✗", line)
+
+
+def test_what_was_not_measured_is_a_dash(row):
+    """A trainer that measures less shows no zeros."""
+    line = plain(row("KL", kl_divergence=None, kl_divergence_history=(None,) * 10))
+
+    assert line.split()[:3] == ["KL", "··········", "–"]
+
+
+def test_tele_131_132_before_the_first_update_every_row_is_waiting(feeds):
+    """The records' default is 0.0; the design has it that a default is not shown as a measurement."""
+    rows = [plain(row) for row in losses_rows(feeds["waiting"].snapshot, 116, 7)]
+
+    assert all("waiting" in row for row in rows)
+    assert not any(re.search(r"0\.000|1\.000|✓", row) for row in rows)
+
+
+def test_the_title_says_which_update_and_what_broke(make_snapshot, make_state):
+    """NaN gradients and skipped steps stand in the title; their absence does not."""
+    hurt = make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2)
+
+    assert plain(losses_note(make_snapshot(make_state(ppo_updates_count=50)))) == "update 17"
+    assert plain(losses_note(make_snapshot(hurt))) == "✗ 7 NaN grads  ! 2 Skipped steps"
+
+
+def test_tele_100_the_title_says_while_a_run_warms_up(make_snapshot, make_state):
+    """For its first fifty updates."""
+    young = make_state(ppo_updates_count=49)
+
+    assert plain(losses_note(make_snapshot(young))) == "warming up 49/50  update 17"
+
+
+@pytest.mark.parametrize(
+    ("entropy", "velocity", "risk", "said"),
+    [
+        (0.2, -0.02, 0.9, "✗ COLLAPSE in ~5"),
+        (0.2, -0.02, 0.69, ""),
+        (0.2, 0.02, 0.9, ""),
+        (0.05, -0.02, 1.0, "✗ COLLAPSED"),
+        (math.nan, -0.02, 0.9, ""),
+        (None, -0.02, 0.9, ""),
+    ],
+)
+def test_tele_122_the_title_counts_down_to_a_collapse(
+    make_snapshot, make_state, entropy, velocity, risk, said
+):
+    """While the risk is critical and the entropy falls: updates until the critical bound."""
+    state = make_state(
+        entropy_normalized=entropy,
+        entropy_velocity=velocity,
+        collapse_risk_score=risk,
+        ppo_updates_count=50,
+    )
+
+    assert plain(losses_note(make_snapshot(state))) == (said or "update 17")
+
+
+WORST = {
+    "nan_grad_count": 7,
+    "inf_grad_count": 3,
+    "skipped_steps": 9,
+    "entropy_normalized": 0.2,
+    "entropy_velocity": -0.02,
+    "collapse_risk_score": 0.9,
+}
+
+
+@pytest.mark.parametrize("width", [40, 60, 76, 80, 99, 100, 120, 140, 160, 180, 200, 240, 300])
+def test_the_title_says_the_worst_where_everything_is_bad(make_snapshot, make_state, make_feed, now, width):
+    """A collapse that is near comes first, in every window; what else fits follows it."""
+    view = View(make_feed(make_snapshot(make_state(**WORST))), now)
+    place, rows = next((p, rows) for p, rows in draw(view, width, 50) if p.panel == "losses")
+    title = plain(rows[0])
+
+    assert "✗ COLLAPSE in ~5" in title
+    assert ("✗ 7 NaN grads" in title) == (place.width >= 48)
+
+
+def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state):
+    """Nine skipped steps before one NaN gradient."""
+    state = make_state(nan_grad_count=1, skipped_steps=9)
+
+    assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
+
+
+@pytest.mark.parametrize("width", range(24, 120))
+def test_no_label_is_cut_where_there_is_room(make_snapshot, width):
+    """A label without a sparkline has that one's place; at 46 cells the smallest ratio stands behind."""
+    rows = [plain(row)[:width] for row in losses_rows(make_snapshot(), width, 7)]
+
+    assert not any("…" in row for row in rows)
+    assert any(row.startswith("Ratio joint ") for row in rows)
+    assert any("min 0.612" in row for row in rows) == (width >= 46)
+
+
+@pytest.fixture
+def value_loss(make_snapshot, make_state):
+    """The row of V.Loss as a panel of some width shows it."""
+
+    def shown(width, value):
+        state = make_state(value_loss=value, trends={"value_loss": Trend.RISING})
+        return plain(losses_rows(make_snapshot(state), width, 7)[5])[:width]
+
+    return shown
+
+
+@pytest.mark.parametrize("width", range(13, 34))
+def test_in_a_narrow_panel_the_number_and_its_mark_stay(value_loss, width):
+    """Arrow and label are given up before them."""
+    line = value_loss(width, 50.0)
+
+    assert re.search(r" 50\.000 .*✗", line)
+    assert ("↗" in line) == (width >= 23)
+    assert ("V.Loss" in line) == (width >= 15)
+
+
+@pytest.mark.parametrize("width", range(4, 34))
+def test_a_number_that_has_no_room_is_abbreviated(value_loss, width):
+    """The tightest panel says thousands, or that there is no room: never the first digits of a number."""
+    spellings = r"(12345\.68|12345\.7|12346|12\.3k|12k|1e4|##|#)"
+
+    assert re.search(rf"(^|\s|…){spellings} .?.?✗", value_loss(width, 12345.678))
+
+
+def test_the_losses_stay_longest(make_snapshot, text):
+    """A panel with three rows shows P.Loss, V.Loss and Lv/Lp."""
+    labels = [line.split()[0] for line in text(losses_rows(make_snapshot(), 60, 3))]
+
+    assert labels == ["P.Loss", "V.Loss", "Lv/Lp"]
+
+
+def test_no_bound_is_written_down_twice(row):
+    """Bounds that are shown are those that the catalogue has."""
+    bands = CATALOGUE["kl_divergence"].metric.bands
+
+    assert f"ok ≤ {bands.warning_above}" in plain(row("KL"))
+    assert f"critical > {bands.critical_above}" in plain(row("KL"))

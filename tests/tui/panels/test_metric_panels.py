@@ -1,0 +1,100 @@
+"""Tests of esper_tui.panels.metric_panels: HEALTH, VALUE, GRADIENTS & LSTM."""
+
+import math
+
+import pytest
+
+from esper_schemas import QUANTITIES
+from esper_tui.pages.help_page import LOSSES_METRICS
+from esper_tui.panels.metric_panels import TILES, metric_row, tile_note, tile_rows
+from esper_tui.panels.vitals_panel import TIMES
+from esper_tui.text.spans import Tone, plain, row_width
+
+
+def test_every_quantity_of_the_learner_is_in_a_panel():
+    """What is measured is shown somewhere."""
+    shown = {name for tile in TILES.values() for name in tile.metrics}
+    shown |= {*LOSSES_METRICS, *TIMES, "loss_ratio"}
+
+    assert {name for name, field in QUANTITIES.items() if not field.head} == shown
+
+
+def test_a_row_has_label_value_arrow_judgement_and_history(make_state, text):
+    """In columns that do not depend on the values."""
+    state = make_state(grad_norm=7.5)
+
+    assert text([metric_row(state, "grad_norm", 40)]) == ["Grad               7.500 → !  ▁▂▃▃▅▆▅▇██"]
+
+
+@pytest.mark.parametrize("value", [0.0, -1e300, math.nan, None, math.inf, 12345.678])
+@pytest.mark.parametrize("width", [30, 36, 60])
+def test_a_row_is_no_wider_than_its_place(make_state, value, width):
+    """Whatever its value is."""
+    for name in TILES["value"].metrics:
+        assert row_width(metric_row(make_state(**{name: value}), name, width)) <= width
+
+
+@pytest.mark.parametrize("width", range(13, 30))
+def test_in_a_narrow_panel_the_number_and_its_mark_stay(make_state, width):
+    """Arrow and label are given up before them."""
+    line = plain(metric_row(make_state(grad_norm_pre_clip=55.5), "grad_norm_pre_clip", width))[:width]
+
+    assert "55.500" in line
+    assert "✗" in line
+    assert line.startswith("Gra")
+
+
+def test_the_bounds_stand_where_there_is_room(make_state):
+    """And are left out, not cut, where there is none."""
+    assert plain(metric_row(make_state(), "grad_norm_pre_clip", 36)).endswith("ok ≤ 5")
+    assert "ok" not in plain(metric_row(make_state(), "grad_norm_pre_clip", 33))
+
+
+def test_the_title_counts_what_is_not_well(make_snapshot, make_state, tone_of):
+    """Rows that had no room included; nothing where all is well."""
+    tile = TILES["health"]
+    hurt = make_snapshot(make_state(grad_norm=7.5, log_prob_min=-101.0))
+
+    assert tile_note(tile, make_snapshot()) == ()
+    assert plain(tile_note(tile, hurt)) == "✗ 2"
+    assert tone_of(tile_note(tile, hurt), "2") is Tone.CRITICAL
+
+
+def labels(rows):
+    """What the rows are about."""
+    return [row[0].text.strip() for row in rows]
+
+
+def test_what_is_not_well_has_a_row_where_not_all_fit(make_snapshot, make_state):
+    """It takes the last rows, in the usual order; the others stay where they were."""
+    tile, hurt = TILES["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
+    usual = labels(tile_rows(tile, make_snapshot(), 36, 8))
+    shown = labels(tile_rows(tile, make_snapshot(make_state(**hurt)), 36, 8))
+
+    assert shown == [*usual[:6], "c rms", "Skipped steps"]
+
+
+def test_a_metric_that_is_not_well_and_had_a_row_stays_in_its_place(make_snapshot, make_state):
+    """The last one that is well gives its row."""
+    hurt = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
+    shown = labels(tile_rows(TILES["gradients"], make_snapshot(make_state(**hurt)), 36, 9))
+
+    assert shown[6:] == ["V grad", "h rms", "c rms"]
+
+
+def test_critical_metrics_have_a_row_before_warnings(make_snapshot, make_state):
+    """Where not even all that is not well fits."""
+    hurt = {"nan_grad_count": 1, "skipped_steps": 9, "lstm_cell_rms": math.inf}
+    snapshot = make_snapshot(make_state(**hurt))
+
+    assert labels(tile_rows(TILES["gradients"], snapshot, 36, 2)) == ["c rms", "Skipped steps"]
+    assert labels(tile_rows(TILES["gradients"], snapshot, 36, 3))[0] == "NaN grads"
+    assert tile_rows(TILES["gradients"], snapshot, 36, 0) == ()
+
+
+def test_before_the_first_update_every_row_is_waiting(feeds, text):
+    """Defaults are not measurements."""
+    rows = text(tile_rows(TILES["gradients"], feeds["waiting"].snapshot, 36, 30))
+
+    assert all("waiting" in row for row in rows)
+    assert len(rows) == len(TILES["gradients"].metrics)

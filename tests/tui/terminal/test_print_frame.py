@@ -1,0 +1,78 @@
+"""Tests of esper_tui.terminal.print_frame."""
+
+import io
+import re
+
+import pytest
+
+from esper_tui.panels.panel_registry import PANELS
+from esper_tui.terminal.print_frame import render_once
+
+
+@pytest.fixture
+def once(now):
+    """What is written for a feed."""
+
+    def make(feed, **options):
+        stream = io.StringIO()
+        render_once(feed, stream, now_ns=now, **options)
+        return stream.getvalue()
+
+    return make
+
+
+def test_plain_text_has_no_escape_sequence_and_no_trailing_blank(once, feeds):
+    """It can be put into a log or a bug report."""
+    written = once(feeds["critical"])
+
+    assert "\x1b" not in written
+    assert all(line == line.rstrip() for line in written.splitlines())
+    assert written.endswith("╯\n")
+
+
+@pytest.mark.parametrize(
+    ("theme", "critical"), [("dark", "1;38;5;203"), ("light", "1;38;5;160"), ("ansi", "1;91")]
+)
+def test_a_theme_is_the_same_text_with_escape_sequences(once, feeds, theme, critical):
+    """Tones become its colours, and nothing else changes."""
+    written = once(feeds["critical"], theme=theme)
+
+    assert f"\x1b[{critical}m" in written
+    stripped = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", written).splitlines()]
+    assert stripped == once(feeds["critical"]).splitlines()
+
+
+def test_a_frame_is_as_high_as_its_content(once, feeds):
+    """Without a height, every panel has what matters."""
+    lines = once(feeds["healthy"]).splitlines()
+
+    assert max(map(len, lines)) == 100
+    assert sum("22:1" in line for line in lines) == 4
+    assert all(any(kind.title in line for line in lines) for kind in PANELS.values())
+    assert any("Lv/Lp" in line for line in lines)
+    assert any("State" in line for line in lines)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (20, 5), (80, 24), (200, 60)])
+def test_a_given_size_is_kept(once, feeds, width, height):
+    """Not wider and not higher than asked for."""
+    lines = once(feeds["healthy"], width=width, height=height).splitlines()
+
+    assert len(lines) <= height
+    assert max(map(len, lines), default=0) <= width
+
+
+def test_wide_frames_join_the_panels_that_stand_beside_each_other(once, feeds):
+    """One line of text holds a row of both."""
+    lines = once(feeds["healthy"], width=200).splitlines()
+
+    assert any("PPO LOSSES" in line and "ACTION HEADS" in line for line in lines)
+
+
+def test_before_the_first_update_it_says_waiting(once, feeds):
+    """A frame of nothing is words, not zeros."""
+    written = once(feeds["waiting"])
+
+    assert "○ WAITING" in written
+    assert "waiting for the first update" in written
+    assert "0.000" not in written

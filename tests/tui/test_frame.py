@@ -1,0 +1,64 @@
+"""Tests of esper_tui.frame: panels, frames and layout together. Hostile values are in test_hostile.py."""
+
+import time
+
+import pytest
+
+from esper_tui.frame import draw, draw_place
+from esper_tui.grid.arrangement import arrange
+from esper_tui.panels import panel_registry
+from esper_tui.panels.panel_registry import PANELS, PanelKind
+from esper_tui.terminal.print_frame import frame_rows
+from esper_tui.text.spans import Tone, plain, row_width
+from esper_tui.view.view import Look, View
+
+
+@pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (160, 50), (200, 60)])
+def test_the_usual_sizes_are_filled_to_the_edge(feeds, now, name, width, height):
+    """No row is too long, so that nothing wraps, and the panels are complete."""
+    rows = frame_rows(View(feeds[name], now), width, height)
+
+    assert max(map(row_width, rows)) <= width
+    assert sum("PPO LOSSES" in plain(row) for row in rows) == 1
+    assert sum("ACTION HEADS" in plain(row) for row in rows) == 1
+    assert any("Lv/Lp" in plain(row) for row in rows)
+
+
+def test_an_old_picture_is_faded_and_a_silent_trainers_is_not(feeds, now):
+    """Only when the aggregator is gone does nobody know whether the picture is still true."""
+
+    def tones(name):
+        view = View(feeds[name], now)
+        panels = [rows for place, rows in draw(view, 120, 40) if place.panel in PANELS]
+        return {span.tone for rows in panels for row in rows for span in row}
+
+    assert tones("disconnected") == {Tone.FADED}
+    assert Tone.FADED not in tones("stale") | tones("finished") | tones("replay")
+
+
+def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatch):
+    """An error in one panel is words in that panel."""
+
+    def broken(view, width, height):
+        raise ValueError("no such head\x1b[2J")
+
+    monkeypatch.setitem(panel_registry.PANELS, "heads", PanelKind("ACTION HEADS", broken))
+    view = View(feeds["healthy"], now)
+    place = next(place for place in arrange(120, 40) if place.panel == "heads")
+    lines = [plain(row) for row in draw_place(view, place, False, Look())]
+
+    assert "✗ This panel cannot be drawn: ValueError('no such head\\x1b[2J')" in lines[1]
+    assert len(lines) == place.height
+
+
+def test_a_frame_is_laid_out_in_milliseconds(feeds, now):
+    """Twenty frames a second leave room for everything else; the best of many, and the bound is wide."""
+    view = View(feeds["critical"], now)
+    took = []
+    for _ in range(20):
+        started = time.perf_counter()
+        draw(view, 200, 60)
+        took.append(time.perf_counter() - started)
+
+    assert min(took) < 0.05

@@ -1,0 +1,259 @@
+"""Tests of esper_tui.view.connection_status."""
+
+import math
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.snapshot import EventEntry, LinkHealth, RunInfo, SanctumSnapshot
+from esper_schemas.source import Feed
+from esper_tui.view.connection_status import SILENT_AFTER_S, SYMBOLS, ConnectionState, judge_feed
+from esper_tui.view.stall_detection import LEAST_PATIENCE_S
+
+SECOND = 1_000_000_000
+LIMIT = int(SILENT_AFTER_S * SECOND)
+
+
+@pytest.mark.parametrize("name", ["waiting", "stale", "disconnected", "finished", "replay"])
+def test_each_state_is_named_by_what_the_feed_knows(feeds, now, name):
+    """The feeds of the screens are judged as they are called."""
+    assert judge_feed(feeds[name], now).state == name
+
+
+def test_a_feed_with_fresh_news_is_live(feeds, now):
+    """Aggregator and trainer have both been heard within the limit; there is nothing to say."""
+    status = judge_feed(feeds["healthy"], now)
+
+    assert (status.state, status.sentence) == (ConnectionState.LIVE, "")
+    assert status.silent_s == pytest.approx(0.5)
+
+
+def test_the_limit_itself_is_not_silence(make_feed, now):
+    """A trainer is stale after more than the limit, not at it."""
+    at = make_feed(heard_ns=now, sent_ns=now, trainer_heard_ns=now - LIMIT)
+    beyond = make_feed(heard_ns=now, sent_ns=now, trainer_heard_ns=now - LIMIT - 1)
+
+    assert judge_feed(at, now).state is ConnectionState.LIVE
+    assert judge_feed(beyond, now).state is ConnectionState.STALE
+
+
+def test_the_aggregators_clock_may_be_wrong(make_feed, make_snapshot, now):
+    """The trainer's silence is measured by the aggregator's clock alone, the rest by ours."""
+    hour = 3600 * SECOND
+    snapshot = structs.replace(make_snapshot(), link=LinkHealth(lag_ms=3_600_000.0))
+    feed = make_feed(snapshot, heard_ns=now, sent_ns=now + hour, trainer_heard_ns=now + hour - SECOND)
+
+    assert judge_feed(feed, now).silent_s == pytest.approx(1.0)
+    assert judge_feed(feed, now).state is ConnectionState.LIVE
+
+
+def test_a_clock_that_runs_backwards_makes_no_negative_silence(make_feed, now):
+    """News from the future are news from now."""
+    feed = make_feed(heard_ns=now + SECOND, sent_ns=None, trainer_heard_ns=now + SECOND)
+
+    assert judge_feed(feed, now).silent_s == 0.0
+
+
+def test_without_an_aggregator_it_says_how_to_start_one(now):
+    """The sentence names the command and the address."""
+    status = judge_feed(Feed(origin="ipc:///x"), now)
+
+    assert status.silent_s is None
+    assert "`esper ppo`" in status.sentence
+    assert "ipc:///x" in status.sentence
+
+
+def test_an_aggregator_without_a_trainer_is_waiting(now):
+    """Nothing has ever trained there."""
+    status = judge_feed(Feed(heard_ns=now, sent_ns=now), now)
+
+    assert status.state is ConnectionState.WAITING
+    assert "No trainer yet" in status.sentence
+
+
+@pytest.mark.parametrize("heard", ["nobody", "aggregator"])
+def test_who_has_started_a_training_is_not_told_to_start_one(now, heard):
+    """Until the trainer is heard, it is the training that is waited for."""
+    news = {"heard_ns": now, "sent_ns": now} if heard == "aggregator" else {}
+    status = judge_feed(Feed(awaited="The training is starting.", **news), now)
+
+    assert (status.state, status.sentence) == (ConnectionState.WAITING, "The training is starting.")
+
+
+def test_a_trainer_before_its_first_update_is_waiting(now):
+    """The run has begun, but there is nothing to show of it."""
+    snapshot = SanctumSnapshot(run=RunInfo(run="r", last_event_ns=now))
+    feed = Feed(snapshot=snapshot, heard_ns=now, sent_ns=now, trainer_heard_ns=now)
+
+    assert judge_feed(feed, now).state is ConnectionState.WAITING
+    assert "first update" in judge_feed(feed, now).sentence
+
+
+def test_a_run_read_back_by_a_new_aggregator_is_stale(make_feed, now):
+    """If no trainer was ever heard, the run's last event says how long it has been silent."""
+    feed = make_feed(trainer_heard_ns=None)
+
+    assert judge_feed(feed, now + 60 * SECOND).state is ConnectionState.DISCONNECTED
+    later = make_feed(trainer_heard_ns=None, heard_ns=now + 60 * SECOND)
+    assert judge_feed(later, now + 60 * SECOND).state is ConnectionState.STALE
+
+
+def test_a_finished_run_stays_finished_when_its_aggregator_goes(make_feed, make_snapshot, now):
+    """The end of a run is no failure of the connection."""
+    feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), heard_ns=0)
+
+    assert judge_feed(feed, now).state is ConnectionState.FAILED
+    assert judge_feed(feed, now).sentence == "Run failed after 17 updates: disk full."
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        ("completed", ConnectionState.FINISHED),
+        ("interrupted", ConnectionState.INTERRUPTED),
+        ("failed", ConnectionState.FAILED),
+        ("of a newer version", ConnectionState.FINISHED),
+    ],
+)
+def test_each_way_to_end_is_a_state(make_feed, make_snapshot, now, outcome, state):
+    """A run that failed must not look like one that did all it should."""
+    assert judge_feed(make_feed(make_snapshot(outcome=outcome)), now).state is state
+
+
+def test_a_reason_that_is_a_sentence_ends_once(make_feed, make_snapshot, now):
+    """Its own full stop is that of the whole."""
+    feed = make_feed(make_snapshot(outcome="interrupted", reason="The run was ended by SIGINT."))
+
+    assert judge_feed(feed, now).sentence == "Run interrupted after 17 updates: The run was ended by SIGINT."
+
+
+def test_the_sources_problem_is_what_is_said(make_feed, now):
+    """The state stays; the sentence is the source's own, without control characters."""
+    status = judge_feed(make_feed(problem="The key is\x1b not allowed."), now)
+
+    assert status.state is ConnectionState.LIVE
+    assert status.sentence == "The key is� not allowed."
+
+
+def test_an_empty_log_says_so(now):
+    """A replay of nothing is not a picture of a run that has not begun."""
+    assert judge_feed(Feed(live=False), now).sentence == "The log holds no event."
+
+
+def test_every_state_has_a_symbol_of_its_own():
+    """States can be told apart without colour."""
+    assert set(SYMBOLS) == set(ConnectionState)
+    assert len({symbol for symbol, _, _ in SYMBOLS.values()}) == len(ConnectionState)
+
+
+@pytest.fixture
+def hung(make_feed, make_snapshot, now):
+    """A feed whose trainer was heard just now, but whose last event came so many seconds ago."""
+
+    def make(seconds, state=None, lag_ms=0.0, events=(), **run):
+        last_ns = now - int(seconds * SECOND) - int(lag_ms * 1e6)
+        snapshot = make_snapshot(state, **({"last_event_ns": last_ns} | run))
+        link = structs.replace(snapshot.link, lag_ms=lag_ms)
+        snapshot = structs.replace(snapshot, link=link, recent_events=events)
+        return make_feed(snapshot, heard_ns=now, sent_ns=now, trainer_heard_ns=now)
+
+    return make
+
+
+def told(kind, *seconds, producer="r0"):
+    """Entries of the event list, at these seconds."""
+    return tuple(EventEntry(at_ns=int(s * SECOND), producer=producer, kind=kind) for s in seconds)
+
+
+def test_a_trainer_that_hangs_is_stalled_although_it_is_heard(hung, now):
+    """Its IO thread goes on speaking for it; only the age of its last event gives it away."""
+    assert judge_feed(hung(LEAST_PATIENCE_S), now).state is ConnectionState.LIVE
+
+    status = judge_feed(hung(25), now)
+
+    assert (status.state, status.silent_s) == (ConnectionState.STALLED, 25)
+    assert status.sentence.startswith("No update for 25s, usually one takes 0.3s; look whether")
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(99, ConnectionState.LIVE), (101, ConnectionState.STALLED)])
+def test_slow_updates_are_waited_for(hung, make_state, now, seconds, state):
+    """Five times as long as rollout and update usually take together."""
+    slow = make_state(update_time_ms=5_000.0, rollout_time_ms=15_000.0)
+
+    assert judge_feed(hung(seconds, slow), now).state is state
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(299, ConnectionState.LIVE), (301, ConnectionState.STALLED)])
+@pytest.mark.parametrize("measured", [None, 1.0, math.nan])
+def test_updates_that_were_seen_say_what_is_usual_too(hung, make_state, now, measured, seconds, state):
+    """A trainer of another kind may measure no times, or only those of its own work."""
+    unmeasured = make_state(update_time_ms=1.0, rollout_time_ms=measured)
+    own, other = told("PPOUpdateCompleted", 0, 60, 120), told("PPOUpdateCompleted", 1, 61, producer="r1")
+    mixed = (own[0], other[0], own[1], other[1], own[2])
+
+    assert judge_feed(hung(seconds, unmeasured, events=own), now).state is state
+    assert judge_feed(hung(seconds, unmeasured, events=mixed), now).state is state
+
+
+@pytest.mark.parametrize("measured", [None, math.nan, math.inf])
+def test_where_nothing_is_known_to_be_usual_there_is_no_stall(hung, make_state, now, measured):
+    """One update without its times does not say when the next one is due."""
+    unknown = make_state(update_time_ms=1.0, rollout_time_ms=measured)
+
+    assert (
+        judge_feed(hung(3600, unknown, events=told("PPOUpdateCompleted", 0)), now).state
+        is ConnectionState.LIVE
+    )
+
+
+def test_before_the_first_update_there_is_no_stall(hung, make_state, now):
+    """Importing, measuring the baseline and compiling take what they take."""
+    nothing = make_state(ppo_data_received=False)
+
+    assert judge_feed(hung(3600, nothing), now).state is ConnectionState.WAITING
+
+
+def test_a_trainer_that_has_resumed_is_starting(hung, now):
+    """The first update of its new life may compile, whatever those of the one before took."""
+    before = told("PPOUpdateCompleted", 1, 2, 3)
+    resumed = (*before, *told("RunStarted", 9), *told("LogRecorded", 10))
+
+    assert judge_feed(hung(3600, events=resumed), now).state is ConnectionState.LIVE
+    again = (*resumed, *told("PPOUpdateCompleted", 20))
+    assert judge_feed(hung(3600, events=again), now).state is ConnectionState.STALLED
+
+
+def test_a_run_that_has_made_all_its_updates_is_ending(hung, make_state, now):
+    """Its last checkpoint may take longer than an update."""
+    done = make_state(last_update=100)
+
+    assert judge_feed(hung(3600, done, episodes=100), now).state is ConnectionState.LIVE
+    assert judge_feed(hung(3600, done, episodes=101), now).state is ConnectionState.STALLED
+
+
+def test_the_trainers_clock_may_be_wrong_without_a_stall(hung, now):
+    """An event of an hour ago that was an hour under way has come just now."""
+    assert judge_feed(hung(0, lag_ms=3_600_000.0), now).state is ConnectionState.LIVE
+    assert judge_feed(hung(20, lag_ms=3_600_000.0), now).silent_s == pytest.approx(20)
+
+
+@pytest.mark.parametrize("lag_ms", [math.nan, math.inf, -math.inf])
+def test_a_lag_that_is_no_number_does_no_harm(make_feed, make_snapshot, now, lag_ms):
+    """Whatever arrives, there is a state."""
+    snapshot = make_snapshot(last_event_ns=now)
+    link = structs.replace(snapshot.link, lag_ms=lag_ms)
+
+    assert judge_feed(make_feed(structs.replace(snapshot, link=link)), now).state in ConnectionState
+
+
+def test_silence_ending_and_replay_come_before_a_stall(hung, now):
+    """They say why no event comes."""
+    feed = hung(3600)
+
+    for state, other in {
+        ConnectionState.STALE: structs.replace(feed, trainer_heard_ns=now - 2 * LIMIT),
+        ConnectionState.DISCONNECTED: structs.replace(feed, heard_ns=now - 2 * LIMIT),
+        ConnectionState.FINISHED: hung(3600, outcome="completed"),
+        ConnectionState.REPLAY: structs.replace(feed, live=False),
+    }.items():
+        assert judge_feed(other, now).state is state

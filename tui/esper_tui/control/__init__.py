@@ -1,0 +1,1 @@
+"""What a person decides: keys, cursor and focus, settings, how often to draw."""

@@ -1,0 +1,1 @@
+"""A metric on the screen: its value, its row, its bounds in words, its help."""

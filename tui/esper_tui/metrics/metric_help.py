@@ -1,0 +1,65 @@
+"""What there is to know about one metric: what it is, what is healthy, what to do, and how it went."""
+
+from collections.abc import Iterator
+
+from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.metrics.metric import Good
+from esper_schemas.rules.rules import RULES
+from esper_schemas.rules.watches import WATCHES
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.state import History
+from esper_tui.charts.block_chart import BAR_WIDTH, chart
+from esper_tui.metrics.bounds_text import critical_words, ok_words
+from esper_tui.metrics.metric_value import history_of
+from esper_tui.text.explanation import TERM_WIDTH, term_rows
+from esper_tui.text.numbers import significant
+from esper_tui.text.spans import Row, Rows, Span, Tone, crop, left
+
+CHART_ROWS = 3
+
+
+def about_metric(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
+    """The metric's help and, where it has one, its recent history."""
+    return (*metric_help(name, width), *_history(snapshot, name, width))
+
+
+def advice_for(name: str) -> tuple[str, ...]:
+    """The metric's own advice, then what the rules advise where it is what gives a finding away."""
+    field = QUANTITIES[name]
+    own = (field.metric.advice,) if field.metric.advice else ()
+    quantity = name.removeprefix(f"head_{field.head}_") if field.head else name
+    per_head = field.head is not None
+    watched = {w.name for w in WATCHES if quantity in (w.quantity, w.bands_of) and w.per_head == per_head}
+    rules = (rule for rule in RULES if any(sign.symptom in watched for sign in rule.signs))
+    return (*own, *dict.fromkeys(text for rule in rules for text in rule.advice))
+
+
+def metric_help(name: str, width: int) -> Iterator[Row]:
+    """What it is, what is healthy, and what to try where it is not."""
+    field = QUANTITIES[name]
+    metric = field.metric
+    identity = " · ".join(part for part in (metric.id, field.name, metric.unit) if part)
+    yield (Span(f"{metric.label}  ", Tone.TITLE), Span(crop(identity, max(width - 20, 0)), Tone.DIM))
+    yield from term_rows("Asks", metric.question, width)
+    yield from term_rows("Is", metric.meaning, width)
+    share = " of its maximum" if metric.share_of_maximum else ""
+    bounds = [words + share for words in (ok_words(metric), critical_words(metric)) if words]
+    good = "" if metric.good is Good.NEITHER else f"better while {metric.good.value}"
+    yield from term_rows("Healthy", ", ".join([*bounds, *([good] if good else [])]) or "has no bounds", width)
+    for text in advice_for(field.name)[:3]:
+        yield from term_rows("Try", text, width)
+
+
+def _history(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
+    values = history_of(snapshot, name)
+    return history_rows(values, QUANTITIES[name].metric.precision, width) if values else ()
+
+
+def history_rows(values: History, precision: int, width: int) -> Rows:
+    """A chart of the values that fit, and below it the first and the last of them."""
+    shown = values[-max((width - TERM_WIDTH) // BAR_WIDTH, 1) :]
+    ends = f"{significant(shown[0], 9, precision)} → {significant(shown[-1], 9, precision)}"
+    labels = ("History", f"of {len(shown)}", *[""] * (CHART_ROWS - 2))
+    bars = chart(shown, CHART_ROWS)
+    drawn = tuple((left(t, TERM_WIDTH, Tone.LABEL), *row) for t, row in zip(labels, bars, strict=True))
+    return (*drawn, (Span(" " * TERM_WIDTH), Span(ends, Tone.DIM)))

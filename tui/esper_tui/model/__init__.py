@@ -1,1 +1,0 @@
-"""What is looked at and how: view, settings, navigation, connection status."""

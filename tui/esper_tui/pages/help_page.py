@@ -1,0 +1,119 @@
+"""The help page: keys, symbols, and what the numbers of losses and heads mean, from their tables.
+
+The help of every number stands below the cursor of its opened panel.
+"""
+
+import textwrap
+from collections.abc import Iterator
+
+from esper_schemas.judgement import HeadCondition
+from esper_schemas.metrics import LossRatio
+from esper_schemas.metrics.metric import Metric
+from esper_schemas.state import Trend
+from esper_tui.control.commands import COMMANDS, key_of
+from esper_tui.metrics.bounds_text import critical_words, head_metric, metric_of, ok_words
+from esper_tui.text.spans import Row, Rows, Span, Tone, fit, left
+from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS, tone
+from esper_tui.view.connection_status import SYMBOLS
+
+INDENT = 16
+_TIE = "\xa0"  # A blank at which no line is broken.
+LOSSES_METRICS = (
+    "explained_variance",
+    "kl_divergence",
+    "clip_fraction",
+    "clip_fraction_positive",
+    "clip_fraction_negative",
+    "joint_ratio_max",
+    "joint_ratio_min",
+    "policy_loss",
+    "value_loss",
+)
+HEADS_FAMILIES = ("entropy", "ratio_max", "ratio_min", "grad_norm")
+CONDITION_WORDS: dict[HeadCondition, str] = {
+    HeadCondition.HEALTHY: "Chooses, and still explores.",
+    HeadCondition.UNREMARKABLE: "Neither clearly well nor in trouble.",
+    HeadCondition.CONFUSED: "Almost uniform, although it has a gradient to learn from.",
+    HeadCondition.DETERMINISTIC: "Always the same choice; dim where the masks leave no other.",
+    HeadCondition.DEAD: "Always the same choice, and hardly any gradient to change that.",
+    HeadCondition.EXPECTED_DETERMINISTIC: "The masks leave it no other choice.",
+    HeadCondition.EXPLODING: "A gradient beyond all bounds.",
+    HeadCondition.NOT_FINITE: "Its entropy or its gradient is NaN or infinite.",
+    HeadCondition.NOT_MEASURED: "Its entropy or its gradient was not measured.",
+    HeadCondition.WAITING: "There was no update yet.",
+}
+LATCH_WORDS = "Whether a number of the head was ever NaN or infinite in this run."
+
+
+def help_rows(width: int) -> Rows:
+    """The whole page for a width; it scrolls where it is longer than the window."""
+    return tuple(fit((Span(" "), *row), width) for row in _page(max(width - 2, INDENT + 10)))
+
+
+def _page(width: int) -> Iterator[Row]:
+    for title, section in (
+        ("KEYS", _keys(width)),
+        ("HEADER", _states(width)),
+        ("SYMBOLS", _symbols(width)),
+        ("PPO LOSSES", _losses(width)),
+        ("ACTION HEADS", _heads(width)),
+    ):
+        yield ()
+        yield (Span(title, Tone.TITLE),)
+        yield from section
+
+
+def _entry(term: Span, text: str, width: int) -> Iterator[Row]:
+    """A term and its explanation, wrapped beside it."""
+    lines = textwrap.wrap(text, width - INDENT) or [""]
+    for number, line in enumerate(lines):
+        yield (left("" if number else term.text, INDENT, term.tone), Span(line.replace(_TIE, " ")))
+
+
+def _keys(width: int) -> Iterator[Row]:
+    for command in COMMANDS:
+        yield from _entry(Span(command.all_keys, Tone.KEY), command.help, width)
+
+
+def _states(width: int) -> Iterator[Row]:
+    for state, (symbol, shade, meaning) in SYMBOLS.items():
+        yield from _entry(Span(f"{symbol} {state.value}"[: INDENT - 1], shade), meaning, width)
+    text = "Mean return of the last rollout, that of always choosing WAIT, and the difference."
+    yield from _entry(Span("return", Tone.LABEL), text, width)
+
+
+def _symbols(width: int) -> Iterator[Row]:
+    marks = "   ".join(f"{symbol} {health.value}" for health, symbol in MARKS.items())
+    yield from _entry(Span("judgement", Tone.LABEL), marks, width)
+    arrows = "   ".join(f"{ARROWS[t]} {t.value}" for t in Trend if t is not Trend.UNKNOWN)
+    yield from _entry(Span("direction", Tone.LABEL), f"{arrows}   (says nothing about health)", width)
+    values = "– not measured   NaN, Inf not finite   --- undefined   # too long for its place"
+    yield from _entry(Span("values", Tone.LABEL), values, width)
+    yield from _entry(Span("histories", Tone.LABEL), "× not finite   · not measured", width)
+    text = f"Of every number: {key_of('open')} opens its panel, and below the cursor stands what it means."
+    yield from _entry(Span("help", Tone.LABEL), text, width)
+
+
+def _losses(width: int) -> Iterator[Row]:
+    for metric in (*map(metric_of, LOSSES_METRICS), LossRatio):
+        yield from _metric(metric, width)
+
+
+def _heads(width: int) -> Iterator[Row]:
+    for metric in map(head_metric, HEADS_FAMILIES):
+        yield from _metric(metric, width)
+    for condition, words in CONDITION_WORDS.items():
+        # How this one differs from the other deterministic ones, a dim symbol, is told with them.
+        if condition is HeadCondition.EXPECTED_DETERMINISTIC:
+            continue
+        symbol, health, shade = CONDITIONS[condition]
+        yield from _entry(Span(f"{symbol} {condition.value}", tone(health, shade)), words, width)
+    yield from _entry(Span("Latch", Tone.LABEL), LATCH_WORDS, width)
+
+
+def _metric(metric: Metric, width: int) -> Iterator[Row]:
+    share = " of its maximum" if metric.share_of_maximum else ""
+    bounds = (ok_words(metric).replace(" ", _TIE), critical_words(metric).replace(" ", _TIE))
+    facts = ", ".join(fact for fact in (metric.id, *bounds) if fact) + share
+    text = f"{metric.question} {metric.meaning}" + (f" [{facts}]" if facts else "")
+    yield from _entry(Span(metric.label, Tone.LABEL), text, width)

@@ -1,0 +1,146 @@
+"""What a trainer's detector reported, and what it did about it: one list, in the order of time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from esper_schemas.heads import HEAD_ENUMS
+from esper_schemas.judgement import Health
+from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.snapshot import (
+    AnomalyEntry,
+    EscalationEntry,
+    InstabilityEntry,
+    RatioExplosionEntry,
+    SanctumSnapshot,
+)
+from esper_tui.text.choice_names import enum_name, head_label
+from esper_tui.text.numbers import count, counted, number, significant
+from esper_tui.text.spans import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One report: when, in which update, how bad, in a few words, in full, and which metric it is about."""
+
+    at_ns: int
+    producer: str
+    update: int
+    health: Health
+    kind: str
+    text: str
+    details: tuple[str, ...] = ()
+    metric: str = ""
+
+
+def incidents(snapshot: SanctumSnapshot) -> tuple[Incident, ...]:
+    """Everything that the snapshot lists, oldest first."""
+    found = (
+        *map(_anomaly, snapshot.anomalies),
+        *map(_instability, snapshot.instabilities),
+        *map(_explosion, snapshot.ratio_explosions),
+        *map(_escalation, snapshot.telemetry),
+    )
+    return tuple(sorted(found, key=lambda incident: incident.at_ns))
+
+
+def level_name(level: int | str | bool | float | None) -> str:
+    """A telemetry level in words, whether it came as a number or as a word."""
+    if isinstance(level, int):
+        return TelemetryLevel(level).name.lower() if level in tuple(TelemetryLevel) else f"#{count(level)}"
+    return clean(level) if isinstance(level, str) else ""
+
+
+def words(name: str) -> str:
+    """A name from outside as words."""
+    return clean(name).replace("_", " ")
+
+
+def _anomaly(entry: AnomalyEntry) -> Incident:
+    anomaly = entry.anomaly
+    return Incident(
+        entry.at_ns,
+        entry.producer,
+        anomaly.update,
+        Health.CRITICAL if anomaly.severity == "critical" else Health.WARNING,
+        words(anomaly.anomaly),
+        " ".join(_comparison(entry)),
+        (clean(anomaly.detail),) if anomaly.detail else (),
+        anomaly.metric if anomaly.metric in QUANTITIES else "",
+    )
+
+
+def _comparison(entry: AnomalyEntry) -> Iterator[str]:
+    """Who or what, the value, and the bound that it has crossed."""
+    anomaly = entry.anomaly
+    if anomaly.head:
+        yield head_label(clean(anomaly.head))
+    elif anomaly.metric:
+        known = QUANTITIES.get(anomaly.metric)
+        yield known.metric.label if known else words(anomaly.metric)
+    if anomaly.value is None:
+        return
+    yield significant(anomaly.value, 7)
+    if anomaly.threshold is not None:
+        sign = "<" if anomaly.value < anomaly.threshold else ">"
+        yield f"{sign} {significant(anomaly.threshold, 7)}"
+
+
+def _instability(entry: InstabilityEntry) -> Incident:
+    report = entry.report
+    where = ", ".join(clean(name) for name in report.where)
+    counts = f"{count(report.nan_count)} NaN, {count(report.inf_count)} Inf"
+    norm = number(report.grad_norm_pre_clip, 3, 9)
+    return Incident(
+        entry.at_ns,
+        entry.producer,
+        report.update,
+        Health.NOT_FINITE,
+        "not finite",
+        f"{counts}: {where}" if where else counts,
+        (f"Found in: {where or 'unknown'}.", f"The gradient norm before clipping was {norm}."),
+    )
+
+
+def _explosion(entry: RatioExplosionEntry) -> Incident:
+    """The worst transition in the text, all of them as details."""
+    explosion = entry.explosion
+    head = clean(explosion.head)
+    transitions = zip(
+        explosion.ratios, explosion.environments, explosion.steps, explosion.actions, strict=False
+    )
+    details = tuple(
+        f"ratio {significant(ratio, 9)} in environment {count(environment)}, step {count(step)}: "
+        f"{_choice(head, action)}"
+        for ratio, environment, step, action in transitions
+    )
+    worst = significant(explosion.ratios[0], 7) if explosion.ratios else ""
+    return Incident(
+        entry.at_ns,
+        entry.producer,
+        explosion.update,
+        Health.WARNING,
+        "worst ratios",
+        f"{head_label(head)} {worst} in {counted(len(details), 'transition')}",
+        details,
+        f"head_{head}_ratio_max" if head in HEAD_ENUMS else "",
+    )
+
+
+def _choice(head: str, action: int) -> str:
+    return enum_name(HEAD_ENUMS[head], action).lower() if head in HEAD_ENUMS else f"action {count(action)}"
+
+
+def _escalation(entry: EscalationEntry) -> Incident:
+    escalation = entry.escalation
+    level, until = level_name(escalation.level), count(escalation.until_update)
+    reason = words(escalation.reason)
+    return Incident(
+        entry.at_ns,
+        entry.producer,
+        escalation.update,
+        Health.WARNING if entry.active else Health.OK,
+        "telemetry raised",
+        f"{level} until update {until}" + (f": {reason}" if reason else ""),
+        ("More is measured for a while, so that there is more to look at.",),
+    )

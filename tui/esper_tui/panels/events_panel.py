@@ -1,0 +1,67 @@
+"""EVENTS: what happened last, oldest first, as a log reads."""
+
+import re
+
+from esper_schemas import events as e
+from esper_schemas.snapshot import EventEntry, SanctumSnapshot
+from esper_tui.text.numbers import count, time_of_day
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left
+
+TITLE = "EVENTS"
+NOTHING = "nothing has happened yet"
+KIND_WIDTH = 16
+TONES: dict[str, Tone] = {
+    e.AnomalyDetected.__name__: Tone.WARNING,
+    e.EventsDropped.__name__: Tone.WARNING,
+    e.NumericalInstabilityReported.__name__: Tone.CRITICAL,
+    e.RatioExplosionDiagnosed.__name__: Tone.WARNING,
+    e.Undecodable.__name__: Tone.WARNING,
+    e.RunFinished.__name__: Tone.VALUE,
+    e.RunStarted.__name__: Tone.VALUE,
+}
+
+NAMES: dict[str, str] = {
+    e.RunStarted.__name__: "run started",
+    e.PPOUpdateCompleted.__name__: "update",
+    e.RolloutCompleted.__name__: "rollout",
+    e.EpisodeCompleted.__name__: "episode",
+    e.DecisionMade.__name__: "decision",
+    e.SeedStageChanged.__name__: "stage",
+    e.AnomalyDetected.__name__: "anomaly",
+    e.TelemetryEscalated.__name__: "telemetry raised",
+    e.RatioExplosionDiagnosed.__name__: "worst ratios",
+    e.NumericalInstabilityReported.__name__: "not finite",
+    e.LayerGradientsSampled.__name__: "layer gradients",
+    e.HeadGradientsCompared.__name__: "head gradients",
+    e.VitalsSampled.__name__: "vitals",
+    e.CheckpointSaved.__name__: "checkpoint",
+    e.LogRecorded.__name__: "log",
+    e.EventsDropped.__name__: "events dropped",
+    e.RunFinished.__name__: "run finished",
+}
+"""Short words for the kinds; others are named by their own."""
+
+
+def events_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """The last events that fit; times of day are those of this machine's time zone."""
+    entries = snapshot.recent_events[-height:] if height > 0 else ()
+    if not entries:
+        return ((Span(NOTHING, Tone.DIM),),)[:height]
+    return tuple(_row(entry, width) for entry in entries)
+
+
+def events_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many events the picture is made of."""
+    return (Span(f"{count(snapshot.events_folded)} in all", Tone.DIM),)
+
+
+def _row(entry: EventEntry, width: int) -> Row:
+    at, tone = time_of_day(entry.at_ns), TONES.get(entry.kind, Tone.PLAIN)
+    kind = left(NAMES.get(entry.kind) or _words(clean(entry.kind)), min(KIND_WIDTH, max(width - 10, 0)), tone)
+    room = max(width - KIND_WIDTH - 12, 0)
+    return (Span(at, Tone.DIM), Span("  "), kind, Span("  "), Span(crop(clean(entry.text), room)))
+
+
+def _words(kind: str) -> str:
+    """A class name as words: "PPOUpdateCompleted" becomes "ppo update completed"."""
+    return " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", kind)).lower()

@@ -1,0 +1,103 @@
+"""One head's numbers as cells of the ACTION HEADS table (TELE-151, TELE-170, TELE-320)."""
+
+import math
+from dataclasses import dataclass
+
+from esper_schemas.heads import ENTROPY_COEFFICIENT_MULTIPLIERS
+from esper_schemas.judgement import Health, head_condition, judge_field
+from esper_schemas.metrics.catalogue import CATALOGUE, head_field
+from esper_schemas.state import TamiyoState, Trend
+from esper_tui.charts.bars import bar, deviation
+from esper_tui.metrics.bounds_text import head_metric, ok_words
+from esper_tui.text.numbers import number
+from esper_tui.text.spans import Row, Span, Tone
+from esper_tui.text.theme import ARROWS, CONDITIONS, alarm, mark, tone
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """How many characters a number may have, and whether there is room for coefficients."""
+
+    digits: int
+    coefficients: bool = False
+
+
+def entropy(state: TamiyoState, head: str, space: Space) -> Row:
+    """The entropy in nats, behind the head's coefficient where that is not 1 and there is an entropy."""
+    known = getattr(state, head_field(head, "entropy")) is not None
+    prefix = coefficient(head) if space.coefficients and known else ()
+    return (*prefix, *measured(state, head, "entropy", space))
+
+
+def coefficient(head: str) -> Row:
+    """The multiplier of the head's entropy bonus: `1.3×`, or nothing for 1."""
+    multiplier = ENTROPY_COEFFICIENT_MULTIPLIERS[head]
+    return () if multiplier == 1.0 else (Span(f"{multiplier:.1f}×", Tone.DIM),)
+
+
+def measured(state: TamiyoState, head: str, family: str, space: Space) -> Row:
+    """A value in the given space, and the mark of its judgement."""
+    name = head_field(head, family)
+    health = judge_field(state, name)
+    metric = CATALOGUE[name].metric
+    text = number(getattr(state, name), metric.precision, space.digits)
+    return (Span(text, tone(health, Tone.GOOD if ok_words(metric) else Tone.VALUE)), alarm(health))
+
+
+def ratio_max(state: TamiyoState, head: str, space: Space) -> Row:
+    """The largest probability ratio of the head's relevant choices."""
+    return measured(state, head, "ratio_max", space)
+
+
+def ratio_min(state: TamiyoState, head: str, space: Space) -> Row:
+    """The smallest one, which no maximum can show."""
+    return measured(state, head, "ratio_min", space)
+
+
+def gradient(state: TamiyoState, head: str, space: Space) -> Row:
+    """The gradient norm behind the direction in which it has gone since the last update."""
+    arrow = ARROWS[gradient_change(state, head)]
+    return (Span(arrow, Tone.LABEL), *measured(state, head, "grad_norm", space))
+
+
+def gradient_change(state: TamiyoState, head: str) -> Trend:
+    """Compare with the previous update, by the share of it that the catalogue calls a change."""
+    now = getattr(state, head_field(head, "grad_norm"))
+    before = getattr(state, f"{head_field(head, 'grad_norm')}_prev")
+    if now is None or before is None or not (math.isfinite(now) and math.isfinite(before)):
+        return Trend.UNKNOWN
+    change = now - before
+    if abs(change) <= head_metric("grad_norm").trend_threshold * abs(before):
+        return Trend.STABLE
+    return Trend.RISING if change > 0 else Trend.FALLING
+
+
+def entropy_bar(state: TamiyoState, head: str, space: Space) -> Row:
+    """The entropy as a share of that of a uniform choice."""
+    name = head_field(head, "entropy")
+    value = getattr(state, name)
+    share = None if value is None else value / CATALOGUE[name].maximum
+    return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
+
+
+def ratio_bar(state: TamiyoState, head: str, space: Space) -> Row:
+    """How far the largest ratio is from 1; full where a ratio at the lower bound would be."""
+    name = head_field(head, "ratio_max")
+    bands = CATALOGUE[name].metric.bands
+    share = deviation(getattr(state, name), (bands.critical_below, bands.critical_above))
+    return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
+
+
+def condition(state: TamiyoState, head: str, space: Space) -> Row:
+    """The symbol of what entropy and gradient say together, and the mark that goes with it."""
+    symbol, health, shade = CONDITIONS[head_condition(state, head)]
+    return (Span(symbol, shade), alarm(health))
+
+
+def latch(state: TamiyoState, head: str, space: Space) -> Row:
+    """Whether a number of the head was ever NaN or infinite in this run."""
+    nan, infinite = state.head_nan_latch.get(head), state.head_inf_latch.get(head)
+    if not (nan or infinite):
+        return (Span("· ", Tone.DIM),)
+    word = "both" if nan and infinite else "NaN" if nan else "Inf"
+    return (Span(word, Tone.CRITICAL), mark(Health.NOT_FINITE))

@@ -1,0 +1,155 @@
+"""ACTION HEADS: which of the eight heads collapses, runs away or has stopped learning?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from esper_schemas.heads import ENTROPY_COEFFICIENT_MULTIPLIERS, HEADS
+from esper_schemas.judgement import HeadCondition
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.state import TamiyoState
+from esper_tui.metrics.bounds_text import head_metric
+from esper_tui.panels import head_columns as cells
+from esper_tui.panels.decisions import decision_cells
+from esper_tui.panels.gradient_flow import flow_row
+from esper_tui.panels.heads_narrow import narrow_rows
+from esper_tui.text.choice_names import head_label
+from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, flow, left, plain, right
+from esper_tui.text.theme import CONDITIONS
+
+TITLE = "ACTION HEADS"
+DECISIONS_SHOWN = 6
+WIDEST_GAP = 8
+WAITING = "waiting for the first update"
+LEGEND = (
+    HeadCondition.HEALTHY,
+    HeadCondition.UNREMARKABLE,
+    HeadCondition.CONFUSED,
+    HeadCondition.DETERMINISTIC,
+    HeadCondition.DEAD,
+    HeadCondition.EXPLODING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Cells of the row labels and of each head's column, and what a column has space for."""
+
+    label: int
+    widths: dict[str, int]
+    space: cells.Space
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the table: its place in the order of importance, its group, label and cells."""
+
+    importance: int
+    group: int
+    label: str
+    cell: Callable[[TamiyoState, str, cells.Space], Row]
+
+
+LINES: tuple[Line, ...] = (
+    Line(1, 0, head_metric("entropy").label, cells.entropy),
+    Line(5, 0, "", cells.entropy_bar),
+    Line(3, 1, head_metric("ratio_max").label, cells.ratio_max),
+    Line(6, 1, "", cells.ratio_bar),
+    Line(7, 1, head_metric("ratio_min").label, cells.ratio_min),
+    Line(4, 2, head_metric("grad_norm").label, cells.gradient),
+    Line(2, 3, "State", cells.condition),
+    Line(8, 3, "Latch", cells.latch),
+)
+"""From top to bottom. The titles above stay longest; of what is below, the gradient's flow outlasts the
+legend, which the help page has too.
+"""
+
+
+def columns(width: int) -> Columns | None:
+    """Divide a row among the heads; None where eight columns do not fit beside each other.
+
+    A column holds an arrow or a coefficient (`1.3×`), five digits and a mark. Without room for the
+    coefficients they are left out; what is left over makes numbers and columns wider, up to a point.
+    """
+    label = 10 if width >= 100 else 5
+    coefficients = label + sum(_narrowest(True).values()) <= width
+    narrowest = _narrowest(coefficients)
+    spare = (width - label - sum(narrowest.values())) // len(HEADS)
+    if spare < 0:
+        return None
+    widths = {head: column + min(spare, WIDEST_GAP) for head, column in narrowest.items()}
+    return Columns(label, widths, cells.Space(5 + min(spare, 2), coefficients))
+
+
+def _narrowest(coefficients: bool) -> dict[str, int]:
+    return {
+        head: 10 if coefficients and ENTROPY_COEFFICIENT_MULTIPLIERS[head] != 1.0 else 7 for head in HEADS
+    }
+
+
+def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """The table with one column per head; where that is too wide, one row per head."""
+    layout, state = columns(width), snapshot.tamiyo
+    if layout is None:
+        return tuple(narrow_rows(state, width, height)[: max(height, 0)])
+    rows = _table(state, layout, width, height)
+    return tuple([*rows, *_below(snapshot, layout, width, height - len(rows))][: max(height, 0)])
+
+
+def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
+    """Where there is room below the table: what was chosen last, newest first, and the gradient's flow."""
+    if room < 1 or not snapshot.tamiyo.ppo_data_received:
+        return []
+    indent = left("Flow", layout.label, Tone.LABEL)
+    flowing: Row = (indent, *flow_row(snapshot.tamiyo, width - layout.label))
+    shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
+    newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
+    labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
+    chosen = [
+        (label, *decision_cells(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
+    ]
+    return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flowing]
+
+
+def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list[Row]:
+    rows = [_titles(layout)]
+    if not state.ppo_data_received:
+        return [*rows, (Span(" " * layout.label), Span(WAITING, Tone.DIM))]
+    lines = [line for line in LINES if line.importance < height]
+    legend = height > len(LINES) + 2
+    spacious = height >= len(LINES) + 2 + len({line.group for line in LINES})
+    for number, line in enumerate(lines):
+        if spacious and number and line.group != lines[number - 1].group:
+            rows.append(())
+        rows.append(_line(state, line, layout))
+    return rows + ([()] if spacious else []) + ([_legend(layout, width)] if legend else [])
+
+
+def _titles(layout: Columns) -> Row:
+    names = (
+        right(crop(head_label(head), width - 1) + " ", width, Tone.LABEL)
+        for head, width in layout.widths.items()
+    )
+    return (Span(" " * layout.label), *names)
+
+
+def _line(state: TamiyoState, line: Line, layout: Columns) -> Row:
+    label = line.label if len(line.label) < layout.label else line.label.split()[-1]
+    row = [left(label, layout.label, Tone.LABEL)]
+    for head, width in layout.widths.items():
+        row.extend(_apart(row[-1], aligned(line.cell(state, head, layout.space), width), width))
+    return tuple(row)
+
+
+def _apart(before: Span, cell: Row, width: int) -> Row:
+    """A cell whose first digit would touch the mark before it gives up the coefficient that is there."""
+    touching = plain(cell)[:1].isdigit() and not before.text.endswith(" ")
+    return (Span(" "), *aligned(cell, width - 1)) if touching else cell
+
+
+def _legend(layout: Columns, width: int) -> Row:
+    items: list[Row] = []
+    for condition in LEGEND:
+        symbol, _, tone = CONDITIONS[condition]
+        items.append((Span(symbol, tone), Span(f" {condition.value}", Tone.DIM)))
+    indent = layout.label if width >= 100 else 0
+    return (Span(" " * indent), *flow(items, width - indent))

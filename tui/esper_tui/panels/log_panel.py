@@ -1,0 +1,37 @@
+"""LOG: the trainers' own warnings and errors, newest last."""
+
+from esper_schemas.snapshot import LogEntry, SanctumSnapshot
+from esper_tui.text.numbers import counted, time_of_day
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop
+
+TITLE = "LOG"
+NOTHING = "no warnings and no errors"
+LEVELS = {
+    "warning": ("!", Tone.WARNING),
+    "error": ("✗", Tone.CRITICAL),
+    "critical": ("✗", Tone.CRITICAL),
+}
+
+
+def log_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """The last lines that fit."""
+    entries = snapshot.log[-height:] if height > 0 else ()
+    if not entries:
+        return ((Span(NOTHING, Tone.DIM),),)[:height]
+    return tuple(_row(entry, width) for entry in entries)
+
+
+def log_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many there were in the whole run, those that are no longer listed included."""
+    found = [(level, snapshot.log_counts.get(level, 0)) for level in LEVELS]
+    worst = next((level for level, number in reversed(found) if number), None)
+    if worst is None:
+        return ()
+    words = ", ".join(counted(number, level) for level, number in reversed(found) if number)
+    return (Span(words, LEVELS[worst][1]),)
+
+
+def _row(entry: LogEntry, width: int) -> Row:
+    mark, tone = LEVELS.get(entry.level, (" ", Tone.PLAIN))
+    text = crop(clean(entry.message), max(width - 12, 0))
+    return (Span(time_of_day(entry.at_ns), Tone.DIM), Span(f"  {mark} ", tone), Span(text))

@@ -1,0 +1,111 @@
+"""RANKS: one row for each trainer process, marked where it holds the others up or has fallen behind them."""
+
+from collections.abc import Iterable
+from math import inf, isfinite
+from statistics import median
+
+from esper_schemas.snapshot import RankState, SanctumSnapshot
+from esper_tui.text.numbers import age, count, number
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left, right
+from esper_tui.view.stall_detection import patience_s
+
+TITLE = "RANKS"
+NOBODY = "no trainer yet"
+NAME_WIDTH = 16
+COLUMNS = (("updates", 8), ("steps/s", 8), ("ms/update", 10), ("silent", 10))
+SLOW_SHARE = 0.8
+"""A rank that usually plays at less than this share of the others' speed is what they wait for."""
+UPDATES_BEHIND = 2
+"""Ranks that wait for each other are never so far apart: one update is a matter of whose event came first."""
+
+
+def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+    """Titles and ranks; where not all fit, those that lag come first."""
+    ranks = snapshot.ranks
+    if not ranks:
+        return ((Span(NOBODY, Tone.DIM),),)[:height]
+    marked = stragglers(snapshot)
+    rows = [_row(rank, snapshot, rank in marked, width) for rank in ranks]
+    if len(rows) > max(height - 1, 1):
+        rows.sort(key=lambda row: row[0].text != "!")
+    return (_titles(width), *rows)[: max(height, 0)] if height > 1 else tuple(rows[: max(height, 0)])
+
+
+def ranks_note(snapshot: SanctumSnapshot) -> Row:
+    """For the title: how many of the world are there."""
+    there, world = len(snapshot.ranks), snapshot.run.world_size
+    return (
+        (Span(f"{there} of {count(world)}", Tone.DIM if there >= world else Tone.WARNING),) if there else ()
+    )
+
+
+def stragglers(snapshot: SanctumSnapshot) -> tuple[RankState, ...]:
+    """The ranks that are updates behind the others, silent while they are not, or clearly slower."""
+    ranks = _training(snapshot)
+    newest = max((rank.last_update for rank in ranks), default=0)
+    heard_ns = max((rank.last_event_ns or 0 for rank in ranks), default=0)
+    patience, slow_ms = patience_s(snapshot), _usual_ms(ranks) / SLOW_SHARE
+    return tuple(
+        rank
+        for rank in ranks
+        if newest - rank.last_update >= UPDATES_BEHIND
+        or _is_silent(rank, heard_ns, patience)
+        or _is_slow(rank, slow_ms)
+    )
+
+
+def _training(snapshot: SanctumSnapshot) -> list[RankState]:
+    """Those that have not ended. In a world of several, who goes on under another name is the same rank."""
+    ranks = sorted(snapshot.ranks, key=lambda rank: rank.last_event_ns or 0)
+    if snapshot.run.world_size > 1:
+        ranks = list({rank.rank: rank for rank in ranks}.values())
+    return [rank for rank in ranks if rank.outcome is None]
+
+
+def _is_silent(rank: RankState, heard_ns: int, patience: float | None) -> bool:
+    """Whether others went on for longer than an update may take, since this one was heard."""
+    own_ns = rank.last_event_ns
+    return patience is not None and own_ns is not None and (heard_ns - own_ns) / 1e9 > patience
+
+
+def _is_slow(rank: RankState, slow_ms: float) -> bool:
+    """Whether its own rollouts are slow: its updates take as long as the others', which wait for it."""
+    return rank.usual_rollout_ms is not None and rank.usual_rollout_ms > slow_ms
+
+
+def _usual_ms(ranks: Iterable[RankState]) -> float:
+    """The median of all but the slowest, which is held against it; endless where there are no others."""
+    times = [rank.usual_rollout_ms for rank in ranks]
+    known = sorted(ms for ms in times if ms is not None and isfinite(ms))
+    return median(known[:-1]) if len(known) > 1 else inf
+
+
+def _titles(width: int) -> Row:
+    names = (right(title, cells, Tone.LABEL) for title, cells in COLUMNS)
+    return (Span(" " * (_name_width(width) + 2)), *names)
+
+
+def _name_width(width: int) -> int:
+    taken = sum(cells for _, cells in COLUMNS) + 2
+    return min(max(width - taken, 4), 30)
+
+
+def _row(rank: RankState, snapshot: SanctumSnapshot, marked: bool, width: int) -> Row:
+    tone = Tone.WARNING if marked else Tone.VALUE
+    name = crop(f"{rank.rank} {clean(rank.producer)}", _name_width(width))
+    values = (
+        right(count(rank.updates), 8, tone),
+        right(number(rank.steps_per_second, 0, 7), 8, Tone.VALUE),
+        right(number(rank.update_time_ms, 1, 9), 10, Tone.VALUE),
+        _silence(rank, snapshot),
+    )
+    mark = Span("!" if marked else " ", tone)
+    return (mark, Span(" "), left(name, _name_width(width), Tone.LABEL), *values)
+
+
+def _silence(rank: RankState, snapshot: SanctumSnapshot) -> Span:
+    """How long before the run's last event this rank spoke last, or how it ended."""
+    if rank.outcome is not None:
+        return right(crop(clean(rank.outcome), 9), 10, Tone.DIM)
+    last, own = snapshot.run.last_event_ns, rank.last_event_ns
+    return right("–" if last is None or own is None else age((last - own) / 1e9), 10, Tone.DIM)

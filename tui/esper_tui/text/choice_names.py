@@ -1,0 +1,37 @@
+"""The names of heads, stages and choices, in full and for narrow columns."""
+
+from enum import IntEnum
+
+from esper_schemas.heads import HEAD_ENUMS
+from esper_tui.text.numbers import count
+
+
+def head_label(head: str) -> str:
+    """The name of a head as column titles write it."""
+    return head.replace("alpha_", "α ")
+
+
+SHORT_NAMES: dict[str, tuple[str, ...]] = {
+    "op": ("wait", "germ", "alpha", "prune", "fossl", "advan"),
+    "blueprint": (
+        *("noop", "conv-lt", "attent", "norm", "depthw", "bottln", "conv-sm", "conv-hv"),
+        *("lora", "lora-lg", "mlp-sm", "mlp", "flex-at"),
+    ),
+    "style": ("lin-add", "lin-mul", "sig-add", "gated"),
+    "tempo": ("fast", "std", "slow"),
+    "alpha_target": ("0.5", "0.7", "1.0"),
+    "alpha_speed": ("inst", "fast", "med", "slow"),
+    "alpha_curve": ("lin", "cos", "sig-gtl", "sig", "sig-shp"),
+}
+"""Choices for narrow columns, in the order of their enums; heads that are not here have short names."""
+
+
+def short_name(head: str, choice: int) -> str:
+    """The name of a choice in at most seven characters."""
+    names = SHORT_NAMES.get(head, ())
+    return names[choice] if 0 <= choice < len(names) else enum_name(HEAD_ENUMS[head], choice).lower()
+
+
+def enum_name(enum: type[IntEnum], index: int) -> str:
+    """The name of a choice; "#7" for one that this version does not know."""
+    return enum(index).name if 0 <= index < len(enum) else f"#{count(index)}"
