@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 from esper_bus.host.process_logging import configure_logging
@@ -18,16 +19,9 @@ from esper_cli.parsing import CommandError
 from esper_cli.progress import progress
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
-from esper_trainer.options import (
-    add_training_arguments,
-    client_keys,
-    command_line,
-    config_from,
-    endpoints_of,
-    run_name,
-    spool_quota,
-)
+from esper_trainer.options import add_training_arguments, command_line, request_from
 from esper_trainer.ranks.rank_launcher import train_with_ranks
+from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines
 from esper_trainer.run.run_directory import new_run_dir, require_run, way_on
 
@@ -54,12 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(json=arguments.log_json)
     try:
         _require_torch()
-        _require_ranks(arguments)
-        spool_quota(arguments)  # a mistake is found before there is a run
-        arguments.name = run_name(arguments)
+        request = request_from(arguments)
+        _require_ranks(request, arguments.ranks)
+        arguments.name = request.run_name()
+        request = replace(request, name=arguments.name)
         if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
-            return _train(arguments)
-        return _train_beside_sanctum(arguments, _run_dir(arguments))
+            return _train(request, arguments)
+        return _train_beside_sanctum(request, _run_dir(request, arguments.ranks))
     except ConfigError as error:
         raise CommandError(str(error)) from error
 
@@ -72,42 +67,40 @@ def _require_torch() -> None:
         )
 
 
-def _require_ranks(arguments: argparse.Namespace) -> None:
+def _require_ranks(request: TrainingRequest, ranks: int) -> None:
     """See that the settings can work, and that so many processes can share the environments."""
-    config = config_from(arguments)
-    if arguments.ranks < 1:
+    config = request.config()
+    if ranks < 1:
         raise CommandError("there has to be at least 1 of --ranks; choose another number")
-    if not arguments.resume:
-        config.share(arguments.ranks)
+    if not request.resume:
+        config.share(ranks)
 
 
-def _run_dir(arguments: argparse.Namespace) -> Path:
+def _run_dir(request: TrainingRequest, ranks: int) -> Path:
     """The directory of the run, with a checkpoint in it if it is to be resumed."""
-    if not arguments.resume:
-        return new_run_dir(arguments.runs_dir, arguments.name)
-    if arguments.ranks > 1:  # the processes know together which checkpoint
-        run_dir: Path = arguments.runs_dir / check_name("run", arguments.resume)
+    if not request.resume:
+        return new_run_dir(request.runs_dir, request.run_name())
+    if ranks > 1:  # the processes know together which checkpoint
+        run_dir = request.runs_dir / check_name("run", request.run_name())
         require_run(run_dir)
         return run_dir
-    from esper_trainer.session import (
-        plan,
-    )  # torch, once more than needed, finds mistakes before a screen opens
+    from esper_trainer.session import plan  # torch, once more, finds mistakes before a screen opens
 
-    return plan(arguments).run_dir
+    return plan(request).run_dir
 
 
-def _train(arguments: argparse.Namespace) -> int:
+def _train(request: TrainingRequest, arguments: argparse.Namespace) -> int:
     """Train in this process, or in several, with progress on stdout."""
     if arguments.ranks > 1:
-        if not arguments.resume:
-            new_run_dir(arguments.runs_dir, arguments.name)
-        have_aggregator(arguments, "esper ppo")
+        if not request.resume:
+            new_run_dir(request.runs_dir, request.run_name())
+        have_aggregator(request, "esper ppo")
         return train_with_ranks(command_line(arguments), arguments.ranks)
     from esper_trainer.session import plan, record_training
 
-    ingest, keys = endpoints_of(arguments).ingest, client_keys(arguments)
-    planned = plan(arguments)  # before anything is started for it
-    have_aggregator(arguments, "esper ppo")
+    ingest, keys = request.endpoints().ingest, request.client_keys()
+    planned = plan(request)  # before anything is started for it
+    have_aggregator(request, "esper ppo")
     with progress(planned.config.episodes) as on_update:
         recorded = record_training(planned, ingest, on_update, keys=keys)
     print("\n".join(summary_lines(recorded.summary, planned.run_dir)))
@@ -117,15 +110,15 @@ def _train(arguments: argparse.Namespace) -> int:
     return 0 if recorded.summary.outcome == "completed" else 1
 
 
-def _train_beside_sanctum(arguments: argparse.Namespace, run_dir: Path) -> int:
+def _train_beside_sanctum(request: TrainingRequest, run_dir: Path) -> int:
     """Train in a process of its own and show Sanctum in this one; neither can disturb the other."""
     output = run_dir / "trainer.log"
-    command = [sys.executable, "-m", "esper_cli", *_same_arguments(arguments), "--no-tui"]
+    command = [sys.executable, "-m", "esper_cli", *_same_arguments(request), "--no-tui"]
     with output.open("w") as file:
         trainer = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
-    _show_sanctum(arguments, trainer, run_dir)
+    _show_sanctum(request, trainer, run_dir)
     if trainer.poll() is None:
         print(f"Training goes on (Ctrl-C stops it); `sanctum` watches again. Recording to {run_dir}")
     code = _follow(trainer, output)
@@ -135,17 +128,17 @@ def _train_beside_sanctum(arguments: argparse.Namespace, run_dir: Path) -> int:
     return code
 
 
-def _same_arguments(arguments: argparse.Namespace) -> list[str]:
+def _same_arguments(request: TrainingRequest) -> list[str]:
     """The command line of this run, with its name decided."""
     given = sys.argv[1:]
-    return given if arguments.resume or "--name" in given else [*given, "--name", arguments.name]
+    return given if request.resume or "--name" in given else [*given, f"--name={request.run_name()}"]
 
 
-def _show_sanctum(arguments: argparse.Namespace, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:
+def _show_sanctum(request: TrainingRequest, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:
     """Show Sanctum until the user leaves it, or the trainer fails before it has recorded anything."""
     from esper_bus.net.snapshot_source import SocketSource
 
-    endpoints, keys = endpoints_of(arguments), client_keys(arguments)
+    endpoints, keys = request.endpoints(), request.client_keys()
     starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
     source = SocketSource(lambda: endpoints, keys=keys, awaited=starting)
     source.select(run_dir.name)

@@ -1,6 +1,5 @@
 """Tests of what `sanctum` can be told about its looks."""
 
-import argparse
 import re
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import pytest
 
 from esper_cli import ppo, sanctum
 from esper_schemas.source import Feed
+from esper_trainer.request import TrainingRequest
 from esper_tui.view.connection_status import judge_feed
 
 
@@ -48,9 +48,9 @@ def started(monkeypatch, tmp_path):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         if argv == ("esper ppo",):
-            arguments = argparse.Namespace(runs_dir=tmp_path, aggregator=None, keys=None)
+            request = TrainingRequest(runs_dir=tmp_path)
             with subprocess.Popen([sys.executable, "-c", ""]) as trainer:
-                ppo._show_sanctum(arguments, trainer, tmp_path / "run")
+                ppo._show_sanctum(request, trainer, tmp_path / "run")
         else:
             assert sanctum.main(list(argv)) == 0
         return seen

@@ -12,10 +12,7 @@ from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.options import (
     add_training_arguments,
     command_line,
-    config_from,
-    ingest_endpoint,
-    run_name,
-    spool_quota,
+    request_from,
 )
 
 
@@ -29,7 +26,7 @@ def parse():
 
 def test_without_options_the_defaults_hold(parse):
     """Those of the config, written once."""
-    assert config_from(parse()) == TrainingConfig()
+    assert request_from(parse()).config() == TrainingConfig()
 
 
 def test_every_training_option_reaches_the_config(parse):
@@ -39,7 +36,7 @@ def test_every_training_option_reaches_the_config(parse):
         *("--seed", "5", "--threads", "1"),
     )
 
-    assert config_from(arguments) == TrainingConfig(
+    assert request_from(arguments).config() == TrainingConfig(
         episodes=3, environments=8, preset="full", device="cuda:1", seed=5, threads=1
     )
 
@@ -71,31 +68,34 @@ def test_a_command_line_says_again_what_it_was_parsed_from(parse):
 def test_impossible_numbers_are_refused_by_name(parse, option, name):
     """Zero of them is no training."""
     with pytest.raises(ConfigError, match=name):
-        config_from(parse(option, "0"))
+        request_from(parse(option, "0")).config()
 
 
 def test_a_run_is_named_or_gets_a_name(parse):
     """The preset, and when it began."""
-    assert run_name(parse("--name", "mine")) == "mine"
-    assert run_name(parse("--preset", "full")).startswith("full-2")
-    assert run_name(parse("--resume", "mine")) == "mine"
+    assert request_from(parse("--name", "mine")).run_name() == "mine"
+    assert request_from(parse("--preset", "full")).run_name().startswith("full-2")
+    assert request_from(parse("--resume", "mine")).run_name() == "mine"
 
 
 def test_events_go_to_the_aggregator_of_the_runs_directory_or_to_the_one_named(parse, tmp_path):
     """A URL that cannot be is refused."""
-    assert "ipc://" in ingest_endpoint(parse("--runs-dir", str(tmp_path)))
-    assert ingest_endpoint(parse("--aggregator", "tcp://127.0.0.1:7000")) == "tcp://127.0.0.1:7000"
+    assert "ipc://" in request_from(parse("--runs-dir", str(tmp_path))).endpoints().ingest
+    assert (
+        request_from(parse("--aggregator", "tcp://127.0.0.1:7000")).endpoints().ingest
+        == "tcp://127.0.0.1:7000"
+    )
     with pytest.raises(BusError):
-        ingest_endpoint(parse("--aggregator", "http://example.org"))
+        request_from(parse("--aggregator", "http://example.org")).endpoints()
 
 
 def test_a_spool_has_the_quota_that_was_given(parse):
     """Otherwise that of the environment, which the emitter reads; what is no size is refused."""
-    assert spool_quota(parse("--spool-quota", "64M")) == 64 * 2**20
-    assert spool_quota(parse()) is None
+    assert request_from(parse("--spool-quota", "64M")).spool_quota == 64 * 2**20
+    assert request_from(parse()).spool_quota is None
     for text in ("1M", "", "much"):
         with pytest.raises(BusError, match=f"--spool-quota is '{text}'"):
-            spool_quota(parse(f"--spool-quota={text}"))
+            request_from(parse(f"--spool-quota={text}"))
 
 
 def test_options_are_read_without_torch():

@@ -7,13 +7,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.errors import BusError
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
-from esper_trainer.options import add_training_arguments, client_keys, config_from, ingest_endpoint
+from esper_trainer.options import add_training_arguments, request_from
+from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines, update_line
 from esper_trainer.run.run_directory import way_on
 
@@ -28,40 +30,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_training_arguments(parser)
     arguments = parser.parse_args(argv)
     try:
-        return _train(arguments)
+        return _train(request_from(arguments))
     except (ConfigError, BusError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
 
 
-def _train(arguments: argparse.Namespace) -> int:
-    config = config_from(arguments)
-    where = ingest_endpoint(arguments), client_keys(arguments)
+def _train(request: TrainingRequest) -> int:
+    config = request.config()
+    where = request.endpoints().ingest, request.client_keys()
+    # torch takes a while to import: mistakes are reported before
     from esper_trainer.ranks.lost_ranks import RankLostError
-    from esper_trainer.ranks.process_group import join_group  # torch takes a while: mistakes come first
+    from esper_trainer.ranks.process_group import join_group
     from esper_trainer.session import ToldElsewhereError
 
-    group = join_group(config.device, arguments.patience)
+    group = join_group(config.device, request.patience_s)
     try:
-        return _train_in(group, arguments, *where)
+        return _train_in(group, request, *where)
     except RankLostError as error:
-        return _without_rank(error, arguments)
+        return _without_rank(error, request)
     except ToldElsewhereError:
         return 1
     finally:
         group.leave()
 
 
-def _train_in(group: "Group", arguments: argparse.Namespace, ingest: str, keys: ClientKeys | None) -> int:
+def _train_in(group: "Group", request: TrainingRequest, ingest: str, keys: ClientKeys | None) -> int:
     """Train as one process of a group, of which the first one speaks and has an aggregator started."""
     from esper_trainer.session import plan, record_training
 
     speaks = group.rank == 0
-    if group.any(_is_restart()) and arguments.name:
-        arguments.resume, arguments.name = arguments.name, None
-    planned = plan(arguments, group)
+    if group.any(_is_restart()) and request.name:
+        request = replace(request, resume=True)
+    planned = plan(request, group)
     if speaks and group.world_size > 1:
-        have_aggregator(arguments, "esper_trainer")
+        have_aggregator(request, "esper_trainer")
     on_update = (lambda report: _say(update_line(report))) if speaks else None
     recorded = record_training(planned, ingest, on_update, keys=keys, group=group)
     if speaks:
@@ -74,9 +77,9 @@ def _is_restart() -> bool:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
-def _without_rank(error: "RankLostError", arguments: argparse.Namespace) -> int:
+def _without_rank(error: "RankLostError", request: TrainingRequest) -> int:
     """Say once who is gone and what to do."""
-    cure = way_on(arguments.runs_dir / (arguments.resume or arguments.name))
+    cure = way_on(request.runs_dir / request.run_name())
     if error.speaks:
         sys.stderr.write(f"python -m esper_trainer: {error} {cure[0].upper()}{cure[1:]}.\n")
     return 1

@@ -1,12 +1,10 @@
 """The options of a training run on a command line, read without importing torch."""
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from esper_bus import addresses, paths
-from esper_bus.auth.keys import ClientKeys, client_keys_for
 from esper_trainer.config import (
     PRECISIONS,
     SCHEDULES,
@@ -16,11 +14,9 @@ from esper_trainer.config import (
     TrainingConfig,
 )
 from esper_trainer.environments.morph.presets import GATES, PRESETS
+from esper_trainer.request import PATIENCE_S, TrainingRequest
 
 _DEFAULTS = TrainingConfig()
-
-PATIENCE_S = 300.0
-"""So long a process that trains along may say nothing before it counts as gone."""
 
 
 class _Option(NamedTuple):
@@ -168,42 +164,18 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return {field: value for field, value in values.items() if value is not None}
 
 
-def config_from(arguments: argparse.Namespace) -> TrainingConfig:
-    """The settings that were asked for. Raises `ConfigError` if they cannot work."""
-    return TrainingConfig(**given_settings(arguments))
-
-
-def run_name(arguments: argparse.Namespace) -> str:
-    """The name of the run: the one that was asked for, or the preset and the time."""
-    named: str | None = arguments.resume or arguments.name
-    return named or f"{arguments.preset or _DEFAULTS.preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def profile_dir(arguments: argparse.Namespace, run_dir: Path) -> Path | None:
-    """Where traces of the profiler go, None if none were asked for."""
-    if arguments.profile is None:
-        return None
-    return Path(arguments.profile) if arguments.profile else run_dir / "profile"
-
-
-def endpoints_of(arguments: argparse.Namespace) -> addresses.Endpoints:
-    """Where the aggregator is. Raises `BusError` for a URL that cannot be."""
-    if arguments.aggregator:
-        return addresses.parse(arguments.aggregator, keyed=arguments.keys is not None)
-    return addresses.for_runs_dir(arguments.runs_dir)
-
-
-def spool_quota(arguments: argparse.Namespace) -> int | None:
-    """Bytes that a spool may take, None for the default. Raises `BusError` for what is no such size."""
-    text = arguments.spool_quota
-    return None if text is None else paths.spool_quota(text, "--spool-quota")
-
-
-def ingest_endpoint(arguments: argparse.Namespace) -> str:
-    """Where events are sent to. Raises `BusError` for a URL that cannot be."""
-    return endpoints_of(arguments).ingest
-
-
-def client_keys(arguments: argparse.Namespace) -> ClientKeys | None:
-    """The key that was named, None for none and over ipc. Raises `BusError` if it is no good."""
-    return client_keys_for(ingest_endpoint(arguments), arguments.keys)
+def request_from(arguments: argparse.Namespace) -> TrainingRequest:
+    """What was asked for. Raises `BusError` for what is no size of a spool."""
+    quota, profile = arguments.spool_quota, arguments.profile
+    return TrainingRequest(
+        settings=given_settings(arguments),
+        runs_dir=arguments.runs_dir,
+        name=arguments.resume or arguments.name,
+        resume=arguments.resume is not None,
+        aggregator=arguments.aggregator,
+        keys=arguments.keys,
+        patience_s=arguments.patience,
+        spool_quota=None if quota is None else paths.spool_quota(quota, "--spool-quota"),
+        profile=profile is not None,
+        profile_dir=Path(profile) if profile else None,
+    )

@@ -1,6 +1,5 @@
 """One training, recorded: the emitter and the checkpoints around the runner."""
 
-import argparse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +9,9 @@ from esper_bus.errors import BusError
 from esper_bus.names import check_name
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device.devices import resolve_device
-from esper_trainer.options import config_from, given_settings, profile_dir, run_name, spool_quota
 from esper_trainer.ranks.lost_ranks import RankLostError
 from esper_trainer.ranks.process_group import ALONE, Group
+from esper_trainer.request import TrainingRequest
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
 from esper_trainer.run.checkpoint_writer import Checkpointer
 from esper_trainer.run.progress_report import TrainingSummary
@@ -53,14 +52,14 @@ class RecordedTraining(NamedTuple):
         return self.events.dropped + self.events.held
 
 
-def plan(arguments: argparse.Namespace, group: Group = ALONE) -> TrainingPlan:
+def plan(request: TrainingRequest, group: Group = ALONE) -> TrainingPlan:
     """What was asked for; makes the directory of a new run. Either all processes go on, or none.
 
     Raises `ConfigError` or `BusError` for what cannot be, and then leaves nothing behind.
     """
     planned, problem = None, None
     try:
-        planned = _resumed(arguments, group) if arguments.resume else _new(arguments, group)
+        planned = _resumed(request, group) if request.resume else _new(request, group)
     except (ConfigError, BusError) as error:
         problem = error
     speaker = group.smallest(group.world_size if problem is None else group.rank)
@@ -71,24 +70,24 @@ def plan(arguments: argparse.Namespace, group: Group = ALONE) -> TrainingPlan:
     raise problem
 
 
-def _new(arguments: argparse.Namespace, group: Group) -> TrainingPlan:
-    config, quota = config_from(arguments), spool_quota(arguments)
+def _new(request: TrainingRequest, group: Group) -> TrainingPlan:
+    config = request.config()
     resolve_device(config.device)
     group.share(config)
-    if group.world_size > 1 and not arguments.name:
+    if group.world_size > 1 and not request.name:
         raise ConfigError("Processes that train together need a --name for their run; choose one.")
-    if arguments.profile:
-        prepare(Path(arguments.profile))  # before there is a run
-    run_dir = new_run_dir(arguments.runs_dir, run_name(arguments))
-    return TrainingPlan(config, run_dir, profile=profile_dir(arguments, run_dir), spool_quota=quota)
+    if request.profile_dir is not None:
+        prepare(request.profile_dir)  # before there is a run
+    run_dir = new_run_dir(request.runs_dir, request.run_name())
+    return TrainingPlan(config, run_dir, profile=request.traces_dir(run_dir), spool_quota=request.spool_quota)
 
 
-def _resumed(arguments: argparse.Namespace, group: Group) -> TrainingPlan:
-    run_dir = arguments.runs_dir / check_name("run", arguments.resume)
+def _resumed(request: TrainingRequest, group: Group) -> TrainingPlan:
+    run_dir = request.runs_dir / check_name("run", request.run_name())
     start = last_checkpoint(run_dir, group)
-    config = resumed_config(start, given_settings(arguments))
+    config = resumed_config(start, request.settings)
     resolve_device(config.device)
-    return TrainingPlan(config, run_dir, start, profile_dir(arguments, run_dir), spool_quota(arguments))
+    return TrainingPlan(config, run_dir, start, request.traces_dir(run_dir), request.spool_quota)
 
 
 def record_training(

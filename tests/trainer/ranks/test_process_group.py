@@ -1,7 +1,5 @@
 """Several real processes train one policy as one process would."""
 
-import argparse
-import dataclasses
 import os
 import signal
 import subprocess
@@ -26,6 +24,7 @@ from esper_trainer.model.action_layout import layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.rollout_collector import Player
 from esper_trainer.ranks.process_group import Group
+from esper_trainer.request import TrainingRequest
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError, CheckpointFiles, write
 from esper_trainer.run.resume import last_checkpoint
 from esper_trainer.session import ToldElsewhereError, plan
@@ -40,7 +39,7 @@ from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.model.action_layout import layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo import PPO
+from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.ppo.rollout_collector import Player
 
 torch.set_num_threads(1)
@@ -66,9 +65,6 @@ after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
 torch.save({"before": before, "after": after, "rows": rows, "mean": policy.value_mean}, f"{out}-{group.rank}")
 group.leave()
 """
-
-
-GIVEN = [field.name for field in dataclasses.fields(TrainingConfig)]
 
 
 def start(count, command, **options):
@@ -210,10 +206,10 @@ def test_checkpoints_without_a_common_one_cannot_be_gone_on_from(tmp_path):
 
 def test_what_cannot_begin_is_said_by_one_process(tmp_path):
     """The first that has a problem; the others end silently."""
-    arguments = argparse.Namespace(resume="mine", runs_dir=tmp_path, **dict.fromkeys(GIVEN))
+    request = TrainingRequest(name="mine", resume=True, runs_dir=tmp_path)
     (tmp_path / "mine").mkdir()
     checkpoints(tmp_path / "mine", [5], [], [5])
-    problems = Threads.call(3, lambda group: plan(arguments, group))
+    problems = Threads.call(3, lambda group: plan(request, group))
 
     assert [isinstance(problem, ToldElsewhereError) for problem in problems] == [False, True, True]
     assert "no checkpoint of rank 1" in str(problems[0])

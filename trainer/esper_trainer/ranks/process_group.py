@@ -15,9 +15,9 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from esper_trainer.config import ConfigError, TrainingConfig
-from esper_trainer.options import PATIENCE_S
 from esper_trainer.ranks.lost_ranks import rank_lost, roll_call
 from esper_trainer.ranks.rank_launcher import RENDEZVOUS
+from esper_trainer.request import PATIENCE_S
 
 BACKENDS = "cpu:gloo,cuda:nccl"
 _SOURCE_PLACE = re.compile(r"\[[^\]]*\.cc:\d+\] ")
