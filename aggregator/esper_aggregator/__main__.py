@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from esper_aggregator.options import add_arguments, run
-from esper_bus.errors import BusError
+from esper_schemas.errors import EsperError
 
 
 def main() -> int:
@@ -13,7 +13,7 @@ def main() -> int:
     add_arguments(parser)
     try:
         return run(parser.parse_args())
-    except BusError as error:
+    except EsperError as error:
         print(f"esper aggregate: {error}", file=sys.stderr)  # noqa: T201 - what the user reads
         return 1
 

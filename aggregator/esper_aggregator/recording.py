@@ -52,7 +52,7 @@ class Recording:
         }
 
     def extend(self, records: Sequence[RawRecord]) -> None:
-        """Log records and fold them. Raises `BusError`, and has taken none, if the log cannot be written."""
+        """Log records and fold them. Raises `StorageError`, and has taken none, where that fails."""
         self._log.extend(records)
         self._unpublished += records
         self._advance(records)
@@ -60,7 +60,7 @@ class Recording:
     def flush(self) -> None:
         """Hand what was appended to the operating system; only then may it be acknowledged.
 
-        Raises `BusError` if that fails; it may be tried again.
+        Raises `StorageError` if that fails; it may be tried again.
         """
         self._log.flush()
         if self._log.whole:  # else the state knows what the log has no longer

@@ -26,7 +26,7 @@ def fold_path(
 
     `watchlist` says what counts as unusual, where a project has bands of its own.
 
-    Raises `BusError` if there is nothing at `path` that can be read as a log.
+    Raises `EsperError` if there is nothing at `path` that can be read as a log.
     """
     state = RunState(run=run_name(path), watchlist=watchlist)
     for record in read_records(path, on_damage):

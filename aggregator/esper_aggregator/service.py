@@ -13,13 +13,13 @@ import structlog
 from esper_aggregator.query_service import QueryDesk
 from esper_aggregator.recording import Recording, newest_run
 from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
-from esper_bus.errors import BusError
 from esper_bus.host.file_system import network_warning
 from esper_bus.net.discovery import AggregatorLock
 from esper_bus.net.server import BusServer
 from esper_bus.protocol.query_messages import Health
 from esper_bus.records import RawRecord
 from esper_bus.store.adoption import Adoption
+from esper_schemas.errors import EsperError
 
 SNAPSHOT_INTERVAL_S = 0.05
 """Snapshots go out at 20 Hz at most, and only when something changed or someone has just joined."""
@@ -38,8 +38,8 @@ class Aggregator:
     Where `endpoints` are tcp, the ipc addresses of the runs directory are served too, so that whoever is
     on this machine finds the aggregator. `keys` is a directory of `esper keys`, for tcp.
 
-    Raises `BusError` if another aggregator owns the directory, an endpoint cannot be bound or the keys are
-    not in order.
+    Raises `Refused` if another aggregator owns the directory or an address, another `EsperError` if an
+    address cannot be bound or the keys cannot be used.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Aggregator:
         records = self._adoption.next_records(time.monotonic())
         try:
             return bus.adopt(records) if records else []
-        except (BusError, OSError) as error:
+        except (EsperError, OSError) as error:
             self._adoption.failed(str(error))
             return []
 
@@ -134,7 +134,7 @@ class Aggregator:
                 self._unwritten.popleft()
             for recording in self._recordings.values():
                 recording.flush()
-        except BusError as error:
+        except EsperError as error:
             self._say_once(str(error))
             return False
         self._trouble = ""

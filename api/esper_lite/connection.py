@@ -13,12 +13,12 @@ import structlog
 from esper_bus.addresses import for_runs_dir, parse
 from esper_bus.auth.keys import client_keys_for
 from esper_bus.emit.emitter import CLOSE_S, Emitter, EmitterReport, NullEmitter
-from esper_bus.errors import BusError
 from esper_bus.names import check_name, file_part
 from esper_bus.net.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.paths import RunPaths, default_runs_dir, default_spool_quota
 from esper_bus.paths import spool_quota as checked_quota
 from esper_bus.store.read import read_records
+from esper_schemas.errors import EsperError, RunExists, StorageError
 from esper_schemas.events import Event, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -112,7 +112,7 @@ def connect(
     2 GiB by default), at least 16 MiB: the oldest part that was acknowledged makes room. `enabled=False`
     records nothing and touches neither disk nor network.
 
-    Raises `BusError` for a bad name, address or size, for a run that exists, and where nothing can be
+    Raises `EsperError` for a bad name, address or size, for a run that exists, and where nothing can be
     written.
     """
     started = _filled_in(started or RunStarted(task=run), rank, world_size)
@@ -157,9 +157,11 @@ def _refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
     try:
         exists = any(paths.spool_dir.glob(pattern)) or (world_size == 1 and any(paths.log_dir.glob("*.mcap")))
     except OSError as error:
-        raise BusError(f"Cannot look into {run_dir} ({error.strerror}); choose another directory.") from error
+        raise StorageError(
+            f"Cannot look into {run_dir} ({error.strerror}); choose another directory."
+        ) from error
     if exists:
-        raise BusError(
+        raise RunExists(
             f"There is a run {run_dir.name} in {run_dir.parent} already; choose another name, or pass "
             "resume=True to go on with it."
         )
@@ -169,7 +171,7 @@ def _last_update(run_dir: Path) -> int:
     try:
         events = (record.event for record in read_records(run_dir))
         return max((e.update for e in events if isinstance(e, PPOUpdateCompleted)), default=0)
-    except BusError:  # there is no such run yet
+    except EsperError:  # there is no such run yet
         return 0
 
 
@@ -181,7 +183,7 @@ def _ingest(runs_dir: Path, aggregator: bool | str | None, *, keyed: bool) -> st
     if aggregator is True and not aggregator_alive(runs_dir):
         try:
             start_aggregator(runs_dir, IDLE_EXIT_S)
-        except BusError as error:  # a training records by itself
+        except EsperError as error:  # a training records by itself
             structlog.get_logger().warning("recording without an aggregator", reason=str(error))
     return for_runs_dir(runs_dir).ingest
 

@@ -8,15 +8,15 @@ part of Esper that knows sockets. For other programs there are `connect`, which 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from esper_schemas.errors import EsperError as BusError
+
 if TYPE_CHECKING:
-    from esper_bus.errors import BusError
     from esper_bus.net.subscription import Subscription, subscribe
     from esper_lite.connection import Telemetry, connect
 
 __all__ = ["BusError", "Subscription", "Telemetry", "connect", "subscribe"]
 
 _HOMES = {
-    "BusError": "esper_bus.errors",
     "Telemetry": "esper_lite.connection",
     "Subscription": "esper_bus.net.subscription",
     "connect": "esper_lite.connection",

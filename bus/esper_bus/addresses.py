@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from esper_bus.errors import BusError
+from esper_schemas.errors import InvalidArgument, StorageError
 
 IPC_PATH_LIMIT = 107
 """Bytes that fit into the address of a Unix socket, without its final zero."""
@@ -53,18 +53,18 @@ def runtime_base() -> Path:
 
 
 def make_private_dir(directory: Path) -> Path:
-    """Make a directory that only this user can enter. Raises `BusError` if it cannot be had."""
+    """Make a directory that only this user can enter. Raises `StorageError` if that fails."""
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
         status = directory.lstat()
     except OSError as error:
-        raise BusError(
+        raise StorageError(
             f"Cannot make {directory} for the sockets ({error.strerror}); set XDG_RUNTIME_DIR to "
             "a directory that you own."
         ) from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise BusError(
+        raise StorageError(
             f"{directory} is open to other users and cannot hold sockets; remove it, make it "
             "private with `chmod 700`, or choose another."
         )
@@ -74,12 +74,12 @@ def make_private_dir(directory: Path) -> Path:
 def parse(url: str, *, keyed: bool = False) -> Endpoints:
     """The addresses behind `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1, queries: + 2).
 
-    Raises `BusError` for anything else, and for tcp beyond this machine without keys.
+    Raises `InvalidArgument` for anything else, and for tcp beyond this machine without keys.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise BusError(_no_address(url)) from None
+        raise InvalidArgument(_no_address(url)) from None
     if parts.scheme == "ipc" and not parts.netloc and len(parts.path) > 1:
         return _ipc(Path(parts.path))
     if parts.scheme == "tcp":
@@ -87,13 +87,13 @@ def parse(url: str, *, keyed: bool = False) -> Endpoints:
         if not keyed:
             refuse_without_keys(endpoints.ingest)
         return endpoints
-    raise BusError(_no_address(url))
+    raise InvalidArgument(_no_address(url))
 
 
 def refuse_without_keys(address: str) -> None:
-    """Raises `BusError` for an address of tcp that other machines can reach, or that is on one."""
+    """Raise `InvalidArgument` for an address of tcp that other machines can reach, or that is on one."""
     if not is_local(address):
-        raise BusError(
+        raise InvalidArgument(
             f"{address} is not on this machine and unencrypted tcp is refused there; name a key with "
             "--keys (`esper keys` makes them), or use tcp://127.0.0.1 through an ssh tunnel."
         )
@@ -112,7 +112,7 @@ def ipc_path(address: str) -> Path | None:
 
 def _ipc(directory: Path) -> Endpoints:
     if not _fits(directory):
-        raise BusError(
+        raise InvalidArgument(
             f"{directory} is too long for a socket address; choose a directory of at most "
             f"{IPC_PATH_LIMIT - len('/snapshots')} bytes."
         )
@@ -127,9 +127,9 @@ def _tcp(url: str, parts: SplitResult) -> Endpoints:
     try:
         host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
     except ValueError:
-        raise BusError(_no_address(url)) from None
+        raise InvalidArgument(_no_address(url)) from None
     if port + len(Endpoints._fields) - 1 > _LAST_PORT or not _is_host(host):
-        raise BusError(_no_address(url))
+        raise InvalidArgument(_no_address(url))
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
     return Endpoints(*(f"tcp://{shown}:{port + index}" for index in range(len(Endpoints._fields))))
 

@@ -3,7 +3,7 @@
 import re
 import secrets
 
-from esper_bus.errors import BusError
+from esper_schemas.errors import InvalidArgument
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,95}")
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -15,10 +15,10 @@ def is_name(text: str) -> bool:
 
 
 def check_name(what: str, text: str) -> str:
-    """Return `text` if it is a name. Raises `BusError` otherwise."""
+    """Return `text` if it is a name. Raises `InvalidArgument` otherwise."""
     if is_name(text):
         return text
-    raise BusError(
+    raise InvalidArgument(
         f"{text!r} cannot name a {what}: use letters, digits and ._:@+- (at most 96, a letter or "
         "digit first)."
     )

@@ -6,9 +6,9 @@ from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from esper_bus.errors import BusError
 from esper_bus.limits import MIN_SPOOL_QUOTA_BYTES, SPOOL_QUOTA_BYTES
 from esper_bus.names import epoch_hex, file_part
+from esper_schemas.errors import InvalidArgument
 
 _SIZE = re.compile(r"(\d{1,18})([KMGT]?)(?:I?B)?")
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -22,7 +22,7 @@ def default_runs_dir() -> Path:
 def default_spool_quota() -> int:
     """What `$ESPER_SPOOL_QUOTA` allows one spool to take, in bytes; 2 GiB if it says nothing.
 
-    Raises `BusError` for what is no size, as `500M` and `4G` are, and for less than 16 MiB.
+    Raises `InvalidArgument` for what is no size, as `500M` and `4G` are, and for less than 16 MiB.
     """
     text = os.environ.get("ESPER_SPOOL_QUOTA", "").strip()
     return spool_quota(text, "ESPER_SPOOL_QUOTA") if text else SPOOL_QUOTA_BYTES
@@ -31,12 +31,14 @@ def default_spool_quota() -> int:
 def spool_quota(text: str, name: str) -> int:
     """The bytes that a text means, such as `500M`, `4G` or a number.
 
-    Raises `BusError` that names what the text was given as, for no size and for less than 16 MiB.
+    Raises `InvalidArgument` that names what the text was given as, for no size and for less than 16 MiB.
     """
     found = _SIZE.fullmatch(text.upper())
     size = int(found[1]) << _UNITS[found[2]] if found else 0
     if size < MIN_SPOOL_QUOTA_BYTES:
-        raise BusError(f"{name} is {text!r}, which is no size of at least 16 MiB; write it as 500M or 4G.")
+        raise InvalidArgument(
+            f"{name} is {text!r}, which is no size of at least 16 MiB; write it as 500M or 4G."
+        )
     return size
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from esper_bus.errors import BusError
+from esper_schemas.errors import EsperError
 
 
 class CommandError(Exception):
@@ -29,7 +29,7 @@ def run_command(
     try:
         code = command(arguments)
         sys.stdout.flush()
-    except (CommandError, BusError) as error:
+    except (CommandError, EsperError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough

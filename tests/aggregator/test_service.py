@@ -14,13 +14,13 @@ from esper_aggregator.service import Aggregator
 from esper_bus import addresses
 from esper_bus.auth.keys import create_server_keys
 from esper_bus.emit.emitter import Emitter
-from esper_bus.errors import BusError
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol.frames import Hello, encode
 from esper_bus.protocol.query_messages import HealthQuery
 from esper_bus.store.read import read_log
 from esper_lite.connection import connect
+from esper_schemas.errors import Refused
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -192,7 +192,7 @@ def test_a_second_aggregator_for_the_same_runs_is_refused(tmp_path, endpoints):
     """One directory, one owner."""
     with serving(tmp_path, endpoints), watching(endpoints) as wait:
         wait(lambda feed: feed.heard_ns is not None)
-        with pytest.raises(BusError):
+        with pytest.raises(Refused):
             Aggregator(tmp_path, addresses.parse(f"ipc://{tmp_path}/elsewhere")).serve()
 
 

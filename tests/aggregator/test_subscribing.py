@@ -15,7 +15,6 @@ import esper_bus
 from esper_aggregator.replay import snapshot_of
 from esper_bus.addresses import parse
 from esper_bus.emit.emitter import Emitter
-from esper_bus.errors import BusError
 from esper_bus.net.query_client import QueryClient
 from esper_bus.protocol.event_batches import TOPIC
 from esper_bus.protocol.query_messages import (
@@ -29,6 +28,7 @@ from esper_bus.protocol.query_messages import (
 )
 from esper_bus.store.read import read_log
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.errors import InvalidArgument, Refused, StorageError
 from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -210,7 +210,7 @@ def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir
     """Whoever asks for the end of a log that cannot be read is told so; before a run there is nothing."""
     aggregator()
     (runs_dir / "odd" / "log" / "directory.mcap").mkdir(parents=True)
-    with pytest.raises(BusError, match="cannot be read"):
+    with pytest.raises(Refused, match="cannot be read"):
         esper_bus.subscribe(url, run="odd", start=None)
     with esper_bus.subscribe(url, run="later", start=None, timeout=20) as subscription:
         emitter("later").emit(episode(0))
@@ -248,7 +248,7 @@ def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emi
 )
 def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
     """Nothing is waited for: neither an aggregator nor events that can never come."""
-    with pytest.raises(BusError, match=problem):
+    with pytest.raises(InvalidArgument, match=problem):
         esper_bus.subscribe(url, **options)
 
 
@@ -324,7 +324,7 @@ def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
     emit(one, 0, 10)
     while one.stats.spooled < 10:
         time.sleep(0.005)
-    with pytest.raises(BusError, match=r"start=5 is no place in it"):
+    with pytest.raises(InvalidArgument, match=r"start=5 is no place in it"):
         esper_bus.subscribe(runs_dir / "run", start=5)
     with esper_bus.subscribe(runs_dir / "run", start=None, timeout=20) as subscription:
         one.emit(episode(10))
@@ -333,7 +333,7 @@ def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
 
 def test_nothing_at_a_path_is_one_sentence(tmp_path):
     """A path that is no run is a mistake, not something to wait for."""
-    with pytest.raises(BusError, match="Cannot read"):
+    with pytest.raises(StorageError, match="Cannot read"):
         esper_bus.subscribe(tmp_path / "nothing")
 
 
@@ -367,7 +367,7 @@ def test_a_run_that_is_not_there_is_refused(aggregator, ask, run):
     """Also a name that would lead out of the runs directory."""
     aggregator()
 
-    with pytest.raises(BusError, match="There is no log of a run"):
+    with pytest.raises(Refused, match="There is no log of a run"):
         ask(EventsQuery(run))
 
 

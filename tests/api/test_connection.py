@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import esper_bus
-from esper_bus.errors import BusError
 from esper_bus.host.aggregator_lock import aggregator_alive
 from esper_bus.store.read import read_log, read_records
+from esper_schemas.errors import InvalidArgument, RunExists, StorageError
 from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -95,7 +95,7 @@ def test_an_existing_run_is_refused(connect, events):
     """Two trainings are never mixed by mistake."""
     connect().close()
 
-    with pytest.raises(BusError, match=r"resume=True"):
+    with pytest.raises(RunExists, match=r"resume=True"):
         connect()
     assert len(events()) == 2
 
@@ -125,7 +125,7 @@ def test_ranks_share_a_run(connect, runs_dir):
     ranks = [connect(rank=rank, world_size=2) for rank in range(2)]
     for telemetry in ranks:
         telemetry.emit(PPOUpdatePayload())
-    with pytest.raises(BusError, match="There is a run cartpole"):
+    with pytest.raises(RunExists, match="There is a run cartpole"):
         connect(rank=1, world_size=2)
     for telemetry in ranks:
         telemetry.close()
@@ -147,7 +147,7 @@ def test_ranks_share_a_run(connect, runs_dir):
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_nothing(connect, runs_dir, options):
     """A bad name, address or size is said before anything is made."""
-    with pytest.raises(BusError):
+    with pytest.raises(InvalidArgument):
         connect(**options)
 
     assert not runs_dir.exists()
@@ -163,7 +163,9 @@ def test_a_spool_quota_is_a_number_or_a_text(connect, quota):
 
 def test_a_spool_quota_that_is_no_size_is_named(connect):
     """With what was given, and what would do."""
-    with pytest.raises(BusError, match=r"^spool_quota is '10', which is no size of at least 16 MiB; write"):
+    with pytest.raises(
+        InvalidArgument, match=r"^spool_quota is '10', which is no size of at least 16 MiB; write"
+    ):
         connect(spool_quota=10)
 
 
@@ -276,11 +278,11 @@ def test_a_key_counts_for_tcp_only(connect, tmp_path):
     """What is named beside an address over ipc is not looked at; over tcp a directory is one sentence."""
     (tmp_path / "keys").mkdir()
     connect("r", aggregator="ipc:///tmp/nobody", keys=tmp_path / "keys").close(timeout=0)
-    with pytest.raises(BusError, match="is a directory; name the key file of one client"):
+    with pytest.raises(InvalidArgument, match="is a directory; name the key file of one client"):
         connect("s", aggregator="tcp://127.0.0.1:5556", keys=tmp_path / "keys")
 
 
 def test_a_directory_whose_name_is_too_long_is_a_sentence(tmp_path):
     """Before anything is made."""
-    with pytest.raises(BusError, match=r"^Cannot .*File name too long"):
+    with pytest.raises(StorageError, match=r"^Cannot .*File name too long"):
         esper_bus.connect("r", runs_dir=tmp_path / ("x" * 300))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.names import check_name, epoch_hex, file_part, is_name, new_epoch
+from esper_schemas.errors import InvalidArgument
 
 
 @pytest.mark.parametrize("name", ["a", "run-7", "host.domain:0", "2026-11-21T12:00", "a" * 96])
@@ -16,7 +16,7 @@ def test_usual_names_are_names(name):
 def test_what_is_no_name_is_one_sentence(name):
     """The user learns which characters are allowed."""
     assert not is_name(name)
-    with pytest.raises(BusError, match="cannot name a run: use letters"):
+    with pytest.raises(InvalidArgument, match="cannot name a run: use letters"):
         check_name("run", name)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from esper_bus.addresses import IPC_PATH_LIMIT, Endpoints, for_runs_dir, ipc_path, make_private_dir, parse
-from esper_bus.errors import BusError
 from esper_bus.paths import RunPaths, default_spool_quota, spool_quota
+from esper_schemas.errors import InvalidArgument, StorageError
 
 
 def test_files_of_a_run():
@@ -58,7 +58,7 @@ def test_addresses_are_parsed(url, expected):
 def test_a_name_with_localhost_in_it_is_left_as_it_is(host):
     """It is another machine: with keys it is called by its name, without it is refused."""
     assert parse(f"tcp://{host}:7000", keyed=True).ingest == f"tcp://{host}:7000"
-    with pytest.raises(BusError, match="unencrypted tcp is refused"):
+    with pytest.raises(InvalidArgument, match="unencrypted tcp is refused"):
         parse(f"tcp://{host}:7000")
 
 
@@ -77,26 +77,26 @@ def test_a_name_with_localhost_in_it_is_left_as_it_is(host):
 )
 def test_what_is_no_address_is_one_sentence(url):
     """The user learns what an address looks like."""
-    with pytest.raises(BusError, match=r"is not an address; use .*tcp://127\.0\.0\.1:5556"):
+    with pytest.raises(InvalidArgument, match=r"is not an address; use .*tcp://127\.0\.0\.1:5556"):
         parse(url)
 
 
 def test_the_last_port_leaves_none_for_snapshots():
     """Port 65535 has no successor."""
-    with pytest.raises(BusError, match="is not an address"):
+    with pytest.raises(InvalidArgument, match="is not an address"):
         parse("tcp://127.0.0.1:65535")
 
 
 @pytest.mark.parametrize("url", ["tcp://0.0.0.0:5556", "tcp://192.168.0.4:5556", "tcp://example.org:5556"])
 def test_unencrypted_tcp_stays_on_this_machine(url):
     """Anything else would let anybody in."""
-    with pytest.raises(BusError):
+    with pytest.raises(InvalidArgument):
         parse(url)
 
 
 def test_an_ipc_address_that_is_too_long_is_one_sentence():
     """Sockets have short names."""
-    with pytest.raises(BusError, match="too long for a socket address"):
+    with pytest.raises(InvalidArgument, match="too long for a socket address"):
         parse("ipc:///" + "x" * 120)
 
 
@@ -115,7 +115,7 @@ def test_the_socket_directory_is_private(tmp_path):
 def test_a_socket_directory_that_others_can_enter_is_refused(tmp_path):
     """And its rights are left as they are."""
     tmp_path.chmod(0o755)
-    with pytest.raises(BusError, match="open to other users"):
+    with pytest.raises(StorageError, match="open to other users"):
         make_private_dir(tmp_path)
 
     assert tmp_path.stat().st_mode & 0o777 == 0o755
@@ -125,7 +125,7 @@ def test_a_link_instead_of_the_socket_directory_is_refused(tmp_path):
     """Somebody may have put it there."""
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(BusError, match="open to other users"):
+    with pytest.raises(StorageError, match="open to other users"):
         make_private_dir(tmp_path / "link")
 
 
@@ -144,7 +144,9 @@ def test_a_spool_quota_is_a_size(monkeypatch, text, size):
 def test_a_spool_quota_that_is_no_size_is_one_sentence(monkeypatch, text):
     """Before a training begins without its record."""
     monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
-    with pytest.raises(BusError, match=r"ESPER_SPOOL_QUOTA is .*, which is no size of at least 16 MiB"):
+    with pytest.raises(
+        InvalidArgument, match=r"ESPER_SPOOL_QUOTA is .*, which is no size of at least 16 MiB"
+    ):
         default_spool_quota()
-    with pytest.raises(BusError, match=r"--spool-quota is .*, which is no size of at least 16 MiB"):
+    with pytest.raises(InvalidArgument, match=r"--spool-quota is .*, which is no size of at least 16 MiB"):
         spool_quota(text, "--spool-quota")

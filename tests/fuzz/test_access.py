@@ -12,7 +12,6 @@ from esper_bus.auth.keys import (
     read_clients,
 )
 from esper_bus.auth.zap import Gate
-from esper_bus.errors import BusError
 from esper_bus.protocol.event_batches import EventBatch, encode_batch, parse_batch
 from esper_bus.protocol.frames import FrameError
 from esper_bus.protocol.query_messages import (
@@ -29,6 +28,7 @@ from esper_bus.protocol.query_messages import (
 )
 from esper_bus.protocol.snapshot_deltas import DeltaDecoder, DeltaEncoder
 from esper_bus.records import RawRecord, StreamKey
+from esper_schemas.errors import EsperError
 
 RECORD = RawRecord(StreamKey("run", "host:0", 7), 3, 10**18, 10**18 + 5, b"\x80")
 QUESTIONS = [Question(1, EventsQuery("run", 3, 9)), Question(2, SnapshotQuery("run", 4))]
@@ -94,7 +94,7 @@ def test_a_changed_key_file_is_read_or_refused(keys, name, read, mutations):
         path.write_bytes(changed)
         try:
             assert read(path if name == "good.key" else keys) is not None
-        except BusError:
+        except EsperError:
             continue
 
 

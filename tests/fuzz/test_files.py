@@ -7,7 +7,6 @@ import string
 import pytest
 
 from esper_bus import addresses
-from esper_bus.errors import BusError
 from esper_bus.mcap.reader import read_open_file
 from esper_bus.names import file_part, is_name
 from esper_bus.paths import RunPaths
@@ -16,6 +15,7 @@ from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.merge import read_stream_file
 from esper_bus.store.spool import SpoolWriter
 from esper_schemas.codec import encode_event
+from esper_schemas.errors import EsperError
 from esper_schemas.events import EpisodeCompleted
 from esper_schemas.metrics.overrides import OverridesError, overridden
 
@@ -154,7 +154,7 @@ def test_changed_addresses_are_parsed_or_refused(mutations):
     for changed in mutations(samples, 20_000):
         try:
             endpoints = addresses.parse(changed.decode(errors="replace"))
-        except BusError:
+        except EsperError:
             continue
         assert len(set(endpoints)) == 3
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from esper_bus.errors import BusError
+from esper_schemas.errors import InvalidArgument
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.options import (
     add_training_arguments,
@@ -85,7 +85,7 @@ def test_events_go_to_the_aggregator_of_the_runs_directory_or_to_the_one_named(p
         request_from(parse("--aggregator", "tcp://127.0.0.1:7000")).endpoints().ingest
         == "tcp://127.0.0.1:7000"
     )
-    with pytest.raises(BusError):
+    with pytest.raises(InvalidArgument):
         request_from(parse("--aggregator", "http://example.org")).endpoints()
 
 
@@ -94,7 +94,7 @@ def test_a_spool_has_the_quota_that_was_given(parse):
     assert request_from(parse("--spool-quota", "64M")).spool_quota == 64 * 2**20
     assert request_from(parse()).spool_quota is None
     for text in ("1M", "", "much"):
-        with pytest.raises(BusError, match=f"--spool-quota is '{text}'"):
+        with pytest.raises(InvalidArgument, match=f"--spool-quota is '{text}'"):
             request_from(parse(f"--spool-quota={text}"))
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.errors import BusError
+from esper_schemas.errors import EsperError
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, request_from
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return _train(request_from(arguments))
-    except (ConfigError, BusError) as error:
+    except (ConfigError, EsperError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from esper_bus.errors import BusError
 from esper_bus.net.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
+from esper_schemas.errors import EsperError
 from esper_trainer.request import TrainingRequest
 
 
@@ -13,5 +13,5 @@ def have_aggregator(request: TrainingRequest, who: str) -> None:
         return
     try:
         start_aggregator(request.runs_dir, IDLE_EXIT_S)
-    except BusError as error:
+    except EsperError as error:
         sys.stderr.write(f"{who}: recording without an aggregator: {error}\n")

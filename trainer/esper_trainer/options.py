@@ -165,7 +165,7 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def request_from(arguments: argparse.Namespace) -> TrainingRequest:
-    """What was asked for. Raises `BusError` for what is no size of a spool."""
+    """What was asked for. Raises `InvalidArgument` for an invalid quota."""
     quota, profile = arguments.spool_quota, arguments.profile
     return TrainingRequest(
         settings=given_settings(arguments),

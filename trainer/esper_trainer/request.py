@@ -50,11 +50,11 @@ class TrainingRequest:
         return (self.profile_dir or run_dir / "profile") if self.profile else None
 
     def endpoints(self) -> addresses.Endpoints:
-        """The addresses of the aggregator. Raises `BusError` for a URL that is none."""
+        """The addresses of the aggregator. Raises `InvalidArgument` for a malformed URL."""
         if self.aggregator:
             return addresses.parse(self.aggregator, keyed=self.keys is not None)
         return addresses.for_runs_dir(self.runs_dir)
 
     def client_keys(self) -> ClientKeys | None:
-        """The client's key, None over ipc. Raises `BusError` if the file does not contain a valid key."""
+        """The client's key, None over ipc. Raises `EsperError` if the file cannot be used."""
         return client_keys_for(self.endpoints().ingest, self.keys)

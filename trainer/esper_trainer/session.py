@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.emit.emitter import Emitter, EmitterReport
-from esper_bus.errors import BusError
 from esper_bus.names import check_name
+from esper_schemas.errors import EsperError
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.device.devices import resolve_device
 from esper_trainer.ranks.lost_ranks import RankLostError
@@ -55,12 +55,12 @@ class RecordedTraining(NamedTuple):
 def plan(request: TrainingRequest, group: Group = ALONE) -> TrainingPlan:
     """What was asked for; makes the directory of a new run. Either all processes go on, or none.
 
-    Raises `ConfigError` or `BusError` for what cannot be, and then leaves nothing behind.
+    Raises `ConfigError` or `EsperError` for what cannot be, and then leaves nothing behind.
     """
     planned, problem = None, None
     try:
         planned = _resumed(request, group) if request.resume else _new(request, group)
-    except (ConfigError, BusError) as error:
+    except (ConfigError, EsperError) as error:
         problem = error
     speaker = group.smallest(group.world_size if problem is None else group.rank)
     if planned is not None and speaker == group.world_size:
@@ -120,7 +120,7 @@ def record_training(
                 group=group,
                 profiler=profiler,
             ).run()
-        except (ConfigError, BusError, RankLostError):
+        except (ConfigError, EsperError, RankLostError):
             raise
         except Exception as error:
             raise training_failed(run_dir, error) from error

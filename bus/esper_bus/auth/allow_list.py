@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from esper_bus.auth.keys import CLIENTS_FILE, AllowedClient, Clients, Right, read_clients
-from esper_bus.errors import BusError
 from esper_bus.rate_limited_log import RateLimitedLog
+from esper_schemas.errors import EsperError
 
 LOOK_AGAIN_S = 0.5
 """A change counts after this time for those who are in already, without a restart."""
@@ -53,7 +53,7 @@ class AllowList:
         self._stamp = stamp
         try:
             self._take(read_clients(self._directory))
-        except BusError as error:
+        except EsperError as error:
             self._take({})
             self._complaints.warn("the allow-list cannot be read, nobody is let in", reason=str(error))
 

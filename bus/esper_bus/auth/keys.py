@@ -20,8 +20,8 @@ import zmq
 from zmq.utils import z85
 
 from esper_bus.addresses import ipc_path
-from esper_bus.errors import BusError
 from esper_bus.names import check_name
+from esper_schemas.errors import Damaged, EsperError, InvalidArgument, StorageError
 
 Right = Literal["ingest", "view"]
 RIGHTS: tuple[Right, ...] = ("ingest", "view")
@@ -80,11 +80,14 @@ Clients = dict[str, AllowedClient]
 
 
 def create_server_keys(directory: Path) -> ServerKeys:
-    """Make the directory, its key pair and an empty allow-list. Raises `BusError` if it has one."""
+    """Make the directory, its key pair and an empty allow-list.
+
+    Raises `StorageError` if it has one already or cannot be written.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise BusError(f"Cannot make {directory} ({error.strerror}); choose another place.") from error
+        raise StorageError(f"Cannot make {directory} ({error.strerror}); choose another place.") from error
     _check_private(directory)
     keys = ServerKeys(*_new_pair())
     server = directory / SERVER_FILE
@@ -100,10 +103,13 @@ def add_client(
     rights: tuple[Right, ...] = RIGHTS,
     producers: tuple[str, ...] = DEFAULT_PRODUCERS,
 ) -> Path:
-    """Make a key for a new client and allow it; returns its file. Raises `BusError`."""
+    """Make a key for a new client and allow it; returns its file.
+
+    Raises `InvalidArgument` for a name that is taken or cannot name a key.
+    """
     check_name("key", name)
     if name + _SUFFIX == SERVER_FILE or "/" in name:
-        raise BusError(f"{name!r} cannot name a key of a client; choose another name.")
+        raise InvalidArgument(f"{name!r} cannot name a key of a client; choose another name.")
     server = load_server_keys(directory)
     public, secret = _new_pair()
     allowed = AllowedClient(public, rights, producers if "ingest" in rights else ())
@@ -111,7 +117,9 @@ def add_client(
     with _locked(directory):
         clients = read_clients(directory)
         if name in clients:
-            raise BusError(f"There is a key {name} already; choose another name or remove that one first.")
+            raise InvalidArgument(
+                f"There is a key {name} already; choose another name or remove that one first."
+            )
         # The list comes first: a key that was left behind unlisted could be neither removed nor made again.
         _replace(directory / CLIENTS_FILE, {**clients, name: allowed})
         with _undone_by(lambda: _replace(directory / CLIENTS_FILE, clients)):
@@ -120,24 +128,31 @@ def add_client(
 
 
 def remove_client(directory: Path, name: str) -> None:
-    """Allow a client no longer, and remove its file. Raises `BusError` if there is no such."""
+    """Allow a client no longer, and remove its file. Raises `InvalidArgument` if there is no such."""
     read_clients(directory)  # a directory of no keys is left without a lock
     with _locked(directory):
         clients = read_clients(directory)
         if name not in clients:
-            raise BusError(f"There is no key {name} in {directory}; `esper keys list` tells which there are.")
+            raise InvalidArgument(
+                f"There is no key {name} in {directory}; `esper keys list` tells which there are."
+            )
         _replace(directory / CLIENTS_FILE, {key: value for key, value in clients.items() if key != name})
         with contextlib.suppress(OSError):
             (directory / (name + _SUFFIX)).unlink()
 
 
 def load_server_keys(directory: Path) -> ServerKeys:
-    """The key pair of an aggregator. Raises `BusError` if it is not there or others can read it."""
+    """The key pair of an aggregator.
+
+    Raises `InvalidArgument` if it is not there, `StorageError` if others can read it, `Damaged` for no key.
+    """
     if directory.is_file():
-        raise BusError(f"{directory} is a file; name the directory that `esper keys init` made.")
+        raise InvalidArgument(f"{directory} is a file; name the directory that `esper keys init` made.")
     path = directory / SERVER_FILE
     if not path.exists():
-        raise BusError(f"{directory} holds no {SERVER_FILE}; make one with `esper keys init {directory}`.")
+        raise InvalidArgument(
+            f"{directory} holds no {SERVER_FILE}; make one with `esper keys init {directory}`."
+        )
     _check_private(directory)
     keys = _read(path, ServerKeys)
     _check_z85(path, keys.public, keys.secret)
@@ -147,29 +162,32 @@ def load_server_keys(directory: Path) -> ServerKeys:
 def client_keys_for(address: str, path: Path | None) -> ClientKeys | None:
     """The key of a client to come in at an address with; over ipc there is none, whatever was named.
 
-    Raises `BusError` as `load_client_keys` does.
+    Raises as `load_client_keys` does.
     """
     return None if path is None or ipc_path(address) is not None else load_client_keys(path)
 
 
 def load_client_keys(path: Path) -> ClientKeys:
-    """The key of a client. Raises `BusError` if it is not there or others can read it."""
+    """The key of a client.
+
+    Raises `StorageError` if it is not there or others can read it, `Damaged` for no key.
+    """
     if path.is_dir():
         names = sorted(one.name for one in path.glob(f"*{_SUFFIX}") if one.name != SERVER_FILE)
         one = path / (names[0] if names else f"NAME{_SUFFIX}")
-        raise BusError(f"{path} is a directory; name the key file of one client in it, such as {one}.")
+        raise InvalidArgument(f"{path} is a directory; name the key file of one client in it, such as {one}.")
     keys = _read(path, ClientKeys)
     _check_z85(path, keys.server, keys.public, keys.secret)
     return keys
 
 
 def read_clients(directory: Path) -> Clients:
-    """The allow-list. Raises `BusError` if it cannot be read whole."""
+    """The allow-list. Raises `StorageError` if it cannot be read, `Damaged` for no allow-list."""
     path = directory / CLIENTS_FILE
     try:
         clients = msgspec.json.decode(_read_private(path), type=Clients)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BusError(f"{path} is no allow-list ({error}); repair it.") from error
+        raise Damaged(f"{path} is no allow-list ({error}); repair it.") from error
     for client in clients.values():
         _check_z85(path, client.public)
     return clients
@@ -192,19 +210,21 @@ def _check_z85(path: Path, *keys: str) -> None:
         except (KeyError, ValueError, UnicodeError, struct.error):
             whole = False
         if not whole:
-            raise BusError(f"{path} holds what is no key; make a new one with `esper keys`.")
+            raise Damaged(f"{path} holds what is no key; make a new one with `esper keys`.")
 
 
 def _check_private(directory: Path) -> None:
     if directory.stat().st_mode & 0o077:
-        raise BusError(f"{directory} is open to other users; make it private with `chmod 700 {directory}`.")
+        raise StorageError(
+            f"{directory} is open to other users; make it private with `chmod 700 {directory}`."
+        )
 
 
 def _read(path: Path, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(_read_private(path), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BusError(f"{path} is no key file ({error}); make one with `esper keys`.") from error
+        raise Damaged(f"{path} is no key file ({error}); make one with `esper keys`.") from error
 
 
 def _read_private(path: Path) -> bytes:
@@ -212,10 +232,10 @@ def _read_private(path: Path) -> bytes:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_IMODE(mode) & 0o077:
-                raise BusError(f"{path} is open to other users; make it private with `chmod 600 {path}`.")
+                raise StorageError(f"{path} is open to other users; make it private with `chmod 600 {path}`.")
             return file.read()
     except OSError as error:
-        raise BusError(f"Cannot read {path} ({error.strerror}); name a file of `esper keys`.") from error
+        raise StorageError(f"Cannot read {path} ({error.strerror}); name a file of `esper keys`.") from error
 
 
 def _write_new(path: Path, content: object) -> None:
@@ -224,9 +244,9 @@ def _write_new(path: Path, content: object) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(_pretty(content))
     except FileExistsError as error:
-        raise BusError(f"{path} exists already; it was left as it is.") from error
+        raise StorageError(f"{path} exists already; it was left as it is.") from error
     except OSError as error:
-        raise BusError(f"Cannot write {path} ({error.strerror}); choose another place.") from error
+        raise StorageError(f"Cannot write {path} ({error.strerror}); choose another place.") from error
 
 
 def _replace(path: Path, content: object) -> None:
@@ -237,7 +257,7 @@ def _replace(path: Path, content: object) -> None:
         try:
             draft.replace(path)
         except OSError as error:
-            raise BusError(f"Cannot write {path} ({error.strerror}); remove what is there.") from error
+            raise StorageError(f"Cannot write {path} ({error.strerror}); remove what is there.") from error
 
 
 @contextlib.contextmanager
@@ -245,20 +265,20 @@ def _undone_by(undo: Callable[[], None]) -> Iterator[None]:
     """Nothing half done is left behind where the rest fails."""
     try:
         yield
-    except BusError:
-        with contextlib.suppress(OSError, BusError):
+    except EsperError:
+        with contextlib.suppress(OSError, EsperError):
             undo()
         raise
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """One process at a time changes the allow-list. Raises `BusError` where that cannot be agreed on."""
+    """One process at a time changes the allow-list. Raises `StorageError` without a lock file."""
     path = directory / _LOCK_FILE
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BusError(f"Cannot write {path} ({error.strerror}); make {directory} writable.") from error
+        raise StorageError(f"Cannot write {path} ({error.strerror}); make {directory} writable.") from error
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX)
         yield

@@ -17,8 +17,8 @@ from zmq.utils import z85
 from esper_bus.auth.allow_list import AllowList
 from esper_bus.auth.keys import RIGHTS, ClientKeys, Right, load_server_keys
 from esper_bus.auth.socket_monitor import SocketMonitor
-from esper_bus.errors import BusError
 from esper_bus.rate_limited_log import RateLimitedLog
+from esper_schemas.errors import Refused
 
 _ADDRESS = "inproc://zeromq.zap.01"  # libzmq's own name for it
 _DOMAIN = "esper."
@@ -38,7 +38,7 @@ _PROBE_MS = 5
 
 
 class Gate:
-    """Lets in over tcp only those whose key has the right. Raises `BusError` without good key files.
+    """Lets in over tcp only those whose key has the right. Raises `EsperError` without good key files.
 
     To be made before a socket is bound, and used in the thread of the sockets.
     """
@@ -86,7 +86,7 @@ class Gate:
         return client == LOCAL or self._allowed.may_write(client, run, producer)
 
     def probe(self, bound: "zmq.Socket[bytes]", opposite: int) -> None:
-        """Try to come in with a key that nobody knows. Raises `BusError` if that is not refused.
+        """Try to come in with a key that nobody knows. Raises `Refused` if that is not refused.
 
         `opposite` is the kind of socket that may connect: others are turned away before their key is read.
         """
@@ -100,7 +100,7 @@ class Gate:
             stack.callback(monitor.close)
             socket.connect(_reachable(address))
             if not self._is_refused(monitor):
-                raise BusError(f"Strangers are not refused at {address}, so nothing is served there.")
+                raise Refused(f"Strangers are not refused at {address}, so nothing is served there.")
 
     def _is_refused(self, monitor: SocketMonitor) -> bool:
         deadline = time.monotonic() + _PROBE_S

@@ -11,13 +11,13 @@ import msgspec
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.emit.queue import EmitQueue
 from esper_bus.emit.writer_thread import WriterThread
-from esper_bus.errors import BusError
 from esper_bus.host.file_system import network_warning
 from esper_bus.names import check_name, new_epoch
 from esper_bus.paths import RunPaths, default_spool_quota
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import StreamKey
 from esper_bus.store.spool import SpoolWriter
+from esper_schemas.errors import StorageError
 from esper_schemas.events import Event, LogRecorded
 
 MAX_EVENTS = 65_536
@@ -51,8 +51,8 @@ class Emitter:
     """Writes the events of one process of a run to its spool, and sends them to an aggregator.
 
     Without `ingest`, the aggregator's address, it only writes; `keys` let it in over tcp. The spool takes
-    at most `spool_quota` bytes, `$ESPER_SPOOL_QUOTA` or 2 GiB by default. Raises `BusError` where no spool
-    can be made; afterwards nothing that happens to disk or network reaches the caller. A forked child
+    at most `spool_quota` bytes, `$ESPER_SPOOL_QUOTA` or 2 GiB by default. Raises `StorageError` where no
+    spool can be made; afterwards nothing that happens to disk or network reaches the caller. A forked child
     inherits an emitter that does nothing.
     """
 
@@ -164,7 +164,7 @@ def _open_spool(paths: RunPaths, key: StreamKey, quota: int) -> SpoolWriter:
     try:
         return SpoolWriter(paths, key, quota)
     except OSError as error:
-        raise BusError(
+        raise StorageError(
             f"Cannot write to {paths.spool_dir} ({error.strerror}); make it writable and free "
             "space, or choose another place with --runs-dir."
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from esper_bus.addresses import make_private_dir, runtime_base, runtime_dir
-from esper_bus.errors import BusError
+from esper_schemas.errors import EsperError, Refused, StorageError
 
 LOCK_NAME = ".aggregator.lock"
 REGISTRY_NAME = "runs_dir"
@@ -18,24 +18,24 @@ _held: set[Path] = set()  # a process does not meet its own POSIX locks
 
 
 class AggregatorLock:
-    """Held by the one aggregator of a runs directory. Raises `BusError` if another holds it."""
+    """Held by the one aggregator of a runs directory. Raises `Refused` if another holds it."""
 
     def __init__(self, runs_dir: Path) -> None:
         self._path = runs_dir.resolve() / LOCK_NAME
         if self._path in _held:
-            raise BusError(_taken(runs_dir, os.getpid()))
+            raise Refused(_taken(runs_dir, os.getpid()))
         try:
             runs_dir.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise BusError(
+            raise StorageError(
                 f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose "
                 "another place with --runs-dir."
             ) from error
         try:
             self._acquire(runs_dir)
             _register(runs_dir)
-        except BusError:
+        except EsperError:
             os.close(self._fd)
             raise
         _held.add(self._path)
@@ -63,7 +63,7 @@ class AggregatorLock:
                 fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 if attempt == _ATTEMPTS - 1:
-                    raise BusError(_taken(runs_dir, _read_pid(self._fd))) from error
+                    raise Refused(_taken(runs_dir, _read_pid(self._fd))) from error
                 time.sleep(_PAUSE_S)
             else:
                 os.ftruncate(self._fd, 0)
@@ -104,7 +104,7 @@ def _register(runs_dir: Path) -> None:
     try:
         (directory / REGISTRY_NAME).write_bytes(os.fsencode(runs_dir.resolve()))
     except OSError as error:
-        raise BusError(f"Cannot write to {directory} ({error.strerror}); free space there.") from error
+        raise StorageError(f"Cannot write to {directory} ({error.strerror}); free space there.") from error
 
 
 def _read_pid(fd: int) -> int | None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import zmq
 
 from esper_bus.addresses import Endpoints, for_runs_dir
-from esper_bus.errors import BusError
 from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_alive, local_runs_dirs
 from esper_bus.net.sockets import Context, connect, snapshot_client
 from esper_bus.protocol.snapshot_messages import TOPIC
+from esper_schemas.errors import StorageError, Unreachable
 
 __all__ = ["AggregatorLock", "aggregator_alive", "answers", "local_runs_dirs", "start_aggregator"]
 
@@ -39,7 +39,7 @@ def answers(endpoints: Endpoints, timeout_s: float) -> bool:
 def start_aggregator(runs_dir: Path, idle_exit_s: float, timeout_s: float = 10.0) -> None:
     """Start an aggregator in the background and wait until it answers; fine if one does already.
 
-    Raises `BusError` with the end of its log if it does not.
+    Raises `Unreachable` with the end of its log if it does not.
     """
     endpoints = for_runs_dir(runs_dir)
     deadline = time.monotonic() + timeout_s
@@ -52,7 +52,7 @@ def start_aggregator(runs_dir: Path, idle_exit_s: float, timeout_s: float = 10.0
         if gone or time.monotonic() > deadline:
             process.terminate()
             process.wait()
-            raise BusError(_not_started(runs_dir))
+            raise Unreachable(_not_started(runs_dir))
     process.returncode = 0  # it outlives us: Python would warn that nobody waited for it
 
 
@@ -72,7 +72,7 @@ def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
                 env=environment,  # the key there, if any, is a client's
             )
     except OSError as error:
-        raise BusError(
+        raise StorageError(
             f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose another "
             "place with --runs-dir."
         ) from error

@@ -18,7 +18,6 @@ from esper_bus.addresses import Endpoints, ipc_path
 from esper_bus.auth.keys import Right
 from esper_bus.auth.socket_monitor import SocketMonitor
 from esper_bus.auth.zap import Gate
-from esper_bus.errors import BusError
 from esper_bus.host.resources import files_left, memory_bytes, spare_files
 from esper_bus.limits import HOARD_BYTES
 from esper_bus.net.sockets import (
@@ -31,6 +30,7 @@ from esper_bus.net.sockets import (
     snapshot_server,
 )
 from esper_bus.rate_limited_log import RateLimitedLog
+from esper_schemas.errors import EsperError
 
 _T = TypeVar("_T")
 _LOOK_S = 0.1
@@ -51,7 +51,7 @@ class _Listener:
 
 
 class Listeners:
-    """Listens at three addresses. Raises `BusError` if it cannot. Made, used and closed in one thread.
+    """Listens at three addresses. Raises `EsperError` if it cannot. Made, used and closed in one thread.
 
     `refused` counts handshakes that failed: an unknown key or none, one without the right, another
     protocol than ours. `keys` is the directory of the aggregator's keys, for tcp: over ipc nobody needs
@@ -173,7 +173,7 @@ class Listeners:
             for one in self._listeners:
                 if not one.endpoint:  # it would be in use, by us
                     one.endpoint = bind_again(one.socket, one.address, one.right, self.gate)
-        except BusError as error:
+        except EsperError as error:
             self._complaints.warn(_NOT_YET, reason=str(error))
         else:
             self._complaints.over(_NOT_YET)
@@ -195,7 +195,7 @@ class Listeners:
         self._retry_at = now + _LOOK_S
         try:
             self._open()
-        except (BusError, OSError, zmq.ZMQError) as error:
+        except (EsperError, OSError, zmq.ZMQError) as error:
             self.close(0)
             self._complaints.warn(_NOT_YET, reason=str(error))
             return False

@@ -6,7 +6,6 @@ import zmq
 
 from esper_bus.addresses import Endpoints
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.errors import BusError
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.sockets import Context, connect, snapshot_client
 from esper_bus.protocol.event_batches import TOPIC, parse_batch
@@ -14,6 +13,7 @@ from esper_bus.protocol.frames import FrameError
 from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
+from esper_schemas.errors import EsperError, Refused, Unreachable
 
 ASK_AFTER_S = 1.0
 """Silence after which the aggregator is asked whether something was missed."""
@@ -55,7 +55,7 @@ class LiveEvents:
                 return records
 
     def skip_to_end(self) -> None:
-        """Leave out all that is in the log now. Raises `BusError` if nobody says how much that is."""
+        """Leave out all that is in the log now. Raises `Unreachable` or `Refused`."""
         names = self._names(_SKIP_S)
         run = self._run or (self._choose(names[0]) if names else None)
         health = self._queries.ask(HealthQuery(), _SKIP_S)
@@ -75,16 +75,16 @@ class LiveEvents:
         timeout_s = max(0.01, min(_ASK_S, deadline - time.monotonic()))
         try:
             return self._page(self._run or self._newest(timeout_s), timeout_s)
-        except BusError as error:  # no aggregator, or no such run, yet
+        except EsperError as error:  # no aggregator, or no such run, yet
             self._complaints.warn("waiting for events", reason=str(error))
             time.sleep(max(0.0, min(_PAUSE_S, deadline - time.monotonic())))
             return []
 
     def _page(self, run: str, timeout_s: float) -> list[RawRecord]:
-        """The next events of the log, possibly none. Raises `BusError`."""
+        """The next events of the log, possibly none. Raises `Unreachable` or `Refused`."""
         page = self._queries.ask(EventsQuery(run, self.position), timeout_s)
         if not isinstance(page, EventsPage) or (page.run, page.first) != (run, self.position):
-            raise BusError(_OTHER_ANSWER)
+            raise Refused(_OTHER_ANSWER)
         records = _records_of(page)
         self._heard_at = time.monotonic()
         self._behind = not page.at_end
@@ -94,7 +94,7 @@ class LiveEvents:
     def _newest(self, timeout_s: float) -> str:
         names = self._names(timeout_s)
         if not names:
-            raise BusError("There is no run yet.")
+            raise Unreachable("There is no run yet.")
         return self._choose(names[0])
 
     def _names(self, timeout_s: float) -> tuple[str, ...]:
@@ -129,4 +129,4 @@ def _records_of(page: EventsPage) -> list[RawRecord]:
     try:
         return page.records()
     except FrameError as error:
-        raise BusError(_OTHER_ANSWER) from error
+        raise Refused(_OTHER_ANSWER) from error

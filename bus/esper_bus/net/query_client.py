@@ -7,10 +7,10 @@ import zmq
 from esper_bus.addresses import Endpoints
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.errors import BusError
 from esper_bus.net.sockets import Context, Socket, connect, query_client
 from esper_bus.protocol.frames import FrameError, VersionError
 from esper_bus.protocol.query_messages import Answer, Query, Question, Refusal, encode_question, parse_reply
+from esper_schemas.errors import Refused, Unreachable
 
 RENEW_AFTER_S = 1.0
 """Silence after which a question is asked again through a new socket."""
@@ -32,18 +32,18 @@ class QueryClient:
         self._renew_at = 0.0
 
     def ask(self, query: Query, timeout_s: float = 5.0) -> Answer:
-        """The answer. Raises `BusError` if it is refused, or does not come within `timeout_s`."""
+        """The answer. Raises `Refused`, or `Unreachable` if none comes within `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             answer = self._try(query, min(left, RENEW_AFTER_S))
             if isinstance(answer, Refusal):
-                raise BusError(answer.text)
+                raise Refused(answer.text)
             if answer is not None:
                 return answer
         problem = self._handshake.look() if self._handshake is not None else ""
         if problem:
-            raise BusError(problem)
-        raise BusError(f"No aggregator answers at {self._address}; start one with `esper aggregate`.")
+            raise Refused(problem)
+        raise Unreachable(f"No aggregator answers at {self._address}; start one with `esper aggregate`.")
 
     def close(self) -> None:
         """Close the socket."""
@@ -64,7 +64,7 @@ class QueryClient:
                     self._renew_at = time.monotonic() + RENEW_AFTER_S
                     return reply.answer
         except VersionError as error:
-            raise BusError(
+            raise Refused(
                 f"The aggregator speaks another version ({error}); install the same esper-lite on both."
             ) from error
         except (zmq.ZMQError, FrameError):  # as if it had said nothing

@@ -36,7 +36,7 @@ _SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
 
 
 class BusServer:
-    """Takes events from trainers and publishes snapshots. Raises `BusError` if it cannot listen.
+    """Takes events from trainers and publishes snapshots. Raises `EsperError` if it cannot listen.
 
     `recover(run)` says, for each (producer, epoch) in the log of a run, the number after its last
     event. `agg_epoch` names this start of the aggregator, `keys` is the directory of its keys: without

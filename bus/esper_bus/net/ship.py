@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.errors import BusError
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.net.uplink import LONGEST_S, Uplink
 from esper_bus.paths import RunPaths
@@ -20,6 +19,7 @@ from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import EntryTuple, RawRecord, StreamKey
 from esper_bus.store.read import read_raw
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
+from esper_schemas.errors import InvalidArgument, Refused, Unreachable
 
 PATIENCE_S = 30.0
 """So long an aggregator may take nothing before shipping is given up."""
@@ -42,7 +42,7 @@ def ship(
 ) -> Iterator[Shipped]:
     """Send all events of a run to the aggregator whose ingest address this is, one stream after the other.
 
-    Raises `BusError` for a run that is still written, one without events, and an aggregator that refuses
+    Raises `EsperError` for a run that is still written, one without events, and an aggregator that refuses
     them or takes none for `patience_s` seconds.
     """
     _refuse_living(run_dir)
@@ -51,7 +51,7 @@ def ship(
         events, _ = streams.get(record.stream, (0, 0))
         streams[record.stream] = (events + 1, record.seq + 1)
     if not streams:
-        raise BusError(f"{run_dir} holds no events; name the directory of a run.")
+        raise InvalidArgument(f"{run_dir} holds no events; name the directory of a run.")
     for stream, (events, next_seq) in streams.items():
         store = _Recorded(run_dir, stream, next_seq)
         with closing(Uplink(address, stream, store, _Silent(), keys)) as uplink:
@@ -62,7 +62,7 @@ def ship(
 def _refuse_living(run_dir: Path) -> None:
     for lock in RunPaths(run_dir).spool_dir.glob(f"*{LOCK_SUFFIX}"):
         if not is_dead(lock):
-            raise BusError(
+            raise Refused(
                 f"A trainer may still be writing {run_dir} and sends its events itself; end it, or remove "
                 f"{lock} if that was copied from another machine."
             )
@@ -74,11 +74,11 @@ def _deliver(uplink: Uplink, address: str, patience_s: float) -> None:
         now = time.monotonic()
         uplink.exchange(now)
         if uplink.problem:
-            raise BusError(uplink.problem)
+            raise Refused(uplink.problem)
         if link.acked != acked:
             acked, moved_at = link.acked, now
         if now - moved_at > patience_s:
-            raise BusError(
+            raise Unreachable(
                 f"The aggregator at {address} has taken nothing for {patience_s:g} s; look whether it runs, "
                 "and ship again: what has arrived is not sent twice."
             )

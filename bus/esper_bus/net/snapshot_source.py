@@ -9,12 +9,12 @@ import zmq
 from esper_bus.addresses import Endpoints, is_local
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.errors import BusError
 from esper_bus.net.sockets import Context, Socket, connect, snapshot_client
 from esper_bus.protocol.frames import FrameError, Frames, VersionError
 from esper_bus.protocol.snapshot_deltas import DeltaDecoder
 from esper_bus.protocol.snapshot_messages import THIN_TOPIC, TOPIC, SnapshotHead, parse_snapshot_message
 from esper_schemas.codec import decode_snapshot
+from esper_schemas.errors import EsperError
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SNAPSHOT_VERSION, SanctumSnapshot
 from esper_schemas.source import Feed
 
@@ -51,7 +51,7 @@ class _Run:
 class SocketSource:
     """Snapshots of the newest run of an aggregator, or of the one that was selected.
 
-    `resolve` says where the aggregator is, or raises `BusError` with what the user should know; `keys`
+    `resolve` says where the aggregator is, or raises `EsperError` with what the user should know; `keys`
     let us in over tcp. `thin` asks for compressed pictures, by default from beyond this machine. `awaited`
     is passed on. Used from one thread; `poll` neither waits nor raises.
     """
@@ -96,7 +96,7 @@ class SocketSource:
             self._drain()
             self._look_at_handshake()
             self._ask_for_missed(time.monotonic())
-        except BusError as error:
+        except EsperError as error:
             self._problem = str(error)
         except zmq.ZMQError as error:
             self._problem = f"Cannot reach the aggregator ({error}); trying again."

@@ -12,8 +12,8 @@ from esper_bus.addresses import ipc_path, make_private_dir, refuse_without_keys
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys, Right
 from esper_bus.auth.zap import Gate, use_key
-from esper_bus.errors import BusError
 from esper_bus.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
+from esper_schemas.errors import InvalidArgument, Refused
 
 Context = zmq.Context["zmq.Socket[bytes]"]
 Socket = zmq.Socket[bytes]
@@ -58,7 +58,7 @@ def query_client(context: Context) -> Socket:
 def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Handshake:
     """Connect to an aggregator, over tcp with a key if there is one; tells why if it is not let in.
 
-    Raises `BusError` for tcp beyond this machine without a key.
+    Raises `InvalidArgument` for tcp beyond this machine without a key.
     """
     if ipc_path(address) is not None:
         keys = None
@@ -71,14 +71,16 @@ def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Han
         socket.connect(address)
     except zmq.ZMQError as error:
         handshake.close()
-        raise BusError(f"Cannot connect to {address} ({error.strerror}); name another address.") from error
+        raise InvalidArgument(
+            f"Cannot connect to {address} ({error.strerror}); name another address."
+        ) from error
     return handshake
 
 
 def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> str:
     """Bind to an address, over tcp behind the gate if there is one; returns what to unbind it by.
 
-    Raises `BusError` if the address is taken or cannot be had, for tcp that other machines can reach
+    Raises `EsperError` if the address is taken or cannot be had, for tcp that other machines can reach
     without a gate, and if the gate turns out to be open.
     """
     endpoint = bind_again(socket, address, right, gate)
@@ -104,14 +106,14 @@ def _bind(socket: Socket, address: str) -> None:
     if path is not None:
         make_private_dir(path.parent)
         if _answers(path):  # libzmq would take it over without a word
-            raise BusError(_taken(address))
+            raise Refused(_taken(address))
     mask = os.umask(0o077)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
-            raise BusError(_taken(address)) from error
-        raise BusError(f"Cannot listen on {address} ({error.strerror}); choose another.") from error
+            raise Refused(_taken(address)) from error
+        raise InvalidArgument(f"Cannot listen on {address} ({error.strerror}); choose another.") from error
     finally:
         os.umask(mask)
 

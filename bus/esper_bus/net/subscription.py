@@ -10,13 +10,13 @@ from typing import Protocol
 
 from esper_bus.addresses import for_runs_dir, parse
 from esper_bus.auth.keys import client_keys_for
-from esper_bus.errors import BusError
 from esper_bus.names import check_name
 from esper_bus.net.live_events import LiveEvents
 from esper_bus.paths import default_runs_dir
 from esper_bus.records import RawRecord
 from esper_bus.store.follow import FileEvents
 from esper_schemas.codec import kind_of
+from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import EVENT_TYPES, Event, Record, Undecodable
 
 _LOOK_S = 1.0
@@ -120,8 +120,8 @@ def subscribe(
     Ends after `timeout` seconds without an event, by default never. `keys` is the file of a key that may
     view.
 
-    Raises `BusError` for a bad address or a kind that is none, if there is nothing at a path, for a number
-    to `start` at in a run directory, and for None if the aggregator does not tell where the end is.
+    Raises `InvalidArgument` for a bad address, an unknown kind, a path without a recording, or a `start`
+    other than 0 in a run directory; `Unreachable` if `start` is None and no aggregator says where the end is.
     """
     names = None if kinds is None else _names(kinds)
     feed = _feed(source, None if run is None else check_name("run", run), _number(start), keys)
@@ -129,20 +129,22 @@ def subscribe(
     if start is None:
         try:
             feed.skip_to_end()
-        except BusError:
+        except EsperError:
             subscription.close()
             raise
     return subscription
 
 
 def _names(kinds: Collection[type[Event] | str] | type[Event] | str) -> frozenset[str]:
-    """The names of the kinds. Raises `BusError` for one that no event can have."""
+    """The names of the kinds. Raises `InvalidArgument` for one that no event can have."""
     if isinstance(kinds, str | type) or not isinstance(kinds, Iterable):
         kinds = [kinds]
     names = frozenset(kind.__name__ if isinstance(kind, type) else str(kind) for kind in kinds)
     for name in sorted(names - _KINDS):
         near = get_close_matches(name, _KINDS, n=1) or ["PPOUpdateCompleted"]
-        raise BusError(f"{name!r} is no kind of event; name one of esper_schemas.events, e.g. {near[0]}.")
+        raise InvalidArgument(
+            f"{name!r} is no kind of event; name one of esper_schemas.events, e.g. {near[0]}."
+        )
     return names
 
 
@@ -150,7 +152,9 @@ def _number(start: int | None) -> int:
     if start is None:
         return 0
     if isinstance(start, bool) or not isinstance(start, int) or start < 0:
-        raise BusError(f"start={start!r} is no number of events; pass 0, 1, 2, ..., or None for the end.")
+        raise InvalidArgument(
+            f"start={start!r} is no number of events; pass 0, 1, 2, ..., or None for the end."
+        )
     return start
 
 
@@ -158,7 +162,7 @@ def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Pa
     if source is not None and "://" not in str(source):
         feed = FileEvents(Path(source), start)
         if start and Path(source).is_dir():
-            raise BusError(
+            raise InvalidArgument(
                 f"The order of the events in {source} may change, so start={start} is no place in it; name "
                 "an aggregator or one .mcap file, or begin with 0."
             )

@@ -7,13 +7,13 @@ import zmq
 
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.errors import BusError
 from esper_bus.mcap.streams import schema_hash
 from esper_bus.net.sockets import Context, Socket, connect, ingest_client
 from esper_bus.protocol.frames import FrameError, Message, encode, parse
 from esper_bus.protocol.producer import REFUSED_RETRY_S, RENEW_AFTER_S, EventStore, ProducerLink
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import StreamKey
+from esper_schemas.errors import EsperError
 
 SHORTEST_S = 0.002
 LONGEST_S = 0.05
@@ -69,7 +69,7 @@ class Uplink:
             if self.link.renewal_due(now):
                 self._close_socket()
                 self.link.renewed(now)
-        except (zmq.ZMQError, BusError) as error:
+        except (zmq.ZMQError, EsperError) as error:
             self._complaints.warn(_NO_SOCKET, error=str(error))
             self._close_socket()
             self._retry_at = now + RENEW_AFTER_S

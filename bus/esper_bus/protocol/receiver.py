@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from esper_bus.errors import BusError
 from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS, MAX_EVENT_BYTES, MAX_STREAMS
 from esper_bus.protocol.duplicate_producers import DuplicateProducers
 from esper_bus.protocol.frames import (
@@ -29,6 +28,7 @@ from esper_bus.protocol.frames import (
 )
 from esper_bus.protocol.producer import SAME_RESUME_S
 from esper_bus.records import RawRecord, StreamKey
+from esper_schemas.errors import EsperError, Refused
 
 Recover = Callable[[str], dict[tuple[str, int], int]]
 """Given a run: for each (producer, epoch) in its log, the number after its last event."""
@@ -126,7 +126,7 @@ class Receiver:
     def adopt(self, records: Sequence[RawRecord]) -> list[RawRecord]:
         """The events of a dead trainer's spool that are new; `records` are consecutive, of one stream.
 
-        They count as received: tell `flushed` when they are in the log. Raises `BusError` where the
+        They count as received: tell `flushed` when they are in the log. Raises `Refused` where the
         stream cannot be followed.
         """
         stream = self._stream(records[0].stream, None)
@@ -190,13 +190,13 @@ class Receiver:
         key = StreamKey(hello.run, hello.producer, hello.epoch)
         try:
             if not self._may_write(client, key.run, key.producer):
-                raise BusError(_not_yours(self._name_of(client), key))
+                raise Refused(_not_yours(self._name_of(client), key))
             stream = self._stream(key, client)
             if not stream.peer:  # so far known only from its spool, which has no key
                 stream.client = client
             if stream.client != client:
-                raise BusError(_not_yours(self._name_of(client), key))
-        except (BusError, OSError) as error:
+                raise Refused(_not_yours(self._name_of(client), key))
+        except (EsperError, OSError) as error:
             self._reject(peer)
             self._answer(peer, Error("refused", str(error)))
             return
@@ -211,7 +211,7 @@ class Receiver:
         if key in self._streams:
             return self._streams[key]
         if len(self._streams) >= MAX_STREAMS:
-            raise BusError("The aggregator follows too many trainers; restart it.")
+            raise Refused("The aggregator follows too many trainers; restart it.")
         if key.run not in self._recovered:
             self._recovered[key.run] = self._recover(key.run)
         expect = self._recovered[key.run].get((key.producer, key.epoch), 0)

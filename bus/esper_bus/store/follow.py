@@ -45,7 +45,7 @@ class GrowingFile:
 class FileEvents:
     """The events of a run directory or an .mcap file, each once; see `LiveEvents` for the methods.
 
-    Raises `BusError` if there is nothing to read.
+    Raises `InvalidArgument` if there is nothing to read.
     """
 
     def __init__(self, path: Path, start: int) -> None:

@@ -6,7 +6,6 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from esper_bus.errors import BusError
 from esper_bus.limits import LOG_FILE_BYTES, SYNC_S
 from esper_bus.mcap.append_file import FileDeletedError
 from esper_bus.mcap.streams import FileMeta, open_channel, write_meta
@@ -17,6 +16,7 @@ from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_position import LogPosition, SizedFile, place_behind, sized
 from esper_bus.store.run_files import log_files, next_ordinal
+from esper_schemas.errors import StorageError
 
 _MAX_CHANNELS = 60_000  # the format numbers them with 16 bits
 _DELETED = "the log was deleted while it was being written, and what was in it is gone"
@@ -46,7 +46,7 @@ class LogWriter:
         self._complaints = RateLimitedLog(run=run)
 
     def extend(self, records: Sequence[RawRecord]) -> None:
-        """Add events; they are safe once `flush` has returned. Raises `BusError`, and has added none then."""
+        """Add events; they are safe once `flush` has returned. Raises `StorageError`, with none added."""
         self._add(self._writer or self._begin_file(), records)
         self._unflushed += records
         self.position += len(records)
@@ -60,14 +60,14 @@ class LogWriter:
             writer.messages(channel, messages)
 
     def flush(self) -> None:
-        """Write what was appended. Raises `BusError`; nothing is lost then, it may be tried again."""
+        """Write what was appended. Raises `StorageError`; nothing is lost then, it may be tried again."""
         try:
             self._flush()
         except FileDeletedError:
             self._abandon_file()
             self.flush()
         except OSError as error:
-            raise BusError(_cannot_write(self._paths.log_dir, error)) from error
+            raise StorageError(_cannot_write(self._paths.log_dir, error)) from error
 
     def _flush(self) -> None:
         writer = self._writer
@@ -88,7 +88,7 @@ class LogWriter:
         return place_behind([*self._before, (self._writer.path, self._writer.size)], self._writer.channels)
 
     def close(self) -> None:
-        """Write what was appended and finish the file. Raises `BusError`."""
+        """Write what was appended and finish the file. Raises `StorageError`."""
         self.flush()
         if self._writer is None:
             return
@@ -97,7 +97,7 @@ class LogWriter:
         except FileDeletedError:
             self._say_deleted()
         except OSError as error:
-            raise BusError(_cannot_write(self._paths.log_dir, error)) from error
+            raise StorageError(_cannot_write(self._paths.log_dir, error)) from error
 
     def _begin_file(self) -> McapWriter:
         path = self._paths.log_file(self._agg_epoch, self._number)
@@ -113,7 +113,7 @@ class LogWriter:
             self._before = sized(log_files(self._paths.run_dir).logs)
             writer = McapWriter(path, compress=True)
         except OSError as error:
-            raise BusError(_cannot_write(path, error)) from error
+            raise StorageError(_cannot_write(path, error)) from error
         self._schema = write_meta(writer, meta)
         self._writer = writer
         self._add(writer, self._unflushed)

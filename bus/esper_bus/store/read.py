@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.errors import BusError
 from esper_bus.mcap.reader import Damage, OnDamage, ignore_damage
 from esper_bus.records import RawRecord
 from esper_bus.store.merge import MergedStreams
 from esper_bus.store.run_files import RunFiles, files_at, log_files
+from esper_schemas.errors import StorageError
 from esper_schemas.events import Record
 
 __all__ = ["Damage", "OnDamage", "read_log", "read_raw", "read_records", "readable_files", "run_name"]
@@ -17,7 +17,7 @@ def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRec
     """Every event of a run directory or an .mcap file, once.
 
     For a run: the log in its order, with holes filled from the spools, then what only the spools
-    have, by time; always in order within a stream. Raises `BusError` if there is nothing to read.
+    have, by time; always in order within a stream. Raises `InvalidArgument` if there is nothing to read.
     """
     return MergedStreams(readable_files(path), on_damage).records()
 
@@ -33,13 +33,13 @@ def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Re
 
 
 def run_name(path: Path) -> str:
-    """The run that a run directory or file belongs to. Raises `BusError` if there is none."""
+    """The run that a run directory or file belongs to. Raises `InvalidArgument` if there is none."""
     return readable_files(path).run or path.resolve().stem
 
 
 def readable_files(path: Path) -> RunFiles:
-    """As `files_at`; raises `BusError` also for whatever else keeps a path from being looked at."""
+    """As `files_at`; raises `StorageError` also for whatever else keeps a path from being looked at."""
     try:
         return files_at(path)
     except OSError as error:
-        raise BusError(f"Cannot read {path} ({error.strerror}); name another place.") from error
+        raise StorageError(f"Cannot read {path} ({error.strerror}); name another place.") from error

@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-from esper_bus.errors import BusError
 from esper_bus.mcap.reader import ignore_damage
 from esper_bus.mcap.streams import FileMeta, open_channel, write_meta
 from esper_bus.mcap.writer import McapWriter
@@ -12,6 +11,7 @@ from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
 from esper_bus.store.merge import MergedStreams, salvage_stream_file
 from esper_bus.store.run_files import files_at
+from esper_schemas.errors import InvalidArgument, StorageError
 
 _FLUSH_EVENTS = 1000
 
@@ -20,7 +20,7 @@ def repair(path: Path, out: Path) -> int:
     """Write all events of `path` that can be read, in order and each once; returns their number.
 
     `path` is a run directory, then `out` becomes one, or an .mcap file, then `out` becomes one. Raises
-    `BusError` if there is nothing to read, or if `out` exists, lies within the run or cannot be written.
+    `EsperError` if there is nothing to read, or if `out` exists, lies within the run or cannot be written.
     """
     files = files_at(path)
     _check_place(path, out)
@@ -30,7 +30,7 @@ def repair(path: Path, out: Path) -> int:
     try:
         return _copy(MergedStreams(files, ignore_damage, salvage_stream_file), target, run, epoch)
     except OSError as error:
-        raise BusError(f"Cannot write {target} ({error.strerror}); choose another place.") from error
+        raise StorageError(f"Cannot write {target} ({error.strerror}); choose another place.") from error
 
 
 def _copy(merge: MergedStreams, target: Path, run: str, epoch: int) -> int:
@@ -52,10 +52,10 @@ def _copy(merge: MergedStreams, target: Path, run: str, epoch: int) -> int:
 
 def _check_place(path: Path, out: Path) -> None:
     if out.exists():
-        raise BusError(f"{out} exists already; choose a new place for the copy.")
+        raise InvalidArgument(f"{out} exists already; choose a new place for the copy.")
     original = _original(path.resolve())
     if out.resolve().is_relative_to(original):
-        raise BusError(f"{out} lies within {original}, which is left as it is; choose another place.")
+        raise InvalidArgument(f"{out} lies within {original}, which is left as it is; choose another place.")
 
 
 def _original(path: Path) -> Path:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import msgspec
 from mcap.writer import MCAP0_MAGIC
 
-from esper_bus.errors import BusError
 from esper_bus.mcap.reader import read_messages
 from esper_bus.mcap.streams import META_TOPIC, FileMeta
 from esper_bus.paths import RunPaths, spool_place
+from esper_schemas.errors import InvalidArgument, StorageError
 
 
 class RunFiles(NamedTuple):
@@ -27,7 +27,7 @@ class RunFiles(NamedTuple):
 
 
 def files_at(path: Path) -> RunFiles:
-    """The files of a run directory, or one .mcap file. Raises `BusError` if there is no such."""
+    """The files of a run directory, or one .mcap file. Raises `InvalidArgument` if there is no such."""
     if path.is_dir():
         return _files_of_run(path)
     _check_file(path)
@@ -69,7 +69,7 @@ def _files_of_run(run_dir: Path) -> RunFiles:
         return RunFiles(logs, spools, whole=True)
     runs = sorted(path.parent.name for path in run_dir.glob("*/spool"))
     hint = f"name one of its runs, e.g. {run_dir / runs[-1]}" if runs else "name a run or a log"
-    raise BusError(f"{run_dir} holds no log of a run; {hint}.")
+    raise InvalidArgument(f"{run_dir} holds no log of a run; {hint}.")
 
 
 def _check_file(path: Path) -> None:
@@ -77,10 +77,10 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             magic = file.read(len(MCAP0_MAGIC))
     except OSError as error:
-        raise BusError(
+        raise StorageError(
             f"Cannot read {path} ({error.strerror}); name a run directory or an .mcap file."
         ) from error
     if not magic:
-        raise BusError(f"{path} is empty: nothing was recorded in it; name another file.")
+        raise InvalidArgument(f"{path} is empty: nothing was recorded in it; name another file.")
     if magic != MCAP0_MAGIC:
-        raise BusError(f"{path} is not an MCAP log; name a run directory or an .mcap file.")
+        raise InvalidArgument(f"{path} is not an MCAP log; name a run directory or an .mcap file.")

@@ -43,7 +43,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 def verify(path: Path) -> Verification:
     """Read all of a run or file, also what is behind damage, and check it.
 
-    Raises `BusError` if there is nothing to read.
+    Raises `InvalidArgument` if there is nothing to read.
     """
     damaged: list[Damage] = []
     merge = MergedStreams(readable_files(path), damaged.append, salvage_stream_file)

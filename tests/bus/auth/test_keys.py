@@ -17,7 +17,7 @@ from esper_bus.auth.keys import (
     read_clients,
     remove_client,
 )
-from esper_bus.errors import BusError
+from esper_schemas.errors import Damaged, InvalidArgument, StorageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,9 +61,9 @@ def test_keys_are_never_overwritten(keys):
     """A second `init`, and a second key of one name, are refused."""
     add_client(keys, "a")
     before = {path.name: path.read_bytes() for path in keys.iterdir()}
-    with pytest.raises(BusError, match="exists already"):
+    with pytest.raises(StorageError, match="exists already"):
         create_server_keys(keys)
-    with pytest.raises(BusError, match="There is a key a already"):
+    with pytest.raises(InvalidArgument, match="There is a key a already"):
         add_client(keys, "a")
 
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
@@ -97,7 +97,7 @@ def test_what_could_not_be_done_leaves_nothing_behind(keys, tmp_path):
     half = tmp_path / "half"
     (half / "clients.json").mkdir(parents=True)
     half.chmod(0o700)
-    with pytest.raises(BusError, match=r"Cannot write .*clients.json"):
+    with pytest.raises(StorageError, match=r"Cannot write .*clients.json"):
         create_server_keys(half)
 
     assert [path.name for path in half.iterdir()] == ["clients.json"]
@@ -105,7 +105,7 @@ def test_what_could_not_be_done_leaves_nothing_behind(keys, tmp_path):
     (half / "clients.json").rmdir()
     create_server_keys(half)
     (keys / "a.key").mkdir()
-    with pytest.raises(BusError, match=r"a.key exists already"):
+    with pytest.raises(StorageError, match=r"a.key exists already"):
         add_client(keys, "a")
 
     assert clients.read_bytes() == content
@@ -121,14 +121,14 @@ def test_a_removed_key_is_gone(keys):
 
     assert read_clients(keys) == {}
     assert not (keys / "a.key").exists()
-    with pytest.raises(BusError, match="There is no key a"):
+    with pytest.raises(InvalidArgument, match="There is no key a"):
         remove_client(keys, "a")
 
 
 @pytest.mark.parametrize("name", ["server", "../x", "", "a b"])
 def test_a_name_that_cannot_be_is_refused(keys, name):
     """No client replaces the aggregator's own key, or a file elsewhere."""
-    with pytest.raises(BusError, match="cannot name a key"):
+    with pytest.raises(InvalidArgument, match="cannot name a key"):
         add_client(keys, name)
 
 
@@ -136,13 +136,13 @@ def test_a_key_that_others_can_read_is_refused(keys):
     """With the command that puts it right."""
     path = add_client(keys, "a")
     path.chmod(0o640)
-    with pytest.raises(BusError, match="chmod 600"):
+    with pytest.raises(StorageError, match="chmod 600"):
         load_client_keys(path)
     (keys / "clients.json").chmod(0o644)
-    with pytest.raises(BusError, match="chmod 600"):
+    with pytest.raises(StorageError, match="chmod 600"):
         read_clients(keys)
     keys.chmod(0o755)
-    with pytest.raises(BusError, match="chmod 700"):
+    with pytest.raises(StorageError, match="chmod 700"):
         load_server_keys(keys)
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_key_is_one_sentence(keys, content, problem):
     """Whatever is in the file."""
     path = add_client(keys, "a")
     path.write_bytes(content)
-    with pytest.raises(BusError, match=problem):
+    with pytest.raises(Damaged, match=problem):
         load_client_keys(path)
 
 
@@ -170,26 +170,28 @@ def test_over_ipc_no_key_is_looked_at(keys):
     assert client_keys_for("ipc:///run/x/ingest", keys) is None
     assert client_keys_for("tcp://127.0.0.1:5556", None) is None
     assert client_keys_for("tcp://127.0.0.1:5556", path).name == "a"
-    with pytest.raises(BusError, match="is a directory"):
+    with pytest.raises(InvalidArgument, match="is a directory"):
         client_keys_for("tcp://127.0.0.1:5556", keys)
 
 
 def test_a_directory_or_a_file_in_the_others_place_is_one_sentence(keys):
     """It names the file that was meant, or what to name instead."""
     path = add_client(keys, "bob")
-    with pytest.raises(BusError, match=rf"name the key file of one client in it, such as {path}\."):
+    with pytest.raises(InvalidArgument, match=rf"name the key file of one client in it, such as {path}\."):
         load_client_keys(keys)
-    with pytest.raises(BusError, match=r"bob\.key is a file; name the directory that `esper keys init` made"):
+    with pytest.raises(
+        InvalidArgument, match=r"bob\.key is a file; name the directory that `esper keys init` made"
+    ):
         load_server_keys(path)
 
 
 def test_a_missing_key_is_one_sentence(tmp_path):
     """A directory too: it is no key of a client."""
-    with pytest.raises(BusError, match="Cannot read"):
+    with pytest.raises(StorageError, match="Cannot read"):
         load_client_keys(tmp_path / "none.key")
-    with pytest.raises(BusError, match="name the key file of one client"):
+    with pytest.raises(InvalidArgument, match="name the key file of one client"):
         load_client_keys(tmp_path)
-    with pytest.raises(BusError, match="esper keys init"):
+    with pytest.raises(InvalidArgument, match="esper keys init"):
         load_server_keys(tmp_path)
 
 

@@ -11,11 +11,11 @@ from esper_bus.addresses import parse as parse_url
 from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys, remove_client
 from esper_bus.auth.zap import Gate, use_key
 from esper_bus.emit.emitter import Emitter
-from esper_bus.errors import BusError
 from esper_bus.net.server import BusServer
 from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol.frames import Data, Error, Hello, encode, parse
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.errors import InvalidArgument, Refused
 from esper_schemas.snapshot import RunInfo, SanctumSnapshot
 
 PICTURE = encode_snapshot(SanctumSnapshot(events_folded=1, run=RunInfo(run="run", started_ns=1)))
@@ -329,7 +329,7 @@ def test_a_damaged_allow_list_lets_nobody_in(served, client, keys, sender, until
 def test_an_open_gate_is_noticed_before_anything_is_served(address, keys, monkeypatch):
     """A probe with a key that nobody knows must be refused, or nothing is served."""
     monkeypatch.setattr(Gate, "_judge", lambda self, request: "anybody")
-    with pytest.raises(BusError, match=r"Strangers are not refused at tcp://.*127\.0\.0\.1"):
+    with pytest.raises(Refused, match=r"Strangers are not refused at tcp://.*127\.0\.0\.1"):
         BusServer(address, lambda run: {}, keys=keys)
 
 
@@ -371,7 +371,7 @@ def test_a_gate_without_a_handler_is_closed(keys, client):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]", "example.org", "*"])
 def test_tcp_beyond_this_machine_needs_keys(host):
     """One sentence, before a socket is made."""
-    with pytest.raises(BusError, match="is not on this machine and unencrypted tcp is refused"):
+    with pytest.raises(InvalidArgument, match="is not on this machine and unencrypted tcp is refused"):
         parse_url(f"tcp://{host}:5556")
 
     assert parse_url(f"tcp://{host}:5556", keyed=True).ingest == f"tcp://{host}:5556"
@@ -379,5 +379,5 @@ def test_tcp_beyond_this_machine_needs_keys(host):
 
 def test_no_socket_is_bound_beyond_this_machine_without_keys():
     """Not even by a caller who did not ask `parse`."""
-    with pytest.raises(BusError, match="unencrypted tcp is refused"):
+    with pytest.raises(InvalidArgument, match="unencrypted tcp is refused"):
         BusServer(parse_url("tcp://0.0.0.0:5556", keyed=True), lambda run: {})

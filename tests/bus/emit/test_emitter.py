@@ -20,7 +20,6 @@ from esper_bus.emit import writer_thread as recorder_module
 from esper_bus.emit.emitter import Emitter, EmitterReport, NullEmitter
 from esper_bus.emit.queue import EmitQueue
 from esper_bus.emit.writer_thread import WriterThread
-from esper_bus.errors import BusError
 from esper_bus.net.uplink import Uplink
 from esper_bus.paths import RunPaths
 from esper_bus.protocol.frames import Error, encode
@@ -28,6 +27,7 @@ from esper_bus.store.read import read_log, read_raw, read_records
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
 from esper_schemas.codec import encode_event
+from esper_schemas.errors import InvalidArgument, StorageError
 from esper_schemas.events import EventsDropped, LogRecorded, RunStarted
 
 FULL_DISK = """
@@ -841,7 +841,7 @@ def test_an_unexpected_failure_frees_its_room(emitter, episode, monkeypatch, unt
 @pytest.mark.parametrize("names", [("../run", "host:0"), ("run", "a/b"), ("", "host:0")])
 def test_a_bad_name_is_one_sentence(tmp_path, names):
     """Before anything is written."""
-    with pytest.raises(BusError, match="cannot name a"):
+    with pytest.raises(InvalidArgument, match="cannot name a"):
         Emitter(*names, tmp_path / "run")
 
     assert list(tmp_path.iterdir()) == []
@@ -850,7 +850,7 @@ def test_a_bad_name_is_one_sentence(tmp_path, names):
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     """A trainer that cannot record says so before it trains."""
     (tmp_path / "run").touch()
-    with pytest.raises(BusError, match=r"Cannot write to .*; make it writable and free space, or choose"):
+    with pytest.raises(StorageError, match=r"Cannot write to .*; make it writable and free space, or choose"):
         Emitter("run", "host:0", tmp_path / "run")
 
 
@@ -859,7 +859,7 @@ def test_a_full_disk_at_the_start_is_one_sentence(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
     try:
-        with pytest.raises(BusError, match="free space, or choose another place with --runs-dir"):
+        with pytest.raises(StorageError, match="free space, or choose another place with --runs-dir"):
             Emitter("run", "host:0", tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from esper_bus.addresses import runtime_dir
-from esper_bus.errors import BusError
 from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_alive, local_runs_dirs
+from esper_schemas.errors import Refused, StorageError
 
 
 def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
@@ -15,7 +15,7 @@ def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
     first = aggregator()
 
     assert aggregator_alive(runs_dir)
-    with pytest.raises(BusError, match=rf"An aggregator \(process {first.pid}\) already serves .*; stop it"):
+    with pytest.raises(Refused, match=rf"An aggregator \(process {first.pid}\) already serves .*; stop it"):
         AggregatorLock(runs_dir)
 
     first.send_signal(signal.SIGKILL)
@@ -29,7 +29,7 @@ def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
 def test_a_second_lock_in_one_process_is_refused(runs_dir):
     """Although the system would grant it."""
     with AggregatorLock(runs_dir):
-        with pytest.raises(BusError, match=f"process {os.getpid()}"):
+        with pytest.raises(Refused, match=f"process {os.getpid()}"):
             AggregatorLock(runs_dir)
 
         assert aggregator_alive(runs_dir)
@@ -59,7 +59,7 @@ def test_no_directory_no_aggregator(tmp_path):
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     """The user learns what to do."""
     (tmp_path / "file").touch()
-    with pytest.raises(BusError, match="choose another place with --runs-dir"):
+    with pytest.raises(StorageError, match="choose another place with --runs-dir"):
         AggregatorLock(tmp_path / "file")
 
 

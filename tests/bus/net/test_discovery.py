@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.net.discovery import aggregator_alive, answers, start_aggregator
+from esper_schemas.errors import Unreachable
 
 STAND_IN = """
 import sys, time
 from pathlib import Path
-from esper_bus.errors import BusError
+from esper_schemas.errors import EsperError
 from esper_bus.addresses import for_runs_dir
 from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.net.server import BusServer
@@ -20,7 +20,7 @@ runs_dir = Path(sys.argv[sys.argv.index("--runs-dir") + 1])
 idle_exit_s = float(sys.argv[sys.argv.index("--idle-exit") + 1])
 try:
     lock = AggregatorLock(runs_dir)
-except BusError as error:
+except EsperError as error:
     sys.exit(str(error))
 server = BusServer(for_runs_dir(runs_dir), lambda run: {})
 deadline = time.monotonic() + idle_exit_s
@@ -82,7 +82,7 @@ def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python
 def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
     """The last line of its log is in the sentence."""
     stand_in("import sys; sys.exit('The keys are missing.')")
-    with pytest.raises(BusError, match=r"did not start: The keys are missing\. \(see .*aggregator\.log\)"):
+    with pytest.raises(Unreachable, match=r"did not start: The keys are missing\. \(see .*aggregator\.log\)"):
         start_aggregator(runs_dir, 30.0)
 
 
@@ -91,14 +91,14 @@ def test_an_aggregator_for_this_machine_gets_no_key(runs_dir, stand_in, monkeypa
     monkeypatch.setenv("ESPER_KEYS", "/bob.key")
     monkeypatch.setenv("OTHER", "kept")
     stand_in("import os, sys; sys.exit(f\"{os.environ.get('ESPER_KEYS')} {os.environ['OTHER']}\")")
-    with pytest.raises(BusError, match="did not start: None kept"):
+    with pytest.raises(Unreachable, match="did not start: None kept"):
         start_aggregator(runs_dir, 30.0)
 
 
 def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
     """After the time that was given."""
     stand_in("import time; time.sleep(5)")
-    with pytest.raises(BusError, match="did not start: it said nothing"):
+    with pytest.raises(Unreachable, match="did not start: it said nothing"):
         start_aggregator(runs_dir, 30.0, timeout_s=0.5)
 
 

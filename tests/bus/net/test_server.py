@@ -12,10 +12,10 @@ from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints, ipc_path
 from esper_bus.addresses import parse as parse_url
-from esper_bus.errors import BusError
 from esper_bus.net.server import BusServer
 from esper_bus.protocol.frames import Ack, Data, Hello, Resume, encode, parse
 from esper_bus.protocol.snapshot_messages import parse_snapshot_message
+from esper_schemas.errors import Refused, StorageError
 
 EPOCH = 0xE90C
 
@@ -313,7 +313,7 @@ def test_a_viewer_that_does_not_read_holds_nobody_up(server, viewer, until):
 
 def test_an_address_in_use_is_one_sentence(server, endpoints):
     """A second server must not silently take over the first one's socket."""
-    with pytest.raises(BusError, match="is in use by another process; stop it or choose another"):
+    with pytest.raises(Refused, match="is in use by another process; stop it or choose another"):
         BusServer(endpoints, lambda run: {})
 
 
@@ -323,7 +323,7 @@ def test_a_port_in_use_is_one_sentence():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(BusError, match="in use by another process"):
+        with pytest.raises(Refused, match="in use by another process"):
             BusServer(Endpoints(*(f"tcp://127.0.0.1:{port + index}" for index in range(3))), lambda run: {})
 
 
@@ -348,7 +348,7 @@ def test_only_this_user_can_reach_the_sockets(server, endpoints):
 def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
     """The user learns which."""
     (tmp_path / "file").touch()
-    with pytest.raises(BusError, match=r"Cannot make .*file/x for the sockets"):
+    with pytest.raises(StorageError, match=r"Cannot make .*file/x for the sockets"):
         BusServer(parse_url(f"ipc://{tmp_path}/file/x"), lambda run: {})
 
 

@@ -7,11 +7,11 @@ import signal
 import pytest
 
 from esper_bus.addresses import for_runs_dir
-from esper_bus.errors import BusError
 from esper_bus.net.ship import _Recorded, ship
 from esper_bus.paths import RunPaths
 from esper_bus.store.read import read_raw
 from esper_bus.store.spool import SpoolWriter
+from esper_schemas.errors import InvalidArgument, Refused, Unreachable
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
 def test_a_living_trainer_sends_itself(spool, here, ingest):
     """Two who write one stream would disturb each other."""
     writer = spool((0, 5), alive=True)
-    with pytest.raises(BusError, match=r"may still be writing .*end it"):
+    with pytest.raises(Refused, match=r"may still be writing .*end it"):
         list(ship(here, ingest))
     writer.close()
 
@@ -86,11 +86,11 @@ def test_a_living_trainer_sends_itself(spool, here, ingest):
 def test_nobody_there_and_nothing_to_send_are_sentences(spool, here, runs_dir):
     """Both after a bounded time."""
     spool((0, 5))
-    with pytest.raises(BusError, match=r"has taken nothing for 0\.3 s; look whether it runs"):
+    with pytest.raises(Unreachable, match=r"has taken nothing for 0\.3 s; look whether it runs"):
         list(ship(here, for_runs_dir(runs_dir).ingest, patience_s=0.3))
     shutil.rmtree(here)
     spool()
-    with pytest.raises(BusError, match="holds no events; name the directory of a run"):
+    with pytest.raises(InvalidArgument, match="holds no events; name the directory of a run"):
         list(ship(here, for_runs_dir(runs_dir).ingest))
 
 

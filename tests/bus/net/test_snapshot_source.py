@@ -5,12 +5,12 @@ import time
 import pytest
 
 from esper_bus.addresses import for_runs_dir
-from esper_bus.errors import BusError
 from esper_bus.net import snapshot_source as source_module
 from esper_bus.net.server import BusServer
 from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol.snapshot_messages import SnapshotHead, encode_snapshot_message
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.errors import Unreachable
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, RunInfo, SanctumSnapshot
 
 
@@ -204,11 +204,11 @@ def test_another_address_is_looked_up(tmp_path, endpoints, shown, monkeypatch):
 def test_what_the_address_book_says_reaches_the_user(endpoints, monkeypatch):
     """A sentence, and another try later."""
     monkeypatch.setattr(source_module, "RESOLVE_AFTER_S", 0.0)
-    answers = [BusError("No aggregator runs; start one."), endpoints]
+    answers = [Unreachable("No aggregator runs; start one."), endpoints]
 
     def resolve():
         answer = answers.pop(0)
-        if isinstance(answer, BusError):
+        if isinstance(answer, Unreachable):
             raise answer
         return answer
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS
 from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Ping, Resume, encode, parse
 from esper_bus.protocol.receiver import Receiver
 from esper_bus.records import StreamKey
+from esper_schemas.errors import StorageError
 
 EPOCH = 0xE90C
 AGG = 5
@@ -266,7 +266,7 @@ def test_a_run_that_cannot_be_recorded_is_refused():
 
     def recover(run):
         if run == "broken":
-            raise BusError("Cannot read the log; make it readable.")
+            raise StorageError("Cannot read the log; make it readable.")
         return {}
 
     receiver = Receiver(AGG, recover)

@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.records import StreamKey
 from esper_bus.store import log_writer as log_module
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.read import read_log, read_raw
 from esper_bus.store.run_files import file_meta, log_files
+from esper_schemas.errors import StorageError
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_full_disk_loses_nothing(run_dir, records):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
     try:
-        with pytest.raises(BusError, match="free space"):
+        with pytest.raises(StorageError, match="free space"):
             log.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -116,7 +116,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
     """The user learns where and why."""
     run_dir.write_text("not a directory")
     log = LogWriter(run_dir, "run", 1, 0)
-    with pytest.raises(BusError, match=r"Cannot write .* \(Not a directory\); free space or make it"):
+    with pytest.raises(StorageError, match=r"Cannot write .* \(Not a directory\); free space or make it"):
         log.extend([records(0, 1)[0]])
 
 
@@ -167,9 +167,9 @@ def test_a_deleted_log_whose_place_is_taken_is_tried_again(run_dir, records):
     shutil.rmtree(run_dir)
     run_dir.write_text("in the way")
     for _ in range(2):
-        with pytest.raises(BusError, match=r"Cannot write .*log"):
+        with pytest.raises(StorageError, match=r"Cannot write .*log"):
             log.flush()
-    with pytest.raises(BusError, match=r"Cannot write .*log"):
+    with pytest.raises(StorageError, match=r"Cannot write .*log"):
         log.extend(records(6, 8))
     run_dir.unlink()
     log.extend(records(6, 8))

@@ -2,7 +2,6 @@
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.net.subscription import subscribe
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
@@ -10,6 +9,7 @@ from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.read import read_raw, read_records, run_name
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
+from esper_schemas.errors import InvalidArgument, StorageError
 from esper_schemas.events import EpisodeCompleted
 
 
@@ -147,34 +147,36 @@ def test_a_run_is_named_by_its_files(run_dir, spooled, logged, records):
 
 def test_a_missing_run_is_one_sentence(tmp_path):
     """The user learns what to name instead."""
-    with pytest.raises(BusError, match=r"Cannot read .*nothing \(No such file or directory\); name a run"):
+    with pytest.raises(
+        StorageError, match=r"Cannot read .*nothing \(No such file or directory\); name a run"
+    ):
         read_raw(tmp_path / "nothing")
 
 
 def test_an_empty_file_is_one_sentence(tmp_path):
     """It is not taken for an intact log without events."""
     (tmp_path / "empty.mcap").touch()
-    with pytest.raises(BusError, match="is empty: nothing was recorded"):
+    with pytest.raises(InvalidArgument, match="is empty: nothing was recorded"):
         read_raw(tmp_path / "empty.mcap")
 
 
 def test_a_file_that_is_no_log_is_one_sentence(tmp_path):
     """Any other file is refused by name."""
     (tmp_path / "notes.txt").write_text("These are notes.")
-    with pytest.raises(BusError, match="is not an MCAP log"):
+    with pytest.raises(InvalidArgument, match="is not an MCAP log"):
         read_raw(tmp_path / "notes.txt")
 
 
 def test_a_directory_without_a_log_is_one_sentence(tmp_path):
     """A directory that is not a run is refused."""
-    with pytest.raises(BusError, match="holds no log of a run"):
+    with pytest.raises(InvalidArgument, match="holds no log of a run"):
         read_raw(tmp_path)
 
 
 def test_a_directory_of_runs_names_one(run_dir, spooled):
     """The most likely slip is naming the directory above."""
     spooled(1)
-    with pytest.raises(BusError, match=f"name one of its runs, e.g. {run_dir}"):
+    with pytest.raises(InvalidArgument, match=f"name one of its runs, e.g. {run_dir}"):
         read_raw(run_dir.parent)
 
 
@@ -193,5 +195,5 @@ def test_a_path_that_cannot_be_looked_at_is_one_sentence(tmp_path):
     """A name longer than any file's."""
     path = tmp_path / ("x" * 300)
     for read in (read_raw, run_name, verify, subscribe):
-        with pytest.raises(BusError, match=r"Cannot read .* name another place"):
+        with pytest.raises(StorageError, match=r"Cannot read .* name another place"):
             read(path)

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.mcap import writer
 from esper_bus.mcap.streams import FileMeta, open_channel, write_meta
 from esper_bus.mcap.writer import McapWriter
@@ -15,6 +14,7 @@ from esper_bus.store.read import read_raw
 from esper_bus.store.repair import repair
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
+from esper_schemas.errors import InvalidArgument, StorageError
 
 
 @pytest.fixture
@@ -169,9 +169,9 @@ def test_a_copy_goes_to_a_new_place_outside(write_log, records, run_dir, tmp_pat
     """Nothing is overwritten, and nothing is added to the original."""
     write_log(records(0, 5))
     for out in (tmp_path, run_dir / "copy"):
-        with pytest.raises(BusError, match=r"exists already|lies within"):
+        with pytest.raises(InvalidArgument, match=r"exists already|lies within"):
             repair(run_dir, out)
-    with pytest.raises(BusError, match="Cannot read"):
+    with pytest.raises(StorageError, match="Cannot read"):
         repair(tmp_path / "nothing", tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
@@ -181,7 +181,7 @@ def test_a_copy_of_a_file_goes_outside_its_run(write_log, records, run_dir, tmp_
     path, _ = write_log(records(0, 5))
     (run_dir / "spool").mkdir()
     for out in (path.with_name("copy.mcap"), run_dir / "spool" / "copy.mcap", run_dir / "copy.mcap"):
-        with pytest.raises(BusError, match="lies within"):
+        with pytest.raises(InvalidArgument, match="lies within"):
             repair(path, out)
     moved = path.rename(tmp_path / "moved.mcap")
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from esper_bus.errors import BusError
 from esper_bus.paths import RunPaths
 from esper_bus.records import Entry
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import ProducerCount, verify
 from esper_schemas.codec import encode_event
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import EventsDropped
 
 
@@ -97,5 +97,5 @@ def test_damage_is_named(run_dir, records):
 
 def test_nothing_to_check_is_one_sentence(tmp_path):
     """An empty directory is not a fine run."""
-    with pytest.raises(BusError, match="holds no log"):
+    with pytest.raises(InvalidArgument, match="holds no log"):
         verify(tmp_path)

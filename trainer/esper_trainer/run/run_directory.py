@@ -15,7 +15,7 @@ from esper_trainer.config import ConfigError
 def new_run_dir(runs_dir: Path, name: str) -> Path:
     """Make the directory of a run; a run is never recorded into another one's directory.
 
-    Raises `ConfigError` if there is such a run or the directory cannot be written, `BusError` for a
+    Raises `ConfigError` if there is such a run or the directory cannot be written, `EsperError` for a
     name that cannot be.
     """
     run_dir = runs_dir / check_name("run", name)
