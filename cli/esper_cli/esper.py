@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
-from esper_cli.parsing import OneSentenceParser, run_command
+from esper_cli.output.command_failure import OneSentenceParser, run_command
 
 
 class Command(NamedTuple):
@@ -18,14 +18,16 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "ppo": Command("train a policy, record every update and watch it", "esper_cli.ppo"),
-    "baseline": Command("play the scripted policies that a trained one should beat", "esper_cli.baseline"),
+    "ppo": Command("train a policy, record every update and watch it", "esper_cli.commands.ppo"),
+    "baseline": Command(
+        "play the scripted policies that a trained one should beat", "esper_cli.commands.baseline"
+    ),
     "aggregate": Command("run the aggregator in the foreground", "esper_aggregator.options"),
-    "state": Command("print the snapshot that a recorded run folds to, as JSON", "esper_cli.state"),
-    "diagnose": Command("say what is wrong with a recorded run, and why", "esper_cli.diagnose"),
-    "keys": Command("make and list the keys for watching and sending over tcp", "esper_cli.keys"),
-    "ship": Command("send a run to an aggregator that does not have it", "esper_cli.ship"),
-    "log": Command("look into a recorded run: info, verify, cat, repair", "esper_cli.log"),
+    "state": Command("print the snapshot that a recorded run folds to, as JSON", "esper_cli.commands.state"),
+    "diagnose": Command("say what is wrong with a recorded run, and why", "esper_cli.commands.diagnose"),
+    "keys": Command("make and list the keys for watching and sending over tcp", "esper_cli.commands.keys"),
+    "ship": Command("send a run to an aggregator that does not have it", "esper_cli.commands.ship"),
+    "log": Command("look into a recorded run: info, verify, cat, repair", "esper_cli.commands.log"),
 }
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from esper_bus import addresses, paths
 from esper_bus.auth.keys import client_keys_for
 from esper_bus.net.discovery import local_runs_dirs
-from esper_cli import serve
-from esper_cli.damage import say_damage
-from esper_cli.open_sanctum import SSH_RATE, choices, cockpit
-from esper_cli.parsing import CommandError, OneSentenceParser, run_command
+from esper_cli.output.command_failure import CommandError, OneSentenceParser, run_command
+from esper_cli.output.damage_report import say_damage
+from esper_cli.screen import browser_server
+from esper_cli.screen.sanctum_app import SSH_RATE, choices, cockpit
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed, SnapshotSource
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="how many colours to use (NO_COLOR is respected)",
     )
     _add_look(parser)
-    serve.add_arguments(parser)
+    browser_server.add_arguments(parser)
     return run_command("sanctum", _run, parser.parse_args(argv))
 
 
@@ -87,10 +87,12 @@ def _rate(word: str) -> float:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.serve is not None:
         _open(arguments).close()  # Whoever serves learns at once that there is nothing to serve.
-        return serve.run(arguments)
-    if not (arguments.once or arguments.json or sys.stdout.isatty() or serve.is_served()):
+        return browser_server.run(arguments)
+    if not (arguments.once or arguments.json or sys.stdout.isatty() or browser_server.is_served()):
         raise CommandError("there is no terminal to draw on; `sanctum --once` prints one frame")
-    if os.environ.get("TERM") == "dumb" and not (arguments.once or arguments.json or serve.is_served()):
+    if os.environ.get("TERM") == "dumb" and not (
+        arguments.once or arguments.json or browser_server.is_served()
+    ):
         raise CommandError("this terminal (TERM=dumb) cannot be drawn on; `sanctum --once` prints one frame")
     if arguments.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = arguments.color

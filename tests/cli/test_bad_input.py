@@ -13,8 +13,8 @@ from esper_bus.records import Entry, StreamKey
 from esper_bus.store.read import Damage
 from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper, sanctum
-from esper_cli.damage import say_damage
-from esper_cli.parsing import run_command
+from esper_cli.output.command_failure import run_command
+from esper_cli.output.damage_report import say_damage
 from esper_schemas.codec import encode_event
 from esper_schemas.events import LogRecorded
 

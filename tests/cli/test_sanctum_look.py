@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from esper_cli import ppo, sanctum
+from esper_cli import sanctum
+from esper_cli.commands import ppo
 from esper_schemas.source import Feed
 from esper_trainer.request import TrainingRequest
 from esper_tui.view.connection_status import judge_feed

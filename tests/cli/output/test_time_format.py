@@ -1,6 +1,6 @@
 """Times for people."""
 
-from esper_cli.clock import clock_time, span
+from esper_cli.output.time_format import clock_time, span
 
 
 def test_a_time_of_day_is_utc_with_milliseconds():

@@ -6,8 +6,8 @@ from pathlib import Path
 from esper_bus import addresses
 from esper_bus.auth.keys import client_keys_for
 from esper_bus.net.ship import ship
-from esper_cli.damage import say_damage
-from esper_cli.parsing import CommandError
+from esper_cli.output.command_failure import CommandError
+from esper_cli.output.damage_report import say_damage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from esper_bus.store.read import read_records
 from esper_bus.store.repair import repair
 from esper_bus.store.verify import Verification, verify
-from esper_cli.clock import clock_time, span
-from esper_cli.damage import say_damage
-from esper_cli.parsing import CommandError
+from esper_cli.output.command_failure import CommandError
+from esper_cli.output.damage_report import say_damage
+from esper_cli.output.time_format import clock_time, span
 from esper_schemas.codec import kind_of, to_json
 from esper_schemas.event_text import describe
 

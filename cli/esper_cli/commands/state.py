@@ -5,7 +5,7 @@ from pathlib import Path
 
 from esper_aggregator.fold.projection import project
 from esper_aggregator.replay import fold_at, snapshot_of
-from esper_cli.damage import say_damage
+from esper_cli.output.damage_report import say_damage
 from esper_schemas.codec import to_json
 
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from esper_cli import serve
+from esper_cli.screen import browser_server
 from esper_schemas.source import SnapshotSource
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def cockpit(
         source,
         frames_per_second=max(min(FASTEST, rate), SLOWEST),
         settings=settings,
-        settings_file=None if serve.is_served() else settings_path(),  # Visitors change nothing here.
+        settings_file=None
+        if browser_server.is_served()
+        else settings_path(),  # Visitors change nothing here.
         notice=problem,
     )
 
@@ -42,7 +44,7 @@ def choices(theme: str | None, symbols: str | None) -> "tuple[Settings, str]":
 
 
 def _app_class() -> "type[SanctumApp]":
-    if serve.is_served():
+    if browser_server.is_served():
         from esper_tui.serving.served_app import ServedApp
 
         return ServedApp

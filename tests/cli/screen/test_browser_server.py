@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from esper_cli import sanctum, serve
+from esper_cli import sanctum
+from esper_cli.screen import browser_server
 from esper_tui.serving import server
 
 TOKEN = "a token that is long enough"
@@ -23,7 +24,7 @@ def sanctum_says(capsys, monkeypatch):
         listening.close()
 
     monkeypatch.setattr(server, "serve", instead)
-    monkeypatch.delenv(serve.TOKEN_VARIABLE, raising=False)
+    monkeypatch.delenv(browser_server.TOKEN_VARIABLE, raising=False)
 
     def run(*argv):
         try:
@@ -61,11 +62,11 @@ def test_beyond_this_machine_a_token_is_needed(sanctum_says, host):
 
 def test_with_a_token_any_address_is_served(sanctum_says, monkeypatch):
     """The variable is not handed on to the visitors' processes, and the token is not printed."""
-    monkeypatch.setenv(serve.TOKEN_VARIABLE, TOKEN)
+    monkeypatch.setenv(browser_server.TOKEN_VARIABLE, TOKEN)
     code, out, _, [(where, command, token)] = sanctum_says("--serve", "0", "--serve-host", "0.0.0.0")
 
     assert (code, where[0], token) == (0, "0.0.0.0", TOKEN)
-    assert serve.TOKEN_VARIABLE not in serve.os.environ
+    assert browser_server.TOKEN_VARIABLE not in browser_server.os.environ
     assert TOKEN not in out + command
     assert "?token=" in out
 
@@ -129,4 +130,4 @@ def test_a_visitors_command_is_safe_from_the_shell():
         target="a b;$(c)", keys=None, rate=None, symbols=None, theme=None, thin=None, no_mouse=False
     )
 
-    assert serve.command(arguments).endswith(" -- 'a b;$(c)'")
+    assert browser_server.command(arguments).endswith(" -- 'a b;$(c)'")

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from esper_cli.parsing import CommandError
+from esper_cli.output.command_failure import CommandError
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, PRESETS
 

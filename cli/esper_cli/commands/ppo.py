@@ -14,9 +14,9 @@ from pathlib import Path
 
 from esper_bus.host.process_logging import configure_logging
 from esper_bus.names import check_name
-from esper_cli.open_sanctum import cockpit
-from esper_cli.parsing import CommandError
-from esper_cli.progress import progress
+from esper_cli.output.command_failure import CommandError
+from esper_cli.output.training_progress import progress
+from esper_cli.screen.sanctum_app import cockpit
 from esper_trainer.companion import have_aggregator
 from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, command_line, request_from

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 
-from esper_cli.parsing import CommandError
+from esper_cli.output.command_failure import CommandError
 
 PORT = 8000
 TOKEN_VARIABLE = "ESPER_SERVE_TOKEN"

@@ -8,8 +8,8 @@ from pathlib import Path
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.symptoms import Watchlist
 from esper_aggregator.replay import fold_path
-from esper_cli.damage import say_damage
-from esper_cli.parsing import CommandError
+from esper_cli.output.command_failure import CommandError
+from esper_cli.output.damage_report import say_damage
 from esper_schemas.codec import to_json
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_words

@@ -1,0 +1,1 @@
+"""The subcommands of `esper`: the options of each, and what it prints."""

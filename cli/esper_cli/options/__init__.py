@@ -1,0 +1,1 @@
+"""Command lines described by typed settings and parsed into them."""

@@ -1,0 +1,1 @@
+"""Opening Sanctum: on a terminal, in a browser, beside a training."""
