@@ -30,7 +30,7 @@ from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol import frames as f
 from esper_bus.protocol.query_messages import Health, HealthQuery
 from esper_bus.protocol.receiver import Receiver
-from esper_bus.records import Entry, RawRecord, StreamKey
+from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_event
 
@@ -92,7 +92,7 @@ def _one_core(runs_dir: Path, events: int) -> list[Row]:
     data = [encode_event(varied_update(number, dice)) for number in range(1, 512)]
     hello = f.encode(f.Hello(run="run", producer="host:0", epoch=1, first=0, next=0))
     batches = [
-        f.encode(f.Data(1, [Entry(seq, seq, data[seq % len(data)]) for seq in range(first, first + _BATCH)]))
+        f.encode(f.Data(1, Batch(first, [(s, data[s % len(data)]) for s in range(first, first + _BATCH)])))
         for first in range(0, events, _BATCH)
     ]
     recording, receiver = Recording(runs_dir / "run", 1), Receiver(1, lambda run: {})

@@ -17,7 +17,7 @@ from esper_bus.auth.keys import load_client_keys
 from esper_bus.auth.zap import use_key
 from esper_bus.limits import MAX_MESSAGE_BYTES
 from esper_bus.protocol.frames import Data, Hello, encode
-from esper_bus.records import Entry
+from esper_bus.records import Batch
 
 Socket = zmq.Socket[bytes]
 
@@ -86,7 +86,7 @@ def random_frames(rng: random.Random) -> list[bytes]:
 
 def forged(rng: random.Random, epoch: int) -> list[list[bytes]]:
     """A greeting, then events with a wrong checksum, and junk and bombs behind a right one."""
-    kind, header, body = encode(Data(epoch, [Entry(0, 1, rng.randbytes(30))]))
+    kind, header, body = encode(Data(epoch, Batch(0, [(1, rng.randbytes(30))])))
     return [
         encode(Hello(run="run", producer="trainer:6", epoch=epoch, first=0, next=1)),
         [kind, header, body[:-1] + bytes([body[-1] ^ 1])],

@@ -33,7 +33,7 @@ class Witness:
             self._map = mmap.mmap(file.fileno(), _FORM.size)
         self._notes = [0, 0, 0]
         _afterwards(ProducerLink, "receive", lambda link, _: self._note(1, link.acked))
-        _afterwards(SpoolWriter, "write", lambda _, entries: self._note(2, self._notes[2] + len(entries)))
+        _afterwards(SpoolWriter, "write", lambda _, batch: self._note(2, self._notes[2] + len(batch.entries)))
 
     def emitter(self, epoch: int) -> None:
         """Say whose promises these are."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from esper_bus.addresses import for_runs_dir
-from esper_bus.records import Entry, RawRecord, StreamKey
+from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted
 
@@ -56,23 +56,23 @@ def episode():
 
 
 @pytest.fixture
-def entries(episode):
+def batch(episode):
     """Makes the encoded events `first`..`end`-1 of a stream."""
 
     def make(first, end):
-        return [Entry(seq, 10**18 + seq, encode_event(episode(seq))) for seq in range(first, end)]
+        return Batch(first, [(10**18 + seq, encode_event(episode(seq))) for seq in range(first, end)])
 
     return make
 
 
 @pytest.fixture
-def records(entries, key):
+def records(batch, key):
     """Makes the events `first`..`end`-1 of a stream as an aggregator gets them."""
 
     def make(first, end, stream=key):
         return [
             RawRecord(stream, seq, emitted_ns, emitted_ns + 5, data)
-            for seq, emitted_ns, data in entries(first, end)
+            for seq, (emitted_ns, data) in enumerate(batch(first, end).entries, first)
         ]
 
     return make

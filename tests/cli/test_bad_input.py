@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.read import Damage
 from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper, sanctum
@@ -37,7 +37,7 @@ def write_spool(run_dir, *, events, producer="host:0"):
     """Record some events, each written on its own; returns the file."""
     spool = SpoolWriter(RunPaths(run_dir), StreamKey("r", producer, 1))
     for seq in range(events):
-        spool.write([Entry(seq, 1_000 + seq, encode_event(LogRecorded(level="info", message="x" * 100)))])
+        spool.write(Batch(seq, [(1_000 + seq, encode_event(LogRecorded(level="info", message="x" * 100)))]))
     spool.close()
     return spool.path
 

@@ -10,7 +10,7 @@ from esper_bus import addresses
 from esper_bus.mcap.reader import read_open_file
 from esper_bus.names import file_part, is_name
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry, RawRecord, StreamKey
+from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.merge import read_stream_file
 from esper_bus.store.spool import SpoolWriter
@@ -35,14 +35,14 @@ warning_below = inf
 def entry(seq):
     """One event."""
     event = EpisodeCompleted(environment=0, episode=seq, episode_return=0.5 * seq, length=9)
-    return Entry(seq, 10**18 + seq, encode_event(event))
+    return 10**18 + seq, encode_event(event)
 
 
 def write_spool(directory):
     """A spool of a hundred events in four chunks."""
     spool = SpoolWriter(RunPaths(directory), KEY)
     for first in range(0, EVENTS, CHUNK):
-        spool.write([entry(seq) for seq in range(first, first + CHUNK)])
+        spool.write(Batch(first, [entry(seq) for seq in range(first, first + CHUNK)]))
     spool.close()
     return spool.path
 
@@ -51,7 +51,7 @@ def write_log(directory):
     """A compressed log of a hundred events in four chunks."""
     log = LogWriter(directory, "run", 5, 0)
     for seq in range(EVENTS):
-        log.extend([RawRecord(KEY, *entry(seq)[:2], 10**18, entry(seq).data)])
+        log.extend([RawRecord(KEY, seq, 10**18, 10**18, entry(seq)[1])])
         if seq % CHUNK == CHUNK - 1:
             log.flush()
     log.close()
@@ -126,7 +126,7 @@ def test_chunks_in_another_order_are_told_from_the_truth(tmp_path, order):
     found = [(record.seq, record.data) for record in read_stream_file(spool, lambda damage: None)]
 
     assert found == [
-        (seq, entry(seq).data) for which in order for seq in range(CHUNK * which, CHUNK * (which + 1))
+        (seq, entry(seq)[1]) for which in order for seq in range(CHUNK * which, CHUNK * (which + 1))
     ]
 
 

@@ -20,7 +20,7 @@ from esper_bus.protocol.frames import (
 )
 from esper_bus.protocol.receiver import Receiver
 from esper_bus.protocol.snapshot_messages import SnapshotHead, encode_snapshot_message, parse_snapshot_message
-from esper_bus.records import Entry
+from esper_bus.records import Batch
 from esper_schemas.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from esper_schemas.events import EVENT_TYPES, EpisodeCompleted, PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
@@ -34,7 +34,7 @@ MESSAGES = [
     Hello(run="run", producer="host:0", epoch=7, first=0, next=9),
     Resume(5, 7, 3, 100, 10**6),
     Ack(5, 7, 3, 100, 10**6),
-    Data(7, [Entry(seq, 10**18, EVENTS[seq % 2]) for seq in range(3)]),
+    Data(7, Batch(0, [(10**18, EVENTS[seq % 2]) for seq in range(3)])),
     Ping(7, 3),
     Bye(7, 3),
     Error("refused", "No."),
@@ -67,7 +67,7 @@ def test_junk_behind_a_right_checksum_is_a_frame_error(mutations):
             data = parse([kind, header, changed])
         except FrameError:
             continue
-        assert [seq for seq, _, _ in data.entries] == [0, 1, 2]
+        assert (data.batch.first, data.batch.end) == (0, 3)
 
 
 def test_a_batch_that_claims_to_be_huge_costs_nothing(peak_memory):
@@ -90,7 +90,7 @@ def test_whatever_arrives_a_receiver_goes_on(mutations):
         parts[number % len(parts)] = changed
         taken += receiver.receive(b"peer%d" % (number % 4), parts, number / 100, number)
     receiver.receive(b"honest", encode(Hello(run="run", producer="h", epoch=99, first=0, next=9)), 1e6, 1)
-    honest = receiver.receive(b"honest", encode(Data(99, MESSAGES[3].entries)), 1e6, 1)
+    honest = receiver.receive(b"honest", encode(Data(99, MESSAGES[3].batch)), 1e6, 1)
 
     assert [record.seq for record in honest] == [0, 1, 2]
     for stream in {record.stream for record in taken}:

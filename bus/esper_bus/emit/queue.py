@@ -3,9 +3,12 @@
 import threading
 import time
 from collections import deque
+from itertools import islice
+from operator import itemgetter
 
 from esper_bus.emit.wake_up import WakeUp
 from esper_bus.limits import CHUNK_BYTES, MAX_EVENT_BYTES
+from esper_bus.records import Entry, take_batch
 from esper_schemas.codec import encode_event_into
 from esper_schemas.events import Event, EventsDropped
 
@@ -18,9 +21,6 @@ _SPARE_BUFFERS = 32
 _MOST_SPARE = 512
 """As many events come between two looks at the queue where they are many."""
 _BUFFER_BYTES = 16 * 1024
-
-Encoded = tuple[int, bytes]
-"""When an event was emitted, in nanoseconds since 1970, and its bytes."""
 
 
 class EmitQueue:
@@ -131,15 +131,13 @@ class EmitQueue:
         self.closed = True
         self._count_limit = 0
 
-    def take(self) -> list[Encoded]:
+    def take(self) -> list[Entry]:
         """The oldest events, at most some thousand and about a chunk; they leave the queue."""
-        taken: list[Encoded] = []
-        end = self._taken_bytes + _TAKE_BYTES
-        for _ in range(min(len(self._items), _TAKE_AT_ONCE)):
-            if self._taken_bytes >= end:
-                break
-            self._count_limit -= 1  # it takes room until it is said that it does not
-            emitted_ns, buffer = self._items.popleft()
+        taken: list[Entry] = []
+        waiting = list(islice(self._items, _TAKE_AT_ONCE))  # in one step of the interpreter
+        for emitted_ns, buffer in take_batch(waiting, _TAKE_AT_ONCE, _TAKE_BYTES, itemgetter(1)):
+            self._count_limit -= 1  # it occupies space until `account` says that it does not
+            self._items.popleft()
             self._taken_count += 1
             self._taken_bytes += len(buffer)
             taken.append((emitted_ns, bytes(buffer)))

@@ -1,14 +1,15 @@
 """The events of one stream that may still have to be sent: the recent in memory, all in the spool."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
-from esper_bus.limits import BATCH_EVENTS, READ_AHEAD_BYTES, RING_BYTES, RING_EVENTS
-from esper_bus.records import EntryTuple, data_size
+from esper_bus.limits import READ_AHEAD_BYTES, RING_BYTES, RING_EVENTS
+from esper_bus.records import Batch, Entry, data_size, entry_data, take_batch
 
-ReadSpool = Callable[[int, int, int], Sequence[EntryTuple]]
+ReadSpool = Callable[[int, int, int], Batch]
 """Reads events as `EventStore.fetch` does; empty where it has none."""
+_NOTHING = Batch(0, ())
 
 
 class ResendBuffer:
@@ -20,8 +21,8 @@ class ResendBuffer:
 
     def __init__(self, read_spool: ReadSpool) -> None:
         self._read_spool = read_spool
-        self._ahead: Sequence[EntryTuple] = ()  # read from the spool, consecutive
-        self._recent: deque[EntryTuple] = deque()
+        self._ahead = _NOTHING  # read from the spool
+        self._recent: deque[Entry] = deque()
         self._recent_bytes = 0
         self._held_bytes = 0
         self._next = 0
@@ -47,7 +48,7 @@ class ResendBuffer:
         """Bytes of the events that exist nowhere but in this memory."""
         return self._held_bytes
 
-    def append(self, entries: Sequence[EntryTuple]) -> None:
+    def append(self, entries: Sequence[Entry]) -> None:
         """Add the next events."""
         size = data_size(entries)
         self._recent.extend(entries)
@@ -55,16 +56,16 @@ class ResendBuffer:
         self._held_bytes += size
         self._next += len(entries)
 
-    def held(self) -> list[EntryTuple]:
+    def held(self) -> Batch:
         """The events that exist nowhere but in this memory."""
-        return list(islice(self._recent, len(self._recent) - self.held_count, None))
+        return Batch(self._safe, list(islice(self._recent, len(self._recent) - self.held_count, None)))
 
     def mark_safe(self, end: int) -> None:
         """The events before `end` are in the spool or acknowledged."""
         count = min(end, self._next) - self._safe
         if count <= 0:
             return
-        self._held_bytes -= data_size(self.held()[:count])
+        self._held_bytes -= data_size(self.held().entries[:count])
         self._safe += count
         while len(self._recent) > self.held_count and self._is_full():
             self._forget_first(1)
@@ -75,7 +76,7 @@ class ResendBuffer:
         if count <= 0:
             return 0
         self._safe -= count
-        self._held_bytes = data_size(self.held())
+        self._held_bytes = data_size(self.held().entries)
         return count
 
     def forget(self, end: int) -> None:
@@ -86,34 +87,23 @@ class ResendBuffer:
         popleft = self._recent.popleft
         self._recent_bytes -= data_size([popleft() for _ in range(count)])
 
-    def fetch(self, first: int, max_events: int, max_bytes: int) -> list[EntryTuple]:
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> Batch:
         """Consecutive events from `first` on, or from the first one after it that still exists."""
         start = self.first_seq
         if first < start:
             spooled = self._spooled(first)
-            if spooled and spooled[0][0] < start:
-                return _beginning(spooled, max_events, max_bytes)
-        self._ahead = ()
-        index = max(0, first - start)
-        return _beginning(islice(self._recent, index, index + max_events), max_events, max_bytes)
+            if spooled.entries and spooled.first < start:
+                return spooled.part(first, max_events, max_bytes)
+        self._ahead = _NOTHING
+        first = max(first, start)
+        rest = islice(self._recent, first - start, None)
+        return Batch(first, take_batch(rest, max_events, max_bytes, entry_data))
 
-    def _spooled(self, first: int) -> Sequence[EntryTuple]:
-        """Events of the spool from `first` on; a read costs a whole chunk of it, so each brings many."""
-        if not (self._ahead and self._ahead[0][0] <= first <= self._ahead[-1][0]):
+    def _spooled(self, first: int) -> Batch:
+        """Events of the spool, `first` among them: a read costs a whole chunk of it, so each brings many."""
+        if not self._ahead.first <= first < self._ahead.end:
             self._ahead = self._read_spool(first, RING_EVENTS, READ_AHEAD_BYTES)
-        behind = first - self._ahead[0][0] if self._ahead else 0
-        return self._ahead[max(0, behind) : max(0, behind) + BATCH_EVENTS]
+        return self._ahead
 
     def _is_full(self) -> bool:
         return len(self._recent) > RING_EVENTS or self._recent_bytes > RING_BYTES
-
-
-def _beginning(rest: Iterable[EntryTuple], max_events: int, max_bytes: int) -> list[EntryTuple]:
-    entries: list[EntryTuple] = []
-    size = 0
-    for entry in islice(rest, max_events):
-        size += len(entry[2])
-        if entries and size > max_bytes:
-            break
-        entries.append(entry)
-    return entries

@@ -6,18 +6,17 @@ keeps writing.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable
 
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.emit.polling import PollingInterval
-from esper_bus.emit.queue import EmitQueue, Encoded
+from esper_bus.emit.queue import EmitQueue
 from esper_bus.emit.resend_buffer import ResendBuffer
 from esper_bus.limits import SYNC_S
 from esper_bus.mcap.append_file import FileDeletedError
 from esper_bus.net.uplink import Uplink
 from esper_bus.rate_limited_log import REPEAT_AFTER_S, RateLimitedLog
-from esper_bus.records import Entry, EntryTuple, StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolQuotaError, SpoolWriter
 from esper_schemas.codec import encode_event
 from esper_schemas.events import Event, LogRecorded
@@ -149,23 +148,19 @@ class WriterThread(threading.Thread):
         own: list[Event] = [*self._notices, losses] if losses else self._notices
         if losses:
             self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
-        items = [*taken, *((time.time_ns(), encode_event(event)) for event in own)]
+        entries = [*taken, *((time.time_ns(), encode_event(event)) for event in own)]
         self._notices = []
-        self._backlog.append(self._numbered(items))
+        self._backlog.append(entries)
         self._remember_own(len(own))
         self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
         self._write_spool(now)
-        return len(items) + len(self._notices)
+        return len(entries) + len(self._notices)
 
     def _remember_own(self, count: int) -> None:
         """The last events are this thread's own, and nobody who emits misses them."""
         if count:
             first, end = self._backlog.first_seq, self._backlog.next_seq
             self._own = (*(number for number in self._own if number >= first), *range(end - count, end))
-
-    def _numbered(self, items: Sequence[Encoded]) -> list[EntryTuple]:
-        numbers = count(self._backlog.next_seq)
-        return [(seq, emitted_ns, data) for seq, (emitted_ns, data) in zip(numbers, items, strict=False)]
 
     def _tend(self, now: float) -> None:
         if self._spool_problem and now >= self._spool_retry_at:
@@ -184,7 +179,7 @@ class WriterThread(threading.Thread):
 
     def _write_spool(self, now: float) -> None:
         held = self._backlog.held()
-        if not held or (self._spool_problem and now < self._spool_retry_at):
+        if not held.entries or (self._spool_problem and now < self._spool_retry_at):
             return
         try:
             self._spool.write(held, self.acknowledged)
@@ -194,7 +189,7 @@ class WriterThread(threading.Thread):
         except OSError as error:
             self._spool_failed(error, now)
             return
-        self.spooled += len(held)
+        self.spooled += len(held.entries)
         self._backlog.mark_safe(self._backlog.next_seq)
         if self._spool_problem:  # there is room again before anybody hears so
             self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
@@ -253,12 +248,12 @@ class WriterThread(threading.Thread):
         except OSError as error:
             self._complaints.warn("the spool cannot be forced to the disk", error=error.strerror)
 
-    def _read_spool(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
+    def _read_spool(self, first: int, max_events: int, max_bytes: int) -> Batch:
         try:
             return self._spool.read(first, max_events, max_bytes)
         except OSError as error:
             self._complaints.warn("the spool cannot be read", error=error.strerror)
-            return []
+            return Batch(first, ())
 
     def _finish(self) -> None:
         now = time.monotonic()

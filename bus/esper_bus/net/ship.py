@@ -7,16 +7,17 @@ may be repeated, also after it was broken off.
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from esper_bus.auth.keys import ClientKeys
+from esper_bus.limits import BATCH_BYTES, BATCH_EVENTS
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.net.uplink import LONGEST_S, Uplink
 from esper_bus.paths import RunPaths
 from esper_bus.rate_limited_log import RateLimitedLog
-from esper_bus.records import EntryTuple, RawRecord, StreamKey
+from esper_bus.records import Batch, StreamKey
+from esper_bus.store.batch_reader import BatchReader
 from esper_bus.store.read import read_raw
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
 from esper_schemas.errors import InvalidArgument, Refused, Unreachable
@@ -100,35 +101,24 @@ class _Recorded:
     def __init__(self, run_dir: Path, stream: StreamKey, next_seq: int) -> None:
         self.next_seq = next_seq
         self._run_dir, self._stream = run_dir, stream
-        self._records: Iterator[RawRecord]
-        self._ahead: RawRecord | None
-        self._position: int
+        self._reader: BatchReader
+        self._ahead: Batch
+        self._passed: int  # no event before this one can be had without a rewind
         self._rewind()
 
-    def fetch(self, first: int, max_events: int, max_bytes: int) -> list[EntryTuple]:
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> Batch:
         """As `EventStore.fetch`."""
-        if first < self._position:
+        if first < self._passed:
             self._rewind()
-        entries: list[EntryTuple] = []
-        size = 0
-        for record in self._from(first):
-            size += len(record.data)
-            full = len(entries) >= max_events or size > max_bytes
-            if entries and (full or record.seq != entries[-1][0] + 1):
-                self._ahead = record
-                break
-            entries.append((record.seq, record.emitted_ns, record.data))
-            self._position = record.seq + 1
-        return entries
+        while first >= self._ahead.end and (records := self._reader.take(BATCH_EVENTS, BATCH_BYTES)):
+            self._passed, self._ahead = self._ahead.end, Batch.of(first, records)
+        return self._ahead.part(first, max_events, max_bytes)
 
     def _rewind(self) -> None:
-        self._records = (r for r in read_raw(self._run_dir) if r.stream == self._stream)
-        self._ahead, self._position = None, 0
-
-    def _from(self, first: int) -> Iterator[RawRecord]:
-        ahead, self._ahead = self._ahead, None
-        records = self._records if ahead is None else chain((ahead,), self._records)
-        return (record for record in records if record.seq >= first)
+        records = (record for record in read_raw(self._run_dir) if record.stream == self._stream)
+        self._reader = BatchReader(records)
+        self._ahead = Batch(0, ())
+        self._passed = 0
 
 
 class _Silent(RateLimitedLog):

@@ -14,7 +14,7 @@ import msgspec
 from esper_bus.limits import BATCH_BYTES, BATCH_EVENTS
 from esper_bus.names import is_name
 from esper_bus.protocol.frames import FrameError, Frames, VersionError, decode_body
-from esper_bus.records import RawRecord, StreamKey
+from esper_bus.records import RawRecord, StreamKey, record_data, take_batch
 
 VERSION = 1
 TOPIC = b"event/"
@@ -71,10 +71,8 @@ def parse_batch(frames: Sequence[bytes]) -> EventBatch:
 
 def split(batch: EventBatch) -> Iterator[EventBatch]:
     """The same events as batches of bounded size."""
-    start = size = 0
-    for index, record in enumerate(batch.records):
-        if index > start and (index - start >= BATCH_EVENTS or size + len(record.data) > BATCH_BYTES):
-            yield batch._replace(first=batch.first + start, records=batch.records[start:index])
-            start, size = index, 0
-        size += len(record.data)
-    yield batch._replace(first=batch.first + start, records=batch.records[start:])
+    first, rest = batch.first, batch.records
+    while rest:
+        records = take_batch(rest, BATCH_EVENTS, BATCH_BYTES, record_data)
+        yield batch._replace(first=first, records=records)
+        first, rest = first + len(records), rest[len(records) :]

@@ -12,7 +12,7 @@ import msgspec
 from zlib_ng.zlib_ng import crc32
 
 from esper_bus.names import is_name
-from esper_bus.records import EntryTuple
+from esper_bus.records import Batch, Entry
 from esper_schemas.codec import DECODE_ERRORS
 
 VERSION = 1
@@ -72,10 +72,10 @@ class Ack(msgspec.Struct, frozen=True):
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Events of one epoch with consecutive numbers; those of a parsed message are plain tuples."""
+    """Consecutive events of one epoch, at least one."""
 
     epoch: int
-    entries: Sequence[EntryTuple]
+    batch: Batch
 
 
 class Ping(msgspec.Struct, frozen=True):
@@ -114,8 +114,8 @@ def encode(message: Message) -> Frames:
     match message:
         case Hello():
             return [_kind(b"H"), msgspec.msgpack.encode(message)]
-        case Data(epoch, entries):
-            return _encode_data(epoch, entries)
+        case Data(epoch, batch):
+            return _encode_data(epoch, batch)
         case Resume(agg_epoch, epoch, expect, events, size):
             return [_kind(b"R"), _GRANT.pack(agg_epoch, epoch, expect, events, size)]
         case Ack(agg_epoch, epoch, expect, events, size):
@@ -144,15 +144,14 @@ def _kind(letter: bytes) -> bytes:
     return letter + bytes([VERSION])
 
 
-def _encode_data(epoch: int, entries: Sequence[EntryTuple]) -> Frames:
+def _encode_data(epoch: int, batch: Batch) -> Frames:
     parts: list[bytes] = []
     pack = _EVENT.pack
-    for _, emitted_ns, data in entries:
+    for emitted_ns, data in batch.entries:
         parts += (pack(len(data), emitted_ns), data)
     body = b"".join(parts)
-    first = entries[0][0]
-    crc = _data_crc(epoch, first, len(entries), body)
-    return [_kind(b"D"), _DATA.pack(epoch, first, len(entries), crc), body]
+    first, count = batch.first, len(batch.entries)
+    return [_kind(b"D"), _DATA.pack(epoch, first, count, _data_crc(epoch, first, count, body)), body]
 
 
 def _data_crc(epoch: int, first: int, count: int, body: bytes) -> int:
@@ -166,17 +165,17 @@ def _parse_data(frames: Sequence[bytes]) -> Data:
         raise FrameError("wrong checksum")
     if count == 0 or first + count > _MAX_SEQ:
         raise FrameError("impossible numbers")
-    return Data(epoch, _split(body, first, count))
+    return Data(epoch, Batch(first, _split(body, count)))
 
 
-def _split(body: bytes, first: int, count: int) -> list[EntryTuple]:
+def _split(body: bytes, count: int) -> list[Entry]:
     entries, at, unpack, head = [], 0, _EVENT.unpack_from, _EVENT.size
     try:
-        for seq in range(first, first + count):
+        for _ in range(count):
             length, emitted_ns = unpack(body, at)
             start = at + head
             at = start + length
-            entries.append((seq, emitted_ns, body[start:at]))
+            entries.append((emitted_ns, body[start:at]))
     except struct.error as error:
         raise FrameError("body too short") from error
     if at != len(body):  # only the last event can have been cut short: behind it nothing was unpacked

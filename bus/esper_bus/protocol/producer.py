@@ -4,12 +4,11 @@ Knows no socket, clock or file: time is passed in, events come from an `EventSto
 """
 
 from collections import deque
-from collections.abc import Sequence
 from typing import Protocol
 
 from esper_bus.limits import BATCH_BYTES, BATCH_EVENTS
 from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Message, Ping, Resume
-from esper_bus.records import EntryTuple, StreamKey, data_size
+from esper_bus.records import Batch, StreamKey, data_size
 
 HELLO_RETRY_S = (0.02, 0.05, 0.1, 0.2)
 """Waiting times between the first HELLOs; the last one is kept."""
@@ -29,7 +28,7 @@ class EventStore(Protocol):
         """The number after the last event that may be sent."""
         ...
 
-    def fetch(self, first: int, max_events: int, max_bytes: int) -> Sequence[EntryTuple]:
+    def fetch(self, first: int, max_events: int, max_bytes: int) -> Batch:
         """Consecutive events from `first` on, or from the first one after it that still exists."""
         ...
 
@@ -163,14 +162,14 @@ class ProducerLink:
         room_bytes = self._window_bytes - self._in_flight_bytes
         if room <= 0 or room_bytes <= 0:
             return None
-        entries = self._events.fetch(self._sent, min(room, BATCH_EVENTS), min(room_bytes, BATCH_BYTES))
-        if not entries:
+        batch = self._events.fetch(self._sent, min(room, BATCH_EVENTS), min(room_bytes, BATCH_BYTES))
+        if not batch.entries:
             return None
-        if entries[0][0] != self._sent:
-            self._pass_over(entries[0][0], now)
+        if batch.first != self._sent:
+            self._pass_over(batch.first, now)
             return None
-        self._count_sent(entries)
-        return Data(self._stream.epoch, entries)
+        self._count_sent(batch)
+        return Data(self._stream.epoch, batch)
 
     def _pass_over(self, available: int, now: float) -> None:
         """Say that the events before `available` are gone, or the aggregator would ask for ever.
@@ -180,9 +179,9 @@ class ProducerLink:
         asked_for = self._resumed is not None and self._resumed[1] == self._sent
         self._start_hello(now, floor=available if asked_for else 0)
 
-    def _count_sent(self, entries: Sequence[EntryTuple]) -> None:
-        size = data_size(entries)
-        self._sent = entries[-1][0] + 1
+    def _count_sent(self, batch: Batch) -> None:
+        size = data_size(batch.entries)
+        self._sent = batch.end
         self._in_flight.append((self._sent, size))
         self._in_flight_bytes += size
 

@@ -27,7 +27,7 @@ from esper_bus.protocol.frames import (
     parse,
 )
 from esper_bus.protocol.producer import SAME_RESUME_S
-from esper_bus.records import RawRecord, StreamKey
+from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.errors import EsperError, Refused
 
 Recover = Callable[[str], dict[tuple[str, int], int]]
@@ -233,19 +233,19 @@ class Receiver:
         stream.expect = first
 
     def _data(self, stream: _Stream, data: Data, now: float, now_ns: int) -> list[RawRecord]:
-        first = data.entries[0][0]
-        if first > stream.expect:
+        batch = data.batch
+        if batch.first > stream.expect:
             self._resume_once(stream, now)
             return []
-        if self._exceeds_credit(stream, data):
+        if self._exceeds_credit(stream, batch):
             self._reject(stream.peer)
             return []
-        known = min(stream.expect - first, len(data.entries))
+        known = min(stream.expect - batch.first, len(batch.entries))
         if known:
             self.counters(stream.key.run).duplicates += known
         fresh = [
             RawRecord(stream.key, seq, emitted_ns, now_ns, payload)
-            for seq, emitted_ns, payload in data.entries[known:]
+            for seq, (emitted_ns, payload) in enumerate(batch.entries[known:], batch.first + known)
         ]
         self._take(stream, fresh)
         return fresh
@@ -283,9 +283,9 @@ class Receiver:
         grant = kind(self._agg_epoch, stream.key.epoch, expect, events, size)
         self._answer(stream.peer, grant)
 
-    def _exceeds_credit(self, stream: _Stream, data: Data) -> bool:
+    def _exceeds_credit(self, stream: _Stream, batch: Batch) -> bool:
         """Whether a trainer sends more than it was granted; one event may exceed the granted bytes."""
-        behind = data.entries[-1][0] >= stream.flushed + CREDIT_EVENTS
+        behind = batch.end > stream.flushed + CREDIT_EVENTS
         return behind or stream.waiting_bytes > CREDIT_BYTES + MAX_EVENT_BYTES
 
     def _answer(self, peer: bytes, message: Message) -> None:

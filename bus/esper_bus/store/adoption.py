@@ -1,13 +1,13 @@
 """Reads what dead trainers left in their spools and no aggregator has yet, a part at a time."""
 
-from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
 from esper_bus.mcap.reader import Damage
 from esper_bus.paths import spool_files
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
+from esper_bus.store.batch_reader import BatchReader
 from esper_bus.store.merge import read_stream_file
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
 
@@ -15,6 +15,7 @@ SCAN_S = 2.0
 """Pause between two searches for dead trainers."""
 PART_EVENTS = 1000
 """Events that are taken at once, so that living trainers need not wait."""
+PART_BYTES = 4 * 1024 * 1024
 _LOCKS = f"*/spool/*{LOCK_SUFFIX}"
 
 
@@ -29,8 +30,7 @@ class Adoption:
         self._runs_dir = runs_dir
         self._complaints = RateLimitedLog(runs_dir=str(runs_dir))
         self._waiting: list[Path] = []
-        self._reading: tuple[Path, Iterator[RawRecord]] | None = None
-        self._ahead: RawRecord | None = None
+        self._reading: tuple[Path, BatchReader] | None = None
         self._done: list[Path] = []
         self._given_up: set[Path] = set()
         self._scan_at = 0.0
@@ -44,9 +44,7 @@ class Adoption:
         """The next events of one stream, consecutive; empty if there are none now."""
         if self._reading is None and not self._open_next(now):
             return []
-        part: list[RawRecord] = []
-        while len(part) < PART_EVENTS and (record := self._next(part)):
-            part.append(record)
+        part = self._reading[1].take(PART_EVENTS, PART_BYTES) if self._reading else []
         if not part:
             self._finish()
         return part
@@ -69,7 +67,7 @@ class Adoption:
             lock = self._reading[0]
             self._given_up.add(lock)
             self._complaints.warn("a spool cannot be adopted", lock=str(lock), error=reason)
-        self._reading = self._ahead = None
+        self._reading = None
 
     def _open_next(self, now: float) -> bool:
         if not self._waiting and now >= self._scan_at:
@@ -80,27 +78,15 @@ class Adoption:
             return False
         lock = self._waiting.pop(0)
         files = (read_stream_file(path, self._say_damage) for path in spool_files(lock))
-        self._reading = (lock, chain.from_iterable(files))
+        run = lock.parents[1].name  # the events of a directory that was renamed or copied belong elsewhere
+        records = takewhile(lambda record: record.stream.run == run, chain.from_iterable(files))
+        self._reading = (lock, BatchReader(records))
         return True
-
-    def _next(self, part: list[RawRecord]) -> RawRecord | None:
-        """The next event of the spool, None where a part ends: at a hole, or at the end."""
-        assert self._reading is not None
-        lock, records = self._reading
-        record, self._ahead = self._ahead or next(records, None), None
-        if (
-            record is None or record.stream.run != lock.parents[1].name
-        ):  # a directory that was renamed or copied
-            return None
-        if part and (record.stream, record.seq) != (part[-1].stream, part[-1].seq + 1):
-            self._ahead = record
-            return None
-        return record
 
     def _finish(self) -> None:
         if self._reading is not None:
             self._done.append(self._reading[0])
-        self._reading = self._ahead = None
+        self._reading = None
 
     def _say_damage(self, damage: Damage) -> None:
         self._complaints.warn("a dead trainer's spool is damaged", file=damage.file, what=damage.what)

@@ -9,7 +9,7 @@ from mcap.records import Channel
 
 from esper_bus.mcap.reader import FileMessage, chunks_from
 from esper_bus.mcap.streams import META_TOPIC, StreamChannel
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, record_data, take_batch
 from esper_bus.store.run_files import log_files
 
 _MARK_BYTES = 256 * 1024
@@ -49,12 +49,14 @@ class LogPages:
         size = 0
         position = 0
         for position, chunk in self._chunks_from(first):
-            for record in chunk[max(0, first - position) :]:
-                size += len(record.data)
-                if records and (len(records) >= max_events or size > max_bytes):
-                    yield LogPage(first, records, at_end=False)
+            new = chunk[max(0, first - position) :]
+            records += new
+            size += sum(map(len, map(record_data, new)))
+            if len(records) > max_events or size > max_bytes:
+                page = take_batch(records, max_events, max_bytes, record_data)
+                if len(page) < len(records):
+                    yield LogPage(first, page, at_end=False)
                     return
-                records.append(record)
             yield None
         yield LogPage(first, records, at_end=True)
 

@@ -6,13 +6,13 @@ events are all acknowledged, and so in the aggregator's log; others never do.
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 from esper_bus.limits import SPOOL_FILE_BYTES, SPOOL_FILES, SPOOL_QUOTA_BYTES
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry, EntryTuple, StreamKey
+from esper_bus.records import Batch, RawRecord, StreamKey, consecutive, record_data, take_batch
 from esper_bus.store.spool_lock import SpoolLock
 from esper_bus.store.spool_segment import Segment, size_of
 
@@ -45,21 +45,21 @@ class SpoolWriter:
         """The file that is being written."""
         return self._segments[-1].path
 
-    def write(self, entries: Sequence[EntryTuple], acknowledged: int = 0) -> None:
+    def write(self, batch: Batch, acknowledged: int = 0) -> None:
         """Write events; when this returns, a kill of the process cannot lose them.
 
         Those before number `acknowledged` are in the aggregator's log. Raises `OSError`, and has written
         none of the events then; `SpoolQuotaError` where there is space, but not for this spool, and
         `FileDeletedError` where the file was deleted: `begin_again`.
         """
-        if not entries:
+        if not batch.entries:
             return
         last = self._segments[-1]
         if last.size >= self._file_bytes and not last.empty:
             last.check()  # else it is left behind, and nobody misses it
-            self._roll(entries[0][0])
-        self._make_room(size_of(entries), acknowledged)
-        self._segments[-1].write(entries)
+            self._roll(batch.first)
+        self._make_room(size_of(batch.entries), acknowledged)
+        self._segments[-1].write(batch)
 
     def begin_again(self, first: int) -> None:
         """Go on in a new file with event `first`, because the last one was deleted. Raises `OSError`."""
@@ -68,20 +68,13 @@ class SpoolWriter:
         self._segments[-1].abandon()
         self._segments = deque([*(one for one in self._segments if one.path.exists()), new])
 
-    def read(self, first: int, max_events: int, max_bytes: int) -> list[Entry]:
+    def read(self, first: int, max_events: int, max_bytes: int) -> Batch:
         """Consecutive events from `first` on, or from the first one behind it that was written.
 
         Empty if there is none. Raises `OSError`.
         """
-        entries: list[Entry] = []
-        size = 0
-        for entry in self._entries_from(first):
-            size += len(entry.data)
-            full = len(entries) >= max_events or size > max_bytes
-            if entries and (full or entry.seq != entries[-1].seq + 1):
-                break
-            entries.append(entry)
-        return entries
+        records = consecutive(self._records_from(first))
+        return Batch.of(first, take_batch(records, max_events, max_bytes, record_data))
 
     def sync(self) -> None:
         """Force what was written to the disk. Raises `OSError`, as `write` does."""
@@ -119,7 +112,7 @@ class SpoolWriter:
     def _size(self) -> int:
         return sum(segment.size for segment in self._segments)
 
-    def _entries_from(self, first: int) -> Iterator[Entry]:
+    def _records_from(self, first: int) -> Iterator[RawRecord]:
         for segment in self._segments:
             if segment.end > first:
                 with contextlib.suppress(FileNotFoundError):  # somebody deleted it

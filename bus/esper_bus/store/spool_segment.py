@@ -12,7 +12,7 @@ from esper_bus.mcap.reader import messages_from
 from esper_bus.mcap.streams import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex
-from esper_bus.records import Entry, EntryTuple, StreamKey, data_size
+from esper_bus.records import Batch, Entry, RawRecord, StreamKey, data_size
 
 _MARK_BYTES = 256 * 1024
 _OVERHEAD_BYTES = 64
@@ -61,22 +61,23 @@ class Segment:
         """Whether there is no event in it."""
         return not self._marks
 
-    def write(self, entries: Sequence[EntryTuple]) -> None:
+    def write(self, batch: Batch) -> None:
         """Write events. Raises `OSError`, and has written none of them then."""
         offset = self._writer.size
         try:
-            messages = [(seq, emitted_ns, emitted_ns, data) for seq, emitted_ns, data in entries]
+            numbered = enumerate(batch.entries, batch.first)
+            messages = ((seq, emitted_ns, emitted_ns, data) for seq, (emitted_ns, data) in numbered)
             self._writer.messages(self._channel, messages)
             self._writer.flush()
         except BaseException:
             self._writer.rollback()
             raise
-        self.end = entries[-1][0] + 1
+        self.end = batch.end
         if not self._offsets or offset - self._offsets[-1] >= _MARK_BYTES:
-            self._marks.append(entries[0][0])
+            self._marks.append(batch.first)
             self._offsets.append(offset)
 
-    def read_from(self, first: int) -> Iterator[Entry]:
+    def read_from(self, first: int) -> Iterator[RawRecord]:
         """The events from `first` on. Raises `OSError`."""
         if not self._marks:
             return
@@ -86,9 +87,9 @@ class Segment:
         channel = Channel(self._channel, "", "msgpack", metadata, 0)
         with self.path.open("rb") as file:
             for message in messages_from(file, self._offsets[mark], {self._channel: channel}):
-                entry = Entry(stream.seq(message.sequence), message.publish_time, message.data)
-                if entry.seq >= first:
-                    yield entry
+                seq, emitted_ns = stream.seq(message.sequence), message.publish_time
+                if seq >= first:
+                    yield RawRecord(self._key, seq, emitted_ns, emitted_ns, message.data)
 
     def sync(self) -> None:
         """Force what was written to the disk. Raises `OSError`."""
@@ -107,6 +108,6 @@ class Segment:
         self._writer.close()
 
 
-def size_of(entries: Sequence[EntryTuple]) -> int:
+def size_of(entries: Sequence[Entry]) -> int:
     """How many bytes events take in a file, at most."""
     return data_size(entries) + _OVERHEAD_BYTES * len(entries)

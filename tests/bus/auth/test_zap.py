@@ -220,18 +220,18 @@ def test_a_key_cannot_write_as_another(served, client, sender, until):
     assert [record.stream.run for record in served.records] == ["alice-1"]
 
 
-def test_a_stream_belongs_to_the_key_that_began_it(served, client, raw, entries, until):
+def test_a_stream_belongs_to_the_key_that_began_it(served, client, raw, batch, until):
     """Another key with the same rights cannot continue it, though it knows its epoch."""
     owner, thief = raw(client("owner")), raw(client("thief"))
     hello = encode(Hello(run="run", producer="trainer:0", epoch=7, first=0, next=0))
     owner.send_multipart(hello)
-    owner.send_multipart(encode(Data(7, entries(0, 1))))
+    owner.send_multipart(encode(Data(7, batch(0, 1))))
     until(lambda: len(served.records) == 1)
     thief.send_multipart(hello)
     answer = parse(thief.recv_multipart())
-    thief.send_multipart(encode(Data(7, entries(1, 2))))
+    thief.send_multipart(encode(Data(7, batch(1, 2))))
     after = parse(thief.recv_multipart())
-    owner.send_multipart(encode(Data(7, entries(1, 3))))
+    owner.send_multipart(encode(Data(7, batch(1, 3))))
     until(lambda: len(served.records) == 3)
 
     assert isinstance(answer, Error)
@@ -240,7 +240,7 @@ def test_a_stream_belongs_to_the_key_that_began_it(served, client, raw, entries,
     assert [record.seq for record in served.records] == [0, 1, 2]
 
 
-def test_the_name_of_a_connection_is_not_enough(served, client, keys, address, entries, until):
+def test_the_name_of_a_connection_is_not_enough(served, client, keys, address, batch, until):
     """A connection that takes the name of one that has gone does not take its stream."""
     context = zmq.Context()
     owner, thief = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
@@ -254,7 +254,7 @@ def test_the_name_of_a_connection_is_not_enough(served, client, keys, address, e
 
     def answer():
         thief.connect(address.ingest)
-        thief.send_multipart(encode(Data(7, entries(0, 1))))
+        thief.send_multipart(encode(Data(7, batch(0, 1))))
         heard = thief.recv_multipart() if thief.poll(300) else None
         thief.disconnect(address.ingest)
         return heard
@@ -280,18 +280,18 @@ def test_a_key_that_is_removed_while_it_sends_is_refused(served, client, keys, s
     assert "'fired' may not send" in until(refused, pause=0.1)
 
 
-def test_a_removed_key_stays_out_when_its_name_comes_back(served, client, keys, raw, entries, until):
+def test_a_removed_key_stays_out_when_its_name_comes_back(served, client, keys, raw, batch, until):
     """With a new key pair: who holds the old one cannot go on, not on the connection that is open."""
     old = raw(client("alice"))
     old.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=7, first=0, next=0)))
-    old.send_multipart(encode(Data(7, entries(0, 1))))
+    old.send_multipart(encode(Data(7, batch(0, 1))))
     until(lambda: len(served.records) == 1)
     remove_client(keys, "alice")
     new = raw(client("alice"))
     new.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=8, first=0, next=0)))
-    new.send_multipart(encode(Data(8, entries(0, 1))))
+    new.send_multipart(encode(Data(8, batch(0, 1))))
     until(lambda: len(served.records) == 2)
-    old.send_multipart(encode(Data(7, entries(1, 2))))
+    old.send_multipart(encode(Data(7, batch(1, 2))))
     old.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=9, first=0, next=0)))
     answers = []
 

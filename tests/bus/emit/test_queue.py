@@ -108,7 +108,7 @@ def test_many_events_are_taken_in_pieces():
         queue.account(0, 0)
         seen.append((taken, queue.crowded, queue.pressing))
 
-    assert seen == [(25, True, True), (10, True, False), (10, False, False), (5, False, False)]
+    assert seen == [(25, True, True), (9, True, False), (9, False, False), (7, False, False)]
 
 
 def test_many_small_events_press_too():

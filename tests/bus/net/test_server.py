@@ -87,11 +87,11 @@ def receive(server, wanted, timeout=30.0):
     return records
 
 
-def test_events_come_in_and_acknowledgements_go_out(server, trainer, entries):
+def test_events_come_in_and_acknowledgements_go_out(server, trainer, batch):
     """RESUME answers HELLO, ACK follows the flush."""
     peer = trainer()
     peer.send_multipart(hello())
-    peer.send_multipart(encode(Data(EPOCH, entries(0, 5))))
+    peer.send_multipart(encode(Data(EPOCH, batch(0, 5))))
     before = time.time_ns()
     records = receive(server, 5)
     first = [parse(frames) for frames in heard(peer)]
@@ -113,14 +113,14 @@ def test_receiving_waits_no_longer_than_told(server):
     assert 0.04 < time.monotonic() - started < 2.0
 
 
-def test_hostile_messages_are_survived(server, trainer, entries):
+def test_hostile_messages_are_survived(server, trainer, batch):
     """Thousands of mutated messages; an honest trainer beside them is not disturbed."""
     honest, hostile = trainer(), trainer()
     honest.send_multipart(hello())
     hostile.send_multipart(hello(producer="evil:0", epoch=1))
     good = [
         hello(producer="evil:0", epoch=1),
-        encode(Data(1, entries(0, 3))),
+        encode(Data(1, batch(0, 3))),
         [b"P\x01", bytes(16)],
         [b""],
         [b"x" * 1000] * 20,
@@ -134,7 +134,7 @@ def test_hostile_messages_are_survived(server, trainer, entries):
             if victim:
                 victim[dice.randrange(len(victim))] = dice.randrange(256)
             hostile.send_multipart([bytes(frame) for frame in frames])
-        honest.send_multipart(encode(Data(EPOCH, entries(round_, round_ + 1))))
+        honest.send_multipart(encode(Data(EPOCH, batch(round_, round_ + 1))))
         records += server.receive(0.01)
         server.acknowledge()
     deadline = time.monotonic() + 10
@@ -145,15 +145,15 @@ def test_hostile_messages_are_survived(server, trainer, entries):
     assert server.rejected > 100
 
 
-def test_a_flood_does_not_starve_another_trainer(server, trainer, entries):
+def test_a_flood_does_not_starve_another_trainer(server, trainer, batch):
     """However much one sends without a pause, the events of another are among the next ones taken."""
     flooding, honest = trainer(), trainer()
     flooding.send_multipart(hello(producer="flood:0", epoch=1))
     honest.send_multipart(hello())
     turns = []
     for number in range(20):
-        fill(flooding, encode(Data(1, entries(0, 512))))
-        honest.send_multipart(encode(Data(EPOCH, entries(number, number + 1))))
+        fill(flooding, encode(Data(1, batch(0, 512))))
+        honest.send_multipart(encode(Data(EPOCH, batch(number, number + 1))))
         turns.append(turns_until(server, "host:0"))
         server.acknowledge()
 
@@ -161,15 +161,15 @@ def test_a_flood_does_not_starve_another_trainer(server, trainer, entries):
     assert server.link("run").duplicates > 1_000
 
 
-def test_a_peer_that_dies_while_its_messages_wait_harms_nobody(server, trainer, entries):
+def test_a_peer_that_dies_while_its_messages_wait_harms_nobody(server, trainer, batch):
     """The aggregator was busy for longer than a second; libzmq would end it, were its heartbeats on."""
     dying, honest = trainer(), trainer()
     dying.send_multipart(hello(producer="dying:0", epoch=1))
     honest.send_multipart(hello())
-    fill(dying, encode(Data(1, entries(0, 512))))
+    fill(dying, encode(Data(1, batch(0, 512))))
     dying.close(linger=0)
     time.sleep(1.2)  # a heartbeat came each 500 ms
-    honest.send_multipart(encode(Data(EPOCH, entries(0, 1))))
+    honest.send_multipart(encode(Data(EPOCH, batch(0, 1))))
 
     assert turns_until(server, "host:0")
 
@@ -189,7 +189,7 @@ def turns_until(server, producer, limit=1_000):
     pytest.fail("it was starved")
 
 
-def test_raw_bytes_are_survived(server, endpoints, trainer, entries):
+def test_raw_bytes_are_survived(server, endpoints, trainer, batch):
     """Peers that do not even speak the transport's protocol."""
     for address in endpoints:
         for junk in (
@@ -205,17 +205,17 @@ def test_raw_bytes_are_survived(server, endpoints, trainer, entries):
             server.receive(0.01)
     peer = trainer()
     peer.send_multipart(hello())
-    peer.send_multipart(encode(Data(EPOCH, entries(0, 2))))
+    peer.send_multipart(encode(Data(EPOCH, batch(0, 2))))
 
     assert len(receive(server, 2)) == 2
 
 
-def test_a_huge_message_costs_only_its_sender(server, trainer, entries):
+def test_a_huge_message_costs_only_its_sender(server, trainer, batch):
     """More than 16 MiB closes the connection it came from."""
     hostile, honest = trainer(), trainer()
     hostile.send_multipart([b"D\x01", bytes(16), bytes(17 * 2**20)])
     honest.send_multipart(hello())
-    honest.send_multipart(encode(Data(EPOCH, entries(0, 2))))
+    honest.send_multipart(encode(Data(EPOCH, batch(0, 2))))
 
     assert len(receive(server, 2)) == 2
     assert server.rejected == 0
@@ -352,13 +352,13 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
         BusServer(parse_url(f"ipc://{tmp_path}/file/x"), lambda run: {})
 
 
-def test_a_server_on_tcp_serves_as_well(connect, entries):
+def test_a_server_on_tcp_serves_as_well(connect, batch):
     """On this machine, where no keys are needed."""
     port = free_ports(len(Endpoints._fields))
     server = BusServer(parse_url(f"tcp://127.0.0.1:{port}"), lambda run: {})
     peer = connect(zmq.DEALER, f"tcp://127.0.0.1:{port}")
     peer.send_multipart(hello())
-    peer.send_multipart(encode(Data(EPOCH, entries(0, 2))))
+    peer.send_multipart(encode(Data(EPOCH, batch(0, 2))))
     try:
         assert len(receive(server, 2)) == 2
     finally:

@@ -21,13 +21,13 @@ def here(tmp_path, key):
 
 
 @pytest.fixture
-def spool(here, key, entries):
+def spool(here, key, batch):
     """Writes a spool of a trainer that was ended before anybody had its events."""
 
     def write(*parts, key=key, alive=False):
         writer = SpoolWriter(RunPaths(here), key)
         for first, end in parts:
-            writer.write(entries(first, end))
+            writer.write(batch(first, end))
         if not alive:
             writer.close()
         return writer
@@ -98,7 +98,10 @@ def test_what_is_asked_for_again_is_read_again(spool, here, key):
     """From any number on, as much as is wanted, never beyond a hole."""
     spool((0, 300), (400, 410))
     store = _Recorded(here, key, 410)
-    numbers = lambda *asked: [entry[0] for entry in store.fetch(*asked)]  # noqa: E731
+
+    def numbers(*asked):
+        batch = store.fetch(*asked)
+        return list(range(batch.first, batch.end))
 
     assert numbers(0, 10, 10**6) == list(range(10))
     assert numbers(10, 2, 10**6) == [10, 11]

@@ -17,7 +17,7 @@ from esper_bus.limits import CREDIT_EVENTS
 from esper_bus.protocol.frames import Data, Hello, encode, parse
 from esper_bus.protocol.producer import ProducerLink
 from esper_bus.protocol.receiver import Receiver
-from esper_bus.records import Entry, RawRecord, StreamKey
+from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.codec import decode_event, encode_event, encode_snapshot
 from esper_schemas.events import EpisodeCompleted, EventsDropped, PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
@@ -56,7 +56,7 @@ class Trainer:
         self.connections = []
 
     def _read(self, first, max_events, max_bytes):
-        return self.emitted[first : first + max_events]
+        return Batch(first, self.emitted[first : first + max_events])
 
     def emit(self, count):
         """Emit some events at once; what finds no room in the queue is reported behind them."""
@@ -70,15 +70,14 @@ class Trainer:
             self._store([(1, encode_event(losses))])
 
     def _store(self, events):
-        new = [Entry(seq, 1, data) for seq, (_, data) in enumerate(events, len(self.emitted))]
-        self.emitted += new
-        self.backlog.append(new)
+        self.emitted += events
+        self.backlog.append(events)
         self.backlog.mark_safe(len(self.emitted))
 
     @property
     def spool(self):
         """What a reader of the spool file finds."""
-        return [RawRecord(self.key, entry.seq, 1, 1, entry.data) for entry in self.emitted]
+        return [RawRecord(self.key, seq, 1, 1, data) for seq, (_, data) in enumerate(self.emitted)]
 
     def forget(self, keep):
         """As if the ring were small: the older events are only in the spool."""
@@ -175,7 +174,7 @@ class Network(RuleBasedStateMachine):
         elif isinstance(message, Data) and self.bound.get(message.epoch) == name:
             (key,) = (trainer.key for trainer in self.all_trainers() if trainer.key.epoch == message.epoch)
             known = self.known(key)
-            self.duplicates += sum(seq < known for seq, _, _ in message.entries)
+            self.duplicates += min(max(0, known - message.batch.first), len(message.batch.entries))
 
     def known(self, key):
         """How many events of a stream the aggregator has, flushed or not."""
@@ -386,7 +385,7 @@ class Network(RuleBasedStateMachine):
             logged = [(record.seq, record.data) for record in log[start:]]
             self.checked[trainer.key] = len(log)
 
-            assert logged == [(entry.seq, entry.data) for entry in trainer.emitted[start : len(log)]]
+            assert logged == [(seq, trainer.emitted[seq][1]) for seq in range(start, len(log))]
 
     def all_trainers(self):
         """The living and the dead."""

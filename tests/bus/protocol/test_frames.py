@@ -18,7 +18,7 @@ from esper_bus.protocol.frames import (
     encode,
     parse,
 )
-from esper_bus.records import Entry
+from esper_bus.records import Batch
 
 U64 = st.integers(0, 2**64 - 1)
 SEQ = st.integers(0, 2**40)
@@ -30,9 +30,8 @@ PAYLOADS = st.lists(st.tuples(U64, st.binary(max_size=40)), min_size=1, max_size
 @st.composite
 def data_messages(draw):
     """Batches of events."""
-    first = draw(SEQ)
-    events = draw(PAYLOADS)
-    return Data(draw(U64), [Entry(first + i, *event) for i, event in enumerate(events)])
+    first, events = draw(SEQ), draw(PAYLOADS)
+    return Data(draw(U64), Batch(first, events))
 
 
 @st.composite
@@ -90,9 +89,9 @@ def test_mutated_frames_are_refused_in_one_way(message, data):
         return
 
 
-def test_no_flipped_bit_of_a_batch_passes(entries):
+def test_no_flipped_bit_of_a_batch_passes(batch):
     """The checksum covers numbers and events alike."""
-    good = encode(Data(7, entries(3, 6)))
+    good = encode(Data(7, batch(3, 6)))
     passed = []
     for index, frame in enumerate(good):
         for bit in range(8 * len(frame)):

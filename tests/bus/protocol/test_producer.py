@@ -4,6 +4,7 @@ import pytest
 
 from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Ping, Resume
 from esper_bus.protocol.producer import HELLO_RETRY_S, ProducerLink
+from esper_bus.records import data_size
 
 EPOCH = 0xE90C
 CREDIT = (100, 10**6)
@@ -12,30 +13,24 @@ CREDIT = (100, 10**6)
 class Events:
     """All events of a stream, except those that are gone."""
 
-    def __init__(self, entries):
-        self.entries = entries
+    def __init__(self, *batches):
+        self.batches = batches
 
     @property
     def next_seq(self):
         """The number of the next event."""
-        return self.entries[-1].seq + 1 if self.entries else 0
+        return self.batches[-1].end
 
     def fetch(self, first, max_events, max_bytes):
         """Consecutive events from the first one that there is."""
-        rest = [entry for entry in self.entries if entry.seq >= first][:max_events]
-        run = [entry for index, entry in enumerate(rest) if entry.seq == rest[0].seq + index]
-        size = 0
-        for index, entry in enumerate(run):
-            size += len(entry.data)
-            if index and size > max_bytes:
-                return run[:index]
-        return run
+        batch = next(batch for batch in self.batches if batch.end > first)
+        return batch.part(first, max_events, max_bytes)
 
 
 @pytest.fixture
-def events(entries):
+def events(batch):
     """Ten events."""
-    return Events(entries(0, 10))
+    return Events(batch(0, 10))
 
 
 @pytest.fixture
@@ -62,7 +57,8 @@ def sent(link, now=0.0):
 
 def numbers(messages):
     """The numbers of the events in messages."""
-    return [entry.seq for message in messages if isinstance(message, Data) for entry in message.entries]
+    batches = [message.batch for message in messages if isinstance(message, Data)]
+    return [seq for batch in batches for seq in range(batch.first, batch.end)]
 
 
 def test_hello_is_repeated_ever_more_slowly(link):
@@ -105,7 +101,7 @@ def test_no_more_is_sent_than_the_credit_allows(link):
 
 def test_no_more_bytes_are_sent_than_the_credit_allows(link, events):
     """Large events are held back by the credit in bytes."""
-    size = len(events.entries[0].data)
+    size = len(events.batches[0].entries[0][1])
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 0, 100, 2 * size), 0.0)
     first = numbers(sent(link))
@@ -175,7 +171,7 @@ def test_what_is_acknowledged_is_not_sent_again(streaming):
 
 def test_a_resume_renews_the_credit(link, events):
     """What was lost on the way no longer counts against the credit in bytes."""
-    size = sum(len(entry.data) for entry in events.entries)
+    size = data_size(events.batches[0].entries)
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 0, 100, size), 0.0)
     sent(link)
@@ -265,11 +261,11 @@ def test_an_epoch_that_was_used_before_is_not_continued(link):
     assert "start the trainer again" in link.problem
 
 
-def test_a_reused_epoch_stays_refused(link, events, entries):
+def test_a_reused_epoch_stays_refused(link, events, batch):
     """As many events as the aggregator has of another trainer are still not the same ones."""
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 11, *CREDIT), 0.0)
-    events.entries = entries(0, 20)
+    events.batches = [batch(0, 20)]
     link.next_message(6.0)
     link.receive(Resume(1, EPOCH, 11, *CREDIT), 6.0)
 
@@ -278,9 +274,9 @@ def test_a_reused_epoch_stays_refused(link, events, entries):
     assert sent(link) == []
 
 
-def test_events_that_are_gone_are_passed_over(link, events, entries):
+def test_events_that_are_gone_are_passed_over(link, events, batch):
     """What can no longer be sent is said, once the aggregator has asked for exactly that."""
-    events.entries = entries(0, 3) + entries(6, 10)
+    events.batches = [batch(0, 3), batch(6, 10)]
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 0, *CREDIT), 0.0)
     *data, hello = sent(link)

@@ -5,7 +5,7 @@ import pytest
 from esper_bus.limits import CREDIT_BYTES, CREDIT_EVENTS
 from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Ping, Resume, encode, parse
 from esper_bus.protocol.receiver import Receiver
-from esper_bus.records import StreamKey
+from esper_bus.records import StreamKey, data_size
 from esper_schemas.errors import StorageError
 
 EPOCH = 0xE90C
@@ -57,29 +57,29 @@ def test_hello_is_answered_with_the_position():
     assert scene.hear(hello(0, 9)) == [Resume(AGG, EPOCH, 7, *CREDIT), Ack(AGG, EPOCH, 7, *CREDIT)]
 
 
-def test_new_events_are_returned_in_order(scene, entries):
+def test_new_events_are_returned_in_order(scene, batch):
     """A batch becomes records with the identity of the stream and the time of arrival."""
-    scene.hear(Data(EPOCH, entries(0, 3)))
+    scene.hear(Data(EPOCH, batch(0, 3)))
 
     assert [(*r.stream, r.seq) for r in scene.taken] == [("run", "host:0", EPOCH, seq) for seq in range(3)]
-    assert [r.data for r in scene.taken] == [entry.data for entry in entries(0, 3)]
+    assert [r.data for r in scene.taken] == [data for _, data in batch(0, 3).entries]
     assert {r.received_ns for r in scene.taken} == {1000}
 
 
-def test_only_flushed_events_are_acknowledged(scene, entries):
+def test_only_flushed_events_are_acknowledged(scene, batch):
     """No ACK before the log is flushed, and then one for all."""
-    before = scene.hear(Data(EPOCH, entries(0, 3))) + scene.hear(Data(EPOCH, entries(3, 5)))
+    before = scene.hear(Data(EPOCH, batch(0, 3))) + scene.hear(Data(EPOCH, batch(3, 5)))
 
     assert before == []
     assert scene.flush() == [Ack(AGG, EPOCH, 5, *CREDIT)]
     assert scene.flush() == []
 
 
-def test_a_hello_does_not_acknowledge_what_is_not_flushed(scene, entries):
+def test_a_hello_does_not_acknowledge_what_is_not_flushed(scene, batch):
     """RESUME names what was received, ACK only what is safe; what waits has used up credit."""
-    sent = entries(0, 3)
+    sent = batch(0, 3)
     scene.hear(Data(EPOCH, sent))
-    left = (CREDIT_EVENTS - 3, CREDIT_BYTES - sum(len(entry.data) for entry in sent))
+    left = (CREDIT_EVENTS - 3, CREDIT_BYTES - data_size(sent.entries))
 
     assert scene.hear(hello(0, 3), peer=b"p2") == [
         Resume(AGG, EPOCH, 3, *left),
@@ -87,18 +87,18 @@ def test_a_hello_does_not_acknowledge_what_is_not_flushed(scene, entries):
     ]
 
 
-def test_no_reconnect_renews_the_credit(scene, entries):
+def test_no_reconnect_renews_the_credit(scene, batch):
     """While the log cannot be written, a trainer that says HELLO again may not send more."""
-    scene.hear(Data(EPOCH, entries(0, CREDIT_EVENTS)))
+    scene.hear(Data(EPOCH, batch(0, CREDIT_EVENTS)))
     resume, _ = scene.hear(hello(0, 2 * CREDIT_EVENTS), peer=b"p2")
 
     assert (resume.expect, resume.credit_events) == (CREDIT_EVENTS, 0)
 
 
-def test_more_than_the_credit_is_not_taken(scene, entries):
+def test_more_than_the_credit_is_not_taken(scene, batch):
     """A trainer that ignores its credit is refused until the log was flushed."""
-    scene.hear(Data(EPOCH, entries(0, CREDIT_EVENTS)))
-    beyond = Data(EPOCH, entries(CREDIT_EVENTS, CREDIT_EVENTS + 1))
+    scene.hear(Data(EPOCH, batch(0, CREDIT_EVENTS)))
+    beyond = Data(EPOCH, batch(CREDIT_EVENTS, CREDIT_EVENTS + 1))
     scene.hear(beyond)
     refused = len(scene.taken)
     scene.flush()
@@ -109,10 +109,10 @@ def test_more_than_the_credit_is_not_taken(scene, entries):
     assert len(scene.taken) == CREDIT_EVENTS + 1
 
 
-def test_the_spool_of_a_dead_trainer_continues_its_stream(scene, entries, records):
+def test_the_spool_of_a_dead_trainer_continues_its_stream(scene, batch, records):
     """What arrived before it died is not taken again, and nobody is told of the rest."""
     stream = StreamKey("run", "host:0", EPOCH)
-    scene.hear(Data(EPOCH, entries(0, 3)))
+    scene.hear(Data(EPOCH, batch(0, 3)))
     adopted = scene.receiver.adopt(records(0, 5, stream))
     again = scene.receiver.adopt(records(0, 5, stream))
 
@@ -138,92 +138,92 @@ def test_a_hole_in_a_spool_is_counted(scene, records):
     assert scene.flush() == []
 
 
-def test_duplicates_are_dropped_and_counted(scene, entries):
+def test_duplicates_are_dropped_and_counted(scene, batch):
     """An event that came twice is returned once."""
-    scene.hear(Data(EPOCH, entries(0, 4)))
-    scene.hear(Data(EPOCH, entries(2, 6)))
+    scene.hear(Data(EPOCH, batch(0, 4)))
+    scene.hear(Data(EPOCH, batch(2, 6)))
 
     assert [record.seq for record in scene.taken] == [0, 1, 2, 3, 4, 5]
     assert scene.receiver.counters("run").duplicates == 2
 
 
-def test_a_hole_is_asked_for_once(scene, entries):
+def test_a_hole_is_asked_for_once(scene, batch):
     """Nothing behind a hole is taken; each further message repeats the question only later."""
-    first = scene.hear(Data(EPOCH, entries(2, 4)), now=1.0)
-    again = scene.hear(Data(EPOCH, entries(4, 6)), now=1.1)
-    later = scene.hear(Data(EPOCH, entries(6, 8)), now=1.3)
+    first = scene.hear(Data(EPOCH, batch(2, 4)), now=1.0)
+    again = scene.hear(Data(EPOCH, batch(4, 6)), now=1.1)
+    later = scene.hear(Data(EPOCH, batch(6, 8)), now=1.3)
 
     assert scene.taken == []
     assert (first, again, later) == ([Resume(AGG, EPOCH, 0, *CREDIT)], [], [Resume(AGG, EPOCH, 0, *CREDIT)])
 
 
-def test_a_lost_end_is_noticed_by_a_ping(scene, entries):
+def test_a_lost_end_is_noticed_by_a_ping(scene, batch):
     """A PING that is further than the events asks for them."""
-    scene.hear(Data(EPOCH, entries(0, 2)))
+    scene.hear(Data(EPOCH, batch(0, 2)))
     scene.flush()
 
     assert scene.hear(Ping(EPOCH, 4), now=1.0) == [Resume(AGG, EPOCH, 2, *CREDIT)]
 
 
-def test_a_ping_is_answered_with_what_is_safe(scene, entries):
+def test_a_ping_is_answered_with_what_is_safe(scene, batch):
     """A sign of life replaces an ACK that got lost."""
-    scene.hear(Data(EPOCH, entries(0, 2)))
+    scene.hear(Data(EPOCH, batch(0, 2)))
     scene.flush()
 
     assert scene.hear(Ping(EPOCH, 2)) == [Ack(AGG, EPOCH, 2, *CREDIT)]
 
 
-def test_goodbye_is_acknowledged_after_the_flush(scene, entries):
+def test_goodbye_is_acknowledged_after_the_flush(scene, batch):
     """A trainer that waits to leave is told when all is safe."""
-    scene.hear(Data(EPOCH, entries(0, 2)))
+    scene.hear(Data(EPOCH, batch(0, 2)))
 
     assert scene.hear(Bye(EPOCH, 2)) == []
     assert scene.flush() == [Ack(AGG, EPOCH, 2, *CREDIT)]
 
 
-def test_lost_events_are_passed_over_and_counted(scene, entries):
+def test_lost_events_are_passed_over_and_counted(scene, batch):
     """A trainer that can only send from a later event on leaves a gap, which is known."""
     answers = scene.hear(hello(first=4, following=6))
-    scene.hear(Data(EPOCH, entries(4, 6)))
+    scene.hear(Data(EPOCH, batch(4, 6)))
 
     assert answers[0].expect == 4
     assert [record.seq for record in scene.taken] == [4, 5]
     assert scene.receiver.counters("run").gaps == 4
 
 
-def test_a_gap_does_not_make_safe_what_came_before(scene, entries):
+def test_a_gap_does_not_make_safe_what_came_before(scene, batch):
     """Events in front of a gap are acknowledged after their flush, as always."""
-    scene.hear(Data(EPOCH, entries(0, 2)))
+    scene.hear(Data(EPOCH, batch(0, 2)))
     answers = scene.hear(hello(first=5, following=6))
 
     assert answers[1] == Ack(AGG, EPOCH, 0, *CREDIT)
     assert scene.flush() == [Ack(AGG, EPOCH, 5, *CREDIT)]
 
 
-def test_a_stranger_is_asked_for_hello(scene, entries):
+def test_a_stranger_is_asked_for_hello(scene, batch):
     """Events of a connection that never said who it is are not taken."""
-    answers = scene.hear(Data(EPOCH, entries(0, 2)), peer=b"stranger")
+    answers = scene.hear(Data(EPOCH, batch(0, 2)), peer=b"stranger")
 
     assert scene.taken == []
     assert [answer.code for answer in answers] == ["unknown"]
 
 
-def test_a_stream_belongs_to_who_said_hello_last(scene, entries):
+def test_a_stream_belongs_to_who_said_hello_last(scene, batch):
     """After a reconnect the old connection counts no longer, and answers go to the new one."""
     scene.hear(hello(), peer=b"p2")
-    old = scene.hear(Data(EPOCH, entries(0, 1)), peer=b"p1")
-    scene.hear(Data(EPOCH, entries(0, 1)), peer=b"p2")
+    old = scene.hear(Data(EPOCH, batch(0, 1)), peer=b"p1")
+    scene.hear(Data(EPOCH, batch(0, 1)), peer=b"p2")
     scene.receiver.flushed()
 
     assert [answer.code for answer in old] == ["unknown"]
     assert [peer for peer, _ in scene.receiver.take_answers()] == [b"p2"]
 
 
-def test_epochs_are_streams_of_their_own(scene, entries):
+def test_epochs_are_streams_of_their_own(scene, batch):
     """A trainer that was started again begins at 0 and is not taken for its predecessor."""
-    scene.hear(Data(EPOCH, entries(0, 3)))
+    scene.hear(Data(EPOCH, batch(0, 3)))
     scene.hear(hello(epoch=EPOCH + 1), peer=b"p2")
-    scene.hear(Data(EPOCH + 1, entries(0, 2)), peer=b"p2")
+    scene.hear(Data(EPOCH + 1, batch(0, 2)), peer=b"p2")
 
     assert [(record.stream.epoch - EPOCH, record.seq) for record in scene.taken] == [
         (0, 0),

@@ -14,12 +14,12 @@ TRAINER = """
 import os, sys, time
 from pathlib import Path
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolWriter
 
 run_dir, fork = Path(sys.argv[1]), sys.argv[2] == "fork"
 spool = SpoolWriter(RunPaths(run_dir), StreamKey(run_dir.name, "host:0", 9))
-spool.write([Entry(seq, 1, b"x") for seq in range(5)])
+spool.write(Batch(0, [(1, b"x")] * 5))
 child = os.fork() if fork else -1
 if child == 0:
     time.sleep(600)
@@ -30,13 +30,13 @@ time.sleep(600)
 
 
 @pytest.fixture
-def spool(runs_dir, key, entries):
+def spool(runs_dir, key, batch):
     """Writes a spool of a trainer of this process, which is then dead or alive."""
 
     def write(count, *, alive=False, **closing):
         writer = SpoolWriter(RunPaths(runs_dir / key.run), key)
         for first in range(0, count, 100):
-            writer.write(entries(first, min(first + 100, count)))
+            writer.write(batch(first, min(first + 100, count)))
         if not alive:
             writer.close(**closing)
         return writer
@@ -59,11 +59,11 @@ def test_a_dead_trainers_spool_is_read_to_its_end_in_parts(spool, runs_dir):
     assert read(Adoption(runs_dir)) == [list(range(PART_EVENTS)), list(range(PART_EVENTS, PART_EVENTS + 10))]
 
 
-def test_a_spool_in_several_files_is_read_as_one(runs_dir, key, entries):
+def test_a_spool_in_several_files_is_read_as_one(runs_dir, key, batch):
     """Also where the oldest are gone, because a log has them."""
     writer = SpoolWriter(RunPaths(runs_dir / key.run), key, quota=2**21)
     for first in range(0, 40_000, 200):
-        writer.write(entries(first, first + 200), acknowledged=first)
+        writer.write(batch(first, first + 200), acknowledged=first)
     writer.close()
     numbers = [seq for part in read(Adoption(runs_dir)) for seq in part]
 
@@ -116,11 +116,11 @@ def test_a_torn_end_is_tolerated(spool, runs_dir):
     assert read(Adoption(runs_dir)) == []
 
 
-def test_a_hole_ends_a_part(runs_dir, key, entries):
+def test_a_hole_ends_a_part(runs_dir, key, batch):
     """A part is consecutive, so that what is missing shows."""
     writer = SpoolWriter(RunPaths(runs_dir / key.run), key)
-    writer.write(entries(0, 2))
-    writer.write(entries(5, 7))
+    writer.write(batch(0, 2))
+    writer.write(batch(5, 7))
     writer.close()
 
     assert read(Adoption(runs_dir)) == [[0, 1], [5, 6]]

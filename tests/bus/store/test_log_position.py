@@ -80,12 +80,12 @@ def test_what_only_a_spool_has_comes_behind_it(write, records, key, tmp_path, sp
 
 
 @pytest.fixture
-def spool(tmp_path, key, entries):
+def spool(tmp_path, key, batch):
     """Writes a spool."""
 
     def write(first, end):
         writer = SpoolWriter(RunPaths(tmp_path), key)
-        writer.write(entries(first, end))
+        writer.write(batch(first, end))
         writer.close()
 
     return write

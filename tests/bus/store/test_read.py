@@ -4,7 +4,7 @@ import pytest
 
 from esper_bus.net.subscription import subscribe
 from esper_bus.paths import RunPaths
-from esper_bus.records import StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.read import read_raw, read_records, run_name
 from esper_bus.store.spool import SpoolWriter
@@ -20,12 +20,12 @@ def run_dir(tmp_path):
 
 
 @pytest.fixture
-def spooled(run_dir, entries, key):
-    """Writes a spool with the events before `end`, or those of a list."""
+def spooled(run_dir, batch, key):
+    """Writes a spool with the events before `end`, or with those of a batch."""
 
     def write(end, stream=key):
         spool = SpoolWriter(RunPaths(run_dir), stream)
-        spool.write(entries(0, end) if isinstance(end, int) else end)
+        spool.write(batch(0, end) if isinstance(end, int) else end)
         spool.close()
         return spool.path
 
@@ -52,11 +52,11 @@ def seqs(run_dir, **by_key):
     return [record.seq for record in read_raw(run_dir)]
 
 
-def test_a_run_without_an_aggregator_is_its_spools(run_dir, spooled, entries):
+def test_a_run_without_an_aggregator_is_its_spools(run_dir, spooled, batch):
     """Nothing that reached a spool is missing."""
     spooled(5)
 
-    assert [(r.seq, r.emitted_ns, r.data) for r in read_raw(run_dir)] == entries(0, 5)
+    assert Batch.of(0, list(read_raw(run_dir))) == batch(0, 5)
 
 
 def test_log_and_spool_are_read_once(run_dir, spooled, logged, records):
@@ -86,10 +86,9 @@ def test_events_that_were_logged_twice_are_read_once(run_dir, logged, records):
     assert seqs(run_dir) == list(range(10))
 
 
-def test_streams_that_only_spools_have_are_merged_by_time(run_dir, spooled, entries):
+def test_streams_that_only_spools_have_are_merged_by_time(run_dir, spooled):
     """Two ranks without an aggregator are replayed as they ran."""
-    even = [entry._replace(emitted_ns=1000 + 2 * entry.seq) for entry in entries(0, 4)]
-    odd = [entry._replace(emitted_ns=1001 + 2 * entry.seq) for entry in entries(0, 4)]
+    even, odd = (Batch(0, [(first + 2 * seq, b"event") for seq in range(4)]) for first in (1000, 1001))
     spooled(even)
     spooled(odd, StreamKey("run", "host:1", 9))
     found = list(read_raw(run_dir))
@@ -97,7 +96,7 @@ def test_streams_that_only_spools_have_are_merged_by_time(run_dir, spooled, entr
     assert [record.emitted_ns for record in found] == list(range(1000, 1008))
 
 
-def test_two_files_of_one_spool_complete_each_other(run_dir, spooled, entries, tmp_path):
+def test_two_files_of_one_spool_complete_each_other(run_dir, spooled, batch, tmp_path):
     """A spool that was copied while it grew does no harm."""
     path = spooled(10)
     torn = path.read_bytes()

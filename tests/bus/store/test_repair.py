@@ -106,12 +106,12 @@ def test_a_lost_beginning_of_an_unfinished_file_costs_no_other_chunk(
 
 
 @pytest.mark.parametrize("chunk", [0, 1, 2, 199])
-def test_one_flipped_bit_in_a_killed_spool_costs_one_event(entries, key, run_dir, chunk):
+def test_one_flipped_bit_in_a_killed_spool_costs_one_event(batch, key, run_dir, chunk):
     """Also where the next chunks are damaged as well as the first one, which describes them."""
     spool = SpoolWriter(RunPaths(run_dir), key)
     ends = [spool.path.stat().st_size]
     for seq in range(200):
-        spool.write(entries(seq, seq + 1))
+        spool.write(batch(seq, seq + 1))
         ends.append(spool.path.stat().st_size)
     flip(spool.path, *{200, ends[chunk] + 60})
     result = verify(run_dir)
@@ -121,12 +121,12 @@ def test_one_flipped_bit_in_a_killed_spool_costs_one_event(entries, key, run_dir
     spool.close()
 
 
-def test_a_stream_that_is_described_only_in_damaged_places_is_named_so(entries, key, run_dir, monkeypatch):
+def test_a_stream_that_is_described_only_in_damaged_places_is_named_so(batch, key, run_dir, monkeypatch):
     """As in files that older versions left behind."""
     monkeypatch.setattr(writer, "_REPEAT_BYTES", (2**40, 2**40))
     monkeypatch.setattr(writer._Repeat, "taken", lambda repeat, size: b"")
     spool = SpoolWriter(RunPaths(run_dir), key)
-    spool.write(entries(0, 5))
+    spool.write(batch(0, 5))
     flip(spool.path, 200)
     first, second = verify(run_dir).damaged
 
@@ -152,11 +152,11 @@ def test_a_copy_holds_what_can_be_read_and_is_intact(write_log, records, run_dir
     assert digest(run_dir) == before
 
 
-def test_a_spool_fills_what_the_log_lost(write_log, records, entries, key, run_dir, tmp_path):
+def test_a_spool_fills_what_the_log_lost(write_log, records, batch, key, run_dir, tmp_path):
     """The copy of a run with both is whole."""
     path, ends = write_log(records(0, 50))
     spool = SpoolWriter(RunPaths(run_dir), key)
-    spool.write(entries(0, 60))
+    spool.write(batch(0, 60))
     spool.close()
     flip(path, ends[0] + 80)
 

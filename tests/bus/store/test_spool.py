@@ -9,6 +9,7 @@ import pytest
 
 from esper_bus.mcap.append_file import FileDeletedError
 from esper_bus.paths import RunPaths
+from esper_bus.records import Batch
 from esper_bus.store.read import read_raw
 from esper_bus.store.spool import SpoolQuotaError, SpoolWriter
 from esper_bus.store.verify import verify
@@ -17,12 +18,12 @@ WRITER = """
 import sys
 from pathlib import Path
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolWriter
 
 spool = SpoolWriter(RunPaths(Path(sys.argv[1])), StreamKey("run", "host:0", 7))
 for seq in range(10**9):
-    spool.write([Entry(seq, 10**18 + seq, b"event %d" % seq + bytes(200))])
+    spool.write(Batch(seq, [(10**18 + seq, b"event %d" % seq + bytes(200))]))
     print(seq, flush=True)
 """
 
@@ -35,14 +36,14 @@ def spool(tmp_path, key):
     spool.close()
 
 
-def test_a_spool_gives_back_what_was_written(spool, entries, key):
+def test_a_spool_gives_back_what_was_written(spool, batch, key):
     """Identity, times and bytes are those that were written, even while it is being written."""
-    spool.write(entries(0, 5))
-    spool.write(entries(5, 9))
+    spool.write(batch(0, 5))
+    spool.write(batch(5, 9))
     found = list(read_raw(spool.path))
 
     assert [record.stream for record in found] == [key] * 9
-    assert [(r.seq, r.emitted_ns, r.data) for r in found] == entries(0, 9)
+    assert Batch.of(0, found) == batch(0, 9)
     assert all(record.received_ns == record.emitted_ns for record in found)
 
 
@@ -72,39 +73,38 @@ def test_a_killed_writer_leaves_everything_it_wrote(tmp_path, python, wait_for):
 
 
 @pytest.mark.parametrize("first", [0, 1, 999, 1000, 4321, 9999])
-def test_old_events_are_read_from_the_middle(spool, entries, first):
+def test_old_events_are_read_from_the_middle(spool, batch, first):
     """Sending again finds its place, in batches of the size that is asked for."""
-    everything = entries(0, 10_000)
     for start in range(0, 10_000, 100):
-        spool.write(everything[start : start + 100])
+        spool.write(batch(start, start + 100))
 
-    assert spool.read(first, 250, 10**9) == everything[first : first + 250]
-    assert spool.read(first, 250, 1) == everything[first : first + 1]
+    assert spool.read(first, 250, 10**9) == batch(first, min(first + 250, 10_000))
+    assert spool.read(first, 250, 1) == batch(first, first + 1)
 
 
-def test_behind_the_end_there_is_nothing(spool, entries):
+def test_behind_the_end_there_is_nothing(spool, batch):
     """A spool that was never written, or has no later events, gives none."""
-    assert spool.read(0, 10, 10**9) == []
+    assert spool.read(0, 10, 10**9).entries == []
 
-    spool.write(entries(0, 5))
+    spool.write(batch(0, 5))
 
-    assert spool.read(5, 10, 10**9) == []
+    assert spool.read(5, 10, 10**9).entries == []
 
 
-def test_a_hole_ends_a_batch(spool, entries):
+def test_a_hole_ends_a_batch(spool, batch):
     """Events that never reached the disk are passed over, but not within one batch."""
-    spool.write(entries(0, 5))
-    spool.write(entries(20, 25))
+    spool.write(batch(0, 5))
+    spool.write(batch(20, 25))
 
-    assert spool.read(3, 10, 10**9) == entries(3, 5)
-    assert spool.read(5, 10, 10**9) == entries(20, 25)
+    assert spool.read(3, 10, 10**9) == batch(3, 5)
+    assert spool.read(5, 10, 10**9) == batch(20, 25)
     assert [record.seq for record in read_raw(spool.path)] == [*range(5), *range(20, 25)]
 
 
-def test_numbers_beyond_32_bits_are_kept(spool, entries):
+def test_numbers_beyond_32_bits_are_kept(spool, batch):
     """The format counts modulo 2^32, the spool does not."""
-    spool.write(entries(0, 2))
-    spool.write(entries(2**32 - 1, 2**32 + 2))
+    spool.write(batch(0, 2))
+    spool.write(batch(2**32 - 1, 2**32 + 2))
 
     assert [record.seq for record in read_raw(spool.path)] == [0, 1, *range(2**32 - 1, 2**32 + 2)]
 
@@ -130,101 +130,100 @@ def files(spool):
     )
 
 
-def fill(spool, entries, first, end, acknowledged=0):
+def fill(spool, batch, first, end, acknowledged=0):
     """Write events, some at a time."""
     for start in range(first, end, 200):
-        spool.write(entries(start, start + 200), acknowledged)
+        spool.write(batch(start, start + 200), acknowledged)
 
 
-def test_a_full_file_is_followed_by_another(small, entries, tmp_path):
+def test_a_full_file_is_followed_by_another(small, batch, tmp_path):
     """They are read as one, also from the middle, and while the last one is written."""
     spool = small()
-    fill(spool, entries, 0, 10_000)
-    everything = entries(0, 10_000)
+    fill(spool, batch, 0, 10_000)
 
     assert files(spool) == [".1.mcap", ".2.mcap", ".3.mcap", ".4.mcap", ".mcap"]
-    assert [(r.seq, r.data) for r in read_raw(tmp_path / "run")] == [(e.seq, e.data) for e in everything]
+    assert Batch.of(0, list(read_raw(tmp_path / "run"))) == batch(0, 10_000)
     assert verify(tmp_path / "run").ok
 
     for first in (0, 2500, 5000, 7500, 9900):
-        assert spool.read(first, 250, 10**9) == everything[first : first + 250]
+        assert spool.read(first, 250, 10**9) == batch(first, min(first + 250, 10_000))
 
-    assert spool.read(0, 10_000, 10**9) == everything
+    assert spool.read(0, 10_000, 10**9) == batch(0, 10_000)
 
 
-def test_the_oldest_acknowledged_files_make_room(small, entries, tmp_path):
+def test_the_oldest_acknowledged_files_make_room(small, batch, tmp_path):
     """As many as are needed; the newest part stays as long as it can."""
     spool = small()
-    fill(spool, entries, 0, 60_000, acknowledged=50_000)
-    (last, *_), sizes = spool.read(59_999, 1, 1), [p.stat().st_size for p in spool.path.parent.glob("*.mcap")]
+    fill(spool, batch, 0, 60_000, acknowledged=50_000)
+    last, sizes = spool.read(59_999, 1, 1), [p.stat().st_size for p in spool.path.parent.glob("*.mcap")]
     kept = [record.seq for record in read_raw(tmp_path / "run")]
 
-    assert last.seq == 59_999
+    assert last == batch(59_999, 60_000)
     assert 2**20 < sum(sizes) <= 2**21
     assert kept == list(range(kept[0], 60_000))
     assert verify(tmp_path / "run").ok  # the aggregator that acknowledged has the rest
-    assert spool.read(0, 10, 10**9)[0].seq == kept[0]
+    assert spool.read(0, 10, 10**9).first == kept[0]
 
 
-def test_what_was_not_acknowledged_is_never_removed(small, entries, tmp_path):
+def test_what_was_not_acknowledged_is_never_removed(small, batch, tmp_path):
     """Not one event of a file, however full the spool is; a word says what to do."""
     spool = small()
     with pytest.raises(
         SpoolQuotaError,
         match=r"quota of 2 MiB .* start an aggregator for it, or give it more with --spool-quota",
     ):
-        fill(spool, entries, 0, 60_000, acknowledged=100)
+        fill(spool, batch, 0, 60_000, acknowledged=100)
     kept = [record.seq for record in read_raw(tmp_path / "run")]
 
     assert kept == list(range(len(kept)))
     assert len(kept) > 5_000
 
-    fill(spool, entries, len(kept), len(kept) + 1000, acknowledged=len(kept))
+    fill(spool, batch, len(kept), len(kept) + 1000, acknowledged=len(kept))
 
-    assert spool.read(len(kept) + 999, 1, 1)[0].seq == len(kept) + 999
+    assert spool.read(len(kept) + 999, 1, 1) == batch(len(kept) + 999, len(kept) + 1000)
 
 
-def test_a_new_file_that_cannot_be_made_is_tried_again(small, entries, tmp_path, monkeypatch):
+def test_a_new_file_that_cannot_be_made_is_tried_again(small, batch, tmp_path, monkeypatch):
     """Nothing of the events is written then, and nothing is lost."""
     spool = small()
-    fill(spool, entries, 0, 400)
+    fill(spool, batch, 0, 400)
     while spool.path.stat().st_size < 2**18:
-        fill(spool, entries, spool._segments[-1].end, spool._segments[-1].end + 200)
+        fill(spool, batch, spool._segments[-1].end, spool._segments[-1].end + 200)
     end = spool._segments[-1].end
     (tmp_path / "run" / "spool" / "host-0-000000000000e90c.1.mcap").touch()
     with pytest.raises(OSError, match="exists"):
-        fill(spool, entries, end, end + 200)
-    fill(spool, entries, end, end + 200)
+        fill(spool, batch, end, end + 200)
+    fill(spool, batch, end, end + 200)
 
-    assert [e.seq for e in spool.read(0, 10**6, 10**9)] == list(range(end + 200))
+    assert spool.read(0, 10**6, 10**9) == batch(0, end + 200)
 
 
-def test_a_quota_too_small_for_one_event_makes_no_files(small, entries):
+def test_a_quota_too_small_for_one_event_makes_no_files(small, batch):
     """However often it is tried: an empty file is not followed by another one."""
     spool = small(quota=2000)
     for _ in range(3):
         with pytest.raises(SpoolQuotaError):
-            spool.write(entries(5, 6))
+            spool.write(batch(5, 6))
 
     assert len(files(spool)) == 1
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_a_deleted_spool_begins_again(tmp_path, key, entries, full):
+def test_a_deleted_spool_begins_again(tmp_path, key, batch, full):
     """In a new file beside a new lock; a full one is not left for the next before that was said."""
     spool = SpoolWriter(RunPaths(tmp_path / "run"), key, 2**21)
-    spool.write(entries(0, 5000 if full else 5))
+    spool.write(batch(0, 5000 if full else 5))
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(FileDeletedError):
-        spool.write(entries(5000, 5005))
+        spool.write(batch(5000, 5005))
     with pytest.raises(FileDeletedError):
         spool.sync()
     spool.begin_again(4990)
-    spool.write(entries(4990, 5005))
+    spool.write(batch(4990, 5005))
     (lock,) = (tmp_path / "run" / "spool").glob("*.lock")
 
     assert [record.seq for record in read_raw(spool.path)] == list(range(4990, 5005))
-    assert [entry.seq for entry in spool.read(0, 100, 10**9)] == list(range(4990, 5005))
+    assert spool.read(0, 100, 10**9) == batch(4990, 5005)
     assert another_process_may_lock(lock) is False
 
     spool.close()
@@ -232,15 +231,15 @@ def test_a_deleted_spool_begins_again(tmp_path, key, entries, full):
     assert another_process_may_lock(lock) is True
 
 
-def test_a_deleted_file_in_the_middle_hides_no_other(small, entries, tmp_path):
+def test_a_deleted_file_in_the_middle_hides_no_other(small, batch, tmp_path):
     """Reading goes on with the next one."""
     spool = small()
-    fill(spool, entries, 0, 10_000)
+    fill(spool, batch, 0, 10_000)
     (tmp_path / "run" / "spool" / "host-0-000000000000e90c.1.mcap").unlink()
     first, behind = (spool._segments[number].end for number in (0, 1))
 
-    assert [entry.seq for entry in spool.read(first - 10, 10, 10**9)] == list(range(first - 10, first))
-    assert spool.read(first, 10, 10**9) == entries(behind, behind + 10)
+    assert spool.read(first - 10, 10, 10**9) == batch(first - 10, first)
+    assert spool.read(first, 10, 10**9) == batch(behind, behind + 10)
 
 
 def another_process_may_lock(path):

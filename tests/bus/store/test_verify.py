@@ -3,7 +3,7 @@
 import pytest
 
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry
+from esper_bus.records import Batch
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import ProducerCount, verify
@@ -25,10 +25,10 @@ def log(run_dir, records, epoch=1):
     writer.close()
 
 
-def spool(run_dir, key, entries):
+def spool(run_dir, key, batch):
     """Writes a spool."""
     writer = SpoolWriter(RunPaths(run_dir), key)
-    writer.write(entries)
+    writer.write(batch)
     writer.close()
 
 
@@ -37,10 +37,10 @@ def count(events, gaps=0, duplicates=0):
     return (ProducerCount(producer="host:0", epoch=0xE90C, events=events, gaps=gaps, duplicates=duplicates),)
 
 
-def test_a_complete_run_is_fine(run_dir, records, entries, key):
+def test_a_complete_run_is_fine(run_dir, records, batch, key):
     """Every event once, nothing damaged."""
     log(run_dir, records(0, 10))
-    spool(run_dir, key, entries(0, 12))
+    spool(run_dir, key, batch(0, 12))
     result = verify(run_dir)
 
     assert (result.ok, result.events, result.producers) == (True, 12, count(12))
@@ -67,7 +67,7 @@ def test_double_events_are_counted(run_dir, records):
 def test_what_is_no_event_is_counted(run_dir, key):
     """Undecodable bytes are a fault, an event of a later version is not."""
     later = b"\x82\xa4type\xa5Later\xa1x\x01"
-    spool(run_dir, key, [Entry(0, 1, later), Entry(1, 1, b"\xc1junk")])
+    spool(run_dir, key, Batch(0, [(1, later), (1, b"\xc1junk")]))
     result = verify(run_dir)
 
     assert (result.ok, result.unknown, result.rejected) == (False, 1, 1)
@@ -76,7 +76,7 @@ def test_what_is_no_event_is_counted(run_dir, key):
 def test_reported_losses_are_summed(run_dir, key):
     """A trainer that had to drop events says so, and the log is intact all the same."""
     drops = [encode_event(EventsDropped(count=n, first_ns=1, last_ns=2)) for n in (3, 4)]
-    spool(run_dir, key, [Entry(seq, 1, data) for seq, data in enumerate(drops)])
+    spool(run_dir, key, Batch(0, [(1, data) for data in drops]))
     result = verify(run_dir)
 
     assert (result.ok, result.dropped) == (True, 7)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from esper_bus.paths import RunPaths
-from esper_bus.records import Entry, StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper
 from esper_schemas.codec import encode_event
@@ -24,7 +24,7 @@ def record(tmp_path):
         ]
         run_dir = tmp_path / name
         spool = SpoolWriter(RunPaths(run_dir), StreamKey(name, "host:0", 1))
-        spool.write([Entry(seq, 1_000 + seq, encode_event(event)) for seq, event in enumerate(events)])
+        spool.write(Batch(0, [(1_000 + seq, encode_event(event)) for seq, event in enumerate(events)]))
         spool.close()
         return run_dir
 
