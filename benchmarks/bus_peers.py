@@ -9,7 +9,7 @@ import msgspec
 from mcap.records import Message
 from mcap.stream_reader import StreamReader
 
-from esper_bus.store.read import read_raw
+from esper_bus.store.run_reader import read_raw
 from esper_schemas.codec import decode_event
 
 

@@ -21,7 +21,7 @@ from benchmarks.faults import FAULTS, emitting_under
 from benchmarks.peers import Record, available
 
 from esper_bus.emit.emitter import Emitter
-from esper_bus.store.read import read_raw
+from esper_bus.store.run_reader import read_raw
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import RolloutCompleted, RunStarted
 from esper_trainer.environments.morph.presets import PRESETS
 from esper_trainer.environments.morph.scripted_baselines import BASELINES, run_baseline

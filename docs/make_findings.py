@@ -18,7 +18,7 @@ from faults import FAULTS, Fault, faulty_run
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import Event, PPOUpdateCompleted, Record
 from esper_schemas.findings import Finding
 from esper_schemas.rules.rules import RULES, Rule

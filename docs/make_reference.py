@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.mcap.streams import event_schema
+from esper_bus.mcap.event_channels import event_schema
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, MetricField, head_field
 from esper_schemas.metrics.metric import Bands, Good, Metric, Reduction

@@ -20,8 +20,8 @@ from esper_bus.paths import RunPaths
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_position import LogPosition, is_in, read_behind
-from esper_bus.store.read import read_log
 from esper_bus.store.run_files import RunFiles, log_files
+from esper_bus.store.run_reader import read_log
 
 EVERY_S = 30.0
 EVERY_EVENTS = 50_000

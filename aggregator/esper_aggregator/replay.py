@@ -9,8 +9,8 @@ from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
 from esper_bus.mcap.reader import OnDamage, ignore_damage
-from esper_bus.store.read import read_records, run_name
 from esper_bus.store.run_files import files_at
+from esper_bus.store.run_reader import read_records, run_name
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
 

@@ -17,7 +17,7 @@ from esper_bus.names import check_name, file_part
 from esper_bus.net.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.paths import RunPaths, default_runs_dir, default_spool_quota
 from esper_bus.paths import spool_quota as checked_quota
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.errors import EsperError, RunExists, StorageError
 from esper_schemas.events import Event, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload

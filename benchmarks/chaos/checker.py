@@ -11,7 +11,7 @@ from esper_aggregator.replay import snapshot_of
 from esper_bus.mcap.reader import Damage
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
-from esper_bus.store.merge import read_stream_file
+from esper_bus.store.merged_streams import read_stream_file
 from esper_bus.store.run_files import log_files
 from esper_schemas.codec import decode_event, to_json
 from esper_schemas.events import EpisodeCompleted, EventsDropped

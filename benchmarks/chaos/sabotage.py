@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from esper_aggregator import checkpoints
 from esper_aggregator.__main__ import main as aggregate
 from esper_aggregator.recording import Recording
-from esper_bus.emit.queue import EmitQueue
+from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.mcap.append_file import AppendFile
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.net import listeners

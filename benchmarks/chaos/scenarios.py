@@ -22,7 +22,7 @@ from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.witness import promise_of
 from benchmarks.chaos.world import RUN, World
 
-from esper_bus.mcap.streams import event_schema
+from esper_bus.mcap.event_channels import event_schema
 
 HEAD_BYTES = len(event_schema()) + 2_000
 """What a spool has before its first event, with a reserve."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from esper_bus.protocol.producer import ProducerLink
+from esper_bus.protocol.producer_link import ProducerLink
 from esper_bus.store.spool import SpoolWriter
 
 _FORM = struct.Struct("<QQQ")

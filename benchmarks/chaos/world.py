@@ -26,7 +26,7 @@ from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
 from esper_bus.host.aggregator_lock import aggregator_alive
 from esper_bus.host.resources import raise_fd_limit
 from esper_bus.net.snapshot_source import SocketSource
-from esper_bus.store.read import read_log
+from esper_bus.store.run_reader import read_log
 from esper_schemas.codec import to_json
 
 ROOT = Path(__file__).parents[2]

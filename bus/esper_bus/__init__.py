@@ -1,8 +1,8 @@
-"""The way of an event from a trainer to a log and of a picture from the log to a screen.
+"""Carries events from a trainer to a log and snapshots from the log to a screen.
 
-Log first, then send: every event is in the trainer's spool before anybody else hears of it. The only
-part of Esper that knows sockets. For other programs there are `connect`, which records a training, and
-`subscribe`, which gives what is recorded; all else is imported from its module, e.g. `esper_bus.store.read`.
+Log first, then send: every event is in the trainer's spool before it is sent. This is the only package
+that knows sockets. Other programs use `connect`, which records a training run, and `subscribe`, which
+yields what is recorded; everything else is imported from its module, e.g. `esper_bus.store.run_reader`.
 """
 
 from importlib import import_module

@@ -9,7 +9,7 @@ import pytest
 from esper_aggregator.recording import Recording, newest_first, newest_run
 from esper_aggregator.replay import snapshot_of
 from esper_bus.records import RawRecord, StreamKey
-from esper_bus.store.read import read_raw
+from esper_bus.store.run_reader import read_raw
 from esper_schemas.codec import encode_event, encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload

@@ -26,7 +26,7 @@ from esper_bus.protocol.query_messages import (
     RunsQuery,
     SnapshotQuery,
 )
-from esper_bus.store.read import read_log
+from esper_bus.store.run_reader import read_log
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.errors import InvalidArgument, Refused, StorageError
 from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted

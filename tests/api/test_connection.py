@@ -10,7 +10,7 @@ import pytest
 
 import esper_bus
 from esper_bus.host.aggregator_lock import aggregator_alive
-from esper_bus.store.read import read_log, read_records
+from esper_bus.store.run_reader import read_log, read_records
 from esper_schemas.errors import InvalidArgument, RunExists, StorageError
 from esper_schemas.events import EpisodeCompleted, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload

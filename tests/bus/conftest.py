@@ -122,7 +122,7 @@ from pathlib import Path
 from esper_bus.addresses import for_runs_dir
 from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.store.log_writer import LogWriter
-from esper_bus.store.read import read_log
+from esper_bus.store.run_reader import read_log
 from esper_bus.net.server import BusServer
 
 runs_dir = Path(sys.argv[1])

@@ -10,7 +10,7 @@ import pytest
 
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, StreamKey
-from esper_bus.store.read import Damage
+from esper_bus.store.run_reader import Damage
 from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper, sanctum
 from esper_cli.output.command_failure import run_command

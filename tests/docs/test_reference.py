@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from esper_bus.mcap.streams import event_schema
+from esper_bus.mcap.event_channels import event_schema
 from esper_schemas.events import EVENT_TYPES
 from esper_schemas.metrics.catalogue import QUANTITIES
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_cli import esper
 from esper_schemas.events import RunFinished, RunStarted
 

@@ -12,7 +12,7 @@ from esper_bus.names import file_part, is_name
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
-from esper_bus.store.merge import read_stream_file
+from esper_bus.store.merged_streams import read_stream_file
 from esper_bus.store.spool import SpoolWriter
 from esper_schemas.codec import encode_event
 from esper_schemas.errors import EsperError

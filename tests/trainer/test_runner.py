@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from esper_bus.emit.emitter import Emitter
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import (
     PPOUpdateCompleted,
     RolloutCompleted,

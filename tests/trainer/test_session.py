@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import EventsDropped, LogRecorded
 from esper_trainer.config import TrainingConfig
 from esper_trainer.session import TrainingPlan, record_training

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.emit.queue import EmitQueue
+from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.emit.writer_thread import WriterThread
 from esper_bus.host.file_system import network_warning
 from esper_bus.names import check_name, new_epoch

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 
 from esper_bus.auth.keys import ClientKeys
+from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.emit.polling import PollingInterval
-from esper_bus.emit.queue import EmitQueue
 from esper_bus.emit.resend_buffer import ResendBuffer
 from esper_bus.limits import SYNC_S
 from esper_bus.mcap.append_file import FileDeletedError

@@ -18,7 +18,7 @@ from esper_bus.paths import RunPaths
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import Batch, StreamKey
 from esper_bus.store.batch_reader import BatchReader
-from esper_bus.store.read import read_raw
+from esper_bus.store.run_reader import read_raw
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
 from esper_schemas.errors import InvalidArgument, Refused, Unreachable
 

@@ -14,7 +14,7 @@ from esper_bus.names import check_name
 from esper_bus.net.live_events import LiveEvents
 from esper_bus.paths import default_runs_dir
 from esper_bus.records import RawRecord
-from esper_bus.store.follow import FileEvents
+from esper_bus.store.file_events import FileEvents
 from esper_schemas.codec import kind_of
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import EVENT_TYPES, Event, Record, Undecodable

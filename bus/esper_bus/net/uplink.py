@@ -7,10 +7,10 @@ import zmq
 
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.mcap.streams import schema_hash
+from esper_bus.mcap.event_channels import schema_hash
 from esper_bus.net.sockets import Context, Socket, connect, ingest_client
 from esper_bus.protocol.frames import FrameError, Message, encode, parse
-from esper_bus.protocol.producer import REFUSED_RETRY_S, RENEW_AFTER_S, EventStore, ProducerLink
+from esper_bus.protocol.producer_link import REFUSED_RETRY_S, RENEW_AFTER_S, EventStore, ProducerLink
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import StreamKey
 from esper_schemas.errors import EsperError

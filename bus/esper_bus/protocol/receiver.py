@@ -26,7 +26,7 @@ from esper_bus.protocol.frames import (
     encode,
     parse,
 )
-from esper_bus.protocol.producer import SAME_RESUME_S
+from esper_bus.protocol.producer_link import SAME_RESUME_S
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.errors import EsperError, Refused
 

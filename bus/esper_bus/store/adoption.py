@@ -8,7 +8,7 @@ from esper_bus.paths import spool_files
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
 from esper_bus.store.batch_reader import BatchReader
-from esper_bus.store.merge import read_stream_file
+from esper_bus.store.merged_streams import read_stream_file
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
 
 SCAN_S = 2.0

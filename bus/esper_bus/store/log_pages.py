@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from mcap.records import Channel
 
+from esper_bus.mcap.event_channels import META_TOPIC, StreamChannel
 from esper_bus.mcap.reader import FileMessage, chunks_from
-from esper_bus.mcap.streams import META_TOPIC, StreamChannel
 from esper_bus.records import RawRecord, record_data, take_batch
 from esper_bus.store.run_files import log_files
 

@@ -10,7 +10,7 @@ from mcap.records import Channel
 
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.records import RawRecord, StreamKey
-from esper_bus.store.merge import MergedStreams, read_stream_file
+from esper_bus.store.merged_streams import MergedStreams, read_stream_file
 from esper_bus.store.run_files import RunFiles
 
 _CHECKED_BYTES = 64 * 1024

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from esper_bus.limits import LOG_FILE_BYTES, SYNC_S
 from esper_bus.mcap.append_file import FileDeletedError
-from esper_bus.mcap.streams import FileMeta, open_channel, write_meta
+from esper_bus.mcap.event_channels import FileMeta, open_channel, write_meta
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex
 from esper_bus.paths import RunPaths

@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
+from esper_bus.mcap.event_channels import FileMeta, open_channel, write_meta
 from esper_bus.mcap.reader import ignore_damage
-from esper_bus.mcap.streams import FileMeta, open_channel, write_meta
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex, new_epoch
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
-from esper_bus.store.merge import MergedStreams, salvage_stream_file
+from esper_bus.store.merged_streams import MergedStreams, salvage_stream_file
 from esper_bus.store.run_files import files_at
 from esper_schemas.errors import InvalidArgument, StorageError
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 from mcap.writer import MCAP0_MAGIC
 
+from esper_bus.mcap.event_channels import META_TOPIC, FileMeta
 from esper_bus.mcap.reader import read_messages
-from esper_bus.mcap.streams import META_TOPIC, FileMeta
 from esper_bus.paths import RunPaths, spool_place
 from esper_schemas.errors import InvalidArgument, StorageError
 

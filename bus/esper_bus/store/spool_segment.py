@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mcap.records import Channel
 
+from esper_bus.mcap.event_channels import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
 from esper_bus.mcap.reader import messages_from
-from esper_bus.mcap.streams import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex
 from esper_bus.records import Batch, Entry, RawRecord, StreamKey, data_size

@@ -7,8 +7,8 @@ import msgspec
 
 from esper_bus.mcap.reader import Damage
 from esper_bus.records import StreamKey
-from esper_bus.store.merge import MergedStreams, salvage_stream_file
-from esper_bus.store.read import readable_files
+from esper_bus.store.merged_streams import MergedStreams, salvage_stream_file
+from esper_bus.store.run_reader import readable_files
 from esper_schemas.codec import decode_event
 from esper_schemas.events import EventsDropped, Undecodable, Unknown
 

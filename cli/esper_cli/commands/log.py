@@ -4,8 +4,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from esper_bus.store.read import read_records
 from esper_bus.store.repair import repair
+from esper_bus.store.run_reader import read_records
 from esper_bus.store.verify import Verification, verify
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import say_damage

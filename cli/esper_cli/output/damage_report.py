@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from esper_bus.store.read import Damage, OnDamage
+from esper_bus.store.run_reader import Damage, OnDamage
 
 
 def say_damage(command: str, path: Path) -> OnDamage:

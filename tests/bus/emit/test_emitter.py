@@ -17,13 +17,13 @@ import zmq
 
 from esper_bus.addresses import ipc_path
 from esper_bus.emit import writer_thread as recorder_module
+from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.emit.emitter import Emitter, EmitterReport, NullEmitter
-from esper_bus.emit.queue import EmitQueue
 from esper_bus.emit.writer_thread import WriterThread
 from esper_bus.net.uplink import Uplink
 from esper_bus.paths import RunPaths
 from esper_bus.protocol.frames import Error, encode
-from esper_bus.store.read import read_log, read_raw, read_records
+from esper_bus.store.run_reader import read_log, read_raw, read_records
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
 from esper_schemas.codec import encode_event

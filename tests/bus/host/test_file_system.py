@@ -7,7 +7,7 @@ import structlog
 
 from esper_bus.emit.emitter import Emitter
 from esper_bus.host.file_system import file_system_of, network_warning
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import LogRecorded
 
 MOUNTS = r"""

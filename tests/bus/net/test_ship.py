@@ -9,7 +9,7 @@ import pytest
 from esper_bus.addresses import for_runs_dir
 from esper_bus.net.ship import _Recorded, ship
 from esper_bus.paths import RunPaths
-from esper_bus.store.read import read_raw
+from esper_bus.store.run_reader import read_raw
 from esper_bus.store.spool import SpoolWriter
 from esper_schemas.errors import InvalidArgument, Refused, Unreachable
 

@@ -11,11 +11,11 @@ from esper_aggregator.fold.fold import fold, fold_all
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.state_codec import decode_state, encode_state
-from esper_bus.emit.queue import EmitQueue
+from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.emit.resend_buffer import ResendBuffer
 from esper_bus.limits import CREDIT_EVENTS
 from esper_bus.protocol.frames import Data, Hello, encode, parse
-from esper_bus.protocol.producer import ProducerLink
+from esper_bus.protocol.producer_link import ProducerLink
 from esper_bus.protocol.receiver import Receiver
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.codec import decode_event, encode_event, encode_snapshot

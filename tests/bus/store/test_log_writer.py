@@ -8,8 +8,8 @@ import pytest
 from esper_bus.records import StreamKey
 from esper_bus.store import log_writer as log_module
 from esper_bus.store.log_writer import LogWriter
-from esper_bus.store.read import read_log, read_raw
 from esper_bus.store.run_files import file_meta, log_files
+from esper_bus.store.run_reader import read_log, read_raw
 from esper_schemas.errors import StorageError
 
 

@@ -5,13 +5,13 @@ import hashlib
 import pytest
 
 from esper_bus.mcap import writer
-from esper_bus.mcap.streams import FileMeta, open_channel, write_meta
+from esper_bus.mcap.event_channels import FileMeta, open_channel, write_meta
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
 from esper_bus.store.log_writer import LogWriter
-from esper_bus.store.read import read_raw
 from esper_bus.store.repair import repair
+from esper_bus.store.run_reader import read_raw
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
 from esper_schemas.errors import InvalidArgument, StorageError

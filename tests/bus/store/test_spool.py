@@ -10,7 +10,7 @@ import pytest
 from esper_bus.mcap.append_file import FileDeletedError
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch
-from esper_bus.store.read import read_raw
+from esper_bus.store.run_reader import read_raw
 from esper_bus.store.spool import SpoolQuotaError, SpoolWriter
 from esper_bus.store.verify import verify
 

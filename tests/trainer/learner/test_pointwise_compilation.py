@@ -10,7 +10,7 @@ import torch
 from functorch.compile import nop
 from torch._dynamo.backends.common import aot_autograd
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import LogRecorded, PPOUpdateCompleted
 from esper_trainer.config import TrainingConfig
 from esper_trainer.learner import pointwise_compilation

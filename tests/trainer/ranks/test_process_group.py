@@ -12,7 +12,7 @@ import pytest
 import torch
 from benchmarks.ports import free_ports
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.environments.morph.action_masks import head_choices

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import torch
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import (
     CheckpointSaved,
     LogRecorded,

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import AnomalyDetected, LayerGradientsSampled, TelemetryEscalated
 from esper_trainer.config import TrainingConfig
 from esper_trainer.run.resume import last_checkpoint, resumed_config

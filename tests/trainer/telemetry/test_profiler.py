@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import LogRecorded, RunFinished
 from esper_trainer.config import ConfigError, TrainingConfig
 from esper_trainer.runner import Trainer

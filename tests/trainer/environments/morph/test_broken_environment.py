@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from esper_bus.store.read import read_records
+from esper_bus.store.run_reader import read_records
 from esper_schemas.events import (
     AnomalyDetected,
     NumericalInstabilityReported,

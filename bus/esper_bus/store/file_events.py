@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mcap.records import Channel
 
+from esper_bus.mcap.event_channels import StreamChannel
 from esper_bus.mcap.reader import OnDamage, chunks_from, ignore_damage
-from esper_bus.mcap.streams import StreamChannel
 from esper_bus.paths import RunPaths
 from esper_bus.records import RawRecord
 from esper_bus.store.log_pages import records_of
-from esper_bus.store.merge import MergedStreams
-from esper_bus.store.read import readable_files
+from esper_bus.store.merged_streams import MergedStreams
+from esper_bus.store.run_reader import readable_files
 
 LOOK_S = 0.02
 """Pause between looks at files that had nothing new."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from esper_bus.mcap.reader import Damage, OnDamage, ignore_damage
 from esper_bus.records import RawRecord
-from esper_bus.store.merge import MergedStreams
+from esper_bus.store.merged_streams import MergedStreams
 from esper_bus.store.run_files import RunFiles, files_at, log_files
 from esper_schemas.errors import StorageError
 from esper_schemas.events import Record

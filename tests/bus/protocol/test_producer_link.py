@@ -3,7 +3,7 @@
 import pytest
 
 from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Ping, Resume
-from esper_bus.protocol.producer import HELLO_RETRY_S, ProducerLink
+from esper_bus.protocol.producer_link import HELLO_RETRY_S, ProducerLink
 from esper_bus.records import data_size
 
 EPOCH = 0xE90C

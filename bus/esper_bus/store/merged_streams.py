@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mcap.records import Channel
 
+from esper_bus.mcap.event_channels import META_TOPIC, StreamChannel
 from esper_bus.mcap.reader import Damage, FileMessage, OnDamage, read_messages
 from esper_bus.mcap.salvage import salvage_messages
-from esper_bus.mcap.streams import META_TOPIC, StreamChannel
 from esper_bus.paths import spool_place
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.run_files import RunFiles

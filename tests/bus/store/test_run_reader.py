@@ -6,7 +6,7 @@ from esper_bus.net.subscription import subscribe
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, StreamKey
 from esper_bus.store.log_writer import LogWriter
-from esper_bus.store.read import read_raw, read_records, run_name
+from esper_bus.store.run_reader import read_raw, read_records, run_name
 from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
 from esper_schemas.errors import InvalidArgument, StorageError

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from esper_bus.emit.queue import EmitQueue
+from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.limits import CHUNK_BYTES, MAX_EVENT_BYTES
 from esper_schemas.codec import decode_event, encode_event
 from esper_schemas.events import CheckpointSaved, EventsDropped, LogRecorded
