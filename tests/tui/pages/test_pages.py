@@ -7,11 +7,10 @@ from esper_schemas import QUANTITIES
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.heads import HEADS, Stage
 from esper_schemas.snapshot import LinkHealth, LogEntry
-from esper_schemas.state import Trend
 from esper_tui.frame import draw
 from esper_tui.grid.arrangement import OPENED
 from esper_tui.metrics.metric_help import advice_for
-from esper_tui.metrics.metric_value import history_of, trend_of
+from esper_tui.metrics.metric_value import history_of
 from esper_tui.pages.help_page import CONDITION_WORDS
 from esper_tui.pages.machinery_pages import STAGES
 from esper_tui.pages.opened_panel import PAGES, opened_rows
@@ -97,28 +96,6 @@ def test_every_metric_of_an_opened_panel_has_its_history(view, make_snapshot, pa
         "heads": "Ratio",
     }
     assert any(char in page(panel, label[panel]) for char in "▂▃▄▅▆▇")
-
-
-def test_a_history_that_is_not_kept_is_not_made_up(make_snapshot, feeds):
-    """Before the first update, or of what was never measured."""
-    assert history_of(make_snapshot(), "td_error_std") == ()
-    assert history_of(feeds["waiting"].snapshot, "policy_loss") == ()
-    assert trend_of(make_snapshot(), "td_error_std") is Trend.UNKNOWN
-
-
-def test_the_loss_ratio_has_the_history_of_its_losses(make_snapshot, make_state):
-    """Undefined where the policy loss vanishes."""
-    state = make_state(policy_loss_history=(2.0, -1.0, 0.0), value_loss_history=(1.0, 3.0, 5.0))
-
-    assert history_of(make_snapshot(state), "loss_ratio") == (0.5, 3.0, None)
-
-
-def test_the_trend_of_any_metric_is_judged_by_its_own_threshold(make_snapshot):
-    """As the state's trends are: a change of the mean from 1.0 to 1.2 is less than 30 %."""
-    rising = structs.replace(make_snapshot(), histories={"value_std": (1.0,) * 5 + (1.2,) * 5})
-
-    assert trend_of(rising, "value_std") is Trend.RISING
-    assert QUANTITIES["value_std"].metric.trend_threshold < 0.2
 
 
 def test_every_count_of_the_link_has_a_row():

@@ -6,9 +6,20 @@ import pytest
 
 from esper_schemas import QUANTITIES
 from esper_tui.pages.help_page import LOSSES_METRICS
-from esper_tui.panels.metric_panels import TILES, metric_row, tile_note, tile_rows
+from esper_tui.panels.metric_panels import TILES, Tile, tile_note, tile_rows
 from esper_tui.panels.vitals_panel import TIMES
 from esper_tui.text.spans import Tone, plain, row_width
+
+
+@pytest.fixture
+def row(make_snapshot, make_state):
+    """The row of one metric, for a state with some fields changed."""
+
+    def make(name, width, **fields):
+        (made,) = tile_rows(Tile("PANEL", (name,)), make_snapshot(make_state(**fields)), width, 1)
+        return made
+
+    return make
 
 
 def test_every_quantity_of_the_learner_is_in_a_panel():
@@ -19,35 +30,33 @@ def test_every_quantity_of_the_learner_is_in_a_panel():
     assert {name for name, field in QUANTITIES.items() if not field.head} == shown
 
 
-def test_a_row_has_label_value_arrow_judgement_and_history(make_state, text):
+def test_a_row_has_label_value_arrow_judgement_and_history(row, text):
     """In columns that do not depend on the values."""
-    state = make_state(grad_norm=7.5)
-
-    assert text([metric_row(state, "grad_norm", 40)]) == ["Grad               7.500 → !  ▁▂▃▃▅▆▅▇██"]
+    assert text([row("grad_norm", 40, grad_norm=7.5)]) == ["Grad               7.500 → !  ▁▂▃▃▅▆▅▇██"]
 
 
 @pytest.mark.parametrize("value", [0.0, -1e300, math.nan, None, math.inf, 12345.678])
 @pytest.mark.parametrize("width", [30, 36, 60])
-def test_a_row_is_no_wider_than_its_place(make_state, value, width):
+def test_a_row_is_no_wider_than_its_place(row, value, width):
     """Whatever its value is."""
     for name in TILES["value"].metrics:
-        assert row_width(metric_row(make_state(**{name: value}), name, width)) <= width
+        assert row_width(row(name, width, **{name: value})) <= width
 
 
 @pytest.mark.parametrize("width", range(13, 30))
-def test_in_a_narrow_panel_the_number_and_its_mark_stay(make_state, width):
+def test_in_a_narrow_panel_the_number_and_its_mark_stay(row, width):
     """Arrow and label are given up before them."""
-    line = plain(metric_row(make_state(grad_norm_pre_clip=55.5), "grad_norm_pre_clip", width))[:width]
+    line = plain(row("grad_norm_pre_clip", width, grad_norm_pre_clip=55.5))[:width]
 
     assert "55.500" in line
     assert "✗" in line
     assert line.startswith("Gra")
 
 
-def test_the_bounds_stand_where_there_is_room(make_state):
+def test_the_bounds_stand_where_there_is_room(row):
     """And are left out, not cut, where there is none."""
-    assert plain(metric_row(make_state(), "grad_norm_pre_clip", 36)).endswith("ok ≤ 5")
-    assert "ok" not in plain(metric_row(make_state(), "grad_norm_pre_clip", 33))
+    assert plain(row("grad_norm_pre_clip", 36)).endswith("ok ≤ 5")
+    assert "ok" not in plain(row("grad_norm_pre_clip", 33))
 
 
 def test_the_title_counts_what_is_not_well(make_snapshot, make_state, tone_of):

@@ -1,21 +1,90 @@
-"""The last values of any metric, as the snapshot has them."""
+"""The value of one metric with its judgement, its trend and its last values, from a state or a snapshot."""
 
-from esper_schemas.judgement import UNDEFINED_POLICY_LOSS, trend
+from dataclasses import dataclass, replace
+
+from esper_schemas.judgement import (
+    UNDEFINED_POLICY_LOSS,
+    Health,
+    judge,
+    judge_field,
+    loss_ratio,
+    trend,
+)
 from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.metrics.metric import Metric
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_schemas.state import HISTORY_METRICS, History, Trend
+from esper_schemas.state import HISTORY_METRICS, History, TamiyoState, Trend
+from esper_tui.text.numbers import NOT_MEASURED, number
+
+UNDEFINED = "---"
+WAITING = "waiting"
+MOST_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A value, how it is judged, where it is going, and the values before it, oldest first.
+
+    `absent` is printed in place of a value that is None.
+    """
+
+    metric: Metric
+    value: float | None
+    health: Health
+    trend: Trend = Trend.UNKNOWN
+    history: History = ()
+    absent: str = NOT_MEASURED
+
+    def text(self, width: int, most_decimals: int = MOST_DECIMALS) -> str:
+        """The value with the metric's precision in at most `width` characters, or why there is none."""
+        if self.health is Health.WAITING:
+            return WAITING
+        if self.value is None:
+            return self.absent[:width]
+        return number(self.value, min(self.metric.precision, most_decimals), width)
+
+
+def value_of(state: TamiyoState, name: str) -> MetricValue:
+    """The value and its judgement."""
+    metric, health = QUANTITIES[name].metric, judge_field(state, name)
+    if name == "loss_ratio":
+        return MetricValue(metric, loss_ratio(state), health, absent=UNDEFINED)
+    return MetricValue(metric, getattr(state, name), health)
+
+
+def value_in_state(state: TamiyoState, name: str) -> MetricValue:
+    """The value with the trend and the history that the state itself keeps; few metrics have them."""
+    known = value_of(state, name)
+    return replace(known, trend=state.trends.get(name, Trend.UNKNOWN), history=_kept(state, name))
+
+
+def value_in_snapshot(snapshot: SanctumSnapshot, name: str) -> MetricValue:
+    """The value with the trend and the history of any metric."""
+    known = value_of(snapshot.tamiyo, name)
+    return replace(known, trend=trend_of(snapshot, name), history=history_of(snapshot, name))
+
+
+def unbounded_value(metric: Metric, value: float | None) -> MetricValue:
+    """A value that no state holds, judged by its metric alone."""
+    return MetricValue(metric, value, judge(metric, value))
 
 
 def history_of(snapshot: SanctumSnapshot, name: str) -> History:
-    """Oldest first; empty where none is kept. Lv/Lp is made of its two losses."""
+    """The last values, oldest first; empty where none are kept. That of Lv/Lp follows from its losses."""
     if not snapshot.tamiyo.ppo_data_received:
         return ()
     if name in HISTORY_METRICS:
-        history: History = getattr(snapshot.tamiyo, f"{name}_history")
-        return history
+        return _kept(snapshot.tamiyo, name)
     if name == "loss_ratio":
         return _loss_ratios(snapshot.tamiyo.value_loss_history, snapshot.tamiyo.policy_loss_history)
     return snapshot.histories.get(name, ())
+
+
+def _kept(state: TamiyoState, name: str) -> History:
+    if name not in HISTORY_METRICS or not state.ppo_data_received:
+        return ()
+    history: History = getattr(state, f"{name}_history")
+    return history
 
 
 def _loss_ratios(value_losses: History, policy_losses: History) -> History:
@@ -28,6 +97,6 @@ def _loss_ratios(value_losses: History, policy_losses: History) -> History:
 
 
 def trend_of(snapshot: SanctumSnapshot, name: str) -> Trend:
-    """Where a metric is going; as the state says, else judged here by the same rule."""
+    """The trend that the state holds, or else that of the history, judged by the same rule."""
     known = snapshot.tamiyo.trends.get(name)
     return known or trend(history_of(snapshot, name), QUANTITIES[name].metric.trend_threshold)

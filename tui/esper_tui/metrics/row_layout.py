@@ -1,11 +1,11 @@
-"""How a metric's row is divided where it is narrow: arrow and label go before the number and its mark."""
+"""The widths of a metric row's columns in narrow windows: arrow and label shrink before the number does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 ARROW_WIDTH, MARK_WIDTH = 3, 1
-STEPS = (
+SHRINKING = (
     ("arrow", 1),
     ("label", 8),
     ("value", 7),
@@ -14,33 +14,29 @@ STEPS = (
     ("label", 0),
     ("value", 1),
 )
-"""What gives up cells, one after the other, and how many it keeps; of the arrow a blank is kept."""
+"""The columns that shrink, in turn, and the width that each keeps; of the arrow a blank is kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
-    """Cells of the label, the value with the blank before it, and the arrow with those around it."""
+class RowLayout:
+    """Widths, in terminal cells, of label, value and arrow, including the blanks around the latter two."""
 
     label: int
     value: int
     arrow: int = ARROW_WIDTH
 
-    def arrow_text(self, arrow: str) -> str:
-        """What stands between value and mark."""
-        return f" {arrow} "[: self.arrow]
 
-
-@cache  # windows have few widths, and every row of every picture asks
-def divided(width: int, label: int, value: int) -> Division:
-    """Divide `width` cells among a label and a value of the given widths, an arrow and a mark."""
+@cache  # windows have few widths, and every row of every frame asks
+def row_layout(width: int, label: int, value: int) -> RowLayout:
+    """Lay out a label and a value of at most these widths, an arrow and a mark in `width` cells."""
     wanted = {"label": label, "value": value, "arrow": ARROW_WIDTH}
-    return Division(**shrunk(wanted, STEPS, width - MARK_WIDTH))
+    return RowLayout(**shrink_columns(wanted, SHRINKING, width - MARK_WIDTH))
 
 
-def shrunk(wanted: dict[str, int], steps: Sequence[tuple[str, int]], width: int) -> dict[str, int]:
-    """What each part gets of `width` cells: one after the other gives up what is missing."""
-    cells = dict(wanted)
-    for part, least in steps:
-        missing = max(sum(cells.values()) - width, 0)
-        cells[part] = max(cells[part] - missing, min(least, cells[part]))
-    return cells
+def shrink_columns(wanted: dict[str, int], steps: Sequence[tuple[str, int]], width: int) -> dict[str, int]:
+    """Shrink columns in turn, each to no less than its step allows, until their sum is at most `width`."""
+    widths = dict(wanted)
+    for column, least in steps:
+        missing = max(sum(widths.values()) - width, 0)
+        widths[column] = max(widths[column] - missing, min(least, widths[column]))
+    return widths

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from esper_schemas.heads import HEADS
-from esper_schemas.judgement import Health, judge_field, loss_ratio
 from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, head_field
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_schemas.state import HISTORY_LENGTH, TamiyoState
+from esper_schemas.state import HISTORY_LENGTH
 from esper_tui.charts.sparkline import sparkline
-from esper_tui.metrics.bounds_text import critical_words, ok_words
 from esper_tui.metrics.metric_help import about_metric, history_rows, metric_help
-from esper_tui.metrics.metric_value import history_of, trend_of
+from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
+from esper_tui.metrics.metric_value import history_of, value_in_snapshot
 from esper_tui.pages.heads_page import (
     HEAD_WIDTH,
     LABEL_WIDTH,
@@ -25,45 +24,33 @@ from esper_tui.panels.metric_panels import TILES
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
 from esper_tui.text.numbers import count, number
-from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, fit, left, right
-from esper_tui.text.theme import ARROWS, mark, tone
+from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, left, right
 from esper_tui.view.view import View
+
+COLUMNS = (
+    Column(Part.LABEL, LABEL_WIDTH),
+    Column(Part.VALUE, 11),
+    Column(Part.ARROW, 3),
+    Column(Part.MARK, 1),
+    GAP,
+    Column(Part.HISTORY, HISTORY_LENGTH),
+    GAP,
+    Column(Part.OK, 14),
+    Column(Part.CRITICAL, 28),
+    Column(Part.UNIT, 13),
+    Column(Part.ID, 8),
+)
 
 
 def metric_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
     """A metric's row and its help."""
-    return Entry(wide_row(snapshot, name), lambda width: about_metric(snapshot, name, width))
+    row = metric_row(value_in_snapshot(snapshot, name), COLUMNS)
+    return Entry(row, lambda width: about_metric(snapshot, name, width))
 
 
 def metrics_page(names: Sequence[str]) -> Page:
     """The metrics of a group."""
     return Page(lambda view, width: [metric_entry(view.snapshot, name) for name in names])
-
-
-def wide_row(snapshot: SanctumSnapshot, name: str) -> Row:
-    """Everything about one metric that fits into a line."""
-    metric, health = QUANTITIES[name].metric, judge_field(snapshot.tamiyo, name)
-    history = history_of(snapshot, name)
-    return (
-        left(metric.label, LABEL_WIDTH, Tone.LABEL),
-        right(_text(snapshot.tamiyo, name), 11, tone(health, Tone.VALUE)),
-        Span(f" {ARROWS[trend_of(snapshot, name)]} "),
-        mark(health) if ok_words(metric) or health is not Health.OK else Span(" "),
-        Span("  "),
-        *fit(sparkline(history, HISTORY_LENGTH, Tone.VALUE) if history else (), HISTORY_LENGTH),
-        Span("  "),
-        left(ok_words(metric), 14, Tone.DIM),
-        left(critical_words(metric), 28, Tone.DIM),
-        left(metric.unit, 13, Tone.DIM),
-        Span(metric.id, Tone.DIM),
-    )
-
-
-def _text(state: TamiyoState, name: str) -> str:
-    if not state.ppo_data_received:
-        return "waiting"
-    value = loss_ratio(state) if name == "loss_ratio" else getattr(state, name)
-    return number(value, QUANTITIES[name].metric.precision, 10)
 
 
 def value_entries(view: View, width: int) -> list[Entry]:

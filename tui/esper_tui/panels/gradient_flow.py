@@ -1,11 +1,9 @@
-"""The gradient-flow footer of ACTION HEADS: does the gradient reach every layer, and only in moderation?"""
+"""The gradient flow below ACTION HEADS: does the gradient reach every layer, and only in moderation?"""
 
-from esper_schemas.judgement import judge_field
-from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.state import TamiyoState
-from esper_tui.text.numbers import number
+from esper_tui.metrics.metric_row import compact_value
+from esper_tui.metrics.metric_value import value_of
 from esper_tui.text.spans import Row, Span, Tone, flow
-from esper_tui.text.theme import alarm, tone
 
 FLOW_METRICS = ("gradient_cv", "dead_layers", "exploding_layers", "nan_grad_count", "inf_grad_count")
 
@@ -16,6 +14,5 @@ def flow_row(state: TamiyoState, width: int) -> Row:
 
 
 def _item(state: TamiyoState, name: str) -> Row:
-    metric, health = QUANTITIES[name].metric, judge_field(state, name)
-    value = number(getattr(state, name), min(metric.precision, 2), 7)
-    return (Span(f"{metric.label} ", Tone.LABEL), Span(value, tone(health, Tone.VALUE)), alarm(health))
+    value = value_of(state, name)
+    return (Span(f"{value.metric.label} ", Tone.LABEL), *compact_value(value, 7, most_decimals=2))

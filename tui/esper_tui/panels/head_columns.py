@@ -9,7 +9,8 @@ from esper_schemas.metrics.catalogue import CATALOGUE, head_field
 from esper_schemas.state import TamiyoState, Trend
 from esper_tui.charts.bars import bar, deviation
 from esper_tui.metrics.bounds_text import head_metric, ok_words
-from esper_tui.text.numbers import number
+from esper_tui.metrics.metric_row import compact_value
+from esper_tui.metrics.metric_value import value_of
 from esper_tui.text.spans import Row, Span, Tone
 from esper_tui.text.theme import ARROWS, CONDITIONS, alarm, mark, tone
 
@@ -37,11 +38,8 @@ def coefficient(head: str) -> Row:
 
 def measured(state: TamiyoState, head: str, family: str, space: Space) -> Row:
     """A value in the given space, and the mark of its judgement."""
-    name = head_field(head, family)
-    health = judge_field(state, name)
-    metric = CATALOGUE[name].metric
-    text = number(getattr(state, name), metric.precision, space.digits)
-    return (Span(text, tone(health, Tone.GOOD if ok_words(metric) else Tone.VALUE)), alarm(health))
+    value = value_of(state, head_field(head, family))
+    return compact_value(value, space.digits, Tone.GOOD if ok_words(value.metric) else Tone.VALUE)
 
 
 def ratio_max(state: TamiyoState, head: str, space: Space) -> Row:

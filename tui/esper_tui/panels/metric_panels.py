@@ -4,20 +4,20 @@ Which metrics a panel shows is all that differs between HEALTH, VALUE and GRADIE
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from esper_schemas.judgement import Health, judge_field
-from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_schemas.state import HISTORY_METRICS, TamiyoState, Trend
-from esper_tui.charts.sparkline import sparkline
-from esper_tui.metrics.bounds_text import ok_words
-from esper_tui.metrics.row_layout import divided
-from esper_tui.text.numbers import number
-from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
-from esper_tui.text.theme import ARROWS, mark, tone
+from esper_schemas.state import HISTORY_METRICS, TamiyoState
+from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
+from esper_tui.metrics.metric_value import value_in_state
+from esper_tui.metrics.row_layout import row_layout
+from esper_tui.text.spans import Row, Rows, Span
+from esper_tui.text.theme import mark, tone
 
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
 START_WIDTH = LABEL_WIDTH + VALUE_WIDTH + 6
+LEAST_HISTORY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ TILES: dict[str, Tile] = {
 def tile_rows(tile: Tile, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The metrics that have a row, in their order."""
     state = snapshot.tamiyo
-    return tuple(metric_row(state, name, width) for name in _shown(tile, state, max(height, 0)))
+    return tuple(_row(state, name, width) for name in _shown(tile, state, max(height, 0)))
 
 
 def _shown(tile: Tile, state: TamiyoState, height: int) -> tuple[str, ...]:
@@ -141,31 +141,22 @@ _SEVERITY = (
 )
 
 
-def metric_row(state: TamiyoState, name: str, width: int) -> Row:
-    """One metric; what stands behind the judgement is left out where it has no room."""
-    metric, health = QUANTITIES[name].metric, judge_field(state, name)
-    arrow, start = ARROWS[state.trends.get(name, Trend.UNKNOWN)], divided(width, LABEL_WIDTH, VALUE_WIDTH)
+def _row(state: TamiyoState, name: str, width: int) -> Row:
+    """One metric, with its history or else its bounds where there is room for them."""
+    value, rest = value_in_state(state, name), max(width - START_WIDTH, 0)
+    if name in HISTORY_METRICS and rest >= LEAST_HISTORY:
+        return metric_row(value, _columns(width, Column(Part.HISTORY, min(len(value.history), rest))))
+    return metric_row(value, _columns(width, Column(Part.OK, rest)))
+
+
+@cache
+def _columns(width: int, last: Column) -> tuple[Column, ...]:
+    start = row_layout(width, LABEL_WIDTH, VALUE_WIDTH)
     return (
-        left(metric.label, start.label, Tone.LABEL),
-        value_span(state, name, start.value, health),
-        Span(start.arrow_text(arrow)),
-        mark(health) if ok_words(metric) or health is not Health.OK else Span(" "),
-        Span("  "),
-        *_rest(state, name, width - START_WIDTH),
+        Column(Part.LABEL, start.label),
+        Column(Part.VALUE, start.value),
+        Column(Part.ARROW, start.arrow),
+        Column(Part.MARK, 1),
+        GAP,
+        last,
     )
-
-
-def value_span(state: TamiyoState, name: str, width: int, health: Health) -> Span:
-    """The value at the right of its place, in the tone of its judgement."""
-    if health is Health.WAITING:
-        return right("waiting", width, Tone.DIM)
-    text = number(getattr(state, name), QUANTITIES[name].metric.precision, max(width - 1, 1))
-    return right(text, width, tone(health, Tone.VALUE))
-
-
-def _rest(state: TamiyoState, name: str, width: int) -> Row:
-    if name in HISTORY_METRICS and width >= 4:
-        history = getattr(state, f"{name}_history")
-        return sparkline(history, min(len(history), width), Tone.VALUE) if state.ppo_data_received else ()
-    words = ok_words(QUANTITIES[name].metric)
-    return (Span(words, Tone.DIM),) if len(words) <= width else ()

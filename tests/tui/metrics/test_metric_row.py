@@ -1,0 +1,100 @@
+"""Tests of esper_tui.metrics.metric_row: the parts of a row, one column each."""
+
+import math
+
+import pytest
+
+from esper_schemas.judgement import Health
+from esper_schemas.state import Trend
+from esper_tui.metrics.metric_row import GAP, Column, Part, compact_value, metric_row
+from esper_tui.metrics.metric_value import value_in_state, value_of
+from esper_tui.text.spans import Span, Tone, plain, row_width
+
+WIDTHS = {part: width for width, part in enumerate(Part, 5)}
+
+
+@pytest.fixture
+def part(make_state):
+    """One part of the row of a metric, for a state with some fields changed."""
+
+    def make(part, width, name="value_loss", **fields):
+        return metric_row(value_in_state(make_state(**fields), name), [Column(part, width)])
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (Column(Part.LABEL, 8), "V.Loss  "),
+        (Column(Part.LABEL, 4), "V.L…"),
+        (Column(Part.VALUE, 8), "   0.250"),
+        (Column(Part.ARROW, 3), " ↘ "),
+        (Column(Part.ARROW, 1), " "),
+        (Column(Part.MARK, 1), "✓"),
+        (Column(Part.HISTORY, 4), "▁▃▆█"),
+        (Column(Part.OK, 12), "ok 0.001–5  "),
+        (Column(Part.OK, 9), "         "),
+        (Column(Part.CRITICAL, 14), "critical > 20 "),
+        (Column(Part.UNIT, 10), "return²   "),
+        (Column(Part.ID, 9), "TELE-132 "),
+        (GAP, "  "),
+    ],
+)
+def test_each_part_is_written_in_its_width(part, column, text):
+    """Bounds, unit and id are left out where they would have to be cut."""
+    fields = {
+        "value_loss": 0.25,
+        "value_loss_history": (9.0, 1.0, 2.0, 3.0, 4.0),
+        "trends": {"value_loss": Trend.FALLING},
+    }
+
+    assert plain(part(*column, **fields)) == text
+
+
+@pytest.mark.parametrize("value", [0.1, math.nan, None, 1e300, -1e-300])
+@pytest.mark.parametrize("received", [True, False])
+def test_a_row_is_exactly_as_wide_as_its_columns(make_state, value, received):
+    """Whatever the value is."""
+    columns = [Column(part, width) for part, width in WIDTHS.items() if part is not Part.MARK]
+    state = make_state(grad_norm=value, ppo_data_received=received)
+
+    assert row_width(metric_row(value_in_state(state, "grad_norm"), columns)) == sum(w for _, w in columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mark", "tone"),
+    [
+        ("value_loss", 0.5, "✓", Tone.VALUE),
+        ("value_loss", 5.1, "!", Tone.WARNING),
+        ("value_loss", 20.1, "✗", Tone.CRITICAL),
+        ("policy_loss", 1e9, " ", Tone.VALUE),
+        ("policy_loss", math.nan, "✗", Tone.CRITICAL),
+        ("td_error_std", None, " ", Tone.DIM),
+    ],
+)
+def test_a_metric_without_bounds_is_never_marked_as_ok(part, name, value, mark, tone):
+    """Only what is not finite is marked."""
+    (number,) = part(Part.VALUE, 9, name, **{name: value})
+
+    assert number.tone is tone
+    assert plain(part(Part.MARK, 1, name, **{name: value})) == mark
+
+
+def test_before_the_first_update_there_is_nothing_to_show(part):
+    """No history, no mark, and a word instead of the default."""
+    waiting = {"ppo_data_received": False}
+
+    assert part(Part.VALUE, 9, **waiting) == (Span("  waiting", Tone.DIM),)
+    assert plain(part(Part.MARK, 1, **waiting)) == " "
+    assert plain(part(Part.HISTORY, 10, **waiting)) == " " * 10
+
+
+def test_a_compact_value_is_marked_only_where_it_is_an_alarm(make_state):
+    """A tick in each of many columns would be noise."""
+    calm = value_of(make_state(value_loss=0.5), "value_loss")
+    alarm = value_of(make_state(value_loss=25.0), "value_loss")
+
+    assert calm.health is Health.OK
+    assert compact_value(calm, 7, Tone.GOOD) == (Span("0.500", Tone.GOOD), Span(" "))
+    assert compact_value(alarm, 7) == (Span("25.000", Tone.CRITICAL), Span("✗", Tone.CRITICAL))
