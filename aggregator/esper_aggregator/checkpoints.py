@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.state_codec import decode_state, encode_state, fold_fingerprint
+from esper_aggregator.fold.state_codec import decode_state, encode_state, fold_fingerprint
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.paths import RunPaths
 from esper_bus.rate_limited_log import RateLimitedLog

@@ -2,20 +2,18 @@
 
 import math
 from collections.abc import Callable
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import msgspec
 
-from esper_schemas.events import EVENT_TYPES, Event, Undecodable, Unknown
+from esper_schemas.events import EVENT_TYPES, DecodedEvent, Event, KnownEvent, Undecodable, Unknown
 from esper_schemas.snapshot import SanctumSnapshot
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
 """What the decoder raises for damaged or hostile msgpack."""
 
 _encoder = msgspec.msgpack.Encoder()
-_event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(reduce(or_, EVENT_TYPES))
+_event_decoder: msgspec.msgpack.Decoder[KnownEvent] = msgspec.msgpack.Decoder(KnownEvent)
 _snapshot_decoder = msgspec.msgpack.Decoder(SanctumSnapshot)
 _known_kinds = {event_type.__name__ for event_type in EVENT_TYPES}
 
@@ -36,7 +34,7 @@ encode_event_into: Callable[[Event, bytearray], None] = _encoder.encode_into
 """As `encode_event`, into a buffer that then holds just the event; costs no more than filling it."""
 
 
-def decode_event(raw: bytes | memoryview) -> Event | Unknown | Undecodable:
+def decode_event(raw: bytes | memoryview) -> DecodedEvent:
     """Decode one event; never raises.
 
     A kind that this version does not know becomes `Unknown`, anything else that is not an event
@@ -58,7 +56,7 @@ def _not_decoded(raw: bytes, error: Exception) -> Unknown | Undecodable:
     return Unknown(kind=kind, raw=raw)
 
 
-def kind_of(event: Event | Unknown | Undecodable) -> str:
+def kind_of(event: DecodedEvent) -> str:
     """The name under which an event is counted and shown."""
     return event.kind if isinstance(event, Unknown) else type(event).__name__
 

@@ -1,40 +1,103 @@
-"""One line of plain words for each event, for event lists and `esper log cat`."""
+"""One line of text for each event, for event lists and `esper log cat`."""
 
-from collections.abc import Callable
 from itertools import combinations
-from typing import Any
+from typing import assert_never
 
 from esper_schemas import events as e
 from esper_schemas.heads import Blueprint, Op, Slot, Stage
 
 
-def describe(event: e.Event | e.Unknown | e.Undecodable) -> str:
-    """Say what happened; empty for kinds whose name says it all. Total over any field values."""
-    words = _WORDS.get(type(event))
-    return words(event) if words else ""
+def describe(event: e.DecodedEvent) -> str:
+    """Describe an event in one line, whatever its fields hold."""
+    match event:
+        case e.PPOUpdateCompleted(update=update, payload=payload):
+            return describe_update(update, payload.policy_loss, payload.value_loss, payload.kl_divergence)
+        case e.RunStarted() | e.RunFinished() | e.CheckpointSaved() | e.LogRecorded() | e.VitalsSampled():
+            return _process(event)
+        case e.RolloutCompleted() | e.EpisodeCompleted() | e.DecisionMade() | e.SeedStageChanged():
+            return _environment(event)
+        case e.AnomalyDetected() | e.TelemetryEscalated() | e.NumericalInstabilityReported():
+            return _fault(event)
+        case e.RatioExplosionDiagnosed() | e.LayerGradientsSampled() | e.HeadGradientsCompared():
+            return _diagnosis(event)
+        case e.EventsDropped():
+            return f"{event.count} events could not be kept"
+        case e.Unknown():
+            return "a kind of event that this version does not know"
+        case e.Undecodable():
+            return event.reason
+        case _:
+            assert_never(event)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.{digits}f}"
+def describe_update(update: int, policy_loss: float, value_loss: float, kl_divergence: float | None) -> str:
+    """Describe a PPO update; equal numbers give equal texts, so that -0.0 is written as 0.0."""
+    losses = f"policy loss {policy_loss + 0.0:.3f}, value loss {value_loss + 0.0:.3f}"
+    return f"update {update}: {losses}, KL {_number(kl_divergence, 4)}"
 
 
-def _name(enum: type[Op] | type[Slot] | type[Blueprint] | type[Stage], index: int | None) -> str:
-    return enum(index).name if index is not None and 0 <= index < len(enum) else f"#{index}"
+def _process(
+    event: e.RunStarted | e.RunFinished | e.CheckpointSaved | e.LogRecorded | e.VitalsSampled,
+) -> str:
+    match event:
+        case e.RunStarted():
+            return f"{event.task} with {event.environments} environments on {event.device or '?'}"
+        case e.RunFinished():
+            reason = f": {event.reason}" if event.reason else ""
+            return f"{event.outcome} after {event.updates} updates{reason}"
+        case e.CheckpointSaved():
+            return event.path
+        case e.LogRecorded():
+            return f"{event.level}: {event.message}"
+        case e.VitalsSampled():
+            memory = None if event.memory_bytes is None else event.memory_bytes / 2**20
+            return f"{_number(event.cpu_share, 2)} cores, {_number(memory, 0)} MiB"
+        case _:
+            assert_never(event)
 
 
-def _run_started(event: e.RunStarted) -> str:
-    return f"{event.task} with {event.environments} environments on {event.device or '?'}"
+def _environment(
+    event: e.RolloutCompleted | e.EpisodeCompleted | e.DecisionMade | e.SeedStageChanged,
+) -> str:
+    match event:
+        case e.RolloutCompleted():
+            return _rollout(event)
+        case e.EpisodeCompleted():
+            return f"environment {event.environment}: return {_number(event.episode_return)}"
+        case e.DecisionMade():
+            op, slot = event.choices.get("op"), event.choices.get("slot")
+            where = "" if slot is None else f" in {_name(Slot, slot)}"
+            return f"{_name(Op, op)}{where} in environment {event.environment}, step {event.step}"
+        case e.SeedStageChanged():
+            before, after = _name(Stage, event.from_stage), _name(Stage, event.to_stage)
+            seed = "" if event.blueprint is None else f" {_name(Blueprint, event.blueprint)}"
+            return f"{_name(Slot, event.slot)}{seed}: {before} → {after}"
+        case _:
+            assert_never(event)
 
 
-def _ppo_update(event: e.PPOUpdateCompleted) -> str:
-    p = event.payload
-    kl_divergence = "–" if p.kl_divergence is None else f"{p.kl_divergence:.4f}"
-    return (
-        f"update {event.update}: policy loss {p.policy_loss:.3f}, "
-        f"value loss {p.value_loss:.3f}, KL {kl_divergence}"
-    )
+def _fault(event: e.AnomalyDetected | e.TelemetryEscalated | e.NumericalInstabilityReported) -> str:
+    match event:
+        case e.AnomalyDetected():
+            return event.detail or f"{event.anomaly}: {event.metric} {_number(event.value)}"
+        case e.TelemetryEscalated():
+            return f"level {event.level} until update {event.until_update} {event.reason}".rstrip()
+        case e.NumericalInstabilityReported():
+            return f"{event.nan_count} NaN and {event.inf_count} infinite in update {event.update}"
+        case _:
+            assert_never(event)
+
+
+def _diagnosis(event: e.RatioExplosionDiagnosed | e.LayerGradientsSampled | e.HeadGradientsCompared) -> str:
+    match event:
+        case e.RatioExplosionDiagnosed():
+            return f"{event.head} in update {event.update}"
+        case e.LayerGradientsSampled():
+            return f"{len(event.grad_norms)} layers"
+        case e.HeadGradientsCompared():
+            return _comparison(event)
+        case _:
+            assert_never(event)
 
 
 def _rollout(event: e.RolloutCompleted) -> str:
@@ -46,28 +109,7 @@ def _rollout(event: e.RolloutCompleted) -> str:
     )
 
 
-def _decision(event: e.DecisionMade) -> str:
-    op, slot = event.choices.get("op"), event.choices.get("slot")
-    where = "" if slot is None else f" in {_name(Slot, slot)}"
-    return f"{_name(Op, op)}{where} in environment {event.environment}, step {event.step}"
-
-
-def _stage(event: e.SeedStageChanged) -> str:
-    before, after = _name(Stage, event.from_stage), _name(Stage, event.to_stage)
-    seed = "" if event.blueprint is None else f" {_name(Blueprint, event.blueprint)}"
-    return f"{_name(Slot, event.slot)}{seed}: {before} → {after}"
-
-
-def _anomaly(event: e.AnomalyDetected) -> str:
-    return event.detail or f"{event.anomaly}: {event.metric} {_number(event.value)}"
-
-
-def _vitals(event: e.VitalsSampled) -> str:
-    memory = None if event.memory_bytes is None else event.memory_bytes / 2**20
-    return f"{_number(event.cpu_share, 2)} cores, {_number(memory, 0)} MiB"
-
-
-def _compared(event: e.HeadGradientsCompared) -> str:
+def _comparison(event: e.HeadGradientsCompared) -> str:
     pairs = zip(event.cosines, combinations(event.heads, 2), strict=False)
     least = min(pairs, default=None)
     if least is None:
@@ -76,35 +118,9 @@ def _compared(event: e.HeadGradientsCompared) -> str:
     return f"{one} and {other} agree least, cosine {cosine:.2f}, in update {event.update}"
 
 
-def _finished(event: e.RunFinished) -> str:
-    reason = f": {event.reason}" if event.reason else ""
-    return f"{event.outcome} after {event.updates} updates{reason}"
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
-_WORDS: dict[type, Callable[[Any], str]] = {
-    e.RunStarted: _run_started,
-    e.PPOUpdateCompleted: _ppo_update,
-    e.RolloutCompleted: _rollout,
-    e.EpisodeCompleted: lambda event: (
-        f"environment {event.environment}: return {_number(event.episode_return)}"
-    ),
-    e.DecisionMade: _decision,
-    e.SeedStageChanged: _stage,
-    e.AnomalyDetected: _anomaly,
-    e.TelemetryEscalated: lambda event: (
-        f"level {event.level} until update {event.until_update} {event.reason}".rstrip()
-    ),
-    e.RatioExplosionDiagnosed: lambda event: f"{event.head} in update {event.update}",
-    e.NumericalInstabilityReported: lambda event: (
-        f"{event.nan_count} NaN and {event.inf_count} infinite in update {event.update}"
-    ),
-    e.LayerGradientsSampled: lambda event: f"{len(event.grad_norms)} layers",
-    e.HeadGradientsCompared: _compared,
-    e.VitalsSampled: _vitals,
-    e.CheckpointSaved: lambda event: event.path,
-    e.LogRecorded: lambda event: f"{event.level}: {event.message}",
-    e.EventsDropped: lambda event: f"{event.count} events could not be kept",
-    e.RunFinished: _finished,
-    e.Unknown: lambda event: "a kind of event that this version does not know",
-    e.Undecodable: lambda event: event.reason,
-}
+def _name(enum: type[Op] | type[Slot] | type[Blueprint] | type[Stage], index: int | None) -> str:
+    return enum(index).name if index is not None and 0 <= index < len(enum) else f"#{index}"

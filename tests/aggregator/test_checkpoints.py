@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.aggregator.fold.validated import fold, project
 
 from esper_aggregator import checkpoints
 from esper_aggregator.checkpoints import find, restore, superseded
-from esper_aggregator.fold.fold import fold
-from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.state_codec import encode_state, fold_fingerprint
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_at, fold_path
-from esper_aggregator.state_codec import encode_state, fold_fingerprint
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas import events as e
 from esper_schemas.codec import encode_event

@@ -1,10 +1,11 @@
 """Checkpoints of the fold: whatever stands in them, a restart ends with the fold of the whole log."""
 
+from tests.aggregator.fold.validated import fold_all
+
 from esper_aggregator.checkpoints import restore
-from esper_aggregator.fold.fold import fold_all
+from esper_aggregator.fold.state_codec import encode_state
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
-from esper_aggregator.state_codec import encode_state
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted

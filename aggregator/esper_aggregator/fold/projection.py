@@ -5,18 +5,17 @@ from statistics import median
 
 from msgspec import structs
 
-from esper_aggregator.fold.fold import event_entry
+from esper_aggregator.fold.event_list import event_entries
 from esper_aggregator.fold.learner import metric_histories, project_tamiyo
 from esper_aggregator.fold.run_state import ProducerState, RunState
-from esper_aggregator.fold.size_limits import bounded
+from esper_aggregator.fold.size_limits import bounded_count
 from esper_aggregator.fold.streaks import merged_symptoms
-from esper_schemas.events import Record, RunStarted
+from esper_schemas.events import RunStarted
 from esper_schemas.heads import HEADS
 from esper_schemas.rules.diagnose import diagnose
 from esper_schemas.snapshot import (
     EpisodesState,
     EscalationEntry,
-    EventEntry,
     LinkHealth,
     RankState,
     RatioExplosionEntry,
@@ -46,7 +45,7 @@ def project(state: RunState) -> SanctumSnapshot:
         slots=_slots(state, leader),
         decisions=tuple(state.decisions),
         vitals=state.vitals,
-        recent_events=_recent_events(state),
+        recent_events=event_entries(state.recent_events),
         log=tuple(state.log),
         log_counts=dict(state.log_counts),
         checkpoints=tuple(state.checkpoints),
@@ -103,8 +102,8 @@ def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
         steps_per_second=rollout.steps_per_second if rollout else None,
         mean_return=rollout.mean_return if rollout else None,
         mean_accuracy=rollout.mean_accuracy if rollout else None,
-        rollbacks_total=bounded(sum(p.rollbacks for p in state.producers.values())),
-        returns_not_finite_total=bounded(sum(p.returns_not_finite for p in state.producers.values())),
+        rollbacks_total=bounded_count(sum(p.rollbacks for p in state.producers.values())),
+        returns_not_finite_total=bounded_count(sum(p.returns_not_finite for p in state.producers.values())),
         mean_return_history=tuple([mean for _, mean in leader.returns]) if leader else (),
     )
     if started is None:
@@ -144,14 +143,6 @@ def _slots(state: RunState, leader: ProducerState | None) -> SlotsState:
         stage_counts=rollout.stage_counts if rollout else (),
         changes=tuple(state.stage_changes),
     )
-
-
-def _recent_events(state: RunState) -> tuple[EventEntry, ...]:
-    """The event list. Words that were made once are kept for the next snapshot: the same, whenever made."""
-    entries = [event_entry(entry) if isinstance(entry, Record) else entry for entry in state.recent_events]
-    state.recent_events.clear()
-    state.recent_events.extend(entries)
-    return tuple(entries)
 
 
 def _telemetry(state: RunState) -> tuple[EscalationEntry, ...]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from esper_aggregator.fold.size_limits import bounded
+from esper_aggregator.fold.size_limits import bounded_count
 from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metrics.metric import Reduction
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
@@ -46,7 +46,7 @@ def _mean(values: list[float]) -> float:
 
 def _sum(values: list[float]) -> float:
     total = sum(values)
-    return bounded(total) if isinstance(total, int) else total
+    return bounded_count(total) if isinstance(total, int) else total
 
 
 _REDUCE: dict[Reduction, Callable[[list[float]], float]] = {

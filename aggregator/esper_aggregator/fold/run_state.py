@@ -2,13 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from esper_aggregator.fold.symptoms import WATCHLIST, SymptomState, Watchlist
 from esper_schemas.drift import UsualNorm
 from esper_schemas.events import (
     EpisodeCompleted,
     PPOUpdateCompleted,
-    Record,
     RolloutCompleted,
     RunFinished,
     RunStarted,
@@ -43,6 +43,9 @@ KEPT_LOG_ENTRIES = 20
 KEPT_PRODUCERS = 1024
 KEPT_RETURNS = 50
 KEPT_STAGE_CHANGES = 20
+
+ListedUpdate: TypeAlias = tuple[int, str, PPOUpdateCompleted]
+"""When an update was emitted and by which producer; its line of text is made when a snapshot shows it."""
 
 
 def _no_heads() -> dict[str, bool]:
@@ -92,10 +95,7 @@ class ProducerState:
 
 @dataclass(slots=True)
 class RunState:
-    """One run: its producers and what is kept of their events; `watchlist` says what counts as unusual.
-
-    `recent_events` has PPO updates as they came, because their words are needed only when they are shown.
-    """
+    """One run: its producers and what is kept of their events; `watchlist` has the bounds for symptoms."""
 
     watchlist: Watchlist = WATCHLIST
     run: str = ""
@@ -121,4 +121,4 @@ class RunState:
     ratio_explosions: dict[str, RatioExplosionEntry] = field(default_factory=dict)
     instabilities: deque[InstabilityEntry] = field(default_factory=lambda: deque(maxlen=KEPT_INSTABILITIES))
     instability_totals: InstabilityTotals = field(default_factory=InstabilityTotals)
-    recent_events: deque[EventEntry | Record] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
+    recent_events: deque[EventEntry | ListedUpdate] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))

@@ -6,9 +6,8 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.aggregator.fold.validated import fold, fold_all, project
 
-from esper_aggregator.fold.fold import fold, fold_all
-from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import KEPT_EVENTS, RunState
 from esper_schemas import events as e
 from esper_schemas.codec import decode_event, encode_event, encode_snapshot

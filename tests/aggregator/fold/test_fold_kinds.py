@@ -3,9 +3,9 @@
 import math
 
 import pytest
+from tests.aggregator.fold.validated import fold, fold_all, project
 
-from esper_aggregator.fold.fold import fold, fold_all
-from esper_aggregator.fold.projection import project
+from esper_aggregator.fold import fold as production
 from esper_aggregator.fold.run_state import (
     KEPT_EPISODES,
     KEPT_EPOCHS,
@@ -13,7 +13,7 @@ from esper_aggregator.fold.run_state import (
     KEPT_PRODUCERS,
     RunState,
 )
-from esper_aggregator.fold.size_limits import LONGEST_TEXT, MOST_ITEMS, MOST_NAMES
+from esper_aggregator.fold.size_limits import MAX_ITEMS, MAX_NAMES, MAX_TEXT_LENGTH
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.payload import PPOUpdatePayload
@@ -160,17 +160,17 @@ def test_the_last_episodes_are_listed_and_all_are_counted(shown):
 def test_names_beyond_the_bounds_are_left_out_and_counted(record_of):
     """Anomalies, heads and producers with ever new names do not fill the memory."""
     state = RunState()
-    for n in range(MOST_NAMES + 5):
+    for n in range(MAX_NAMES + 5):
         fold(state, record_of(e.AnomalyDetected(update=n, anomaly=f"a{n}", severity="warning")))
         fold(state, record_of(explosion(f"head {n}")))
 
-    assert len(state.anomaly_counts) == len(state.ratio_explosions) == MOST_NAMES
+    assert len(state.anomaly_counts) == len(state.ratio_explosions) == MAX_NAMES
     assert project(state).link.left_out == 10
 
 
 def test_producers_beyond_the_bound_are_left_out_and_counted(record_of):
-    """Those that are known go on."""
-    state = fold_all(record_of(update(1), producer=f"p{n}") for n in range(KEPT_PRODUCERS + 3))
+    """Those that are known go on. Validated once, as each validation looks at every producer."""
+    state = production.fold_all(record_of(update(1), producer=f"p{n}") for n in range(KEPT_PRODUCERS + 3))
     fold(state, record_of(update(2), producer="p0"))
 
     assert (len(state.producers), state.left_out) == (KEPT_PRODUCERS, 3)
@@ -206,9 +206,9 @@ def test_texts_and_tables_are_cut(record_of):
     snapshot = project(fold_all(map(record_of, events)))
 
     assert len(encode_snapshot(snapshot)) < 300_000
-    assert len(snapshot.run.config) == MOST_ITEMS
-    assert snapshot.log[0].message == "x" * (LONGEST_TEXT - 1) + "…"
-    assert len(snapshot.instabilities[0].report.where) == MOST_ITEMS
+    assert len(snapshot.run.config) == MAX_ITEMS
+    assert snapshot.log[0].message == "x" * (MAX_TEXT_LENGTH - 1) + "…"
+    assert len(snapshot.instabilities[0].report.where) == MAX_ITEMS
     assert len(snapshot.log) <= KEPT_LOG_ENTRIES
 
 

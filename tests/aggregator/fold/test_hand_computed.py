@@ -3,9 +3,8 @@
 import math
 
 import pytest
+from tests.aggregator.fold.validated import fold_all, project
 
-from esper_aggregator.fold.fold import fold_all
-from esper_aggregator.fold.projection import project
 from esper_schemas import events as e
 from esper_schemas.judgement import loss_ratio
 from esper_schemas.payload import PPOUpdatePayload

@@ -6,9 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.aggregator.fold.validated import fold_all, project
 
-from esper_aggregator.fold.fold import fold_all
-from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.rank_reduction import common_updates, merge
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot

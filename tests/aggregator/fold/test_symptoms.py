@@ -5,9 +5,8 @@ import math
 from typing import ClassVar
 
 import pytest
+from tests.aggregator.fold.validated import fold, fold_all, project
 
-from esper_aggregator.fold.fold import fold, fold_all
-from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.streaks import merged_symptoms
 from esper_aggregator.fold.symptoms import Watchlist

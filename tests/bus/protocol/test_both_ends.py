@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from esper_aggregator.fold.fold import fold, fold_all
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.state_codec import decode_state, encode_state
+from esper_aggregator.fold.state_codec import decode_state, encode_state
 from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.emit.resend_buffer import ResendBuffer
 from esper_bus.limits import CREDIT_EVENTS

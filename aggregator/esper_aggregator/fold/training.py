@@ -1,0 +1,88 @@
+"""How updates, rollouts and episodes change what is remembered of a producer's training."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from esper_aggregator.fold.non_finite import latch
+from esper_aggregator.fold.run_state import ProducerState, RunState
+from esper_aggregator.fold.size_limits import bounded_count, bounded_event
+from esper_schemas import events as e
+from esper_schemas.collapse import collapse_risk_score
+from esper_schemas.drift import UsualNorm, gradient_drift
+
+_Numbered = TypeVar("_Numbered")
+
+
+def begin(producer: ProducerState) -> None:
+    """Begin the training of a process; its first update decides whether it continues the one before."""
+    producer.finished = producer.escalation = None
+    producer.first_update = producer.first_rollout = True
+    producer.episodes.clear()
+
+
+def update_completed(
+    state: RunState, producer: ProducerState, event: e.PPOUpdateCompleted, *, late: bool
+) -> None:
+    """Add a PPO update. Counts and latches include late ones; histories do not."""
+    if producer.first_update and not late:
+        _begin_updates(producer, event.update)
+    if late or not state.watchlist.update_completed(producer.symptoms, event.update, event.payload):
+        latch(producer.nan_latch, producer.inf_latch, event.payload)
+    producer.updates += 1
+    if late:
+        return
+    producer.ppo_updates.append(event)
+    producer.last_update = event.update
+    entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
+    producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
+    norm = event.payload.grad_norm_pre_clip
+    producer.gradient_drift, producer.usual_norm = gradient_drift(norm, producer.usual_norm)
+
+
+def rollout_completed(
+    state: RunState, producer: ProducerState, event: e.RolloutCompleted, *, late: bool
+) -> None:
+    """Add a rollout. Counts of faults include late ones; histories do not."""
+    producer.rollbacks = bounded_count(producer.rollbacks + max(0, event.rollbacks or 0))
+    faults = max(0, event.returns_not_finite or 0)
+    producer.returns_not_finite = bounded_count(producer.returns_not_finite + faults)
+    if late:
+        return
+    if producer.first_rollout:
+        _begin_rollouts(producer, event.update)
+    producer.rollout = bounded_event(event)
+    producer.returns.append((event.update, event.mean_return))
+    baseline = producer.started.baseline_return if producer.started else None
+    state.watchlist.rollout_completed(producer.symptoms, event, baseline)
+
+
+def episode_completed(producer: ProducerState, event: e.EpisodeCompleted, *, late: bool) -> None:
+    """Add an episode. The count includes late ones; the list does not."""
+    producer.episodes_completed += 1
+    if not late:
+        producer.episodes.append(event)
+
+
+def _begin_updates(producer: ProducerState, update: int) -> None:
+    """Continue the histories if they led to the first update of a process, else begin them anew."""
+    producer.first_update, producer.collapse_risk = False, None
+    _keep_what_led_to(update, producer.ppo_updates, lambda before: before.update)
+    if update <= 1:
+        producer.symptoms.begin_updates()
+        producer.usual_norm = UsualNorm()
+
+
+def _begin_rollouts(producer: ProducerState, update: int) -> None:
+    producer.first_rollout = False
+    _keep_what_led_to(update, producer.returns, lambda before: before[0])
+    if update <= 1:
+        producer.symptoms.begin_rollouts()
+
+
+def _keep_what_led_to(update: int, history: deque[_Numbered], number_of: Callable[[_Numbered], int]) -> None:
+    """Cut a history back to what precedes an update; clear it if updates are missing in between."""
+    while history and number_of(history[-1]) >= update:
+        history.pop()
+    if history and number_of(history[-1]) != update - 1:
+        history.clear()

@@ -1,0 +1,33 @@
+"""The fold and the projection for tests: both check after every call what they promise."""
+
+from esper_aggregator.fold import fold as production
+from esper_aggregator.fold import projection
+from esper_aggregator.fold.invariants import validate
+from esper_aggregator.fold.run_state import RunState
+from esper_aggregator.fold.state_codec import encode_state
+from esper_aggregator.fold.symptoms import WATCHLIST
+
+
+def fold(state, record):
+    """Fold one record and validate the state."""
+    production.fold(state, record)
+    validate(state)
+    return state
+
+
+def fold_all(records, state=None):
+    """Fold records in their order, into a fresh state unless one is given."""
+    state = RunState() if state is None else state
+    for record in records:
+        fold(state, record)
+    return state
+
+
+def project(state):
+    """Project a state, which must not change it; one with other bounds cannot be encoded and compared."""
+    if state.watchlist is not WATCHLIST:
+        return projection.project(state)
+    before = encode_state(state)
+    snapshot = projection.project(state)
+    assert encode_state(state) == before
+    return snapshot
