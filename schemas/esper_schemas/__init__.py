@@ -35,7 +35,7 @@ from esper_schemas.metrics.catalogue import (
     per_head,
 )
 from esper_schemas.metrics.metric import Bands, Metric
-from esper_schemas.metrics.overrides import OverridesError, overridden
+from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 from esper_schemas.source import Feed, SnapshotSource
@@ -60,7 +60,6 @@ __all__ = [
     "Health",
     "Metric",
     "MetricField",
-    "OverridesError",
     "PPOMetrics",
     "PPOUpdateCompleted",
     "PPOUpdatePayload",

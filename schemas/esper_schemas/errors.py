@@ -21,7 +21,7 @@ class Refused(EsperError):
 
 
 class Unreachable(EsperError):
-    """Raised where an aggregator does not answer. The only error that may pass by itself: try again."""
+    """Raised where an aggregator or another process does not answer. The only error that is worth a retry."""
 
 
 class InvalidArgument(EsperError):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from esper_trainer.config import ConfigError, TrainingConfig, derived_seed
+from esper_schemas.errors import InvalidArgument
+from esper_trainer.config import TrainingConfig, derived_seed
 from esper_trainer.environments.morph.presets import PRESETS
 
 
@@ -48,13 +49,13 @@ def test_the_defaults_work_and_name_a_preset():
 )
 def test_an_impossible_setting_is_refused_by_name(name, value):
     """The sentence names the setting and what it may be."""
-    with pytest.raises(ConfigError, match=rf"^The setting {name} has to be .*\.$"):
+    with pytest.raises(InvalidArgument, match=rf"^The setting {name} has to be .*\.$"):
         TrainingConfig(**{name: value})
 
 
 def test_environments_must_divide_into_minibatches():
     """Minibatches are made of whole environments, all of one size."""
-    with pytest.raises(ConfigError, match="10 environments cannot be cut into 4"):
+    with pytest.raises(InvalidArgument, match="10 environments cannot be cut into 4"):
         TrainingConfig(environments=10, minibatches=4)
 
 

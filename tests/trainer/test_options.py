@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from esper_schemas.errors import InvalidArgument
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.config import TrainingConfig
 from esper_trainer.options import (
     add_training_arguments,
     command_line,
@@ -67,7 +67,7 @@ def test_a_command_line_says_again_what_it_was_parsed_from(parse):
 @pytest.mark.parametrize(("option", "name"), [("--episodes", "episodes"), ("--envs", "environments")])
 def test_impossible_numbers_are_refused_by_name(parse, option, name):
     """Zero of them is no training."""
-    with pytest.raises(ConfigError, match=name):
+    with pytest.raises(InvalidArgument, match=name):
         request_from(parse(option, "0")).config()
 
 

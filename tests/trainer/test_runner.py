@@ -10,6 +10,7 @@ import pytest
 
 from esper_bus.emit.emitter import Emitter
 from esper_bus.store.run_reader import read_records
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (
     PPOUpdateCompleted,
     RolloutCompleted,
@@ -17,7 +18,7 @@ from esper_schemas.events import (
     RunStarted,
     VitalsSampled,
 )
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.presets import HORIZON
 from esper_trainer.runner import Trainer, sentence, train
 
@@ -198,7 +199,7 @@ class TestEndingEarly:
 
 def test_nothing_is_told_of_a_run_that_cannot_be(sink):
     """A device that cannot be is refused before the first event."""
-    with pytest.raises(ConfigError, match="The setting device has to be cpu, cuda or cuda:<index>"):
+    with pytest.raises(InvalidArgument, match="The setting device has to be cpu, cuda or cuda:<index>"):
         Trainer(config_of(device="cpu:one"), sink)
 
     assert sink.events == []

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from esper_bus.auth.keys import ClientKeys
 from esper_schemas.errors import EsperError
 from esper_trainer.companion import have_aggregator
-from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, request_from
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines, update_line
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return _train(request_from(arguments))
-    except (ConfigError, EsperError) as error:
+    except EsperError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
 
@@ -42,14 +41,14 @@ def _train(request: TrainingRequest) -> int:
     # torch takes a while to import: mistakes are reported before
     from esper_trainer.ranks.lost_ranks import RankLostError
     from esper_trainer.ranks.process_group import join_group
-    from esper_trainer.session import ToldElsewhereError
+    from esper_trainer.session import ReportedElsewhereError
 
     group = join_group(config.device, request.patience_s)
     try:
         return _train_in(group, request, *where)
     except RankLostError as error:
         return _without_rank(error, request)
-    except ToldElsewhereError:
+    except ReportedElsewhereError:
         return 1
     finally:
         group.leave()

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, fields, replace
 
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
 
@@ -20,13 +21,9 @@ Setting = str | int | float | bool | None
 """What a setting can be."""
 
 
-class ConfigError(ValueError):
-    """A setting that cannot work; the message is one sentence that says what to do."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The settings of one training run. Raises `ConfigError` for one that cannot work."""
+    """The settings of one training run. Raises `InvalidArgument` for one that cannot work."""
 
     episodes: int = 100
     """PPO updates to make; each uses one episode of every environment."""
@@ -153,16 +150,16 @@ class TrainingConfig:
         ):
             _require(getattr(self, name) in choices, name, "one of " + ", ".join(choices))
         if self.environments % self.minibatches:
-            raise ConfigError(
+            raise InvalidArgument(
                 f"{self.environments} environments cannot be cut into {self.minibatches} equal "
                 "minibatches; choose a number of environments that they divide."
             )
 
     def share(self, processes: int) -> int:
-        """The environments of each of so many processes. Raises `ConfigError` for no equal parts."""
+        """The environments of each of so many processes. Raises `InvalidArgument` for no equal parts."""
         parts = processes * self.minibatches
         if self.environments % parts:
-            raise ConfigError(
+            raise InvalidArgument(
                 f"{self.environments} environments cannot be cut into {self.minibatches} equal "
                 f"minibatches on each of {processes} processes; choose a multiple of {parts}."
             )
@@ -191,7 +188,7 @@ def available_cores() -> int:
 
 def _require(holds: bool, name: str, wanted: str) -> None:
     if not holds:
-        raise ConfigError(f"The setting {name} has to be {wanted}; choose another value.")
+        raise InvalidArgument(f"The setting {name} has to be {wanted}; choose another value.")
 
 
 def derived_seed(seed: int, purpose: str) -> int:

@@ -38,7 +38,7 @@ class TrainingRequest:
     profile_dir: Path | None = None
 
     def config(self) -> TrainingConfig:
-        """The settings of a new run. Raises `ConfigError` for settings that cannot work."""
+        """The settings of a new run. Raises `InvalidArgument` for settings that cannot work."""
         return TrainingConfig(**self.settings)  # type: ignore[arg-type]
 
     def run_name(self) -> str:

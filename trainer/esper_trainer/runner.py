@@ -9,6 +9,7 @@ import structlog
 import torch
 from torch import Tensor
 
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import Event, LogRecorded, RunFinished
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
@@ -24,7 +25,7 @@ from esper_trainer.ppo.coefficient_schedules import Rates, rates
 from esper_trainer.ppo.rollout_buffer import Transitions
 from esper_trainer.ranks.lost_ranks import RankLostError
 from esper_trainer.ranks.process_group import ALONE, Group
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError
+from esper_trainer.run.checkpoint_file import Checkpoint
 from esper_trainer.run.checkpoint_writer import Checkpointer
 from esper_trainer.run.interruption import Interrupted, Interruption
 from esper_trainer.run.progress_report import Outcome, TrainingSummary, UpdateReport
@@ -51,7 +52,7 @@ class _Pending(NamedTuple):
 class Trainer:
     """Trains Tamiyo and tells it all to `emitter`; for one run, or what is left of it after `start`.
 
-    Sets torch's number of threads. Raises `ConfigError` for a device that is not there or a checkpoint
+    Sets torch's number of threads. Raises `InvalidArgument` for a device that is not there or a checkpoint
     that does not fit, before anything is emitted.
     """
 
@@ -286,7 +287,7 @@ def _learner(
         try:
             learner.load(start.state)
         except ValueError as error:
-            raise CheckpointError(
+            raise InvalidArgument(
                 f"The checkpoint after update {start.update} is that of another policy; start a new run."
             ) from error
     return learner

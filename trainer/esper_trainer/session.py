@@ -6,10 +6,9 @@ from typing import NamedTuple
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.emit.emitter import Emitter, EmitterReport
 from esper_bus.names import check_name
-from esper_schemas.errors import EsperError
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_schemas.errors import EsperError, InvalidArgument
+from esper_trainer.config import TrainingConfig
 from esper_trainer.device.devices import resolve_device
-from esper_trainer.ranks.lost_ranks import RankLostError
 from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
@@ -22,8 +21,8 @@ from esper_trainer.runner import OnUpdate, Trainer
 from esper_trainer.telemetry.profiler import Profiler, prepare
 
 
-class ToldElsewhereError(ConfigError):
-    """What is wrong is said by another process of the run."""
+class ReportedElsewhereError(EsperError):
+    """Raised where another process of the run reports why it cannot begin."""
 
 
 class TrainingPlan(NamedTuple):
@@ -55,18 +54,18 @@ class RecordedTraining(NamedTuple):
 def plan(request: TrainingRequest, group: Group = ALONE) -> TrainingPlan:
     """What was asked for; makes the directory of a new run. Either all processes go on, or none.
 
-    Raises `ConfigError` or `EsperError` for what cannot be, and then leaves nothing behind.
+    Raises `EsperError` where the training cannot begin, and leaves nothing behind then.
     """
     planned, problem = None, None
     try:
         planned = _resumed(request, group) if request.resume else _new(request, group)
-    except (ConfigError, EsperError) as error:
+    except EsperError as error:
         problem = error
     speaker = group.smallest(group.world_size if problem is None else group.rank)
     if planned is not None and speaker == group.world_size:
         return planned
     if problem is None or group.rank != speaker:
-        raise ToldElsewhereError("Another process of this run cannot begin; it says why.")
+        raise ReportedElsewhereError("Another process of this run cannot begin; it says why.")
     raise problem
 
 
@@ -75,7 +74,7 @@ def _new(request: TrainingRequest, group: Group) -> TrainingPlan:
     resolve_device(config.device)
     group.share(config)
     if group.world_size > 1 and not request.name:
-        raise ConfigError("Processes that train together need a --name for their run; choose one.")
+        raise InvalidArgument("Processes that train together need a --name for their run; choose one.")
     if request.profile_dir is not None:
         prepare(request.profile_dir)  # before there is a run
     run_dir = new_run_dir(request.runs_dir, request.run_name())
@@ -100,8 +99,8 @@ def record_training(
 ) -> RecordedTraining:
     """Train, and record it; `ingest` is the aggregator's address, None for no aggregator.
 
-    Raises `ConfigError` for what cannot be, `TrainingFailedError` for what broke in between, and
-    `RankLostError`.
+    Raises `TrainingFailedError` for what breaks during the training, `RankLostError` where other processes
+    are gone, and another `EsperError` where the training cannot begin.
     """
     config, run_dir, start, profile, quota = plan
     profiler = Profiler(profile, group.rank)
@@ -120,7 +119,7 @@ def record_training(
                 group=group,
                 profiler=profiler,
             ).run()
-        except (ConfigError, EsperError, RankLostError):
+        except EsperError:
             raise
         except Exception as error:
             raise training_failed(run_dir, error) from error

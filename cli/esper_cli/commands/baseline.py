@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from esper_cli.output.command_failure import CommandError
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         config = TrainingConfig(environments=arguments.envs, preset=arguments.preset, device=arguments.device)
         results = _play(config, arguments.seeds)
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
     except RuntimeError as error:  # torch's, where memory ends
         reason = str(error).splitlines()[0]
         raise CommandError(f"baselines cannot be played ({reason}); choose fewer --envs") from error

@@ -14,7 +14,7 @@ from esper_schemas.codec import to_json
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_words
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
-from esper_schemas.metrics.overrides import OverridesError, overridden
+from esper_schemas.metrics.overrides import overridden
 from esper_schemas.snapshot import SanctumSnapshot
 
 SEVERITIES = ("warning", "critical")
@@ -55,8 +55,6 @@ def _quantities(path: Path | None) -> dict[str, MetricField]:
         return QUANTITIES
     try:
         return overridden(path.read_text(encoding="utf-8"), origin=str(path))
-    except OverridesError as error:
-        raise CommandError(str(error)) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CommandError(f"cannot read the thresholds {path}: {reason}; name a TOML file") from error

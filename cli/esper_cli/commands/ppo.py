@@ -18,7 +18,6 @@ from esper_cli.output.command_failure import CommandError
 from esper_cli.output.training_progress import progress
 from esper_cli.screen.sanctum_app import cockpit
 from esper_trainer.companion import have_aggregator
-from esper_trainer.config import ConfigError
 from esper_trainer.options import add_training_arguments, command_line, request_from
 from esper_trainer.ranks.rank_launcher import train_with_ranks
 from esper_trainer.request import TrainingRequest
@@ -46,17 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train; returns 0 if every update that was asked for was made."""
     configure_logging(json=arguments.log_json)
-    try:
-        _require_torch()
-        request = request_from(arguments)
-        _require_ranks(request, arguments.ranks)
-        arguments.name = request.run_name()
-        request = replace(request, name=arguments.name)
-        if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
-            return _train(request, arguments)
-        return _train_beside_sanctum(request, _run_dir(request, arguments.ranks))
-    except ConfigError as error:
-        raise CommandError(str(error)) from error
+    _require_torch()
+    request = request_from(arguments)
+    _require_ranks(request, arguments.ranks)
+    arguments.name = request.run_name()
+    request = replace(request, name=arguments.name)
+    if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
+        return _train(request, arguments)
+    return _train_beside_sanctum(request, _run_dir(request, arguments.ranks))
 
 
 def _require_torch() -> None:

@@ -10,7 +10,7 @@ from typing import NoReturn
 from esper_schemas.errors import EsperError
 
 
-class CommandError(Exception):
+class CommandError(EsperError):
     """A command cannot do what it was asked; the message says why and what to do about it."""
 
 
@@ -29,7 +29,7 @@ def run_command(
     try:
         code = command(arguments)
         sys.stdout.flush()
-    except (CommandError, EsperError) as error:
+    except EsperError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough

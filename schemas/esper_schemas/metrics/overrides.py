@@ -18,6 +18,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, MetricField, head_field
 from esper_schemas.metrics.metric import Bands, Metric
@@ -34,20 +35,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 """Names for a quantity of all heads at once: "head_entropy" for "head_op_entropy" and so on."""
 
 
-class OverridesError(ValueError):
-    """An override file that cannot be used, as one sentence with the number of the line at fault."""
-
-
 def overridden(text: str, *, origin: str = "thresholds") -> dict[str, MetricField]:
     """All quantities, judged by the bands of a TOML text where it gives some; for `judge_field`.
 
     What the text says about one head wins over what it says about all heads, wherever it stands.
-    Raises `OverridesError`, whose message begins with `origin` and the line.
+    Raises `InvalidArgument`, whose message begins with `origin` and the line.
     """
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not only its own: also numbers of 5,000 digits
-        raise OverridesError(f"{origin}: this is not TOML: {error}.") from None
+        raise InvalidArgument(f"{origin}: this is not TOML: {error}.") from None
     reader = _Reader(text, origin)
     quantities = dict(QUANTITIES)
     for name in sorted(tables, key=lambda name: name not in FAMILIES):  # all heads first, then single ones
@@ -106,7 +103,7 @@ class _Reader:
                 self._refuse((name, key), f"{key} of {name} is {bound:g}, which every value is beyond.")
 
     def _refuse(self, path: tuple[str, ...], sentence: str) -> NoReturn:
-        raise OverridesError(f"{self._origin}:{self._line_of(path)}: {sentence}")
+        raise InvalidArgument(f"{self._origin}:{self._line_of(path)}: {sentence}")
 
     def _line_of(self, path: tuple[str, ...]) -> int:
         """The first line up to which the text, read as TOML, has what is at `path`."""

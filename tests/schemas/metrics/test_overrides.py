@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import HeadCondition, Health, head_condition, judge_field
 from esper_schemas.metrics.catalogue import QUANTITIES
-from esper_schemas.metrics.overrides import BOUNDS, OverridesError, overridden
+from esper_schemas.metrics.overrides import BOUNDS, overridden
 from esper_schemas.state import TamiyoState
 
 
@@ -135,7 +136,7 @@ def test_an_infinite_bound_removes_it():
 )
 def test_what_is_wrong_is_refused_in_one_sentence_with_its_line(text, message):
     """Wrong names, inverted bands and wrong types, wherever they stand."""
-    with pytest.raises(OverridesError) as refusal:
+    with pytest.raises(InvalidArgument) as refusal:
         overridden(text, origin="t.toml")
 
     assert str(refusal.value) == message or message is None
@@ -145,13 +146,13 @@ def test_what_is_wrong_is_refused_in_one_sentence_with_its_line(text, message):
 
 def test_a_text_that_is_not_toml_is_refused_with_its_line():
     """The line and column of the parser are passed on."""
-    with pytest.raises(OverridesError, match=r"t\.toml.*line 2"):
+    with pytest.raises(InvalidArgument, match=r"t\.toml.*line 2"):
         overridden("[grad_norm]\nwarning_above = \n", origin="t.toml")
 
 
 def test_a_bound_that_everything_is_beyond_is_refused():
     """On its own side an infinite bound is none; on the other it is a mistake."""
-    with pytest.raises(OverridesError, match=":2: warning_above of grad_norm is -inf, which every value is"):
+    with pytest.raises(InvalidArgument, match=":2: warning_above of grad_norm is -inf, which every value is"):
         overridden("[grad_norm]\nwarning_above = -inf")
 
 
@@ -167,7 +168,7 @@ def test_whatever_numbers_are_given_bands_stay_in_order_or_are_refused(tables):
     )
     try:
         quantities = overridden(text)
-    except OverridesError:
+    except InvalidArgument:
         return
     for field in quantities.values():
         bounds = [getattr(field.metric.bands, bound) for bound in BOUNDS]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from esper_trainer.config import ConfigError
+from esper_schemas.errors import InvalidArgument
 from esper_trainer.device.devices import Stopwatch, resolve_device
 from esper_trainer.ranks.process_group import own_device
 
@@ -16,13 +16,13 @@ def test_the_cpu_is_always_there():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_cuda_where_there_is_none_is_refused():
     """The sentence says what to choose instead."""
-    with pytest.raises(ConfigError, match=r"choose --device cpu\.$"):
+    with pytest.raises(InvalidArgument, match=r"choose --device cpu\.$"):
         resolve_device("cuda")
 
 
 def test_a_device_that_cannot_be_is_refused():
     """cpu, but not cpu:one."""
-    with pytest.raises(ConfigError, match="'cpu:one' is not a device"):
+    with pytest.raises(InvalidArgument, match="'cpu:one' is not a device"):
         resolve_device("cpu:one")
 
 
@@ -40,9 +40,9 @@ def test_the_device_of_a_run_is_the_current_one():
 def test_each_of_several_processes_takes_its_own_device():
     """None is shared, and none is named for all of them."""
     assert [own_device("cuda", number, 2) for number in range(2)] == [0, 1]
-    with pytest.raises(ConfigError, match=r"more processes here than CUDA devices \(2\); start fewer"):
+    with pytest.raises(InvalidArgument, match=r"more processes here than CUDA devices \(2\); start fewer"):
         own_device("cuda", 2, 2)
-    with pytest.raises(ConfigError, match="take a CUDA device each; choose --device cuda"):
+    with pytest.raises(InvalidArgument, match="take a CUDA device each; choose --device cuda"):
         own_device("cuda:0", 0, 2)
 
 

@@ -13,8 +13,9 @@ import torch
 from benchmarks.ports import free_ports
 
 from esper_bus.store.run_reader import read_records
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.action_masks import head_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
@@ -25,9 +26,9 @@ from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.rollout_collector import Player
 from esper_trainer.ranks.process_group import Group
 from esper_trainer.request import TrainingRequest
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError, CheckpointFiles, write
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, write
 from esper_trainer.run.resume import last_checkpoint
-from esper_trainer.session import ToldElsewhereError, plan
+from esper_trainer.session import ReportedElsewhereError, plan
 
 LEARN_A_PART = """
 import sys, torch
@@ -123,7 +124,7 @@ def test_environments_must_divide_among_processes_and_minibatches(environments, 
     """The sentence says which number works."""
     config = TrainingConfig(environments=environments * minibatches, minibatches=minibatches)
 
-    with pytest.raises(ConfigError, match=f"multiple of {4 * minibatches}"):
+    with pytest.raises(InvalidArgument, match=f"multiple of {4 * minibatches}"):
         Group(0, 4).share(config)
 
 
@@ -180,7 +181,7 @@ def test_another_number_of_processes_cannot_go_on(tmp_path, ranks):
     """The first of them, which speaks, says how many there were."""
     first, *_ = Threads.call(ranks, checkpoints(tmp_path, [5], [5], [5]))
 
-    assert isinstance(first, CheckpointError)
+    assert isinstance(first, InvalidArgument)
     assert "trained by 3 processes; resume it with --ranks 3" in str(first)
 
 
@@ -194,7 +195,7 @@ def test_one_process_goes_on_with_what_one_process_trained(tmp_path):
 def test_a_rank_whose_file_is_missing_is_named(tmp_path):
     """By all, so that whoever speaks says it."""
     for problem in Threads.call(3, checkpoints(tmp_path, [5], [], [5])):
-        assert isinstance(problem, CheckpointError)
+        assert isinstance(problem, InvalidArgument)
         assert "no checkpoint of rank 1" in str(problem)
 
 
@@ -211,7 +212,7 @@ def test_what_cannot_begin_is_said_by_one_process(tmp_path):
     checkpoints(tmp_path / "mine", [5], [], [5])
     problems = Threads.call(3, lambda group: plan(request, group))
 
-    assert [isinstance(problem, ToldElsewhereError) for problem in problems] == [False, True, True]
+    assert [isinstance(problem, ReportedElsewhereError) for problem in problems] == [False, True, True]
     assert "no checkpoint of rank 1" in str(problems[0])
 
 

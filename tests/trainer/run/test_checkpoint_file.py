@@ -5,8 +5,9 @@ import pickle
 import pytest
 import torch
 
+from esper_schemas.errors import Damaged, StorageError
 from esper_trainer.learner.learner import LearnerState
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError, CheckpointFiles, read, write
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, read, write
 
 
 def checkpoint_of(update=3):
@@ -41,7 +42,7 @@ def test_a_torn_file_is_refused(path, share):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
 
-    with pytest.raises(CheckpointError, match=r"damaged.*; remove it"):
+    with pytest.raises(Damaged, match=r"damaged.*; remove it"):
         read(path)
 
 
@@ -52,17 +53,17 @@ def test_a_flipped_bit_is_seen(path):
     data[place] ^= 1
     path.write_bytes(data)
 
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(Damaged, match="damaged"):
         read(path)
 
 
 def test_garbage_and_other_files_of_torch_are_refused(path):
     """Neither bytes nor a mere list is a checkpoint."""
     path.write_bytes(b"no checkpoint at all" * 50)
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(Damaged, match="damaged"):
         read(path)
     torch.save([1, 2, 3], path)
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(Damaged, match="damaged"):
         read(path)
 
 
@@ -80,18 +81,18 @@ def test_nothing_in_a_checkpoint_is_run(path, tmp_path):
     """A pickle that calls something is damage, and the call is not made."""
     torch.save(_Trap(str(tmp_path / "sprung")), path)
 
-    with pytest.raises(CheckpointError):
+    with pytest.raises(Damaged):
         read(path)
     assert not (tmp_path / "sprung").exists()
     path.write_bytes(pickle.dumps(_Trap(str(tmp_path / "sprung"))))
-    with pytest.raises(CheckpointError):
+    with pytest.raises(Damaged):
         read(path)
     assert not (tmp_path / "sprung").exists()
 
 
 def test_a_missing_file_is_named(tmp_path):
     """With the system's reason."""
-    with pytest.raises(CheckpointError, match=r"none\.pt \(No such file"):
+    with pytest.raises(StorageError, match=r"none\.pt \(No such file"):
         read(tmp_path / "none.pt")
 
 

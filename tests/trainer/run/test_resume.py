@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from esper_bus.store.run_reader import read_records
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (
     CheckpointSaved,
     LogRecorded,
@@ -21,7 +22,7 @@ from esper_schemas.events import (
     VitalsSampled,
 )
 from esper_trainer.config import TrainingConfig
-from esper_trainer.run.checkpoint_file import CheckpointError, CheckpointFiles, read, write
+from esper_trainer.run.checkpoint_file import CheckpointFiles, read, write
 from esper_trainer.run.resume import last_checkpoint, resumed_config
 from esper_trainer.session import TrainingPlan, record_training
 
@@ -121,7 +122,7 @@ def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
     """Otherwise it says so."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
 
-    with pytest.raises(CheckpointError, match="all its 1 updates; go on with more --episodes"):
+    with pytest.raises(InvalidArgument, match="all its 1 updates; go on with more --episodes"):
         resume(tmp_path)
     assert resume(tmp_path, episodes=2).summary.updates == 2
 
@@ -130,7 +131,7 @@ def test_settings_that_shaped_the_run_may_not_change(whole):
     """The sentence names the setting and both values."""
     start = last_checkpoint(whole)
 
-    with pytest.raises(CheckpointError, match="with seed 0, not 7"):
+    with pytest.raises(InvalidArgument, match="with seed 0, not 7"):
         resumed_config(start, {"seed": 7, "episodes": 9})
     assert resumed_config(start, {"seed": 0, "episodes": 9}).episodes == 9
 
@@ -165,7 +166,7 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
     checkpoint = read(path)
     write(path, checkpoint._replace(config={**checkpoint.config, "hidden_size": 8}))
 
-    with pytest.raises(CheckpointError, match="another policy; start a new run"):
+    with pytest.raises(InvalidArgument, match="another policy; start a new run"):
         resume(tmp_path, episodes=2)
 
 

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("torch")
 
 from esper_bus.store.run_reader import read_records
+from esper_schemas.errors import StorageError
 from esper_schemas.events import LogRecorded, RunFinished
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_trainer.config import TrainingConfig
 from esper_trainer.runner import Trainer
 from esper_trainer.telemetry.profiler import Profiler, _schedule
 
@@ -99,7 +100,7 @@ def test_a_directory_that_cannot_be_is_refused(tmp_path):
     """Before anything is trained."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ConfigError, match="--profile"):
+    with pytest.raises(StorageError, match="--profile"):
         Profiler(tmp_path / "file" / "traces")
 
 

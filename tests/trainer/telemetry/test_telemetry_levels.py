@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (
     HeadGradientsCompared,
     LayerGradientsSampled,
@@ -15,7 +16,7 @@ from esper_schemas.heads import HEAD_SIZES, HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
-from esper_trainer.config import TELEMETRY, ConfigError, TrainingConfig
+from esper_trainer.config import TELEMETRY, TrainingConfig
 from esper_trainer.environments.morph.presets import HORIZON
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.runner import train
@@ -162,5 +163,5 @@ def test_l2_debug_tells_which_transitions_exploded(events_of):
 
 def test_a_level_that_is_not_there_is_refused():
     """In one sentence that names those that are."""
-    with pytest.raises(ConfigError, match="off, minimal, normal, debug"):
+    with pytest.raises(InvalidArgument, match="off, minimal, normal, debug"):
         TrainingConfig(telemetry="loud")

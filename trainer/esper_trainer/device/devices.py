@@ -4,13 +4,13 @@ import time
 
 import torch
 
-from esper_trainer.config import ConfigError
+from esper_schemas.errors import InvalidArgument
 
 _LARGE_BLOCK_BYTES = 31 << 20
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name. Raises `ConfigError` if this machine does not have it.
+    """The device of that name. Raises `InvalidArgument` if this machine does not have it.
 
     A CUDA device becomes the current one of this process: streams, events and graphs are those of the
     current device, whatever device the tensors are on.
@@ -18,14 +18,14 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"{name!r} is not a device; choose cpu, cuda or cuda:<index>.") from None
+        raise InvalidArgument(f"{name!r} is not a device; choose cpu, cuda or cuda:<index>.") from None
     if device.type == "cpu":
         return device
     if not torch.cuda.is_available():
-        raise ConfigError("This machine has no CUDA device that torch can use; choose --device cpu.")
+        raise InvalidArgument("This machine has no CUDA device that torch can use; choose --device cpu.")
     index = torch.cuda.current_device() if device.index is None else device.index
     if index >= torch.cuda.device_count():
-        raise ConfigError(
+        raise InvalidArgument(
             f"There is no {name} here, the last device is cuda:{torch.cuda.device_count() - 1}; "
             "choose that, or --device cpu."
         )

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable
 
 from torch.distributed.distributed_c10d import Store
 
+from esper_schemas.errors import EsperError
+
 ANSWER_S = 5.0
 """So long everybody who is left has to answer."""
 _LOOK_S = 0.05
 
 
-class RankLostError(Exception):
+class RankLostError(EsperError):
     """Other processes of the run are gone, and nothing can be summed any more.
 
     speaks: whether this is the process that should tell people; of those that are left, one does.

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from esper_trainer.config import ConfigError, TrainingConfig
+from esper_schemas.errors import InvalidArgument, Unreachable
+from esper_trainer.config import TrainingConfig
 from esper_trainer.ranks.lost_ranks import rank_lost, roll_call
 from esper_trainer.ranks.rank_launcher import RENDEZVOUS
 from esper_trainer.request import PATIENCE_S
@@ -63,7 +64,7 @@ class Group:
         return bool(self.largest(int(flag)))
 
     def share(self, config: TrainingConfig) -> int:
-        """How many of the run's environments are this process's. Raises `ConfigError` for no equal parts."""
+        """The number of environments of this process. Raises `InvalidArgument` for no equal parts."""
         return config.share(self.world_size)
 
     def leave(self) -> None:
@@ -88,7 +89,7 @@ ALONE = Group()
 def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
     """The group that `torchrun` or `ranks.train_with_ranks` describes in the environment, or a group of one.
 
-    On CUDA each process of a machine takes the device of its number there. Raises `ConfigError` if
+    On CUDA each process of a machine takes the device of its number there. Raises `InvalidArgument` if
     the group cannot be joined.
     """
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
@@ -108,7 +109,7 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
         reason = _SOURCE_PLACE.sub("", str(error).splitlines()[0])
-        raise ConfigError(
+        raise Unreachable(
             f"The other processes cannot be met ({reason}); start all of them with torchrun, and where a "
             "machine's name leads to itself name the network with GLOO_SOCKET_IFNAME."
         ) from error
@@ -118,12 +119,12 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
 def own_device(device: str, number: int, count: int) -> int:
     """The index of the CUDA device of the process of this number, of a machine with so many.
 
-    Raises `ConfigError` if one was named for all of them, or there are not enough: NCCL takes one each.
+    Raises `InvalidArgument` if one was named for all of them, or there are not enough: NCCL takes one each.
     """
     if ":" in device:
-        raise ConfigError("Several processes take a CUDA device each; choose --device cuda.")
+        raise InvalidArgument("Several processes take a CUDA device each; choose --device cuda.")
     if number >= count:
-        raise ConfigError(
+        raise InvalidArgument(
             f"There are more processes here than CUDA devices ({count}); start fewer, or choose --device cpu."
         )
     return number

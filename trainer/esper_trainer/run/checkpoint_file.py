@@ -13,15 +13,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from esper_trainer.config import ConfigError, Setting
+from esper_schemas.errors import Damaged, InvalidArgument, StorageError
+from esper_trainer.config import Setting
 from esper_trainer.learner.learner import LearnerState
 
 FORMAT = 1
 _FILE_NAME = re.compile(r"(\d{8,})-rank(\d+)\.pt")
-
-
-class CheckpointError(ConfigError):
-    """No run can go on from a checkpoint; the message says why and what to do."""
 
 
 class Checkpoint(NamedTuple):
@@ -57,20 +54,23 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint, onto the host. Raises `CheckpointError`."""
+    """Read a checkpoint, onto the host.
+
+    Raises `StorageError`, `Damaged`, or `InvalidArgument` for one of another version.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"Cannot read {path} ({error.strerror}); make it readable.") from error
+        raise StorageError(f"Cannot read {path} ({error.strerror}); make it readable.") from error
     try:
         content = _content(data)
         if content.pop("format") != FORMAT:
-            raise CheckpointError(f"{path} was written by another version of Esper; resume with that one.")
+            raise InvalidArgument(f"{path} was written by another version of Esper; resume with that one.")
         return Checkpoint(**{**content, "state": LearnerState(**content["state"])})
-    except CheckpointError:
+    except InvalidArgument:
         raise
     except Exception as error:  # there is no end to what torch raises about bytes that it did not write
-        raise CheckpointError(
+        raise Damaged(
             f"{path} is damaged and cannot be read; remove it to go on from the checkpoint before it."
         ) from error
 

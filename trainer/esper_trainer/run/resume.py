@@ -5,9 +5,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from esper_schemas.errors import InvalidArgument
 from esper_trainer.config import Setting, TrainingConfig
 from esper_trainer.ranks.process_group import ALONE, Group
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointError, CheckpointFiles, read
+from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, read
 from esper_trainer.run.run_directory import require_run
 
 MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every", "telemetry", "capture"})
@@ -17,7 +18,7 @@ MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every", "te
 def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
     """The newest checkpoint that all processes of a run have.
 
-    Raises `CheckpointError` if there is none that can be read.
+    Raises `InvalidArgument` if there is none, `StorageError` or `Damaged` if it cannot be read.
     """
     files = CheckpointFiles(run_dir, group.rank)
     update = _newest_of_all(files.updates(), group)
@@ -25,20 +26,20 @@ def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
     lacking = group.smallest(group.world_size if own else group.rank)
     require_run(run_dir)  # not before: everybody takes part in the sums above
     if not own:
-        raise CheckpointError(_without_checkpoint(run_dir, group, lacking))
+        raise InvalidArgument(_without_checkpoint(run_dir, group, lacking))
     checkpoint = read(files.path(update or own))
     if checkpoint.world_size != group.world_size:
         count = checkpoint.world_size
         with_as_many = (
             f"with --ranks {count}, or by torchrun with as many" if count > 1 else "without --ranks"
         )
-        raise CheckpointError(
+        raise InvalidArgument(
             f"The run {run_dir.name} was trained by {_processes(count)}; resume it {with_as_many}."
         )
     if lacking < group.world_size:
-        raise CheckpointError(_without_checkpoint(run_dir, group, lacking))
+        raise InvalidArgument(_without_checkpoint(run_dir, group, lacking))
     if not update:
-        raise CheckpointError(
+        raise InvalidArgument(
             f"The processes of the run {run_dir.name} have no checkpoint in common; start a new run."
         )
     return checkpoint
@@ -72,24 +73,23 @@ def _processes(count: int) -> str:
 def resumed_config(checkpoint: Checkpoint, given: Mapping[str, Setting]) -> TrainingConfig:
     """The settings of a run with those `given` anew.
 
-    Raises `CheckpointError` if one may not change or nothing is left to be done, `ConfigError` if one
-    cannot work.
+    Raises `InvalidArgument` if one may not change or cannot work, or if no update is left to be made.
     """
     settings: dict[str, Any] = {**asdict(TrainingConfig()), **checkpoint.config}
     unknown = settings.keys() - {field.name for field in fields(TrainingConfig)}
     if unknown:
-        raise CheckpointError(
+        raise InvalidArgument(
             f"The checkpoint has settings of a newer Esper ({', '.join(sorted(unknown))}); update."
         )
     for name, value in given.items():
         if name not in MAY_CHANGE and value != settings[name]:
-            raise CheckpointError(
+            raise InvalidArgument(
                 f"The run was trained with {name} {settings[name]}, not {value}; "
                 "leave that option out, or start a new run."
             )
     config = TrainingConfig(**{**settings, **given})
     if config.episodes <= checkpoint.update:
-        raise CheckpointError(
+        raise InvalidArgument(
             f"The run has made all its {checkpoint.update} updates; go on with more --episodes."
         )
     return config

@@ -9,24 +9,26 @@ from typing import Self
 
 from esper_bus.names import check_name
 from esper_bus.paths import RunPaths
-from esper_trainer.config import ConfigError
+from esper_schemas.errors import InvalidArgument, Refused, RunExists, StorageError
 
 
 def new_run_dir(runs_dir: Path, name: str) -> Path:
     """Make the directory of a run; a run is never recorded into another one's directory.
 
-    Raises `ConfigError` if there is such a run or the directory cannot be written, `EsperError` for a
-    name that cannot be.
+    Raises `RunExists`, `StorageError` if the directory cannot be written, `InvalidArgument` for a name that
+    cannot be used.
     """
     run_dir = runs_dir / check_name("run", name)
     if is_run(run_dir):
-        raise ConfigError(
+        raise RunExists(
             f"There is a run {name} already; go on with --resume {name} or choose another --name."
         )
     try:
         make_writable(run_dir)
     except OSError as error:
-        raise ConfigError(f"Cannot write {run_dir} ({error.strerror}); choose another --runs-dir.") from error
+        raise StorageError(
+            f"Cannot write {run_dir} ({error.strerror}); choose another --runs-dir."
+        ) from error
     return run_dir
 
 
@@ -43,9 +45,11 @@ def way_on(run_dir: Path) -> str:
 
 
 def require_run(run_dir: Path) -> None:
-    """Raises `ConfigError` if nothing was recorded there."""
+    """Raises `InvalidArgument` if nothing was recorded there."""
     if not is_run(run_dir):
-        raise ConfigError(f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls.")
+        raise InvalidArgument(
+            f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls."
+        )
 
 
 def is_run(run_dir: Path) -> bool:
@@ -57,7 +61,7 @@ def is_run(run_dir: Path) -> bool:
 class TrainingLock:
     """Held by the process that trains one rank of a run, and gone with it.
 
-    Raises `ConfigError` if another process holds it.
+    Raises `Refused` if another process holds it.
     """
 
     def __init__(self, run_dir: Path, rank: int) -> None:
@@ -65,12 +69,12 @@ class TrainingLock:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise ConfigError(f"Cannot write {path} ({error.strerror}); make it writable.") from error
+            raise StorageError(f"Cannot write {path} ({error.strerror}); make it writable.") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._descriptor)
-            raise ConfigError(
+            raise Refused(
                 f"The run {run_dir.name} is being trained at this moment; stop that training first."
             ) from error
 

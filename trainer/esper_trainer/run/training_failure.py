@@ -3,7 +3,7 @@
 import traceback
 from pathlib import Path
 
-from esper_trainer.config import ConfigError
+from esper_schemas.errors import EsperError
 from esper_trainer.run.run_directory import way_on
 from esper_trainer.runner import sentence
 
@@ -11,7 +11,7 @@ TRACEBACK = "failure.txt"
 """In the directory of the run."""
 
 
-class TrainingFailedError(ConfigError):
+class TrainingFailedError(EsperError):
     """A training had begun and cannot go on; the message is one sentence that says why and what to do."""
 
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function, schedule, tensorboard_trace_handler
 
+from esper_schemas.errors import StorageError
 from esper_schemas.events import LogRecorded
-from esper_trainer.config import ConfigError
 from esper_trainer.device.cuda_graphs import WARM_UP
 from esper_trainer.run.run_directory import make_writable
 
@@ -23,7 +23,7 @@ what happens for the first time is slow, and the profiler itself warms up during
 class Profiler:
     """Records some updates of a run into a directory; without one it does nothing and costs nothing.
 
-    `written` is the directory, once there is a trace in it. Raises `ConfigError` if it cannot be written.
+    `written` is the directory, once there is a trace in it. Raises `StorageError` if it cannot be written.
     """
 
     def __init__(self, directory: Path | None = None, rank: int = 0) -> None:
@@ -93,11 +93,11 @@ class Profiler:
 
 
 def prepare(directory: Path) -> None:
-    """Make the directory of a profile. Raises `ConfigError` if it cannot be written."""
+    """Make the directory of a profile. Raises `StorageError` if it cannot be written."""
     try:
         make_writable(directory)
     except OSError as error:
-        raise ConfigError(
+        raise StorageError(
             f"Cannot write a profile to {directory} ({error.strerror}); choose another one for --profile."
         ) from error
 

@@ -23,10 +23,6 @@ class Settings:
     hidden: frozenset[str] = field(default_factory=frozenset)
 
 
-class SettingsError(ValueError):
-    """A settings file cannot be understood; the message says why."""
-
-
 def settings_path() -> Path:
     """Where choices are kept."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -51,7 +47,7 @@ def parsed(text: str) -> Settings:
     _check("symbols", symbols, SYMBOL_SETS)
     hidden = said.get("hidden", [])
     if not isinstance(hidden, list) or not all(isinstance(name, str) for name in hidden):
-        raise SettingsError("hidden must be a list of panels")
+        raise ValueError("hidden must be a list of panels")
     return Settings(theme, symbols, frozenset(hidden) & frozenset(NEEDS))
 
 
@@ -75,4 +71,4 @@ def save(settings: Settings, path: Path) -> str:
 
 def _check(key: str, value: object, choices: Iterable[str]) -> None:
     if value not in tuple(choices):
-        raise SettingsError(f"{key} must be one of {', '.join(choices)}")
+        raise ValueError(f"{key} must be one of {', '.join(choices)}")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from esper_trainer.config import ConfigError
+from esper_schemas.errors import EsperError
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -53,11 +53,11 @@ def read_digits() -> tuple[FloatArray, FloatArray]:
     """Pixels [1797, 64], 0 to 16, and labels [1797], as `sklearn.datasets.load_digits` has them.
 
     The file is read without importing scikit-learn, of which nothing else is needed. Raises
-    `ConfigError` if it is not installed.
+    `EsperError` if it is not installed.
     """
     package = find_spec("sklearn")
     if package is None or package.origin is None:
-        raise ConfigError("The environments need scikit-learn; install it with: pip install scikit-learn.")
+        raise EsperError("The environments need scikit-learn; install it with: pip install scikit-learn.")
     table = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
     return table[:, :-1], table[:, -1]
 
