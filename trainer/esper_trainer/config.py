@@ -1,197 +1,218 @@
-"""What a training run is asked to do: every setting with its default, checked once, without torch."""
+"""The settings of a training run, each with its default, bounds and help text. Imports no torch."""
 
 import hashlib
-import math
 import os
-import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.settings import Setting, validate
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
 
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 TELEMETRY = tuple(level.name.lower() for level in TelemetryLevel)
-
 SCHEDULES = ("constant", "linear", "cosine")
 VALUE_NORMALISATIONS = ("none", "popart")
 PRECISIONS = ("float32", "bfloat16")
 
-Setting = str | int | float | bool | None
-"""What a setting can be."""
+_TASK, _DEVICE, _OPTIMISER, _PPO = "task", "device", "network and optimiser", "PPO"
+_RECORDING = "recording"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The settings of one training run. Raises `InvalidArgument` for one that cannot work."""
+    """The settings of one training run. Raises `InvalidArgument` for a value that is not accepted."""
 
-    episodes: int = 100
-    """PPO updates to make; each uses one episode of every environment."""
-
-    environments: int = 64
-    """How many environments are trained side by side."""
-
-    preset: str = DEFAULT_PRESET
-    """How much real training one environment step buys: a name in `PRESETS`."""
-
-    gates: str = "permissive"
-    """What a seed has to show before it may move on to its next stage: a name in `GATES`."""
-
-    device: str = "cpu"
-    """Where all tensors live: cpu, cuda or cuda:<index>."""
-
-    seed: int = 0
-    """Decides the environments, the initial policy and every sample."""
-
-    threads: int = 0
-    """Threads for torch on the CPU; 0 takes `OMP_NUM_THREADS`, or else up to two, and leaves one core
-    to the aggregator and the screen, whose competition would stall torch's threads."""
-
-    telemetry: str = "normal"
-    """How much every update measures and tells: off, minimal, normal or debug. NaN and infinite gradients
-    are counted at every level."""
-
-    hidden_size: int = 128
-    """Width of the policy's features and of its LSTM."""
-
-    epochs: int = 4
-    """Passes over a rollout per update."""
-
-    minibatches: int = 1
-    """Parts that an epoch is cut into, each of whole environments."""
-
-    learning_rate: float = 1.5e-3
-    """Adam's step size."""
-
-    learning_rate_schedule: str = "constant"
-    """How the learning rate falls: a name in `SCHEDULES`."""
-
-    learning_rate_final: float = 0.0
-    """Share of the learning rate that a falling schedule ends with."""
-
-    warmup_updates: int = 0
-    """Updates before the one that uses the full learning rate; it rises linearly until there."""
-
-    adam_epsilon: float = 1e-5
-    """Adam's denominator floor."""
-
-    gamma: float = GAMMA
-    """Discount per environment step."""
-
-    gae_lambda: float = 0.97
-    """How far advantages look past the critic (Schulman et al. 2016)."""
-
-    clip_range: float = 0.2
-    """How far a head's probability ratio may move before its surrogate is clipped."""
-
-    value_clip: float = 10.0
-    """How far a value may move from the rollout's before its loss is clipped, in units of return;
-    0 switches the clipping off."""
-
-    value_coefficient: float = 0.5
-    """Weight of the value loss."""
-
-    entropy_coefficient: float = 0.01
-    """Weight of the entropy bonus, before the heads' own multipliers."""
-
-    entropy_schedule: str = "constant"
-    """How the entropy coefficient falls: a name in `SCHEDULES`."""
-
-    entropy_final: float = 0.0
-    """Share of the entropy coefficient that a falling schedule ends with."""
-
-    value_normalisation: str = "none"
-    """`popart` lets the critic learn returns of mean 0 and deviation 1 (van Hasselt et al. 2016)."""
-
-    precision: str = "float32"
-    """What the policy's matrix products are computed in; probabilities and losses are float32 always, and
-    on CUDA the LSTM too."""
-
-    target_kl: float = 0.015
-    """An update stops before a step at which the KL divergence has passed 1.5 times this; 0 never."""
-
-    max_grad_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-
-    capture: bool = True
-    """On CUDA, the steps of a rollout and the updates are recorded as CUDA graphs and replayed."""
-
-    compile: bool = False
-    """The pointwise part of an update is compiled by torch.compile in the run's first update."""
-
-    checkpoint_every: int = 10
-    """Updates between two checkpoints; 0 writes one only where the run ends."""
+    episodes: Annotated[
+        int,
+        Setting(
+            "PPO updates; each uses one episode of every environment",
+            _TASK,
+            minimum=1,
+            may_change_on_resume=True,
+        ),
+    ] = 100
+    environments: Annotated[int, Setting("parallel environments", _TASK, option="--envs", minimum=1)] = 64
+    preset: Annotated[
+        str, Setting("size of the task: host training per environment step", _TASK, choices=tuple(PRESETS))
+    ] = DEFAULT_PRESET
+    gates: Annotated[
+        str, Setting("requirements for a seed to enter its next stage", _TASK, choices=tuple(GATES))
+    ] = "permissive"
+    device: Annotated[
+        str,
+        Setting(
+            "device for all tensors: cpu, cuda or cuda:INDEX",
+            _DEVICE,
+            metavar="DEVICE",
+            pattern=r"cpu|cuda(:\d+)?",
+            form="cpu, cuda or cuda:INDEX",
+            may_change_on_resume=True,
+        ),
+    ] = "cpu"
+    seed: Annotated[
+        int, Setting("seed of the environments, the initial policy and every sample", _TASK, minimum=0)
+    ] = 0
+    # The aggregator and the screen need a core of their own; competing with them stalls torch's threads.
+    threads: Annotated[
+        int,
+        Setting(
+            "CPU threads for torch; 0 takes $OMP_NUM_THREADS, or at most two, and leaves one core free",
+            _DEVICE,
+            minimum=0,
+            may_change_on_resume=True,
+        ),
+    ] = 0
+    telemetry: Annotated[
+        str,
+        Setting(
+            "how much each update measures; gradients that are not finite are counted at every level",
+            _RECORDING,
+            choices=TELEMETRY,
+            may_change_on_resume=True,
+        ),
+    ] = "normal"
+    hidden_size: Annotated[
+        int, Setting("width of the policy's features and of its LSTM", _OPTIMISER, minimum=1)
+    ] = 128
+    epochs: Annotated[int, Setting("passes over each rollout", _PPO, minimum=1)] = 4
+    minibatches: Annotated[
+        int, Setting("minibatches per epoch, each of whole environments", _PPO, minimum=1)
+    ] = 1
+    learning_rate: Annotated[
+        float, Setting("learning rate of Adam", _OPTIMISER, minimum=0, exclusive=True)
+    ] = 1.5e-3
+    learning_rate_schedule: Annotated[
+        str, Setting("decay of the learning rate over the run", _OPTIMISER, choices=SCHEDULES)
+    ] = "constant"
+    learning_rate_final: Annotated[
+        float,
+        Setting(
+            "final learning rate of a decaying schedule, as a fraction of the initial one",
+            _OPTIMISER,
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 0.0
+    warmup_updates: Annotated[
+        int, Setting("updates over which the learning rate rises linearly", _OPTIMISER, minimum=0)
+    ] = 0
+    adam_epsilon: Annotated[
+        float, Setting("epsilon in the denominator of Adam", _OPTIMISER, minimum=0, exclusive=True)
+    ] = 1e-5
+    gamma: Annotated[float, Setting("discount per environment step", _PPO, minimum=0, maximum=1)] = GAMMA
+    gae_lambda: Annotated[
+        float,
+        Setting(
+            "lambda of generalised advantage estimation (Schulman et al. 2016)", _PPO, minimum=0, maximum=1
+        ),
+    ] = 0.97
+    clip_range: Annotated[
+        float, Setting("clip range of each head's probability ratio", _PPO, minimum=0, exclusive=True)
+    ] = 0.2
+    value_clip: Annotated[
+        float, Setting("clip range of the value, in units of return; 0 disables clipping", _PPO, minimum=0)
+    ] = 10.0
+    value_coefficient: Annotated[float, Setting("weight of the value loss", _PPO, minimum=0)] = 0.5
+    entropy_coefficient: Annotated[
+        float,
+        Setting("weight of the entropy bonus, multiplied by a coefficient of each head", _PPO, minimum=0),
+    ] = 0.01
+    entropy_schedule: Annotated[
+        str, Setting("decay of the entropy coefficient over the run", _PPO, choices=SCHEDULES)
+    ] = "constant"
+    entropy_final: Annotated[
+        float,
+        Setting(
+            "final entropy coefficient of a decaying schedule, as a fraction of the initial one",
+            _PPO,
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 0.0
+    value_normalisation: Annotated[
+        str,
+        Setting(
+            "scale of the critic's targets; popart normalises returns (van Hasselt et al. 2016)",
+            _PPO,
+            choices=VALUE_NORMALISATIONS,
+        ),
+    ] = "none"
+    # Probabilities and losses are always float32.
+    precision: Annotated[
+        str,
+        Setting(
+            "precision of the policy's matrix products; the LSTM on CUDA is always float32",
+            _DEVICE,
+            choices=PRECISIONS,
+        ),
+    ] = "float32"
+    target_kl: Annotated[
+        float,
+        Setting("stop an update once its KL divergence exceeds 1.5 times this; 0 disables", _PPO, minimum=0),
+    ] = 0.015
+    max_grad_norm: Annotated[
+        float, Setting("norm that gradients are clipped to", _OPTIMISER, minimum=0, exclusive=True)
+    ] = 1.0
+    capture: Annotated[
+        bool,
+        Setting(
+            "launch every CUDA kernel from the host instead of replaying CUDA graphs",
+            _DEVICE,
+            may_change_on_resume=True,
+        ),
+    ] = True
+    compile: Annotated[
+        bool, Setting("compile the pointwise part of an update with torch.compile", _DEVICE)
+    ] = False
+    checkpoint_every: Annotated[
+        int,
+        Setting(
+            "updates between checkpoints; 0 writes one at the end only",
+            _RECORDING,
+            minimum=0,
+            may_change_on_resume=True,
+        ),
+    ] = 10
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            _require(not isinstance(value, float) or math.isfinite(value), field.name, "a finite number")
-        for name in ("episodes", "environments", "hidden_size", "epochs", "minibatches"):
-            _require(getattr(self, name) >= 1, name, "at least 1")
-        for name in ("learning_rate", "adam_epsilon", "clip_range", "max_grad_norm"):
-            _require(getattr(self, name) > 0, name, "greater than 0")
-        for name in (
-            "threads", "value_clip", "value_coefficient", "entropy_coefficient", "target_kl",
-            "checkpoint_every", "warmup_updates",
-        ):  # fmt: skip
-            _require(getattr(self, name) >= 0, name, "0 or more")
-        for name in ("gamma", "gae_lambda", "learning_rate_final", "entropy_final"):
-            _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1")
-        _require(0 <= self.seed < 2**31, "seed", "between 0 and 2147483647")
-        _require(self.preset in PRESETS, "preset", "one of " + ", ".join(PRESETS))
-        _require(self.telemetry in TELEMETRY, "telemetry", "one of " + ", ".join(TELEMETRY))
-        _require(bool(_DEVICE.fullmatch(self.device)), "device", "cpu, cuda or cuda:<index>")
-        for name, choices in (
-            ("gates", tuple(GATES)),
-            ("learning_rate_schedule", SCHEDULES),
-            ("entropy_schedule", SCHEDULES),
-            ("value_normalisation", VALUE_NORMALISATIONS),
-            ("precision", PRECISIONS),
-        ):
-            _require(getattr(self, name) in choices, name, "one of " + ", ".join(choices))
-        if self.environments % self.minibatches:
-            raise InvalidArgument(
-                f"{self.environments} environments cannot be cut into {self.minibatches} equal "
-                "minibatches; choose a number of environments that they divide."
-            )
+        validate(self)
+        self._require_multiple(self.minibatches, f"{self.minibatches} minibatches")
 
     def share(self, processes: int) -> int:
-        """The environments of each of so many processes. Raises `InvalidArgument` for no equal parts."""
-        parts = processes * self.minibatches
-        if self.environments % parts:
-            raise InvalidArgument(
-                f"{self.environments} environments cannot be cut into {self.minibatches} equal "
-                f"minibatches on each of {processes} processes; choose a multiple of {parts}."
-            )
+        """The number of environments of each process. Raises `InvalidArgument` if they are not equal."""
+        parts = f"{processes} processes with {self.minibatches} minibatches each"
+        self._require_multiple(processes * self.minibatches, parts)
         return self.environments // processes
+
+    def _require_multiple(self, count: int, parts: str) -> None:
+        if self.environments % count:
+            raise InvalidArgument(
+                f"{self.environments} environments cannot be split evenly into {parts}; "
+                f"choose a multiple of {count}."
+            )
 
     @property
     def size(self) -> Preset:
-        """The preset itself, with the gates that were chosen."""
+        """The chosen preset with the chosen gates."""
         return replace(PRESETS[self.preset], gates=GATES[self.gates])
 
     @property
     def torch_threads(self) -> int:
-        """How many threads torch gets."""
-        asked = os.environ.get("OMP_NUM_THREADS", "")
-        return (
-            self.threads or (int(asked) if asked.isdecimal() else 0) or max(1, min(2, available_cores() - 1))
-        )
+        """The number of CPU threads for torch."""
+        text = os.environ.get("OMP_NUM_THREADS", "")
+        from_environment = int(text) if text.isdecimal() else 0
+        return self.threads or from_environment or max(1, min(2, available_cores() - 1))
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """The number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _require(holds: bool, name: str, wanted: str) -> None:
-    if not holds:
-        raise InvalidArgument(f"The setting {name} has to be {wanted}; choose another value.")
-
-
 def derived_seed(seed: int, purpose: str) -> int:
-    """A seed for one purpose; generators that share a seed would repeat each other's numbers."""
+    """A seed for one purpose: generators of one seed would produce the same numbers."""
     digest = hashlib.sha256(f"{seed}:{purpose}".encode()).digest()
     return int.from_bytes(digest[:6], "big")

@@ -1,76 +1,15 @@
 """The options of a training run on a command line, read without importing torch."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from esper_bus import addresses, paths
-from esper_trainer.config import (
-    PRECISIONS,
-    SCHEDULES,
-    TELEMETRY,
-    VALUE_NORMALISATIONS,
-    Setting,
-    TrainingConfig,
-)
-from esper_trainer.environments.morph.presets import GATES, PRESETS
+from esper_schemas.settings import SettingField, SettingValue, setting_fields
+from esper_trainer.config import TrainingConfig
 from esper_trainer.request import PATIENCE_S, TrainingRequest
 
-_DEFAULTS = TrainingConfig()
-
-
-class _Option(NamedTuple):
-    """An option that gives a setting its value; options that are not given are None."""
-
-    name: str
-    field: str
-    words: str
-    choices: tuple[str, ...] | None = None
-
-
-_OPTIONS = (
-    _Option("--episodes", "episodes", "PPO updates; each uses one episode of every environment"),
-    _Option("--envs", "environments", "environments that are trained side by side"),
-    _Option("--preset", "preset", "how much real training one environment step buys", tuple(PRESETS)),
-    _Option("--gates", "gates", "what a seed has to show before it may move on", tuple(GATES)),
-    _Option("--device", "device", "cpu, cuda or cuda:INDEX"),
-    _Option("--seed", "seed", "decides everything that is drawn"),
-    _Option("--threads", "threads", "threads on the CPU; 0 takes up to two and leaves a core to the others"),
-    _Option("--hidden-size", "hidden_size", "width of the policy's features and of its LSTM"),
-    _Option("--epochs", "epochs", "passes over a rollout per update"),
-    _Option("--minibatches", "minibatches", "parts that the environments are cut into for an optimiser step"),
-    _Option("--learning-rate", "learning_rate", "Adam's step size"),
-    _Option("--learning-rate-schedule", "learning_rate_schedule", "how it falls over the run", SCHEDULES),
-    _Option("--learning-rate-final", "learning_rate_final", "share of it that a falling schedule ends with"),
-    _Option("--warmup-updates", "warmup_updates", "updates over which the learning rate rises"),
-    _Option("--adam-epsilon", "adam_epsilon", "Adam's denominator floor"),
-    _Option("--max-grad-norm", "max_grad_norm", "norm that gradients are scaled down to"),
-    _Option("--gamma", "gamma", "discount per environment step"),
-    _Option("--gae-lambda", "gae_lambda", "how far advantages look past the critic"),
-    _Option("--clip-range", "clip_range", "how far a ratio may move before its surrogate is clipped"),
-    _Option("--target-kl", "target_kl", "an update stops beyond 1.5 times this KL divergence; 0: never"),
-    _Option("--value-coefficient", "value_coefficient", "weight of the value loss"),
-    _Option("--value-clip", "value_clip", "how far a value may move, in units of return; 0: any"),
-    _Option("--entropy-coefficient", "entropy_coefficient", "weight of the entropy bonus"),
-    _Option("--entropy-schedule", "entropy_schedule", "how that falls over the run", SCHEDULES),
-    _Option("--entropy-final", "entropy_final", "share of it that a falling schedule ends with"),
-    _Option(
-        "--value-normalisation",
-        "value_normalisation",
-        "scale of what the critic learns",
-        VALUE_NORMALISATIONS,
-    ),
-    _Option(
-        "--precision", "precision", "of the policy's matrix products, but for the LSTM's on CUDA", PRECISIONS
-    ),
-    _Option("--telemetry", "telemetry", "how much updates measure; NaN is counted even when off", TELEMETRY),
-    _Option("--checkpoint-every", "checkpoint_every", "updates between checkpoints; 0: only at the end"),
-)
-
-_FLAGS = (
-    ("--no-capture", "capture", False, "launch every kernel from the host, instead of replaying CUDA graphs"),
-    ("--compile", "compile", True, "compile the pointwise part of an update with torch.compile"),
-)
+_SETTINGS = setting_fields(TrainingConfig)
 _RECORDING = (
     "--runs-dir", "--name", "--resume", "--aggregator", "--keys", "--patience", "--profile", "--spool-quota",
 )  # fmt: skip
@@ -78,21 +17,49 @@ _RECORDING = (
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what may be said about a training run and about where it is recorded."""
-    training = parser.add_argument_group("training")
-    for option in _OPTIONS:
-        default = getattr(_DEFAULTS, option.field)
-        metavar = "DEVICE" if option.field == "device" else "N"
-        shape: dict[str, Any] = {"choices": option.choices} if option.choices else {"metavar": metavar}
-        training.add_argument(
-            option.name,
-            dest=option.field,
-            type=type(default),
-            help=f"{option.words} (default: {default})",
-            **shape,
-        )
-    for name, field, value, words in _FLAGS:
-        training.add_argument(name, dest=field, action="store_const", const=value, help=words)
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for field in _SETTINGS.values():
+        group = field.setting.group
+        groups[group] = groups.get(group) or parser.add_argument_group(group)
+        _add_setting(groups[group], field)
     _add_recording_arguments(parser)
+
+
+def _add_setting(group: "argparse._ArgumentGroup", field: SettingField) -> None:
+    """An option without a default of its own: those that are not given are None."""
+    if field.kind is bool:
+        group.add_argument(
+            _option(field),
+            dest=field.name,
+            action="store_const",
+            const=not field.default,
+            help=field.setting.help,
+        )
+        return
+    choices = "{" + ",".join(field.setting.choices) + "}" if field.setting.choices else "N"
+    group.add_argument(
+        _option(field),
+        dest=field.name,
+        type=_parser(field),
+        metavar=field.setting.metavar or choices,
+        help=f"{field.setting.help} (default: {field.default})",
+    )
+
+
+def _option(field: SettingField) -> str:
+    name = field.name.replace("_", "-")
+    return field.setting.option or (f"--no-{name}" if field.default is True else f"--{name}")
+
+
+def _parser(field: SettingField) -> Callable[[str], SettingValue]:
+    def parse(text: str) -> SettingValue:
+        try:
+            value: SettingValue = field.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return value
+
+    return parse
 
 
 def _add_recording_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,19 +116,21 @@ def _seconds(text: str) -> float:
 
 def command_line(arguments: argparse.Namespace) -> list[str]:
     """The options that say to another process what these arguments say."""
-    values = {option.name: getattr(arguments, option.field) for option in _OPTIONS}
+    settings = given_settings(arguments)
+    values = {_option(_SETTINGS[name]): value for name, value in settings.items()}
     values |= {option: getattr(arguments, option[2:].replace("-", "_")) for option in _RECORDING}
     if arguments.resume:
         del values["--name"]  # the same, and not allowed beside it
-    given = [f"{option}={value}" for option, value in values.items() if value is not None]
-    return given + [name for name, field, _, _ in _FLAGS if getattr(arguments, field) is not None]
+    flags = [option for option, value in values.items() if isinstance(value, bool)]
+    return flags + [
+        f"{option}={value}" for option, value in values.items() if value is not None and option not in flags
+    ]
 
 
-def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def given_settings(arguments: argparse.Namespace) -> dict[str, SettingValue]:
     """The settings that were given, by their names in `TrainingConfig`."""
-    fields = [*(option.field for option in _OPTIONS), *(field for _, field, _, _ in _FLAGS)]
-    values: dict[str, Setting] = {field: getattr(arguments, field) for field in fields}
-    return {field: value for field, value in values.items() if value is not None}
+    values = {name: getattr(arguments, name) for name in _SETTINGS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def request_from(arguments: argparse.Namespace) -> TrainingRequest:

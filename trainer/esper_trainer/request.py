@@ -7,7 +7,8 @@ from pathlib import Path
 
 from esper_bus import addresses
 from esper_bus.auth.keys import ClientKeys, client_keys_for
-from esper_trainer.config import Setting, TrainingConfig
+from esper_schemas.settings import SettingValue
+from esper_trainer.config import TrainingConfig
 
 PATIENCE_S = 300.0
 """Seconds of silence after which one of several training processes counts as lost."""
@@ -27,7 +28,7 @@ class TrainingRequest:
     """
 
     runs_dir: Path
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
     name: str | None = None
     resume: bool = False
     aggregator: str | None = None

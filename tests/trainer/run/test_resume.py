@@ -122,7 +122,7 @@ def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
     """Otherwise it says so."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
 
-    with pytest.raises(InvalidArgument, match="all its 1 updates; go on with more --episodes"):
+    with pytest.raises(InvalidArgument, match="has completed its 1 episodes"):
         resume(tmp_path)
     assert resume(tmp_path, episodes=2).summary.updates == 2
 
@@ -131,7 +131,7 @@ def test_settings_that_shaped_the_run_may_not_change(whole):
     """The sentence names the setting and both values."""
     start = last_checkpoint(whole)
 
-    with pytest.raises(InvalidArgument, match="with seed 0, not 7"):
+    with pytest.raises(InvalidArgument, match="seed is 0 in this run and cannot change to 7"):
         resumed_config(start, {"seed": 7, "episodes": 9})
     assert resumed_config(start, {"seed": 0, "episodes": 9}).episodes == 9
 

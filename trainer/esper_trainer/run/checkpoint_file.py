@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from esper_schemas.errors import Damaged, InvalidArgument, StorageError
-from esper_trainer.config import Setting
+from esper_schemas.settings import SettingValue
 from esper_trainer.learner.learner import LearnerState
 
 FORMAT = 1
@@ -30,7 +30,7 @@ class Checkpoint(NamedTuple):
     """
 
     update: int
-    config: dict[str, Setting]
+    config: dict[str, SettingValue]
     rank: int
     world_size: int
     baseline_return: float

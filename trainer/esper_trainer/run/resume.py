@@ -1,18 +1,16 @@
-"""Going on with a run: its last checkpoint, and its settings with the few that may change."""
+"""Resuming a run: its newest checkpoint, and its settings with those that may change."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from esper_schemas.errors import InvalidArgument
-from esper_trainer.config import Setting, TrainingConfig
+from esper_schemas.settings import SettingValue, setting_fields
+from esper_trainer.config import TrainingConfig
 from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, read
 from esper_trainer.run.run_directory import require_run
-
-MAY_CHANGE = frozenset({"episodes", "device", "threads", "checkpoint_every", "telemetry", "capture"})
-"""Settings that a resumed run may be given anew; the others belong to what it has learnt."""
 
 
 def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
@@ -70,26 +68,27 @@ def _processes(count: int) -> str:
     return "one process" if count == 1 else f"{count} processes"
 
 
-def resumed_config(checkpoint: Checkpoint, given: Mapping[str, Setting]) -> TrainingConfig:
-    """The settings of a run with those `given` anew.
+def resumed_config(checkpoint: Checkpoint, given: Mapping[str, SettingValue]) -> TrainingConfig:
+    """The settings of a run, with those `given` in place of its checkpoint's.
 
-    Raises `InvalidArgument` if one may not change or cannot work, or if no update is left to be made.
+    Raises `InvalidArgument` for a checkpoint of a newer version, a setting that may
+    not change or is not accepted, and where no updates are left.
     """
     settings: dict[str, Any] = {**asdict(TrainingConfig()), **checkpoint.config}
-    unknown = settings.keys() - {field.name for field in fields(TrainingConfig)}
-    if unknown:
+    described = setting_fields(TrainingConfig)
+    if unknown := settings.keys() - described.keys():
         raise InvalidArgument(
-            f"The checkpoint has settings of a newer Esper ({', '.join(sorted(unknown))}); update."
+            f"The checkpoint has settings of a newer Esper ({', '.join(sorted(unknown))}); update Esper."
         )
     for name, value in given.items():
-        if name not in MAY_CHANGE and value != settings[name]:
+        if value != settings[name] and not described[name].setting.may_change_on_resume:
             raise InvalidArgument(
-                f"The run was trained with {name} {settings[name]}, not {value}; "
-                "leave that option out, or start a new run."
+                f"{name} is {settings[name]} in this run and cannot change to {value} on resume; "
+                "omit the setting or start a new run."
             )
     config = TrainingConfig(**{**settings, **given})
     if config.episodes <= checkpoint.update:
         raise InvalidArgument(
-            f"The run has made all its {checkpoint.update} updates; go on with more --episodes."
+            f"The run has completed its {checkpoint.update} episodes; resume it with a larger number."
         )
     return config
