@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ class Telemetry:
     def __init__(self, emitter: Emitter | NullEmitter, started: RunStarted, updates: int = 0) -> None:
         self._emitter = emitter
         self._updates = updates
+        self._numbering, self._pid = threading.RLock(), os.getpid()
         self._finished = False
         emitter.emit(started)
 
@@ -54,14 +56,25 @@ class Telemetry:
         return self._emitter.stats
 
     def emit(self, event: Event | PPOUpdatePayload) -> None:
-        """Record an event as it is now, or a payload as the next PPO update. Never blocks, never raises."""
-        if isinstance(event, PPOUpdatePayload):
-            event = PPOUpdateCompleted(update=self._updates + 1, payload=event)
-        if isinstance(event, PPOUpdateCompleted):
-            self._updates = event.update
-        elif isinstance(event, RunFinished):
+        """Record an event as it is now, or a payload as the next PPO update. Never blocks, never raises.
+
+        May be called from any thread.
+        """
+        if isinstance(event, PPOUpdatePayload | PPOUpdateCompleted):
+            self._emit_update(event)
+            return
+        if isinstance(event, RunFinished):
             self._finished = True
         self._emitter.emit(event)
+
+    def _emit_update(self, event: PPOUpdateCompleted | PPOUpdatePayload) -> None:
+        if os.getpid() != self._pid:
+            return  # a fork records nothing, and the lock that it inherited may never be released
+        with self._numbering:
+            if isinstance(event, PPOUpdatePayload):
+                event = PPOUpdateCompleted(update=self._updates + 1, payload=event)
+            self._updates = event.update
+            self._emitter.emit(event)
 
     def close(
         self, outcome: Outcome = "completed", reason: str = "", timeout: float = CLOSE_S
@@ -105,12 +118,12 @@ def connect(
     `started` says what is known about the training; its rank, world size, host, process and version are
     filled in. `runs_dir` is `$ESPER_RUNS_DIR` or `./runs` by default. `aggregator`: by default events
     also go to the aggregator of the runs directory whenever one runs; True starts one if there is none;
-    an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a
-    key that it lets in over tcp; False sends nothing. `producer` names the process,
-    `host:rank` by default. With `resume` an existing run goes on, its updates counted further; without,
-    it is refused. `spool_quota` bounds what is kept here, in bytes or as `500M` (`$ESPER_SPOOL_QUOTA` or
-    2 GiB by default), at least 16 MiB: the oldest part that was acknowledged makes room. `enabled=False`
-    records nothing and touches neither disk nor network.
+    an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a key that it accepts over tcp;
+    False sends nothing. `producer` names the process, `trainer:RANK` by default. A run that exists is
+    refused, unless `resume` says that it goes on: its updates are then counted from `started.resumed_from`,
+    or from the last one that was recorded. `spool_quota` bounds what is kept here, in bytes or as `500M`
+    (`$ESPER_SPOOL_QUOTA` or 2 GiB by default), at least 16 MiB: the oldest part that was acknowledged makes
+    room. `enabled=False` records nothing and touches neither disk nor network.
 
     Raises `EsperError` for a bad name, address or size, for a run that exists, and where nothing can be
     written.
@@ -120,11 +133,11 @@ def connect(
         return Telemetry(NullEmitter(), started)
     directory = default_runs_dir() if runs_dir is None else Path(runs_dir)
     run_dir = directory / check_name("run", run)
-    name = check_name("producer", producer or _default_producer(rank))
+    name = check_name("producer", producer or _default_producer(run_dir, rank, resume=resume))
     quota = default_spool_quota() if spool_quota is None else checked_quota(str(spool_quota), "spool_quota")
     if not resume:
         _refuse_existing(run_dir, name, world_size)
-    updates = _last_update(run_dir) if resume else 0
+    updates = _updates_before(run_dir, started) if resume else 0
     ingest = _ingest(directory, aggregator, keyed=keys is not None)
     client = None if keys is None or ingest is None else client_keys_for(ingest, Path(keys))
     emitter = Emitter(run, name, run_dir, ingest, keys=client, spool_quota=quota)
@@ -146,8 +159,14 @@ def _filled_in(started: RunStarted, rank: int, world_size: int) -> RunStarted:
     )
 
 
-def _default_producer(rank: int) -> str:
-    return f"{file_part(socket.gethostname())[:64].lstrip('._-') or 'host'}:{rank}"
+def _default_producer(run_dir: Path, rank: int, *, resume: bool) -> str:
+    """The name of a rank. A run of version 0.1.0 goes on under the one of its rank there, `HOST:RANK`."""
+    name = f"trainer:{rank}"
+    spools = [path.name for path in RunPaths(run_dir).spool_dir.glob("*.mcap")] if resume else []
+    if not spools or any(file.startswith(file_part(name)) for file in spools):
+        return name
+    starts = ((r.producer, r.event) for r in read_records(run_dir) if isinstance(r.event, RunStarted))
+    return next((producer for producer, event in starts if event.rank == rank), name)
 
 
 def _refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
@@ -167,7 +186,10 @@ def _refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
         )
 
 
-def _last_update(run_dir: Path) -> int:
+def _updates_before(run_dir: Path, started: RunStarted) -> int:
+    """The update after which the run goes on."""
+    if started.resumed_from is not None:
+        return started.resumed_from
     try:
         events = (record.event for record in read_records(run_dir))
         return max((e.update for e in events if isinstance(e, PPOUpdateCompleted)), default=0)

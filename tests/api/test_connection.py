@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,56 @@ def test_a_run_can_be_resumed(connect, events):
     updates = [event.update for event in events() if isinstance(event, PPOUpdateCompleted)]
 
     assert updates == [1, 2]
+
+
+def test_updates_are_counted_from_the_checkpoint_that_a_run_resumes_from(connect, events):
+    """What was recorded after the checkpoint is made again, under the same numbers."""
+    with connect() as telemetry:
+        for _ in range(3):
+            telemetry.emit(PPOUpdatePayload())
+    with connect(resume=True, started=RunStarted(task="t", resumed_from=1)) as telemetry:
+        assert telemetry.updates == 1
+        telemetry.emit(PPOUpdatePayload())
+
+    assert [event.update for event in events() if isinstance(event, PPOUpdateCompleted)] == [1, 2, 3, 2]
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_process_is_named_after_its_rank(connect, runs_dir, resume):
+    """So that a run is resumed under the same name on another host, and a key fits on every host."""
+    connect(rank=1, world_size=2, resume=resume).close()
+
+    assert {record.producer for record in read_records(runs_dir / "cartpole")} == {"trainer:1"}
+
+
+def test_a_run_of_version_0_1_0_goes_on_under_the_name_that_its_rank_has(connect, runs_dir):
+    """Which was made of the host; under another one it would be a second process of the same rank."""
+    for rank in range(2):
+        connect(rank=rank, world_size=2, producer=f"box:{rank}").close()
+    connect(rank=1, world_size=2, resume=True).close()
+    epochs = {(record.producer, record.epoch) for record in read_records(runs_dir / "cartpole")}
+
+    assert sorted(producer for producer, _ in epochs) == ["box:0", "box:1", "box:1"]
+
+
+def test_threads_never_give_two_updates_the_same_number(connect, events):
+    """Each payload is the next update, whichever thread emits it."""
+    barrier, interval = threading.Barrier(8), sys.getswitchinterval()
+
+    def emit(telemetry):
+        barrier.wait()
+        for _ in range(2000):
+            telemetry.emit(PPOUpdatePayload())
+
+    sys.setswitchinterval(1e-6)  # threads take turns everywhere, not each 5 ms
+    try:
+        with connect() as telemetry, ThreadPoolExecutor(8) as threads:
+            list(threads.map(emit, [telemetry] * 8))
+    finally:
+        sys.setswitchinterval(interval)
+    updates = [event.update for event in events() if isinstance(event, PPOUpdateCompleted)]
+
+    assert updates == list(range(1, 16_001))
 
 
 def test_resuming_what_does_not_exist_begins_it(connect, events):

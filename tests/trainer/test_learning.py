@@ -1,12 +1,9 @@
 """The default settings learn: Tamiyo comes to return more than always waiting does."""
 
+from tests.trainer.sink import Sink
+
 from esper_trainer.config import TrainingConfig
 from esper_trainer.runner import train
-
-
-class _Deaf:
-    def emit(self, event):
-        pass
 
 
 def test_twelve_updates_pass_the_baseline():
@@ -14,7 +11,9 @@ def test_twelve_updates_pass_the_baseline():
     returns = []
 
     summary = train(
-        TrainingConfig(episodes=12, threads=1), _Deaf(), lambda report: returns.append(report.mean_return)
+        TrainingConfig(episodes=12, threads=1),
+        Sink().connect,
+        lambda report: returns.append(report.mean_return),
     )
 
     assert returns[0] < summary.baseline_return

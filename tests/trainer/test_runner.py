@@ -2,14 +2,18 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from functools import partial
+from importlib.metadata import version
 
 import msgspec
 import pytest
+from tests.trainer.sink import Sink
 
-from esper_bus.emit.emitter import Emitter
 from esper_bus.store.run_reader import read_records
+from esper_lite.connection import connect
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (
     PPOUpdateCompleted,
@@ -32,21 +36,6 @@ ORDER = [
     "VitalsSampled",
 ]
 """The order of the kinds of events within one update."""
-
-
-class Sink:
-    """Keeps events in a list."""
-
-    def __init__(self):
-        self.events = []
-
-    def emit(self, event):
-        """Take one."""
-        self.events.append(event)
-
-    def kinds(self):
-        """Names of the kinds, in order."""
-        return [type(event).__name__ for event in self.events]
 
 
 @pytest.fixture
@@ -73,7 +62,7 @@ def without_time(event):
 
 def test_a_run_is_told_from_beginning_to_end(sink):
     """RunStarted, everything about each update in its order, RunFinished."""
-    train(config_of(), sink)
+    train(config_of(), sink.connect)
     kinds = sink.kinds()
     vitals = [index for index, kind in enumerate(kinds) if kind == "VitalsSampled"]
     updates = kinds[1 : vitals[0] + 1], kinds[vitals[0] + 1 : -1]
@@ -88,7 +77,7 @@ def test_a_run_is_told_from_beginning_to_end(sink):
 
 def test_the_summary_says_what_the_events_say(sink):
     """Returns, steps, and the baseline that the run was told to beat."""
-    summary = train(config_of(), sink)
+    summary = train(config_of(), sink.connect)
     rollouts = [event for event in sink.events if isinstance(event, RolloutCompleted)]
 
     assert (summary.updates, summary.outcome) == (2, "completed")
@@ -102,7 +91,7 @@ def test_the_summary_says_what_the_events_say(sink):
 
 def test_returns_of_episodes_are_sums_of_rewards(sink):
     """The mean over environments is the mean return of the rollout."""
-    train(config_of(episodes=1), sink)
+    train(config_of(episodes=1), sink.connect)
     _, rollout, *episodes = sink.events[: 2 + ENVIRONMENTS]
 
     mean = sum(event.episode_return for event in episodes) / ENVIRONMENTS
@@ -117,7 +106,7 @@ def test_reports_come_after_their_events(sink):
     def on_update(report):
         seen.append((report.update, sink.kinds().count("PPOUpdateCompleted"), report.episodes))
 
-    train(config_of(), sink, on_update)
+    train(config_of(), sink.connect, on_update)
 
     assert seen == [(1, 1, 2), (2, 2, 2)]
 
@@ -125,9 +114,9 @@ def test_reports_come_after_their_events(sink):
 def test_the_same_seed_tells_the_same_story(sink):
     """Byte for byte, apart from time and memory; another seed tells another."""
     again, other = Sink(), Sink()
-    train(config_of(minibatches=3), sink)
-    train(config_of(minibatches=3), again)
-    train(config_of(minibatches=3, seed=1), other)
+    train(config_of(minibatches=3), sink.connect)
+    train(config_of(minibatches=3), again.connect)
+    train(config_of(minibatches=3, seed=1), other.connect)
 
     encode = msgspec.msgpack.encode
     one, same = ([encode(without_time(event)) for event in told.events] for told in (sink, again))
@@ -135,21 +124,19 @@ def test_the_same_seed_tells_the_same_story(sink):
     assert sink.events[1].mean_return != other.events[1].mean_return
 
 
-def test_a_real_emitter_records_the_run_on_disk(tmp_path):
-    """What the spool holds is what was emitted, in order."""
-    emitter = Emitter("mine", "trainer:0", tmp_path / "mine")
-    sink = Sink()
+def test_a_run_is_recorded_on_disk_as_it_is_in_memory(sink, tmp_path):
+    """What the spool holds is what was emitted, in order, and `connect` says by which process."""
+    trainer = Trainer(config_of(), partial(connect, "mine", runs_dir=tmp_path, aggregator=False))
+    trainer.run()
+    train(config_of(), sink.connect)
+    records = list(read_records(tmp_path / "mine"))
+    started, *events = [record.event for record in records]
+    process = {"host": socket.gethostname(), "pid": os.getpid(), "version": version("esper-lite")}
 
-    class Both:
-        def emit(self, event):
-            emitter.emit(event)
-            sink.emit(event)
-
-    train(config_of(episodes=1), Both())
-    report = emitter.close()
-
-    assert report.dropped == 0
-    assert [record.event for record in read_records(tmp_path / "mine")] == sink.events
+    assert {record.producer for record in records} == {"trainer:0"}
+    assert trainer.recorded.dropped == 0
+    assert started == msgspec.structs.replace(sink.events[0], **process)
+    assert [without_time(event) for event in events] == [without_time(event) for event in sink.events[1:]]
 
 
 class TestEndingEarly:
@@ -162,7 +149,7 @@ class TestEndingEarly:
         def on_update(report):
             os.kill(os.getpid(), number)
 
-        summary = train(config_of(episodes=50), sink, on_update)
+        summary = train(config_of(episodes=50), sink.connect, on_update)
 
         assert summary.outcome == "interrupted"
         assert summary.updates == 1
@@ -173,7 +160,7 @@ class TestEndingEarly:
 
     def test_stop_ends_the_run_before_its_first_update(self, sink):
         """Even if it was called before the run began."""
-        trainer = Trainer(config_of(), sink)
+        trainer = Trainer(config_of(), sink.connect)
         trainer.stop()
         summary = trainer.run()
 
@@ -188,7 +175,7 @@ class TestEndingEarly:
             raise OSError("the disk is full\nand more about it")
 
         with pytest.raises(OSError, match="the disk is full"):
-            train(config_of(), sink, on_update)
+            train(config_of(), sink.connect, on_update)
 
         assert sink.events[-1] == RunFinished(outcome="failed", updates=1, reason="OSError: the disk is full")
 
@@ -200,7 +187,7 @@ class TestEndingEarly:
 def test_nothing_is_told_of_a_run_that_cannot_be(sink):
     """A device that cannot be is refused before the first event."""
     with pytest.raises(InvalidArgument, match="device must be cpu, cuda or cuda:INDEX"):
-        Trainer(config_of(device="cpu:one"), sink)
+        Trainer(config_of(device="cpu:one"), sink.connect)
 
     assert sink.events == []
 

@@ -7,16 +7,22 @@ import pytest
 
 pytest.importorskip("torch")
 
+from esper_bus.emit.emitter import Emitter
 from esper_bus.store.run_reader import read_records
+from esper_lite.connection import Telemetry
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import EventsDropped, LogRecorded
 from esper_trainer.config import TrainingConfig
-from esper_trainer.session import TrainingPlan, record_training
+from esper_trainer.runner import Trainer
+from esper_trainer.session import RecordedTraining, TrainingPlan, record_training
 
 
 def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
-    """It has the quota of the plan; the training goes on, and says how many events are gone and why."""
+    """The training goes on, and says how many events are gone and why."""
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=4)
-    recorded = record_training(TrainingPlan(config, tmp_path, spool_quota=200_000), None)
+    emitter = Emitter("full", "trainer:0", tmp_path, spool_quota=200_000)  # less than `connect` allows
+    trainer = Trainer(config, lambda started: Telemetry(emitter, started))
+    recorded = RecordedTraining(trainer.run(), trainer.recorded)
 
     assert recorded.summary.outcome == "completed"
     kept = [r for r in read_records(tmp_path) if not isinstance(r.event, EventsDropped | LogRecorded)]
@@ -28,6 +34,13 @@ def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
     assert sum(file.stat().st_size for file in (tmp_path / "spool").glob("*.mcap")) < 300_000
 
 
+def test_a_spool_has_the_quota_of_the_plan(tmp_path):
+    """One that is too small is refused by the rules of `connect`."""
+    config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=1)
+    with pytest.raises(InvalidArgument, match="spool_quota is '200000'"):
+        record_training(TrainingPlan(config, tmp_path, spool_quota=200_000), False)
+
+
 WHOLE_TRAINING = """
 import sys
 from pathlib import Path
@@ -35,7 +48,7 @@ from esper_trainer.config import TrainingConfig
 from esper_trainer.session import TrainingPlan, record_training
 
 config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=2)
-record_training(TrainingPlan(config, Path(sys.argv[1])), None)
+record_training(TrainingPlan(config, Path(sys.argv[1])), False)
 print(*({"torch._dynamo", "sklearn", "scipy", "pandas"} & set(sys.modules)))
 """
 

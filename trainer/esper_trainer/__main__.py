@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from esper_bus.auth.keys import ClientKeys
 from esper_schemas.errors import EsperError
-from esper_trainer.companion import have_aggregator
 from esper_trainer.options import add_training_arguments, request_from
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines, update_line
@@ -37,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(request: TrainingRequest) -> int:
     config = request.config()
-    where = request.endpoints().ingest, request.client_keys()
+    request.client_keys()
     # torch takes a while to import: mistakes are reported before
     from esper_trainer.ranks.lost_ranks import RankLostError
     from esper_trainer.ranks.process_group import join_group
@@ -45,7 +43,7 @@ def _train(request: TrainingRequest) -> int:
 
     group = join_group(config.device, request.patience_s)
     try:
-        return _train_in(group, request, *where)
+        return _train_in(group, request)
     except RankLostError as error:
         return _without_rank(error, request)
     except ReportedElsewhereError:
@@ -54,18 +52,17 @@ def _train(request: TrainingRequest) -> int:
         group.leave()
 
 
-def _train_in(group: "Group", request: TrainingRequest, ingest: str, keys: ClientKeys | None) -> int:
-    """Train as one process of a group, of which the first one speaks and has an aggregator started."""
+def _train_in(group: "Group", request: TrainingRequest) -> int:
+    """Train as one process of a group; the first one reports, and starts an aggregator for several."""
     from esper_trainer.session import plan, record_training
 
     speaks = group.rank == 0
     if group.any(_is_restart()) and request.name:
         request = replace(request, resume=True)
     planned = plan(request, group)
-    if speaks and group.world_size > 1:
-        have_aggregator(request, "esper_trainer")
+    aggregator = request.aggregator or (True if speaks and group.world_size > 1 else None)
     on_update = (lambda report: _say(update_line(report))) if speaks else None
-    recorded = record_training(planned, ingest, on_update, keys=keys, group=group)
+    recorded = record_training(planned, aggregator, on_update, keys=request.keys, group=group)
     if speaks:
         _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1

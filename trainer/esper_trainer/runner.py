@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 import torch
 from torch import Tensor
 
+from esper_bus.emit.emitter import EmitterReport
+from esper_lite.connection import Telemetry
 from esper_schemas.errors import InvalidArgument
-from esper_schemas.events import Event, LogRecorded, RunFinished
+from esper_schemas.events import Event, LogRecorded, RunStarted
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
@@ -30,12 +32,19 @@ from esper_trainer.run.checkpoint_writer import Checkpointer
 from esper_trainer.run.interruption import Interrupted, Interruption
 from esper_trainer.run.progress_report import Outcome, TrainingSummary, UpdateReport
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
-from esper_trainer.telemetry.emissions import EventSink, returns_not_finite, run_started, update_events
+from esper_trainer.telemetry.emissions import returns_not_finite, run_started, update_events
 from esper_trainer.telemetry.episode_summary import Story, story
 from esper_trainer.telemetry.process_vitals import Vitals
 from esper_trainer.telemetry.profiler import Profiler
 
 OnUpdate = Callable[[UpdateReport], None]
+
+
+class Connect(Protocol):
+    """`esper_lite.connect` with everything but `started` decided."""
+
+    def __call__(self, *, started: RunStarted) -> Telemetry:
+        """Begin to record a run."""
 
 
 class _Pending(NamedTuple):
@@ -50,16 +59,16 @@ class _Pending(NamedTuple):
 
 
 class Trainer:
-    """Trains Tamiyo and tells it all to `emitter`; for one run, or what is left of it after `start`.
+    """Trains Tamiyo and records it with `connect`; for one run, or what is left of it after `start`.
 
-    Sets torch's number of threads. Raises `InvalidArgument` for a device that is not there or a checkpoint
-    that does not fit, before anything is emitted.
+    Sets torch's number of threads. Raises `InvalidArgument` for a device that is not available or a
+    checkpoint that does not fit, before anything is recorded.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
-        emitter: EventSink,
+        connect: Connect,
         on_update: OnUpdate | None = None,
         *,
         checkpoints: Checkpointer | None = None,
@@ -68,7 +77,9 @@ class Trainer:
         profiler: Profiler | None = None,
     ) -> None:
         use_threads(config.torch_threads)
-        self._config, self._emitter, self._on_update = config, emitter, on_update
+        self._config, self._connect, self._on_update = config, connect, on_update
+        self._telemetry: Telemetry
+        self._warnings: list[Event] = []
         self._device = resolve_device(config.device)
         self._interruption = Interruption()
         self._pending: _Pending | None = None
@@ -92,37 +103,50 @@ class Trainer:
     def run(self) -> TrainingSummary:
         """Train to the end, or until a signal or `stop`.
 
-        What fails is told in the last event, and raised.
+        A failure is recorded in the last event and raised. Raises `EsperError` if nothing can be recorded.
         """
         with self._interruption:
-            self._baseline_return = self._begin()
-            began = time.perf_counter()
-            try:
-                with self._profiler.begin(self._config.episodes - self._updates):
-                    self._train()
-                outcome = self._finish("completed")
-            except Interrupted as interruption:
-                outcome = self._finish("interrupted", str(interruption))
-            except KeyboardInterrupt:  # perhaps in the middle of an update, which no checkpoint may hold
-                self._checkpoints = None
-                outcome = self._finish("interrupted", "The run was ended by a second signal.")
-            except Exception as error:
-                self._fail(error)
-                raise
-        return self._summary(outcome, time.perf_counter() - began)
+            resumed_from = self._start.update if self._start else None
+            started = run_started(self._config, self._baseline(), resumed_from)
+            with self._connect(started=started) as self._telemetry:
+                began = time.perf_counter()
+                try:
+                    outcome, reason = self._train_until_it_ends()
+                    self._finish()
+                except Exception as error:
+                    self._fail(error)
+                    raise
+                seconds = time.perf_counter() - began
+                self._telemetry.close(outcome, reason)
+        return self._summary(outcome, seconds)
 
-    def _begin(self) -> float:
-        """Tell that the run begins, and what always waiting returns, which is measured only once."""
+    @property
+    def recorded(self) -> EmitterReport:
+        """What became of the events of a run that began."""
+        return self._telemetry.stats
+
+    def _baseline(self) -> float:
+        """The mean return of always choosing WAIT; measured once, and then part of the checkpoints."""
         config, start = self._config, self._start
-        baseline_return = (
-            start.baseline_return
-            if start
-            else run_baseline(
-                "wait", self._environments, config.size, environment_seed(config, self._group), self._device
-            ).mean_return
-        )
-        self._emitter.emit(run_started(config, baseline_return, self._group, resumed_from=self._updates))
-        return baseline_return
+        if start is not None:
+            self._baseline_return = start.baseline_return
+        else:
+            seed = environment_seed(config, self._group)
+            baseline = run_baseline("wait", self._environments, config.size, seed, self._device)
+            self._baseline_return = baseline.mean_return
+        return self._baseline_return
+
+    def _train_until_it_ends(self) -> tuple[Outcome, str]:
+        """Train; returns how that ended, and why it was interrupted."""
+        try:
+            with self._profiler.begin(self._config.episodes - self._updates):
+                self._train()
+        except Interrupted as interruption:
+            return "interrupted", str(interruption)
+        except KeyboardInterrupt:  # perhaps in the middle of an update, which no checkpoint may hold
+            self._checkpoints = None
+            return "interrupted", "The run was ended by a second signal."
+        return "completed", ""
 
     def _train(self) -> None:
         for update in range(self._updates + 1, self._config.episodes + 1):
@@ -176,13 +200,14 @@ class Trainer:
 
     def _warn(self, message: str) -> None:
         structlog.get_logger().warning(message)
-        self._emitter.emit(LogRecorded(level="warning", message=message))
+        self._warnings.append(LogRecorded(level="warning", message=message))
 
     def _tell_news(self) -> None:
-        """Tell which checkpoints and traces have been written, or could not be."""
+        """Tell of warnings, and of checkpoints and traces that have been written, or could not be."""
+        warnings, self._warnings = self._warnings, []
         saved = self._checkpoints.events() if self._checkpoints else []
-        for event in (*saved, *self._profiler.news()):
-            self._emitter.emit(event)
+        for event in (*warnings, *saved, *self._profiler.news()):
+            self._telemetry.emit(event)
 
     def _tell(self) -> None:
         """Emit everything about the update that is pending."""
@@ -193,12 +218,12 @@ class Trainer:
         told, examined = Story(*columns[: len(Story._fields)]), columns[len(Story._fields) :]
         payload = unpack_row(row, level, _host_fields(used, playing, learning))
         for event in update_events(update, told, payload, self._steps, playing.seconds):
-            self._emitter.emit(event)
+            self._telemetry.emit(event)
         for event in self._diagnoses(update, payload, told, examined):
-            self._emitter.emit(event)
+            self._telemetry.emit(event)
         for event in self._watchman.judge(update, payload, told.returns.mean().item()):
-            self._emitter.emit(event)
-        self._emitter.emit(self._vitals.sample())
+            self._telemetry.emit(event)
+        self._telemetry.emit(self._vitals.sample())
         self._report(update, told, payload, playing.seconds + learning.seconds)
 
     def _examine(self, rollout: Transitions, level: TelemetryLevel) -> Examination | tuple[()]:
@@ -233,20 +258,19 @@ class Trainer:
         """Environment steps per rollout."""
         return self._environments * self._config.size.horizon
 
-    def _finish(self, outcome: Outcome, reason: str = "") -> Outcome:
+    def _finish(self) -> None:
+        """Tell what is left, with the last checkpoint."""
         self._tell()
         if self._checkpoints:
             self._save(self._checkpoints)
             self._checkpoints.wait()
         self._tell_news()
-        self._emitter.emit(RunFinished(outcome=outcome, updates=self._updates, reason=reason))
-        return outcome
 
     def _fail(self, error: Exception) -> None:
         if self._checkpoints:
             self._checkpoints.wait()
         self._tell_news()
-        self._emitter.emit(RunFinished(outcome="failed", updates=self._updates, reason=sentence(error)))
+        self._telemetry.close("failed", sentence(error))
 
     def _summary(self, outcome: Outcome, seconds: float) -> TrainingSummary:
         first, last = self._first, self._last
@@ -265,9 +289,9 @@ class Trainer:
         )
 
 
-def train(config: TrainingConfig, emitter: EventSink, on_update: OnUpdate | None = None) -> TrainingSummary:
+def train(config: TrainingConfig, connect: Connect, on_update: OnUpdate | None = None) -> TrainingSummary:
     """Train from beginning to end; see `Trainer`."""
-    return Trainer(config, emitter, on_update).run()
+    return Trainer(config, connect, on_update).run()
 
 
 def sentence(error: Exception) -> str:

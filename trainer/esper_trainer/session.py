@@ -1,11 +1,12 @@
-"""One training, recorded: the emitter and the checkpoints around the runner."""
+"""One training, recorded: the run directory, the telemetry and the checkpoints around the runner."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from esper_bus.auth.keys import ClientKeys
-from esper_bus.emit.emitter import Emitter, EmitterReport
+from esper_bus.emit.emitter import EmitterReport
 from esper_bus.names import check_name
+from esper_lite.connection import connect
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device.devices import resolve_device
@@ -91,38 +92,42 @@ def _resumed(request: TrainingRequest, group: Group) -> TrainingPlan:
 
 def record_training(
     plan: TrainingPlan,
-    ingest: str | None,
+    aggregator: bool | str | None,
     on_update: OnUpdate | None = None,
     *,
-    keys: ClientKeys | None = None,
+    keys: Path | None = None,
     group: Group = ALONE,
 ) -> RecordedTraining:
-    """Train, and record it; `ingest` is the aggregator's address, None for no aggregator.
+    """Train, and record it; `aggregator` and `keys` are those of `esper_lite.connect`.
 
     Raises `TrainingFailedError` for what breaks during the training, `RankLostError` where other processes
     are gone, and another `EsperError` where the training cannot begin.
     """
     config, run_dir, start, profile, quota = plan
-    profiler = Profiler(profile, group.rank)
+    connected = partial(
+        connect,
+        run_dir.name,
+        runs_dir=run_dir.parent,
+        aggregator=aggregator,
+        keys=keys,
+        rank=group.rank,
+        world_size=group.world_size,
+        resume=start is not None,
+        spool_quota=quota,
+    )
     with TrainingLock(run_dir, group.rank):
-        emitter = Emitter(
-            run_dir.name, f"trainer:{group.rank}", run_dir, ingest, keys=keys, spool_quota=quota
-        )
-        checkpoints = Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every)
         try:
-            summary = Trainer(
+            trainer = Trainer(
                 config,
-                emitter,
+                connected,
                 on_update,
-                checkpoints=checkpoints,
+                checkpoints=Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every),
                 start=start,
                 group=group,
-                profiler=profiler,
-            ).run()
+                profiler=Profiler(profile, group.rank),
+            )
+            return RecordedTraining(trainer.run(), trainer.recorded)
         except EsperError:
             raise
         except Exception as error:
             raise training_failed(run_dir, error) from error
-        finally:
-            report = emitter.close()
-    return RecordedTraining(summary, report)

@@ -17,7 +17,6 @@ from esper_bus.names import check_name
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.training_progress import progress
 from esper_cli.screen.sanctum_app import cockpit
-from esper_trainer.companion import have_aggregator
 from esper_trainer.options import add_training_arguments, command_line, request_from
 from esper_trainer.ranks.rank_launcher import train_with_ranks
 from esper_trainer.request import TrainingRequest
@@ -90,15 +89,13 @@ def _train(request: TrainingRequest, arguments: argparse.Namespace) -> int:
     if arguments.ranks > 1:
         if not request.resume:
             new_run_dir(request.runs_dir, request.run_name())
-        have_aggregator(request, "esper ppo")
         return train_with_ranks(command_line(arguments), arguments.ranks)
     from esper_trainer.session import plan, record_training
 
-    ingest, keys = request.endpoints().ingest, request.client_keys()
-    planned = plan(request)  # before anything is started for it
-    have_aggregator(request, "esper ppo")
+    request.client_keys()  # a mistake is reported before there is a run
+    planned = plan(request)
     with progress(planned.config.episodes) as on_update:
-        recorded = record_training(planned, ingest, on_update, keys=keys)
+        recorded = record_training(planned, request.aggregator or True, on_update, keys=request.keys)
     print("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     if recorded.lost:
         why = recorded.events.problem or "see the warnings above"

@@ -21,7 +21,7 @@ def recorded(run_dir, **settings):
     """The events of three updates."""
     run_dir.mkdir()
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=3, **settings)
-    record_training(TrainingPlan(config, run_dir), None)
+    record_training(TrainingPlan(config, run_dir), False)
     return [record.event for record in read_records(run_dir)]
 
 

@@ -1,6 +1,7 @@
 """Rates are what a hand calculation says, from the first update to the last."""
 
 import pytest
+from tests.trainer.sink import Sink
 
 from esper_schemas.events import PPOUpdateCompleted
 from esper_trainer.config import TrainingConfig
@@ -44,14 +45,10 @@ def test_the_entropy_coefficient_falls_without_warm_up():
 
 def test_the_payload_tells_the_rates_that_were_used():
     """Those of the update, and a rate of 0 teaches nothing."""
-    events = []
-
-    class Sink:
-        emit = staticmethod(events.append)
-
+    sink = Sink()
     settings = {"learning_rate_schedule": "linear", "entropy_schedule": "linear"}
-    train(TrainingConfig(episodes=3, environments=2, hidden_size=8, threads=1, **settings), Sink())
-    payloads = [event.payload for event in events if isinstance(event, PPOUpdateCompleted)]
+    train(TrainingConfig(episodes=3, environments=2, hidden_size=8, threads=1, **settings), sink.connect)
+    payloads = [event.payload for event in sink.of(PPOUpdateCompleted)]
 
     assert [payload.learning_rate for payload in payloads] == pytest.approx([1.5e-3, 7.5e-4, 0.0])
     assert [payload.entropy_coefficient for payload in payloads] == pytest.approx([0.01, 0.005, 0.0])

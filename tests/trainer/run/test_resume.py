@@ -59,7 +59,7 @@ def learning_of(run_dir):
 def resume(run_dir, **given):
     """Go on with a run."""
     start = last_checkpoint(run_dir)
-    return record_training(TrainingPlan(resumed_config(start, given), run_dir, start), None)
+    return record_training(TrainingPlan(resumed_config(start, given), run_dir, start), False)
 
 
 def interrupt_after(updates):
@@ -77,14 +77,14 @@ def whole(tmp_path_factory):
     """A run that was never interrupted."""
     run_dir = tmp_path_factory.mktemp("runs") / "whole"
     run_dir.mkdir()
-    record_training(TrainingPlan(config_of(), run_dir), None)
+    record_training(TrainingPlan(config_of(), run_dir), False)
     return run_dir
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3])
 def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole, updates):
     """All events but those about the processes are the same bytes, wherever it was interrupted."""
-    record_training(TrainingPlan(config_of(), tmp_path), None, interrupt_after(updates))
+    record_training(TrainingPlan(config_of(), tmp_path), False, interrupt_after(updates))
     recorded = resume(tmp_path)
     epochs = {record.epoch for record in read_records(tmp_path)}
     started = [event for event in events_of(tmp_path) if isinstance(event, RunStarted)]
@@ -109,7 +109,7 @@ def test_checkpoints_are_told_and_the_last_ones_stay(whole):
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
     """What came after the checkpoint is made again, with the same result."""
-    record_training(TrainingPlan(config_of(), tmp_path), None, interrupt_after(3))
+    record_training(TrainingPlan(config_of(), tmp_path), False, interrupt_after(3))
     CheckpointFiles(tmp_path).path(3).unlink()  # as if the end had not been reached
     resume(tmp_path)
     updates = [event for event in events_of(tmp_path) if isinstance(event, PPOUpdateCompleted)]
@@ -120,7 +120,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
 
 def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
     """Otherwise it says so."""
-    record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
+    record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
 
     with pytest.raises(InvalidArgument, match="has completed its 1 episodes"):
         resume(tmp_path)
@@ -138,7 +138,7 @@ def test_settings_that_shaped_the_run_may_not_change(whole):
 
 def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
     """Its generators have other states there: numbers begin anew, the same each time, and it is told."""
-    record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
+    record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
     path = CheckpointFiles(tmp_path).path(1)
     checkpoint = read(path)
     foreign = {name: torch.full((16,), 7, dtype=torch.uint8) for name in checkpoint.state.generators}
@@ -161,7 +161,7 @@ def test_how_a_run_is_watched_may_change(whole):
 
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
     """Its settings say one size, its tensors have another."""
-    record_training(TrainingPlan(config_of(episodes=1), tmp_path), None)
+    record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
     path = CheckpointFiles(tmp_path).path(1)
     checkpoint = read(path)
     write(path, checkpoint._replace(config={**checkpoint.config, "hidden_size": 8}))
@@ -173,7 +173,7 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
 def test_a_disk_that_fails_costs_a_checkpoint_and_not_the_run(tmp_path):
     """It is told as a warning, and training goes on."""
     (tmp_path / "checkpoints").write_text("in the way")
-    recorded = record_training(TrainingPlan(config_of(episodes=2), tmp_path), None)
+    recorded = record_training(TrainingPlan(config_of(episodes=2), tmp_path), False)
     warnings = [event for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
 
     assert recorded.summary.outcome == "completed"

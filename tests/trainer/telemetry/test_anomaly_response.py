@@ -30,7 +30,7 @@ def whole(tmp_path_factory):
     """A run that was never interrupted."""
     run_dir = tmp_path_factory.mktemp("runs") / "whole"
     run_dir.mkdir()
-    record_training(TrainingPlan(CONFIG, run_dir), None)
+    record_training(TrainingPlan(CONFIG, run_dir), False)
     return run_dir
 
 
@@ -47,9 +47,9 @@ def test_an_anomaly_raises_the_level_of_the_updates_after_the_next(whole):
 
 def test_a_resumed_run_judges_as_the_uninterrupted_one(tmp_path, whole):
     """Streaks and the raised level come back with the checkpoint."""
-    record_training(TrainingPlan(CONFIG, tmp_path), None, lambda report: _stop_after(report, 3))
+    record_training(TrainingPlan(CONFIG, tmp_path), False, lambda report: _stop_after(report, 3))
     start = last_checkpoint(tmp_path)
-    record_training(TrainingPlan(resumed_config(start, {}), tmp_path, start), None)
+    record_training(TrainingPlan(resumed_config(start, {}), tmp_path, start), False)
 
     assert start.update < CONFIG.episodes
     assert judged(tmp_path) == judged(whole)

@@ -185,7 +185,7 @@ def test_everything_survives_the_wire(story):
 
 
 def test_a_run_begins_with_its_settings():
-    """All of them, and where it runs."""
+    """All of them."""
     event = run_started(TrainingConfig(seed=7, target_kl=0.0), 3.25)
 
     assert event.task == "digits-lite"

@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from tests.trainer.sink import Sink
+
 from esper_bus.store.run_reader import read_records
 from esper_schemas.errors import StorageError
 from esper_schemas.events import LogRecorded, RunFinished
@@ -27,19 +29,13 @@ def regions(path):
     return {name: names.count(name) for name in REGIONS}
 
 
-class Sink(list):
-    """Keeps events."""
-
-    emit = list.append
-
-
 @pytest.mark.parametrize(("updates", "recorded"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
 def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates, recorded):
     """However short the run is; where it lies is told in an event and in the summary."""
     sink = Sink()
     directory = tmp_path / "traces"
     summary = Trainer(
-        TrainingConfig(episodes=updates, **SMALL), sink, profiler=Profiler(directory, rank=3)
+        TrainingConfig(episodes=updates, **SMALL), sink.connect, profiler=Profiler(directory, rank=3)
     ).run()
     (trace,) = directory.iterdir()
 
@@ -47,10 +43,10 @@ def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates
     assert trace.name.endswith(".pt.trace.json.gz")
     assert regions(trace) == dict.fromkeys(REGIONS, recorded)
     assert summary.profile == directory
-    assert [event for event in sink if isinstance(event, LogRecorded)] == [
+    assert [event for event in sink.events if isinstance(event, LogRecorded)] == [
         LogRecorded(level="info", message=f"A profile was written into {directory}.")
     ]
-    assert isinstance(sink[-1], RunFinished)
+    assert isinstance(sink.events[-1], RunFinished)
 
 
 def test_updates_that_are_recorded_as_graphs_are_not_in_the_trace():
@@ -72,7 +68,7 @@ def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):
     sink = Sink()
     trainer = Trainer(
         TrainingConfig(episodes=5, **SMALL),
-        sink,
+        sink.connect,
         lambda report: trainer.stop() if report.update == 2 else None,
         profiler=Profiler(tmp_path),
     )
@@ -88,10 +84,10 @@ def test_a_profile_that_cannot_be_written_ends_no_training(tmp_path):
     profiler = Profiler(directory)
     directory.rmdir()
     directory.write_text("in the way")
-    summary = Trainer(TrainingConfig(episodes=1, **SMALL), sink, profiler=profiler).run()
+    summary = Trainer(TrainingConfig(episodes=1, **SMALL), sink.connect, profiler=profiler).run()
 
     assert (summary.outcome, summary.profile) == ("completed", None)
-    (line,) = [event for event in sink if isinstance(event, LogRecorded)]
+    (line,) = [event for event in sink.events if isinstance(event, LogRecorded)]
     assert line.level == "warning"
     assert "training goes on without it" in line.message
 

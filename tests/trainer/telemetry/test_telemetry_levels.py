@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from tests.trainer.sink import Sink
 
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (
@@ -24,17 +25,6 @@ from esper_trainer.runner import train
 DEFAULTS = PPOUpdatePayload()
 
 
-class Sink:
-    """Keeps events in a list."""
-
-    def __init__(self):
-        self.events = []
-
-    def emit(self, event):
-        """Take one."""
-        self.events.append(event)
-
-
 @pytest.fixture(scope="module")
 def events_of():
     """The events of a short real run at a level; every level is run once."""
@@ -46,7 +36,7 @@ def events_of():
             config = TrainingConfig(
                 episodes=2, environments=3, threads=1, hidden_size=16, learning_rate=3e-2, telemetry=level
             )
-            train(config, sink)
+            train(config, sink.connect)
             cache[level] = sink.events
         return cache[level]
 
@@ -115,7 +105,7 @@ def test_m3_gradients_that_are_not_finite_are_reported_even_when_telemetry_is_of
         TrainingConfig(
             episodes=1, environments=2, threads=1, hidden_size=8, value_coefficient=1e300, telemetry="off"
         ),
-        sink,
+        sink.connect,
     )
     (payload,) = [event.payload for event in sink.events if isinstance(event, PPOUpdateCompleted)]
     (report,) = [event for event in sink.events if isinstance(event, NumericalInstabilityReported)]

@@ -1,13 +1,9 @@
 """Turning what happened into events; everything here lies on the host already."""
 
 import math
-import os
 import platform
-import socket
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
 
 import torch
 
@@ -25,25 +21,16 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.model.action_layout import OP
 from esper_trainer.ppo.rollout_collector import WATCHED
-from esper_trainer.ranks.process_group import ALONE, Group
 from esper_trainer.telemetry.episode_summary import Story
 
 MOST_DETAILS = 8
 """How many decisions, and how many changes of slots, one update tells."""
 
 
-class EventSink(Protocol):
-    """Whatever takes events: an `esper_bus` emitter, or a list with a method."""
-
-    def emit(self, event: Event) -> None:
-        """Take one event; must neither block nor raise."""
-        ...
-
-
 def run_started(
-    config: TrainingConfig, baseline_return: float, group: Group = ALONE, resumed_from: int = 0
+    config: TrainingConfig, baseline_return: float, resumed_from: int | None = None
 ) -> RunStarted:
-    """The first event of a run: what is going to be trained, where, and with what."""
+    """What is going to be trained, and with which settings; `connect` fills in by which process."""
     settings = {**asdict(config), "torch": str(torch.__version__), "python": platform.python_version()}
     return RunStarted(
         task=f"digits-{config.preset}",
@@ -52,24 +39,12 @@ def run_started(
         horizon=config.size.horizon,
         seed=config.seed,
         device=config.device,
-        rank=group.rank,
-        world_size=group.world_size,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=_version(),
         clip_range=config.clip_range,
         target_kl=config.target_kl or None,
         baseline_return=baseline_return,
-        resumed_from=resumed_from or None,
+        resumed_from=resumed_from,
         config=settings,
     )
-
-
-def _version() -> str:
-    try:
-        return version("esper-lite")
-    except PackageNotFoundError:  # a bare checkout
-        return ""
 
 
 def update_events(

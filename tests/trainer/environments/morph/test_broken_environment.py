@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from tests.trainer.sink import Sink
 
 from esper_bus.store.run_reader import read_records
 from esper_schemas.events import (
@@ -20,16 +21,6 @@ from esper_trainer.environments.morph.presets import HORIZON
 from esper_trainer.runner import Trainer
 
 SETTINGS = {"environments": 3, "threads": 1, "hidden_size": 16}
-
-
-class Sink(list):
-    """Keeps events."""
-
-    emit = list.append
-
-    def of(self, kind):
-        """The events of a kind."""
-        return [event for event in self if isinstance(event, kind)]
 
 
 @pytest.fixture
@@ -58,7 +49,7 @@ def test_rewards_that_are_no_numbers_cost_their_update_and_nothing_else(broken_s
     """Its steps are skipped, counted and reported with their origin; the next update learns."""
     broken_step({2}, value)  # the baseline plays the first episode
     sink = Sink()
-    trainer = Trainer(TrainingConfig(episodes=3, **SETTINGS), sink)
+    trainer = Trainer(TrainingConfig(episodes=3, **SETTINGS), sink.connect)
     summary = trainer.run()
     payloads = [event.payload for event in sink.of(PPOUpdateCompleted)]
 
