@@ -8,10 +8,9 @@ from typing import Any
 from benchmarks.chaos.witness import promise_of
 
 from esper_aggregator.replay import snapshot_of
-from esper_bus.mcap.reader import Damage
+from esper_bus.mcap.reader import Damage, read_file
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
-from esper_bus.store.merged_streams import read_stream_file
 from esper_bus.store.run_files import log_files
 from esper_schemas.codec import decode_event, to_json
 from esper_schemas.events import EpisodeCompleted, EventsDropped
@@ -95,7 +94,7 @@ def _logged(run_dir: Path, faults: list[str]) -> dict[StreamKey, Stream]:
     """The streams of a log; what is not 0..n-1, each once and in order, is a fault."""
     streams: dict[StreamKey, Stream] = defaultdict(dict)
     for path in log_files(run_dir).logs:
-        for record in read_stream_file(path, _only_torn(faults)):
+        for record in read_file(path, _only_torn(faults)):
             if record.seq != len(streams[record.stream]):
                 faults.append(f"{path.name}: {record.seq} stands where {len(streams[record.stream])} should")
             streams[record.stream][record.seq] = record.data
@@ -126,7 +125,7 @@ def _judge(key: StreamKey, history: History, logged: Stream, paths: RunPaths) ->
 
 
 def _spooled(path: Path) -> Stream:
-    return {record.seq: record.data for record in read_stream_file(path, lambda damage: None)}
+    return {record.seq: record.data for record in read_file(path, lambda damage: None)}
 
 
 def _compare(name: str, spooled: Stream, logged: Stream, written: int) -> list[str]:

@@ -7,12 +7,12 @@ import string
 import pytest
 
 from esper_bus import addresses
-from esper_bus.mcap.reader import read_open_file
+from esper_bus.mcap.event_channels import EventChannels
+from esper_bus.mcap.reader import read_chunks, read_file
 from esper_bus.names import file_part, is_name
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
-from esper_bus.store.merged_streams import read_stream_file
 from esper_bus.store.spool import SpoolWriter
 from esper_schemas.codec import encode_event
 from esper_schemas.errors import EsperError, InvalidArgument
@@ -66,47 +66,47 @@ def file(request, tmp_path):
 
 @pytest.fixture
 def truth(file):
-    """Its messages: channel topic, number and bytes."""
+    """Its records."""
     return read(file.read_bytes())[0]
 
 
 def read(data):
-    """The messages of a file's bytes, and the damage that is reported."""
+    """The records in a file's bytes, and the damage that is reported."""
     damage = []
-    messages = read_open_file(io.BytesIO(data), "file", damage.append)
-    return [(m.channel.topic, m.sequence, m.data) for m in messages], damage
+    chunks = read_chunks(io.BytesIO(data), EventChannels(), 0, "file", damage.append)
+    return [record for chunk in chunks for record in chunk.records], damage
 
 
 def test_a_file_cut_at_any_byte_gives_a_beginning(file, truth):
     """A torn end gives whole chunks, and a cut within one is reported."""
     data = file.read_bytes()
     for end in range(len(data)):
-        messages, _ = read(data[:end])
+        found, _ = read(data[:end])
 
-        assert messages == truth[: len(messages)]
-    assert len(truth) == EVENTS + 1
+        assert found == truth[: len(found)]
+    assert len(truth) == EVENTS
 
 
 def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, truth):
     """What is read is a beginning of the truth; what is missing is reported."""
     data = file.read_bytes()
     for at in range(len(data)):
-        messages, damage = read(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
+        found, damage = read(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
 
-        assert messages == truth[: len(messages)]
-        assert len(messages) == len(truth) or damage
+        assert found == truth[: len(found)]
+        assert len(found) == len(truth) or damage
 
 
 def test_a_changed_file_never_raises(file, truth, mutations):
     """Every other change too gives events that were in it, or damage, never an exception."""
     known = set(truth)
     for changed in mutations([file.read_bytes()], 5_000):
-        messages, _ = read(changed)
+        found, _ = read(changed)
 
-        assert set(messages) <= known
+        assert set(found) <= known
 
 
-def records_of(data):
+def raw_records(data):
     """The records of a file, each with its head."""
     at = 8
     while at + 9 <= len(data) - 8:
@@ -120,10 +120,10 @@ def test_chunks_in_another_order_are_told_from_the_truth(tmp_path, order):
     """Swapped, doubled and missing chunks: each event keeps its own number and bytes, or is left out."""
     spool = write_spool(tmp_path)
     data = spool.read_bytes()
-    records = list(records_of(data))
+    records = list(raw_records(data))
     header, meta, *chunks = [r for r in records if r[0] in (1, 6)]
     spool.write_bytes(data[:8] + header + meta + b"".join(chunks[which] for which in order))
-    found = [(record.seq, record.data) for record in read_stream_file(spool, lambda damage: None)]
+    found = [(record.seq, record.data) for record in read_file(spool, lambda damage: None)]
 
     assert found == [
         (seq, entry(seq)[1]) for which in order for seq in range(CHUNK * which, CHUNK * (which + 1))

@@ -5,30 +5,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import zstandard
-from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
-from mcap.records import Channel, ChunkIndex, McapRecord, Schema
+from mcap.records import Channel, ChunkIndex, Schema
 from zlib_ng.zlib_ng import crc32
 
 from esper_bus.limits import CHUNK_BYTES
+from esper_bus.mcap.record_format import CHUNK, HEAD, INDEX, MESSAGE, SIZE, encode_record
 
-_MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log_time, publish_time
-_MESSAGE_FIELDS = 22
 _OPCODE = int(Opcode.MESSAGE)
-_CHUNK = struct.Struct("<BQQQQII")  # opcode, length, first and last time, size, checksum, length of a name
-_CHUNK_FIELDS = 40  # of fixed length
-_SIZE = struct.Struct("<Q")
-_INDEX = struct.Struct("<BQHI")  # opcode, length, channel, bytes that follow
+_HEAD_SIZE = MESSAGE.size
+_FIELDS_SIZE = MESSAGE.size - HEAD.size
 
 Message = tuple[int, int, int, bytes]
 """Number, modulo 2^32 in the file, log_time and publish_time in nanoseconds since 1970, content."""
-
-
-def encode_record(record: McapRecord) -> bytes:
-    """One record of the format as bytes."""
-    builder = RecordBuilder()
-    record.write(builder)
-    return bytes(builder.end())  # type: ignore[no-untyped-call]
 
 
 class BuiltChunk(NamedTuple):
@@ -94,13 +83,13 @@ class ChunkBuilder:
     def fill(self, channel: int, messages: Iterator[Message]) -> bool:
         """Add messages until there are no more or the chunk is full; whether it is full."""
         index = self._index.setdefault(channel, [])
-        parts, size, pack = self._parts, self.size, _MESSAGE.pack
+        parts, size, pack = self._parts, self.size, MESSAGE.pack
         for number, log_time, publish_time, data in messages:
             index += (log_time, size)
-            length = _MESSAGE_FIELDS + len(data)
-            head = pack(_OPCODE, length, channel, number & 0xFFFFFFFF, log_time, publish_time)
+            length = len(data)
+            head = pack(_OPCODE, _FIELDS_SIZE + length, channel, number & 0xFFFFFFFF, log_time, publish_time)
             parts += (head, data)
-            size += _MESSAGE.size + len(data)
+            size += _HEAD_SIZE + length
             if size >= CHUNK_BYTES:
                 break
         self.size = size
@@ -114,10 +103,10 @@ class ChunkBuilder:
         index = {channel: times for channel, times in self._index.items() if times}
         first_time = min((min(times[::2]) for times in index.values()), default=0)
         last_time = max((max(times[::2]) for times in index.values()), default=0)
-        length = _CHUNK_FIELDS + len(compression) + len(data)
-        fixed = (first_time, last_time, len(content), crc32(content), len(compression))
+        fixed = CHUNK.pack(first_time, last_time, len(content), crc32(content), len(compression))
+        fields = fixed + compression + SIZE.pack(len(data))
         return BuiltChunk(
-            head=_CHUNK.pack(Opcode.CHUNK, length, *fixed) + compression + _SIZE.pack(len(data)),
+            head=HEAD.pack(Opcode.CHUNK, len(fields) + len(data)) + fields,
             content=data,
             indexes={channel: _index_record(channel, times) for channel, times in index.items()},
             messages={channel: len(times) // 2 for channel, times in index.items()},
@@ -130,4 +119,5 @@ class ChunkBuilder:
 
 def _index_record(channel: int, index: list[int]) -> bytes:
     body = struct.pack(f"<{len(index)}Q", *index)
-    return _INDEX.pack(Opcode.MESSAGE_INDEX, 6 + len(body), channel, len(body)) + body
+    head = HEAD.pack(Opcode.MESSAGE_INDEX, INDEX.size + len(body))
+    return head + INDEX.pack(channel, len(body)) + body

@@ -1,11 +1,14 @@
 """How streams of events are laid out in MCAP files: channels, schema, description.
 
 Each stream is one channel; its messages are the events as msgpack maps, verbatim, so that other tools
-can read them. `sequence` is the event's number modulo 2^32; the channel's metadata says where its
-first event stands. A message on the channel `meta`, the first of a file, describes the file: inside a
-chunk, because only chunks have a checksum.
+can read them. `sequence` is the event's number modulo 2^32; the channel's metadata has the number of its
+first event. A message on the channel `meta`, the first of a file, describes the file: it is in a chunk,
+because only chunks have a checksum.
 """
 
+import contextlib
+import io
+from collections.abc import Iterable
 from functools import cache, reduce
 from inspect import cleandoc
 from operator import or_
@@ -13,20 +16,29 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.records import Channel
 
+from esper_bus.mcap.record_format import HEAD, MESSAGE, split_records
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex
-from esper_bus.records import StreamKey
+from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.events import EVENT_TYPES
 
 FORMAT = 1
-META_TOPIC = "meta"
 EVENT_SCHEMA = "esper.Event.v1"
+_META_TOPIC = "meta"
 _MODULUS = 1 << 32
+_MESSAGE = int(Opcode.MESSAGE)
+
+
+class NotAnEventChannelError(Exception):
+    """A channel that does not describe a stream of events."""
 
 
 class FileMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file is. `ordinal` orders the log files of a run; 0 in a spool.
+    """What a file is. `ordinal` orders the log files of a run, and the files of a spool.
 
     `writer_epoch` is the epoch of the trainer that wrote a spool, of the aggregator for a log.
     """
@@ -64,19 +76,26 @@ def schema_hash() -> int:
 
 def write_meta(writer: McapWriter, meta: FileMeta) -> int:
     """Begin a file: its description and the schema of its events; returns the schema's number."""
-    channel = writer.channel(META_TOPIC, "json", 0, {})
+    channel = writer.channel(_META_TOPIC, "json", 0, {})
     writer.message(channel, 0, meta.created_ns, meta.created_ns, msgspec.json.encode(meta))
     return writer.schema(EVENT_SCHEMA, event_schema())
 
 
 def open_channel(writer: McapWriter, schema: int, key: StreamKey, first_seq: int) -> int:
     """Begin a stream in a file at one of its events; returns the channel's number."""
-    topic = f"{key.producer}/{epoch_hex(key.epoch)}"
-    return writer.channel(topic, "msgpack", schema, stream_metadata(key, first_seq))
+    return writer.channel(_topic(key), "msgpack", schema, _metadata(key, first_seq))
 
 
-def stream_metadata(key: StreamKey, first_seq: int) -> dict[str, str]:
-    """What the channel of a stream says about it; `first_seq` numbers its first message."""
+def described_channel(number: int, key: StreamKey, first_seq: int) -> Channel:
+    """The channel that `open_channel` opened with this number, for reading from event `first_seq` on."""
+    return Channel(number, _topic(key), "msgpack", _metadata(key, first_seq), 0)
+
+
+def _topic(key: StreamKey) -> str:
+    return f"{key.producer}/{epoch_hex(key.epoch)}"
+
+
+def _metadata(key: StreamKey, first_seq: int) -> dict[str, str]:
     return {
         "run": key.run,
         "producer": key.producer,
@@ -85,24 +104,88 @@ def stream_metadata(key: StreamKey, first_seq: int) -> dict[str, str]:
     }
 
 
-class StreamChannel:
-    """Turns the messages of one channel back into the stream that they belong to."""
+class _EventChannel:
+    """The stream of one channel and the number of its next event; no stream for a file's description."""
 
-    def __init__(self, metadata: dict[str, str]) -> None:
-        """Raises `KeyError` or `ValueError` for a channel that is not a stream."""
-        self.key = StreamKey(metadata["run"], metadata["producer"], int(metadata["epoch"], 16))
-        self._next = int(metadata["first_seq"])
+    __slots__ = ("next_seq", "stream")
+
+    def __init__(self, channel: Channel) -> None:
+        self.stream: StreamKey | None = None
+        self.next_seq = 0
+        if channel.topic == _META_TOPIC:
+            return
+        metadata = channel.metadata
+        try:
+            self.stream = StreamKey(metadata["run"], metadata["producer"], int(metadata["epoch"], 16))
+            self.next_seq = int(metadata["first_seq"])
+        except (KeyError, ValueError) as error:
+            raise NotAnEventChannelError(f"{channel.topic!r} is not a channel of events") from error
 
     def seq(self, sequence: int) -> int:
         """The full number of the next message, whose `sequence` is the number modulo 2^32.
 
-        It is the nearest one to the message before; in a damaged file it may lie behind that.
+        It is the nearest one to the message before; in a damaged file it may be lower than that.
         """
-        ahead = (sequence - self._next) % _MODULUS
-        if ahead == 0:
-            self._next += 1
-            return self._next - 1
-        seq = self._next + (ahead + _MODULUS // 2) % _MODULUS - _MODULUS // 2
-        seq = seq if seq >= 0 else seq + _MODULUS
-        self._next = seq + 1
-        return seq
+        ahead = (sequence - self.next_seq) % _MODULUS
+        if ahead:
+            seq = self.next_seq + (ahead + _MODULUS // 2) % _MODULUS - _MODULUS // 2
+            self.next_seq = seq if seq >= 0 else seq + _MODULUS
+        self.next_seq += 1
+        return self.next_seq - 1
+
+
+class EventChannels:
+    """The channels of one file, as far as they are known; decodes its chunks to records.
+
+    `meta` is what the file says about itself, empty until that was read. A chunk is only readable with the
+    channels that earlier chunks described: `known` are those for reading from the middle of a file.
+    """
+
+    def __init__(self, known: Iterable[Channel] = ()) -> None:
+        self.meta = b""
+        self._described = {channel.id: channel for channel in known}
+        self._channels: dict[int, _EventChannel] = {}  # those with messages
+
+    def __bool__(self) -> bool:
+        return bool(self._described)
+
+    def add_described(self, data: bytes) -> None:
+        """Add the channels that a chunk or a summary describes; what cannot be read is passed over."""
+        with contextlib.suppress(Exception):  # arbitrary bytes can raise anything in a parser
+            for opcode, body in split_records(data):
+                if opcode == Opcode.CHANNEL:
+                    self._add(body)
+
+    def decode(self, chunk: bytes) -> list[RawRecord]:
+        """The records of a chunk's content.
+
+        Raises `KeyError` for a channel that was not described, `NotAnEventChannelError`, and whatever
+        arbitrary bytes can raise in a parser.
+        """
+        records: list[RawRecord] = []
+        at, size, head = 0, len(chunk), MESSAGE.size
+        while at < size:
+            opcode, length = HEAD.unpack_from(chunk, at)
+            end = at + HEAD.size + length
+            if end > size:
+                raise ValueError("a record cut short")
+            if opcode == _MESSAGE:
+                _, _, number, sequence, log_time, publish_time = MESSAGE.unpack_from(chunk, at)
+                channel = self._channels.get(number) or self._open(number)
+                if channel.stream is None:
+                    self.meta = chunk[at + head : end]
+                else:
+                    seq, data = channel.seq(sequence), chunk[at + head : end]
+                    records.append(RawRecord(channel.stream, seq, publish_time, log_time, data))
+            elif opcode == Opcode.CHANNEL:
+                self._add(chunk[at + HEAD.size : end])
+            at = end
+        return records
+
+    def _open(self, number: int) -> _EventChannel:
+        channel = self._channels[number] = _EventChannel(self._described[number])
+        return channel
+
+    def _add(self, body: bytes) -> None:
+        channel = Channel.read(ReadDataStream(io.BytesIO(body)))
+        self._described.setdefault(channel.id, channel)

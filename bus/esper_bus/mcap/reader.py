@@ -1,4 +1,4 @@
-"""Reads MCAP files of this project: the clean beginning, and where it ends and why.
+"""Reads our MCAP files: the records up to the end or the first damage, and what is damaged.
 
 Stricter than the format, so that no flipped bit passes unseen: every chunk needs its checksum, and a
 record that the writer does not write is damage.
@@ -6,29 +6,24 @@ record that the writer does not write is damage.
 
 import contextlib
 import io
-import struct
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
-from mcap.records import Channel, Header
+from mcap.records import Header
 from mcap.writer import MCAP0_MAGIC
 from zlib_ng.zlib_ng import crc32
 
 from esper_bus.limits import MAX_RECORD_BYTES
+from esper_bus.mcap.event_channels import EventChannels, NotAnEventChannelError
+from esper_bus.mcap.record_format import CHUNK, HEAD, INDEX, SIZE
+from esper_bus.records import RawRecord
 
-_HEAD = struct.Struct("<BQ")  # opcode, length
-_MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log_time, publish_time
-_OPCODE = int(Opcode.MESSAGE)
-_CHUNK = struct.Struct("<QQQII")  # first and last time, size, checksum, length of the compression's name
-_SIZE = struct.Struct("<Q")
 _DATA_END_LENGTH = 4
-_INDEX = struct.Struct("<HI")  # channel, bytes that follow
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -42,20 +37,12 @@ class Damage(msgspec.Struct, frozen=True):
 OnDamage = Callable[[Damage], None]
 
 
-class FileMessage(NamedTuple):
-    """One message of a file; times are nanoseconds since 1970."""
+class Chunk(NamedTuple):
+    """The records of a chunk, and the offsets in the file where it begins and ends."""
 
-    channel: Channel
-    sequence: int
-    log_time: int
-    publish_time: int
-    data: bytes
-
-
-# Python's own way to make a named tuple runs a line of Python for each.
-_file_message = cast(
-    "Callable[[tuple[Channel, int, int, int, bytes]], FileMessage]", partial(tuple.__new__, FileMessage)
-)
+    begin: int
+    end: int
+    records: list[RawRecord]
 
 
 class _DamagedError(Exception):
@@ -77,79 +64,73 @@ def ignore_damage(damage: Damage) -> None:
     """For readers that only want what is intact."""
 
 
-def read_messages(
+def read_file(
     path: Path,
     on_damage: OnDamage = ignore_damage,
     offset: int = 0,
-    channels: dict[int, Channel] | None = None,
-) -> Iterator[FileMessage]:
-    """The messages before the first damage; a file that is still being written ends cleanly.
+    channels: EventChannels | None = None,
+) -> Iterator[RawRecord]:
+    """The records of a file up to its end or the first damage; a file that cannot be opened is damage.
 
-    Raises `OSError` if the file cannot be opened, nothing for its content.
+    Without `offset` from its beginning, otherwise from the chunk there, with the channels opened before.
     """
-    with path.open("rb") as file:
-        yield from read_open_file(file, str(path), on_damage, offset, channels)
+    with reported(path, on_damage), path.open("rb") as file:
+        for chunk in read_chunks(file, channels or EventChannels(), offset, str(path), on_damage):
+            yield from chunk.records
 
 
-def read_open_file(
+@contextlib.contextmanager
+def reported(path: Path, on_damage: OnDamage) -> Iterator[None]:
+    """Report a file that cannot be read as damage."""
+    try:
+        yield
+    except OSError as error:
+        on_damage(Damage(str(path), 0, f"unreadable ({error.strerror})"))
+
+
+def read_chunks(
     file: BinaryIO,
-    name: str,
-    on_damage: OnDamage = ignore_damage,
+    channels: EventChannels,
     offset: int = 0,
-    channels: dict[int, Channel] | None = None,
-) -> Iterator[FileMessage]:
-    """As `read_messages`, from an open file: its beginning, or a chunk at `offset` with known channels."""
-    channels = {} if channels is None else channels
-    for begin, content in chunk_contents(file, name, on_damage, offset):
+    name: str = "",
+    on_damage: OnDamage = ignore_damage,
+) -> Iterator[Chunk]:
+    """The chunks of a file from `offset` on, up to the end or the first damage, which is reported.
+
+    A file that is being written ends cleanly. Channels that are met are added to `channels`. `name` is the
+    file's name in reports.
+    """
+    for begin, content in chunk_contents(file, offset, name, on_damage):
         try:
-            messages = list(_parse_chunk(content, channels))
-        except KeyError:
-            on_damage(Damage(name, begin, "a chunk of a stream that is described only in damaged places"))
+            chunk = Chunk(begin, file.tell(), channels.decode(content))
+        except Exception as error:  # arbitrary bytes can raise anything in a parser
+            on_damage(Damage(name, begin, _undecodable(error)))
             return
-        except Exception as error:  # whatever bytes can do to a parser
-            on_damage(Damage(name, begin, f"a chunk that makes no sense ({error!r})"))
-            return
-        yield from messages
+        yield chunk
+
+
+def _undecodable(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return "a chunk of a stream that is described only in damaged places"
+    if isinstance(error, NotAnEventChannelError):
+        return str(error)
+    return f"a chunk that makes no sense ({error!r})"
 
 
 def is_chunk(record: bytes) -> bool:
     """Whether bytes are one intact chunk, head and all."""
     try:
-        opcode, length = _HEAD.unpack_from(record)
-        whole = opcode == Opcode.CHUNK and length == len(record) - _HEAD.size
-        return whole and _chunk_content(record[_HEAD.size :]) is not None
-    except Exception:  # whatever bytes can do to a parser
+        opcode, length = HEAD.unpack_from(record)
+        whole = opcode == Opcode.CHUNK and length == len(record) - HEAD.size
+        return whole and _chunk_content(record[HEAD.size :]) is not None
+    except Exception:  # arbitrary bytes can raise anything in a parser
         return False
 
 
-def messages_from(file: BinaryIO, offset: int, channels: dict[int, Channel]) -> Iterator[FileMessage]:
-    """The messages from the chunk on that begins at `offset`, before the end or the first damage."""
-    for _, messages in chunks_from(file, offset, channels):
-        yield from messages
-
-
-def chunks_from(
-    file: BinaryIO, offset: int, channels: dict[int, Channel]
-) -> Iterator[tuple[int, list[FileMessage]]]:
-    """Where each chunk begins and what it holds, from the chunk or file beginning at `offset` on.
-
-    Ends at the end or the first damage. The channels that are met are added to `channels`.
-    """
-    file.seek(offset)
-    with contextlib.suppress(Exception):  # the end, or whatever bytes can do to a parser
-        if offset == 0:
-            _read_magic(file)
-        while True:
-            begin = file.tell()
-            content = _read_record(file)
-            if content is not None:
-                yield begin, list(_parse_chunk(content, channels))
-
-
 def chunk_contents(
-    file: BinaryIO, name: str, on_damage: OnDamage, offset: int
+    file: BinaryIO, offset: int, name: str, on_damage: OnDamage
 ) -> Iterator[tuple[int, bytes]]:
-    """Where each chunk begins and its bytes, before the end or the first damage, which is reported."""
+    """Offset and content of each chunk, up to the end or the first damage, which is reported."""
     try:
         file.seek(offset)
         if offset == 0:
@@ -161,9 +142,7 @@ def chunk_contents(
                 yield offset, content
     except _EndError:
         return
-    except GeneratorExit:
-        raise
-    except Exception as error:  # whatever bytes can do to a parser
+    except Exception as error:  # arbitrary bytes can raise anything in a parser
         what = str(error) if isinstance(error, _DamagedError) else f"unreadable ({error!r})"
         on_damage(Damage(name, offset, what))
 
@@ -190,12 +169,12 @@ def _read_grown_record(file: BinaryIO, offset: int) -> bytes | None:
 
 def _read_record(file: BinaryIO) -> bytes | None:
     """The content of the next record if it is a chunk, None for a record without events."""
-    head = file.read(_HEAD.size)
+    head = file.read(HEAD.size)
     if not head:
         raise _EndError
-    if len(head) < _HEAD.size:
+    if len(head) < HEAD.size:
         raise _CutShortError
-    opcode, length = _HEAD.unpack(head)
+    opcode, length = HEAD.unpack(head)
     if length > MAX_RECORD_BYTES:
         raise _DamagedError(f"a record of impossible length {length}")
     body = file.read(length)
@@ -216,18 +195,18 @@ def _is_header(opcode: int, body: bytes) -> bool:
 
 
 def _is_index(opcode: int, body: bytes) -> bool:
-    """A chunk whose kind was changed to that of an index must not pass as one."""
-    if opcode != Opcode.MESSAGE_INDEX or len(body) < _INDEX.size:
+    """Whether it is a message index: a chunk whose opcode was changed to that of one must not pass."""
+    if opcode != Opcode.MESSAGE_INDEX or len(body) < INDEX.size:
         return False
-    return bool(_INDEX.unpack_from(body)[1] == len(body) - _INDEX.size)
+    return bool(INDEX.unpack_from(body)[1] == len(body) - INDEX.size)
 
 
 def _chunk_content(body: bytes) -> bytes:
-    *_, crc, named = _CHUNK.unpack_from(body)
-    at = _CHUNK.size + named
-    compression = body[_CHUNK.size : at]
-    (size,) = _SIZE.unpack_from(body, at)
-    data = memoryview(body)[at + _SIZE.size :]
+    *_, crc, named = CHUNK.unpack_from(body)
+    at = CHUNK.size + named
+    compression = body[CHUNK.size : at]
+    (size,) = SIZE.unpack_from(body, at)
+    data = memoryview(body)[at + SIZE.size :]
     if len(data) != size:  # a wrong length would swallow the records behind it
         raise _DamagedError("a chunk with a wrong length")
     content = _decompressed(compression, data)
@@ -245,35 +224,3 @@ def _decompressed(compression: bytes, data: memoryview) -> bytes:
     if not 0 <= size <= MAX_RECORD_BYTES:
         raise _DamagedError(f"a chunk of impossible size {size}")
     return zstandard.decompress(data)
-
-
-def _parse_chunk(content: bytes, channels: dict[int, Channel]) -> Iterator[FileMessage]:
-    at, size, unpack, head = 0, len(content), _MESSAGE.unpack_from, _MESSAGE.size
-    while at < size:
-        opcode, length = _HEAD.unpack_from(content, at)
-        end = at + _HEAD.size + length
-        if end > size:
-            raise _DamagedError("a message cut short")
-        if opcode == _OPCODE:
-            _, _, number, sequence, log_time, publish_time = unpack(content, at)
-            data = content[at + head : end]
-            yield _file_message((channels[number], sequence, log_time, publish_time, data))
-        elif opcode == Opcode.CHANNEL:
-            _add_channel(content[at + _HEAD.size : end], channels)
-        at = end
-
-
-def add_channels(content: bytes, channels: dict[int, Channel]) -> None:
-    """Add the channels that a chunk describes."""
-    at = 0
-    with contextlib.suppress(Exception):  # whatever bytes can do to a parser
-        while at < len(content):
-            opcode, length = _HEAD.unpack_from(content, at)
-            begin, at = at + _HEAD.size, at + _HEAD.size + length
-            if opcode == Opcode.CHANNEL:
-                _add_channel(content[begin:at], channels)
-
-
-def _add_channel(body: bytes, channels: dict[int, Channel]) -> None:
-    channel = Channel.read(ReadDataStream(io.BytesIO(body)))
-    channels[channel.id] = channel

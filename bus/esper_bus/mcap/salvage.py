@@ -1,7 +1,7 @@
 """Reads what is intact in a damaged MCAP file, also behind the damage.
 
-For checking and repairing only: everything else reads the clean beginning, so that all agree about the
-position of an event.
+For checking and repairing only: everything else reads up to the first damage, so that all readers agree
+about the position of an event.
 """
 
 import io
@@ -11,61 +11,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
-from mcap.records import Channel
 
 from esper_bus.limits import MAX_RECORD_BYTES
-from esper_bus.mcap.reader import (
-    Damage,
-    FileMessage,
-    OnDamage,
-    add_channels,
-    chunk_contents,
-    is_chunk,
-    read_open_file,
-)
+from esper_bus.mcap.event_channels import EventChannels
+from esper_bus.mcap.reader import Damage, OnDamage, chunk_contents, is_chunk, read_chunks, reported
+from esper_bus.mcap.record_format import CHUNK, HEAD, SIZE
+from esper_bus.records import RawRecord
 
-_HEAD = struct.Struct("<BQ")
-_FIXED = struct.Struct("<QQQII")  # of a chunk: times, size, checksum, length of the compression's name
 _FOOTER = struct.Struct("<BQQQI8s")
 
 
-def salvage_messages(path: Path, on_damage: OnDamage) -> Iterator[FileMessage]:
-    """The messages of all intact chunks; every damaged place is reported.
-
-    Raises `OSError` if the file cannot be opened, nothing for its content.
-    """
-    with path.open("rb") as file:
-        channels = _channels_of_summary(file)
+def salvage_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
+    """The records of all intact chunks of a file; every damaged place is reported."""
+    with reported(path, on_damage), path.open("rb") as file:
+        channels = EventChannels()
+        channels.add_described(_summary(file))
         unfinished = not channels
         offset: int | None = 0
         while offset is not None:
             found: list[Damage] = []
-            yield from read_open_file(file, str(path), found.append, offset, channels)
+            for chunk in read_chunks(file, channels, offset, str(path), found.append):
+                yield from chunk.records
             offset = None
             for damage in found:
                 on_damage(damage)
                 offset = _next_chunk(file, damage.offset + 1)
             if unfinished and offset is not None:
-                channels |= _channels_behind(file, offset)
+                _add_channels_behind(file, offset, channels)
                 unfinished = False
 
 
-def _channels_behind(file: BinaryIO, start: int) -> dict[int, Channel]:
-    """The channels that the intact chunks from `start` on describe; what did so before may be damaged."""
-    channels: dict[int, Channel] = {}
+def _add_channels_behind(file: BinaryIO, start: int, channels: EventChannels) -> None:
+    """Add the channels that intact chunks from `start` on describe: earlier descriptions may be damaged."""
     offset: int | None = start
     while offset is not None:
         found: list[Damage] = []
-        for _, content in chunk_contents(file, "", found.append, offset):
-            add_channels(content, channels)
+        for _, content in chunk_contents(file, offset, "", found.append):
+            channels.add_described(content)
         offset = next((_next_chunk(file, damage.offset + 1) for damage in found), None)
-    return channels
 
 
 def _next_chunk(file: BinaryIO, start: int) -> int | None:
-    """Where the next intact chunk begins."""
+    """The offset of the next intact chunk."""
     if file.seek(0, io.SEEK_END) == 0:
         return None
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -79,33 +67,26 @@ def _next_chunk(file: BinaryIO, start: int) -> int | None:
 
 
 def _possible_end(data: mmap.mmap, at: int) -> int | None:
-    """Where the chunk at `at` would end, if its lengths agree with each other."""
-    fixed = at + _HEAD.size
-    if fixed + _FIXED.size > len(data):
+    """The offset where the chunk at `at` would end, if its lengths agree with each other."""
+    fixed = at + HEAD.size
+    if fixed + CHUNK.size > len(data):
         return None
-    _, length = _HEAD.unpack_from(data, at)
-    *_, name = _FIXED.unpack_from(data, fixed)
-    content = fixed + _FIXED.size + name
-    if length > MAX_RECORD_BYTES or fixed + length > len(data) or content + 8 > fixed + length:
+    _, length = HEAD.unpack_from(data, at)
+    *_, name = CHUNK.unpack_from(data, fixed)
+    content = fixed + CHUNK.size + name + SIZE.size
+    if length > MAX_RECORD_BYTES or fixed + length > len(data) or content > fixed + length:
         return None
-    (size,) = struct.unpack_from("<Q", data, content)
-    return fixed + length if content + 8 + size == fixed + length else None
+    (size,) = SIZE.unpack_from(data, content - SIZE.size)
+    return fixed + length if content + size == fixed + length else None
 
 
-def _channels_of_summary(file: BinaryIO) -> dict[int, Channel]:
-    """The channels that the end of a finished file repeats; their first chunk may be lost."""
-    channels: dict[int, Channel] = {}
+def _summary(file: BinaryIO) -> bytes:
+    """The records at the end of a finished file, which repeat its channels; empty if there are none."""
     try:
         size = file.seek(0, io.SEEK_END)
         file.seek(size - _FOOTER.size)
         _, _, start, _, _, _ = _FOOTER.unpack(file.read(_FOOTER.size))
         file.seek(start)
-        stream = ReadDataStream(io.BytesIO(file.read(size - _FOOTER.size - start)))
-        while True:
-            opcode, length = _HEAD.unpack(stream.read(_HEAD.size))
-            body = stream.read(length)
-            if opcode == Opcode.CHANNEL:
-                channel = Channel.read(ReadDataStream(io.BytesIO(body)))
-                channels[channel.id] = channel
-    except Exception:  # an unfinished file, or the end of the summary
-        return channels
+        return file.read(size - _FOOTER.size - start)
+    except Exception:  # an unfinished file ends with arbitrary bytes
+        return b""

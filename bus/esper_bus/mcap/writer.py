@@ -18,7 +18,8 @@ from mcap.writer import MCAP0_MAGIC
 from zlib_ng.zlib_ng import crc32
 
 from esper_bus.mcap.append_file import AppendFile
-from esper_bus.mcap.chunk import BuiltChunk, ChunkBuilder, Message, encode_record
+from esper_bus.mcap.chunk import BuiltChunk, ChunkBuilder, Message
+from esper_bus.mcap.record_format import encode_record
 
 PROFILE = "esper"
 _LEVEL = 1

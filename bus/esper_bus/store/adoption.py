@@ -3,12 +3,11 @@
 from itertools import chain, takewhile
 from pathlib import Path
 
-from esper_bus.mcap.reader import Damage
+from esper_bus.mcap.reader import Damage, read_file
 from esper_bus.paths import spool_files
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
 from esper_bus.store.batch_reader import BatchReader
-from esper_bus.store.merged_streams import read_stream_file
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
 
 SCAN_S = 2.0
@@ -77,7 +76,7 @@ class Adoption:
         if not self._waiting:
             return False
         lock = self._waiting.pop(0)
-        files = (read_stream_file(path, self._say_damage) for path in spool_files(lock))
+        files = (read_file(path, self._say_damage) for path in spool_files(lock))
         run = lock.parents[1].name  # the events of a directory that was renamed or copied belong elsewhere
         records = takewhile(lambda record: record.stream.run == run, chain.from_iterable(files))
         self._reading = (lock, BatchReader(records))

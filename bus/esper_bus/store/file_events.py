@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from mcap.records import Channel
-
-from esper_bus.mcap.event_channels import StreamChannel
-from esper_bus.mcap.reader import OnDamage, chunks_from, ignore_damage
+from esper_bus.mcap.event_channels import EventChannels
+from esper_bus.mcap.reader import OnDamage, ignore_damage, read_chunks
 from esper_bus.paths import RunPaths
 from esper_bus.records import RawRecord
-from esper_bus.store.log_pages import records_of
 from esper_bus.store.merged_streams import MergedStreams
 from esper_bus.store.run_reader import readable_files
 
@@ -27,8 +24,7 @@ class GrowingFile:
         self._path = path
         self._offset = 0
         self._size = -1
-        self._channels: dict[int, Channel] = {}
-        self._streams: dict[int, StreamChannel] = {}
+        self._channels = EventChannels()
 
     def read(self) -> Iterator[RawRecord]:
         """The events that were added. Raises `OSError`."""
@@ -37,9 +33,9 @@ class GrowingFile:
             return
         self._size = size
         with self._path.open("rb") as file:
-            for _, messages in chunks_from(file, self._offset, self._channels):
-                self._offset = file.tell()
-                yield from records_of(messages, self._streams)
+            for chunk in read_chunks(file, self._channels, self._offset):
+                self._offset = chunk.end
+                yield from chunk.records
 
 
 class FileEvents:

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 from mcap.records import Channel
 
-from esper_bus.mcap.reader import OnDamage, ignore_damage
+from esper_bus.mcap.event_channels import EventChannels
+from esper_bus.mcap.reader import OnDamage, ignore_damage, read_file
 from esper_bus.records import RawRecord, StreamKey
-from esper_bus.store.merged_streams import MergedStreams, read_stream_file
+from esper_bus.store.merged_streams import MergedStreams
 from esper_bus.store.run_files import RunFiles
 
 _CHECKED_BYTES = 64 * 1024
@@ -72,9 +73,8 @@ def read_behind(
 
     def read(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
         if path != first:
-            return read_stream_file(path, on_damage)
-        channels = {channel.id: channel for channel in place.channels}
-        return read_stream_file(path, on_damage, place.files[-1][1], channels)
+            return read_file(path, on_damage)
+        return read_file(path, on_damage, place.files[-1][1], EventChannels(place.channels))
 
     rest = files._replace(logs=files.logs[len(place.files) - 1 :])
     return MergedStreams(rest, on_damage, read, expect).records()

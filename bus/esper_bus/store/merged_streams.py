@@ -5,11 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from mcap.records import Channel
-
-from esper_bus.mcap.event_channels import META_TOPIC, StreamChannel
-from esper_bus.mcap.reader import Damage, FileMessage, OnDamage, read_messages
-from esper_bus.mcap.salvage import salvage_messages
+from esper_bus.mcap.reader import OnDamage, read_file
 from esper_bus.paths import spool_place
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.run_files import RunFiles
@@ -32,7 +28,7 @@ class MergedStreams:
         read: "ReadFile | None" = None,
         expect: Mapping[StreamKey, int] | None = None,
     ) -> None:
-        self._read = read or read_stream_file
+        self._read = read or read_file
         self.gaps: Counter[StreamKey] = Counter()
         self.duplicates: Counter[StreamKey] = Counter()
         self._files = files
@@ -115,38 +111,6 @@ class _Ahead:
         while self.head is not None and (end is None or self.head.seq < end):
             record, self.head = self.head, next(self._records, None)
             yield record
-
-
-def read_stream_file(
-    path: Path, on_damage: OnDamage, offset: int = 0, channels: dict[int, Channel] | None = None
-) -> Iterator[RawRecord]:
-    """The events of one file before the first damage, as they stand in it.
-
-    From its beginning, or from a chunk at `offset` on, with the channels opened before.
-    """
-    return _events(path, read_messages(path, on_damage, offset, channels), on_damage)
-
-
-def salvage_stream_file(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
-    """As `read_stream_file`, and the events behind each damage."""
-    return _events(path, salvage_messages(path, on_damage), on_damage)
-
-
-def _events(path: Path, messages: Iterator[FileMessage], on_damage: OnDamage) -> Iterator[RawRecord]:
-    channels: dict[int, StreamChannel] = {}
-    try:
-        for channel, sequence, log_time, publish_time, data in messages:
-            if channel.topic == META_TOPIC:
-                continue
-            stream = channels.get(channel.id)
-            if stream is None:
-                stream = channels[channel.id] = StreamChannel(channel.metadata)
-            seq = stream.seq(sequence)
-            yield RawRecord(stream.key, seq, publish_time, log_time, data)
-    except OSError as error:
-        on_damage(Damage(str(path), 0, f"unreadable ({error.strerror})"))
-    except (KeyError, ValueError) as error:
-        on_damage(Damage(str(path), 0, f"a channel that is no stream of events ({error!r})"))
 
 
 def _emitted_ns(record: RawRecord) -> int:

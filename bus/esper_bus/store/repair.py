@@ -5,11 +5,12 @@ from pathlib import Path
 
 from esper_bus.mcap.event_channels import FileMeta, open_channel, write_meta
 from esper_bus.mcap.reader import ignore_damage
+from esper_bus.mcap.salvage import salvage_file
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex, new_epoch
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
-from esper_bus.store.merged_streams import MergedStreams, salvage_stream_file
+from esper_bus.store.merged_streams import MergedStreams
 from esper_bus.store.run_files import files_at
 from esper_schemas.errors import InvalidArgument, StorageError
 
@@ -28,7 +29,7 @@ def repair(path: Path, out: Path) -> int:
     target = RunPaths(out).log_file(epoch, 0) if path.is_dir() else out
     run = files.run or path.resolve().name
     try:
-        return _copy(MergedStreams(files, ignore_damage, salvage_stream_file), target, run, epoch)
+        return _copy(MergedStreams(files, ignore_damage, salvage_file), target, run, epoch)
     except OSError as error:
         raise StorageError(f"Cannot write {target} ({error.strerror}); choose another place.") from error
 

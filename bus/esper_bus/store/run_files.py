@@ -6,9 +6,10 @@ from typing import NamedTuple
 import msgspec
 from mcap.writer import MCAP0_MAGIC
 
-from esper_bus.mcap.event_channels import META_TOPIC, FileMeta
-from esper_bus.mcap.reader import read_messages
+from esper_bus.mcap.event_channels import EventChannels, FileMeta
+from esper_bus.mcap.reader import read_chunks
 from esper_bus.paths import RunPaths, spool_place
+from esper_schemas.codec import DECODE_ERRORS
 from esper_schemas.errors import InvalidArgument, StorageError
 
 
@@ -50,11 +51,11 @@ def next_ordinal(run_dir: Path) -> int:
 def file_meta(path: Path) -> FileMeta | None:
     """What a file says that it is; None if it says nothing."""
     try:
-        first = next(read_messages(path), None)
-        if first is None or first.channel.topic != META_TOPIC:
-            return None
-        return msgspec.json.decode(first.data, type=FileMeta)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        with path.open("rb") as file:
+            channels = EventChannels()
+            next(read_chunks(file, channels), None)
+        return msgspec.json.decode(channels.meta, type=FileMeta)
+    except (OSError, *DECODE_ERRORS):
         return None
 
 

@@ -1,20 +1,22 @@
 """One file of a spool: a run of events of one stream, and where in it each of them is."""
 
 import time
-from array import array
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mcap.records import Channel
-
-from esper_bus.mcap.event_channels import FileMeta, StreamChannel, open_channel, stream_metadata, write_meta
-from esper_bus.mcap.reader import messages_from
+from esper_bus.mcap.event_channels import (
+    EventChannels,
+    FileMeta,
+    described_channel,
+    open_channel,
+    write_meta,
+)
+from esper_bus.mcap.reader import read_chunks
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex
 from esper_bus.records import Batch, Entry, RawRecord, StreamKey, data_size
+from esper_bus.store.chunk_index import ChunkIndex
 
-_MARK_BYTES = 256 * 1024
 _OVERHEAD_BYTES = 64
 """What an event takes in a file beside its own bytes, at most."""
 
@@ -38,8 +40,7 @@ class Segment:
             first_position=first,
         )
         self._channel = open_channel(self._writer, write_meta(self._writer, meta), key, first)
-        self._marks = array("Q")  # first event of a chunk...
-        self._offsets = array("Q")  # ...and where it begins, one for each _MARK_BYTES
+        self._index = ChunkIndex()
         try:
             self._writer.flush()
         except OSError:
@@ -59,37 +60,31 @@ class Segment:
     @property
     def empty(self) -> bool:
         """Whether there is no event in it."""
-        return not self._marks
+        return not self._index
 
     def write(self, batch: Batch) -> None:
         """Write events. Raises `OSError`, and has written none of them then."""
         offset = self._writer.size
         try:
             numbered = enumerate(batch.entries, batch.first)
-            messages = ((seq, emitted_ns, emitted_ns, data) for seq, (emitted_ns, data) in numbered)
+            messages = [(seq, emitted_ns, emitted_ns, data) for seq, (emitted_ns, data) in numbered]
             self._writer.messages(self._channel, messages)
             self._writer.flush()
         except BaseException:
             self._writer.rollback()
             raise
         self.end = batch.end
-        if not self._offsets or offset - self._offsets[-1] >= _MARK_BYTES:
-            self._marks.append(batch.first)
-            self._offsets.append(offset)
+        self._index.add(batch.first, offset)
 
     def read_from(self, first: int) -> Iterator[RawRecord]:
         """The events from `first` on. Raises `OSError`."""
-        if not self._marks:
+        if not self._index:
             return
-        mark = max(0, bisect_right(self._marks, first) - 1)
-        metadata = stream_metadata(self._key, self._marks[mark])
-        stream = StreamChannel(metadata)
-        channel = Channel(self._channel, "", "msgpack", metadata, 0)
+        begin, offset = self._index.find(first)
+        channels = EventChannels([described_channel(self._channel, self._key, begin)])
         with self.path.open("rb") as file:
-            for message in messages_from(file, self._offsets[mark], {self._channel: channel}):
-                seq, emitted_ns = stream.seq(message.sequence), message.publish_time
-                if seq >= first:
-                    yield RawRecord(self._key, seq, emitted_ns, emitted_ns, message.data)
+            for chunk in read_chunks(file, channels, offset):
+                yield from (record for record in chunk.records if record.seq >= first)
 
     def sync(self) -> None:
         """Force what was written to the disk. Raises `OSError`."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import msgspec
 
 from esper_bus.mcap.reader import Damage
+from esper_bus.mcap.salvage import salvage_file
 from esper_bus.records import StreamKey
-from esper_bus.store.merged_streams import MergedStreams, salvage_stream_file
+from esper_bus.store.merged_streams import MergedStreams
 from esper_bus.store.run_reader import readable_files
 from esper_schemas.codec import decode_event
 from esper_schemas.events import EventsDropped, Undecodable, Unknown
@@ -46,7 +47,7 @@ def verify(path: Path) -> Verification:
     Raises `InvalidArgument` if there is nothing to read.
     """
     damaged: list[Damage] = []
-    merge = MergedStreams(readable_files(path), damaged.append, salvage_stream_file)
+    merge = MergedStreams(readable_files(path), damaged.append, salvage_file)
     events: Counter[StreamKey] = Counter()
     dropped = rejected = unknown = 0
     for record in merge.records():

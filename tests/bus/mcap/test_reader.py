@@ -7,24 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.writer import CompressionType, Writer
 
-from esper_bus.mcap.reader import read_open_file
+from esper_bus.mcap.event_channels import EventChannels, open_channel
+from esper_bus.mcap.reader import read_chunks
 from esper_bus.mcap.writer import McapWriter
+from esper_bus.records import StreamKey
 
 MAGIC = b"\x89MCAP0\r\n"
 
 
 def content(data):
-    """What the messages of a file say, and what is damaged in it."""
+    """The records of a file, and what is damaged in it."""
     damage = []
-    messages = read_open_file(io.BytesIO(data), "file.mcap", damage.append)
-    found = [(m.channel.topic, m.sequence, m.log_time, m.publish_time, m.data) for m in messages]
-    return found, damage
+    return records(io.BytesIO(data), damage), damage
+
+
+def records(file, damage):
+    """The records that are read from an open file."""
+    chunks = read_chunks(file, EventChannels(), 0, "file.mcap", damage.append)
+    return [record for chunk in chunks for record in chunk.records]
 
 
 def write(path, *, compress=False, finish=True):
     """A file of five chunks with two messages each; returns the ends of the chunks."""
     writer = McapWriter(path, compress=compress)
-    channel = writer.channel("topic", "msgpack", 0, {"some": "thing"})
+    channel = open_channel(writer, 0, StreamKey("run", "host:0", 7), 0)
     ends = []
     for number in range(0, 10, 2):
         for sequence in (number, number + 1):
@@ -144,9 +150,8 @@ def test_a_write_that_is_under_way_is_no_damage(intact):
             return super().seek(offset, whence)
 
     damage = []
-    found = list(read_open_file(Growing(data[: ends[1] + 20]), "file.mcap", damage.append))
 
-    assert [message.data for message in found] == [message[-1] for message in messages]
+    assert records(Growing(data[: ends[1] + 20]), damage) == messages
     assert damage == []
 
 
