@@ -119,14 +119,14 @@ def _show(arguments: argparse.Namespace, source: SnapshotSource) -> int:
 
 
 def _print_frame(feed: Feed, arguments: argparse.Namespace) -> None:
-    from esper_tui.terminal.print_frame import render_once
-    from esper_tui.view.view import Look
+    from esper_tui.terminal.print_frame import print_frame
+    from esper_tui.view.view import ViewOptions
 
     settings, _ = choices(arguments.theme, arguments.symbols)
     width = shutil.get_terminal_size(fallback=(100, 24)).columns
     theme = _printed_theme(settings.theme, arguments.color)
-    look = Look(symbols=settings.symbols)  # hidden panels too: whoever reads it has not hidden them
-    render_once(feed, sys.stdout, now_ns=time.time_ns(), width=width, theme=theme, look=look)
+    options = ViewOptions(symbols=settings.symbols)  # hidden panels too: whoever reads it has not hidden them
+    print_frame(feed, sys.stdout, now_ns=time.time_ns(), width=width, theme=theme, options=options)
 
 
 def _printed_theme(chosen: str, color: str) -> str | None:

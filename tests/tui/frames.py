@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Tone, fit
 
 ACCEPTED = Path(__file__).parent / "frames"
@@ -42,7 +42,7 @@ def frame_of(app):
 
 def _line(app, y):
     """The spans of one line of the window, of whatever panels stand beside each other in it."""
-    panels = sorted(app.screen.query(Panel), key=lambda panel: panel.region.x)
+    panels = sorted(app.screen.query(PanelWidget), key=lambda panel: panel.region.x)
     line = []
     for region, rows in ((panel.region, panel.rows) for panel in panels):
         if region.width and region.y <= y < region.bottom and y - region.y < len(rows):

@@ -43,9 +43,9 @@ class Terminal:
         if hasattr(self, "process"):
             self.process.send_signal(signal.SIGWINCH)
 
-    def read_until(self, is_enough):
+    def read_until(self, is_enough, deadline_s=DEADLINE_S):
         """Read until something was written, or fail at the deadline."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + deadline_s
         while not is_enough(self.written):
             assert time.monotonic() < deadline, self.written[-2000:]
             if not select.select([self.ours], [], [], 0.1)[0]:

@@ -9,7 +9,7 @@ import pytest
 from esper_schemas.source import Feed
 from esper_tui.app import SanctumApp
 from esper_tui.screens.help_screen import HelpScreen
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
 
 
@@ -26,7 +26,7 @@ def start(given, now):
 
 def screen_text(app):
     """What the cockpit's panels show."""
-    panels = [app.screen_stack[0].query_one(f"#{n}", Panel) for n in ("header", "losses", "heads")]
+    panels = [app.screen_stack[0].query_one(f"#{n}", PanelWidget) for n in ("header", "losses", "heads")]
     return "\n".join(plain(row) for panel in panels for row in panel.rows)
 
 
@@ -56,7 +56,7 @@ async def test_help_comes_and_goes(start, make_feed, leave):
     async with app.run_test() as pilot:
         await pilot.press("?")
         shown = isinstance(app.screen, HelpScreen)
-        page = app.screen.query_one("#help", Panel)
+        page = app.screen.query_one("#help", PanelWidget)
         height = page.size.height
         await pilot.press(leave)
         gone = not isinstance(app.screen, HelpScreen)
@@ -145,7 +145,7 @@ async def test_a_storm_of_resizes_leaves_a_whole_picture(start, feeds):
             await pilot.resize_terminal(width, height)
         await wait_until(pilot, lambda: "ACTION HEADS" in screen_text(app))
 
-        widths = {p.size.width for p in app.screen.query(Panel) if p.size.height}
+        widths = {p.size.width for p in app.screen.query(PanelWidget) if p.size.height}
         assert widths == {80}
 
 

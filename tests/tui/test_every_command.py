@@ -9,7 +9,7 @@ import pytest
 from esper_tui.app import SanctumApp
 from esper_tui.control.commands import COMMANDS
 from esper_tui.panels.panel_registry import PANELS
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
 
 ORDER = list(PANELS)
@@ -34,24 +34,24 @@ EFFECTS = {
     "quit": Effect(lambda app: app.return_code, 0),
     "help": Effect(page, "HelpScreen"),
     "pause": Effect(lambda app: app.view().newest is not None, True),
-    "focus_next_panel": Effect(lambda app: app.look.focus, ORDER[1], ("tab",)),
-    "focus_previous_panel": Effect(lambda app: app.look.focus, ORDER[0], ("tab", "tab")),
-    "open": Effect(lambda app: app.look.opened, ORDER[0], ("tab",)),
-    "back": Effect(lambda app: app.look.opened, None, ("tab", "enter")),
-    "cursor_down": Effect(lambda app: app.look.cursor, 1, OPEN_HEALTH),
-    "cursor_up": Effect(lambda app: app.look.cursor, 1, (*OPEN_HEALTH, "down", "down")),
-    "page_down": Effect(lambda app: app.look.cursor, 10, OPEN_HEALTH),
-    "page_up": Effect(lambda app: app.look.cursor, 1, (*OPEN_HEALTH, "pagedown", "down")),
-    "first_row": Effect(lambda app: app.look.cursor, 0, (*OPEN_HEALTH, "down", "down")),
-    "last_row": Effect(lambda app: app.look.cursor, 17, OPEN_HEALTH),
-    "next_panel": Effect(lambda app: app.look.opened, ORDER[1], ("enter",)),
-    "previous_panel": Effect(lambda app: app.look.opened, ORDER[-1], ("enter",)),
-    "hide": Effect(lambda app: app.look.hidden, frozenset({ORDER[0]}), ("tab",)),
-    "show_all": Effect(lambda app: app.look.hidden, frozenset(), ("tab", "x")),
-    "runs": Effect(lambda app: app.look.opened, "runs"),
+    "focus_next_panel": Effect(lambda app: app.options.focus, ORDER[1], ("tab",)),
+    "focus_previous_panel": Effect(lambda app: app.options.focus, ORDER[0], ("tab", "tab")),
+    "open": Effect(lambda app: app.options.opened, ORDER[0], ("tab",)),
+    "back": Effect(lambda app: app.options.opened, None, ("tab", "enter")),
+    "cursor_down": Effect(lambda app: app.options.cursor, 1, OPEN_HEALTH),
+    "cursor_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "down", "down")),
+    "page_down": Effect(lambda app: app.options.cursor, 10, OPEN_HEALTH),
+    "page_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "pagedown", "down")),
+    "first_row": Effect(lambda app: app.options.cursor, 0, (*OPEN_HEALTH, "down", "down")),
+    "last_row": Effect(lambda app: app.options.cursor, 17, OPEN_HEALTH),
+    "next_panel": Effect(lambda app: app.options.opened, ORDER[1], ("enter",)),
+    "previous_panel": Effect(lambda app: app.options.opened, ORDER[-1], ("enter",)),
+    "hide": Effect(lambda app: app.options.hidden, frozenset({ORDER[0]}), ("tab",)),
+    "show_all": Effect(lambda app: app.options.hidden, frozenset(), ("tab", "x")),
+    "runs": Effect(lambda app: app.options.opened, "runs"),
     "next_run": Effect(lambda app: app.view().snapshot.run.run, "second"),
     "theme": Effect(lambda app: app.theme, "textual-light"),
-    "symbols": Effect(lambda app: app.look.symbols, "braille"),
+    "symbols": Effect(lambda app: app.options.symbols, "braille"),
     "faster": Effect(lambda app: app.rate, 8.0),
     "slower": Effect(lambda app: app.rate, 2.0),
     "copy": Effect(lambda app: "PPO LOSSES" in app.clipboard, True),
@@ -93,7 +93,7 @@ def seen_of(app):
     """What commands change, apart from the page itself."""
     names = ("focus", "opened", "cursor", "hidden")
     run = app.view().snapshot.run.run
-    return (*(getattr(app.look, name) for name in names), app.rate, app._held, run)
+    return (*(getattr(app.options, name) for name in names), app.rate, app._held, run)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_the_help_page_changes_its_theme_and_symbols_and_is_copied_itself(
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("?", "b", "b", "t", "y")
         await pilot.pause()
-        help_page = app.screen.query_one("#help", Panel)
+        help_page = app.screen.query_one("#help", PanelWidget)
         assert all(plain(row).isascii() for row in help_page.rows)
         assert help_page.render_line(1)._segments[0].style.bgcolor.number == 255
         assert "KEYS" in app.clipboard

@@ -7,10 +7,10 @@ import pytest
 from esper_tui.frame import draw, draw_place
 from esper_tui.grid.arrangement import arrange
 from esper_tui.panels import panel_registry
-from esper_tui.panels.panel_registry import PANELS, PanelKind
+from esper_tui.panels.panel_registry import PANELS, PanelDefinition
 from esper_tui.terminal.print_frame import frame_rows
 from esper_tui.text.spans import Tone, plain, row_width
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 
 @pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])
@@ -43,10 +43,10 @@ def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatc
     def broken(view, width, height):
         raise ValueError("no such head\x1b[2J")
 
-    monkeypatch.setitem(panel_registry.PANELS, "heads", PanelKind("ACTION HEADS", broken))
+    monkeypatch.setitem(panel_registry.PANELS, "heads", PanelDefinition("ACTION HEADS", broken))
     view = View(feeds["healthy"], now)
     place = next(place for place in arrange(120, 40) if place.panel == "heads")
-    lines = [plain(row) for row in draw_place(view, place, False, Look())]
+    lines = [plain(row) for row in draw_place(view, place, False, ViewOptions())]
 
     assert "✗ This panel cannot be drawn: ValueError('no such head\\x1b[2J')" in lines[1]
     assert len(lines) == place.height

@@ -19,7 +19,7 @@ from esper_tui.panels.panel_registry import PANELS
 from esper_tui.terminal.print_frame import frame_rows
 from esper_tui.text.spans import plain, row_width
 from esper_tui.text.symbols import SYMBOL_SETS
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 NUMBERS = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 1e300, -1e300, 5e-324, 999.9996, 0.49999999)
 WHOLE = (0, 1, -1, 2, 7, 10**6, 2**63, 2**64 - 1, -(2**63))
@@ -104,7 +104,7 @@ MOMENTS = st.none() | st.sampled_from([0, -(2**63), 2**64 - 1, 1_700_000_000_000
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 100))
 SEEDS = st.integers(0, 2**32)
 LOOKS = st.builds(
-    Look,
+    ViewOptions,
     symbols=st.sampled_from(SYMBOL_SETS),
     hidden=st.frozensets(st.sampled_from(tuple(PANELS))),
     focus=st.none() | st.sampled_from(tuple(PANELS)),
@@ -126,27 +126,27 @@ def snapshot_of(seed):
     return decode_snapshot(encode_snapshot(Hostile(seed).make(SNAPSHOT)))
 
 
-def check(view, size, look):
+def check(view, size, options):
     """Every panel fills its place with printable text, and none has failed."""
-    for place, rows in draw(view, *size, look):
+    for place, rows in draw(view, *size, options):
         assert len(rows) == place.height
         assert {row_width(row) for row in rows} == {place.width}
         lines = [plain(row) for row in rows]
         assert all(line.isprintable() for line in lines)
         assert not any("cannot be drawn" in line for line in lines), lines
-        assert look.symbols != "ascii" or all(line.isascii() for line in lines)
+        assert options.symbols != "ascii" or all(line.isascii() for line in lines)
 
 
 @settings(max_examples=80, deadline=None)
 @given(SEEDS, LINKS, SIZES, LOOKS, MOMENTS, st.booleans())
-def test_any_value_in_any_field_is_drawn(seed, link, size, look, now_ns, held):
+def test_any_value_in_any_field_is_drawn(seed, link, size, options, now_ns, held):
     """At every size, with every set of symbols, held or not, whatever the connection is like."""
     feed = msgspec.structs.replace(link, snapshot=snapshot_of(seed))
     view = View(
         feed, now_ns or 0, msgspec.structs.replace(link, snapshot=snapshot_of(seed + 1)) if held else None
     )
-    check(view, size, look)
-    assert len(frame_rows(view, *size, look)) <= size[1]
+    check(view, size, options)
+    assert len(frame_rows(view, *size, options)) <= size[1]
     assert to_json(feed.snapshot)
 
 
@@ -157,7 +157,7 @@ def test_any_value_in_any_field_is_drawn_in_every_opened_panel(seed, size, symbo
     """The list of runs among them, wherever the cursor stands."""
     feed = Feed(snapshot=snapshot_of(seed), runs=WORDS)
     for panel in (*PAGES, RUNS):
-        check(View(feed, 0), size, Look(symbols=symbols, opened=panel, cursor=cursor))
+        check(View(feed, 0), size, ViewOptions(symbols=symbols, opened=panel, cursor=cursor))
 
 
 def test_what_is_tried_is_hostile():
@@ -207,11 +207,11 @@ def test_a_panel_reads_nothing_but_its_snapshot(seed, link, other, now_ns, width
 
 def test_only_the_link_is_about_now():
     """It says how the connection is, whichever snapshot is looked at."""
-    assert {name for name, panel in PANELS.items() if panel.of_now} == OF_NOW
+    assert {name for name, panel in PANELS.items() if panel.depends_on_time} == OF_NOW
 
 
 @pytest.mark.parametrize("name", ["waiting", "critical"])
 def test_every_width_and_every_height_is_drawn(feeds, now, name):
     """From one cell to 300 by 100, each width and each height at least once."""
     for width in range(1, 301, 1 if name == "critical" else 7):
-        check(View(feeds[name], now), (width, 1 + width * 7 % 100), Look())
+        check(View(feeds[name], now), (width, 1 + width * 7 % 100), ViewOptions())

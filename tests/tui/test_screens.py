@@ -10,7 +10,7 @@ from esper_tui.app import SanctumApp
 from esper_tui.control.settings import Settings
 from esper_tui.pages.opened_panel import PAGES
 from esper_tui.panels.panel_registry import PANELS
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Tone, merged
 from esper_tui.text.theme import THEMES
 
@@ -85,7 +85,7 @@ async def test_a_theme_paints_every_tone_in_its_own_colour(start, theme):
     """All cells that the frames' tones stand for, on the background of the theme."""
     app, background = start("critical", theme=theme), Style.parse(THEMES[theme].background)
     async with app.run_test(size=(120, 40)):
-        panels = [panel for panel in app.screen.query(Panel) if panel.size.height]
+        panels = [panel for panel in app.screen.query(PanelWidget) if panel.size.height]
         painted = [(p.rows[y], p.render_line(y)) for p in panels for y in range(p.size.height)]
 
     tones = set()

@@ -24,7 +24,7 @@ class Nobody:
     def close(self):
         pass
 
-esper_tui.app.LOOK_AFTER_S = float(os.environ.get("LOOK_AFTER_S", 2))
+esper_tui.app.TERMINAL_CHECK_S = float(os.environ.get("TERMINAL_CHECK_S", 2))
 SanctumApp(Nobody()).run()
 """
 
@@ -103,7 +103,7 @@ def test_a_connection_that_breaks_ends_it(open_terminal, moving):
 
 def test_a_broken_connection_does_not_stop_it_on_the_way(open_terminal):
     """It goes on drawing for nobody until it looks: no queue of pictures fills up behind a dead terminal."""
-    terminal = open_terminal(MOVING="1", LOOK_AFTER_S="8")
+    terminal = open_terminal(MOVING="1", TERMINAL_CHECK_S="8")
     terminal.read_until(lambda seen: b"nowhere" in seen)
     terminal.hang_up()
 
@@ -131,7 +131,7 @@ def test_a_storm_of_resizes_while_snapshots_arrive(open_terminal):
     terminal.resize(100, 30)
     terminal.written = b""
     terminal.press(b"?")
-    terminal.read_until(lambda seen: b"Leave Sanctum" in seen)
+    terminal.read_until(lambda seen: b"Leave Sanctum" in seen, deadline_s=4 * DEADLINE_S)  # all are drawn
     terminal.press(b"?")
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen)
     terminal.press(b"q")

@@ -30,15 +30,15 @@ from esper_tui.pages.opened_panel import first_row, stepped
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import Cockpit
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.terminal.ascii_filter import AsciiFilter
-from esper_tui.terminal.driver import outliving
+from esper_tui.terminal.driver import hangup_tolerant
 from esper_tui.terminal.print_frame import frame_rows, write_new
-from esper_tui.terminal.shutdown import LOOK_AFTER_S, end_on_signals, terminal_is_gone
+from esper_tui.terminal.shutdown import TERMINAL_CHECK_S, end_on_signals, terminal_is_gone
 from esper_tui.text.spans import Rows, Tone, plain
 from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.text.theme import THEMES, styles_for
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 
 @runtime_checkable
@@ -82,7 +82,7 @@ class SanctumApp(Moves, App[None]):
         self._settings = settings
         self._settings_file = settings_file
         self._notice = notice
-        self._look = Look(symbols=settings.symbols, hidden=settings.hidden)
+        self._options = ViewOptions(symbols=settings.symbols, hidden=settings.hidden)
         self._ascii_filter = AsciiFilter()
         self._held: Feed | None = None
         self._cockpit = Cockpit()
@@ -91,7 +91,7 @@ class SanctumApp(Moves, App[None]):
 
     def get_driver_class(self) -> type[Driver]:
         """The one of the platform, which must not stop the app when the terminal is gone."""
-        return outliving(super().get_driver_class())
+        return hangup_tolerant(super().get_driver_class())
 
     def get_default_screen(self) -> Screen[None]:
         """The cockpit is what the app starts with."""
@@ -109,7 +109,7 @@ class SanctumApp(Moves, App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line goes through on its way out."""
-        ascii_only = [self._ascii_filter] if self._look.symbols == "ascii" else []
+        ascii_only = [self._ascii_filter] if self._options.symbols == "ascii" else []
         return [*super().get_line_filters(), *ascii_only]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -121,7 +121,7 @@ class SanctumApp(Moves, App[None]):
         self._paint()
         self._tick()
         end_on_signals(self.exit)
-        self.set_interval(LOOK_AFTER_S, self._end_if_unseen)
+        self.set_interval(TERMINAL_CHECK_S, self._end_if_unseen)
         if self._notice:
             self.notify(self._notice, severity="warning", timeout=10)
 
@@ -129,11 +129,11 @@ class SanctumApp(Moves, App[None]):
         """Draw for the new size without waiting for the next tick."""
         self.redraw()
 
-    def on_panel_clicked(self, event: Panel.Clicked) -> None:
+    def on_panel_widget_clicked(self, event: PanelWidget.Clicked) -> None:
         """A click marks a panel, a second one opens it."""
         if event.panel not in PANELS:
             return
-        if self._look.focus == event.panel:
+        if self._options.focus == event.panel:
             self.action_open()
         else:
             self._change(focus=event.panel)
@@ -152,9 +152,9 @@ class SanctumApp(Moves, App[None]):
         return self._pace.chosen
 
     @property
-    def look(self) -> Look:
+    def options(self) -> ViewOptions:
         """How the picture is drawn now."""
-        return self._look
+        return self._options
 
     def view(self) -> View:
         """What there is to see now. The source is asked even while the picture is held."""
@@ -169,23 +169,23 @@ class SanctumApp(Moves, App[None]):
 
     def _show(self, view: View) -> int:
         """Draw. A panel that has no place in the window bears no mark, so that no key acts on it unseen."""
-        look = self._look
-        if look.focus is not None and look.opened is None and look.focus not in self._drawn():
-            self._look = replace(look, focus=None)
-        return self._cockpit.show(view, *self.size, self._look)
+        options = self._options
+        if options.focus is not None and options.opened is None and options.focus not in self._drawn():
+            self._options = replace(options, focus=None)
+        return self._cockpit.show(view, *self.size, self._options)
 
     def action_help(self) -> None:
         """Show the help page, or leave it."""
         if isinstance(self.screen, HelpScreen):
             self.pop_screen()
         else:
-            self.push_screen(HelpScreen(self._styles(), self._look.symbols))
+            self.push_screen(HelpScreen(self._styles(), self._options.symbols))
 
     async def action_back(self) -> None:
         """Leave whatever lies over the cockpit, then the opened panel, then the mark."""
         if self.screen is not self._cockpit:
             self.pop_screen()
-        elif self._look.opened is not None:
+        elif self._options.opened is not None:
             self._close()
         else:
             self._change(focus=None)
@@ -219,12 +219,12 @@ class SanctumApp(Moves, App[None]):
         """Open the marked panel, or the first; in the list of runs, watch the one at the cursor."""
         if self.screen is not self._cockpit:
             return
-        if self._look.opened == RUNS:
+        if self._options.opened == RUNS:
             runs = self.view().link.runs
             if runs:
-                self._select(runs[min(self._look.cursor, len(runs) - 1)])
-        elif self._look.opened is None:
-            panel = self._look.focus or beside(None, self._drawn() or self._shown(), 1)
+                self._select(runs[min(self._options.cursor, len(runs) - 1)])
+        elif self._options.opened is None:
+            panel = self._options.focus or beside(None, self._drawn() or self._shown(), 1)
             if panel:
                 self._open(panel)
 
@@ -232,7 +232,7 @@ class SanctumApp(Moves, App[None]):
         """Hide the marked panel, or the opened one, and remember it."""
         if self.screen is not self._cockpit:
             return
-        panel = self._look.opened or self._look.focus
+        panel = self._options.opened or self._options.focus
         if panel in PANELS:
             self._hide(panel)
         else:
@@ -241,13 +241,13 @@ class SanctumApp(Moves, App[None]):
     def _hide(self, panel: str) -> None:
         following = beside(panel, self._drawn(), 1)
         self._close()
-        self._choose(hidden=self._look.hidden | {panel})
+        self._choose(hidden=self._options.hidden | {panel})
         self._change(focus=following if following != panel else None)
         shown_by = f"{key_of('show_all')} shows all panels again."
         self.notify(f"{PANELS[panel].title} is hidden; {shown_by}", timeout=4)
 
     def _nothing_to_hide(self) -> str:
-        if self._look.opened == RUNS:
+        if self._options.opened == RUNS:
             return f"The list of runs cannot be hidden; {key_of('back')} leaves it."
         return f"Mark a panel with {key_of('focus_next_panel')} first." if self._shown() else ALL_HIDDEN
 
@@ -275,7 +275,7 @@ class SanctumApp(Moves, App[None]):
 
     def action_runs(self) -> None:
         """Show the list of runs, the one that is watched at the cursor; or leave it."""
-        if self._look.opened == RUNS:
+        if self._options.opened == RUNS:
             self._close()
             return
         feed = self.view().link
@@ -299,19 +299,19 @@ class SanctumApp(Moves, App[None]):
         self._tick()
 
     def _shown(self) -> tuple[str, ...]:
-        return tuple(panel for panel in PANELS if panel not in self._look.hidden)
+        return tuple(panel for panel in PANELS if panel not in self._options.hidden)
 
     def _drawn(self) -> tuple[str, ...]:
-        return drawn_panels(*self.size, self._look)
+        return drawn_panels(*self.size, self._options)
 
     def step(self, direction: int) -> None:
         """Mark the panel beside the marked one, or open it where one is open."""
         if self.screen is not self._cockpit:
             return
-        if self._look.opened is None:
-            self._change(focus=beside(self._look.focus, self._drawn(), direction))
+        if self._options.opened is None:
+            self._change(focus=beside(self._options.focus, self._drawn(), direction))
             return
-        panel = beside(self._look.focus, self._shown(), direction)
+        panel = beside(self._options.focus, self._shown(), direction)
         if panel:
             self._open(panel)
 
@@ -319,14 +319,14 @@ class SanctumApp(Moves, App[None]):
         """Move by rows of what is open; with nothing open, by panels."""
         if isinstance(self.screen, HelpScreen):
             self.screen.scroll_by(rows)
-        elif self._look.opened is None:
+        elif self._options.opened is None:
             self.step(1 if rows > 0 else -1)
         else:
-            self._move_cursor(self._look.opened, rows)
+            self._move_cursor(self._options.opened, rows)
 
     def _move_cursor(self, panel: str, rows: int) -> None:
         keys = opened_keys(self.view(), panel, *self.size)
-        cursor, held = stepped(self._look.cursor, self._look.held, rows, panel, keys)
+        cursor, held = stepped(self._options.cursor, self._options.held, rows, panel, keys)
         self._change(cursor=cursor, held=held)
 
     def _open(self, panel: str) -> None:
@@ -336,7 +336,7 @@ class SanctumApp(Moves, App[None]):
         self._change(opened=None, cursor=0, held=None)
 
     def _change(self, **what: object) -> None:
-        self._look = replace(self._look, **what)  # type: ignore[arg-type]
+        self._options = replace(self._options, **what)  # type: ignore[arg-type]
         self.redraw()
 
     def _choose(self, **what: object) -> None:
@@ -355,7 +355,7 @@ class SanctumApp(Moves, App[None]):
         self._cockpit.paint(self._styles())
         for screen in self.screen_stack:
             if isinstance(screen, HelpScreen):
-                screen.paint(self._styles(), self._look.symbols)
+                screen.paint(self._styles(), self._options.symbols)
 
     def _draw_at(self, rate: float) -> None:
         self._pace.choose(rate)
@@ -376,10 +376,10 @@ class SanctumApp(Moves, App[None]):
     def _rows_to_copy(self) -> Rows:
         if isinstance(self.screen, HelpScreen):
             return self.screen.rows
-        look, view = self._look, self.view()
-        if look.opened is None and look.focus is not None:
-            widget = self._cockpit.query_one(f"#{look.focus}", Panel)
+        options, view = self._options, self.view()
+        if options.opened is None and options.focus is not None:
+            widget = self._cockpit.query_one(f"#{options.focus}", PanelWidget)
             size = widget.size if widget.size.height else self.size
-            place = Place(look.focus, 0, 0, size.width, size.height, True)
-            return draw_place(view, place, False, replace(look, focus=None))
-        return frame_rows(view, *self.size, look)
+            place = Place(options.focus, 0, 0, size.width, size.height, True)
+            return draw_place(view, place, False, replace(options, focus=None))
+        return frame_rows(view, *self.size, options)

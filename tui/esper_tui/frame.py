@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from esper_tui.control.commands import key_of
 from esper_tui.grid.arrangement import OPENED, Place, arrange
-from esper_tui.grid.border import FOCUSED_EDGE, PLAIN_EDGE, framed, inside
+from esper_tui.grid.border import FOCUSED_BORDER, PLAIN_BORDER, bordered, inner_size
 from esper_tui.pages.opened_panel import keys, opened_rows
 from esper_tui.pages.page import wrapped
 from esper_tui.panels.footer import footer_rows
@@ -13,7 +13,7 @@ from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, faded, fit
 from esper_tui.text.symbols import translated
 from esper_tui.view.connection_status import ConnectionState, judge_feed
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 
 def _said(text: str, width: int, height: int) -> Rows:
@@ -25,10 +25,10 @@ def _said(text: str, width: int, height: int) -> Rows:
 EMPTY = "empty"
 ALL_HIDDEN = f"Every panel is hidden; {key_of('show_all')} shows them all again."
 
-BARS: dict[str, Callable[[View, Look, int, int], Rows]] = {
-    "header": lambda view, look, width, height: header_rows(view, width, height),
+BARS: dict[str, Callable[[View, ViewOptions, int, int], Rows]] = {
+    "header": lambda view, options, width, height: header_rows(view, width, height),
     "footer": footer_rows,
-    EMPTY: lambda view, look, width, height: _said(ALL_HIDDEN, width, height),
+    EMPTY: lambda view, options, width, height: _said(ALL_HIDDEN, width, height),
 }
 """What has no frame."""
 
@@ -36,31 +36,38 @@ RUNS = "runs"
 RUNS_TITLE = "RUNS"
 
 
-def places_for(width: int, height: int, look: Look) -> tuple[Place, ...]:
+def places_for(width: int, height: int, options: ViewOptions) -> tuple[Place, ...]:
     """Where everything stands in a window of this size; where all panels are hidden, a word about it."""
-    places = arrange(width, height, look.hidden, look.opened is not None)
-    if look.opened is not None or not look.hidden.issuperset(PANELS):
+    places = arrange(width, height, options.hidden, options.opened is not None)
+    if options.opened is not None or not options.hidden.issuperset(PANELS):
         return places
     top, rows = places[0].height, height - sum(bar.height for bar in places)
     return (*places, Place(EMPTY, 0, top, width, rows)) if rows > 0 else places
 
 
-def drawn_panels(width: int, height: int, look: Look) -> tuple[str, ...]:
+def drawn_panels(width: int, height: int, options: ViewOptions) -> tuple[str, ...]:
     """The panels of the cockpit that have a place in a window of this size, in the focus's order."""
-    drawn = {place.panel for place in arrange(width, height, look.hidden)}
+    drawn = {place.panel for place in arrange(width, height, options.hidden)}
     return tuple(panel for panel in PANELS if panel in drawn)
 
 
-def draw(view: View, width: int, height: int, look: Look = Look()) -> tuple[tuple[Place, Rows], ...]:  # noqa: B008
+def draw(
+    view: View,
+    width: int,
+    height: int,
+    options: ViewOptions = ViewOptions(),  # noqa: B008
+) -> tuple[tuple[Place, Rows], ...]:
     """Every panel of a window of this size, with its place."""
     old = is_old(view)
-    return tuple((place, draw_place(view, place, old, look)) for place in places_for(width, height, look))
+    return tuple(
+        (place, draw_place(view, place, old, options)) for place in places_for(width, height, options)
+    )
 
 
 def opened_keys(view: View, panel: str, width: int, height: int) -> list[object]:
     """What each entry of an opened panel is known by, in a window of this size."""
     places = [p for p in arrange(width, height, opened=True) if p.panel == OPENED]
-    return [key for p in places for key in keys(view, panel, inside(p.width, p.height, p.boxed)[0])]
+    return [key for p in places for key in keys(view, panel, inner_size(p.width, p.height, p.boxed)[0])]
 
 
 def is_old(view: View) -> bool:
@@ -68,25 +75,25 @@ def is_old(view: View) -> bool:
     return judge_feed(view.link, view.now_ns).state is ConnectionState.DISCONNECTED
 
 
-def draw_place(view: View, place: Place, old: bool, look: Look) -> Rows:
+def draw_place(view: View, place: Place, old: bool, options: ViewOptions) -> Rows:
     """Header, footer or one panel, exactly as large as its place."""
     if place.panel in BARS:
-        return translated(BARS[place.panel](view, look, place.width, place.height), look.symbols)
-    rows = _framed(view, place, look)
-    return translated(faded(rows) if old else rows, look.symbols)
+        return translated(BARS[place.panel](view, options, place.width, place.height), options.symbols)
+    rows = _framed(view, place, options)
+    return translated(faded(rows) if old else rows, options.symbols)
 
 
-def _framed(view: View, place: Place, look: Look) -> Rows:
+def _framed(view: View, place: Place, options: ViewOptions) -> Rows:
     opened = place.panel == OPENED
-    panel = look.opened if opened and look.opened else place.panel
+    panel = options.opened if opened and options.opened else place.panel
     title, note = _title(panel, view)
-    edge = FOCUSED_EDGE if look.focus == panel and not opened else PLAIN_EDGE
+    edge = FOCUSED_BORDER if options.focus == panel and not opened else PLAIN_BORDER
     size = (place.width, place.height, place.boxed)
     try:
-        content = _content(view, panel, look, *inside(*size))
+        content = _content(view, panel, options, *inner_size(*size))
     except Exception as error:  # One panel that fails must not take the cockpit with it.
         content = (_failure(error),)
-    return framed(title, note, content, *size, edge)
+    return bordered(title, note, content, *size, edge)
 
 
 def _title(panel: str, view: View) -> tuple[str, Row]:
@@ -99,9 +106,9 @@ def _title(panel: str, view: View) -> tuple[str, Row]:
         return kind.title, _failure(error)
 
 
-def _content(view: View, panel: str, look: Look, width: int, height: int) -> Rows:
-    if look.opened is not None:
-        return opened_rows(view, panel, look.cursor, width, height, look.held)
+def _content(view: View, panel: str, options: ViewOptions, width: int, height: int) -> Rows:
+    if options.opened is not None:
+        return opened_rows(view, panel, options.cursor, width, height, options.held)
     return PANELS[panel].rows(view, width, height)
 
 

@@ -11,7 +11,7 @@ from esper_tui.control.settings import Settings, load
 from esper_tui.grid.arrangement import OPENED
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.help_screen import HelpScreen
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
 
 ORDER = list(PANELS)
@@ -29,7 +29,7 @@ def start(given, now, make_feed):
 
 def shown(app, panel=OPENED):
     """What a panel of the cockpit says."""
-    return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", Panel).rows)
+    return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", PanelWidget).rows)
 
 
 async def test_the_focus_goes_around_all_panels(start):
@@ -37,14 +37,14 @@ async def test_the_focus_goes_around_all_panels(start):
     app = start()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("tab")
-        assert app.look.focus == ORDER[0]
+        assert app.options.focus == ORDER[0]
         assert "▸ PPO LOSSES" in shown(app, "losses")
         await pilot.press("shift+tab")
-        assert app.look.focus == ORDER[-1]
+        assert app.options.focus == ORDER[-1]
         await pilot.press("tab", "down", "j", "up")
-        assert app.look.focus == ORDER[1]
+        assert app.options.focus == ORDER[1]
         await pilot.press("escape")
-        assert app.look.focus is None
+        assert app.options.focus is None
         assert "▸" not in shown(app, "losses")
 
 
@@ -55,12 +55,12 @@ async def test_every_panel_opens_and_closes(start):
         await pilot.press("enter")
         for panel in ORDER:
             await pilot.pause()
-            assert app.look.opened == panel
+            assert app.options.opened == panel
             assert PANELS[panel].title in shown(app)
-            assert app.screen.query_one(f"#{OPENED}", Panel).size == (120, 37)
+            assert app.screen.query_one(f"#{OPENED}", PanelWidget).size == (120, 37)
             await pilot.press("right_square_bracket")
         await pilot.press("left_square_bracket", "escape")
-        assert app.look.opened is None
+        assert app.options.opened is None
 
 
 async def test_the_cursor_shows_the_help_of_its_metric(start):
@@ -82,11 +82,11 @@ async def test_the_cursor_stays_within_the_list(start):
     app = start()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter", "G")
-        last = app.look.cursor
+        last = app.options.cursor
         await pilot.press("down", "pagedown")
-        assert app.look.cursor == last > 5
+        assert app.options.cursor == last > 5
         await pilot.press("g", "up", "pageup")
-        assert app.look.cursor == 0
+        assert app.options.cursor == 0
 
 
 async def test_the_last_row_is_the_last_that_there_is(start):
@@ -97,7 +97,7 @@ async def test_the_last_row_is_the_last_that_there_is(start):
         rows = shown(app).splitlines()
         await pilot.press("up")
         marked = [line for line in shown(app).splitlines() if "▸" in line]
-        assert app.look.opened == "heads"
+        assert app.options.opened == "heads"
         assert marked[0] != next(line for line in rows if "▸" in line)
         assert "env 0 step 4" in marked[0]
 
@@ -127,13 +127,13 @@ async def test_hidden_panels_stay_hidden(start, tmp_path):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("tab", "tab", "x")
         await pilot.pause()
-        assert app.screen.query_one("#findings", Panel).size.height == 0
-        assert app.screen.query_one("#losses", Panel).size.width == 120
-        assert app.look.focus == "heads"  # the mark goes on
+        assert app.screen.query_one("#findings", PanelWidget).size.height == 0
+        assert app.screen.query_one("#losses", PanelWidget).size.width == 120
+        assert app.options.focus == "heads"  # the mark goes on
     assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
     again = start(settings=load(file)[0], settings_file=file)
     async with again.run_test(size=(120, 40)) as pilot:
-        assert again.screen.query_one("#findings", Panel).size.height == 0
+        assert again.screen.query_one("#findings", PanelWidget).size.height == 0
         await pilot.press("X")
     assert load(file) == (Settings(), "")
 
@@ -143,7 +143,7 @@ async def test_hiding_needs_a_marked_panel(start):
     app = start()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("x")
-        assert app.look.hidden == frozenset()
+        assert app.options.hidden == frozenset()
 
 
 async def test_themes_and_symbols_go_around(start, tmp_path):
@@ -166,7 +166,7 @@ async def test_a_theme_colours_the_cockpit_from_the_start(start, theme, backgrou
     """Its background is behind every cell; the terminal's own colours have none."""
     app = start(settings=Settings(theme=theme))
     async with app.run_test(size=(120, 40)):
-        segments = list(app.screen.query_one("#losses", Panel).render_line(0))
+        segments = list(app.screen.query_one("#losses", PanelWidget).render_line(0))
         numbers = {s.style.bgcolor.number if s.style.bgcolor else None for s in segments}
         assert numbers == {background}
 
@@ -177,7 +177,7 @@ async def test_a_file_that_cannot_be_written_is_no_end(start, tmp_path):
     app = start(settings_file=tmp_path / "file" / "sanctum.toml")
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("b")
-        assert app.look.symbols == "braille"
+        assert app.options.symbols == "braille"
 
 
 async def test_runs_are_listed_and_switched(several_runs, now):
@@ -189,11 +189,11 @@ async def test_runs_are_listed_and_switched(several_runs, now):
         assert all(run in shown(app) for run in source.runs)
         await pilot.press("down", "down", "enter")
         assert source.selected == "third"
-        assert app.look.opened is None
+        assert app.options.opened is None
         await pilot.press("n")
         assert source.selected == "first"
         await pilot.press("r", "r")
-        assert app.look.opened is None
+        assert app.options.opened is None
 
 
 async def test_a_single_run_has_no_next(start):
@@ -201,7 +201,7 @@ async def test_a_single_run_has_no_next(start):
     app = start()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("n")
-        assert app.look.opened is None
+        assert app.options.opened is None
 
 
 async def test_the_rate_is_doubled_and_halved(start):
@@ -265,9 +265,9 @@ async def test_the_mouse_marks_and_opens(start):
     app = start()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.click("#heads")
-        assert app.look.focus == "heads"
+        assert app.options.focus == "heads"
         await pilot.click("#heads")
-        assert app.look.opened == "heads"
+        assert app.options.opened == "heads"
 
 
 async def test_the_palette_offers_every_command(start):
@@ -290,8 +290,8 @@ async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("?", "tab", "down", "enter", "x")
         assert isinstance(app.screen, HelpScreen)
-        assert app.look.opened is None
-        assert app.look.focus is None
+        assert app.options.opened is None
+        assert app.options.focus is None
 
 
 def many_events(first, number):
@@ -360,7 +360,7 @@ def notices(app):
 
 def drawn(app):
     """The panels that have a place on the screen."""
-    return [name for name in ORDER if app.screen_stack[0].query_one(f"#{name}", Panel).size.height]
+    return [name for name in ORDER if app.screen_stack[0].query_one(f"#{name}", PanelWidget).size.height]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
@@ -372,10 +372,10 @@ async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
         marked = []
         for _ in range(len(seen) + 1):
             await pilot.press("tab")
-            marked.append(app.look.focus)
+            marked.append(app.options.focus)
         assert marked == [*seen, seen[0]]
         await pilot.press("escape", "enter", "left_square_bracket")
-        assert app.look.opened == ORDER[-1]
+        assert app.options.opened == ORDER[-1]
 
 
 async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
@@ -383,13 +383,13 @@ async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
     app = start()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("shift+tab")
-        assert app.look.focus == ORDER[-1]
+        assert app.options.focus == ORDER[-1]
         await pilot.resize_terminal(60, 16)
         await pilot.pause(0.5)
-        assert app.look.focus is None
+        assert app.options.focus is None
         await pilot.press("enter", "left_square_bracket", "escape", "x")
-        assert app.look.focus is None
-        assert app.look.hidden == frozenset()
+        assert app.options.focus is None
+        assert app.options.hidden == frozenset()
 
 
 async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
@@ -402,7 +402,7 @@ async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
             "FINDINGS is hidden; X shows all panels again.",
         ]
         assert notices(app)[2] == "The list of runs cannot be hidden; esc leaves it."
-        assert app.look.hidden == frozenset({"losses", "findings"})
+        assert app.options.hidden == frozenset({"losses", "findings"})
 
 
 async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
@@ -410,12 +410,12 @@ async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
     app = start(settings=Settings(hidden=frozenset(ORDER)))
     async with app.run_test(size=(80, 24)) as pilot:
         assert "Every panel is hidden; X shows them all again." in shown(app, "empty")
-        assert app.screen.query_one("#empty", Panel).size == (80, 21)
+        assert app.screen.query_one("#empty", PanelWidget).size == (80, 21)
         await pilot.press("tab", "x", "enter")
         assert notices(app) == ["Every panel is hidden; X shows them all again."]
         await pilot.press("X")
         await pilot.pause()
-        assert app.screen.query_one("#empty", Panel).size.height == 0
+        assert app.screen.query_one("#empty", PanelWidget).size.height == 0
         assert "losses" in drawn(app)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esper_tui.grid.arrangement import OPENED, arrange
-from esper_tui.grid.border import BOX_ROWS, inside
+from esper_tui.grid.border import BOX_ROWS, inner_size
 from esper_tui.grid.grid_plans import NEEDS, PLANS
 from esper_tui.panels.panel_registry import PANELS
 
@@ -50,7 +50,7 @@ def test_a_low_window_shows_the_most_important_panels(width):
     assert [place.panel for place in arrange(width, 3)] == ["header", "losses"]
     for height in (3, 4, 5):
         opened = next(place for place in arrange(width, height, opened=True) if place.panel == OPENED)
-        assert inside(opened.width, opened.height, opened.boxed)[1] > 0
+        assert inner_size(opened.width, opened.height, opened.boxed)[1] > 0
 
 
 @pytest.mark.parametrize("hidden", ["losses", "heads", "findings"])

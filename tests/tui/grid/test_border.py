@@ -2,7 +2,7 @@
 
 import pytest
 
-from esper_tui.grid.border import framed, inside
+from esper_tui.grid.border import bordered, inner_size
 from esper_tui.text.spans import Span, row_width
 
 ROWS = ((Span("one"),), (Span("two"),))
@@ -11,7 +11,7 @@ NOTE = (Span("note"),)
 
 def test_a_box_has_a_title_a_note_and_walls(text):
     """The content keeps a blank cell from the walls."""
-    assert text(framed("TITLE", NOTE, ROWS, 24, 4, True)) == [
+    assert text(bordered("TITLE", NOTE, ROWS, 24, 4, True)) == [
         "╭─ TITLE ─────── note ─╮",
         "│ one                  │",
         "│ two                  │",
@@ -21,7 +21,7 @@ def test_a_box_has_a_title_a_note_and_walls(text):
 
 def test_a_rule_needs_one_row_only(text):
     """Narrow windows have no walls."""
-    assert text(framed("TITLE", NOTE, ROWS, 24, 4, False)) == [
+    assert text(bordered("TITLE", NOTE, ROWS, 24, 4, False)) == [
         "── TITLE ─────── note ──",
         " one",
         " two",
@@ -42,12 +42,12 @@ def test_a_note_keeps_the_first_of_its_items(text, width, line):
     """Those that fit, each of them whole: neither half a word nor a mark without its word."""
     note = (Span("✗"), Span(" first"), Span("  "), Span("!"), Span(" second"))
 
-    assert text(framed("TITLE", note, (), width, 1, False)) == [line]
+    assert text(bordered("TITLE", note, (), width, 1, False)) == [line]
 
 
 def test_a_note_of_one_item_that_does_not_fit_is_left_out(text):
     """The title is the more important one."""
-    assert text(framed("TITLE", (Span("n" * 30),), (), 24, 1, False)) == ["── TITLE ───────────────"]
+    assert text(bordered("TITLE", (Span("n" * 30),), (), 24, 1, False)) == ["── TITLE ───────────────"]
 
 
 @pytest.mark.parametrize("boxed", [True, False])
@@ -55,7 +55,7 @@ def test_a_note_of_one_item_that_does_not_fit_is_left_out(text):
 @pytest.mark.parametrize("height", [1, 2, 3, 10])
 def test_a_frame_has_exactly_its_size(width, height, boxed):
     """Whatever is put into it."""
-    rows = framed("TITLE", NOTE, ((Span("x" * 50),),) * 20, width, height, boxed)
+    rows = bordered("TITLE", NOTE, ((Span("x" * 50),),) * 20, width, height, boxed)
 
     assert len(rows) == height
     assert {row_width(row) for row in rows} == {width}
@@ -63,6 +63,6 @@ def test_a_frame_has_exactly_its_size(width, height, boxed):
 
 def test_what_is_inside_is_what_the_frame_leaves():
     """A box takes two rows and four cells, a rule one of each."""
-    assert inside(100, 10, True) == (96, 8)
-    assert inside(80, 10, False) == (79, 9)
-    assert inside(1, 0, True) == (0, 0)
+    assert inner_size(100, 10, True) == (96, 8)
+    assert inner_size(80, 10, False) == (79, 9)
+    assert inner_size(1, 0, True) == (0, 0)

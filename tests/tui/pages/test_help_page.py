@@ -10,7 +10,7 @@ from esper_tui.panels.footer import footer_rows
 from esper_tui.panels.heads_panel import LEGEND
 from esper_tui.text.spans import row_width
 from esper_tui.text.theme import CONDITIONS
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_the_page_is_wrapped_not_cut(width):
 )
 def test_the_footer_names_the_keys_of_its_screen(feeds, now, text, opened, keys):
     """Commands with a label, and where the picture comes from."""
-    line = text(footer_rows(View(feeds["healthy"], now), Look(opened=opened), 150, 1))[0]
+    line = text(footer_rows(View(feeds["healthy"], now), ViewOptions(opened=opened), 150, 1))[0]
 
     assert line.split("ipc")[0].split() == keys.split()
     assert line.endswith("ipc:///run/user/1000/esper/main.sock")

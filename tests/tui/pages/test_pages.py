@@ -20,7 +20,7 @@ from esper_tui.panels.link_panel import COUNTS
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Tone, plain, row_width
 from esper_tui.text.theme import MARKS
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 NOT_COUNTED = {"events", "lag_ms"}
 WITHOUT_WORDS = {"slots", "runs"}
@@ -199,8 +199,8 @@ def test_at_80_by_24_nothing_that_is_known_of_an_entry_is_cut(feeds, now, panel,
     snapshot = structs.replace(known, findings=(*known.findings, LONG) if feed == "critical" else ())
     view = View(structs.replace(feeds[feed], snapshot=snapshot), now)
     for cursor, entry in enumerate(PAGES[panel].entries(view, 77)):
-        look = Look(opened=panel, cursor=cursor)
-        (rows,) = [rows for place, rows in draw(view, 80, 24, look) if place.panel == OPENED]
+        options = ViewOptions(opened=panel, cursor=cursor)
+        (rows,) = [rows for place, rows in draw(view, 80, 24, options) if place.panel == OPENED]
         said = " ".join(plain(row) for row in rows).split()
         words = " ".join(plain(row) for row in entry.about(1000)).split()
         assert {word for word in words if any(map(str.isalpha, word))} <= set(said)

@@ -100,6 +100,6 @@ def test_a_kind_of_a_newer_version_is_shown_as_it_is(make_snapshot):
     """Neither its metric nor its head has to be known."""
     newer = AnomalyDetected(update=1, anomaly="sun_spot", severity="warning", metric="light", head="tail")
     entry = AnomalyEntry(at_ns=1, producer="p", anomaly=newer)
-    (incident,) = incidents(structs.replace(make_snapshot(), anomalies=(entry,)))
+    (report,) = incidents(structs.replace(make_snapshot(), anomalies=(entry,)))
 
-    assert (incident.kind, incident.text, incident.metric) == ("sun spot", "tail", "")
+    assert (report.kind, report.text, report.metric) == ("sun spot", "tail", "")

@@ -6,7 +6,7 @@ import pytest
 
 from esper_schemas import QUANTITIES
 from esper_tui.pages.help_page import LOSSES_METRICS
-from esper_tui.panels.metric_panels import TILES, Tile, tile_note, tile_rows
+from esper_tui.panels.metric_panels import METRIC_PANELS, MetricPanel, metric_panel_note, metric_panel_rows
 from esper_tui.panels.vitals_panel import TIMES
 from esper_tui.text.spans import Tone, plain, row_width
 
@@ -16,7 +16,9 @@ def row(make_snapshot, make_state):
     """The row of one metric, for a state with some fields changed."""
 
     def make(name, width, **fields):
-        (made,) = tile_rows(Tile("PANEL", (name,)), make_snapshot(make_state(**fields)), width, 1)
+        (made,) = metric_panel_rows(
+            MetricPanel("PANEL", (name,)), make_snapshot(make_state(**fields)), width, 1
+        )
         return made
 
     return make
@@ -24,7 +26,7 @@ def row(make_snapshot, make_state):
 
 def test_every_quantity_of_the_learner_is_in_a_panel():
     """What is measured is shown somewhere."""
-    shown = {name for tile in TILES.values() for name in tile.metrics}
+    shown = {name for panel in METRIC_PANELS.values() for name in panel.metrics}
     shown |= {*LOSSES_METRICS, *TIMES, "loss_ratio"}
 
     assert {name for name, field in QUANTITIES.items() if not field.head} == shown
@@ -39,7 +41,7 @@ def test_a_row_has_label_value_arrow_judgement_and_history(row, text):
 @pytest.mark.parametrize("width", [30, 36, 60])
 def test_a_row_is_no_wider_than_its_place(row, value, width):
     """Whatever its value is."""
-    for name in TILES["value"].metrics:
+    for name in METRIC_PANELS["value"].metrics:
         assert row_width(row(name, width, **{name: value})) <= width
 
 
@@ -61,12 +63,12 @@ def test_the_bounds_stand_where_there_is_room(row):
 
 def test_the_title_counts_what_is_not_well(make_snapshot, make_state, tone_of):
     """Rows that had no room included; nothing where all is well."""
-    tile = TILES["health"]
+    panel = METRIC_PANELS["health"]
     hurt = make_snapshot(make_state(grad_norm=7.5, log_prob_min=-101.0))
 
-    assert tile_note(tile, make_snapshot()) == ()
-    assert plain(tile_note(tile, hurt)) == "✗ 2"
-    assert tone_of(tile_note(tile, hurt), "2") is Tone.CRITICAL
+    assert metric_panel_note(panel, make_snapshot()) == ()
+    assert plain(metric_panel_note(panel, hurt)) == "✗ 2"
+    assert tone_of(metric_panel_note(panel, hurt), "2") is Tone.CRITICAL
 
 
 def labels(rows):
@@ -76,9 +78,9 @@ def labels(rows):
 
 def test_what_is_not_well_has_a_row_where_not_all_fit(make_snapshot, make_state):
     """It takes the last rows, in the usual order; the others stay where they were."""
-    tile, hurt = TILES["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
-    usual = labels(tile_rows(tile, make_snapshot(), 36, 8))
-    shown = labels(tile_rows(tile, make_snapshot(make_state(**hurt)), 36, 8))
+    panel, hurt = METRIC_PANELS["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
+    usual = labels(metric_panel_rows(panel, make_snapshot(), 36, 8))
+    shown = labels(metric_panel_rows(panel, make_snapshot(make_state(**hurt)), 36, 8))
 
     assert shown == [*usual[:6], "c rms", "Skipped steps"]
 
@@ -86,7 +88,7 @@ def test_what_is_not_well_has_a_row_where_not_all_fit(make_snapshot, make_state)
 def test_a_metric_that_is_not_well_and_had_a_row_stays_in_its_place(make_snapshot, make_state):
     """The last one that is well gives its row."""
     hurt = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
-    shown = labels(tile_rows(TILES["gradients"], make_snapshot(make_state(**hurt)), 36, 9))
+    shown = labels(metric_panel_rows(METRIC_PANELS["gradients"], make_snapshot(make_state(**hurt)), 36, 9))
 
     assert shown[6:] == ["V grad", "h rms", "c rms"]
 
@@ -96,14 +98,17 @@ def test_critical_metrics_have_a_row_before_warnings(make_snapshot, make_state):
     hurt = {"nan_grad_count": 1, "skipped_steps": 9, "lstm_cell_rms": math.inf}
     snapshot = make_snapshot(make_state(**hurt))
 
-    assert labels(tile_rows(TILES["gradients"], snapshot, 36, 2)) == ["c rms", "Skipped steps"]
-    assert labels(tile_rows(TILES["gradients"], snapshot, 36, 3))[0] == "NaN grads"
-    assert tile_rows(TILES["gradients"], snapshot, 36, 0) == ()
+    assert labels(metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 2)) == [
+        "c rms",
+        "Skipped steps",
+    ]
+    assert labels(metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 3))[0] == "NaN grads"
+    assert metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 0) == ()
 
 
 def test_before_the_first_update_every_row_is_waiting(feeds, text):
     """Defaults are not measurements."""
-    rows = text(tile_rows(TILES["gradients"], feeds["waiting"].snapshot, 36, 30))
+    rows = text(metric_panel_rows(METRIC_PANELS["gradients"], feeds["waiting"].snapshot, 36, 30))
 
     assert all("waiting" in row for row in rows)
-    assert len(rows) == len(TILES["gradients"].metrics)
+    assert len(rows) == len(METRIC_PANELS["gradients"].metrics)

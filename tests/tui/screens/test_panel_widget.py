@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from esper_tui.app import SanctumApp
-from esper_tui.screens.panel_widget import Panel, changed_rows, runs
+from esper_tui.screens.panel_widget import PanelWidget, changed_rows, runs
 from esper_tui.text.spans import Span
 
 A, B, C = (Span("a"),), (Span("b"),), (Span("c"),)
@@ -28,13 +28,13 @@ def test_neighbours_are_one_region():
 def painted(monkeypatch):
     """The rows that are really painted, as they are painted."""
     seen = []
-    paint = Panel.render_line
+    paint = PanelWidget.render_line
 
     def record(panel, y):
         seen.append((panel.id, y))
         return paint(panel, y)
 
-    monkeypatch.setattr(Panel, "render_line", record)
+    monkeypatch.setattr(PanelWidget, "render_line", record)
     return seen
 
 

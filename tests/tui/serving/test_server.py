@@ -12,7 +12,7 @@ from aiohttp import WSMsgType
 from aiohttp.test_utils import TestServer
 
 from esper_tui.serving import server
-from esper_tui.serving.admission import Door
+from esper_tui.serving.admission import AccessPolicy
 from esper_tui.serving.visitor_session import bounded
 
 TOKEN = "a token that is long enough"
@@ -70,7 +70,7 @@ async def serve():
     started = []
 
     async def start(command=SCREEN, token=None):
-        running = TestServer(await server.SanctumServer(command, Door(token), 8000).application())
+        running = TestServer(await server.SanctumServer(command, AccessPolicy(token), 8000).application())
         await running.start_server()
         session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         started.extend([session, running])

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from esper_tui.panels.panel_registry import PANELS
-from esper_tui.terminal.print_frame import render_once
+from esper_tui.terminal.print_frame import print_frame
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def once(now):
 
     def make(feed, **options):
         stream = io.StringIO()
-        render_once(feed, stream, now_ns=now, **options)
+        print_frame(feed, stream, now_ns=now, **options)
         return stream.getvalue()
 
     return make

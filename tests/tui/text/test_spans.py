@@ -7,12 +7,12 @@ from esper_tui.text.spans import (
     Span,
     Tone,
     aligned,
-    between,
     clean,
     crop,
     faded,
     fit,
-    flow,
+    fit_items,
+    justified,
     left,
     merged,
     plain,
@@ -76,14 +76,14 @@ def test_flow_ends_before_the_first_item_that_does_not_fit():
     """Items are never cut."""
     items = [(Span("aaa"),), (Span("bbb"),), (Span("c"),)]
 
-    assert plain(flow(items, 8)) == "aaa  bbb"
-    assert plain(flow(items, 7)) == "aaa"
+    assert plain(fit_items(items, 8)) == "aaa  bbb"
+    assert plain(fit_items(items, 7)) == "aaa"
 
 
 def test_between_leaves_out_the_right_part_where_both_do_not_fit():
     """The left part is the important one."""
-    assert plain(between((Span("left"),), (Span("right"),), 12)) == "left   right"
-    assert plain(between((Span("left"),), (Span("right"),), 9)) == "left     "
+    assert plain(justified((Span("left"),), (Span("right"),), 12)) == "left   right"
+    assert plain(justified((Span("left"),), (Span("right"),), 9)) == "left     "
 
 
 def test_aligned_drops_spans_from_the_beginning():

@@ -8,7 +8,7 @@ from msgspec import structs
 from esper_schemas.snapshot import EventEntry, LinkHealth, RunInfo, SanctumSnapshot
 from esper_schemas.source import Feed
 from esper_tui.view.connection_status import SILENT_AFTER_S, SYMBOLS, ConnectionState, judge_feed
-from esper_tui.view.stall_detection import LEAST_PATIENCE_S
+from esper_tui.view.stall_detection import MIN_STALL_TIMEOUT_S
 
 SECOND = 1_000_000_000
 LIMIT = int(SILENT_AFTER_S * SECOND)
@@ -167,7 +167,7 @@ def told(kind, *seconds, producer="r0"):
 
 def test_a_trainer_that_hangs_is_stalled_although_it_is_heard(hung, now):
     """Its IO thread goes on speaking for it; only the age of its last event gives it away."""
-    assert judge_feed(hung(LEAST_PATIENCE_S), now).state is ConnectionState.LIVE
+    assert judge_feed(hung(MIN_STALL_TIMEOUT_S), now).state is ConnectionState.LIVE
 
     status = judge_feed(hung(25), now)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from esper_tui.grid.border import BOX_ROWS, RULE_ROWS
-from esper_tui.grid.grid_plans import NEEDS, Band, Column, PanelPlan, plan_for
+from esper_tui.grid.grid_plans import NEEDS, Column, GridPlan, GridRow, plan_for
 
 OPENED = "opened"
 """The place of the one panel that fills the screen."""
@@ -51,7 +51,7 @@ def natural_height(width: int) -> int:
     return 3 + sum(_needed(band, "enough", _chrome(plan)) for band in plan.bands)
 
 
-def _plan(width: int, rows: int, hidden: frozenset[str]) -> PanelPlan:
+def _plan(width: int, rows: int, hidden: frozenset[str]) -> GridPlan:
     """The plan for a size: where the first band of boxes does not fit, the panels stand below each other
     without boxes, the most important first.
     """
@@ -61,12 +61,12 @@ def _plan(width: int, rows: int, hidden: frozenset[str]) -> PanelPlan:
     return plan_for(width, boxed=fits)
 
 
-def _bands(plan: PanelPlan, hidden: frozenset[str]) -> list[Band]:
+def _bands(plan: GridPlan, hidden: frozenset[str]) -> list[GridRow]:
     """The bands of a plan without what is hidden."""
     return [band for band in (_shown(band, hidden) for band in plan.bands) if band.columns]
 
 
-def _panels(plan: PanelPlan, hidden: frozenset[str], width: int, y: int, rows: int) -> list[Place]:
+def _panels(plan: GridPlan, hidden: frozenset[str], width: int, y: int, rows: int) -> list[Place]:
     places: list[Place] = []
     for band, height in _heights(_bands(plan, hidden), rows, _chrome(plan)):
         places.extend(_placed(band, width, y, height, plan.boxed))
@@ -74,17 +74,17 @@ def _panels(plan: PanelPlan, hidden: frozenset[str], width: int, y: int, rows: i
     return places
 
 
-def _shown(band: Band, hidden: frozenset[str]) -> Band:
+def _shown(band: GridRow, hidden: frozenset[str]) -> GridRow:
     """What is left of a band without the panels that are hidden."""
     columns = (replace(c, panels=tuple(p for p in c.panels if p not in hidden)) for c in band.columns)
-    return Band(tuple(column for column in columns if column.panels))
+    return GridRow(tuple(column for column in columns if column.panels))
 
 
-def _chrome(plan: PanelPlan) -> int:
+def _chrome(plan: GridPlan) -> int:
     return BOX_ROWS if plan.boxed else RULE_ROWS
 
 
-def _heights(bands: list[Band], rows: int, chrome: int) -> list[tuple[Band, int]]:
+def _heights(bands: list[GridRow], rows: int, chrome: int) -> list[tuple[GridRow, int]]:
     """Divide rows among bands. Each in turn gets enough, or what there is if that is not too little;
     what is left makes them roomy, and then goes to the lists, or to the last band.
     """
@@ -103,7 +103,7 @@ def _heights(bands: list[Band], rows: int, chrome: int) -> list[tuple[Band, int]
     return [(bands[number], height) for number, height in heights.items()]
 
 
-def _stretched(bands: list[Band], heights: dict[int, int]) -> int:
+def _stretched(bands: list[GridRow], heights: dict[int, int]) -> int:
     """The lowest band that holds a list on its own, or the last one."""
     lists = [n for n in heights if any(_is_list(column) for column in bands[n].columns)]
     return max(lists or heights)
@@ -113,7 +113,7 @@ def _is_list(column: Column) -> bool:
     return len(column.panels) == 1 and NEEDS[column.panels[0]].endless
 
 
-def _needed(band: Band, level: str, chrome: int) -> int:
+def _needed(band: GridRow, level: str, chrome: int) -> int:
     """Rows that the tallest column of a band needs, frames included."""
     return max(_column_rows(column, level, chrome) for column in band.columns)
 
@@ -122,7 +122,7 @@ def _column_rows(column: Column, level: str, chrome: int) -> int:
     return sum(getattr(NEEDS[panel], level) + chrome for panel in column.panels)
 
 
-def _placed(band: Band, width: int, y: int, height: int, boxed: bool) -> list[Place]:
+def _placed(band: GridRow, width: int, y: int, height: int, boxed: bool) -> list[Place]:
     total, before, places = sum(c.weight for c in band.columns), 0, []
     for column in band.columns:
         left, right = width * before // total, width * (before + column.weight) // total

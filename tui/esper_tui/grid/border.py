@@ -8,35 +8,35 @@ BOX_ROWS, BOX_CELLS = 2, 4
 RULE_ROWS, RULE_CELLS = 1, 1
 
 
-def inside(width: int, height: int, boxed: bool) -> tuple[int, int]:
+def inner_size(width: int, height: int, boxed: bool) -> tuple[int, int]:
     """The cells and rows that a frame of this size leaves to its panel."""
     cells, rows = (BOX_CELLS, BOX_ROWS) if boxed else (RULE_CELLS, RULE_ROWS)
     return max(width - cells, 0), max(height - rows, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class BorderStyle:
     """How a frame is drawn: its tone, and what stands before its title."""
 
     tone: Tone = Tone.BORDER
     mark: str = ""
 
 
-PLAIN_EDGE = Edge()
-FOCUSED_EDGE = Edge(Tone.FOCUS, "▸ ")
+PLAIN_BORDER = BorderStyle()
+FOCUSED_BORDER = BorderStyle(Tone.FOCUS, "▸ ")
 
 
-def framed(
+def bordered(
     title: str,
     note: Row,
     rows: Rows,
     width: int,
     height: int,
     boxed: bool,
-    edge: Edge = PLAIN_EDGE,
+    edge: BorderStyle = PLAIN_BORDER,
 ) -> Rows:
     """Put a title, a note at its right and a frame around rows; exactly `width` by `height`."""
-    _, room = inside(width, height, boxed)
+    _, room = inner_size(width, height, boxed)
     body = (*rows[:room], *((),) * (room - len(rows)))
     if not boxed:
         ruled = (_rule("─", title, note, "─", width, edge), *(_indented(row, width) for row in body))
@@ -47,7 +47,7 @@ def framed(
     return boxed_rows if width >= BOX_CELLS else tuple(fit(row, width) for row in boxed_rows)
 
 
-def _rule(start: str, title: str, note: Row, end: str, width: int, edge: Edge) -> Row:
+def _rule(start: str, title: str, note: Row, end: str, width: int, edge: BorderStyle) -> Row:
     named = Span(f" {crop(edge.mark + title, max(width - 6, 0))} ", Tone.TITLE)
     room = width - row_width((named,)) - 4
     kept = _leading(note, room - 3)
@@ -63,7 +63,7 @@ def _leading(note: Row, width: int) -> Row:
     return next((note[:end] for end in (len(note), *reversed(ends)) if row_width(note[:end]) <= width), ())
 
 
-def _walled(row: Row, width: int, edge: Edge) -> Row:
+def _walled(row: Row, width: int, edge: BorderStyle) -> Row:
     return (Span("│ ", edge.tone), *fit(row, width - 4), Span(" │", edge.tone))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RowNeeds:
     """Rows of content: fewer than `least` say too little, `enough` say all that matters, more than
     `roomy` only add air. `endless` marks lists, which can use any number.
     """
@@ -15,20 +15,20 @@ class Need:
     endless: bool = False
 
 
-NEEDS: dict[str, Need] = {
-    "losses": Need(1, 7, 7),
-    "heads": Need(4, 10, 22),
-    "findings": Need(1, 4, 8, endless=True),
-    "health": Need(3, 8, 11),
-    "value": Need(3, 8, 13),
-    "gradients": Need(3, 8, 13),
-    "slots": Need(3, 8, 12),
-    "anomalies": Need(2, 4, 8, endless=True),
-    "vitals": Need(3, 6, 11),
-    "ranks": Need(2, 3, 9),
-    "link": Need(3, 6, 9),
-    "log": Need(1, 2, 8, endless=True),
-    "events": Need(2, 4, 8, endless=True),
+NEEDS: dict[str, RowNeeds] = {
+    "losses": RowNeeds(1, 7, 7),
+    "heads": RowNeeds(4, 10, 22),
+    "findings": RowNeeds(1, 4, 8, endless=True),
+    "health": RowNeeds(3, 8, 11),
+    "value": RowNeeds(3, 8, 13),
+    "gradients": RowNeeds(3, 8, 13),
+    "slots": RowNeeds(3, 8, 12),
+    "anomalies": RowNeeds(2, 4, 8, endless=True),
+    "vitals": RowNeeds(3, 6, 11),
+    "ranks": RowNeeds(2, 3, 9),
+    "link": RowNeeds(3, 6, 9),
+    "log": RowNeeds(1, 2, 8, endless=True),
+    "events": RowNeeds(2, 4, 8, endless=True),
 }
 
 
@@ -41,14 +41,14 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class GridRow:
     """Columns beside each other."""
 
     columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class PanelPlan:
+class GridPlan:
     """The bands of a screen from top to bottom; the first ones are the last to go.
 
     `boxed` panels have a frame, others a titled rule.
@@ -56,16 +56,16 @@ class PanelPlan:
 
     from_width: int
     boxed: bool
-    bands: tuple[Band, ...]
+    bands: tuple[GridRow, ...]
 
 
-def _band(*panels: str) -> Band:
+def _band(*panels: str) -> GridRow:
     """Panels of the same width."""
-    return Band(tuple(Column((panel,)) for panel in panels))
+    return GridRow(tuple(Column((panel,)) for panel in panels))
 
 
-_NARROW = PanelPlan(0, False, tuple(_band(panel) for panel in NEEDS))
-_USUAL = PanelPlan(
+_NARROW = GridPlan(0, False, tuple(_band(panel) for panel in NEEDS))
+_USUAL = GridPlan(
     76,
     False,
     (
@@ -81,7 +81,7 @@ _USUAL = PanelPlan(
         _band("log"),
     ),
 )
-_BOXED = PanelPlan(
+_BOXED = GridPlan(
     100,
     True,
     (
@@ -94,31 +94,31 @@ _BOXED = PanelPlan(
         _band("ranks"),
     ),
 )
-_ROOMY = PanelPlan(
+_ROOMY = GridPlan(
     140,
     True,
     (
         _band("losses", "findings"),
         _band("heads"),
         _band("health", "value", "gradients", "slots"),
-        Band((Column(("events",), 2), Column(("vitals",)), Column(("link",)))),
+        GridRow((Column(("events",), 2), Column(("vitals",)), Column(("link",)))),
         _band("anomalies", "log", "ranks"),
     ),
 )
-_WIDE = PanelPlan(
+_WIDE = GridPlan(
     180,
     True,
     (
-        Band((Column(("losses", "findings"), 7), Column(("heads",), 12))),
+        GridRow((Column(("losses", "findings"), 7), Column(("heads",), 12))),
         _band("health", "value", "gradients", "slots", "vitals"),
-        Band((Column(("events",), 5), Column(("anomalies", "log"), 5), Column(("ranks", "link"), 4))),
+        GridRow((Column(("events",), 5), Column(("anomalies", "log"), 5), Column(("ranks", "link"), 4))),
     ),
 )
-_WIDEST = PanelPlan(
+_WIDEST = GridPlan(
     240,
     True,
     (
-        Band((Column(("losses", "findings"), 7), Column(("heads",), 10))),
+        GridRow((Column(("losses", "findings"), 7), Column(("heads",), 10))),
         _band("health", "value", "gradients", "slots", "vitals", "link"),
         _band("events", "anomalies", "log", "ranks"),
     ),
@@ -126,7 +126,7 @@ _WIDEST = PanelPlan(
 PLANS = (_NARROW, _USUAL, _BOXED, _ROOMY, _WIDE, _WIDEST)
 
 
-def plan_for(width: int, boxed: bool = True) -> PanelPlan:
+def plan_for(width: int, boxed: bool = True) -> GridPlan:
     """The plan of the widest class that a width reaches; without boxes, where there is no room for them."""
     reached = (plan for plan in PLANS if plan.from_width <= width and (boxed or not plan.boxed))
     return max(reached, key=lambda plan: plan.from_width)

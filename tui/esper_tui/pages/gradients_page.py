@@ -8,10 +8,10 @@ from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.charts.bars import bar
 from esper_tui.pages.metric_pages import metric_entry
 from esper_tui.pages.page import Entry, wrapped
-from esper_tui.panels.metric_panels import TILES
+from esper_tui.panels.metric_panels import METRIC_PANELS
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.numbers import count, number
-from esper_tui.text.spans import Row, Rows, Span, Tone, cells, clean, left, right
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, text_width
 from esper_tui.view.view import View
 
 NAME_WIDTH, CELL_WIDTH, BAR_WIDTH = 16, 10, 30
@@ -20,7 +20,7 @@ SAME = "·"
 
 def gradient_entries(view: View, width: int) -> list[Entry]:
     """The metrics of the group, then what was sampled of heads and layers."""
-    metrics = (metric_entry(view.snapshot, name) for name in TILES["gradients"].metrics)
+    metrics = (metric_entry(view.snapshot, name) for name in METRIC_PANELS["gradients"].metrics)
     return [*metrics, *_heads(view.snapshot), *_layers(view.snapshot, width)]
 
 
@@ -69,7 +69,7 @@ def _layers(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
     if snapshot.layer_gradients is None:
         return
     sample = snapshot.layer_gradients.sample
-    longest = max(map(cells, sample.grad_norms), default=0)
+    longest = max(map(text_width, sample.grad_norms), default=0)
     name_width = max(min(longest + 2, width - 12), NAME_WIDTH)
     yield Entry(())
     for name, norm in sorted(sample.grad_norms.items()):

@@ -11,7 +11,7 @@ from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState
 from esper_tui.pages.help_page import CONDITION_WORDS, LATCH_WORDS
 from esper_tui.pages.page import Entry
-from esper_tui.panels import head_columns as cells
+from esper_tui.panels import head_columns
 from esper_tui.panels.gradient_flow import FLOW_METRICS, flow_row
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
@@ -19,7 +19,7 @@ from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, left
 
 LABEL_WIDTH, HEAD_WIDTH = 16, 11  # a coefficient, a number and its mark take ten cells
 TABLE_WIDTH = LABEL_WIDTH + HEAD_WIDTH * len(HEADS)
-SPACE = cells.Space(digits=7, coefficients=True)
+SPACE = head_columns.Space(digits=7, coefficients=True)
 WAITING: Row = (Span("waiting", Tone.DIM), Span(" "))
 FLOW_WORDS = "Whether the gradient reaches every layer, and only in moderation."
 CELL_WORDS: dict[str, tuple[str, str]] = {
@@ -37,10 +37,10 @@ def number_cell(state: TamiyoState, head: str, family: str) -> Row:
     if not state.ppo_data_received:
         return WAITING
     if family == "entropy":
-        return cells.entropy(state, head, SPACE)
+        return head_columns.entropy(state, head, SPACE)
     if family == "grad_norm":
-        return cells.gradient(state, head, SPACE)
-    return cells.measured(state, head, family, SPACE)
+        return head_columns.gradient(state, head, SPACE)
+    return head_columns.measured(state, head, family, SPACE)
 
 
 def cell_words(family: str, width: int) -> Iterator[Row]:
@@ -54,7 +54,7 @@ class Line:
     """Something that is said of each head: its label, its cell, what it is, and in words of one head."""
 
     label: str
-    cell: Callable[[TamiyoState, str, cells.Space], Row]
+    cell: Callable[[TamiyoState, str, head_columns.Space], Row]
     what: str
     words: Callable[[TamiyoState, str], str]
 
@@ -70,8 +70,8 @@ def _latch_words(state: TamiyoState, head: str) -> str:
 
 
 LINES = (
-    Line("State", cells.condition, "What entropy and gradient of a head say together.", _state_words),
-    Line("Latch", cells.latch, LATCH_WORDS, _latch_words),
+    Line("State", head_columns.condition, "What entropy and gradient of a head say together.", _state_words),
+    Line("Latch", head_columns.latch, LATCH_WORDS, _latch_words),
 )
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from esper_schemas.heads import Blueprint, Stage
 from esper_schemas.snapshot import RankState, SanctumSnapshot
 from esper_tui.metrics.metric_help import about_metric
-from esper_tui.pages.page import ALL, Entry, explained_entry, wrapped
+from esper_tui.pages.page import ALL, Entry, explanation_entry, wrapped
 from esper_tui.panels import slots_panel
-from esper_tui.panels.link_panel import link_explained, link_rows
+from esper_tui.panels.link_panel import link_explanations, link_rows
 from esper_tui.panels.ranks_panel import ranks_rows
 from esper_tui.panels.vitals_panel import LABEL_WIDTH, VALUE_WIDTH, Vital, vitals
 from esper_tui.text.choice_names import enum_name
-from esper_tui.text.explanation import Explained, explained_rows
+from esper_tui.text.explanation import Explanation, explanation_rows
 from esper_tui.text.numbers import count, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right
 from esper_tui.view.view import View
@@ -27,7 +27,7 @@ def vitals_entries(view: View, width: int) -> list[Entry]:
 
 def _vital(snapshot: SanctumSnapshot, vital: Vital) -> Entry:
     if not vital.metric:
-        return explained_entry(vital.row, vital.explained)
+        return explanation_entry(vital.row, vital.explanation)
     return Entry(vital.row, lambda width: about_metric(snapshot, vital.metric, width))
 
 
@@ -44,22 +44,24 @@ def _checkpoints(snapshot: SanctumSnapshot) -> Iterator[Entry]:
             Span(f"{clean(saved.path)}  "),
             Span(f"by {clean(entry.producer)}", Tone.DIM),
         )
-        yield explained_entry(row, SAVED)
+        yield explanation_entry(row, SAVED)
 
 
-SAVED = Explained(
+SAVED = Explanation(
     "A checkpoint: the update after which it was saved, when, how long it took to write, where, and by whom.",
     "no longer than a few updates",
     "A slow disk gets fewer checkpoints, training does not wait; `--checkpoint-every` asks for fewer.",
 )
-STAGES: dict[Stage, Explained] = {
-    Stage.DORMANT: Explained("An empty slot, open to a new seed."),
-    Stage.GERMINATED: Explained("A seed was put in; its blueprint is chosen, and nothing of it is used yet."),
-    Stage.TRAINING: Explained("The seed learns beside the host, whose output it does not change."),
-    Stage.BLENDING: Explained("Its output is mixed in, with a share that goes to its target."),
-    Stage.HOLDING: Explained("It is mixed in at its target, and can be kept or pruned."),
-    Stage.FOSSILIZED: Explained("It is part of the host for good.", "many, where they raise the return"),
-    Stage.EMBARGOED: Explained(
+STAGES: dict[Stage, Explanation] = {
+    Stage.DORMANT: Explanation("An empty slot, open to a new seed."),
+    Stage.GERMINATED: Explanation(
+        "A seed was put in; its blueprint is chosen, and nothing of it is used yet."
+    ),
+    Stage.TRAINING: Explanation("The seed learns beside the host, whose output it does not change."),
+    Stage.BLENDING: Explanation("Its output is mixed in, with a share that goes to its target."),
+    Stage.HOLDING: Explanation("It is mixed in at its target, and can be kept or pruned."),
+    Stage.FOSSILIZED: Explanation("It is part of the host for good.", "many, where they raise the return"),
+    Stage.EMBARGOED: Explanation(
         "It was pruned, and the slot stays closed for a few steps.", "few", "If many: see the op head."
     ),
 }
@@ -71,7 +73,7 @@ def slot_entries(view: View, width: int) -> list[Entry]:
     if not view.snapshot.slots.stage_counts:
         return [Entry(row) for row in rows]
     stages = rows[: len(view.snapshot.slots.stage_counts)]
-    known = [explained_entry(row, STAGES[stage]) for row, stage in zip(stages, Stage, strict=False)]
+    known = [explanation_entry(row, STAGES[stage]) for row, stage in zip(stages, Stage, strict=False)]
     fates, changes = rows[len(stages) : len(stages) + 1], rows[len(stages) + 1 :]
     others = (*rows[len(known) : len(stages)], *fates, *_tried(view.snapshot), (), *changes)
     return [*known, *map(Entry, others)]
@@ -106,10 +108,10 @@ def rank_entries(view: View, width: int) -> list[Entry]:
 def _rank(row: Row, rank: RankState) -> Entry:
     where = f"Process {count(rank.pid)} on {rank.host or 'an unknown host'}, {count(rank.events)} events."
     last = "" if rank.last_event_ns is None else f" Last heard at {time_of_day(rank.last_event_ns)}."
-    return Entry(row, lambda width: (*explained_rows(STRAGGLER, width), *wrapped(where + last, width)))
+    return Entry(row, lambda width: (*explanation_rows(STRAGGLER, width), *wrapped(where + last, width)))
 
 
-STRAGGLER = Explained(
+STRAGGLER = Explanation(
     "One trainer process. Where it is marked the others wait for it, as its last rollouts were clearly "
     "slower; or it is silent, or updates behind, while they go on.",
     "all about as fast, silent for no longer than an update takes",
@@ -120,7 +122,7 @@ STRAGGLER = Explained(
 def link_entries(view: View, width: int) -> list[Entry]:
     """The counters with what they mean."""
     rows = link_rows(view, width, ALL)
-    return [explained_entry(row, about) for row, about in zip(rows, link_explained(), strict=True)]
+    return [explanation_entry(row, about) for row, about in zip(rows, link_explanations(), strict=True)]
 
 
 def run_entries(view: View, width: int) -> list[Entry]:

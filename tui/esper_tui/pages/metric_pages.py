@@ -20,7 +20,7 @@ from esper_tui.pages.heads_page import (
 )
 from esper_tui.pages.page import Entry, Page
 from esper_tui.panels.decisions import decision_lines
-from esper_tui.panels.metric_panels import TILES
+from esper_tui.panels.metric_panels import METRIC_PANELS
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
 from esper_tui.text.numbers import count, number
@@ -55,7 +55,7 @@ def metrics_page(names: Sequence[str]) -> Page:
 
 def value_entries(view: View, width: int) -> list[Entry]:
     """The metrics of the group, then how the mean return went."""
-    metrics = [metric_entry(view.snapshot, name) for name in TILES["value"].metrics]
+    metrics = [metric_entry(view.snapshot, name) for name in METRIC_PANELS["value"].metrics]
     return [*metrics, _returns(view.snapshot)]
 
 

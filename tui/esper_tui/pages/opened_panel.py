@@ -9,7 +9,7 @@ from esper_tui.pages.gradients_page import gradient_entries
 from esper_tui.pages.help_page import LOSSES_METRICS
 from esper_tui.pages.metric_pages import heads_page, metrics_page, value_entries
 from esper_tui.pages.page import Entry, Page, wrapped
-from esper_tui.panels.metric_panels import TILES
+from esper_tui.panels.metric_panels import METRIC_PANELS
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, plain, row_width
 from esper_tui.view.view import View
 
@@ -19,7 +19,7 @@ PAGES: dict[str, Page] = {
     "losses": metrics_page((*LOSSES_METRICS, "loss_ratio")),
     "heads": heads_page(),
     "findings": Page(reports.finding_entries),
-    "health": metrics_page(TILES["health"].metrics),
+    "health": metrics_page(METRIC_PANELS["health"].metrics),
     "value": Page(value_entries),
     "gradients": Page(gradient_entries),
     "slots": Page(machinery.slot_entries),

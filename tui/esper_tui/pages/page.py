@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from esper_tui.text.explanation import Explained, explained_rows
+from esper_tui.text.explanation import Explanation, explanation_rows
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean
 from esper_tui.view.view import View
 
@@ -33,10 +33,10 @@ class Page:
     newest_last: bool = False
 
 
-def explained_entry(row: Row, explained: Explained) -> Entry:
+def explanation_entry(row: Row, explanation: Explanation) -> Entry:
     """A row, with its label and its explanation below."""
     title = (Span(row[0].text.strip(), Tone.TITLE),)
-    return Entry(row, lambda width: (title, *explained_rows(explained, width)))
+    return Entry(row, lambda width: (title, *explanation_rows(explanation, width)))
 
 
 def wrapped(text: str, width: int, tone: Tone = Tone.PLAIN, *, most: int = ALL) -> Rows:

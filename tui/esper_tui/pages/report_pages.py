@@ -8,10 +8,10 @@ from esper_schemas.judgement import beyond_bounds
 from esper_schemas.snapshot import EventEntry, LogEntry, SanctumSnapshot
 from esper_tui.metrics.metric_help import about_metric
 from esper_tui.pages.metric_pages import quantity_entry
-from esper_tui.pages.page import ALL, Entry, explained_entry, wrapped
+from esper_tui.pages.page import ALL, Entry, explanation_entry, wrapped
 from esper_tui.panels import anomalies_panel, events_panel, findings_panel, log_panel
-from esper_tui.panels.anomaly_reports import Incident, incidents
-from esper_tui.text.explanation import Explained
+from esper_tui.panels.anomaly_reports import AnomalyReport, incidents
+from esper_tui.text.explanation import Explanation
 from esper_tui.text.numbers import count, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, plain, right
 from esper_tui.view.view import View
@@ -42,30 +42,30 @@ def log_entries(view: View, width: int) -> list[Entry]:
 
 def anomaly_entries(view: View, width: int) -> list[Entry]:
     """How much is measured, then every report with what it was about."""
-    reports = [_incident(view.snapshot, incident, width) for incident in incidents(view.snapshot)]
+    reports = [_report(view.snapshot, report, width) for report in incidents(view.snapshot)]
     telemetry = replace(
-        explained_entry(anomalies_panel.telemetry_row(view.snapshot, width), TELEMETRY), key=TELEMETRY
+        explanation_entry(anomalies_panel.telemetry_row(view.snapshot, width), TELEMETRY), key=TELEMETRY
     )
     return [telemetry, *(reports or [Entry(anomalies_panel.NOTHING)])]
 
 
-TELEMETRY = Explained(
+TELEMETRY = Explanation(
     "How much the trainer measures: what `--telemetry` asked for, or more for a while after an anomaly.",
     "as asked for",
     "The reports below say what raised it. It goes back by itself, and costs a little while it lasts.",
 )
 
 
-def _incident(snapshot: SanctumSnapshot, incident: Incident, width: int) -> Entry:
+def _report(snapshot: SanctumSnapshot, report: AnomalyReport, width: int) -> Entry:
     def about(width: int) -> Rows:
-        at = f"{time_of_day(incident.at_ns)}  update {count(incident.update)}, {incident.producer}"
-        details = (row for text in incident.details for row in wrapped(text, width))
-        metric = about_metric(snapshot, incident.metric, width) if incident.metric else ()
+        at = f"{time_of_day(report.at_ns)}  update {count(report.update)}, {report.producer}"
+        details = (row for text in report.details for row in wrapped(text, width))
+        metric = about_metric(snapshot, report.metric, width) if report.metric else ()
         return (*wrapped(at, width, Tone.LABEL), *details, *([()] if metric else []), *metric)
 
     # What a report says may still change, such as whether more is measured because of it.
-    key = (incident.at_ns, incident.producer, incident.update, incident.kind)
-    return Entry(anomalies_panel.incident_row(incident, width), about, key)
+    key = (report.at_ns, report.producer, report.update, report.kind)
+    return Entry(anomalies_panel.report_row(report, width), about, key)
 
 
 def finding_entries(view: View, width: int) -> list[Entry]:

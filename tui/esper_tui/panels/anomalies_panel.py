@@ -3,7 +3,7 @@
 from esper_schemas.events import TelemetryEscalated
 from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.panels.anomaly_reports import Incident, incidents, level_name, words
+from esper_tui.panels.anomaly_reports import AnomalyReport, incidents, level_name, words
 from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, crop, left, right
 from esper_tui.text.theme import mark, tone
@@ -19,7 +19,7 @@ def anomalies_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
         return ()
     found = incidents(snapshot)
     shown = found[len(found) - min(height - 1, len(found)) :]
-    reports = tuple(incident_row(incident, width) for incident in shown)
+    reports = tuple(report_row(report, width) for report in shown)
     return (telemetry_row(snapshot, width), *(reports or (NOTHING,)))[:height]
 
 
@@ -57,15 +57,15 @@ def _before(snapshot: SanctumSnapshot, room: int) -> Row:
     return (Span(crop(f", was {_span(last)}", room), Tone.DIM),)
 
 
-def incident_row(incident: Incident, width: int) -> Row:
+def report_row(report: AnomalyReport, width: int) -> Row:
     """Update, mark, kind, and what was seen."""
     kind_width = min(KIND_WIDTH, max(width - 18, 0))
     return (
-        right(count(incident.update), 6, Tone.DIM),
+        right(count(report.update), 6, Tone.DIM),
         Span(" "),
-        mark(incident.health),
+        mark(report.health),
         Span(" "),
-        left(incident.kind, kind_width, tone(incident.health, Tone.PLAIN)),
+        left(report.kind, kind_width, tone(report.health, Tone.PLAIN)),
         Span(" "),
-        Span(crop(incident.text, max(width - kind_width - 10, 0))),
+        Span(crop(report.text, max(width - kind_width - 10, 0))),
     )

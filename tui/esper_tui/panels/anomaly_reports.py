@@ -20,7 +20,7 @@ from esper_tui.text.spans import clean
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class AnomalyReport:
     """One report: when, in which update, how bad, in a few words, in full, and which metric it is about."""
 
     at_ns: int
@@ -33,7 +33,7 @@ class Incident:
     metric: str = ""
 
 
-def incidents(snapshot: SanctumSnapshot) -> tuple[Incident, ...]:
+def incidents(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
     """Everything that the snapshot lists, oldest first."""
     found = (
         *map(_anomaly, snapshot.anomalies),
@@ -41,7 +41,7 @@ def incidents(snapshot: SanctumSnapshot) -> tuple[Incident, ...]:
         *map(_explosion, snapshot.ratio_explosions),
         *map(_escalation, snapshot.telemetry),
     )
-    return tuple(sorted(found, key=lambda incident: incident.at_ns))
+    return tuple(sorted(found, key=lambda report: report.at_ns))
 
 
 def level_name(level: int | str | bool | float | None) -> str:
@@ -56,9 +56,9 @@ def words(name: str) -> str:
     return clean(name).replace("_", " ")
 
 
-def _anomaly(entry: AnomalyEntry) -> Incident:
+def _anomaly(entry: AnomalyEntry) -> AnomalyReport:
     anomaly = entry.anomaly
-    return Incident(
+    return AnomalyReport(
         entry.at_ns,
         entry.producer,
         anomaly.update,
@@ -86,12 +86,12 @@ def _comparison(entry: AnomalyEntry) -> Iterator[str]:
         yield f"{sign} {significant(anomaly.threshold, 7)}"
 
 
-def _instability(entry: InstabilityEntry) -> Incident:
+def _instability(entry: InstabilityEntry) -> AnomalyReport:
     report = entry.report
     where = ", ".join(clean(name) for name in report.where)
     counts = f"{count(report.nan_count)} NaN, {count(report.inf_count)} Inf"
     norm = number(report.grad_norm_pre_clip, 3, 9)
-    return Incident(
+    return AnomalyReport(
         entry.at_ns,
         entry.producer,
         report.update,
@@ -102,7 +102,7 @@ def _instability(entry: InstabilityEntry) -> Incident:
     )
 
 
-def _explosion(entry: RatioExplosionEntry) -> Incident:
+def _explosion(entry: RatioExplosionEntry) -> AnomalyReport:
     """The worst transition in the text, all of them as details."""
     explosion = entry.explosion
     head = clean(explosion.head)
@@ -115,7 +115,7 @@ def _explosion(entry: RatioExplosionEntry) -> Incident:
         for ratio, environment, step, action in transitions
     )
     worst = significant(explosion.ratios[0], 7) if explosion.ratios else ""
-    return Incident(
+    return AnomalyReport(
         entry.at_ns,
         entry.producer,
         explosion.update,
@@ -131,11 +131,11 @@ def _choice(head: str, action: int) -> str:
     return enum_name(HEAD_ENUMS[head], action).lower() if head in HEAD_ENUMS else f"action {count(action)}"
 
 
-def _escalation(entry: EscalationEntry) -> Incident:
+def _escalation(entry: EscalationEntry) -> AnomalyReport:
     escalation = entry.escalation
     level, until = level_name(escalation.level), count(escalation.until_update)
     reason = words(escalation.reason)
-    return Incident(
+    return AnomalyReport(
         entry.at_ns,
         entry.producer,
         escalation.update,

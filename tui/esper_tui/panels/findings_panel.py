@@ -4,7 +4,7 @@ from esper_schemas.findings import Finding
 from esper_schemas.judgement import Health, beyond_words
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.text.numbers import count, counted
-from esper_tui.text.spans import Row, Rows, Span, Tone, between, clean, crop
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, justified
 from esper_tui.text.theme import MARKS, TONES, mark
 
 TITLE = "FINDINGS"
@@ -56,7 +56,7 @@ def finding_title(finding: Finding, width: int) -> Row:
     health = _HEALTH[finding.severity]
     since = (Span(f"since {count(finding.since_update)}", Tone.DIM),)
     title = crop(f"{MARKS[health]} {clean(finding.title)}", max(width - 15, width // 2))
-    return between((Span(title, TONES[health]),), since, width)
+    return justified((Span(title, TONES[health]),), since, width)
 
 
 def finding_details(finding: Finding, width: int) -> list[Row]:

@@ -3,14 +3,14 @@
 from esper_schemas.state import TamiyoState
 from esper_tui.metrics.metric_row import compact_value
 from esper_tui.metrics.metric_value import value_of
-from esper_tui.text.spans import Row, Span, Tone, flow
+from esper_tui.text.spans import Row, Span, Tone, fit_items
 
 FLOW_METRICS = ("gradient_cv", "dead_layers", "exploding_layers", "nan_grad_count", "inf_grad_count")
 
 
 def flow_row(state: TamiyoState, width: int) -> Row:
     """As many of the metrics as fit, each with its judgement."""
-    return flow((_item(state, name) for name in FLOW_METRICS), width, gap=3)
+    return fit_items((_item(state, name) for name in FLOW_METRICS), width, gap=3)
 
 
 def _item(state: TamiyoState, name: str) -> Row:

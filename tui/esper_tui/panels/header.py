@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from esper_schemas.snapshot import LinkHealth, SanctumSnapshot
 from esper_tui.charts.sparkline import sparkline
 from esper_tui.text.numbers import age, count, counted, number
-from esper_tui.text.spans import Row, Rows, Span, Tone, between, clean, crop, fit, flow, row_width
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, Status, judge_feed
 from esper_tui.view.view import View
 
@@ -26,13 +26,13 @@ def header_rows(view: View, width: int, height: int) -> Rows:
 
 def _first(view: View, status: Status, width: int) -> Row:
     """ConnectionState, the hold if there is one, progress, and as much of the run's name as is room for."""
-    state = flow([_state(status, width), *_pause(view)], width)
-    progress = flow(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
+    state = fit_items([_state(status, width), *_pause(view)], width)
+    progress = fit_items(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
     room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
     name = clean(view.snapshot.run.run)
     if name and room >= 4:
         state = (*state, Span("  "), Span(crop(name, room), Tone.TITLE))
-    return between(state, progress, width)
+    return justified(state, progress, width)
 
 
 def _state(status: Status, width: int) -> Row:
@@ -73,11 +73,11 @@ def _second(view: View, status: Status, width: int) -> Row:
     said = _said(view, status, width - kept)
     gain = _gain(view.snapshot, width - kept - _taken(said))
     left_over = width - _taken(said) - _taken(gain)
-    items = flow([*alarms, *_remarks(link)], min(left_over, width - 1), GAP)
+    items = fit_items([*alarms, *_remarks(link)], min(left_over, width - 1), GAP)
     gain = _with_curve(gain, view.snapshot, left_over - _taken(items))
     if not said:
-        return between(gain, items, width)
-    return between(said, flow((row for row in (gain, items) if row), width, GAP), width)
+        return justified(gain, items, width)
+    return justified(said, fit_items((row for row in (gain, items) if row), width, GAP), width)
 
 
 def _taken(row: Row) -> int:

@@ -3,7 +3,7 @@
 from esper_schemas.heads import HEADS
 from esper_schemas.state import TamiyoState
 from esper_tui.metrics.bounds_text import head_metric
-from esper_tui.panels import head_columns as cells
+from esper_tui.panels import head_columns
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.spans import Row, Span, Tone, aligned, crop, left, right
 
@@ -11,7 +11,7 @@ NAME, CONDITION, CELL = 10, 2, 8
 SHORTEST_NAME = 4
 BAR = 7
 """With the blanks around it."""
-SPACE = cells.Space(digits=5)
+SPACE = head_columns.Space(digits=5)
 
 
 def narrow_rows(state: TamiyoState, width: int, height: int) -> list[Row]:
@@ -42,15 +42,15 @@ def _row(state: TamiyoState, head: str, width: int) -> Row:
     if not state.ppo_data_received:
         return (name, Span("waiting", Tone.DIM))
     numbers = (
-        cells.measured(state, head, "entropy", SPACE),
-        cells.ratio_max(state, head, SPACE),
-        cells.gradient(state, head, SPACE),
+        head_columns.measured(state, head, "entropy", SPACE),
+        head_columns.ratio_max(state, head, SPACE),
+        head_columns.gradient(state, head, SPACE),
     )
-    bar = (Span(" "), *cells.entropy_bar(state, head, SPACE))
+    bar = (Span(" "), *head_columns.entropy_bar(state, head, SPACE))
     kept = numbers[: _cells(width)]
     return (
         name,
-        *cells.condition(state, head, SPACE),
+        *head_columns.condition(state, head, SPACE),
         *(span for cell in kept for span in aligned(cell, CELL)),
         *(bar if width >= named + CONDITION + len(kept) * CELL + BAR else ()),
     )

@@ -8,12 +8,12 @@ from esper_schemas.judgement import HeadCondition
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState
 from esper_tui.metrics.bounds_text import head_metric
-from esper_tui.panels import head_columns as cells
+from esper_tui.panels import head_columns
 from esper_tui.panels.decisions import decision_cells
 from esper_tui.panels.gradient_flow import flow_row
 from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.choice_names import head_label
-from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, flow, left, plain, right
+from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, fit_items, left, plain, right
 from esper_tui.text.theme import CONDITIONS
 
 TITLE = "ACTION HEADS"
@@ -36,7 +36,7 @@ class Columns:
 
     label: int
     widths: dict[str, int]
-    space: cells.Space
+    space: head_columns.Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +46,18 @@ class Line:
     importance: int
     group: int
     label: str
-    cell: Callable[[TamiyoState, str, cells.Space], Row]
+    cell: Callable[[TamiyoState, str, head_columns.Space], Row]
 
 
 LINES: tuple[Line, ...] = (
-    Line(1, 0, head_metric("entropy").label, cells.entropy),
-    Line(5, 0, "", cells.entropy_bar),
-    Line(3, 1, head_metric("ratio_max").label, cells.ratio_max),
-    Line(6, 1, "", cells.ratio_bar),
-    Line(7, 1, head_metric("ratio_min").label, cells.ratio_min),
-    Line(4, 2, head_metric("grad_norm").label, cells.gradient),
-    Line(2, 3, "State", cells.condition),
-    Line(8, 3, "Latch", cells.latch),
+    Line(1, 0, head_metric("entropy").label, head_columns.entropy),
+    Line(5, 0, "", head_columns.entropy_bar),
+    Line(3, 1, head_metric("ratio_max").label, head_columns.ratio_max),
+    Line(6, 1, "", head_columns.ratio_bar),
+    Line(7, 1, head_metric("ratio_min").label, head_columns.ratio_min),
+    Line(4, 2, head_metric("grad_norm").label, head_columns.gradient),
+    Line(2, 3, "State", head_columns.condition),
+    Line(8, 3, "Latch", head_columns.latch),
 )
 """From top to bottom. The titles above stay longest; of what is below, the gradient's flow outlasts the
 legend, which the help page has too.
@@ -77,7 +77,7 @@ def columns(width: int) -> Columns | None:
     if spare < 0:
         return None
     widths = {head: column + min(spare, WIDEST_GAP) for head, column in narrowest.items()}
-    return Columns(label, widths, cells.Space(5 + min(spare, 2), coefficients))
+    return Columns(label, widths, head_columns.Space(5 + min(spare, 2), coefficients))
 
 
 def _narrowest(coefficients: bool) -> dict[str, int]:
@@ -152,4 +152,4 @@ def _legend(layout: Columns, width: int) -> Row:
         symbol, _, tone = CONDITIONS[condition]
         items.append((Span(symbol, tone), Span(f" {condition.value}", Tone.DIM)))
     indent = layout.label if width >= 100 else 0
-    return (Span(" " * indent), *flow(items, width - indent))
+    return (Span(" " * indent), *fit_items(items, width - indent))

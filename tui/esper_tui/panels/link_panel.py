@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esper_tui.text.explanation import Explained
+from esper_tui.text.explanation import Explanation
 from esper_tui.text.numbers import age, count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, left, right, row_width
 from esper_tui.view.connection_status import SYMBOLS, judge_feed
@@ -20,7 +20,7 @@ class Count:
     field: str
     label: str
     meaning: str
-    explained: Explained
+    explanation: Explanation
     harmless: bool = False
 
 
@@ -29,7 +29,7 @@ COUNTS: tuple[Count, ...] = (
         "gaps",
         "Gaps",
         "numbers that are missing",
-        Explained(
+        Explanation(
             "Sequence numbers that were skipped: events that a trainer numbered and the log does not have.",
             "0",
             "`esper log verify RUN` names them; what a dead trainer left behind is read by itself.",
@@ -39,7 +39,7 @@ COUNTS: tuple[Count, ...] = (
         "dropped",
         "Dropped",
         "neither on disk nor sent",
-        Explained(
+        Explanation(
             "Events that a trainer could keep neither on disk nor in memory.",
             "0",
             "Make room on the trainer's disk, or tell less: `--telemetry minimal`.",
@@ -49,7 +49,7 @@ COUNTS: tuple[Count, ...] = (
         "rejected",
         "Rejected",
         "that could not be read",
-        Explained(
+        Explanation(
             "Bytes that are no event, or whose fields make no sense. They are kept, and not counted in.",
             "0",
             "`esper log cat RUN` shows them; trainer and aggregator may be of versions that do not fit.",
@@ -59,7 +59,7 @@ COUNTS: tuple[Count, ...] = (
         "refused",
         "Refused",
         "were not let in",
-        Explained(
+        Explanation(
             "Those who were not let in, of whatever run: by their key, for want of one, or another protocol.",
             "0",
             "`esper keys list` says who may; the aggregator's log names the keys that it refused.",
@@ -69,7 +69,7 @@ COUNTS: tuple[Count, ...] = (
         "unknown",
         "Unknown",
         "of a newer version",
-        Explained(
+        Explanation(
             "Events of kinds that this version does not know. They are kept.",
             "0",
             "Update esper-lite where the aggregator runs.",
@@ -79,7 +79,7 @@ COUNTS: tuple[Count, ...] = (
         "left_out",
         "Left out",
         "for want of room",
-        Explained(
+        Explanation(
             "Producers and names beyond what the state has room for. The log has them all.",
             "0",
             "Look for a program that starts again and again, or that makes names up.",
@@ -89,7 +89,7 @@ COUNTS: tuple[Count, ...] = (
         "rivals",
         "Duplicate names",
         "names that two trainers use",
-        Explained(
+        Explanation(
             "Producer names under which two trainers live at the same time. The log tells them apart, this "
             "screen mixes them up.",
             "0",
@@ -100,7 +100,7 @@ COUNTS: tuple[Count, ...] = (
         "duplicates",
         "Repeated",
         "sent again, counted once",
-        Explained(
+        Explanation(
             "Events that came twice: after a reconnect a trainer sends again what was not confirmed.",
             "a few after each reconnect",
             "Nothing, unless it grows all the time: then the connection breaks again and again.",
@@ -113,7 +113,7 @@ COUNTS: tuple[Count, ...] = (
 _ALWAYS = {
     "Age": (
         "since anything was heard",
-        Explained(
+        Explanation(
             "How long neither the aggregator nor, through it, the trainer has been heard; while it stands "
             "still, how long no event has come.",
             "below 5s",
@@ -122,13 +122,13 @@ _ALWAYS = {
     ),
     "Lag": (
         "from trainer to log",
-        Explained(
+        Explanation(
             "From the moment at which the last event was emitted until it was in the log.",
             "below 100 ms",
             "If it stays high, the aggregator or the network cannot keep up. Nothing is lost by it.",
         ),
     ),
-    "Events": ("in the log", Explained("Events of this run in the log.", "growing while it trains", "")),
+    "Events": ("in the log", Explanation("Events of this run in the log.", "growing while it trains", "")),
 }
 
 
@@ -150,9 +150,9 @@ def link_rows(view: View, width: int, height: int) -> Rows:
     )
 
 
-def link_explained() -> tuple[Explained, ...]:
+def link_explanations() -> tuple[Explanation, ...]:
     """What there is to know about each row."""
-    return (*(explained for _, explained in _ALWAYS.values()), *(entry.explained for entry in COUNTS))
+    return (*(explanation for _, explanation in _ALWAYS.values()), *(entry.explanation for entry in COUNTS))
 
 
 def _milliseconds(value: float | None) -> str:

@@ -13,7 +13,7 @@ from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
 from esper_tui.metrics.metric_value import MetricValue, value_in_state, value_of
 from esper_tui.metrics.row_layout import row_layout
 from esper_tui.text.numbers import NOT_MEASURED, count, percent
-from esper_tui.text.spans import Row, Rows, Span, Tone, flow, row_width
+from esper_tui.text.spans import Row, Rows, Span, Tone, fit_items, row_width
 from esper_tui.text.theme import alarm, mark, tone
 
 TITLE = "PPO LOSSES"
@@ -127,7 +127,7 @@ def losses_note(snapshot: SanctumSnapshot) -> Row:
         return ()
     update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
     alarms = [*_collapse(state), *_faults(state)]
-    return flow(alarms or [*_warm_up(state), update], NOTE_WIDTH)
+    return fit_items(alarms or [*_warm_up(state), update], NOTE_WIDTH)
 
 
 def _warm_up(state: TamiyoState) -> list[Row]:

@@ -21,15 +21,15 @@ LEAST_HISTORY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class MetricPanel:
     """A panel's title and its metrics, most important first."""
 
     title: str
     metrics: tuple[str, ...]
 
 
-TILES: dict[str, Tile] = {
-    "health": Tile(
+METRIC_PANELS: dict[str, MetricPanel] = {
+    "health": MetricPanel(
         "HEALTH",
         (
             "advantage_mean",
@@ -52,7 +52,7 @@ TILES: dict[str, Tile] = {
             "joint_ratio_std",
         ),
     ),
-    "value": Tile(
+    "value": MetricPanel(
         "VALUE",
         (
             "explained_variance",
@@ -75,7 +75,7 @@ TILES: dict[str, Tile] = {
             "return_skewness",
         ),
     ),
-    "gradients": Tile(
+    "gradients": MetricPanel(
         "GRADIENTS & LSTM",
         (
             "nan_grad_count",
@@ -103,19 +103,19 @@ TILES: dict[str, Tile] = {
 }
 
 
-def tile_rows(tile: Tile, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+def metric_panel_rows(panel: MetricPanel, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The metrics that have a row, in their order."""
     state = snapshot.tamiyo
-    return tuple(_row(state, name, width) for name in _shown(tile, state, max(height, 0)))
+    return tuple(_row(state, name, width) for name in _shown(panel, state, max(height, 0)))
 
 
-def _shown(tile: Tile, state: TamiyoState, height: int) -> tuple[str, ...]:
+def _shown(panel: MetricPanel, state: TamiyoState, height: int) -> tuple[str, ...]:
     """The first metrics; where not all fit, those that are not well push out the last that are."""
-    if height >= len(tile.metrics):
-        return tile.metrics
-    worst_first = sorted(tile.metrics, key=lambda name: _urgency(judge_field(state, name)))
+    if height >= len(panel.metrics):
+        return panel.metrics
+    worst_first = sorted(panel.metrics, key=lambda name: _urgency(judge_field(state, name)))
     kept = set(worst_first[:height])
-    return tuple(name for name in tile.metrics if name in kept)
+    return tuple(name for name in panel.metrics if name in kept)
 
 
 def _urgency(health: Health) -> int:
@@ -123,9 +123,9 @@ def _urgency(health: Health) -> int:
     return -max(_SEVERITY.index(health), _SEVERITY.index(Health.OK))
 
 
-def tile_note(tile: Tile, snapshot: SanctumSnapshot) -> Row:
+def metric_panel_note(panel: MetricPanel, snapshot: SanctumSnapshot) -> Row:
     """For the title: how many of the panel's metrics are not well, those without a row included."""
-    found = [judge_field(snapshot.tamiyo, name) for name in tile.metrics]
+    found = [judge_field(snapshot.tamiyo, name) for name in panel.metrics]
     worst = max(found, key=_SEVERITY.index, default=Health.OK)
     bad = sum(health in _SEVERITY[-3:] for health in found)
     return (mark(worst), Span(f" {bad}", tone(worst))) if bad else ()

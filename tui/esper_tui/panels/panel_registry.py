@@ -17,13 +17,13 @@ from esper_tui.panels import (
     slots_panel,
     vitals_panel,
 )
-from esper_tui.panels.metric_panels import TILES, Tile, tile_note, tile_rows
+from esper_tui.panels.metric_panels import METRIC_PANELS, MetricPanel, metric_panel_note, metric_panel_rows
 from esper_tui.text.spans import Row, Rows
 from esper_tui.view.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class PanelKind:
+class PanelDefinition:
     """A panel's title, its content for a size, and the note in its frame.
 
     `of_now` marks the one that depends on the moment and the connection as well as on the snapshot.
@@ -32,35 +32,35 @@ class PanelKind:
     title: str
     rows: Callable[[View, int, int], Rows]
     note: Callable[[View], Row] = lambda _: ()
-    of_now: bool = False
+    depends_on_time: bool = False
 
 
 def _of_snapshot(
     title: str,
     rows: Callable[[SanctumSnapshot, int, int], Rows],
     note: Callable[[SanctumSnapshot], Row] = lambda _: (),
-) -> PanelKind:
+) -> PanelDefinition:
     """A panel that reads nothing but the snapshot."""
-    return PanelKind(title, lambda v, w, h: rows(v.snapshot, w, h), lambda v: note(v.snapshot))
+    return PanelDefinition(title, lambda v, w, h: rows(v.snapshot, w, h), lambda v: note(v.snapshot))
 
 
-def _of_tile(tile: Tile) -> PanelKind:
-    return _of_snapshot(tile.title, partial(tile_rows, tile), partial(tile_note, tile))
+def _metric_panel(panel: MetricPanel) -> PanelDefinition:
+    return _of_snapshot(panel.title, partial(metric_panel_rows, panel), partial(metric_panel_note, panel))
 
 
-PANELS: dict[str, PanelKind] = {
+PANELS: dict[str, PanelDefinition] = {
     "losses": _of_snapshot(losses_panel.TITLE, losses_panel.losses_rows, losses_panel.losses_note),
     "findings": _of_snapshot(
         findings_panel.TITLE, findings_panel.findings_rows, findings_panel.findings_note
     ),
     "heads": _of_snapshot(heads_panel.TITLE, heads_panel.heads_rows),
-    **{name: _of_tile(tile) for name, tile in TILES.items()},
+    **{name: _metric_panel(panel) for name, panel in METRIC_PANELS.items()},
     "slots": _of_snapshot(slots_panel.TITLE, slots_panel.slots_rows, slots_panel.slots_note),
     "anomalies": _of_snapshot(
         anomalies_panel.TITLE, anomalies_panel.anomalies_rows, anomalies_panel.anomalies_note
     ),
     "vitals": _of_snapshot(vitals_panel.TITLE, vitals_panel.vitals_rows, vitals_panel.vitals_note),
-    "link": PanelKind(link_panel.TITLE, link_panel.link_rows, of_now=True),
+    "link": PanelDefinition(link_panel.TITLE, link_panel.link_rows, depends_on_time=True),
     "ranks": _of_snapshot(ranks_panel.TITLE, ranks_panel.ranks_rows, ranks_panel.ranks_note),
     "log": _of_snapshot(log_panel.TITLE, log_panel.log_rows, log_panel.log_note),
     "events": _of_snapshot(events_panel.TITLE, events_panel.events_rows, events_panel.events_note),

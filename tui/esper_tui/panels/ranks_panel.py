@@ -7,7 +7,7 @@ from statistics import median
 from esper_schemas.snapshot import RankState, SanctumSnapshot
 from esper_tui.text.numbers import age, count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left, right
-from esper_tui.view.stall_detection import patience_s
+from esper_tui.view.stall_detection import stall_timeout_s
 
 TITLE = "RANKS"
 NOBODY = "no trainer yet"
@@ -44,7 +44,7 @@ def stragglers(snapshot: SanctumSnapshot) -> tuple[RankState, ...]:
     ranks = _training(snapshot)
     newest = max((rank.last_update for rank in ranks), default=0)
     heard_ns = max((rank.last_event_ns or 0 for rank in ranks), default=0)
-    patience, slow_ms = patience_s(snapshot), _usual_ms(ranks) / SLOW_SHARE
+    patience, slow_ms = stall_timeout_s(snapshot), _usual_ms(ranks) / SLOW_SHARE
     return tuple(
         rank
         for rank in ranks

@@ -7,7 +7,7 @@ from esper_schemas.snapshot import SanctumSnapshot, StageChangeEntry
 from esper_tui.charts.bars import bar
 from esper_tui.text.choice_names import enum_name
 from esper_tui.text.numbers import count, number, percent
-from esper_tui.text.spans import Row, Rows, Span, Tone, crop, flow, left, right
+from esper_tui.text.spans import Row, Rows, Span, Tone, crop, fit_items, left, right
 
 TITLE = "SLOTS"
 WAITING = "waiting for the first rollout"
@@ -82,7 +82,7 @@ def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
     ]
     for blueprint, _ in tried.most_common(1):
         items.append((Span("mostly ", Tone.LABEL), Span(enum_name(Blueprint, blueprint).lower())))
-    return flow(items, width)
+    return fit_items(items, width)
 
 
 def _rate(kept: int, pruned: int) -> list[Row]:

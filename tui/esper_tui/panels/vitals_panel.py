@@ -10,7 +10,7 @@ from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.metrics.metric_row import Column, Part, metric_row
 from esper_tui.metrics.metric_value import MetricValue, unbounded_value, value_of
 from esper_tui.metrics.row_layout import shrink_columns
-from esper_tui.text.explanation import Explained
+from esper_tui.text.explanation import Explanation
 from esper_tui.text.numbers import age, count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, row_width
 from esper_tui.text.theme import alarm
@@ -20,7 +20,7 @@ LABEL_WIDTH, VALUE_WIDTH = 15, 9
 SHORT_LABEL, MARK_WIDTH = 10, 2
 COLUMNS = (Column(Part.LABEL, LABEL_WIDTH), Column(Part.VALUE, VALUE_WIDTH))
 TIMES = ("update_time_ms", "rollout_time_ms")
-NO_WORDS = Explained("")
+NO_WORDS = Explanation("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +29,51 @@ class Vital:
 
     row: Row
     metric: str = ""
-    explained: Explained = NO_WORDS
+    explanation: Explanation = NO_WORDS
     of_gpu: bool = False
 
 
-SPEED = Explained(
+SPEED = Explanation(
     "Environment steps per second of wall time, in the last rollout.",
     "steady",
     "If it drops during a run, check for other programs on the same cores.",
 )
-CPU = Explained(
+CPU = Explanation(
     "Share of the machine's cores that the trainer keeps busy.",
     "steady",
     "`--threads` limits the number of cores that a trainer uses.",
 )
-MEMORY = Explained(
+MEMORY = Explanation(
     "Resident memory of the trainer's process.",
     "steady after the first updates",
     "Steady growth is a memory leak; fewer environments only delay its end.",
 )
-GPU = Explained(
+GPU = Explanation(
     "Share of the time in which the GPU computes, for any program.",
     "high during updates",
     "If it is low, use more environments; `--profile` shows what the GPU waits for.",
 )
-GPU_MEMORY = Explained(
+GPU_MEMORY = Explanation(
     "GPU memory that tensors occupy now.", "steady after the first updates", "Use fewer environments."
 )
-GPU_PEAK = Explained(
+GPU_PEAK = Explanation(
     "The most GPU memory that tensors have ever occupied.",
     "below the memory of the card",
     "Use fewer environments.",
 )
-CHECKPOINT = Explained(
+CHECKPOINT = Explanation(
     "The update after which the last checkpoint was saved, and how long before the run's last event. "
     "The list below shows how long each took to write.",
     "as frequent as `--checkpoint-every` asks for",
     "LOG shows why one could not be written. `esper ppo --resume RUN` continues from the last.",
 )
-ENV_STEPS = Explained("Steps of all environments since the run began.", "growing", "")
-ACCURACY = Explained(
+ENV_STEPS = Explanation("Steps of all environments since the run began.", "growing", "")
+ACCURACY = Explanation(
     "Mean accuracy of the host networks on their validation images, at the end of the last rollout.",
     "rising",
     "If it does not rise, the policy grows nothing that helps: see SLOTS and FINDINGS.",
 )
-ROLLBACKS = Explained(
+ROLLBACKS = Explanation(
     "Hosts that were rolled back because their loss exploded or was not finite; and returns that are not "
     "finite.",
     "0",
@@ -98,17 +98,17 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
         _checkpoint(snapshot),
         _vital("Host accuracy", run.mean_accuracy, "", ACCURACY, precision=3),
         _vital("Env steps", run.env_steps_total, "", ENV_STEPS),
-        Vital(_rollbacks(snapshot), explained=ROLLBACKS),
+        Vital(_rollbacks(snapshot), explanation=ROLLBACKS),
     ]
     return rows if sample.gpu_memory_bytes is not None else sorted(rows, key=lambda vital: vital.of_gpu)
 
 
-def _vital(label: str, value: float | None, unit: str, explained: Explained, precision: int = 0) -> Vital:
+def _vital(label: str, value: float | None, unit: str, explanation: Explanation, precision: int = 0) -> Vital:
     """A number that is not in the catalogue of metrics."""
     metric = Metric(
-        label=label, group=Group.TIMING, unit=unit, meaning=explained.what, question="", precision=precision
+        label=label, group=Group.TIMING, unit=unit, meaning=explanation.what, question="", precision=precision
     )
-    return Vital(_row(unbounded_value(metric, value)), explained=explained)
+    return Vital(_row(unbounded_value(metric, value)), explanation=explanation)
 
 
 def _time(snapshot: SanctumSnapshot, name: str) -> Vital:

@@ -7,7 +7,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from esper_tui.pages.help_page import help_rows
-from esper_tui.screens.panel_widget import Panel
+from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Rows, Tone
 from esper_tui.text.symbols import translated
 
@@ -23,7 +23,7 @@ class HelpScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """One panel as long as the page, in a container that scrolls."""
         with VerticalScroll():
-            yield Panel("help")
+            yield PanelWidget("help")
 
     def on_mount(self) -> None:
         """Take on the colours."""
@@ -46,8 +46,8 @@ class HelpScreen(Screen[None]):
         return self._page.rows
 
     @property
-    def _page(self) -> Panel:
-        return self.query_one("#help", Panel)
+    def _page(self) -> PanelWidget:
+        return self.query_one("#help", PanelWidget)
 
     def _draw(self, width: int) -> None:
         rows = translated(help_rows(width), self._symbols)

@@ -12,7 +12,7 @@ from esper_tui.text.spans import Rows, Tone, merged, row_width
 from esper_tui.text.theme import styles_for
 
 
-class Panel(Widget):
+class PanelWidget(Widget):
     """Rows of toned text. Everything that is seen is in the rows: equal rows are equal pixels."""
 
     ALLOW_SELECT = False

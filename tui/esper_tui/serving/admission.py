@@ -17,7 +17,7 @@ SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AccessRequest:
     """What a request says about itself; None where it says nothing."""
 
     host: str
@@ -36,7 +36,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AccessPolicy:
     """Lets in who shows the token; whoever asks under a name of this machine, if there is no token."""
 
     token: str | None = None
@@ -46,7 +46,7 @@ class Door:
         """What is kept by a browser that has shown the token; it does not tell the token."""
         return hmac.new((self.token or "").encode(), b"sanctum in a browser", hashlib.sha256).hexdigest()
 
-    def refuses(self, asking: Asking) -> Refusal | None:
+    def refuses(self, asking: AccessRequest) -> Refusal | None:
         """Why a request is not answered, or None."""
         if self.token is None:
             if not is_loopback(host_of(asking.host)):
@@ -57,14 +57,14 @@ class Door:
             return Refusal(403, "Only the page itself may open this connection.")
         return None
 
-    def shown(self, asking: Asking) -> bool:
+    def shown(self, asking: AccessRequest) -> bool:
         """Whether the token or its cookie is shown; compared in constant time."""
         by_token = _equal(asking.token or "", self.token or "")
         by_cookie = _equal(asking.cookie or "", self.cookie)
         return self.token is not None and (by_token or by_cookie)
 
 
-def comes_from_the_page(asking: Asking) -> bool:
+def comes_from_the_page(asking: AccessRequest) -> bool:
     """Whether the origin, which a browser always names, is the address that was asked."""
     return asking.origin is not None and _netloc(asking.origin) == asking.host.lower() != ""
 

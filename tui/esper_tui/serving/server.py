@@ -9,8 +9,8 @@ from importlib.resources import files
 from aiohttp import ClientConnectionError, WSMsgType, web
 from textual_serve.server import Server
 
-from esper_tui.serving.admission import Asking, Door
-from esper_tui.serving.visitor_session import PATIENCE_S, Visit
+from esper_tui.serving.admission import AccessPolicy, AccessRequest
+from esper_tui.serving.visitor_session import PATIENCE_S, VisitorSession
 
 MOST_VISITORS = 8
 """Each has a process of about 50 MB."""
@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class SanctumServer(Server):
     """Serves the screen that a command draws to everybody whom the door lets in."""
 
-    def __init__(self, command: str, door: Door, port: int) -> None:
+    def __init__(self, command: str, door: AccessPolicy, port: int) -> None:
         super().__init__(command, port=port, title="Sanctum")
         self._door = door
         self._cookie_name = f"sanctum-{port}"  # browsers do not tell the ports of a host apart
@@ -74,7 +74,7 @@ class SanctumServer(Server):
         return websocket
 
     async def _visit(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
-        visit = Visit(
+        visit = VisitorSession(
             self.command,
             write_bytes=websocket.send_bytes,
             write_str=websocket.send_str,
@@ -101,9 +101,9 @@ class SanctumServer(Server):
             response.headers.update(_HEADERS)
         return response
 
-    def _asking(self, request: web.Request) -> Asking:
+    def _asking(self, request: web.Request) -> AccessRequest:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return Asking(
+        return AccessRequest(
             host=request.headers.get("Host", ""),
             origin=request.headers.get("Origin"),
             token=request.query.get("token", bearer),
@@ -134,13 +134,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 def serve(listening: socket.socket, command: str, token: str | None) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    server = SanctumServer(command, Door(token), listening.getsockname()[1])
+    server = SanctumServer(command, AccessPolicy(token), listening.getsockname()[1])
     web.run_app(
         server.application(), sock=listening, print=None, access_log=None, shutdown_timeout=3 * PATIENCE_S
     )
 
 
-async def _listen(websocket: web.WebSocketResponse, visit: Visit) -> None:
+async def _listen(websocket: web.WebSocketResponse, visit: VisitorSession) -> None:
     """Take what the page says until it has gone or says what it never would."""
     async for message in websocket:
         if message.type is not WSMsgType.TEXT:

@@ -11,7 +11,7 @@ PATIENCE_S = 1.0
 """How long a process may take to end before it is killed; it has nothing to lose."""
 
 
-class Visit(AppService):
+class VisitorSession(AppService):
     """The process of one visitor; its end ends the connection, and the other way round."""
 
     async def start(self, width: int, height: int) -> None:

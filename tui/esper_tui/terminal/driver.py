@@ -6,7 +6,7 @@ from typing import IO, Any
 from textual.driver import Driver
 
 
-class Outlet:
+class HangupTolerantStream:
     """A terminal to write to; what is written after it was hung up is lost, and that is no error.
 
     Textual writes on a thread with a bounded queue. An error would end the thread, the full queue would
@@ -34,7 +34,7 @@ class Outlet:
         return getattr(self._terminal, name)
 
 
-def outliving(driver: type[Driver]) -> type[Driver]:
+def hangup_tolerant(driver: type[Driver]) -> type[Driver]:
     """A driver like this one, that writes to an `Outlet` where it would write to a terminal."""
 
     class Outliving(driver):  # type: ignore[valid-type, misc]
@@ -42,6 +42,6 @@ def outliving(driver: type[Driver]) -> type[Driver]:
             super().__init__(*args, **settings)
             terminal = sys.__stderr__
             if terminal is not None and vars(self).get("_file") == terminal:
-                self._file = Outlet(terminal)
+                self._file = HangupTolerantStream(terminal)
 
     return Outliving

@@ -11,12 +11,12 @@ from esper_tui.frame import draw
 from esper_tui.grid.arrangement import natural_height
 from esper_tui.text.spans import Row, Rows, Tone, plain
 from esper_tui.text.theme import foreground_styles
-from esper_tui.view.view import Look, View
+from esper_tui.view.view import View, ViewOptions
 
 DEFAULT_WIDTH = 100
 
 
-def render_once(
+def print_frame(
     feed: Feed,
     stream: TextIO,
     *,
@@ -24,7 +24,7 @@ def render_once(
     width: int = DEFAULT_WIDTH,
     height: int | None = None,
     theme: str | None = None,
-    look: Look = Look(),  # noqa: B008
+    options: ViewOptions = ViewOptions(),  # noqa: B008
 ) -> None:
     """Write the picture of a feed at a moment (nanoseconds since 1970) to a stream.
 
@@ -33,14 +33,14 @@ def render_once(
     """
     height = height or natural_height(width)
     styles = foreground_styles(theme) if theme else None
-    for row in frame_rows(View(feed, now_ns), width, height, look):
+    for row in frame_rows(View(feed, now_ns), width, height, options):
         stream.write((_coloured(row, styles) if styles else plain(row).rstrip()) + "\n")
 
 
-def frame_rows(view: View, width: int, height: int, look: Look = Look()) -> Rows:  # noqa: B008
+def frame_rows(view: View, width: int, height: int, options: ViewOptions = ViewOptions()) -> Rows:  # noqa: B008
     """The whole screen as rows, panels that stand beside each other joined, without the footer."""
     lines: list[list[tuple[int, Row]]] = [[] for _ in range(height)]
-    for place, rows in draw(view, width, height, look):
+    for place, rows in draw(view, width, height, options):
         if place.panel == "footer":
             continue
         for y, row in enumerate(rows, place.y):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-LOOK_AFTER_S = 2.0
+TERMINAL_CHECK_S = 2.0
 """How often it is looked whether there is still somebody to draw for."""
 
 

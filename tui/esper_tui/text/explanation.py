@@ -10,7 +10,7 @@ TERM_WIDTH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Explanation:
     """What it is, what is healthy, and what to do where it is not."""
 
     what: str
@@ -18,9 +18,9 @@ class Explained:
     advice: str = ""
 
 
-def explained_rows(explained: Explained, width: int) -> Rows:
+def explanation_rows(explanation: Explanation, width: int) -> Rows:
     """As the help of a metric reads."""
-    said = (("Is", explained.what), ("Healthy", explained.healthy), ("Try", explained.advice))
+    said = (("Is", explanation.what), ("Healthy", explanation.healthy), ("Try", explanation.advice))
     return tuple(row for term, text in said if text for row in term_rows(term, text, width))
 
 

@@ -51,7 +51,7 @@ def clean(text: str) -> str:
 
 def crop(text: str, width: int) -> str:
     """Shorten a text to at most `width` cells; "…" marks that something is missing."""
-    if cells(text) <= width:
+    if text_width(text) <= width:
         return text
     return set_cell_size(text, width - 1) + "…" if width > 0 else ""
 
@@ -63,10 +63,10 @@ def plain(row: Row) -> str:
 
 def row_width(row: Row) -> int:
     """The number of terminal cells that a row takes."""
-    return sum([cells(span.text) for span in row])
+    return sum([text_width(span.text) for span in row])
 
 
-def cells(text: str) -> int:
+def text_width(text: str) -> int:
     """The number of terminal cells that a text takes."""
     return len(text) if text.isascii() else cell_len(text)
 
@@ -96,7 +96,7 @@ def fit(row: Row, width: int) -> Row:
 def _cut(row: Row, width: int) -> Row:
     kept: list[Span] = []
     for span in row:
-        length = cells(span.text)
+        length = text_width(span.text)
         if length > width:
             kept.append(Span(set_cell_size(span.text, width), span.tone))
             break
@@ -108,13 +108,13 @@ def _cut(row: Row, width: int) -> Row:
 def left(text: str, width: int, tone: Tone = Tone.PLAIN) -> Span:
     """A text at the left of `width` cells, cut with "…" where it is longer."""
     text = crop(text, width)
-    return Span(text + " " * (width - cells(text)), tone)
+    return Span(text + " " * (width - text_width(text)), tone)
 
 
 def right(text: str, width: int, tone: Tone = Tone.PLAIN) -> Span:
     """A text at the right of `width` cells, cut with "…" where it is longer."""
     text = crop(text, width)
-    return Span(" " * (width - cells(text)) + text, tone)
+    return Span(" " * (width - text_width(text)) + text, tone)
 
 
 def aligned(row: Row, width: int) -> Row:
@@ -124,7 +124,7 @@ def aligned(row: Row, width: int) -> Row:
     return (Span(" " * (width - row_width(row))), *row)
 
 
-def flow(items: Iterable[Row], width: int, gap: int = 2) -> Row:
+def fit_items(items: Iterable[Row], width: int, gap: int = 2) -> Row:
     """As many items, from the first, as fit beside each other; the first that does not fit ends it."""
     row: Row = ()
     for item in items:
@@ -135,7 +135,7 @@ def flow(items: Iterable[Row], width: int, gap: int = 2) -> Row:
     return row
 
 
-def between(start: Row, end: Row, width: int) -> Row:
+def justified(start: Row, end: Row, width: int) -> Row:
     """One row at the left and one at the right; the right one is left out where both do not fit."""
     room = width - row_width(start) - row_width(end)
     if not end or room < 1:

@@ -3,7 +3,7 @@
 Panels are drawn once, with blocks; what is drawn is translated on its way out, cell by cell.
 """
 
-from esper_tui.text.spans import Rows, Span, cells
+from esper_tui.text.spans import Rows, Span, text_width
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = {
@@ -52,4 +52,4 @@ def in_ascii(text: str) -> str:
     text = text.translate(_TABLES["ascii"])
     if text.isascii():
         return text
-    return "".join(char if char.isascii() else "?" * cells(char) for char in text)
+    return "".join(char if char.isascii() else "?" * text_width(char) for char in text)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from esper_schemas.source import Feed
 from esper_tui.text.numbers import age, counted, number
 from esper_tui.text.spans import Tone, clean
-from esper_tui.view.stall_detection import patience_s, usual_update_s
+from esper_tui.view.stall_detection import stall_timeout_s, typical_update_s
 
 SILENT_AFTER_S = 5.0
 """An aggregator or a trainer that has said nothing for longer counts as gone."""
@@ -97,10 +97,10 @@ def _trainer_status(feed: Feed, now_ns: int) -> Status:
 
 def _stall(feed: Feed, now_ns: int) -> Status | None:
     """A trainer that hangs is heard all the same: what speaks for it does not train. So events are judged."""
-    idle_s, patience = _idle_s(feed, now_ns), patience_s(feed.snapshot)
+    idle_s, patience = _idle_s(feed, now_ns), stall_timeout_s(feed.snapshot)
     if idle_s is None or patience is None or not idle_s > patience:
         return None
-    usual = number(usual_update_s(feed.snapshot), 1, 6)
+    usual = number(typical_update_s(feed.snapshot), 1, 6)
     said = f"No update for {age(idle_s)}, usually one takes {usual}s; look whether a trainer's process hangs."
     return Status(ConnectionState.STALLED, idle_s, said)
 

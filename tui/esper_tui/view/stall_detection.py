@@ -7,22 +7,22 @@ from statistics import median
 from esper_schemas.events import PPOUpdateCompleted, RunStarted
 from esper_schemas.snapshot import SanctumSnapshot
 
-LEAST_PATIENCE_S = 15.0
+MIN_STALL_TIMEOUT_S = 15.0
 """A checkpoint on a slow disk, or a graph that is captured anew, may hold up an update for so long."""
-PATIENT_UPDATES = 5
+STALL_UPDATES = 5
 """No event for longer than so many updates usually take is a stall."""
 _BEGINS, _ADVANCES = RunStarted.__name__, PPOUpdateCompleted.__name__
 
 
-def patience_s(snapshot: SanctumSnapshot) -> float | None:
+def stall_timeout_s(snapshot: SanctumSnapshot) -> float | None:
     """For how many seconds no event may come; None where that is unknown, or no update is to come."""
-    usual_s = usual_update_s(snapshot)
+    usual_s = typical_update_s(snapshot)
     if usual_s is None or _is_starting(snapshot) or _has_made_all(snapshot):
         return None
-    return max(LEAST_PATIENCE_S, PATIENT_UPDATES * usual_s)
+    return max(MIN_STALL_TIMEOUT_S, STALL_UPDATES * usual_s)
 
 
-def usual_update_s(snapshot: SanctumSnapshot) -> float | None:
+def typical_update_s(snapshot: SanctumSnapshot) -> float | None:
     """Seconds from one update to the next: the trainer's own measure or what was seen, the longer one."""
     known = [s for s in (_measured_s(snapshot), _seen_s(snapshot)) if s is not None]
     return max(known, default=None)

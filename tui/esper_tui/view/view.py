@@ -35,7 +35,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ViewOptions:
     """Symbols, hidden panels, the focused panel, and the one that fills the screen with its cursor.
 
     `held` is the key of the entry that the cursor stays at while the list moves.
