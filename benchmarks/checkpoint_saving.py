@@ -10,8 +10,8 @@ import torch
 
 from esper_trainer.config import TrainingConfig
 from esper_trainer.learner.learner import Learner, LearnerState
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
-from esper_trainer.run.checkpoint_writer import Checkpointer
+from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint
+from esper_trainer.run.checkpoint_writer import CheckpointWriter
 
 ROUNDS = 20
 
@@ -21,14 +21,14 @@ def main() -> None:
     torch.set_num_threads(1)
     config = TrainingConfig()
     learner = Learner(config, torch.device("cpu"))
-    learner.ppo.update(learner.player.play(lambda: None).rollout)
+    learner.ppo.update(learner.collector.collect(lambda: None).transitions)
     waited, written = [], []
     with tempfile.TemporaryDirectory() as directory:
-        checkpoints = Checkpointer(CheckpointFiles(Path(directory)), every=1)
+        checkpoints = CheckpointWriter(CheckpointFiles(Path(directory)), every=1)
         for update in range(ROUNDS):
-            state = LearnerState(learner.tensors(), learner.random_state())
+            state = LearnerState(learner.tensors(), learner.generator_states())
             began = time.perf_counter()
-            checkpoints.save(Checkpoint(update, asdict(config), 0, 1, 0.0, state))
+            checkpoints.save(TrainingCheckpoint(update, asdict(config), 0, 1, 0.0, state))
             waited.append(time.perf_counter() - began)
             checkpoints.wait()
             written.append(time.perf_counter() - began)

@@ -83,24 +83,24 @@ def _bytes(value: Any) -> int:
 
 def step_traffic(learner: Learner) -> int:
     """Bytes of one step of a rollout."""
-    learner.player.begin()
+    learner.collector.reset()
     with _Traffic() as traffic:
-        learner.player.step()
+        learner.collector.step()
     return traffic.bytes
 
 
 def measure(config: TrainingConfig, device: torch.device) -> dict[str, float]:
     """Milliseconds of a rollout and of an update, and what they are made of."""
-    told: list[str] = []
-    learner = Learner(config, device, told=told.append)
+    warnings: list[str] = []
+    learner = Learner(config, device, warn=warnings.append)
     traffic = step_traffic(learner)
     for _ in range(WARM_UP + 1):
-        learner.player.play(lambda: None)
+        learner.collector.collect(lambda: None)
         learner.update(NORMAL)
-    for reason in told:
+    for reason in warnings:
         print(reason)
     return {
-        "rollout_ms": milliseconds(lambda: learner.player.play(lambda: None), 5),
+        "rollout_ms": milliseconds(lambda: learner.collector.collect(lambda: None), 5),
         "update_ms": milliseconds(lambda: learner.update(NORMAL), 10),
         "update_off_ms": _off_ms(learner),
         "traffic_per_step": traffic,

@@ -64,7 +64,7 @@ def play(environment: MorphEnvironment, actions: list[torch.Tensor], *, look: bo
     for action in actions:
         if look:
             environment.observe()
-            environment.legality()
+            environment.action_masks()
         environment.step(action)
     synchronise(environment.device)
     return time.perf_counter() - begin

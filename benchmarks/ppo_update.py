@@ -24,9 +24,9 @@ from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.model.action_layout import layout
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.ppo.rollout_collector import RolloutCollector
 
 CPU = torch.device("cpu")
 
@@ -45,12 +45,12 @@ class Work(NamedTuple):
 
 
 def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
-    """Play one real episode to learn from."""
-    constants = layout(CPU)
+    """Collect one real rollout to learn from."""
+    constants = action_layout(CPU)
     environment = MorphEnvironment(config.environments, config.size, seed=0, device=CPU)
     policy = Tamiyo(environment.observation_size, config.hidden_size, seed=0)
-    episode = Player(policy, environment, constants, seed=1).play(lambda: None)
-    ppo = PPO(policy, constants, environment.legality().choices, config)
+    collected = RolloutCollector(policy, environment, constants, seed=1).collect(lambda: None)
+    ppo = PPO(policy, constants, environment.action_masks().choices, config)
     part = config.environments // config.minibatches
     features = torch.randn(config.size.horizon, part, config.hidden_size, requires_grad=True)
 
@@ -61,14 +61,14 @@ def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
 
     def compiled_update() -> Callable[[], object]:
         asked = replace(config, compile=True)
-        twin = PPO(copy.deepcopy(policy), constants, environment.legality().choices, asked, told=print)
-        return lambda: twin.update(episode.rollout)
+        twin = PPO(copy.deepcopy(policy), constants, environment.action_masks().choices, asked, warn=print)
+        return lambda: twin.update(collected.transitions)
 
     return Work(
         lstm,
-        lambda: ppo.update(episode.rollout),
-        lambda: ppo.update(episode.rollout, TelemetryLevel.MINIMAL),
-        lambda: ppo.update(episode.rollout, TelemetryLevel.OFF),
+        lambda: ppo.update(collected.transitions),
+        lambda: ppo.update(collected.transitions, TelemetryLevel.MINIMAL),
+        lambda: ppo.update(collected.transitions, TelemetryLevel.OFF),
         compiled_update() if compiled else None,
     )
 

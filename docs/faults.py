@@ -19,12 +19,12 @@ from esper_trainer.device.host_transfer import HostCopy
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.packed_metrics import unpack_row
-from esper_trainer.model.action_layout import VALUE_ROW, layout
-from esper_trainer.model.policy import Output, Tamiyo
-from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.measure.packed_metrics import unpack_metrics
+from esper_trainer.model.action_layout import VALUE_ROW, action_layout
+from esper_trainer.model.policy import PolicyOutput, Tamiyo
+from esper_trainer.ppo.rollout_collector import RolloutCollector
 from esper_trainer.telemetry.emissions import run_started, update_events
-from esper_trainer.telemetry.episode_summary import Story, story
+from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
 
 DEVICE = torch.device("cpu")
 
@@ -62,21 +62,21 @@ class _Learner:
     """Plays and learns as the product's runner does, from the same parts."""
 
     def __init__(self, config: TrainingConfig) -> None:
-        self._config, self._constants = config, layout(DEVICE)
+        self._config, self._constants = config, action_layout(DEVICE)
         self._environment = MorphEnvironment(
             config.environments, config.size, seed=config.seed, device=DEVICE
         )
         self._policy = Tamiyo(
             self._environment.observation_size, config.hidden_size, seed=derived_seed(config.seed, "policy")
         )
-        self._player = Player(
+        self._collector = RolloutCollector(
             self._policy, self._environment, self._constants, seed=derived_seed(config.seed, "actions")
         )
         self._rewards: Callable[[torch.Tensor], object] = lambda rewards: rewards
         self._ppo = self._new_ppo()
 
     def _new_ppo(self) -> PPO:
-        return PPO(self._policy, self._constants, self._environment.legality().choices, self._config)
+        return PPO(self._policy, self._constants, self._environment.action_masks().choices, self._config)
 
     def break_by(self, fault: Fault) -> None:
         """From now on nothing is as it was."""
@@ -89,10 +89,10 @@ class _Learner:
 
     def update(self, update: int) -> Iterator[Event]:
         """One episode of every environment and one PPO update, as events."""
-        episode = self._player.play(between_steps=lambda: None)
-        self._rewards(episode.rollout.rewards)
-        row = self._ppo.update(episode.rollout)
-        numbers, *columns = HostCopy((row, *story(episode))).wait()
+        collected = self._collector.collect(between_steps=lambda: None)
+        self._rewards(collected.transitions.rewards)
+        row = self._ppo.update(collected.transitions)
+        numbers, *columns = HostCopy((row, *episode_summary(collected))).wait()
         host = {
             "learning_rate": self._config.learning_rate,
             "entropy_coefficient": self._config.entropy_coefficient,
@@ -100,7 +100,11 @@ class _Learner:
         }
         steps = self._config.environments * self._config.size.horizon
         yield from update_events(
-            update, Story(*columns), unpack_row(numbers, TelemetryLevel.NORMAL, host), steps, seconds=1.0
+            update,
+            EpisodeSummary(*columns),
+            unpack_metrics(numbers, TelemetryLevel.NORMAL, host),
+            steps,
+            seconds=1.0,
         )
 
 
@@ -131,7 +135,7 @@ def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
     """
 
     def damage(policy: Tamiyo) -> None:
-        def scaled(_: Any, __: Any, output: Output) -> Output:
+        def scaled(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
             logits = output.logits.clone()
             logits[_rows_of(head)] += ((factor - 1.0) * logits[_rows_of(head)]).detach()
             return output._replace(logits=logits)

@@ -1,4 +1,4 @@
-"""Draws the screens of the documentation from two recorded runs, one that is well and one that is not.
+"""RandomSource the screens of the documentation from two recorded runs, one that is well and one that is not.
 
     esper ppo --episodes 60 --name digits
     esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken

@@ -24,7 +24,7 @@ from esper_schemas.events import (
 )
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.presets import HORIZON
-from esper_trainer.runner import Trainer, sentence, train
+from esper_trainer.runner import Trainer, error_summary, train
 
 ENVIRONMENTS = 3
 ORDER = [
@@ -181,7 +181,7 @@ class TestEndingEarly:
 
     def test_an_exception_without_words_is_named(self):
         """By its type."""
-        assert sentence(MemoryError()) == "MemoryError"
+        assert error_summary(MemoryError()) == "MemoryError"
 
 
 def test_nothing_is_told_of_a_run_that_cannot_be(sink):

@@ -14,11 +14,11 @@ from esper_schemas.errors import EsperError
 from esper_trainer.options import add_training_arguments, request_from
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines, update_line
-from esper_trainer.run.run_directory import way_on
+from esper_trainer.run.run_directory import recovery_advice
 
 if TYPE_CHECKING:
     from esper_trainer.ranks.lost_ranks import RankLostError
-    from esper_trainer.ranks.process_group import Group
+    from esper_trainer.ranks.process_group import ProcessGroup
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,21 +49,21 @@ def _train(request: TrainingRequest) -> int:
     except ReportedElsewhereError:
         return 1
     finally:
-        group.leave()
+        group.close()
 
 
-def _train_in(group: "Group", request: TrainingRequest) -> int:
+def _train_in(group: "ProcessGroup", request: TrainingRequest) -> int:
     """Train as one process of a group; the first one reports, and starts an aggregator for several."""
     from esper_trainer.session import plan, record_training
 
-    speaks = group.rank == 0
+    reporter = group.rank == 0
     if group.any(_is_restart()) and request.name:
         request = replace(request, resume=True)
     planned = plan(request, group)
-    aggregator = request.aggregator or (True if speaks and group.world_size > 1 else None)
-    on_update = (lambda report: _say(update_line(report))) if speaks else None
+    aggregator = request.aggregator or (True if reporter and group.world_size > 1 else None)
+    on_update = (lambda report: _say(update_line(report))) if reporter else None
     recorded = record_training(planned, aggregator, on_update, keys=request.keys, group=group)
-    if speaks:
+    if reporter:
         _say("\n".join(summary_lines(recorded.summary, planned.run_dir)))
     return 0 if recorded.summary.outcome == "completed" and not recorded.lost else 1
 
@@ -75,8 +75,8 @@ def _is_restart() -> bool:
 
 def _without_rank(error: "RankLostError", request: TrainingRequest) -> int:
     """Say once who is gone and what to do."""
-    cure = way_on(request.runs_dir / request.run_name())
-    if error.speaks:
+    cure = recovery_advice(request.runs_dir / request.run_name())
+    if error.reporter:
         sys.stderr.write(f"python -m esper_trainer: {error} {cure[0].upper()}{cure[1:]}.\n")
     return 1
 

@@ -16,25 +16,25 @@ from esper_schemas.events import Event, LogRecorded, RunStarted
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
-from esper_trainer.device.cuda_graphs import Told
-from esper_trainer.device.devices import Stopwatch, resolve_device, use_threads
-from esper_trainer.device.host_transfer import HostCopy, Mailbox
+from esper_trainer.device.cuda_graphs import Warn
+from esper_trainer.device.devices import DeviceTimer, resolve_device, set_thread_count
+from esper_trainer.device.host_transfer import HostBuffers, HostCopy
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
-from esper_trainer.measure.debug_diagnostics import Examination, examined_events, instability_reported
-from esper_trainer.measure.packed_metrics import unpack_row
-from esper_trainer.ppo.coefficient_schedules import Rates, rates
+from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, diagnostic_events, instability_events
+from esper_trainer.measure.packed_metrics import unpack_metrics
+from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients, scheduled_coefficients
 from esper_trainer.ppo.rollout_buffer import Transitions
 from esper_trainer.ranks.lost_ranks import RankLostError
-from esper_trainer.ranks.process_group import ALONE, Group
-from esper_trainer.run.checkpoint_file import Checkpoint
-from esper_trainer.run.checkpoint_writer import Checkpointer
+from esper_trainer.ranks.process_group import ALONE, ProcessGroup
+from esper_trainer.run.checkpoint_file import TrainingCheckpoint
+from esper_trainer.run.checkpoint_writer import CheckpointWriter
 from esper_trainer.run.interruption import Interrupted, Interruption
-from esper_trainer.run.progress_report import Outcome, TrainingSummary, UpdateReport
+from esper_trainer.run.progress_report import RunOutcome, TrainingSummary, UpdateReport
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
 from esper_trainer.telemetry.emissions import returns_not_finite, run_started, update_events
-from esper_trainer.telemetry.episode_summary import Story, story
-from esper_trainer.telemetry.process_vitals import Vitals
+from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
+from esper_trainer.telemetry.process_vitals import ProcessVitals
 from esper_trainer.telemetry.profiler import Profiler
 
 OnUpdate = Callable[[UpdateReport], None]
@@ -52,10 +52,10 @@ class _Pending(NamedTuple):
 
     update: int
     level: TelemetryLevel
-    rates: Rates
+    scheduled_coefficients: ScheduledCoefficients
     numbers: HostCopy
-    playing: Stopwatch
-    learning: Stopwatch
+    rollout_timer: DeviceTimer
+    update_timer: DeviceTimer
 
 
 class Trainer:
@@ -71,12 +71,12 @@ class Trainer:
         connect: Connect,
         on_update: OnUpdate | None = None,
         *,
-        checkpoints: Checkpointer | None = None,
-        start: Checkpoint | None = None,
-        group: Group = ALONE,
+        checkpoints: CheckpointWriter | None = None,
+        start: TrainingCheckpoint | None = None,
+        group: ProcessGroup = ALONE,
         profiler: Profiler | None = None,
     ) -> None:
-        use_threads(config.torch_threads)
+        set_thread_count(config.torch_threads)
         self._config, self._connect, self._on_update = config, connect, on_update
         self._telemetry: Telemetry
         self._warnings: list[Event] = []
@@ -84,16 +84,16 @@ class Trainer:
         self._interruption = Interruption()
         self._pending: _Pending | None = None
         self._checkpoints, self._start = checkpoints, start
-        self._updates = self._learnt = start.update if start else 0
-        self._watchman = AnomalyResponse(TelemetryLevel[config.telemetry.upper()], config.episodes)
-        self._watchman.load(start.telemetry if start else {})
+        self._updates = self._completed = start.update if start else 0
+        self._anomaly_response = AnomalyResponse(TelemetryLevel[config.telemetry.upper()], config.episodes)
+        self._anomaly_response.load(start.telemetry if start else {})
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
-        self._group, self._environments = group, group.share(config)
+        self._group, self._environments = group, group.local_environments(config)
         self._learner = _learner(config, self._device, start, group, self._warn)
-        self._mailbox = Mailbox()
-        self._random_state = self._learner.random_state()
-        self._vitals = Vitals(self._device)
+        self._host_buffers = HostBuffers()
+        self._generator_states = self._learner.generator_states()
+        self._vitals = ProcessVitals(self._device)
         self._profiler = profiler or Profiler()
 
     def stop(self, reason: str = "The run was stopped.") -> None:
@@ -136,7 +136,7 @@ class Trainer:
             self._baseline_return = baseline.mean_return
         return self._baseline_return
 
-    def _train_until_it_ends(self) -> tuple[Outcome, str]:
+    def _train_until_it_ends(self) -> tuple[RunOutcome, str]:
         """Train; returns how that ended, and why it was interrupted."""
         try:
             with self._profiler.begin(self._config.episodes - self._updates):
@@ -150,51 +150,54 @@ class Trainer:
 
     def _train(self) -> None:
         for update in range(self._updates + 1, self._config.episodes + 1):
-            playing = Stopwatch(self._device)
+            rollout_timer = DeviceTimer(self._device)
             with self._profiler.region("rollout"):
-                episode = self._learner.player.play(between_steps=self._look_up)
-            playing.stop()
+                collected = self._learner.collector.collect(between_steps=self._between_steps)
+            rollout_timer.stop()
             if self._group.world_size > 1:
                 self._interruption.check(self._group.any)  # all stop before the same update
-            learning, used = Stopwatch(self._device), rates(self._config, update)
-            level = self._watchman.level(update)
-            self._learner.ppo.use(used)
+            update_timer, coefficients = (
+                DeviceTimer(self._device),
+                scheduled_coefficients(self._config, update),
+            )
+            level = self._anomaly_response.level(update)
+            self._learner.ppo.set_coefficients(coefficients)
             with self._profiler.region("update"):
                 row = self._learner.update(level)
-            learning.stop()
+            update_timer.stop()
             with self._profiler.region("telemetry"):
-                examined = self._examine(episode.rollout, level)
-                self._tell()
-                numbers = self._mailbox.send((row, *story(episode), *examined))
-            self._pending = _Pending(update, level, used, numbers, playing, learning)
-            self._learnt, self._random_state = update, self._learner.random_state()
+                diagnostics = self._diagnose(collected.transitions, level)
+                self._emit_update()
+                numbers = self._host_buffers.copy((row, *episode_summary(collected), *diagnostics))
+            self._pending = _Pending(update, level, coefficients, numbers, rollout_timer, update_timer)
+            self._completed, self._generator_states = update, self._learner.generator_states()
             if self._checkpoints and self._checkpoints.due(update):
-                self._tell()  # a checkpoint holds what was made of the update, too
+                self._emit_update()  # a checkpoint holds what was made of the update, too
                 self._save(self._checkpoints)
             self._profiler.update_ended()
-            self._look_up()
+            self._between_steps()
 
-    def _look_up(self) -> None:
+    def _between_steps(self) -> None:
         """Between steps: tell the last update if it has arrived, and see whether to go on."""
         if self._pending and self._pending.numbers.ready():
-            self._tell()
-        self._tell_news()
+            self._emit_update()
+        self._emit_notices()
         if self._group.world_size == 1:
             self._interruption.check()
 
-    def _save(self, checkpoints: Checkpointer) -> None:
+    def _save(self, checkpoints: CheckpointWriter) -> None:
         """Begin to write what the updates to come follow from; random numbers as before they were played."""
-        state = LearnerState(self._learner.tensors(), self._random_state)
+        state = LearnerState(self._learner.tensors(), self._generator_states)
         settings, baseline_return = asdict(self._config), self._baseline_return
         checkpoints.save(
-            Checkpoint(
-                self._learnt,
+            TrainingCheckpoint(
+                self._completed,
                 settings,
                 self._group.rank,
                 self._group.world_size,
                 baseline_return,
                 state,
-                self._watchman.state(),
+                self._anomaly_response.state(),
             )
         )
 
@@ -202,43 +205,51 @@ class Trainer:
         structlog.get_logger().warning(message)
         self._warnings.append(LogRecorded(level="warning", message=message))
 
-    def _tell_news(self) -> None:
+    def _emit_notices(self) -> None:
         """Tell of warnings, and of checkpoints and traces that have been written, or could not be."""
         warnings, self._warnings = self._warnings, []
         saved = self._checkpoints.events() if self._checkpoints else []
-        for event in (*warnings, *saved, *self._profiler.news()):
+        for event in (*warnings, *saved, *self._profiler.events()):
             self._telemetry.emit(event)
 
-    def _tell(self) -> None:
+    def _emit_update(self) -> None:
         """Emit everything about the update that is pending."""
         if self._pending is None:
             return
-        (update, level, used, numbers, playing, learning), self._pending = self._pending, None
+        (update, level, coefficients, numbers, rollout_timer, update_timer), self._pending = (
+            self._pending,
+            None,
+        )
         row, *columns = numbers.wait()
-        told, examined = Story(*columns[: len(Story._fields)]), columns[len(Story._fields) :]
-        payload = unpack_row(row, level, _host_fields(used, playing, learning))
-        for event in update_events(update, told, payload, self._steps, playing.seconds):
+        told, diagnostics = (
+            EpisodeSummary(*columns[: len(EpisodeSummary._fields)]),
+            columns[len(EpisodeSummary._fields) :],
+        )
+        payload = unpack_metrics(row, level, _host_fields(coefficients, rollout_timer, update_timer))
+        for event in update_events(update, told, payload, self._steps, rollout_timer.seconds):
             self._telemetry.emit(event)
-        for event in self._diagnoses(update, payload, told, examined):
+        for event in self._diagnostic_events(update, payload, told, diagnostics):
             self._telemetry.emit(event)
-        for event in self._watchman.judge(update, payload, told.returns.mean().item()):
+        for event in self._anomaly_response.judge(update, payload, told.returns.mean().item()):
             self._telemetry.emit(event)
         self._telemetry.emit(self._vitals.sample())
-        self._report(update, told, payload, playing.seconds + learning.seconds)
+        self._report(update, told, payload, rollout_timer.seconds + update_timer.seconds)
 
-    def _examine(self, rollout: Transitions, level: TelemetryLevel) -> Examination | tuple[()]:
+    def _diagnose(self, rollout: Transitions, level: TelemetryLevel) -> DebugDiagnostics | tuple[()]:
         """What DEBUG telemetry needs beside the row, on the device."""
-        return self._learner.ppo.examine(rollout) if level >= TelemetryLevel.DEBUG else ()
+        return self._learner.ppo.diagnose(rollout) if level >= TelemetryLevel.DEBUG else ()
 
-    def _diagnoses(
-        self, update: int, payload: PPOUpdatePayload, told: Story, examined: list[Tensor]
+    def _diagnostic_events(
+        self, update: int, payload: PPOUpdatePayload, told: EpisodeSummary, diagnostics: list[Tensor]
     ) -> Iterator[Event]:
         """What is told beside the payload: faults at every level, the rest at DEBUG."""
-        yield from instability_reported(update, payload, returns_not_finite(told))
-        if examined:
-            yield from examined_events(update, self._learner.ppo.optimiser.layers, Examination(*examined))
+        yield from instability_events(update, payload, returns_not_finite(told))
+        if diagnostics:
+            yield from diagnostic_events(
+                update, self._learner.ppo.optimiser.layers, DebugDiagnostics(*diagnostics)
+            )
 
-    def _report(self, update: int, told: Story, payload: PPOUpdatePayload, seconds: float) -> None:
+    def _report(self, update: int, told: EpisodeSummary, payload: PPOUpdatePayload, seconds: float) -> None:
         report = UpdateReport(
             update=update,
             episodes=self._config.episodes,
@@ -260,19 +271,19 @@ class Trainer:
 
     def _finish(self) -> None:
         """Tell what is left, with the last checkpoint."""
-        self._tell()
+        self._emit_update()
         if self._checkpoints:
             self._save(self._checkpoints)
             self._checkpoints.wait()
-        self._tell_news()
+        self._emit_notices()
 
     def _fail(self, error: Exception) -> None:
         if self._checkpoints:
             self._checkpoints.wait()
-        self._tell_news()
-        self._telemetry.close("failed", sentence(error))
+        self._emit_notices()
+        self._telemetry.close("failed", error_summary(error))
 
-    def _summary(self, outcome: Outcome, seconds: float) -> TrainingSummary:
+    def _summary(self, outcome: RunOutcome, seconds: float) -> TrainingSummary:
         first, last = self._first, self._last
         made = self._updates - (self._start.update if self._start else 0)
         return TrainingSummary(
@@ -294,7 +305,7 @@ def train(config: TrainingConfig, connect: Connect, on_update: OnUpdate | None =
     return Trainer(config, connect, on_update).run()
 
 
-def sentence(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """What went wrong, in one line."""
     lines = str(error).strip().splitlines()
     if isinstance(error, RankLostError):
@@ -303,10 +314,14 @@ def sentence(error: Exception) -> str:
 
 
 def _learner(
-    config: TrainingConfig, device: torch.device, start: Checkpoint | None, group: Group, told: Told
+    config: TrainingConfig,
+    device: torch.device,
+    start: TrainingCheckpoint | None,
+    group: ProcessGroup,
+    warn: Warn,
 ) -> Learner:
     """A new learner, or one that goes on from a checkpoint."""
-    learner = Learner(config, device, group, told)
+    learner = Learner(config, device, group, warn)
     if start is not None:
         try:
             learner.load(start.state)
@@ -317,7 +332,12 @@ def _learner(
     return learner
 
 
-def _host_fields(used: Rates, playing: Stopwatch, learning: Stopwatch) -> dict[str, float]:
+def _host_fields(
+    coefficients: ScheduledCoefficients, rollout_timer: DeviceTimer, update_timer: DeviceTimer
+) -> dict[str, float]:
     """What the host adds to the row: `row.HOST_FIELDS`."""
-    times = {"update_time_ms": learning.seconds * 1000.0, "rollout_time_ms": playing.seconds * 1000.0}
-    return {**used._asdict(), **times}
+    times = {
+        "update_time_ms": update_timer.seconds * 1000.0,
+        "rollout_time_ms": rollout_timer.seconds * 1000.0,
+    }
+    return {**coefficients._asdict(), **times}

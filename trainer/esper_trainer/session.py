@@ -10,14 +10,14 @@ from esper_lite.connection import connect
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device.devices import resolve_device
-from esper_trainer.ranks.process_group import ALONE, Group
+from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 from esper_trainer.request import TrainingRequest
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles
-from esper_trainer.run.checkpoint_writer import Checkpointer
+from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint
+from esper_trainer.run.checkpoint_writer import CheckpointWriter
 from esper_trainer.run.progress_report import TrainingSummary
 from esper_trainer.run.resume import last_checkpoint, resumed_config
-from esper_trainer.run.run_directory import TrainingLock, new_run_dir
-from esper_trainer.run.training_failure import training_failed
+from esper_trainer.run.run_directory import TrainingLock, create_run_dir
+from esper_trainer.run.training_failure import record_failure
 from esper_trainer.runner import OnUpdate, Trainer
 from esper_trainer.telemetry.profiler import Profiler, prepare
 
@@ -35,7 +35,7 @@ class TrainingPlan(NamedTuple):
 
     config: TrainingConfig
     run_dir: Path
-    start: Checkpoint | None = None
+    start: TrainingCheckpoint | None = None
     profile: Path | None = None
     spool_quota: int | None = None
 
@@ -52,7 +52,7 @@ class RecordedTraining(NamedTuple):
         return self.events.dropped + self.events.held
 
 
-def plan(request: TrainingRequest, group: Group = ALONE) -> TrainingPlan:
+def plan(request: TrainingRequest, group: ProcessGroup = ALONE) -> TrainingPlan:
     """What was asked for; makes the directory of a new run. Either all processes go on, or none.
 
     Raises `EsperError` where the training cannot begin, and leaves nothing behind then.
@@ -70,19 +70,19 @@ def plan(request: TrainingRequest, group: Group = ALONE) -> TrainingPlan:
     raise problem
 
 
-def _new(request: TrainingRequest, group: Group) -> TrainingPlan:
+def _new(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
     config = request.config()
     resolve_device(config.device)
-    group.share(config)
+    group.local_environments(config)
     if group.world_size > 1 and not request.name:
         raise InvalidArgument("Processes that train together need a --name for their run; choose one.")
     if request.profile_dir is not None:
         prepare(request.profile_dir)  # before there is a run
-    run_dir = new_run_dir(request.runs_dir, request.run_name())
+    run_dir = create_run_dir(request.runs_dir, request.run_name())
     return TrainingPlan(config, run_dir, profile=request.traces_dir(run_dir), spool_quota=request.spool_quota)
 
 
-def _resumed(request: TrainingRequest, group: Group) -> TrainingPlan:
+def _resumed(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
     run_dir = request.runs_dir / check_name("run", request.run_name())
     start = last_checkpoint(run_dir, group)
     config = resumed_config(start, request.settings)
@@ -96,7 +96,7 @@ def record_training(
     on_update: OnUpdate | None = None,
     *,
     keys: Path | None = None,
-    group: Group = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> RecordedTraining:
     """Train, and record it; `aggregator` and `keys` are those of `esper_lite.connect`.
 
@@ -121,7 +121,7 @@ def record_training(
                 config,
                 connected,
                 on_update,
-                checkpoints=Checkpointer(CheckpointFiles(run_dir, group.rank), config.checkpoint_every),
+                checkpoints=CheckpointWriter(CheckpointFiles(run_dir, group.rank), config.checkpoint_every),
                 start=start,
                 group=group,
                 profiler=Profiler(profile, group.rank),
@@ -130,4 +130,4 @@ def record_training(
         except EsperError:
             raise
         except Exception as error:
-            raise training_failed(run_dir, error) from error
+            raise record_failure(run_dir, error) from error

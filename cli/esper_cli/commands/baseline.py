@@ -49,10 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(config: TrainingConfig, seeds: int) -> "dict[str, list[BaselineResult]]":
-    from esper_trainer.device.devices import resolve_device, use_threads
+    from esper_trainer.device.devices import resolve_device, set_thread_count
     from esper_trainer.environments.morph.scripted_baselines import BASELINES, run_baseline
 
-    use_threads(config.torch_threads)
+    set_thread_count(config.torch_threads)
     device = resolve_device(config.device)
     return {
         name: [run_baseline(name, config.environments, config.size, seed, device) for seed in range(seeds)]

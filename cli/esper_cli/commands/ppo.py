@@ -21,7 +21,7 @@ from esper_trainer.options import add_training_arguments, command_line, request_
 from esper_trainer.ranks.rank_launcher import train_with_ranks
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines
-from esper_trainer.run.run_directory import new_run_dir, require_run, way_on
+from esper_trainer.run.run_directory import create_run_dir, recovery_advice, require_run
 
 LAST_LINES = 4
 """So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
@@ -74,7 +74,7 @@ def _require_ranks(request: TrainingRequest, ranks: int) -> None:
 def _run_dir(request: TrainingRequest, ranks: int) -> Path:
     """The directory of the run, with a checkpoint in it if it is to be resumed."""
     if not request.resume:
-        return new_run_dir(request.runs_dir, request.run_name())
+        return create_run_dir(request.runs_dir, request.run_name())
     if ranks > 1:  # the processes know together which checkpoint
         run_dir = request.runs_dir / check_name("run", request.run_name())
         require_run(run_dir)
@@ -88,7 +88,7 @@ def _train(request: TrainingRequest, arguments: argparse.Namespace) -> int:
     """Train in this process, or in several, with progress on stdout."""
     if arguments.ranks > 1:
         if not request.resume:
-            new_run_dir(request.runs_dir, request.run_name())
+            create_run_dir(request.runs_dir, request.run_name())
         return train_with_ranks(command_line(arguments), arguments.ranks)
     from esper_trainer.session import plan, record_training
 
@@ -117,7 +117,7 @@ def _train_beside_sanctum(request: TrainingRequest, run_dir: Path) -> int:
     code = _follow(trainer, output)
     if code < 0:
         how = f"signal {-code} ({signal.strsignal(-code)})"
-        raise CommandError(f"the training was ended by {how}; {way_on(run_dir)}")
+        raise CommandError(f"the training was ended by {how}; {recovery_advice(run_dir)}")
     return code
 
 

@@ -1,15 +1,15 @@
-"""A device that is not there is refused in one sentence; time is measured on the one that is."""
+"""A missing device is refused with one sentence; timers measure work on the device."""
 
 import pytest
 import torch
 
 from esper_schemas.errors import InvalidArgument
-from esper_trainer.device.devices import Stopwatch, resolve_device
-from esper_trainer.ranks.process_group import own_device
+from esper_trainer.device.devices import DeviceTimer, resolve_device
+from esper_trainer.ranks.process_group import local_device
 
 
 def test_the_cpu_is_always_there():
-    """By its name."""
+    """ "cpu" resolves to the CPU."""
     assert resolve_device("cpu") == torch.device("cpu")
 
 
@@ -39,18 +39,18 @@ def test_the_device_of_a_run_is_the_current_one():
 
 def test_each_of_several_processes_takes_its_own_device():
     """None is shared, and none is named for all of them."""
-    assert [own_device("cuda", number, 2) for number in range(2)] == [0, 1]
+    assert [local_device("cuda", number, 2) for number in range(2)] == [0, 1]
     with pytest.raises(InvalidArgument, match=r"more processes here than CUDA devices \(2\); start fewer"):
-        own_device("cuda", 2, 2)
+        local_device("cuda", 2, 2)
     with pytest.raises(InvalidArgument, match="take a CUDA device each; choose --device cuda"):
-        own_device("cuda:0", 0, 2)
+        local_device("cuda:0", 0, 2)
 
 
-def test_a_stopwatch_runs_until_it_is_stopped():
-    """Seconds between two moments, the same however often one looks."""
-    watch = Stopwatch(torch.device("cpu"))
+def test_a_timer_runs_until_it_is_stopped():
+    """The duration is fixed then."""
+    timer = DeviceTimer(torch.device("cpu"))
     sum(range(10_000))
-    watch.stop()
+    timer.stop()
 
-    assert 0 < watch.seconds < 10
-    assert watch.seconds == watch.seconds
+    assert 0 < timer.seconds < 10
+    assert timer.seconds == timer.seconds

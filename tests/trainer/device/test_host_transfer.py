@@ -1,8 +1,8 @@
-"""Tensors of any shape arrive in one copy."""
+"""Tensors of any shape arrive on the host in one copy."""
 
 import torch
 
-from esper_trainer.device.host_transfer import HostCopy, Mailbox, pack, unpack
+from esper_trainer.device.host_transfer import HostBuffers, HostCopy, pack, unpack
 
 
 def test_shapes_and_values_survive():
@@ -16,7 +16,7 @@ def test_shapes_and_values_survive():
 
 
 def test_it_is_a_copy():
-    """What the device does next does not reach it."""
+    """Later changes on the device do not reach it."""
     source = torch.zeros(3)
 
     copy = HostCopy([source])
@@ -25,15 +25,15 @@ def test_it_is_a_copy():
     assert copy.wait()[0].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_a_mailbox_allocates_once_and_takes_turns():
-    """Two slots: the third copy lies where the first one was; only a longer one needs new memory."""
-    mailbox = Mailbox(2)
-    copies = [mailbox.send([torch.full((4,), float(value))]).wait()[0] for value in range(3)]
+def test_buffers_are_allocated_once_and_used_in_rotation():
+    """With two slots the third copy reuses the memory of the first; only a longer copy allocates."""
+    buffers = HostBuffers(2)
+    copies = [buffers.copy([torch.full((4,), float(value))]).wait()[0] for value in range(3)]
 
     assert copies[1].tolist() == [1.0] * 4
     assert copies[2].data_ptr() == copies[0].data_ptr() != copies[1].data_ptr()
-    assert mailbox.send([torch.ones(2)]).wait()[0].data_ptr() == copies[1].data_ptr()
-    assert mailbox.send([torch.ones(9)]).wait()[0].tolist() == [1.0] * 9
+    assert buffers.copy([torch.ones(2)]).wait()[0].data_ptr() == copies[1].data_ptr()
+    assert buffers.copy([torch.ones(9)]).wait()[0].tolist() == [1.0] * 9
 
 
 def test_packed_tensors_come_back_in_their_shapes():

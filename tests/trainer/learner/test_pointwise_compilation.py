@@ -1,4 +1,4 @@
-"""The pointwise tail of an update, compiled."""
+"""The pointwise pointwise of an update, compiled."""
 
 import shutil
 
@@ -56,22 +56,25 @@ def losses(events):
 def test_what_is_traced_says_what_the_code_says(tmp_path, traced):
     """All of it is one graph, and every update is the same to the bit, also in minibatches."""
     settings = {"minibatches": 2, "telemetry": "debug"}
-    plain, compiled = recorded(tmp_path / "a", **settings), recorded(tmp_path / "b", compile=True, **settings)
+    plain, compile_pointwise = (
+        recorded(tmp_path / "a", **settings),
+        recorded(tmp_path / "b", compile=True, **settings),
+    )
 
-    assert losses(plain) == losses(compiled)
-    assert len(updates(compiled)) == 3
-    assert reasons(compiled) == []
+    assert losses(plain) == losses(compile_pointwise)
+    assert len(updates(compile_pointwise)) == 3
+    assert reasons(compile_pointwise) == []
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="needs a C++ compiler")
 def test_what_is_compiled_says_nearly_the_same(tmp_path):
     """By a real compiler, as `--compile` does it: another order of additions, and no more."""
-    plain, compiled = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
+    plain, compile_pointwise = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
 
-    for one, other in zip(losses(plain), losses(compiled), strict=True):
+    for one, other in zip(losses(plain), losses(compile_pointwise), strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
-    assert losses(plain) != losses(compiled)
-    assert reasons(compiled) == []
+    assert losses(plain) != losses(compile_pointwise)
+    assert reasons(compile_pointwise) == []
 
 
 def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):

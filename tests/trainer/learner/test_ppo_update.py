@@ -12,21 +12,21 @@ from esper_schemas.heads import CAUSAL, ENTROPY_COEFFICIENT_MULTIPLIERS, HEAD_SI
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
-from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, unpack_row
-from esper_trainer.model.action_layout import OP, layout
+from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, unpack_metrics
+from esper_trainer.model.action_layout import OP, action_layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.batch import prepare, targets
-from esper_trainer.ppo.coefficient_schedules import Rates
-from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.ppo.batch import compute_targets, make_batch
+from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients
+from esper_trainer.ppo.rollout_collector import RolloutCollector
 
 CPU = torch.device("cpu")
 NORMAL = TelemetryLevel.NORMAL
-CONSTANTS = layout(CPU)
-CHOICES = head_choices(CPU)
+CONSTANTS = action_layout(CPU)
+CHOICES = static_choices(CPU)
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24)
 ENVIRONMENTS = 6
 
@@ -36,8 +36,8 @@ def started():
     """A small policy and a rollout that it played."""
     policy = Tamiyo(116, 16, seed=0)
     environment = MorphEnvironment(ENVIRONMENTS, SHORT, seed=0, device=CPU)
-    episode = Player(policy, environment, CONSTANTS, seed=1).play(lambda: None)
-    return policy, episode.rollout
+    collected = RolloutCollector(policy, environment, CONSTANTS, seed=1).collect(lambda: None)
+    return policy, collected.transitions
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def ppo_of(policy, **settings):
 
 def update(policy, rollout, **settings):
     """One update; what it measured."""
-    return unpack_row(ppo_of(policy, **settings).update(rollout), NORMAL, {})
+    return unpack_metrics(ppo_of(policy, **settings).update(rollout), NORMAL, {})
 
 
 def weights(policy):
@@ -79,12 +79,12 @@ class TestReference:
 
     def losses(self, policy, rollout, config):
         """Policy loss, value loss, entropy bonus and KL of one evaluation."""
-        goals = targets(rollout, config.gamma, config.gae_lambda)
-        batch = prepare(rollout, goals, CHOICES, CONSTANTS)
+        targets = compute_targets(rollout, config.gamma, config.gae_lambda)
+        batch = make_batch(rollout, targets, CHOICES, CONSTANTS)
         policy = copy.deepcopy(policy).double()
         hidden, _ = policy.lstm(policy.features(rollout.observations.double()))
         *logits, values = policy.output(hidden).split([*HEAD_SIZES.values(), 1], dim=-1)
-        advantages, returns = goals.advantages.double(), goals.returns.double()
+        advantages, returns = targets.advantages.double(), targets.returns.double()
         advantages = (advantages - advantages.mean()) / advantages.std(correction=0)
         policy_loss, bonus, kls = 0.0, 0.0, []
         for index, head in enumerate(HEADS):
@@ -101,8 +101,8 @@ class TestReference:
                 multiplier = ENTROPY_COEFFICIENT_MULTIPLIERS[head]
                 bonus += multiplier * chances.entropy()[usable].mean()
             kls.append(ratio - 1 - log_ratio)
-        errors = (values.squeeze(-1) - returns).square()
-        return policy_loss, 0.5 * errors.mean(), bonus, torch.cat(kls).mean(), policy
+        squared_errors = (values.squeeze(-1) - returns).square()
+        return policy_loss, 0.5 * squared_errors.mean(), bonus, torch.cat(kls).mean(), policy
 
     def test_one_step_is_the_step_of_the_reference(self, policy, rollout):
         """Losses to float32's precision; Adam's first step has the sign of the gradient."""
@@ -181,7 +181,9 @@ def test_what_is_rewarded_becomes_more_probable(policy, rollout):
 def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     """A field that no update ever writes has no business in the contract."""
     ppo = ppo_of(policy)
-    payloads = [unpack_row(ppo.update(rollout), NORMAL, dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)]
+    payloads = [
+        unpack_metrics(ppo.update(rollout), NORMAL, dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)
+    ]
     unwritten = PPOUpdatePayload()
     same = [
         name
@@ -200,8 +202,8 @@ class TestTargetKL:
         """The same update with a break on the host; plain Adam, no `found_inf`. Steps taken."""
         ppo = ppo_of(policy)
         adam = torch.optim.Adam(policy.parameters(), lr=3e-2, eps=1e-5, fused=True)
-        goals = targets(rollout, 0.995, 0.97)
-        batch = prepare(rollout, goals, CHOICES, CONSTANTS).flat()
+        targets = compute_targets(rollout, 0.995, 0.97)
+        batch = make_batch(rollout, targets, CHOICES, CONSTANTS).flatten()
         for taken in range(epochs):
             loss, evaluation = ppo.loss(batch)
             kl = (evaluation.ratios - 1 - evaluation.log_ratios) * batch.relevance
@@ -307,11 +309,11 @@ class TestMinibatches:
 def test_the_entropy_coefficient_of_the_rates_weighs_the_bonus(policy, rollout):
     """The loss falls by the bonus times the difference, in the next update already."""
     ppo = ppo_of(policy, entropy_coefficient=0.0)
-    goals = targets(rollout, 0.995, 0.97)
-    batch = prepare(rollout, goals, CHOICES, CONSTANTS).flat()
+    targets = compute_targets(rollout, 0.995, 0.97)
+    batch = make_batch(rollout, targets, CHOICES, CONSTANTS).flatten()
     losses = []
     for coefficient in (0.0, 0.1, 0.2):
-        ppo.use(Rates(learning_rate=0.0, entropy_coefficient=coefficient))
+        ppo.set_coefficients(ScheduledCoefficients(learning_rate=0.0, entropy_coefficient=coefficient))
         losses.append(ppo.loss(batch)[0].item())
 
     assert losses[0] - losses[1] > 0.1

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from esper_trainer.measure.critic_metrics import critic_details, explained_variance, shape
+from esper_trainer.measure.critic_metrics import critic_details, explained_variance, rollout_statistics
 from esper_trainer.ppo.batch import Targets
 
 RETURNS = [0.0, 0.0, 0.0, 4.0]
@@ -16,13 +16,15 @@ TD_ERRORS = [1.0, -1.0, 2.0, -4.0]
 def targets_of(returns=RETURNS, advantages=ADVANTAGES, alive=(1.0, 1.0, 1.0, 1.0)):
     """One environment of these steps, values = returns - advantages."""
     columns = torch.tensor([returns, advantages]).unsqueeze(-1)
-    errors = torch.tensor([TD_ERRORS + [0.0] * (len(returns) - 4)]).t()
-    return Targets(columns[1], columns[0], columns[0] - columns[1], torch.tensor([list(alive)]).t(), errors)
+    squared_errors = torch.tensor([TD_ERRORS + [0.0] * (len(returns) - 4)]).t()
+    return Targets(
+        columns[1], columns[0], columns[0] - columns[1], torch.tensor([list(alive)]).t(), squared_errors
+    )
 
 
 def details_of(*arguments, **settings):
     """Value where it was measured, else None."""
-    measured = critic_details(shape(targets_of(*arguments, **settings)))
+    measured = critic_details(rollout_statistics(targets_of(*arguments, **settings)))
     return {name: value.item() if known else None for name, (value, known) in measured.items()}
 
 
@@ -90,7 +92,7 @@ def test_returns_that_hardly_vary_are_flagged_and_floored():
 
     assert details["return_variance_low"] == 1.0
     assert details["explained_variance_floored"] == pytest.approx(0.75)
-    assert explained_variance(shape(targets)).value.item() == pytest.approx(0.0, abs=1e-5)
+    assert explained_variance(rollout_statistics(targets)).value.item() == pytest.approx(0.0, abs=1e-5)
 
 
 def test_what_is_constant_has_no_shape():

@@ -12,12 +12,12 @@ from esper_schemas.events import (
 )
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOUpdatePayload
-from esper_trainer.measure.debug_diagnostics import examine, examined_events, instability_reported
+from esper_trainer.measure.debug_diagnostics import debug_diagnostics, diagnostic_events, instability_events
 from esper_trainer.measure.gradient_collector import CollectedGradients
-from esper_trainer.measure.minibatch_statistics import Evaluation
-from esper_trainer.model.policy import Memory
+from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
+from esper_trainer.model.policy import LSTMStep
 from esper_trainer.ppo.batch import Batch
-from esper_trainer.ppo.policy_optimiser import Layers
+from esper_trainer.ppo.policy_optimiser import LayerInfo
 
 STEPS, ENVIRONMENTS = 3, 2
 
@@ -41,12 +41,14 @@ def events_of():
             relevance=relevance.flatten(1),
             **dict.fromkeys(Batch._fields[5:], nothing),
         )
-        evaluation = Evaluation(nothing, nothing, flat, flat.exp(), nothing, nothing, Memory(*(nothing,) * 4))
+        evaluation = PolicyEvaluation(
+            nothing, nothing, flat, flat.exp(), nothing, nothing, LSTMStep(*(nothing,) * 4)
+        )
         gradients = CollectedGradients(
             torch.tensor([5.0, 2.0]), torch.tensor([[0, 2], [1, 0]]), torch.zeros(9), torch.zeros(9, 9)
         )
-        layers = Layers(("a", "b"), nothing, nothing, exploding=10.0, dead=0.0, magnitude_bounds=())
-        return list(examined_events(7, layers, examine(evaluation, batch, gradients)))
+        layers = LayerInfo(("a", "b"), nothing, nothing, exploding=10.0, dead=0.0, magnitude_bounds=())
+        return list(diagnostic_events(7, layers, debug_diagnostics(evaluation, batch, gradients)))
 
     return events
 
@@ -87,7 +89,7 @@ def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
     """Counts, and the norm before clipping as it was."""
     payload = PPOUpdatePayload(nan_grad_count=3, inf_grad_count=1, grad_norm_pre_clip=math.inf)
 
-    assert list(instability_reported(4, payload)) == [
+    assert list(instability_events(4, payload)) == [
         NumericalInstabilityReported(
             update=4, nan_count=3, inf_count=1, where=("gradient",), grad_norm_pre_clip=math.inf
         )
@@ -105,11 +107,11 @@ def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
 )
 def test_m3_a_report_says_where_it_began(payload, returns, where):
     """Rewards make losses, and losses make gradients."""
-    (report,) = instability_reported(4, PPOUpdatePayload(**payload), returns)
+    (report,) = instability_events(4, PPOUpdatePayload(**payload), returns)
 
     assert report.where == where
 
 
 def test_a_healthy_update_reports_nothing():
     """Zeros are healthy."""
-    assert list(instability_reported(4, PPOUpdatePayload(nan_grad_count=0, inf_grad_count=0))) == []
+    assert list(instability_events(4, PPOUpdatePayload(nan_grad_count=0, inf_grad_count=0))) == []

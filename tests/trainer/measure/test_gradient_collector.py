@@ -16,19 +16,19 @@ from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.debug_diagnostics import examined_events
+from esper_trainer.measure.debug_diagnostics import diagnostic_events
 from esper_trainer.measure.gradient_collector import (
     CollectedGradients,
     RowGradients,
     collect_gradients,
-    collected_events,
+    gradient_events,
 )
-from esper_trainer.model.action_layout import layout
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.distributions import evaluate
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.batch import prepare, targets
+from esper_trainer.ppo.batch import compute_targets, make_batch
 from esper_trainer.ppo.losses import clipped_surrogate, log_ratio, masked_mean, squared_error, value_loss
-from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.ppo.rollout_collector import RolloutCollector
 
 CPU = torch.device("cpu")
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=6)
@@ -39,17 +39,17 @@ class Training:
 
     def __init__(self, **settings):
         self.config = TrainingConfig(environments=4, hidden_size=16, **settings)
-        self.layout = layout(CPU)
+        self.layout = action_layout(CPU)
         self.environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
         self.policy = Tamiyo(116, 16, seed=0)
-        self.choices = self.environment.legality().choices
+        self.choices = self.environment.action_masks().choices
         self.ppo = PPO(self.policy, self.layout, self.choices, self.config)
-        player = Player(self.policy, self.environment, self.layout, seed=1)
-        self.rollout = player.play(lambda: None).rollout
+        collector = RolloutCollector(self.policy, self.environment, self.layout, seed=1)
+        self.rollout = collector.collect(lambda: None).transitions
 
-    def examined(self):
+    def diagnostics(self):
         """The events of an examination."""
-        return list(examined_events(3, self.ppo.optimiser.layers, self.ppo.examine(self.rollout)))
+        return list(diagnostic_events(3, self.ppo.optimiser.layers, self.ppo.diagnose(self.rollout)))
 
 
 @pytest.fixture
@@ -64,15 +64,15 @@ def trained():
 def parts_of_the_loss(training, hidden):
     """The loss of each head, and of the critic, as functions of the trunk's output [T, B, H]."""
     config, policy = training.config, training.policy
-    goals = targets(training.rollout, config.gamma, config.gae_lambda)
-    batch = prepare(training.rollout, goals, training.choices, training.layout).flat()
+    targets = compute_targets(training.rollout, config.gamma, config.gae_lambda)
+    batch = make_batch(training.rollout, targets, training.choices, training.layout).flatten()
     rows = policy.output(hidden.flatten(0, 1)).t()
     log_probs, _ = evaluate(rows[:-1], batch.penalty, batch.actions, training.layout)
     ratios = log_ratio(log_probs, batch.old_log_probs).exp()
     surrogate = clipped_surrogate(ratios, batch.advantages, config.clip_range)
     yield from (-masked_mean(surrogate, batch.relevance)).unbind()
-    errors = squared_error(rows[-1], batch.old_values, batch.returns, config.value_clip)
-    yield config.value_coefficient * value_loss(errors, batch.alive)
+    squared_errors = squared_error(rows[-1], batch.old_values, batch.returns, config.value_clip)
+    yield config.value_coefficient * value_loss(squared_errors, batch.alive)
 
 
 def test_cosines_are_those_of_each_heads_own_gradient_on_the_trunk(trained):
@@ -83,7 +83,7 @@ def test_cosines_are_those_of_each_heads_own_gradient_on_the_trunk(trained):
         for name, part in zip((*HEADS, "value"), parts_of_the_loss(trained, hidden), strict=True)
     }
     slow = {name: gradient for name, gradient in slow.items() if gradient.norm() > 0}
-    (event,) = [event for event in trained.examined() if isinstance(event, HeadGradientsCompared)]
+    (event,) = [event for event in trained.diagnostics() if isinstance(event, HeadGradientsCompared)]
 
     assert event.heads == tuple(slow)
     assert {"op", "value"} <= set(event.heads)
@@ -99,15 +99,15 @@ def test_with_value_normalisation_the_critics_part_is_in_the_units_of_its_row():
         training.policy.value_std.fill_(50.0)
     trunk = []
     handle = training.policy.lstm.register_forward_hook(lambda _, __, output: trunk.append(output[0]))
-    event = training.examined()[1]
+    event = training.diagnostics()[1]
     handle.remove()
-    goals = targets(training.rollout, training.config.gamma, training.config.gae_lambda)
-    batch = prepare(training.rollout, goals, training.choices, training.layout).flat()
+    targets = compute_targets(training.rollout, training.config.gamma, training.config.gae_lambda)
+    batch = make_batch(training.rollout, targets, training.choices, training.layout).flatten()
     hidden = trunk[0].detach().requires_grad_()
     rows = training.policy.output(hidden.flatten(0, 1)).t()
     values = training.policy.value_mean + rows[-1] * training.policy.value_std
-    errors = squared_error(values, batch.old_values, batch.returns, training.config.value_clip)
-    loss = training.config.value_coefficient * value_loss(errors, batch.alive) / 50.0**2
+    squared_errors = squared_error(values, batch.old_values, batch.returns, training.config.value_clip)
+    loss = training.config.value_coefficient * value_loss(squared_errors, batch.alive) / 50.0**2
 
     assert event.heads[-1] == "value"
     assert event.norms[-1] == pytest.approx(torch.autograd.grad(loss, hidden)[0].norm().item(), rel=1e-3)
@@ -124,8 +124,8 @@ class TestByHand:
         for row, pair in weight.items():
             weights[row] = torch.tensor(pair)
         gradients = RowGradients(rows, torch.tensor([value]))
-        collected = collect_gradients((torch.ones(1),), (1.0,), gradients, weights, layout(CPU))
-        _, event = collected_events(1, ("a",), (1.0,), collected)
+        collected = collect_gradients((torch.ones(1),), (1.0,), gradients, weights, action_layout(CPU))
+        _, event = gradient_events(1, ("a",), (1.0,), collected)
         return event
 
     def test_opposite_heads(self):
@@ -161,8 +161,8 @@ def test_l1_entries_are_sorted_by_magnitude():
     """Of 0, 1e-9, 1e-7, -0.5, 2, -3, inf and NaN with bounds 1e-8 and 1: 2, 2, 2 and 2 not finite."""
     entries = torch.tensor([0.0, 1e-9, 1e-7, -0.5, 2.0, -3.0, math.inf, math.nan])
     nothing = RowGradients(torch.zeros(41, 1), torch.zeros(1))
-    collected = collect_gradients((entries,), (1e-8, 1.0), nothing, torch.zeros(42, 2), layout(CPU))
-    event, compared = collected_events(1, ("a",), (1e-8, 1.0), collected)
+    collected = collect_gradients((entries,), (1e-8, 1.0), nothing, torch.zeros(42, 2), action_layout(CPU))
+    event, compared = gradient_events(1, ("a",), (1e-8, 1.0), collected)
 
     assert event.magnitudes == {"a": (2, 2, 2, 2)}
     assert event.magnitude_bounds == (1e-8, 1.0)
@@ -171,7 +171,7 @@ def test_l1_entries_are_sorted_by_magnitude():
 
 def test_l1_every_entry_of_every_parameter_is_counted(trained):
     """In a real training: as many as the parameter has, in bins between bounds that rise."""
-    (event,) = [event for event in trained.examined() if isinstance(event, LayerGradientsSampled)]
+    (event,) = [event for event in trained.diagnostics() if isinstance(event, LayerGradientsSampled)]
     sizes = {name: parameter.numel() for name, parameter in trained.policy.named_parameters()}
 
     assert {name: sum(counts) for name, counts in event.magnitudes.items()} == sizes
@@ -194,7 +194,7 @@ def test_collected_gradients_are_plain_numbers_on_the_host():
     collected = CollectedGradients(
         torch.ones(1), torch.tensor([[3.0, 4.0]]), torch.zeros(9), torch.zeros(9, 9)
     )
-    event, _ = collected_events(1, ("a",), (), collected)
+    event, _ = gradient_events(1, ("a",), (), collected)
 
     assert event.magnitudes == {"a": (3, 4)}
     assert all(isinstance(count, int) for count in event.magnitudes["a"])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from esper_trainer.measure.lstm_metrics import GATES, memory_extremes, memory_sums
+from esper_trainer.measure.lstm_metrics import GATES, lstm_extremes, lstm_sums
 from esper_trainer.model.policy import Tamiyo
 
 
@@ -38,9 +38,9 @@ def test_l3_gates_and_states_are_those_of_the_recurrence(policy, steps):
     """Saturated are those below 0.05 or above 0.95."""
     observations = torch.randn(steps, 3, 6, generator=torch.Generator().manual_seed(steps)) * 3
     gates, hidden, cell = gates_of(policy, observations)
-    memory = policy(observations).memory
+    last_step = policy(observations).last_step
 
-    sums, extremes = memory_sums(policy.lstm, memory), memory_extremes(memory)
+    sums, extremes = lstm_sums(policy.lstm, last_step), lstm_extremes(last_step)
 
     saturated = ((gates < 0.05) | (gates > 0.95)).sum((1, 2))
     assert sums.saturated.tolist() == saturated.tolist()
@@ -61,7 +61,7 @@ def test_a_gate_that_is_forced_open_is_that_gate(policy, gate, index):
         parameter.zero_()
     policy.lstm.bias_ih_l0.chunk(4)[index].fill_(100.0)
 
-    sums = memory_sums(policy.lstm, policy(torch.ones(3, 2, 6)).memory)
+    sums = lstm_sums(policy.lstm, policy(torch.ones(3, 2, 6)).last_step)
 
     assert dict(zip(GATES, sums.saturated.tolist(), strict=True)) == {**dict.fromkeys(GATES, 0), gate: 16}
 
@@ -70,7 +70,7 @@ def test_a_gate_that_is_forced_open_is_that_gate(policy, gate, index):
 def test_a_state_that_is_not_finite_is_seen(policy):
     """In sums and in extremes."""
     policy.lstm.bias_hh_l0.fill_(torch.nan)
-    memory = policy(torch.ones(3, 2, 6)).memory
+    last_step = policy(torch.ones(3, 2, 6)).last_step
 
-    assert memory_sums(policy.lstm, memory).hidden_square.isnan()
-    assert memory_extremes(memory).cell.isnan()
+    assert lstm_sums(policy.lstm, last_step).hidden_square.isnan()
+    assert lstm_extremes(last_step).cell.isnan()

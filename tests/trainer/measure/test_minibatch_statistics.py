@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from esper_trainer.measure.minibatch_statistics import ABSENT, Evaluation, extremes, kl_divergence, sums
-from esper_trainer.model.policy import Memory
+from esper_trainer.measure.minibatch_statistics import ABSENT, PolicyEvaluation, extremes, kl_divergence, sums
+from esper_trainer.model.policy import LSTMStep
 from esper_trainer.ppo.batch import Batch
 
 LN2 = math.log(2.0)
@@ -24,8 +24,8 @@ def batch():
         *(nothing,) * 4,
         relevance=relevance,
         availability=nothing,
-        freedom=relevance * torch.tensor([1.0, 0.0, 0.0]),
-        freedom_scale=relevance * torch.tensor([0.5, 0.0, 0.0]),
+        learnable=relevance * torch.tensor([1.0, 0.0, 0.0]),
+        learnable_scale=relevance * torch.tensor([0.5, 0.0, 0.0]),
         advantages=nothing,
         returns=nothing,
         old_values=nothing,
@@ -37,14 +37,14 @@ def batch():
 def evaluation():
     """Ratios 2, 1/2, ...; entropies 1 to 9."""
     log_ratios = torch.tensor(LOG_RATIOS)
-    return Evaluation(
+    return PolicyEvaluation(
         log_probs=torch.tensor([[-1.0, -2.0, -9.0], [-3.0, -9.0, -9.0], [-9.0, -9.0, -9.0]]),
         entropies=torch.arange(1.0, 10.0).view(3, 3),
         log_ratios=log_ratios,
         ratios=log_ratios.exp(),
         surrogate=torch.ones(3, 3),
-        errors=torch.tensor([4.0, 16.0, 100.0]),
-        memory=Memory(*torch.zeros(4, 1, 1)),
+        squared_errors=torch.tensor([4.0, 16.0, 100.0]),
+        last_step=LSTMStep(*torch.zeros(4, 1, 1)),
     )
 
 
@@ -54,12 +54,12 @@ def test_sums_count_relevant_steps_alone(evaluation, batch):
 
     assert result.relevant.tolist() == [2.0, 1.0, 0.0]
     assert result.entropy.tolist() == [1.0 + 2.0, 4.0, 0.0]
-    assert result.risen.tolist() == [1.0, 0.0, 0.0]
-    assert result.fallen.tolist() == [1.0, 1.0, 0.0]
+    assert result.clipped_above.tolist() == [1.0, 0.0, 0.0]
+    assert result.clipped_below.tolist() == [1.0, 1.0, 0.0]
     assert result.surrogate.tolist() == [2.0, 1.0, 0.0]
     assert result.free.tolist() == [1.0, 1.0, 0.0]
     assert result.entropy_legal.tolist() == [0.5, 2.0, 0.0]
-    assert (result.errors.item(), result.steps.item()) == (20.0, 2.0)
+    assert (result.squared_errors.item(), result.steps.item()) == (20.0, 2.0)
 
 
 def test_kl_is_the_mean_over_all_relevant_choices(evaluation, batch):

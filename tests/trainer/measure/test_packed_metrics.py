@@ -8,9 +8,14 @@ import torch
 from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
-from esper_trainer.measure.measurement import Measurement
-from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, pack_row, unpack_row
-from esper_trainer.measure.update_metrics import Measurements
+from esper_trainer.measure.packed_metrics import (
+    HOST_FIELDS,
+    SCHEMAS,
+    MetricValue,
+    UpdateMetrics,
+    pack_metrics,
+    unpack_metrics,
+)
 
 NORMAL = TelemetryLevel.NORMAL
 
@@ -19,16 +24,16 @@ NORMAL = TelemetryLevel.NORMAL
 def measurements():
     """1, 2, 3, ... in the order of the row."""
     fields = {
-        name: Measurement(torch.tensor(index + 1.0), torch.tensor(True))
+        name: MetricValue(torch.tensor(index + 1.0), torch.tensor(True))
         for index, name in enumerate(SCHEMAS[NORMAL].plain)
     }
     families = {
-        family: Measurement(
+        family: MetricValue(
             torch.arange(8.0) + len(SCHEMAS[NORMAL].plain) + 8 * index + 1, torch.ones(8, dtype=torch.bool)
         )
         for index, family in enumerate(SCHEMAS[NORMAL].families)
     }
-    return Measurements(fields, families)
+    return UpdateMetrics(fields, families)
 
 
 def test_row_and_host_together_are_the_payload():
@@ -40,7 +45,7 @@ def test_row_and_host_together_are_the_payload():
 
 def test_every_value_arrives_in_its_field(measurements):
     """Column n of the row is field n of the schema."""
-    payload = unpack_row(pack_row(measurements, NORMAL), NORMAL, {"update_time_ms": 7.5})
+    payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {"update_time_ms": 7.5})
 
     assert [getattr(payload, name) for name in SCHEMAS[NORMAL].names] == list(
         range(1, len(SCHEMAS[NORMAL].names) + 1)
@@ -51,7 +56,7 @@ def test_every_value_arrives_in_its_field(measurements):
 
 def test_counts_are_whole_numbers(measurements):
     """Their type is int, as the contract has it."""
-    payload = unpack_row(pack_row(measurements, NORMAL), NORMAL, {})
+    payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {})
 
     for name in ("nan_grad_count", "inf_grad_count", "epochs_completed", "skipped_steps"):
         assert isinstance(getattr(payload, name), int)
@@ -59,13 +64,13 @@ def test_counts_are_whole_numbers(measurements):
 
 def test_not_measured_and_not_finite_stay_two_things(measurements):
     """None, NaN and infinity survive the row."""
-    entropy = Measurement(
+    entropy = MetricValue(
         torch.tensor([math.nan, math.inf, -math.inf, 0.0, 5.0, 5.0, 5.0, 5.0]),
         torch.tensor([True, True, True, True, False, False, False, False]),
     )
     measurements.families["entropy"] = entropy
 
-    payload = unpack_row(pack_row(measurements, NORMAL), NORMAL, {})
+    payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {})
 
     assert math.isnan(payload.head_op_entropy)
     assert payload.head_slot_entropy == math.inf
@@ -79,7 +84,7 @@ def test_a_measurement_without_a_field_is_refused(measurements):
     measurements.fields["entropie"] = measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropie"):
-        pack_row(measurements, NORMAL)
+        pack_metrics(measurements, NORMAL)
 
 
 def test_a_field_without_a_measurement_is_refused(measurements):
@@ -87,4 +92,4 @@ def test_a_field_without_a_measurement_is_refused(measurements):
     del measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropy"):
-        pack_row(measurements, NORMAL)
+        pack_metrics(measurements, NORMAL)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from esper_trainer.measure.lstm_metrics import MemoryExtremes, MemorySums
+from esper_trainer.measure.lstm_metrics import LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import DetailExtremes, DetailSums, Extremes, Sums
 from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.ppo.policy_optimiser import GradientStatistics
@@ -29,10 +29,10 @@ def details(value):
     return DetailSums(scalar, scalar), DetailExtremes(scalar)
 
 
-def memory(value):
+def lstm_values(value):
     """The same of the LSTM."""
     scalar = torch.tensor(value)
-    return MemorySums(scalar, scalar, scalar, scalar.repeat(4), scalar), MemoryExtremes(scalar, scalar)
+    return LSTMSums(scalar, scalar, scalar, scalar.repeat(4), scalar), LSTMExtremes(scalar, scalar)
 
 
 def step(norm, skipped=0.0):
@@ -50,13 +50,13 @@ def as_text(totals):
 def test_sums_are_added_and_extremes_kept(totals):
     """2 + 1 = 3; max(2, 1) = 2."""
     for value in (2.0, 1.0):
-        totals.evaluated(*evaluation(value), GOES_ON)
-        totals.detailed(*details(value), GOES_ON)
-        totals.remembered(*memory(value), GOES_ON)
+        totals.add_evaluation(*evaluation(value), GOES_ON)
+        totals.add_details(*details(value), GOES_ON)
+        totals.add_lstm(*lstm_values(value), GOES_ON)
 
-    assert totals.read().memory_sums.saturated.tolist() == [3.0] * 4
+    assert totals.read().lstm_sums.saturated.tolist() == [3.0] * 4
     assert totals.read().detail_sums.joint_excess_square.item() == 3.0
-    assert totals.read().memory_extremes.cell.item() == 2.0
+    assert totals.read().lstm_extremes.cell.item() == 2.0
     assert totals.read().sums.entropy.tolist() == [3.0] * 8
     assert totals.read().sums.steps.item() == 3.0
     assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
@@ -64,13 +64,13 @@ def test_sums_are_added_and_extremes_kept(totals):
 
 def test_what_follows_a_stop_leaves_no_trace(totals):
     """Not even if it is not a number."""
-    totals.evaluated(*evaluation(2.0), GOES_ON)
+    totals.add_evaluation(*evaluation(2.0), GOES_ON)
     before = as_text(totals)
 
-    totals.evaluated(*evaluation(torch.nan), STOPPED)
-    totals.detailed(*details(torch.nan), STOPPED)
-    totals.remembered(*memory(torch.nan), STOPPED)
-    totals.stepped(step(torch.nan), STOPPED)
+    totals.add_evaluation(*evaluation(torch.nan), STOPPED)
+    totals.add_details(*details(torch.nan), STOPPED)
+    totals.add_lstm(*lstm_values(torch.nan), STOPPED)
+    totals.add_step(step(torch.nan), STOPPED)
 
     assert as_text(totals) == before
 
@@ -78,8 +78,8 @@ def test_what_follows_a_stop_leaves_no_trace(totals):
 def test_what_is_not_a_number_stays(totals):
     """In sums, in extremes and in norms; a maximum does not hide it."""
     for value in (1.0, torch.nan, 2.0):
-        totals.evaluated(*evaluation(value), GOES_ON)
-        totals.stepped(step(value), GOES_ON)
+        totals.add_evaluation(*evaluation(value), GOES_ON)
+        totals.add_step(step(value), GOES_ON)
     read = totals.read()
 
     assert read.sums.kl.isnan().all()
@@ -91,7 +91,7 @@ def test_what_is_not_a_number_stays(totals):
 def test_gradient_norms_before_clipping_keep_the_largest(totals):
     """After clipping, and per head, they are added up for a mean."""
     for norm in (3.0, 1.0):
-        totals.stepped(step(norm), GOES_ON)
+        totals.add_step(step(norm), GOES_ON)
     gradients = totals.read().gradients
 
     assert gradients.norm_before.item() == 3.0
@@ -105,9 +105,9 @@ def test_gradient_norms_before_clipping_keep_the_largest(totals):
 def test_an_epoch_counts_if_every_step_of_it_was_taken(totals):
     """Two whole ones; one with a skipped step, and one that was stopped, do not count."""
     for second, stopped in ((0.0, GOES_ON), (1.0, GOES_ON), (0.0, GOES_ON), (0.0, STOPPED)):
-        totals.stepped(step(1.0), GOES_ON)
-        totals.stepped(step(1.0, second), stopped)
-        totals.epoch_ended(2)
+        totals.add_step(step(1.0), GOES_ON)
+        totals.add_step(step(1.0, second), stopped)
+        totals.end_epoch(2)
 
     assert totals.read().gradients.epochs.item() == 2.0
     assert totals.read().gradients.skipped.item() == 1.0

@@ -7,19 +7,19 @@ import torch
 
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.measure.lstm_metrics import MemoryExtremes, MemorySums
+from esper_trainer.measure.lstm_metrics import LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import ABSENT, DetailExtremes, DetailSums
-from esper_trainer.measure.packed_metrics import pack_row, unpack_row
+from esper_trainer.measure.packed_metrics import pack_metrics, unpack_metrics
 from esper_trainer.measure.running_totals import RunningTotals
-from esper_trainer.measure.update_metrics import measure
-from esper_trainer.model.action_layout import layout
+from esper_trainer.measure.update_metrics import update_metrics
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.ppo.batch import Targets
-from esper_trainer.ppo.policy_optimiser import Layers
+from esper_trainer.ppo.policy_optimiser import LayerInfo
 
 CPU = torch.device("cpu")
-CONSTANTS = layout(CPU)
+CONSTANTS = action_layout(CPU)
 NORMAL = TelemetryLevel.NORMAL
-LAYERS = Layers(
+LAYERS = LayerInfo(
     ("a", "b", "lstm.c"),
     torch.tensor([4.0, 4.0, 1.0]),
     torch.tensor([0.0, 0.0, 1.0]),
@@ -46,12 +46,12 @@ def totals():
         relevant=only(20.0, 8.0),
         entropy=only(30.0, 4.0),
         kl=only(0.2, 0.08),
-        risen=only(2.0, 1.0),
-        fallen=only(1.0, 3.0),
+        clipped_above=only(2.0, 1.0),
+        clipped_below=only(1.0, 3.0),
         surrogate=only(-10.0, 6.0),
         free=only(10.0, 0.0),
         entropy_legal=only(5.0, 0.0),
-        errors=torch.tensor(40.0),
+        squared_errors=torch.tensor(40.0),
         steps=torch.tensor(20.0),
     )
     log2 = math.log(2.0)
@@ -71,7 +71,7 @@ def totals():
         tried=torch.tensor(2.0),
         epochs=torch.tensor(2.0),
     )
-    memory = MemorySums(
+    last_step = LSTMSums(
         *torch.tensor([4.0, 36.0, -8.0]), torch.tensor([4.0, 12.0, 16.0, 0.0]), torch.tensor(16.0)
     )
     return totals._replace(
@@ -80,8 +80,8 @@ def totals():
         gradients=gradients,
         detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0)),
         detail_extremes=DetailExtremes(torch.tensor(-0.5)),
-        memory_sums=memory,
-        memory_extremes=MemoryExtremes(torch.tensor(0.9), torch.tensor(3.0)),
+        lstm_sums=last_step,
+        lstm_extremes=LSTMExtremes(torch.tensor(0.9), torch.tensor(3.0)),
     )
 
 
@@ -96,7 +96,9 @@ def critic():
 @pytest.fixture
 def payload(totals, critic):
     """What they make together."""
-    return unpack_row(pack_row(measure(totals, critic, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {})
+    return unpack_metrics(
+        pack_metrics(update_metrics(totals, critic, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {}
+    )
 
 
 def test_losses(payload):
@@ -209,7 +211,9 @@ def test_constant_returns_leave_nothing_to_explain(totals, critic):
     """1 - 0 / 0 is not measured, not infinite."""
     constant = critic._replace(returns=torch.ones(1, 4))
 
-    payload = unpack_row(pack_row(measure(totals, constant, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {})
+    payload = unpack_metrics(
+        pack_metrics(update_metrics(totals, constant, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {}
+    )
 
     assert payload.explained_variance is None
     assert payload.return_std == 0.0
@@ -228,9 +232,10 @@ def test_an_update_of_nothing_measures_nothing(critic):
     """If every environment was dead from the beginning, say."""
     dead = critic._replace(alive=torch.zeros(1, 4))
 
-    payload = unpack_row(
-        pack_row(
-            measure(RunningTotals(CPU, len(LAYERS.names)).read(), dead, CONSTANTS, LAYERS, NORMAL), NORMAL
+    payload = unpack_metrics(
+        pack_metrics(
+            update_metrics(RunningTotals(CPU, len(LAYERS.names)).read(), dead, CONSTANTS, LAYERS, NORMAL),
+            NORMAL,
         ),
         NORMAL,
         {},

@@ -3,9 +3,9 @@
 import torch
 
 from esper_schemas.heads import CAUSAL, HEAD_SIZES, HEADS, Op
-from esper_trainer.model.action_layout import LOGIT_COUNT, MOST_CHOICES, VALUE_ROW, layout
+from esper_trainer.model.action_layout import LOGIT_COUNT, MAX_CHOICES, VALUE_ROW, action_layout
 
-CONSTANTS = layout(torch.device("cpu"))
+CONSTANTS = action_layout(torch.device("cpu"))
 
 
 def test_rows_count_all_choices_once():
@@ -17,7 +17,7 @@ def test_rows_count_all_choices_once():
 def test_padding_spreads_rows_head_by_head():
     """Row r of the flat logits is found again at its place in the padded block."""
     rows = torch.arange(LOGIT_COUNT)
-    block = rows.index_select(0, CONSTANTS.padding).view(len(HEADS), MOST_CHOICES)
+    block = rows.index_select(0, CONSTANTS.padding).view(len(HEADS), MAX_CHOICES)
 
     assert torch.equal(block.flatten()[CONSTANTS.places], rows)
     assert block[HEADS.index("slot"), :3].tolist() == [6, 7, 8]

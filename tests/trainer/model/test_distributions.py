@@ -7,13 +7,13 @@ import torch
 from torch.distributions import Categorical
 
 from esper_schemas.heads import HEAD_SIZES, HEADS, Op
-from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.model import distributions
-from esper_trainer.model.action_layout import LOGIT_COUNT, OP, SLOT, layout
+from esper_trainer.model.action_layout import LOGIT_COUNT, OP, SLOT, action_layout
 
 CPU = torch.device("cpu")
-CONSTANTS = layout(CPU)
-CHOICES = head_choices(CPU)
+CONSTANTS = action_layout(CPU)
+CHOICES = static_choices(CPU)
 N = 500
 
 
@@ -48,7 +48,7 @@ def reference(logits, mask, actions):
 
 def evaluate(logits, mask, actions):
     """What the trainer computes."""
-    return distributions.evaluate(logits, distributions.penalties(mask, CONSTANTS), actions, CONSTANTS)
+    return distributions.evaluate(logits, distributions.mask_penalties(mask, CONSTANTS), actions, CONSTANTS)
 
 
 def test_log_probabilities_and_entropies_are_those_of_torch(case):
@@ -147,7 +147,7 @@ class TestSample:
         slots |= ~slots.any(1, keepdim=True)
 
         choice = self.draw(generator, logits, ops, slots)
-        mask = distributions.legal_choices(CHOICES, ops, choice.slots)
+        mask = distributions.choice_mask(CHOICES, ops, choice.slots)
         log_probs, _ = evaluate(logits, mask, choice.actions)
 
         torch.testing.assert_close(choice.log_probs, log_probs)

@@ -6,21 +6,21 @@ import pytest
 import torch
 
 from esper_schemas.heads import HEADS, Op
-from esper_trainer.environments.morph.action_masks import head_choices
-from esper_trainer.model.action_layout import OP, SLOT, layout
-from esper_trainer.ppo.batch import moments, prepare, targets
-from esper_trainer.ppo.rollout_buffer import Transitions, empty_rollout, store
+from esper_trainer.environments.morph.action_masks import static_choices
+from esper_trainer.model.action_layout import OP, SLOT, action_layout
+from esper_trainer.ppo.batch import compute_targets, make_batch, moments
+from esper_trainer.ppo.rollout_buffer import Transitions, empty_transitions, store
 
 CPU = torch.device("cpu")
-CONSTANTS = layout(CPU)
-CHOICES = head_choices(CPU)
+CONSTANTS = action_layout(CPU)
+CHOICES = static_choices(CPU)
 OPS = [[Op.WAIT, Op.GERMINATE], [Op.PRUNE, Op.WAIT], [Op.WAIT, Op.WAIT]]
 
 
 @pytest.fixture
 def rollout():
     """Three steps of two environments; the second one is dead in the last step."""
-    rollout = empty_rollout(3, 2, 4, CPU)
+    rollout = empty_transitions(3, 2, 4, CPU)
     rollout.actions[:, OP] = torch.tensor(OPS)
     rollout.ops[:, Op.WAIT] = True
     rollout.ops[0, Op.GERMINATE, 1] = True
@@ -35,7 +35,7 @@ def rollout():
 @pytest.fixture
 def batch(rollout):
     """Its batch, without discounting."""
-    return prepare(rollout, targets(rollout, 1.0, 1.0), CHOICES, CONSTANTS)
+    return make_batch(rollout, compute_targets(rollout, 1.0, 1.0), CHOICES, CONSTANTS)
 
 
 def column(tensor, head):
@@ -45,7 +45,7 @@ def column(tensor, head):
 
 def test_returns_without_a_critic_are_sums_of_rewards(rollout):
     """1 + 3 + 5, 3 + 5, 5; and 2 + 4, 4, nothing for the environment that died."""
-    assert targets(rollout, 1.0, 1.0).returns.tolist() == [[9.0, 6.0], [8.0, 4.0], [5.0, 0.0]]
+    assert compute_targets(rollout, 1.0, 1.0).returns.tolist() == [[9.0, 6.0], [8.0, 4.0], [5.0, 0.0]]
 
 
 def test_advantages_are_normalised_over_the_steps_that_count(batch):
@@ -68,7 +68,7 @@ def test_relevance_follows_the_chosen_op(batch):
 def test_availability_follows_the_legal_ops(rollout):
     """A head that some legal op could have used is available, whatever was chosen."""
     rollout.ops[2, Op.GERMINATE] = True
-    batch = prepare(rollout, targets(rollout, 1.0, 1.0), CHOICES, CONSTANTS)
+    batch = make_batch(rollout, compute_targets(rollout, 1.0, 1.0), CHOICES, CONSTANTS)
 
     assert column(batch.availability, "blueprint") == [[0, 1], [0, 0], [1, 0]]
     assert column(batch.availability, "op") == [[1, 1], [1, 1], [1, 0]]
@@ -76,25 +76,25 @@ def test_availability_follows_the_legal_ops(rollout):
 
 def test_freedom_is_relevance_with_a_choice(batch):
     """The op is free where a second op was legal; PRUNE found one slot open, GERMINATE three."""
-    assert column(batch.freedom, "op") == [[0, 1], [1, 0], [0, 0]]
-    assert column(batch.freedom, "slot") == [[0, 1], [0, 0], [0, 0]]
-    assert batch.freedom_scale[SLOT, 0, 1].item() == pytest.approx(1 / math.log(3))
+    assert column(batch.learnable, "op") == [[0, 1], [1, 0], [0, 0]]
+    assert column(batch.learnable, "slot") == [[0, 1], [0, 0], [0, 0]]
+    assert batch.learnable_scale[SLOT, 0, 1].item() == pytest.approx(1 / math.log(3))
 
 
 def test_a_part_holds_whole_environments(batch):
-    """`of` picks columns, `flat` and `shaped` are opposites."""
-    part = batch.of(torch.tensor([1]))
+    """`of` picks columns, `flat` and `unflatten` are opposites."""
+    part = batch.select(torch.tensor([1]))
 
     assert part.observations.shape == (3, 1, 4)
     assert part.returns.tolist() == [[6.0], [4.0], [0.0]]
     assert part.actions[OP].tolist() == [[ops[1]] for ops in OPS]
-    for one, same in zip(batch.flat().shaped(batch.alive.shape), batch, strict=True):
+    for one, same in zip(batch.flatten().unflatten(batch.alive.shape), batch, strict=True):
         assert torch.equal(one, same)
 
 
 def test_storing_a_step_leaves_the_others_alone():
     """Even where there are as many steps as heads."""
-    rollout = empty_rollout(8, 8, 8, CPU)
+    rollout = empty_transitions(8, 8, 8, CPU)
     ones = Transitions(*(torch.ones_like(tensor[0]) for tensor in rollout))
 
     store(rollout, torch.tensor([3]), ones)

@@ -1,18 +1,18 @@
-"""Rates are what a hand calculation says, from the first update to the last."""
+"""ScheduledCoefficients are what a hand calculation says, from the first update to the last."""
 
 import pytest
 from tests.trainer.sink import Sink
 
 from esper_schemas.events import PPOUpdateCompleted
 from esper_trainer.config import TrainingConfig
-from esper_trainer.ppo.coefficient_schedules import rates
+from esper_trainer.ppo.coefficient_schedules import scheduled_coefficients
 from esper_trainer.runner import train
 
 
 def learning_rates(**settings):
     """Those of all updates; the full one is 1."""
     config = TrainingConfig(learning_rate=1.0, **settings)
-    return [rates(config, update).learning_rate for update in range(1, config.episodes + 1)]
+    return [scheduled_coefficients(config, update).learning_rate for update in range(1, config.episodes + 1)]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_entropy_coefficient_falls_without_warm_up():
     config = TrainingConfig(
         episodes=3, warmup_updates=2, entropy_coefficient=0.1, entropy_schedule="linear", entropy_final=0.2
     )
-    found = [rates(config, update).entropy_coefficient for update in (1, 2, 3)]
+    found = [scheduled_coefficients(config, update).entropy_coefficient for update in (1, 2, 3)]
 
     assert found == pytest.approx([0.1, 0.06, 0.02])
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from esper_trainer.ppo.batch import Batch, counts
-from esper_trainer.ppo.combined_loss import Terms, objective
+from esper_trainer.ppo.batch import Batch, count_steps
+from esper_trainer.ppo.combined_loss import LossCoefficients, combined_loss
 from esper_trainer.ppo.losses import (
     clipped_surrogate,
     entropy_bonus,
@@ -18,9 +18,9 @@ STEPS = 400
 MULTIPLIERS = torch.tensor([1.0, 1.3, 1.2])
 
 
-def terms(value_clip):
+def coefficients(value_clip):
     """Weights that are all different from 1."""
-    return Terms(0.2, value_clip, torch.tensor(0.7), torch.tensor(0.05), MULTIPLIERS)
+    return LossCoefficients(0.2, value_clip, torch.tensor(0.7), torch.tensor(0.05), MULTIPLIERS)
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def batch(generator):
         old_log_probs=torch.randn(3, STEPS, generator=generator),
         relevance=relevance,
         availability=(chance > 0.1).float(),
-        freedom=nothing,
-        freedom_scale=nothing,
+        learnable=nothing,
+        learnable_scale=nothing,
         advantages=torch.randn(STEPS, generator=generator),
         returns=3 * torch.randn(STEPS, generator=generator),
         old_values=torch.randn(STEPS, generator=generator),
@@ -58,16 +58,16 @@ def inputs(batch, generator):
     return batch.old_log_probs + moved, torch.rand(3, STEPS, generator=generator), values
 
 
-def recorded(log_probs, entropies, values, batch, counted, terms):
+def recorded(log_probs, entropies, values, batch, step_counts, coefficients):
     """The loss as autograd sees it."""
     ratios = log_ratio(log_probs, batch.old_log_probs).exp()
-    surrogate = clipped_surrogate(ratios, batch.advantages, terms.clip_range)
-    errors = squared_error(values, batch.old_values, batch.returns, terms.value_clip)
-    bonus = entropy_bonus(entropies, batch.availability, terms.multipliers, counted.availability)
+    surrogate = clipped_surrogate(ratios, batch.advantages, coefficients.clip_range)
+    squared_errors = squared_error(values, batch.old_values, batch.returns, coefficients.value_clip)
+    bonus = entropy_bonus(entropies, batch.availability, coefficients.multipliers, step_counts.availability)
     return (
-        policy_loss(surrogate, batch.relevance, counted.relevance)
-        + terms.value_weight * value_loss(errors, batch.alive, counted.alive)
-        - terms.entropy_weight * bonus
+        policy_loss(surrogate, batch.relevance, step_counts.relevance)
+        + coefficients.value_weight * value_loss(squared_errors, batch.alive, step_counts.alive)
+        - coefficients.entropy_weight * bonus
     )
 
 
@@ -80,10 +80,10 @@ def double(values):
 def test_loss_and_gradients_are_those_of_autograd(batch, inputs, value_clip):
     """Clipped above and below, gained and lost, clamped, irrelevant, dead."""
     inputs = [part.double().requires_grad_() for part in inputs]
-    arguments = (double(batch), double(counts(batch)), double(terms(value_clip)))
+    arguments = (double(batch), double(count_steps(batch)), double(coefficients(value_clip)))
 
     expected = recorded(*inputs, *arguments)
-    found = objective(*inputs, *arguments)
+    found = combined_loss(*inputs, *arguments)
 
     torch.testing.assert_close(found.loss, expected)
     gradients = torch.autograd.grad(3.0 * found.loss, inputs)
@@ -105,12 +105,12 @@ def test_every_case_of_clipping_occurs_above(batch, inputs):
 
 def test_counts_of_all_processes_divide(batch, inputs):
     """Twice the counts: half the loss and half the gradients."""
-    own = counts(batch)
+    own = count_steps(batch)
     both = type(own)(*(2 * count for count in own))
     halves = []
-    for counted in (own, both):
+    for step_counts in (own, both):
         log_probs = inputs[0].clone().requires_grad_()
-        loss = objective(log_probs, *inputs[1:], batch, counted, terms(1.0)).loss
+        loss = combined_loss(log_probs, *inputs[1:], batch, step_counts, coefficients(1.0)).loss
         halves.append((loss.detach(), *torch.autograd.grad(loss, log_probs)))
 
     for whole, half in zip(*halves, strict=True):
@@ -122,7 +122,7 @@ def test_a_number_that_is_not_finite_reaches_the_gradient(batch, inputs):
     batch = batch._replace(advantages=torch.full((STEPS,), torch.nan))
     log_probs = inputs[0].clone().requires_grad_()
 
-    loss = objective(log_probs, *inputs[1:], batch, counts(batch), terms(1.0)).loss
+    loss = combined_loss(log_probs, *inputs[1:], batch, count_steps(batch), coefficients(1.0)).loss
 
     assert loss.isnan()
     assert torch.autograd.grad(loss, log_probs)[0].isnan().any()

@@ -18,10 +18,10 @@ from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.model.action_layout import layout
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.rollout_collector import Player
-from esper_trainer.telemetry.episode_summary import story
+from esper_trainer.ppo.rollout_collector import RolloutCollector
+from esper_trainer.telemetry.episode_summary import episode_summary
 
 CPU = torch.device("cpu")
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=6)
@@ -46,42 +46,42 @@ def proof(request, no_host_reads):
 @pytest.fixture
 def learner():
     """What plays and what learns, small; two minibatches."""
-    constants = layout(CPU)
+    constants = action_layout(CPU)
     environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
     policy = Tamiyo(116, 16, seed=0)
     config = TrainingConfig(environments=4, hidden_size=16, minibatches=2)
     return (
-        Player(policy, environment, constants, seed=1),
-        PPO(policy, constants, environment.legality().choices, config),
+        RolloutCollector(policy, environment, constants, seed=1),
+        PPO(policy, constants, environment.action_masks().choices, config),
     )
 
 
 def test_a_rollout_reads_nothing(learner, proof):
-    """All of an episode, with the environment's own training, and what is told of it."""
-    player, _ = learner
+    """All of an collected, with the environment's own training, and what is told of it."""
+    collector, _ = learner
 
     with proof():
-        story(player.play(lambda: None))
+        episode_summary(collector.collect(lambda: None))
 
 
 def test_an_update_reads_nothing(learner, proof):
     """Neither for the target-KL stop, nor for the gate, nor for telemetry."""
-    player, ppo = learner
-    episode = player.play(lambda: None)
+    collector, ppo = learner
+    collected = collector.collect(lambda: None)
 
     with proof():
-        row = ppo.update(episode.rollout)
+        row = ppo.update(collected.transitions)
 
     assert row.dim() == 2
 
 
 def test_an_examination_reads_nothing(learner, proof):
     """What DEBUG telemetry needs beside the row: gradients of layers, of heads, and transitions."""
-    player, ppo = learner
-    episode = player.play(lambda: None)
+    collector, ppo = learner
+    collected = collector.collect(lambda: None)
 
     with proof():
-        examination = ppo.examine(episode.rollout)
+        examination = ppo.diagnose(collected.transitions)
 
     assert examination.cosines.shape == (9, 9)
 

@@ -58,20 +58,20 @@ def test_tele_132_the_value_loss_takes_the_larger_error():
     """
     values, returns = torch.tensor([4.0, 14.0, -30.0]), torch.tensor([5.0, 15.0, -10.0])
 
-    errors = losses.squared_error(values, torch.zeros(3), returns, 10.0)
+    squared_errors = losses.squared_error(values, torch.zeros(3), returns, 10.0)
 
-    assert errors.tolist() == [1.0, 25.0, 400.0]
-    assert losses.value_loss(errors, torch.ones(3)).item() == 71.0
+    assert squared_errors.tolist() == [1.0, 25.0, 400.0]
+    assert losses.value_loss(squared_errors, torch.ones(3)).item() == 71.0
 
 
 def test_without_value_clipping_the_error_is_the_plain_one():
     """A clip of 0 switches it off; dead steps do not count: 0.5 * (1 + 1) / 2 = 0.5."""
     values, returns = torch.tensor([4.0, 14.0, -30.0]), torch.tensor([5.0, 15.0, -10.0])
 
-    errors = losses.squared_error(values, torch.zeros(3), returns, 0.0)
+    squared_errors = losses.squared_error(values, torch.zeros(3), returns, 0.0)
 
-    assert errors.tolist() == [1.0, 1.0, 400.0]
-    assert losses.value_loss(errors, torch.tensor([1.0, 1.0, 0.0])).item() == 0.5
+    assert squared_errors.tolist() == [1.0, 1.0, 400.0]
+    assert losses.value_loss(squared_errors, torch.tensor([1.0, 1.0, 0.0])).item() == 0.5
 
 
 def test_the_kl_estimate_by_hand():

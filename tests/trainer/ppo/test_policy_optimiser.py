@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from esper_schemas.heads import HEADS
-from esper_trainer.model.action_layout import LOGIT_COUNT, layout
+from esper_trainer.model.action_layout import LOGIT_COUNT, action_layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.policy_optimiser import Optimiser
+from esper_trainer.ppo.policy_optimiser import PolicyOptimiser
 
 CPU = torch.device("cpu")
 GO, STOP = torch.tensor(False), torch.tensor(True)
@@ -22,7 +22,7 @@ def policy():
 
 def optimiser_of(policy, max_norm=0.5):
     """The trainer's."""
-    return Optimiser(policy, layout(CPU), 1e-2, 1e-5, max_norm)
+    return PolicyOptimiser(policy, action_layout(CPU), 1e-2, 1e-5, max_norm)
 
 
 def loss_of(policy, scale=1.0):

@@ -1,18 +1,18 @@
-"""An episode as it is written down: legal choices, real rewards, and the state carried on."""
+"""An collected as it is written down: legal choices, real rewards, and the state carried on."""
 
 import pytest
 import torch
 
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
-from esper_trainer.model.action_layout import OP, SLOT, layout
+from esper_trainer.model.action_layout import OP, SLOT, action_layout
 from esper_trainer.model.distributions import evaluate
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.batch import prepare, targets
-from esper_trainer.ppo.rollout_collector import WATCHED, Player
+from esper_trainer.ppo.batch import compute_targets, make_batch
+from esper_trainer.ppo.rollout_collector import TRACED_ENVIRONMENT, RolloutCollector
 
 CPU = torch.device("cpu")
-CONSTANTS = layout(CPU)
+CONSTANTS = action_layout(CPU)
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=32)
 
 
@@ -29,14 +29,14 @@ def policy():
 
 
 @pytest.fixture
-def player(policy, environment):
+def collector(policy, environment):
     """What plays it."""
-    return Player(policy, environment, CONSTANTS, seed=1)
+    return RolloutCollector(policy, environment, CONSTANTS, seed=1)
 
 
-def test_every_choice_was_legal_when_it_was_made(player):
+def test_every_choice_was_legal_when_it_was_made(collector):
     """The op among those that were open, the slot among those that the op left open."""
-    rollout = player.play(lambda: None).rollout
+    rollout = collector.collect(lambda: None).transitions
     op, slot = rollout.actions[:, OP], rollout.actions[:, SLOT]
 
     assert rollout.ops.gather(1, op.unsqueeze(1)).all()
@@ -44,25 +44,25 @@ def test_every_choice_was_legal_when_it_was_made(player):
     assert len(op.unique()) > 2
 
 
-def test_an_episode_replays_from_its_actions(player):
+def test_an_episode_replays_from_its_actions(collector):
     """The same actions in the same environments give the same rewards and observations."""
-    episode = player.play(lambda: None)
+    collected = collector.collect(lambda: None)
     again = MorphEnvironment(5, SHORT, seed=0, device=CPU)
     again.reset()
 
     for step in range(SHORT.horizon):
-        assert torch.equal(again.observe(), episode.rollout.observations[step])
-        outcome = again.step(episode.rollout.actions[step])
-        assert torch.equal(outcome.reward, episode.rollout.rewards[step])
-        assert torch.equal(outcome.stage_changes.stage[:, WATCHED], episode.slots.after[step])
-    assert torch.equal(again.accuracy, episode.accuracy)
+        assert torch.equal(again.observe(), collected.transitions.observations[step])
+        outcome = again.step(collected.transitions.actions[step])
+        assert torch.equal(outcome.reward, collected.transitions.rewards[step])
+        assert torch.equal(outcome.stage_changes.stage[:, TRACED_ENVIRONMENT], collected.slots.after[step])
+    assert torch.equal(again.accuracy, collected.accuracy)
 
 
-def test_stored_log_probabilities_and_values_are_those_of_the_whole_sequence(player, policy):
+def test_stored_log_probabilities_and_values_are_those_of_the_whole_sequence(collector, policy):
     """An update that runs the sequence at once starts where the rollout was."""
-    rollout = player.play(lambda: None).rollout
-    choices = MorphEnvironment(1, SHORT, seed=0, device=CPU).legality().choices
-    batch = prepare(rollout, targets(rollout, 0.9, 0.9), choices, CONSTANTS).flat()
+    rollout = collector.collect(lambda: None).transitions
+    choices = MorphEnvironment(1, SHORT, seed=0, device=CPU).action_masks().choices
+    batch = make_batch(rollout, compute_targets(rollout, 0.9, 0.9), choices, CONSTANTS).flatten()
 
     output = policy(rollout.observations)
     log_probs, _ = evaluate(output.logits, batch.penalty, batch.actions, CONSTANTS)
@@ -76,16 +76,16 @@ def test_episodes_differ_but_follow_from_the_seeds(policy):
     pairs = []
     for _ in range(2):
         environment = MorphEnvironment(5, SHORT, seed=0, device=CPU)
-        player = Player(policy, environment, CONSTANTS, seed=1)
-        pairs.append([player.play(lambda: None).rollout.actions.clone() for _ in range(2)])
+        collector = RolloutCollector(policy, environment, CONSTANTS, seed=1)
+        pairs.append([collector.collect(lambda: None).transitions.actions.clone() for _ in range(2)])
 
     assert torch.equal(pairs[0][0], pairs[1][0])
     assert torch.equal(pairs[0][1], pairs[1][1])
     assert not torch.equal(pairs[0][0], pairs[0][1])
 
 
-def test_an_episode_can_be_abandoned_between_steps(player):
-    """Whatever is raised there ends it; the next episode starts anew."""
+def test_an_episode_can_be_abandoned_between_steps(collector):
+    """Whatever is raised there ends it; the next collected starts anew."""
     calls = []
 
     def third_step():
@@ -94,6 +94,6 @@ def test_an_episode_can_be_abandoned_between_steps(player):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        player.play(third_step)
+        collector.collect(third_step)
 
-    assert player.play(lambda: None).rollout.alive.all()
+    assert collector.collect(lambda: None).transitions.alive.all()

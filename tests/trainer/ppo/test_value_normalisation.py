@@ -7,16 +7,16 @@ import torch
 
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
-from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.packed_metrics import unpack_row
-from esper_trainer.model.action_layout import layout
+from esper_trainer.measure.packed_metrics import unpack_metrics
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import Moments
-from esper_trainer.ppo.rollout_collector import Player
-from esper_trainer.ppo.value_normalisation import RATE, normalise
+from esper_trainer.ppo.rollout_collector import RolloutCollector
+from esper_trainer.ppo.value_normalisation import UPDATE_RATE, update_normalisation
 
 CPU = torch.device("cpu")
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24)
@@ -42,18 +42,18 @@ def test_values_stay_while_the_scale_moves(policy):
     """In units of return, to float32's precision."""
     before = values(policy)
     for _ in range(60):
-        normalise(policy, moments(50.0, 20.0))
+        update_normalisation(policy, moments(50.0, 20.0))
 
-    assert policy.value_mean.item() == pytest.approx(50 * (1 - (1 - RATE) ** 60), rel=1e-4)
+    assert policy.value_mean.item() == pytest.approx(50 * (1 - (1 - UPDATE_RATE) ** 60), rel=1e-4)
     assert policy.value_std.item() == pytest.approx(20.0, rel=0.01)
     torch.testing.assert_close(values(policy), before, rtol=1e-4, atol=1e-4)
 
 
 def test_returns_that_are_not_finite_move_nothing(policy):
     """Not a bit."""
-    normalise(policy, moments(3.0, 2.0))
+    update_normalisation(policy, moments(3.0, 2.0))
     before = copy.deepcopy(policy.state_dict())
-    normalise(policy, moments(float("nan"), float("inf")))
+    update_normalisation(policy, moments(float("nan"), float("inf")))
 
     assert all(torch.equal(before[name], tensor) for name, tensor in policy.state_dict().items())
 
@@ -61,15 +61,17 @@ def test_returns_that_are_not_finite_move_nothing(policy):
 def critic_gradient(policy, scale, kind):
     """Norm of the critic's gradient before clipping, after rewards of that scale."""
     environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
-    rollout = Player(policy, environment, layout(CPU), seed=1).play(lambda: None).rollout
+    rollout = (
+        RolloutCollector(policy, environment, action_layout(CPU), seed=1).collect(lambda: None).transitions
+    )
     rollout.rewards.mul_(scale)
     for _ in range(60 if kind == "popart" else 0):
-        normalise(policy, moments(0.0, scale))
+        update_normalisation(policy, moments(0.0, scale))
     config = TrainingConfig(
         environments=4, hidden_size=16, value_normalisation=kind, epochs=1, value_clip=0.0
     )
-    row = PPO(policy, layout(CPU), head_choices(CPU), config).update(rollout)
-    return unpack_row(row, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
+    row = PPO(policy, action_layout(CPU), static_choices(CPU), config).update(rollout)
+    return unpack_metrics(row, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
 
 
 def test_large_returns_no_longer_drown_the_policy(policy):
@@ -97,11 +99,11 @@ def test_an_update_with_either_option_learns_and_reads_nothing(setting, no_host_
     policy = Tamiyo(116, 16, seed=0, precision=config.precision)
     before = policy.output.weight.detach().clone()
     environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
-    player = Player(policy, environment, layout(CPU), seed=1)
-    ppo = PPO(policy, layout(CPU), head_choices(CPU), config)
+    collector = RolloutCollector(policy, environment, action_layout(CPU), seed=1)
+    ppo = PPO(policy, action_layout(CPU), static_choices(CPU), config)
     with no_host_reads():
-        row = ppo.update(player.play(lambda: None).rollout)
-    payload = unpack_row(row, TelemetryLevel.NORMAL, {})
+        row = ppo.update(collector.collect(lambda: None).transitions)
+    payload = unpack_metrics(row, TelemetryLevel.NORMAL, {})
 
     assert not torch.equal(before, policy.output.weight)
     assert payload.skipped_steps == 0

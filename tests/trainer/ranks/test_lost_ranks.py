@@ -6,7 +6,7 @@ import pytest
 from torch.distributed import HashStore
 
 from esper_trainer.ranks import lost_ranks as module
-from esper_trainer.ranks.lost_ranks import rank_lost, roll_call
+from esper_trainer.ranks.lost_ranks import find_missing_ranks, rank_lost_error
 
 
 class GoneStore(HashStore):
@@ -20,7 +20,7 @@ class GoneStore(HashStore):
 def call(store, world_size, left):
     """Who is missing, as each of those that are left sees it."""
     with ThreadPoolExecutor(world_size) as pool:
-        return list(pool.map(lambda rank: roll_call(store, rank, world_size), left))
+        return list(pool.map(lambda rank: find_missing_ranks(store, rank, world_size), left))
 
 
 @pytest.mark.parametrize("gone", range(3))
@@ -53,19 +53,19 @@ def test_a_store_that_is_gone_was_kept_by_rank_0():
 )
 def test_the_sentence_names_them(missing, silent_s, words):
     """And says what is known."""
-    assert str(rank_lost(missing, 3, 4, silent_s)) == words
+    assert str(rank_lost_error(missing, 3, 4, silent_s)) == words
 
 
 def test_the_first_that_is_left_speaks():
     """The others know the same."""
-    speaks = [rank_lost((0, 2), rank, 4, None).speaks for rank in (1, 3)]
+    reporter = [rank_lost_error((0, 2), rank, 4, None).reporter for rank in (1, 3)]
 
-    assert speaks == [True, False]
+    assert reporter == [True, False]
 
 
 def test_who_was_left_behind_says_so():
     """It was stopped for a while, and all others have given up."""
-    error = rank_lost((), 2, 3, None)
+    error = rank_lost_error((), 2, 3, None)
 
-    assert error.speaks
+    assert error.reporter
     assert "given up waiting" in str(error)

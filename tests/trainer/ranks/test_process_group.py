@@ -16,17 +16,17 @@ from esper_bus.store.run_reader import read_records
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunFinished, RunStarted
 from esper_trainer.config import TrainingConfig
-from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.learner import LearnerState
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.model.action_layout import layout
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
-from esper_trainer.ppo.rollout_collector import Player
-from esper_trainer.ranks.process_group import Group
+from esper_trainer.ppo.rollout_collector import RolloutCollector
+from esper_trainer.ranks.process_group import ProcessGroup
 from esper_trainer.request import TrainingRequest
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, write
+from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint, write
 from esper_trainer.run.resume import last_checkpoint
 from esper_trainer.session import ReportedElsewhereError, plan
 
@@ -35,20 +35,20 @@ import sys, torch
 from esper_trainer.ppo.rollout_buffer import Transitions
 from esper_trainer.config import TrainingConfig
 from esper_trainer.ranks.process_group import join_group
-from esper_trainer.environments.morph.action_masks import head_choices
+from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
-from esper_trainer.model.action_layout import layout
+from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.ppo.rollout_collector import Player
+from esper_trainer.ppo.rollout_collector import RolloutCollector
 
 torch.set_num_threads(1)
 out, target_kl, poison = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "poison"
 cpu, horizon = torch.device("cpu"), Preset("short", 1, 4, 8, 24)
 policy = Tamiyo(116, 16, seed=0)
 environment = MorphEnvironment(6, horizon, seed=0, device=cpu)
-rollout = Player(policy, environment, layout(cpu), seed=1).play(int).rollout
+rollout = RolloutCollector(policy, environment, action_layout(cpu), seed=1).collect(int).transitions
 if poison:
     rollout.observations[3, 5] = torch.nan  # a reward would reach the others by the moments of advantages
 group = join_group("cpu")
@@ -59,12 +59,12 @@ config = TrainingConfig(
     environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl,
     value_normalisation="none" if poison else "popart",  # PopArt rescales the critic even if no step is taken
 )
-ppo = PPO(policy, layout(cpu), head_choices(cpu), config, group)
+ppo = PPO(policy, action_layout(cpu), static_choices(cpu), config, group)
 before = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
 rows = [ppo.update(part) for _ in range(2)]
 after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
 torch.save({"before": before, "after": after, "rows": rows, "mean": policy.value_mean}, f"{out}-{group.rank}")
-group.leave()
+group.close()
 """
 
 
@@ -125,10 +125,10 @@ def test_environments_must_divide_among_processes_and_minibatches(environments, 
     config = TrainingConfig(environments=environments * minibatches, minibatches=minibatches)
 
     with pytest.raises(InvalidArgument, match=f"multiple of {4 * minibatches}"):
-        Group(0, 4).share(config)
+        ProcessGroup(0, 4).local_environments(config)
 
 
-class Threads(Group):
+class Threads(ProcessGroup):
     """A group of threads, each a rank; numbers are compared, nothing is summed."""
 
     def __init__(self, rank, shared):
@@ -157,7 +157,7 @@ def checkpoints(run_dir, *updates_by_rank):
     (run_dir / "spool").mkdir()
     for rank, updates in enumerate(updates_by_rank):
         for update in updates:
-            content = Checkpoint(update, {}, rank, len(updates_by_rank), 0.0, LearnerState({}, {}))
+            content = TrainingCheckpoint(update, {}, rank, len(updates_by_rank), 0.0, LearnerState({}, {}))
             write(CheckpointFiles(run_dir, rank).path(update), content)
     return lambda group: last_checkpoint(run_dir, group).update
 
@@ -223,9 +223,11 @@ def count_collectives(monkeypatch, **settings):
     cpu = torch.device("cpu")
     policy, horizon = Tamiyo(116, 16, seed=0), Preset("short", 1, 4, 8, 6)
     config = TrainingConfig(environments=8, hidden_size=16, **settings)
-    rollout = Player(policy, MorphEnvironment(4, horizon, seed=0, device=cpu), layout(cpu), seed=1).play(int)
-    ppo = PPO(policy, layout(cpu), head_choices(cpu), config, Group(0, 2))
-    ppo.update(rollout.rollout)
+    rollout = RolloutCollector(
+        policy, MorphEnvironment(4, horizon, seed=0, device=cpu), action_layout(cpu), seed=1
+    ).collect(int)
+    ppo = PPO(policy, action_layout(cpu), static_choices(cpu), config, ProcessGroup(0, 2))
+    ppo.update(rollout.transitions)
     return sizes, sum(parameter.numel() for parameter in policy.parameters())
 
 

@@ -7,14 +7,14 @@ import torch
 
 from esper_schemas.errors import Damaged, StorageError
 from esper_trainer.learner.learner import LearnerState
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, read, write
+from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint, read, write
 
 
 def checkpoint_of(update=3):
     """A small one."""
     tensors = {"policy.weight": torch.arange(600.0), "optimiser.0.step": torch.tensor(4.0)}
     state = LearnerState(tensors, {"actions": torch.Generator().manual_seed(5).get_state()})
-    return Checkpoint(update, {"seed": 5, "preset": "lite"}, 0, 1, 2.5, state)
+    return TrainingCheckpoint(update, {"seed": 5, "preset": "lite"}, 0, 1, 2.5, state)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.model.action_layout import OP
 from esper_trainer.telemetry.emissions import (
-    MOST_DETAILS,
+    MAX_DETAILS,
     decisions_made,
     episodes_completed,
     rollout_completed,
@@ -19,16 +19,16 @@ from esper_trainer.telemetry.emissions import (
     seed_stages_changed,
     update_events,
 )
-from esper_trainer.telemetry.episode_summary import Story
+from esper_trainer.telemetry.episode_summary import EpisodeSummary
 
 T, N = 20, 3
 
 
 @pytest.fixture
-def story():
+def episode_summary():
     """Twenty steps of nothing but waiting; three environments."""
     slots = torch.zeros(T, 3)
-    return Story(
+    return EpisodeSummary(
         returns=torch.tensor([1.0, 2.0, 6.0]),
         accuracy=torch.tensor([0.5, 0.75, 1.0]),
         stage_counts=torch.tensor([4.0, 1.0, 0.0, 0.0, 0.0, 4.0, 0.0]),
@@ -49,9 +49,9 @@ def story():
     )
 
 
-def test_a_rollout_is_summed_up(story):
+def test_a_rollout_is_summed_up(episode_summary):
     """Mean 3 and deviation sqrt(14 / 3) of 1, 2, 6; 60 steps in half a second."""
-    event = rollout_completed(4, story, 60, 0.5)
+    event = rollout_completed(4, episode_summary, 60, 0.5)
 
     assert (event.update, event.env_steps, event.env_steps_total) == (4, 60, 240)
     assert (event.steps_per_second, event.duration_ms) == (120.0, 500.0)
@@ -64,16 +64,16 @@ def test_a_rollout_is_summed_up(story):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_returns_that_are_not_finite_are_counted(story, value):
+def test_returns_that_are_not_finite_are_counted(episode_summary, value):
     """One of three."""
-    story.returns[1] = value
+    episode_summary.returns[1] = value
 
-    assert rollout_completed(4, story, 60, 0.5).returns_not_finite == 1
+    assert rollout_completed(4, episode_summary, 60, 0.5).returns_not_finite == 1
 
 
-def test_every_told_environment_has_its_episode(story):
+def test_every_told_environment_has_its_episode(episode_summary):
     """Its return, how long it lived, and what it has become."""
-    events = list(episodes_completed(4, story))
+    events = list(episodes_completed(4, episode_summary))
 
     assert [event.environment for event in events] == [0, 1, 2]
     assert [event.episode_return for event in events] == [1.0, 2.0, 6.0]
@@ -85,38 +85,38 @@ def test_every_told_environment_has_its_episode(story):
 class TestDecisions:
     """At most eight, the newest that were not WAIT before any WAIT."""
 
-    def steps(self, story):
+    def steps(self, episode_summary):
         """Which steps are told."""
-        return [event.step for event in decisions_made(1, story)]
+        return [event.step for event in decisions_made(1, episode_summary)]
 
-    def test_waiting_is_told_if_there_was_nothing_else(self, story):
+    def test_waiting_is_told_if_there_was_nothing_else(self, episode_summary):
         """The last eight steps."""
-        assert self.steps(story) == list(range(12, 20))
+        assert self.steps(episode_summary) == list(range(12, 20))
 
-    def test_what_was_done_comes_before_waiting(self, story):
+    def test_what_was_done_comes_before_waiting(self, episode_summary):
         """Two ops long ago, and the last six steps; in order of time."""
-        story.actions[[1, 3], OP] = float(Op.ADVANCE)
+        episode_summary.actions[[1, 3], OP] = float(Op.ADVANCE)
 
-        assert self.steps(story) == [1, 3, 14, 15, 16, 17, 18, 19]
+        assert self.steps(episode_summary) == [1, 3, 14, 15, 16, 17, 18, 19]
 
-    def test_the_newest_are_told_of_many(self, story):
+    def test_the_newest_are_told_of_many(self, episode_summary):
         """Ten ops in the first ten steps: the last eight of them."""
-        story.actions[:10, OP] = float(Op.PRUNE)
+        episode_summary.actions[:10, OP] = float(Op.PRUNE)
 
-        assert self.steps(story) == list(range(2, 10))
+        assert self.steps(episode_summary) == list(range(2, 10))
 
-    def test_the_dead_decide_nothing(self, story):
+    def test_the_dead_decide_nothing(self, episode_summary):
         """Only the five steps before the end."""
-        story.alive[5:] = 0.0
+        episode_summary.alive[5:] = 0.0
 
-        assert self.steps(story) == [0, 1, 2, 3, 4]
+        assert self.steps(episode_summary) == [0, 1, 2, 3, 4]
 
     @pytest.mark.parametrize("op", Op)
-    def test_only_relevant_heads_are_named(self, story, op):
+    def test_only_relevant_heads_are_named(self, episode_summary, op):
         """With the index chosen and its probability."""
-        story.actions[:] = torch.tensor([float(op), 2, 5, 1, 2, 1, 3, 4])
+        episode_summary.actions[:] = torch.tensor([float(op), 2, 5, 1, 2, 1, 3, 4])
 
-        event = list(decisions_made(1, story))[-1]
+        event = list(decisions_made(1, episode_summary))[-1]
 
         assert set(event.choices) == set(event.confidences) == CAUSAL[op]
         assert event.choices["op"] == op
@@ -128,18 +128,18 @@ class TestDecisions:
 class TestStageChanges:
     """At most eight, the newest, in order of time."""
 
-    def test_no_change_is_told_where_nothing_changed(self, story):
+    def test_no_change_is_told_where_nothing_changed(self, episode_summary):
         """Slots that stay as they are."""
-        assert list(seed_stages_changed(1, story)) == []
+        assert list(seed_stages_changed(1, episode_summary)) == []
 
-    def test_a_change_is_told_with_its_seed(self, story):
+    def test_a_change_is_told_with_its_seed(self, episode_summary):
         """From where to where, which blueprint, how far blended in; no contribution if unmeasured."""
-        story.stage_after[3, 1] = float(Stage.GERMINATED)
-        story.stage_before[9, 2] = float(Stage.HOLDING)
-        story.stage_after[9, 2] = float(Stage.FOSSILIZED)
-        story.contribution_measured[9, 2] = 1.0
+        episode_summary.stage_after[3, 1] = float(Stage.GERMINATED)
+        episode_summary.stage_before[9, 2] = float(Stage.HOLDING)
+        episode_summary.stage_after[9, 2] = float(Stage.FOSSILIZED)
+        episode_summary.contribution_measured[9, 2] = 1.0
 
-        first, second = seed_stages_changed(6, story)
+        first, second = seed_stages_changed(6, episode_summary)
 
         assert (first.update, first.environment, first.step, first.slot) == (6, 0, 3, 1)
         assert (first.from_stage, first.to_stage) == (Stage.DORMANT, Stage.GERMINATED)
@@ -147,22 +147,22 @@ class TestStageChanges:
         assert (second.from_stage, second.to_stage) == (Stage.HOLDING, Stage.FOSSILIZED)
         assert second.contribution == 0.125
 
-    def test_the_newest_are_told_of_many(self, story):
+    def test_the_newest_are_told_of_many(self, episode_summary):
         """Three slots in each of twenty steps: the last eight changes."""
-        story.stage_after[:] = 1.0
+        episode_summary.stage_after[:] = 1.0
 
-        events = list(seed_stages_changed(1, story))
+        events = list(seed_stages_changed(1, episode_summary))
 
-        assert len(events) == MOST_DETAILS
+        assert len(events) == MAX_DETAILS
         assert (events[-1].step, events[-1].slot) == (19, 2)
 
 
-def test_an_update_is_told_in_order(story):
+def test_an_update_is_told_in_order(episode_summary):
     """The rollout, its episodes, decisions and changes, and the update itself last."""
-    story.stage_after[0, 0] = 1.0
+    episode_summary.stage_after[0, 0] = 1.0
     payload = PPOUpdatePayload(policy_loss=0.5)
 
-    kinds = [type(event).__name__ for event in update_events(1, story, payload, 60, 0.5)]
+    kinds = [type(event).__name__ for event in update_events(1, episode_summary, payload, 60, 0.5)]
 
     assert list(dict.fromkeys(kinds)) == [
         "RolloutCompleted",
@@ -173,12 +173,12 @@ def test_an_update_is_told_in_order(story):
     ]
 
 
-def test_everything_survives_the_wire(story):
+def test_everything_survives_the_wire(episode_summary):
     """Only plain numbers, no tensors."""
-    story.stage_after[0, 0] = 1.0
+    episode_summary.stage_after[0, 0] = 1.0
     events = [
         run_started(TrainingConfig(), 3.0),
-        *update_events(1, story, PPOUpdatePayload(policy_loss=math.inf), 60, 0.5),
+        *update_events(1, episode_summary, PPOUpdatePayload(policy_loss=math.inf), 60, 0.5),
     ]
 
     assert [decode_event(encode_event(event)) for event in events] == events

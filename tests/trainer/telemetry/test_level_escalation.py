@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 from esper_schemas.events import AnomalyDetected, TelemetryEscalated
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.telemetry.level_escalation import Escalation
+from esper_trainer.telemetry.level_escalation import LevelEscalation
 
 
 def anomaly(kind):
@@ -24,7 +24,7 @@ NORMAL, DEBUG = TelemetryLevel.NORMAL, TelemetryLevel.DEBUG
 
 def test_l5_the_level_is_raised_for_as_long_as_the_kind_asks():
     """Drift for two updates, beginning with the next but one; the event says until when."""
-    escalation = Escalation(NORMAL)
+    escalation = LevelEscalation(NORMAL)
     (event,) = escalation.after(10, [anomaly("gradient_drift")])
 
     assert event == TelemetryEscalated(update=10, level=DEBUG, until_update=13, reason="gradient_drift")
@@ -33,7 +33,7 @@ def test_l5_the_level_is_raised_for_as_long_as_the_kind_asks():
 
 def test_the_most_lasting_of_several_counts():
     """Broken arithmetic is looked at longest; what would end earlier is not told."""
-    escalation = Escalation(NORMAL)
+    escalation = LevelEscalation(NORMAL)
     (event,) = escalation.after(1, [anomaly("gradient_drift"), anomaly("numerical_instability")])
 
     assert (event.until_update, event.reason) == (12, "numerical_instability")
@@ -45,7 +45,7 @@ def test_the_most_lasting_of_several_counts():
 
 def test_a_kind_that_comes_back_all_the_time_raises_the_level_seldom():
     """After 2 updates of DEBUG drift rests until 20 times as many have passed; other kinds do not."""
-    escalation = Escalation(NORMAL)
+    escalation = LevelEscalation(NORMAL)
     told = [update for update in range(1, 101) if escalation.after(update, [anomaly("gradient_drift")])]
 
     assert told == [1, 41, 81]
@@ -54,7 +54,7 @@ def test_a_kind_that_comes_back_all_the_time_raises_the_level_seldom():
 
 def test_a_rest_goes_on_from_its_state():
     """A resumed run raises the level when the uninterrupted one does."""
-    first, second = Escalation(NORMAL), Escalation(NORMAL)
+    first, second = LevelEscalation(NORMAL), LevelEscalation(NORMAL)
     first.after(1, [anomaly("gradient_drift")])
     second.load(first.state())
 
@@ -65,7 +65,7 @@ def test_a_rest_goes_on_from_its_state():
 @pytest.mark.parametrize("asked", [TelemetryLevel.OFF, TelemetryLevel.DEBUG])
 def test_off_stays_off_and_debug_has_nothing_to_raise(asked):
     """Nothing is told."""
-    escalation = Escalation(asked)
+    escalation = LevelEscalation(asked)
 
     assert escalation.after(1, [anomaly("kl_spike")]) == []
     assert escalation.level(3) == asked
@@ -73,7 +73,7 @@ def test_off_stays_off_and_debug_has_nothing_to_raise(asked):
 
 def test_it_goes_on_from_its_state():
     """A checkpoint between the anomaly and its end."""
-    first, second = Escalation(NORMAL), Escalation(NORMAL)
+    first, second = LevelEscalation(NORMAL), LevelEscalation(NORMAL)
     first.after(10, [anomaly("kl_spike")])
     second.load(first.state())
 

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from esper_trainer.telemetry.process_vitals import Vitals, resident_bytes
+from esper_trainer.telemetry.process_vitals import ProcessVitals, resident_bytes
 
 
 def test_a_process_with_torch_uses_real_memory():
@@ -22,7 +22,7 @@ def test_a_process_with_torch_uses_real_memory():
 
 def test_shares_of_the_processor_are_shares():
     """Between 0 and 1; a busy loop is not idle. No GPU, no GPU memory."""
-    vitals = Vitals(torch.device("cpu"))
+    vitals = ProcessVitals(torch.device("cpu"))
     sum(range(1_000_000))
 
     sample = vitals.sample()
@@ -35,7 +35,7 @@ def test_shares_of_the_processor_are_shares():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here the driver can say")
 def test_a_gpu_of_which_the_driver_says_nothing_costs_one_number():
     """No library of the driver, or a part of a GPU: the rest is sampled all the same."""
-    sample = Vitals(torch.device("cuda")).sample()
+    sample = ProcessVitals(torch.device("cuda")).sample()
 
     assert sample.gpu_share is None
     assert sample.memory_bytes > 0
@@ -46,7 +46,7 @@ def test_a_gpu_of_which_the_driver_says_nothing_costs_one_number():
 def test_a_gpu_that_computes_is_busy():
     """The driver looks back a second or less."""
     device = torch.device("cuda")
-    vitals, matrix = Vitals(device), torch.randn(4096, 4096, device=device)
+    vitals, matrix = ProcessVitals(device), torch.randn(4096, 4096, device=device)
     shares, deadline = [0.0], time.monotonic() + 10
     while not max(shares) and time.monotonic() < deadline:
         matrix = (matrix @ matrix).tanh()

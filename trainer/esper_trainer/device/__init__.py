@@ -1,1 +1,1 @@
-"""CPU and CUDA: devices, CUDA graphs, and asynchronous copies to the host."""
+"""Devices: CPU and CUDA, CUDA graphs, buffers that keep their memory, and asynchronous copies to the host."""

@@ -1,6 +1,6 @@
-"""The backward kernels of two activation functions, the ones that autograd itself runs.
+"""The backward kernels of two activation functions, as autograd calls them.
 
-A comparison and a product say the same, but a product with a bool tensor is slow on a CPU.
+A comparison followed by a product gives the same result, but multiplying by a bool tensor is slow on a CPU.
 """
 
 from torch import Tensor, ops
@@ -9,7 +9,7 @@ from torch import Tensor, ops
 def threshold_backward(
     gradient: Tensor, value: Tensor, threshold: float, into: Tensor | None = None
 ) -> Tensor:
-    """The gradient where `value` is above the threshold, else 0; written to `into`, if there is one."""
+    """The gradient where `value` is above the threshold, else 0; written to `into` if it is given."""
     backward = ops.aten.threshold_backward
     if into is None:
         result: Tensor = backward(gradient, value, threshold)

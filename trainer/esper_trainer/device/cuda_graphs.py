@@ -1,8 +1,8 @@
-"""Work that is recorded once as a CUDA graph and replayed from then on, with one launch instead of hundreds.
+"""CUDA graph capture: a function is captured once and then replayed with one launch instead of hundreds.
 
-Such work reads and writes tensors that stay where they are, draws from generators that are registered with
-the graph, and never asks the device for anything; `tests/trainer/test_capture.py` holds it to that. Where
-there is no CUDA, or where it was not asked for, a replay is the work itself, on the same tensors.
+A captured function reads and writes tensors that keep their memory, draws from generators that are registered
+with the graph, and never synchronises with the device; `tests/trainer/device/test_cuda_graphs.py` enforces
+this. Without CUDA, or if capture is disabled, the function itself is called on the same tensors.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,152 +11,159 @@ from typing import Any, Generic, TypeVar
 import torch
 
 WARM_UP = 2
-"""How often work runs before it is recorded; libraries choose their kernels and allocate meanwhile."""
+"""Calls before a function is captured; meanwhile libraries select kernels and allocate workspaces."""
 
 Result = TypeVar("Result")
-Told = Callable[[str], None]
+Warn = Callable[[str], None]
+"""Is called with one sentence about a degraded mode of operation."""
 
 
-def tell_nobody(reason: str) -> None:
-    """For who does not care why."""
+def ignore_warning(reason: str) -> None:
+    """Discard a warning."""
     del reason
 
 
-class GraphRecorder:
-    """Makes work replayable on one device; `told` hears, in one sentence, why something is not recorded.
+class GraphCapture:
+    """Captures functions on one device.
 
-    wanted: whether to record at all. refusal: why nothing can be recorded, if so.
+    warn: called with one sentence if a function cannot be captured. enabled: whether to capture at all.
+    refusal: the reason why nothing can be captured, if there is one.
     """
 
     def __init__(
-        self, device: torch.device, told: Told = tell_nobody, *, wanted: bool = True, refusal: str = ""
+        self, device: torch.device, warn: Warn = ignore_warning, *, enabled: bool = True, refusal: str = ""
     ) -> None:
-        self._records = wanted and device.type == "cuda"
-        self._told, self._refusal = told, refusal
-        self._made: list[RecordedGraph[Any]] = []
+        self._enabled = enabled and device.type == "cuda"
+        self._warn, self._refusal = warn, refusal
+        self._captured: list[CapturedGraph[Any]] = []
 
-    def replayable(
-        self, name: str, work: Callable[[], Result], generators: Sequence[torch.Generator] = ()
+    def wrap(
+        self, name: str, function: Callable[[], Result], generators: Sequence[torch.Generator] = ()
     ) -> Callable[[], Result]:
-        """The work, or what replays it: every call returns its results, which the next one may overwrite.
+        """Return a callable that captures and replays `function`, or `function` if capture is disabled.
 
-        generators: all that the work draws from.
+        Each call returns the results of the function; the next call may overwrite them. generators: every
+        generator that the function draws from.
         """
-        if not self._records:
-            return work
-        recorded = RecordedGraph(name, work, generators, self._told, self._refusal, self._refuse)
-        self._made.append(recorded)
-        return recorded
+        if not self._enabled:
+            return function
+        captured = CapturedGraph(name, function, generators, self._warn, self._refusal, self._disable_all)
+        self._captured.append(captured)
+        return captured
 
-    def _refuse(self, reason: str) -> None:
-        """Replay and record nothing any more: other graphs draw from what a failed recording has spoilt."""
-        for recorded in self._made:
-            recorded.refuse(reason)
-
-
-NO_RECORDER = GraphRecorder(torch.device("cpu"))
+    def _disable_all(self, reason: str) -> None:
+        """Disable every graph: a failed capture has invalidated the state of generators that they share."""
+        for captured in self._captured:
+            captured.disable(reason)
 
 
-class RecordedGraph(Generic[Result]):
-    """Runs work a few times, records it, and replays the record; or goes on running it and says why.
+NO_CAPTURE = GraphCapture(torch.device("cpu"))
 
-    failed: hears why a recording failed, in which the generators were replaced.
+
+class CapturedGraph(Generic[Result]):
+    """Calls a function `WARM_UP` times, captures it, and replays the graph; without a graph it calls the
+    function.
+
+    warn: called with the reason if the function is not captured. on_failure: called with the reason if a
+    capture fails, which replaces the states of the generators.
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[], Result],
+        function: Callable[[], Result],
         generators: Sequence[torch.Generator] = (),
-        told: Told = tell_nobody,
+        warn: Warn = ignore_warning,
         refusal: str = "",
-        failed: Told = tell_nobody,
+        on_failure: Warn = ignore_warning,
     ) -> None:
-        self._name, self._work, self._generators, self._told = name, work, generators, told
-        self._refusal, self._failed = refusal, failed
-        self._runs, self._runs_plainly = 0, False
+        self._name, self._function, self._generators, self._warn = name, function, generators, warn
+        self._refusal, self._on_failure = refusal, on_failure
+        self._runs, self._eager = 0, False
         self._stream: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._attempt: torch.cuda.CUDAGraph | None = None
         self._results: Result
 
     def __call__(self) -> Result:
-        """Do the work once."""
+        """Run the function, or replay it."""
         if self._graph is not None:
             self._graph.replay()
             return self._results
-        if not self._runs_plainly:
-            self._prepare()
+        if not self._eager:
+            self._open_stream()
         if self._stream is None:
-            return self._work()
+            return self._function()
         self._runs += 1
-        return self._beside(self._stream) if self._runs <= WARM_UP else self._recorded(self._stream)
+        return self._run_on(self._stream) if self._runs <= WARM_UP else self._capture_and_replay(self._stream)
 
-    def _prepare(self) -> None:
-        """See that there is a stream to record on."""
+    def _open_stream(self) -> None:
+        """Create the stream for warm-up and capture, or fall back to calling the function."""
         if self._refusal:
-            self._give_up(self._refusal)
+            self._fall_back(self._refusal)
         elif self._stream is None:
             try:
                 self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             except (RuntimeError, AssertionError) as error:
-                self._give_up(why(error))
+                self._fall_back(root_cause(error))
 
-    def _beside(self, stream: torch.cuda.Stream) -> Result:
-        """Run the work on the stream that it will be recorded on, between what is before and after it."""
+    def _run_on(self, stream: torch.cuda.Stream) -> Result:
+        """Call the function on the capture stream, synchronised with the current stream before and after."""
         current = torch.cuda.current_stream()
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
-            results = self._work()
+            results = self._function()
         current.wait_stream(stream)
         return results
 
-    def _recorded(self, stream: torch.cuda.Stream) -> Result:
-        """Record the work, which does not run it, and replay it; or run it, if it cannot be recorded."""
-        spares = [generator.clone_state() for generator in self._generators]
+    def _capture_and_replay(self, stream: torch.cuda.Stream) -> Result:
+        """Capture the function, which does not run it, and replay the graph; if capture fails, call it."""
+        states = [generator.clone_state() for generator in self._generators]
         try:
-            self._record(stream)
+            self._capture(stream)
         except Exception as error:
-            _replace_states(self._generators, spares)
-            reason = why(error)
-            self._give_up(reason)
-            self._failed(reason)
+            _replace_states(self._generators, states)
+            reason = root_cause(error)
+            self._fall_back(reason)
+            self._on_failure(reason)
         if self._graph is None:
-            return self._work()
+            return self._function()
         self._graph.replay()
         return self._results
 
-    def _record(self, stream: torch.cuda.Stream) -> None:
-        """Make the graph. One whose recording fails is kept: the allocator goes on asking it what is its."""
+    def _capture(self, stream: torch.cuda.Stream) -> None:
+        """Capture the graph. A failed attempt is kept alive because the allocator still refers to it."""
         self._attempt = graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
-        # The outer context brings the current stream back, which a recording that cannot be ended leaves.
+        # The outer context restores the current stream, which a failed capture does not.
         with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
-            self._results = self._work()
+            self._results = self._function()
         self._graph = graph
 
-    def refuse(self, reason: str) -> None:
-        """Neither replay nor record from now on; it is told where the work is done next."""
+    def disable(self, reason: str) -> None:
+        """Stop replaying and capturing; the next call reports the reason."""
         self._graph, self._refusal = None, reason
 
-    def _give_up(self, reason: str) -> None:
-        self._runs_plainly, self._stream = True, None
-        self._told(f"The {self._name} is not replayed as a CUDA graph but launched step by step: {reason}")
+    def _fall_back(self, reason: str) -> None:
+        self._eager, self._stream = True, None
+        self._warn(
+            f"CUDA graphs are disabled for the {self._name}; its kernels are launched one by one: {reason}"
+        )
 
 
-def _replace_states(generators: Sequence[torch.Generator], spares: Sequence[torch.Generator]) -> None:
-    """Let generators go on from copies of their states that were made before a recording.
+def _replace_states(generators: Sequence[torch.Generator], states: Sequence[torch.Generator]) -> None:
+    """Restore generators from copies of their states that were made before a capture.
 
-    Where a recording cannot be ended, torch leaves their own states in the middle of it, and every later
-    draw is refused ("Offset increment outside graph capture", pytorch/pytorch#171263).
+    A capture that cannot be ended leaves the registered states inside it, and every later draw fails ("Offset
+    increment outside graph capture", pytorch/pytorch#171263).
     """
-    for generator, spare in zip(generators, spares, strict=True):
-        generator.graphsafe_set_state(spare)
+    for generator, state in zip(generators, states, strict=True):
+        generator.graphsafe_set_state(state)
 
 
-def why(error: BaseException) -> str:
-    """What went wrong first, in one line, where one error led to another."""
+def root_cause(error: BaseException) -> str:
+    """The first line of the error that started a chain of errors."""
     while error.__context__ is not None:
         error = error.__context__
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The device that a run asks for, and time on it."""
+"""The device of a run, its number of threads, its allocator and timers."""
 
 import time
 
@@ -12,8 +12,8 @@ _LARGE_BLOCK_BYTES = 31 << 20
 def resolve_device(name: str) -> torch.device:
     """The device of that name. Raises `InvalidArgument` if this machine does not have it.
 
-    A CUDA device becomes the current one of this process: streams, events and graphs are those of the
-    current device, whatever device the tensors are on.
+    A CUDA device becomes the current device of this process: streams, events and graphs belong to the current
+    device, wherever the tensors are.
     """
     try:
         device = torch.device(name)
@@ -33,12 +33,12 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
-def use_threads(count: int) -> None:
-    """Let torch compute with so many threads; more than there are free cores stall each other."""
+def set_thread_count(count: int) -> None:
+    """Set the number of threads of torch; more threads than idle cores slow each other down."""
     torch.set_num_threads(count)
 
 
-def keep_freed_memory() -> None:
+def raise_mmap_threshold() -> None:
     """Make glibc's malloc reuse freed blocks of up to 31 MiB instead of returning them to the kernel.
 
     By default malloc maps every block above 128 KiB anew, so that every step pays for the page faults
@@ -48,22 +48,22 @@ def keep_freed_memory() -> None:
     torch.empty(_LARGE_BLOCK_BYTES, dtype=torch.uint8)
 
 
-class Stopwatch:
-    """Measures a span of work on a device, without waiting for it. It runs from its creation."""
+class DeviceTimer:
+    """Measures the duration of work on a device without waiting for it; starts when it is created."""
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
         self._begin = self._mark()
         self._end = self._begin
 
-    def stop(self) -> "Stopwatch":
-        """End the span."""
+    def stop(self) -> "DeviceTimer":
+        """Mark the end of the work."""
         self._end = self._mark()
         return self
 
     @property
     def seconds(self) -> float:
-        """How long it took; on CUDA only once the device has come this far."""
+        """The duration; on CUDA it is available only once the device has reached the end."""
         if isinstance(self._begin, float) or isinstance(self._end, float):
             assert isinstance(self._begin, float)
             assert isinstance(self._end, float)

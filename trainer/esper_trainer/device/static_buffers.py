@@ -1,7 +1,7 @@
-"""State that stays where it is: what a step makes is written over what was there before.
+"""State whose memory never moves: every step writes its new state over the old one.
 
-A recorded step is replayed on the same memory again and again, so that nothing of an environment may
-live in tensors that a step allocates.
+A captured step is replayed on the same memory again and again, so no state may live in tensors that a step
+allocates.
 """
 
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ State = TypeVar("State")
 
 
 def owned(state: State) -> State:
-    """A copy of a tensor, or of named tuples of such, in which no two tensors share memory."""
+    """Copy a tensor, or named tuples of tensors, so that no two tensors share memory."""
     copy: Any = state
     if isinstance(copy, Tensor):
         copy = copy.clone(memory_format=torch.contiguous_format)
@@ -24,12 +24,15 @@ def owned(state: State) -> State:
 
 
 def leaves(state: Any) -> list[Tensor]:
-    """All tensors, in order."""
+    """All tensors of a nested state, in order."""
     if isinstance(state, Tensor):
         return [state]
     return [leaf for part in state for leaf in leaves(part)]
 
 
 def overwrite(state: Any, new: Any) -> None:
-    """Write new values over old ones of the same shapes; what both share has to be in the same place."""
+    """Copy new values over old ones of the same shapes.
+
+    A tensor that is part of both must be in the same position.
+    """
     torch._foreach_copy_(leaves(state), leaves(new))

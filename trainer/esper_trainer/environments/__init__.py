@@ -1,1 +1,1 @@
-"""The environments that a policy can be trained in."""
+"""The environments in which a policy can be trained."""

@@ -1,4 +1,4 @@
-"""The pointwise tail of an update, from what the policy says to what is descended and measured.
+"""The pointwise pointwise of an update, from what the policy says to what is descended and measured.
 
 Compiled, dozens of passes over [8, N] tensors become a few. It takes torch.compile the best part of a minute
 and a C++ compiler on the CPU, or Triton on CUDA; and most of an update's time is the LSTM's. So it is done
@@ -12,12 +12,12 @@ from typing import Generic, NamedTuple, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from esper_trainer.device.cuda_graphs import Told, why
-from esper_trainer.measure.minibatch_statistics import Evaluation, Extremes, Sums, extremes, sums
-from esper_trainer.model.action_layout import Layout
+from esper_trainer.device.cuda_graphs import Warn, root_cause
+from esper_trainer.measure.minibatch_statistics import Extremes, PolicyEvaluation, Sums, extremes, sums
+from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.model.distributions import evaluate
-from esper_trainer.ppo.batch import Batch, Counts
-from esper_trainer.ppo.combined_loss import Objective, Terms, objective
+from esper_trainer.ppo.batch import Batch, StepCounts
+from esper_trainer.ppo.combined_loss import CombinedLoss, LossCoefficients, combined_loss
 
 BACKEND = "inductor"
 
@@ -25,7 +25,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-class Judged(NamedTuple):
+class LossEvaluation(NamedTuple):
     """Log-probabilities and entropies of the actions taken, [8, N] each, and what is made of them.
 
     Only the loss has a gradient.
@@ -33,36 +33,48 @@ class Judged(NamedTuple):
 
     log_probs: Tensor
     entropies: Tensor
-    made: Objective
+    combined: CombinedLoss
 
 
-def judge(
-    logits: Tensor, values: Tensor, batch: Batch, counted: Counts, terms: Terms, layout: Layout
-) -> Judged:
+def evaluate_loss(
+    logits: Tensor,
+    values: Tensor,
+    batch: Batch,
+    step_counts: StepCounts,
+    coefficients: LossCoefficients,
+    layout: ActionLayout,
+) -> LossEvaluation:
     """Hold the policy's output, logits [41, N] and values [N], against a flat batch; differentiable."""
     log_probs, entropies = evaluate(logits, batch.penalty, batch.actions, layout)
-    made = objective(log_probs, entropies, values, batch, counted, terms)
-    return Judged(log_probs.detach(), entropies.detach(), made)
+    combined = combined_loss(log_probs, entropies, values, batch, step_counts, coefficients)
+    return LossEvaluation(log_probs.detach(), entropies.detach(), combined)
 
 
-def measure(evaluation: Evaluation, batch: Batch, clip_range: float) -> tuple[Sums, Extremes]:
+def minibatch_statistics(
+    evaluation: PolicyEvaluation, batch: Batch, clip_range: float
+) -> tuple[Sums, Extremes]:
     """What every step of an update adds to its telemetry."""
     return sums(evaluation, batch, clip_range), extremes(evaluation, batch)
 
 
-class Tail(NamedTuple):
+class PointwiseFunctions(NamedTuple):
     """Both parts, compiled or not."""
 
-    judge: Callable[[Tensor, Tensor, Batch, Counts, Terms, Layout], Judged]
-    measure: Callable[[Evaluation, Batch, float], tuple[Sums, Extremes]]
+    evaluate_loss: Callable[
+        [Tensor, Tensor, Batch, StepCounts, LossCoefficients, ActionLayout], LossEvaluation
+    ]
+    minibatch_statistics: Callable[[PolicyEvaluation, Batch, float], tuple[Sums, Extremes]]
 
 
-PLAIN = Tail(judge, measure)
+EAGER = PointwiseFunctions(evaluate_loss, minibatch_statistics)
 
 
-def compiled(told: Told) -> Tail:
-    """Both parts, compiled at their first use; or as they are, and `told` hears why."""
-    return Tail(_Compiled(judge, told, lambda judged: judged.made.loss), _Compiled(measure, told))
+def compile_pointwise(warn: Warn) -> PointwiseFunctions:
+    """Both parts, compiled at their first use; or as they are, and `warn` hears root_cause."""
+    return PointwiseFunctions(
+        _Compiled(evaluate_loss, warn, lambda judged: judged.combined.loss),
+        _Compiled(minibatch_statistics, warn),
+    )
 
 
 class _Compiled(Generic[Arguments, Result]):
@@ -73,11 +85,11 @@ class _Compiled(Generic[Arguments, Result]):
 
     def __init__(
         self,
-        work: Callable[Arguments, Result],
-        told: Told,
-        descended: Callable[[Result], Tensor] | None = None,
+        function: Callable[Arguments, Result],
+        warn: Warn,
+        differentiated: Callable[[Result], Tensor] | None = None,
     ) -> None:
-        self._work, self._told, self._descended = work, told, descended
+        self._function, self._warn, self._differentiated = function, warn, differentiated
         self._chosen: Callable[Arguments, Result] | None = None
 
     def __call__(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -87,25 +99,28 @@ class _Compiled(Generic[Arguments, Result]):
 
     def _choose(self, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Callable[Arguments, Result]:
         try:
-            compiled = torch.compile(self._work, fullgraph=True, dynamic=False, backend=BACKEND)
+            compiled = torch.compile(self._function, fullgraph=True, dynamic=False, backend=BACKEND)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the compiler warns of is in its own code
-                self._rehearse(compiled, *args, **kwargs)
+                self._compile_both_passes(compiled, *args, **kwargs)
         except Exception as error:
-            self._told(f"An update is not compiled but launched operation by operation: {why(error)}")
-            return self._work
+            self._warn(f"An update is not compiled but launched operation by operation: {root_cause(error)}")
+            return self._function
         return compiled
 
-    def _rehearse(
-        self, compiled: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    def _compile_both_passes(
+        self,
+        compiled: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
     ) -> None:
         """There and back, while nothing depends on it: the way back is compiled when it is first gone."""
-        result = compiled(*map(_cut_off, args), **kwargs)  # type: ignore[arg-type]  # the same ones
-        if self._descended is not None:
-            torch.autograd.backward(self._descended(result))
+        result = compiled(*map(_detached, args), **kwargs)  # type: ignore[arg-type]  # the same ones
+        if self._differentiated is not None:
+            torch.autograd.backward(self._differentiated(result))
 
 
-def _cut_off(argument: object) -> object:
+def _detached(argument: object) -> object:
     """The same without its history; its gradient ends here."""
     if isinstance(argument, Tensor):
         return argument.detach().requires_grad_(argument.requires_grad)

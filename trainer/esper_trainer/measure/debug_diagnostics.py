@@ -14,16 +14,16 @@ from esper_schemas.events import (
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, head_field
 from esper_schemas.payload import PPOUpdatePayload
-from esper_trainer.measure.gradient_collector import CollectedGradients, collected_events
-from esper_trainer.measure.minibatch_statistics import Evaluation
+from esper_trainer.measure.gradient_collector import CollectedGradients, gradient_events
+from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
 from esper_trainer.ppo.batch import Batch
-from esper_trainer.ppo.policy_optimiser import Layers
+from esper_trainer.ppo.policy_optimiser import LayerInfo
 
-MOST_TRANSITIONS = 5
+MAX_TRANSITIONS = 5
 """How many transitions one diagnosis names."""
 
 
-class Examination(NamedTuple):
+class DebugDiagnostics(NamedTuple):
     """A policy after its update, held against the rollout that it learnt from.
 
     First `CollectedGradients`. Then, per head, worst first, [8, K]: ratios, and steps, environments and
@@ -32,7 +32,7 @@ class Examination(NamedTuple):
 
     layers: Tensor
     magnitudes: Tensor
-    sent: Tensor
+    trunk_norms: Tensor
     cosines: Tensor
     ratios: Tensor
     steps: Tensor
@@ -40,12 +40,14 @@ class Examination(NamedTuple):
     actions: Tensor
 
 
-def examine(evaluation: Evaluation, batch: Batch, gradients: CollectedGradients) -> Examination:
+def debug_diagnostics(
+    evaluation: PolicyEvaluation, batch: Batch, gradients: CollectedGradients
+) -> DebugDiagnostics:
     """Of an evaluation of a flat batch whose observations [T, B, O] are not flat, and its gradients."""
     environments = batch.observations.shape[1]
     moved = evaluation.log_ratios * batch.relevance
-    worst = moved.abs().topk(min(MOST_TRANSITIONS, moved.shape[1]), dim=1).indices
-    return Examination(
+    worst = moved.abs().topk(min(MAX_TRANSITIONS, moved.shape[1]), dim=1).indices
+    return DebugDiagnostics(
         *gradients,
         ratios=moved.gather(1, worst).exp(),
         steps=worst // environments,
@@ -54,11 +56,11 @@ def examine(evaluation: Evaluation, batch: Batch, gradients: CollectedGradients)
     )
 
 
-def examined_events(update: int, layers: Layers, examination: Examination) -> Iterator[Event]:
+def diagnostic_events(update: int, layers: LayerInfo, examination: DebugDiagnostics) -> Iterator[Event]:
     """What DEBUG telemetry tells beside the payload; the examination lies on the host."""
     collected = len(CollectedGradients._fields)
     gradients, transitions = CollectedGradients(*examination[:collected]), examination[collected:]
-    yield from collected_events(update, layers.names, layers.magnitude_bounds, gradients)
+    yield from gradient_events(update, layers.names, layers.magnitude_bounds, gradients)
     for index, head in enumerate(HEADS):
         rows = (column[index].tolist() for column in transitions)
         beyond = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
@@ -76,7 +78,7 @@ def _explodes(head: str, ratio: float) -> bool:
     return bands.is_critical(ratio) or not math.isfinite(ratio)
 
 
-def instability_reported(
+def instability_events(
     update: int, payload: PPOUpdatePayload, returns_not_finite: int = 0
 ) -> Iterator[Event]:
     """A report if the update met anything that is not finite; at every level.

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from esper_schemas.metrics import SATURATED_ABOVE, SATURATED_BELOW
-from esper_trainer.model.policy import Memory
+from esper_trainer.model.policy import LSTMStep
 
 GATES = ("input", "forget", "cell", "output")
 """The order in which torch keeps the rows of an LSTM's weights; "cell" is squashed by tanh, not a gate."""
 
 
-class MemorySums(NamedTuple):
+class LSTMSums(NamedTuple):
     """Sums over environments and units after the last step of episodes, 0-d but `saturated` [4].
 
     saturated: gates near 0 or 1, in the order of `GATES`; units: how many were added up.
@@ -25,35 +25,35 @@ class MemorySums(NamedTuple):
     units: Tensor
 
 
-class MemoryExtremes(NamedTuple):
+class LSTMExtremes(NamedTuple):
     """The largest magnitudes after the last step, 0-d."""
 
     hidden: Tensor
     cell: Tensor
 
 
-def memory_sums(lstm: nn.LSTM, memory: Memory) -> MemorySums:
+def lstm_sums(lstm: nn.LSTM, last_step: LSTMStep) -> LSTMSums:
     """Add up one evaluation."""
-    hidden, cell = memory.hidden, memory.cell
-    return MemorySums(
+    hidden, cell = last_step.hidden, last_step.cell
+    return LSTMSums(
         hidden_square=hidden.square().sum(),
         cell_square=cell.square().sum(),
         cell=cell.sum(),
-        saturated=_saturated(lstm, memory),
+        saturated=_saturated(lstm, last_step),
         units=hidden.new_full((), hidden.numel()),
     )
 
 
-def memory_extremes(memory: Memory) -> MemoryExtremes:
+def lstm_extremes(last_step: LSTMStep) -> LSTMExtremes:
     """The extremes of one evaluation."""
-    return MemoryExtremes(memory.hidden.abs().amax(), memory.cell.abs().amax())
+    return LSTMExtremes(last_step.hidden.abs().amax(), last_step.cell.abs().amax())
 
 
-def _saturated(lstm: nn.LSTM, memory: Memory) -> Tensor:
+def _saturated(lstm: nn.LSTM, last_step: LSTMStep) -> Tensor:
     """How many gates of the last step are saturated [4]; torch keeps gates to itself, so they are redone."""
     parameters = dict(lstm.named_parameters())
-    fed = torch.addmm(parameters["bias_ih_l0"], memory.features, parameters["weight_ih_l0"].t())
-    kept = torch.addmm(parameters["bias_hh_l0"], memory.before, parameters["weight_hh_l0"].t())
+    fed = torch.addmm(parameters["bias_ih_l0"], last_step.features, parameters["weight_ih_l0"].t())
+    kept = torch.addmm(parameters["bias_hh_l0"], last_step.previous_hidden, parameters["weight_hh_l0"].t())
     gates = (fed + kept).sigmoid()
     saturated = (gates < SATURATED_BELOW) | (gates > SATURATED_ABOVE)
     return saturated.view(len(gates), len(GATES), -1).sum((0, 2))

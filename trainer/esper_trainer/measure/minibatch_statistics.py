@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from esper_trainer.model.policy import Memory
+from esper_trainer.model.policy import LSTMStep
 from esper_trainer.ppo.batch import Batch
 from esper_trainer.ppo.losses import JOINT_LOG_RATIO_LIMIT, kl_estimate
 
@@ -16,7 +16,7 @@ ABSENT = 1e30
 """Added to what a maximum or minimum must not see; far beyond any clamped log-ratio."""
 
 
-class Evaluation(NamedTuple):
+class PolicyEvaluation(NamedTuple):
     """One evaluation of the policy on a flat batch, without gradients.
 
     Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate; errors [N] are the
@@ -28,8 +28,8 @@ class Evaluation(NamedTuple):
     log_ratios: Tensor
     ratios: Tensor
     surrogate: Tensor
-    errors: Tensor
-    memory: Memory
+    squared_errors: Tensor
+    last_step: LSTMStep
 
 
 class Sums(NamedTuple):
@@ -42,12 +42,12 @@ class Sums(NamedTuple):
     relevant: Tensor
     entropy: Tensor
     kl: Tensor
-    risen: Tensor
-    fallen: Tensor
+    clipped_above: Tensor
+    clipped_below: Tensor
     surrogate: Tensor
     free: Tensor
     entropy_legal: Tensor
-    errors: Tensor
+    squared_errors: Tensor
     steps: Tensor
 
 
@@ -64,24 +64,24 @@ class Extremes(NamedTuple):
     negative_log_prob: Tensor
 
 
-def sums(evaluation: Evaluation, batch: Batch, clip_range: float) -> Sums:
+def sums(evaluation: PolicyEvaluation, batch: Batch, clip_range: float) -> Sums:
     """Add up one evaluation of a flat batch."""
     ratios, relevance = evaluation.ratios, batch.relevance
     return Sums(
         relevant=relevance.sum(1),
         entropy=(evaluation.entropies * relevance).sum(1),
         kl=(kl_estimate(evaluation.log_ratios, ratios) * relevance).sum(1),
-        risen=((ratios > 1.0 + clip_range) * relevance).sum(1),
-        fallen=((ratios < 1.0 - clip_range) * relevance).sum(1),
+        clipped_above=((ratios > 1.0 + clip_range) * relevance).sum(1),
+        clipped_below=((ratios < 1.0 - clip_range) * relevance).sum(1),
         surrogate=(evaluation.surrogate * relevance).sum(1),
-        free=batch.freedom.sum(1),
-        entropy_legal=(evaluation.entropies * batch.freedom_scale).sum(1),
-        errors=(evaluation.errors * batch.alive).sum(),
+        free=batch.learnable.sum(1),
+        entropy_legal=(evaluation.entropies * batch.learnable_scale).sum(1),
+        squared_errors=(evaluation.squared_errors * batch.alive).sum(),
         steps=batch.alive.sum(),
     )
 
 
-def extremes(evaluation: Evaluation, batch: Batch) -> Extremes:
+def extremes(evaluation: PolicyEvaluation, batch: Batch) -> Extremes:
     """The extremes of one evaluation of a flat batch over relevant steps."""
     absent = (batch.relevance - 1.0) * ABSENT
     log_ratios = evaluation.log_ratios * batch.relevance
@@ -109,19 +109,19 @@ class DetailExtremes(NamedTuple):
     log_prob: Tensor
 
 
-def detail_sums(evaluation: Evaluation, batch: Batch) -> DetailSums:
+def detail_sums(evaluation: PolicyEvaluation, batch: Batch) -> DetailSums:
     """Add up one evaluation of a flat batch."""
     excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
     return DetailSums(excess.sum(), excess.square().sum())
 
 
-def detail_extremes(evaluation: Evaluation, batch: Batch) -> DetailExtremes:
+def detail_extremes(evaluation: PolicyEvaluation, batch: Batch) -> DetailExtremes:
     """The extremes of one evaluation of a flat batch."""
     absent = (batch.relevance - 1.0) * ABSENT
     return DetailExtremes((absent + evaluation.log_probs * batch.relevance).amax())
 
 
-def _joint_log_ratio(evaluation: Evaluation, batch: Batch) -> Tensor:
+def _joint_log_ratio(evaluation: PolicyEvaluation, batch: Batch) -> Tensor:
     joint = (evaluation.log_ratios * batch.relevance).sum(0)
     return joint.clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT)
 

@@ -15,11 +15,33 @@ from esper_schemas.metrics.catalogue import CATALOGUE, HEAD_FAMILIES, head_field
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.device.host_transfer import pack
-from esper_trainer.measure.measurement import Measurement
-from esper_trainer.measure.update_metrics import Measurements
 
 HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms", "rollout_time_ms"})
 """What the host knows without asking the device."""
+
+
+class MetricValue(NamedTuple):
+    """A value, 0-d or [8], and whether it was measured (bool, same shape)."""
+
+    value: Tensor
+    measured: Tensor
+
+
+def measured_value(value: Tensor) -> MetricValue:
+    """A value that is always measured."""
+    return MetricValue(value, torch.ones_like(value, dtype=torch.bool))
+
+
+def average(total: Tensor, count: Tensor) -> MetricValue:
+    """A total divided by a count; not measured where the count is 0."""
+    return MetricValue(total / count.clamp_min(1.0), (count > 0).expand_as(total))
+
+
+class UpdateMetrics(NamedTuple):
+    """The metrics of one update by payload field: plain fields, and families with one field per head."""
+
+    fields: dict[str, MetricValue]
+    families: dict[str, MetricValue]
 
 
 class Schema(NamedTuple):
@@ -50,7 +72,7 @@ _WHOLE_NUMBERS = frozenset(
 )
 
 
-def pack_row(measurements: Measurements, level: TelemetryLevel) -> Tensor:
+def pack_metrics(measurements: UpdateMetrics, level: TelemetryLevel) -> Tensor:
     """Lay measurements out as a row float32 [2, F]: the values, and 1 where they were measured.
 
     What only a higher level measures is left out. Raises KeyError for a field that is missing or unknown.
@@ -60,7 +82,7 @@ def pack_row(measurements: Measurements, level: TelemetryLevel) -> Tensor:
     return torch.stack((values, pack(column.measured for column in columns)))
 
 
-def _columns(measurements: Measurements, schema: Schema) -> Iterator[Measurement]:
+def _columns(measurements: UpdateMetrics, schema: Schema) -> Iterator[MetricValue]:
     everything = SCHEMAS[max(TelemetryLevel)]
     unknown = measurements.fields.keys() - set(everything.plain)
     unknown |= measurements.families.keys() - set(everything.families)
@@ -70,7 +92,7 @@ def _columns(measurements: Measurements, schema: Schema) -> Iterator[Measurement
     yield from (measurements.families[family] for family in schema.families)
 
 
-def unpack_row(row: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
+def unpack_metrics(row: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
     """Read a row that lies on the host, and add what the host knows (`HOST_FIELDS`)."""
     values, measured = row.tolist()
     columns: dict[str, Any] = {

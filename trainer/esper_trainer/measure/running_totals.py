@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from esper_trainer.device.host_transfer import pack, unpack
-from esper_trainer.measure.lstm_metrics import GATES, MemoryExtremes, MemorySums
+from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import DetailExtremes, DetailSums, Extremes, Sums
 from esper_trainer.model.action_layout import HEAD_COUNT
 from esper_trainer.ppo.policy_optimiser import GradientStatistics
@@ -39,8 +39,8 @@ class Totals(NamedTuple):
     gradients: GradientTotals
     detail_sums: DetailSums
     detail_extremes: DetailExtremes
-    memory_sums: MemorySums
-    memory_extremes: MemoryExtremes
+    lstm_sums: LSTMSums
+    lstm_extremes: LSTMExtremes
 
 
 class RunningTotals:
@@ -54,26 +54,26 @@ class RunningTotals:
         self._steps = _Vector((zero, zero, zero, zero, heads, zero, zero.expand(layers), zero))
         self._detail_sums = _Vector(DetailSums(zero, zero))
         self._detail_extremes = _Vector(DetailExtremes(low))
-        self._memory_sums = _Vector(MemorySums(zero, zero, zero, zero.expand(len(GATES)), zero))
-        self._memory_extremes = _Vector(MemoryExtremes(low, low))
+        self._lstm_sums = _Vector(LSTMSums(zero, zero, zero, zero.expand(len(GATES)), zero))
+        self._lstm_extremes = _Vector(LSTMExtremes(low, low))
         self._largest_norm, self._epochs, self._taken = zero, zero, zero
 
-    def evaluated(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
+    def add_evaluation(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
         """Add an evaluation, unless the update had `stopped` (bool, 0-d) before it."""
         self._sums.add(sums, stopped)
         self._extremes.keep_largest(extremes, stopped)
 
-    def detailed(self, sums: DetailSums, extremes: DetailExtremes, stopped: Tensor) -> None:
+    def add_details(self, sums: DetailSums, extremes: DetailExtremes, stopped: Tensor) -> None:
         """Add the details of an evaluation, unless the update had stopped before it."""
         self._detail_sums.add(sums, stopped)
         self._detail_extremes.keep_largest(extremes, stopped)
 
-    def remembered(self, sums: MemorySums, extremes: MemoryExtremes, stopped: Tensor) -> None:
+    def add_lstm(self, sums: LSTMSums, extremes: LSTMExtremes, stopped: Tensor) -> None:
         """Add the state of the LSTM, unless the update had stopped before it."""
-        self._memory_sums.add(sums, stopped)
-        self._memory_extremes.keep_largest(extremes, stopped)
+        self._lstm_sums.add(sums, stopped)
+        self._lstm_extremes.keep_largest(extremes, stopped)
 
-    def stepped(self, step: GradientStatistics, stopped: Tensor) -> None:
+    def add_step(self, step: GradientStatistics, stopped: Tensor) -> None:
         """Add an optimiser step, unless the update has stopped before it."""
         one = torch.ones_like(step.skipped)
         norm = torch.where(stopped, 0.0, step.norm_before)
@@ -82,7 +82,7 @@ class RunningTotals:
         _, *added = step
         self._steps.add((*added, one), stopped)
 
-    def epoch_ended(self, steps: int) -> None:
+    def end_epoch(self, steps: int) -> None:
         """Count the epoch if each of its `steps` was taken."""
         self._epochs = self._epochs + (self._taken == steps)
         self._taken = torch.zeros_like(self._taken)
@@ -96,8 +96,8 @@ class RunningTotals:
             GradientTotals(*gradients),
             DetailSums(*self._detail_sums.parts()),
             DetailExtremes(*self._detail_extremes.parts()),
-            MemorySums(*self._memory_sums.parts()),
-            MemoryExtremes(*self._memory_extremes.parts()),
+            LSTMSums(*self._lstm_sums.parts()),
+            LSTMExtremes(*self._lstm_extremes.parts()),
         )
 
 

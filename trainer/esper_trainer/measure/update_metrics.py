@@ -1,36 +1,27 @@
 """From an update's totals to the metrics of the payload, still on the device."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.measure.critic_metrics import critic_details, explained_variance, shape
-from esper_trainer.measure.lstm_metrics import GATES, MemoryExtremes, MemorySums
-from esper_trainer.measure.measurement import Measurement, always, average
+from esper_trainer.measure.critic_metrics import critic_details, explained_variance, rollout_statistics
+from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import ABSENT, Extremes, Sums, kl_divergence
+from esper_trainer.measure.packed_metrics import MetricValue, UpdateMetrics, average, measured_value
 from esper_trainer.measure.running_totals import GradientTotals, Totals
-from esper_trainer.model.action_layout import Layout
+from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.ppo.batch import Targets
-from esper_trainer.ppo.policy_optimiser import Layers
+from esper_trainer.ppo.policy_optimiser import LayerInfo
 
 
-class Measurements(NamedTuple):
-    """Metrics by the names of the payload: plain fields, and families of fields per head."""
-
-    fields: dict[str, Measurement]
-    families: dict[str, Measurement]
-
-
-def measure(
-    totals: Totals, targets: Targets, layout: Layout, layers: Layers, level: TelemetryLevel
-) -> Measurements:
+def update_metrics(
+    totals: Totals, targets: Targets, layout: ActionLayout, layers: LayerInfo, level: TelemetryLevel
+) -> UpdateMetrics:
     """Everything that an update knows about itself at a level; what a lower level measures is part of it."""
     fields = {**_losses(totals.sums), **_joint_extremes(totals.extremes), **_gradients(totals.gradients)}
     families = _head_ratios(totals)
     if level >= TelemetryLevel.MINIMAL:
-        rollout = shape(targets)
+        rollout = rollout_statistics(targets)
         fields |= {**_entropies(totals.sums, layout), **_trust_region(totals.sums)}
         fields["explained_variance"] = explained_variance(rollout)
     if level >= TelemetryLevel.NORMAL:
@@ -41,70 +32,70 @@ def measure(
         }
         families |= _head_means(totals.sums)
         families["grad_norm"] = average(totals.gradients.heads, totals.gradients.tried)
-    return Measurements(fields, families)
+    return UpdateMetrics(fields, families)
 
 
-def _losses(sums: Sums) -> dict[str, Measurement]:
+def _losses(sums: Sums) -> dict[str, MetricValue]:
     return {
-        "policy_loss": always(-average(sums.surrogate, sums.relevant).value.sum()),
-        "value_loss": always(0.5 * average(sums.errors, sums.steps).value),
+        "policy_loss": measured_value(-average(sums.surrogate, sums.relevant).value.sum()),
+        "value_loss": measured_value(0.5 * average(sums.squared_errors, sums.steps).value),
     }
 
 
-def _entropies(sums: Sums, layout: Layout) -> dict[str, Measurement]:
+def _entropies(sums: Sums, layout: ActionLayout) -> dict[str, MetricValue]:
     """Over the heads that were measured; the others add 0."""
     entropies, measured = average(sums.entropy, sums.relevant)
     shares = (entropies / layout.max_entropies).sum()
     return {
-        "entropy": Measurement(entropies.sum(), measured.any()),
+        "entropy": MetricValue(entropies.sum(), measured.any()),
         "entropy_normalized": average(shares, measured.sum()),
     }
 
 
-def _trust_region(sums: Sums) -> dict[str, Measurement]:
+def _trust_region(sums: Sums) -> dict[str, MetricValue]:
     choices = sums.relevant.sum()
-    risen, fallen = sums.risen.sum(), sums.fallen.sum()
+    clipped_above, clipped_below = sums.clipped_above.sum(), sums.clipped_below.sum()
     return {
-        "kl_divergence": Measurement(kl_divergence(sums), choices > 0),
-        "clip_fraction": average(risen + fallen, choices),
-        "clip_fraction_positive": average(risen, choices),
-        "clip_fraction_negative": average(fallen, choices),
+        "kl_divergence": MetricValue(kl_divergence(sums), choices > 0),
+        "clip_fraction": average(clipped_above + clipped_below, choices),
+        "clip_fraction_positive": average(clipped_above, choices),
+        "clip_fraction_negative": average(clipped_below, choices),
     }
 
 
-def _joint_extremes(extremes: Extremes) -> dict[str, Measurement]:
+def _joint_extremes(extremes: Extremes) -> dict[str, MetricValue]:
     seen = _seen(extremes.joint_log_ratio)
     return {
-        "joint_ratio_max": always(_ratio(extremes.joint_log_ratio, seen)),
-        "joint_ratio_min": always(_ratio(-extremes.negative_joint_log_ratio, seen)),
-        "log_prob_min": Measurement(-extremes.negative_log_prob, seen),
+        "joint_ratio_max": measured_value(_ratio(extremes.joint_log_ratio, seen)),
+        "joint_ratio_min": measured_value(_ratio(-extremes.negative_joint_log_ratio, seen)),
+        "log_prob_min": MetricValue(-extremes.negative_log_prob, seen),
     }
 
 
-def _details(totals: Totals) -> dict[str, Measurement]:
+def _details(totals: Totals) -> dict[str, MetricValue]:
     """How the joint ratio spreads, and the LSTM."""
     sums, extremes, steps = totals.detail_sums, totals.detail_extremes, totals.sums.steps
     excess, square = average(sums.joint_excess, steps), average(sums.joint_excess_square, steps)
     variance = (square.value - excess.value.square()).clamp_min(0.0)
     return {
-        "joint_ratio_mean": Measurement(1.0 + excess.value, excess.measured),
-        "joint_ratio_std": Measurement(variance.sqrt(), excess.measured),
-        "log_prob_max": Measurement(extremes.log_prob, _seen(extremes.log_prob)),
-        **_memory(totals.memory_sums, totals.memory_extremes),
+        "joint_ratio_mean": MetricValue(1.0 + excess.value, excess.measured),
+        "joint_ratio_std": MetricValue(variance.sqrt(), excess.measured),
+        "log_prob_max": MetricValue(extremes.log_prob, _seen(extremes.log_prob)),
+        **_memory(totals.lstm_sums, totals.lstm_extremes),
     }
 
 
-def _memory(sums: MemorySums, extremes: MemoryExtremes) -> dict[str, Measurement]:
+def _memory(sums: LSTMSums, extremes: LSTMExtremes) -> dict[str, MetricValue]:
     hidden, cell = average(sums.hidden_square, sums.units), average(sums.cell_square, sums.units)
     saturated, measured = average(sums.saturated, sums.units)
     gates = zip(GATES, saturated, measured, strict=True)
     return {
-        "lstm_hidden_rms": Measurement(hidden.value.sqrt(), hidden.measured),
-        "lstm_hidden_max": Measurement(extremes.hidden, hidden.measured),
-        "lstm_cell_rms": Measurement(cell.value.sqrt(), cell.measured),
-        "lstm_cell_max": Measurement(extremes.cell, cell.measured),
+        "lstm_hidden_rms": MetricValue(hidden.value.sqrt(), hidden.measured),
+        "lstm_hidden_max": MetricValue(extremes.hidden, hidden.measured),
+        "lstm_cell_rms": MetricValue(cell.value.sqrt(), cell.measured),
+        "lstm_cell_max": MetricValue(extremes.cell, cell.measured),
         "lstm_cell_mean": average(sums.cell, sums.units),
-        **{f"lstm_{gate}_gate_saturation": Measurement(*share) for gate, *share in gates if gate != "cell"},
+        **{f"lstm_{gate}_gate_saturation": MetricValue(*share) for gate, *share in gates if gate != "cell"},
     }
 
 
@@ -118,18 +109,18 @@ def _ratio(log_ratio: Tensor, seen: Tensor) -> Tensor:
     return torch.where(seen, log_ratio, 0.0).exp()
 
 
-def _gradients(gradients: GradientTotals) -> dict[str, Measurement]:
+def _gradients(gradients: GradientTotals) -> dict[str, MetricValue]:
     return {
         "grad_norm": average(gradients.norm_after, gradients.tried),
-        "grad_norm_pre_clip": Measurement(gradients.norm_before, gradients.tried > 0),
-        "nan_grad_count": always(gradients.nan),
-        "inf_grad_count": always(gradients.inf),
-        "skipped_steps": always(gradients.skipped),
-        "epochs_completed": always(gradients.epochs),
+        "grad_norm_pre_clip": MetricValue(gradients.norm_before, gradients.tried > 0),
+        "nan_grad_count": measured_value(gradients.nan),
+        "inf_grad_count": measured_value(gradients.inf),
+        "skipped_steps": measured_value(gradients.skipped),
+        "epochs_completed": measured_value(gradients.epochs),
     }
 
 
-def _layer_gradients(gradients: GradientTotals, layers: Layers) -> dict[str, Measurement]:
+def _layer_gradients(gradients: GradientTotals, layers: LayerInfo) -> dict[str, MetricValue]:
     """Which parts of the network learn, and which explode."""
     squares, measured = average(gradients.layers, gradients.tried)
     tried = measured.any()
@@ -137,32 +128,32 @@ def _layer_gradients(gradients: GradientTotals, layers: Layers) -> dict[str, Mea
     heads = average(gradients.heads, gradients.tried).value
     mean = heads.mean()
     return {
-        "dead_layers": Measurement(dead.sum(), tried),
-        "exploding_layers": Measurement((squares.sqrt() > layers.exploding).sum(), tried),
-        "lstm_grad_norm": Measurement((squares * layers.lstm).sum().sqrt(), tried),
+        "dead_layers": MetricValue(dead.sum(), tried),
+        "exploding_layers": MetricValue((squares.sqrt() > layers.exploding).sum(), tried),
+        "lstm_grad_norm": MetricValue((squares * layers.lstm).sum().sqrt(), tried),
         "value_grad_norm": average(gradients.value, gradients.tried),
-        "gradient_cv": Measurement(heads.std(correction=0) / mean, tried.logical_and(mean != 0)),
+        "gradient_cv": MetricValue(heads.std(correction=0) / mean, tried.logical_and(mean != 0)),
     }
 
 
-def _head_means(sums: Sums) -> dict[str, Measurement]:
+def _head_means(sums: Sums) -> dict[str, MetricValue]:
     return {
         "entropy": average(sums.entropy, sums.relevant),
         "entropy_legal": average(sums.entropy_legal, sums.free),
-        "relevance": Measurement(
+        "relevance": MetricValue(
             sums.relevant / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.relevant)
         ),
-        "learnable_fraction": Measurement(
+        "learnable_fraction": MetricValue(
             sums.free / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.free)
         ),
         "kl_divergence": average(sums.kl, sums.relevant),
-        "clip_fraction": average(sums.risen + sums.fallen, sums.relevant),
+        "clip_fraction": average(sums.clipped_above + sums.clipped_below, sums.relevant),
     }
 
 
-def _head_ratios(totals: Totals) -> dict[str, Measurement]:
+def _head_ratios(totals: Totals) -> dict[str, MetricValue]:
     extremes, seen = totals.extremes, totals.sums.relevant > 0
     return {
-        "ratio_max": always(_ratio(extremes.log_ratio, seen)),
-        "ratio_min": always(_ratio(-extremes.negative_log_ratio, seen)),
+        "ratio_max": measured_value(_ratio(extremes.log_ratio, seen)),
+        "ratio_min": measured_value(_ratio(-extremes.negative_log_ratio, seen)),
     }

@@ -21,14 +21,14 @@ from esper_schemas.heads import (
 )
 
 HEAD_COUNT = len(HEADS)
-MOST_CHOICES = max(HEAD_SIZES.values())
+MAX_CHOICES = max(HEAD_SIZES.values())
 LOGIT_COUNT = sum(HEAD_SIZES.values())
 VALUE_ROW = LOGIT_COUNT
 OP = HEADS.index("op")
 SLOT = HEADS.index("slot")
 
 
-class Layout(NamedTuple):
+class ActionLayout(NamedTuple):
     """The constants that depend on the heads alone, on one device.
 
     padding [8 * 13]: the row of each place in the padded block, 0 where there is no choice.
@@ -50,15 +50,15 @@ class Layout(NamedTuple):
     max_entropies: Tensor
 
 
-def layout(device: torch.device) -> Layout:
+def action_layout(device: torch.device) -> ActionLayout:
     """Make the constants for a device."""
     places = _places()
-    heads_of_rows = [place // MOST_CHOICES for place in places]
-    padding = torch.zeros(HEAD_COUNT * MOST_CHOICES, dtype=torch.int64)
+    heads_of_rows = [place // MAX_CHOICES for place in places]
+    padding = torch.zeros(HEAD_COUNT * MAX_CHOICES, dtype=torch.int64)
     padding[torch.tensor(places)] = torch.arange(LOGIT_COUNT)
     membership = torch.zeros(HEAD_COUNT, LOGIT_COUNT + 1)
     membership[torch.tensor(heads_of_rows), torch.arange(LOGIT_COUNT)] = 1.0
-    constants = Layout(
+    constants = ActionLayout(
         padding=padding,
         places=torch.tensor(places),
         heads=torch.tensor(heads_of_rows),
@@ -68,13 +68,11 @@ def layout(device: torch.device) -> Layout:
         entropy_multipliers=torch.tensor([ENTROPY_COEFFICIENT_MULTIPLIERS[head] for head in HEADS]),
         max_entropies=torch.tensor([HEAD_MAX_ENTROPIES[head] for head in HEADS]),
     )
-    return Layout(*(constant.to(device) for constant in constants))
+    return ActionLayout(*(constant.to(device) for constant in constants))
 
 
 def _places() -> list[int]:
     """The place in the padded block of each row."""
     return [
-        index * MOST_CHOICES + choice
-        for index, head in enumerate(HEADS)
-        for choice in range(HEAD_SIZES[head])
+        index * MAX_CHOICES + choice for index, head in enumerate(HEADS) for choice in range(HEAD_SIZES[head])
     ]

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import HEAD_SIZES
-from esper_trainer.model.action_layout import HEAD_COUNT, LOGIT_COUNT, MOST_CHOICES, OP, SLOT, Layout
+from esper_trainer.model.action_layout import HEAD_COUNT, LOGIT_COUNT, MAX_CHOICES, OP, SLOT, ActionLayout
 
 MASKED_LOGIT = -60.0
 """Where an illegal choice stands below the best legal one, in nats."""
 
-OUT_OF_REACH = 1e30
+MASK_PENALTY = 1e30
 """Beyond any logit, so that the largest one less this is a legal one."""
 
-SMALLEST_UNIFORM = 1e-12
+MIN_UNIFORM = 1e-12
 """Stands for 0, whose Gumbel noise would be infinite."""
 
 
-class Sample(NamedTuple):
+class ActionSample(NamedTuple):
     """One choice per head: actions int64 [8, N], their log_probs [8, N], open slots bool [3, N]."""
 
     actions: Tensor
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
     slots: Tensor
 
 
-def legal_choices(choices: Tensor, ops: Tensor, slots: Tensor) -> Tensor:
+def choice_mask(choices: Tensor, ops: Tensor, slots: Tensor) -> Tensor:
     """The mask bool [8, 13, N] from the static one [8, 13], open ops [6, N] and open slots [3, N]."""
     mask = choices.unsqueeze(-1).repeat(1, 1, ops.shape[-1])
     mask[OP, : ops.shape[0]] &= ops
@@ -37,14 +37,14 @@ def legal_choices(choices: Tensor, ops: Tensor, slots: Tensor) -> Tensor:
     return mask
 
 
-def padded(logits: Tensor, layout: Layout) -> Tensor:
+def padded(logits: Tensor, layout: ActionLayout) -> Tensor:
     """Spread rows [41, N] into the padded block [8, 13, N]."""
-    return logits.index_select(0, layout.padding).view(HEAD_COUNT, MOST_CHOICES, -1)
+    return logits.index_select(0, layout.padding).view(HEAD_COUNT, MAX_CHOICES, -1)
 
 
-def penalties(mask: Tensor, layout: Layout) -> Tensor:
+def mask_penalties(mask: Tensor, layout: ActionLayout) -> Tensor:
     """What keeps choices out, float32 [41, N]: 0 where the mask bool [8, 13, N] is True, else far below 0."""
-    return (mask.flatten(0, 1).index_select(0, layout.places).float() - 1.0) * OUT_OF_REACH
+    return (mask.flatten(0, 1).index_select(0, layout.places).float() - 1.0) * MASK_PENALTY
 
 
 class _Evaluate(torch.autograd.Function):
@@ -57,7 +57,7 @@ class _Evaluate(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, penalty: Tensor, actions: Tensor, layout: Layout
+        ctx: Any, logits: Tensor, penalty: Tensor, actions: Tensor, layout: ActionLayout
     ) -> tuple[Tensor, Tensor]:
         scores = _relative(logits + penalty, layout)
         weights, membership = scores.exp(), layout.membership[:, :LOGIT_COUNT]
@@ -78,21 +78,21 @@ class _Evaluate(torch.autograd.Function):
         return slope, None, None, None
 
 
-def _relative(logits: Tensor, layout: Layout) -> Tensor:
+def _relative(logits: Tensor, layout: ActionLayout) -> Tensor:
     """Penalised logits [41, N] less the largest of their head, `MASKED_LOGIT` where illegal; in place."""
     best = torch.stack([rows.amax(0) for rows in torch.split(logits, list(HEAD_SIZES.values()))])
     return logits.sub_(best.index_select(0, layout.heads)).clamp_min_(MASKED_LOGIT)
 
 
-def evaluate(logits: Tensor, penalty: Tensor, actions: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+def evaluate(logits: Tensor, penalty: Tensor, actions: Tensor, layout: ActionLayout) -> tuple[Tensor, Tensor]:
     """Log-probabilities of actions int64 [8, N] and entropies in nats, [8, N] each.
 
     logits and penalty [41, N]; differentiable in the logits.
     """
-    evaluated: tuple[Tensor, Tensor] = _Evaluate.apply(  # type: ignore[no-untyped-call]
+    add_evaluation: tuple[Tensor, Tensor] = _Evaluate.apply(  # type: ignore[no-untyped-call]
         logits, penalty, actions, layout
     )
-    return evaluated
+    return add_evaluation
 
 
 def sample(
@@ -100,9 +100,9 @@ def sample(
     ops: Tensor,
     slots_by_op: Tensor,
     choices: Tensor,
-    layout: Layout,
+    layout: ActionLayout,
     generator: torch.Generator,
-) -> Sample:
+) -> ActionSample:
     """Choose by the Gumbel-max trick: the op first, then the slot among those that it leaves open.
 
     logits [41, N]; ops bool [6, N]; slots_by_op bool [6, 3, N]; choices bool [8, 13].
@@ -111,16 +111,16 @@ def sample(
     perturbed = block + _gumbel(block, generator)
     op = _best(perturbed[OP, : ops.shape[0]], ops, 0)
     slots = slots_by_op.gather(0, op.expand(1, slots_by_op.shape[1], -1)).squeeze(0)
-    mask = legal_choices(choices, ops, slots)
+    mask = choice_mask(choices, ops, slots)
     actions = _best(perturbed, mask, 1)
-    log_probs, _ = evaluate(logits, penalties(mask, layout), actions, layout)
-    return Sample(actions, log_probs, slots)
+    log_probs, _ = evaluate(logits, mask_penalties(mask, layout), actions, layout)
+    return ActionSample(actions, log_probs, slots)
 
 
 def _gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard Gumbel noise; finite, so that a legal choice always beats an illegal one."""
     uniform = torch.rand(like.shape, generator=generator, device=like.device)
-    return uniform.clamp_min_(SMALLEST_UNIFORM).log_().neg_().log_().neg_()
+    return uniform.clamp_min_(MIN_UNIFORM).log_().neg_().log_().neg_()
 
 
 def _best(scores: Tensor, mask: Tensor, dim: int) -> Tensor:

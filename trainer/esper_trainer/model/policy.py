@@ -7,23 +7,23 @@ from torch import Tensor, nn
 
 from esper_trainer.model.action_layout import LOGIT_COUNT, VALUE_ROW
 
-State = tuple[Tensor, Tensor]
+LSTMState = tuple[Tensor, Tensor]
 """Hidden and cell state of the LSTM, [1, B, H] each."""
 
 POLICY_GAIN = 0.01
 """A fresh policy is close to uniform over the legal choices."""
 
 
-class Memory(NamedTuple):
+class LSTMStep(NamedTuple):
     """The LSTM's last step, [B, H] each: features and hidden state that it was fed, and its states."""
 
     features: Tensor
-    before: Tensor
+    previous_hidden: Tensor
     hidden: Tensor
     cell: Tensor
 
 
-class Output(NamedTuple):
+class PolicyOutput(NamedTuple):
     """What the policy says about a sequence; T steps of B environments are N = T * B, time-major.
 
     logits [41, N]; values [N]; state and memory after the last step.
@@ -31,8 +31,8 @@ class Output(NamedTuple):
 
     logits: Tensor
     values: Tensor
-    state: State
-    memory: Memory
+    state: LSTMState
+    last_step: LSTMStep
 
 
 class Tamiyo(nn.Module):
@@ -62,25 +62,27 @@ class Tamiyo(nn.Module):
         self.output = nn.Linear(hidden_size, LOGIT_COUNT + 1)
         self._initialise(torch.Generator().manual_seed(seed))
 
-    def forward(self, observations: Tensor, state: State | None = None) -> Output:
+    def forward(self, observations: Tensor, state: LSTMState | None = None) -> PolicyOutput:
         """Run whole sequences [T, B, O] from a state, or from zeros."""
         if not self._low_precision:
             return self._forward(observations, state)
         with torch.autocast(observations.device.type, torch.bfloat16):
             return self._forward(observations, state)
 
-    def _forward(self, observations: Tensor, state: State | None) -> Output:
+    def _forward(self, observations: Tensor, state: LSTMState | None) -> PolicyOutput:
         features = self.features(observations)
-        before = (state or self.initial_state(observations.shape[1]))[0]
-        hidden, state = self._remember(features, state)
-        before = hidden[-2] if len(hidden) > 1 else before[0]
-        memory = Memory(*(part.float() for part in (features[-1], before, state[0][0], state[1][0])))
+        previous_hidden = (state or self.initial_state(observations.shape[1]))[0]
+        hidden, state = self._run_lstm(features, state)
+        previous_hidden = hidden[-2] if len(hidden) > 1 else previous_hidden[0]
+        last_step = LSTMStep(
+            *(part.float() for part in (features[-1], previous_hidden, state[0][0], state[1][0]))
+        )
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
         logits, value = torch.split(rows.float(), [LOGIT_COUNT, 1])
         values = torch.addcmul(self.value_mean, value.squeeze(0), self.value_std)
-        return Output(logits, values, state, memory)
+        return PolicyOutput(logits, values, state, last_step)
 
-    def _remember(self, features: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def _run_lstm(self, features: Tensor, state: LSTMState | None) -> tuple[Tensor, LSTMState]:
         """The LSTM's turn."""
         if not features.is_cuda:
             return self.lstm(features, state)  # type: ignore[no-any-return]
@@ -88,7 +90,7 @@ class Tamiyo(nn.Module):
         with torch.autocast("cuda", enabled=False):
             return self.lstm(features.float(), state)  # type: ignore[no-any-return]
 
-    def initial_state(self, environments: int) -> State:
+    def initial_state(self, environments: int) -> LSTMState:
         """The state at the start of an episode."""
         zeros = self.output.weight.new_zeros(1, environments, self.lstm.hidden_size)
         return zeros, zeros

@@ -27,7 +27,8 @@ class Adam:
         self._means = [torch.zeros_like(parameter) for parameter in parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in parameters]
         self._steps = [like.new_zeros(()) for _ in parameters]
-        self._rate: float | Tensor = like.new_tensor(learning_rate) if like.is_cuda else learning_rate
+        rate: float | Tensor = like.new_tensor(learning_rate) if like.is_cuda else learning_rate
+        self._learning_rate = rate
         self.skip = like.new_zeros(())
 
     @torch.no_grad()
@@ -36,25 +37,25 @@ class Adam:
         torch._foreach_add_(self._steps, 1)
         torch._fused_adam_(
             self._parameters, self._gradients, self._means, self._squares, [], self._steps,
-            lr=self._rate, beta1=BETAS[0], beta2=BETAS[1], weight_decay=0.0, eps=self._epsilon,
+            lr=self._learning_rate, beta1=BETAS[0], beta2=BETAS[1], weight_decay=0.0, eps=self._epsilon,
             amsgrad=False, maximize=False, found_inf=self.skip,
         )  # fmt: skip
         torch._foreach_sub_(self._steps, [self.skip] * len(self._steps))
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """Use this rate from the next step on."""
-        if isinstance(self._rate, Tensor):
-            self._rate.fill_(learning_rate)
+        if isinstance(self._learning_rate, Tensor):
+            self._learning_rate.fill_(learning_rate)
         else:
-            self._rate = learning_rate
+            self._learning_rate = learning_rate
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Step counts and moments by the number of the parameter, under the names of torch.optim."""
         columns = {"step": self._steps, "exp_avg": self._means, "exp_avg_sq": self._squares}
         return {f"{i}.{name}": tensor for name, column in columns.items() for i, tensor in enumerate(column)}
 
-    def load(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
-        own = self.state()
+        own = self.state_dict()
         for name, value in state.items():
             own[name].copy_(value)

@@ -5,19 +5,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from esper_trainer.model.action_layout import OP, Layout
-from esper_trainer.model.distributions import legal_choices, penalties
+from esper_trainer.model.action_layout import OP, ActionLayout
+from esper_trainer.model.distributions import choice_mask, mask_penalties
 from esper_trainer.ppo.gae import advantages, td_errors
 from esper_trainer.ppo.rollout_buffer import Transitions
-from esper_trainer.ranks.process_group import ALONE, Group
+from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 
-SMALLEST_DEVIATION = 1e-8
+MIN_DEVIATION = 1e-8
 
 
 class Batch(NamedTuple):
     """Whole episodes of B environments; float32 unless said.
 
-    observations [T, B, O]. penalty [41, T, B]: `distributions.penalties`. Per head and step, [8, T, B]:
+    observations [T, B, O]. penalty [41, T, B]: `distributions.mask_penalties`. Per head and step, [8, T, B]:
     actions int64, old_log_probs, relevance (1 where the chosen op uses the head), availability (1 where a
     legal op could), freedom (1 where the head is relevant and has more than one legal choice),
     freedom_scale (the same divided by ln of their number). Per step, [T, B]: advantages (normalised),
@@ -30,14 +30,14 @@ class Batch(NamedTuple):
     old_log_probs: Tensor
     relevance: Tensor
     availability: Tensor
-    freedom: Tensor
-    freedom_scale: Tensor
+    learnable: Tensor
+    learnable_scale: Tensor
     advantages: Tensor
     returns: Tensor
     old_values: Tensor
     alive: Tensor
 
-    def of(self, environments: Tensor) -> "Batch":
+    def select(self, environments: Tensor) -> "Batch":
         """The part of some environments, int64 indices."""
         observations, *others = self
         return Batch(
@@ -45,12 +45,12 @@ class Batch(NamedTuple):
             *(other.index_select(-1, environments) for other in others),
         )
 
-    def shaped(self, steps: torch.Size) -> "Batch":
+    def unflatten(self, steps: torch.Size) -> "Batch":
         """The opposite of `flat`."""
         observations, *others = self
         return Batch(observations, *(other.view(*other.shape[:-1], *steps) for other in others))
 
-    def flat(self) -> "Batch":
+    def flatten(self) -> "Batch":
         """The same with steps and environments as one dimension N, but for the observations."""
         observations, *others = self
         return Batch(observations, *(other.flatten(-2) for other in others))
@@ -76,7 +76,7 @@ class Targets(NamedTuple):
     td_errors: Tensor
 
 
-def targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
+def compute_targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
     """Advantages, and with them returns, of a rollout."""
     alive = rollout.alive.float()
     deltas = td_errors(rollout.rewards, rollout.values, alive, gamma)
@@ -84,7 +84,7 @@ def targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
     return Targets(raw, raw + rollout.values, rollout.values, alive, deltas)
 
 
-class Counts(NamedTuple):
+class StepCounts(NamedTuple):
     """How many steps of a part of a batch count, in all processes: relevance, availability [8]; alive 0-d."""
 
     relevance: Tensor
@@ -92,12 +92,12 @@ class Counts(NamedTuple):
     alive: Tensor
 
 
-def counts(batch: Batch) -> Counts:
+def count_steps(batch: Batch) -> StepCounts:
     """Those of a flat batch of this process."""
-    return Counts(batch.relevance.sum(1), batch.availability.sum(1), batch.alive.sum())
+    return StepCounts(batch.relevance.sum(1), batch.availability.sum(1), batch.alive.sum())
 
 
-def moments(values: Tensor, weights: Tensor, group: Group = ALONE) -> Moments:
+def moments(values: Tensor, weights: Tensor, group: ProcessGroup = ALONE) -> Moments:
     """Weighted mean and standard deviation over all elements, of all processes of a group."""
     if group.world_size > 1:
         exact, share = values.double(), weights.double()
@@ -111,8 +111,8 @@ def moments(values: Tensor, weights: Tensor, group: Group = ALONE) -> Moments:
     return Moments(mean, ((values - mean).square() * weights).sum().div(total).sqrt())
 
 
-def prepare(
-    rollout: Transitions, targets: Targets, choices: Tensor, layout: Layout, group: Group = ALONE
+def make_batch(
+    rollout: Transitions, targets: Targets, choices: Tensor, layout: ActionLayout, group: ProcessGroup = ALONE
 ) -> Batch:
     """Make the batch of a whole rollout. Advantages are normalised over those of all processes.
 
@@ -123,21 +123,21 @@ def prepare(
         column.movedim(0, 1).flatten(1)
         for column in (rollout.ops, rollout.slots, rollout.actions, rollout.log_probs)
     )
-    mask = legal_choices(choices, ops, slots)
+    mask = choice_mask(choices, ops, slots)
     count, alive = mask.sum(1), targets.alive.flatten()
     relevance = layout.causal.index_select(1, actions[OP]) * alive
-    freedom = relevance * (count > 1)
+    learnable = relevance * (count > 1)
     return Batch(
         rollout.observations,
-        penalties(mask, layout),
+        mask_penalties(mask, layout),
         actions=actions,
         old_log_probs=log_probs,
         relevance=relevance,
         availability=(layout.causal @ ops.float()).clamp_max(1.0) * alive,
-        freedom=freedom,
-        freedom_scale=freedom / count.clamp_min(2).log(),
-        advantages=(targets.advantages.flatten() - mean) / (std + SMALLEST_DEVIATION),
+        learnable=learnable,
+        learnable_scale=learnable / count.clamp_min(2).log(),
+        advantages=(targets.advantages.flatten() - mean) / (std + MIN_DEVIATION),
         returns=targets.returns.flatten(),
         old_values=targets.values.flatten(),
         alive=alive,
-    ).shaped(targets.alive.shape)
+    ).unflatten(targets.alive.shape)

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from esper_trainer.config import TrainingConfig
 
 
-class Rates(NamedTuple):
+class ScheduledCoefficients(NamedTuple):
     """What one update uses."""
 
     learning_rate: float
     entropy_coefficient: float
 
 
-def rates(config: TrainingConfig, update: int) -> Rates:
+def scheduled_coefficients(config: TrainingConfig, update: int) -> ScheduledCoefficients:
     """The rates of an update; updates count from 1 to `config.episodes`.
 
     The learning rate rises linearly over the warm-up, and from there follows its schedule to
@@ -27,7 +27,7 @@ def rates(config: TrainingConfig, update: int) -> Rates:
     later, span = update - 1 - warmup, config.episodes - 1 - warmup
     learning = _share(config.learning_rate_schedule, later, span, config.learning_rate_final)
     entropy = _share(config.entropy_schedule, update - 1, config.episodes - 1, config.entropy_final)
-    return Rates(config.learning_rate * rise * learning, config.entropy_coefficient * entropy)
+    return ScheduledCoefficients(config.learning_rate * rise * learning, config.entropy_coefficient * entropy)
 
 
 def _share(schedule: str, step: int, steps: int, final: float) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from esper_trainer.device.activation_gradients import hardtanh_backward, threshold_backward
-from esper_trainer.ppo.batch import Batch, Counts
+from esper_trainer.ppo.batch import Batch, StepCounts
 from esper_trainer.ppo.losses import (
     LOG_RATIO_LIMIT,
     clipped_surrogate,
@@ -25,7 +25,7 @@ JUST_BELOW_ZERO = -1e-30
 """Separates what is not clipped, where both surrogates are equal, from what is."""
 
 
-class Terms(NamedTuple):
+class LossCoefficients(NamedTuple):
     """The loss is policy loss + value_weight * value loss - entropy_weight * bonus.
 
     value_weight, entropy_weight: 0-d; multipliers [8]: the heads' weights in the bonus; a value_clip of 0
@@ -39,26 +39,31 @@ class Terms(NamedTuple):
     multipliers: Tensor
 
 
-class Objective(NamedTuple):
+class CombinedLoss(NamedTuple):
     """The loss, 0-d, and what it was made of, without gradients: [8, N] each, and squared errors [N]."""
 
     loss: Tensor
     log_ratios: Tensor
     ratios: Tensor
     surrogate: Tensor
-    errors: Tensor
+    squared_errors: Tensor
 
 
-def objective(
-    log_probs: Tensor, entropies: Tensor, values: Tensor, batch: Batch, counted: Counts, terms: Terms
-) -> Objective:
+def combined_loss(
+    log_probs: Tensor,
+    entropies: Tensor,
+    values: Tensor,
+    batch: Batch,
+    step_counts: StepCounts,
+    coefficients: LossCoefficients,
+) -> CombinedLoss:
     """Of a flat batch; log_probs and entropies [8, N], values [N]; the loss is differentiable in them."""
-    return Objective(
-        *_Objective.apply(log_probs, entropies, values, batch, counted, terms)  # type: ignore[no-untyped-call]
+    return CombinedLoss(
+        *_CombinedLossFunction.apply(log_probs, entropies, values, batch, step_counts, coefficients)  # type: ignore[no-untyped-call]
     )
 
 
-class _Objective(torch.autograd.Function):
+class _CombinedLossFunction(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -66,27 +71,27 @@ class _Objective(torch.autograd.Function):
         entropies: Tensor,
         values: Tensor,
         batch: Batch,
-        counted: Counts,
-        terms: Terms,
-    ) -> Objective:
+        step_counts: StepCounts,
+        coefficients: LossCoefficients,
+    ) -> CombinedLoss:
         log_ratios = log_ratio(log_probs, batch.old_log_probs)
         ratios = log_ratios.exp()
-        surrogate = clipped_surrogate(ratios, batch.advantages, terms.clip_range)
-        errors = squared_error(values, batch.old_values, batch.returns, terms.value_clip)
+        surrogate = clipped_surrogate(ratios, batch.advantages, coefficients.clip_range)
+        squared_errors = squared_error(values, batch.old_values, batch.returns, coefficients.value_clip)
         loss = (
-            policy_loss(surrogate, batch.relevance, counted.relevance)
-            + terms.value_weight * value_loss(errors, batch.alive, counted.alive)
-            - terms.entropy_weight
-            * entropy_bonus(entropies, batch.availability, terms.multipliers, counted.availability)
+            policy_loss(surrogate, batch.relevance, step_counts.relevance)
+            + coefficients.value_weight * value_loss(squared_errors, batch.alive, step_counts.alive)
+            - coefficients.entropy_weight
+            * entropy_bonus(entropies, batch.availability, coefficients.multipliers, step_counts.availability)
         )
-        made_of = (log_ratios, ratios, surrogate, errors)
+        parts = (log_ratios, ratios, surrogate, squared_errors)
         ctx.save_for_backward(
-            _policy_gradient(log_probs, ratios, surrogate, batch, counted, terms),
-            _entropy_gradient(batch, counted, terms),
-            _value_gradient(values, errors, batch, counted, terms),
+            _policy_gradient(log_probs, ratios, surrogate, batch, step_counts, coefficients),
+            _entropy_gradient(batch, step_counts, coefficients),
+            _value_gradient(values, squared_errors, batch, step_counts, coefficients),
         )
-        ctx.mark_non_differentiable(*made_of)
-        return Objective(loss, *made_of)
+        ctx.mark_non_differentiable(*parts)
+        return CombinedLoss(loss, *parts)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -95,27 +100,38 @@ class _Objective(torch.autograd.Function):
 
 
 def _policy_gradient(
-    log_probs: Tensor, ratios: Tensor, surrogate: Tensor, batch: Batch, counted: Counts, terms: Terms
+    log_probs: Tensor,
+    ratios: Tensor,
+    surrogate: Tensor,
+    batch: Batch,
+    step_counts: StepCounts,
+    coefficients: LossCoefficients,
 ) -> Tensor:
     """Of the policy loss, to log-probabilities [8, N]: -r * A / count where that is the minimum."""
-    gain = ratios * batch.advantages
-    clipped = ratios.clamp(1.0 - terms.clip_range, 1.0 + terms.clip_range).mul_(batch.advantages)
+    gain, clip_range = ratios * batch.advantages, coefficients.clip_range
+    clipped = ratios.clamp(1.0 - clip_range, 1.0 + clip_range).mul_(batch.advantages)
     slope = threshold_backward(surrogate, clipped.sub_(gain), JUST_BELOW_ZERO)
     slope = hardtanh_backward(slope, log_probs - batch.old_log_probs, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
-    return slope.mul_(batch.relevance).div_(-counted.relevance.clamp_min(1.0)[:, None])
+    return slope.mul_(batch.relevance).div_(-step_counts.relevance.clamp_min(1.0)[:, None])
 
 
-def _entropy_gradient(batch: Batch, counted: Counts, terms: Terms) -> Tensor:
+def _entropy_gradient(batch: Batch, step_counts: StepCounts, coefficients: LossCoefficients) -> Tensor:
     """Of the bonus with respect to entropies [8, N]."""
-    weight = terms.multipliers / counted.availability.clamp_min(1.0)
-    return batch.availability * (-terms.entropy_weight * weight)[:, None]
+    weight = coefficients.multipliers / step_counts.availability.clamp_min(1.0)
+    return batch.availability * (-coefficients.entropy_weight * weight)[:, None]
 
 
-def _value_gradient(values: Tensor, errors: Tensor, batch: Batch, counted: Counts, terms: Terms) -> Tensor:
+def _value_gradient(
+    values: Tensor,
+    squared_errors: Tensor,
+    batch: Batch,
+    step_counts: StepCounts,
+    coefficients: LossCoefficients,
+) -> Tensor:
     """Of the value loss with respect to values [N]: the error over the count where it is not clipped."""
     error = values - batch.returns
-    slope = error * batch.alive * (terms.value_weight / counted.alive.clamp_min(1.0))
-    if not terms.value_clip:
+    slope = error * batch.alive * (coefficients.value_weight / step_counts.alive.clamp_min(1.0))
+    if not coefficients.value_clip:
         return slope
-    inside = (values - batch.old_values).abs() <= terms.value_clip
-    return slope * (inside | (error.square() >= errors))
+    inside = (values - batch.old_values).abs() <= coefficients.value_clip
+    return slope * (inside | (error.square() >= squared_errors))

@@ -11,7 +11,7 @@ def td_errors(rewards: Tensor, values: Tensor, alive: Tensor, gamma: float) -> T
 
         delta_t = r_t + gamma * V_{t+1} - V_t
     """
-    next_values = torch.cat((values[1:], torch.zeros_like(values[:1]))) * _goes_on(alive)
+    next_values = torch.cat((values[1:], torch.zeros_like(values[:1]))) * _next_alive(alive)
     return (rewards + gamma * next_values - values) * alive
 
 
@@ -20,14 +20,14 @@ def advantages(deltas: Tensor, alive: Tensor, gamma: float, gae_lambda: float) -
 
     A_t = delta_t + gamma * lambda * A_{t+1}
     """
-    return _scan(deltas, gamma * gae_lambda * _goes_on(alive))
+    return _reverse_scan(deltas, gamma * gae_lambda * _next_alive(alive))
 
 
-def _goes_on(alive: Tensor) -> Tensor:
+def _next_alive(alive: Tensor) -> Tensor:
     return torch.cat((alive[1:], torch.zeros_like(alive[:1])))
 
 
-def _scan(terms: Tensor, factors: Tensor) -> Tensor:
+def _reverse_scan(terms: Tensor, factors: Tensor) -> Tensor:
     """Solve x_t = terms_t + factors_t * x_{t+1} by doubling: log2(T) steps instead of T.
 
     After k rounds a row holds the sum of 2^k terms, and the factor that leads to the next ones.

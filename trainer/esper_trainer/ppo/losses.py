@@ -52,9 +52,9 @@ def squared_error(values: Tensor, old_values: Tensor, returns: Tensor, value_cli
     return torch.maximum(error, (clipped - returns).square())
 
 
-def value_loss(errors: Tensor, alive: Tensor, count: Tensor | None = None) -> Tensor:
+def value_loss(squared_errors: Tensor, alive: Tensor, count: Tensor | None = None) -> Tensor:
     """Half the mean of squared errors [N] over the steps that count."""
-    return 0.5 * masked_mean(errors, alive, count)
+    return 0.5 * masked_mean(squared_errors, alive, count)
 
 
 def entropy_bonus(

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metrics import DEAD_GRADIENT_FACTOR, EXPLODING_GRADIENT_FACTOR, MAGNITUDE_FACTORS
-from esper_trainer.model.action_layout import HEAD_COUNT, VALUE_ROW, Layout
+from esper_trainer.model.action_layout import HEAD_COUNT, VALUE_ROW, ActionLayout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.adam import Adam
-from esper_trainer.ranks.process_group import ALONE, Group
+from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 
 CLIP_EPSILON = 1e-6
 
@@ -32,7 +32,7 @@ class GradientStatistics(NamedTuple):
     layers: Tensor
 
 
-class Layers(NamedTuple):
+class LayerInfo(NamedTuple):
     """The policy's P parameters as telemetry needs them.
 
     names; sizes: number of entries [P]; lstm: 1 for the LSTM's [P]. What a gradient is judged by, all in
@@ -49,7 +49,7 @@ class Layers(NamedTuple):
     magnitude_bounds: tuple[float, ...]
 
 
-class Optimiser:
+class PolicyOptimiser:
     """Adam whose steps can be called off by a tensor.
 
     All gradients are views of one flat tensor, so that one kernel measures or scales them. Adam leaves
@@ -60,24 +60,24 @@ class Optimiser:
     def __init__(
         self,
         policy: Tamiyo,
-        layout: Layout,
+        layout: ActionLayout,
         learning_rate: float,
         epsilon: float,
         max_norm: float,
-        group: Group = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         self._group = group
         self._parameters = list(policy.parameters())
         self._output = policy.output
         self._membership = layout.membership
         self._max_norm = max_norm
-        self._shared = _flat_gradient(self._parameters)
-        self._gradient = self._shared[:-2]
+        self._reduced = _flat_gradient(self._parameters)
+        self._gradient = self._reduced[:-2]
         self._gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         self._adam = Adam(self._parameters, self._gradients, learning_rate, epsilon)
         self._skip = self._adam.skip
         self.layers = _layers(policy, max_norm, self._skip)
-        self._nothing = (
+        self._no_parts = (
             self._skip.new_zeros(HEAD_COUNT),
             torch.zeros_like(self._skip),
             torch.zeros_like(self.layers.sizes),
@@ -92,15 +92,15 @@ class Optimiser:
         """Sum gradient, loss and some `other` number (0-d) over all processes; returns that sum."""
         gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         torch._foreach_copy_(self._gradients, gradients)
-        self._shared[-2:].copy_(torch.stack((loss.detach(), other)))
-        return self._group.sum_(self._shared)[-1]
+        self._reduced[-2:].copy_(torch.stack((loss.detach(), other)))
+        return self._group.sum_(self._reduced)[-1]
 
     def apply(self, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
         """Descend along the summed gradient, unless `stopped` (bool, 0-d) or something is not finite.
 
         Norms of parts of the network are measured only if the step is to be `detailed`.
         """
-        statistics = self._clip(self._shared[-2], detailed)
+        statistics = self._clip(self._reduced[-2], detailed)
         self._skip.copy_(stopped.logical_or(statistics.skipped > 0))
         self._adam.step()
         return statistics
@@ -109,18 +109,18 @@ class Optimiser:
         """Use this rate from the next step on."""
         self._adam.set_learning_rate(learning_rate)
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Adam's moments and step counts, by the number of the parameter."""
-        return self._adam.state()
+        return self._adam.state_dict()
 
-    def load(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
-        self._adam.load(state)
+        self._adam.load_state_dict(state)
 
     @torch.no_grad()
     def _clip(self, loss: Tensor, detailed: bool) -> GradientStatistics:
         norm = torch.linalg.vector_norm(self._gradient)
-        parts = self._parts() if detailed else self._nothing
+        parts = self._parts() if detailed else self._no_parts
         finite = norm.isfinite().logical_and(loss.isfinite())
         nan, not_finite = _count_nan(self._gradient.clamp(0.0, 0.0)), _count_nan(self._gradient * 0.0)
         scale = (self._max_norm / (norm + CLIP_EPSILON)).clamp_max(1.0)
@@ -142,9 +142,9 @@ def _count_nan(values: Tensor) -> Tensor:
     return values.nan_to_num_(1.0).sum()
 
 
-def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> Layers:
+def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> LayerInfo:
     names = tuple(name for name, _ in policy.named_parameters())
-    return Layers(
+    return LayerInfo(
         names,
         sizes=like.new_tensor([parameter.numel() for parameter in policy.parameters()]),
         lstm=like.new_tensor([name.startswith("lstm.") for name in names]),

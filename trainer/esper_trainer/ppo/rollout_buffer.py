@@ -27,7 +27,7 @@ class Transitions(NamedTuple):
     alive: Tensor
 
 
-def empty_rollout(
+def empty_transitions(
     horizon: int, environments: int, observation_size: int, device: torch.device
 ) -> Transitions:
     """Allocate a rollout; it is overwritten by every episode."""

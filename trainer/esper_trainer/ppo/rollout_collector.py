@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import HEAD_SIZES
-from esper_trainer.device.cuda_graphs import NO_RECORDER, GraphRecorder
+from esper_trainer.device.cuda_graphs import NO_CAPTURE, GraphCapture
 from esper_trainer.device.static_buffers import overwrite
-from esper_trainer.environments.morph.action_masks import Legality
+from esper_trainer.environments.morph.action_masks import ActionMasks
 from esper_trainer.environments.morph.environment import MorphEnvironment
-from esper_trainer.model.action_layout import Layout
+from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.model.distributions import sample
-from esper_trainer.model.policy import Output, Tamiyo
-from esper_trainer.ppo.rollout_buffer import Transitions, empty_rollout, store
+from esper_trainer.model.policy import PolicyOutput, Tamiyo
+from esper_trainer.ppo.rollout_buffer import Transitions, empty_transitions, store
 
-WATCHED = 0
-"""The environment whose decisions and slots are told in events."""
+TRACED_ENVIRONMENT = 0
+"""The environment whose decisions and slots are warn in events."""
 
 
 class SlotHistory(NamedTuple):
@@ -35,55 +35,55 @@ class SlotHistory(NamedTuple):
     measured: Tensor
 
 
-class Episode(NamedTuple):
+class CollectedRollout(NamedTuple):
     """One episode of every environment: what to learn from, and what to tell.
 
     Rollout and slots are buffers that the next episode overwrites.
     accuracy float32 [N] and stage int64 [3, N] at the end; rollbacks int64 [N], in the episode.
     """
 
-    rollout: Transitions
+    transitions: Transitions
     slots: SlotHistory
     accuracy: Tensor
     stage: Tensor
     rollbacks: Tensor
 
 
-class Player:
+class RolloutCollector:
     """Plays a policy in the environments, into buffers that every episode overwrites."""
 
     def __init__(
         self,
         policy: Tamiyo,
         environment: MorphEnvironment,
-        layout: Layout,
+        layout: ActionLayout,
         *,
         seed: int,
-        recorder: GraphRecorder = NO_RECORDER,
+        graphs: GraphCapture = NO_CAPTURE,
     ) -> None:
         self._policy, self._environment, self._layout = policy, environment, layout
         self.generator = torch.Generator(environment.device).manual_seed(seed)
         horizon, count = environment.preset.horizon, environment.environments
-        self.rollout = empty_rollout(horizon, count, environment.observation_size, environment.device)
+        self.transitions = empty_transitions(horizon, count, environment.observation_size, environment.device)
         self._slots = _empty_history(horizon, environment.device)
         self._state = tuple(part.clone() for part in policy.initial_state(count))
         self._time = torch.zeros(1, dtype=torch.int64, device=environment.device)
-        self._step = recorder.replayable(
+        self._step = graphs.wrap(
             "rollout step", self.step, (self.generator, environment.generator)
         )  # fmt: skip
 
-    def play(self, between_steps: Callable[[], None]) -> Episode:
+    def collect(self, between_steps: Callable[[], None]) -> CollectedRollout:
         """Play one episode; `between_steps` may raise to abandon it."""
-        self.begin()
+        self.reset()
         for _ in range(self._environment.preset.horizon):
             between_steps()
             self._step()
         environment = self._environment
-        return Episode(
-            self.rollout, self._slots, environment.accuracy, environment.stage, environment.rollbacks
+        return CollectedRollout(
+            self.transitions, self._slots, environment.accuracy, environment.stage, environment.rollbacks
         )
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Begin an episode in every environment."""
         self._environment.reset()
         self._time.zero_()
@@ -94,14 +94,14 @@ class Player:
     def step(self) -> None:
         """Observe, choose, act, and write it down; at the time and from the state that are on the device."""
         with torch.inference_mode():
-            observations, legality = self._environment.observe(), self._environment.legality()
+            observations, legality = self._environment.observe(), self._environment.action_masks()
         # The policy is outside: in inference mode autocast converts its parameters anew at every use.
         hidden, cell = self._state
         output = self._policy(observations.unsqueeze(0), (hidden, cell))
         with torch.inference_mode():
             self._act(observations, legality, output)
 
-    def _act(self, observations: Tensor, legality: Legality, output: Output) -> None:
+    def _act(self, observations: Tensor, legality: ActionMasks, output: PolicyOutput) -> None:
         choice = sample(
             output.logits, legality.op, legality.slot_by_op, legality.choices,
             self._layout, self.generator,
@@ -117,13 +117,13 @@ class Player:
             rewards=outcome.reward,
             alive=outcome.valid,
         )
-        store(self.rollout, self._time, transitions)
+        store(self.transitions, self._time, transitions)
         changes = outcome.stage_changes
         watched = (
             changes.previous_stage, changes.stage, changes.blueprint,
             changes.alpha, changes.contribution, changes.measured,
         )  # fmt: skip
-        store(self._slots, self._time, (column[:, WATCHED] for column in watched))
+        store(self._slots, self._time, (column[:, TRACED_ENVIRONMENT] for column in watched))
         overwrite(self._state, output.state)
         self._time.add_(1)
 

@@ -11,24 +11,24 @@ from esper_trainer.model.action_layout import VALUE_ROW
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import Moments
 
-RATE = 0.1
+UPDATE_RATE = 0.1
 """How far mean and deviation move towards those of the newest rollout."""
 
-SMALLEST_STD = 1e-2
+MIN_STD = 1e-2
 """Returns that vary less are not blown up."""
 
 
 @torch.no_grad()
-def normalise(policy: Tamiyo, returns: Moments) -> None:
+def update_normalisation(policy: Tamiyo, returns: Moments) -> None:
     """Move the scale of the critic towards `returns`; its values stay. What is not finite moves nothing."""
     mean, std = policy.value_mean.clone(), policy.value_std.clone()
     finite = returns.mean.isfinite() & returns.std.isfinite()
     _move(policy.value_mean, returns.mean, finite)
-    _move(policy.value_std, returns.std.clamp_min(SMALLEST_STD), finite)
+    _move(policy.value_std, returns.std.clamp_min(MIN_STD), finite)
     weight, bias = policy.output.weight[VALUE_ROW], policy.output.bias[VALUE_ROW]
     weight.mul_(std / policy.value_std)
     bias.copy_((bias * std + mean - policy.value_mean) / policy.value_std)
 
 
 def _move(value: Tensor, towards: Tensor, where: Tensor) -> None:
-    value.copy_(torch.where(where, value.lerp(towards, RATE), value))
+    value.copy_(torch.where(where, value.lerp(towards, UPDATE_RATE), value))

@@ -18,12 +18,12 @@ class RankLostError(EsperError):
     speaks: whether this is the process that should tell people; of those that are left, one does.
     """
 
-    def __init__(self, message: str, *, speaks: bool) -> None:
+    def __init__(self, message: str, *, reporter: bool) -> None:
         super().__init__(message)
-        self.speaks = speaks
+        self.reporter = reporter
 
 
-def roll_call(store: Store, rank: int, world_size: int) -> tuple[int, ...]:
+def find_missing_ranks(store: Store, rank: int, world_size: int) -> tuple[int, ...]:
     """The ranks that do not answer; everybody who is left has to call this.
 
     The store is kept by a launcher, or by rank 0: if nobody keeps it any more, that is who is gone.
@@ -54,12 +54,14 @@ def _without_answer(
         time.sleep(_LOOK_S)
 
 
-def rank_lost(missing: tuple[int, ...], rank: int, world_size: int, silent_s: float | None) -> RankLostError:
+def rank_lost_error(
+    missing: tuple[int, ...], rank: int, world_size: int, silent_s: float | None
+) -> RankLostError:
     """What to raise; silent_s: how long they said nothing, None if their connection was cut."""
     if not missing:
-        return RankLostError("The other processes have given up waiting for this one.", speaks=True)
+        return RankLostError("The other processes have given up waiting for this one.", reporter=True)
     names = " and ".join(str(other) for other in missing)
     who = f"Rank {names} of {world_size} is" if len(missing) == 1 else f"Ranks {names} of {world_size} are"
     what = "gone" if silent_s is None else f"gone or stuck: nothing was heard for {silent_s:g} s"
     left = [other for other in range(world_size) if other not in missing]
-    return RankLostError(f"{who} {what}.", speaks=rank == min(left))
+    return RankLostError(f"{who} {what}.", reporter=rank == min(left))

@@ -16,7 +16,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from esper_schemas.errors import InvalidArgument, Unreachable
 from esper_trainer.config import TrainingConfig
-from esper_trainer.ranks.lost_ranks import rank_lost, roll_call
+from esper_trainer.ranks.lost_ranks import find_missing_ranks, rank_lost_error
 from esper_trainer.ranks.rank_launcher import RENDEZVOUS
 from esper_trainer.request import PATIENCE_S
 
@@ -24,7 +24,7 @@ BACKENDS = "cpu:gloo,cuda:nccl"
 _SOURCE_PLACE = re.compile(r"\[[^\]]*\.cc:\d+\] ")
 
 
-class Group:
+class ProcessGroup:
     """The processes of a run. Alone, which is the default, every sum is the value itself.
 
     Whatever waits for the others raises `RankLostError` if one of them is gone. store: where those that
@@ -63,11 +63,11 @@ class Group:
         """Whether the flag is set in any process; waits for them, on the host."""
         return bool(self.largest(int(flag)))
 
-    def share(self, config: TrainingConfig) -> int:
+    def local_environments(self, config: TrainingConfig) -> int:
         """The number of environments of this process. Raises `InvalidArgument` for no equal parts."""
         return config.share(self.world_size)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Let go of the other processes."""
         if self.world_size > 1 and not self._broken:
             dist.destroy_process_group()
@@ -79,14 +79,14 @@ class Group:
             self._broken = True
             assert self._store is not None
             silent_s = self._patience_s if "timed out" in str(error).lower() else None
-            missing = roll_call(self._store, self.rank, self.world_size)
-            raise rank_lost(missing, self.rank, self.world_size, silent_s) from error
+            missing = find_missing_ranks(self._store, self.rank, self.world_size)
+            raise rank_lost_error(missing, self.rank, self.world_size, silent_s) from error
 
 
-ALONE = Group()
+ALONE = ProcessGroup()
 
 
-def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
+def join_group(device: str, patience_s: float = PATIENCE_S) -> ProcessGroup:
     """The group that `torchrun` or `ranks.train_with_ranks` describes in the environment, or a group of one.
 
     On CUDA each process of a machine takes the device of its number there. Raises `InvalidArgument` if
@@ -98,7 +98,7 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
     on_cuda = device.startswith("cuda") and torch.cuda.is_available()
     if on_cuda:
         number = int(os.environ.get("LOCAL_RANK", "0"))
-        torch.cuda.set_device(own_device(device, number, torch.cuda.device_count()))
+        torch.cuda.set_device(local_device(device, number, torch.cuda.device_count()))
     patience = timedelta(seconds=patience_s)
     try:
         where = os.environ.get(RENDEZVOUS, "env://")
@@ -113,10 +113,10 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> Group:
             f"The other processes cannot be met ({reason}); start all of them with torchrun, and where a "
             "machine's name leads to itself name the network with GLOO_SOCKET_IFNAME."
         ) from error
-    return Group(rank, world_size, PrefixStore("roll-call", store), patience_s)
+    return ProcessGroup(rank, world_size, PrefixStore("roll-call", store), patience_s)
 
 
-def own_device(device: str, number: int, count: int) -> int:
+def local_device(device: str, number: int, count: int) -> int:
     """The index of the CUDA device of the process of this number, of a machine with so many.
 
     Raises `InvalidArgument` if one was named for all of them, or there are not enough: NCCL takes one each.

@@ -21,7 +21,7 @@ FORMAT = 1
 _FILE_NAME = re.compile(r"(\d{8,})-rank(\d+)\.pt")
 
 
-class Checkpoint(NamedTuple):
+class TrainingCheckpoint(NamedTuple):
     """A run between two updates.
 
     update: how many were made. config: the settings. rank, world_size: of the process that wrote it.
@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
     telemetry: dict[str, Any] = {}
 
 
-def write(path: Path, checkpoint: Checkpoint) -> None:
+def write(path: Path, checkpoint: TrainingCheckpoint) -> None:
     """Write a checkpoint so that `path` is never a part of it. Raises OSError if it cannot be written."""
     content = {"format": FORMAT, **checkpoint._asdict(), "state": checkpoint.state._asdict()}
     buffer = BytesIO()
@@ -53,7 +53,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     _sync_directory(path.parent)
 
 
-def read(path: Path) -> Checkpoint:
+def read(path: Path) -> TrainingCheckpoint:
     """Read a checkpoint, onto the host.
 
     Raises `StorageError`, `Damaged`, or `InvalidArgument` for one of another version.
@@ -66,7 +66,7 @@ def read(path: Path) -> Checkpoint:
         content = _content(data)
         if content.pop("format") != FORMAT:
             raise InvalidArgument(f"{path} was written by another version of Esper; resume with that one.")
-        return Checkpoint(**{**content, "state": LearnerState(**content["state"])})
+        return TrainingCheckpoint(**{**content, "state": LearnerState(**content["state"])})
     except InvalidArgument:
         raise
     except Exception as error:  # there is no end to what torch raises about bytes that it did not write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from esper_schemas.events import CheckpointSaved, Event, LogRecorded
 from esper_trainer.device.host_transfer import HostCopy
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, write
+from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint, write
 
 KEPT = 3
 """How many checkpoints of a run stay."""
@@ -16,7 +16,7 @@ CLOSE_S = 30.0
 """So long the end of a run waits for its last checkpoint."""
 
 
-class Checkpointer:
+class CheckpointWriter:
     """Writes checkpoints in a thread of its own; the training thread only begins the copy of its state.
 
     Not more than one is written at a time: a disk that cannot keep up gets fewer checkpoints.
@@ -32,7 +32,7 @@ class Checkpointer:
         """Whether a checkpoint should be saved after this update, and none is being written now."""
         return bool(self._every) and update % self._every == 0 and not self._busy()
 
-    def save(self, checkpoint: Checkpoint) -> None:
+    def save(self, checkpoint: TrainingCheckpoint) -> None:
         """Begin to write a checkpoint, with the tensors as they are now."""
         self.wait()
         if self._saved == checkpoint.update:
@@ -54,7 +54,7 @@ class Checkpointer:
     def _busy(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _write(self, checkpoint: Checkpoint, copy: HostCopy) -> None:
+    def _write(self, checkpoint: TrainingCheckpoint, copy: HostCopy) -> None:
         started, state = time.perf_counter(), checkpoint.state
         path = self._files.path(checkpoint.update)
         try:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from esper_schemas.payload import PPOUpdatePayload
 
-Outcome = Literal["completed", "interrupted"]
+RunOutcome = Literal["completed", "interrupted"]
 """How a run may end; whatever fails is raised."""
 
 
@@ -38,7 +38,7 @@ class TrainingSummary:
     last_mean_return: float | None
     baseline_return: float
     mean_accuracy: float | None
-    outcome: Outcome
+    outcome: RunOutcome
     seconds: float
     profile: Path | None = None
 

@@ -8,12 +8,12 @@ from typing import Any
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.settings import SettingValue, setting_fields
 from esper_trainer.config import TrainingConfig
-from esper_trainer.ranks.process_group import ALONE, Group
-from esper_trainer.run.checkpoint_file import Checkpoint, CheckpointFiles, read
+from esper_trainer.ranks.process_group import ALONE, ProcessGroup
+from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint, read
 from esper_trainer.run.run_directory import require_run
 
 
-def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
+def last_checkpoint(run_dir: Path, group: ProcessGroup = ALONE) -> TrainingCheckpoint:
     """The newest checkpoint that all processes of a run have.
 
     Raises `InvalidArgument` if there is none, `StorageError` or `Damaged` if it cannot be read.
@@ -43,7 +43,7 @@ def last_checkpoint(run_dir: Path, group: Group = ALONE) -> Checkpoint:
     return checkpoint
 
 
-def _newest_of_all(updates: list[int], group: Group) -> int:
+def _newest_of_all(updates: list[int], group: ProcessGroup) -> int:
     """The last update after which every process has a checkpoint; 0 if there is none."""
     limit = group.largest(max(updates, default=0))
     while limit:
@@ -55,7 +55,7 @@ def _newest_of_all(updates: list[int], group: Group) -> int:
     return limit
 
 
-def _without_checkpoint(run_dir: Path, group: Group, rank: int) -> str:
+def _without_checkpoint(run_dir: Path, group: ProcessGroup, rank: int) -> str:
     if group.world_size == 1:
         return f"The run {run_dir.name} has no checkpoint to go on from; start a new run."
     return (
@@ -68,7 +68,7 @@ def _processes(count: int) -> str:
     return "one process" if count == 1 else f"{count} processes"
 
 
-def resumed_config(checkpoint: Checkpoint, given: Mapping[str, SettingValue]) -> TrainingConfig:
+def resumed_config(checkpoint: TrainingCheckpoint, given: Mapping[str, SettingValue]) -> TrainingConfig:
     """The settings of a run, with those `given` in place of its checkpoint's.
 
     Raises `InvalidArgument` for a checkpoint of a newer version, a setting that may

@@ -12,7 +12,7 @@ from esper_bus.paths import RunPaths
 from esper_schemas.errors import InvalidArgument, Refused, RunExists, StorageError
 
 
-def new_run_dir(runs_dir: Path, name: str) -> Path:
+def create_run_dir(runs_dir: Path, name: str) -> Path:
     """Make the directory of a run; a run is never recorded into another one's directory.
 
     Raises `RunExists`, `StorageError` if the directory cannot be written, `InvalidArgument` for a name that
@@ -24,7 +24,7 @@ def new_run_dir(runs_dir: Path, name: str) -> Path:
             f"There is a run {name} already; go on with --resume {name} or choose another --name."
         )
     try:
-        make_writable(run_dir)
+        ensure_writable(run_dir)
     except OSError as error:
         raise StorageError(
             f"Cannot write {run_dir} ({error.strerror}); choose another --runs-dir."
@@ -32,13 +32,13 @@ def new_run_dir(runs_dir: Path, name: str) -> Path:
     return run_dir
 
 
-def make_writable(directory: Path) -> None:
+def ensure_writable(directory: Path) -> None:
     """Make a directory if there is none, and try to write into it. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     TemporaryFile(dir=directory).close()  # of a name of its own: several ranks try at once
 
 
-def way_on(run_dir: Path) -> str:
+def recovery_advice(run_dir: Path) -> str:
     """What to do about a run that broke off: the end of a sentence."""
     saved = any((run_dir / "checkpoints").glob("*.pt"))
     return f"go on from the last checkpoint with --resume {run_dir.name}" if saved else "start a new run"

@@ -4,8 +4,8 @@ import traceback
 from pathlib import Path
 
 from esper_schemas.errors import EsperError
-from esper_trainer.run.run_directory import way_on
-from esper_trainer.runner import sentence
+from esper_trainer.run.run_directory import recovery_advice
+from esper_trainer.runner import error_summary
 
 TRACEBACK = "failure.txt"
 """In the directory of the run."""
@@ -15,7 +15,7 @@ class TrainingFailedError(EsperError):
     """A training had begun and cannot go on; the message is one sentence that says why and what to do."""
 
 
-def training_failed(run_dir: Path, error: Exception) -> TrainingFailedError:
+def record_failure(run_dir: Path, error: Exception) -> TrainingFailedError:
     """What to tell of an error; keeps its traceback if the disk takes it."""
     path = run_dir / TRACEBACK
     try:
@@ -23,4 +23,6 @@ def training_failed(run_dir: Path, error: Exception) -> TrainingFailedError:
         where = f"the traceback is in {path}"
     except OSError:
         where = "its traceback could not be written"
-    return TrainingFailedError(f"Training failed ({sentence(error)}); {where}; {way_on(run_dir)}.")
+    return TrainingFailedError(
+        f"Training failed ({error_summary(error)}); {where}; {recovery_advice(run_dir)}."
+    )

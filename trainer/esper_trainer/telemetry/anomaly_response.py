@@ -6,14 +6,14 @@ from esper_schemas.events import Event
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.detector import AnomalyDetector
-from esper_trainer.telemetry.level_escalation import Escalation
+from esper_trainer.telemetry.level_escalation import LevelEscalation
 
 
 class AnomalyResponse:
     """Judges every update once, in order, and says how much to measure in those to come."""
 
     def __init__(self, asked: TelemetryLevel, episodes: int) -> None:
-        self._detector, self._escalation = AnomalyDetector(), Escalation(asked)
+        self._detector, self._escalation = AnomalyDetector(), LevelEscalation(asked)
         self._episodes = episodes
 
     def level(self, update: int) -> TelemetryLevel:

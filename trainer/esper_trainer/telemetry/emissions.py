@@ -20,10 +20,10 @@ from esper_schemas.heads import CAUSAL, HEADS, Op
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.model.action_layout import OP
-from esper_trainer.ppo.rollout_collector import WATCHED
-from esper_trainer.telemetry.episode_summary import Story
+from esper_trainer.ppo.rollout_collector import TRACED_ENVIRONMENT
+from esper_trainer.telemetry.episode_summary import EpisodeSummary
 
-MOST_DETAILS = 8
+MAX_DETAILS = 8
 """How many decisions, and how many changes of slots, one update tells."""
 
 
@@ -48,17 +48,19 @@ def run_started(
 
 
 def update_events(
-    update: int, story: Story, payload: PPOUpdatePayload, steps: int, seconds: float
+    update: int, episode_summary: EpisodeSummary, payload: PPOUpdatePayload, steps: int, seconds: float
 ) -> Iterator[Event]:
     """All that one update tells, in order; `steps` and `seconds` are those of its rollout."""
-    yield rollout_completed(update, story, steps, seconds)
-    yield from episodes_completed(update, story)
-    yield from decisions_made(update, story)
-    yield from seed_stages_changed(update, story)
+    yield rollout_completed(update, episode_summary, steps, seconds)
+    yield from episodes_completed(update, episode_summary)
+    yield from decisions_made(update, episode_summary)
+    yield from seed_stages_changed(update, episode_summary)
     yield PPOUpdateCompleted(update=update, payload=payload)
 
 
-def rollout_completed(update: int, story: Story, steps: int, seconds: float) -> RolloutCompleted:
+def rollout_completed(
+    update: int, episode_summary: EpisodeSummary, steps: int, seconds: float
+) -> RolloutCompleted:
     """The rollout as a whole; `steps` are environment steps per rollout."""
     return RolloutCompleted(
         update=update,
@@ -66,23 +68,28 @@ def rollout_completed(update: int, story: Story, steps: int, seconds: float) -> 
         env_steps_total=steps * update,
         steps_per_second=steps / seconds,
         duration_ms=seconds * 1000.0,
-        mean_return=story.returns.mean().item(),
-        std_return=story.returns.std(correction=0).item(),
-        mean_accuracy=story.accuracy.mean().item(),
-        stage_counts=tuple(int(count) for count in story.stage_counts.tolist()),
-        rollbacks=int(story.rollbacks),
-        returns_not_finite=returns_not_finite(story),
+        mean_return=episode_summary.returns.mean().item(),
+        std_return=episode_summary.returns.std(correction=0).item(),
+        mean_accuracy=episode_summary.accuracy.mean().item(),
+        stage_counts=tuple(int(count) for count in episode_summary.stage_counts.tolist()),
+        rollbacks=int(episode_summary.rollbacks),
+        returns_not_finite=returns_not_finite(episode_summary),
     )
 
 
-def returns_not_finite(story: Story) -> int:
+def returns_not_finite(episode_summary: EpisodeSummary) -> int:
     """In how many environments the return is not finite."""
-    return sum(not math.isfinite(total) for total in story.returns.tolist())
+    return sum(not math.isfinite(total) for total in episode_summary.returns.tolist())
 
 
-def episodes_completed(update: int, story: Story) -> Iterator[EpisodeCompleted]:
+def episodes_completed(update: int, episode_summary: EpisodeSummary) -> Iterator[EpisodeCompleted]:
     """Every episode of the first environments; each plays one per update."""
-    columns = (story.returns, story.accuracy, story.lengths, story.fossilized)
+    columns = (
+        episode_summary.returns,
+        episode_summary.accuracy,
+        episode_summary.lengths,
+        episode_summary.fossilized,
+    )
     rows = zip(*(column.tolist() for column in columns), strict=False)
     for environment, (total, accuracy, length, fossilized) in enumerate(rows):
         yield EpisodeCompleted(
@@ -95,44 +102,44 @@ def episodes_completed(update: int, story: Story) -> Iterator[EpisodeCompleted]:
         )
 
 
-def decisions_made(update: int, story: Story) -> Iterator[DecisionMade]:
+def decisions_made(update: int, episode_summary: EpisodeSummary) -> Iterator[DecisionMade]:
     """The newest decisions of the watched environment, oldest first; WAIT only if there is room."""
-    ops = story.actions[:, OP].tolist()
-    alive = [step for step, lives in enumerate(story.alive.tolist()) if lives]
+    ops = episode_summary.actions[:, OP].tolist()
+    alive = [step for step, lives in enumerate(episode_summary.alive.tolist()) if lives]
     by_interest = sorted(alive, key=lambda step: (ops[step] != Op.WAIT, step))
-    for step in sorted(by_interest[-MOST_DETAILS:]):
-        yield _decision(update, step, story)
+    for step in sorted(by_interest[-MAX_DETAILS:]):
+        yield _decision(update, step, episode_summary)
 
 
-def _decision(update: int, step: int, story: Story) -> DecisionMade:
-    actions = dict(zip(HEADS, story.actions[step].int().tolist(), strict=True))
-    probabilities = dict(zip(HEADS, story.log_probs[step].exp().tolist(), strict=True))
+def _decision(update: int, step: int, episode_summary: EpisodeSummary) -> DecisionMade:
+    actions = dict(zip(HEADS, episode_summary.actions[step].int().tolist(), strict=True))
+    probabilities = dict(zip(HEADS, episode_summary.log_probs[step].exp().tolist(), strict=True))
     relevant = [head for head in HEADS if head in CAUSAL[Op(actions["op"])]]
     return DecisionMade(
         update=update,
-        environment=WATCHED,
+        environment=TRACED_ENVIRONMENT,
         step=step,
         choices={head: actions[head] for head in relevant},
         confidences={head: probabilities[head] for head in relevant},
-        value=story.values[step].item(),
-        reward=story.rewards[step].item(),
+        value=episode_summary.values[step].item(),
+        reward=episode_summary.rewards[step].item(),
     )
 
 
-def seed_stages_changed(update: int, story: Story) -> Iterator[SeedStageChanged]:
+def seed_stages_changed(update: int, episode_summary: EpisodeSummary) -> Iterator[SeedStageChanged]:
     """The newest changes in the slots of the watched environment, oldest first."""
-    changed = (story.stage_before != story.stage_after).nonzero().tolist()
-    for step, slot in changed[-MOST_DETAILS:]:
+    changed = (episode_summary.stage_before != episode_summary.stage_after).nonzero().tolist()
+    for step, slot in changed[-MAX_DETAILS:]:
         place = (step, slot)
-        measured = bool(story.contribution_measured[place])
+        measured = bool(episode_summary.contribution_measured[place])
         yield SeedStageChanged(
             update=update,
-            environment=WATCHED,
+            environment=TRACED_ENVIRONMENT,
             step=step,
             slot=slot,
-            from_stage=int(story.stage_before[place]),
-            to_stage=int(story.stage_after[place]),
-            blueprint=int(story.blueprint[place]),
-            alpha=story.alpha[place].item(),
-            contribution=story.contribution[place].item() if measured else None,
+            from_stage=int(episode_summary.stage_before[place]),
+            to_stage=int(episode_summary.stage_after[place]),
+            blueprint=int(episode_summary.blueprint[place]),
+            alpha=episode_summary.alpha[place].item(),
+            contribution=episode_summary.contribution[place].item() if measured else None,
         )

@@ -1,4 +1,4 @@
-"""What an episode is told by: a few numbers per environment, and one environment step by step."""
+"""What an collected is told by: a few numbers per environment, and one environment step by step."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Stage
-from esper_trainer.ppo.rollout_collector import WATCHED, Episode
+from esper_trainer.ppo.rollout_collector import TRACED_ENVIRONMENT, CollectedRollout
 
-MOST_EPISODES = 16
-"""From this many environments at most every single episode is told."""
+MAX_EPISODES = 16
+"""From this many environments at most every single collected is told."""
 
 
-class Story(NamedTuple):
-    """What is copied to the host after an episode, in one piece.
+class EpisodeSummary(NamedTuple):
+    """What is copied to the host after an collected, in one piece.
 
     returns [N], undiscounted; stage_counts [7], slots of all environments at the end; accuracy [N];
     rollbacks 0-d, of all hosts.
@@ -40,26 +40,26 @@ class Story(NamedTuple):
     contribution_measured: Tensor
 
 
-def story(episode: Episode) -> Story:
+def episode_summary(collected: CollectedRollout) -> EpisodeSummary:
     """Gather it on the device."""
-    rollout, told = episode.rollout, slice(MOST_EPISODES)
-    stages = torch.arange(len(Stage), device=episode.stage.device)
-    return Story(
+    rollout, told = collected.transitions, slice(MAX_EPISODES)
+    stages = torch.arange(len(Stage), device=collected.stage.device)
+    return EpisodeSummary(
         returns=rollout.rewards.sum(0),
-        accuracy=episode.accuracy,
-        stage_counts=(episode.stage == stages[:, None, None]).sum((1, 2)),
-        rollbacks=episode.rollbacks.sum(),
+        accuracy=collected.accuracy,
+        stage_counts=(collected.stage == stages[:, None, None]).sum((1, 2)),
+        rollbacks=collected.rollbacks.sum(),
         lengths=rollout.alive[:, told].sum(0),
-        fossilized=(episode.stage[:, told] == Stage.FOSSILIZED).sum(0),
-        actions=rollout.actions[:, :, WATCHED],
-        log_probs=rollout.log_probs[:, :, WATCHED],
-        values=rollout.values[:, WATCHED],
-        rewards=rollout.rewards[:, WATCHED],
-        alive=rollout.alive[:, WATCHED],
-        stage_before=episode.slots.before,
-        stage_after=episode.slots.after,
-        blueprint=episode.slots.blueprint,
-        alpha=episode.slots.alpha,
-        contribution=episode.slots.contribution,
-        contribution_measured=episode.slots.measured,
+        fossilized=(collected.stage[:, told] == Stage.FOSSILIZED).sum(0),
+        actions=rollout.actions[:, :, TRACED_ENVIRONMENT],
+        log_probs=rollout.log_probs[:, :, TRACED_ENVIRONMENT],
+        values=rollout.values[:, TRACED_ENVIRONMENT],
+        rewards=rollout.rewards[:, TRACED_ENVIRONMENT],
+        alive=rollout.alive[:, TRACED_ENVIRONMENT],
+        stage_before=collected.slots.before,
+        stage_after=collected.slots.after,
+        blueprint=collected.slots.blueprint,
+        alpha=collected.slots.alpha,
+        contribution=collected.slots.contribution,
+        contribution_measured=collected.slots.measured,
     )

@@ -20,25 +20,25 @@ REST = 20
 goes for ever, such as the low entropy of a policy that has converged, must not slow the training down."""
 
 
-class Escalation:
+class LevelEscalation:
     """The level of every update. OFF stays off: who asks for nothing gets no more."""
 
     def __init__(self, asked: TelemetryLevel) -> None:
-        self._asked = asked
+        self._requested = asked
         self._spans: list[tuple[int, int]] = []
         self._rests_until: dict[str, int] = {}
 
     def level(self, update: int) -> TelemetryLevel:
         """How much to measure in an update."""
         raised = any(first <= update <= last for first, last in self._spans)
-        return TelemetryLevel.DEBUG if raised else self._asked
+        return TelemetryLevel.DEBUG if raised else self._requested
 
     def after(self, update: int, anomalies: Iterable[AnomalyDetected]) -> list[TelemetryEscalated]:
         """Raise the level because of an update's anomalies; told only if it lasts longer than before."""
         self._spans = [span for span in self._spans if span[1] > update]
         rested = {a.anomaly for a in anomalies if update >= self._rests_until.get(a.anomaly, 0)}
         kind = max(sorted(rested), key=lambda kind: DURATIONS[kind], default=None)
-        if kind is None or self._asked in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
+        if kind is None or self._requested in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
             return []
         first = update + DELAY
         last = first + DURATIONS[kind] - 1

@@ -14,7 +14,7 @@ from esper_trainer.config import available_cores
 _STATM = Path("/proc/self/statm")
 
 
-class Vitals:
+class ProcessVitals:
     """Samples memory at once, and the share of the cores' time since the sample before."""
 
     def __init__(self, device: torch.device) -> None:

@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule,
 from esper_schemas.errors import StorageError
 from esper_schemas.events import LogRecorded
 from esper_trainer.device.cuda_graphs import WARM_UP
-from esper_trainer.run.run_directory import make_writable
+from esper_trainer.run.run_directory import ensure_writable
 
 RECORDED = 2
 """So many updates are recorded; a trace of more is slow to open. One before them is thrown away, because
@@ -30,7 +30,7 @@ class Profiler:
         self._directory, self._rank = directory, rank
         self._profile: Any = None
         self.written: Path | None = None
-        self._news: list[LogRecorded] = []
+        self._events: list[LogRecorded] = []
         if directory is not None:
             prepare(directory)
 
@@ -69,9 +69,9 @@ class Profiler:
         if self._profile is not None:
             self._profile.step()
 
-    def news(self) -> list[LogRecorded]:
+    def events(self) -> list[LogRecorded]:
         """What has been written, or could not be, since the last call."""
-        told, self._news = self._news, []
+        told, self._events = self._events, []
         return told
 
     def _kept(self, write: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -83,11 +83,11 @@ class Profiler:
             except (OSError, RuntimeError) as error:
                 reason = str(error).splitlines()[0]
                 message = f"The profile could not be written ({reason}); training goes on without it."
-                self._news.append(LogRecorded(level="warning", message=message))
+                self._events.append(LogRecorded(level="warning", message=message))
             else:
                 self.written = self._directory
                 message = f"A profile was written into {self._directory}."
-                self._news.append(LogRecorded(level="info", message=message))
+                self._events.append(LogRecorded(level="info", message=message))
 
         return keep
 
@@ -95,7 +95,7 @@ class Profiler:
 def prepare(directory: Path) -> None:
     """Make the directory of a profile. Raises `StorageError` if it cannot be written."""
     try:
-        make_writable(directory)
+        ensure_writable(directory)
     except OSError as error:
         raise StorageError(
             f"Cannot write a profile to {directory} ({error.strerror}); choose another one for --profile."

@@ -1,4 +1,4 @@
-"""Which ops are open in which stage."""
+"""The ops that are legal in each stage."""
 
 import pytest
 import torch
@@ -6,38 +6,40 @@ import torch
 from esper_schemas.heads import HEAD_SIZES, HEADS, Blueprint, Op, Stage
 from esper_trainer.environments.morph.action_masks import (
     PRUNE_MINIMUM_AGE,
-    head_choices,
+    action_masks,
     is_legal,
-    legality,
-    open_slots,
+    slot_masks,
+    static_choices,
 )
 from esper_trainer.environments.morph.presets import GATES
 from esper_trainer.environments.morph.seeds import lifecycle
 from esper_trainer.environments.morph.seeds.lifecycle import Action
-from esper_trainer.environments.morph.seeds.stage_gates import Evidence, passed
+from esper_trainer.environments.morph.seeds.stage_gates import GateInputs, gates_passed
 
 CPU = torch.device("cpu")
 ALIVE = torch.ones(1, dtype=torch.bool)
-NOTHING_SHOWN = Evidence(torch.zeros(3, 1), torch.zeros(3, 1))
+NOTHING_SHOWN = GateInputs(torch.zeros(3, 1), torch.zeros(3, 1))
 ALWAYS = {Op.WAIT}
 
 
 def slots_in(stage: Stage, *, age: int = PRUNE_MINIMUM_AGE, moving: bool = False):
     """Slot 0 in a stage, the others dormant."""
     slots = lifecycle.empty(1, CPU)
-    stages, ages, total = slots.stage.clone(), slots.age.clone(), slots.alpha.total.clone()
-    stages[0, 0], ages[0, 0], total[0, 0] = int(stage), age, 3 * moving
-    return slots._replace(stage=stages, age=ages, stage_age=ages, alpha=slots.alpha._replace(total=total))
+    stages, ages, duration = slots.stage.clone(), slots.age.clone(), slots.alpha.duration.clone()
+    stages[0, 0], ages[0, 0], duration[0, 0] = int(stage), age, 3 * moving
+    return slots._replace(
+        stage=stages, age=ages, stage_age=ages, alpha=slots.alpha._replace(duration=duration)
+    )
 
 
-def opened(slots, alive=ALIVE):
-    """What is open behind permissive gates."""
-    return open_slots(slots, alive, passed(slots, NOTHING_SHOWN, GATES["permissive"]))
+def legal_slots(slots, alive=ALIVE):
+    """The slot masks with permissive gates."""
+    return slot_masks(slots, alive, gates_passed(slots, NOTHING_SHOWN, GATES["permissive"]))
 
 
-def open_ops(slots) -> set[Op]:
-    """The ops that slot 0 is open to."""
-    return {op for op in Op if opened(slots)[op, 0, 0]}
+def legal_ops(slots) -> set[Op]:
+    """The ops that are legal for slot 0."""
+    return {op for op in Op if legal_slots(slots)[op, 0, 0]}
 
 
 @pytest.mark.parametrize(
@@ -52,45 +54,45 @@ def open_ops(slots) -> set[Op]:
         (Stage.EMBARGOED, set()),
     ],
 )
-def test_ops_by_stage(stage, ops):
-    """What may be done to a seed that is old enough and whose weight holds."""
-    assert open_ops(slots_in(stage)) == ops | ALWAYS
+def test_legal_ops_by_stage(stage, ops):
+    """The legal ops for a seed that is old enough and whose weight does not move."""
+    assert legal_ops(slots_in(stage)) == ops | ALWAYS
 
 
 @pytest.mark.parametrize("stage", [Stage.BLENDING, Stage.HOLDING])
-def test_nothing_but_waiting_while_the_weight_moves(stage):
-    """A move has to end before the next decision about that seed."""
-    assert open_ops(slots_in(stage, moving=True)) == ALWAYS
+def test_only_wait_is_legal_while_the_weight_moves(stage):
+    """A move has to end before the next op on that seed."""
+    assert legal_ops(slots_in(stage, moving=True)) == ALWAYS
 
 
 def test_a_young_seed_may_not_be_pruned():
     """Pruning opens at the minimum age."""
     young = slots_in(Stage.TRAINING, age=PRUNE_MINIMUM_AGE - 1)
 
-    assert Op.PRUNE not in open_ops(young)
+    assert Op.PRUNE not in legal_ops(young)
 
 
-def test_the_suspended_may_only_wait():
-    """No op but WAIT is open in an environment whose host is suspended."""
-    closed = opened(slots_in(Stage.DORMANT), ~ALIVE)
+def test_only_wait_is_legal_while_a_host_is_suspended():
+    """In every slot."""
+    closed = legal_slots(slots_in(Stage.DORMANT), ~ALIVE)
 
     assert closed.any(1)[:, 0].tolist() == [True] + [False] * 5
 
 
 def test_slot_masks_are_never_empty():
-    """Where an op is closed its slot mask is full, where it is open it shows the open slots."""
-    told = legality(opened(slots_in(Stage.HOLDING)), head_choices(CPU))
+    """The slot mask of an illegal op is full; that of a legal op has the legal slots."""
+    masks = action_masks(legal_slots(slots_in(Stage.HOLDING)), static_choices(CPU))
 
-    assert told.op[:, 0].tolist() == [True, True, True, True, True, False]
-    assert told.slot_by_op[Op.FOSSILIZE, :, 0].tolist() == [True, False, False]
-    assert told.slot_by_op[Op.GERMINATE, :, 0].tolist() == [False, True, True]
-    assert told.slot_by_op[Op.ADVANCE, :, 0].tolist() == [True, True, True]
-    assert told.slot_by_op[Op.WAIT, :, 0].tolist() == [True, True, True]
+    assert masks.op[:, 0].tolist() == [True, True, True, True, True, False]
+    assert masks.slot_by_op[Op.FOSSILIZE, :, 0].tolist() == [True, False, False]
+    assert masks.slot_by_op[Op.GERMINATE, :, 0].tolist() == [False, True, True]
+    assert masks.slot_by_op[Op.ADVANCE, :, 0].tolist() == [True, True, True]
+    assert masks.slot_by_op[Op.WAIT, :, 0].tolist() == [True, True, True]
 
 
 def test_choices_are_the_heads_without_noop():
     """Padding is False, and blueprint NOOP is not offered."""
-    choices = head_choices(CPU)
+    choices = static_choices(CPU)
     offered = {head: int(row.sum()) for head, row in zip(HEADS, choices, strict=True)}
 
     assert choices.shape == (len(HEADS), max(HEAD_SIZES.values()))
@@ -109,10 +111,10 @@ def test_choices_are_the_heads_without_noop():
         (Op.FOSSILIZE, 1, Blueprint.NOOP, False),
     ],
 )
-def test_legal_choices(op, slot, blueprint, expected):
-    """The slot has to be open to the op, and a new seed needs a blueprint that is offered."""
+def test_is_legal(op, slot, blueprint, expected):
+    """The op must be legal in the chosen slot, and a new seed needs a blueprint that is offered."""
     rows = {"op": int(op), "slot": slot, "blueprint": int(blueprint)}
     action = Action(*(torch.tensor([rows.get(head, 0)]) for head in HEADS))
-    allowed = opened(slots_in(Stage.HOLDING))
+    allowed = legal_slots(slots_in(Stage.HOLDING))
 
-    assert is_legal(action, allowed, head_choices(CPU)).tolist() == [expected]
+    assert is_legal(action, allowed, static_choices(CPU)).tolist() == [expected]

@@ -1,4 +1,5 @@
-"""An environment that gives no numbers, or none at all: a governed skip that is told, or one sentence."""
+"""An environment that returns NaN or raises: a skipped, reported update, or a failed run with one
+sentence."""
 
 import subprocess
 import sys
@@ -25,7 +26,7 @@ SETTINGS = {"environments": 3, "threads": 1, "hidden_size": 16}
 
 @pytest.fixture
 def broken_step(monkeypatch):
-    """Breaks the reward of the first environment at the tenth step of some episodes of the training."""
+    """Breaks the reward of the first environment at the tenth step of some episodes."""
 
     def break_(episodes, value):
         step, calls = MorphEnvironment.step, []
@@ -34,8 +35,8 @@ def broken_step(monkeypatch):
             result = step(self, action)
             if self.environments == SETTINGS["environments"]:
                 calls.append(None)
-                episode, now = divmod(len(calls) - 1, HORIZON)
-                if episode in episodes and now == 10:
+                episode, current = divmod(len(calls) - 1, HORIZON)
+                if episode in episodes and current == 10:
                     result.reward[0] = value
             return result
 
@@ -45,8 +46,8 @@ def broken_step(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_rewards_that_are_no_numbers_cost_their_update_and_nothing_else(broken_step, value):
-    """Its steps are skipped, counted and reported with their origin; the next update learns."""
+def test_nan_rewards_skip_their_update_only(broken_step, value):
+    """Its optimiser steps are skipped, counted and reported with their origin; the next update learns."""
     broken_step({2}, value)  # the baseline plays the first episode
     sink = Sink()
     trainer = Trainer(TrainingConfig(episodes=3, **SETTINGS), sink.connect)
@@ -84,8 +85,8 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize(
     ("module", "command"), [("esper_trainer.__main__", []), ("esper_cli.esper", ["ppo", "--no-tui"])]
 )
-def test_an_environment_that_dies_is_one_sentence(tmp_path, monkeypatch, module, command):
-    """Exit code 1; the last event says it; the traceback is kept for whoever mends it."""
+def test_an_environment_that_raises_fails_the_run_with_one_sentence(tmp_path, monkeypatch, module, command):
+    """The exit code is 1, the last event has the reason, and the traceback is written to a file."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     program = PROGRAM.format(alive=2 * HORIZON + 5, module=module)
     options = ["--envs", "2", "--threads", "1", "--episodes", "3", "--runs-dir", str(tmp_path / "runs")]

@@ -1,4 +1,4 @@
-"""The environment as its users see it."""
+"""The public behaviour of the environment."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 STEPS = 12
 
 
-def play(environment, steps=STEPS, seed=7):
+def roll_out(environment, steps=STEPS, seed=7):
     """Rewards and observations of a random policy with its own seed."""
     generator = torch.Generator(environment.device).manual_seed(seed)
     rewards, seen = [], []
@@ -25,11 +25,11 @@ def play(environment, steps=STEPS, seed=7):
 
 
 def test_equal_seeds_give_equal_bits(make_environment):
-    """Rewards and observations of two runs with one seed are the same bits, over a reset too."""
+    """Two environments with one seed return bit-identical rewards and observations, across a reset too."""
     first, again = make_environment(seed=3), make_environment(seed=3)
 
     for _ in range(2):
-        for ours, theirs in zip(play(first), play(again), strict=True):
+        for ours, theirs in zip(roll_out(first), roll_out(again), strict=True):
             assert torch.equal(ours, theirs)
         first.reset()
         again.reset()
@@ -38,20 +38,20 @@ def test_equal_seeds_give_equal_bits(make_environment):
 def test_other_seeds_give_other_hosts(make_environment):
     """Another seed is another run, and a reset another episode."""
     first, other = make_environment(seed=3), make_environment(seed=4)
-    rewards, _ = play(first)
+    rewards, _ = roll_out(first)
     first.reset()
 
-    assert not torch.equal(rewards, play(other)[0])
-    assert not torch.equal(rewards, play(first)[0])
+    assert not torch.equal(rewards, roll_out(other)[0])
+    assert not torch.equal(rewards, roll_out(first)[0])
 
 
 def test_the_global_generator_does_not_matter(make_environment):
     """Neither its state nor its use elsewhere changes an episode."""
     torch.manual_seed(1)
-    rewards, _ = play(make_environment())
+    rewards, _ = roll_out(make_environment())
     torch.manual_seed(2)
 
-    assert torch.equal(rewards, play(make_environment())[0])
+    assert torch.equal(rewards, roll_out(make_environment())[0])
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -96,9 +96,9 @@ def test_illegal_choices_act_as_wait(choice, make_environment, action):
 def test_a_seed_in_training_does_not_change_the_host(make_environment, action):
     """Accuracy stays that of the waiting twin until blending begins, and not after."""
     waiting, growing = make_environment(), make_environment()
-    plan = [action(Op.GERMINATE, blueprint=Blueprint.MLP, alpha_target=AlphaTarget.FULL)]
-    plan += [action(Op.ADVANCE)] + [action(Op.WAIT)] * 10
-    for choice in plan:
+    actions = [action(Op.GERMINATE, blueprint=Blueprint.MLP, alpha_target=AlphaTarget.FULL)]
+    actions += [action(Op.ADVANCE)] + [action(Op.WAIT)] * 10
+    for choice in actions:
         waiting.step(action(Op.WAIT))
         growing.step(choice)
 
@@ -109,58 +109,58 @@ def test_a_seed_in_training_does_not_change_the_host(make_environment, action):
     assert not torch.equal(waiting.observe()[:, 1], growing.observe()[:, 1])
 
 
-def test_stage_changes_tell_the_story(make_environment, action):
-    """Each step says what it did to which slot, before and after, with blueprint and alpha."""
+def test_stage_changes_describe_every_step(make_environment, action):
+    """Each step reports stages before and after, blueprint and alpha of every slot."""
     environment = make_environment()
     grow = action(Op.GERMINATE, slot=2, blueprint=Blueprint.LORA, alpha_target=AlphaTarget.FULL)
     steps = [environment.step(grow)]
     steps += [environment.step(action(Op.ADVANCE, slot=2)) for _ in range(2)]
     steps += [environment.step(action(Op.WAIT)) for _ in range(2)]
     steps += [environment.step(action(Op.PRUNE, slot=2)) for _ in range(1)]
-    story = [step.stage_changes for step in steps]
+    changes = [step.stage_changes for step in steps]
 
-    assert [int(s.previous_stage[2, 0]) for s in story] == [0, 1, 2, 3, 3, 3]
-    assert [int(s.stage[2, 0]) for s in story] == [1, 2, 3, 3, 3, Stage.EMBARGOED]
-    assert [int(s.blueprint[2, 0]) for s in story] == [Blueprint.LORA] * 6
-    assert [s.alpha[2, 0].item() for s in story] == pytest.approx([0, 0, 1 / 3, 2 / 3, 1, 0])
-    assert [bool(s.measured[2, 0]) for s in story] == [False, False, True, True, True, False]
-    assert [int(s.op[0]) for s in story] == [1, 5, 5, 0, 0, 3]
-    assert [int(s.slot[0]) for s in story] == [2, 2, 2, 0, 0, 2]
-    assert all(s.legal.all() for s in story)
-    assert (story[-1].contribution == 0).all()
+    assert [int(s.previous_stage[2, 0]) for s in changes] == [0, 1, 2, 3, 3, 3]
+    assert [int(s.stage[2, 0]) for s in changes] == [1, 2, 3, 3, 3, Stage.EMBARGOED]
+    assert [int(s.blueprint[2, 0]) for s in changes] == [Blueprint.LORA] * 6
+    assert [s.alpha[2, 0].item() for s in changes] == pytest.approx([0, 0, 1 / 3, 2 / 3, 1, 0])
+    assert [bool(s.measured[2, 0]) for s in changes] == [False, False, True, True, True, False]
+    assert [int(s.op[0]) for s in changes] == [1, 5, 5, 0, 0, 3]
+    assert [int(s.slot[0]) for s in changes] == [2, 2, 2, 0, 0, 2]
+    assert all(s.legal.all() for s in changes)
+    assert (changes[-1].contribution == 0).all()
 
 
-def test_a_released_slot_still_names_its_seed(make_environment, action):
-    """The step that ends an embargo says which blueprint is gone; the slot itself is empty."""
+def test_the_step_that_frees_a_slot_reports_its_blueprint(make_environment, action):
+    """The slot itself is empty then."""
     environment = make_environment()
     environment.step(action(Op.GERMINATE, blueprint=Blueprint.LORA))
     for _ in range(4):
         environment.step(action(Op.WAIT))
     environment.step(action(Op.PRUNE))
     for _ in range(EMBARGO_STEPS):
-        story = environment.step(action(Op.WAIT)).stage_changes
+        changes = environment.step(action(Op.WAIT)).stage_changes
 
-    assert (story.previous_stage[0] == Stage.EMBARGOED).all()
-    assert (story.stage[0] == Stage.DORMANT).all()
-    assert (story.blueprint[0] == Blueprint.LORA).all()
+    assert (changes.previous_stage[0] == Stage.EMBARGOED).all()
+    assert (changes.stage[0] == Stage.DORMANT).all()
+    assert (changes.blueprint[0] == Blueprint.LORA).all()
     assert (environment.blueprint[0] == Blueprint.NOOP).all()
 
 
-def test_records_are_not_written_to_later(make_environment, action):
-    """What a step returned stays as it was while the environment goes on and resets."""
+def test_results_are_not_overwritten(make_environment, action):
+    """The result of a step stays unchanged while the environment is stepped and reset."""
     environment = make_environment()
     environment.step(action(Op.GERMINATE, blueprint=Blueprint.MLP))
     step = environment.step(action(Op.ADVANCE))
     copies = [tensor.clone() for tensor in (step.reward, step.valid, *step.stage_changes)]
-    play(environment)
+    roll_out(environment)
     environment.reset()
 
     for kept, copy in zip((step.reward, step.valid, *step.stage_changes), copies, strict=True):
         assert torch.equal(kept, copy)
 
 
-def test_rewards_pay_for_accuracy(make_environment, action):
-    """The rewards of a waiting episode are the accuracy it gains, in the reward's unit."""
+def test_rewards_sum_to_the_accuracy_gained(make_environment, action):
+    """In an episode of WAIT, in the reward's unit."""
     environment = make_environment()
     start = environment.accuracy
     total = sum(environment.step(action(Op.WAIT)).reward for _ in range(STEPS))
@@ -169,7 +169,7 @@ def test_rewards_pay_for_accuracy(make_environment, action):
 
 
 def test_shaping_is_paid_back_at_the_horizon(make_environment, action):
-    """At the last step the potential of the stages is taken away again."""
+    """The last step subtracts the potential of the stages."""
     environment = make_environment()
     environment.step(action(Op.GERMINATE, blueprint=Blueprint.NORM))
     for _ in range(environment.preset.horizon - 2):
@@ -181,12 +181,12 @@ def test_shaping_is_paid_back_at_the_horizon(make_environment, action):
     assert torch.isfinite(before).all()
 
 
-def test_a_reset_revives(make_environment, action):
-    """After a reset a suspended environment has a new host and takes part again."""
+def test_a_reset_ends_a_suspension(make_environment, action):
+    """The suspended environment has a new host and valid steps again."""
     environment = make_environment()
     environment._population._weights.readout[1] = torch.nan
     environment.step(action(Op.WAIT))
-    offered = environment.legality().op[:, 1].tolist()
+    offered = environment.action_masks().op[:, 1].tolist()
     environment.reset()
     step = environment.step(action(Op.WAIT))
 
@@ -198,15 +198,15 @@ def test_a_reset_revives(make_environment, action):
 
 
 @pytest.mark.parametrize("style", Style)
-def test_a_host_that_grows_nothing_but_noops_equals_one_that_waits(style, make_environment, action):
-    """Bit for bit, through all stages, in every slot and style; only the rent of choices differs."""
+def test_a_host_with_noop_seeds_equals_one_that_waits(style, make_environment, action):
+    """Bit for bit, through all stages, in every slot and style."""
     waiting, growing = make_environment(), make_environment()
     growing._choices = torch.ones_like(growing._choices)  # NOOP is not offered otherwise
     for slot in range(3):
         chosen = {"slot": slot, "blueprint": Blueprint.NOOP, "style": style}
-        plan = [action(Op.GERMINATE, **chosen), *[action(Op.ADVANCE, slot=slot)] * 2]
-        plan += [action(Op.WAIT)] * 3 + [action(Op.ADVANCE, slot=slot), action(Op.FOSSILIZE, slot=slot)]
-        for choice in plan:
+        actions = [action(Op.GERMINATE, **chosen), *[action(Op.ADVANCE, slot=slot)] * 2]
+        actions += [action(Op.WAIT)] * 3 + [action(Op.ADVANCE, slot=slot), action(Op.FOSSILIZE, slot=slot)]
+        for choice in actions:
             waiting.step(action(Op.WAIT))
             step = growing.step(choice)
 
@@ -217,7 +217,7 @@ def test_a_host_that_grows_nothing_but_noops_equals_one_that_waits(style, make_e
 
 
 def test_nothing_is_read_on_the_host(make_environment, no_host_reads):
-    """reset, observe, legality and step never look at a tensor's values."""
+    """reset, observe, action_masks and step never read the values of a tensor."""
     environment = make_environment()
     generator = torch.Generator().manual_seed(0)
     actions = torch.randint(3, (STEPS, len(HEADS), 4), generator=generator)
@@ -225,7 +225,7 @@ def test_nothing_is_read_on_the_host(make_environment, no_host_reads):
         environment.reset()
         for action in actions:
             environment.observe()
-            environment.legality()
+            environment.action_masks()
             environment.step(action)
 
     assert torch.isfinite(environment.observe()).all()
@@ -244,6 +244,6 @@ def test_cuda_is_deterministic_and_never_waits(no_waiting):
             environment.reset()
             runs.append([environment.step(action).reward for _ in range(STEPS)])
             environment.observe()
-            environment.legality()
+            environment.action_masks()
 
     assert torch.equal(torch.stack(runs[0]), torch.stack(runs[1]))

@@ -1,13 +1,13 @@
-"""A host whose loss explodes, or is no number, is rolled back; the others never notice."""
+"""A host whose loss explodes or is not finite is rolled back without affecting the others."""
 
 import pytest
 import torch
 
 from esper_schemas.heads import AlphaTarget, Blueprint, Op, Stage
 from esper_trainer.environments.morph import episode_state
-from esper_trainer.environments.morph.episode_state import FATAL_PANICS, PANIC_LOSS
-from esper_trainer.environments.morph.host_rollback import SAVED_EVERY
-from esper_trainer.environments.morph.networks.host_population import WORST_LOSS, Evaluation
+from esper_trainer.environments.morph.episode_state import EXPLOSION_LOSS, MAX_CONSECUTIVE_EXPLOSIONS
+from esper_trainer.environments.morph.host_rollback import SAVE_INTERVAL
+from esper_trainer.environments.morph.networks.host_population import WORST_LOSS, HostEvaluation
 from esper_trainer.environments.morph.rewards import ROLLBACK
 from esper_trainer.environments.morph.seeds.lifecycle import EMBARGO_STEPS
 
@@ -15,9 +15,10 @@ GROW = {"blueprint": Blueprint.MLP, "alpha_target": AlphaTarget.FULL}
 SICK, OTHERS = 1, [0, 2, 3]
 
 
-def judged(*losses):
-    """Whether a host is well after each of its validation losses; the first one is that of its birth."""
-    measured = [Evaluation(torch.tensor([loss]), torch.ones(1), torch.zeros(3, 1)) for loss in losses]
+def alive_after(*losses):
+    """Whether a host is alive after each of its validation losses; the first one is that of the initial
+    host."""
+    measured = [HostEvaluation(torch.tensor([loss]), torch.ones(1), torch.zeros(3, 1)) for loss in losses]
     state, well = episode_state.begin(measured[0]), []
     slots = _empty()
     for evaluation in measured[1:]:
@@ -32,50 +33,50 @@ def _empty():
     return lifecycle.empty(1, torch.device("cpu"))
 
 
-def test_panics_in_a_row_are_fatal():
-    """A loss that explodes and stays there; two panics are survived."""
-    explodes = [PANIC_LOSS + 1] * FATAL_PANICS
+def test_consecutive_explosions_suspend_a_host():
+    """Two in a row do not."""
+    explodes = [EXPLOSION_LOSS + 1] * MAX_CONSECUTIVE_EXPLOSIONS
 
-    assert judged(2.0, *explodes) == [True] * (FATAL_PANICS - 1) + [False]
-    assert all(judged(2.0, *explodes[1:], 2.0, *explodes[1:], 2.0))
-
-
-def test_a_loss_that_is_no_number_is_fatal_at_once():
-    """Which an evaluation says by the worst loss there is."""
-    assert judged(2.0, WORST_LOSS) == [False]
+    assert alive_after(2.0, *explodes) == [True] * (MAX_CONSECUTIVE_EXPLOSIONS - 1) + [False]
+    assert all(alive_after(2.0, *explodes[1:], 2.0, *explodes[1:], 2.0))
 
 
-def test_a_loss_that_has_always_been_high_is_no_panic():
-    """What explodes is far above the usual loss; panics do not become usual."""
-    assert all(judged(5.0, *[PANIC_LOSS + 1] * 5))
-    assert judged(3.9, *[PANIC_LOSS + 1] * 5)[FATAL_PANICS - 1 :] == [False] * 3
+def test_a_loss_that_is_not_finite_suspends_a_host_at_once():
+    """An evaluation reports it as the worst loss."""
+    assert alive_after(2.0, WORST_LOSS) == [False]
+
+
+def test_a_constantly_high_loss_is_not_an_explosion():
+    """An exploding loss is far above the baseline loss, which excludes exploding losses."""
+    assert all(alive_after(5.0, *[EXPLOSION_LOSS + 1] * 5))
+    assert alive_after(3.9, *[EXPLOSION_LOSS + 1] * 5)[MAX_CONSECUTIVE_EXPLOSIONS - 1 :] == [False] * 3
 
 
 def grown(make_environment, action):
-    """An environment with a fossil in slot 0 and a seed that holds in slot 1, in all hosts."""
+    """An environment with a fossil in slot 0 and a held seed in slot 1, in all hosts."""
     environment = make_environment()
     for slot in (0, 1):
         environment.step(action(Op.GERMINATE, slot=slot, **GROW))
         for _ in range(2):
             environment.step(action(Op.ADVANCE, slot=slot))
-        for _ in range(SAVED_EVERY):
+        for _ in range(SAVE_INTERVAL):
             environment.step(action(Op.WAIT))
         environment.step(action(Op.ADVANCE, slot=slot))
         if slot == 0:
             environment.step(action(Op.FOSSILIZE))
-    for _ in range(SAVED_EVERY):
+    for _ in range(SAVE_INTERVAL):
         environment.step(action(Op.WAIT))
     return environment
 
 
 @pytest.fixture
 def wait(action):
-    """The action that does nothing."""
+    """WAIT in every environment."""
     return action(Op.WAIT)
 
 
-def test_a_host_is_suspended_and_then_goes_on_from_what_was_saved(make_environment, action, wait):
-    """It pays once, loses a step, keeps its fossil, and its seeds go into embargo."""
+def test_a_host_is_suspended_and_then_restored(make_environment, action, wait):
+    """It is penalised once, loses a step, keeps its fossil, and its other seeds are embargoed."""
     environment = grown(make_environment, action)
     before = environment.accuracy[SICK].item()
     environment._population._weights.readout[SICK] = torch.nan
@@ -94,34 +95,34 @@ def test_a_host_is_suspended_and_then_goes_on_from_what_was_saved(make_environme
     assert torch.isfinite(third.reward).all()
 
 
-def test_the_way_back_is_not_paid(make_environment, action, wait):
-    """The first step after a rollback is rewarded against the accuracy that was saved."""
+def test_the_rollback_itself_is_not_rewarded(make_environment, action, wait):
+    """The first step after a rollback is rewarded relative to the saved accuracy."""
     environment = make_environment()
-    for _ in range(3 * SAVED_EVERY):
+    for _ in range(3 * SAVE_INTERVAL):
         environment.step(wait)
     environment._population._weights.readout[SICK] = torch.nan
     for _ in range(2):
         environment.step(wait)
-    saved = environment.accuracy[SICK].clone()
+    restore_point = environment.accuracy[SICK].clone()
     step = environment.step(wait)
 
-    assert saved > 0.3
-    torch.testing.assert_close(step.reward[SICK], 3.0 * (environment.accuracy[SICK] - saved))
+    assert restore_point > 0.3
+    torch.testing.assert_close(step.reward[SICK], 3.0 * (environment.accuracy[SICK] - restore_point))
 
 
 def test_the_embargo_ends_and_the_slot_is_free_again(make_environment, action, wait):
-    """A rolled back host can grow anew."""
+    """A restored host can grow again."""
     environment = grown(make_environment, action)
     environment._population._weights.readout[SICK] = torch.nan
     for _ in range(2 + EMBARGO_STEPS):
         environment.step(wait)
 
     assert environment.stage[1, SICK] == Stage.DORMANT
-    assert environment.legality().slot_by_op[Op.GERMINATE, 1, SICK]
+    assert environment.action_masks().slot_by_op[Op.GERMINATE, 1, SICK]
 
 
 def test_hosts_are_restored_one_after_the_other(make_environment, wait):
-    """Two that fall in the same step wait their turn, and both come back."""
+    """Two hosts that are suspended in the same step are restored in successive steps."""
     environment = make_environment()
     environment.step(wait)
     environment._population._weights.readout[[SICK, 3]] = torch.nan
@@ -132,11 +133,11 @@ def test_hosts_are_restored_one_after_the_other(make_environment, wait):
     assert environment.rollbacks.tolist() == [0, 1, 0, 1]
 
 
-def test_the_others_never_notice(make_environment, action, wait):
-    """Their rewards and observations are those of a twin in which nothing happened, bit for bit."""
+def test_other_hosts_are_not_affected(make_environment, action, wait):
+    """Their rewards and observations are bit-identical to those of an environment without a failure."""
     environment, twin = (grown(make_environment, action) for _ in range(2))
     environment._population._weights.readout[SICK] = torch.nan
-    for _ in range(2 * SAVED_EVERY):
+    for _ in range(2 * SAVE_INTERVAL):
         ours, theirs = environment.step(wait), twin.step(wait)
 
         assert torch.equal(ours.reward[OTHERS], theirs.reward[OTHERS])
@@ -144,20 +145,21 @@ def test_the_others_never_notice(make_environment, action, wait):
     assert torch.isfinite(environment.observe()).all()
 
 
-@pytest.mark.parametrize("phase", range(SAVED_EVERY))
-def test_a_panicking_host_is_never_saved(phase, make_environment, wait):
-    """Whenever its turn comes: what it gets back is from before its first panic; its panics are forgotten."""
+@pytest.mark.parametrize("phase", range(SAVE_INTERVAL))
+def test_an_exploding_host_is_never_saved(phase, make_environment, wait):
+    """At every phase of the schedule it is restored from before its first explosion, and its count is
+    reset."""
     environment = make_environment()
-    for _ in range(SAVED_EVERY + phase):
+    for _ in range(SAVE_INTERVAL + phase):
         environment.step(wait)
     environment._population._weights.readout[SICK] *= 100
-    before = environment._population._saved.readout[SICK].clone()
-    panics = []
+    before = environment._population._saved_weights.readout[SICK].clone()
+    explosions = []
     while environment.step(wait).valid[SICK]:
-        panics.append(int(environment._episode.panics[SICK]))
-        assert torch.equal(environment._population._saved.readout[SICK], before)
+        explosions.append(int(environment._episode.explosions[SICK]))
+        assert torch.equal(environment._population._saved_weights.readout[SICK], before)
 
-    assert panics == list(range(1, FATAL_PANICS + 1))
+    assert explosions == list(range(1, MAX_CONSECUTIVE_EXPLOSIONS + 1))
     assert environment.rollbacks[SICK] == 1
     assert environment._population._weights.readout[SICK].abs().max() < 30
-    assert environment._episode.panics[SICK] == 0
+    assert environment._episode.explosions[SICK] == 0

@@ -1,4 +1,4 @@
-"""The lint that proves the absence of host reads can fail."""
+"""The check for host reads can fail."""
 
 import pytest
 import torch
@@ -24,13 +24,13 @@ VALUES = torch.arange(4.0)
     ],
 )
 def test_a_read_is_an_error(no_host_reads, read):
-    """Every way to look at a tensor's values on the host is caught."""
+    """Every way to read a tensor's values on the host is caught."""
     with no_host_reads(), pytest.raises(AssertionError, match="host"):
         read()
 
 
 def test_device_work_is_allowed(no_host_reads):
-    """Arithmetic, selection by index and masked writes with a value are no reads."""
+    """Arithmetic, selection by index and masked writes of a value are not reads."""
     with no_host_reads():
         chosen = VALUES[torch.tensor([1, 2])] + 1
         masked = torch.where(VALUES > 1, VALUES, 0.0).masked_fill(VALUES > 2, 5.0)

@@ -1,11 +1,11 @@
-"""The 116 numbers, at the places the documentation gives them."""
+"""The 116 features have the values that the table describes."""
 
 import pytest
 import torch
 
 from esper_schemas.heads import AlphaTarget, Blueprint, Op, Stage, Style, Tempo
-from esper_trainer.environments.morph.observation import HOST_FEATURES, SLOT_FEATURES, symlog
-from esper_trainer.environments.morph.observation_table import NUMBERS
+from esper_trainer.environments.morph.observation import HOST_SIZE, SLOT_SIZE, symlog
+from esper_trainer.environments.morph.observation_table import OBSERVATION_FEATURES
 
 
 @pytest.fixture
@@ -29,20 +29,20 @@ def grown(make_environment, action):
 
 
 def seen(environment, name):
-    """One number, by its name in the table, [N]."""
-    names = [number.name for number in NUMBERS]
+    """One feature by its name, [N]."""
+    names = [number.name for number in OBSERVATION_FEATURES]
     return environment.observe()[:, names.index(name)]
 
 
 def seen_all(environment, *names):
-    """Several of them, [N, n]."""
+    """Several features by their names, [N, n]."""
     return torch.stack([seen(environment, name) for name in names], 1)
 
 
 def slot_part(environment, slot):
-    """The numbers about one slot, [N, 31]."""
-    start = HOST_FEATURES + slot * SLOT_FEATURES
-    return environment.observe()[:, start : start + SLOT_FEATURES]
+    """The features of one slot, [N, 31]."""
+    start = HOST_SIZE + slot * SLOT_SIZE
+    return environment.observe()[:, start : start + SLOT_SIZE]
 
 
 LOSSES = [f"loss_{age}_ago" for age in (4, 3, 2, 1)]
@@ -51,17 +51,17 @@ LAST_OPS = [f"last_{op.name.lower()}" for op in Op]
 
 
 def test_size(make_environment):
-    """23 numbers for the host and 31 for each of three slots."""
+    """23 features of the host and 31 of each of three slots."""
     environment = make_environment()
 
-    assert (HOST_FEATURES, SLOT_FEATURES) == (23, 31)
+    assert (HOST_SIZE, SLOT_SIZE) == (23, 31)
     assert environment.observe().shape == (4, environment.observation_size) == (4, 116)
     assert environment.observe().dtype == torch.float32
 
 
-def test_every_number_has_a_name_of_its_own():
-    """116 of them."""
-    assert len({number.name for number in NUMBERS}) == len(NUMBERS) == 116
+def test_feature_names_are_unique():
+    """There are 116."""
+    assert len({number.name for number in OBSERVATION_FEATURES}) == len(OBSERVATION_FEATURES) == 116
 
 
 def test_a_new_episode(make_environment):
@@ -91,7 +91,7 @@ def test_host_after_four_steps(grown):
 
 
 def test_histories_move_on(grown, action):
-    """What is now is one step ago after the next step."""
+    """The present value is one step ago after the next step."""
     before = seen_all(grown, "loss_0_ago", "loss_3_ago", "accuracy_1_ago")
     grown.step(action(Op.WAIT))
 
@@ -99,7 +99,7 @@ def test_histories_move_on(grown, action):
 
 
 def test_last_choice_illegal(make_environment, action):
-    """An illegal choice shows as such, and as the WAIT that it became."""
+    """An illegal action is flagged, and the last op is WAIT."""
     environment = make_environment()
     environment.step(action(Op.FOSSILIZE))
 
@@ -139,7 +139,7 @@ def test_slot_of_a_blending_seed(grown):
 
 
 def test_empty_slots_are_zero_but_for_their_stage(grown):
-    """A slot without a seed says DORMANT and nothing else."""
+    """In a slot without a seed only the indicator of DORMANT is set."""
     for slot in (0, 2):
         assert (seen(grown, f"r0c{slot}.stage_dormant") == 1).all()
         assert (slot_part(grown, slot).abs().sum(1) == 1).all()
@@ -150,12 +150,12 @@ def test_contribution_is_what_the_step_measured(grown, action):
     for _ in range(12):
         before = seen(grown, "r0c1.average_contribution"), seen(grown, "r0c1.contribution")
         step = grown.step(action(Op.WAIT))
-        now = seen(grown, "r0c1.contribution")
+        current = seen(grown, "r0c1.contribution")
         average = seen(grown, "r0c1.average_contribution")
 
-        assert torch.equal(now, step.stage_changes.contribution[1])
-        assert torch.equal(seen(grown, "r0c1.contribution_change"), now - before[1])
-        torch.testing.assert_close(average, 0.8 * before[0] + 0.2 * now)
+        assert torch.equal(current, step.stage_changes.contribution[1])
+        assert torch.equal(seen(grown, "r0c1.contribution_change"), current - before[1])
+        torch.testing.assert_close(average, 0.8 * before[0] + 0.2 * current)
     assert (average != 0).any()
 
 

@@ -3,36 +3,40 @@
 import pytest
 import torch
 
-from esper_trainer.environments.morph.random_source import Draws
+from esper_trainer.environments.morph.random_source import RandomSource
 
 CPU = torch.device("cpu")
 
 
 def test_draws_follow_from_the_seed():
     """Equal seeds give equal draws, other seeds other ones."""
-    first, again, other = (Draws(seed, CPU).uniform(100) for seed in (1, 1, 2))
+    first, again, other = (RandomSource(seed, CPU).uniform(100) for seed in (1, 1, 2))
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_the_global_generator_is_not_involved():
-    """Draws neither read nor advance torch's global state."""
+    """A random source neither reads nor advances torch's global state."""
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    draws = Draws(3, CPU)
-    draws.uniform(10)
-    draws.coarse(10)
-    draws.normal(10)
-    draws.integers(0, 5, 10)
+    random_source = RandomSource(3, CPU)
+    random_source.uniform(10)
+    random_source.coarse_uniform(10)
+    random_source.normal(10)
+    random_source.integers(0, 5, 10)
 
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_ranges():
     """Uniform numbers lie in [0, 1), integers between their limits, normal ones around 0."""
-    draws = Draws(0, CPU)
-    uniform, integers, normal = draws.uniform(999), draws.integers(1, 5, 999), draws.normal(999)
+    random_source = RandomSource(0, CPU)
+    uniform, integers, normal = (
+        random_source.uniform(999),
+        random_source.integers(1, 5, 999),
+        random_source.normal(999),
+    )
 
     assert uniform.min() >= 0
     assert uniform.max() < 1
@@ -41,13 +45,13 @@ def test_ranges():
 
 
 def test_coarse_numbers_fill_their_range():
-    """They lie in [-1, 1) on a grid, evenly, and any count of them can be had."""
-    coarse = Draws(0, CPU).coarse(3, 3331)
+    """They are spread evenly over a grid in [-1, 1), for any count."""
+    coarse_uniform = RandomSource(0, CPU).coarse_uniform(3, 3331)
 
-    assert coarse.shape == (3, 3331)
-    assert coarse.min() >= -1
-    assert coarse.max() < 1
-    assert (coarse * 32768 == (coarse * 32768).round()).all()
-    assert abs(coarse.mean()) < 0.02
-    assert coarse.std() == pytest.approx(3**-0.5, rel=0.02)
-    assert torch.corrcoef(coarse).triu(1).abs().max() < 0.05
+    assert coarse_uniform.shape == (3, 3331)
+    assert coarse_uniform.min() >= -1
+    assert coarse_uniform.max() < 1
+    assert (coarse_uniform * 32768 == (coarse_uniform * 32768).round()).all()
+    assert abs(coarse_uniform.mean()) < 0.02
+    assert coarse_uniform.std() == pytest.approx(3**-0.5, rel=0.02)
+    assert torch.corrcoef(coarse_uniform).triu(1).abs().max() < 0.05

@@ -9,9 +9,9 @@ import torch
 from esper_schemas.heads import Stage
 from esper_trainer.environments.morph import rewards
 from esper_trainer.environments.morph.presets import GAMMA
-from esper_trainer.environments.morph.rewards import Outcome, potential_table, reward
+from esper_trainer.environments.morph.rewards import RewardInputs, potential_table, reward
 
-NOTHING = Outcome(
+NOTHING = RewardInputs(
     accuracy_gain=torch.zeros(1),
     contribution=torch.zeros(3, 1),
     parameter_ratio=torch.zeros(1),
@@ -27,7 +27,7 @@ def of(**changes) -> float:
     return reward(NOTHING._replace(**tensors)).item()
 
 
-def test_nothing_is_worth_nothing():
+def test_without_any_change_the_reward_is_zero():
     """A step in which nothing happens has reward 0."""
     assert of() == 0
 
@@ -39,7 +39,7 @@ def test_accuracy_gain():
 
 
 def test_contributions_are_summed_within_their_bound():
-    """A seed that its host depends on entirely earns no more than a useful one."""
+    """A seed on which its host fully depends earns no more than a useful one."""
     bound = rewards.CONTRIBUTION_BOUND
     expected = rewards.CONTRIBUTION * (bound / 2 + bound - bound)
 
@@ -63,13 +63,13 @@ def test_shaping_telescopes():
 
 
 def test_illegal_choices_cost_a_little():
-    """The penalty is smaller than what one lucky digit is worth."""
+    """The penalty is smaller than the reward of one more correct sample."""
     assert of(legal=[False]) == pytest.approx(-rewards.INVALID)
     assert rewards.INVALID < rewards.ACCURACY / 128
 
 
-def test_potentials_rise_with_the_life_of_a_seed():
-    """Every stage on the way up is worth more than the one before; an embargo is worth nothing."""
+def test_potentials_rise_over_the_lifecycle():
+    """Every stage up to FOSSILIZED has a higher potential than the previous one; EMBARGOED has 0."""
     table = potential_table(torch.device("cpu"))
     way = table[Stage.DORMANT : Stage.FOSSILIZED + 1]
 

@@ -1,4 +1,4 @@
-"""Scripted policies: growing pays, random growth does not."""
+"""Scripted policies: deliberate growth gains return, random growth does not."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_growing_beats_waiting(results):
 
 
 def test_random_growth_does_not_beat_waiting(results):
-    """Rent, penalties and bad blends make chance no better than patience."""
+    """Rent, penalties and bad blends cost more than random growth gains."""
     assert results["random"].mean_return < results["wait"].mean_return + 0.1
 
 
@@ -50,7 +50,7 @@ def test_more_episodes_are_averaged():
 
 
 def test_grow_mlp_trains_blends_and_fossilises_every_slot(make_environment):
-    """The scripted grower gets all three seeds to the end of their lives, none untrained."""
+    """All three seeds are fossilised, and none untrained."""
     environment = make_environment()
     generator = torch.Generator()
     training = torch.zeros_like(environment.stage)

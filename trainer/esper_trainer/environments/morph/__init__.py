@@ -1,1 +1,1 @@
-"""The reinforcement-learning environment: hosts that train while seeds grow in them."""
+"""The morphogenesis environment: host networks that are trained while seeds grow in them."""

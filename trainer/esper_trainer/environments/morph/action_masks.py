@@ -1,4 +1,4 @@
-"""Which choices are open: ops by the stage of the slots, and the fixed mask of every head."""
+"""Action masks: the ops that are legal in the present stages, and the static mask of every head."""
 
 from typing import NamedTuple
 
@@ -9,15 +9,15 @@ from esper_schemas.heads import HEAD_SIZES, HEADS, Blueprint, Op, Stage
 from esper_trainer.environments.morph.seeds.lifecycle import Action, Slots
 
 PRUNE_MINIMUM_AGE = 5
-"""A seed gets this many steps before it may be pruned."""
+"""Steps since germination before a seed may be pruned."""
 
 
-class Legality(NamedTuple):
-    """What may be chosen.
+class ActionMasks(NamedTuple):
+    """The choices that are legal now.
 
-    op: bool [6, N]. slot_by_op: bool [6, 3, N], the slots that are open to each op; every slot is
-    where an op is closed or is WAIT, so that no mask is ever empty. choices: bool [8, 13], the
-    choices that a head has at all (blueprint NOOP is not offered).
+    op: bool [6, N]. slot_by_op: bool [6, 3, N], the slots to which each op may be applied; all slots for an
+    op that is illegal and for WAIT, so that no mask is ever empty. choices: bool [8, 13], the static mask of
+    the choices that each head offers (blueprint NOOP is not offered).
     """
 
     op: Tensor
@@ -25,7 +25,7 @@ class Legality(NamedTuple):
     choices: Tensor
 
 
-def head_choices(device: torch.device) -> Tensor:
+def static_choices(device: torch.device) -> Tensor:
     """The static mask bool [8, 13] of the choices that each head offers."""
     sizes = torch.tensor([HEAD_SIZES[head] for head in HEADS])
     mask = torch.arange(int(sizes.max())) < sizes[:, None]
@@ -33,37 +33,38 @@ def head_choices(device: torch.device) -> Tensor:
     return mask.to(device)
 
 
-def open_slots(slots: Slots, alive: Tensor, passed: Tensor) -> Tensor:
-    """True [6, 3, N] where an op may be applied to a slot; WAIT may be everywhere.
+def slot_masks(slots: Slots, alive: Tensor, gates_passed: Tensor) -> Tensor:
+    """The slots to which each op may be applied, bool [6, 3, N]; WAIT may be applied to all of them.
 
-    alive: bool [N]; an environment that is suspended may only wait. passed: bool [3, N], `gates.passed`.
+    alive: bool [N]; only WAIT is legal while a host is suspended. gates_passed: bool [3, N], see
+    `stage_gates`.
     """
-    stage, holds = slots.stage, slots.alpha.holds
+    stage, is_idle = slots.stage, slots.alpha.is_idle
     blending, holding = stage == Stage.BLENDING, stage == Stage.HOLDING
     unblended = (stage == Stage.GERMINATED) | (stage == Stage.TRAINING)
-    settled = (blending | holding) & holds
+    settled = (blending | holding) & is_idle
     by_op = {
         Op.GERMINATE: stage == Stage.DORMANT,
         Op.SET_ALPHA_TARGET: settled,
         Op.PRUNE: (unblended | settled) & (slots.age >= PRUNE_MINIMUM_AGE),
-        Op.FOSSILIZE: holding & passed,
-        Op.ADVANCE: (unblended | blending) & passed,
+        Op.FOSSILIZE: holding & gates_passed,
+        Op.ADVANCE: (unblended | blending) & gates_passed,
     }
-    always = torch.ones_like(holds)
+    always = torch.ones_like(is_idle)
     return torch.stack([always if op is Op.WAIT else by_op[op] & alive for op in Op])
 
 
-def legality(open_to_op: Tensor, choices: Tensor) -> Legality:
-    """What the policy is told, from `open_slots` and `head_choices`."""
-    op = open_to_op.any(1)
-    return Legality(op, open_to_op | ~op[:, None], choices)
+def action_masks(slots_by_op: Tensor, choices: Tensor) -> ActionMasks:
+    """Build the masks for the policy from `slot_masks` and `static_choices`."""
+    op = slots_by_op.any(1)
+    return ActionMasks(op, slots_by_op | ~op[:, None], choices)
 
 
-def is_legal(action: Action, open_to_op: Tensor, choices: Tensor) -> Tensor:
-    """True [N] where the op may be applied to the slot with choices that are offered.
+def is_legal(action: Action, slots_by_op: Tensor, choices: Tensor) -> Tensor:
+    """True [N] where the op may be applied to the chosen slot and every choice is offered.
 
-    Only the blueprint of a GERMINATE can be one that is not offered.
+    Only GERMINATE can choose a blueprint that is not offered.
     """
     environments = torch.arange(action.op.shape[0], device=action.op.device)
     offered = choices[HEADS.index("blueprint")][action.blueprint]
-    return open_to_op[action.op, action.slot, environments] & (offered | (action.op != Op.GERMINATE))
+    return slots_by_op[action.op, action.slot, environments] & (offered | (action.op != Op.GERMINATE))

@@ -1,41 +1,41 @@
-"""What an episode remembers besides weights and slots: the recent past that the policy sees."""
+"""The state of an episode besides weights and slots: the recent history that the policy observes."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from esper_trainer.environments.morph.networks.host_population import WORST_LOSS, Evaluation
+from esper_trainer.environments.morph.networks.host_population import WORST_LOSS, HostEvaluation
 from esper_trainer.environments.morph.observation_table import HISTORY
 from esper_trainer.environments.morph.seeds.lifecycle import Slots
 
 ABSENT = -1.0
-"""Stands for a past measurement that there is not; losses and accuracies are never negative."""
+"""Marks a missing measurement in a history; losses and accuracies are never negative."""
 AVERAGE_WEIGHT = 0.2
 """The weight of the newest contribution in the running average."""
-PANIC_LOSS = 12.0
-"""A validation loss beyond this, in nats, and beyond `PANIC_FACTOR` times the usual one, is a panic."""
-PANIC_FACTOR = 3.0
-FATAL_PANICS = 3
-"""After so many panics in a row a host is suspended; at once if its loss is no number."""
-USUAL_WEIGHT = 0.1
-"""The weight of the newest loss in the usual one, which panics are no part of."""
+EXPLOSION_LOSS = 12.0
+"""A loss explodes if it exceeds this many nats and `EXPLOSION_FACTOR` times the baseline loss."""
+EXPLOSION_FACTOR = 3.0
+MAX_CONSECUTIVE_EXPLOSIONS = 3
+"""A host is suspended after this many exploding losses in a row; at once if its loss is not finite."""
+BASELINE_WEIGHT = 0.1
+"""The weight of the newest loss in the baseline loss, which excludes exploding losses."""
 
 
-class Episode(NamedTuple):
+class EpisodeState(NamedTuple):
     """The state of one episode in every environment; every step makes a new one.
 
     time: int64 [N], steps taken. alive: bool [N], False while the host is suspended.
-    usual_loss: float32 [N]; panics: int64 [N], in a row; rollbacks: int64 [N], in this episode.
-    op: int64 [N], the last op that took effect. legal: bool [N], whether the last choice was.
-    losses, accuracies: float32 [5, N], oldest first, ABSENT where there was none.
+    baseline_loss: float32 [N]; explosions: int64 [N], in a row; rollbacks: int64 [N], in this episode.
+    op: int64 [N], the last op that took effect. legal: bool [N], whether the last action was legal.
+    losses, accuracies: float32 [5, N], oldest first, `ABSENT` where there was none.
     contribution, contribution_change, average_contribution, alpha_change: float32 [3, N].
     """
 
     time: Tensor
     alive: Tensor
-    usual_loss: Tensor
-    panics: Tensor
+    baseline_loss: Tensor
+    explosions: Tensor
     rollbacks: Tensor
     op: Tensor
     legal: Tensor
@@ -47,47 +47,47 @@ class Episode(NamedTuple):
     alpha_change: Tensor
 
 
-def begin(evaluation: Evaluation) -> Episode:
-    """The state before the first step, with the hosts measured as they were drawn."""
+def begin(evaluation: HostEvaluation) -> EpisodeState:
+    """The state before the first step, from an evaluation of the initial hosts."""
     absent = torch.full_like(evaluation.loss, ABSENT).expand(HISTORY - 1, -1)
     counts = torch.zeros_like(evaluation.loss, dtype=torch.int64)
-    everyone = torch.ones_like(evaluation.loss, dtype=torch.bool)
-    nothing = torch.zeros_like(evaluation.contribution)
-    return Episode(
+    everywhere = torch.ones_like(evaluation.loss, dtype=torch.bool)
+    zeros = torch.zeros_like(evaluation.contribution)
+    return EpisodeState(
         time=counts,
-        alive=everyone,
-        usual_loss=evaluation.loss,
-        panics=counts,
+        alive=everywhere,
+        baseline_loss=evaluation.loss,
+        explosions=counts,
         rollbacks=counts,
         op=counts,
-        legal=everyone,
+        legal=everywhere,
         losses=torch.cat([absent, evaluation.loss[None]]),
         accuracies=torch.cat([absent, evaluation.accuracy[None]]),
-        contribution=nothing,
-        contribution_change=nothing,
-        average_contribution=nothing,
-        alpha_change=nothing,
+        contribution=zeros,
+        contribution_change=zeros,
+        average_contribution=zeros,
+        alpha_change=zeros,
     )
 
 
 def advance(
-    episode: Episode,
-    evaluation: Evaluation,
+    episode: EpisodeState,
+    evaluation: HostEvaluation,
     op: Tensor,
     legal: Tensor,
     slots: tuple[Slots, Slots],
-) -> Episode:
-    """The state after a step that took `slots` from the first to the second of the pair."""
+) -> EpisodeState:
+    """The state after a step that changed `slots` from the first to the second element of the pair."""
     before, after = slots
     contribution = evaluation.contribution
     average = episode.average_contribution.lerp(contribution, AVERAGE_WEIGHT)
-    usual, panics = _judge(evaluation.loss, episode)
-    fatal = (panics >= FATAL_PANICS) | (evaluation.loss >= WORST_LOSS)
-    return Episode(
+    baseline, explosions = _update_baseline_loss(evaluation.loss, episode)
+    fatal = (explosions >= MAX_CONSECUTIVE_EXPLOSIONS) | (evaluation.loss >= WORST_LOSS)
+    return EpisodeState(
         time=episode.time + 1,
         alive=episode.alive & ~fatal,
-        usual_loss=usual,
-        panics=panics,
+        baseline_loss=baseline,
+        explosions=explosions,
         rollbacks=episode.rollbacks,
         op=op,
         legal=legal,
@@ -100,8 +100,8 @@ def advance(
     )
 
 
-def _judge(loss: Tensor, episode: Episode) -> tuple[Tensor, Tensor]:
-    """The usual loss and the panics in a row, after one more loss."""
-    explodes = (loss > PANIC_LOSS) & (loss > PANIC_FACTOR * episode.usual_loss)
-    usual = torch.where(explodes, episode.usual_loss, episode.usual_loss.lerp(loss, USUAL_WEIGHT))
-    return usual, torch.where(explodes, episode.panics + 1, 0)
+def _update_baseline_loss(loss: Tensor, episode: EpisodeState) -> tuple[Tensor, Tensor]:
+    """The baseline loss and the number of consecutive explosions after one more loss."""
+    explodes = (loss > EXPLOSION_LOSS) & (loss > EXPLOSION_FACTOR * episode.baseline_loss)
+    baseline = torch.where(explodes, episode.baseline_loss, episode.baseline_loss.lerp(loss, BASELINE_WEIGHT))
+    return baseline, torch.where(explodes, episode.explosions + 1, 0)

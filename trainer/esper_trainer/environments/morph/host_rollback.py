@@ -1,9 +1,9 @@
-"""The governor: a watchdog over every host, which is rolled back when its loss explodes or is no number.
+"""Rollback of hosts whose loss explodes or is not finite.
 
-A host that panics is suspended: its steps do not count, and it may only wait. Then, one host per step, it
-gets back the weights that it was last saved with, and the seeds that were not fossilised by then go into
-embargo. Everything is decided by tensors, so that the host of the device never has to look: each step
-saves a part of the hosts and restores one, whether or not there is one to restore.
+Such a host is suspended: its steps do not count, and only WAIT is legal. Then, one host per step, it gets
+back the weights of its restore point, and its seeds that were not fossilised by then are embargoed. All
+decisions are tensors, so that nothing is read on the host: each step saves some of the hosts and restores
+one, whether or not there is one to restore.
 """
 
 from typing import NamedTuple
@@ -12,75 +12,86 @@ import torch
 from torch import Tensor
 
 from esper_schemas.heads import Stage
-from esper_trainer.environments.morph.episode_state import Episode
-from esper_trainer.environments.morph.networks.host_population import Population
-from esper_trainer.environments.morph.seeds.alpha_controller import Alpha, at_rest
+from esper_trainer.environments.morph.episode_state import EpisodeState
+from esper_trainer.environments.morph.networks.host_population import HostPopulation
+from esper_trainer.environments.morph.seeds.alpha_controller import AlphaState, idle
 from esper_trainer.environments.morph.seeds.lifecycle import Slots
 
-SAVED_EVERY = 8
-"""Every host is saved once in so many steps."""
+SAVE_INTERVAL = 8
+"""Steps between two restore points of the same host."""
 
 
-class Saved(NamedTuple):
-    """What is remembered of every host beside its weights: loss, accuracy [N]; fossil bool [3, N]."""
+class RestorePoint(NamedTuple):
+    """What is saved of every host besides its weights: loss, accuracy [N]; fossil bool [3, N]."""
 
     loss: Tensor
     accuracy: Tensor
     fossil: Tensor
 
 
-def begin(episode: Episode, slots: Slots) -> Saved:
-    """What is remembered of hosts that have just been drawn."""
-    return Saved(episode.losses[-1], episode.accuracies[-1], slots.stage == Stage.FOSSILIZED)
+def begin(episode: EpisodeState, slots: Slots) -> RestorePoint:
+    """The restore point of the present state."""
+    return RestorePoint(episode.losses[-1], episode.accuracies[-1], slots.stage == Stage.FOSSILIZED)
 
 
-def save(saved: Saved, population: Population, episode: Episode, slots: Slots) -> Saved:
-    """Save those whose turn it is, if they are well."""
-    now, well = begin(episode, slots), episode.alive & (episode.panics == 0)
-    index = _whose_turn(episode)
-    population.save(index, well)
-    turn = torch.zeros_like(well).index_fill_(0, index, value=True) & well
-    return Saved(*(torch.where(turn, new, old) for new, old in zip(now, saved, strict=True)))
+def save(
+    restore_point: RestorePoint, population: HostPopulation, episode: EpisodeState, slots: Slots
+) -> RestorePoint:
+    """Save the hosts that are scheduled in this step, if they are healthy."""
+    current, healthy = begin(episode, slots), episode.alive & (episode.explosions == 0)
+    index = _scheduled_hosts(episode)
+    population.save_weights(index, healthy)
+    saved = torch.zeros_like(healthy).index_fill_(0, index, value=True) & healthy
+    return RestorePoint(
+        *(torch.where(saved, new, old) for new, old in zip(current, restore_point, strict=True))
+    )
 
 
-def _whose_turn(episode: Episode) -> Tensor:
-    """The indices of an eighth of the environments; some more than once if their number is no multiple."""
+def _scheduled_hosts(episode: EpisodeState) -> Tensor:
+    """The indices of an eighth of the hosts; some repeat if their number is not a multiple of the
+    interval."""
     count = len(episode.time)
-    start = torch.arange(0, count, SAVED_EVERY, device=episode.time.device)
-    return (start + episode.time[: len(start)] % SAVED_EVERY).clamp_max(count - 1)
+    start = torch.arange(0, count, SAVE_INTERVAL, device=episode.time.device)
+    return (start + episode.time[: len(start)] % SAVE_INTERVAL).clamp_max(count - 1)
 
 
 def restore(
-    saved: Saved, population: Population, suspended: Tensor, episode: Episode, slots: Slots
-) -> tuple[Episode, Slots]:
+    restore_point: RestorePoint,
+    population: HostPopulation,
+    suspended: Tensor,
+    episode: EpisodeState,
+    slots: Slots,
+) -> tuple[EpisodeState, Slots]:
     """Roll back the first environment that is `suspended` (bool [N]), if there is one."""
     index = suspended.float().argmax()
-    population.restore(index[None], suspended)
+    population.restore_weights(index[None], suspended)
     here = suspended & (torch.arange(len(suspended), device=index.device) == index)
-    return _revived(episode, saved, here), _pruned(slots, here & ~saved.fossil)
+    return _restored_episode(episode, restore_point, here), _embargoed(slots, here & ~restore_point.fossil)
 
 
-def _revived(episode: Episode, saved: Saved, where: Tensor) -> Episode:
-    """An episode that goes on from what was saved; the way back is neither paid nor charged."""
-    measured = zip((episode.losses, episode.accuracies), saved[:2], strict=True)
+def _restored_episode(episode: EpisodeState, restore_point: RestorePoint, where: Tensor) -> EpisodeState:
+    """The episode, continued from the restore point; the change of accuracy back to it is not rewarded."""
+    measured = zip((episode.losses, episode.accuracies), restore_point[:2], strict=True)
     losses, accuracies = (
-        torch.cat([past[:-1], torch.where(where, old, past[-1:])]) for past, old in measured
+        torch.cat([previous[:-1], torch.where(where, old, previous[-1:])]) for previous, old in measured
     )
     return episode._replace(
         alive=episode.alive | where,
-        panics=episode.panics.masked_fill(where, 0),
+        explosions=episode.explosions.masked_fill(where, 0),
         rollbacks=episode.rollbacks + where,
         losses=losses,
         accuracies=accuracies,
     )
 
 
-def _pruned(slots: Slots, where: Tensor) -> Slots:
-    """Slots whose seeds are gone where `where` (bool [3, N]) and one lived there."""
-    gone = where & slots.active
-    rest = at_rest(gone.shape[0], gone.shape[1], gone.device)
+def _embargoed(slots: Slots, where: Tensor) -> Slots:
+    """Remove the seeds where `where` (bool [3, N]) is True."""
+    removed = where & slots.active
+    initial = idle(removed.shape[0], removed.shape[1], removed.device)
     return slots._replace(
-        stage=slots.stage.masked_fill(gone, int(Stage.EMBARGOED)),
-        stage_age=slots.stage_age.masked_fill(gone, 0),
-        alpha=Alpha(*(torch.where(gone, new, old) for new, old in zip(rest, slots.alpha, strict=True))),
+        stage=slots.stage.masked_fill(removed, int(Stage.EMBARGOED)),
+        stage_age=slots.stage_age.masked_fill(removed, 0),
+        alpha=AlphaState(
+            *(torch.where(removed, new, old) for new, old in zip(initial, slots.alpha, strict=True))
+        ),
     )

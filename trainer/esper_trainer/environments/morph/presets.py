@@ -1,20 +1,21 @@
-"""How much real training one environment step buys: three sizes of the same environment."""
+"""Presets: three sizes of the same environment, which differ in the training per environment step."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 HORIZON = 64
-"""Steps per episode, the same in every preset: one episode is one rollout is one PPO update."""
+"""Steps per episode in every preset; one episode is one rollout and one PPO update."""
 
 GAMMA = 0.995
-"""The discount per step that the reward's shaping is made for: a learner that discounts by another one is
-told something else than the reward says (Ng et al. 1999)."""
+"""The discount per step that the potential-based shaping assumes; with another discount it is not neutral
+(Ng et al. 1999)."""
 
 
-class Gates(NamedTuple):
-    """What the gates of a seed's life ask for; `gates` says what they are.
+class GateThresholds(NamedTuple):
+    """Thresholds of the stage gates, see `stage_gates`.
 
-    training_steps, blending_steps: in that stage. contribution: to the accuracy, averaged.
+    training_steps, blending_steps: minimum steps in that stage. contribution: minimum running average of the
+    contribution to the accuracy.
     """
 
     training_steps: int
@@ -22,19 +23,19 @@ class Gates(NamedTuple):
     contribution: float
 
 
-GATES = {"permissive": Gates(1, 1, -1.0), "strict": Gates(4, 4, 0.01)}
-"""In both the weight has to have reached its target; a contribution is never below -1."""
+GATES = {"permissive": GateThresholds(1, 1, -1.0), "strict": GateThresholds(4, 4, 0.01)}
+"""In both the blend weight must have reached its target; a contribution is never below -1."""
 
 
 @dataclass(frozen=True)
 class Preset:
     """The amount of work in one environment step.
 
-    sgd_steps: gradient steps that every host takes per environment step.
-    batch_size: samples in each of them.
-    validation_size: samples of the validation subset that an episode is measured on.
+    sgd_steps: gradient steps of every host per environment step.
+    batch_size: samples per gradient step.
+    validation_size: samples in the validation subset of an episode.
     horizon: environment steps per episode.
-    gates: what a seed has to show before it may move on; part of the rules, not of the amount of work.
+    gates: thresholds that a seed must meet to advance; part of the rules, not of the amount of work.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Preset:
     batch_size: int
     validation_size: int
     horizon: int = HORIZON
-    gates: Gates = GATES["permissive"]
+    gates: GateThresholds = GATES["permissive"]
 
 
 PRESETS: dict[str, Preset] = {

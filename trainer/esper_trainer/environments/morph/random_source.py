@@ -1,4 +1,4 @@
-"""The environment's own source of randomness, so that nothing else can shift its draws."""
+"""The environment's own random numbers, independent of every other generator."""
 
 import math
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 
-class Draws:
-    """Random tensors on one device from one seed; the global generators are never touched.
+class RandomSource:
+    """Random tensors on one device from one seed; the global generators are not used.
 
-    `generator` is where they come from; its state is all that the draws to come follow from.
+    The state of `generator` determines all numbers to come.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -20,8 +20,9 @@ class Draws:
         """Float32 in [0, 1)."""
         return torch.rand(shape, generator=self.generator, device=self.device)
 
-    def coarse(self, *shape: int) -> Tensor:
-        """Float32 in [-1, 1), in steps of 1 / 32768; two draws of a CPU's generator make four."""
+    def coarse_uniform(self, *shape: int) -> Tensor:
+        """Float32 in [-1, 1), in steps of 1 / 32768; on a CPU two draws of the generator yield four
+        numbers."""
         count = math.prod(shape)
         words = torch.empty(-(-count // 4), dtype=torch.int64, device=self.device)
         words.random_(-(2**63), None, generator=self.generator)
@@ -32,5 +33,5 @@ class Draws:
         return torch.randn(shape, generator=self.generator, device=self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """Int64 in low..high - 1."""
+        """Int64 from low to high - 1."""
         return torch.randint(low, high, shape, generator=self.generator, device=self.device)

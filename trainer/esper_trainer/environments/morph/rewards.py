@@ -1,15 +1,15 @@
-"""What a step is worth.
+"""The reward of a step.
 
-    reward = ACCURACY * (accuracy now - accuracy before)
-           + CONTRIBUTION * sum over seeds of the leave-one-out contribution, each within a bound
+    reward = ACCURACY * (accuracy - previous accuracy)
+           + CONTRIBUTION * sum over seeds of the leave-one-out contribution, each clamped
            - RENT * log1p(parameters of the seeds / parameters of the host)
-           + SHAPING * (GAMMA * potential of the stages now - before)
-           - INVALID where the choice was illegal
+           + SHAPING * (GAMMA * potential of the stages - previous potential)
+           - INVALID if the action was illegal
 
-The accuracy terms telescope to the accuracy gained in the episode. The bound keeps a seed that the
-host has merely come to depend on from outbidding one that makes the host better. The shaping is
-potential-based (Ng et al. 1999) with potential 0 at the end of the episode, so that it changes when
-a reward arrives but not which policy is best. The rent is small enough that waiting is not optimal.
+The accuracy terms telescope to the accuracy gained in the episode. The clamp keeps a seed on which the host
+merely depends from outweighing a seed that improves the host. The shaping is potential-based (Ng et al. 1999)
+with potential 0 at the end of the episode, so that it changes when reward arrives but not which policy is
+optimal. The rent is small enough that waiting is not optimal.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ RENT = 0.004
 SHAPING = 0.05
 INVALID = 0.01
 ROLLBACK = 1.0
-"""What the step costs after which a host is rolled back; it is the whole reward of that step."""
+"""The penalty of a step after which a host is rolled back; it replaces the reward of that step."""
 
 STAGE_POTENTIALS: dict[Stage, float] = {
     Stage.DORMANT: 0.0,
@@ -40,11 +40,11 @@ STAGE_POTENTIALS: dict[Stage, float] = {
 }
 
 
-class Outcome(NamedTuple):
-    """What happened in a step; float32 unless said.
+class RewardInputs(NamedTuple):
+    """What happened in a step; float32 unless noted.
 
-    accuracy_gain [N]; contribution [3, N]; parameter_ratio [N], of living seeds to the host;
-    potential_before, potential_after [N]; legal bool [N], False where the choice was illegal.
+    accuracy_gain [N]; contribution [3, N]; parameter_ratio [N], parameters of active seeds over those of the
+    host; potential_before, potential_after [N]; legal bool [N], False where the action was illegal.
     """
 
     accuracy_gain: Tensor
@@ -55,8 +55,8 @@ class Outcome(NamedTuple):
     legal: Tensor
 
 
-def reward(outcome: Outcome) -> Tensor:
-    """The reward [N] of a step in environments that are alive."""
+def reward(outcome: RewardInputs) -> Tensor:
+    """The reward of a step, float32 [N], for environments that are alive."""
     bounded = outcome.contribution.clamp(-CONTRIBUTION_BOUND, CONTRIBUTION_BOUND)
     return (
         ACCURACY * outcome.accuracy_gain
@@ -68,5 +68,5 @@ def reward(outcome: Outcome) -> Tensor:
 
 
 def potential_table(device: torch.device) -> Tensor:
-    """The potential of each stage, to index with a stage."""
+    """The potential of each stage, float32 [7], indexed by `Stage`."""
     return torch.tensor([STAGE_POTENTIALS[stage] for stage in Stage], device=device)

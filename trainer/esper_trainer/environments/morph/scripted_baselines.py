@@ -1,4 +1,4 @@
-"""Scripted policies to measure learning against: wait, random, grow_mlp."""
+"""Scripted policies as baselines for learning: wait, random, grow_mlp."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 
 TRAINING_STEPS = 3
-"""How long the scripted grower trains a seed before it blends it in."""
+"""Steps for which grow_mlp trains a seed before it blends it in."""
 
-_STREAM = 1_000_003  # the policy's draws are not the environment's
-_Policy = Callable[[MorphEnvironment, torch.Generator], Tensor]
+_SEED_OFFSET = 1_000_003  # the policy must not repeat the environment's random numbers
+Policy = Callable[[MorphEnvironment, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """How a scripted policy did, averaged over environments and episodes.
+    """The result of a scripted policy over environments and episodes.
 
-    mean_return: undiscounted sum of rewards. return_deviation: its standard deviation over
-    environments and episodes. mean_accuracy: validation accuracy at the end, 0..1.
+    mean_return: undiscounted sum of rewards. return_deviation: its standard deviation. mean_accuracy:
+    validation accuracy at the end, 0 to 1.
     """
 
     name: str
@@ -39,10 +39,10 @@ def run_baseline(
     device: torch.device,
     episodes: int = 1,
 ) -> BaselineResult:
-    """Play whole episodes with the scripted policy `name`, one of `BASELINES`."""
+    """Run whole episodes with the scripted policy `name`, one of `BASELINES`."""
     policy = BASELINES[name]
     environment = MorphEnvironment(environments, preset, seed=seed, device=device)
-    generator = torch.Generator(device).manual_seed(seed + _STREAM)
+    generator = torch.Generator(device).manual_seed(seed + _SEED_OFFSET)
     returns, accuracies = [], []
     for _ in range(episodes):
         environment.reset()
@@ -59,17 +59,17 @@ def run_baseline(
 
 
 def wait(environment: MorphEnvironment, generator: torch.Generator) -> Tensor:
-    """Choose WAIT everywhere; the other heads do not matter."""
+    """Choose WAIT everywhere; the other heads are irrelevant."""
     del generator
     return torch.zeros(len(HEADS), environment.environments, dtype=torch.int64, device=environment.device)
 
 
 def random(environment: MorphEnvironment, generator: torch.Generator) -> Tensor:
-    """Choose uniformly: an open op, then one of the slots open to it, then the other heads."""
-    legality = environment.legality()
-    op = _uniform(legality.op, generator)
-    slots = legality.slot_by_op.movedim(2, 1)[op, torch.arange(len(op), device=op.device)].T
-    offered = legality.choices[:, :, None].expand(-1, -1, len(op))
+    """Choose uniformly: a legal op, then one of its legal slots, then the other heads."""
+    masks = environment.action_masks()
+    op = _uniform(masks.op, generator)
+    slots = masks.slot_by_op.movedim(2, 1)[op, torch.arange(len(op), device=op.device)].T
+    offered = masks.choices[:, :, None].expand(-1, -1, len(op))
     action = torch.stack([_uniform(mask, generator) for mask in offered])
     action[HEADS.index("op")] = op
     action[HEADS.index("slot")] = _uniform(slots, generator)
@@ -77,14 +77,14 @@ def random(environment: MorphEnvironment, generator: torch.Generator) -> Tensor:
 
 
 def _uniform(mask: Tensor, generator: torch.Generator) -> Tensor:
-    """One index [N] per column of `mask` [choices, N], uniform over its True entries."""
+    """Draw one index per column of `mask` [choices, N], uniform over its True entries; int64 [N]."""
     keys = torch.rand(mask.shape, generator=generator, device=mask.device)
     return torch.where(mask, keys, -1.0).argmax(0)
 
 
 def grow_mlp(environment: MorphEnvironment, generator: torch.Generator) -> Tensor:
-    """Fill every slot with an MLP, blend it in fully after a little training, and keep it."""
-    legality = environment.legality()
+    """Fill every slot with an MLP, train it briefly, blend it in fully, and keep it."""
+    masks = environment.action_masks()
     still_training = (environment.stage == Stage.TRAINING) & (environment.stage_age < TRAINING_STEPS)
     action = wait(environment, generator)
     settings = {
@@ -96,7 +96,7 @@ def grow_mlp(environment: MorphEnvironment, generator: torch.Generator) -> Tenso
     for head, choice in settings.items():
         action[HEADS.index(head)] = int(choice)
     for op in (Op.GERMINATE, Op.ADVANCE, Op.FOSSILIZE):
-        ready = legality.slot_by_op[op] & legality.op[op]
+        ready = masks.slot_by_op[op] & masks.op[op]
         if op is Op.ADVANCE:
             ready = ready & ~still_training
         somewhere = ready.any(0)
@@ -105,4 +105,4 @@ def grow_mlp(environment: MorphEnvironment, generator: torch.Generator) -> Tenso
     return action
 
 
-BASELINES: dict[str, _Policy] = {"wait": wait, "random": random, "grow_mlp": grow_mlp}
+BASELINES: dict[str, Policy] = {"wait": wait, "random": random, "grow_mlp": grow_mlp}

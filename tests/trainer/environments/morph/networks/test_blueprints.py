@@ -29,13 +29,13 @@ PARAMETERS = {
 
 @pytest.mark.parametrize("blueprint", Blueprint)
 def test_parameters_are_the_entries_that_exist(blueprint):
-    """A blueprint pays for each entry of its masks, and for nothing else."""
+    """The parameter count of a blueprint is the number of entries of its masks."""
     assert TABLES.parameters[blueprint] == PARAMETERS[blueprint]
 
 
-def test_no_two_blueprints_are_the_same_cell():
-    """Masks, rectification and attention tell all thirteen apart."""
-    cells = {
+def test_no_two_blueprints_are_the_same_block():
+    """Masks, rectification and attention distinguish all thirteen."""
+    matrices = {
         (
             *TABLES.inner_mask[b].flatten().tolist(),
             *TABLES.outer_mask[b].flatten().tolist(),
@@ -45,7 +45,7 @@ def test_no_two_blueprints_are_the_same_cell():
         for b in Blueprint
     }
 
-    assert len(cells) == len(Blueprint)
+    assert len(matrices) == len(Blueprint)
 
 
 def test_only_existing_entries_are_drawn():

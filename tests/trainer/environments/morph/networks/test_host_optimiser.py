@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from esper_trainer.environments.morph.networks import host_network, host_optimiser
-from esper_trainer.environments.morph.networks.host_network import Weights
+from esper_trainer.environments.morph.networks.host_network import HostWeights
 from esper_trainer.environments.morph.networks.host_optimiser import (
     HOST_LEARNING_RATE,
     MAXIMUM_NORM,
@@ -15,16 +15,16 @@ from esper_trainer.environments.morph.networks.host_optimiser import (
 CPU = torch.device("cpu")
 
 
-def filled(value: float) -> Weights:
+def filled(value: float) -> HostWeights:
     """The same number everywhere, for two environments."""
-    return Weights(*(torch.full_like(tensor, value) for tensor in host_network.zeros(2, CPU)))
+    return HostWeights(*(torch.full_like(tensor, value) for tensor in host_network.zeros(2, CPU)))
 
 
-def one_entry(value: float) -> Weights:
+def one_entry(value: float) -> HostWeights:
     """Gradients that are zero but for one entry of the readout and of slot 0's outer matrix."""
     gradient = filled(0.0)
     gradient.readout[:, 0, 0] = value
-    gradient.cell_outer[0, :, 0, 0] = value
+    gradient.seed_outer[0, :, 0, 0] = value
     return gradient
 
 
@@ -41,16 +41,16 @@ def test_two_steps_by_hand():
 
     assert momentum.readout[0, 0, 0] == pytest.approx(second)
     assert weights.readout[0, 0, 0] == pytest.approx(-HOST_LEARNING_RATE * (first + second))
-    assert weights.cell_outer[0, 0, 0, 0] == pytest.approx(-SEED_LEARNING_RATE * (first + second))
+    assert weights.seed_outer[0, 0, 0, 0] == pytest.approx(-SEED_LEARNING_RATE * (first + second))
 
 
 def test_a_seed_that_does_not_learn_keeps_its_weights():
-    """Where `learns` is 0 nothing moves."""
+    """Where `is_learning` is 0 no weight changes."""
     weights = filled(0.0)
     host_optimiser.step(weights, filled(0.0), one_entry(0.5), filled(1 - MOMENTUM), LEARNS)
 
-    assert weights.cell_outer[0, 1, 0, 0] == 0
-    assert weights.cell_outer[0, 0, 0, 0] != 0
+    assert weights.seed_outer[0, 1, 0, 0] == 0
+    assert weights.seed_outer[0, 0, 0, 0] != 0
 
 
 def test_masked_entries_stay_zero():
@@ -64,11 +64,11 @@ def test_masked_entries_stay_zero():
 
 
 def test_large_gradients_are_clipped_and_reported():
-    """The step is as long as the maximum norm allows; the returned norm is the one before."""
+    """The step has the maximum norm; the returned norm is the one before clipping."""
     weights = filled(0.0)
     norms = host_optimiser.step(weights, filled(0.0), one_entry(1e6), filled(1 - MOMENTUM), LEARNS)
 
     assert norms[0, 0] == pytest.approx(1e6 * (1 - MOMENTUM))
     assert norms[1, 0] == 0
     assert weights.readout[0, 0, 0] == pytest.approx(-HOST_LEARNING_RATE * MAXIMUM_NORM)
-    assert weights.cell_outer[0, 0, 0, 0] == pytest.approx(-SEED_LEARNING_RATE * MAXIMUM_NORM)
+    assert weights.seed_outer[0, 0, 0, 0] == pytest.approx(-SEED_LEARNING_RATE * MAXIMUM_NORM)

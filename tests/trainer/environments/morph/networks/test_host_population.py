@@ -4,44 +4,44 @@ import pytest
 import torch
 
 from esper_schemas.heads import Blueprint, Stage
-from esper_trainer.environments.morph.networks.host_population import LABEL_NOISE, Population
+from esper_trainer.environments.morph.networks.host_population import LABEL_NOISE, HostPopulation
 from esper_trainer.environments.morph.presets import PRESETS
-from esper_trainer.environments.morph.random_source import Draws
+from esper_trainer.environments.morph.random_source import RandomSource
 from esper_trainer.environments.morph.seeds import alpha_controller, lifecycle
 
 CPU = torch.device("cpu")
 ENVIRONMENTS = 3
 
 
-def make(seed: int = 0) -> Population:
+def make(seed: int = 0) -> HostPopulation:
     """Three hosts of the lite preset."""
-    return Population(ENVIRONMENTS, PRESETS["lite"], Draws(seed, CPU))
+    return HostPopulation(ENVIRONMENTS, PRESETS["lite"], RandomSource(seed, CPU))
 
 
 def slots_with(stage: Stage, blueprint: Blueprint, weight: float = 0.0):
-    """Slot 1 of every environment in a stage, with a blend weight that holds."""
+    """Slot 1 of every environment in a stage, with an idle blend weight."""
     slots = lifecycle.empty(ENVIRONMENTS, CPU)
     stages, blueprints = slots.stage.clone(), slots.blueprint.clone()
     value = torch.zeros_like(slots.alpha.value)
     stages[1], blueprints[1], value[1] = int(stage), int(blueprint), weight
-    blend = alpha_controller.at_rest(3, ENVIRONMENTS, CPU)._replace(value=value, target=value)
+    blend = alpha_controller.idle(3, ENVIRONMENTS, CPU)._replace(value=value, target=value)
     return slots._replace(stage=stages, blueprint=blueprints, alpha=blend)
 
 
-def plant(population: Population, blueprint: Blueprint) -> None:
-    """Draw a new cell in slot 1 of every environment."""
+def plant(population: HostPopulation, blueprint: Blueprint) -> None:
+    """Draw a new seed in slot 1 of every environment."""
     choice = torch.full((ENVIRONMENTS,), int(blueprint))
     population.germinate(choice >= 0, torch.ones_like(choice), choice)
 
 
-def train(population: Population, slots: lifecycle.Slots) -> None:
+def train(population: HostPopulation, slots: lifecycle.Slots) -> None:
     """What an environment step does with slots."""
-    population.train(population.roles(slots), slots.learns)
+    population.train(population.modes(slots), slots.is_learning)
 
 
-def evaluate(population: Population, slots: lifecycle.Slots):
+def evaluate(population: HostPopulation, slots: lifecycle.Slots):
     """The measurement at the end of an environment step."""
-    return population.evaluate(population.roles(slots))
+    return population.evaluate(population.modes(slots))
 
 
 def losses(blueprint: Blueprint, stage: Stage, weight: float, steps: int = 12):
@@ -70,7 +70,7 @@ def test_hosts_learn_without_seeds():
 
 
 def test_labels_are_wrong_as_often_as_a_host_is_noisy():
-    """Every host has a noise of its own; with nothing but noise there is nothing to learn."""
+    """Every host has its own label noise; with noise alone there is nothing to learn."""
     population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
     drawn = population._label_noise
     population._label_noise = torch.ones_like(drawn)
@@ -87,68 +87,69 @@ def test_labels_are_wrong_as_often_as_a_host_is_noisy():
     [(Stage.TRAINING, 0.0), (Stage.BLENDING, 0.5), (Stage.HOLDING, 1.0), (Stage.FOSSILIZED, 1.0)],
 )
 def test_a_noop_seed_leaves_every_bit_of_the_host(stage, weight):
-    """A cell without entries changes neither what the host says nor how it learns."""
+    """A seed block without entries changes neither the host's output nor its training."""
     without = losses(Blueprint.NOOP, Stage.DORMANT, 0.0)
 
     assert torch.equal(losses(Blueprint.NOOP, stage, weight), without)
 
 
 def test_a_training_seed_leaves_every_bit_of_the_host():
-    """A seed in TRAINING learns, but the host does not notice."""
+    """A seed in TRAINING learns without affecting the host."""
     without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
 
     assert torch.equal(losses(Blueprint.MLP, Stage.TRAINING, 0.0), without)
 
 
 def test_a_blended_seed_is_noticed():
-    """The same seed with a weight changes the host's loss: the two tests above can fail."""
+    """The same seed with a weight changes the host's loss, so the two tests above can fail."""
     without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
 
     assert not torch.equal(losses(Blueprint.MLP, Stage.HOLDING, 1.0), without)
 
 
-def test_germination_renews_only_what_it_is_told_to():
-    """One slot of one environment gets a new cell; nothing else changes."""
+def test_germination_replaces_only_the_chosen_seed():
+    """One slot of one environment gets a new seed; nothing else changes."""
     population = make()
     plant(population, Blueprint.MLP)
-    before = population._weights.cell_inner.clone()
+    before = population._weights.seed_inner.clone()
     where = torch.tensor([False, True, False])
     population.germinate(where, torch.tensor([0, 2, 1]), torch.full((3,), int(Blueprint.LORA)))
-    changed = (population._weights.cell_inner != before).any(-1).any(-1)
+    changed = (population._weights.seed_inner != before).any(-1).any(-1)
 
     assert changed.nonzero().tolist() == [[2, 1]]
-    assert (population._weights.cell_outer == 0).all()
+    assert (population._weights.seed_outer == 0).all()
 
 
 def test_a_seed_learns_before_it_is_blended_in():
-    """In TRAINING its weight is 0 and its gradient is that of the full output; a germinated one rests."""
+    """In TRAINING its weight is 0 and its gradient is that of the full output; a germinated seed does not
+    learn."""
     population, germinated = make(), slots_with(Stage.GERMINATED, Blueprint.MLP)
     plant(population, Blueprint.MLP)
     train(population, germinated)
-    rested = population._weights.cell_outer[1].abs().amax()
+    rested = population._weights.seed_outer[1].abs().amax()
     train(population, slots_with(Stage.TRAINING, Blueprint.MLP))
 
     assert rested == 0
-    assert (population._weights.cell_outer[1].abs().amax((1, 2)) > 0).all()
-    assert (population._weights.cell_outer[[0, 2]] == 0).all()
+    assert (population._weights.seed_outer[1].abs().amax((1, 2)) > 0).all()
+    assert (population._weights.seed_outer[[0, 2]] == 0).all()
 
 
-def test_a_new_seed_remembers_nothing_of_the_one_before():
+def test_a_new_seed_inherits_nothing_from_the_previous_one():
     """Neither its weights nor its momentum."""
     population, slots = make(), slots_with(Stage.HOLDING, Blueprint.MLP, 1.0)
     plant(population, Blueprint.MLP)
     train(population, slots)
     before = [
-        population._momentum.cell_inner[1].abs().amax(),
-        population._momentum.cell_outer[1].abs().amax(),
+        population._momentum.seed_inner[1].abs().amax(),
+        population._momentum.seed_outer[1].abs().amax(),
     ]
     train(population, slots)
     plant(population, Blueprint.NORM)
 
     assert before[1] > 0
-    assert population._momentum.cell_inner[1].abs().amax() == 0
-    assert population._momentum.cell_outer[1].abs().amax() == 0
-    assert (population._weights.cell_outer[1] == 0).all()
+    assert population._momentum.seed_inner[1].abs().amax() == 0
+    assert population._momentum.seed_outer[1].abs().amax() == 0
+    assert (population._weights.seed_outer[1] == 0).all()
 
 
 def test_weights_stay_inside_their_structure():
@@ -158,14 +159,14 @@ def test_weights_stay_inside_their_structure():
     for _ in range(10):
         train(population, slots)
     mask = population._tables.outer_mask[Blueprint.CONV_SMALL]
-    outer = population._weights.cell_outer[1]
+    outer = population._weights.seed_outer[1]
 
     assert (outer * (1 - mask) == 0).all()
     assert (outer * mask).abs().sum() > 0
     assert (population._weights.readout[:, :, 8:] == 0).all()
 
 
-def test_what_is_done_does_not_shift_the_randomness():
+def test_actions_do_not_shift_the_random_numbers():
     """Germinating or not, the next reset draws the same hosts."""
     quiet, busy = make(), make()
     nobody = torch.zeros(ENVIRONMENTS, dtype=torch.bool)
@@ -180,7 +181,7 @@ def test_what_is_done_does_not_shift_the_randomness():
 
 
 def test_parameter_ratio_counts_living_seeds():
-    """An embargoed seed pays nothing; a living one its parameters over the host's."""
+    """The ratio is 0 for an embargoed seed, and parameters of seed over host for an active one."""
     population = make()
     alive = population.parameter_ratio(slots_with(Stage.TRAINING, Blueprint.MLP))
     gone = population.parameter_ratio(slots_with(Stage.EMBARGOED, Blueprint.MLP))
@@ -199,18 +200,18 @@ def test_validation_subsets_have_no_duplicates():
     assert not torch.equal(features[0], features[1])
 
 
-def test_only_those_that_are_well_are_saved_and_only_those_that_fell_restored():
-    """One of three is saved and then given back; its neighbours keep what they have."""
+def test_healthy_hosts_are_saved_and_suspended_ones_restored():
+    """One of three hosts is saved and then restored; the others are unchanged."""
     population = make()
     drawn = population._weights.readout.clone()
-    everyone, second = torch.arange(ENVIRONMENTS), torch.tensor([False, True, False])
+    everywhere, second = torch.arange(ENVIRONMENTS), torch.tensor([False, True, False])
     population._weights.readout.add_(1.0)
-    population.save(everyone, second)
+    population.save_weights(everywhere, second)
     population._weights.readout.add_(1.0)
     population._momentum.readout.fill_(torch.nan)
-    population.restore(everyone, second)
+    population.restore_weights(everywhere, second)
 
     gained = (population._weights.readout - drawn).amax((1, 2))
     torch.testing.assert_close(gained, torch.tensor([2.0, 1.0, 2.0]))
     assert population._momentum.readout.isnan().any(2).any(1).tolist() == [True, False, True]
-    assert torch.equal(population._saved.readout[[0, 2]], drawn[[0, 2]])
+    assert torch.equal(population._saved_weights.readout[[0, 2]], drawn[[0, 2]])

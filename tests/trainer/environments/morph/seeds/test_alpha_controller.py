@@ -1,4 +1,4 @@
-"""The alpha controller: curves at hand-computed points, moves, jumps and holding."""
+"""The alpha controller: curves at points computed by hand, moves, jumps and idling."""
 
 import math
 
@@ -19,14 +19,14 @@ def value(curve: AlphaCurve, progress: float) -> float:
 
 
 def move(start: float, target: float, steps: int, curve: AlphaCurve = AlphaCurve.LINEAR):
-    """A controller that has just begun a move."""
-    resting = alpha_controller.at_rest(1, 1, CPU)
+    """A controller at the start of a move."""
+    resting = alpha_controller.idle(1, 1, CPU)
     resting = resting._replace(value=torch.full((1, 1), start), target=torch.full((1, 1), start))
     return alpha_controller.retarget(
         resting,
         where=torch.ones(1, 1, dtype=torch.bool),
         target=torch.full((1, 1), target),
-        total=torch.full((1, 1), steps),
+        duration=torch.full((1, 1), steps),
         curve=torch.full((1, 1), int(curve)),
     )
 
@@ -71,15 +71,15 @@ def test_a_linear_move_takes_equal_steps_and_lands_exactly():
 
     assert seen[:4] == pytest.approx([0.14, 0.28, 0.42, 0.56])
     assert seen[4] == seen[5] == torch.tensor(0.7).item()
-    assert state.holds.item()
+    assert state.is_idle.item()
 
 
 def test_a_move_of_no_steps_is_a_jump():
-    """INSTANT arrives at once and holds."""
+    """INSTANT reaches the target at once, and the controller is idle."""
     state = move(1.0, 0.5, 0)
 
     assert state.value.item() == 0.5
-    assert state.holds.item()
+    assert state.is_idle.item()
 
 
 @pytest.mark.parametrize(
@@ -99,18 +99,18 @@ def test_mode_is_the_direction_until_the_end(start, target, mode):
 
 
 def test_retarget_leaves_others_alone():
-    """Only controllers where `where` is True begin a move."""
-    resting = alpha_controller.at_rest(1, 2, CPU)
+    """Only controllers where `where` is True start a move."""
+    resting = alpha_controller.idle(1, 2, CPU)
     ones = torch.ones(1, 2)
     counts = torch.full((1, 2), 3)
     state = alpha_controller.retarget(resting, torch.tensor([[True, False]]), ones, counts, counts)
 
     assert state.target.tolist() == [[1.0, 0.0]]
-    assert state.holds.tolist() == [[False, True]]
+    assert state.is_idle.tolist() == [[False, True]]
 
 
 def test_tables_are_the_documented_values():
-    """Steps, targets and speeds stand in the order of their enums."""
+    """Steps, targets and speeds are in the order of their enums."""
     assert TABLES.tempo_steps.tolist() == [3, 5, 8]
     assert TABLES.speed_steps.tolist() == [0, 3, 5, 8]
     assert TABLES.targets.tolist() == pytest.approx([0.5, 0.7, 1.0])

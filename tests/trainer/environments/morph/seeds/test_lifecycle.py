@@ -1,4 +1,4 @@
-"""Every transition of a seed's life, one environment at a time."""
+"""Every transition of a seed's lifecycle, one environment at a time."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ class Life:
         self.slots = lifecycle.empty(1, CPU)
 
     def do(self, op: Op, slot: int = 0, **choices: int) -> "Life":
-        """Carry out one op and let one step of time pass."""
+        """Apply one op and one step of time."""
         rows = {"op": int(op), "slot": slot} | {k: int(v) for k, v in choices.items()}
         action = Action(*(torch.tensor([rows.get(head, 0)]) for head in HEADS))
         slots = lifecycle.apply(self.slots, action, TABLES)
@@ -36,16 +36,16 @@ class Life:
         return self
 
     def wait(self, steps: int) -> "Life":
-        """Let time pass."""
+        """Apply steps of time."""
         for _ in range(steps):
             self.do(Op.WAIT)
         return self
 
     def until(self, stage: Stage, **choices: int) -> "Life":
-        """Bring slot 0 to a stage by the shortest way."""
+        """Advance slot 0 to a stage by the shortest path."""
         self.do(Op.GERMINATE, alpha_target=AlphaTarget.FULL, blueprint=Blueprint.MLP, **choices)
         for _ in range(stage - Stage.GERMINATED):
-            while self.slots.stage[0, 0] == Stage.BLENDING and not self.slots.alpha.holds[0, 0]:
+            while self.slots.stage[0, 0] == Stage.BLENDING and not self.slots.alpha.is_idle[0, 0]:
                 self.wait(1)
             self.do(Op.FOSSILIZE if self.stage is Stage.HOLDING else Op.ADVANCE)
         return self
@@ -91,7 +91,7 @@ def test_germination_records_the_choices():
     [Stage.GERMINATED, Stage.TRAINING, Stage.BLENDING, Stage.HOLDING, Stage.FOSSILIZED],
 )
 def test_the_way_up(stage):
-    """ADVANCE leads from stage to stage up to HOLDING, FOSSILIZE to the end."""
+    """ADVANCE leads from stage to stage up to HOLDING, then FOSSILIZE to the last one."""
     assert Life().until(stage).stage is stage
 
 
@@ -100,7 +100,7 @@ def test_alpha_is_zero_until_blending():
     life = Life().until(Stage.TRAINING).wait(3)
 
     assert life.alpha == 0
-    assert life.slots.learns[0, 0]
+    assert life.slots.is_learning[0, 0]
 
 
 @pytest.mark.parametrize(("tempo", "steps"), [(Tempo.FAST, 3), (Tempo.STANDARD, 5), (Tempo.SLOW, 8)])
@@ -113,7 +113,7 @@ def test_blending_takes_the_tempo(tempo, steps):
 
     assert 0 < before < 1
     assert life.alpha == 1.0
-    assert life.slots.alpha.holds[0, 0]
+    assert life.slots.alpha.is_idle[0, 0]
 
 
 def test_sigmoid_add_blends_along_a_sigmoid():
@@ -184,12 +184,12 @@ def test_an_embargo_lasts_its_steps_and_then_frees_the_slot():
 
 
 def test_a_fossil_stays():
-    """Time does nothing to a fossilised seed; it keeps learning and keeps its weight."""
+    """Time does not change a fossilised seed; it keeps learning and keeps its weight."""
     life = Life().until(Stage.FOSSILIZED).wait(20)
 
     assert life.stage is Stage.FOSSILIZED
     assert life.alpha == 1.0
-    assert life.slots.learns[0, 0]
+    assert life.slots.is_learning[0, 0]
 
 
 def test_waiting_changes_nothing_but_ages():
@@ -209,7 +209,7 @@ def test_stage_age_starts_over_with_each_stage():
 
 
 def test_old_state_is_never_written_to():
-    """A step makes new tensors, so a record of the past stays true."""
+    """A step makes new tensors, so that recorded state stays valid."""
     life = Life().until(Stage.TRAINING)
     before = life.slots
     copy = [tensor.clone() for tensor in before[:-1]]

@@ -1,9 +1,9 @@
-"""Thirteen blueprints as structure masks over one universal residual cell.
+"""Thirteen blueprints as structure masks over the seed block.
 
-The cell has an inner matrix (hidden units, token scores and a gate as rows, features as columns)
-and an outer matrix (features as rows, hidden units as columns). A blueprint says which of their
-entries exist, whether the hidden units are rectified, and whether the cell attends over its tokens.
-Choosing a blueprint is then an index, and every shape is static.
+The block has an inner matrix (rows: hidden units, token scores and a gate; columns: features) and an outer
+matrix (rows: features; columns: hidden units). A blueprint defines which entries exist, whether the hidden
+units are rectified, and whether the block attends over its tokens. Choosing a blueprint is then an index, and
+every shape is static.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ _token = torch.arange(FEATURES) // CHANNELS
 _channel = torch.arange(FEATURES) % CHANNELS
 
 
-def _nothing() -> Tensor:
+def _no_entries() -> Tensor:
     return torch.zeros(FEATURES, FEATURES, dtype=torch.bool)
 
 
-def _everything() -> Tensor:
+def _all_entries() -> Tensor:
     return torch.ones(FEATURES, FEATURES, dtype=torch.bool)
 
 
@@ -39,7 +39,7 @@ def _diagonal() -> Tensor:
 
 
 def _band(radius: int) -> Tensor:
-    """Connect the tokens that are at most `radius` apart: a one-dimensional convolution's reach."""
+    """Connect tokens that are at most `radius` apart, as a one-dimensional convolution does."""
     return (_token[:, None] - _token).abs() <= radius
 
 
@@ -57,7 +57,7 @@ def _no_scores() -> Tensor:
 
 
 def _own_scores() -> Tensor:
-    """The score of a token sees the channels of that token."""
+    """The score of a token sees the channels of that token only."""
     return torch.arange(TOKENS)[:, None] == _token
 
 
@@ -66,8 +66,8 @@ def _all_scores() -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """Which entries of the cell a blueprint has; masks are [rows, columns] and bool."""
+class _Structure:
+    """The entries of the block that a blueprint has; masks are bool [rows, columns]."""
 
     inner: Tensor
     outer: Tensor
@@ -76,19 +76,19 @@ class _Plan:
     attends: bool = False
 
 
-def _plain(inner: Tensor, outer: Tensor, *, rectified: bool = True) -> _Plan:
-    return _Plan(inner, outer, _no_scores(), rectified)
+def _plain(inner: Tensor, outer: Tensor, *, rectified: bool = True) -> _Structure:
+    return _Structure(inner, outer, _no_scores(), rectified)
 
 
-def _low_rank(units: int, *, rectified: bool) -> _Plan:
+def _low_rank(units: int, *, rectified: bool) -> _Structure:
     return _plain(_hidden_units(units), _hidden_units(units).T, rectified=rectified)
 
 
-def _plans() -> dict[Blueprint, _Plan]:
+def _structures() -> dict[Blueprint, _Structure]:
     return {
-        Blueprint.NOOP: _plain(_nothing(), _nothing()),
+        Blueprint.NOOP: _plain(_no_entries(), _no_entries()),
         Blueprint.CONV_LIGHT: _plain(_band(1), _band(0)),
-        Blueprint.ATTENTION: _Plan(_nothing(), _band(0), _own_scores(), attends=True),
+        Blueprint.ATTENTION: _Structure(_no_entries(), _band(0), _own_scores(), attends=True),
         Blueprint.NORM: _plain(_diagonal(), _diagonal(), rectified=False),
         Blueprint.DEPTHWISE: _plain(_band(1) & _same_channel(), _band(0)),
         Blueprint.BOTTLENECK: _low_rank(4, rectified=True),
@@ -97,21 +97,21 @@ def _plans() -> dict[Blueprint, _Plan]:
         Blueprint.LORA: _low_rank(2, rectified=False),
         Blueprint.LORA_LARGE: _low_rank(8, rectified=False),
         Blueprint.MLP_SMALL: _low_rank(8, rectified=True),
-        Blueprint.MLP: _plain(_everything(), _everything()),
-        Blueprint.FLEX_ATTENTION: _Plan(_band(0), _everything(), _all_scores(), attends=True),
+        Blueprint.MLP: _plain(_all_entries(), _all_entries()),
+        Blueprint.FLEX_ATTENTION: _Structure(_band(0), _all_entries(), _all_scores(), attends=True),
     }
 
 
 class BlueprintTables(NamedTuple):
-    """What a blueprint index selects, on one device; the first dimension is `Blueprint`.
+    """The properties of each blueprint on one device; the first dimension is `Blueprint`.
 
-    inner_mask: float32 [13, 41, 32], 1 where the entry exists. The gate's row always exists: it
-        belongs to the blending style, and is neither counted nor paid for.
+    inner_mask: float32 [13, 41, 32], 1 where the entry exists. The row of the gate always exists: it
+        belongs to the blending style and does not count as a parameter.
     outer_mask: float32 [13, 32, 32].
-    inner_scale: float32 [13, 41, 32], half-width of the uniform distribution that the entry is
-        drawn from: sqrt(3 / fan-in), and 0 for scores and gate, which start neutral.
-    floor: float32 [13], 0 where hidden units are rectified, far below every value where not.
-    attends: float32 [13], 1 where the cell attends over its tokens.
+    inner_scale: float32 [13, 41, 32], half-width of the uniform distribution of the initial entry:
+        sqrt(3 / fan-in), and 0 for scores and gate.
+    floor: float32 [13], lower bound of the hidden units: 0 if they are rectified, else far below any value.
+    attends: float32 [13], 1 if the block attends over its tokens.
     parameters: float32 [13], the number of trainable entries.
     """
 
@@ -125,13 +125,13 @@ class BlueprintTables(NamedTuple):
 
 def build(device: torch.device) -> BlueprintTables:
     """Build the tables of all blueprints, in the order of `Blueprint`."""
-    plans = _plans()
-    ordered = [plans[blueprint] for blueprint in Blueprint]
-    hidden = torch.stack([plan.inner for plan in ordered]).float()
-    scores = torch.stack([plan.scores for plan in ordered]).float()
-    outer = torch.stack([plan.outer for plan in ordered]).float()
+    structures = _structures()
+    ordered = [structures[blueprint] for blueprint in Blueprint]
+    hidden = torch.stack([structure.inner for structure in ordered]).float()
+    scores = torch.stack([structure.scores for structure in ordered]).float()
+    outer = torch.stack([structure.outer for structure in ordered]).float()
     gate = torch.ones(len(ordered), 1, FEATURES)
-    floor = torch.tensor([0.0 if plan.rectified else _LINEAR_FLOOR for plan in ordered])
+    floor = torch.tensor([0.0 if structure.rectified else _LINEAR_FLOOR for structure in ordered])
     parameters = hidden.sum((1, 2)) + scores.sum((1, 2)) + outer.sum((1, 2))
     fan_in = hidden.sum(2, keepdim=True).clamp_min(1)
     scale = torch.cat([hidden * (3 / fan_in).sqrt(), 0 * scores, 0 * gate], 1)
@@ -140,7 +140,7 @@ def build(device: torch.device) -> BlueprintTables:
         outer_mask=outer,
         inner_scale=scale,
         floor=floor,
-        attends=torch.tensor([float(plan.attends) for plan in ordered]),
+        attends=torch.tensor([float(structure.attends) for structure in ordered]),
         parameters=parameters,
     )
     return BlueprintTables(*(table.to(device) for table in tables))

@@ -1,4 +1,4 @@
-"""The digits that the hosts learn: scikit-learn's 1,797 images of 8x8 pixels, inside its wheel."""
+"""The training data of the hosts: scikit-learn's 1,797 images of handwritten digits, 8x8 pixels."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ TOKENS = 8
 CHANNELS = 4
 CLASSES = 10
 TRAIN_SHARE = 0.7
-_SPLIT_SEED = 20_240_607  # one task for all: split and stem do not depend on the run's seed
+_SPLIT_SEED = 20_240_607  # the task is the same for all runs: split and stem do not depend on their seed
 
 
 class Digits(NamedTuple):
@@ -36,7 +36,7 @@ class Digits(NamedTuple):
 
 
 def load(device: torch.device) -> Digits:
-    """Read the digits, split them 70/30 and project 64 pixels to 32 features by a frozen stem."""
+    """Read the digits, split them 70/30, and project 64 pixels to 32 features with a fixed random stem."""
     pixels, labels = read_digits()
     generator = torch.Generator().manual_seed(_SPLIT_SEED)
     order = torch.randperm(len(labels), generator=generator)
@@ -50,7 +50,7 @@ def load(device: torch.device) -> Digits:
 
 
 def read_digits() -> tuple[FloatArray, FloatArray]:
-    """Pixels [1797, 64], 0 to 16, and labels [1797], as `sklearn.datasets.load_digits` has them.
+    """Pixels [1797, 64], 0 to 16, and labels [1797], as in `sklearn.datasets.load_digits`.
 
     The file is read without importing scikit-learn, of which nothing else is needed. Raises
     `EsperError` if it is not installed.
@@ -63,7 +63,7 @@ def read_digits() -> tuple[FloatArray, FloatArray]:
 
 
 def _standardised(values: Tensor, split: int) -> Tensor:
-    """Columns with zero mean and unit variance over the first `split` rows; constants become 0."""
+    """Scale columns to zero mean and unit variance over the first `split` rows; constants become 0."""
     mean = values[:split].mean(dim=0)
     deviation = values[:split].std(dim=0)
     return (values - mean) / deviation.clamp_min(1e-3)
@@ -72,8 +72,8 @@ def _standardised(values: Tensor, split: int) -> Tensor:
 def feature_major(features: Tensor, index: Tensor) -> Tensor:
     """Gather samples `index` [N, rows] of `features` [samples, 32] as [N, 32, rows].
 
-    Rows are the last dimension everywhere in this package: reductions over tokens, channels and
-    classes then run over leading dimensions, which vectorise.
+    Rows are the last dimension everywhere in this package: reductions over tokens, channels and classes then
+    run over leading dimensions, which can be vectorised.
     """
     rows = features.index_select(0, index.flatten()).view(*index.shape, features.shape[1])
     return rows.transpose(1, 2).contiguous()

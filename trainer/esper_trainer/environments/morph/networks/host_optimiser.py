@@ -1,42 +1,47 @@
 """Stochastic gradient descent with momentum for all hosts and seeds at once.
 
-Momentum is the running average of the gradient (PyTorch's SGD with dampening = momentum), so a
-learning rate here is 1 / (1 - MOMENTUM) times one for plain momentum. The structure masks are the
-weights of that average: where an entry does not exist its momentum stays 0, and so does the entry.
+Momentum is the running average of the gradient (torch's SGD with dampening = momentum), so a learning rate
+here is 1 / (1 - MOMENTUM) times that of plain momentum. The structure masks are the weights of the newest
+gradient in that average: where an entry does not exist its momentum stays 0, and so does the entry.
 """
 
 import torch
 from torch import Tensor
 
-from esper_trainer.environments.morph.networks.host_network import Weights
+from esper_trainer.environments.morph.networks.host_network import HostWeights
 
 MOMENTUM = 0.9
 HOST_LEARNING_RATE = 0.3
 SEED_LEARNING_RATE = 0.2
 MAXIMUM_NORM = 1.0
-"""Every host's and every seed's averaged gradient is clipped to this norm."""
+"""The averaged gradient of every host and of every seed is clipped to this norm."""
 
 
-def step(weights: Weights, momentum: Weights, gradient: Weights, masks: Weights, learns: Tensor) -> Tensor:
-    """Update weights and momentum in place; return the seeds' norms before clipping, [3, N].
+def step(
+    weights: HostWeights,
+    momentum: HostWeights,
+    gradient: HostWeights,
+    masks: HostWeights,
+    is_learning: Tensor,
+) -> Tensor:
+    """Update weights and momentum in place; return the norms of the seeds before clipping, float32 [3, N].
 
-    masks: 1 - MOMENTUM where an entry exists, else 0.
-    learns: float32 [3, N], 1 where a seed takes part.
+    masks: 1 - MOMENTUM where an entry exists, else 0. is_learning: float32 [3, N], 1 where a seed is trained.
     """
     for average, current, mask in zip(momentum, gradient, masks, strict=True):
         average.lerp_(current, mask)
-    seed_norm = torch.hypot(_norm(momentum.cell_inner), _norm(momentum.cell_outer))
+    seed_norm = torch.hypot(_norm(momentum.seed_inner), _norm(momentum.seed_outer))
     host_step = -HOST_LEARNING_RATE * _clip(_host_norm(momentum))[:, None, None]
-    seed_step = -SEED_LEARNING_RATE * (learns * _clip(seed_norm))[:, :, None, None]
+    seed_step = -SEED_LEARNING_RATE * (is_learning * _clip(seed_norm))[:, :, None, None]
     weights.block_in.addcmul_(momentum.block_in, host_step)
     weights.block_out.addcmul_(momentum.block_out, host_step)
     weights.readout.addcmul_(momentum.readout, host_step)
-    weights.cell_inner.addcmul_(momentum.cell_inner, seed_step)
-    weights.cell_outer.addcmul_(momentum.cell_outer, seed_step)
+    weights.seed_inner.addcmul_(momentum.seed_inner, seed_step)
+    weights.seed_outer.addcmul_(momentum.seed_outer, seed_step)
     return seed_norm
 
 
-def _host_norm(momentum: Weights) -> Tensor:
+def _host_norm(momentum: HostWeights) -> Tensor:
     blocks = torch.stack([_norm(momentum.block_in), _norm(momentum.block_out)])
     return torch.hypot(torch.linalg.vector_norm(blocks, dim=(0, 1)), _norm(momentum.readout))
 
@@ -47,5 +52,5 @@ def _norm(matrices: Tensor) -> Tensor:
 
 
 def _clip(norm: Tensor) -> Tensor:
-    """The factor that brings a norm down to the maximum."""
+    """The factor that clips a norm to the maximum."""
     return MAXIMUM_NORM * norm.clamp_min(MAXIMUM_NORM).reciprocal()

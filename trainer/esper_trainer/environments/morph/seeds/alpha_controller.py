@@ -1,7 +1,7 @@
-"""The alpha controller: how the blend weight of a seed moves from where it is to its target.
+"""The alpha controller: how the blend weight of a seed moves to its target.
 
-A move has a start, a target, a length in steps and a curve. Between moves the controller holds:
-then, and only then, a new target can be set. All tensors are [slots, environments].
+A move has a start, a target, a duration in steps and a curve. Between moves the controller is idle; only then
+can a new target be set. All tensors are [slots, environments].
 """
 
 from enum import IntEnum
@@ -33,7 +33,7 @@ LONGEST_MOVE = max(*TEMPO_STEPS.values(), *SPEED_STEPS.values())
 
 
 class AlphaMode(IntEnum):
-    """Which way a blend weight is moving."""
+    """The direction in which a blend weight moves."""
 
     DOWN = -1
     HOLD = 0
@@ -41,7 +41,7 @@ class AlphaMode(IntEnum):
 
 
 class AlphaTables(NamedTuple):
-    """What the alpha heads' choices mean, as tensors to index with a choice."""
+    """The values of the choices of the alpha heads, as tensors that are indexed by a choice."""
 
     tempo_steps: Tensor
     speed_steps: Tensor
@@ -59,40 +59,40 @@ def build_tables(device: torch.device) -> AlphaTables:
     )
 
 
-class Alpha(NamedTuple):
-    """The controllers' state; `value` equals `target` whenever a controller holds.
+class AlphaState(NamedTuple):
+    """The state of the controllers; `value` equals `target` whenever a controller is idle.
 
-    value, start, target: float32. curve, total, done: int64 (a curve's index, steps).
+    value, start, target: float32. curve: int64, an `AlphaCurve`. duration, elapsed: int64, in steps.
     """
 
     value: Tensor
     start: Tensor
     target: Tensor
     curve: Tensor
-    total: Tensor
-    done: Tensor
+    duration: Tensor
+    elapsed: Tensor
 
     @property
-    def holds(self) -> Tensor:
-        """True where no move is under way."""
-        return self.done >= self.total
+    def is_idle(self) -> Tensor:
+        """True where no move is in progress."""
+        return self.elapsed >= self.duration
 
     @property
     def mode(self) -> Tensor:
-        """The direction of the move under way, as `AlphaMode` values."""
+        """The direction of the move in progress, as `AlphaMode` values."""
         direction = torch.sign(self.target - self.start).long()
-        return torch.where(self.holds, int(AlphaMode.HOLD), direction)
+        return torch.where(self.is_idle, int(AlphaMode.HOLD), direction)
 
 
-def at_rest(slots: int, environments: int, device: torch.device) -> Alpha:
-    """Controllers that hold at zero."""
+def idle(slots: int, environments: int, device: torch.device) -> AlphaState:
+    """Idle controllers with weight 0."""
     zeros = torch.zeros(slots, environments, device=device)
     counts = torch.zeros(slots, environments, dtype=torch.int64, device=device)
-    return Alpha(zeros, zeros, zeros, counts, counts, counts)
+    return AlphaState(zeros, zeros, zeros, counts, counts, counts)
 
 
 def curve_value(curve: Tensor, progress: Tensor, tables: AlphaTables) -> Tensor:
-    """The share of the way that is covered after `progress` (0..1) of the steps.
+    """The share of a move that is completed after `progress` (0 to 1) of its steps.
 
     The sigmoids are logistic curves, stretched so that they start at 0 and end at 1.
     """
@@ -103,23 +103,23 @@ def curve_value(curve: Tensor, progress: Tensor, tables: AlphaTables) -> Tensor:
     return torch.where(curve == AlphaCurve.LINEAR, progress, curved)
 
 
-def retarget(alpha: Alpha, where: Tensor, target: Tensor, total: Tensor, curve: Tensor) -> Alpha:
-    """Begin a move to `target` in `total` steps where `where`; a move of 0 steps is a jump."""
-    jump = where & (total == 0)
-    return Alpha(
+def retarget(alpha: AlphaState, where: Tensor, target: Tensor, duration: Tensor, curve: Tensor) -> AlphaState:
+    """Start a move to `target` in `duration` steps where `where` is True; with 0 steps the value jumps."""
+    jump = where & (duration == 0)
+    return AlphaState(
         value=torch.where(jump, target, alpha.value),
         start=torch.where(where, alpha.value, alpha.start),
         target=torch.where(where, target, alpha.target),
         curve=torch.where(where, curve, alpha.curve),
-        total=torch.where(where, total, alpha.total),
-        done=torch.where(where, 0, alpha.done),
+        duration=torch.where(where, duration, alpha.duration),
+        elapsed=torch.where(where, 0, alpha.elapsed),
     )
 
 
-def tick(alpha: Alpha, tables: AlphaTables) -> Alpha:
-    """Take one step of every move; the last one lands on the target exactly."""
-    done = torch.minimum(alpha.done + 1, alpha.total)
-    progress = done / alpha.total.clamp_min(1)
-    way = (alpha.target - alpha.start) * curve_value(alpha.curve, progress, tables)
-    value = torch.where(done >= alpha.total, alpha.target, alpha.start + way)
-    return alpha._replace(value=value, done=done)
+def tick(alpha: AlphaState, tables: AlphaTables) -> AlphaState:
+    """Advance every move by one step; the last step reaches the target exactly."""
+    elapsed = torch.minimum(alpha.elapsed + 1, alpha.duration)
+    progress = elapsed / alpha.duration.clamp_min(1)
+    moved = (alpha.target - alpha.start) * curve_value(alpha.curve, progress, tables)
+    value = torch.where(elapsed >= alpha.duration, alpha.target, alpha.start + moved)
+    return alpha._replace(value=value, elapsed=elapsed)

@@ -1,11 +1,11 @@
-"""The life of a seed in its slot: what the ops do to it and what time does.
+"""The lifecycle of a seed in its slot: the effects of ops and of time.
 
     DORMANT -germinate-> GERMINATED -advance-> TRAINING -advance-> BLENDING -advance-> HOLDING
-    HOLDING -fossilize-> FOSSILIZED, which is for ever
+    HOLDING -fossilize-> FOSSILIZED, which is final
     GERMINATED..HOLDING -prune-> (BLENDING while alpha runs down) -> EMBARGOED -> DORMANT
 
-All state is [slots, environments] and changes by `torch.where` alone, into new tensors: what was
-read before a step stays as it was.
+All state is [slots, environments] and changes only through `torch.where` into new tensors: what was read
+before a step stays valid.
 """
 
 from typing import NamedTuple
@@ -15,16 +15,16 @@ from torch import Tensor
 
 from esper_schemas.heads import HEAD_SIZES, AlphaCurve, Blueprint, Op, Stage, Style
 from esper_trainer.environments.morph.seeds.alpha_controller import (
-    Alpha,
+    AlphaState,
     AlphaTables,
-    at_rest,
+    idle,
     retarget,
     tick,
 )
 
 SLOTS = HEAD_SIZES["slot"]
 EMBARGO_STEPS = 5
-"""How many steps a slot stays closed after its seed was pruned."""
+"""Steps for which a slot stays closed after its seed was pruned."""
 
 
 class Action(NamedTuple):
@@ -41,7 +41,7 @@ class Action(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """Everything about the slots that ops and time change; int64 [3, N] except `alpha`.
+    """The state of the slots that ops and time change; int64 [3, N] except `alpha`.
 
     stage, blueprint, style: values of their enums; the blueprint of an empty slot is NOOP.
     tempo, alpha_target: chosen at germination, used when blending begins.
@@ -55,15 +55,15 @@ class Slots(NamedTuple):
     alpha_target: Tensor
     age: Tensor
     stage_age: Tensor
-    alpha: Alpha
+    alpha: AlphaState
 
     @property
     def active(self) -> Tensor:
-        """True where a seed lives."""
+        """True where there is a seed."""
         return (self.stage != Stage.DORMANT) & (self.stage != Stage.EMBARGOED)
 
     @property
-    def learns(self) -> Tensor:
+    def is_learning(self) -> Tensor:
         """True where a seed takes part in gradient descent."""
         return (self.stage >= Stage.TRAINING) & (self.stage <= Stage.FOSSILIZED)
 
@@ -71,17 +71,17 @@ class Slots(NamedTuple):
 def empty(environments: int, device: torch.device) -> Slots:
     """Three dormant slots in every environment."""
     zeros = torch.zeros(SLOTS, environments, dtype=torch.int64, device=device)
-    return Slots(*(zeros,) * 7, alpha=at_rest(SLOTS, environments, device))
+    return Slots(*(zeros,) * 7, alpha=idle(SLOTS, environments, device))
 
 
 def chosen(action: Action, op: Op) -> Tensor:
-    """True [3, N] at the slot of every environment whose op is `op`."""
+    """True [3, N] at the chosen slot of every environment whose op is `op`."""
     slots = torch.arange(SLOTS, device=action.slot.device)[:, None]
     return (slots == action.slot) & (action.op == op)
 
 
 def apply(slots: Slots, action: Action, tables: AlphaTables) -> Slots:
-    """Carry out actions that are legal."""
+    """Apply legal actions to the slots."""
     slots = _germinate(slots, chosen(action, Op.GERMINATE), action)
     slots = _advance(slots, chosen(action, Op.ADVANCE), tables)
     slots = _set_alpha_target(slots, chosen(action, Op.SET_ALPHA_TARGET), action, tables)
@@ -90,9 +90,9 @@ def apply(slots: Slots, action: Action, tables: AlphaTables) -> Slots:
 
 
 def pass_time(slots: Slots, tables: AlphaTables) -> Slots:
-    """Age every seed, take one step of every blend, finish prunings and embargoes."""
+    """Age every seed, advance every blend by one step, and end prunings and embargoes."""
     slots = slots._replace(alpha=tick(slots.alpha, tables), age=slots.age + 1, stage_age=slots.stage_age + 1)
-    pruned = (slots.stage == Stage.BLENDING) & (slots.alpha.target == 0) & slots.alpha.holds
+    pruned = (slots.stage == Stage.BLENDING) & (slots.alpha.target == 0) & slots.alpha.is_idle
     released = (slots.stage == Stage.EMBARGOED) & (slots.stage_age >= EMBARGO_STEPS)
     slots = _enter(slots, pruned, int(Stage.EMBARGOED))
     slots = _enter(slots, released, int(Stage.DORMANT))
@@ -117,14 +117,14 @@ def _germinate(slots: Slots, where: Tensor, action: Action) -> Slots:
 
 
 def _advance(slots: Slots, where: Tensor, tables: AlphaTables) -> Slots:
-    """Move to the next stage; blending begins with the pace that was chosen at germination."""
+    """Move to the next stage; blending starts with the tempo that was chosen at germination."""
     sigmoid = slots.style == Style.SIGMOID_ADD
     curve = torch.where(sigmoid, int(AlphaCurve.SIGMOID), int(AlphaCurve.LINEAR))
     alpha = retarget(
         slots.alpha,
         where & (slots.stage == Stage.TRAINING),
         target=tables.targets[slots.alpha_target],
-        total=tables.tempo_steps[slots.tempo],
+        duration=tables.tempo_steps[slots.tempo],
         curve=curve,
     )
     return _enter(slots._replace(alpha=alpha), where, slots.stage + 1)
@@ -135,20 +135,21 @@ def _set_alpha_target(slots: Slots, where: Tensor, action: Action, tables: Alpha
         slots.alpha,
         where,
         target=tables.targets[action.alpha_target],
-        total=tables.speed_steps[action.alpha_speed],
+        duration=tables.speed_steps[action.alpha_speed],
         curve=action.alpha_curve,
     )
     return slots._replace(alpha=alpha, style=torch.where(where, action.style, slots.style))
 
 
 def _prune(slots: Slots, where: Tensor, action: Action, tables: AlphaTables) -> Slots:
-    """Run the blend weight down to 0; `pass_time` sees to the end, at once if it is 0 already."""
+    """Run the blend weight down to 0; `pass_time` completes the pruning, at once if the weight is 0
+    already."""
     speed = tables.speed_steps[action.alpha_speed]
     alpha = retarget(
         slots.alpha,
         where,
         target=torch.zeros_like(slots.alpha.target),
-        total=torch.where(slots.alpha.value > 0, speed, 0),
+        duration=torch.where(slots.alpha.value > 0, speed, 0),
         curve=action.alpha_curve,
     )
     return _enter(slots._replace(alpha=alpha), where, int(Stage.BLENDING))
