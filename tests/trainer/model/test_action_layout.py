@@ -19,7 +19,7 @@ def test_padding_spreads_rows_head_by_head():
     rows = torch.arange(LOGIT_COUNT)
     block = rows.index_select(0, CONSTANTS.padding).view(len(HEADS), MAX_CHOICES)
 
-    assert torch.equal(block.flatten()[CONSTANTS.places], rows)
+    assert torch.equal(block.flatten()[CONSTANTS.positions], rows)
     assert block[HEADS.index("slot"), :3].tolist() == [6, 7, 8]
     assert block[HEADS.index("alpha_curve"), :5].tolist() == [36, 37, 38, 39, 40]
 

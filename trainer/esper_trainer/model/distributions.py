@@ -1,6 +1,6 @@
 """The eight masked categorical distributions as head-major tensors, without host reads.
 
-A mask is finite: exp(-60) is small and fast, whereas exp(-1e9) takes a slow path and 0 * -inf is NaN.
+Masking is finite: exp(-60) is small and fast, whereas exp(-1e9) takes a slow path and 0 * -inf is NaN.
 """
 
 from typing import Any, NamedTuple
@@ -12,17 +12,17 @@ from esper_schemas.heads import HEAD_SIZES
 from esper_trainer.model.action_layout import HEAD_COUNT, LOGIT_COUNT, MAX_CHOICES, OP, SLOT, ActionLayout
 
 MASKED_LOGIT = -60.0
-"""Where an illegal choice stands below the best legal one, in nats."""
+"""The logit of an illegal choice relative to the best legal one, in nats."""
 
 MASK_PENALTY = 1e30
-"""Beyond any logit, so that the largest one less this is a legal one."""
+"""Larger than any logit, so that the maximum of penalised logits is always a legal one."""
 
 MIN_UNIFORM = 1e-12
-"""Stands for 0, whose Gumbel noise would be infinite."""
+"""Replaces 0, whose Gumbel noise would be infinite."""
 
 
 class ActionSample(NamedTuple):
-    """One choice per head: actions int64 [8, N], their log_probs [8, N], open slots bool [3, N]."""
+    """One choice per head: actions int64 [8, N], log_probs float32 [8, N], legal slots bool [3, N]."""
 
     actions: Tensor
     log_probs: Tensor
@@ -30,7 +30,7 @@ class ActionSample(NamedTuple):
 
 
 def choice_mask(choices: Tensor, ops: Tensor, slots: Tensor) -> Tensor:
-    """The mask bool [8, 13, N] from the static one [8, 13], open ops [6, N] and open slots [3, N]."""
+    """The mask bool [8, 13, N] from the static mask [8, 13], legal ops [6, N] and legal slots [3, N]."""
     mask = choices.unsqueeze(-1).repeat(1, 1, ops.shape[-1])
     mask[OP, : ops.shape[0]] &= ops
     mask[SLOT, : slots.shape[0]] &= slots
@@ -43,16 +43,16 @@ def padded(logits: Tensor, layout: ActionLayout) -> Tensor:
 
 
 def mask_penalties(mask: Tensor, layout: ActionLayout) -> Tensor:
-    """What keeps choices out, float32 [41, N]: 0 where the mask bool [8, 13, N] is True, else far below 0."""
-    return (mask.flatten(0, 1).index_select(0, layout.places).float() - 1.0) * MASK_PENALTY
+    """Additive mask float32 [41, N]: 0 where the mask bool [8, 13, N] is True, else -`MASK_PENALTY`."""
+    return (mask.flatten(0, 1).index_select(0, layout.positions).float() - 1.0) * MASK_PENALTY
 
 
 class _Evaluate(torch.autograd.Function):
     """Log-probability and entropy with their analytic gradients.
 
     With s the logits relative to the best legal one of their head, w = exp(s), W = sum w, p = w / W their
-    probabilities, a the action and H = ln W - sum(w * s) / W the entropy,
-    d ln p_a / d s = onehot(a) - p and d H / d s = -p * (s - ln W + H).
+    probabilities, a the action and H = ln W - sum(w * s) / W the entropy, d ln p_a / d s = onehot(a) - p and
+    d H / d s = -p * (s - ln W + H).
     """
 
     @staticmethod
@@ -79,7 +79,7 @@ class _Evaluate(torch.autograd.Function):
 
 
 def _relative(logits: Tensor, layout: ActionLayout) -> Tensor:
-    """Penalised logits [41, N] less the largest of their head, `MASKED_LOGIT` where illegal; in place."""
+    """Penalised logits [41, N] minus the maximum of their head, at least `MASKED_LOGIT`; in place."""
     best = torch.stack([rows.amax(0) for rows in torch.split(logits, list(HEAD_SIZES.values()))])
     return logits.sub_(best.index_select(0, layout.heads)).clamp_min_(MASKED_LOGIT)
 
@@ -87,7 +87,7 @@ def _relative(logits: Tensor, layout: ActionLayout) -> Tensor:
 def evaluate(logits: Tensor, penalty: Tensor, actions: Tensor, layout: ActionLayout) -> tuple[Tensor, Tensor]:
     """Log-probabilities of actions int64 [8, N] and entropies in nats, [8, N] each.
 
-    logits and penalty [41, N]; differentiable in the logits.
+    logits and penalty [41, N]; differentiable with respect to the logits.
     """
     add_evaluation: tuple[Tensor, Tensor] = _Evaluate.apply(  # type: ignore[no-untyped-call]
         logits, penalty, actions, layout
@@ -103,7 +103,7 @@ def sample(
     layout: ActionLayout,
     generator: torch.Generator,
 ) -> ActionSample:
-    """Choose by the Gumbel-max trick: the op first, then the slot among those that it leaves open.
+    """Sample actions by the Gumbel-max trick: the op first, then the slot among those legal for that op.
 
     logits [41, N]; ops bool [6, N]; slots_by_op bool [6, 3, N]; choices bool [8, 13].
     """

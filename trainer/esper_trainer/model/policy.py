@@ -1,4 +1,4 @@
-"""Tamiyo, the policy: features, one LSTM, and one output layer for eight heads and the value."""
+"""Tamiyo, the policy: a feature layer, one LSTM, and one output layer for eight heads and the value."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ LSTMState = tuple[Tensor, Tensor]
 """Hidden and cell state of the LSTM, [1, B, H] each."""
 
 POLICY_GAIN = 0.01
-"""A fresh policy is close to uniform over the legal choices."""
+"""Gain of the initial weights of the heads: a new policy is nearly uniform over the legal choices."""
 
 
 class LSTMStep(NamedTuple):
-    """The LSTM's last step, [B, H] each: features and hidden state that it was fed, and its states."""
+    """The last step of the LSTM, [B, H] each: its input features and hidden state, and its new states."""
 
     features: Tensor
     previous_hidden: Tensor
@@ -24,9 +24,9 @@ class LSTMStep(NamedTuple):
 
 
 class PolicyOutput(NamedTuple):
-    """What the policy says about a sequence; T steps of B environments are N = T * B, time-major.
+    """The output of the policy for a sequence; T steps of B environments are N = T * B, time-major.
 
-    logits [41, N]; values [N]; state and memory after the last step.
+    logits [41, N]; values [N]; state and last_step after the last step.
     """
 
     logits: Tensor
@@ -36,14 +36,14 @@ class PolicyOutput(NamedTuple):
 
 
 class Tamiyo(nn.Module):
-    """Recurrent policy and critic with one trunk.
+    """Recurrent actor and critic with a shared trunk.
 
-    Orthogonal weights and zero biases, but 1 for the LSTM's forget gate, so that a fresh policy
-    remembers.
+    Weights are initialised orthogonally and biases to 0, except 1 for the LSTM's forget gate, so that a new
+    policy keeps its state.
 
-    The critic's row says how many deviations `value_std` a value is from `value_mean`; these are 1 and 0
-    unless `value_normalisation` moves them. With the precision bfloat16, matrix products are computed in
-    it, in rollouts and updates alike, and what comes out is float32; on CUDA the LSTM stays float32.
+    The critic's row predicts how many `value_std` a value is from `value_mean`; these are 1 and 0 unless
+    `value_normalisation` changes them. With precision bfloat16, matrix products are computed in bfloat16 in
+    rollouts and updates alike, and results are float32; on CUDA the LSTM stays float32.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Tamiyo(nn.Module):
         self._initialise(torch.Generator().manual_seed(seed))
 
     def forward(self, observations: Tensor, state: LSTMState | None = None) -> PolicyOutput:
-        """Run whole sequences [T, B, O] from a state, or from zeros."""
+        """Run sequences float32 [T, B, O] from a state, or from zeros."""
         if not self._low_precision:
             return self._forward(observations, state)
         with torch.autocast(observations.device.type, torch.bfloat16):
@@ -83,15 +83,15 @@ class Tamiyo(nn.Module):
         return PolicyOutput(logits, values, state, last_step)
 
     def _run_lstm(self, features: Tensor, state: LSTMState | None) -> tuple[Tensor, LSTMState]:
-        """The LSTM's turn."""
+        """Run the LSTM over features [T, B, H]."""
         if not features.is_cuda:
             return self.lstm(features, state)  # type: ignore[no-any-return]
-        # Under autocast cuDNN's LSTM computes in float16 whatever was asked for, and its gradients underflow.
+        # Under autocast cuDNN's LSTM always computes in float16, and its gradients underflow.
         with torch.autocast("cuda", enabled=False):
             return self.lstm(features.float(), state)  # type: ignore[no-any-return]
 
     def initial_state(self, environments: int) -> LSTMState:
-        """The state at the start of an episode."""
+        """The LSTM state at the start of an episode."""
         zeros = self.output.weight.new_zeros(1, environments, self.lstm.hidden_size)
         return zeros, zeros
 

@@ -1,1 +1,1 @@
-"""Proximal policy optimisation: rollout, advantages, losses, update."""
+"""Proximal policy optimisation: rollouts, advantages, losses and the optimiser."""

@@ -1,7 +1,7 @@
-"""Adam (Kingma and Ba 2015), by the fused kernel of torch.
+"""Adam (Kingma and Ba 2015) with torch's fused kernel.
 
-`torch.optim.Adam` calls the same kernel, but imports the front end of torch.compile before its first step:
-a large part of torch, which a training waits for and needs for nothing else.
+`torch.optim.Adam` calls the same kernel, but its first step imports the front end of torch.compile, which
+takes time and is not needed.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ BETAS = (0.9, 0.999)
 
 
 class Adam:
-    """Descends along given gradients, in place; where `skip` is 1, a step changes nothing at all.
+    """Applies given gradients in place; if `skip` is 1, a step changes neither parameters nor its own
+    state.
 
-    Everything is on the device of the parameters. On CUDA the learning rate is a tensor, so that a recorded
-    step goes by the newest one.
+    All state is on the device of the parameters. On CUDA the learning rate is a tensor, so that a captured
+    step uses the current one.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take one step, or none."""
+        """Take one step, unless `skip` is 1."""
         torch._foreach_add_(self._steps, 1)
         torch._fused_adam_(
             self._parameters, self._gradients, self._means, self._squares, [], self._steps,
@@ -43,19 +44,19 @@ class Adam:
         torch._foreach_sub_(self._steps, [self.skip] * len(self._steps))
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Use this rate from the next step on."""
+        """Use this learning rate from the next step on."""
         if isinstance(self._learning_rate, Tensor):
             self._learning_rate.fill_(learning_rate)
         else:
             self._learning_rate = learning_rate
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Step counts and moments by the number of the parameter, under the names of torch.optim."""
+        """Step counts and moments by parameter index, under the names of torch.optim."""
         columns = {"step": self._steps, "exp_avg": self._means, "exp_avg_sq": self._squares}
         return {f"{i}.{name}": tensor for name, column in columns.items() for i, tensor in enumerate(column)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
+        """Restore a `state_dict`. Raises KeyError or RuntimeError if it belongs to other parameters."""
         own = self.state_dict()
         for name, value in state.items():
             own[name].copy_(value)

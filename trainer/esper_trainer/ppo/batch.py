@@ -1,4 +1,4 @@
-"""What an update learns from: a rollout with its advantages and masks, cut by environments."""
+"""The training batch of an update: a rollout with advantages and masks, split by environments."""
 
 from typing import NamedTuple
 
@@ -15,13 +15,13 @@ MIN_DEVIATION = 1e-8
 
 
 class Batch(NamedTuple):
-    """Whole episodes of B environments; float32 unless said.
+    """Whole episodes of B environments; float32 unless noted.
 
-    observations [T, B, O]. penalty [41, T, B]: `distributions.mask_penalties`. Per head and step, [8, T, B]:
-    actions int64, old_log_probs, relevance (1 where the chosen op uses the head), availability (1 where a
-    legal op could), freedom (1 where the head is relevant and has more than one legal choice),
-    freedom_scale (the same divided by ln of their number). Per step, [T, B]: advantages (normalised),
-    returns, old_values, alive (1 where the step counts).
+    observations [T, B, O]. penalty [41, T, B], see `distributions.mask_penalties`.
+    Per head and step, [8, T, B]: actions int64, old_log_probs, relevance (1 where the chosen op uses the
+    head), availability (1 where a legal op could use it), learnable (1 where the head is relevant and has
+    more than one legal choice), learnable_scale (learnable divided by ln of the number of legal choices).
+    Per step, [T, B]: advantages (normalised), returns, old_values, alive (1 where the step is valid).
     """
 
     observations: Tensor
@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     alive: Tensor
 
     def select(self, environments: Tensor) -> "Batch":
-        """The part of some environments, int64 indices."""
+        """The batch of some environments, int64 indices."""
         observations, *others = self
         return Batch(
             observations.index_select(1, environments),
@@ -46,27 +46,27 @@ class Batch(NamedTuple):
         )
 
     def unflatten(self, steps: torch.Size) -> "Batch":
-        """The opposite of `flat`."""
+        """The inverse of `flatten`."""
         observations, *others = self
         return Batch(observations, *(other.view(*other.shape[:-1], *steps) for other in others))
 
     def flatten(self) -> "Batch":
-        """The same with steps and environments as one dimension N, but for the observations."""
+        """Merge steps and environments into one dimension N; observations are left unchanged."""
         observations, *others = self
         return Batch(observations, *(other.flatten(-2) for other in others))
 
 
 class Moments(NamedTuple):
-    """Mean and population standard deviation over the steps that count, 0-d each."""
+    """Mean and population standard deviation over valid steps, 0-d each."""
 
     mean: Tensor
     std: Tensor
 
 
 class Targets(NamedTuple):
-    """What the critic said and should have said, [T, B] each; advantages are not normalised.
+    """Targets of actor and critic, [T, B] each; advantages are not normalised.
 
-    td_errors are the one-step errors that the advantages are made of.
+    td_errors are the one-step errors from which the advantages are computed.
     """
 
     advantages: Tensor
@@ -77,7 +77,7 @@ class Targets(NamedTuple):
 
 
 def compute_targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Targets:
-    """Advantages, and with them returns, of a rollout."""
+    """Compute advantages and returns of a rollout by GAE."""
     alive = rollout.alive.float()
     deltas = td_errors(rollout.rewards, rollout.values, alive, gamma)
     raw = advantages(deltas, alive, gamma, gae_lambda)
@@ -85,7 +85,7 @@ def compute_targets(rollout: Transitions, gamma: float, gae_lambda: float) -> Ta
 
 
 class StepCounts(NamedTuple):
-    """How many steps of a part of a batch count, in all processes: relevance, availability [8]; alive 0-d."""
+    """Numbers of steps of a minibatch, over all processes: relevance, availability [8]; alive 0-d."""
 
     relevance: Tensor
     availability: Tensor
@@ -93,12 +93,12 @@ class StepCounts(NamedTuple):
 
 
 def count_steps(batch: Batch) -> StepCounts:
-    """Those of a flat batch of this process."""
+    """The counts of a flat batch of this process."""
     return StepCounts(batch.relevance.sum(1), batch.availability.sum(1), batch.alive.sum())
 
 
 def moments(values: Tensor, weights: Tensor, group: ProcessGroup = ALONE) -> Moments:
-    """Weighted mean and standard deviation over all elements, of all processes of a group."""
+    """Weighted mean and standard deviation over all elements, over all processes of a group."""
     if group.world_size > 1:
         exact, share = values.double(), weights.double()
         parts = torch.stack((share.sum(), (exact * share).sum(), (exact.square() * share).sum()))
@@ -114,9 +114,9 @@ def moments(values: Tensor, weights: Tensor, group: ProcessGroup = ALONE) -> Mom
 def make_batch(
     rollout: Transitions, targets: Targets, choices: Tensor, layout: ActionLayout, group: ProcessGroup = ALONE
 ) -> Batch:
-    """Make the batch of a whole rollout. Advantages are normalised over those of all processes.
+    """Build the batch of a whole rollout; advantages are normalised over all processes.
 
-    choices: bool [8, 13], the choices that each head has at all.
+    choices: bool [8, 13], the static mask of the choices that each head offers.
     """
     mean, std = moments(targets.advantages, targets.alive, group)
     ops, slots, actions, log_probs = (

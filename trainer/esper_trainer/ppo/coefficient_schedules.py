@@ -1,6 +1,6 @@
-"""How learning rate and entropy bonus change over a run: pure functions of the update's number.
+"""Schedules of the learning rate and the entropy coefficient, as pure functions of the update number.
 
-The host knows that number, so that it never has to ask the device for a rate.
+They are computed on the host, so that nothing has to be read from the device.
 """
 
 import math
@@ -10,17 +10,17 @@ from esper_trainer.config import TrainingConfig
 
 
 class ScheduledCoefficients(NamedTuple):
-    """What one update uses."""
+    """The coefficients of one update."""
 
     learning_rate: float
     entropy_coefficient: float
 
 
 def scheduled_coefficients(config: TrainingConfig, update: int) -> ScheduledCoefficients:
-    """The rates of an update; updates count from 1 to `config.episodes`.
+    """The coefficients of an update; updates count from 1 to `config.episodes`.
 
-    The learning rate rises linearly over the warm-up, and from there follows its schedule to
-    `learning_rate_final` of its full value in the last update. The entropy coefficient has no warm-up.
+    The learning rate rises linearly during warm-up and then follows its schedule to `learning_rate_final` of
+    its full value in the last update. The entropy coefficient has no warm-up.
     """
     warmup = config.warmup_updates
     rise = min(1.0, update / (warmup + 1))
@@ -31,7 +31,7 @@ def scheduled_coefficients(config: TrainingConfig, update: int) -> ScheduledCoef
 
 
 def _share(schedule: str, step: int, steps: int, final: float) -> float:
-    """What is left of the full value after `step` of `steps`."""
+    """The share of the full value after `step` of `steps`."""
     progress = min(max(step / steps, 0.0), 1.0) if steps > 0 else 0.0
     if schedule == "constant":
         return 1.0

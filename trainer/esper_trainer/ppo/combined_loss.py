@@ -1,7 +1,7 @@
-"""What an optimiser step descends, with its gradient written out.
+"""The loss that an optimiser step minimises, with its analytic gradient.
 
-Autograd would need three times as many passes over [8, N] tensors: `torch.minimum`, `clamp` and masked
-means keep masks, and masks are slow on a CPU.
+Autograd would need three times as many passes over [8, N] tensors: `torch.minimum`, `clamp` and masked means
+save masks, and masks are slow on a CPU.
 """
 
 from typing import Any, NamedTuple
@@ -22,14 +22,14 @@ from esper_trainer.ppo.losses import (
 )
 
 JUST_BELOW_ZERO = -1e-30
-"""Separates what is not clipped, where both surrogates are equal, from what is."""
+"""Distinguishes steps that are not clipped, where both surrogates are equal, from clipped ones."""
 
 
 class LossCoefficients(NamedTuple):
-    """The loss is policy loss + value_weight * value loss - entropy_weight * bonus.
+    """The loss is policy loss + value_weight * value loss - entropy_weight * entropy bonus.
 
-    value_weight, entropy_weight: 0-d; multipliers [8]: the heads' weights in the bonus; a value_clip of 0
-    switches the clipping of values off.
+    value_weight, entropy_weight: 0-d. multipliers [8]: the weights of the heads in the bonus. value_clip: 0
+    disables the clipping of values.
     """
 
     clip_range: float
@@ -40,7 +40,7 @@ class LossCoefficients(NamedTuple):
 
 
 class CombinedLoss(NamedTuple):
-    """The loss, 0-d, and what it was made of, without gradients: [8, N] each, and squared errors [N]."""
+    """The loss, 0-d, and its intermediate results without gradients: [8, N] each, and squared errors [N]."""
 
     loss: Tensor
     log_ratios: Tensor
@@ -57,7 +57,10 @@ def combined_loss(
     step_counts: StepCounts,
     coefficients: LossCoefficients,
 ) -> CombinedLoss:
-    """Of a flat batch; log_probs and entropies [8, N], values [N]; the loss is differentiable in them."""
+    """The loss of a flat batch; differentiable with respect to the first three arguments.
+
+    log_probs and entropies [8, N], values [N]. step_counts: the divisors of the means.
+    """
     return CombinedLoss(
         *_CombinedLossFunction.apply(log_probs, entropies, values, batch, step_counts, coefficients)  # type: ignore[no-untyped-call]
     )
@@ -107,7 +110,7 @@ def _policy_gradient(
     step_counts: StepCounts,
     coefficients: LossCoefficients,
 ) -> Tensor:
-    """Of the policy loss, to log-probabilities [8, N]: -r * A / count where that is the minimum."""
+    """Gradient of the policy loss with respect to log_probs [8, N]: -r * A / count where not clipped."""
     gain, clip_range = ratios * batch.advantages, coefficients.clip_range
     clipped = ratios.clamp(1.0 - clip_range, 1.0 + clip_range).mul_(batch.advantages)
     slope = threshold_backward(surrogate, clipped.sub_(gain), JUST_BELOW_ZERO)
@@ -116,7 +119,7 @@ def _policy_gradient(
 
 
 def _entropy_gradient(batch: Batch, step_counts: StepCounts, coefficients: LossCoefficients) -> Tensor:
-    """Of the bonus with respect to entropies [8, N]."""
+    """Gradient of the weighted entropy bonus with respect to entropies [8, N]."""
     weight = coefficients.multipliers / step_counts.availability.clamp_min(1.0)
     return batch.availability * (-coefficients.entropy_weight * weight)[:, None]
 
@@ -128,7 +131,7 @@ def _value_gradient(
     step_counts: StepCounts,
     coefficients: LossCoefficients,
 ) -> Tensor:
-    """Of the value loss with respect to values [N]: the error over the count where it is not clipped."""
+    """Gradient of the value loss with respect to values [N]: error / count where not clipped."""
     error = values - batch.returns
     slope = error * batch.alive * (coefficients.value_weight / step_counts.alive.clamp_min(1.0))
     if not coefficients.value_clip:

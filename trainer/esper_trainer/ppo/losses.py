@@ -1,30 +1,30 @@
-"""The losses of PPO (Schulman et al. 2017) as pure functions of tensors."""
+"""The terms of the PPO loss (Schulman et al. 2017) as pure functions of tensors."""
 
 import torch
 from torch import Tensor
 
 LOG_RATIO_LIMIT = 20.0
-"""Log-ratios are clamped to this magnitude before they are exponentiated (TELE-151)."""
+"""Log-ratios are clamped to this magnitude before exponentiation (TELE-151)."""
 
 JOINT_LOG_RATIO_LIMIT = 30.0
-"""The same for the sum over all heads (TELE-150)."""
+"""The same limit for the sum of log-ratios over all heads (TELE-150)."""
 
 
 def masked_mean(values: Tensor, mask: Tensor, count: Tensor | None = None) -> Tensor:
-    """Mean over the last dimension where the mask is 1; 0 where it is nowhere 1.
+    """Mean over the last dimension where the mask is 1; 0 where the mask is 0 everywhere.
 
-    With a `count` of its own, which is that of all processes, it is this process's part of their mean.
+    count: divisor to use instead of the sum of the mask, e.g. that over all processes.
     """
     return (values * mask).sum(-1) / (mask.sum(-1) if count is None else count).clamp_min(1.0)
 
 
 def log_ratio(log_probs: Tensor, old_log_probs: Tensor) -> Tensor:
-    """How much more probable each choice has become, in nats, clamped."""
+    """Log-probability ratios in nats, clamped."""
     return (log_probs - old_log_probs).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
 
 
 def clipped_surrogate(ratios: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
-    """min(r * A, clip(r, 1 - eps, 1 + eps) * A), to be maximised.
+    """The clipped surrogate min(r * A, clip(r, 1 - eps, 1 + eps) * A), to be maximised.
 
     ratios [8, N]; advantages [N] are the same for all heads.
     """
@@ -33,7 +33,8 @@ def clipped_surrogate(ratios: Tensor, advantages: Tensor, clip_range: float) -> 
 
 
 def policy_loss(surrogate: Tensor, relevance: Tensor, count: Tensor | None = None) -> Tensor:
-    """Minus the sum over the heads of the mean over the steps where each was relevant (TELE-131).
+    """Minus the sum over heads of the mean surrogate over the steps where the head was relevant
+    (TELE-131).
 
     surrogate and relevance [8, N].
     """
@@ -41,9 +42,9 @@ def policy_loss(surrogate: Tensor, relevance: Tensor, count: Tensor | None = Non
 
 
 def squared_error(values: Tensor, old_values: Tensor, returns: Tensor, value_clip: float) -> Tensor:
-    """The larger of the squared errors of the value and of the clipped value [N] (TELE-132).
+    """The larger squared error of the value and of the clipped value, [N] (TELE-132).
 
-    A `value_clip` of 0 switches the clipping off.
+    A `value_clip` of 0 disables clipping.
     """
     error = (values - returns).square()
     if not value_clip:
@@ -53,21 +54,21 @@ def squared_error(values: Tensor, old_values: Tensor, returns: Tensor, value_cli
 
 
 def value_loss(squared_errors: Tensor, alive: Tensor, count: Tensor | None = None) -> Tensor:
-    """Half the mean of squared errors [N] over the steps that count."""
+    """Half the mean of squared errors [N] over valid steps."""
     return 0.5 * masked_mean(squared_errors, alive, count)
 
 
 def entropy_bonus(
     entropies: Tensor, availability: Tensor, multipliers: Tensor, count: Tensor | None = None
 ) -> Tensor:
-    """The weighted sum over the heads of the mean entropy where a legal op could use the head.
+    """The weighted sum over heads of the mean entropy over the steps where a legal op could use the head.
 
-    Where an op *was chosen* would be too narrow: a head that is rarely used would never explore.
-    entropies and availability [8, N]; multipliers [8].
+    Averaging over the steps where such an op *was chosen* would be too narrow: a rarely used head would never
+    explore. entropies and availability [8, N]; multipliers [8].
     """
     return (multipliers * masked_mean(entropies, availability, count)).sum()
 
 
 def kl_estimate(log_ratios: Tensor, ratios: Tensor) -> Tensor:
-    """(r - 1) - ln r, an estimate of the KL divergence that is never negative (Schulman's k3)."""
+    """The k3 estimator (r - 1) - ln r of the KL divergence, which is never negative (Schulman 2020)."""
     return (ratios - 1.0) - log_ratios

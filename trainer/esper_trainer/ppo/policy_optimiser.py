@@ -1,4 +1,4 @@
-"""The optimiser step: one flat gradient, measured and clipped once, applied or skipped on the device."""
+"""The optimiser step: one flat gradient, clipped once, and applied or skipped on the device."""
 
 from typing import NamedTuple
 
@@ -15,11 +15,12 @@ CLIP_EPSILON = 1e-6
 
 
 class GradientStatistics(NamedTuple):
-    """What one optimiser step measured, 0-d but `heads` [8] and `layers` [P].
+    """Measurements of one optimiser step, 0-d except `heads` [8] and `layers` [P].
 
-    norm_before and norm_after clipping; nan and inf: counts of such entries; skipped: 1 where loss or
-    gradient was not finite; heads, value: norms of the rows of each head and of the value in the output
-    layer, layers: squared norm of each parameter, all before clipping, and 0 if they were not asked for.
+    norm_before, norm_after: gradient norm before and after clipping. nan, inf: numbers of such entries.
+    skipped: 1 if loss or gradient was not finite. heads, value: norms of the rows of each head and of the
+    value in the output layer; layers: squared norm of each parameter; all before clipping, and 0 if not
+    requested.
     """
 
     norm_before: Tensor
@@ -33,12 +34,11 @@ class GradientStatistics(NamedTuple):
 
 
 class LayerInfo(NamedTuple):
-    """The policy's P parameters as telemetry needs them.
+    """The policy's P parameters, for telemetry.
 
-    names; sizes: number of entries [P]; lstm: 1 for the LSTM's [P]. What a gradient is judged by, all in
-    proportion to the norm that clipping allows: exploding, the norm of one parameter beyond which it
-    explodes; dead, the root mean square per entry below which it does not learn; magnitude_bounds, by which
-    entries are sorted.
+    names. sizes [P]: numbers of entries. lstm [P]: 1 for parameters of the LSTM. Thresholds in proportion to
+    the maximum gradient norm: exploding, norm of one parameter above which it explodes; dead, root mean
+    square per entry below which it does not learn; magnitude_bounds, bounds of the magnitude histogram.
     """
 
     names: tuple[str, ...]
@@ -50,11 +50,10 @@ class LayerInfo(NamedTuple):
 
 
 class PolicyOptimiser:
-    """Adam whose steps can be called off by a tensor.
+    """Adam whose steps can be skipped by a tensor.
 
-    All gradients are views of one flat tensor, so that one kernel measures or scales them. Adam leaves
-    parameters, moments and step count alone where `skip` is 1; that replaces the `if` for which the host
-    would have to wait.
+    All gradients are views of one flat tensor, so that one kernel measures or scales them. A skipped step
+    leaves parameters, moments and step count unchanged; this replaces an `if` that would wait for the device.
     """
 
     def __init__(
@@ -84,21 +83,22 @@ class PolicyOptimiser:
         )
 
     def step(self, loss: Tensor, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
-        """Descend, unless `stopped` (bool, 0-d) or something is not finite."""
+        """Apply the gradient of a loss, unless `stopped` (bool, 0-d) or loss or gradient is not finite."""
         self.backward(loss, self._skip)
         return self.apply(stopped, detailed=detailed)
 
-    def backward(self, loss: Tensor, other: Tensor) -> Tensor:
-        """Sum gradient, loss and some `other` number (0-d) over all processes; returns that sum."""
+    def backward(self, loss: Tensor, extra: Tensor) -> Tensor:
+        """Sum the gradient, the loss and an `extra` number (0-d) over all processes; return the sum of
+        `extra`."""
         gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         torch._foreach_copy_(self._gradients, gradients)
-        self._reduced[-2:].copy_(torch.stack((loss.detach(), other)))
+        self._reduced[-2:].copy_(torch.stack((loss.detach(), extra)))
         return self._group.sum_(self._reduced)[-1]
 
     def apply(self, stopped: Tensor, *, detailed: bool = True) -> GradientStatistics:
-        """Descend along the summed gradient, unless `stopped` (bool, 0-d) or something is not finite.
+        """Apply the summed gradient, unless `stopped` (bool, 0-d) or loss or gradient is not finite.
 
-        Norms of parts of the network are measured only if the step is to be `detailed`.
+        detailed: whether to measure the norms of parts of the network.
         """
         statistics = self._clip(self._reduced[-2], detailed)
         self._skip.copy_(stopped.logical_or(statistics.skipped > 0))
@@ -106,15 +106,15 @@ class PolicyOptimiser:
         return statistics
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Use this rate from the next step on."""
+        """Use this learning rate from the next step on."""
         self._adam.set_learning_rate(learning_rate)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Adam's moments and step counts, by the number of the parameter."""
+        """Adam's moments and step counts by parameter index."""
         return self._adam.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a `state`. Raises KeyError or RuntimeError if it is that of other parameters."""
+        """Restore a `state_dict`. Raises KeyError or RuntimeError if it belongs to other parameters."""
         self._adam.load_state_dict(state)
 
     @torch.no_grad()
@@ -138,7 +138,7 @@ class PolicyOptimiser:
 
 
 def _count_nan(values: Tensor) -> Tensor:
-    """How many there are; the others have to be 0. Comparing and adding up bools takes four times as long."""
+    """The number of NaN in values that are otherwise 0; four times as fast as comparing and summing bools."""
     return values.nan_to_num_(1.0).sum()
 
 
@@ -155,7 +155,7 @@ def _layers(policy: Tamiyo, max_norm: float, like: Tensor) -> LayerInfo:
 
 
 def _flat_gradient(parameters: list[torch.nn.Parameter]) -> Tensor:
-    """One zeroed tensor of which every parameter's gradient becomes a view; two numbers follow."""
+    """A zeroed vector of which every parameter's gradient becomes a view, with two further elements."""
     vector = torch.nn.utils.parameters_to_vector(parameters).detach()
     flat = vector.new_zeros(vector.numel() + 2)
     offset = 0

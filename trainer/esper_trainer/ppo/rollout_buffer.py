@@ -1,4 +1,4 @@
-"""Where a rollout is kept: one episode of every environment, time-major, on the device."""
+"""The rollout buffer: one episode of every environment, time-major, on the device."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from esper_trainer.model.action_layout import HEAD_COUNT
 
 
 class Transitions(NamedTuple):
-    """One step of N environments; a whole rollout has the steps as a leading dimension T.
+    """One step of N environments; a whole rollout has a leading dimension T.
 
     observations [N, O]; ops bool [6, N] and slots bool [3, N], the legal ones; actions int64 [8, N];
-    log_probs [8, N]; values, rewards [N]; alive bool [N], True where the step counts.
+    log_probs [8, N]; values, rewards [N]; alive bool [N], True where the step is valid.
     """
 
     observations: Tensor
@@ -30,7 +30,7 @@ class Transitions(NamedTuple):
 def empty_transitions(
     horizon: int, environments: int, observation_size: int, device: torch.device
 ) -> Transitions:
-    """Allocate a rollout; it is overwritten by every episode."""
+    """Allocate the buffer of a rollout; every rollout overwrites it."""
 
     def column(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.zeros(horizon, *shape, dtype=dtype, device=device)
@@ -48,6 +48,6 @@ def empty_transitions(
 
 
 def store(columns: Iterable[Tensor], step: Tensor, values: Iterable[Tensor]) -> None:
-    """Write the values of one step, int64 [1] on the device, into columns of all steps."""
+    """Write the values of one step, int64 [1] on the device, into columns [T, ...]."""
     for column, value in zip(columns, values, strict=True):
         column.index_copy_(0, step, value.unsqueeze(0))

@@ -1,4 +1,4 @@
-"""Playing one episode in every environment, without host reads."""
+"""Collecting rollouts: one episode in every environment, without host reads."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,14 +17,14 @@ from esper_trainer.model.policy import PolicyOutput, Tamiyo
 from esper_trainer.ppo.rollout_buffer import Transitions, empty_transitions, store
 
 TRACED_ENVIRONMENT = 0
-"""The environment whose decisions and slots are warn in events."""
+"""The environment whose decisions and slots are reported in events."""
 
 
 class SlotHistory(NamedTuple):
-    """What every step did to the slots of the watched environment.
+    """The slots of the traced environment over an episode.
 
-    before, after: stages, int64 [T, 3]; blueprint int64, alpha, contribution float32, measured bool
-    [T, 3], as in `StageChanges`.
+    before, after: stages, int64 [T, 3]; blueprint int64, alpha, contribution float32, measured bool [T, 3],
+    as in `StageChanges`.
     """
 
     before: Tensor
@@ -36,10 +36,10 @@ class SlotHistory(NamedTuple):
 
 
 class CollectedRollout(NamedTuple):
-    """One episode of every environment: what to learn from, and what to tell.
+    """One episode of every environment.
 
-    Rollout and slots are buffers that the next episode overwrites.
-    accuracy float32 [N] and stage int64 [3, N] at the end; rollbacks int64 [N], in the episode.
+    transitions and slots are buffers that the next rollout overwrites. accuracy float32 [N] and stage int64
+    [3, N]: at the end. rollbacks int64 [N]: in the episode.
     """
 
     transitions: Transitions
@@ -50,7 +50,7 @@ class CollectedRollout(NamedTuple):
 
 
 class RolloutCollector:
-    """Plays a policy in the environments, into buffers that every episode overwrites."""
+    """Runs a policy in the environments and writes to buffers that every rollout overwrites."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class RolloutCollector:
         )  # fmt: skip
 
     def collect(self, between_steps: Callable[[], None]) -> CollectedRollout:
-        """Play one episode; `between_steps` may raise to abandon it."""
+        """Collect one episode; `between_steps` may raise to abandon it."""
         self.reset()
         for _ in range(self._environment.preset.horizon):
             between_steps()
@@ -84,7 +84,7 @@ class RolloutCollector:
         )
 
     def reset(self) -> None:
-        """Begin an episode in every environment."""
+        """Start an episode in every environment."""
         self._environment.reset()
         self._time.zero_()
         for part in self._state:
@@ -92,10 +92,11 @@ class RolloutCollector:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Observe, choose, act, and write it down; at the time and from the state that are on the device."""
+        """Observe, sample actions, step the environments and store the transition; time and state are on
+        the device."""
         with torch.inference_mode():
             observations, legality = self._environment.observe(), self._environment.action_masks()
-        # The policy is outside: in inference mode autocast converts its parameters anew at every use.
+        # Outside of inference mode, in which autocast would convert the parameters again at every use.
         hidden, cell = self._state
         output = self._policy(observations.unsqueeze(0), (hidden, cell))
         with torch.inference_mode():
@@ -119,11 +120,11 @@ class RolloutCollector:
         )
         store(self.transitions, self._time, transitions)
         changes = outcome.stage_changes
-        watched = (
+        traced = (
             changes.previous_stage, changes.stage, changes.blueprint,
             changes.alpha, changes.contribution, changes.measured,
         )  # fmt: skip
-        store(self._slots, self._time, (column[:, TRACED_ENVIRONMENT] for column in watched))
+        store(self._slots, self._time, (column[:, TRACED_ENVIRONMENT] for column in traced))
         overwrite(self._state, output.state)
         self._time.add_(1)
 

@@ -1,7 +1,7 @@
-"""PopArt (van Hasselt et al. 2016): the critic learns returns of mean 0 and deviation 1.
+"""PopArt (van Hasselt et al. 2016): the critic learns returns of mean 0 and standard deviation 1.
 
-Mean and deviation follow the returns, and with every move of theirs the critic's last layer is changed
-so that its values, in units of return, stay what they were.
+Mean and standard deviation follow the returns; whenever they change, the critic's last layer is adjusted so
+that its values, in units of return, are preserved.
 """
 
 import torch
@@ -12,15 +12,16 @@ from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import Moments
 
 UPDATE_RATE = 0.1
-"""How far mean and deviation move towards those of the newest rollout."""
+"""How far mean and standard deviation move towards those of the newest rollout."""
 
 MIN_STD = 1e-2
-"""Returns that vary less are not blown up."""
+"""Lower bound of the standard deviation, so that nearly constant returns are not amplified."""
 
 
 @torch.no_grad()
 def update_normalisation(policy: Tamiyo, returns: Moments) -> None:
-    """Move the scale of the critic towards `returns`; its values stay. What is not finite moves nothing."""
+    """Update the critic's scale from `returns`, preserving its values; moments that are not finite are
+    ignored."""
     mean, std = policy.value_mean.clone(), policy.value_std.clone()
     finite = returns.mean.isfinite() & returns.std.isfinite()
     _move(policy.value_mean, returns.mean, finite)
