@@ -51,7 +51,7 @@ ROOMS = {
         "host": set(),
         "protocol": set(),
         "auth": set(),
-        "store": {"mcap"},
+        "store": {"host", "mcap"},
         "net": {"auth", "host", "mcap", "protocol", "store"},
         "emit": {"auth", "host", "mcap", "net", "store"},
     },

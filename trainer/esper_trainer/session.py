@@ -16,7 +16,7 @@ from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoin
 from esper_trainer.run.checkpoint_writer import CheckpointWriter
 from esper_trainer.run.progress_report import TrainingSummary
 from esper_trainer.run.resume import last_checkpoint, resumed_config
-from esper_trainer.run.run_directory import TrainingLock, create_run_dir
+from esper_trainer.run.run_directory import create_run_dir, lock_training
 from esper_trainer.run.training_failure import record_failure
 from esper_trainer.runner import OnUpdate, Trainer
 from esper_trainer.telemetry.profiler import Profiler, prepare
@@ -115,7 +115,7 @@ def record_training(
         resume=start is not None,
         spool_quota=quota,
     )
-    with TrainingLock(run_dir, group.rank):
+    with lock_training(run_dir, group.rank):
         try:
             trainer = Trainer(
                 config,

@@ -1,52 +1,45 @@
-"""One aggregator for each runs directory: a lock that dies with its process."""
+"""At most one aggregator for each runs directory, and which directories have one."""
 
-import fcntl
 import os
-import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from esper_bus.addresses import make_private_dir, runtime_base, runtime_dir
+from esper_bus.host.file_lock import FileLock, LockHeldError, examine
 from esper_schemas.errors import EsperError, Refused, StorageError
 
 LOCK_NAME = ".aggregator.lock"
 REGISTRY_NAME = "runs_dir"
-_ATTEMPTS = 10
-_PAUSE_S = 0.02  # somebody may be asking at this moment whether the lock is held
-
-_held: set[Path] = set()  # a process does not meet its own POSIX locks
 
 
 class AggregatorLock:
-    """Held by the one aggregator of a runs directory. Raises `Refused` if another holds it."""
+    """Held by the one aggregator of a runs directory.
+
+    Raises `Refused` if another holds it, and `StorageError` if the directory cannot be written.
+    """
 
     def __init__(self, runs_dir: Path) -> None:
-        self._path = runs_dir.resolve() / LOCK_NAME
-        if self._path in _held:
-            raise Refused(_taken(runs_dir, os.getpid()))
         try:
-            runs_dir.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = FileLock(runs_dir.resolve() / LOCK_NAME)
+        except LockHeldError as error:
+            raise Refused(_taken(runs_dir, error.pid)) from error
         except OSError as error:
             raise StorageError(
                 f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose "
                 "another place with --runs-dir."
             ) from error
         try:
-            self._acquire(runs_dir)
             _register(runs_dir)
         except EsperError:
-            os.close(self._fd)
+            self._lock.release()
             raise
-        _held.add(self._path)
 
     def release(self) -> None:
-        """Let another aggregator have the directory; the file stays, removing it would race."""
-        if self._path in _held:
-            _held.discard(self._path)
-            os.close(self._fd)
+        """Let another aggregator have the directory."""
+        self._lock.release()
 
-    def __enter__(self) -> "AggregatorLock":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -57,36 +50,13 @@ class AggregatorLock:
     ) -> None:
         self.release()
 
-    def _acquire(self, runs_dir: Path) -> None:
-        for attempt in range(_ATTEMPTS):
-            try:
-                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if attempt == _ATTEMPTS - 1:
-                    raise Refused(_taken(runs_dir, _read_pid(self._fd))) from error
-                time.sleep(_PAUSE_S)
-            else:
-                os.ftruncate(self._fd, 0)
-                os.pwrite(self._fd, str(os.getpid()).encode(), 0)
-                return
-
 
 def aggregator_alive(runs_dir: Path) -> bool:
     """Whether an aggregator holds the lock of this runs directory."""
-    path = runs_dir.resolve() / LOCK_NAME
-    if path in _held:
-        return True
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return examine(runs_dir.resolve() / LOCK_NAME).held
     except OSError:
         return False
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def local_runs_dirs() -> list[Path]:
@@ -105,11 +75,6 @@ def _register(runs_dir: Path) -> None:
         (directory / REGISTRY_NAME).write_bytes(os.fsencode(runs_dir.resolve()))
     except OSError as error:
         raise StorageError(f"Cannot write to {directory} ({error.strerror}); free space there.") from error
-
-
-def _read_pid(fd: int) -> int | None:
-    text = os.pread(fd, 32, 0)
-    return int(text) if text.isdigit() else None
 
 
 def _taken(runs_dir: Path, pid: int | None) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from esper_bus.limits import SPOOL_FILE_BYTES, SPOOL_FILES, SPOOL_QUOTA_BYTES
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, RawRecord, StreamKey, consecutive, record_data, take_batch
-from esper_bus.store.spool_lock import SpoolLock
+from esper_bus.store.spool_lock import lock_spool
 from esper_bus.store.spool_segment import Segment, size_of
 
 
@@ -33,7 +33,7 @@ class SpoolWriter:
         self._quota = quota
         self._file_bytes = min(SPOOL_FILE_BYTES, quota // SPOOL_FILES)
         self._numbers = count()
-        self._lock = SpoolLock(paths.spool_file(key.producer, key.epoch))
+        self._lock = lock_spool(paths.spool_file(key.producer, key.epoch))
         try:
             self._segments = deque([self._begin(0)])
         except OSError:

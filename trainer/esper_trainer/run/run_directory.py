@@ -1,12 +1,9 @@
 """The directory of a run: made once, and trained into by one process per rank."""
 
-import fcntl
-import os
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import TracebackType
-from typing import Self
 
+from esper_bus.host.file_lock import FileLock, LockHeldError
 from esper_bus.names import check_name
 from esper_bus.paths import RunPaths
 from esper_schemas.errors import InvalidArgument, Refused, RunExists, StorageError
@@ -58,33 +55,17 @@ def is_run(run_dir: Path) -> bool:
     return paths.spool_dir.exists() or paths.log_dir.exists()
 
 
-class TrainingLock:
-    """Held by the process that trains one rank of a run, and gone with it.
+def lock_training(run_dir: Path, rank: int) -> FileLock:
+    """Lock one rank of a run for as long as this process trains it.
 
-    Raises `Refused` if another process holds it.
+    Raises `Refused` if a process trains it already.
     """
-
-    def __init__(self, run_dir: Path, rank: int) -> None:
-        path = run_dir / f".training-rank{rank}.lock"
-        try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StorageError(f"Cannot write {path} ({error.strerror}); make it writable.") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._descriptor)
-            raise Refused(
-                f"The run {run_dir.name} is being trained at this moment; stop that training first."
-            ) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self._descriptor)
+    path = run_dir / f".training-rank{rank}.lock"
+    try:
+        return FileLock(path)
+    except LockHeldError as error:
+        raise Refused(
+            f"The run {run_dir.name} is being trained at this moment; stop that training first."
+        ) from error
+    except OSError as error:
+        raise StorageError(f"Cannot write {path} ({error.strerror}); make it writable.") from error

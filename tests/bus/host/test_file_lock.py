@@ -1,0 +1,127 @@
+"""Tests of locks that end with their process."""
+
+import os
+import signal
+
+import pytest
+
+from esper_bus.host.file_lock import FileLock, LockHeldError, examine
+
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from esper_bus.host.file_lock import FileLock
+
+lock = FileLock(Path(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    time.sleep(600)
+print(child, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file to be locked, in a directory that is not there yet."""
+    return tmp_path / "new" / "some.lock"
+
+
+@pytest.fixture
+def holder(python, path):
+    """A process that holds the lock, and the number of the process that it forked; both are killed."""
+    process = python(HOLDER, path)
+    child = int(process.stdout.readline())
+    yield process, child
+    os.kill(child, signal.SIGKILL)
+
+
+def test_a_held_lock_is_refused_and_names_its_process(holder, path):
+    """Whoever is refused learns which process to end."""
+    process, _ = holder
+
+    with pytest.raises(LockHeldError) as refused:
+        FileLock(path)
+
+    assert refused.value.pid == process.pid
+    assert examine(path)[:2] == (True, process.pid)
+    assert examine(path).of_this_machine
+
+
+def test_a_lock_ends_with_its_process_though_a_forked_one_lives(holder, path):
+    """A worker that outlives its trainer keeps nothing locked."""
+    process, child = holder
+    process.kill()
+    process.wait()
+    os.kill(child, 0)  # it is alive
+
+    assert examine(path)[:2] == (False, process.pid)
+    FileLock(path).release()
+
+
+def test_a_process_is_refused_its_own_lock(path):
+    """Although the system would grant it."""
+    with FileLock(path), pytest.raises(LockHeldError, match=str(os.getpid())):
+        FileLock(path)
+
+    FileLock(path).release()
+
+
+def test_examining_a_lock_does_not_free_it(path, python):
+    """Closing any descriptor of the file would, in the process that holds it."""
+    program = "import sys; from pathlib import Path; from esper_bus.host.file_lock import examine; "
+    program += "print(examine(Path(sys.argv[1])).held)"
+    with FileLock(path):
+        own = examine(path).held
+        others = python(program, path).communicate(timeout=30)[0]
+
+    assert (own, others) == (True, "True\n")
+    assert not examine(path).held
+
+
+def test_a_deleted_lock_is_restored(path, python):
+    """Others see it again; it is freed as usual."""
+    program = "import sys; from pathlib import Path; from esper_bus.host.file_lock import FileLock; "
+    program += "FileLock(Path(sys.argv[1])); print('locked')"
+    lock = FileLock(path)
+    path.unlink()
+    path.parent.rmdir()
+    lock.restore()
+    lock.restore()
+
+    assert python(program, path).communicate(timeout=30)[0] == ""
+    lock.release()
+    assert python(program, path).communicate(timeout=30)[0] == "locked\n"
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_a_released_lock_is_removed_on_request_only(path, remove):
+    """Releasing it once more changes nothing, whoever holds it then."""
+    lock = FileLock(path)
+    lock.release(remove=remove)
+    exists = path.exists()
+    with FileLock(path):
+        lock.release(remove=True)
+
+    assert exists is not remove
+    assert path.exists()
+
+
+def test_the_machine_of_a_holder_is_known(path):
+    """Over a network file system a lock may look free although it is held."""
+    FileLock(path).release()
+    here = examine(path).of_this_machine
+    path.write_text("somewhere-else\nanother-boot")
+
+    assert here
+    assert not examine(path).of_this_machine
+    assert examine(path).pid is None
+
+
+def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
+    """Callers say what to do about it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        FileLock(tmp_path / "file" / "some.lock")
+    with pytest.raises(FileNotFoundError):
+        examine(tmp_path / "none.lock")
