@@ -19,7 +19,7 @@ import msgspec
 from benchmarks import bus_peers
 from benchmarks.fold import varied_update
 
-import esper_bus
+import esper_lite
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
 from esper_bus.addresses import for_runs_dir
@@ -166,7 +166,7 @@ def _latency(runs_dir: Path, rate: float, seconds: float) -> list[Row]:
     trainer = _start_trainer(runs_dir, "latency", count, rate)
     waits = []
     url = for_runs_dir(runs_dir).ingest.removesuffix("/ingest")
-    with esper_bus.subscribe(url, run="latency", timeout=10.0) as subscription:
+    with esper_lite.subscribe(url, run="latency", timeout=10.0) as subscription:
         for record in subscription:
             waits.append((time.time_ns() - record.emitted_ns) / 1e6)
             if len(waits) == count:

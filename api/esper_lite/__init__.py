@@ -1,1 +1,144 @@
-"""Esper for any training program: connect, emit, subscribe."""
+"""Esper's public API: record a training run, subscribe to its events, open what was recorded.
+
+    import esper_lite
+
+    with esper_lite.connect("cartpole") as telemetry:
+        telemetry.emit(esper_lite.PPOUpdatePayload(policy_loss=-0.01))
+
+Names are imported on first use, so that a program loads only what it needs. Names outside `__all__` may
+change in any version.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esper_bus.emit.emitter import EmitterReport
+    from esper_bus.net.subscription import Subscription, subscribe
+    from esper_lite.connection import Telemetry, connect
+    from esper_lite.run import Run, open_run
+    from esper_schemas.errors import (
+        Damaged,
+        EsperError,
+        InvalidArgument,
+        Refused,
+        RunExists,
+        StorageError,
+        Unreachable,
+    )
+    from esper_schemas.events import (
+        AnomalyDetected,
+        CheckpointSaved,
+        DecisionMade,
+        EpisodeCompleted,
+        Event,
+        EventsDropped,
+        HeadGradientsCompared,
+        LayerGradientsSampled,
+        LogRecorded,
+        NumericalInstabilityReported,
+        PPOUpdateCompleted,
+        RatioExplosionDiagnosed,
+        Record,
+        RolloutCompleted,
+        RunFinished,
+        RunStarted,
+        SeedStageChanged,
+        TelemetryEscalated,
+        Undecodable,
+        Unknown,
+        VitalsSampled,
+    )
+    from esper_schemas.findings import Finding
+    from esper_schemas.payload import PPOUpdatePayload
+    from esper_schemas.snapshot import SanctumSnapshot
+
+    __version__: str
+
+__all__ = [
+    "AnomalyDetected",
+    "CheckpointSaved",
+    "Damaged",
+    "DecisionMade",
+    "EmitterReport",
+    "EpisodeCompleted",
+    "EsperError",
+    "Event",
+    "EventsDropped",
+    "Finding",
+    "HeadGradientsCompared",
+    "InvalidArgument",
+    "LayerGradientsSampled",
+    "LogRecorded",
+    "NumericalInstabilityReported",
+    "PPOUpdateCompleted",
+    "PPOUpdatePayload",
+    "RatioExplosionDiagnosed",
+    "Record",
+    "Refused",
+    "RolloutCompleted",
+    "Run",
+    "RunExists",
+    "RunFinished",
+    "RunStarted",
+    "SanctumSnapshot",
+    "SeedStageChanged",
+    "StorageError",
+    "Subscription",
+    "Telemetry",
+    "TelemetryEscalated",
+    "Undecodable",
+    "Unknown",
+    "Unreachable",
+    "VitalsSampled",
+    "connect",
+    "open_run",
+    "subscribe",
+]
+
+_MODULES = {
+    "esper_bus.emit.emitter": ("EmitterReport",),
+    "esper_bus.net.subscription": ("Subscription", "subscribe"),
+    "esper_lite.connection": ("Telemetry", "connect"),
+    "esper_lite.run": ("Run", "open_run"),
+    "esper_schemas.errors": (
+        "Damaged",
+        "EsperError",
+        "InvalidArgument",
+        "Refused",
+        "RunExists",
+        "StorageError",
+        "Unreachable",
+    ),
+    "esper_schemas.findings": ("Finding",),
+    "esper_schemas.payload": ("PPOUpdatePayload",),
+    "esper_schemas.snapshot": ("SanctumSnapshot",),
+}
+_MODULE_OF = dict.fromkeys(__all__, "esper_schemas.events") | {
+    name: module for module, names in _MODULES.items() for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use."""
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in _MODULE_OF:
+        value = getattr(import_module(_MODULE_OF[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return ["__version__", *__all__]
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # takes longer than all of the above
+
+    try:
+        return version("esper-lite")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return ""

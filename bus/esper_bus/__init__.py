@@ -1,31 +1,25 @@
 """Carries events from a trainer to a log and snapshots from the log to a screen.
 
 Log first, then send: every event is in the trainer's spool before it is sent. This is the only package
-that knows sockets. Other programs use `connect`, which records a training run, and `subscribe`, which
-yields what is recorded; everything else is imported from its module, e.g. `esper_bus.store.run_reader`.
+that knows sockets. Programs use it through `esper_lite`.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from esper_schemas.errors import EsperError as BusError
+from esper_bus import deprecated as _deprecated
 
 if TYPE_CHECKING:
-    from esper_bus.net.subscription import Subscription, subscribe
-    from esper_lite.connection import Telemetry, connect
+    from esper_lite import EsperError
+    from esper_lite import Subscription as Subscription
+    from esper_lite import Telemetry as Telemetry
+    from esper_lite import connect as connect
+    from esper_lite import subscribe as subscribe
 
-__all__ = ["BusError", "Subscription", "Telemetry", "connect", "subscribe"]
+    BusError = EsperError
 
-_HOMES = {
-    "Telemetry": "esper_lite.connection",
-    "Subscription": "esper_bus.net.subscription",
-    "connect": "esper_lite.connection",
-    "subscribe": "esper_bus.net.subscription",
-}
+_deprecated.add_moved_modules()
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: most modules of this package need no sockets."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    """Find what version 0.1.0 had here."""
+    return _deprecated.attribute(name)

@@ -19,7 +19,7 @@ from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol.frames import Hello, encode
 from esper_bus.protocol.query_messages import HealthQuery
 from esper_bus.store.run_reader import read_log
-from esper_lite.connection import connect
+from esper_lite import connect
 from esper_schemas.errors import Refused
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
 from esper_schemas.payload import PPOUpdatePayload

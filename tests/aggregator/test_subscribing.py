@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-import esper_bus
+import esper_lite
 from esper_aggregator.replay import snapshot_of
 from esper_bus.addresses import parse
 from esper_bus.emit.emitter import Emitter
@@ -121,7 +121,7 @@ def test_history_comes_first_and_then_what_is_new(aggregator, emitter, url):
 
     rest = threading.Thread(target=go_on)
     rest.start()
-    with esper_bus.subscribe(url, run="run", timeout=20) as subscription:
+    with esper_lite.subscribe(url, run="run", timeout=20) as subscription:
         got = take(subscription, 6000)
         rest.join()
 
@@ -135,7 +135,7 @@ def test_records_carry_their_identity(aggregator, emitter, url):
     one = emitter("mine", "box:3")
     one.emit(episode(0))
     one.emit(episode(1))
-    with esper_bus.subscribe(url, timeout=20) as subscription:
+    with esper_lite.subscribe(url, timeout=20) as subscription:
         first, second = next(subscription), next(subscription)
 
     assert (first.run, first.producer, first.epoch, first.seq) == ("mine", "box:3", one.epoch, 0)
@@ -150,7 +150,7 @@ def test_kinds_choose_what_is_given(aggregator, emitter, url):
     one.emit(RunStarted(task="t"))
     emit(one, 0, 50)
     one.emit(PPOUpdateCompleted(update=1, payload=PPOUpdatePayload()))
-    with esper_bus.subscribe(
+    with esper_lite.subscribe(
         url, run="run", kinds=[RunStarted, "PPOUpdateCompleted"], timeout=20
     ) as subscription:
         assert [type(record.event) for record in islice(subscription, 2)] == [RunStarted, PPOUpdateCompleted]
@@ -161,7 +161,7 @@ def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
     """Killed twice while events come: each arrives once, in order."""
     process = aggregator()
     one = emitter()
-    with esper_bus.subscribe(url, run="run", timeout=30) as subscription:
+    with esper_lite.subscribe(url, run="run", timeout=30) as subscription:
         got = []
         for first in (0, 1000, 2000):
             emit(one, first, first + 500)
@@ -179,8 +179,8 @@ def test_a_slow_subscriber_holds_nobody_up_and_misses_nothing(aggregator, emitte
     """It reads nothing while far more comes than waits for it; then it gets all."""
     aggregator()
     one = emitter()
-    slow = esper_bus.subscribe(url, run="run", timeout=20)
-    fast = esper_bus.subscribe(url, run="run", timeout=20)
+    slow = esper_lite.subscribe(url, run="run", timeout=20)
+    fast = esper_lite.subscribe(url, run="run", timeout=20)
     with slow, fast:
         emit(one, 0, 1)
         assert take(slow, 1) == take(fast, 1) == [0]
@@ -197,11 +197,11 @@ def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
     aggregator()
     one = emitter()
     emit(one, 0, 100)
-    with esper_bus.subscribe(url, run="run", timeout=20) as everything:
+    with esper_lite.subscribe(url, run="run", timeout=20) as everything:
         take(everything, 100)
-    with esper_bus.subscribe(url, run="run", start=90, timeout=20) as later:
+    with esper_lite.subscribe(url, run="run", start=90, timeout=20) as later:
         assert take(later, 10) == list(range(90, 100))
-    with esper_bus.subscribe(url, run="run", start=None, timeout=20) as new:
+    with esper_lite.subscribe(url, run="run", start=None, timeout=20) as new:
         one.emit(episode(100))
         assert take(new, 1) == [100]
 
@@ -211,8 +211,8 @@ def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir
     aggregator()
     (runs_dir / "odd" / "log" / "directory.mcap").mkdir(parents=True)
     with pytest.raises(Refused, match="cannot be read"):
-        esper_bus.subscribe(url, run="odd", start=None)
-    with esper_bus.subscribe(url, run="later", start=None, timeout=20) as subscription:
+        esper_lite.subscribe(url, run="odd", start=None)
+    with esper_lite.subscribe(url, run="later", start=None, timeout=20) as subscription:
         emitter("later").emit(episode(0))
         assert take(subscription, 1) == [0]
 
@@ -229,7 +229,7 @@ def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emi
     process.terminate()
     process.wait()
     aggregator()
-    with esper_bus.subscribe(url, run="old", start=None, timeout=1.0) as subscription:
+    with esper_lite.subscribe(url, run="old", start=None, timeout=1.0) as subscription:
         assert list(subscription) == []
         assert subscription.position == 3000
 
@@ -249,7 +249,7 @@ def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emi
 def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
     """Nothing is waited for: neither an aggregator nor events that can never come."""
     with pytest.raises(InvalidArgument, match=problem):
-        esper_bus.subscribe(url, **options)
+        esper_lite.subscribe(url, **options)
 
 
 @pytest.mark.parametrize("kind", [EpisodeCompleted, "EpisodeCompleted"])
@@ -259,13 +259,13 @@ def test_a_single_kind_needs_no_list(aggregator, emitter, url, kind):
     one = emitter()
     one.emit(RunStarted(task="t"))
     one.emit(episode(0))
-    with esper_bus.subscribe(url, run="run", kinds=kind, timeout=20) as subscription:
+    with esper_lite.subscribe(url, run="run", kinds=kind, timeout=20) as subscription:
         assert take(subscription, 1) == [0]
 
 
 def test_a_subscription_may_come_before_its_run(aggregator, emitter, url):
     """And before the aggregator."""
-    with esper_bus.subscribe(url, run="later", timeout=30) as subscription:
+    with esper_lite.subscribe(url, run="later", timeout=30) as subscription:
         aggregator()
         emitter("later-not").emit(episode(7))
         emitter("later").emit(episode(8))
@@ -278,7 +278,7 @@ def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
     aggregator()
     emit(emitter(), 0, 3)
 
-    assert [r.event.episode for r in esper_bus.subscribe(url, run="run", timeout=1.0)] == [0, 1, 2]
+    assert [r.event.episode for r in esper_lite.subscribe(url, run="run", timeout=1.0)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("with_aggregator", [False, True])
@@ -292,7 +292,7 @@ def test_a_directory_is_followed_while_it_grows(aggregator, emitter, runs_dir, w
     time_out = 20
     while one.stats.spooled < 500:
         time.sleep(0.005)
-    with esper_bus.subscribe(runs_dir / "run", timeout=time_out) as subscription:
+    with esper_lite.subscribe(runs_dir / "run", timeout=time_out) as subscription:
         for _ in range(500):
             one_seqs.append(next(subscription).seq)
         for number in range(500, 1000, 50):
@@ -312,7 +312,7 @@ def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
     emit(one, 0, 10)
     while one.stats.spooled < 10:
         time.sleep(0.005)
-    with esper_bus.subscribe(one.stats.spool, start=5, timeout=20) as subscription:
+    with esper_lite.subscribe(one.stats.spool, start=5, timeout=20) as subscription:
         assert take(subscription, 5) == [5, 6, 7, 8, 9]
         one.emit(episode(10))
         assert take(subscription, 1) == [10]
@@ -325,8 +325,8 @@ def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
     while one.stats.spooled < 10:
         time.sleep(0.005)
     with pytest.raises(InvalidArgument, match=r"start=5 is no place in it"):
-        esper_bus.subscribe(runs_dir / "run", start=5)
-    with esper_bus.subscribe(runs_dir / "run", start=None, timeout=20) as subscription:
+        esper_lite.subscribe(runs_dir / "run", start=5)
+    with esper_lite.subscribe(runs_dir / "run", start=None, timeout=20) as subscription:
         one.emit(episode(10))
         assert take(subscription, 1) == [10]
 
@@ -334,7 +334,7 @@ def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
 def test_nothing_at_a_path_is_one_sentence(tmp_path):
     """A path that is no run is a mistake, not something to wait for."""
     with pytest.raises(StorageError, match="Cannot read"):
-        esper_bus.subscribe(tmp_path / "nothing")
+        esper_lite.subscribe(tmp_path / "nothing")
 
 
 def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
@@ -407,7 +407,7 @@ def test_junk_is_refused_and_the_honest_are_served(aggregator, emitter, url, ask
         for number in range(3000):
             snapshots.subscribe(TOPIC + b"%d" % number)
         snapshots.subscribe(TOPIC + b"\xff/../")
-        with esper_bus.subscribe(url, run="run", timeout=20) as subscription:
+        with esper_lite.subscribe(url, run="run", timeout=20) as subscription:
             assert take(subscription, 10) == list(range(10))
         health = ask(HealthQuery())
 

@@ -26,7 +26,8 @@ MAY_IMPORT = {
         "esper_tui",
     },
 }
-# 0.1.0 had `esper_bus.connect`; for one version it leads to `esper_lite`, by name and on first use.
+# `esper_bus.connect` and the like of 0.1.0 lead to `esper_lite` until 0.3.0: for type checkers here, and on
+# first use by `esper_bus.deprecated`, whose imports by name are not seen.
 EXCEPTIONS = {("esper_bus/__init__.py", "esper_lite")}
 ONLY_IN = {
     "torch": "esper_trainer",

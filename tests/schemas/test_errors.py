@@ -2,7 +2,6 @@
 
 import pytest
 
-import esper_bus
 from esper_schemas import errors
 from esper_schemas.errors import EsperError
 
@@ -27,8 +26,3 @@ def test_every_error_is_an_esper_error():
 def test_no_error_is_a_special_case_of_another(name):
     """Catching one of them catches no other."""
     assert getattr(errors, name).__bases__ == (EsperError,)
-
-
-def test_the_name_of_the_first_version_catches_all_of_them():
-    """`except esper_bus.BusError` of a program for 0.1.0 goes on working."""
-    assert esper_bus.BusError is EsperError

@@ -1,7 +1,7 @@
 """A recording in memory, for tests of what the trainer emits."""
 
 from esper_bus.emit.emitter import EmitterReport
-from esper_lite.connection import Telemetry
+from esper_lite import Telemetry
 
 
 class Sink:

@@ -13,7 +13,7 @@ import pytest
 from tests.trainer.sink import Sink
 
 from esper_bus.store.run_reader import read_records
-from esper_lite.connection import connect
+from esper_lite import connect
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (
     PPOUpdateCompleted,

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from esper_bus.emit.emitter import Emitter
 from esper_bus.store.run_reader import read_records
-from esper_lite.connection import Telemetry
+from esper_lite import Telemetry
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import EventsDropped, LogRecorded
 from esper_trainer.config import TrainingConfig

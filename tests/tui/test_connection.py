@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from tests.tui.pseudo_terminal import DEADLINE_S
 
-import esper_bus
+import esper_lite
 from esper_bus.addresses import for_runs_dir, make_private_dir, runtime_dir
 from esper_bus.net.server import BusServer
 from esper_schemas.payload import PPOUpdatePayload
@@ -53,7 +53,7 @@ def aggregate(runs_dir):
 @pytest.fixture
 def training(runs_dir):
     """A trainer's part of a run: connected, heard, and without a network to train."""
-    with esper_bus.connect("watched", runs_dir=runs_dir) as telemetry:
+    with esper_lite.connect("watched", runs_dir=runs_dir) as telemetry:
         yield telemetry
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from esper_bus.emit.emitter import EmitterReport
 from esper_bus.names import check_name
-from esper_lite.connection import connect
+from esper_lite import connect
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device.devices import resolve_device

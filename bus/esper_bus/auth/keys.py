@@ -27,7 +27,7 @@ Right = Literal["ingest", "view"]
 RIGHTS: tuple[Right, ...] = ("ingest", "view")
 """What a client may be allowed: send events, or see them."""
 DEFAULT_PRODUCERS = ("trainer:*",)
-"""The producer names that `esper ppo` uses."""
+"""The names that `esper_lite.connect` gives to producers, and so our own trainer."""
 
 SERVER_FILE = "server.key"
 CLIENTS_FILE = "clients.json"

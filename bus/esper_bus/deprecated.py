@@ -1,0 +1,64 @@
+"""Import paths of version 0.1.0 that its documentation showed. They work, with a warning, until 0.3.0.
+
+This module is the only place of the package that knows `esper_lite`, and it imports that on first use.
+"""
+
+import sys
+import warnings
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+_NAMES = {
+    "BusError": "EsperError",
+    "Subscription": "Subscription",
+    "Telemetry": "Telemetry",
+    "connect": "connect",
+    "subscribe": "subscribe",
+}
+"""Names of this package, and what they are called in `esper_lite`."""
+
+_MODULES = {
+    "layout": ("esper_bus.addresses", "esper_bus.paths"),
+    "queries": ("esper_bus.protocol.query_messages",),
+    "query_client": ("esper_bus.net.query_client",),
+    "reading": ("esper_bus.store.run_reader",),
+}
+"""Modules of this package, and those that have their contents now."""
+
+
+class _MovedModule(ModuleType):
+    """A module of version 0.1.0 whose contents are elsewhere."""
+
+    def __init__(self, name: str, successors: tuple[str, ...]) -> None:
+        super().__init__(name, "Moved; see `esper_bus.deprecated`.")
+        self._successors = successors
+
+    def __getattr__(self, name: str) -> Any:
+        for successor in () if name.startswith("_") else self._successors:
+            module = import_module(successor)
+            if hasattr(module, name):
+                _warn(f"{self.__name__}.{name}", f"{successor}.{name}")
+                return getattr(module, name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+def add_moved_modules() -> None:
+    """Make the old module paths importable."""
+    for name, successors in _MODULES.items():
+        sys.modules[f"esper_bus.{name}"] = _MovedModule(f"esper_bus.{name}", successors)
+
+
+def attribute(name: str) -> Any:
+    """Return a name that `esper_bus` had; raises `AttributeError` for all others."""
+    if name in _MODULES:
+        return sys.modules[f"esper_bus.{name}"]
+    if name not in _NAMES:
+        raise AttributeError(f"module 'esper_bus' has no attribute {name!r}")
+    _warn(f"esper_bus.{name}", f"esper_lite.{_NAMES[name]}", stacklevel=4)
+    return getattr(import_module("esper_lite"), _NAMES[name])
+
+
+def _warn(old: str, new: str, stacklevel: int = 3) -> None:
+    message = f"{old} is deprecated and will be removed in version 0.3.0; use {new}."
+    warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)

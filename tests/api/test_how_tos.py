@@ -1,0 +1,181 @@
+"""Programs and commands of README and how-tos, as they are printed, at an address and in a home of their own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.ports import free_ports
+
+from esper_bus.addresses import Endpoints
+from esper_bus.host.aggregator_lock import aggregator_alive
+from esper_bus.store.run_reader import read_log
+from esper_lite import PPOUpdateCompleted, PPOUpdatePayload, RunFinished, RunStarted, connect, open_run
+
+ROOT = Path(__file__).parents[2]
+HOW_TOS = ROOT / "docs" / "how-to"
+UPDATES = 600
+
+
+def programs(name):
+    """The Python programs of a page."""
+    return re.findall(r"```python\n(.*?)```", (HOW_TOS / name).read_text(), re.DOTALL)
+
+
+def readme_program():
+    """The one that the README shows."""
+    text = (ROOT / "README.md").read_text().split("## Your own trainer")[1]
+    return "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home directory, where programs and commands run."""
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def environment(home):
+    """Environment variables that lead to the commands of this installation, and to that home."""
+    binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "HOME": str(home), "PATH": binaries}
+
+
+@pytest.fixture
+def url():
+    """Where an aggregator may listen."""
+    return f"tcp://127.0.0.1:{free_ports(len(Endpoints._fields), '127.0.0.1')}"
+
+
+@pytest.fixture
+def run(home, environment):
+    """Runs a program to its end, without any warning."""
+
+    def run_program(text):
+        command = [sys.executable, "-W", "error", "-c", text]
+        return subprocess.run(
+            command, cwd=home, env=environment, capture_output=True, text=True, timeout=100, check=False
+        )
+
+    return run_program
+
+
+@pytest.fixture
+def shell(home, environment):
+    """Runs commands one after another, and stops at one that fails."""
+
+    def run_commands(lines):
+        subprocess.run(["bash", "-e", "-c", "\n".join(lines)], cwd=home, env=environment, check=True)
+
+    return run_commands
+
+
+@pytest.fixture
+def aggregate(home, environment, url):
+    """Starts a real aggregator that listens at `url`."""
+    processes = []
+
+    def start(*options):
+        command = ["esper", "aggregate", "--runs-dir", "logs", "--listen", url, *options]
+        process = subprocess.Popen(
+            command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        processes.append(process)
+        assert any("aggregator ready" in line for line in iter(process.stdout.readline, ""))
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def cartpole(aggregate, url, home):
+    """A run of that name, recorded in `runs` and by the aggregator at `url`."""
+    aggregate()
+    with connect("cartpole", runs_dir=home / "runs", aggregator=url) as telemetry:
+        for _ in range(UPDATES):
+            telemetry.emit(PPOUpdatePayload(policy_loss=0.25))
+
+
+def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, until, monkeypatch):
+    """It is all that a trainer needs."""
+    done = run(readme_program())
+    runs = home / "runs"
+    try:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(list(read_log(runs / "cartpole"))) == 3
+    finally:
+        os.kill(int((runs / ".aggregator.lock").read_text()), signal.SIGTERM)
+    until(lambda: not aggregator_alive(runs))
+
+
+def test_the_shortest_program_records_a_run(run, home):
+    """A payload, with the beginning and the end around it."""
+    done = run(programs("emit-from-any-trainer.md")[0])
+    kinds = [type(record.event) for record in open_run(home / "runs" / "cartpole").records()]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert kinds == [RunStarted, PPOUpdateCompleted, RunFinished]
+
+
+def test_the_complete_program_learns_without_torch(run, home, environment):
+    """The pole stays up longer at the end than at the beginning."""
+    environment["UPDATES"] = "40"
+    done = run("import sys; sys.modules['torch'] = None\n" + programs("emit-from-any-trainer.md")[1])
+    events = [record.event for record in open_run(home / "runs" / "cartpole").records()]
+    returns = [event.mean_return for event in events if hasattr(event, "mean_return")]
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len([event for event in events if isinstance(event, PPOUpdateCompleted)]) == 40
+    assert sum(returns[-5:]) > 2 * sum(returns[:5])
+
+
+def test_a_subscriber_prints_every_update(cartpole, url, home, environment):
+    """And goes on waiting for more."""
+    program = programs("subscribe-to-events.md")[0].replace("tcp://127.0.0.1:5556", url)
+    command = [sys.executable, "-W", "error", "-u", "-c", program]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        lines = [process.stdout.readline() for _ in range(UPDATES)]
+        process.kill()
+
+    assert [line.split()[:2] for line in lines] == [["trainer:0", str(seq)] for seq in range(1, UPDATES + 1)]
+
+
+def test_a_recorded_run_is_read(cartpole, run):
+    """Its beginning, its updates, what is wrong with it, and how it was after 500 events."""
+    done = run(programs("subscribe-to-events.md")[1])
+    lines = done.stdout.splitlines()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[0].startswith("cartpole RunStarted(task='cartpole'")
+    assert f"{UPDATES} None" in lines
+    assert lines[-2:] == ["0.25", "500"]
+
+
+def test_an_aggregator_is_asked(cartpole, run, url):
+    """For runs, events, a snapshot of the past, and its health."""
+    program = programs("subscribe-to-events.md")[2].replace("tcp://127.0.0.1:5556", url)
+    done = run(program)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_key_as_documented_lets_a_trainer_of_ones_own_send(shell, aggregate, run, url, home):
+    """The default rights of a key fit the default name of a producer: the aggregator has every event."""
+    page = (HOW_TOS / "watch-remotely.md").read_text()
+    commands = [line.strip() for line in page.splitlines() if line.startswith("    esper keys")]
+    shell(commands)
+    (home / "esper-keys" / "gpu-box.key").rename(home / "esper.key")  # the page copies it by scp
+    aggregate("--keys", str(home / "esper-keys"))
+    (program,) = programs("watch-remotely.md")
+    done = run(program.replace("tcp://HOST:5556", url) + "print(telemetry.stats)\n")
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "acknowledged=3" in done.stdout
+    assert "problem=''" in done.stdout
+    assert len(list(read_log(home / "logs" / "cartpole"))) == 3

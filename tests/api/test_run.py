@@ -1,0 +1,122 @@
+"""Reading runs, with real files."""
+
+import math
+
+import pytest
+
+from esper_bus.emit.emitter import Emitter
+from esper_lite import (
+    InvalidArgument,
+    LogRecorded,
+    PPOUpdateCompleted,
+    PPOUpdatePayload,
+    RunFinished,
+    RunStarted,
+    StorageError,
+    connect,
+    open_run,
+)
+
+
+@pytest.fixture
+def telemetry(runs_dir):
+    """A run that is being recorded, as far as its third update."""
+    about = RunStarted(task="cart-pole", episodes=9, config={"lr": 3e-4, "env": "CartPole-v1"})
+    with connect("mine", started=about, runs_dir=runs_dir, aggregator=False) as telemetry:
+        for update in range(3):
+            telemetry.emit(PPOUpdatePayload(policy_loss=0.5 * update))
+        yield telemetry
+
+
+@pytest.fixture
+def run(telemetry, runs_dir):
+    """That run when it is over."""
+    telemetry.close()
+    return open_run(runs_dir / "mine")
+
+
+def test_a_run_knows_its_name_and_how_it_began(run, runs_dir):
+    """The settings are those that the trainer passed."""
+    assert (run.name, run.path) == ("mine", runs_dir / "mine")
+    assert (run.started.task, run.started.episodes, run.started.rank) == ("cart-pole", 9, 0)
+    assert run.config == {"lr": 3e-4, "env": "CartPole-v1"}
+    assert repr(run) == f"<Run mine at {runs_dir / 'mine'}>"
+
+
+def test_records_are_events_in_their_order(run):
+    """Decoded, with their identity; as often as they are asked for."""
+    records = list(run.records())
+
+    assert [type(record.event) for record in records] == [
+        RunStarted,
+        *([PPOUpdateCompleted] * 3),
+        RunFinished,
+    ]
+    assert [record.seq for record in records] == [0, 1, 2, 3, 4]
+    assert [record.event.payload.policy_loss for record in records[1:4]] == [0.0, 0.5, 1.0]
+    assert list(run.records()) == records
+
+
+def test_a_run_is_read_while_it_is_recorded(telemetry, runs_dir, until):
+    """What is asked for later has more in it."""
+    until(lambda: telemetry.stats.spooled == 4)
+    run = open_run(str(runs_dir / "mine"))
+    before = [type(record.event) for record in run.records()]
+    telemetry.emit(PPOUpdatePayload())
+    until(lambda: telemetry.stats.spooled == 5)
+
+    assert before == [RunStarted, *([PPOUpdateCompleted] * 3)]
+    assert run.snapshot().tamiyo.ppo_updates_count == 4
+
+
+def test_a_snapshot_is_what_a_screen_shows(run):
+    """At the end, or after so many events; as many as there are if there are fewer."""
+    assert run.snapshot().tamiyo.policy_loss == 1.0
+    assert run.snapshot().run.outcome == "completed"
+    assert [run.snapshot(at=events).tamiyo.ppo_updates_count for events in (0, 1, 3, 99)] == [0, 0, 2, 3]
+
+
+def test_a_negative_number_of_events_is_refused(run):
+    """With what would do."""
+    with pytest.raises(InvalidArgument, match=r"^at=-1 is not a number of events; pass 0 or more"):
+        run.snapshot(at=-1)
+
+
+def test_findings_are_those_of_a_diagnosis(runs_dir):
+    """A loss that is not a number is one; a run without faults has none."""
+    for name, loss in (("good", 0.5), ("bad", math.nan)):
+        with connect(name, runs_dir=runs_dir, aggregator=False) as telemetry:
+            telemetry.emit(PPOUpdatePayload(policy_loss=0.5))
+            telemetry.emit(PPOUpdatePayload(policy_loss=loss))
+    (finding,) = open_run(runs_dir / "bad").findings()
+
+    assert open_run(runs_dir / "good").findings() == ()
+    assert (finding.severity, finding.since_update) == ("critical", 2)
+
+
+def test_a_file_is_a_run_too(run, runs_dir):
+    """Its name is in it."""
+    (file,) = (runs_dir / "mine" / "spool").glob("*.mcap")
+
+    assert open_run(file).name == "mine"
+    assert list(open_run(file).records()) == list(run.records())
+
+
+def test_a_run_without_a_beginning_has_no_settings(runs_dir):
+    """As a spool whose oldest part was removed."""
+    emitter = Emitter("mine", "trainer:0", runs_dir / "mine")
+    emitter.emit(LogRecorded(level="info", message="hello"))
+    emitter.close()
+    run = open_run(runs_dir / "mine")
+
+    assert run.started is None
+    assert run.config == {}
+
+
+@pytest.mark.parametrize(("name", "error"), [("nothing", StorageError), ("empty", InvalidArgument)])
+def test_a_path_without_a_run_is_refused(tmp_path, name, error):
+    """In one sentence that names it."""
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(error, match=name):
+        open_run(tmp_path / name)
