@@ -1,4 +1,4 @@
-"""Programs and commands of README and how-tos, as they are printed, at an address and in a home of their own."""
+"""Programs and commands of README and how-tos, run as they are printed but for addresses and the home."""
 
 import os
 import re
