@@ -1,55 +1,57 @@
-"""Is the policy about to stop exploring? Three numbers from the last updates' entropies, in closed form.
+"""Signs of a collapse of the policy: three numbers that follow from the entropies of the last updates.
 
-All of them speak about `entropy_normalized`, a share of the largest possible entropy, and look at no more
-than the last ten updates. They leave out what was not measured or is not finite, answer `None` when fewer
-than five values are left, and never answer NaN. Pure.
+All of them are computed from `entropy_normalized`, a share of the largest possible entropy, over at most the
+last ten updates. Values that were not measured or are not finite are left out. The result is `None` if fewer
+than five values remain, and never NaN.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import mul
-from typing import cast
 
 from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.state import HISTORY_LENGTH
 
-WINDOW = 10
 MINIMUM_VALUES = 5
 
 HYSTERESIS = 0.08
-"""A collapse risk moves only when it has changed by at least this much, so that it does not flicker."""
+"""A collapse risk keeps its value until it changes by at least this much, so that it does not flicker."""
 
 NOT_FALLING = -1e-6
-"""A slope of this or above is not a fall."""
+"""A slope at or above this is not a fall."""
 
 TIME_RISKS = ((100.0, 0.1), (50.0, 0.25), (20.0, 0.5), (10.0, 0.7))
-"""More updates than this until collapse, at the present slope, are this risky; `IMMINENT_RISK` if fewer."""
+"""Pairs of a number of updates and the risk if, at the present slope, a collapse is further away than that.
+
+Nearer than the last of them, the risk is `IMMINENT_RISK`.
+"""
 
 IMMINENT_RISK = 0.9
 PROXIMITY_RISK = 0.3
-"""The risk of being next to the critical bound without falling."""
+"""The risk at the critical bound while the entropy does not fall."""
 
 NEGLIGIBLE_SPREAD = 1e-20
-"""Below this product of two sums of squares a correlation has no meaning."""
+"""Below this product of two sums of squares, a correlation is not defined."""
 
 
 def entropy_velocity(entropies: Sequence[float | None]) -> float | None:
-    """The least-squares slope of the last ten entropies, oldest first, per update (TELE-121).
+    """Return the least-squares slope of the last ten entropies, oldest first, per update (TELE-121).
 
-    A value that is left out keeps its place in time: the others stay as far apart as they were.
+    A value that is left out keeps its place in time: the distances between the others do not change.
     """
-    return _slope(entropies[-WINDOW:])[0]
+    return _slope(_window(entropies))
 
 
 def entropy_clip_correlation(
     entropies: Sequence[float | None], clip_fractions: Sequence[float | None]
 ) -> float | None:
-    """Pearson's correlation of entropy and clip fraction over the last ten updates (TELE-123).
+    """Return Pearson's correlation of entropy and clip fraction over the last ten updates (TELE-123).
 
-    The two are of the same updates, or `ValueError` is raised. `None` also where one of them does not vary.
+    `None` also where one of them does not vary. Raises `ValueError` unless both have the same length.
     """
     pairs = [
         (x, y)
-        for x, y in zip(entropies[-WINDOW:], clip_fractions[-WINDOW:], strict=True)
+        for x, y in zip(_window(entropies), _window(clip_fractions), strict=True)
         if x is not None and y is not None and math.isfinite(x) and math.isfinite(y)
     ]
     if len(pairs) < MINIMUM_VALUES:
@@ -62,16 +64,16 @@ def entropy_clip_correlation(
 
 
 def collapse_risk_score(entropies: Sequence[float | None], previous: float | None = None) -> float | None:
-    """How near a collapse of the policy is, between 0 and 1 (TELE-122).
+    """Return the risk that the policy collapses, between 0 and 1 (TELE-122).
 
-    At or below the critical bound of `entropy_normalized` the risk is 1. Above it the risk grows with the
-    nearness of that bound and, while the entropy falls, with the nearness in time; time counts less once
-    the warning bound is crossed. `previous` is the risk of the update before.
+    At or below the critical bound of `entropy_normalized` the risk is 1. Above it, the risk grows as that
+    bound comes nearer and, while the entropy falls, as the time until it is reached becomes shorter; time
+    counts less below the warning bound. `previous` is the risk after the update before.
     """
-    velocity, values = _slope(entropies[-WINDOW:])
-    if velocity is None:
+    window = _window(entropies)
+    velocity, current = _slope(window), _newest(window)
+    if velocity is None or current is None:
         return None
-    current = values[-1]
     if current <= _CRITICAL:
         return 1.0
     risk = _risk(current, velocity)
@@ -97,33 +99,49 @@ def _risk_in_time(updates_left: float) -> float:
     return IMMINENT_RISK
 
 
-def _slope(window: Sequence[float | None]) -> tuple[float | None, Sequence[float]]:
-    """The slope of a window's finite values over their places, and these values, oldest first."""
-    if len(window) < MINIMUM_VALUES:
-        return None, ()
+def _window(values: Sequence[float | None]) -> Sequence[float | None]:
+    return values if len(values) <= HISTORY_LENGTH else values[-HISTORY_LENGTH:]
+
+
+def _slope(window: Sequence[float | None]) -> float | None:
+    """Return the slope of a window's finite values over their places."""
+    size = len(window)
+    if size < MINIMUM_VALUES:
+        return None
+    offsets, spread = _PLACES[size]
     try:
-        slope = _WHOLE_SLOPES[len(window)](*window)
-    except TypeError:  # one was not measured
-        slope = math.nan
-    if math.isfinite(slope):  # as nearly always; one value that is not finite would have made the slope so
-        return slope, cast("Sequence[float]", window)
+        slope: float = sum(map(mul, offsets, window)) / spread
+    except TypeError:  # a value was not measured
+        return _slope_of_some(window)
+    return slope if math.isfinite(slope) else _slope_of_some(window)
+
+
+def _slope_of_some(window: Sequence[float | None]) -> float | None:
+    """Return the same where some values are left out."""
     kept = {x: y for x, y in enumerate(window) if y is not None and math.isfinite(y)}
-    values = list(kept.values())
-    if len(values) < MINIMUM_VALUES:
-        return None, values
+    if len(kept) < MINIMUM_VALUES:
+        return None
     offsets, spread = _deviations(tuple(kept))
-    return _finite(sum(map(mul, offsets, values)) / spread), values
+    return _finite(sum(map(mul, offsets, kept.values())) / spread)
+
+
+def _newest(window: Sequence[float | None]) -> float | None:
+    """Return the newest finite value of a window."""
+    for value in reversed(window):
+        if value is not None and math.isfinite(value):
+            return value
+    return None
 
 
 def _deviations(values: Sequence[float]) -> tuple[list[float], float]:
-    """The distances from the mean, and the sum of their squares."""
+    """Return the distances from the mean, and the sum of their squares."""
     mean = sum(values) / len(values)
     offsets = [value - mean for value in values]
     return offsets, sum(map(mul, offsets, offsets))
 
 
 def _finite(value: float) -> float | None:
-    """`None` where values near the largest float have overflowed."""
+    """Return the value, or `None` if values near the largest float have overflowed."""
     return value if math.isfinite(value) else None
 
 
@@ -136,14 +154,6 @@ def _bounds() -> tuple[float, float, float]:
     return critical, warning, maximum
 
 
-def _whole_slope(size: int) -> Callable[..., float]:
-    """The slope of so many values, as one compiled expression: the fold asks for it with every update."""
-    offsets, spread = _deviations([float(place) for place in range(size)])
-    names = [f"y{place}" for place in range(size)]
-    terms = [f"{offset!r} * {name}" for offset, name in zip(offsets, names, strict=True)]
-    source = f"lambda {', '.join(names)}: ({' + '.join(terms)}) / {spread!r}"
-    return cast("Callable[..., float]", eval(source))
-
-
-_WHOLE_SLOPES = {size: _whole_slope(size) for size in range(MINIMUM_VALUES, WINDOW + 1)}
+_PLACES = {size: _deviations(tuple(range(size))) for size in range(MINIMUM_VALUES, HISTORY_LENGTH + 1)}
+"""The deviations of the places in a whole window, by its size."""
 _CRITICAL, _WARNING, _MAXIMUM = _bounds()

@@ -131,7 +131,7 @@ def _mean(values: Sequence[float]) -> float:
 def _variance(values: Sequence[float], mean: float) -> float:
     """Population variance; infinite where squares overflow."""
     try:
-        return math.fsum([(value - mean) ** 2 for value in values]) / len(values)
+        return math.fsum([(offset := value - mean) * offset for value in values]) / len(values)
     except OverflowError:
         return math.inf
 

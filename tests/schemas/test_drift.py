@@ -4,28 +4,18 @@ import math
 
 import pytest
 
-from esper_schemas.drift import WARM_UP, UsualNorm, gradient_drift
+from esper_schemas.drift import WARM_UP, gradient_drift
+from esper_schemas.moving_average import MovingAverage
 
 
 def drifts(*norms):
-    """What is said of each of some norms, in their order."""
-    usual, said = UsualNorm(), []
-    for norm in norms:
-        drift, usual = gradient_drift(norm, usual)
-        said.append(drift)
-    return said
+    """The drift of each of some norms, in their order."""
+    average = MovingAverage()
+    return [gradient_drift(norm, average) for norm in norms]
 
 
-def test_the_mean_is_that_of_all_norms_from_the_first_on():
-    """0.99 / 1.99 of the older and 1 / 1.99 of the newer one, by hand."""
-    usual = UsualNorm().and_(2.0).and_(4.0)
-
-    assert usual.mean == pytest.approx((0.99 * 2.0 + 4.0) / 1.99)
-    assert UsualNorm().and_(2.0).mean == pytest.approx(2.0)
-
-
-def test_nothing_is_said_before_it_is_known_what_is_usual():
-    """Ten norms have to come before."""
+def test_the_first_norms_are_only_averaged():
+    """Ten norms come before the first comparison."""
     assert drifts(*[1.0] * WARM_UP) == [None] * WARM_UP
     assert drifts(*[1.0] * (WARM_UP + 1))[-1] == pytest.approx(1.0)
 
@@ -36,20 +26,20 @@ def test_a_norm_may_be_too_large_or_too_small(norm, times):
     assert drifts(*[1.0] * WARM_UP, norm)[-1] == pytest.approx(times, rel=1e-6)
 
 
-def test_one_outlier_does_not_move_what_is_usual_far():
-    """It counts as four times the usual: (0.99 * W + 4) / (W + 1) with W the weights of ten ones."""
+def test_one_outlier_does_not_move_the_average_far():
+    """It counts as four times the mean: (0.99 * W + 4) / (W + 1) with W the weights of ten ones."""
     older = sum(0.99 ** (age + 1) for age in range(WARM_UP))
 
     assert drifts(*[1.0] * WARM_UP, 1e6, 1.0)[-1] == pytest.approx((older + 4) / (older + 1))
 
 
 @pytest.mark.parametrize("norm", [None, math.nan, math.inf, -math.inf, -1.0])
-def test_what_is_no_norm_is_not_judged_and_changes_nothing(norm):
-    """The one after it is compared as if it had not been."""
+def test_a_value_that_is_not_a_norm_is_not_judged_and_changes_nothing(norm):
+    """The next norm is compared as if it had not been there."""
     assert drifts(*[2.0] * WARM_UP, norm, 2.0)[-2:] == [None, pytest.approx(1.0)]
 
 
 @pytest.mark.parametrize("norms", [[1.7e308] * 12, [0.0] * 12, [0.0] * 11 + [1e308], [1e308] * 11 + [0.0]])
 def test_no_norm_is_too_large_or_too_small_to_compare(norms):
-    """The answer is a finite number."""
+    """The result is a finite number."""
     assert math.isfinite(drifts(*norms)[-1])

@@ -83,6 +83,8 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     match event:
         case e.PPOUpdateCompleted():
             training.update_completed(state, producer, event, late=late)
+            state.recent_events.append((record.emitted_ns, record.producer, event))
+            return
         case e.RolloutCompleted():
             training.rollout_completed(state, producer, event, late=late)
         case e.EpisodeCompleted():

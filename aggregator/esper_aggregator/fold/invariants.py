@@ -177,7 +177,7 @@ def _judgements(producer: ProducerState) -> Iterator[Check]:
     yield risk is None or 0.0 <= risk <= 1.0, "the collapse risk is a share"
     yield drift is None or 1.0 <= drift < float("inf"), "the gradient drift is a finite factor"
     levels = producer.symptoms.levels
-    yield producer.usual_norm.norms <= producer.updates, "every mean norm is of updates"
+    yield producer.average_grad_norm.count <= producer.updates, "averaged norms are of updates"
     yield levels.best_return >= levels.mean_return or levels.rollouts == 0, "the best return is the highest"
     yield levels.value_loss is None or isfinite(levels.value_loss), "the level of the value loss is finite"
 

@@ -52,9 +52,9 @@ def metric_histories(producer: ProducerState | None) -> dict[str, History]:
     columns = zip(*[structs.astuple(update.payload) for update in producer.ppo_updates], strict=True)
     unmeasured = (None,) * len(producer.ppo_updates)
     named = zip(PPOUpdatePayload.__struct_fields__, columns, strict=True)
-    histories = {name: column for name, column in named if column != unmeasured}
+    histories = {name: column for name, column in named if column[0] is not None or column != unmeasured}
     for name in _COUNTS & histories.keys():  # a history is of floats, and comes back as such from the wire
-        histories[name] = tuple([None if value is None else float(value) for value in histories[name]])
+        histories[name] = tuple([value if value is None else float(value) for value in histories[name]])
     return histories
 
 
@@ -102,11 +102,11 @@ def _trend_threshold(name: str) -> float:
 def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | None]:
     previous = [rank.ppo_updates[-2].payload for rank in ranks if len(rank.ppo_updates) > 1]
     return {
-        f"{name}_prev": reduce_field(name, [getattr(payload, name) for payload in previous])
-        for name in _GRAD_NORMS
+        previous_name: reduce_field(name, [getattr(payload, name) for payload in previous])
+        for previous_name, name in _PREVIOUS_GRAD_NORMS.items()
     }
 
 
 _COUNTS = {name for name, of in get_type_hints(PPOUpdatePayload).items() if int in (of, *get_args(of))}
 _history_values = attrgetter(*HISTORY_METRICS)
-_GRAD_NORMS = tuple(head_field(head, "grad_norm") for head in HEADS)
+_PREVIOUS_GRAD_NORMS = {f"{name}_prev": name for name in (head_field(head, "grad_norm") for head in HEADS)}

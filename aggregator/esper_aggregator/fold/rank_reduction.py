@@ -22,6 +22,8 @@ def merge(payloads: Iterable[PPOUpdatePayload]) -> PPOUpdatePayload:
 
 def reduce_field(name: str, values: Sequence[float | None]) -> Any:
     """One field's values on all ranks as one; `None` is left out, NaN makes the result NaN."""
+    if len(values) == 1:
+        return values[0]
     measured = [value for value in values if value is not None]
     if len(measured) < 2:
         return measured[0] if measured else None

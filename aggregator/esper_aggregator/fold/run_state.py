@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from esper_aggregator.fold.symptoms import WATCHLIST, SymptomState, Watchlist
-from esper_schemas.drift import UsualNorm
 from esper_schemas.events import (
     EpisodeCompleted,
     PPOUpdateCompleted,
@@ -15,6 +14,7 @@ from esper_schemas.events import (
     VitalsSampled,
 )
 from esper_schemas.heads import HEADS
+from esper_schemas.moving_average import MovingAverage
 from esper_schemas.snapshot import (
     AnomalyEntry,
     CheckpointEntry,
@@ -89,7 +89,7 @@ class ProducerState:
     inf_latch: dict[str, bool] = field(default_factory=_no_heads)
     collapse_risk: float | None = None
     gradient_drift: float | None = None
-    usual_norm: UsualNorm = field(default_factory=UsualNorm)
+    average_grad_norm: MovingAverage = field(default_factory=MovingAverage)
     symptoms: SymptomState = field(default_factory=SymptomState)
 
 

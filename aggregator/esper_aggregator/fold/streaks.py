@@ -82,8 +82,8 @@ class Streaks:
             streak.worst, streak.worst_update = value, update
         return streak
 
-    def pass_by(self) -> None:
-        """One observation is over: end the streaks that were not seen in more than `GAP` of them."""
+    def end_observation(self) -> None:
+        """Count an observation, and end the streaks that the last `GAP` and one more did not extend."""
         self.observed += 1
         if not self.open:
             return

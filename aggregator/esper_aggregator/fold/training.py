@@ -9,7 +9,8 @@ from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_aggregator.fold.size_limits import bounded_count, bounded_event
 from esper_schemas import events as e
 from esper_schemas.collapse import collapse_risk_score
-from esper_schemas.drift import UsualNorm, gradient_drift
+from esper_schemas.drift import gradient_drift
+from esper_schemas.moving_average import MovingAverage
 
 _Numbered = TypeVar("_Numbered")
 
@@ -37,7 +38,7 @@ def update_completed(
     entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
     norm = event.payload.grad_norm_pre_clip
-    producer.gradient_drift, producer.usual_norm = gradient_drift(norm, producer.usual_norm)
+    producer.gradient_drift = gradient_drift(norm, producer.average_grad_norm)
 
 
 def rollout_completed(
@@ -70,7 +71,7 @@ def _begin_updates(producer: ProducerState, update: int) -> None:
     _keep_what_led_to(update, producer.ppo_updates, lambda before: before.update)
     if update <= 1:
         producer.symptoms.begin_updates()
-        producer.usual_norm = UsualNorm()
+        producer.average_grad_norm = MovingAverage()
 
 
 def _begin_rollouts(producer: ProducerState, update: int) -> None:

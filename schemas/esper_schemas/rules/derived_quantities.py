@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from esper_schemas.drift import UsualNorm, gradient_drift
+from esper_schemas.drift import gradient_drift
+from esper_schemas.moving_average import MovingAverage
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules import anomaly_rules as a
-from esper_schemas.rules.moving_average import MovingAverage
 
 TINY = 1e-8
 Quantities = dict[str, float | None]
@@ -18,12 +18,7 @@ class DerivedQuantities:
     """Computes them update by update, with what they need to remember."""
 
     def __init__(self) -> None:
-        self._averages = {
-            "return": MovingAverage(a.RETURN_MOMENTUM),
-            "deviation": MovingAverage(a.RETURN_MOMENTUM),
-        }
-
-        self._usual_norm = UsualNorm()
+        self._averages = {name: MovingAverage() for name in ("return", "deviation", "gradient")}
 
     def of(self, payload: PPOUpdatePayload, mean_return: float, progress: float) -> Quantities:
         """The quantities of an update; None where one cannot be judged."""
@@ -31,38 +26,32 @@ class DerivedQuantities:
             "not_finite": _not_finite(payload, mean_return),
             "value_spread": _value_spread(payload),
             "explained_variance": None if _returns_are_flat(payload) else payload.explained_variance,
-            "gradient_drift": self._gradient_drift(payload.grad_norm_pre_clip),
+            "gradient_drift": gradient_drift(payload.grad_norm_pre_clip, self._averages["gradient"]),
             "return_drop": self._return_drop(mean_return, progress),
         }
-
-    def _gradient_drift(self, norm: float | None) -> float | None:
-        drift, self._usual_norm = gradient_drift(norm, self._usual_norm)
-        return drift
 
     def _return_drop(self, mean_return: float, progress: float) -> float | None:
         if not math.isfinite(mean_return):
             return None
         average, deviation = self._averages["return"], self._averages["deviation"]
-        usual, noise, known = average.mean, deviation.mean, average.count >= a.RETURN_WARM_UP
-        tolerated = max(a.RETURN_DROP * abs(usual), a.RETURN_NOISE * noise, TINY)
-        drop = (usual - mean_return) / tolerated
-        if known:
-            mean_return = max(mean_return, usual - tolerated)
+        mean, noise = average.mean(a.RETURN_MOMENTUM), deviation.mean(a.RETURN_MOMENTUM)
+        warm = average.count >= a.RETURN_WARM_UP
+        tolerated = max(a.RETURN_DROP * abs(mean), a.RETURN_NOISE * noise, TINY)
+        drop = (mean - mean_return) / tolerated
+        if warm:
+            mean_return = max(mean_return, mean - tolerated)
         if average.count:
-            deviation.add(abs(mean_return - usual))
-        average.add(mean_return)
-        return drop if known and progress > a.RETURN_SKIPPED else None
+            deviation.add(abs(mean_return - mean), a.RETURN_MOMENTUM)
+        average.add(mean_return, a.RETURN_MOMENTUM)
+        return drop if warm and progress > a.RETURN_SKIPPED else None
 
     def state(self) -> dict[str, list[float]]:
-        """What a checkpoint holds."""
-        averages = {name: average.state() for name, average in self._averages.items()}
-        return averages | {"gradient": list(self._usual_norm)}
+        """Return what a checkpoint of the trainer holds."""
+        return {name: [average.weighted, average.count] for name, average in self._averages.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        for name, average in self._averages.items():
-            average.load(state[name])
-        self._usual_norm = UsualNorm(state["gradient"][0], int(state["gradient"][1]))
+        """Continue from a checkpoint."""
+        self._averages = {name: MovingAverage(state[name][0], int(state[name][1])) for name in self._averages}
 
 
 def _not_finite(payload: PPOUpdatePayload, mean_return: float) -> float:

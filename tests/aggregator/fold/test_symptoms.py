@@ -5,19 +5,22 @@ import math
 from typing import ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.aggregator.fold.validated import fold, fold_all, project
 
+from esper_aggregator.fold.non_finite import LATCHED_FIELDS
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.streaks import merged_symptoms
-from esper_aggregator.fold.symptoms import Watchlist
+from esper_aggregator.fold.symptoms import SymptomState, Watchlist
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted
 from esper_schemas.findings import Symptom
 from esper_schemas.heads import HEADS
-from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.rules.watches import GAP, WATCHES
+from esper_schemas.rules.watches import GAP, WATCHES, bounded_watches
 
 
 @pytest.fixture
@@ -174,6 +177,42 @@ def test_head_symptoms_say_which_head(symptoms_of):
         ("ratio_explosion", "op", 2),
         ("low_head_entropy", "slot", 2),
     }
+
+
+WATCHED = [w for w in bounded_watches(QUANTITIES) if w.metric in CATALOGUE]
+EDGES = sorted({bound for w in WATCHED for bound in (w.warning, math.nextafter(w.warning, 0.0))})
+
+
+def is_within_bounds(payload):
+    """The same question, asked of one value after the other."""
+    finite = {w.metric for w in WATCHED} | set(LATCHED_FIELDS)
+    values = {name: getattr(payload, name) for name in finite}
+    measured = {name: value for name, value in values.items() if value is not None}
+    return all(map(math.isfinite, measured.values())) and not any(
+        w.is_beyond(measured[w.metric], w.warning) for w in WATCHED if w.name and w.metric in measured
+    )
+
+
+@settings(deadline=None)
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(sorted({w.metric for w in WATCHED} | set(LATCHED_FIELDS))),
+        st.sampled_from(EDGES) | st.floats(),
+        max_size=4,
+    )
+)
+def test_the_check_of_a_whole_update_agrees_with_a_check_of_each_value(fields):
+    """On bounds, just beside them and for any other float; what was not measured is within."""
+    optional = {name for name, field in CATALOGUE.items() if field.default is None}
+    payload = PPOUpdatePayload(**dict.fromkeys(optional) | fields)
+
+    assert Watchlist().update_completed(SymptomState(), 1, payload) == is_within_bounds(payload)
+
+
+@pytest.mark.parametrize("fields", [{}, {"value_loss": 5.0}, {"kl_divergence": 1e-7, "value_loss": 0.3}])
+def test_an_update_within_bounds_is_reported_as_such(fields):
+    """Both ends of a range belong to it."""
+    assert Watchlist().update_completed(SymptomState(), 1, PPOUpdatePayload(**fields))
 
 
 class TestLevels:
