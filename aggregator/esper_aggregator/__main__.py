@@ -1,21 +1,13 @@
-"""`python -m esper_aggregator`: the aggregator in the foreground."""
+"""`python -m esper_aggregator`: the same as `esper aggregate`."""
 
-import argparse
 import sys
 
-from esper_aggregator.options import add_arguments, run
-from esper_schemas.errors import EsperError
+from esper_cli import esper
 
 
 def main() -> int:
-    """Parse the command line and serve."""
-    parser = argparse.ArgumentParser(prog="esper_aggregator", description=__doc__)
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args())
-    except EsperError as error:
-        print(f"esper aggregate: {error}", file=sys.stderr)  # noqa: T201 - what the user reads
-        return 1
+    """Serve in the foreground; returns the exit code."""
+    return esper.main(["aggregate", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

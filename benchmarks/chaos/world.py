@@ -82,7 +82,7 @@ class World:
     ) -> Process:
         """Start an aggregator, perhaps with something wrong or few files, and wait until it is ready."""
         module = ("benchmarks.chaos.sabotage", *sabotage) if sabotage else ("esper_aggregator",)
-        keys = () if self.keys is None else ("--keys", self.keys)
+        keys = () if self.keys is None else ("--server-keys", self.keys)
         process = self.start(
             "aggregator", "-m", *module, "--runs-dir", self.runs_dir, "--listen", self.listen, *keys
         )

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,9 @@ from esper_bus.records import Batch, StreamKey
 from esper_bus.store.run_reader import Damage
 from esper_bus.store.spool import SpoolWriter
 from esper_cli import esper, sanctum
-from esper_cli.output.command_failure import run_command
-from esper_cli.output.damage_report import say_damage
+from esper_cli.output.command_failure import run_reporting_failures
+from esper_cli.output.damage_report import damage_reporter
+from esper_cli.screen import source_selection
 from esper_schemas.codec import encode_event
 from esper_schemas.events import LogRecorded
 
@@ -133,14 +133,14 @@ def test_whoever_reads_a_damaged_run_hears_of_it(esper_says, capsys, tmp_path, c
     assert stderr.count(damage) == 1
     assert f"`esper log verify {tmp_path / 'r'}`" in stderr
     assert "Traceback" not in stderr
-    if command != ["diagnose"]:  # which finds no update in it, and says so
+    if command not in (["diagnose"], ["state", "--at", "60"]):  # which cannot do what they were asked to
         assert (code, stderr.count("\n")) == (0, 1)
         assert damage not in stdout
 
 
 def test_a_file_is_said_to_be_damaged_once(capsys, tmp_path):
     """However many places of it are."""
-    say = say_damage("esper log", tmp_path)
+    say = damage_reporter("esper log", tmp_path)
     for file, offset in (("a.mcap", 30), ("a.mcap", 90), ("b.mcap", 30)):
         say(Damage(file, offset, "a wrong checksum"))
 
@@ -172,15 +172,15 @@ def test_a_path_that_cannot_be_is_one_sentence(esper_says, tmp_path, command):
 def test_a_file_that_may_not_be_used_is_one_sentence(capsys):
     """Whatever file it is, and wherever in a command it was used."""
 
-    def forbidden(arguments):
+    def forbidden():
         raise PermissionError(13, "Permission denied", "/root/secret")
 
-    def stuck(arguments):
+    def stuck():
         raise OSError(5, "Input/output error")
 
-    assert run_command("esper x", forbidden, Namespace()) == 1
+    assert run_reporting_failures("esper x", forbidden) == 1
     assert_one_sentence(capsys.readouterr().err, "/root/secret", "Permission denied")
-    assert run_command("esper x", stuck, Namespace()) == 1
+    assert run_reporting_failures("esper x", stuck) == 1
     assert_one_sentence(capsys.readouterr().err, "Input/output error")
 
 
@@ -271,7 +271,7 @@ def test_sanctum_without_an_aggregator_says_how_to_get_one(capsys, tmp_path, mon
     """`--once` waits a moment, then gives up in words."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sanctum, "FIRST_SNAPSHOT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(source_selection, "FIRST_SNAPSHOT_TIMEOUT_S", 0.2)
 
     code = sanctum.main(["--once"])
 

@@ -50,7 +50,7 @@ def aggregator(url, keys, playground, commands):
     """An aggregator, on another machine for all that the others know."""
     runs = str(keys / "runs")
     process = playground.start(
-        [*commands["esper"], "aggregate", "--runs-dir", runs, "--listen", url, "--keys", str(keys)]
+        [*commands["esper"], "aggregate", "--runs-dir", runs, "--listen", url, "--server-keys", str(keys)]
     )
     for line in process.stdout:
         if "aggregator ready" in line:

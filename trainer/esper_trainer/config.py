@@ -34,51 +34,20 @@ class TrainingConfig:
     ] = 100
     environments: Annotated[int, Setting("parallel environments", _TASK, option="--envs", minimum=1)] = 64
     preset: Annotated[
-        str, Setting("size of the task: host training per environment step", _TASK, choices=tuple(PRESETS))
+        str, Setting("how much the hosts are trained per environment step", _TASK, choices=tuple(PRESETS))
     ] = DEFAULT_PRESET
     gates: Annotated[
-        str, Setting("requirements for a seed to enter its next stage", _TASK, choices=tuple(GATES))
+        str,
+        Setting(
+            "requirements for a growing module (a seed) to enter its next stage", _TASK, choices=tuple(GATES)
+        ),
     ] = "permissive"
-    device: Annotated[
-        str,
-        Setting(
-            "device for all tensors: cpu, cuda or cuda:INDEX",
-            _DEVICE,
-            metavar="DEVICE",
-            pattern=r"cpu|cuda(:\d+)?",
-            form="cpu, cuda or cuda:INDEX",
-            may_change_on_resume=True,
-        ),
-    ] = "cpu"
     seed: Annotated[
-        int, Setting("seed of the environments, the initial policy and every sample", _TASK, minimum=0)
+        int, Setting("random seed of the environments, the initial policy and every sample", _TASK, minimum=0)
     ] = 0
-    # The aggregator and the screen need a core of their own; competing with them stalls torch's threads.
-    threads: Annotated[
-        int,
-        Setting(
-            "CPU threads for torch; 0 takes $OMP_NUM_THREADS, or at most two, and leaves one core free",
-            _DEVICE,
-            minimum=0,
-            may_change_on_resume=True,
-        ),
-    ] = 0
-    telemetry: Annotated[
-        str,
-        Setting(
-            "how much each update measures; gradients that are not finite are counted at every level",
-            _RECORDING,
-            choices=TELEMETRY,
-            may_change_on_resume=True,
-        ),
-    ] = "normal"
     hidden_size: Annotated[
         int, Setting("width of the policy's features and of its LSTM", _OPTIMISER, minimum=1)
     ] = 128
-    epochs: Annotated[int, Setting("passes over each rollout", _PPO, minimum=1)] = 4
-    minibatches: Annotated[
-        int, Setting("minibatches per epoch, each of whole environments", _PPO, minimum=1)
-    ] = 1
     learning_rate: Annotated[
         float, Setting("learning rate of Adam", _OPTIMISER, minimum=0, exclusive=True)
     ] = 1.5e-3
@@ -100,6 +69,13 @@ class TrainingConfig:
     adam_epsilon: Annotated[
         float, Setting("epsilon in the denominator of Adam", _OPTIMISER, minimum=0, exclusive=True)
     ] = 1e-5
+    max_grad_norm: Annotated[
+        float, Setting("norm that gradients are clipped to", _OPTIMISER, minimum=0, exclusive=True)
+    ] = 1.0
+    epochs: Annotated[int, Setting("passes over each rollout", _PPO, minimum=1)] = 4
+    minibatches: Annotated[
+        int, Setting("minibatches per epoch, each of whole environments", _PPO, minimum=1)
+    ] = 1
     gamma: Annotated[float, Setting("discount per environment step", _PPO, minimum=0, maximum=1)] = GAMMA
     gae_lambda: Annotated[
         float,
@@ -110,10 +86,22 @@ class TrainingConfig:
     clip_range: Annotated[
         float, Setting("clip range of each head's probability ratio", _PPO, minimum=0, exclusive=True)
     ] = 0.2
+    target_kl: Annotated[
+        float,
+        Setting("stop an update once its KL divergence exceeds 1.5 times this; 0 disables", _PPO, minimum=0),
+    ] = 0.015
+    value_coefficient: Annotated[float, Setting("weight of the value loss", _PPO, minimum=0)] = 0.5
     value_clip: Annotated[
         float, Setting("clip range of the value, in units of return; 0 disables clipping", _PPO, minimum=0)
     ] = 10.0
-    value_coefficient: Annotated[float, Setting("weight of the value loss", _PPO, minimum=0)] = 0.5
+    value_normalisation: Annotated[
+        str,
+        Setting(
+            "scale of the critic's targets; popart normalises returns (van Hasselt et al. 2016)",
+            _PPO,
+            choices=VALUE_NORMALISATIONS,
+        ),
+    ] = "none"
     entropy_coefficient: Annotated[
         float,
         Setting("weight of the entropy bonus, multiplied by a coefficient of each head", _PPO, minimum=0),
@@ -130,15 +118,26 @@ class TrainingConfig:
             maximum=1,
         ),
     ] = 0.0
-    value_normalisation: Annotated[
+    device: Annotated[
         str,
         Setting(
-            "scale of the critic's targets; popart normalises returns (van Hasselt et al. 2016)",
-            _PPO,
-            choices=VALUE_NORMALISATIONS,
+            "device for all tensors: cpu, cuda or cuda:INDEX",
+            _DEVICE,
+            metavar="DEVICE",
+            pattern=r"cpu|cuda(:\d+)?",
+            form="cpu, cuda or cuda:INDEX",
+            may_change_on_resume=True,
         ),
-    ] = "none"
-    # Probabilities and losses are always float32.
+    ] = "cpu"
+    threads: Annotated[
+        int,
+        Setting(
+            "CPU threads for torch; 0 takes $OMP_NUM_THREADS, or at most two, and leaves one core free",
+            _DEVICE,
+            minimum=0,
+            may_change_on_resume=True,
+        ),
+    ] = 0
     precision: Annotated[
         str,
         Setting(
@@ -147,13 +146,6 @@ class TrainingConfig:
             choices=PRECISIONS,
         ),
     ] = "float32"
-    target_kl: Annotated[
-        float,
-        Setting("stop an update once its KL divergence exceeds 1.5 times this; 0 disables", _PPO, minimum=0),
-    ] = 0.015
-    max_grad_norm: Annotated[
-        float, Setting("norm that gradients are clipped to", _OPTIMISER, minimum=0, exclusive=True)
-    ] = 1.0
     capture: Annotated[
         bool,
         Setting(
@@ -165,6 +157,15 @@ class TrainingConfig:
     compile: Annotated[
         bool, Setting("compile the pointwise part of an update with torch.compile", _DEVICE)
     ] = False
+    telemetry: Annotated[
+        str,
+        Setting(
+            "how much each update measures; gradients that are not finite are counted at every level",
+            _RECORDING,
+            choices=TELEMETRY,
+            may_change_on_resume=True,
+        ),
+    ] = "normal"
     checkpoint_every: Annotated[
         int,
         Setting(

@@ -1,16 +1,17 @@
 """`esper baseline`: what scripted policies return, to measure learning against."""
 
-import argparse
 import importlib.util
-import json
 import statistics
-import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
+from esper_cli.options.command import Command
+from esper_cli.options.option import Json, Option, SettingsOf
 from esper_cli.output.command_failure import CommandError
+from esper_cli.output.echo import echo, echo_json
+from esper_schemas.settings import SettingValue
 from esper_trainer.config import TrainingConfig
-from esper_trainer.environments.morph.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
     from esper_trainer.environments.morph.scripted_baselines import BaselineResult
@@ -18,37 +19,39 @@ if TYPE_CHECKING:
 _COLUMNS = f"{'policy':<10}{'mean return':>12}{'± seeds':>9}{'± episodes':>12}{'accuracy':>10}"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `esper baseline`."""
-    for option, default, words in (
-        ("--envs", 64, "environments per seed, each plays one episode"),
-        ("--seeds", 5, "seeds, counted from 0"),
-    ):
-        parser.add_argument(
-            option, type=int, default=default, metavar="N", help=f"{words} (default: {default})"
-        )
-    parser.add_argument("--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET)
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print every seed's result as JSON")
+@dataclass(frozen=True, kw_only=True)
+class BaselineOptions:
+    """Measure the return of scripted policies, which a trained policy should exceed.
+
+    Every policy runs one episode of every environment for each seed.
+    """
+
+    settings: Annotated[
+        Mapping[str, SettingValue], SettingsOf(TrainingConfig, only=("environments", "preset", "device"))
+    ] = field(default_factory=dict)
+    seeds: Annotated[int, Option("number of seeds, counted from 0", "task", minimum=1)] = 5
+    json: Json = False
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Play every scripted policy on every seed and print what they return."""
+def run(options: BaselineOptions) -> int:
+    """Run every scripted policy with every seed and print its returns."""
     if importlib.util.find_spec("torch") is None:
         raise CommandError("baselines need torch; install it with: pip install 'esper-lite[trainer]'")
-    if arguments.seeds < 1:
-        raise CommandError("there have to be at least 1 --seeds; choose another number")
     try:
-        config = TrainingConfig(environments=arguments.envs, preset=arguments.preset, device=arguments.device)
-        results = _play(config, arguments.seeds)
-    except RuntimeError as error:  # torch's, where memory ends
+        results = _measure(TrainingConfig(**options.settings), options.seeds)  # type: ignore[arg-type]
+    except RuntimeError as error:  # raised by torch if memory is exhausted
         reason = str(error).splitlines()[0]
-        raise CommandError(f"baselines cannot be played ({reason}); choose fewer --envs") from error
-    _print(results, as_json=arguments.json)
+        raise CommandError(f"the baselines cannot be run ({reason}); choose fewer --envs") from error
+    if options.json:
+        echo_json(
+            {name: [asdict(result) for result in by_seed] for name, by_seed in results.items()}, indent=2
+        )
+    else:
+        _print(results)
     return 0
 
 
-def _play(config: TrainingConfig, seeds: int) -> "dict[str, list[BaselineResult]]":
+def _measure(config: TrainingConfig, seeds: int) -> "dict[str, list[BaselineResult]]":
     from esper_trainer.device.devices import resolve_device, set_thread_count
     from esper_trainer.environments.morph.scripted_baselines import BASELINES, run_baseline
 
@@ -60,16 +63,14 @@ def _play(config: TrainingConfig, seeds: int) -> "dict[str, list[BaselineResult]
     }
 
 
-def _print(results: "dict[str, list[BaselineResult]]", *, as_json: bool) -> None:
-    if as_json:
-        found = {name: [asdict(result) for result in by_seed] for name, by_seed in results.items()}
-        json.dump(found, sys.stdout, indent=2)
-        print()
-        return
-    print(_COLUMNS)
+def _print(results: "dict[str, list[BaselineResult]]") -> None:
+    echo(_COLUMNS)
     for name, by_seed in results.items():
         returns = [result.mean_return for result in by_seed]
         spread = statistics.pstdev(returns)
         within = statistics.fmean(result.return_deviation for result in by_seed)
         accuracy = statistics.fmean(result.mean_accuracy for result in by_seed)
-        print(f"{name:<10}{statistics.fmean(returns):>12.3f}{spread:>9.3f}{within:>12.3f}{accuracy:>10.3f}")
+        echo(f"{name:<10}{statistics.fmean(returns):>12.3f}{spread:>9.3f}{within:>12.3f}{accuracy:>10.3f}")
+
+
+COMMAND = Command(BaselineOptions, run)

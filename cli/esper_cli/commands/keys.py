@@ -1,7 +1,8 @@
 """`esper keys init|add|remove|list DIR`: who may send events to an aggregator over tcp, and who may watch."""
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from esper_bus.auth.keys import (
     DEFAULT_PRODUCERS,
@@ -13,88 +14,114 @@ from esper_bus.auth.keys import (
     read_clients,
     remove_client,
 )
-from esper_schemas.codec import to_json
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the subcommands of `esper keys`."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, words in _ACTIONS.items():
-        action = actions.add_parser(name, help=words, description=words)
-        action.add_argument("directory", type=Path, metavar="DIR", help="the aggregator's keys")
-        if name in ("add", "remove"):
-            action.add_argument("name", metavar="NAME", help="whose key it is")
-        if name == "add":
-            _add_rights(action)
-        if name == "list":
-            action.add_argument("--json", action="store_true", help="print JSON")
-
-
-_ACTIONS = {
-    "init": "make the keys of an aggregator, for `esper aggregate --keys DIR`",
-    "add": "make a key for a client and allow it: DIR/NAME.key, to be carried to its machine",
-    "remove": "allow a client no longer",
-    "list": "tell who may do what",
-}
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the asked action."""
-    return {"init": _init, "add": _add, "remove": _remove, "list": _list}[arguments.action](arguments)
-
-
-def _add_rights(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rights", type=_rights, default=RIGHTS, metavar="LIST", help="ingest, view or ingest,view (default)"
-    )
-    parser.add_argument(
-        "--producers",
-        type=_producers,
-        default=DEFAULT_PRODUCERS,
-        metavar="LIST",
-        help="producers it may write, PRODUCER or RUN/PRODUCER, with * and ? (default: trainer:*)",
-    )
+from esper_cli.options.command import Command
+from esper_cli.options.option import Json, Option
+from esper_cli.output.echo import echo, echo_json
 
 
 def _rights(text: str) -> tuple[Right, ...]:
-    asked = text.split(",")
-    if not set(asked) <= set(RIGHTS):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of ingest, view and ingest,view")
-    return tuple(right for right in RIGHTS if right in asked)
+    given = text.split(",")
+    if not set(given) <= set(RIGHTS):
+        raise ValueError(f"must be ingest, view or ingest,view, not {text!r}")
+    return tuple(right for right in RIGHTS if right in given)
 
 
 def _producers(text: str) -> tuple[str, ...]:
     patterns = tuple(text.split(","))
     if not all(patterns):
-        raise argparse.ArgumentTypeError(f"{text!r} has an empty name in it, which no producer has")
+        raise ValueError(f"must be names separated by commas, none of them empty, not {text!r}")
     return patterns
 
 
-def _init(arguments: argparse.Namespace) -> int:
-    keys = create_server_keys(arguments.directory)
-    print(f"Made the keys of an aggregator in {arguments.directory} (public key {keys.public}).")
+KeysDir = Annotated[Path, Option("directory with the keys of an aggregator", positional=True, metavar="DIR")]
+ClientName = Annotated[str, Option("name of the client", positional=True, metavar="NAME")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitOptions:
+    """Create the keys of an aggregator, for `esper aggregate --server-keys DIR`."""
+
+    directory: KeysDir
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddOptions:
+    """Create a key for a client and allow it: DIR/NAME.key, to be copied to the client's machine."""
+
+    directory: KeysDir
+    name: ClientName
+    rights: Annotated[
+        tuple[Right, ...],
+        Option(
+            "ingest (send events), view (watch) or ingest,view (default: ingest,view)",
+            metavar="LIST",
+            parse=_rights,
+        ),
+    ] = RIGHTS
+    producers: Annotated[
+        tuple[str, ...],
+        Option(
+            "producers that the client may write, as PRODUCER or RUN/PRODUCER with * and ? as wildcards "
+            f"(default: {','.join(DEFAULT_PRODUCERS)})",
+            metavar="LIST",
+            parse=_producers,
+        ),
+    ] = DEFAULT_PRODUCERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveOptions:
+    """Revoke the key of a client."""
+
+    directory: KeysDir
+    name: ClientName
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """List the clients and their rights."""
+
+    directory: KeysDir
+    json: Json = False
+
+
+def init(options: InitOptions) -> int:
+    """Create the keys of an aggregator."""
+    keys = create_server_keys(options.directory)
+    echo(f"Created the keys of an aggregator in {options.directory} (public key {keys.public}).")
     return 0
 
 
-def _add(arguments: argparse.Namespace) -> int:
-    path = add_client(arguments.directory, arguments.name, arguments.rights, arguments.producers)
-    print(f"Made {path}; carry it to the client's machine over ssh, and name it there with --keys.")
+def add(options: AddOptions) -> int:
+    """Create a key for a client and allow it."""
+    path = add_client(options.directory, options.name, options.rights, options.producers)
+    echo(f"Created {path}; copy it to the client's machine over ssh and pass it there with --keys.")
     return 0
 
 
-def _remove(arguments: argparse.Namespace) -> int:
-    remove_client(arguments.directory, arguments.name)
-    print(f"Removed {arguments.name}; a screen that it has open stays until it connects again.")
+def remove(options: RemoveOptions) -> int:
+    """Revoke the key of a client."""
+    remove_client(options.directory, options.name)
+    echo(f"Removed {options.name}; a screen that is open with this key stays open until it reconnects.")
     return 0
 
 
-def _list(arguments: argparse.Namespace) -> int:
-    server, clients = load_server_keys(arguments.directory), read_clients(arguments.directory)
-    if arguments.json:
-        print(to_json({"server": server.public, "clients": clients}))
+def list_clients(options: ListOptions) -> int:
+    """Print the clients and their rights."""
+    server, clients = load_server_keys(options.directory), read_clients(options.directory)
+    if options.json:
+        echo_json({"server": server.public, "clients": clients})
         return 0
-    print(f"server {server.public}")
+    echo(f"server {server.public}")
     for name, client in sorted(clients.items()):
-        what = ",".join(client.rights) + (f" as {','.join(client.producers)}" if client.producers else "")
-        print(f"{name:<16} {client.public}  {what}")
+        rights = ",".join(client.rights) + (f" as {','.join(client.producers)}" if client.producers else "")
+        echo(f"{name:<16} {client.public}  {rights}")
     return 0
+
+
+ACTIONS = {
+    "init": Command(InitOptions, init),
+    "add": Command(AddOptions, add),
+    "remove": Command(RemoveOptions, remove),
+    "list": Command(ListOptions, list_clients),
+}

@@ -1,57 +1,62 @@
 """`esper ppo`: train a policy, record every update, and open Sanctum on it."""
 
-import argparse
 import importlib.util
-import os
-import signal
-import subprocess
 import sys
-import threading
-import time
-from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from esper_bus.host.process_logging import configure_logging
 from esper_bus.names import check_name
+from esper_cli.options.command import Command
+from esper_cli.options.dataclass_options import command_line
+from esper_cli.options.option import LogJson, Option
+from esper_cli.options.training_options import TrainingOptions
 from esper_cli.output.command_failure import CommandError
+from esper_cli.output.echo import echo
 from esper_cli.output.training_progress import progress
-from esper_cli.screen.sanctum_app import cockpit
-from esper_trainer.options import add_training_arguments, command_line, request_from
+from esper_cli.screen.training_screen import train_beside_sanctum
 from esper_trainer.ranks.rank_launcher import train_with_ranks
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines
-from esper_trainer.run.run_directory import create_run_dir, recovery_advice, require_run
-
-LAST_LINES = 4
-"""So much of a trainer's output is shown when it ended behind Sanctum: the summary, or what went wrong."""
+from esper_trainer.run.run_directory import create_run_dir, require_run
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `esper ppo`."""
-    add_training_arguments(parser)
-    parser.add_argument(
-        "--ranks",
-        type=int,
-        default=1,
-        metavar="N",
-        help="train with so many processes on this machine, which share the environments (default: 1)",
-    )
-    parser.add_argument("--no-tui", action="store_true", help="print progress instead of opening Sanctum")
-    parser.add_argument("--log-json", action="store_true", help="log JSON lines instead of key=value")
+@dataclass(frozen=True, kw_only=True)
+class PpoOptions(TrainingOptions):
+    """Train a policy with PPO, record every update, and open Sanctum on a terminal.
+
+    Starts an aggregator unless one is running. Quitting Sanctum does not stop the training.
+    """
+
+    ranks: Annotated[
+        int,
+        Option(
+            "train with N processes on this machine, which share the environments",
+            "processes",
+            metavar="N",
+            minimum=1,
+        ),
+    ] = 1
+    no_tui: Annotated[bool, Option("print progress instead of opening Sanctum", "output")] = False
+    log_json: LogJson = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.resume:
+            self.request().config().share(self.ranks)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Train; returns 0 if every update that was asked for was made."""
-    configure_logging(json=arguments.log_json)
+def run(options: PpoOptions) -> int:
+    """Train; returns 0 if all updates were made and recorded."""
+    configure_logging(json=options.log_json)
     _require_torch()
-    request = request_from(arguments)
-    _require_ranks(request, arguments.ranks)
-    arguments.name = request.run_name()
-    request = replace(request, name=arguments.name)
-    if arguments.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
-        return _train(request, arguments)
-    return _train_beside_sanctum(request, _run_dir(request, arguments.ranks))
+    if not options.resume:
+        options = replace(options, name=options.request().run_name())
+    if options.no_tui or not (sys.stdout.isatty() and sys.stdin.isatty()):
+        return _train_with_ranks(options) if options.ranks > 1 else _train(options.request())
+    command = [sys.executable, "-m", "esper_cli", "ppo", *command_line(replace(options, no_tui=True))]
+    return train_beside_sanctum(options.request(), command, _run_dir(options))
 
 
 def _require_torch() -> None:
@@ -62,106 +67,43 @@ def _require_torch() -> None:
         )
 
 
-def _require_ranks(request: TrainingRequest, ranks: int) -> None:
-    """See that the settings can work, and that so many processes can share the environments."""
-    config = request.config()
-    if ranks < 1:
-        raise CommandError("there has to be at least 1 of --ranks; choose another number")
-    if not request.resume:
-        config.share(ranks)
-
-
-def _run_dir(request: TrainingRequest, ranks: int) -> Path:
-    """The directory of the run, with a checkpoint in it if it is to be resumed."""
+def _run_dir(options: PpoOptions) -> Path:
+    """The directory of the run, created for a new one; a run to be resumed has a checkpoint in it."""
+    request = options.request()
     if not request.resume:
         return create_run_dir(request.runs_dir, request.run_name())
-    if ranks > 1:  # the processes know together which checkpoint
+    if options.ranks > 1:  # only all processes together know which checkpoint
         run_dir = request.runs_dir / check_name("run", request.run_name())
         require_run(run_dir)
         return run_dir
-    from esper_trainer.session import plan  # torch, once more, finds mistakes before a screen opens
+    from esper_trainer.session import (
+        plan,  # imports torch here, too: mistakes are reported before a screen opens
+    )
 
     return plan(request).run_dir
 
 
-def _train(request: TrainingRequest, arguments: argparse.Namespace) -> int:
-    """Train in this process, or in several, with progress on stdout."""
-    if arguments.ranks > 1:
-        if not request.resume:
-            create_run_dir(request.runs_dir, request.run_name())
-        return train_with_ranks(command_line(arguments), arguments.ranks)
+def _train_with_ranks(options: PpoOptions) -> int:
+    """Train in several processes, of which the first prints its progress."""
+    request = options.request()
+    if not request.resume:
+        create_run_dir(request.runs_dir, request.run_name())
+    return train_with_ranks(command_line(options, TrainingOptions), options.ranks)
+
+
+def _train(request: TrainingRequest) -> int:
+    """Train in this process, with progress on stdout."""
     from esper_trainer.session import plan, record_training
 
     request.client_keys()  # a mistake is reported before there is a run
     planned = plan(request)
     with progress(planned.config.episodes) as on_update:
         recorded = record_training(planned, request.aggregator or True, on_update, keys=request.keys)
-    print("\n".join(summary_lines(recorded.summary, planned.run_dir)))
+    echo(*summary_lines(recorded.summary, planned.run_dir))
     if recorded.lost:
         why = recorded.events.problem or "see the warnings above"
         raise CommandError(f"{recorded.lost} of {recorded.events.emitted} events were not recorded: {why}")
     return 0 if recorded.summary.outcome == "completed" else 1
 
 
-def _train_beside_sanctum(request: TrainingRequest, run_dir: Path) -> int:
-    """Train in a process of its own and show Sanctum in this one; neither can disturb the other."""
-    output = run_dir / "trainer.log"
-    command = [sys.executable, "-m", "esper_cli", *_same_arguments(request), "--no-tui"]
-    with output.open("w") as file:
-        trainer = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    _show_sanctum(request, trainer, run_dir)
-    if trainer.poll() is None:
-        print(f"Training goes on (Ctrl-C stops it); `sanctum` watches again. Recording to {run_dir}")
-    code = _follow(trainer, output)
-    if code < 0:
-        how = f"signal {-code} ({signal.strsignal(-code)})"
-        raise CommandError(f"the training was ended by {how}; {recovery_advice(run_dir)}")
-    return code
-
-
-def _same_arguments(request: TrainingRequest) -> list[str]:
-    """The command line of this run, with its name decided."""
-    given = sys.argv[1:]
-    return given if request.resume or "--name" in given else [*given, f"--name={request.run_name()}"]
-
-
-def _show_sanctum(request: TrainingRequest, trainer: subprocess.Popen[bytes], run_dir: Path) -> None:
-    """Show Sanctum until the user leaves it, or the trainer fails before it has recorded anything."""
-    from esper_bus.net.snapshot_source import SocketSource
-
-    endpoints, keys = request.endpoints(), request.client_keys()
-    starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
-    source = SocketSource(lambda: endpoints, keys=keys, awaited=starting)
-    source.select(run_dir.name)
-    app = cockpit(source)
-
-    def leave_if_stillborn() -> None:
-        if trainer.wait() != 0 and not (run_dir / "spool").exists() and app.is_running:
-            app.call_from_thread(app.exit)
-
-    threading.Thread(target=leave_if_stillborn, daemon=True).start()
-    try:
-        app.run()
-    finally:
-        source.close()
-
-
-def _follow(trainer: subprocess.Popen[bytes], output: Path) -> int:
-    """Pass on what the trainer prints from now on, or how it ended; Ctrl-C asks it to end cleanly."""
-    with output.open() as file:
-        if trainer.poll() is None:
-            file.seek(0, os.SEEK_END)
-        else:
-            sys.stdout.writelines(deque(file, maxlen=LAST_LINES))
-        while True:
-            ended = trainer.poll() is not None
-            try:
-                sys.stdout.write(file.read())
-                sys.stdout.flush()
-                if ended:
-                    return trainer.returncode
-                time.sleep(0.1)
-            except KeyboardInterrupt:
-                os.kill(trainer.pid, signal.SIGINT)
+COMMAND = Command(PpoOptions, run)

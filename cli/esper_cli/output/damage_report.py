@@ -1,25 +1,25 @@
-"""What a command says about damaged files, while what is whole in them is used."""
+"""Reports of damaged files, whose intact parts are read all the same."""
 
-import sys
 from pathlib import Path
 
 from esper_bus.store.run_reader import Damage, OnDamage
+from esper_cli.output.echo import warn
 
 
-def say_damage(command: str, path: Path) -> OnDamage:
-    """For reading `path`: tells of each damaged file once, in one sentence on stderr."""
-    told: set[str] = set()
+def damage_reporter(command: str, path: Path) -> OnDamage:
+    """A callback for reading `path` that reports each damaged file once, on stderr."""
+    reported: set[str] = set()
 
-    def say(damage: Damage) -> None:
-        if damage.file not in told:
-            told.add(damage.file)
-            print(f"{command}: {_sentence(damage, path)}", file=sys.stderr)
+    def report(damage: Damage) -> None:
+        if damage.file not in reported:
+            reported.add(damage.file)
+            warn(command, _sentence(damage, path))
 
-    return say
+    return report
 
 
 def _sentence(damage: Damage, path: Path) -> str:
     return (
-        f"{damage.file} is damaged at byte {damage.offset} ({damage.what}) and read only to there; "
-        f"`esper log verify {path}` tells what is missing, `esper log repair {path} OUT` writes a clean copy"
+        f"{damage.file} is damaged at byte {damage.offset} ({damage.what}) and was read up to there; "
+        f"`esper log verify {path}` lists what is missing, `esper log repair {path} OUT` writes a clean copy"
     )

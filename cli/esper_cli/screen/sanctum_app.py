@@ -1,10 +1,9 @@
-"""The cockpit as its user has chosen it, for every command that opens one."""
+"""The Sanctum app with the settings that its user has chosen, for every command that opens one."""
 
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from esper_cli.screen import browser_server
 from esper_schemas.source import SnapshotSource
 
 if TYPE_CHECKING:
@@ -12,39 +11,42 @@ if TYPE_CHECKING:
     from esper_tui.control.settings import Settings
 
 SSH_RATE = 4.0
-"""Pictures per second over ssh: a slow line shows no backlog, and nobody reads faster."""
+"""Frames per second over ssh: a slow connection falls behind with more, and nobody reads faster."""
 
 
-def cockpit(
+def sanctum_app(
     source: SnapshotSource, *, theme: str | None = None, symbols: str | None = None, rate: float | None = None
 ) -> "SanctumApp":
-    """An app with the choices that were kept, and over them, for this once, those that are given."""
+    """An app with the saved settings; those that are given override them without being saved."""
     from esper_tui.control.redraw_schedule import FASTEST, SLOWEST
     from esper_tui.control.settings import settings_path
 
-    settings, problem = choices(theme, symbols)
+    settings, problem = effective_settings(theme, symbols)
     rate = rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FASTEST)
     return _app_class()(
         source,
         frames_per_second=max(min(FASTEST, rate), SLOWEST),
         settings=settings,
-        settings_file=None
-        if browser_server.is_served()
-        else settings_path(),  # Visitors change nothing here.
+        settings_file=None if is_served() else settings_path(),  # a visitor's changes are not saved
         notice=problem,
     )
 
 
-def choices(theme: str | None, symbols: str | None) -> "tuple[Settings, str]":
-    """What was kept with what is given over it, and what is wrong with the file."""
+def effective_settings(theme: str | None, symbols: str | None) -> "tuple[Settings, str]":
+    """The saved settings, overridden by those that are given, and what is wrong with the settings file."""
     from esper_tui.control.settings import load, settings_path
 
-    kept, problem = load(settings_path())
-    return replace(kept, theme=theme or kept.theme, symbols=symbols or kept.symbols), problem
+    saved, problem = load(settings_path())
+    return replace(saved, theme=theme or saved.theme, symbols=symbols or saved.symbols), problem
+
+
+def is_served() -> bool:
+    """Whether this process draws in a browser instead of on a terminal."""
+    return os.environ.get("TEXTUAL_DRIVER", "").startswith("textual.drivers.web_driver:")
 
 
 def _app_class() -> "type[SanctumApp]":
-    if browser_server.is_served():
+    if is_served():
         from esper_tui.serving.served_app import ServedApp
 
         return ServedApp

@@ -2,6 +2,8 @@
 
 import json
 import statistics
+import subprocess
+import sys
 
 import pytest
 
@@ -34,13 +36,28 @@ def test_every_scripted_policy_has_its_mean_and_spread(baseline):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("--seeds", "0"), ("--envs", "0"), ("--device", "cuda:77"), ("--envs", "100000000000")],
-    ids=" ".join,
+    "words", [("--seeds", "0"), ("--envs", "0"), ("--envs", "100000000000")], ids=" ".join
 )
-def test_mistakes_are_answered_in_one_sentence(baseline, words):
-    """Exit code 1 and no table."""
-    code, out, err = baseline(*words)
+def test_numbers_out_of_bounds_are_wrong_usage(baseline, capsys, words):
+    """Exit code 2 and one sentence that names the option."""
+    with pytest.raises(SystemExit) as stopped:
+        baseline(*words)
 
-    assert (code, out) == (1, "")
-    assert err.count("\n") == 1
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith(f"esper baseline: argument {words[0]}: must be at ")
+
+
+def test_a_device_that_is_not_there_is_one_sentence(baseline):
+    """Exit code 1 and no table."""
+    code, out, err = baseline("--device", "cuda:77")
+
+    assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+def test_more_environments_than_memory_are_one_sentence():
+    """Which says what to choose instead."""
+    command = f"ulimit -v 8000000; exec {sys.executable} -m esper_cli baseline --envs 2000000000"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1), result.stderr
+    assert "choose fewer --envs" in result.stderr

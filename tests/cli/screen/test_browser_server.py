@@ -1,6 +1,5 @@
 """Tests of `sanctum --serve`: what it refuses, in one sentence, and what a visitor's screen is told."""
 
-import argparse
 import shlex
 import socket
 import sys
@@ -104,7 +103,7 @@ def test_a_port_that_is_none_is_wrong_usage(sanctum_says, words):
 @pytest.mark.parametrize("flag", ["--once", "--json"])
 def test_it_goes_on_or_prints_once(sanctum_says, flag):
     """Not both."""
-    refused(sanctum_says("--serve", "0", flag), 1, "--serve", flag)
+    refused(sanctum_says("--serve", "0", flag), 2, "--serve", flag)
 
 
 def test_a_target_that_is_not_there_is_a_sentence_before_anybody_looks(sanctum_says, tmp_path):
@@ -114,7 +113,7 @@ def test_a_target_that_is_not_there_is_a_sentence_before_anybody_looks(sanctum_s
 
 def test_a_visitors_screen_gets_the_options(sanctum_says):
     """Whatever the shell thinks of their letters; the token is not among them."""
-    options = ["--thin", "--no-mouse", "--symbols", "ascii", "--theme", "light", "--rate", "2.0"]
+    options = ["--compress", "--no-mouse", "--symbols=ascii", "--theme=light", "--rate=2.0"]
     target = "tcp://127.0.0.1:1"
     _, _, _, [(_, command, _)] = sanctum_says(target, "--serve", "0", "--token", TOKEN, *options)
     words = shlex.split(command)
@@ -126,8 +125,4 @@ def test_a_visitors_screen_gets_the_options(sanctum_says):
 
 def test_a_visitors_command_is_safe_from_the_shell():
     """A target is one word, whatever it is called."""
-    arguments = argparse.Namespace(
-        target="a b;$(c)", keys=None, rate=None, symbols=None, theme=None, thin=None, no_mouse=False
-    )
-
-    assert browser_server.command(arguments).endswith(" -- 'a b;$(c)'")
+    assert browser_server.visitor_command(["--", "a b;$(c)"]).endswith(" -- 'a b;$(c)'")

@@ -1,0 +1,58 @@
+"""What Sanctum shows: the aggregator on this machine, one elsewhere, or a recorded run."""
+
+import time
+from pathlib import Path
+
+from esper_bus import addresses, paths
+from esper_bus.auth.keys import client_keys_for
+from esper_bus.net.discovery import local_runs_dirs
+from esper_cli.output.command_failure import CommandError
+from esper_cli.output.damage_report import damage_reporter
+from esper_schemas.source import Feed, SnapshotSource
+
+FIRST_SNAPSHOT_TIMEOUT_S = 3.0
+
+
+def open_source(
+    target: str | None, key_file: Path | None = None, *, compress: bool | None = None
+) -> SnapshotSource:
+    """Open an address, a path, or the local aggregator for None.
+
+    compress: whether snapshots are sent compressed; None for those from other machines only.
+    """
+    if target is not None and "://" not in target:
+        from esper_aggregator.replay import LogSource
+
+        return LogSource(Path(target), damage_reporter("sanctum", Path(target)))
+    from esper_bus.net.snapshot_source import SocketSource
+
+    if target is not None:
+        endpoints = addresses.parse(target, keyed=key_file is not None)
+        keys = client_keys_for(endpoints.ingest, key_file)
+        return SocketSource(lambda: endpoints, keys=keys, thin=compress)
+    return SocketSource(local_endpoints, thin=compress)
+
+
+def local_endpoints() -> addresses.Endpoints:
+    """The aggregator of the default runs directory, or else the newest one that this user runs."""
+    here = paths.default_runs_dir()
+    alive = local_runs_dirs()
+    if alive and here.resolve() not in alive:
+        here = alive[0]
+    return addresses.for_runs_dir(here)
+
+
+def first_feed(source: SnapshotSource) -> Feed:
+    """The first snapshot of a source. Raises `CommandError` if none arrives within a few seconds."""
+    deadline = time.monotonic() + FIRST_SNAPSHOT_TIMEOUT_S
+    while time.monotonic() < deadline:
+        feed = source.poll()
+        if feed.problem:
+            raise CommandError(feed.problem)
+        if feed.snapshot.events_folded:
+            return feed
+        time.sleep(0.02)
+    raise CommandError(
+        "no aggregator answered; start a training with `esper ppo`, "
+        "or name a recorded run: `sanctum runs/NAME`"
+    )
