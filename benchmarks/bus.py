@@ -102,7 +102,7 @@ def _one_core(runs_dir: Path, events: int) -> list[Row]:
         for number, batch in enumerate(batches):
             recording.extend(receiver.receive(b"peer", batch, float(number), number))
             recording.flush()
-            receiver.flushed()
+            receiver.mark_flushed()
             recording.take_flushed()
             receiver.take_answers()
 

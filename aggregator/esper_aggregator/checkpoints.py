@@ -52,7 +52,7 @@ def restore(run_dir: Path) -> Restored:
     if found is None:
         return Restored(RunState(run=run_dir.name), read_log(run_dir))
     state, place = found
-    return Restored(state, read_behind(place, log_files(run_dir), expected(state)))
+    return Restored(state, read_behind(place, log_files(run_dir), next_seqs(state, state.run)))
 
 
 def find(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPosition] | None:
@@ -79,13 +79,13 @@ def fold_from(
     if found is None or found[0].gaps or found[0].duplicates or found[0].left_out:
         return None
     state, place = found
-    return Restored(state, read_behind(place, files, expected(state), on_damage))
+    return Restored(state, read_behind(place, files, next_seqs(state, state.run), on_damage))
 
 
-def expected(state: RunState) -> dict[StreamKey, int]:
-    """The number of the next event of each stream."""
+def next_seqs(state: RunState, run: str) -> dict[StreamKey, int]:
+    """The number of the next event of each stream of this run."""
     return {
-        StreamKey(state.run, producer.producer, epoch): seq
+        StreamKey(run, producer.producer, epoch): seq
         for producer in state.producers.values()
         for epoch, seq in producer.next_seq.items()
     }

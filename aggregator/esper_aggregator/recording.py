@@ -8,11 +8,11 @@ from pathlib import Path
 import structlog
 from msgspec.structs import replace
 
-from esper_aggregator.checkpoints import CheckpointWriter, restore
+from esper_aggregator.checkpoints import CheckpointWriter, next_seqs, restore
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_bus.protocol.receiver import LinkCounters
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.snapshot import LinkHealth
@@ -43,13 +43,9 @@ class Recording:
         return self._state.events_folded
 
     @property
-    def next_seqs(self) -> dict[tuple[str, int], int]:
-        """The next sequence number to expect, per producer and epoch."""
-        return {
-            (producer.producer, epoch): seq
-            for producer in self._state.producers.values()
-            for epoch, seq in producer.next_seq.items()
-        }
+    def next_seqs(self) -> dict[StreamKey, int]:
+        """The number of the next event of each stream."""
+        return next_seqs(self._state, self.run)
 
     def extend(self, records: Sequence[RawRecord]) -> None:
         """Log records and fold them. Raises `StorageError`, and has taken none, where that fails."""
@@ -74,8 +70,9 @@ class Recording:
     def heard(self, arrivals: LinkCounters) -> None:
         """Take over what went wrong on the way here, which no event of the log tells."""
         if arrivals != self._arrivals:
-            if set(arrivals.rivals) - set(self._arrivals.rivals):
-                log.warning("two living trainers write as one producer", run=self.run, names=arrivals.rivals)
+            names = arrivals.duplicate_producers
+            if set(names) - set(self._arrivals.duplicate_producers):
+                log.warning("two living trainers write as one producer", run=self.run, names=names)
             self._arrivals, self.changed = copy(arrivals), True
 
     def snapshot(self) -> bytes:
@@ -105,7 +102,7 @@ def with_arrivals(link: LinkHealth, arrivals: LinkCounters) -> LinkHealth:
         link,
         duplicates=link.duplicates + arrivals.duplicates,
         rejected=link.rejected + arrivals.rejected,
-        rivals=len(arrivals.rivals),
+        rivals=len(arrivals.duplicate_producers),
         refused=arrivals.refused,
     )
 

@@ -17,7 +17,7 @@ from esper_bus.host.file_system import network_warning
 from esper_bus.net.discovery import AggregatorLock
 from esper_bus.net.server import BusServer
 from esper_bus.protocol.query_messages import Health
-from esper_bus.records import RawRecord
+from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
 from esper_schemas.errors import EsperError
 
@@ -74,7 +74,7 @@ class Aggregator:
         """Serve until told to stop, or until nobody has needed the aggregator for a while."""
         with (
             AggregatorLock(self._runs_dir),
-            closing(BusServer(self._endpoints, self._expected, keys=self._keys, local=self._local)) as bus,
+            closing(BusServer(self._endpoints, self._next_seqs, keys=self._keys, local=self._local)) as bus,
         ):
             self._epoch = bus.agg_epoch
             desk = QueryDesk(self._runs_dir, lambda: self._health(bus))
@@ -96,8 +96,8 @@ class Aggregator:
             finally:
                 self._close()
 
-    def _expected(self, run: str) -> dict[tuple[str, int], int]:
-        """What the bus should expect of a run's producers: what the run's log does not hold yet."""
+    def _next_seqs(self, run: str) -> dict[StreamKey, int]:
+        """The number of the next event of each stream of a run, which its log does not hold yet."""
         return self._recording(run).next_seqs
 
     def _open_newest_run(self) -> None:

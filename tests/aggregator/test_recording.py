@@ -70,7 +70,7 @@ def test_opening_a_recording_again_continues_it(tmp_path, raw_record):
     second = Recording(tmp_path / "r", 2)
 
     assert second.position == 3
-    assert second.next_seqs == {("host:0", 5): 3}
+    assert second.next_seqs == {StreamKey("r", "host:0", 5): 3}
 
     second.extend([raw_record(3)])
     second.close()

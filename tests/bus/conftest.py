@@ -130,7 +130,7 @@ logs = {}
 
 def recover(run):
     logs[run] = LogWriter(runs_dir / run, run, server.agg_epoch, 0)
-    return {r.stream[1:]: r.seq + 1 for r in read_log(runs_dir / run)}
+    return {r.stream: r.seq + 1 for r in read_log(runs_dir / run)}
 
 with AggregatorLock(runs_dir):
     server = BusServer(for_runs_dir(runs_dir), recover)

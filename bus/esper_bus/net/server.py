@@ -38,10 +38,9 @@ _SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
 class BusServer:
     """Takes events from trainers and publishes snapshots. Raises `EsperError` if it cannot listen.
 
-    `recover(run)` says, for each (producer, epoch) in the log of a run, the number after its last
-    event. `agg_epoch` names this start of the aggregator, `keys` is the directory of its keys: without
-    them tcp is served on this machine only. `local` are addresses over ipc to serve
-    as well. The caller holds the `AggregatorLock`.
+    `recover(run)` gives, for each stream in the log of a run, the number after its last event. `agg_epoch`
+    identifies this start of the aggregator, `keys` is the directory of its keys: without them tcp is served
+    on this machine only. `local` are further addresses, over ipc. The caller holds the `AggregatorLock`.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class BusServer:
 
     def acknowledge(self) -> None:
         """Everything that `receive` has returned is in the log and flushed: tell the trainers."""
-        self._receiver.flushed()
+        self._receiver.mark_flushed()
         self._send_answers()
 
     def wanted(self) -> bool:
@@ -147,13 +146,13 @@ class BusServer:
 
     def heard_ns(self, run: str) -> int | None:
         """When a trainer of the run last said anything, in nanoseconds since 1970."""
-        return self._receiver.heard_ns(run)
+        return self._receiver.last_message_ns(run)
 
     def link(self, run: str) -> LinkCounters:
         """What went wrong on the way from the trainers of a run."""
-        self._receiver.look_for_rivals(run, time.monotonic())
+        self._receiver.update_duplicate_producers(run, time.monotonic())
         counters = self._receiver.counters(run)
-        counters.refused = self._doors.refused + self._receiver.strangers
+        counters.refused = self._doors.refused + self._receiver.unidentified
         return counters
 
     def close(self) -> None:

@@ -1,56 +1,62 @@
-"""Trainers that live at the same time under one name. Pure: the time is passed in.
+"""Trainers that write under one name at the same time. Pure: the time is passed in.
 
-A trainer that is started again takes its own name over; its former life says nothing any more. Where the
-former goes on speaking, there are two of them, and what they tell gets mixed up.
+A trainer that is started again takes over its own name; its former process sends nothing any more. If the
+former process goes on sending, there are two of them, and their events get mixed up.
 """
 
 from esper_bus.records import StreamKey
 
 ALIVE_S = 5.0
-"""A trainer that was silent for longer may be dead: one that lives says something each second."""
+"""A trainer that was silent for longer may be dead: a living one sends something every second."""
 GRACE_S = 2.0
-"""So long after a new life began, what is heard of the former one may still have been under way."""
+"""For this long after a new process was first seen, messages of the former one may still be in transit."""
 
 
 class DuplicateProducers:
     """Which producers of which runs are several living trainers."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, dict[str, dict[int, _Life]]] = {}  # by run, producer and epoch
+        self._runs: dict[str, dict[str, dict[int, _Process]]] = {}  # by run, producer and epoch
 
-    def heard(self, stream: StreamKey, now: float) -> None:
-        """A trainer said something."""
-        lives = self._runs.setdefault(stream.run, {}).setdefault(stream.producer, {})
-        life = lives.get(stream.epoch)
-        if life is None or now - life.heard_at > ALIVE_S:
-            _forget_silent(lives, now)
-            life = lives[stream.epoch] = _Life(now)
-        life.heard_at = now
+    def note_message(self, stream: StreamKey, now: float) -> None:
+        """A message of a trainer was received."""
+        processes = self._runs.setdefault(stream.run, {}).setdefault(stream.producer, {})
+        process = processes.get(stream.epoch)
+        if process is None or now - process.last_message_at > ALIVE_S:
+            _forget_silent(processes, now)
+            process = processes[stream.epoch] = _Process(now)
+        process.last_message_at = now
 
     def of(self, run: str, now: float) -> tuple[str, ...]:
-        """The producers of a run that more than one living trainer writes as; forgets who is silent."""
+        """The producers of a run that more than one living trainer writes as; forgets silent trainers."""
         producers = self._runs.get(run, {})
-        for producer, lives in list(producers.items()):
-            _forget_silent(lives, now)
-            if not lives:
+        for producer, processes in list(producers.items()):
+            _forget_silent(processes, now)
+            if not processes:
                 del producers[producer]
         if not producers:
             self._runs.pop(run, None)
-        return tuple(producer for producer, lives in producers.items() if _are_rivals(lives))
+        return tuple(producer for producer, processes in producers.items() if _are_duplicates(processes))
 
 
-class _Life:
-    __slots__ = ("began_at", "heard_at")
+class _Process:
+    __slots__ = ("first_message_at", "last_message_at")
 
     def __init__(self, now: float) -> None:
-        self.began_at = self.heard_at = now
+        self.first_message_at = self.last_message_at = now
 
 
-def _forget_silent(lives: dict[int, _Life], now: float) -> None:
-    for epoch in [epoch for epoch, life in lives.items() if now - life.heard_at > ALIVE_S]:
-        del lives[epoch]
+def _forget_silent(processes: dict[int, _Process], now: float) -> None:
+    silent = [epoch for epoch, process in processes.items() if now - process.last_message_at > ALIVE_S]
+    for epoch in silent:
+        del processes[epoch]
 
 
-def _are_rivals(lives: dict[int, _Life]) -> bool:
-    newest = max(life.began_at for life in lives.values())
-    return sum(life.heard_at - newest >= GRACE_S or life.began_at == newest for life in lives.values()) > 1
+def _are_duplicates(processes: dict[int, _Process]) -> bool:
+    """Whether any process but the newest one goes on sending after the newest one has begun."""
+    newest = max(process.first_message_at for process in processes.values())
+    alive = (
+        process.first_message_at == newest or process.last_message_at - newest >= GRACE_S
+        for process in processes.values()
+    )
+    return sum(alive) > 1

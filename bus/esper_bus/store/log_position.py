@@ -62,12 +62,12 @@ def is_in(place: LogPosition, logs: Sequence[Path]) -> bool:
 def read_behind(
     place: LogPosition,
     files: RunFiles,
-    expect: Mapping[StreamKey, int],
+    next_seqs: Mapping[StreamKey, int],
     on_damage: OnDamage = ignore_damage,
 ) -> Iterator[RawRecord]:
     """The events of a run behind a place that `is_in` its log, as if read from the beginning.
 
-    `expect` gives, for each stream, the number of its first event that was not before the place.
+    `next_seqs` gives, for each stream, the number of its first event that is not before the place.
     """
     first = files.logs[len(place.files) - 1]
 
@@ -77,7 +77,7 @@ def read_behind(
         return read_file(path, on_damage, place.files[-1][1], EventChannels(place.channels))
 
     rest = files._replace(logs=files.logs[len(place.files) - 1 :])
-    return MergedStreams(rest, on_damage, read, expect).records()
+    return MergedStreams(rest, on_damage, read, next_seqs).records()
 
 
 def _checksum(path: Path, end: int) -> int:

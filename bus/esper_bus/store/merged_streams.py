@@ -1,10 +1,12 @@
-"""Makes one stream of events out of the files of a run, each event once."""
+"""Merges the files of a run into one stream of events, each event once."""
 
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 
+from esper_bus.expected_sequence import ExpectedSequence
 from esper_bus.mcap.reader import OnDamage, read_file
 from esper_bus.paths import spool_place
 from esper_bus.records import RawRecord, StreamKey
@@ -14,92 +16,89 @@ ReadFile = Callable[[Path, OnDamage], Iterator[RawRecord]]
 
 
 class MergedStreams:
-    """The events of some files; after reading them it says what was wrong with their numbers.
+    """The events of some files; `gaps` and `duplicates` say which numbers were wrong, once they were read.
 
     `gaps` counts missing events per stream, `duplicates` events that the log has more than once. With a
-    `read` that gives what is new in a file, `records` may be asked again when the files have grown. `expect`
-    says which event of a stream comes first, where others were read before.
+    `read` that yields what is new in a file, `records` may be called again when the files have grown.
+    `next_seqs` are the numbers of the first events of streams that were partly read before.
     """
 
     def __init__(
         self,
         files: RunFiles,
         on_damage: OnDamage,
-        read: "ReadFile | None" = None,
-        expect: Mapping[StreamKey, int] | None = None,
+        read: ReadFile | None = None,
+        next_seqs: Mapping[StreamKey, int] | None = None,
     ) -> None:
         self._read = read or read_file
         self.gaps: Counter[StreamKey] = Counter()
         self.duplicates: Counter[StreamKey] = Counter()
         self._files = files
         self._on_damage = on_damage
-        self._begun_later: dict[StreamKey, int] = {}  # what a spool has no longer is in a log elsewhere
-        self._expect: dict[StreamKey, int] = dict(expect or {})
+        self._expected = {key: ExpectedSequence(seq) for key, seq in (next_seqs or {}).items()}
+        self._truncated: dict[StreamKey, int] = {}  # a log elsewhere has what a spool no longer has
 
     def add_files(self, files: RunFiles) -> None:
         """Read these files from now on."""
         self._files = files
 
     def records(self) -> Iterator[RawRecord]:
-        """The log in its order, its holes filled from the spools, then the rest of the spools.
+        """The log in its order, with gaps filled from the spools, then the rest of the spools.
 
-        What only the spools have comes by time; a stream is always in its own order.
+        Events that only the spools have are ordered by time; a stream is always in its own order.
         """
         spools = self._open_spools()
         for path in self._files.logs:
             for record in self._read(path, self._on_damage):
-                if self._continues(record):
+                expected = self._expected.get(record.stream)
+                if expected is not None and expected.take(record.seq):  # as nearly all are
                     yield record
                 else:
-                    yield from self._logged(record, spools)
-        for key, first in self._begun_later.items():
-            self._expect.setdefault(key, first)
+                    yield from self._unexpected(record, spools)
+        for key, first in self._truncated.items():
+            self._expected.setdefault(key, ExpectedSequence(first))
         rests = [self._spooled(spool, None) for spool in spools.values()]
-        yield from heapq.merge(*rests, key=_emitted_ns)
+        yield from heapq.merge(*rests, key=attrgetter("emitted_ns"))
 
-    def _continues(self, record: RawRecord) -> bool:
-        """Whether an event is the one to expect of its stream, as nearly all are; then it counts as taken."""
-        if self._expect.get(record.stream) != record.seq:
-            return False
-        self._expect[record.stream] = record.seq + 1
-        return True
-
-    def _logged(self, record: RawRecord, spools: "dict[StreamKey, _Ahead]") -> Iterator[RawRecord]:
+    def _unexpected(self, record: RawRecord, spools: dict[StreamKey, "_Peekable"]) -> Iterator[RawRecord]:
+        """An event of the log that is the first of its stream, repeated or behind a gap."""
         key = record.stream
-        expect = self._expect.setdefault(key, 0 if self._files.whole else record.seq)
-        if record.seq < expect:
+        first = ExpectedSequence(0 if self._files.whole else record.seq)
+        expected = self._expected.setdefault(key, first)
+        if expected.repeated(record.seq, 1):
             self.duplicates[key] += 1
             return
-        if record.seq > expect and key in spools:
+        if expected.missing_before(record.seq) and key in spools:
             yield from self._spooled(spools[key], record.seq)
-        yield self._take(record)
+        yield self._take(record, expected)
 
-    def _spooled(self, spool: "_Ahead", end: int | None) -> Iterator[RawRecord]:
+    def _spooled(self, spool: "_Peekable", end: int | None) -> Iterator[RawRecord]:
         for record in spool.until(end):
-            if record.seq >= self._expect.get(record.stream, 0):
-                yield self._take(record)
+            expected = self._expected.setdefault(record.stream, ExpectedSequence())
+            if not expected.repeated(record.seq, 1):
+                yield self._take(record, expected)
 
-    def _take(self, record: RawRecord) -> RawRecord:
-        key = record.stream
-        missing = record.seq - self._expect.get(key, 0)
+    def _take(self, record: RawRecord, expected: ExpectedSequence) -> RawRecord:
+        missing = expected.skip_to(record.seq)
         if missing:
-            self.gaps[key] += missing
-        self._expect[key] = record.seq + 1
+            self.gaps[record.stream] += missing
+        expected.take(record.seq)
         return record
 
-    def _open_spools(self) -> "dict[StreamKey, _Ahead]":
+    def _open_spools(self) -> dict[StreamKey, "_Peekable"]:
         spools: dict[StreamKey, list[Iterator[RawRecord]]] = {}
         for path in self._files.spools:
-            spool = _Ahead(self._read(path, self._on_damage))
+            spool = _Peekable(self._read(path, self._on_damage))
             if spool.head is not None:
                 key = spool.head.stream
                 if key not in spools and spool_place(path)[1]:
-                    self._begun_later.setdefault(key, spool.head.seq)
+                    self._truncated.setdefault(key, spool.head.seq)
                 spools.setdefault(key, []).append(spool.until(None))
-        return {key: _Ahead(heapq.merge(*files, key=_seq)) for key, files in spools.items()}
+        by_seq = attrgetter("seq")
+        return {key: _Peekable(heapq.merge(*files, key=by_seq)) for key, files in spools.items()}
 
 
-class _Ahead:
+class _Peekable:
     """Records of which the next one, `head`, can be seen without taking it."""
 
     def __init__(self, records: Iterator[RawRecord]) -> None:
@@ -111,11 +110,3 @@ class _Ahead:
         while self.head is not None and (end is None or self.head.seq < end):
             record, self.head = self.head, next(self._records, None)
             yield record
-
-
-def _emitted_ns(record: RawRecord) -> int:
-    return record.emitted_ns
-
-
-def _seq(record: RawRecord) -> int:
-    return record.seq

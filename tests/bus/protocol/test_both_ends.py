@@ -127,11 +127,7 @@ class Network(RuleBasedStateMachine):
 
     def recover(self, run):
         """What the aggregator reads from its log."""
-        return {
-            (key.producer, key.epoch): self.log[key][-1].seq + 1
-            for key in self.log
-            if key.run == run and self.log[key]
-        }
+        return {key: self.log[key][-1].seq + 1 for key in self.log if key.run == run and self.log[key]}
 
     def connect(self, trainer):
         """A new connection; what was on the way on the old one may still arrive."""
@@ -208,7 +204,7 @@ class Network(RuleBasedStateMachine):
         for record in self.unflushed:
             self.log[record.stream].append(record)
         self.unflushed = []
-        self.receiver.flushed()
+        self.receiver.mark_flushed()
         self.answer()
 
     @rule(which=TRAINERS, seconds=st.sampled_from([0.0, 1.1]), flush=st.booleans())

@@ -15,7 +15,7 @@ def scene():
     def play(*heard, at=None):
         rivals = DuplicateProducers()
         for stream, now in heard:
-            rivals.heard(stream, now)
+            rivals.note_message(stream, now)
         return rivals.of("run", heard[-1][1] if at is None else at)
 
     return play
@@ -55,7 +55,7 @@ def test_a_crowd_takes_no_room(scene):
     """A trainer that starts again and again is forgotten, life by life."""
     rivals = DuplicateProducers()
     for epoch in range(1000):
-        rivals.heard(StreamKey("run", "host:0", epoch), 10.0 * epoch)
+        rivals.note_message(StreamKey("run", "host:0", epoch), 10.0 * epoch)
 
     assert len(rivals._runs["run"]["host:0"]) == 1
 
@@ -64,8 +64,8 @@ def test_silent_runs_take_no_room():
     """Thousands that said hello once are forgotten when they are looked at."""
     rivals = DuplicateProducers()
     for number in range(2000):
-        rivals.heard(StreamKey(f"run{number}", "host:0", 1), 0.0)
-    rivals.heard(OLD, 2 * ALIVE_S)
+        rivals.note_message(StreamKey(f"run{number}", "host:0", 1), 0.0)
+    rivals.note_message(OLD, 2 * ALIVE_S)
     for number in range(2000):
         rivals.of(f"run{number}", 2 * ALIVE_S)
 

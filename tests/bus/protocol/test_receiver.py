@@ -32,7 +32,7 @@ class Scene:
 
     def flush(self):
         """Flush the log; returns the answers."""
-        self.receiver.flushed()
+        self.receiver.mark_flushed()
         return self.answers()
 
 
@@ -52,7 +52,7 @@ def scene():
 
 def test_hello_is_answered_with_the_position():
     """RESUME asks for what is not in the log; ACK says what is."""
-    scene = Scene({("host:0", EPOCH): 7})
+    scene = Scene({StreamKey("run", "host:0", EPOCH): 7})
 
     assert scene.hear(hello(0, 9)) == [Resume(AGG, EPOCH, 7, *CREDIT), Ack(AGG, EPOCH, 7, *CREDIT)]
 
@@ -213,7 +213,7 @@ def test_a_stream_belongs_to_who_said_hello_last(scene, batch):
     scene.hear(hello(), peer=b"p2")
     old = scene.hear(Data(EPOCH, batch(0, 1)), peer=b"p1")
     scene.hear(Data(EPOCH, batch(0, 1)), peer=b"p2")
-    scene.receiver.flushed()
+    scene.receiver.mark_flushed()
 
     assert [answer.code for answer in old] == ["unknown"]
     assert [peer for peer, _ in scene.receiver.take_answers()] == [b"p2"]
@@ -280,5 +280,5 @@ def test_a_run_that_cannot_be_recorded_is_refused():
 
 def test_the_last_word_of_a_run_is_remembered(scene):
     """Screens can tell a quiet trainer from a dead one."""
-    assert scene.receiver.heard_ns("run") == 1000
-    assert scene.receiver.heard_ns("other") is None
+    assert scene.receiver.last_message_ns("run") == 1000
+    assert scene.receiver.last_message_ns("other") is None
