@@ -23,8 +23,8 @@ from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.model.action_layout import VALUE_ROW, action_layout
 from esper_trainer.model.policy import PolicyOutput, Tamiyo
 from esper_trainer.ppo.rollout_collector import RolloutCollector
-from esper_trainer.telemetry.emissions import run_started, update_events
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
+from esper_trainer.telemetry.training_events import run_started, update_events
 
 DEVICE = torch.device("cpu")
 

@@ -71,7 +71,7 @@ ROOMS = {
         "measure": {"device", "model", "ppo"},
         "learner": {"device", "environments", "measure", "model", "ppo", "ranks"},
         "run": {"device", "learner", "ranks"},
-        "telemetry": {"device", "model", "ppo", "ranks", "run"},
+        "telemetry": {"device", "measure", "model", "ppo", "ranks", "run"},
     },
     "esper_tui": {
         "text": set(),

@@ -21,21 +21,27 @@ from esper_trainer.device.devices import DeviceTimer, resolve_device, set_thread
 from esper_trainer.device.host_transfer import HostBuffers, HostCopy
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
-from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, diagnostic_events, instability_events
+from esper_trainer.measure.debug_diagnostics import DebugDiagnostics
 from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients, scheduled_coefficients
 from esper_trainer.ppo.rollout_buffer import Transitions
-from esper_trainer.ranks.lost_ranks import RankLostError
 from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 from esper_trainer.run.checkpoint_file import TrainingCheckpoint
 from esper_trainer.run.checkpoint_writer import CheckpointWriter
 from esper_trainer.run.interruption import Interrupted, Interruption
 from esper_trainer.run.progress_report import RunOutcome, TrainingSummary, UpdateReport
+from esper_trainer.run.training_failure import error_summary
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
-from esper_trainer.telemetry.emissions import returns_not_finite, run_started, update_events
+from esper_trainer.telemetry.debug_events import diagnostic_events
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
 from esper_trainer.telemetry.process_vitals import ProcessVitals
 from esper_trainer.telemetry.profiler import Profiler
+from esper_trainer.telemetry.training_events import (
+    instability_events,
+    returns_not_finite,
+    run_started,
+    update_events,
+)
 
 OnUpdate = Callable[[UpdateReport], None]
 
@@ -163,12 +169,12 @@ class Trainer:
             level = self._anomaly_response.level(update)
             self._learner.ppo.set_coefficients(coefficients)
             with self._profiler.region("update"):
-                row = self._learner.update(level)
+                packed = self._learner.update(level)
             update_timer.stop()
             with self._profiler.region("telemetry"):
                 diagnostics = self._diagnose(collected.transitions, level)
                 self._emit_update()
-                numbers = self._host_buffers.copy((row, *episode_summary(collected), *diagnostics))
+                numbers = self._host_buffers.copy((packed, *episode_summary(collected), *diagnostics))
             self._pending = _Pending(update, level, coefficients, numbers, rollout_timer, update_timer)
             self._completed, self._generator_states = update, self._learner.generator_states()
             if self._checkpoints and self._checkpoints.due(update):
@@ -220,12 +226,12 @@ class Trainer:
             self._pending,
             None,
         )
-        row, *columns = numbers.wait()
+        packed, *columns = numbers.wait()
         told, diagnostics = (
             EpisodeSummary(*columns[: len(EpisodeSummary._fields)]),
             columns[len(EpisodeSummary._fields) :],
         )
-        payload = unpack_metrics(row, level, _host_fields(coefficients, rollout_timer, update_timer))
+        payload = unpack_metrics(packed, level, _host_fields(coefficients, rollout_timer, update_timer))
         for event in update_events(update, told, payload, self._steps, rollout_timer.seconds):
             self._telemetry.emit(event)
         for event in self._diagnostic_events(update, payload, told, diagnostics):
@@ -305,14 +311,6 @@ def train(config: TrainingConfig, connect: Connect, on_update: OnUpdate | None =
     return Trainer(config, connect, on_update).run()
 
 
-def error_summary(error: Exception) -> str:
-    """What went wrong, in one line."""
-    lines = str(error).strip().splitlines()
-    if isinstance(error, RankLostError):
-        return str(error)
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
 def _learner(
     config: TrainingConfig,
     device: torch.device,
@@ -335,7 +333,7 @@ def _learner(
 def _host_fields(
     coefficients: ScheduledCoefficients, rollout_timer: DeviceTimer, update_timer: DeviceTimer
 ) -> dict[str, float]:
-    """What the host adds to the row: `row.HOST_FIELDS`."""
+    """What the host adds to the row: `packed.HOST_FIELDS`."""
     times = {
         "update_time_ms": update_timer.seconds * 1000.0,
         "rollout_time_ms": rollout_timer.seconds * 1000.0,

@@ -31,9 +31,9 @@ def updates(events):
 
 
 def reasons(events):
-    """What was said about being compiled."""
+    """The warnings about compilation."""
     said = [event.message for event in events if isinstance(event, LogRecorded)]
-    return [message for message in said if "compiled" in message]
+    return [message for message in said if "Compilation" in message]
 
 
 @pytest.fixture
@@ -56,25 +56,25 @@ def losses(events):
 def test_what_is_traced_says_what_the_code_says(tmp_path, traced):
     """All of it is one graph, and every update is the same to the bit, also in minibatches."""
     settings = {"minibatches": 2, "telemetry": "debug"}
-    plain, compile_pointwise = (
+    plain, compiled = (
         recorded(tmp_path / "a", **settings),
         recorded(tmp_path / "b", compile=True, **settings),
     )
 
-    assert losses(plain) == losses(compile_pointwise)
-    assert len(updates(compile_pointwise)) == 3
-    assert reasons(compile_pointwise) == []
+    assert losses(plain) == losses(compiled)
+    assert len(updates(compiled)) == 3
+    assert reasons(compiled) == []
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="needs a C++ compiler")
 def test_what_is_compiled_says_nearly_the_same(tmp_path):
     """By a real compiler, as `--compile` does it: another order of additions, and no more."""
-    plain, compile_pointwise = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
+    plain, compiled = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
 
-    for one, other in zip(losses(plain), losses(compile_pointwise), strict=True):
+    for one, other in zip(losses(plain), losses(compiled), strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
-    assert losses(plain) != losses(compile_pointwise)
-    assert reasons(compile_pointwise) == []
+    assert losses(plain) != losses(compiled)
+    assert reasons(compiled) == []
 
 
 def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
@@ -88,7 +88,7 @@ def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
     plain, refused = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
 
     assert losses(plain) == losses(refused)
-    assert reasons(refused) == ["An update is not compiled but launched operation by operation: no way back"]
+    assert reasons(refused) == ["Compilation failed; updates run eagerly: no way back"]
 
 
 def test_what_cannot_be_compiled_is_done_all_the_same(tmp_path, monkeypatch):
@@ -98,4 +98,4 @@ def test_what_cannot_be_compiled_is_done_all_the_same(tmp_path, monkeypatch):
 
     assert losses(plain) == losses(refused)
     assert len(reasons(refused)) == 2
-    assert all("launched operation by operation" in reason for reason in reasons(refused))
+    assert all("updates run eagerly" in reason for reason in reasons(refused))

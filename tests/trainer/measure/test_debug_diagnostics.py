@@ -1,117 +1,60 @@
-"""What is diagnosed beside the payload, by hand."""
+"""The transitions that moved furthest in an update, as tensors."""
 
 import math
 
-import pytest
 import torch
 
-from esper_schemas.events import (
-    HeadGradientsCompared,
-    LayerGradientsSampled,
-    NumericalInstabilityReported,
-)
 from esper_schemas.heads import HEADS
-from esper_schemas.payload import PPOUpdatePayload
-from esper_trainer.measure.debug_diagnostics import debug_diagnostics, diagnostic_events, instability_events
+from esper_trainer.measure.debug_diagnostics import MAX_TRANSITIONS, debug_diagnostics
 from esper_trainer.measure.gradient_collector import CollectedGradients
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
 from esper_trainer.model.policy import LSTMStep
 from esper_trainer.ppo.batch import Batch
-from esper_trainer.ppo.policy_optimiser import LayerInfo
 
-STEPS, ENVIRONMENTS = 3, 2
-
-
-@pytest.fixture
-def events_of():
-    """The events that follow from log-ratios {(head, step, environment): log-ratio}, all else 0."""
-
-    def events(log_ratios, irrelevant=()):
-        block, relevance = torch.zeros(8, STEPS, ENVIRONMENTS), torch.ones(8, STEPS, ENVIRONMENTS)
-        for (head, *place), value in log_ratios.items():
-            block[HEADS.index(head), *place] = value
-        for head in irrelevant:
-            relevance[HEADS.index(head)] = 0.0
-        flat, nothing = block.flatten(1), torch.zeros(8, 6)
-        batch = Batch(
-            torch.zeros(STEPS, ENVIRONMENTS, 4),
-            nothing,
-            actions=torch.arange(6).repeat(8, 1),
-            old_log_probs=nothing,
-            relevance=relevance.flatten(1),
-            **dict.fromkeys(Batch._fields[5:], nothing),
-        )
-        evaluation = PolicyEvaluation(
-            nothing, nothing, flat, flat.exp(), nothing, nothing, LSTMStep(*(nothing,) * 4)
-        )
-        gradients = CollectedGradients(
-            torch.tensor([5.0, 2.0]), torch.tensor([[0, 2], [1, 0]]), torch.zeros(9), torch.zeros(9, 9)
-        )
-        layers = LayerInfo(("a", "b"), nothing, nothing, exploding=10.0, dead=0.0, magnitude_bounds=())
-        return list(diagnostic_events(7, layers, debug_diagnostics(evaluation, batch, gradients)))
-
-    return events
+STEPS, ENVIRONMENTS = 4, 2
+N = STEPS * ENVIRONMENTS
+SLOT = HEADS.index("slot")
+GRADIENTS = CollectedGradients(torch.ones(3), torch.ones(3, 2), torch.ones(9), torch.ones(9, 9))
 
 
-def test_gradients_come_first(events_of):
-    """As they were collected; no head moved."""
-    assert events_of({}) == [
-        LayerGradientsSampled(
-            update=7, grad_norms={"a": 5.0, "b": 2.0}, magnitudes={"a": (0, 2), "b": (1, 0)}
-        ),
-        HeadGradientsCompared(update=7, heads=(), norms=(), cosines=()),
-    ]
+def diagnose(log_ratios, relevance=None):
+    """The diagnostics of an evaluation with log-ratios [8, N]; the action of transition n is n."""
+    zeros = torch.zeros(len(HEADS), N)
+    batch = Batch(
+        observations=torch.zeros(STEPS, ENVIRONMENTS, 4),
+        actions=torch.arange(N).expand(len(HEADS), N),
+        relevance=torch.ones_like(zeros) if relevance is None else relevance,
+        **dict.fromkeys(set(Batch._fields) - {"observations", "actions", "relevance"}, zeros),
+    )
+    evaluation = PolicyEvaluation(
+        zeros, zeros, log_ratios, log_ratios.exp(), zeros, zeros, LSTMStep(*(zeros,) * 4)
+    )
+    return debug_diagnostics(evaluation, batch, GRADIENTS)
 
 
-def test_l2_the_head_and_the_transitions_are_named(events_of):
-    """Ratios 8 and 1/4 are critical, 1.2 is not; place (2, 1) is the sixth of 3 x 2."""
-    *_, event = events_of({("slot", 0, 1): -math.log(4), ("slot", 2, 1): math.log(8), ("slot", 1, 0): 0.18})
+def test_the_largest_ratios_come_first_in_either_direction():
+    """Each head has `MAX_TRANSITIONS` ratios with the step, environment and action that they belong to."""
+    log_ratios = torch.zeros(len(HEADS), N)
+    log_ratios[SLOT, 5], log_ratios[SLOT, 2] = -math.log(8), math.log(4)
 
-    assert (event.update, event.head) == (7, "slot")
-    assert event.ratios == pytest.approx((8.0, 0.25))
-    assert (event.steps, event.environments, event.actions) == ((2, 0), (1, 1), (5, 1))
+    diagnostics = diagnose(log_ratios)
 
-
-def test_where_a_head_was_irrelevant_it_did_not_move(events_of):
-    """Its ratio there is of no consequence."""
-    assert len(events_of({("slot", 0, 1): 3.0}, irrelevant=("slot",))) == 2
-
-
-def test_a_ratio_that_is_not_a_number_is_the_worst(events_of):
-    """It is named, before the others."""
-    *_, event = events_of({("tempo", 0, 0): 1.0, ("tempo", 1, 1): math.nan})
-
-    assert math.isnan(event.ratios[0])
-    assert event.ratios[1] == pytest.approx(math.e)
+    assert diagnostics.ratios.shape == (len(HEADS), MAX_TRANSITIONS)
+    torch.testing.assert_close(diagnostics.ratios[SLOT], torch.tensor([1 / 8, 4.0, 1.0, 1.0, 1.0]))
+    assert diagnostics.steps[SLOT, :2].tolist() == [2, 1]
+    assert diagnostics.environments[SLOT, :2].tolist() == [1, 0]
+    assert diagnostics.actions[SLOT, :2].tolist() == [5, 2]
 
 
-def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
-    """Counts, and the norm before clipping as it was."""
-    payload = PPOUpdatePayload(nan_grad_count=3, inf_grad_count=1, grad_norm_pre_clip=math.inf)
+def test_the_ratio_of_an_irrelevant_head_is_one():
+    """Its log-ratio has no effect on the loss."""
+    diagnostics = diagnose(torch.ones(len(HEADS), N), torch.zeros(len(HEADS), N))
 
-    assert list(instability_events(4, payload)) == [
-        NumericalInstabilityReported(
-            update=4, nan_count=3, inf_count=1, where=("gradient",), grad_norm_pre_clip=math.inf
-        )
-    ]
+    assert (diagnostics.ratios == 1).all()
 
 
-@pytest.mark.parametrize(
-    ("payload", "returns", "where"),
-    [
-        ({"nan_grad_count": 2, "value_loss": math.nan}, 1, ("reward", "loss", "gradient")),
-        ({"value_loss": math.inf}, 0, ("loss",)),
-        ({"policy_loss": math.nan}, 0, ("loss",)),
-        ({}, 3, ("reward",)),
-    ],
-)
-def test_m3_a_report_says_where_it_began(payload, returns, where):
-    """Rewards make losses, and losses make gradients."""
-    (report,) = instability_events(4, PPOUpdatePayload(**payload), returns)
+def test_gradients_are_passed_on():
+    """The first fields are those of `CollectedGradients`."""
+    diagnostics = diagnose(torch.zeros(len(HEADS), N))
 
-    assert report.where == where
-
-
-def test_a_healthy_update_reports_nothing():
-    """Zeros are healthy."""
-    assert list(instability_events(4, PPOUpdatePayload(nan_grad_count=0, inf_grad_count=0))) == []
+    assert diagnostics[: len(GRADIENTS)] == tuple(GRADIENTS)

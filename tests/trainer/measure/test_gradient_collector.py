@@ -16,12 +16,10 @@ from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.debug_diagnostics import diagnostic_events
 from esper_trainer.measure.gradient_collector import (
     CollectedGradients,
     RowGradients,
     collect_gradients,
-    gradient_events,
 )
 from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.distributions import evaluate
@@ -29,6 +27,7 @@ from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import compute_targets, make_batch
 from esper_trainer.ppo.losses import clipped_surrogate, log_ratio, masked_mean, squared_error, value_loss
 from esper_trainer.ppo.rollout_collector import RolloutCollector
+from esper_trainer.telemetry.debug_events import diagnostic_events, gradient_events
 
 CPU = torch.device("cpu")
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=6)

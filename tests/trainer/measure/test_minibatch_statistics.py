@@ -57,7 +57,7 @@ def test_sums_count_relevant_steps_alone(evaluation, batch):
     assert result.clipped_above.tolist() == [1.0, 0.0, 0.0]
     assert result.clipped_below.tolist() == [1.0, 1.0, 0.0]
     assert result.surrogate.tolist() == [2.0, 1.0, 0.0]
-    assert result.free.tolist() == [1.0, 1.0, 0.0]
+    assert result.learnable.tolist() == [1.0, 1.0, 0.0]
     assert result.entropy_legal.tolist() == [0.5, 2.0, 0.0]
     assert (result.squared_errors.item(), result.steps.item()) == (20.0, 2.0)
 

@@ -99,7 +99,7 @@ def test_gradient_norms_before_clipping_keep_the_largest(totals):
     assert gradients.heads.tolist() == [4.0] * 8
     assert gradients.value.item() == 4.0
     assert gradients.layers.tolist() == [4.0] * 3
-    assert gradients.tried.item() == 2.0
+    assert gradients.attempted.item() == 2.0
 
 
 def test_an_epoch_counts_if_every_step_of_it_was_taken(totals):

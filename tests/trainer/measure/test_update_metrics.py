@@ -49,7 +49,7 @@ def totals():
         clipped_above=only(2.0, 1.0),
         clipped_below=only(1.0, 3.0),
         surrogate=only(-10.0, 6.0),
-        free=only(10.0, 0.0),
+        learnable=only(10.0, 0.0),
         entropy_legal=only(5.0, 0.0),
         squared_errors=torch.tensor(40.0),
         steps=torch.tensor(20.0),
@@ -68,7 +68,7 @@ def totals():
         heads=only(1.0, 4.0),
         value=torch.tensor(5.0),
         layers=torch.tensor([0.0, 2 * 36.0, 2 * 9.0]),
-        tried=torch.tensor(2.0),
+        attempted=torch.tensor(2.0),
         epochs=torch.tensor(2.0),
     )
     last_step = LSTMSums(

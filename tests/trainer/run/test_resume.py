@@ -148,7 +148,7 @@ def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
         resume(run_dir, episodes=2)
     told = [event.message for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
 
-    assert told == ["The run goes on on another kind of device, so its random numbers begin anew."]
+    assert told == ["The run resumes on another kind of device; its random number generators are reseeded."]
     assert learning_of(tmp_path) == learning_of(twin)
 
 

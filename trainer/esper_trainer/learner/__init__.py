@@ -1,1 +1,1 @@
-"""What learns: the policy, its player and its PPO update put together."""
+"""The learner: policy, rollout collector and PPO update combined."""

@@ -1,4 +1,4 @@
-"""What plays and what learns, and all that their future follows from."""
+"""The learner: rollout collector and PPO with a shared policy, and its resumable state."""
 
 from functools import partial
 from typing import NamedTuple
@@ -20,12 +20,12 @@ _POLICY, _OPTIMISER = "policy.", "optimiser."
 
 
 class LearnerState(NamedTuple):
-    """Everything that the updates to come follow from, taken between two updates.
+    """Everything that determines the updates to come, taken between two updates.
 
-    tensors: float32, on the device: the policy's and the optimiser's, by name.
+    tensors: float32, on the device: those of policy and optimiser, by name.
     generators: the states of the random number generators, uint8, on the host.
 
-    The environments are not in it: every episode draws new ones from the generators.
+    Environments are not part of it: every episode draws new ones from the generators.
     """
 
     tensors: dict[str, Tensor]
@@ -33,9 +33,9 @@ class LearnerState(NamedTuple):
 
 
 class Learner:
-    """A player and a PPO that share one policy.
+    """A rollout collector and a PPO that share one policy.
 
-    warn: hears in a sentence if something runs slower than it should, once it does.
+    warn: called with one sentence about each degraded mode of operation.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Learner:
             graphs=GraphCapture(device, warn, enabled=config.capture),
         )
         self.ppo = PPO(self._policy, constants, environment.action_masks().choices, config, group, warn)
-        refusal = "it waits for the other processes." if group.world_size > 1 else ""
+        refusal = "updates communicate with other processes." if group.world_size > 1 else ""
         graphs = GraphCapture(device, warn, enabled=config.capture, refusal=refusal)
         self._updates = {
             level: graphs.wrap(
@@ -81,22 +81,22 @@ class Learner:
         }
 
     def update(self, level: TelemetryLevel) -> Tensor:
-        """Learn from the episode that was just played; the packed row, which the next update overwrites."""
+        """Train on the last rollout; return packed metrics [2, F], which the next update overwrites."""
         return self._updates[level]()
 
     def generator_states(self) -> dict[str, Tensor]:
-        """The states of all generators now."""
+        """The present states of all generators."""
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The policy and its optimiser as they are now: the tensors themselves, no copies."""
+        """The tensors of policy and optimiser, not copies of them."""
         return {
             **_prefixed(_POLICY, self._policy.state_dict()),
             **_prefixed(_OPTIMISER, self.ppo.optimiser.state_dict()),
         }
 
     def load(self, state: LearnerState) -> None:
-        """Become what a state was taken of. Raises ValueError if that was something else."""
+        """Restore a state. Raises ValueError if it belongs to another configuration."""
         policy, optimiser = _without(_POLICY, state.tensors), _without(_OPTIMISER, state.tensors)
         try:
             self._policy.load_state_dict(policy)
@@ -107,19 +107,21 @@ class Learner:
         self._restore_generators(states)
 
     def _restore_generators(self, states: dict[str, Tensor]) -> None:
-        """Let the generators go on; those of another kind of device begin anew, as the states decide."""
-        anew = [name for name, own in self.generator_states().items() if own.shape != states[name].shape]
+        """Restore the generators; for another kind of device derive new seeds from the states."""
+        reseeded = [name for name, own in self.generator_states().items() if own.shape != states[name].shape]
         for name, generator in self._generators.items():
-            if name in anew:
+            if name in reseeded:
                 generator.manual_seed(derived_seed(self._seed, f"{name}:{states[name].tolist()}"))
             else:
                 generator.set_state(states[name].clone())
-        if anew:
-            self._warn("The run goes on on another kind of device, so its random numbers begin anew.")
+        if reseeded:
+            self._warn(
+                "The run resumes on another kind of device; its random number generators are reseeded."
+            )
 
 
 def environment_seed(config: TrainingConfig, group: ProcessGroup) -> int:
-    """What the environments of this process are drawn from: the run's seed, or one derived from it."""
+    """The seed of this process's environments: the run's seed, or one derived from it."""
     return derived_seed(config.seed, f"environment:{group.rank}") if group.rank else config.seed
 
 

@@ -1,8 +1,8 @@
-"""The pointwise pointwise of an update, from what the policy says to what is descended and measured.
+"""Compilation of the pointwise part of an update, from the policy's output to loss and statistics.
 
-Compiled, dozens of passes over [8, N] tensors become a few. It takes torch.compile the best part of a minute
-and a C++ compiler on the CPU, or Triton on CUDA; and most of an update's time is the LSTM's. So it is done
-only where it was asked for.
+torch.compile fuses dozens of passes over [8, N] tensors into a few. Compiling takes up to a minute, and needs
+a C++ compiler on the CPU or Triton on CUDA, while most of an update's time is spent in the LSTM; so it is
+optional.
 """
 
 import warnings
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class LossEvaluation(NamedTuple):
-    """Log-probabilities and entropies of the actions taken, [8, N] each, and what is made of them.
+    """Log-probabilities and entropies of the actions, [8, N] each, and the loss.
 
     Only the loss has a gradient.
     """
@@ -44,7 +44,7 @@ def evaluate_loss(
     coefficients: LossCoefficients,
     layout: ActionLayout,
 ) -> LossEvaluation:
-    """Hold the policy's output, logits [41, N] and values [N], against a flat batch; differentiable."""
+    """Evaluate logits [41, N] and values [N] on a flat batch; differentiable."""
     log_probs, entropies = evaluate(logits, batch.penalty, batch.actions, layout)
     combined = combined_loss(log_probs, entropies, values, batch, step_counts, coefficients)
     return LossEvaluation(log_probs.detach(), entropies.detach(), combined)
@@ -53,12 +53,12 @@ def evaluate_loss(
 def minibatch_statistics(
     evaluation: PolicyEvaluation, batch: Batch, clip_range: float
 ) -> tuple[Sums, Extremes]:
-    """What every step of an update adds to its telemetry."""
+    """The statistics of one minibatch."""
     return sums(evaluation, batch, clip_range), extremes(evaluation, batch)
 
 
 class PointwiseFunctions(NamedTuple):
-    """Both parts, compiled or not."""
+    """The two pointwise functions of an update, compiled or not."""
 
     evaluate_loss: Callable[
         [Tensor, Tensor, Batch, StepCounts, LossCoefficients, ActionLayout], LossEvaluation
@@ -70,17 +70,18 @@ EAGER = PointwiseFunctions(evaluate_loss, minibatch_statistics)
 
 
 def compile_pointwise(warn: Warn) -> PointwiseFunctions:
-    """Both parts, compiled at their first use; or as they are, and `warn` hears root_cause."""
+    """Functions that are compiled at their first call; if that fails, `warn` is called and they run
+    eagerly."""
     return PointwiseFunctions(
-        _Compiled(evaluate_loss, warn, lambda judged: judged.combined.loss),
+        _Compiled(evaluate_loss, warn, lambda evaluation: evaluation.combined.loss),
         _Compiled(minibatch_statistics, warn),
     )
 
 
 class _Compiled(Generic[Arguments, Result]):
-    """Work that is compiled when it is first done, for the shapes that it then has.
+    """A function that is compiled at its first call, for the shapes of that call.
 
-    descended: what of its result gradients are taken of, if any are.
+    differentiated: the part of its result of which gradients are taken, if any.
     """
 
     def __init__(
@@ -101,10 +102,10 @@ class _Compiled(Generic[Arguments, Result]):
         try:
             compiled = torch.compile(self._function, fullgraph=True, dynamic=False, backend=BACKEND)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what the compiler warns of is in its own code
+                warnings.simplefilter("ignore")  # the compiler warns about its own code
                 self._compile_both_passes(compiled, *args, **kwargs)
         except Exception as error:
-            self._warn(f"An update is not compiled but launched operation by operation: {root_cause(error)}")
+            self._warn(f"Compilation failed; updates run eagerly: {root_cause(error)}")
             return self._function
         return compiled
 
@@ -114,14 +115,14 @@ class _Compiled(Generic[Arguments, Result]):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> None:
-        """There and back, while nothing depends on it: the way back is compiled when it is first gone."""
+        """Run forward and backward once: the backward pass is compiled when it first runs."""
         result = compiled(*map(_detached, args), **kwargs)  # type: ignore[arg-type]  # the same ones
         if self._differentiated is not None:
             torch.autograd.backward(self._differentiated(result))
 
 
 def _detached(argument: object) -> object:
-    """The same without its history; its gradient ends here."""
+    """The argument as a leaf of the autograd graph."""
     if isinstance(argument, Tensor):
         return argument.detach().requires_grad_(argument.requires_grad)
     return argument

@@ -1,8 +1,8 @@
-"""The PPO update: epochs over one rollout, without a single host read.
+"""The PPO update: several epochs over one rollout, without a single host read.
 
-The target-KL stop and the gate against what is not finite are tensors that reach the optimiser as its
-`found_inf`: a step that must not be is computed and then not taken. The result is bit-identical to a
-loop that breaks on the host.
+The target-KL stop and the check for values that are not finite are tensors that reach the optimiser as its
+`found_inf`: a step that must be skipped is computed but not applied. The result is bit-identical to a loop
+that breaks on the host.
 """
 
 import torch
@@ -31,14 +31,14 @@ from esper_trainer.ppo.value_normalisation import update_normalisation
 from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 
 STOP_FACTOR = 1.5
-"""An update stops where the KL divergence has passed the target by this factor (Spinning Up)."""
+"""An update stops once the KL divergence exceeds the target by this factor (OpenAI Spinning Up)."""
 
 
 class PPO:
     """Improves a policy from rollouts.
 
-    x
-    compiled is not.
+    choices: bool [8, 13], the static mask of the choices that each head offers. warn: called with the reason
+    if compilation fails.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class PPO:
             policy, layout, config.learning_rate, config.adam_epsilon, config.max_grad_norm, group
         )
 
-    def set_coefficients(self, scheduled_coefficients: ScheduledCoefficients) -> None:
-        """Use these rates from the next update on."""
-        self.optimiser.set_learning_rate(scheduled_coefficients.learning_rate)
-        self._entropy_coefficient.fill_(scheduled_coefficients.entropy_coefficient)
+    def set_coefficients(self, coefficients: ScheduledCoefficients) -> None:
+        """Use these coefficients from the next update on."""
+        self.optimiser.set_learning_rate(coefficients.learning_rate)
+        self._entropy_coefficient.fill_(coefficients.entropy_coefficient)
 
     def update(self, rollout: Transitions, level: TelemetryLevel = TelemetryLevel.NORMAL) -> Tensor:
-        """Learn from a rollout; returns the packed telemetry row of a level, on the device."""
+        """Train on a rollout; return packed metrics [2, F] of a telemetry level, on the device."""
         detailed = level >= TelemetryLevel.NORMAL
         with torch.no_grad():
             targets = compute_targets(rollout, self._config.gamma, self._config.gae_lambda)
@@ -86,7 +86,7 @@ class PPO:
         return pack_metrics(update_metrics(totals.read(), targets, self._layout, layers, level), level)
 
     def diagnose(self, rollout: Transitions) -> DebugDiagnostics:
-        """Hold the policy as it is now against a rollout; changes nothing, costs about one epoch."""
+        """Evaluate the present policy on a rollout; changes nothing, and costs about one epoch."""
         with torch.no_grad():
             targets = compute_targets(rollout, self._config.gamma, self._config.gae_lambda)
             flat = make_batch(rollout, targets, self._choices, self._layout).flatten()
@@ -102,9 +102,9 @@ class PPO:
             return debug_diagnostics(evaluation, flat, gradients)
 
     def loss(self, batch: Batch, step_counts: StepCounts | None = None) -> tuple[Tensor, PolicyEvaluation]:
-        """What a step descends, 0-d, and what it was made of; of a flat batch.
+        """The loss of a flat batch, 0-d, and its evaluation.
 
-        counted: of all processes, if there are others.
+        step_counts: those of all processes; default: those of the batch.
         """
         output = self._policy(batch.observations)
         return self._evaluate(output, batch, step_counts or count_steps(batch), self._pointwise)
@@ -119,7 +119,7 @@ class PPO:
         return combined.loss, PolicyEvaluation(log_probs, entropies, *combined[1:], last_step)
 
     def _loss_coefficients(self) -> LossCoefficients:
-        """The value loss is weighed in the units of the critic's own output."""
+        """The coefficients; the value loss is measured in units of the critic's own output."""
         config = self._config
         return LossCoefficients(
             clip_range=config.clip_range,
@@ -130,7 +130,7 @@ class PPO:
         )
 
     def _minibatches(self, batch: Batch) -> list[Tensor | None]:
-        """The environments of each part, drawn anew for every epoch; None stands for all of them."""
+        """Environment indices of each minibatch, drawn for every epoch; None stands for all environments."""
         if self._config.minibatches == 1:
             return [None]
         keys = torch.rand(batch.alive.shape[-1], generator=self.generator, device=self._device)
@@ -140,7 +140,7 @@ class PPO:
     def _with_step_counts(
         self, batch: Batch, epochs: list[list[Tensor | None]]
     ) -> list[list[tuple[Tensor | None, StepCounts | None]]]:
-        """Parts with the counts of all processes, which are summed once for the whole update."""
+        """Minibatches with the step counts of all processes, which are summed once per update."""
         if self._group.world_size == 1:
             return [[(part, None) for part in parts] for parts in epochs]
         every = [pack(count_steps(_part(batch, part).flatten())) for parts in epochs for part in parts]
@@ -157,9 +157,10 @@ class PPO:
         detailed: bool,
         first: bool,
     ) -> Tensor:
-        """One optimiser step, or none if the policy has moved far enough; whether it has.
+        """Take one optimiser step, or skip it after the target-KL stop; return whether the update has
+        stopped.
 
-        The LSTM is looked at in the first epoch alone, when it still is the one that played the rollout.
+        The LSTM is measured in the first epoch only, while it is still the one that collected the rollout.
         """
         flat = batch.flatten()
         loss, evaluation = self.loss(flat, step_counts)

@@ -1,1 +1,1 @@
-"""What an update measures about itself, on the device, until it is one packed row."""
+"""Metrics of an update, computed on the device and packed into one tensor."""

@@ -1,4 +1,4 @@
-"""What the rollout says about returns, advantages and the critic, before the update."""
+"""Metrics of returns, advantages, values and TD errors of a rollout, before the update."""
 
 from typing import NamedTuple
 
@@ -10,15 +10,16 @@ from esper_trainer.measure.packed_metrics import MetricValue
 from esper_trainer.ppo.batch import Targets
 
 MIN_VARIANCE = 1e-8
-"""What varies less than this is constant: it has no shape, and leaves nothing to explain."""
+"""Below this variance values count as constant: they have no shape and no variance to explain."""
 
 QUANTILES = {"return_p10": 0.1, "return_p50": 0.5, "return_p90": 0.9}
 
 
 class RolloutStatistics(NamedTuple):
-    """Advantages, returns, values and TD errors over the steps that count.
+    """Statistics of advantages, returns, values and TD errors over the valid steps.
 
-    columns, centred [4, N], centred 0 where a step does not count; alive [N]; steps, their number, 0-d;
+    columns [4, N]; centred [4, N], 0 where a step is not valid; alive [N]; steps 0-d, the number of valid
+    steps;
     mean, variance [4], of the population.
     """
 
@@ -30,7 +31,7 @@ class RolloutStatistics(NamedTuple):
     variance: Tensor
 
     def moment(self, row: int, power: int) -> MetricValue:
-        """A standardised moment of one row; not measured where it is constant."""
+        """A standardised moment of one row, 0-d; not measured if the row is constant."""
         varies = (self.variance[row] < MIN_VARIANCE).logical_not()
         moment = self.centred[row].pow(power).sum() / self.steps.clamp_min(1.0)
         return MetricValue(moment / self.variance[row].clamp_min(MIN_VARIANCE).pow(power / 2), varies)
@@ -40,7 +41,7 @@ ADVANTAGES, RETURNS, VALUES, TD_ERRORS = range(4)
 
 
 def rollout_statistics(targets: Targets) -> RolloutStatistics:
-    """Reduce all columns at once."""
+    """Compute the statistics of all four columns at once."""
     alive = targets.alive.flatten()
     columns = torch.stack((targets.advantages, targets.returns, targets.values, targets.td_errors)).flatten(1)
     count = alive.sum()
@@ -51,14 +52,14 @@ def rollout_statistics(targets: Targets) -> RolloutStatistics:
 
 
 def explained_variance(rollout: RolloutStatistics) -> MetricValue:
-    """1 - Var(return - value) / Var(return); the advantage is return - value."""
+    """1 - Var(return - value) / Var(return), 0-d; the advantage is return - value."""
     variance = rollout.variance[RETURNS]
     explained = 1.0 - rollout.variance[ADVANTAGES] / variance.clamp_min(MIN_VARIANCE)
     return MetricValue(explained, (variance < MIN_VARIANCE).logical_not())
 
 
 def critic_details(rollout: RolloutStatistics) -> dict[str, MetricValue]:
-    """Everything else that NORMAL telemetry tells of the rollout."""
+    """The other metrics of the rollout at telemetry level NORMAL."""
     measured, std, steps = rollout.steps > 0, rollout.variance.sqrt(), rollout.steps.clamp_min(1.0)
     values = {
         "advantage_mean": rollout.mean[ADVANTAGES],
@@ -96,7 +97,7 @@ def _floored(rollout: RolloutStatistics, std: Tensor) -> dict[str, Tensor]:
 
 
 def _correlation(rollout: RolloutStatistics) -> MetricValue:
-    """Pearson's, of values and returns."""
+    """Pearson correlation of values and returns, 0-d."""
     product = (rollout.centred[VALUES] * rollout.centred[RETURNS]).sum() / rollout.steps.clamp_min(1.0)
     variances = torch.stack((rollout.variance[VALUES], rollout.variance[RETURNS]))
     constant = (variances < MIN_VARIANCE).any()
@@ -117,7 +118,7 @@ def _extremes(rollout: RolloutStatistics) -> dict[str, Tensor]:
 
 
 def _quantiles(rollout: RolloutStatistics) -> dict[str, Tensor]:
-    """Linear interpolation between order statistics; NaN if any return is NaN."""
+    """Quantiles of the returns, interpolated linearly; NaN if any return is NaN."""
     ordered = rollout.columns[RETURNS].masked_fill(rollout.alive == 0, torch.inf).sort().values
     last = (rollout.steps - 1.0).clamp_min(0.0)
     place = torch.stack([share * last for share in QUANTILES.values()])

@@ -1,4 +1,4 @@
-"""The health of the policy's LSTM: its states, and how many of its gates are stuck."""
+"""Statistics of the policy's LSTM: magnitudes of its states and saturation of its gates."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from esper_schemas.metrics import SATURATED_ABOVE, SATURATED_BELOW
 from esper_trainer.model.policy import LSTMStep
 
 GATES = ("input", "forget", "cell", "output")
-"""The order in which torch keeps the rows of an LSTM's weights; "cell" is squashed by tanh, not a gate."""
+"""The gates in the order of torch's LSTM weights; "cell" is the candidate, which passes through tanh."""
 
 
 class LSTMSums(NamedTuple):
-    """Sums over environments and units after the last step of episodes, 0-d but `saturated` [4].
+    """Sums over environments and units after the last step of episodes, 0-d except `saturated` [4].
 
-    saturated: gates near 0 or 1, in the order of `GATES`; units: how many were added up.
+    saturated: numbers of gates near 0 or 1, in the order of `GATES`. units: number of summands.
     """
 
     hidden_square: Tensor
@@ -26,14 +26,14 @@ class LSTMSums(NamedTuple):
 
 
 class LSTMExtremes(NamedTuple):
-    """The largest magnitudes after the last step, 0-d."""
+    """The largest magnitudes of the states after the last step, 0-d."""
 
     hidden: Tensor
     cell: Tensor
 
 
 def lstm_sums(lstm: nn.LSTM, last_step: LSTMStep) -> LSTMSums:
-    """Add up one evaluation."""
+    """The sums of one evaluation."""
     hidden, cell = last_step.hidden, last_step.cell
     return LSTMSums(
         hidden_square=hidden.square().sum(),
@@ -50,10 +50,13 @@ def lstm_extremes(last_step: LSTMStep) -> LSTMExtremes:
 
 
 def _saturated(lstm: nn.LSTM, last_step: LSTMStep) -> Tensor:
-    """How many gates of the last step are saturated [4]; torch keeps gates to itself, so they are redone."""
+    """Numbers of saturated gates of the last step [4]; torch does not return gates, so they are
+    recomputed."""
     parameters = dict(lstm.named_parameters())
-    fed = torch.addmm(parameters["bias_ih_l0"], last_step.features, parameters["weight_ih_l0"].t())
-    kept = torch.addmm(parameters["bias_hh_l0"], last_step.previous_hidden, parameters["weight_hh_l0"].t())
-    gates = (fed + kept).sigmoid()
+    inputs = torch.addmm(parameters["bias_ih_l0"], last_step.features, parameters["weight_ih_l0"].t())
+    recurrent = torch.addmm(
+        parameters["bias_hh_l0"], last_step.previous_hidden, parameters["weight_hh_l0"].t()
+    )
+    gates = (inputs + recurrent).sigmoid()
     saturated = (gates < SATURATED_BELOW) | (gates > SATURATED_ABOVE)
     return saturated.view(len(gates), len(GATES), -1).sum((0, 2))

@@ -1,7 +1,7 @@
-"""What an update measures about itself: sums and extremes that stay on the device.
+"""Statistics of one minibatch: sums and extremes, as tensors on the device.
 
-Everything is a reduction of [8, N] tensors that the losses need anyway. A mean over several minibatches
-and epochs is one sum divided by one count, never a mean of means.
+Each is a reduction of [8, N] tensors that the losses compute anyway. A mean over several minibatches and
+epochs is one sum divided by one count, never a mean of means.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from esper_trainer.ppo.batch import Batch
 from esper_trainer.ppo.losses import JOINT_LOG_RATIO_LIMIT, kl_estimate
 
 ABSENT = 1e30
-"""Added to what a maximum or minimum must not see; far beyond any clamped log-ratio."""
+"""Excludes entries from a maximum or minimum; far beyond any clamped log-ratio."""
 
 
 class PolicyEvaluation(NamedTuple):
     """One evaluation of the policy on a flat batch, without gradients.
 
-    Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate; errors [N] are the
-    critic's squared ones; memory is the LSTM's.
+    Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate. squared_errors [N]: of the
+    critic. last_step: of the LSTM.
     """
 
     log_probs: Tensor
@@ -33,10 +33,11 @@ class PolicyEvaluation(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums over steps; [8] each but the last two, which are 0-d.
+    """Sums over steps; [8] each except the last two, which are 0-d.
 
-    relevant: number of steps; entropy, kl, risen, fallen, surrogate: over relevant steps, risen and
-    fallen count ratios beyond the clip range; free: steps with a choice; entropy_legal: over these.
+    relevant: number of relevant steps. entropy, kl, clipped_above, clipped_below, surrogate: over relevant
+    steps, where clipped_above and clipped_below count ratios beyond the clip range. learnable: number of
+    steps with more than one legal choice; entropy_legal: normalised entropy over these.
     """
 
     relevant: Tensor
@@ -45,16 +46,16 @@ class Sums(NamedTuple):
     clipped_above: Tensor
     clipped_below: Tensor
     surrogate: Tensor
-    free: Tensor
+    learnable: Tensor
     entropy_legal: Tensor
     squared_errors: Tensor
     steps: Tensor
 
 
 class Extremes(NamedTuple):
-    """Largest values; [8] for the heads, else 0-d. The smallest are stored with their sign turned.
+    """Maxima; [8] per head or 0-d. Minima are stored with inverted sign.
 
-    Of heads that were never relevant they are -`ABSENT` or less.
+    For a head that was never relevant they are at most -`ABSENT`.
     """
 
     log_ratio: Tensor
@@ -65,7 +66,7 @@ class Extremes(NamedTuple):
 
 
 def sums(evaluation: PolicyEvaluation, batch: Batch, clip_range: float) -> Sums:
-    """Add up one evaluation of a flat batch."""
+    """Sum one evaluation of a flat batch."""
     ratios, relevance = evaluation.ratios, batch.relevance
     return Sums(
         relevant=relevance.sum(1),
@@ -74,7 +75,7 @@ def sums(evaluation: PolicyEvaluation, batch: Batch, clip_range: float) -> Sums:
         clipped_above=((ratios > 1.0 + clip_range) * relevance).sum(1),
         clipped_below=((ratios < 1.0 - clip_range) * relevance).sum(1),
         surrogate=(evaluation.surrogate * relevance).sum(1),
-        free=batch.learnable.sum(1),
+        learnable=batch.learnable.sum(1),
         entropy_legal=(evaluation.entropies * batch.learnable_scale).sum(1),
         squared_errors=(evaluation.squared_errors * batch.alive).sum(),
         steps=batch.alive.sum(),
@@ -97,20 +98,20 @@ def extremes(evaluation: PolicyEvaluation, batch: Batch) -> Extremes:
 
 
 class DetailSums(NamedTuple):
-    """Sums that only NORMAL telemetry needs: of the joint ratio less 1, and of its square."""
+    """Sums for telemetry level NORMAL: of the joint ratio minus 1, and of its square."""
 
     joint_excess: Tensor
     joint_excess_square: Tensor
 
 
 class DetailExtremes(NamedTuple):
-    """The largest log-probability of a relevant choice; at NORMAL."""
+    """The largest log-probability of a relevant choice, for telemetry level NORMAL."""
 
     log_prob: Tensor
 
 
 def detail_sums(evaluation: PolicyEvaluation, batch: Batch) -> DetailSums:
-    """Add up one evaluation of a flat batch."""
+    """Sum one evaluation of a flat batch."""
     excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
     return DetailSums(excess.sum(), excess.square().sum())
 
@@ -127,5 +128,5 @@ def _joint_log_ratio(evaluation: PolicyEvaluation, batch: Batch) -> Tensor:
 
 
 def kl_divergence(totals: Sums) -> Tensor:
-    """The mean over all relevant choices, whichever head made them; 0-d."""
+    """The mean over all relevant choices of all heads, 0-d."""
     return totals.kl.sum() / totals.relevant.sum().clamp_min(1.0)

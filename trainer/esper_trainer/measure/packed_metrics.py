@@ -1,7 +1,7 @@
-"""The packed telemetry row: one float32 tensor per update, with a schema made from the catalogue.
+"""Packed metrics: one float32 tensor per update, with a schema derived from the catalogue.
 
-The device fills the row without ever being read; the host decodes a copy of it. Its second line says
-what was measured, so that "not measured" and "not finite" stay two things.
+The device fills the tensor without being read; the host decodes a copy of it. Its second row says what was
+measured, so that "not measured" and "not finite" remain distinct.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.device.host_transfer import pack
 
 HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms", "rollout_time_ms"})
-"""What the host knows without asking the device."""
+"""Payload fields that are known on the host."""
 
 
 class MetricValue(NamedTuple):
@@ -44,8 +44,8 @@ class UpdateMetrics(NamedTuple):
     families: dict[str, MetricValue]
 
 
-class Schema(NamedTuple):
-    """The columns of a row: plain payload fields, then the families of fields per head."""
+class PackedSchema(NamedTuple):
+    """The columns of packed metrics: plain payload fields, then the families of fields per head."""
 
     plain: tuple[str, ...]
     families: tuple[str, ...]
@@ -56,16 +56,16 @@ class Schema(NamedTuple):
         return self.plain + tuple(head_field(head, family) for family in self.families for head in HEADS)
 
 
-def _schema(level: TelemetryLevel) -> Schema:
+def _schema(level: TelemetryLevel) -> PackedSchema:
     measured = {name: field for name, field in CATALOGUE.items() if field.metric.level <= level}
-    return Schema(
+    return PackedSchema(
         tuple(name for name, field in measured.items() if field.head is None and name not in HOST_FIELDS),
         tuple(family for family in HEAD_FAMILIES if head_field(HEADS[0], family) in measured),
     )
 
 
-SCHEMAS: dict[TelemetryLevel, Schema] = {level: _schema(level) for level in TelemetryLevel}
-"""What the row of an update at each level is made of."""
+SCHEMAS: dict[TelemetryLevel, PackedSchema] = {level: _schema(level) for level in TelemetryLevel}
+"""The columns of an update at each telemetry level."""
 
 _WHOLE_NUMBERS = frozenset(
     name for name, hint in get_type_hints(PPOUpdatePayload).items() if int in get_args(hint)
@@ -73,16 +73,16 @@ _WHOLE_NUMBERS = frozenset(
 
 
 def pack_metrics(measurements: UpdateMetrics, level: TelemetryLevel) -> Tensor:
-    """Lay measurements out as a row float32 [2, F]: the values, and 1 where they were measured.
+    """Pack metrics as float32 [2, F]: the values, and 1 where they were measured.
 
-    What only a higher level measures is left out. Raises KeyError for a field that is missing or unknown.
+    Metrics of higher levels are left out. Raises KeyError for a field that is missing or unknown.
     """
     columns = list(_columns(measurements, SCHEMAS[level]))
     values = pack(column.value for column in columns)
     return torch.stack((values, pack(column.measured for column in columns)))
 
 
-def _columns(measurements: UpdateMetrics, schema: Schema) -> Iterator[MetricValue]:
+def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[MetricValue]:
     everything = SCHEMAS[max(TelemetryLevel)]
     unknown = measurements.fields.keys() - set(everything.plain)
     unknown |= measurements.families.keys() - set(everything.families)
@@ -92,9 +92,9 @@ def _columns(measurements: UpdateMetrics, schema: Schema) -> Iterator[MetricValu
     yield from (measurements.families[family] for family in schema.families)
 
 
-def unpack_metrics(row: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
-    """Read a row that lies on the host, and add what the host knows (`HOST_FIELDS`)."""
-    values, measured = row.tolist()
+def unpack_metrics(packed: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
+    """Decode packed metrics on the host, and add the `HOST_FIELDS`."""
+    values, measured = packed.tolist()
     columns: dict[str, Any] = {
         name: int(value) if name in _WHOLE_NUMBERS else value
         for name, value, known in zip(SCHEMAS[level].names, values, measured, strict=True)

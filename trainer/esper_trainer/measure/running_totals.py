@@ -14,9 +14,9 @@ from esper_trainer.ppo.policy_optimiser import GradientStatistics
 
 
 class GradientTotals(NamedTuple):
-    """`GradientStatistics` over the steps that were tried; sums, but `norm_before` is the largest.
+    """`GradientStatistics` over the attempted steps: sums, except that `norm_before` is the maximum.
 
-    tried: number of steps; epochs: number of epochs of which every step was taken.
+    attempted: number of steps. epochs: number of epochs in which every step was applied.
     """
 
     norm_before: Tensor
@@ -27,12 +27,12 @@ class GradientTotals(NamedTuple):
     heads: Tensor
     value: Tensor
     layers: Tensor
-    tried: Tensor
+    attempted: Tensor
     epochs: Tensor
 
 
 class Totals(NamedTuple):
-    """Everything that an update adds up."""
+    """The totals of an update."""
 
     sums: Sums
     extremes: Extremes
@@ -44,7 +44,10 @@ class Totals(NamedTuple):
 
 
 class RunningTotals:
-    """Adds up what happens until an update stops, and nothing after."""
+    """Accumulates statistics until an update stops.
+
+    In all methods `stopped` (bool, 0-d) is whether the update had stopped before; then nothing is added.
+    """
 
     def __init__(self, device: torch.device, layers: int) -> None:
         zero, heads = torch.zeros((), device=device), torch.zeros(HEAD_COUNT, device=device)
@@ -59,22 +62,22 @@ class RunningTotals:
         self._largest_norm, self._epochs, self._taken = zero, zero, zero
 
     def add_evaluation(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
-        """Add an evaluation, unless the update had `stopped` (bool, 0-d) before it."""
+        """Add the statistics of a minibatch."""
         self._sums.add(sums, stopped)
         self._extremes.keep_largest(extremes, stopped)
 
     def add_details(self, sums: DetailSums, extremes: DetailExtremes, stopped: Tensor) -> None:
-        """Add the details of an evaluation, unless the update had stopped before it."""
+        """Add the NORMAL statistics of a minibatch."""
         self._detail_sums.add(sums, stopped)
         self._detail_extremes.keep_largest(extremes, stopped)
 
     def add_lstm(self, sums: LSTMSums, extremes: LSTMExtremes, stopped: Tensor) -> None:
-        """Add the state of the LSTM, unless the update had stopped before it."""
+        """Add the statistics of the LSTM."""
         self._lstm_sums.add(sums, stopped)
         self._lstm_extremes.keep_largest(extremes, stopped)
 
     def add_step(self, step: GradientStatistics, stopped: Tensor) -> None:
-        """Add an optimiser step, unless the update has stopped before it."""
+        """Add an optimiser step."""
         one = torch.ones_like(step.skipped)
         norm = torch.where(stopped, 0.0, step.norm_before)
         self._largest_norm = torch.maximum(self._largest_norm, norm)
@@ -83,12 +86,12 @@ class RunningTotals:
         self._steps.add((*added, one), stopped)
 
     def end_epoch(self, steps: int) -> None:
-        """Count the epoch if each of its `steps` was taken."""
+        """Count the epoch if each of its `steps` was applied."""
         self._epochs = self._epochs + (self._taken == steps)
         self._taken = torch.zeros_like(self._taken)
 
     def read(self) -> Totals:
-        """What they are now."""
+        """The present totals."""
         gradients = (self._largest_norm, *self._steps.parts(), self._epochs)
         return Totals(
             Sums(*self._sums.parts()),
@@ -102,7 +105,7 @@ class RunningTotals:
 
 
 class _Vector:
-    """Several tensors as one, because adding them up one by one would take longer than they took."""
+    """Several tensors as one, because accumulating them one by one would cost more than computing them."""
 
     def __init__(self, initial: Iterable[Tensor]) -> None:
         tensors = list(initial)

@@ -1,4 +1,4 @@
-"""From an update's totals to the metrics of the payload, still on the device."""
+"""The metrics of an update, computed from its totals on the device."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from esper_trainer.ppo.policy_optimiser import LayerInfo
 def update_metrics(
     totals: Totals, targets: Targets, layout: ActionLayout, layers: LayerInfo, level: TelemetryLevel
 ) -> UpdateMetrics:
-    """Everything that an update knows about itself at a level; what a lower level measures is part of it."""
+    """All metrics of an update at a telemetry level; a level includes the metrics of lower ones."""
     fields = {**_losses(totals.sums), **_joint_extremes(totals.extremes), **_gradients(totals.gradients)}
     families = _head_ratios(totals)
     if level >= TelemetryLevel.MINIMAL:
@@ -31,7 +31,7 @@ def update_metrics(
             **_layer_gradients(totals.gradients, layers),
         }
         families |= _head_means(totals.sums)
-        families["grad_norm"] = average(totals.gradients.heads, totals.gradients.tried)
+        families["grad_norm"] = average(totals.gradients.heads, totals.gradients.attempted)
     return UpdateMetrics(fields, families)
 
 
@@ -43,7 +43,7 @@ def _losses(sums: Sums) -> dict[str, MetricValue]:
 
 
 def _entropies(sums: Sums, layout: ActionLayout) -> dict[str, MetricValue]:
-    """Over the heads that were measured; the others add 0."""
+    """Over the heads that were measured; others contribute 0."""
     entropies, measured = average(sums.entropy, sums.relevant)
     shares = (entropies / layout.max_entropies).sum()
     return {
@@ -64,23 +64,23 @@ def _trust_region(sums: Sums) -> dict[str, MetricValue]:
 
 
 def _joint_extremes(extremes: Extremes) -> dict[str, MetricValue]:
-    seen = _seen(extremes.joint_log_ratio)
+    measured = _is_measured(extremes.joint_log_ratio)
     return {
-        "joint_ratio_max": measured_value(_ratio(extremes.joint_log_ratio, seen)),
-        "joint_ratio_min": measured_value(_ratio(-extremes.negative_joint_log_ratio, seen)),
-        "log_prob_min": MetricValue(-extremes.negative_log_prob, seen),
+        "joint_ratio_max": measured_value(_ratio(extremes.joint_log_ratio, measured)),
+        "joint_ratio_min": measured_value(_ratio(-extremes.negative_joint_log_ratio, measured)),
+        "log_prob_min": MetricValue(-extremes.negative_log_prob, measured),
     }
 
 
 def _details(totals: Totals) -> dict[str, MetricValue]:
-    """How the joint ratio spreads, and the LSTM."""
+    """The spread of the joint ratio, and the LSTM."""
     sums, extremes, steps = totals.detail_sums, totals.detail_extremes, totals.sums.steps
     excess, square = average(sums.joint_excess, steps), average(sums.joint_excess_square, steps)
     variance = (square.value - excess.value.square()).clamp_min(0.0)
     return {
         "joint_ratio_mean": MetricValue(1.0 + excess.value, excess.measured),
         "joint_ratio_std": MetricValue(variance.sqrt(), excess.measured),
-        "log_prob_max": MetricValue(extremes.log_prob, _seen(extremes.log_prob)),
+        "log_prob_max": MetricValue(extremes.log_prob, _is_measured(extremes.log_prob)),
         **_memory(totals.lstm_sums, totals.lstm_extremes),
     }
 
@@ -99,20 +99,20 @@ def _memory(sums: LSTMSums, extremes: LSTMExtremes) -> dict[str, MetricValue]:
     }
 
 
-def _seen(extreme: Tensor) -> Tensor:
-    """False where a maximum saw nothing; True for NaN, which something must have been."""
+def _is_measured(extreme: Tensor) -> Tensor:
+    """False if a maximum had no entries; True for NaN, which must come from an entry."""
     return (extreme < -ABSENT / 2).logical_not()
 
 
-def _ratio(log_ratio: Tensor, seen: Tensor) -> Tensor:
-    """The ratio, or the neutral 1 where there is none."""
-    return torch.where(seen, log_ratio, 0.0).exp()
+def _ratio(log_ratio: Tensor, measured: Tensor) -> Tensor:
+    """The ratio, or the neutral 1 where it was not measured."""
+    return torch.where(measured, log_ratio, 0.0).exp()
 
 
 def _gradients(gradients: GradientTotals) -> dict[str, MetricValue]:
     return {
-        "grad_norm": average(gradients.norm_after, gradients.tried),
-        "grad_norm_pre_clip": MetricValue(gradients.norm_before, gradients.tried > 0),
+        "grad_norm": average(gradients.norm_after, gradients.attempted),
+        "grad_norm_pre_clip": MetricValue(gradients.norm_before, gradients.attempted > 0),
         "nan_grad_count": measured_value(gradients.nan),
         "inf_grad_count": measured_value(gradients.inf),
         "skipped_steps": measured_value(gradients.skipped),
@@ -121,30 +121,30 @@ def _gradients(gradients: GradientTotals) -> dict[str, MetricValue]:
 
 
 def _layer_gradients(gradients: GradientTotals, layers: LayerInfo) -> dict[str, MetricValue]:
-    """Which parts of the network learn, and which explode."""
-    squares, measured = average(gradients.layers, gradients.tried)
-    tried = measured.any()
+    """Dead and exploding parts of the network."""
+    squares, measured = average(gradients.layers, gradients.attempted)
+    attempted = measured.any()
     dead = (squares / layers.sizes).sqrt() < layers.dead
-    heads = average(gradients.heads, gradients.tried).value
+    heads = average(gradients.heads, gradients.attempted).value
     mean = heads.mean()
     return {
-        "dead_layers": MetricValue(dead.sum(), tried),
-        "exploding_layers": MetricValue((squares.sqrt() > layers.exploding).sum(), tried),
-        "lstm_grad_norm": MetricValue((squares * layers.lstm).sum().sqrt(), tried),
-        "value_grad_norm": average(gradients.value, gradients.tried),
-        "gradient_cv": MetricValue(heads.std(correction=0) / mean, tried.logical_and(mean != 0)),
+        "dead_layers": MetricValue(dead.sum(), attempted),
+        "exploding_layers": MetricValue((squares.sqrt() > layers.exploding).sum(), attempted),
+        "lstm_grad_norm": MetricValue((squares * layers.lstm).sum().sqrt(), attempted),
+        "value_grad_norm": average(gradients.value, gradients.attempted),
+        "gradient_cv": MetricValue(heads.std(correction=0) / mean, attempted.logical_and(mean != 0)),
     }
 
 
 def _head_means(sums: Sums) -> dict[str, MetricValue]:
     return {
         "entropy": average(sums.entropy, sums.relevant),
-        "entropy_legal": average(sums.entropy_legal, sums.free),
+        "entropy_legal": average(sums.entropy_legal, sums.learnable),
         "relevance": MetricValue(
             sums.relevant / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.relevant)
         ),
         "learnable_fraction": MetricValue(
-            sums.free / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.free)
+            sums.learnable / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.learnable)
         ),
         "kl_divergence": average(sums.kl, sums.relevant),
         "clip_fraction": average(sums.clipped_above + sums.clipped_below, sums.relevant),
@@ -152,8 +152,8 @@ def _head_means(sums: Sums) -> dict[str, MetricValue]:
 
 
 def _head_ratios(totals: Totals) -> dict[str, MetricValue]:
-    extremes, seen = totals.extremes, totals.sums.relevant > 0
+    extremes, measured = totals.extremes, totals.sums.relevant > 0
     return {
-        "ratio_max": measured_value(_ratio(extremes.log_ratio, seen)),
-        "ratio_min": measured_value(_ratio(-extremes.negative_log_ratio, seen)),
+        "ratio_max": measured_value(_ratio(extremes.log_ratio, measured)),
+        "ratio_min": measured_value(_ratio(-extremes.negative_log_ratio, measured)),
     }

@@ -4,8 +4,8 @@ import traceback
 from pathlib import Path
 
 from esper_schemas.errors import EsperError
+from esper_trainer.ranks.lost_ranks import RankLostError
 from esper_trainer.run.run_directory import recovery_advice
-from esper_trainer.runner import error_summary
 
 TRACEBACK = "failure.txt"
 """In the directory of the run."""
@@ -26,3 +26,11 @@ def record_failure(run_dir: Path, error: Exception) -> TrainingFailedError:
     return TrainingFailedError(
         f"Training failed ({error_summary(error)}); {where}; {recovery_advice(run_dir)}."
     )
+
+
+def error_summary(error: Exception) -> str:
+    """What went wrong, in one line."""
+    lines = str(error).strip().splitlines()
+    if isinstance(error, RankLostError):
+        return str(error)
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -6,20 +6,22 @@ import pytest
 import torch
 
 from esper_schemas.codec import decode_event, encode_event
+from esper_schemas.events import NumericalInstabilityReported
 from esper_schemas.heads import CAUSAL, HEADS, Op, Stage
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.model.action_layout import OP
-from esper_trainer.telemetry.emissions import (
+from esper_trainer.telemetry.episode_summary import EpisodeSummary
+from esper_trainer.telemetry.training_events import (
     MAX_DETAILS,
     decisions_made,
     episodes_completed,
+    instability_events,
     rollout_completed,
     run_started,
     seed_stages_changed,
     update_events,
 )
-from esper_trainer.telemetry.episode_summary import EpisodeSummary
 
 T, N = 20, 3
 
@@ -196,3 +198,35 @@ def test_a_run_begins_with_its_settings():
     assert event.config["learning_rate"] == TrainingConfig().learning_rate
     assert event.config["torch"] == torch.__version__
     assert set(HEADS).isdisjoint(event.config)
+
+
+def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
+    """Counts, and the norm before clipping as it was."""
+    payload = PPOUpdatePayload(nan_grad_count=3, inf_grad_count=1, grad_norm_pre_clip=math.inf)
+
+    assert list(instability_events(4, payload)) == [
+        NumericalInstabilityReported(
+            update=4, nan_count=3, inf_count=1, where=("gradient",), grad_norm_pre_clip=math.inf
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "returns", "where"),
+    [
+        ({"nan_grad_count": 2, "value_loss": math.nan}, 1, ("reward", "loss", "gradient")),
+        ({"value_loss": math.inf}, 0, ("loss",)),
+        ({"policy_loss": math.nan}, 0, ("loss",)),
+        ({}, 3, ("reward",)),
+    ],
+)
+def test_m3_a_report_says_where_it_began(payload, returns, where):
+    """Rewards make losses, and losses make gradients."""
+    (report,) = instability_events(4, PPOUpdatePayload(**payload), returns)
+
+    assert report.where == where
+
+
+def test_a_healthy_update_reports_nothing():
+    """Zeros are healthy."""
+    assert list(instability_events(4, PPOUpdatePayload(nan_grad_count=0, inf_grad_count=0))) == []

@@ -11,6 +11,7 @@ from esper_schemas.events import (
     DecisionMade,
     EpisodeCompleted,
     Event,
+    NumericalInstabilityReported,
     PPOUpdateCompleted,
     RolloutCompleted,
     RunStarted,
@@ -142,4 +143,27 @@ def seed_stages_changed(update: int, episode_summary: EpisodeSummary) -> Iterato
             blueprint=int(episode_summary.blueprint[place]),
             alpha=episode_summary.alpha[place].item(),
             contribution=episode_summary.contribution[place].item() if measured else None,
+        )
+
+
+def instability_events(
+    update: int, payload: PPOUpdatePayload, returns_not_finite: int = 0
+) -> Iterator[Event]:
+    """A report if the update met anything that is not finite; at every level.
+
+    The counts are those of the gradient; `where` begins with what came first.
+    """
+    nan, inf = payload.nan_grad_count or 0, payload.inf_grad_count or 0
+    broken = {
+        "reward": returns_not_finite > 0,
+        "loss": not (math.isfinite(payload.policy_loss) and math.isfinite(payload.value_loss)),
+        "gradient": nan + inf > 0,
+    }
+    if any(broken.values()):
+        yield NumericalInstabilityReported(
+            update=update,
+            nan_count=nan,
+            inf_count=inf,
+            where=tuple(place for place, is_broken in broken.items() if is_broken),
+            grad_norm_pre_clip=payload.grad_norm_pre_clip,
         )

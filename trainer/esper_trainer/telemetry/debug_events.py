@@ -1,0 +1,57 @@
+"""Events of DEBUG telemetry: gradients of layers and heads, and exploding probability ratios."""
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+
+from esper_schemas.events import Event, HeadGradientsCompared, LayerGradientsSampled, RatioExplosionDiagnosed
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import CATALOGUE, head_field
+from esper_trainer.measure.debug_diagnostics import DebugDiagnostics
+from esper_trainer.measure.gradient_collector import LOSS_PARTS, CollectedGradients
+from esper_trainer.ppo.policy_optimiser import LayerInfo
+
+
+def diagnostic_events(update: int, layers: LayerInfo, examination: DebugDiagnostics) -> Iterator[Event]:
+    """What DEBUG telemetry tells beside the payload; the examination lies on the host."""
+    collected = len(CollectedGradients._fields)
+    gradients, transitions = CollectedGradients(*examination[:collected]), examination[collected:]
+    yield from gradient_events(update, layers.names, layers.magnitude_bounds, gradients)
+    for index, head in enumerate(HEADS):
+        rows = (column[index].tolist() for column in transitions)
+        beyond = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
+        if beyond:
+            ratios, *places = zip(*beyond, strict=True)
+            steps, environments, actions = (tuple(map(int, column)) for column in places)
+            yield RatioExplosionDiagnosed(
+                update=update, head=head, ratios=ratios,
+                steps=steps, environments=environments, actions=actions,
+            )  # fmt: skip
+
+
+def _explodes(head: str, ratio: float) -> bool:
+    bands = CATALOGUE[head_field(head, "ratio_max")].metric.bands
+    return bands.is_critical(ratio) or not math.isfinite(ratio)
+
+
+def gradient_events(
+    update: int, names: tuple[str, ...], bounds: tuple[float, ...], collected: CollectedGradients
+) -> Iterator[Event]:
+    """What is told of gradients that lie on the host; `names` are those of the parameters."""
+    yield LayerGradientsSampled(
+        update=update,
+        grad_norms=dict(zip(names, collected.layers.tolist(), strict=True)),
+        magnitude_bounds=bounds,
+        magnitudes={
+            name: tuple(map(int, counts))
+            for name, counts in zip(names, collected.magnitudes.tolist(), strict=True)
+        },
+    )
+    norms, cosines = collected.trunk_norms.tolist(), collected.cosines.tolist()
+    sending = [index for index, norm in enumerate(norms) if norm != 0]
+    yield HeadGradientsCompared(
+        update=update,
+        heads=tuple(LOSS_PARTS[index] for index in sending),
+        norms=tuple(norms[index] for index in sending),
+        cosines=tuple(cosines[one][other] for one, other in combinations(sending, 2)),
+    )
