@@ -22,6 +22,7 @@ WORK_S = 0.005
 """Time for answers in one turn of the aggregator."""
 _LOGS_KEPT = 16
 _MAX_RUNS = 1000
+_BUSY = "The aggregator has too many questions to answer; ask again later."
 
 Work = Iterator[q.Answer | None]
 
@@ -44,7 +45,7 @@ class QueryDesk:
         """Take a question; all work on it is done, and may fail, in `answers`."""
         work = self._work(question.query)
         if len(self._jobs) >= MAX_JOBS:
-            work = iter([q.Refusal("The aggregator has too many questions to answer; ask again later.")])
+            work = iter([q.Refusal(_BUSY, temporary=True)])
         self._jobs.append((peer, question.number, work))
 
     def answers(self) -> Iterator[tuple[bytes, int, q.Answer]]:

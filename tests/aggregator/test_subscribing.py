@@ -5,15 +5,18 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import zmq
+from benchmarks.ports import free_ports
 
 import esper_lite
 from esper_aggregator.replay import snapshot_of
-from esper_bus.addresses import parse
+from esper_bus.addresses import Endpoints, for_runs_dir, parse
+from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
 from esper_bus.emit.emitter import Emitter
 from esper_bus.net.query_client import QueryClient
 from esper_bus.protocol.event_batches import TOPIC
@@ -53,13 +56,14 @@ def aggregator(runs_dir, url):
     processes = []
     paths = os.pathsep.join(str(ROOT / package) for package in ("schemas", "bus", "aggregator"))
 
-    def start():
-        command = [sys.executable, "-m", "esper_aggregator", "--runs-dir", str(runs_dir), "--listen", url]
+    def start(*, listen=url, keys=None, viewer=None):
+        command = [sys.executable, "-m", "esper_aggregator", "--runs-dir", str(runs_dir), "--listen", listen]
+        command += [] if keys is None else ["--keys", str(keys)]
         process = subprocess.Popen(
             command, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.DEVNULL
         )
         processes.append(process)
-        client = QueryClient(parse(url))
+        client = QueryClient(parse(listen), viewer)
         client.ask(HealthQuery(), 20)
         client.close()
         return process
@@ -271,6 +275,49 @@ def test_a_subscription_may_come_before_its_run(aggregator, emitter, url):
         emitter("later").emit(episode(8))
 
         assert take(subscription, 1) == [8]
+
+
+@pytest.fixture
+def keyed(tmp_path, aggregator, monkeypatch):
+    """An aggregator that listens on tcp: its address and its directory of keys."""
+    url, keys = f"tcp://127.0.0.1:{free_ports(len(Endpoints._fields))}", tmp_path / "keys"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    create_server_keys(keys)
+    aggregator(listen=url, keys=keys, viewer=load_client_keys(add_client(keys, "first", ("view",))))
+    return url, keys
+
+
+def test_a_key_that_may_not_view_ends_a_subscription_at_once(keyed):
+    """Waiting would not help; the subscription is closed."""
+    url, keys = keyed
+    sender = add_client(keys, "sender", ("ingest",))
+    begun_at = time.monotonic()
+    with (
+        esper_lite.subscribe(url, keys=sender, timeout=120) as subscription,
+        pytest.raises(Refused, match="refuses the key 'sender'"),
+    ):
+        next(subscription)
+
+    assert time.monotonic() - begun_at < 60
+    assert list(subscription) == []
+
+
+def test_the_end_of_a_run_is_not_waited_for_with_a_key_that_may_not_view(keyed):
+    """Where it is to be left out what is there already."""
+    url, keys = keyed
+    with pytest.raises(Refused, match="refuses the key 'sender'"):
+        esper_lite.subscribe(url, start=None, keys=add_client(keys, "sender", ("ingest",)))
+
+
+def test_a_key_that_may_view_waits_for_its_run(keyed, emitter, runs_dir):
+    """That there is no run yet is no refusal."""
+    url, keys = keyed
+    with esper_lite.subscribe(url, run="later", keys=add_client(keys, "viewer"), timeout=30) as subscription:
+        ingest = for_runs_dir(runs_dir).ingest
+        with closing(Emitter("later", "host:0", runs_dir / "later", ingest)) as one:
+            one.emit(episode(8))
+
+            assert take(subscription, 1) == [8]
 
 
 def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):

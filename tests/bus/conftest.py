@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from benchmarks.ports import free_ports
 
-from esper_bus.addresses import for_runs_dir
+from esper_bus.addresses import Endpoints, for_runs_dir, parse
+from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted
@@ -79,6 +81,29 @@ def records(batch, key):
 
 
 @pytest.fixture
+def keys(tmp_path):
+    """A directory with the keys of an aggregator."""
+    create_server_keys(tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+def client(keys, tmp_path):
+    """Makes the key of a client, allowed by the aggregator."""
+
+    def make(name, rights=("ingest", "view"), producers=("trainer:*",)):
+        return load_client_keys(add_client(keys, name, rights, producers))
+
+    return make
+
+
+@pytest.fixture
+def address():
+    """An address that is served with keys."""
+    return parse(f"tcp://127.0.0.1:{free_ports(len(Endpoints._fields))}", keyed=True)
+
+
+@pytest.fixture
 def until():
     """Waits for a fact, with a deadline; returns what made it true."""
 
@@ -119,7 +144,8 @@ def python():
 AGGREGATOR = """
 import sys
 from pathlib import Path
-from esper_bus.addresses import for_runs_dir
+from esper_bus.addresses import Endpoints, for_runs_dir, parse
+from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
 from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.run_reader import read_log

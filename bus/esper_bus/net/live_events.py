@@ -13,7 +13,7 @@ from esper_bus.protocol.frames import FrameError
 from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
-from esper_schemas.errors import EsperError, Refused, Unreachable
+from esper_schemas.errors import Refused, Unreachable
 
 ASK_AFTER_S = 1.0
 """Silence after which the aggregator is asked whether something was missed."""
@@ -74,11 +74,21 @@ class LiveEvents:
     def _missed(self, deadline: float) -> list[RawRecord]:
         timeout_s = max(0.01, min(_ASK_S, deadline - time.monotonic()))
         try:
-            return self._page(self._run or self._newest(timeout_s), timeout_s)
-        except EsperError as error:  # no aggregator, or no such run, yet
+            return self._page_of_run(timeout_s)
+        except Unreachable as error:  # no aggregator or no such run yet
             self._complaints.warn("waiting for events", reason=str(error))
             time.sleep(max(0.0, min(_PAUSE_S, deadline - time.monotonic())))
             return []
+
+    def _page_of_run(self, timeout_s: float) -> list[RawRecord]:
+        """As `_page`; a run that does not exist yet is `Unreachable`."""
+        run = self._run or self._newest(timeout_s)
+        try:
+            return self._page(run, timeout_s)
+        except Refused:
+            if run not in self._names(timeout_s):
+                raise Unreachable(f"There is no run {run} yet.") from None
+            return self._page(run, timeout_s)  # it may have been created between the two questions
 
     def _page(self, run: str, timeout_s: float) -> list[RawRecord]:
         """The next events of the log, possibly none. Raises `Unreachable` or `Refused`."""

@@ -74,8 +74,8 @@ def _deliver(uplink: Uplink, address: str, patience_s: float) -> None:
     while not link.complete:
         now = time.monotonic()
         uplink.exchange(now)
-        if uplink.problem:
-            raise Refused(uplink.problem)
+        if uplink.refusal:
+            raise Refused(uplink.refusal)
         if link.acked != acked:
             acked, moved_at = link.acked, now
         if now - moved_at > patience_s:

@@ -11,6 +11,7 @@ from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.net.sockets import Context, Socket, connect, snapshot_client
 from esper_bus.protocol.frames import FrameError, Frames, VersionError
+from esper_bus.protocol.producer_link import REFUSED_RETRY_S
 from esper_bus.protocol.snapshot_deltas import DeltaDecoder
 from esper_bus.protocol.snapshot_messages import THIN_TOPIC, TOPIC, SnapshotHead, parse_snapshot_message
 from esper_schemas.codec import decode_snapshot
@@ -94,7 +95,7 @@ class SocketSource:
         try:
             self._renew_if_silent(time.monotonic())
             self._drain()
-            self._look_at_handshake()
+            self._check_handshake(time.monotonic())
             self._ask_for_missed(time.monotonic())
         except EsperError as error:
             self._problem = str(error)
@@ -124,12 +125,16 @@ class SocketSource:
         self._socket.subscribe(self._topic)
         self._ask_at = now + ASK_AFTER_S
 
-    def _look_at_handshake(self) -> None:
-        """Go away from where we are not let in; `_renew_if_silent` asks again later."""
-        problem = self._handshake.look() if self._handshake is not None else ""
-        if problem:
-            self._problem = problem
+    def _check_handshake(self, now: float) -> None:
+        """Disconnect where the connection is refused, and try again later: the allow-list may be corrected.
+
+        The feed says meanwhile what is wrong.
+        """
+        refusal = self._handshake.refusal() if self._handshake is not None else ""
+        if refusal:
+            self._problem = refusal
             self._close_socket()
+            self._resolve_at = now + REFUSED_RETRY_S
 
     def _close_socket(self) -> None:
         handshake, self._handshake = self._handshake, None

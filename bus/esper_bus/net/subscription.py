@@ -90,6 +90,14 @@ class Subscription:
         self.close()
 
     def _more(self) -> list[RawRecord]:
+        """The next events; closes the subscription where there will be none."""
+        try:
+            return self._read()
+        except EsperError:
+            self.close()
+            raise
+
+    def _read(self) -> list[RawRecord]:
         """The next events; closes the subscription after `timeout` seconds without any."""
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         while True:
@@ -122,6 +130,8 @@ def subscribe(
 
     Raises `InvalidArgument` for a bad address, an unknown kind, a path without a recording, or a `start`
     other than 0 in a run directory; `Unreachable` if `start` is None and no aggregator says where the end is.
+    Iterating raises `Refused` where the key may not view or the aggregator speaks another version, and waits
+    while there is no aggregator or no such run.
     """
     names = None if kinds is None else _names(kinds)
     feed = _feed(source, None if run is None else check_name("run", run), _number(start), keys)

@@ -1,4 +1,4 @@
-"""The socket of a trainer: brings a stream to an aggregator, and never stops trying."""
+"""The socket of a trainer: sends a stream to an aggregator and never gives up."""
 
 import contextlib
 import time
@@ -17,10 +17,10 @@ from esper_schemas.errors import EsperError
 
 SHORTEST_S = 0.002
 LONGEST_S = 0.05
-"""Pauses between looks at the socket while an answer is awaited, growing while none comes."""
+"""Pauses between reads of the socket while an answer is awaited; they grow while none comes."""
 _MESSAGES_AT_ONCE = 64
-_NO_SOCKET = "no socket, events go only to the spool"
-_REFUSED = "the aggregator refuses the events, they go only to the spool"
+_NO_SOCKET = "cannot open a socket; events are only written to the spool"
+_REFUSED = "the aggregator refuses the events; they are only written to the spool"
 
 
 class Uplink:
@@ -38,7 +38,8 @@ class Uplink:
         self._address = address
         self._keys = keys
         self._handshake: Handshake | None = None
-        self._not_let_in = ""
+        self._refusal = ""
+        self._socket_problem = ""
         self._complaints = complaints
         self._context: Context | None = None
         self._socket: Socket | None = None
@@ -48,8 +49,13 @@ class Uplink:
 
     @property
     def problem(self) -> str:
-        """Why the aggregator takes no events, empty if it does or is not there."""
-        return self._not_let_in or self.link.problem
+        """Why no events can be sent, in one sentence; empty if they are, or if no aggregator is there."""
+        return self.refusal or self._socket_problem
+
+    @property
+    def refusal(self) -> str:
+        """Why the aggregator refuses the events, until a person changes something; empty if it does not."""
+        return self._refusal or self.link.problem
 
     @property
     def _blocked(self) -> bool:
@@ -57,25 +63,29 @@ class Uplink:
         return self._socket is None or not self._socket.poll(0, zmq.POLLOUT)
 
     def exchange(self, now: float) -> None:
-        """Receive and send all that can be without waiting; trouble is logged, never raised."""
+        """Receive and send what is possible without waiting. Errors are logged, never raised."""
         try:
             if self._socket is None:
                 self._open(now)
             moved = self._receive(now) + self._send(now)
             self._listen_s = SHORTEST_S if moved else min(LONGEST_S, 2 * self._listen_s)
             self._listen_at = now + self._listen_s
-            self._look_at_handshake(now)
-            self._say_refusal()
+            self._check_handshake(now)
+            self._log_refusal()
             if self.link.renewal_due(now):
                 self._close_socket()
                 self.link.renewed(now)
-        except (zmq.ZMQError, EsperError) as error:
+        except EsperError as error:  # an address that cannot be used
+            self._refusal = str(error)
+            self._log_refusal()
+            self._retry_later(now + REFUSED_RETRY_S)
+        except zmq.ZMQError as error:
+            self._socket_problem = f"Cannot open a socket ({error})."
             self._complaints.warn(_NO_SOCKET, error=str(error))
-            self._close_socket()
-            self._retry_at = now + RENEW_AFTER_S
+            self._retry_later(now + RENEW_AFTER_S)
 
     def wake_at(self) -> float:
-        """When `exchange` has something to do at the latest, if nothing arrives."""
+        """The latest time at which `exchange` has something to do, if nothing arrives."""
         if self._socket is None:
             return self._retry_at
         wake_at = self.link.renewal_at() if self._blocked else self.link.wake_at()
@@ -100,6 +110,7 @@ class Uplink:
             self._context = zmq.Context()
         self._socket = ingest_client(self._context)
         self._handshake = connect(self._socket, self._address, self._keys)
+        self._socket_problem = ""
         self._complaints.over(_NO_SOCKET)
 
     def _close_socket(self) -> None:
@@ -110,18 +121,21 @@ class Uplink:
         if socket is not None:
             socket.close(linger=0)
 
-    def _look_at_handshake(self, now: float) -> None:
-        """Go away from where we are not let in, and ask again later: libzmq would ask all the time."""
+    def _check_handshake(self, now: float) -> None:
+        """Disconnect where the connection is refused, and try again later; libzmq would try all the time."""
         if self._handshake is None:
             return
         if self.link.streaming:
-            self._not_let_in = ""
-        problem = self._handshake.look()
-        if problem:
-            self._not_let_in = problem
-            self._close_socket()
+            self._refusal = ""
+        refusal = self._handshake.refusal()
+        if refusal:
+            self._refusal = refusal
+            self._retry_later(now + REFUSED_RETRY_S)
             self.link.renewed(now)
-            self._retry_at = now + REFUSED_RETRY_S
+
+    def _retry_later(self, at: float) -> None:
+        self._close_socket()
+        self._retry_at = at
 
     def _receive(self, now: float) -> int:
         for received in range(_MESSAGES_AT_ONCE):
@@ -145,11 +159,11 @@ class Uplink:
 
     def _send_one(self, message: Message) -> None:
         if self._socket is not None:
-            with contextlib.suppress(zmq.Again):  # as if lost on the way: the protocol makes up for it
+            with contextlib.suppress(zmq.Again):  # treated as lost: the protocol sends it again
                 self._socket.send_multipart(encode(message), zmq.DONTWAIT)
 
-    def _say_refusal(self) -> None:
-        if self.problem:
-            self._complaints.warn(_REFUSED, reason=self.problem)
+    def _log_refusal(self) -> None:
+        if self.refusal:
+            self._complaints.warn(_REFUSED, reason=self.refusal)
         elif self.link.streaming:
             self._complaints.over(_REFUSED)

@@ -95,9 +95,10 @@ class Health(_Message, frozen=True, kw_only=True):
 
 
 class Refusal(_Message, frozen=True):
-    """Why there is no answer, in one sentence."""
+    """Why there is no answer, in one sentence; `temporary` if the same question may be answered later."""
 
     text: str
+    temporary: bool = False
 
 
 Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery
