@@ -97,7 +97,7 @@ class CheckpointWriter:
     def __init__(self, run_dir: Path, position: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._run_dir = run_dir
         self._clock = clock
-        self._complaints = RateLimitedLog(run=run_dir.name)
+        self._log = RateLimitedLog("esper.aggregator", run=run_dir.name)
         self._position = position
         self._saved_at = clock()
 
@@ -119,7 +119,7 @@ class CheckpointWriter:
             for position in superseded(paths, self._position):
                 paths[position].unlink(missing_ok=True)
         except Exception as error:  # nobody needs a checkpoint so much that recording may end for one
-            self._complaints.warn("no checkpoint of the fold could be saved", error=repr(error))
+            self._log.warn("no checkpoint of the fold could be saved", error=repr(error))
 
 
 def superseded(positions: Iterable[int], newest: int) -> list[int]:

@@ -1,23 +1,24 @@
 """One run being recorded: its log on disk and its folded state, always in step."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from copy import copy
 from pathlib import Path
 
-import structlog
 from msgspec.structs import replace
 
 from esper_aggregator.checkpoints import CheckpointWriter, next_seqs, restore
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_bus.protocol.receiver import LinkCounters
+from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.snapshot import LinkHealth
 
-log = structlog.get_logger()
+_log = logging.getLogger("esper.aggregator")
 
 
 class Recording:
@@ -72,7 +73,8 @@ class Recording:
         if arrivals != self._arrivals:
             names = arrivals.duplicate_producers
             if set(names) - set(self._arrivals.duplicate_producers):
-                log.warning("two living trainers write as one producer", run=self.run, names=names)
+                message = LogMessage("several trainers use the same producer name", run=self.run, names=names)
+                _log.warning(message)
             self._arrivals, self.changed = copy(arrivals), True
 
     def snapshot(self) -> bytes:

@@ -1,5 +1,6 @@
 """The aggregator process: receive, log, acknowledge, fold, publish, answer. Top to bottom, one thread."""
 
+import logging
 import os
 import time
 from collections import deque
@@ -8,8 +9,6 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-import structlog
-
 from esper_aggregator.query_service import QueryDesk
 from esper_aggregator.recording import Recording, newest_run
 from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
@@ -17,6 +16,7 @@ from esper_bus.host.file_system import network_warning
 from esper_bus.net.discovery import AggregatorLock
 from esper_bus.net.server import BusServer
 from esper_bus.protocol.query_messages import Health
+from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
 from esper_schemas.errors import EsperError
@@ -29,7 +29,7 @@ KEEPALIVE_INTERVAL_S = 1.0
 LINK_INTERVAL_S = 1.0
 """How often every run is asked what went wrong on the way to it; one that is published is asked anyway."""
 
-log = structlog.get_logger()
+_log = logging.getLogger("esper.aggregator")
 
 
 class Aggregator:
@@ -80,8 +80,9 @@ class Aggregator:
             desk = QueryDesk(self._runs_dir, lambda: self._health(bus))
             self._open_newest_run()
             if remote := network_warning(self._runs_dir):
-                log.warning("the log is not on a local disk", reason=remote)
-            log.info("aggregator ready", runs_dir=str(self._runs_dir), ingest=self._endpoints.ingest)
+                _log.warning(LogMessage("the log is not on a local disk", reason=remote))
+            served = {"runs_dir": str(self._runs_dir), "ingest": self._endpoints.ingest}
+            _log.info(LogMessage("aggregator ready", **served))
             try:
                 while not (self._stopping or self._idle(bus)):
                     busy = self._adoption.busy or desk.busy
@@ -159,7 +160,7 @@ class Aggregator:
 
     def _say_once(self, trouble: str) -> None:
         if trouble != self._trouble:
-            log.error("nothing is acknowledged until the log can be written", reason=trouble)
+            _log.error(LogMessage("cannot write the log; no event is acknowledged", reason=trouble))
         self._trouble = trouble
 
     def _publish_if_due(self, bus: BusServer) -> None:

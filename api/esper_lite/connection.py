@@ -1,5 +1,6 @@
 """What any training program uses: connect, emit, and leave; everything else is taken care of."""
 
+import logging
 import os
 import socket
 import threading
@@ -9,7 +10,6 @@ from types import TracebackType
 from typing import Literal
 
 import msgspec
-import structlog
 
 from esper_bus.addresses import for_runs_dir, parse
 from esper_bus.auth.keys import client_keys_for
@@ -18,6 +18,7 @@ from esper_bus.names import check_name, file_part
 from esper_bus.net.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
 from esper_bus.paths import RunPaths, default_runs_dir, default_spool_quota
 from esper_bus.paths import spool_quota as checked_quota
+from esper_bus.rate_limited_log import LogMessage
 from esper_bus.store.run_reader import read_records
 from esper_schemas.errors import EsperError, RunExists, StorageError
 from esper_schemas.events import Event, PPOUpdateCompleted, RunFinished, RunStarted
@@ -206,7 +207,9 @@ def _ingest(runs_dir: Path, aggregator: bool | str | None, *, keyed: bool) -> st
         try:
             start_aggregator(runs_dir, IDLE_EXIT_S)
         except EsperError as error:  # a training records by itself
-            structlog.get_logger().warning("recording without an aggregator", reason=str(error))
+            logging.getLogger("esper.lite").warning(
+                LogMessage("recording without an aggregator", reason=str(error))
+            )
     return for_runs_dir(runs_dir).ingest
 
 

@@ -305,7 +305,7 @@ def small_disk(world: World) -> None:
     if large is None:  # no right to mount: files that must not grow come close
         resource.prlimit(aggregator.pid, resource.RLIMIT_FSIZE, (HEAD_BYTES, resource.RLIM_INFINITY))
     trainer = world.trainer(events=600)
-    world.until(lambda: "nothing is acknowledged" in world.output(), "trouble with the log")
+    world.until(lambda: "no event is acknowledged" in world.output(), "trouble with the log")
     world.pause(0.1, 0.4)
     if large is not None:
         large()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from esper_bus.host.process_logging import configure_logging
 from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.command import Command, run_command_line
 from esper_cli.options.training_options import TrainingOptions
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: ProcessOptions) -> int:
     """Train, alone or as one of the processes that the environment describes."""
+    configure_logging()
     request = options.request()
     request.client_keys()  # torch takes a while to import: mistakes are reported before
     from esper_trainer.ranks.lost_ranks import RankLostError

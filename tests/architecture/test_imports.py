@@ -43,10 +43,12 @@ ONLY_IN = {
     "aiohttp": "esper_tui",
     "zmq": "esper_bus",
     "mcap": "esper_bus",
+    "structlog": "esper_bus",
 }
 ONLY_IN_ROOMS = {
     "zmq": {"net", "auth"},
     "mcap": {"mcap", "store"},
+    "structlog": {"host"},
     "textual": {"screens", "terminal", "serving", "app.py"},
 }
 # Which folders of its own package the modules of a folder may import; modules at the top are not listed.

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-import structlog
+
+from esper_bus.host.process_logging import reset_logging
 
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """A command sends log lines to the stderr of its test, which is closed when the test is over."""
     yield
-    structlog.reset_defaults()
+    reset_logging()

@@ -1,11 +1,11 @@
 """The story of a training run, from the first event to the last: play, learn, tell."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import NamedTuple, Protocol
 
-import structlog
 import torch
 from torch import Tensor
 
@@ -208,7 +208,7 @@ class Trainer:
         )
 
     def _warn(self, message: str) -> None:
-        structlog.get_logger().warning(message)
+        logging.getLogger("esper.trainer").warning(message)
         self._warnings.append(LogRecorded(level="warning", message=message))
 
     def _emit_notices(self) -> None:

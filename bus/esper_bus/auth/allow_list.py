@@ -19,7 +19,7 @@ class AllowList:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._complaints = RateLimitedLog(keys=str(directory))
+        self._log = RateLimitedLog("esper.bus.auth", keys=str(directory))
         self._stamp: tuple[int, ...] | None = None
         self._looked_at = 0.0
         self._names: dict[str, str] = {}  # also of keys that were removed: they may still be connected
@@ -55,7 +55,7 @@ class AllowList:
             self._take(read_clients(self._directory))
         except EsperError as error:
             self._take({})
-            self._complaints.warn("the allow-list cannot be read, nobody is let in", reason=str(error))
+            self._log.warn("the allow-list cannot be read, nobody is let in", reason=str(error))
 
     def _take(self, clients: Clients) -> None:
         self._allowed = {client.public: client for client in clients.values()}

@@ -46,7 +46,7 @@ class Gate:
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", directory: Path) -> None:
         self._keys = load_server_keys(directory)
         self._allowed = AllowList(directory)
-        self._complaints = RateLimitedLog(keys=str(directory))
+        self._log = RateLimitedLog("esper.bus.auth", keys=str(directory))
         self._context = context
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
@@ -130,7 +130,7 @@ class Gate:
                 if self._allowed.allows(public, right):
                     return public
                 where = address.decode(errors="replace")
-                self._complaints.warn(f"a key is refused to {right}", address=where, key=public)
+                self._log.warn(f"a key is refused to {right}", address=where, key=public)
         return None
 
 

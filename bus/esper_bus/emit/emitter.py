@@ -73,7 +73,7 @@ class Emitter:
         self._queue = EmitQueue(max_events, max_bytes)
         quota = default_spool_quota() if spool_quota is None else spool_quota
         self._spool = spool = _open_spool(RunPaths(run_dir), key, quota)
-        self._complaints = RateLimitedLog(run=run, producer=producer)
+        self._log = RateLimitedLog("esper.bus.emit", run=run, producer=producer)
         self._recorder = WriterThread(key, self._queue, spool, ingest, keys)
         self._put = self._queue.put
         self._disabled = False
@@ -86,12 +86,12 @@ class Emitter:
         try:
             self._put(event)
         except Exception as error:
-            self._complaints.warn("an event cannot be encoded", error=repr(error))
+            self._log.warn("an event cannot be encoded", error=repr(error))
 
     def _say_if_remote(self, run_dir: Path) -> None:
         warning = network_warning(run_dir)
         if warning:
-            self._complaints.warn("the spool is not on a local disk", reason=warning)
+            self._log.warn("the spool is not on a local disk", reason=warning)
             self.emit(LogRecorded(level="warning", message=warning))
 
     @property
@@ -131,7 +131,7 @@ class Emitter:
         """The last chance: a thread that waits for its disk dies with the program, and events with it."""
         if report.held:
             reason = report.problem or f"Cannot write {report.spool} in time; look at its disk."
-            self._complaints.warn("events are in no file and are lost", count=report.held, reason=reason)
+            self._log.warn("events are in no file and are lost", count=report.held, reason=reason)
 
     def disable(self) -> None:
         """Do nothing from now on: this is a forked copy, whose thread stayed with the parent."""

@@ -55,7 +55,7 @@ class WriterThread(threading.Thread):
         self._spool = spool
         self._ingest = ingest
         self._keys = keys
-        self._complaints = RateLimitedLog(run=key.run, producer=key.producer)
+        self._log = RateLimitedLog("esper.bus.emit", run=key.run, producer=key.producer)
         self._backlog = ResendBuffer(self._read_spool)
         self._uplink: Uplink | None = None
         self._pace = PollingInterval()
@@ -96,7 +96,7 @@ class WriterThread(threading.Thread):
     def run(self) -> None:
         """What the thread does."""
         if self._ingest is not None:
-            self._uplink = Uplink(self._ingest, self._key, self._backlog, self._complaints, self._keys)
+            self._uplink = Uplink(self._ingest, self._key, self._backlog, self._log, self._keys)
         self._pace.woken(time.monotonic())  # events may have come before this thread
         while self._stop_at is None:
             self._supervised(self._turn)
@@ -108,7 +108,7 @@ class WriterThread(threading.Thread):
             step()
         except Exception as error:
             self.errors += 1
-            self._complaints.warn("the recorder failed and goes on", error=repr(error))
+            self._log.warn("the recorder failed and goes on", error=repr(error))
             time.sleep(_AFTER_ERROR_S)
 
     def _turn(self) -> None:
@@ -147,7 +147,7 @@ class WriterThread(threading.Thread):
         losses = self._queue.losses(even_if_full=last)
         own: list[Event] = [*self._notices, losses] if losses else self._notices
         if losses:
-            self._complaints.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
+            self._log.warn("events were dropped", count=losses.count, kinds=losses.by_kind)
         entries = [*taken, *((time.time_ns(), encode_event(event)) for event in own)]
         self._notices = []
         self._backlog.append(entries)
@@ -194,7 +194,7 @@ class WriterThread(threading.Thread):
         if self._spool_problem:  # there is room again before anybody hears so
             self._queue.account(self._backlog.held_count, self._backlog.held_bytes)
             self._spool_problem = ""
-        self._complaints.over(_NO_SPOOL)
+        self._log.resolved(_NO_SPOOL)
 
     def _begin_again(self, now: float) -> None:
         """Write to a new spool what the deleted one had, as far as it is in memory and not acknowledged."""
@@ -206,7 +206,7 @@ class WriterThread(threading.Thread):
             self._spool_failed(error, now)
             return
         gone = max(0, self._backlog.first_seq - self.acknowledged)
-        self._complaints.warn(_DELETED, new=str(self._spool.path), written_again=held, gone=gone)
+        self._log.warn(_DELETED, new=str(self._spool.path), written_again=held, gone=gone)
         self._tell(_DELETED, f"{held} events are written again, {gone} are gone", now)
         self._spool_retry_at = now
         self._write_spool(now)
@@ -220,7 +220,7 @@ class WriterThread(threading.Thread):
         self._spool_problem = problem
         self._spool_failed_at = now
         self._spool_retry_at = now + _RETRY_SPOOL_S
-        self._complaints.warn(_NO_SPOOL, reason=problem)
+        self._log.warn(_NO_SPOOL, reason=problem)
 
     def _tell(self, kind: str, reason: str, now: float) -> bool:
         """Tell also those who watch the run elsewhere, or read it later, at most once a minute."""
@@ -246,13 +246,13 @@ class WriterThread(threading.Thread):
         except FileDeletedError:
             self._begin_again(now)
         except OSError as error:
-            self._complaints.warn("the spool cannot be forced to the disk", error=error.strerror)
+            self._log.warn("the spool cannot be forced to the disk", error=error.strerror)
 
     def _read_spool(self, first: int, max_events: int, max_bytes: int) -> Batch:
         try:
             return self._spool.read(first, max_events, max_bytes)
         except OSError as error:
-            self._complaints.warn("the spool cannot be read", error=error.strerror)
+            self._log.warn("the spool cannot be read", error=error.strerror)
             return Batch(first, ())
 
     def _finish(self) -> None:
@@ -294,4 +294,4 @@ class WriterThread(threading.Thread):
         try:
             self._spool.close(delivered=delivered)
         except OSError as error:
-            self._complaints.warn("the spool stays without an index", error=error.strerror)
+            self._log.warn("the spool stays without an index", error=error.strerror)

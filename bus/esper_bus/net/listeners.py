@@ -62,7 +62,7 @@ class Listeners:
         self.refused = 0
         self._endpoints = [endpoints] if local is None else [local, endpoints]
         self._keys = keys if ipc_path(endpoints.ingest) is None else None
-        self._complaints = RateLimitedLog()
+        self._log = RateLimitedLog("esper.bus.net")
         self._look_at = 0.0
         self._retry_at = 0.0
         self._open()
@@ -163,7 +163,7 @@ class Listeners:
                 one.socket.unbind(one.endpoint)
                 one.endpoint = ""
             self._retry_at = now + _LOOK_S
-            self._complaints.warn(_SHORT, descriptors_left=left)  # the first warning takes its time
+            self._log.warn(_SHORT, descriptors_left=left)  # the first warning takes its time
         elif left > spare + _ROOM and len(bound) < len(self._listeners) and now >= self._retry_at:
             self._retry_at = now + _LOOK_S
             self._bind_again()
@@ -174,16 +174,16 @@ class Listeners:
                 if not one.endpoint:  # it would be in use, by us
                     one.endpoint = bind_again(one.socket, one.address, one.right, self.gate)
         except EsperError as error:
-            self._complaints.warn(_NOT_YET, reason=str(error))
+            self._log.warn(_NOT_YET, reason=str(error))
         else:
-            self._complaints.over(_NOT_YET)
-            self._complaints.over(_SHORT)
+            self._log.resolved(_NOT_YET)
+            self._log.resolved(_SHORT)
 
     def _look_at_memory(self) -> bool:
         if memory_bytes() - self._floor < HOARD_BYTES:
             return False
         self.close(0)
-        self._complaints.warn(_HOARD, megabytes=HOARD_BYTES // 2**20)
+        self._log.warn(_HOARD, megabytes=HOARD_BYTES // 2**20)
         self._opened()
         return True
 
@@ -197,7 +197,7 @@ class Listeners:
             self._open()
         except (EsperError, OSError, zmq.ZMQError) as error:
             self.close(0)
-            self._complaints.warn(_NOT_YET, reason=str(error))
+            self._log.warn(_NOT_YET, reason=str(error))
             return False
-        self._complaints.over(_NOT_YET)
+        self._log.resolved(_NOT_YET)
         return True

@@ -40,7 +40,7 @@ class LiveEvents:
         self._socket = snapshot_client(self._context)
         connect(self._socket, endpoints.snapshots, keys).close()
         self._queries = QueryClient(endpoints, keys, self._context)
-        self._complaints = RateLimitedLog(address=endpoints.query)
+        self._log = RateLimitedLog("esper.bus.net", address=endpoints.query)
         self._behind = True
         self._heard_at = time.monotonic()
         if run is not None:
@@ -76,7 +76,7 @@ class LiveEvents:
         try:
             return self._page_of_run(timeout_s)
         except Unreachable as error:  # no aggregator or no such run yet
-            self._complaints.warn("waiting for events", reason=str(error))
+            self._log.warn("waiting for events", reason=str(error))
             time.sleep(max(0.0, min(_PAUSE_S, deadline - time.monotonic())))
             return []
 

@@ -55,7 +55,7 @@ def ship(
         raise InvalidArgument(f"{run_dir} holds no events; name the directory of a run.")
     for stream, (events, next_seq) in streams.items():
         store = _Recorded(run_dir, stream, next_seq)
-        with closing(Uplink(address, stream, store, _Silent(), keys)) as uplink:
+        with closing(Uplink(address, stream, store, RateLimitedLog("esper.bus.net"), keys)) as uplink:
             _deliver(uplink, address, patience_s)
         yield Shipped(stream, events)
 
@@ -119,13 +119,3 @@ class _Recorded:
         self._reader = BatchReader(records)
         self._ahead = Batch(0, ())
         self._passed = 0
-
-
-class _Silent(RateLimitedLog):
-    """What goes wrong is raised."""
-
-    def warn(self, kind: str, **fields: object) -> None:
-        """Say nothing."""
-
-    def over(self, kind: str) -> None:
-        """Say nothing."""

@@ -31,7 +31,7 @@ class Uplink:
         address: str,
         key: StreamKey,
         events: EventStore,
-        complaints: RateLimitedLog,
+        log: RateLimitedLog,
         keys: ClientKeys | None = None,
     ) -> None:
         self.link = ProducerLink(key, events, time.monotonic(), schema_hash())
@@ -40,7 +40,7 @@ class Uplink:
         self._handshake: Handshake | None = None
         self._refusal = ""
         self._socket_problem = ""
-        self._complaints = complaints
+        self._log = log
         self._context: Context | None = None
         self._socket: Socket | None = None
         self._retry_at = 0.0
@@ -81,7 +81,7 @@ class Uplink:
             self._retry_later(now + REFUSED_RETRY_S)
         except zmq.ZMQError as error:
             self._socket_problem = f"Cannot open a socket ({error})."
-            self._complaints.warn(_NO_SOCKET, error=str(error))
+            self._log.warn(_NO_SOCKET, error=str(error))
             self._retry_later(now + RENEW_AFTER_S)
 
     def wake_at(self) -> float:
@@ -111,7 +111,7 @@ class Uplink:
         self._socket = ingest_client(self._context)
         self._handshake = connect(self._socket, self._address, self._keys)
         self._socket_problem = ""
-        self._complaints.over(_NO_SOCKET)
+        self._log.resolved(_NO_SOCKET)
 
     def _close_socket(self) -> None:
         handshake, self._handshake = self._handshake, None
@@ -146,7 +146,7 @@ class Uplink:
             except zmq.Again:
                 return received
             except FrameError as error:
-                self._complaints.warn("message not understood", error=str(error))
+                self._log.warn("message not understood", error=str(error))
         return _MESSAGES_AT_ONCE
 
     def _send(self, now: float) -> int:
@@ -164,6 +164,6 @@ class Uplink:
 
     def _log_refusal(self) -> None:
         if self.refusal:
-            self._complaints.warn(_REFUSED, reason=self.refusal)
+            self._log.warn(_REFUSED, reason=self.refusal)
         elif self.link.streaming:
-            self._complaints.over(_REFUSED)
+            self._log.resolved(_REFUSED)

@@ -27,7 +27,7 @@ class Adoption:
 
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
-        self._complaints = RateLimitedLog(runs_dir=str(runs_dir))
+        self._log = RateLimitedLog("esper.bus.store", runs_dir=str(runs_dir))
         self._waiting: list[Path] = []
         self._reading: tuple[Path, BatchReader] | None = None
         self._done: list[Path] = []
@@ -55,9 +55,7 @@ class Adoption:
                 lock.unlink(missing_ok=True)
             except OSError as error:
                 self._given_up.add(lock)
-                self._complaints.warn(
-                    "a spool's lock cannot be removed", lock=str(lock), error=error.strerror
-                )
+                self._log.warn("a spool's lock cannot be removed", lock=str(lock), error=error.strerror)
         self._done.clear()
 
     def failed(self, reason: str) -> None:
@@ -65,7 +63,7 @@ class Adoption:
         if self._reading is not None:
             lock = self._reading[0]
             self._given_up.add(lock)
-            self._complaints.warn("a spool cannot be adopted", lock=str(lock), error=reason)
+            self._log.warn("a spool cannot be adopted", lock=str(lock), error=reason)
         self._reading = None
 
     def _open_next(self, now: float) -> bool:
@@ -88,4 +86,4 @@ class Adoption:
         self._reading = None
 
     def _say_damage(self, damage: Damage) -> None:
-        self._complaints.warn("a dead trainer's spool is damaged", file=damage.file, what=damage.what)
+        self._log.warn("a dead trainer's spool is damaged", file=damage.file, what=damage.what)

@@ -43,7 +43,7 @@ class LogWriter:
         self._schema = 0
         self._synced_at = time.monotonic()
         self._unflushed: list[RawRecord] = []
-        self._complaints = RateLimitedLog(run=run)
+        self._log = RateLimitedLog("esper.bus.store", run=run)
 
     def extend(self, records: Sequence[RawRecord]) -> None:
         """Add events; they are safe once `flush` has returned. Raises `StorageError`, with none added."""
@@ -138,7 +138,7 @@ class LogWriter:
 
     def _say_deleted(self) -> None:
         self.whole = False
-        self._complaints.warn(_DELETED, directory=str(self._paths.log_dir))
+        self._log.warn(_DELETED, directory=str(self._paths.log_dir))
 
     def _end_file(self, writer: McapWriter) -> None:
         writer.flush()

@@ -1,6 +1,7 @@
 """Tests of the emitter: real spools, sockets and processes; nothing that happens reaches the caller."""
 
 import errno
+import logging
 import os
 import re
 import resource
@@ -12,7 +13,6 @@ import warnings
 from collections import Counter
 
 import pytest
-import structlog
 import zmq
 
 from esper_bus.addresses import ipc_path
@@ -33,7 +33,6 @@ from esper_schemas.events import EventsDropped, LogRecorded, RunStarted
 FULL_DISK = """
 import resource, sys, time
 from pathlib import Path
-import structlog
 from esper_bus.emit.emitter import Emitter
 from esper_schemas.events import EpisodeCompleted
 
@@ -517,7 +516,7 @@ def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_fr
     assert [message[:20] for message in told] == [
         "the spool cannot be ",
         "the spool was delete",
-        "over: the spool cann",
+        "resolved: the spool cann",
     ]
 
 
@@ -665,7 +664,7 @@ def test_a_queue_that_fills_comes_before_the_socket(tmp_path, key, episode):
     recorder = WriterThread(key, queue, spool, address)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as aggregator:
         aggregator.bind(address)
-        recorder._uplink = uplink = Uplink(address, key, recorder._backlog, recorder._complaints)
+        recorder._uplink = uplink = Uplink(address, key, recorder._backlog, recorder._log)
         for number in range(6):
             queue.put(episode(number))
 
@@ -767,14 +766,14 @@ def test_the_recorder_survives_what_nobody_thought_of(emitter, episode, run_dir,
     assert numbers(run_dir) == list(range(10))
 
 
-def test_trouble_is_said_once(emitter, episode, monkeypatch, until):
+def test_a_problem_is_logged_once(emitter, episode, monkeypatch, until, caplog):
     """A full disk does not fill the log as well."""
     one = emitter()
 
     def full(entries, acknowledged):
         raise OSError(28, "No space left on device")
 
-    with structlog.testing.capture_logs() as logs:
+    with caplog.at_level(logging.INFO, "esper"):
         monkeypatch.setattr(one._recorder._spool, "write", full)
         for number in range(20):
             one.emit(episode(number))
@@ -783,9 +782,9 @@ def test_trouble_is_said_once(emitter, episode, monkeypatch, until):
         monkeypatch.undo()
         until(lambda: one.stats.spooled >= 20)
 
-    assert [log["event"] for log in logs] == [
+    assert [record.msg.event for record in caplog.records] == [
         "the spool cannot be written, events are kept in memory",
-        "over: the spool cannot be written, events are kept in memory",
+        "resolved: the spool cannot be written, events are kept in memory",
     ]
     assert one.stats.problem == ""
 

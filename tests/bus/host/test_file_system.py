@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import structlog
 
 from esper_bus.emit.emitter import Emitter
 from esper_bus.host.file_system import file_system_of, network_warning
@@ -59,17 +58,16 @@ def test_a_local_disk_and_a_machine_without_such_a_list_are_not_mentioned(tmp_pa
 
 
 @pytest.mark.parametrize("warned", [True, False])
-def test_an_emitter_says_so_here_and_in_the_run(tmp_path, monkeypatch, warned):
+def test_an_emitter_says_so_here_and_in_the_run(tmp_path, monkeypatch, warned, caplog):
     """Whoever reads the run later may wonder about its holes."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 0 0:1 / {tmp_path / 'far'} rw - nfs4 server:/ rw\n")
     monkeypatch.setattr("esper_bus.host.file_system._MOUNTS", mounts)
     run_dir = tmp_path / ("far" if warned else "near") / "run"
-    with structlog.testing.capture_logs() as logs:
-        Emitter("run", "host:0", run_dir).close()
+    Emitter("run", "host:0", run_dir).close()
     events = [record.event for record in read_records(run_dir)]
     told = [event.message for event in events if isinstance(event, LogRecorded)]
 
-    assert [log["reason"] for log in logs] == told
+    assert [record.msg.fields["reason"] for record in caplog.records] == told
     assert len(told) == warned
     assert all("is on nfs4, a network file system" in message for message in told)

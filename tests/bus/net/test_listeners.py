@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import pytest
 import zmq
 from benchmarks.ports import free_ports
-from structlog.testing import capture_logs
 
 from esper_bus.addresses import Endpoints, ipc_path, parse
 from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
@@ -82,7 +81,7 @@ def test_all_are_sent_away_when_too_much_piles_up(monkeypatch, peer, endpoints, 
     doors.close(0)
 
 
-def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoints, until):
+def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoints, until, caplog):
     """Somebody else has the second of three addresses: tried a few times a second, said once.
 
     The first, which is bound, is not tried again.
@@ -96,7 +95,7 @@ def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoi
     doors = Listeners(endpoints, None)
     time.sleep(0.15)
     doors.wait(0.0)
-    with capture_logs() as said, socket.socket(socket.AF_UNIX) as squatter:
+    with socket.socket(socket.AF_UNIX) as squatter:
         path = ipc_path(endpoints.snapshots)
         until(lambda: not is_open(endpoints.snapshots))
         path.unlink(missing_ok=True)
@@ -116,7 +115,7 @@ def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoi
     assert not shut
     assert 5 <= tries.count(endpoints.snapshots) <= 20
     assert tries.count(endpoints.ingest) == 2
-    assert [line["event"] for line in said].count("cannot listen again yet") == 1
+    assert [record.msg.event for record in caplog.records].count("cannot listen again yet") == 1
     assert all(is_open(address) for address in endpoints)
     doors.close(0)
 
@@ -136,7 +135,7 @@ def is_open(address):
         return stack.enter_context(socket.socket(socket.AF_UNIX)).connect_ex(str(ipc_path(address))) == 0
 
 
-def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until):
+def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until, caplog):
     """All were sent away, and the doors stay shut until it can be read; meanwhile all calls work."""
     keys, port = tmp_path / "keys", free_ports(len(Endpoints._fields))
     create_server_keys(keys)
@@ -158,15 +157,14 @@ def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, 
     (keys / "clients.json").write_bytes(whole[:-9])
     monkeypatch.setattr("esper_bus.net.listeners.memory_bytes", lambda: 10**12)
     time.sleep(0.15)
-    with capture_logs() as said:
-        server.receive(0.0)
-        monkeypatch.undo()
-        trainer.emit(LogRecorded(level="info", message="meanwhile"))
-        began = time.monotonic()
-        while time.monotonic() < began + 1.0:
-            assert not acknowledged()
+    server.receive(0.0)
+    monkeypatch.undo()
+    trainer.emit(LogRecorded(level="info", message="meanwhile"))
+    began = time.monotonic()
+    while time.monotonic() < began + 1.0:
+        assert not acknowledged()
 
-    assert [line["event"] for line in said].count("cannot listen again yet") == 1
+    assert [record.msg.event for record in caplog.records].count("cannot listen again yet") == 1
     (keys / "clients.json").write_bytes(whole)
     until(acknowledged)
     trainer.close(0.1)
