@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(argv: Sequence[str]) -> OneSentenceParser:
     """The parser with the options of the given command only, so that no other command is imported."""
     parser = OneSentenceParser(prog="esper", description="The flight recorder of PPO training.")
-    parser.add_argument("--version", action="version", version=f"esper {version('esper-lite')}")
+    parser.add_argument("-V", "--version", action="version", version=f"esper {version('esper-lite')}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     given = next((word for word in argv if not word.startswith("-")), None)
     for name, entry in COMMANDS.items():

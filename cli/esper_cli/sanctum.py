@@ -23,7 +23,7 @@ from esper_tui.text.symbols import SYMBOL_SETS
 
 DEFAULT_PORT = 8000
 DEFAULT_HOST = "127.0.0.1"
-_CONNECTION, _APPEARANCE, _BROWSER = "connection", "appearance", "in a browser"
+_CONNECTION, _APPEARANCE, _BROWSER = "aggregator", "appearance", "in a browser"
 
 
 def _port(text: str) -> int:

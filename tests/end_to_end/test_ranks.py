@@ -11,7 +11,6 @@ import time
 import pytest
 
 from esper_bus.store.run_reader import read_records
-from esper_cli import esper
 from esper_schemas.events import RunFinished, RunStarted
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
@@ -142,19 +141,3 @@ def test_a_rank_that_is_stuck_is_not_waited_for_for_ever(playground, commands):
 
     assert re.search(r"Rank 1 of 2 is gone or stuck: nothing was heard for 10 s\..*--resume stuck", said)
     assert training.end() == (1, "")
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [(["--ranks", "0"], "at least 1"), (["--ranks", "4", "--envs", "6"], "multiple of 4")],
-    ids=["none", "no equal parts"],
-)
-def test_numbers_of_ranks_that_cannot_be(tmp_path, capsys, options, words):
-    """One sentence, before anything is started."""
-    code = esper.main(["ppo", "--no-tui", "--runs-dir", str(tmp_path), "--name", "never", *options])
-    stderr = capsys.readouterr().err
-
-    assert code == 1
-    assert stderr.count("\n") == 1, stderr
-    assert words in stderr
-    assert not (tmp_path / "never").exists()

@@ -210,16 +210,3 @@ class TestModule:
         assert "always WAIT" in result.stdout
         assert isinstance(events[0], RunStarted)
         assert isinstance(events[-1], RunFinished)
-
-    @pytest.mark.parametrize(
-        "arguments",
-        [("--name", "a/b"), ("--aggregator", "x")],
-        ids=" ".join,
-    )
-    def test_mistakes_are_answered_in_one_sentence(self, tmp_path, arguments):
-        """Exit code 1, no traceback, nothing left on disk."""
-        result = self.run("--runs-dir", str(tmp_path), *arguments)
-
-        assert result.returncode == 1
-        assert result.stderr.count("\n") == 1
-        assert list(tmp_path.iterdir()) == []

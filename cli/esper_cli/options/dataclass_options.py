@@ -45,7 +45,8 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
             groups[group] = parser.add_argument_group(group)
         _add(groups.get(group, parser), argument)
         if _is_positional(argument.field.setting):
-            positionals.append(_placeholder(argument))
+            shown = _placeholder(argument)
+            positionals.append(shown if argument.default is MISSING else f"[{shown}]")
     parser.usage = " ".join(["%(prog)s [OPTIONS]", *positionals])
 
 
@@ -105,7 +106,7 @@ def _add(parser: "argparse.ArgumentParser | argparse._ArgumentGroup", argument: 
     setting, default = argument.field.setting, argument.default
     shape = _shape(argument)
     if _is_positional(setting):
-        shape |= {} if default is MISSING else {"nargs": "?"}
+        shape |= {} if default is MISSING else {"nargs": "?", "default": default}
         parser.add_argument(argument.name, help=_help(argument), **shape)
         return
     shape |= {"dest": argument.field.name}

@@ -42,7 +42,7 @@ RecordedRun = Annotated[Path, Option("run directory or .mcap file", positional=T
 ClientKey = Annotated[
     Path | None,
     Option(
-        "key file of this client, required for an aggregator on another machine and created there by "
+        "client key file, required for an aggregator on another machine; create it there with "
         "`esper keys add` (default: $ESPER_KEYS)",
         "aggregator",
         metavar="FILE",

@@ -7,7 +7,6 @@ import pytest
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolWriter
-from esper_cli import esper
 from esper_schemas.codec import encode_event
 from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
@@ -29,17 +28,6 @@ def record(tmp_path):
         return run_dir
 
     return write
-
-
-@pytest.fixture
-def esper_says(capsys):
-    """Runs `esper` in this process; gives exit code, stdout, stderr."""
-
-    def run(*arguments):
-        code = esper.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 HEALTHY = {"kl_divergence": 0.005, "grad_norm_pre_clip": 0.8, "value_loss": 0.1}

@@ -1,70 +1,38 @@
-"""Tests of what `sanctum` can be told about its looks."""
+"""`sanctum`: its options, and what they make of the screen."""
 
 import re
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from esper_cli import sanctum
-from esper_cli.screen import training_screen
-from esper_schemas.source import Feed
-from esper_trainer.request import TrainingRequest
+from esper_schemas.settings import setting_fields
+from esper_tui.control.settings import SYMBOL_SETS, THEMES
 from esper_tui.view.connection_status import judge_feed
 
 
-class Nothing:
-    """A source without a snapshot."""
-
-    def poll(self):
-        """Nothing was heard."""
-        return Feed()
-
-    def close(self):
-        """Nothing to release."""
-
-
 @pytest.fixture
-def started(monkeypatch, tmp_path):
+def started(monkeypatch, app_options, nothing, capsys):
     """What the app is started with, for arguments and an environment."""
 
     def start(*argv, **environment):
-        seen = {}
-
-        class App:
-            is_running = False
-
-            def __init__(self, source, **options):
-                seen.update(options)
-                self.source = source
-
-            def run(self, **options):
-                seen.update(options, feed=self.source.poll())
-
-        monkeypatch.setattr("esper_tui.app.SanctumApp", App)
-        monkeypatch.setattr(sanctum, "open_source", lambda *_, **__: Nothing())
+        monkeypatch.setattr(sanctum, "open_source", lambda *_, **__: nothing)
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        monkeypatch.delenv("SSH_CONNECTION", raising=False)
-        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        if argv == ("esper ppo",):
-            request = TrainingRequest(runs_dir=tmp_path)
-            with subprocess.Popen([sys.executable, "-c", ""]) as trainer:
-                training_screen.show_sanctum(request, trainer, tmp_path / "run")
-        else:
-            assert sanctum.main(list(argv)) == 0
-        return seen
+        assert sanctum.main(list(argv)) == 0, capsys.readouterr().err
+        return app_options
 
     return start
 
 
 @pytest.fixture
-def printed(monkeypatch, capsys, tmp_path):
+def printed(monkeypatch, capsys, tmp_path, nothing):
     """What `sanctum --once` prints on a terminal, for arguments and an environment."""
 
     def once(*argv, **environment):
-        monkeypatch.setattr(sanctum, "open_source", lambda *_, **__: Nothing())
+        monkeypatch.setattr(sanctum, "open_source", lambda *_, **__: nothing)
         monkeypatch.setattr(sanctum, "first_feed", lambda source: source.poll())
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -118,54 +86,71 @@ def test_a_rate_that_cannot_be_drawn_at_is_refused(capsys, rate):
     ],
 )
 def test_one_frame_has_the_colours_that_its_terminal_has(printed, argv, environment, colours):
-    """By `--color`, TERM and NO_COLOR, as in the cockpit."""
+    """By `--color`, TERM and NO_COLOR, as on the screen."""
     codes = re.findall(r"\x1b\[([0-9;]+)m", printed(*argv, **environment))
 
     assert {"256" if "38;5;" in code else "16" for code in codes if code != "0"} == colours
 
 
-def test_what_is_said_goes_before_what_was_kept(started, tmp_path):
-    """For this once; the rest is as it was kept."""
-    kept = tmp_path / "esper" / "sanctum.toml"
-    kept.parent.mkdir()
-    kept.write_text('theme = "light"\nsymbols = "braille"\n')
+def test_options_override_saved_settings(started, tmp_path):
+    """For this start; the others are as they were saved."""
+    saved = tmp_path / "esper" / "sanctum.toml"
+    saved.parent.mkdir()
+    saved.write_text('theme = "light"\nsymbols = "braille"\n')
 
     settings = started("--symbols", "ascii")["settings"]
 
     assert (settings.theme, settings.symbols) == ("light", "ascii")
 
 
-def test_esper_ppo_opens_it_as_it_was_kept(started, tmp_path):
-    """The screen is the same whichever command opens it, and keeps what is chosen there."""
-    kept = tmp_path / "esper" / "sanctum.toml"
-    kept.parent.mkdir()
-    kept.write_text('theme = "light"\nhidden = ["log"]\n')
-
-    seen = started("esper ppo", SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22")
-
-    assert (seen["settings"].theme, seen["settings"].hidden) == ("light", frozenset({"log"}))
-    assert seen["settings_file"] == kept
-    assert seen["frames_per_second"] == 4.0
-
-
-def test_until_the_trainer_is_heard_esper_ppo_says_that_the_training_is_starting(started, tmp_path):
-    """Whoever has just started one is not told to do so, but where to look if it takes long."""
-    said = judge_feed(started("esper ppo")["feed"], 0).sentence
-
-    assert said == f"The training is starting; what it prints is in {tmp_path / 'run' / 'trainer.log'}."
+def test_without_an_aggregator_the_screen_says_so(started):
+    """And how to get one."""
     assert "No aggregator yet" in judge_feed(started()["feed"], 0).sentence
 
 
-def test_a_damaged_file_of_choices_is_a_word(started, tmp_path):
+def test_the_choices_are_those_of_the_screen():
+    """They stand in the options as words, since the themes would load what draws them."""
+    described = setting_fields(sanctum.SanctumOptions)
+
+    assert described["theme"].setting.choices == tuple(THEMES)
+    assert described["symbols"].setting.choices == tuple(SYMBOL_SETS)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ([], (None, None, None)),
+        (["runs/x"], ("runs/x", None, None)),
+        (["tcp://h:1", "--keys", "k", "--compress"], ("tcp://h:1", Path("k"), True)),
+        (["--thin"], (None, None, True)),
+    ],
+)
+def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, capsys, words, arguments):
+    """Compressed if asked for, also by its deprecated name."""
+    opened = []
+
+    def open_source(target, keys, *, compress):
+        opened.append((target, keys, compress))
+        return nothing
+
+    monkeypatch.setattr(sanctum, "open_source", open_source)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    assert sanctum.main(words) == 0
+    assert opened == [arguments]
+    assert capsys.readouterr().err.count("--thin is deprecated") == words.count("--thin")
+
+
+def test_a_damaged_settings_file_is_reported_on_the_screen(started, tmp_path):
     """The app starts with the defaults and says so."""
-    kept = tmp_path / "esper" / "sanctum.toml"
-    kept.parent.mkdir()
-    kept.write_text("theme = ")
+    saved = tmp_path / "esper" / "sanctum.toml"
+    saved.parent.mkdir()
+    saved.write_text("theme = ")
 
     seen = started()
 
     assert seen["settings"].theme == "dark"
-    assert str(kept) in seen["notice"]
+    assert str(saved) in seen["notice"]
 
 
 def test_a_terminal_that_cannot_be_drawn_on_is_a_sentence(monkeypatch, capsys):

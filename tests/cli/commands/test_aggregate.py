@@ -1,0 +1,64 @@
+"""`esper aggregate` turns its options into the settings of an aggregator."""
+
+from pathlib import Path
+
+import pytest
+
+from esper_aggregator.foreground import AggregatorSettings
+from esper_cli.commands import aggregate
+
+
+@pytest.fixture
+def settings(esper_says, monkeypatch):
+    """The settings that an aggregator is started with, and what is printed."""
+    served = []
+    monkeypatch.setattr(aggregate, "serve_until_stopped", served.append)
+
+    def parse(*words):
+        result = esper_says("aggregate", *words)
+        assert result.code == 0, result.err
+        return served.pop(), result.err
+
+    return parse
+
+
+def test_by_default_it_serves_its_runs_directory(settings, monkeypatch):
+    """The one that the environment names; a client's key there is none of the aggregator's."""
+    monkeypatch.setenv("ESPER_RUNS_DIR", "/elsewhere/runs")
+    monkeypatch.setenv("ESPER_KEYS", "/a/client.key")
+
+    assert settings() == (AggregatorSettings(runs_dir=Path("/elsewhere/runs")), "")
+
+
+def test_every_option_is_a_setting(settings):
+    """Each with its own name."""
+    words = [
+        "--runs-dir=r",
+        "--listen=tcp://0.0.0.0:5556",
+        "--server-keys=k",
+        "--idle-exit=2.5",
+        "--log-json",
+    ]
+    expected = AggregatorSettings(
+        runs_dir=Path("r"), listen="tcp://0.0.0.0:5556", keys=Path("k"), idle_exit_s=2.5
+    )
+
+    assert settings(*words) == (expected, "")
+
+
+def test_keys_is_the_deprecated_name_of_server_keys(settings):
+    """It works, with a notice."""
+    given, err = settings("--keys", "k")
+
+    assert given.keys == Path("k")
+    assert err == "esper aggregate: --keys is deprecated; use --server-keys instead\n"
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "inf", "soon"])
+def test_a_time_that_cannot_be_waited_is_wrong_usage(esper_says, value):
+    """In one sentence."""
+    code, _, err = esper_says("aggregate", "--idle-exit", value)
+
+    assert code == 2
+    assert err.startswith("esper aggregate: argument --idle-exit: must be ")
+    assert err.count("\n") == 1

@@ -1,0 +1,79 @@
+"""Text leaves a command in one place, where it cannot control the terminal and fits any encoding."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from esper_cli.output.echo import echo, echo_json, escaped, warn
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain → ×", "plain → ×"),
+        ("\x1b[31mred", r"\u001b[31mred"),
+        ("\x1b]0;title\x07", r"\u001b]0;title\u0007"),
+        ("two\r\nlines\ttabbed", r"two\r\nlines\ttabbed"),
+        ("\x9b31m", r"\u009b31m"),
+        ("\u202edesrever", r"\u202edesrever"),
+        ("a\u2028b\x7f", r"a\u2028b\u007f"),
+        ("a path \udcff", r"a path \udcff"),
+        ("\U000e0001", r"\udb40\udc01"),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_escaped(text, shown):
+    """Escape sequences, line breaks, C1 controls, changes of direction; letters and symbols are not."""
+    assert escaped(text) == shown
+
+
+def test_each_text_is_one_line(capsys):
+    """However many line breaks are recorded in it."""
+    echo("one", "two\nforged")
+    warn("esper x", "three\nforged")
+
+    assert tuple(capsys.readouterr()) == ("one\ntwo\\nforged\n", "esper x: three\\nforged\n")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_stays_json(capsys, indent):
+    """The escapes are those of JSON, so that it is read as it was written."""
+    value = {"text": "\x1b[0m\x9b\u202e \u2028 \n", "numbers": [1, 2]}
+    echo_json(value, indent=indent)
+    out = capsys.readouterr().out
+
+    assert json.loads(out) == value
+    assert out.replace("\n", "").isprintable()
+
+
+def run(program, **options):
+    """A program that prints as commands do."""
+    prepare = "from esper_cli.output.echo import echo, prepare_output\nprepare_output()\n"
+    return subprocess.run([sys.executable, "-c", prepare + program], text=True, check=False, **options)
+
+
+def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
+    """An arrow is not in latin-1."""
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    result = run("echo('± →')", capture_output=True, encoding="latin-1")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "± \\u2192\n", "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_failure(tmp_path, closed):
+    """Whatever is printed there is dropped; the exit code still says how the command ended."""
+    program = (
+        "from esper_cli.output.echo import echo, prepare_output, warn\n"
+        "import sys; prepare_output(); echo('out'); warn('x', 'err'); sys.stdout.flush()\n"
+        f"open({str(tmp_path / 'done')!r}, 'w').write('done'); sys.exit(3)"
+    )
+    result = subprocess.run(
+        ["bash", "-c", f"exec {sys.executable} -c \"$1\" {closed}", "bash", program],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 3, result.stderr
+    assert (tmp_path / "done").read_text() == "done"
+    assert "Traceback" not in result.stderr

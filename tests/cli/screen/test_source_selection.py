@@ -1,0 +1,77 @@
+"""What Sanctum opens: a log, an address, the local aggregator."""
+
+import pytest
+
+from esper_bus import addresses
+from esper_bus.host.aggregator_lock import AggregatorLock
+from esper_cli.output.command_failure import CommandError
+from esper_cli.screen import source_selection
+from esper_cli.screen.source_selection import first_feed, local_endpoints, open_source
+from esper_schemas.errors import EsperError
+from esper_schemas.events import LogRecorded
+from esper_schemas.source import Feed
+
+
+@pytest.fixture(autouse=True)
+def own_directories(monkeypatch, tmp_path):
+    """Sockets and runs of this test only."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("ESPER_RUNS_DIR", str(tmp_path / "runs"))
+
+
+def test_a_path_is_a_recorded_run(recorded):
+    """Its end is what is shown."""
+    source = open_source(str(recorded(LogRecorded(level="info", message="m"))))
+    feed = first_feed(source)
+
+    assert not feed.live
+    assert feed.snapshot.events_folded == 1
+
+
+@pytest.mark.parametrize(
+    "target", ["no/such/run", "tcp://198.51.100.7:5556", "http://localhost", "tcp://[::"]
+)
+def test_a_target_that_cannot_be_shown_is_refused(target):
+    """A path that is not there, plain tcp to another machine, another scheme, no address."""
+    with pytest.raises(EsperError):
+        open_source(target)
+
+
+def test_without_a_target_the_aggregator_of_the_runs_directory_is_shown(tmp_path):
+    """Whether it runs or not."""
+    assert local_endpoints() == addresses.for_runs_dir(tmp_path / "runs")
+
+
+def test_another_aggregator_of_this_user_is_shown_if_none_runs_here(tmp_path):
+    """As it is likely the one that is meant."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with AggregatorLock(elsewhere):
+        assert local_endpoints() == addresses.for_runs_dir(elsewhere)
+        (tmp_path / "runs").mkdir()
+        with AggregatorLock(tmp_path / "runs"):
+            assert local_endpoints() == addresses.for_runs_dir(tmp_path / "runs")
+
+
+class Source:
+    """A source that has a feed."""
+
+    def __init__(self, feed):
+        self.feed = feed
+
+    def poll(self):
+        """Always the same."""
+        return self.feed
+
+
+def test_silence_is_a_failure_that_says_what_to_do(monkeypatch):
+    """After a moment."""
+    monkeypatch.setattr(source_selection, "FIRST_SNAPSHOT_TIMEOUT_S", 0.05)
+    with pytest.raises(CommandError, match="start a training with `esper ppo`, or name a recorded run"):
+        first_feed(Source(Feed()))
+
+
+def test_a_problem_of_the_source_is_a_failure():
+    """In its own words, at once."""
+    with pytest.raises(CommandError, match=r"^The key is refused\.$"):
+        first_feed(Source(Feed(problem="The key is refused.")))
