@@ -1,1 +1,1 @@
-"""From events to state and from state to snapshots; pure, and without the bus."""
+"""From records to the state of a run, and from the state to snapshots. Imports only schemas."""

@@ -16,16 +16,13 @@ UNLISTED_KINDS = (e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.Vita
 
 
 def list_event(entries: deque[EventEntry | ListedUpdate], record: e.Record) -> None:
-    """Append an event to the list if it belongs there."""
-    event = record.event
-    if isinstance(event, e.PPOUpdateCompleted):
-        entries.append((record.emitted_ns, record.producer, event))
-    elif not isinstance(event, UNLISTED_KINDS) and not _is_minor_log_line(event):
+    """Append the line of an event if it belongs in the list; PPO updates are appended as they are."""
+    if not isinstance(record.event, UNLISTED_KINDS) and not _is_minor_log_line(record.event):
         entries.append(_entry(record))
 
 
 def event_entries(entries: deque[EventEntry | ListedUpdate]) -> tuple[EventEntry, ...]:
-    """The list as a snapshot shows it, oldest event first."""
+    """Return the list as a snapshot shows it, oldest event first."""
     return tuple([entry if isinstance(entry, EventEntry) else _update_entry(entry) for entry in entries])
 
 

@@ -84,7 +84,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
         case e.PPOUpdateCompleted():
             training.update_completed(state, producer, event, late=late)
             state.recent_events.append((record.emitted_ns, record.producer, event))
-            return
+            return  # a snapshot makes its line of text, if it still shows it
         case e.RolloutCompleted():
             training.rollout_completed(state, producer, event, late=late)
         case e.EpisodeCompleted():

@@ -1,4 +1,4 @@
-"""The learner's flat state, from the updates that its ranks made. Pure."""
+"""Projects the updates of all ranks to the flat state of the learner."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -12,25 +12,25 @@ from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import trend
 from esper_schemas.metrics.catalogue import QUANTITIES, head_field
-from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
+from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState
 
 
 def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
-    """The last payload's fields, histories, previous gradients, latches, trends and derived quantities.
+    """Return the learner's state: its last metrics and what led to them.
 
-    Of several ranks the last payloads are merged; histories have the updates that all of them made.
-    Ranks that have not made one yet are left out.
+    The last payloads of several ranks are merged; histories have the updates that all ranks made. Ranks
+    without any update are left out.
     """
     ranks = [producer for producer in producers if producer.ppo_updates]
     if not ranks:
         return TamiyoState()
-    rows = _rows(ranks)
-    histories = _histories(rows)
+    histories = _histories(ranks)
+    entropies = histories.pop("entropy_normalized")
     fields: dict[str, Any] = structs.asdict(merge(rank.ppo_updates[-1].payload for rank in ranks))
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(ranks)
-    fields |= _derived(ranks, _history(rows, "entropy_normalized"), histories["clip_fraction"])
+    fields |= _derived(ranks, entropies, histories["clip_fraction"])
     return TamiyoState(
         **fields,
         trends={name: trend(history, _trend_threshold(name)) for name, history in histories.items()},
@@ -43,9 +43,9 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
 
 
 def metric_histories(producer: ProducerState | None) -> dict[str, History]:
-    """Every metric's last values, oldest first, without those that were never measured in them.
+    """Return the last values of every metric of one rank, oldest first, for metrics that have any.
 
-    Of one rank, not merged: this is made for every snapshot, and nothing is judged by it.
+    Ranks are not merged, as that would cost too much in every snapshot; nothing is judged by these values.
     """
     if producer is None or not producer.ppo_updates:
         return {}
@@ -53,29 +53,21 @@ def metric_histories(producer: ProducerState | None) -> dict[str, History]:
     unmeasured = (None,) * len(producer.ppo_updates)
     named = zip(PPOUpdatePayload.__struct_fields__, columns, strict=True)
     histories = {name: column for name, column in named if column[0] is not None or column != unmeasured}
-    for name in _COUNTS & histories.keys():  # a history is of floats, and comes back as such from the wire
+    for name in _COUNTS & histories.keys():  # decoding a history gives floats
         histories[name] = tuple([value if value is None else float(value) for value in histories[name]])
     return histories
 
 
-def _rows(ranks: Sequence[ProducerState]) -> list[list[PPOMetrics]]:
-    """Per update the payloads of all ranks, oldest update first."""
+def _histories(ranks: Sequence[ProducerState]) -> dict[str, History]:
+    """Return the histories of the learner's state, and that of the normalised entropy."""
     if len(ranks) == 1:
-        return [[update.payload] for update in ranks[0].ppo_updates]
-    return common_updates([{u.update: u.payload for u in rank.ppo_updates} for rank in ranks])
-
-
-def _histories(rows: list[list[PPOMetrics]]) -> dict[str, History]:
-    if not rows or len(rows[0]) > 1:
-        return {name: _history(rows, name) for name in HISTORY_METRICS}
-    columns = zip(*[_history_values(payload) for (payload,) in rows], strict=True)
-    return dict(zip(HISTORY_METRICS, columns, strict=True))
-
-
-def _history(rows: list[list[PPOMetrics]], name: str) -> History:
-    if rows and len(rows[0]) == 1:
-        return tuple([getattr(payload, name) for (payload,) in rows])
-    return tuple(reduce_field(name, [getattr(payload, name) for payload in row]) for row in rows)
+        columns = zip(*[_read_histories(update.payload) for update in ranks[0].ppo_updates], strict=True)
+        return dict(zip(_HISTORIES, columns, strict=True))
+    rows = common_updates([{u.update: u.payload for u in rank.ppo_updates} for rank in ranks])
+    return {
+        name: tuple([reduce_field(name, [getattr(p, name) for p in row]) for row in rows])
+        for name in _HISTORIES
+    }
 
 
 def _derived(ranks: Sequence[ProducerState], entropies: History, clips: History) -> dict[str, float | None]:
@@ -88,7 +80,7 @@ def _derived(ranks: Sequence[ProducerState], entropies: History, clips: History)
 
 
 def _any_rank(latches: Sequence[dict[str, bool]]) -> dict[str, bool]:
-    """Which heads are latched on any rank."""
+    """Return the latches that are set on any rank."""
     seen = dict(latches[0])
     for latch in latches[1:]:
         seen |= {head: True for head, latched in latch.items() if latched}
@@ -108,5 +100,6 @@ def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | No
 
 
 _COUNTS = {name for name, of in get_type_hints(PPOUpdatePayload).items() if int in (of, *get_args(of))}
-_history_values = attrgetter(*HISTORY_METRICS)
+_HISTORIES = (*HISTORY_METRICS, "entropy_normalized")
+_read_histories = attrgetter(*_HISTORIES)
 _PREVIOUS_GRAD_NORMS = {f"{name}_prev": name for name in (head_field(head, "grad_norm") for head in HEADS)}

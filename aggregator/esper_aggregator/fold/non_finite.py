@@ -1,4 +1,4 @@
-"""Which heads ever measured NaN or infinity: remembered for the rest of the run. Pure."""
+"""Latches for heads that ever measured NaN or infinity; they stay set for the rest of the run."""
 
 import math
 from operator import attrgetter
@@ -11,13 +11,13 @@ _FAMILIES = ("entropy", "ratio_max", "grad_norm")
 _HEADS = [head for _ in _FAMILIES for head in HEADS]
 
 LATCHED_FIELDS = tuple(head_field(head, family) for family in _FAMILIES for head in HEADS)
-"""What is latched."""
+"""The payload fields whose NaNs and infinities set a latch."""
 
 _read = attrgetter(*LATCHED_FIELDS)
 
 
 def latch(nan: dict[str, bool], inf: dict[str, bool], payload: PPOUpdatePayload) -> None:
-    """Set the latches, by head, of what is not finite in a payload."""
+    """Set the latches of the heads that have a value which is not finite."""
     for head, value in zip(_HEADS, _read(payload), strict=True):
         if value is not None and not math.isfinite(value):
             (nan if math.isnan(value) else inf)[head] = True

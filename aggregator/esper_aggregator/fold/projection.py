@@ -1,4 +1,4 @@
-"""From what the fold remembers to what a screen shows. Pure; made only when a snapshot is due."""
+"""Projects the state of a run to a snapshot, which is everything that a screen shows."""
 
 from math import isfinite
 from statistics import median
@@ -24,14 +24,15 @@ from esper_schemas.snapshot import (
     SlotsState,
 )
 
-LEAST_ROLLOUTS = 5
-"""So many rollouts make a usual time of a rank's."""
+MIN_ROLLOUTS = 5
+"""Rollouts that a rank needs before the median of their times is shown."""
+
 _PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__struct_fields__)
-"""What a run's information takes over from its start event as it is."""
+"""The fields that a run's information copies from its start event."""
 
 
 def project(state: RunState) -> SanctumSnapshot:
-    """The snapshot of a run after the events folded so far."""
+    """Return the snapshot of a run after the events folded so far; the state stays as it is."""
     leader = leading_producer(state)
     learners = _learners(state, leader)
     snapshot = SanctumSnapshot(
@@ -63,14 +64,14 @@ def project(state: RunState) -> SanctumSnapshot:
 
 
 def leading_producer(state: RunState) -> ProducerState | None:
-    """The producer whose plan and rollouts stand for the run: the one of the lowest rank."""
+    """Return the producer whose plan and rollouts stand for the run: that of the lowest rank."""
     return next(iter(_by_rank(state)), None)
 
 
 def _learners(state: RunState, leader: ProducerState | None) -> list[ProducerState]:
-    """Whose updates make the learner's state: the leader's in a world of one, else every rank's.
+    """Return the producers whose updates make the learner's state: the leader alone, or one for each rank.
 
-    Where a rank was started again under another name, the producer that spoke last stands for it.
+    Where a rank was restarted under another name, the producer of the latest event stands for it.
     """
     if leader is None or leader.started is None or leader.started.world_size <= 1:
         return [] if leader is None else [leader]
@@ -80,7 +81,7 @@ def _learners(state: RunState, leader: ProducerState | None) -> list[ProducerSta
 
 
 def _by_rank(state: RunState) -> list[ProducerState]:
-    """Producers by rank, then by name, whatever order they arrived in."""
+    """Return the producers by rank, then by name, in whichever order they arrived."""
     return sorted(state.producers.values(), key=lambda p: (_rank_of(p), p.producer))
 
 
@@ -125,16 +126,16 @@ def _rank(producer: ProducerState) -> RankState:
         last_event_ns=producer.last_event_ns,
         steps_per_second=rollout.steps_per_second if rollout else None,
         update_time_ms=producer.ppo_updates[-1].payload.update_time_ms if producer.ppo_updates else None,
-        usual_rollout_ms=_usual_rollout_ms(producer),
+        usual_rollout_ms=_median_rollout_ms(producer),
         outcome=producer.finished.outcome if producer.finished else None,
     )
 
 
-def _usual_rollout_ms(producer: ProducerState) -> float | None:
-    """The median of the last updates' rollouts; None before there are enough to speak of."""
+def _median_rollout_ms(producer: ProducerState) -> float | None:
+    """Return the median time of the last rollouts, or `None` if there are too few."""
     times = [update.payload.rollout_time_ms for update in producer.ppo_updates]
     known = [ms for ms in times if ms is not None and isfinite(ms)]
-    return median(known) if len(known) >= LEAST_ROLLOUTS else None
+    return median(known) if len(known) >= MIN_ROLLOUTS else None
 
 
 def _slots(state: RunState, leader: ProducerState | None) -> SlotsState:
@@ -154,7 +155,7 @@ def _telemetry(state: RunState) -> tuple[EscalationEntry, ...]:
 
 
 def _ratio_explosions(state: RunState) -> tuple[RatioExplosionEntry, ...]:
-    """The known heads in their order, then the others by name."""
+    """Return those of Tamiyo's heads in their order, then those of other heads by name."""
     known = [head for head in HEADS if head in state.ratio_explosions]
     others = sorted(state.ratio_explosions.keys() - set(HEADS))
     return tuple(state.ratio_explosions[head] for head in (*known, *others))

@@ -1,4 +1,4 @@
-"""Several ranks' measurements as one, by each metric's reduction, whatever the ranks' order. Pure."""
+"""Reduces the measurements of several ranks to one; the result does not depend on the order of the ranks."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 
 
 def merge(payloads: Iterable[PPOUpdatePayload]) -> PPOUpdatePayload:
-    """One payload that stands for all ranks; what no rank measured stays not measured."""
+    """Reduce the payloads of all ranks to one, by the reduction of each metric."""
     ranks = list(payloads)
     if len(ranks) == 1:
         return ranks[0]
@@ -21,7 +21,10 @@ def merge(payloads: Iterable[PPOUpdatePayload]) -> PPOUpdatePayload:
 
 
 def reduce_field(name: str, values: Sequence[float | None]) -> Any:
-    """One field's values on all ranks as one; `None` is left out, NaN makes the result NaN."""
+    """Reduce the values of one field on all ranks to one.
+
+    `None` is left out; the result is `None` if no rank measured the field, and NaN if any rank has NaN.
+    """
     if len(values) == 1:
         return values[0]
     measured = [value for value in values if value is not None]
@@ -29,19 +32,19 @@ def reduce_field(name: str, values: Sequence[float | None]) -> Any:
         return measured[0] if measured else None
     if any(value != value for value in measured):
         return math.nan
-    # Sorted, with -0.0 before 0.0: sums of floats, and which zero is the largest, depend on the order.
+    # Sorted, with -0.0 before 0.0, because sums of floats and the larger of two zeros depend on the order.
     measured.sort(key=lambda value: (value, math.copysign(1.0, value)))
     return _REDUCE[QUANTITIES[name].metric.over_ranks](measured)
 
 
 def common_updates(ranks: Sequence[Mapping[int, PPOMetrics]]) -> list[list[PPOMetrics]]:
-    """The payloads of all ranks for each update that every rank has, lowest update first."""
+    """Return the payloads of all ranks for each update that every rank has made, lowest update first."""
     numbers = set.intersection(*map(set, ranks)) if ranks else set()
     return [[rank[number] for rank in ranks] for number in sorted(numbers)]
 
 
 def _mean(values: list[float]) -> float:
-    """Between the smallest and the largest value, so that equal values are their own mean."""
+    """Return a mean between the smallest and the largest value, so that equal values are their own mean."""
     mean = sum(value / len(values) for value in values)
     return mean if mean != mean else min(max(mean, values[0]), values[-1])
 

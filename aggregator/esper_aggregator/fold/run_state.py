@@ -1,4 +1,4 @@
-"""What the fold remembers of one run. Only `fold` changes it; its size does not grow with the run."""
+"""The state that a run folds to. Its size is limited; only the modules of the fold change it."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ KEPT_CHECKPOINTS = 5
 KEPT_DECISIONS = 8
 KEPT_EPISODES = 64
 KEPT_EPOCHS = 256
-"""Lives of one producer whose sequence numbers are remembered: the newest ones."""
+"""Epochs of one producer whose next sequence numbers are remembered: the newest ones."""
 KEPT_EVENTS = 50
 KEPT_INSTABILITIES = 20
 KEPT_LOG_ENTRIES = 20
@@ -54,14 +54,14 @@ def _no_heads() -> dict[str, bool]:
 
 @dataclass(slots=True)
 class ProducerState:
-    """One trainer process, by its producer name; a restart of it continues here under a new epoch.
+    """One trainer process, by its producer name; after a restart it continues here under a new epoch.
 
-    `next_seq` is the next sequence number to expect, per epoch. `collapse_risk`, and what gradient norm is
-    usual, are kept because they depend on a past that reaches further back than `ppo_updates`.
+    `next_seq` has the next expected sequence number of each epoch. `collapse_risk` and `average_grad_norm`
+    depend on updates older than `ppo_updates`.
 
     `ppo_updates` and `returns` (pairs of update and mean return) hold what led to the newest update, also
-    over a restart that resumed there; `first_update` and `first_rollout` say that the next one is the first
-    of this life, and decides what led to it. `episodes` are of the present life alone.
+    across a restart that resumed there. `first_update` and `first_rollout` mark that the next one is the
+    first of the present process; it decides what is kept. `episodes` are those of the present process.
     """
 
     producer: str

@@ -1,6 +1,7 @@
-"""Streaks of unusual values: since when, how long, how bad. Pure; bounded memory.
+"""Streaks of values beyond a bound: when they began, how long they last and how bad they are.
 
-The snapshot keeps ten updates; a streak remembers since when something is unusual, however long ago.
+A history keeps the last ten updates; a streak also remembers a beginning that is longer ago. The number of
+streaks is limited by the number of watches.
 """
 
 import math
@@ -14,7 +15,7 @@ from esper_schemas.findings import Symptom
 from esper_schemas.rules.watches import GAP, WATCH_NAMES
 
 Key = tuple[str, str]
-"""A symptom's name and its metric."""
+"""The name of a symptom, and its metric."""
 
 Severity = Literal["warning", "critical", "not finite"]
 _SEVERITIES: tuple[Severity, ...] = ("warning", "critical", "not finite")
@@ -22,7 +23,7 @@ _SEVERITIES: tuple[Severity, ...] = ("warning", "critical", "not finite")
 
 @dataclass(slots=True)
 class Streak:
-    """A symptom that goes on; `seen` says after how many observations it was seen last."""
+    """A streak that is open; `seen` is the number of the observation that extended it last, from 1."""
 
     head: str | None
     seen: int
@@ -37,7 +38,7 @@ class Streak:
     finite: bool = True
 
     def symptom(self, key: Key, *, active: bool) -> Symptom:
-        """What a snapshot shows of it."""
+        """Return the streak as a snapshot shows it."""
         severity: Severity = "critical" if self.critical_updates else "warning"
         return Symptom(
             name=key[0],
@@ -58,20 +59,24 @@ class Streak:
 
 @dataclass(slots=True)
 class Streaks:
-    """What one producer's updates, or its rollouts, have shown: open streaks, and the last ended one each."""
+    """The streaks of one producer's updates, or of its rollouts.
+
+    `open` has those that go on, `ended` the last one of each key that has ended; `observed` counts updates or
+    rollouts.
+    """
 
     observed: int = 0
     open: dict[Key, Streak] = field(default_factory=dict)
     ended: dict[Key, Symptom] = field(default_factory=dict)
 
     def symptoms(self) -> Iterator[Symptom]:
-        """Ended ones and open ones."""
+        """Yield the ended streaks and the open ones."""
         yield from self.ended.values()
         for key, streak in self.open.items():
             yield streak.symptom(key, active=True)
 
     def extend(self, key: Key, head: str | None, update: int, value: float, *, below: bool) -> Streak:
-        """Lengthen the open streak by one more unusual value, or begin one."""
+        """Extend the open streak of a key by one value, or begin a streak."""
         streak = self.open.get(key)
         if streak is None:
             streak = self.open[key] = Streak(head, 0, update, update, value, value, update)
@@ -83,7 +88,7 @@ class Streaks:
         return streak
 
     def end_observation(self) -> None:
-        """Count an observation, and end the streaks that the last `GAP` and one more did not extend."""
+        """Count an observation, and end the streaks that more than `GAP` observations did not extend."""
         self.observed += 1
         if not self.open:
             return
@@ -93,14 +98,14 @@ class Streaks:
 
 
 def _is_worse(value: float, than: float, *, below: bool) -> bool:
-    """NaN is the worst; otherwise the side of the bound decides."""
+    """Return whether a value is farther beyond its bound than another; NaN is the worst."""
     if value != value or than != than:
         return than == than
     return value < than if below else value > than
 
 
 def merged_symptoms(symptoms: Iterable[Symptom]) -> tuple[Symptom, ...]:
-    """All ranks' symptoms, oldest first: the active ones of one name and metric are one, and the ended."""
+    """Merge the symptoms of all ranks, oldest first: one active and one ended symptom per name and metric."""
     groups: dict[tuple[str, str, bool], list[Symptom]] = {}
     for symptom in symptoms:
         groups.setdefault((symptom.name, symptom.metric, symptom.active), []).append(symptom)
@@ -109,7 +114,7 @@ def merged_symptoms(symptoms: Iterable[Symptom]) -> tuple[Symptom, ...]:
 
 
 def _merged(group: list[Symptom]) -> Symptom:
-    """The earliest beginning, the latest end, the longest streak, the worst value."""
+    """Merge symptoms to the earliest beginning, the latest end, the longest streak and the worst value."""
     watch = WATCH_NAMES.get(group[0].name)
     sign = -1.0 if watch is not None and watch.below else 1.0
     worst = max(group, key=lambda s: (math.isnan(s.worst), _orderable(sign * s.worst), -s.worst_update))

@@ -6,17 +6,13 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.aggregator.fold.examples import update
 from tests.aggregator.fold.validated import fold, fold_all, project
 
-from esper_aggregator.fold.run_state import KEPT_EVENTS, RunState
+from esper_aggregator.fold import fold as production
+from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_EVENTS, KEPT_PRODUCERS, RunState
 from esper_schemas import events as e
 from esper_schemas.codec import decode_event, encode_event, encode_snapshot
-from esper_schemas.payload import PPOUpdatePayload
-
-
-def update(number, **fields):
-    """An update event with some measurements."""
-    return e.PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**fields))
 
 
 def test_an_update_is_counted_and_its_payload_kept(record_of):
@@ -128,6 +124,23 @@ def test_memory_is_bounded(record_of):
 
     assert len(state.recent_events) == KEPT_EVENTS
     assert len(state.anomalies) == 50
+
+
+def test_producers_beyond_the_bound_are_left_out_and_counted(record_of):
+    """Those that are known go on. Validated once, as each validation looks at every producer."""
+    state = production.fold_all(record_of(update(1), producer=f"p{n}") for n in range(KEPT_PRODUCERS + 3))
+    fold(state, record_of(update(2), producer="p0"))
+
+    assert (len(state.producers), state.left_out) == (KEPT_PRODUCERS, 3)
+    assert state.producers["p0"].updates == 2
+
+
+def test_only_the_newest_epochs_of_a_producer_are_remembered(record_of):
+    """A producer that restarts for ever keeps a bounded table of positions."""
+    producer = fold_all(record_of(update(1), epoch=n) for n in range(KEPT_EPOCHS + 9)).producers["host:0"]
+
+    assert list(producer.next_seq) == list(range(9, KEPT_EPOCHS + 9))
+    assert producer.epoch == KEPT_EPOCHS + 8
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,12 @@
 import math
 
 import pytest
+from tests.aggregator.fold.examples import update
 from tests.aggregator.fold.validated import fold_all, project
 
 from esper_schemas import events as e
 from esper_schemas.judgement import loss_ratio
-from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.state import Trend
-
-
-def update(number, **fields):
-    """An update event with some measurements."""
-    return e.PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**fields))
 
 
 def series(name, values, first=1):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.aggregator.fold.examples import update
 from tests.aggregator.fold.validated import fold_all, project
 
 from esper_aggregator.fold.rank_reduction import common_updates, merge
@@ -86,11 +87,6 @@ def test_merging_does_not_depend_on_the_order_of_ranks(data):
 def started(rank, world_size=2):
     """A rank's first words."""
     return e.RunStarted(task="t", rank=rank, world_size=world_size)
-
-
-def update(number, **fields):
-    """An update event with some measurements."""
-    return e.PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**fields))
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Streaks of unusual values: since when, how long, how bad, over the whole run and all ranks."""
 
-import itertools
 import math
-from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,6 @@ from tests.aggregator.fold.validated import fold, fold_all, project
 
 from esper_aggregator.fold.non_finite import LATCHED_FIELDS
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.fold.streaks import merged_symptoms
 from esper_aggregator.fold.symptoms import SymptomState, Watchlist
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted
@@ -276,74 +273,29 @@ def test_memory_is_bounded_whatever_comes(symptoms_of):
     assert len(project(state).symptoms) <= 4 * watched
 
 
-class TestRanks:
-    """Symptoms of several ranks as one."""
+def test_ranks_that_arrive_in_another_order_give_equal_bytes(record_of):
+    """The whole way, from events to the snapshot."""
 
-    KL: ClassVar = {"name": "large_kl", "metric": "kl_divergence"}
-    RANKS = (
-        Symptom(**KL, since_update=5, last_update=9, value=0.02, worst=0.02),
-        Symptom(
-            **KL,
-            severity="critical",
-            since_update=7,
-            last_update=7,
-            critical_since=7,
-            critical_updates=1,
-            value=0.5,
-            worst=0.5,
-            worst_update=7,
-        ),
-        Symptom(**KL, since_update=6, last_update=8, critical_since=8, value=0.016, worst=0.04),
-        Symptom(name="no_kl", metric="kl_divergence", since_update=1, last_update=2, active=False),
-    )
-
-    def test_the_earliest_beginning_and_the_worst_value_count(self):
-        """And what is over on one rank does not mix with what goes on."""
-        over, kl = merged_symptoms(self.RANKS)
-
-        assert not over.active
-        assert kl == Symptom(
-            name="large_kl",
-            metric="kl_divergence",
-            severity="critical",
-            since_update=5,
-            last_update=9,
-            critical_since=7,
-            critical_updates=1,
-            value=0.02,
-            worst=0.5,
-            worst_update=7,
-        )
-
-    def test_the_order_of_the_ranks_does_not_matter(self):
-        """All 24 orders give the same."""
-        merged = {merged_symptoms(order) for order in itertools.permutations(self.RANKS)}
-
-        assert len(merged) == 1
-
-    def test_ranks_that_arrive_in_another_order_give_equal_bytes(self, record_of):
-        """The whole way, from events to the snapshot."""
-
-        def snapshot(order):
-            state = RunState()
+    def snapshot(order):
+        state = RunState()
+        for rank in order:
+            start = RunStarted(task="t", rank=rank, world_size=3)
+            fold(state, record_of(start, producer=f"h:{rank}", epoch=sum(order[:1]) + 10, seq=0))
+        for update in range(1, 8):
             for rank in order:
-                start = RunStarted(task="t", rank=rank, world_size=3)
-                fold(state, record_of(start, producer=f"h:{rank}", epoch=sum(order[:1]) + 10, seq=0))
-            for update in range(1, 8):
-                for rank in order:
-                    kl, ratio = 0.02 * rank, 3.0 * update * rank
-                    payload = PPOUpdatePayload(kl_divergence=kl, head_op_ratio_max=ratio)
-                    event = PPOUpdateCompleted(update=update, payload=payload)
-                    epoch = sum(order[:1]) + 10
-                    fold(state, record_of(event, producer=f"h:{rank}", epoch=epoch, seq=update))
-            return project(state)
+                kl, ratio = 0.02 * rank, 3.0 * update * rank
+                payload = PPOUpdatePayload(kl_divergence=kl, head_op_ratio_max=ratio)
+                event = PPOUpdateCompleted(update=update, payload=payload)
+                epoch = sum(order[:1]) + 10
+                fold(state, record_of(event, producer=f"h:{rank}", epoch=epoch, seq=update))
+        return project(state)
 
-        first, second = snapshot((0, 1, 2)), snapshot((2, 0, 1))
+    first, second = snapshot((0, 1, 2)), snapshot((2, 0, 1))
 
-        assert {s.name for s in first.symptoms} == {"large_kl", "no_kl", "ratio_explosion"}
-        assert first.findings
-        assert (first.symptoms, first.findings) == (second.symptoms, second.findings)
-        assert encode_snapshot(first)
+    assert {s.name for s in first.symptoms} == {"large_kl", "no_kl", "ratio_explosion"}
+    assert first.findings
+    assert (first.symptoms, first.findings) == (second.symptoms, second.findings)
+    assert encode_snapshot(first)
 
 
 def test_a_training_that_begins_anew_has_no_symptoms_of_the_one_before(record_of):
