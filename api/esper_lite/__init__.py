@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esper_bus.emit.emitter import EmitterReport
     from esper_bus.net.subscription import Subscription, subscribe
-    from esper_lite.connection import Telemetry, connect
+    from esper_lite.connection import connect
     from esper_lite.run import Run, open_run
+    from esper_lite.telemetry import Telemetry
     from esper_schemas.errors import (
         Damaged,
         EsperError,
@@ -99,8 +100,9 @@ __all__ = [
 _MODULES = {
     "esper_bus.emit.emitter": ("EmitterReport",),
     "esper_bus.net.subscription": ("Subscription", "subscribe"),
-    "esper_lite.connection": ("Telemetry", "connect"),
+    "esper_lite.connection": ("connect",),
     "esper_lite.run": ("Run", "open_run"),
+    "esper_lite.telemetry": ("Telemetry",),
     "esper_schemas.errors": (
         "Damaged",
         "EsperError",

@@ -162,6 +162,29 @@ def test_threads_never_give_two_updates_the_same_number(connect, events):
     assert updates == list(range(1, 16_001))
 
 
+@pytest.mark.parametrize("directory", ["spool", "log"])
+def test_a_run_whose_directory_cannot_be_read_is_not_begun_anew(connect, runs_dir, directory):
+    """Its updates would be counted from 1 again."""
+    (runs_dir / "cartpole").mkdir(parents=True)
+    (runs_dir / "cartpole" / directory).write_text("in the way")
+
+    with pytest.raises(StorageError, match=f"Cannot look into .*{directory}"):
+        connect(resume=True)
+
+
+def test_a_run_whose_file_cannot_be_read_is_not_begun_anew(connect, runs_dir):
+    """It goes on if it is told after which update."""
+    connect().close()
+    (spool,) = (runs_dir / "cartpole" / "spool").glob("*.mcap")
+    spool.unlink()
+    spool.mkdir()
+
+    with pytest.raises(StorageError, match="so the last update of the run is not known; make it readable"):
+        connect(resume=True)
+    with connect(resume=True, started=RunStarted(task="t", resumed_from=7)) as telemetry:
+        assert telemetry.updates == 7
+
+
 def test_resuming_what_does_not_exist_begins_it(connect, events):
     """The same command line can start and resume."""
     with connect(resume=True) as telemetry:

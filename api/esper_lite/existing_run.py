@@ -1,0 +1,71 @@
+"""What a run directory says about an earlier start of the run: whether there was one, and how far it came."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from esper_bus.names import file_part
+from esper_bus.paths import RunPaths
+from esper_bus.store.run_reader import read_records
+from esper_schemas.errors import RunExists, StorageError
+from esper_schemas.events import PPOUpdateCompleted, RunStarted
+
+
+def producer_name(run_dir: Path, rank: int, *, resume: bool) -> str:
+    """The name of a process by its rank; in a run that version 0.1.0 began, the name there, `HOST:RANK`."""
+    name = f"trainer:{rank}"
+    spools = _files_in(RunPaths(run_dir).spool_dir) if resume else []
+    if not spools or any(file.name.startswith(f"{file_part(name)}-") for file in spools):
+        return name
+    starts = ((r.producer, r.event) for r in read_records(run_dir) if isinstance(r.event, RunStarted))
+    return next((producer for producer, event in starts if event.rank == rank), name)
+
+
+def refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
+    """Raise `RunExists` if the run was recorded; another rank of it may have come first, this one may not."""
+    paths = RunPaths(run_dir)
+    if world_size == 1:
+        exists = bool(_files_in(paths.spool_dir) or _files_in(paths.log_dir))
+    else:
+        own = f"{file_part(producer)}-{'[0-9a-f]' * 16}.*"
+        exists = any(fnmatchcase(file.name, own) for file in _files_in(paths.spool_dir))
+    if exists:
+        raise RunExists(
+            f"There is a run {run_dir.name} in {run_dir.parent} already; choose another name, or pass "
+            "resume=True to go on with it."
+        )
+
+
+def updates_before(run_dir: Path, started: RunStarted) -> int:
+    """The update after which the run goes on; 0 for a run that does not exist yet."""
+    if started.resumed_from is not None:
+        return started.resumed_from
+    paths = RunPaths(run_dir)
+    files = _files_in(paths.spool_dir) + _files_in(paths.log_dir)
+    _require_readable(files)
+    events = (record.event for record in (read_records(run_dir) if files else ()))
+    return max((e.update for e in events if isinstance(e, PPOUpdateCompleted)), default=0)
+
+
+def _require_readable(files: Iterable[Path]) -> None:
+    """Whoever reads a run leaves out what cannot be read, but then the numbers of its updates are unknown."""
+    for file in files:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise StorageError(
+                f"Cannot read {file} ({error.strerror}), so the last update of the run is not known; make it "
+                "readable, or pass RunStarted(resumed_from=...)."
+            ) from error
+
+
+def _files_in(directory: Path) -> list[Path]:
+    """The .mcap files in a directory, none if there is no such directory."""
+    try:
+        return [path for path in directory.iterdir() if path.suffix == ".mcap"]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError(
+            f"Cannot look into {directory} ({error.strerror}); make it readable, or choose another directory."
+        ) from error
