@@ -18,12 +18,6 @@ _LAST_PORT = 65535
 _HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
-def default_keys() -> Path | None:
-    """The key that `$ESPER_KEYS` names, if any."""
-    keys = os.environ.get("ESPER_KEYS")
-    return Path(keys) if keys else None
-
-
 class Endpoints(NamedTuple):
     """The addresses of an aggregator: where events go in, where snapshots and events come out, and
     where questions are answered."""

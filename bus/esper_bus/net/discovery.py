@@ -1,6 +1,5 @@
 """Finds the aggregator of a runs directory, and starts one where there is none."""
 
-import os
 import subprocess
 import sys
 import time
@@ -59,7 +58,6 @@ def start_aggregator(runs_dir: Path, idle_exit_s: float, timeout_s: float = 10.0
 def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "esper_aggregator"]
     command += ["--runs-dir", str(runs_dir), "--idle-exit", str(idle_exit_s)]
-    environment = {name: value for name, value in os.environ.items() if name != "ESPER_KEYS"}
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         with (runs_dir / LOG_NAME).open("ab") as log:
@@ -69,7 +67,6 @@ def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env=environment,  # the key there, if any, is a client's
             )
     except OSError as error:
         raise StorageError(

@@ -153,7 +153,7 @@ def test_a_trainer_of_this_machine_sends_over_ipc(
 
 
 def test_whoever_listens_on_ipc_only_needs_no_keys(endpoints, tmp_path):
-    """The directory that was named, by $ESPER_KEYS for instance, is not even looked at."""
+    """The directory that was named is not even looked at."""
     doors = Listeners(endpoints, tmp_path / "nothing")
 
     assert doors.gate is None
