@@ -254,6 +254,19 @@ def test_disabled_telemetry_costs_nothing(connect, runs_dir):
     assert not runs_dir.exists()
 
 
+def test_a_run_is_recorded_without_an_aggregator_if_none_can_be_started(connect, events, runs_dir, caplog):
+    """The reason is logged, nothing is printed."""
+    (runs_dir / "aggregator.log").mkdir(parents=True)
+    with connect(aggregator=True) as telemetry:
+        telemetry.emit(PPOUpdatePayload())
+    (line,) = [record for record in caplog.records if record.levelname == "WARNING"]
+
+    assert line.name == "esper.lite"
+    assert "recording without an aggregator" in line.getMessage()
+    assert "Is a directory" in line.getMessage()
+    assert len(events()) == 3
+
+
 def test_a_url_is_where_events_go(connect, aggregator, endpoints, runs_dir):
     """An aggregator that listens has all events when the program has ended."""
     aggregator()

@@ -101,6 +101,29 @@ def test_a_recorded_run_can_be_looked_at(run_dir, playground, commands):
     assert "ACTION HEADS" in frame.stdout
 
 
+def test_a_training_without_an_aggregator_is_recorded_all_the_same(playground, commands, tmp_path):
+    """None can be started there, which is a warning on stderr."""
+    (tmp_path / "aggregator.log").mkdir()
+    command = [
+        *commands["train"],
+        "--episodes",
+        "1",
+        "--envs",
+        "4",
+        "--name",
+        "x",
+        "--runs-dir",
+        str(tmp_path),
+    ]
+    trained = playground.run(command)
+    verdict = playground.run([*commands["esper"], "log", "verify", str(tmp_path / "x")])
+
+    assert trained.returncode == 0, trained.stderr
+    assert "recording without an aggregator" in trained.stderr
+    assert "completed: 1 updates" in trained.stdout
+    assert verdict.returncode == 0, verdict.stdout
+
+
 def test_a_run_of_the_same_name_is_refused(run_dir, playground, commands):
     """A second training never writes into the first one's directory."""
     again = playground.run([*commands["train"], "--episodes", "1", "--name", "first"])

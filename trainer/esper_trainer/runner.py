@@ -9,8 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from esper_bus.emit.emitter import EmitterReport
-from esper_lite import Telemetry
+from esper_lite import EmitterReport, Telemetry
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import Event, LogRecorded, RunStarted
 from esper_schemas.metrics.metric import TelemetryLevel

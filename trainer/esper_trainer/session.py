@@ -4,9 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from esper_bus.emit.emitter import EmitterReport
 from esper_bus.names import check_name
-from esper_lite import connect
+from esper_lite import EmitterReport, connect
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_trainer.config import TrainingConfig
 from esper_trainer.device.devices import resolve_device
