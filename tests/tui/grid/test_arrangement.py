@@ -94,7 +94,7 @@ def test_every_panel_is_in_every_plan():
     """No width hides a panel by forgetting it."""
     assert set(NEEDS) == set(PANELS)
     for plan in PLANS:
-        named = [panel for band in plan.bands for column in band.columns for panel in column.panels]
+        named = [panel for tier in plan.tiers for stack in tier.stacks for panel in stack.panels]
         assert sorted(named) == sorted(NEEDS)
 
 
@@ -121,7 +121,7 @@ def test_panels_on_top_of_each_other_share_what_is_left_over():
     """The last one becomes roomy first, then the ones above it."""
     heights = {place.panel: place.height for place in arrange(200, 60)}
 
-    assert heights["link"] == NEEDS["link"].roomy + BOX_ROWS
-    assert heights["ranks"] > NEEDS["ranks"].enough + BOX_ROWS
-    assert heights["anomalies"] > NEEDS["anomalies"].enough + BOX_ROWS
+    assert heights["link"] == NEEDS["link"].comfortable + BOX_ROWS
+    assert heights["ranks"] > NEEDS["ranks"].sufficient + BOX_ROWS
+    assert heights["anomalies"] > NEEDS["anomalies"].sufficient + BOX_ROWS
     assert heights["ranks"] + heights["link"] == heights["anomalies"] + heights["log"] == heights["events"]

@@ -9,9 +9,9 @@ NOT_FINITE = "×"
 
 
 def bar(share: float | None, width: int, tone: Tone) -> Row:
-    """A bar of `width` cells: empty at 0, full at 1 and beyond, on a thin track.
+    """A bar of `width` cells on a thin track: empty at 0, full at 1 and above.
 
-    Not measured is blank; not finite is a row of critical "×".
+    A missing value is blank; one that is not finite is a row of critical "×".
     """
     if width <= 0:
         return ()
@@ -25,10 +25,10 @@ def bar(share: float | None, width: int, tone: Tone) -> Row:
 
 
 def deviation(ratio: float | None, bounds: tuple[float | None, ...]) -> float | None:
-    """How far a ratio is from 1, as a share of the way to the farthest bound, in logarithms.
+    """The distance of a ratio from 1, as a share of the distance of the farthest bound, in logarithms.
 
-    Halving and doubling are equally far. None without a bound, NaN for NaN; zero, what is below it and
-    infinity are as far as can be.
+    Halving and doubling are equally far. None without a bound, NaN for NaN; 1 for infinity and for ratios
+    of 0 and below.
     """
     farthest = max((abs(math.log(bound)) for bound in bounds if bound), default=0.0)
     if ratio is None or not farthest:

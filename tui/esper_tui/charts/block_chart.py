@@ -12,7 +12,7 @@ BAR_WIDTH = 3
 def chart(history: Sequence[float | None], height: int, tone: Tone = Tone.VALUE) -> Rows:
     """A bar of three cells for each value, from the smallest (one eighth of a row) to the largest.
 
-    What was not measured is "·", what is not finite is a critical "×", both on the ground.
+    On the lowest row a missing value is "·" and one that is not finite a critical "×".
     """
     finite = [value for value in history if value is not None and math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
@@ -21,7 +21,7 @@ def chart(history: Sequence[float | None], height: int, tone: Tone = Tone.VALUE)
 
 
 def _eighths(value: float | None, low: float, high: float, height: int) -> int:
-    """How high a value's bar is, in eighths of a row; halves, as the spread may be infinite."""
+    """The height of a bar in eighths of a row; computed with halves, as the spread may overflow."""
     if value is None or not math.isfinite(value):
         return 0
     spread = high / 2 - low / 2

@@ -15,8 +15,8 @@ NO_HISTORY = "─"
 def sparkline(history: Sequence[float | None], width: int, tone: Tone = Tone.VALUE) -> Row:
     """The last `width` values between their smallest and largest, padded on the left.
 
-    A value that was not measured is "·", one that is not finite is a critical "×"; neither moves the
-    scale. A history without any spread is a line at the ground.
+    A missing value is "·" and one that is not finite a critical "×"; neither affects the scale. A constant
+    history is a line at the bottom.
     """
     values = list(history[-width:]) if width > 0 else []
     finite = [value for value in values if value is not None and math.isfinite(value)]
@@ -36,7 +36,7 @@ def _cell(value: float | None, low: float, high: float, tone: Tone) -> Span:
 def _block(value: float, low: float, high: float) -> str:
     if high <= low:
         return FLAT
-    # Halves, because the spread of two finite numbers may be infinite.
+    # Halves, because the difference of two finite numbers may overflow.
     spread = high / 2 - low / 2
     share = (value / 2 - low / 2) / spread if spread else 0.5
     return BLOCKS[min(int(share * len(BLOCKS)), len(BLOCKS) - 1)]

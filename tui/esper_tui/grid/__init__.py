@@ -1,1 +1,1 @@
-"""Where panels stand: frames, column plans, and their arrangement for every window size."""
+"""Where panels stand, and the borders around them."""

@@ -1,21 +1,22 @@
-"""Which panel stands where, for every size of window. Pure: the app and `--once` share it."""
+"""Place, size and box of every panel for any size of window. Pure; shared by the app and `--once`."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 
 from esper_tui.grid.border import BOX_ROWS, RULE_ROWS
-from esper_tui.grid.grid_plans import NEEDS, Column, GridPlan, GridRow, plan_for
+from esper_tui.grid.grid_plans import NEEDS, GridPlan, Stack, Tier, plan_for
 
 OPENED = "opened"
 """The place of the one panel that fills the screen."""
 
-TALL_FROM = 16
+TWO_HEADER_ROWS_FROM = 16
 FOOTER_FROM = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a panel stands, in cells and rows, and whether it has a box."""
+    """The position and size of a panel, in cells and rows, and whether it has a box."""
 
     panel: str
     x: int
@@ -25,14 +26,14 @@ class Place:
     boxed: bool = False
 
 
-@lru_cache(maxsize=32)  # Asked on every tick; the answer changes with the window.
+@lru_cache(maxsize=32)  # Called on every tick; the result changes only with the window and what is hidden.
 def arrange(
     width: int, height: int, hidden: frozenset[str] = frozenset(), opened: bool = False
 ) -> tuple[Place, ...]:
-    """Place header, footer and, between them, the opened panel or as many of those that are not
-    hidden as have room.
+    """Place the header, the footer and, between them, the opened panel or as many panels as fit, without
+    the hidden ones.
     """
-    top = 2 if height >= TALL_FROM else min(height, 1)
+    top = 2 if height >= TWO_HEADER_ROWS_FROM else min(height, 1)
     bottom = 1 if height >= FOOTER_FROM else 0
     bars = [Place("header", 0, 0, width, top)]
     if bottom:
@@ -46,107 +47,108 @@ def arrange(
 
 
 def natural_height(width: int) -> int:
-    """The rows of a frame that is printed rather than shown: every panel with what matters."""
+    """The rows of a printed frame, in which every panel shows all that matters."""
     plan = plan_for(width)
-    return 3 + sum(_needed(band, "enough", _chrome(plan)) for band in plan.bands)
+    return 3 + sum(_needed(tier, "sufficient", _border_rows(plan)) for tier in plan.tiers)
 
 
 def _plan(width: int, rows: int, hidden: frozenset[str]) -> GridPlan:
-    """The plan for a size: where the first band of boxes does not fit, the panels stand below each other
-    without boxes, the most important first.
+    """The plan for a size. If not even the first tier of boxes fits, the plan without boxes, which stacks the
+    panels by importance.
     """
     plan = plan_for(width)
-    first = next(iter(_bands(plan, hidden)), None)
-    fits = first is None or _needed(first, "least", _chrome(plan)) <= rows
+    first = next(iter(_tiers(plan, hidden)), None)
+    fits = first is None or _needed(first, "minimum", _border_rows(plan)) <= rows
     return plan_for(width, boxed=fits)
 
 
-def _bands(plan: GridPlan, hidden: frozenset[str]) -> list[GridRow]:
-    """The bands of a plan without what is hidden."""
-    return [band for band in (_shown(band, hidden) for band in plan.bands) if band.columns]
+def _tiers(plan: GridPlan, hidden: frozenset[str]) -> list[Tier]:
+    """The tiers of a plan without the hidden panels."""
+    return [tier for tier in (_without(tier, hidden) for tier in plan.tiers) if tier.stacks]
+
+
+def _without(tier: Tier, hidden: frozenset[str]) -> Tier:
+    stacks = (replace(s, panels=tuple(p for p in s.panels if p not in hidden)) for s in tier.stacks)
+    return Tier(tuple(stack for stack in stacks if stack.panels))
+
+
+def _border_rows(plan: GridPlan) -> int:
+    return BOX_ROWS if plan.boxed else RULE_ROWS
 
 
 def _panels(plan: GridPlan, hidden: frozenset[str], width: int, y: int, rows: int) -> list[Place]:
     places: list[Place] = []
-    for band, height in _heights(_bands(plan, hidden), rows, _chrome(plan)):
-        places.extend(_placed(band, width, y, height, plan.boxed))
+    for tier, height in _heights(_tiers(plan, hidden), rows, _border_rows(plan)):
+        places.extend(_placed(tier, width, y, height, plan.boxed))
         y += height
     return places
 
 
-def _shown(band: GridRow, hidden: frozenset[str]) -> GridRow:
-    """What is left of a band without the panels that are hidden."""
-    columns = (replace(c, panels=tuple(p for p in c.panels if p not in hidden)) for c in band.columns)
-    return GridRow(tuple(column for column in columns if column.panels))
-
-
-def _chrome(plan: GridPlan) -> int:
-    return BOX_ROWS if plan.boxed else RULE_ROWS
-
-
-def _heights(bands: list[GridRow], rows: int, chrome: int) -> list[tuple[GridRow, int]]:
-    """Divide rows among bands. Each in turn gets enough, or what there is if that is not too little;
-    what is left makes them roomy, and then goes to the lists, or to the last band.
+def _heights(tiers: list[Tier], rows: int, border: int) -> list[tuple[Tier, int]]:
+    """Divide rows among tiers. In turn, each gets what is sufficient, or the rest if that is at least its
+    minimum; what is left makes them comfortable, and then goes to a list or to the last tier.
     """
     heights: dict[int, int] = {}
-    for number, band in enumerate(bands):
-        height = min(_needed(band, "enough", chrome), rows)
-        if height >= _needed(band, "least", chrome):
+    for number, tier in enumerate(tiers):
+        height = min(_needed(tier, "sufficient", border), rows)
+        if height >= _needed(tier, "minimum", border):
             heights[number] = height
             rows -= height
     for number in heights:
-        more = min(max(_needed(bands[number], "roomy", chrome) - heights[number], 0), rows)
+        more = min(max(_needed(tiers[number], "comfortable", border) - heights[number], 0), rows)
         heights[number] += more
         rows -= more
     if heights:
-        heights[_stretched(bands, heights)] += rows
-    return [(bands[number], height) for number, height in heights.items()]
+        heights[_stretched(tiers, heights)] += rows
+    return [(tiers[number], height) for number, height in heights.items()]
 
 
-def _stretched(bands: list[GridRow], heights: dict[int, int]) -> int:
-    """The lowest band that holds a list on its own, or the last one."""
-    lists = [n for n in heights if any(_is_list(column) for column in bands[n].columns)]
+def _stretched(tiers: list[Tier], heights: dict[int, int]) -> int:
+    """The lowest tier with a list that is alone in its stack, or else the last tier."""
+    lists = [n for n in heights if any(_is_list(stack) for stack in tiers[n].stacks)]
     return max(lists or heights)
 
 
-def _is_list(column: Column) -> bool:
-    return len(column.panels) == 1 and NEEDS[column.panels[0]].endless
+def _is_list(stack: Stack) -> bool:
+    return len(stack.panels) == 1 and NEEDS[stack.panels[0]].is_list
 
 
-def _needed(band: GridRow, level: str, chrome: int) -> int:
-    """Rows that the tallest column of a band needs, frames included."""
-    return max(_column_rows(column, level, chrome) for column in band.columns)
+def _needed(tier: Tier, level: str, border: int) -> int:
+    """Rows that the tallest stack of a tier needs, borders included."""
+    return max(_stack_rows(stack, level, border) for stack in tier.stacks)
 
 
-def _column_rows(column: Column, level: str, chrome: int) -> int:
-    return sum(getattr(NEEDS[panel], level) + chrome for panel in column.panels)
+def _stack_rows(stack: Stack, level: str, border: int) -> int:
+    return sum(getattr(NEEDS[panel], level) + border for panel in stack.panels)
 
 
-def _placed(band: GridRow, width: int, y: int, height: int, boxed: bool) -> list[Place]:
-    total, before, places = sum(c.weight for c in band.columns), 0, []
-    for column in band.columns:
-        left, right = width * before // total, width * (before + column.weight) // total
-        before += column.weight
-        places.extend(_stacked(column, left, y, right - left, height, boxed))
+def _placed(tier: Tier, width: int, y: int, height: int, boxed: bool) -> list[Place]:
+    """Divide the width by weight; no cell between two stacks is lost to rounding."""
+    ends = list(accumulate(stack.weight for stack in tier.stacks))
+    edges = [0, *(width * end // ends[-1] for end in ends)]
+    places: list[Place] = []
+    for number, stack in enumerate(tier.stacks):
+        left, right = edges[number : number + 2]
+        places.extend(_stacked(stack, left, y, right - left, height, boxed))
     return places
 
 
-def _air(panel: str) -> int:
-    return NEEDS[panel].roomy - NEEDS[panel].enough
+def _spare_rows(panel: str) -> int:
+    return NEEDS[panel].comfortable - NEEDS[panel].sufficient
 
 
-def _stacked(column: Column, x: int, y: int, width: int, height: int, boxed: bool) -> list[Place]:
-    """The panels of one column; what is left over makes the last one roomy, then those above it."""
-    chrome, places, end = BOX_ROWS if boxed else RULE_ROWS, [], y + height
-    spare = height - _column_rows(column, "enough", chrome) - _air(column.panels[-1])
-    for panel in column.panels[:-1]:
-        more = min(max(spare, 0), _air(panel))
+def _stacked(stack: Stack, x: int, y: int, width: int, height: int, boxed: bool) -> list[Place]:
+    """Place the panels of one stack; spare rows go to the last one first, then to those above it."""
+    border, places, end = BOX_ROWS if boxed else RULE_ROWS, [], y + height
+    spare = height - _stack_rows(stack, "sufficient", border) - _spare_rows(stack.panels[-1])
+    for panel in stack.panels[:-1]:
+        more = min(max(spare, 0), _spare_rows(panel))
         spare -= more
-        rows = min(NEEDS[panel].enough + more + chrome, end - y)
+        rows = min(NEEDS[panel].sufficient + more + border, end - y)
         places.append(Place(panel, x, y, width, rows, boxed))
         y += rows
-    if end - y > chrome or not places:
-        places.append(Place(column.panels[-1], x, y, width, end - y, boxed))
+    if end - y > border or not places:
+        places.append(Place(stack.panels[-1], x, y, width, end - y, boxed))
     elif places:
         last = places[-1]
         places[-1] = replace(last, height=end - last.y)

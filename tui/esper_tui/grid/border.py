@@ -1,4 +1,4 @@
-"""The frame around a panel: a box where there is room for one, a titled rule where there is not."""
+"""The border of a panel: a box where there is room for one, otherwise a titled rule."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ RULE_ROWS, RULE_CELLS = 1, 1
 
 
 def inner_size(width: int, height: int, boxed: bool) -> tuple[int, int]:
-    """The cells and rows that a frame of this size leaves to its panel."""
+    """The cells and rows that a border of this size leaves to the content."""
     cells, rows = (BOX_CELLS, BOX_ROWS) if boxed else (RULE_CELLS, RULE_ROWS)
     return max(width - cells, 0), max(height - rows, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class BorderStyle:
-    """How a frame is drawn: its tone, and what stands before its title."""
+    """The tone of a border, and a mark before its title."""
 
     tone: Tone = Tone.BORDER
     mark: str = ""
@@ -33,38 +33,38 @@ def bordered(
     width: int,
     height: int,
     boxed: bool,
-    edge: BorderStyle = PLAIN_BORDER,
+    style: BorderStyle = PLAIN_BORDER,
 ) -> Rows:
-    """Put a title, a note at its right and a frame around rows; exactly `width` by `height`."""
+    """Rows in a border with a title at its left and a note at its right; exactly `width` by `height`."""
     _, room = inner_size(width, height, boxed)
     body = (*rows[:room], *((),) * (room - len(rows)))
     if not boxed:
-        ruled = (_rule("─", title, note, "─", width, edge), *(_indented(row, width) for row in body))
+        ruled = (_rule("─", title, note, "─", width, style), *(_indented(row, width) for row in body))
         return ruled[:height]
-    walls = tuple(_walled(row, width, edge) for row in body)
-    bottom = (Span("╰" + "─" * (width - 2) + "╯", edge.tone),)
-    boxed_rows = (_rule("╭", title, note, "╮", width, edge), *walls, bottom)[:height]
+    walls = tuple(_walled(row, width, style) for row in body)
+    bottom = (Span("╰" + "─" * (width - 2) + "╯", style.tone),)
+    boxed_rows = (_rule("╭", title, note, "╮", width, style), *walls, bottom)[:height]
     return boxed_rows if width >= BOX_CELLS else tuple(fit(row, width) for row in boxed_rows)
 
 
-def _rule(start: str, title: str, note: Row, end: str, width: int, edge: BorderStyle) -> Row:
-    named = Span(f" {crop(edge.mark + title, max(width - 6, 0))} ", Tone.TITLE)
-    room = width - row_width((named,)) - 4
+def _rule(start: str, title: str, note: Row, end: str, width: int, style: BorderStyle) -> Row:
+    name = Span(f" {crop(style.mark + title, max(width - 6, 0))} ", Tone.TITLE)
+    room = width - row_width((name,)) - 4
     kept = _leading(note, room - 3)
     words: Row = (Span(" "), *kept, Span(" ")) if kept else ()
-    line = Span("─" * (room - row_width(words)), edge.tone)
-    rule = (Span(f"{start}─", edge.tone), named, line, *words, Span(f"─{end}", edge.tone))
+    line = Span("─" * (room - row_width(words)), style.tone)
+    rule = (Span(f"{start}─", style.tone), name, line, *words, Span(f"─{end}", style.tone))
     return fit(rule, width)
 
 
 def _leading(note: Row, width: int) -> Row:
-    """As many of a note's items as fit, from the first; a blank span stands between two of them."""
+    """The first items of a note that fit; a blank span separates two items."""
     ends = [place for place, span in enumerate(note) if place and not span.text.strip()]
     return next((note[:end] for end in (len(note), *reversed(ends)) if row_width(note[:end]) <= width), ())
 
 
-def _walled(row: Row, width: int, edge: BorderStyle) -> Row:
-    return (Span("│ ", edge.tone), *fit(row, width - 4), Span(" │", edge.tone))
+def _walled(row: Row, width: int, style: BorderStyle) -> Row:
+    return (Span("│ ", style.tone), *fit(row, width - 4), Span(" │", style.tone))
 
 
 def _indented(row: Row, width: int) -> Row:

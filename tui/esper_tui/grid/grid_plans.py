@@ -1,39 +1,39 @@
-"""Which panels share a row of the screen, for each class of width, and how many rows each can use."""
+"""The plan of the panels for each class of window width, and the rows that each panel needs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class RowNeeds:
-    """Rows of content: fewer than `least` say too little, `enough` say all that matters, more than
-    `roomy` only add air. `endless` marks lists, which can use any number.
+    """Rows of content. Below `minimum` a panel says too little to be shown; `sufficient` rows show all that
+    matters; rows beyond `comfortable` stay blank, except in a list, which fills any number.
     """
 
-    least: int
-    enough: int
-    roomy: int
-    endless: bool = False
+    minimum: int
+    sufficient: int
+    comfortable: int
+    is_list: bool = False
 
 
 NEEDS: dict[str, RowNeeds] = {
     "losses": RowNeeds(1, 7, 7),
     "heads": RowNeeds(4, 10, 22),
-    "findings": RowNeeds(1, 4, 8, endless=True),
+    "findings": RowNeeds(1, 4, 8, is_list=True),
     "health": RowNeeds(3, 8, 11),
     "value": RowNeeds(3, 8, 13),
     "gradients": RowNeeds(3, 8, 13),
     "slots": RowNeeds(3, 8, 12),
-    "anomalies": RowNeeds(2, 4, 8, endless=True),
+    "anomalies": RowNeeds(2, 4, 8, is_list=True),
     "vitals": RowNeeds(3, 6, 11),
     "ranks": RowNeeds(2, 3, 9),
     "link": RowNeeds(3, 6, 9),
-    "log": RowNeeds(1, 2, 8, endless=True),
-    "events": RowNeeds(2, 4, 8, endless=True),
+    "log": RowNeeds(1, 2, 8, is_list=True),
+    "events": RowNeeds(2, 4, 8, is_list=True),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Stack:
     """Panels on top of each other, and their share of the width."""
 
     panels: tuple[str, ...]
@@ -41,92 +41,93 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class GridRow:
-    """Columns beside each other."""
+class Tier:
+    """Stacks beside each other."""
 
-    columns: tuple[Column, ...]
+    stacks: tuple[Stack, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GridPlan:
-    """The bands of a screen from top to bottom; the first ones are the last to go.
+    """The tiers of a screen from top to bottom; in low windows the lowest are left out first.
 
-    `boxed` panels have a frame, others a titled rule.
+    A panel has a box if `boxed`, otherwise a titled rule. The plan is for windows of at least `from_width`
+    cells.
     """
 
     from_width: int
     boxed: bool
-    bands: tuple[GridRow, ...]
+    tiers: tuple[Tier, ...]
 
 
-def _band(*panels: str) -> GridRow:
-    """Panels of the same width."""
-    return GridRow(tuple(Column((panel,)) for panel in panels))
+def _tier(*panels: str) -> Tier:
+    """Panels of equal width."""
+    return Tier(tuple(Stack((panel,)) for panel in panels))
 
 
-_NARROW = GridPlan(0, False, tuple(_band(panel) for panel in NEEDS))
-_USUAL = GridPlan(
+_ONE_COLUMN = GridPlan(0, False, tuple(_tier(panel) for panel in NEEDS))
+_RULED = GridPlan(
     76,
     False,
     (
-        _band("losses"),
-        _band("heads"),
-        _band("findings"),
-        _band("health", "value"),
-        _band("gradients", "slots"),
-        _band("events"),
-        _band("anomalies"),
-        _band("vitals", "link"),
-        _band("ranks"),
-        _band("log"),
+        _tier("losses"),
+        _tier("heads"),
+        _tier("findings"),
+        _tier("health", "value"),
+        _tier("gradients", "slots"),
+        _tier("events"),
+        _tier("anomalies"),
+        _tier("vitals", "link"),
+        _tier("ranks"),
+        _tier("log"),
     ),
 )
 _BOXED = GridPlan(
     100,
     True,
     (
-        _band("losses", "findings"),
-        _band("heads"),
-        _band("health", "value", "gradients"),
-        _band("events"),
-        _band("slots", "vitals", "link"),
-        _band("anomalies", "log"),
-        _band("ranks"),
+        _tier("losses", "findings"),
+        _tier("heads"),
+        _tier("health", "value", "gradients"),
+        _tier("events"),
+        _tier("slots", "vitals", "link"),
+        _tier("anomalies", "log"),
+        _tier("ranks"),
     ),
 )
-_ROOMY = GridPlan(
+_MEDIUM = GridPlan(
     140,
     True,
     (
-        _band("losses", "findings"),
-        _band("heads"),
-        _band("health", "value", "gradients", "slots"),
-        GridRow((Column(("events",), 2), Column(("vitals",)), Column(("link",)))),
-        _band("anomalies", "log", "ranks"),
+        _tier("losses", "findings"),
+        _tier("heads"),
+        _tier("health", "value", "gradients", "slots"),
+        Tier((Stack(("events",), 2), Stack(("vitals",)), Stack(("link",)))),
+        _tier("anomalies", "log", "ranks"),
     ),
 )
 _WIDE = GridPlan(
     180,
     True,
     (
-        GridRow((Column(("losses", "findings"), 7), Column(("heads",), 12))),
-        _band("health", "value", "gradients", "slots", "vitals"),
-        GridRow((Column(("events",), 5), Column(("anomalies", "log"), 5), Column(("ranks", "link"), 4))),
+        Tier((Stack(("losses", "findings"), 7), Stack(("heads",), 12))),
+        _tier("health", "value", "gradients", "slots", "vitals"),
+        Tier((Stack(("events",), 5), Stack(("anomalies", "log"), 5), Stack(("ranks", "link"), 4))),
     ),
 )
 _WIDEST = GridPlan(
     240,
     True,
     (
-        GridRow((Column(("losses", "findings"), 7), Column(("heads",), 10))),
-        _band("health", "value", "gradients", "slots", "vitals", "link"),
-        _band("events", "anomalies", "log", "ranks"),
+        Tier((Stack(("losses", "findings"), 7), Stack(("heads",), 10))),
+        _tier("health", "value", "gradients", "slots", "vitals", "link"),
+        _tier("events", "anomalies", "log", "ranks"),
     ),
 )
-PLANS = (_NARROW, _USUAL, _BOXED, _ROOMY, _WIDE, _WIDEST)
+PLANS = (_ONE_COLUMN, _RULED, _BOXED, _MEDIUM, _WIDE, _WIDEST)
 
 
 def plan_for(width: int, boxed: bool = True) -> GridPlan:
-    """The plan of the widest class that a width reaches; without boxes, where there is no room for them."""
+    """The plan of the widest class that a width reaches, of those without boxes unless `boxed`."""
     reached = (plan for plan in PLANS if plan.from_width <= width and (boxed or not plan.boxed))
     return max(reached, key=lambda plan: plan.from_width)

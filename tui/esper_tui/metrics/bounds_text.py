@@ -1,4 +1,4 @@
-"""The bounds of a metric in a few words, and the metric of a name."""
+"""The bounds of a metric in words, and the metric of a payload field."""
 
 from functools import cache
 
@@ -19,11 +19,11 @@ def head_metric(family: str) -> Metric:
 
 
 def ok_words(metric: Metric) -> str:
-    """The range in which a value is fine: "ok 0.2–5", or nothing for a metric without bands."""
+    """The healthy range, as in "ok 0.2–5"; empty for a metric without bands."""
     return _ok_words(metric.bands)
 
 
-@cache  # asked for every row of every picture
+@cache  # called for every row of every frame
 def _ok_words(bands: Bands) -> str:
     low, high = bands.warning_below, bands.warning_above
     if low is None and high is None:
@@ -36,7 +36,7 @@ def _ok_words(bands: Bands) -> str:
 
 
 def critical_words(metric: Metric) -> str:
-    """Where a value is critical: "critical < 0.1 or > 10", or nothing."""
+    """The critical range, as in "critical < 0.1 or > 10"; empty if there is none."""
     return _critical_words(metric.bands)
 
 
@@ -53,6 +53,6 @@ def _sign(ascii_sign: str) -> str:
 
 
 def _bound(value: float | None) -> str:
-    """A bound as people write it: no zeros behind the last digit."""
+    """A bound without trailing zeros."""
     text = significant(value, 10, 4)
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,4 +1,4 @@
-"""What there is to know about one metric: what it is, what is healthy, what to do, and how it went."""
+"""The help of one metric: what it is, when it is healthy, what to do when it is not, and its history."""
 
 from collections.abc import Iterator
 
@@ -19,12 +19,12 @@ CHART_ROWS = 3
 
 
 def about_metric(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
-    """The metric's help and, where it has one, its recent history."""
+    """The metric's help, and its recent history if it has one."""
     return (*metric_help(name, width), *_history(snapshot, name, width))
 
 
 def advice_for(name: str) -> tuple[str, ...]:
-    """The metric's own advice, then what the rules advise where it is what gives a finding away."""
+    """The metric's own advice, then that of the rules of which the metric is a symptom."""
     field = QUANTITIES[name]
     own = (field.metric.advice,) if field.metric.advice else ()
     quantity = name.removeprefix(f"head_{field.head}_") if field.head else name
@@ -35,7 +35,7 @@ def advice_for(name: str) -> tuple[str, ...]:
 
 
 def metric_help(name: str, width: int) -> Iterator[Row]:
-    """What it is, what is healthy, and what to try where it is not."""
+    """What the metric is, when it is healthy, and what to try when it is not."""
     field = QUANTITIES[name]
     metric = field.metric
     identity = " · ".join(part for part in (metric.id, field.name, metric.unit) if part)
@@ -56,7 +56,7 @@ def _history(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
 
 
 def history_rows(values: History, precision: int, width: int) -> Rows:
-    """A chart of the values that fit, and below it the first and the last of them."""
+    """A chart of the last values that fit, and below it the first and the last of them."""
     shown = values[-max((width - TERM_WIDTH) // BAR_WIDTH, 1) :]
     ends = f"{significant(shown[0], 9, precision)} → {significant(shown[-1], 9, precision)}"
     labels = ("History", f"of {len(shown)}", *[""] * (CHART_ROWS - 2))

@@ -26,7 +26,7 @@ class RowLayout:
     arrow: int = ARROW_WIDTH
 
 
-@cache  # windows have few widths, and every row of every frame asks
+@cache  # windows have few widths; called for every row of every frame
 def row_layout(width: int, label: int, value: int) -> RowLayout:
     """Lay out a label and a value of at most these widths, an arrow and a mark in `width` cells."""
     wanted = {"label": label, "value": value, "arrow": ARROW_WIDTH}

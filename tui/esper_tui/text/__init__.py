@@ -1,1 +1,1 @@
-"""Numbers, words, spans, symbols and colours."""
+"""Text with tones: spans and rows, numbers, names, symbols and colours."""

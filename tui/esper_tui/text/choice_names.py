@@ -7,7 +7,7 @@ from esper_tui.text.numbers import count
 
 
 def head_label(head: str) -> str:
-    """The name of a head as column titles write it."""
+    """The name of a head as a column title."""
     return head.replace("alpha_", "α ")
 
 
@@ -23,7 +23,7 @@ SHORT_NAMES: dict[str, tuple[str, ...]] = {
     "alpha_speed": ("inst", "fast", "med", "slow"),
     "alpha_curve": ("lin", "cos", "sig-gtl", "sig", "sig-shp"),
 }
-"""Choices for narrow columns, in the order of their enums; heads that are not here have short names."""
+"""Names for narrow columns, in the order of the enums; the choices of other heads have short names."""
 
 
 def short_name(head: str, choice: int) -> str:
@@ -33,5 +33,5 @@ def short_name(head: str, choice: int) -> str:
 
 
 def enum_name(enum: type[IntEnum], index: int) -> str:
-    """The name of a choice; "#7" for one that this version does not know."""
+    """The name of a choice; "#7" for one that is unknown to this version."""
     return enum(index).name if 0 <= index < len(enum) else f"#{count(index)}"

@@ -1,4 +1,4 @@
-"""What there is to know about a number that is no metric of the catalogue: link, machine, stages."""
+"""Help for numbers outside the catalogue of metrics, such as those of the link, the machine and the slots."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ TERM_WIDTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What it is, what is healthy, and what to do where it is not."""
+    """What a number is, when it is healthy, and what to do when it is not."""
 
     what: str
     healthy: str = ""
@@ -19,12 +19,12 @@ class Explanation:
 
 
 def explanation_rows(explanation: Explanation, width: int) -> Rows:
-    """As the help of a metric reads."""
-    said = (("Is", explanation.what), ("Healthy", explanation.healthy), ("Try", explanation.advice))
-    return tuple(row for term, text in said if text for row in term_rows(term, text, width))
+    """The explanation in the format of a metric's help."""
+    terms = (("Is", explanation.what), ("Healthy", explanation.healthy), ("Try", explanation.advice))
+    return tuple(row for term, text in terms if text for row in term_rows(term, text, width))
 
 
 def term_rows(term: str, text: str, width: int) -> Iterator[Row]:
-    """A term, and a text that is wrapped beside it."""
+    """A term, and a text wrapped beside it."""
     for place, line in enumerate(textwrap.wrap(text, max(width - TERM_WIDTH, 10))):
         yield (left("" if place else term, TERM_WIDTH, Tone.LABEL), Span(line))

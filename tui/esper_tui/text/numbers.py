@@ -1,4 +1,4 @@
-"""Numbers as text that never outgrows its place, for every value there is."""
+"""Numbers, durations and times of day as text of bounded width."""
 
 import math
 import time
@@ -10,8 +10,8 @@ NOT_MEASURED = "–"
 def number(value: float | None, precision: int, width: int) -> str:
     """Write a number with `precision` decimals in at most `width` characters.
 
-    What is too long gives up decimals first, then becomes thousands (k, M, G, T), then a power of ten;
-    "#" says that not even that fits. None is "–"; NaN and infinities are named.
+    A longer number loses decimals first, then is written in thousands (k, M, G, T), then as a power of ten;
+    "#" means that none of these fits. None is "–"; NaN and infinities are named.
     """
     if value is None:
         return NOT_MEASURED[:width]
@@ -22,7 +22,7 @@ def number(value: float | None, precision: int, width: int) -> str:
 
 
 def significant(value: float | None, width: int, precision: int = 3) -> str:
-    """Write a number as `number` does, unless it would look like zero and is not: then as a power of ten."""
+    """Write a number as `number` does, but as a power of ten where it would otherwise look like zero."""
     if value is None or not math.isfinite(value) or value == 0.0 or abs(value) >= 10.0**-precision:
         return number(value, precision, width)
     return _first_that_fits((_power_of_ten(float(value)),), width)
@@ -39,7 +39,7 @@ def _first_that_fits(spellings: Iterable[str], width: int) -> str:
 
 
 def _spellings(value: float, precision: int) -> Iterator[str]:
-    """Longest first; a number beyond a quadrillion is not spelt out."""
+    """All spellings, longest first; a number beyond a quadrillion has only one, as a power of ten."""
     if abs(value) < 1e15:
         for decimals in range(precision, -1, -1):
             yield _without_negative_zero(f"{value:.{decimals}f}")
@@ -94,7 +94,7 @@ def age(seconds: float) -> str:
 
 
 def time_of_day(at_ns: int) -> str:
-    """Hours, minutes and seconds, local; "--:--:--" for a time that no calendar has."""
+    """Write the local time as hours, minutes and seconds; "--:--:--" for a time outside the calendar."""
     try:
         return time.strftime("%H:%M:%S", time.localtime(at_ns / 1e9))
     except (OverflowError, OSError, ValueError):

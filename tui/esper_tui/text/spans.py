@@ -1,6 +1,6 @@
-"""What panels are made of: rows of spans, each a text and the tone in which it is said.
+"""Rows of spans, of which all panels consist; a span is a text with a tone.
 
-A row is a plain tuple, so two pictures are compared by `==` and only rows that differ are painted.
+A row is a plain tuple, so that frames are compared by `==` and only rows that differ are painted.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from typing import NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 LONGEST_TEXT = 500
-"""Texts from outside are cut here before they are looked at any further."""
+"""Texts from outside are truncated to this length before anything else is done with them."""
 
 
 class Tone(StrEnum):
-    """What a text is for; the theme knows how that looks."""
+    """The purpose of a text; the theme maps it to a style."""
 
     PLAIN = "plain"
     DIM = "dim"
@@ -42,7 +42,7 @@ Rows = tuple[Row, ...]
 
 
 def clean(text: str) -> str:
-    """Replace what could disturb a terminal (control, format and unpaired characters) by "�"."""
+    """Replace control, format and unpaired characters, which could disturb a terminal, by "�"."""
     text = text[:LONGEST_TEXT]
     if text.isprintable():
         return text
@@ -50,7 +50,7 @@ def clean(text: str) -> str:
 
 
 def crop(text: str, width: int) -> str:
-    """Shorten a text to at most `width` cells; "…" marks that something is missing."""
+    """Shorten a text to at most `width` cells; a cut text ends with "…"."""
     if text_width(text) <= width:
         return text
     return set_cell_size(text, width - 1) + "…" if width > 0 else ""
@@ -72,9 +72,9 @@ def text_width(text: str) -> int:
 
 
 def merged(row: Row) -> Row:
-    """The same row in as few spans as possible: every change of tone costs bytes on the way out.
+    """The same row in as few spans as possible, as every change of tone costs bytes of output.
 
-    Blanks have no tone of their own, as no tone has a background.
+    A blank takes the tone of the span before it, as no tone has a background.
     """
     spans: list[Span] = []
     for text, tone in row:
@@ -106,26 +106,26 @@ def _cut(row: Row, width: int) -> Row:
 
 
 def left(text: str, width: int, tone: Tone = Tone.PLAIN) -> Span:
-    """A text at the left of `width` cells, cut with "…" where it is longer."""
+    """A text at the left of `width` cells, cut with "…" if it is longer."""
     text = crop(text, width)
     return Span(text + " " * (width - text_width(text)), tone)
 
 
 def right(text: str, width: int, tone: Tone = Tone.PLAIN) -> Span:
-    """A text at the right of `width` cells, cut with "…" where it is longer."""
+    """A text at the right of `width` cells, cut with "…" if it is longer."""
     text = crop(text, width)
     return Span(" " * (width - text_width(text)) + text, tone)
 
 
 def aligned(row: Row, width: int) -> Row:
-    """A row at the right of `width` cells; what is too wide loses spans from its beginning."""
+    """A row at the right of `width` cells; spans are dropped from the left until it fits."""
     while row and row_width(row) > width:
         row = row[1:]
     return (Span(" " * (width - row_width(row))), *row)
 
 
 def fit_items(items: Iterable[Row], width: int, gap: int = 2) -> Row:
-    """As many items, from the first, as fit beside each other; the first that does not fit ends it."""
+    """The first items that fit beside each other, up to the first that does not."""
     row: Row = ()
     for item in items:
         candidate = (*row, Span(" " * gap), *item) if row else item
@@ -136,7 +136,7 @@ def fit_items(items: Iterable[Row], width: int, gap: int = 2) -> Row:
 
 
 def justified(start: Row, end: Row, width: int) -> Row:
-    """One row at the left and one at the right; the right one is left out where both do not fit."""
+    """One row at the left and one at the right; the right one is left out if both do not fit."""
     room = width - row_width(start) - row_width(end)
     if not end or room < 1:
         return fit(start, width)
@@ -144,5 +144,5 @@ def justified(start: Row, end: Row, width: int) -> Row:
 
 
 def faded(rows: Rows) -> Rows:
-    """The same picture in one quiet tone: it is no longer what is happening."""
+    """The same rows in one subdued tone, for a frame that is no longer current."""
     return tuple(tuple(Span(span.text, Tone.FADED) for span in row) for row in rows)

@@ -1,6 +1,6 @@
-"""Other characters for the same picture, for fonts that lack blocks, arrows or box lines.
+"""Alternative symbols for fonts that lack blocks, arrows or box lines.
 
-Panels are drawn once, with blocks; what is drawn is translated on its way out, cell by cell.
+Panels are always drawn with blocks; the finished rows are translated cell by cell.
 """
 
 from esper_tui.text.spans import Rows, Span, text_width
@@ -18,7 +18,7 @@ _ASCII = {
     **dict.fromkeys("▔▀", "-"), **dict.fromkeys("▌▐▎▊", "|"), "▶": ">", "🔎": "> ",
 }  # fmt: skip
 _ASCII_PAIRS = (("≤ ", "<="), ("≥ ", ">="))
-"""Signs that would look like "<" and ">": with the blank behind them they have room for their own."""
+"""Signs whose one-cell replacement would read as "<" or ">": with the blank behind them they take two cells."""
 
 _BRAILLE = dict(zip(BLOCKS, "⣀⣀⣤⣤⣶⣶⣿⣿", strict=True))
 
@@ -28,7 +28,7 @@ _TABLES: dict[str, dict[int, str]] = {
     "ascii": str.maketrans(_ASCII),
 }
 SYMBOL_SETS = tuple(_TABLES)
-"""The names of the sets."""
+"""The names of the symbol sets."""
 
 
 def translated(rows: Rows, symbols: str) -> Rows:
@@ -46,7 +46,7 @@ def _translated(span: Span, table: dict[int, str], only_ascii: bool) -> Span:
 
 
 def in_ascii(text: str) -> str:
-    """A text of the same width in which every cell is ASCII; what has no likeness is "?"."""
+    """A text of the same width in ASCII; a character without a replacement becomes "?"."""
     for sign, likeness in _ASCII_PAIRS:
         text = text.replace(sign, likeness)
     text = text.translate(_TABLES["ascii"])

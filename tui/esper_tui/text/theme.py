@@ -1,4 +1,4 @@
-"""How tones look, and which symbol goes with which judgement, so that nothing is said by colour alone."""
+"""The style of each tone and the symbol of each judgement, so that nothing depends on colour alone."""
 
 from dataclasses import dataclass
 
@@ -66,25 +66,23 @@ THEMES: dict[str, Theme] = {
     "light": Theme(_LIGHT, "on color(255)", "textual-light"),
     "ansi": Theme(_ANSI, "", "ansi-dark"),
 }
-"""Of 256 colours, because true colour needs three times the bytes, and looks different over ssh and in
-tmux; "ansi" has the terminal's own 16 on its own background.
+"""Colours are of the 256-colour palette: true colour takes three times the bytes and differs over ssh and in
+tmux. "ansi" uses the terminal's own 16 colours on its own background.
 """
 
 
 def foreground_styles(theme: str) -> dict[Tone, Style]:
-    """For text that keeps the background of whatever it is written to."""
+    """The styles of a theme without its background, for text that is written to a stream."""
     return {tone: Style.parse(colour) for tone, colour in THEMES[theme].colours.items()}
 
 
 def theme_for(color_system: str | None, theme: str) -> str:
-    """The theme that is drawn where this one was chosen: no more than 16 colours ("standard") are the
-    terminal's own.
-    """
+    """The theme to draw with: terminals with 16 colours ("standard") always get "ansi"."""
     return "ansi" if color_system == "standard" else theme
 
 
 def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Style]:
-    """The styles of a theme for a terminal, by what Rich calls its color system."""
+    """The styles of a theme for a terminal with this color system, as Rich names it."""
     chosen = THEMES[theme_for(color_system, theme)]
     background = Style.parse(chosen.background)
     return {tone: Style.parse(colour) + background for tone, colour in chosen.colours.items()}
@@ -125,20 +123,20 @@ CONDITIONS: dict[HeadCondition, tuple[str, Health, Tone]] = {
     HeadCondition.EXPECTED_DETERMINISTIC: ("◇", Health.OK, Tone.DIM),
     HeadCondition.EXPLODING: ("▲", Health.CRITICAL, Tone.CRITICAL),
 }
-"""The symbols of TELE-170, with the health whose mark stands beside them."""
+"""The symbols of TELE-170, each with the health whose mark is drawn beside it."""
 
 
 def tone(health: Health, ok: Tone = Tone.GOOD) -> Tone:
-    """The tone of a judged value; panels choose the one for "ok"."""
+    """The tone of a judged value; `ok` is that of a healthy one."""
     return TONES.get(health, ok)
 
 
 def mark(health: Health) -> Span:
-    """The symbol that says the same as the tone: ✓, ! or ✗; blank where nothing was judged."""
+    """The symbol that corresponds to the tone: ✓, ! or ✗; blank if nothing was judged."""
     quiet = health is Health.OK
     return Span(MARKS.get(health, " "), Tone.DIM if quiet else tone(health))
 
 
 def alarm(health: Health) -> Span:
-    """As `mark`, but blank where all is well, for tables where a tick per cell would be noise."""
+    """As `mark`, but blank for a healthy value: in a table a tick per value would be noise."""
     return Span(" ") if health is Health.OK else mark(health)
