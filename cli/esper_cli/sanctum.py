@@ -171,7 +171,7 @@ def _show(options: SanctumOptions, source: SnapshotSource) -> None:
 
 
 def _print_frame(feed: Feed, options: SanctumOptions) -> None:
-    from esper_tui.terminal.print_frame import print_frame
+    from esper_tui.terminal.export import print_frame
     from esper_tui.view.view import ViewOptions
 
     settings, _ = effective_settings(options.theme, options.symbols)

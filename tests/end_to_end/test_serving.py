@@ -181,7 +181,7 @@ async def test_a_real_browser_draws_the_panels_and_sends_keys(served, browser):
     assert await browser.evaluate("location.href") == address
     cockpit = await browser.picture()
     await browser.press("?")
-    assert "Leave Sanctum. Training goes on." in await browser.text_with("KEYS")
+    assert "Quit Sanctum. Training continues." in await browser.text_with("KEYS")
     assert len(await browser.picture()) > 20_000 < len(cockpit)  # A blank page has 6 kB.
     await browser.press("?")
     await browser.text_with("PPO LOSSES")

@@ -97,12 +97,12 @@ async def test_pause_holds_the_picture_and_says_how_far_behind_it_is(
         await pilot.press(key)
         source.feed = later
         await wait_until(pilot, lambda: "3 updates behind" in screen_text(app))
-        held = screen_text(app)
+        paused = screen_text(app)
         await pilot.press(key)
         gone_on = screen_text(app)
 
-    assert "PAUSED, 3 updates behind" in held
-    assert "0.777" not in held
+    assert "PAUSED, 3 updates behind" in paused
+    assert "0.777" not in paused
     assert "PAUSED" not in gone_on
     assert "0.777" in gone_on
 
@@ -162,7 +162,7 @@ async def test_tiny_windows_start(start, feeds, size):
 def test_it_needs_neither_torch_nor_sockets():
     """The app is imported by machines that only watch; the import takes well under a second."""
     code = (
-        "import sys, esper_tui.app, esper_tui.terminal.print_frame\n"
+        "import sys, esper_tui.app, esper_tui.terminal.export\n"
         "print([m for m in ('torch', 'zmq', 'mcap', 'esper_bus', 'esper_aggregator') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -172,7 +172,7 @@ def test_it_needs_neither_torch_nor_sockets():
 
 def test_one_frame_needs_no_textual():
     """`sanctum --once` starts faster than the app does."""
-    code = "import sys, esper_tui.terminal.print_frame; print('textual' in sys.modules)"
+    code = "import sys, esper_tui.terminal.export; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"

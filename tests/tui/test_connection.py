@@ -139,13 +139,13 @@ def leave(terminal):
 
 
 def test_an_aggregator_killed_and_started_again(open_terminal, aggregate, training):
-    """The last picture stays, said to be old and how old; then the screen is live again by itself."""
+    """The last snapshot stays, marked as old and with its age; then the screen is live again by itself."""
     aggregator = aggregate()
     terminal = open_terminal(*SANCTUM)
     show_update(terminal, training, 0.125)
     aggregator.send_signal(signal.SIGKILL)
     aggregator.wait()
-    terminal.read_until(lambda seen: b"DISCONNECTED" in seen and b"this is its last picture" in seen)
+    terminal.read_until(lambda seen: b"DISCONNECTED" in seen and b"showing its last snapshot" in seen)
     old = redraw(terminal, 100)
     aggregate()
     show_update(terminal, training, 0.375)

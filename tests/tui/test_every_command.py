@@ -34,18 +34,18 @@ EFFECTS = {
     "quit": Effect(lambda app: app.return_code, 0),
     "help": Effect(page, "HelpScreen"),
     "pause": Effect(lambda app: app.view().newest is not None, True),
-    "focus_next_panel": Effect(lambda app: app.options.focus, ORDER[1], ("tab",)),
-    "focus_previous_panel": Effect(lambda app: app.options.focus, ORDER[0], ("tab", "tab")),
+    "select_next": Effect(lambda app: app.options.selected, ORDER[1], ("tab",)),
+    "select_previous": Effect(lambda app: app.options.selected, ORDER[0], ("tab", "tab")),
     "open": Effect(lambda app: app.options.opened, ORDER[0], ("tab",)),
     "back": Effect(lambda app: app.options.opened, None, ("tab", "enter")),
-    "cursor_down": Effect(lambda app: app.options.cursor, 1, OPEN_HEALTH),
-    "cursor_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "down", "down")),
+    "row_down": Effect(lambda app: app.options.cursor, 1, OPEN_HEALTH),
+    "row_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "down", "down")),
     "page_down": Effect(lambda app: app.options.cursor, 10, OPEN_HEALTH),
     "page_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "pagedown", "down")),
     "first_row": Effect(lambda app: app.options.cursor, 0, (*OPEN_HEALTH, "down", "down")),
     "last_row": Effect(lambda app: app.options.cursor, 17, OPEN_HEALTH),
-    "next_panel": Effect(lambda app: app.options.opened, ORDER[1], ("enter",)),
-    "previous_panel": Effect(lambda app: app.options.opened, ORDER[-1], ("enter",)),
+    "open_next": Effect(lambda app: app.options.opened, ORDER[1], ("enter",)),
+    "open_previous": Effect(lambda app: app.options.opened, ORDER[-1], ("enter",)),
     "hide": Effect(lambda app: app.options.hidden, frozenset({ORDER[0]}), ("tab",)),
     "show_all": Effect(lambda app: app.options.hidden, frozenset(), ("tab", "x")),
     "runs": Effect(lambda app: app.options.opened, "runs"),
@@ -72,15 +72,15 @@ def app(several_runs, now, tmp_path, monkeypatch):
 
 def test_every_command_is_tried():
     """A new command needs an entry here."""
-    assert list(EFFECTS) == [command.action for command in COMMANDS]
+    assert list(EFFECTS) == [command.name for command in COMMANDS]
 
 
 @pytest.mark.parametrize(
-    ("action", "key"), [(command.action, key) for command in COMMANDS for key in command.keys]
+    ("name", "key"), [(command.name, key) for command in COMMANDS for key in command.keys]
 )
-async def test_a_key_does_what_its_command_says(app, action, key):
+async def test_a_key_does_what_its_command_says(app, name, key):
     """What is seen is another thing before, and the expected one after."""
-    effect = EFFECTS[action]
+    effect = EFFECTS[name]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*effect.pressed_before)
         assert effect.seen(app) != effect.after
@@ -91,15 +91,15 @@ async def test_a_key_does_what_its_command_says(app, action, key):
 
 def seen_of(app):
     """What commands change, apart from the page itself."""
-    names = ("focus", "opened", "cursor", "hidden")
+    names = ("selected", "opened", "cursor", "hidden")
     run = app.view().snapshot.run.run
-    return (*(getattr(app.options, name) for name in names), app.rate, app._held, run)
+    return (*(getattr(app.options, name) for name in names), app.rate, app.is_paused, run)
 
 
 @pytest.mark.parametrize(
-    ("action", "key"), [(command.action, key) for command in COMMANDS for key in command.keys]
+    ("name", "key"), [(command.name, key) for command in COMMANDS for key in command.keys]
 )
-async def test_on_the_help_page_no_key_acts_behind_it(app, action, key):
+async def test_on_the_help_page_no_key_acts_behind_it(app, name, key):
     """Whatever cannot be seen there is as before once the page is left."""
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter", "down", "?")
@@ -107,7 +107,7 @@ async def test_on_the_help_page_no_key_acts_behind_it(app, action, key):
         await pilot.press(key)
         await pilot.pause()
         assert seen_of(app) == before
-        assert action in HELP_LEFT or page(app) == "HelpScreen" or action == "command_palette"
+        assert name in HELP_LEFT or page(app) == "HelpScreen" or name == "command_palette"
 
 
 HELP_LEFT = {"quit", "help", "back"}
@@ -122,7 +122,7 @@ async def test_the_help_page_changes_its_theme_and_symbols_and_is_copied_itself(
         assert all(plain(row).isascii() for row in help_page.rows)
         assert help_page.render_line(1)._segments[0].style.bgcolor.number == 255
         assert "KEYS" in app.clipboard
-        assert "Leave Sanctum." in app.clipboard
+        assert "Quit Sanctum." in app.clipboard
 
 
 async def test_over_the_help_page_the_palette_offers_what_acts_there(app):
@@ -131,13 +131,18 @@ async def test_over_the_help_page_the_palette_offers_what_acts_there(app):
         await pilot.press("?")
         offered = {entry.title for entry in app.get_system_commands(app.screen)}
         assert {"Next theme", "Help", "Copy"} <= offered
-        assert not {"Runs", "Hide the panel", "Draw more often"} & offered
+        assert not {"Runs", "Hide the panel", "Redraw more often"} & offered
 
 
-def test_the_palette_does_the_same(app):
-    """Each of its entries runs the command of that name."""
-    entries = {entry.title: entry.callback for entry in app.get_system_commands(None)}
-
-    for command in COMMANDS:
-        if command.action != "command_palette":
-            assert entries[command.title] == getattr(app, f"action_{command.action}")
+@pytest.mark.parametrize("name", [name for name in EFFECTS if name != "command_palette"])
+async def test_the_palette_does_the_same(app, name):
+    """Each of its entries runs the command of that title."""
+    effect = EFFECTS[name]
+    title = next(command.title for command in COMMANDS if command.name == name)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*effect.pressed_before)
+        assert effect.seen(app) != effect.after
+        entries = {entry.title: entry.callback for entry in app.get_system_commands(app.screen)}
+        await entries[title]()
+        await pilot.pause()
+        assert effect.seen(app) == effect.after

@@ -4,11 +4,10 @@ import time
 
 import pytest
 
-from esper_tui.frame import draw, draw_place
+from esper_tui.frame import draw, draw_place, frame_rows
 from esper_tui.grid.arrangement import arrange
 from esper_tui.panels import panel_registry
 from esper_tui.panels.panel_registry import PANELS, PanelDefinition
-from esper_tui.terminal.print_frame import frame_rows
 from esper_tui.text.spans import Tone, plain, row_width
 from esper_tui.view.view import View, ViewOptions
 

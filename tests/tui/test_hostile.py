@@ -13,10 +13,10 @@ from msgspec import inspect
 from esper_schemas import HEADS, SanctumSnapshot, TamiyoState, decode_snapshot, encode_snapshot
 from esper_schemas.codec import to_json
 from esper_schemas.source import Feed
-from esper_tui.frame import RUNS, draw
-from esper_tui.pages.opened_panel import PAGES, opened_rows
+from esper_tui.frame import RUNS, draw, frame_rows
+from esper_tui.pages.opened_panel import opened_rows
+from esper_tui.pages.page_registry import PAGES
 from esper_tui.panels.panel_registry import PANELS
-from esper_tui.terminal.print_frame import frame_rows
 from esper_tui.text.spans import plain, row_width
 from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.view.view import View, ViewOptions
@@ -107,7 +107,7 @@ LOOKS = st.builds(
     ViewOptions,
     symbols=st.sampled_from(SYMBOL_SETS),
     hidden=st.frozensets(st.sampled_from(tuple(PANELS))),
-    focus=st.none() | st.sampled_from(tuple(PANELS)),
+    selected=st.none() | st.sampled_from(tuple(PANELS)),
 )
 LINKS = st.builds(
     Feed,
@@ -139,11 +139,11 @@ def check(view, size, options):
 
 @settings(max_examples=80, deadline=None)
 @given(SEEDS, LINKS, SIZES, LOOKS, MOMENTS, st.booleans())
-def test_any_value_in_any_field_is_drawn(seed, link, size, options, now_ns, held):
+def test_any_value_in_any_field_is_drawn(seed, link, size, options, now_ns, paused):
     """At every size, with every set of symbols, held or not, whatever the connection is like."""
     feed = msgspec.structs.replace(link, snapshot=snapshot_of(seed))
     view = View(
-        feed, now_ns or 0, msgspec.structs.replace(link, snapshot=snapshot_of(seed + 1)) if held else None
+        feed, now_ns or 0, msgspec.structs.replace(link, snapshot=snapshot_of(seed + 1)) if paused else None
     )
     check(view, size, options)
     assert len(frame_rows(view, *size, options)) <= size[1]

@@ -8,7 +8,7 @@ from tests.tui.frames import ACCEPTED, assert_accepted, frame_of
 
 from esper_tui.app import SanctumApp
 from esper_tui.control.settings import Settings
-from esper_tui.pages.opened_panel import PAGES
+from esper_tui.pages.page_registry import PAGES
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Tone, merged

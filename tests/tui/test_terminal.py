@@ -131,7 +131,7 @@ def test_a_storm_of_resizes_while_snapshots_arrive(open_terminal):
     terminal.resize(100, 30)
     terminal.written = b""
     terminal.press(b"?")
-    terminal.read_until(lambda seen: b"Leave Sanctum" in seen, deadline_s=4 * DEADLINE_S)  # all are drawn
+    terminal.read_until(lambda seen: b"Quit Sanctum" in seen, deadline_s=4 * DEADLINE_S)  # all are drawn
     terminal.press(b"?")
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen)
     terminal.press(b"q")

@@ -37,14 +37,14 @@ async def test_the_focus_goes_around_all_panels(start):
     app = start()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("tab")
-        assert app.options.focus == ORDER[0]
+        assert app.options.selected == ORDER[0]
         assert "▸ PPO LOSSES" in shown(app, "losses")
         await pilot.press("shift+tab")
-        assert app.options.focus == ORDER[-1]
+        assert app.options.selected == ORDER[-1]
         await pilot.press("tab", "down", "j", "up")
-        assert app.options.focus == ORDER[1]
+        assert app.options.selected == ORDER[1]
         await pilot.press("escape")
-        assert app.options.focus is None
+        assert app.options.selected is None
         assert "▸" not in shown(app, "losses")
 
 
@@ -71,7 +71,7 @@ async def test_the_cursor_shows_the_help_of_its_metric(start):
         assert "TELE-110 · kl_divergence · nats" in shown(app)
         assert "How far did this update move the policy?" in shown(app)
         assert "ok ≤ 0.015, critical > 0.03" in shown(app)
-        assert "Try         Lower the learning rate" in shown(app)
+        assert "Advice      Lower the learning rate" in shown(app)
         assert "0.0060 → 0.0117" in shown(app)
         await pilot.press("up")
         assert "TELE-200 · explained_variance" in shown(app)
@@ -129,7 +129,7 @@ async def test_hidden_panels_stay_hidden(start, tmp_path):
         await pilot.pause()
         assert app.screen.query_one("#findings", PanelWidget).size.height == 0
         assert app.screen.query_one("#losses", PanelWidget).size.width == 120
-        assert app.options.focus == "heads"  # the mark goes on
+        assert app.options.selected == "heads"  # the mark goes on
     assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
     again = start(settings=load(file)[0], settings_file=file)
     async with again.run_test(size=(120, 40)) as pilot:
@@ -265,7 +265,7 @@ async def test_the_mouse_marks_and_opens(start):
     app = start()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.click("#heads")
-        assert app.options.focus == "heads"
+        assert app.options.selected == "heads"
         await pilot.click("#heads")
         assert app.options.opened == "heads"
 
@@ -275,7 +275,7 @@ async def test_the_palette_offers_every_command(start):
     app = start()
     async with app.run_test(size=(120, 40)) as pilot:
         offered = {command.title for command in app.get_system_commands(app.screen)}
-        assert offered == {c.title for c in COMMANDS if c.action != "command_palette"}
+        assert offered == {c.title for c in COMMANDS if c.name != "command_palette"}
         await pilot.press("ctrl+p")
         await pilot.press(*"help")
         await pilot.pause(0.5)
@@ -291,7 +291,7 @@ async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
         await pilot.press("?", "tab", "down", "enter", "x")
         assert isinstance(app.screen, HelpScreen)
         assert app.options.opened is None
-        assert app.options.focus is None
+        assert app.options.selected is None
 
 
 def many_events(first, number):
@@ -372,7 +372,7 @@ async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
         marked = []
         for _ in range(len(seen) + 1):
             await pilot.press("tab")
-            marked.append(app.options.focus)
+            marked.append(app.options.selected)
         assert marked == [*seen, seen[0]]
         await pilot.press("escape", "enter", "left_square_bracket")
         assert app.options.opened == ORDER[-1]
@@ -383,12 +383,12 @@ async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
     app = start()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("shift+tab")
-        assert app.options.focus == ORDER[-1]
+        assert app.options.selected == ORDER[-1]
         await pilot.resize_terminal(60, 16)
         await pilot.pause(0.5)
-        assert app.options.focus is None
+        assert app.options.selected is None
         await pilot.press("enter", "left_square_bracket", "escape", "x")
-        assert app.options.focus is None
+        assert app.options.selected is None
         assert app.options.hidden == frozenset()
 
 
@@ -401,7 +401,7 @@ async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
             "PPO LOSSES is hidden; X shows all panels again.",
             "FINDINGS is hidden; X shows all panels again.",
         ]
-        assert notices(app)[2] == "The list of runs cannot be hidden; esc leaves it."
+        assert notices(app)[2] == "The list of runs cannot be hidden; esc closes it."
         assert app.options.hidden == frozenset({"losses", "findings"})
 
 
@@ -409,10 +409,10 @@ async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
     """And another attempt to hide says the same."""
     app = start(settings=Settings(hidden=frozenset(ORDER)))
     async with app.run_test(size=(80, 24)) as pilot:
-        assert "Every panel is hidden; X shows them all again." in shown(app, "empty")
+        assert "All panels are hidden; X shows them again." in shown(app, "empty")
         assert app.screen.query_one("#empty", PanelWidget).size == (80, 21)
         await pilot.press("tab", "x", "enter")
-        assert notices(app) == ["Every panel is hidden; X shows them all again."]
+        assert notices(app) == ["All panels are hidden; X shows them again."]
         await pilot.press("X")
         await pilot.pause()
         assert app.screen.query_one("#empty", PanelWidget).size.height == 0

@@ -5,7 +5,7 @@ import pytest
 from esper_tui.app import SanctumApp
 from esper_tui.control.redraw_schedule import (
     FASTEST,
-    HELD_RATE,
+    PAUSED_RATE,
     QUIET_AFTER_S,
     QUIET_RATE,
     SLOWEST,
@@ -34,7 +34,7 @@ def test_without_news_it_asks_seldom_until_there_is_some():
 
 def test_a_held_picture_is_drawn_for_its_ages_alone():
     """Whether there is news or not."""
-    assert RedrawRate(chosen=20.0).rate(object(), True, 0.0) == HELD_RATE
+    assert RedrawRate(chosen=20.0).rate(object(), True, 0.0) == PAUSED_RATE
     assert RedrawRate(chosen=1.0).rate(object(), True, 0.0) == 1.0
 
 
@@ -63,7 +63,7 @@ async def test_the_source_is_asked_seldom_while_nothing_happens(given, make_feed
         assert app.ticks_per_second == FASTEST
         if key:
             await pilot.press(key)
-            assert app.ticks_per_second == HELD_RATE
+            assert app.ticks_per_second == PAUSED_RATE
             await pilot.press(key)
         else:
             while app.ticks_per_second != QUIET_RATE:
@@ -72,3 +72,13 @@ async def test_the_source_is_asked_seldom_while_nothing_happens(given, make_feed
             while app.ticks_per_second == QUIET_RATE:
                 await pilot.pause(0.05)
         assert app.ticks_per_second == FASTEST
+
+
+def test_panels_are_drawn_at_their_own_pace():
+    """Losses ten times a second, lists four times, the header always."""
+    assert is_due("losses", None, 0.0)
+    assert not is_due("losses", 1.0, 1.09)
+    assert is_due("losses", 1.0, 1.11)
+    assert not is_due("events", 1.0, 1.2)
+    assert is_due("events", 1.0, 1.25)
+    assert is_due("header", 1.0, 1.0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper_tui.control.settings import Settings, load, parsed, save, settings_path, written
+from esper_tui.control.settings import Settings, load, parsed, save, serialized, settings_path
 from esper_tui.grid.grid_plans import NEEDS
 from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.text.theme import THEMES
@@ -20,7 +20,7 @@ from esper_tui.text.theme import THEMES
 )
 def test_what_is_written_is_read_again(settings):
     """Whatever the choices are."""
-    assert parsed(written(settings)) == settings
+    assert parsed(serialized(settings)) == settings
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_written_is_a_word(tmp_path):
     """Not an exception."""
     (tmp_path / "file").write_text("")
 
-    assert "cannot be kept" in save(Settings(), tmp_path / "file" / "x.toml")
+    assert "cannot be saved" in save(Settings(), tmp_path / "file" / "x.toml")
 
 
 def test_the_file_is_where_xdg_says(monkeypatch, tmp_path):

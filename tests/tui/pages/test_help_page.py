@@ -8,6 +8,8 @@ from esper_tui.control.commands import COMMANDS
 from esper_tui.pages.help_page import CONDITION_WORDS, HEADS_FAMILIES, LOSSES_METRICS, help_rows
 from esper_tui.panels.footer import footer_rows
 from esper_tui.panels.heads_panel import LEGEND
+from esper_tui.screens.help_screen import HelpScreen
+from esper_tui.screens.main_screen import MainScreen
 from esper_tui.text.spans import row_width
 from esper_tui.text.theme import CONDITIONS
 from esper_tui.view.view import View, ViewOptions
@@ -25,12 +27,21 @@ def page(text):
 
 def test_every_command_has_a_key_an_action_and_help(page):
     """The bindings, the page and the methods are made of one table."""
-    bound = {binding.action: binding.key for binding in SanctumApp.BINDINGS}
+    bound = [(binding.action, binding.key) for binding in SanctumApp.BINDINGS]
 
+    assert bound == [(command.action, ",".join(command.keys)) for command in COMMANDS]
     for command in COMMANDS:
-        assert hasattr(SanctumApp, f"action_{command.action}")
-        assert bound[command.action] == ",".join(command.keys)
+        owner, _, call = command.action.rpartition(".")
+        assert hasattr(MainScreen if owner == "screen" else SanctumApp, f"action_{call.split('(')[0]}")
         assert command.help in page()
+
+
+def test_commands_that_work_on_the_help_page_are_actions_of_its_screen():
+    """The others find no action there."""
+    for command in COMMANDS:
+        owner, _, call = command.action.rpartition(".")
+        if owner == "screen":
+            assert hasattr(HelpScreen, f"action_{call.split('(')[0]}") == command.on_help
 
 
 def test_no_key_is_named_twice():

@@ -7,7 +7,7 @@ from esper_schemas.events import AnomalyDetected
 from esper_schemas.snapshot import AnomalyEntry, InstabilityTotals
 from esper_tui.pages.opened_panel import opened_rows
 from esper_tui.panels.anomalies_panel import anomalies_note, anomalies_rows
-from esper_tui.panels.anomaly_reports import incidents
+from esper_tui.panels.anomaly_reports import anomaly_reports
 from esper_tui.text.spans import Tone, plain, row_width
 from esper_tui.view.view import View
 
@@ -22,7 +22,7 @@ def test_a_calm_run_says_what_is_measured_and_that_nothing_was_reported(make_sna
     """The level is the one that was asked for."""
     assert text(anomalies_rows(make_snapshot(), 60, 5)) == [
         "Telemetry  normal",
-        "✓ nothing was reported",
+        "✓ no anomalies",
     ]
     assert plain(anomalies_note(make_snapshot())) == "0 anomalies"
 
@@ -66,8 +66,17 @@ def test_the_title_counts_and_never_forgets_what_was_not_finite(make_snapshot, h
 @pytest.mark.parametrize(
     ("cursor", "said"),
     [
-        (0, ["Is", "How much the trainer measures", "as asked for"]),
-        (1, ["22:13:04  update 12, rank0", "kl_divergence 0.231 is above 0.1", "TELE-110", "Try", "History"]),
+        (0, ["Meaning", "How much the trainer measures", "the requested level"]),
+        (
+            1,
+            [
+                "22:13:04  update 12, rank0",
+                "kl_divergence 0.231 is above 0.1",
+                "TELE-110",
+                "Advice",
+                "History",
+            ],
+        ),
         (2, ["More is measured for a while"]),
         (4, ["head_op_entropy_legal", "do the masks leave it no choice"]),
         (
@@ -100,6 +109,6 @@ def test_a_kind_of_a_newer_version_is_shown_as_it_is(make_snapshot):
     """Neither its metric nor its head has to be known."""
     newer = AnomalyDetected(update=1, anomaly="sun_spot", severity="warning", metric="light", head="tail")
     entry = AnomalyEntry(at_ns=1, producer="p", anomaly=newer)
-    (report,) = incidents(structs.replace(make_snapshot(), anomalies=(entry,)))
+    (report,) = anomaly_reports(structs.replace(make_snapshot(), anomalies=(entry,)))
 
     assert (report.kind, report.text, report.metric) == ("sun spot", "tail", "")

@@ -66,7 +66,7 @@ def test_texts_from_outside_cannot_disturb_the_terminal(text):
 
 def test_nothing_has_happened_yet(text):
     """An empty list is said in words."""
-    assert text(events_rows(SanctumSnapshot(), 80, 5)) == ["nothing has happened yet"]
+    assert text(events_rows(SanctumSnapshot(), 80, 5)) == ["no events yet"]
 
 
 @pytest.mark.parametrize("at_ns", [-(2**63), 2**64])

@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from esper_tui.pages.report_pages import finding_entries
+from esper_tui.pages.findings_page import finding_entries
 from esper_tui.panels.findings_panel import findings_note, findings_rows
 from esper_tui.text.spans import Tone, plain
 from esper_tui.view.view import View
@@ -36,7 +36,7 @@ def test_the_title_counts_them_in_the_tone_of_the_worst(feeds):
 
 def test_nothing_wrong_is_said_only_after_an_update(feeds, text):
     """Before there is nothing to judge."""
-    assert text(findings_rows(feeds["healthy"].snapshot, 70, 4)) == ["✓ nothing is wrong"]
+    assert text(findings_rows(feeds["healthy"].snapshot, 70, 4)) == ["✓ no findings"]
     assert text(findings_rows(feeds["waiting"].snapshot, 70, 4)) == ["waiting for the first update"]
 
 
@@ -45,9 +45,9 @@ def test_without_a_finding_what_is_beyond_its_bounds_is_named(make_snapshot, mak
     state = make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3)
     said = "2 metrics beyond their bounds: Collapse, Ratio alpha speed"
 
-    assert text(findings_rows(make_snapshot(state), 70, 4)) == ["no finding", said]
+    assert text(findings_rows(make_snapshot(state), 70, 4)) == ["no findings", said]
     assert text(findings_rows(make_snapshot(state), 40, 2))[1] == said[:39] + "…"
-    assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no finding"]
+    assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no findings"]
     assert findings_rows(make_snapshot(state), 40, 0) == ()
 
 
@@ -60,7 +60,7 @@ def test_opened_what_is_beyond_its_bounds_has_a_row_and_its_help(
     rows = text([entry.row for entry in entries])
 
     assert [row.split("  ")[0] for row in rows[1:]] == ["Collapse", "Ratio α speed"]
-    assert any("TELE-122" in line for line in text(entries[1].about(118)))
+    assert any("TELE-122" in line for line in text(entries[1].details(118)))
 
 
 def test_advice_that_is_too_long_is_marked(feeds):

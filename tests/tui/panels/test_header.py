@@ -111,7 +111,8 @@ def test_without_a_return_the_link_stands_alone(header, lossy, width):
 @pytest.mark.parametrize(
     ("width", "said"),
     [
-        (120, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown"),
+        (120, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown  ! 2 duplicate names  lag 9 ms"),
+        (95, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown"),
         (80, "! 120 dropped  ! 31 gaps  ! 12 rejected"),
         (60, "! 120 dropped  ! 31 gaps"),
         (52, "! 120 dropped"),

@@ -344,3 +344,12 @@ def test_tele_151_170_before_the_first_update_it_is_waiting(feeds, text):
 
     assert lines[1].strip() == "waiting for the first update"
     assert len(lines) == 2
+
+
+def test_high_heads_show_decisions_and_the_gradients_flow(make_snapshot, text):
+    """Newest first, below the table."""
+    lines = text(heads_rows(make_snapshot(), 116, 22))
+
+    assert lines[15].split() == ["Chosen", "wait", "52%"]
+    assert "germ  93%" in lines[16]
+    assert lines[18].split()[:4] == ["Flow", "Grad", "CV", "0.31"]

@@ -11,7 +11,7 @@ OPEN, LOCKED = AccessPolicy(), AccessPolicy(TOKEN)
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000", "LOCALHOST"])
 def test_without_a_token_this_machine_is_served_under_its_own_names(host):
     """However the port is called."""
-    assert OPEN.refuses(AccessRequest(host)) is None
+    assert OPEN.refusal(AccessRequest(host)) is None
 
 
 @pytest.mark.parametrize(
@@ -20,24 +20,24 @@ def test_without_a_token_this_machine_is_served_under_its_own_names(host):
 )
 def test_without_a_token_other_names_are_refused(host):
     """A foreign name that has been pointed at loopback is not this page's."""
-    assert OPEN.refuses(AccessRequest(host)).status == 403
+    assert OPEN.refusal(AccessRequest(host)).status == 403
 
 
 @pytest.mark.parametrize("host", ["gpu-box:8000", "localhost:8000"])
 def test_with_a_token_every_request_must_show_it(host):
     """Or the cookie that was given for it; from loopback too."""
     for wrong in (None, "", TOKEN[:-1], TOKEN + " ", TOKEN.upper(), "ä\udcff"):
-        assert LOCKED.refuses(AccessRequest(host, token=wrong)).status == 401
-        assert LOCKED.refuses(AccessRequest(host, cookie=wrong)).status == 401
-    assert LOCKED.refuses(AccessRequest(host, token=TOKEN)) is None
-    assert LOCKED.refuses(AccessRequest(host, cookie=LOCKED.cookie)) is None
+        assert LOCKED.refusal(AccessRequest(host, token=wrong)).status == 401
+        assert LOCKED.refusal(AccessRequest(host, cookie=wrong)).status == 401
+    assert LOCKED.refusal(AccessRequest(host, token=TOKEN)) is None
+    assert LOCKED.refusal(AccessRequest(host, cookie=LOCKED.cookie)) is None
 
 
 def test_the_cookie_is_not_the_token_and_goes_with_it():
     """Who finds it learns no token, and another token has another one."""
     assert TOKEN not in LOCKED.cookie
-    assert LOCKED.refuses(AccessRequest("h", cookie=AccessPolicy(TOKEN + "0").cookie)).status == 401
-    assert LOCKED.refuses(AccessRequest("h", token=LOCKED.cookie)).status == 401
+    assert LOCKED.refusal(AccessRequest("h", cookie=AccessPolicy(TOKEN + "0").cookie)).status == 401
+    assert LOCKED.refusal(AccessRequest("h", token=LOCKED.cookie)).status == 401
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_websocket_must_come_from_the_page_itself(door, origin, opened):
     """A browser says where a websocket comes from, and adds the cookie whoever opens it."""
     asking = AccessRequest("localhost:8000", origin=origin, cookie=LOCKED.cookie, websocket=True)
 
-    assert (door.refuses(asking) is None) is opened
+    assert (door.refusal(asking) is None) is opened
 
 
 def test_only_addresses_that_cannot_be_others_are_loopback():

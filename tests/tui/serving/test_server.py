@@ -93,7 +93,7 @@ async def test_a_visitor_sees_the_panels_and_types_commands(serve):
 
     assert await visitor.look_until(shows(b"PPO LOSSES", b"ACTION HEADS", b"WAITING"))
     await visitor.press("?")
-    assert await visitor.look_until(shows(b"Leave Sanctum. Training goes on."))
+    assert await visitor.look_until(shows(b"Quit Sanctum. Training continues."))
     await visitor.press("?q")
     assert not await visitor.look_until(lambda _: False)
 

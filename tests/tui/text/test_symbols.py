@@ -1,16 +1,11 @@
-"""Tests of esper_tui.text.symbols, chart, pace and navigation: the small tools of the cockpit."""
-
-import math
+"""Tests of esper_tui.text.symbols."""
 
 import pytest
 
-from esper_tui.charts.block_chart import chart
-from esper_tui.control.navigation import LAST, after, beside, found, moved
-from esper_tui.control.redraw_schedule import is_due
 from esper_tui.pages.help_page import help_rows
 from esper_tui.text.spans import Span, plain, row_width
 from esper_tui.text.symbols import SYMBOL_SETS, translated
-from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS, THEMES, styles_for
+from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS
 
 
 @pytest.mark.parametrize("symbols", SYMBOL_SETS)
@@ -41,49 +36,3 @@ def test_different_states_stay_different_in_ascii():
         kinds = set(said)
         rows = translated(tuple((Span(kind),) for kind in kinds), "ascii")
         assert len({plain(row) for row in rows}) == len(kinds)
-
-
-def test_every_theme_has_every_tone():
-    """And is no other theme."""
-    tones = [set(theme.colours) for theme in THEMES.values()]
-
-    assert all(tone == tones[0] for tone in tones)
-    assert styles_for("256", "dark") != styles_for("256", "light")
-    assert styles_for("standard", "dark") == styles_for("truecolor", "ansi")
-
-
-def test_a_chart_spans_its_values():
-    """The smallest is one eighth of a row, the largest fills all rows."""
-    assert [plain(row) for row in chart([0.0, 1.0, 0.5], 2)] == ["   ██ ▁▁ ", "▁▁ ██ ██ "]
-
-
-def test_a_chart_marks_what_is_no_number():
-    """On the ground, without moving the scale; a flat history is in the middle."""
-    assert [plain(row) for row in chart([None, math.nan, 1.0, 1.0], 1)] == ["·· ×× ▅▅ ▅▅ "]
-
-
-def test_panels_are_drawn_at_their_own_pace():
-    """Losses ten times a second, lists four times, the header always."""
-    assert is_due("losses", None, 0.0)
-    assert not is_due("losses", 1.0, 1.09)
-    assert is_due("losses", 1.0, 1.11)
-    assert not is_due("events", 1.0, 1.2)
-    assert is_due("events", 1.0, 1.25)
-    assert is_due("header", 1.0, 1.0)
-
-
-def test_steps_go_around_and_rows_do_not():
-    """Panels and themes have no end; lists do."""
-    two = ("a", "b")
-    assert (after("b", "ab"), after("x", "ab")) == ("a", "a")
-    assert [beside(None, two, 1), beside(None, two, -1), beside("b", two, 1)] == ["a", "b", "a"]
-    assert beside("a", (), 1) is None
-    assert (moved(0, 5, 3), moved(2, -9, 3), moved(0, 1, 0)) == (2, 0, 0)
-
-
-def test_a_held_cursor_is_found_where_its_entry_is_now():
-    """Of entries that are alike it is the nearest; one that is gone leaves the oldest."""
-    assert found(3, "c", ["b", "c", "d"]) == 1
-    assert found(2, "a", ["a", "a", "a", "b"]) == 2
-    assert found(2, "x", ["a", "b", "c"]) == 0
-    assert (found(LAST, None, "abc"), found(1, None, "abc"), found(0, None, "")) == (2, 1, 0)

@@ -42,3 +42,12 @@ def test_nothing_is_said_by_colour_alone():
     same = [pair for pair in combinations(looks, 2) if looks[pair[0]] == looks[pair[1]]]
 
     assert same == []
+
+
+def test_every_theme_has_every_tone():
+    """And is no other theme."""
+    tones = [set(theme.colours) for theme in THEMES.values()]
+
+    assert all(tone == tones[0] for tone in tones)
+    assert styles_for("256", "dark") != styles_for("256", "light")
+    assert styles_for("standard", "dark") == styles_for("truecolor", "ansi")

@@ -137,7 +137,7 @@ def test_the_sources_problem_is_what_is_said(make_feed, now):
 
 def test_an_empty_log_says_so(now):
     """A replay of nothing is not a picture of a run that has not begun."""
-    assert judge_feed(Feed(live=False), now).sentence == "The log holds no event."
+    assert judge_feed(Feed(live=False), now).sentence == "The log contains no events."
 
 
 def test_every_state_has_a_symbol_of_its_own():
@@ -172,7 +172,7 @@ def test_a_trainer_that_hangs_is_stalled_although_it_is_heard(hung, now):
     status = judge_feed(hung(25), now)
 
     assert (status.state, status.silent_s) == (ConnectionState.STALLED, 25)
-    assert status.sentence.startswith("No update for 25s, usually one takes 0.3s; look whether")
+    assert status.sentence.startswith("No update for 25s; one typically takes 0.3s. Check whether")
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(99, ConnectionState.LIVE), (101, ConnectionState.STALLED)])

@@ -1,1 +1,1 @@
-"""What a person decides: keys, cursor and focus, settings, how often to draw."""
+"""What the user controls: keys, selection and cursor, settings, the redraw rate."""

@@ -1,41 +1,42 @@
-"""Every command of the cockpit, once: key bindings, footer, palette and help are made from this table."""
+"""The table of all commands, from which key bindings, footer, command palette and help page are made."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Where(StrEnum):
-    """On which screen the footer names a command."""
+class FooterOn(StrEnum):
+    """The screens whose footer lists a command."""
 
-    COCKPIT = "cockpit"
+    MAIN = "main"
     OPENED = "opened"
-    ANYWHERE = "anywhere"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a key does: `action` is the app's method `action_<action>`, `title` its name in the palette.
+    """A command: `action` is what Textual runs, `title` its name in the palette.
 
-    The footer shows the label, if there is one. `on_help` marks what acts on the help page too; there
-    the others do nothing, because nobody sees what they do.
+    The footer shows the label, unless it is empty. On the help page only commands with `on_help` work: the
+    user could not see what the others do.
     """
 
+    name: str
     keys: tuple[str, ...]
     action: str
     label: str
     title: str
     help: str
-    where: Where = Where.ANYWHERE
+    footer: FooterOn = FooterOn.ALL
     on_help: bool = False
 
     @property
     def key(self) -> str:
-        """The first key, as people call it."""
+        """The first key, as printed on a keyboard."""
         return KEY_NAMES.get(self.keys[0], self.keys[0])
 
     @property
     def all_keys(self) -> str:
-        """All keys, as people call them; what only terminals tell apart is named once."""
+        """All keys, as printed on a keyboard; names that mean the same key are merged."""
         return " ".join(dict.fromkeys(KEY_NAMES.get(key, key) for key in self.keys))
 
 
@@ -51,101 +52,217 @@ KEY_NAMES = {
     "pageup": "pgup",
 }
 
-_COCKPIT, _OPENED = Where.COCKPIT, Where.OPENED
-COMMANDS: tuple[Command, ...] = (
-    Command(("q", "ctrl+c"), "quit", "quit", "Quit", "Leave Sanctum. Training goes on.", on_help=True),
-    Command(("?", "h"), "help", "help", "Help", "Show or hide this page.", on_help=True),
+_MAIN, _OPENED = FooterOn.MAIN, FooterOn.OPENED
+_SELECTION = (
     Command(
-        ("p", "space"),
-        "pause",
-        "pause",
-        "Pause or go on",
-        "Hold the picture, or go on. Nothing is lost while it is held.",
+        "select_next", ("tab",), "screen.step(1)", "panel", "Next panel", "Select the next panel.", _MAIN
     ),
-    Command(("tab",), "focus_next_panel", "panel", "Next panel", "Mark the next panel.", _COCKPIT),
-    Command(("shift+tab",), "focus_previous_panel", "", "Previous panel", "Mark the previous panel."),
     Command(
-        ("enter",),
+        "select_previous",
+        ("shift+tab",),
+        "screen.step(-1)",
+        "",
+        "Previous panel",
+        "Select the previous panel.",
+    ),
+    Command(
         "open",
+        ("enter",),
+        "screen.open",
         "open",
         "Open the panel",
-        "Fill the screen with the marked panel: every metric, its bounds, its history and its help. "
-        "In the list of runs: watch that run.",
-        _COCKPIT,
+        "Open the selected panel on the whole screen: every metric with its bounds, history and help. "
+        "In the list of runs: watch the run at the cursor.",
+        _MAIN,
     ),
     Command(
-        ("escape",),
         "back",
+        ("escape",),
+        "screen.back",
         "back",
         "Back",
-        "Go back one level; on the cockpit, mark nothing.",
+        "Go back one level; on the main screen, clear the selection.",
         _OPENED,
         on_help=True,
     ),
     Command(
-        ("down", "j"), "cursor_down", "", "Row down", "Move the cursor, or mark the next panel.", on_help=True
+        "row_down",
+        ("down", "j"),
+        "screen.move(1)",
+        "",
+        "Row down",
+        "Move the cursor down, or select the next panel.",
+        on_help=True,
     ),
     Command(
-        ("up", "k"), "cursor_up", "", "Row up", "Move the cursor, or mark the previous panel.", on_help=True
-    ),
-    Command(("pagedown",), "page_down", "", "Page down", "Move the cursor by ten rows.", on_help=True),
-    Command(("pageup",), "page_up", "", "Page up", "Move the cursor by ten rows.", on_help=True),
-    Command(("g", "home"), "first_row", "", "First row", "Move the cursor to the top.", on_help=True),
-    Command(("G", "end"), "last_row", "", "Last row", "Move the cursor to the bottom.", on_help=True),
-    Command(("]", "right", "l"), "next_panel", "next", "Open the next panel", "The next panel.", _OPENED),
-    Command(
-        ("[", "left"), "previous_panel", "previous", "Open the previous panel", "The previous one.", _OPENED
+        "row_up",
+        ("up", "k"),
+        "screen.move(-1)",
+        "",
+        "Row up",
+        "Move the cursor up, or select the previous panel.",
+        on_help=True,
     ),
     Command(
-        ("x",),
+        "page_down",
+        ("pagedown",),
+        "screen.move(10)",
+        "",
+        "Page down",
+        "Move the cursor down by ten rows.",
+        on_help=True,
+    ),
+    Command(
+        "page_up",
+        ("pageup",),
+        "screen.move(-10)",
+        "",
+        "Page up",
+        "Move the cursor up by ten rows.",
+        on_help=True,
+    ),
+    Command(
+        "first_row",
+        ("g", "home"),
+        "screen.first_row",
+        "",
+        "First row",
+        "Move the cursor to the first row.",
+        on_help=True,
+    ),
+    Command(
+        "last_row",
+        ("G", "end"),
+        "screen.last_row",
+        "",
+        "Last row",
+        "Move the cursor to the last row.",
+        on_help=True,
+    ),
+    Command(
+        "open_next",
+        ("]", "right", "l"),
+        "screen.step(1)",
+        "next",
+        "Open the next panel",
+        "Open the next panel; on the main screen, select it.",
+        _OPENED,
+    ),
+    Command(
+        "open_previous",
+        ("[", "left"),
+        "screen.step(-1)",
+        "previous",
+        "Open the previous panel",
+        "Open the previous panel; on the main screen, select it.",
+        _OPENED,
+    ),
+)
+_DISPLAY = (
+    Command(
         "hide",
+        ("x",),
+        "screen.hide",
         "hide",
         "Hide the panel",
-        "Hide the marked or opened panel; the choice is kept.",
-        _COCKPIT,
+        "Hide the selected or opened panel, also in later sessions.",
+        _MAIN,
     ),
-    Command(("X",), "show_all", "", "Show all panels", "Show the hidden panels again."),
-    Command(("r",), "runs", "runs", "Runs", "List the runs of this aggregator; enter watches one."),
-    Command(("n",), "next_run", "", "Next run", "Watch the next run of this aggregator."),
+    Command("show_all", ("X",), "screen.show_all", "", "Show all panels", "Show all hidden panels again."),
+    Command("runs", ("r",), "screen.runs", "runs", "Runs", "List the runs of this aggregator."),
+    Command("next_run", ("n",), "screen.next_run", "", "Next run", "Watch the next run of this aggregator."),
     Command(
+        "theme",
         ("t",),
         "theme",
         "theme",
         "Next theme",
-        "Dark, light, or the terminal's own colours.",
-        _COCKPIT,
+        "Switch between dark, light and the terminal's own colours.",
+        _MAIN,
         on_help=True,
     ),
-    Command(("b",), "symbols", "", "Next symbols", "Blocks, braille, or plain ASCII.", on_help=True),
     Command(
-        ("+", "plus"), "faster", "", "Draw more often", "Draw twice as often, at most 20 times a second."
+        "symbols",
+        ("b",),
+        "symbols",
+        "",
+        "Next symbols",
+        "Switch between block, braille and ASCII symbols.",
+        on_help=True,
     ),
-    Command(("-", "minus"), "slower", "", "Draw less often", "Draw half as often, at least once a second."),
     Command(
+        "faster",
+        ("+", "plus"),
+        "faster",
+        "",
+        "Redraw more often",
+        "Double the redraw rate, up to 20 frames per second.",
+    ),
+    Command(
+        "slower",
+        ("-", "minus"),
+        "slower",
+        "",
+        "Redraw less often",
+        "Halve the redraw rate, down to one frame per second.",
+    ),
+    Command(
+        "copy",
         ("y",),
         "copy",
         "copy",
         "Copy",
-        "Copy the marked panel, or the screen, as text (OSC 52).",
+        "Copy the selected panel, or else the screen, as text (OSC 52).",
         on_help=True,
     ),
     Command(
+        "save",
         ("s",),
         "save",
         "save",
-        "Save a picture",
-        "Save the screen as an SVG file in this directory.",
+        "Save as SVG",
+        "Save the screen as an SVG file in the working directory.",
         on_help=True,
     ),
-    Command((":", "ctrl+p"), "command_palette", "", "Commands", "Find a command by its name.", on_help=True),
+)
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "quit",
+        ("q", "ctrl+c"),
+        "quit",
+        "quit",
+        "Quit",
+        "Quit Sanctum. Training continues.",
+        on_help=True,
+    ),
+    Command("help", ("?", "h"), "help", "help", "Help", "Show or hide this page.", on_help=True),
+    Command(
+        "pause",
+        ("p", "space"),
+        "pause",
+        "pause",
+        "Pause or resume",
+        "Pause or resume the display. Events are still received while it is paused.",
+    ),
+    *_SELECTION,
+    *_DISPLAY,
+    Command(
+        "command_palette",
+        (":", "ctrl+p"),
+        "command_palette",
+        "",
+        "Commands",
+        "Search the commands by name.",
+        on_help=True,
+    ),
 )
 
 
-def key_of(action: str) -> str:
-    """The first key of an action, as people call it."""
-    return next(command.key for command in COMMANDS if command.action == action)
+def key_of(name: str) -> str:
+    """The first key of a command, as printed on a keyboard."""
+    return next(command.key for command in COMMANDS if command.name == name)
 
 
-def acts_on_help(action: str) -> bool:
-    """Whether the help page lets an action through; those that are no commands go through everywhere."""
+def works_on_help(action: str) -> bool:
+    """Whether an action of the app works on the help page; actions that are no commands always do."""
     return all(command.on_help for command in COMMANDS if command.action == action)

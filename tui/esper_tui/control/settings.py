@@ -1,6 +1,6 @@
-"""What a person has chosen, kept in a file: theme, symbols, hidden panels.
+"""The user's settings and their file: theme, symbols, hidden panels.
 
-The file is `$XDG_CONFIG_HOME/esper/sanctum.toml`. A damaged one means the defaults, and a word about it.
+The file is `$XDG_CONFIG_HOME/esper/sanctum.toml`. If it is damaged, the defaults apply and the user is told.
 """
 
 import os
@@ -16,7 +16,7 @@ from esper_tui.text.theme import THEMES
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Choices that outlive the program."""
+    """Choices that are kept from one start to the next."""
 
     theme: str = "dark"
     symbols: str = "block"
@@ -24,48 +24,48 @@ class Settings:
 
 
 def settings_path() -> Path:
-    """Where choices are kept."""
+    """The path of the settings file."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "esper" / "sanctum.toml"
 
 
 def load(path: Path) -> tuple[Settings, str]:
-    """The choices in a file, and one sentence if it is there but cannot be used."""
+    """The settings in a file, and one sentence if the file exists but cannot be used."""
     try:
         return parsed(path.read_text(encoding="utf-8")), ""
     except FileNotFoundError:
         return Settings(), ""
     except (OSError, ValueError) as error:
-        return Settings(), f"{path} is not used ({error}); delete it or change a setting to replace it."
+        return Settings(), f"{path} is ignored ({error}); delete it, or change a setting to overwrite it."
 
 
 def parsed(text: str) -> Settings:
-    """The choices that a text of TOML makes. Raises `ValueError` with what is wrong."""
-    said = tomllib.loads(text)
-    theme, symbols = said.get("theme", "dark"), said.get("symbols", "block")
+    """The settings in a TOML document. Raises `ValueError` with one sentence if it is invalid."""
+    document = tomllib.loads(text)
+    theme, symbols = document.get("theme", "dark"), document.get("symbols", "block")
     _check("theme", theme, THEMES)
     _check("symbols", symbols, SYMBOL_SETS)
-    hidden = said.get("hidden", [])
+    hidden = document.get("hidden", [])
     if not isinstance(hidden, list) or not all(isinstance(name, str) for name in hidden):
         raise ValueError("hidden must be a list of panels")
     return Settings(theme, symbols, frozenset(hidden) & frozenset(NEEDS))
 
 
-def written(settings: Settings) -> str:
-    """The choices as TOML."""
+def serialized(settings: Settings) -> str:
+    """The settings as a TOML document."""
     hidden = ", ".join(f'"{name}"' for name in sorted(settings.hidden))
     return f'theme = "{settings.theme}"\nsymbols = "{settings.symbols}"\nhidden = [{hidden}]\n'
 
 
 def save(settings: Settings, path: Path) -> str:
-    """Write the choices; one sentence if that is not possible."""
+    """Write the settings; returns one sentence if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_text(written(settings), encoding="utf-8")
-        beside.replace(path)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary.write_text(serialized(settings), encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
-        return f"The choice cannot be kept ({error})."
+        return f"The setting cannot be saved ({error})."
     return ""
 
 

@@ -40,14 +40,14 @@ def metric_help(name: str, width: int) -> Iterator[Row]:
     metric = field.metric
     identity = " · ".join(part for part in (metric.id, field.name, metric.unit) if part)
     yield (Span(f"{metric.label}  ", Tone.TITLE), Span(crop(identity, max(width - 20, 0)), Tone.DIM))
-    yield from term_rows("Asks", metric.question, width)
-    yield from term_rows("Is", metric.meaning, width)
+    yield from term_rows("Question", metric.question, width)
+    yield from term_rows("Meaning", metric.meaning, width)
     share = " of its maximum" if metric.share_of_maximum else ""
     bounds = [words + share for words in (ok_words(metric), critical_words(metric)) if words]
-    good = "" if metric.good is Good.NEITHER else f"better while {metric.good.value}"
-    yield from term_rows("Healthy", ", ".join([*bounds, *([good] if good else [])]) or "has no bounds", width)
+    good = "" if metric.good is Good.NEITHER else f"ideally {metric.good.value}"
+    yield from term_rows("Healthy", ", ".join([*bounds, *([good] if good else [])]) or "no bounds", width)
     for text in advice_for(field.name)[:3]:
-        yield from term_rows("Try", text, width)
+        yield from term_rows("Advice", text, width)
 
 
 def _history(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:

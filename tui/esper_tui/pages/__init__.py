@@ -1,1 +1,1 @@
-"""Opened panels: every row of a panel with all that is known of it."""
+"""Opened panels: every row of a panel with everything that is known about it; and the help page."""

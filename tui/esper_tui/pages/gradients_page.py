@@ -1,4 +1,4 @@
-"""GRADIENTS & LSTM, opened: the metrics, then how heads pull together, then single layers."""
+"""GRADIENTS & LSTM, opened: the metrics, then the gradients of heads and of layers as they were sampled."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
@@ -14,40 +14,40 @@ from esper_tui.text.numbers import count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, text_width
 from esper_tui.view.view import View
 
-NAME_WIDTH, CELL_WIDTH, BAR_WIDTH = 16, 10, 30
+NAME_WIDTH, COLUMN_WIDTH, BAR_WIDTH = 16, 10, 30
 SAME = "·"
 
 
 def gradient_entries(view: View, width: int) -> list[Entry]:
-    """The metrics of the group, then what was sampled of heads and layers."""
+    """The metrics of the panel, then the samples of heads and layers."""
     metrics = (metric_entry(view.snapshot, name) for name in METRIC_PANELS["gradients"].metrics)
     return [*metrics, *_heads(view.snapshot), *_layers(view.snapshot, width)]
 
 
 def _heads(snapshot: SanctumSnapshot) -> Iterator[Entry]:
-    """A table of cosines, and the norm of what each head sends into the trunk."""
+    """A table with the norm of each head's gradient, and its cosines with those of the others."""
     if snapshot.head_gradients is None:
         return
     compared = snapshot.head_gradients.comparison
     heads = [clean(head) for head in compared.heads]
     yield Entry(())
-    names = (right(head_label(head), CELL_WIDTH, Tone.LABEL) for head in heads)
-    yield Entry((left("Cosine", NAME_WIDTH, Tone.LABEL), right("norm", CELL_WIDTH, Tone.LABEL), *names))
+    names = (right(head_label(head), COLUMN_WIDTH, Tone.LABEL) for head in heads)
+    yield Entry((left("Cosine", NAME_WIDTH, Tone.LABEL), right("norm", COLUMN_WIDTH, Tone.LABEL), *names))
     cosines = _cosines(compared)
     for place, (head, norm) in enumerate(zip(heads, compared.norms, strict=False)):
         row = (
             left(f"  {head_label(head)}", NAME_WIDTH, Tone.LABEL),
-            right(number(norm, 4, CELL_WIDTH - 1), CELL_WIDTH, Tone.VALUE),
+            right(number(norm, 4, COLUMN_WIDTH - 1), COLUMN_WIDTH, Tone.VALUE),
             *(_cosine(cosines, place, other) for other in range(len(heads))),
         )
-        yield Entry(row, _said(_about_head(head, compared)))
+        yield Entry(row, _details(_head_text(head, compared)))
 
 
-def _about_head(head: str, compared: HeadGradientsCompared) -> str:
+def _head_text(head: str, compared: HeadGradientsCompared) -> str:
     return (
-        f"What {head_label(head)} sent into the part of the network that the heads share, in update "
-        f"{count(compared.update)}: its norm, and the cosine with what each other head sent. Near -1 two "
-        "heads undo what the other learns; near 0 they leave each other alone."
+        f"The gradient of {head_label(head)} in the part of the network that the heads share, in update "
+        f"{count(compared.update)}: its norm, and its cosine with the gradient of every other head. Near -1 "
+        "two heads undo what the other learns; near 0 they do not affect each other."
     )
 
 
@@ -58,14 +58,14 @@ def _cosines(compared: HeadGradientsCompared) -> dict[tuple[int, int], float]:
 
 def _cosine(cosines: dict[tuple[int, int], float], place: int, other: int) -> Span:
     if place == other:
-        return right(SAME, CELL_WIDTH, Tone.DIM)
+        return right(SAME, COLUMN_WIDTH, Tone.DIM)
     value = cosines.get((min(place, other), max(place, other)))
-    against = value is not None and value < 0
-    return right(number(value, 2, CELL_WIDTH - 1), CELL_WIDTH, Tone.PLAIN if against else Tone.VALUE)
+    opposed = value is not None and value < 0
+    return right(number(value, 2, COLUMN_WIDTH - 1), COLUMN_WIDTH, Tone.PLAIN if opposed else Tone.VALUE)
 
 
 def _layers(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
-    """The norm of each layer's gradient; how large its entries are stands below."""
+    """The norm of each layer's gradient, with the magnitudes of its entries as details."""
     if snapshot.layer_gradients is None:
         return
     sample = snapshot.layer_gradients.sample
@@ -74,12 +74,12 @@ def _layers(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
     yield Entry(())
     for name, norm in sorted(sample.grad_norms.items()):
         row = (left(clean(name), name_width, Tone.LABEL), right(number(norm, 6, 10), 11, Tone.VALUE))
-        said = f"The norm of one layer's gradient, sampled in update {count(sample.update)}."
-        yield Entry(row, _said(said, magnitude_rows(sample, name)))
+        text = f"The norm of one layer's gradient, sampled in update {count(sample.update)}."
+        yield Entry(row, _details(text, magnitude_rows(sample, name)))
 
 
 def magnitude_rows(sample: LayerGradientsSampled, name: str) -> Rows:
-    """How many entries of a parameter's gradient are how large."""
+    """The number of entries of a parameter's gradient in each bin of magnitudes."""
     counts = sample.magnitudes.get(name, ())
     total = sum(max(number_of, 0) for number_of in counts)
     return tuple(
@@ -107,5 +107,5 @@ def _magnitude(title: str, number_of: int, share: float) -> Row:
     )
 
 
-def _said(text: str, more: Rows = ()) -> Callable[[int], Rows]:
+def _details(text: str, more: Rows = ()) -> Callable[[int], Rows]:
     return lambda width: (*wrapped(text, width), *more)

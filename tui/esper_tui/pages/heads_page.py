@@ -1,4 +1,4 @@
-"""ACTION HEADS, opened: what is no number of a head, from the same cells as in the panel."""
+"""ACTION HEADS, opened: the state of every head, all its numbers, and the recent decisions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,34 +6,81 @@ from functools import partial
 
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import head_condition
-from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, head_field
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_schemas.state import TamiyoState
+from esper_schemas.state import HISTORY_LENGTH, TamiyoState
+from esper_tui.charts.sparkline import sparkline
+from esper_tui.metrics.metric_help import about_metric, metric_help
+from esper_tui.metrics.metric_value import history_of
 from esper_tui.pages.help_page import CONDITION_WORDS, LATCH_WORDS
+from esper_tui.pages.metric_pages import LABEL_WIDTH
 from esper_tui.pages.page import Entry
 from esper_tui.panels import head_columns
-from esper_tui.panels.gradient_flow import FLOW_METRICS, flow_row
+from esper_tui.panels.decisions import decision_lines
+from esper_tui.panels.gradient_flow import FLOW_METRICS, gradient_flow_row
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
-from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, left
+from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, left, right
+from esper_tui.view.view import View
 
-LABEL_WIDTH, HEAD_WIDTH = 16, 11  # a coefficient, a number and its mark take ten cells
+HEAD_WIDTH = 11  # a coefficient, a number and its mark take ten cells
 TABLE_WIDTH = LABEL_WIDTH + HEAD_WIDTH * len(HEADS)
+ONE_LABEL_WIDTH, ONE_HEAD_WIDTH = 26, 12
+"""Widths where each head has a row of its own."""
 SPACE = head_columns.Space(digits=7, coefficients=True)
 WAITING: Row = (Span("waiting", Tone.DIM), Span(" "))
-FLOW_WORDS = "Whether the gradient reaches every layer, and only in moderation."
-CELL_WORDS: dict[str, tuple[str, str]] = {
+FLOW_QUESTION = "Does the gradient reach every layer without exploding?"
+EXTRAS: dict[str, tuple[str, str]] = {
     "entropy": (
         "Coefficient",
-        "Before the entropy stands what the head's entropy bonus is multiplied by, where that is not 1.",
+        "The factor before the entropy multiplies the head's entropy bonus; it is omitted where it is 1.",
     ),
-    "grad_norm": ("Arrow", "Where the norm has gone since the last update; it says nothing about health."),
+    "grad_norm": ("Arrow", "The direction of the norm since the last update; it says nothing about health."),
 }
-"""Of families whose cells say more than the number: what else, and how it is called."""
+"""What the columns of some families show besides the number, as a term and its explanation."""
 
 
-def number_cell(state: TamiyoState, head: str, family: str) -> Row:
-    """One number of one head, with its coefficient or its arrow, where it has one."""
+def heads_entries(view: View, width: int) -> list[Entry]:
+    """State and numbers of every head, in a table if there is room for one, then the recent decisions."""
+    snapshot = view.snapshot
+    if width < TABLE_WIDTH:
+        numbers = [head_entry(snapshot, head, family) for family in HEAD_FAMILIES for head in HEADS]
+    else:
+        numbers = [_family_entry(snapshot, family) for family in HEAD_FAMILIES]
+    decisions = decision_lines(snapshot)
+    rest = map(Entry, ((), *decisions) if decisions else ())
+    return [*_state_entries(snapshot.tamiyo, width), *numbers, *rest]
+
+
+def heads_titles(width: int) -> Rows:
+    """The names of the heads above the table."""
+    if width < TABLE_WIDTH:
+        return ()
+    names = (right(f"{head_label(head)} ", HEAD_WIDTH, Tone.LABEL) for head in HEADS)
+    return ((Span(" " * LABEL_WIDTH), *names),)
+
+
+def head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
+    """One number of one head, with the help of its metric."""
+    name = head_field(head, family)
+    title = left(f"{QUANTITIES[name].metric.label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
+    column = aligned(_number(snapshot.tamiyo, head, family), ONE_HEAD_WIDTH)
+    return Entry(
+        (title, *column), lambda width: (*_extras(family, width), *about_metric(snapshot, name, width))
+    )
+
+
+def _family_entry(snapshot: SanctumSnapshot, family: str) -> Entry:
+    """One number of every head, with the help of their metric and the history of each."""
+    first = head_field(HEADS[0], family)
+    columns = (s for head in HEADS for s in aligned(_number(snapshot.tamiyo, head, family), HEAD_WIDTH))
+    row = (left(QUANTITIES[first].metric.label, LABEL_WIDTH, Tone.LABEL), *columns)
+    histories = tuple(_history(snapshot, head, family) for head in HEADS)
+    return Entry(row, lambda width: (*metric_help(first, width), *_extras(family, width), (), *histories))
+
+
+def _number(state: TamiyoState, head: str, family: str) -> Row:
+    """One number of one head, with its coefficient or its arrow if it has one."""
     if not state.ppo_data_received:
         return WAITING
     if family == "entropy":
@@ -43,23 +90,31 @@ def number_cell(state: TamiyoState, head: str, family: str) -> Row:
     return head_columns.measured(state, head, family, SPACE)
 
 
-def cell_words(family: str, width: int) -> Iterator[Row]:
-    """What stands in a cell of this family besides its number."""
-    if family in CELL_WORDS:
-        yield from term_rows(*CELL_WORDS[family], width)
+def _extras(family: str, width: int) -> Iterator[Row]:
+    if family in EXTRAS:
+        yield from term_rows(*EXTRAS[family], width)
+
+
+def _history(snapshot: SanctumSnapshot, head: str, family: str) -> Row:
+    history = history_of(snapshot, head_field(head, family))
+    return (
+        left(head_label(head), 12, Tone.LABEL),
+        *sparkline(history, HISTORY_LENGTH, Tone.VALUE),
+        *aligned(_number(snapshot.tamiyo, head, family), HEAD_WIDTH),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Something that is said of each head: its label, its cell, what it is, and in words of one head."""
+class StateLine:
+    """A state of each head: its label, its column, its meaning, and the state of one head in words."""
 
     label: str
-    cell: Callable[[TamiyoState, str, head_columns.Space], Row]
-    what: str
+    column: Callable[[TamiyoState, str, head_columns.Space], Row]
+    meaning: str
     words: Callable[[TamiyoState, str], str]
 
 
-def _state_words(state: TamiyoState, head: str) -> str:
+def _condition_words(state: TamiyoState, head: str) -> str:
     condition = head_condition(state, head)
     return f"{condition.value}: {CONDITION_WORDS[condition]}"
 
@@ -69,45 +124,52 @@ def _latch_words(state: TamiyoState, head: str) -> str:
     return " and ".join(word for word, was in (("NaN", nan), ("infinite", infinite)) if was) or "never"
 
 
-LINES = (
-    Line("State", head_columns.condition, "What entropy and gradient of a head say together.", _state_words),
-    Line("Latch", head_columns.latch, LATCH_WORDS, _latch_words),
+STATE_LINES = (
+    StateLine(
+        "State",
+        head_columns.condition,
+        "The condition of a head, by its entropy and its gradient together.",
+        _condition_words,
+    ),
+    StateLine("Latch", head_columns.latch, LATCH_WORDS, _latch_words),
 )
 
 
-def state_entries(snapshot: SanctumSnapshot, width: int) -> list[Entry]:
-    """State and latch of every head, in a table where there is room for one; then the gradient's flow."""
-    state = snapshot.tamiyo
-    per_line = _of_all if width >= TABLE_WIDTH else _of_each
-    return [*(entry for line in LINES for entry in per_line(state, line)), _flow(state, width)]
+def _state_entries(state: TamiyoState, width: int) -> list[Entry]:
+    """State and latch of every head, then the gradient flow."""
+    entries = _of_all_heads if width >= TABLE_WIDTH else _of_each_head
+    return [*(entry for line in STATE_LINES for entry in entries(state, line)), _flow(state, width)]
 
 
-def _of_all(state: TamiyoState, line: Line) -> Iterator[Entry]:
-    row = [span for head in HEADS for span in aligned(_drawn(state, head, line), HEAD_WIDTH)]
-    yield Entry((left(line.label, LABEL_WIDTH, Tone.LABEL), *row), partial(_about, state, line, HEADS))
+def _of_all_heads(state: TamiyoState, line: StateLine) -> Iterator[Entry]:
+    row = [span for head in HEADS for span in aligned(_state_column(state, head, line), HEAD_WIDTH)]
+    yield Entry(
+        (left(line.label, LABEL_WIDTH, Tone.LABEL), *row), partial(_state_details, state, line, HEADS)
+    )
 
 
-def _of_each(state: TamiyoState, line: Line) -> Iterator[Entry]:
+def _of_each_head(state: TamiyoState, line: StateLine) -> Iterator[Entry]:
     for head in HEADS:
-        title = left(f"{line.label} {head_label(head)}", 26, Tone.LABEL)
-        yield Entry((title, *aligned(_drawn(state, head, line), 12)), partial(_about, state, line, (head,)))
+        title = left(f"{line.label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
+        column = aligned(_state_column(state, head, line), ONE_HEAD_WIDTH)
+        yield Entry((title, *column), partial(_state_details, state, line, (head,)))
 
 
-def _about(state: TamiyoState, line: Line, heads: Sequence[str], width: int) -> Rows:
+def _state_details(state: TamiyoState, line: StateLine, heads: Sequence[str], width: int) -> Rows:
     each = (row for head in heads for row in term_rows(head_label(head), line.words(state, head), width))
-    return (*term_rows("Is", line.what, width), *each)
+    return (*term_rows("Meaning", line.meaning, width), *each)
 
 
-def _drawn(state: TamiyoState, head: str, line: Line) -> Row:
-    return line.cell(state, head, SPACE) if state.ppo_data_received else WAITING
+def _state_column(state: TamiyoState, head: str, line: StateLine) -> Row:
+    return line.column(state, head, SPACE) if state.ppo_data_received else WAITING
 
 
 def _flow(state: TamiyoState, width: int) -> Entry:
-    shown = flow_row(state, width - LABEL_WIDTH) if state.ppo_data_received else WAITING
+    shown = gradient_flow_row(state, width - LABEL_WIDTH) if state.ppo_data_received else WAITING
 
-    def about(width: int) -> Rows:
+    def details(width: int) -> Rows:
         metrics = [QUANTITIES[name].metric for name in FLOW_METRICS]
         each = (row for metric in metrics for row in term_rows(metric.label, metric.meaning, width))
-        return (*term_rows("Asks", FLOW_WORDS, width), *each)
+        return (*term_rows("Question", FLOW_QUESTION, width), *each)
 
-    return Entry((left("Flow", LABEL_WIDTH, Tone.LABEL), *shown), about)
+    return Entry((left("Flow", LABEL_WIDTH, Tone.LABEL), *shown), details)

@@ -1,6 +1,6 @@
-"""The help page: keys, symbols, and what the numbers of losses and heads mean, from their tables.
+"""The help page: keys, states, symbols, and the metrics of losses and heads, each from its table.
 
-The help of every number stands below the cursor of its opened panel.
+The help of all other numbers is in their opened panels.
 """
 
 import textwrap
@@ -17,7 +17,7 @@ from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS, tone
 from esper_tui.view.connection_status import SYMBOLS
 
 INDENT = 16
-_TIE = "\xa0"  # A blank at which no line is broken.
+_NO_BREAK = "\xa0"  # A blank at which no line is broken.
 LOSSES_METRICS = (
     "explained_variance",
     "kl_divergence",
@@ -31,22 +31,22 @@ LOSSES_METRICS = (
 )
 HEADS_FAMILIES = ("entropy", "ratio_max", "ratio_min", "grad_norm")
 CONDITION_WORDS: dict[HeadCondition, str] = {
-    HeadCondition.HEALTHY: "Chooses, and still explores.",
-    HeadCondition.UNREMARKABLE: "Neither clearly well nor in trouble.",
+    HeadCondition.HEALTHY: "Makes choices and still explores.",
+    HeadCondition.UNREMARKABLE: "Neither clearly healthy nor a problem.",
     HeadCondition.CONFUSED: "Almost uniform, although it has a gradient to learn from.",
-    HeadCondition.DETERMINISTIC: "Always the same choice; dim where the masks leave no other.",
+    HeadCondition.DETERMINISTIC: "Always the same choice; dim if the masks leave no other.",
     HeadCondition.DEAD: "Always the same choice, and hardly any gradient to change that.",
-    HeadCondition.EXPECTED_DETERMINISTIC: "The masks leave it no other choice.",
-    HeadCondition.EXPLODING: "A gradient beyond all bounds.",
+    HeadCondition.EXPECTED_DETERMINISTIC: "The masks leave no other choice.",
+    HeadCondition.EXPLODING: "A gradient norm beyond its critical bound.",
     HeadCondition.NOT_FINITE: "Its entropy or its gradient is NaN or infinite.",
     HeadCondition.NOT_MEASURED: "Its entropy or its gradient was not measured.",
-    HeadCondition.WAITING: "There was no update yet.",
+    HeadCondition.WAITING: "There has been no update yet.",
 }
-LATCH_WORDS = "Whether a number of the head was ever NaN or infinite in this run."
+LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
 
 def help_rows(width: int) -> Rows:
-    """The whole page for a width; it scrolls where it is longer than the window."""
+    """The whole page for a width."""
     return tuple(fit((Span(" "), *row), width) for row in _page(max(width - 2, INDENT + 10)))
 
 
@@ -67,7 +67,7 @@ def _entry(term: Span, text: str, width: int) -> Iterator[Row]:
     """A term and its explanation, wrapped beside it."""
     lines = textwrap.wrap(text, width - INDENT) or [""]
     for number, line in enumerate(lines):
-        yield (left("" if number else term.text, INDENT, term.tone), Span(line.replace(_TIE, " ")))
+        yield (left("" if number else term.text, INDENT, term.tone), Span(line.replace(_NO_BREAK, " ")))
 
 
 def _keys(width: int) -> Iterator[Row]:
@@ -86,11 +86,11 @@ def _symbols(width: int) -> Iterator[Row]:
     marks = "   ".join(f"{symbol} {health.value}" for health, symbol in MARKS.items())
     yield from _entry(Span("judgement", Tone.LABEL), marks, width)
     arrows = "   ".join(f"{ARROWS[t]} {t.value}" for t in Trend if t is not Trend.UNKNOWN)
-    yield from _entry(Span("direction", Tone.LABEL), f"{arrows}   (says nothing about health)", width)
-    values = "– not measured   NaN, Inf not finite   --- undefined   # too long for its place"
+    yield from _entry(Span("direction", Tone.LABEL), f"{arrows}   (independent of health)", width)
+    values = "– not measured   NaN, Inf not finite   --- undefined   # does not fit"
     yield from _entry(Span("values", Tone.LABEL), values, width)
     yield from _entry(Span("histories", Tone.LABEL), "× not finite   · not measured", width)
-    text = f"Of every number: {key_of('open')} opens its panel, and below the cursor stands what it means."
+    text = f"For every number: {key_of('open')} opens its panel, which explains the row at the cursor."
     yield from _entry(Span("help", Tone.LABEL), text, width)
 
 
@@ -103,7 +103,7 @@ def _heads(width: int) -> Iterator[Row]:
     for metric in map(head_metric, HEADS_FAMILIES):
         yield from _metric(metric, width)
     for condition, words in CONDITION_WORDS.items():
-        # How this one differs from the other deterministic ones, a dim symbol, is told with them.
+        # It has the symbol of `DETERMINISTIC`, whose words explain the difference.
         if condition is HeadCondition.EXPECTED_DETERMINISTIC:
             continue
         symbol, health, shade = CONDITIONS[condition]
@@ -113,7 +113,7 @@ def _heads(width: int) -> Iterator[Row]:
 
 def _metric(metric: Metric, width: int) -> Iterator[Row]:
     share = " of its maximum" if metric.share_of_maximum else ""
-    bounds = (ok_words(metric).replace(" ", _TIE), critical_words(metric).replace(" ", _TIE))
+    bounds = (ok_words(metric).replace(" ", _NO_BREAK), critical_words(metric).replace(" ", _NO_BREAK))
     facts = ", ".join(fact for fact in (metric.id, *bounds) if fact) + share
     text = f"{metric.question} {metric.meaning}" + (f" [{facts}]" if facts else "")
     yield from _entry(Span(metric.label, Tone.LABEL), text, width)

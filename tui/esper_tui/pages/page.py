@@ -1,4 +1,4 @@
-"""What an opened panel is made of: entries for the cursor, and what is known of each."""
+"""What an opened panel consists of: entries with one row each, and the details of every entry."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -14,18 +14,18 @@ ALL = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row, what there is to say about it for a width, and in lists that move, what it is known by."""
+    """A row, its details for a width, and in lists that move a key that identifies it."""
 
     row: Row
-    about: Callable[[int], Rows] = lambda width: ()
+    details: Callable[[int], Rows] = lambda width: ()
     key: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is listed for a width, and the titles above it.
+    """The entries for a width, and the titles above them.
 
-    `newest_last` marks a list that grows below while it is read: it opens at its end.
+    A page with `newest_last` is a list that grows at its end, and is opened there.
     """
 
     entries: Callable[[View, int], Sequence[Entry]]
@@ -33,13 +33,13 @@ class Page:
     newest_last: bool = False
 
 
-def explanation_entry(row: Row, explanation: Explanation) -> Entry:
-    """A row, with its label and its explanation below."""
+def explained_entry(row: Row, explanation: Explanation) -> Entry:
+    """A row whose details are its label and an explanation."""
     title = (Span(row[0].text.strip(), Tone.TITLE),)
     return Entry(row, lambda width: (title, *explanation_rows(explanation, width)))
 
 
 def wrapped(text: str, width: int, tone: Tone = Tone.PLAIN, *, most: int = ALL) -> Rows:
-    """A text in as many rows as it needs; "…" marks that there are more than `most`."""
+    """A text in at most `most` rows; a text that is cut ends with "…"."""
     lines = textwrap.wrap(clean(text), max(width, 10), max_lines=max(most, 1), placeholder=" …")
     return tuple((Span(line, tone),) for line in lines[: max(most, 0)])

@@ -1,1 +1,1 @@
-"""One module for each panel, and the cells and rows that they are made of."""
+"""One module for each panel, and the parts that panels share with pages."""

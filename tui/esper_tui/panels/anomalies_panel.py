@@ -1,30 +1,30 @@
-"""ANOMALIES: what the trainer's own detector saw, and whether more is measured because of it."""
+"""ANOMALIES: the reports of the trainer's detector, and the telemetry level that follows from them."""
 
 from esper_schemas.events import TelemetryEscalated
 from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.panels.anomaly_reports import AnomalyReport, incidents, level_name, words
+from esper_tui.panels.anomaly_reports import AnomalyReport, anomaly_reports, level_name, with_blanks
 from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, crop, left, right
 from esper_tui.text.theme import mark, tone
 
 TITLE = "ANOMALIES"
-NOTHING: Row = (Span("✓ nothing was reported", Tone.GOOD),)
+NO_REPORTS: Row = (Span("✓ no anomalies", Tone.GOOD),)
 KIND_WIDTH = 22
 
 
 def anomalies_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """How much is measured now, then the last reports that fit, newest last."""
+    """The telemetry level, then the last reports that fit, newest last."""
     if height < 1:
         return ()
-    found = incidents(snapshot)
+    found = anomaly_reports(snapshot)
     shown = found[len(found) - min(height - 1, len(found)) :]
     reports = tuple(report_row(report, width) for report in shown)
-    return (telemetry_row(snapshot, width), *(reports or (NOTHING,)))[:height]
+    return (telemetry_row(snapshot, width), *(reports or (NO_REPORTS,)))[:height]
 
 
 def anomalies_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many in the whole run, and what was not finite, which is never forgotten."""
+    """For the border: the number of anomalies in the whole run, or of all values that were not finite."""
     totals = snapshot.instability_totals
     if totals.nan_count or totals.inf_count:
         words = f"{count(totals.nan_count)} NaN, {count(totals.inf_count)} Inf"
@@ -34,31 +34,31 @@ def anomalies_note(snapshot: SanctumSnapshot) -> Row:
 
 
 def telemetry_row(snapshot: SanctumSnapshot, width: int) -> Row:
-    """The level now and, while it is raised, since when, until when and why; else when it was last."""
+    """The level and, while it is raised, from when to when and why; otherwise when it was last raised."""
     label = left("Telemetry", 11, Tone.LABEL)
     raised = [entry for entry in snapshot.telemetry if entry.active]
     if raised:
         now = raised[0].escalation
-        said = f"! {_span(now)}" + (f": {words(now.reason)}" if now.reason else "")
-        return (label, Span(crop(said, width - 11), Tone.WARNING))
-    asked = level_name(snapshot.run.config.get("telemetry")) or "–"
-    return (label, Span(asked, Tone.VALUE), *_before(snapshot, width - 11 - len(asked)))
+        text = f"! {_period(now)}" + (f": {with_blanks(now.reason)}" if now.reason else "")
+        return (label, Span(crop(text, width - 11), Tone.WARNING))
+    requested = level_name(snapshot.run.config.get("telemetry")) or "–"
+    return (label, Span(requested, Tone.VALUE), *_last_raised(snapshot, width - 11 - len(requested)))
 
 
-def _span(escalation: TelemetryEscalated) -> str:
+def _period(escalation: TelemetryEscalated) -> str:
     updates = f"{count(escalation.update)} to {count(escalation.until_update)}"
     return f"{level_name(escalation.level)} from update {updates}"
 
 
-def _before(snapshot: SanctumSnapshot, room: int) -> Row:
+def _last_raised(snapshot: SanctumSnapshot, room: int) -> Row:
     if not snapshot.telemetry:
         return ()
     last = max(snapshot.telemetry, key=lambda entry: entry.at_ns).escalation
-    return (Span(crop(f", was {_span(last)}", room), Tone.DIM),)
+    return (Span(crop(f", was {_period(last)}", room), Tone.DIM),)
 
 
 def report_row(report: AnomalyReport, width: int) -> Row:
-    """Update, mark, kind, and what was seen."""
+    """Update, mark, kind and text."""
     kind_width = min(KIND_WIDTH, max(width - 18, 0))
     return (
         right(count(report.update), 6, Tone.DIM),

@@ -1,4 +1,4 @@
-"""What a trainer's detector reported, and what it did about it: one list, in the order of time."""
+"""Everything that a trainer's detector reported and did, as one list in the order of time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from esper_tui.text.spans import clean
 
 @dataclass(frozen=True, slots=True)
 class AnomalyReport:
-    """One report: when, in which update, how bad, in a few words, in full, and which metric it is about."""
+    """One report: time, producer, update, health, kind, text, details, and the metric that it is about."""
 
     at_ns: int
     producer: str
@@ -33,8 +33,8 @@ class AnomalyReport:
     metric: str = ""
 
 
-def incidents(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
-    """Everything that the snapshot lists, oldest first."""
+def anomaly_reports(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
+    """All reports of the snapshot, oldest first."""
     found = (
         *map(_anomaly, snapshot.anomalies),
         *map(_instability, snapshot.instabilities),
@@ -45,14 +45,14 @@ def incidents(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
 
 
 def level_name(level: int | str | bool | float | None) -> str:
-    """A telemetry level in words, whether it came as a number or as a word."""
+    """The name of a telemetry level that is given as a number or as a name."""
     if isinstance(level, int):
         return TelemetryLevel(level).name.lower() if level in tuple(TelemetryLevel) else f"#{count(level)}"
     return clean(level) if isinstance(level, str) else ""
 
 
-def words(name: str) -> str:
-    """A name from outside as words."""
+def with_blanks(name: str) -> str:
+    """A name from outside with blanks for its underscores."""
     return clean(name).replace("_", " ")
 
 
@@ -63,7 +63,7 @@ def _anomaly(entry: AnomalyEntry) -> AnomalyReport:
         entry.producer,
         anomaly.update,
         Health.CRITICAL if anomaly.severity == "critical" else Health.WARNING,
-        words(anomaly.anomaly),
+        with_blanks(anomaly.anomaly),
         " ".join(_comparison(entry)),
         (clean(anomaly.detail),) if anomaly.detail else (),
         anomaly.metric if anomaly.metric in QUANTITIES else "",
@@ -71,13 +71,13 @@ def _anomaly(entry: AnomalyEntry) -> AnomalyReport:
 
 
 def _comparison(entry: AnomalyEntry) -> Iterator[str]:
-    """Who or what, the value, and the bound that it has crossed."""
+    """The head or the metric, the value, and the bound that it has crossed."""
     anomaly = entry.anomaly
     if anomaly.head:
         yield head_label(clean(anomaly.head))
     elif anomaly.metric:
         known = QUANTITIES.get(anomaly.metric)
-        yield known.metric.label if known else words(anomaly.metric)
+        yield known.metric.label if known else with_blanks(anomaly.metric)
     if anomaly.value is None:
         return
     yield significant(anomaly.value, 7)
@@ -103,7 +103,7 @@ def _instability(entry: InstabilityEntry) -> AnomalyReport:
 
 
 def _explosion(entry: RatioExplosionEntry) -> AnomalyReport:
-    """The worst transition in the text, all of them as details."""
+    """The text names the worst transition, the details list all of them."""
     explosion = entry.explosion
     head = clean(explosion.head)
     transitions = zip(
@@ -134,7 +134,7 @@ def _choice(head: str, action: int) -> str:
 def _escalation(entry: EscalationEntry) -> AnomalyReport:
     escalation = entry.escalation
     level, until = level_name(escalation.level), count(escalation.until_update)
-    reason = words(escalation.reason)
+    reason = with_blanks(escalation.reason)
     return AnomalyReport(
         entry.at_ns,
         entry.producer,
@@ -142,5 +142,5 @@ def _escalation(entry: EscalationEntry) -> AnomalyReport:
         Health.WARNING if entry.active else Health.OK,
         "telemetry raised",
         f"{level} until update {until}" + (f": {reason}" if reason else ""),
-        ("More is measured for a while, so that there is more to look at.",),
+        ("More is measured for a while, to help find the cause.",),
     )

@@ -1,4 +1,4 @@
-"""What Tamiyo chose last, head by head, with the probability that each choice had."""
+"""Tamiyo's last decisions: the choice of each head and its probability."""
 
 import math
 
@@ -8,19 +8,18 @@ from esper_tui.text.choice_names import enum_name, short_name
 from esper_tui.text.numbers import number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
 
-TITLE = "DECISIONS"
 PERCENT_WIDTH = 5
 
 
-def decision_cells(entry: DecisionEntry, widths: dict[str, int]) -> Row:
-    """One decision as cells of the heads' columns; heads that had no part in it are blank."""
+def decision_columns(entry: DecisionEntry, widths: dict[str, int]) -> Row:
+    """One decision in the columns of the heads; a head without a part in it is blank."""
     row: list[Span] = []
     for head, width in widths.items():
-        row.extend(_cell(entry, head, width))
+        row.extend(_column(entry, head, width))
     return tuple(row)
 
 
-def _cell(entry: DecisionEntry, head: str, width: int) -> Row:
+def _column(entry: DecisionEntry, head: str, width: int) -> Row:
     choice = entry.decision.choices.get(head)
     if choice is None:
         return (Span(" " * width),)
@@ -39,20 +38,20 @@ def confidence(entry: DecisionEntry, head: str) -> str:
 
 
 def decision_line(entry: DecisionEntry) -> Row:
-    """One decision as a line of its own."""
+    """One decision as a row of its own."""
     decision = entry.decision
-    said = [
+    spans = [
         Span(time_of_day(entry.at_ns), Tone.DIM),
         Span("  "),
         left(f"env {number(decision.environment, 0, 5)} step {number(decision.step, 0, 4)}", 20, Tone.LABEL),
     ]
     for head, choice in decision.choices.items():
         if head in HEAD_ENUMS:
-            said.append(Span(enum_name(HEAD_ENUMS[head], choice).lower()))
-            said.append(Span(f" {confidence(entry, head)}  ", Tone.DIM))
-    return tuple(said)
+            spans.append(Span(enum_name(HEAD_ENUMS[head], choice).lower()))
+            spans.append(Span(f" {confidence(entry, head)}  ", Tone.DIM))
+    return tuple(spans)
 
 
 def decision_lines(snapshot: SanctumSnapshot) -> Rows:
-    """All that the snapshot knows, newest last."""
+    """All decisions of the snapshot, newest last."""
     return tuple(decision_line(entry) for entry in snapshot.decisions)

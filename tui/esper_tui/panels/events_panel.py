@@ -1,4 +1,4 @@
-"""EVENTS: what happened last, oldest first, as a log reads."""
+"""EVENTS: the last events, newest last."""
 
 import re
 
@@ -8,7 +8,7 @@ from esper_tui.text.numbers import count, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left
 
 TITLE = "EVENTS"
-NOTHING = "nothing has happened yet"
+NO_EVENTS = "no events yet"
 KIND_WIDTH = 16
 TONES: dict[str, Tone] = {
     e.AnomalyDetected.__name__: Tone.WARNING,
@@ -39,19 +39,19 @@ NAMES: dict[str, str] = {
     e.EventsDropped.__name__: "events dropped",
     e.RunFinished.__name__: "run finished",
 }
-"""Short words for the kinds; others are named by their own."""
+"""Short names of the kinds; other kinds keep their own name, as words."""
 
 
 def events_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The last events that fit; times of day are those of this machine's time zone."""
+    """The last events that fit, with times of day in the local time zone."""
     entries = snapshot.recent_events[-height:] if height > 0 else ()
     if not entries:
-        return ((Span(NOTHING, Tone.DIM),),)[:height]
+        return ((Span(NO_EVENTS, Tone.DIM),),)[:height]
     return tuple(_row(entry, width) for entry in entries)
 
 
 def events_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many events the picture is made of."""
+    """For the border: the number of events in the snapshot."""
     return (Span(f"{count(snapshot.events_folded)} in all", Tone.DIM),)
 
 

@@ -1,4 +1,4 @@
-"""FINDINGS: what is wrong, worst first, since when, and why that is believed."""
+"""FINDINGS: what the diagnosis has found, worst first, since which update, and its evidence."""
 
 from esper_schemas.findings import Finding
 from esper_schemas.judgement import Health, beyond_words
@@ -9,13 +9,13 @@ from esper_tui.text.theme import MARKS, TONES, mark
 
 TITLE = "FINDINGS"
 WAITING = "waiting for the first update"
-NOTHING = "✓ nothing is wrong"
-NO_FINDING = "no finding"
+NOTHING_BEYOND = "✓ no findings"
+NO_FINDINGS = "no findings"
 _HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
 
 
 def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """A title for each finding that fits; what room is left shows evidence and advice, worst first."""
+    """A title for each finding that fits; the rest of the room shows advice and evidence, worst first."""
     findings = snapshot.findings
     if not findings:
         return _without_findings(snapshot, width, height)
@@ -29,20 +29,19 @@ def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """Single values can be beyond their bounds, and marked in their panels, without making up a finding.
-
-    Some are in most healthy trainings: they are told, in one quiet row.
+    """Single metrics can be beyond their bounds without amounting to a finding, as happens in most healthy
+    runs; they are listed in one dim row.
     """
     if not snapshot.tamiyo.ppo_data_received:
         return ((Span(WAITING, Tone.DIM),),)[:height]
     beyond = beyond_words(snapshot.tamiyo)
     if not beyond:
-        return ((Span(NOTHING, Tone.GOOD),),)[:height]
-    return ((Span(NO_FINDING),), (Span(crop(beyond, width), Tone.DIM),))[:height]
+        return ((Span(NOTHING_BEYOND, Tone.GOOD),),)[:height]
+    return ((Span(NO_FINDINGS),), (Span(crop(beyond, width), Tone.DIM),))[:height]
 
 
 def findings_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many there are."""
+    """For the border: the number of findings."""
     found = len(snapshot.findings)
     if not found:
         return ()
@@ -52,7 +51,7 @@ def findings_note(snapshot: SanctumSnapshot) -> Row:
 
 
 def finding_title(finding: Finding, width: int) -> Row:
-    """Its mark and title, and the update since which it holds."""
+    """Mark, title, and the update since which the finding holds."""
     health = _HEALTH[finding.severity]
     since = (Span(f"since {count(finding.since_update)}", Tone.DIM),)
     title = crop(f"{MARKS[health]} {clean(finding.title)}", max(width - 15, width // 2))
@@ -60,7 +59,7 @@ def finding_title(finding: Finding, width: int) -> Row:
 
 
 def finding_details(finding: Finding, width: int) -> list[Row]:
-    """The first advice, then the evidence in the order of time."""
+    """The first advice, then the evidence by update."""
     room = max(width - 4, 0)
     advice = [(Span("  → ", Tone.LABEL), Span(crop(clean(text), room))) for text in finding.advice[:1]]
     evidence = [_evidence(e.update, e.text, width) for e in finding.evidence]

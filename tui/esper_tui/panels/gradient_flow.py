@@ -1,4 +1,4 @@
-"""The gradient flow below ACTION HEADS: does the gradient reach every layer, and only in moderation?"""
+"""The gradient flow, a row of ACTION HEADS: does the gradient reach every layer without exploding?"""
 
 from esper_schemas.state import TamiyoState
 from esper_tui.metrics.metric_row import compact_value
@@ -8,8 +8,8 @@ from esper_tui.text.spans import Row, Span, Tone, fit_items
 FLOW_METRICS = ("gradient_cv", "dead_layers", "exploding_layers", "nan_grad_count", "inf_grad_count")
 
 
-def flow_row(state: TamiyoState, width: int) -> Row:
-    """As many of the metrics as fit, each with its judgement."""
+def gradient_flow_row(state: TamiyoState, width: int) -> Row:
+    """The first metrics that fit, each with its judgement."""
     return fit_items((_item(state, name) for name in FLOW_METRICS), width, gap=3)
 
 

@@ -1,4 +1,4 @@
-"""One head's numbers as cells of the ACTION HEADS table (TELE-151, TELE-170, TELE-320)."""
+"""The columns of the ACTION HEADS table: each function draws one number of one head (TELE-151, 170, 320)."""
 
 import math
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from esper_tui.text.theme import ARROWS, CONDITIONS, alarm, mark, tone
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """How many characters a number may have, and whether there is room for coefficients."""
+    """The number of characters that a number may have, and whether there is room for coefficients."""
 
     digits: int
     coefficients: bool = False
 
 
 def entropy(state: TamiyoState, head: str, space: Space) -> Row:
-    """The entropy in nats, behind the head's coefficient where that is not 1 and there is an entropy."""
+    """The entropy in nats, preceded by the head's coefficient if that is not 1 and there is an entropy."""
     known = getattr(state, head_field(head, "entropy")) is not None
     prefix = coefficient(head) if space.coefficients and known else ()
     return (*prefix, *measured(state, head, "entropy", space))
@@ -37,7 +37,7 @@ def coefficient(head: str) -> Row:
 
 
 def measured(state: TamiyoState, head: str, family: str, space: Space) -> Row:
-    """A value in the given space, and the mark of its judgement."""
+    """A value in the given space, and its mark if it is an alarm."""
     value = value_of(state, head_field(head, family))
     return compact_value(value, space.digits, Tone.GOOD if ok_words(value.metric) else Tone.VALUE)
 
@@ -48,18 +48,18 @@ def ratio_max(state: TamiyoState, head: str, space: Space) -> Row:
 
 
 def ratio_min(state: TamiyoState, head: str, space: Space) -> Row:
-    """The smallest one, which no maximum can show."""
+    """The smallest probability ratio, which the largest one does not show."""
     return measured(state, head, "ratio_min", space)
 
 
 def gradient(state: TamiyoState, head: str, space: Space) -> Row:
-    """The gradient norm behind the direction in which it has gone since the last update."""
+    """The gradient norm, preceded by its direction since the last update."""
     arrow = ARROWS[gradient_change(state, head)]
     return (Span(arrow, Tone.LABEL), *measured(state, head, "grad_norm", space))
 
 
 def gradient_change(state: TamiyoState, head: str) -> Trend:
-    """Compare with the previous update, by the share of it that the catalogue calls a change."""
+    """The direction since the last update, by the relative change that the catalogue calls a trend."""
     now = getattr(state, head_field(head, "grad_norm"))
     before = getattr(state, f"{head_field(head, 'grad_norm')}_prev")
     if now is None or before is None or not (math.isfinite(now) and math.isfinite(before)):
@@ -79,7 +79,7 @@ def entropy_bar(state: TamiyoState, head: str, space: Space) -> Row:
 
 
 def ratio_bar(state: TamiyoState, head: str, space: Space) -> Row:
-    """How far the largest ratio is from 1; full where a ratio at the lower bound would be."""
+    """The distance of the largest ratio from 1; full at the distance of the farthest critical bound."""
     name = head_field(head, "ratio_max")
     bands = CATALOGUE[name].metric.bands
     share = deviation(getattr(state, name), (bands.critical_below, bands.critical_above))
@@ -87,13 +87,13 @@ def ratio_bar(state: TamiyoState, head: str, space: Space) -> Row:
 
 
 def condition(state: TamiyoState, head: str, space: Space) -> Row:
-    """The symbol of what entropy and gradient say together, and the mark that goes with it."""
+    """The symbol of the head's condition, and its mark if it is an alarm."""
     symbol, health, shade = CONDITIONS[head_condition(state, head)]
     return (Span(symbol, shade), alarm(health))
 
 
 def latch(state: TamiyoState, head: str, space: Space) -> Row:
-    """Whether a number of the head was ever NaN or infinite in this run."""
+    """Whether a number of the head has ever been NaN or infinite in this run."""
     nan, infinite = state.head_nan_latch.get(head), state.head_inf_latch.get(head)
     if not (nan or infinite):
         return (Span("· ", Tone.DIM),)

@@ -1,4 +1,4 @@
-"""The top of the screen: which run, is it alive, how far, how fast, how well, what is lost."""
+"""The header: run, connection, progress, speed, return, and problems of the link."""
 
 from collections.abc import Iterator
 
@@ -12,20 +12,20 @@ from esper_tui.view.view import View
 NAME_WIDTH = 40
 RETURN_PRECISION = 3
 GAP = 2
-"""Cells between the parts of the second row."""
+"""Cells between two parts of the second row."""
 LEAST_CURVE, CURVE_WIDTH = 5, 40
-"""The curve of the mean return is left out below so many updates' room, and never longer."""
+"""The least and the greatest width of the curve of the mean return."""
 
 
 def header_rows(view: View, width: int, height: int) -> Rows:
-    """One row (state and progress) or two (also the return, or what is wrong, and the link)."""
+    """One row (state and progress) or two (also a message, the return and the link)."""
     status = judge_feed(view.link, view.now_ns)
     rows = [_first(view, status, width - 2), _second(view, status, width - 2)][:height]
     return tuple(fit((Span(" "), *row), width) for row in rows)
 
 
 def _first(view: View, status: Status, width: int) -> Row:
-    """ConnectionState, the hold if there is one, progress, and as much of the run's name as is room for."""
+    """The state, the pause if there is one, the progress, and as much of the run's name as fits."""
     state = fit_items([_state(status, width), *_pause(view)], width)
     progress = fit_items(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
     room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
@@ -36,7 +36,7 @@ def _first(view: View, status: Status, width: int) -> Row:
 
 
 def _state(status: Status, width: int) -> Row:
-    """The state and for how long, or as much of that as has room: its symbol stays to the last."""
+    """The state and its age, as much of it as fits; the symbol is kept longest."""
     symbol, tone, _ = SYMBOLS[status.state]
     word = Span(f"{symbol} {status.state.value.upper()}", tone)
     since = () if status.silent_s is None else (Span(f" {age(status.silent_s):<3}", Tone.DIM),)
@@ -62,35 +62,35 @@ def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
 
 
 def _second(view: View, status: Status, width: int) -> Row:
-    """What is to be said, how well it does, and the link. The worst that the link has done always has its
-    place, then comes what is said, then the return; the rest of the link and the curve take what is left.
+    """Message, return and link. The worst problem of the link always has a place; then the message is placed,
+    then the return. The rest of the link and the curve of the return share what is left.
     """
     link = view.link.snapshot.link
     alarms = list(_alarms(link))
     kept = row_width(alarms[0]) + GAP if alarms else 0
     if alarms and kept > width:
         return fit(alarms[0], width)
-    said = _said(view, status, width - kept)
-    gain = _gain(view.snapshot, width - kept - _taken(said))
-    left_over = width - _taken(said) - _taken(gain)
-    items = fit_items([*alarms, *_remarks(link)], min(left_over, width - 1), GAP)
-    gain = _with_curve(gain, view.snapshot, left_over - _taken(items))
-    if not said:
-        return justified(gain, items, width)
-    return justified(said, fit_items((row for row in (gain, items) if row), width, GAP), width)
+    message = _message(view, status, width - kept)
+    returns = _returns(view.snapshot, width - kept - _taken(message))
+    left_over = width - _taken(message) - _taken(returns)
+    items = fit_items([*alarms, *_notes(link)], min(left_over, width - 1), GAP)
+    returns = _with_curve(returns, view.snapshot, left_over - _taken(items))
+    if not message:
+        return justified(returns, items, width)
+    return justified(message, fit_items((row for row in (returns, items) if row), width, GAP), width)
 
 
 def _taken(row: Row) -> int:
-    """What a row takes of the width, with the gap to the next one."""
+    """The width of a part, including the gap to the next one."""
     return row_width(row) + GAP if row else 0
 
 
-def _said(view: View, status: Status, width: int) -> Row:
-    said = crop(status.sentence, width)
-    return (Span(said, _sentence_tone(view, status)),) if said else ()
+def _message(view: View, status: Status, width: int) -> Row:
+    text = crop(status.sentence, width)
+    return (Span(text, _message_tone(view, status)),) if text else ()
 
 
-def _sentence_tone(view: View, status: Status) -> Tone:
+def _message_tone(view: View, status: Status) -> Tone:
     if view.link.problem or status.state in (
         ConnectionState.STALLED,
         ConnectionState.STALE,
@@ -100,17 +100,17 @@ def _sentence_tone(view: View, status: Status) -> Tone:
     return Tone.LABEL if view.link.snapshot.run.outcome != "failed" else Tone.CRITICAL
 
 
-def _with_curve(gain: Row, snapshot: SanctumSnapshot, room: int) -> Row:
-    """The return and, where there is room, how that went."""
+def _with_curve(returns: Row, snapshot: SanctumSnapshot, room: int) -> Row:
+    """The return, followed by its curve if there is room."""
     room = min(room, CURVE_WIDTH)
     curve = snapshot.run.mean_return_history[-room:] if room >= LEAST_CURVE else ()
-    if not gain or len(curve) < 2:
-        return gain
-    return (*gain, Span(" " * GAP), *sparkline(curve, len(curve), Tone.VALUE))
+    if not returns or len(curve) < 2:
+        return returns
+    return (*returns, Span(" " * GAP), *sparkline(curve, len(curve), Tone.VALUE))
 
 
-def _gain(snapshot: SanctumSnapshot, width: int) -> Row:
-    """The mean return, that of always choosing WAIT, and the signed difference; what has room of it."""
+def _returns(snapshot: SanctumSnapshot, width: int) -> Row:
+    """The mean return, that of always choosing WAIT and the signed difference, or the first alone."""
     mean, baseline = snapshot.run.mean_return, snapshot.run.baseline_return
     if mean is None:
         return ()
@@ -128,20 +128,20 @@ def _compared(mean: float, baseline: float) -> Row:
 
 
 def _alarms(link: LinkHealth) -> Iterator[Row]:
-    """What went wrong on the way, worst first; nothing where all is zero."""
+    """The problems of the link, worst first; none if all counts are zero."""
     for value, word in (
         (link.dropped, "dropped"),
         (link.gaps, "gaps"),
         (link.rejected, "rejected"),
         (link.unknown, "unknown"),
-        (link.rivals, "names that two trainers use" if link.rivals > 1 else "name that two trainers use"),
+        (link.rivals, "duplicate names" if link.rivals > 1 else "duplicate name"),
     ):
         if value:
             yield (Span(f"! {count(value)} {word}", Tone.WARNING),)
 
 
-def _remarks(link: LinkHealth) -> Iterator[Row]:
-    """What is no fault: what came twice, and the lag."""
+def _notes(link: LinkHealth) -> Iterator[Row]:
+    """What is not a problem: repeated events, and the lag."""
     if link.duplicates:
         yield (Span(f"{count(link.duplicates)} repeated", Tone.DIM),)
     if link.lag_ms:

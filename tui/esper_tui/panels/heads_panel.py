@@ -1,4 +1,4 @@
-"""ACTION HEADS: which of the eight heads collapses, runs away or has stopped learning?"""
+"""ACTION HEADS: which of the eight heads collapses, diverges or has stopped learning?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState
 from esper_tui.metrics.bounds_text import head_metric
 from esper_tui.panels import head_columns
-from esper_tui.panels.decisions import decision_cells
-from esper_tui.panels.gradient_flow import flow_row
+from esper_tui.panels.decisions import decision_columns
+from esper_tui.panels.gradient_flow import gradient_flow_row
 from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, fit_items, left, plain, right
@@ -32,7 +32,7 @@ LEGEND = (
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Cells of the row labels and of each head's column, and what a column has space for."""
+    """Widths of the row labels and of each head's column, and the space within a column."""
 
     label: int
     widths: dict[str, int]
@@ -41,12 +41,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the table: its place in the order of importance, its group, label and cells."""
+    """One row of the table: its importance (1 is kept longest), its group, label and column."""
 
     importance: int
     group: int
     label: str
-    cell: Callable[[TamiyoState, str, head_columns.Space], Row]
+    column: Callable[[TamiyoState, str, head_columns.Space], Row]
 
 
 LINES: tuple[Line, ...] = (
@@ -59,16 +59,16 @@ LINES: tuple[Line, ...] = (
     Line(2, 3, "State", head_columns.condition),
     Line(8, 3, "Latch", head_columns.latch),
 )
-"""From top to bottom. The titles above stay longest; of what is below, the gradient's flow outlasts the
-legend, which the help page has too.
+"""From top to bottom. The titles are kept longest; below the table the gradient flow is kept longer than the
+legend, which is also on the help page.
 """
 
 
 def columns(width: int) -> Columns | None:
-    """Divide a row among the heads; None where eight columns do not fit beside each other.
+    """Divide a row among the heads; None if eight columns do not fit beside each other.
 
-    A column holds an arrow or a coefficient (`1.3×`), five digits and a mark. Without room for the
-    coefficients they are left out; what is left over makes numbers and columns wider, up to a point.
+    A column holds an arrow or a coefficient (`1.3×`), five digits and a mark. Coefficients are left out if
+    they do not fit; spare width makes numbers and columns wider, up to a limit.
     """
     label = 10 if width >= 100 else 5
     coefficients = label + sum(_narrowest(True).values()) <= width
@@ -87,7 +87,7 @@ def _narrowest(coefficients: bool) -> dict[str, int]:
 
 
 def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The table with one column per head; where that is too wide, one row per head."""
+    """A table with one column per head or, if that is too wide, one row per head."""
     layout, state = columns(width), snapshot.tamiyo
     if layout is None:
         return tuple(narrow_rows(state, width, height)[: max(height, 0)])
@@ -96,18 +96,18 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
-    """Where there is room below the table: what was chosen last, newest first, and the gradient's flow."""
+    """Below the table, if there is room: the last decisions, newest first, and the gradient flow."""
     if room < 1 or not snapshot.tamiyo.ppo_data_received:
         return []
     indent = left("Flow", layout.label, Tone.LABEL)
-    flowing: Row = (indent, *flow_row(snapshot.tamiyo, width - layout.label))
+    flow: Row = (indent, *gradient_flow_row(snapshot.tamiyo, width - layout.label))
     shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
     newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
     labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
     chosen = [
-        (label, *decision_cells(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
+        (label, *decision_columns(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
     ]
-    return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flowing]
+    return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flow]
 
 
 def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list[Row]:
@@ -136,14 +136,14 @@ def _line(state: TamiyoState, line: Line, layout: Columns) -> Row:
     label = line.label if len(line.label) < layout.label else line.label.split()[-1]
     row = [left(label, layout.label, Tone.LABEL)]
     for head, width in layout.widths.items():
-        row.extend(_apart(row[-1], aligned(line.cell(state, head, layout.space), width), width))
+        row.extend(_apart(row[-1], aligned(line.column(state, head, layout.space), width), width))
     return tuple(row)
 
 
-def _apart(before: Span, cell: Row, width: int) -> Row:
-    """A cell whose first digit would touch the mark before it gives up the coefficient that is there."""
-    touching = plain(cell)[:1].isdigit() and not before.text.endswith(" ")
-    return (Span(" "), *aligned(cell, width - 1)) if touching else cell
+def _apart(before: Span, column: Row, width: int) -> Row:
+    """A column whose first digit would touch the mark before it loses its coefficient."""
+    touching = plain(column)[:1].isdigit() and not before.text.endswith(" ")
+    return (Span(" "), *aligned(column, width - 1)) if touching else column
 
 
 def _legend(layout: Columns, width: int) -> Row:

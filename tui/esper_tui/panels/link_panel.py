@@ -1,4 +1,4 @@
-"""LINK: how well events arrive. The one panel that is about now, whatever picture is looked at."""
+"""LINK: counters of the way from the trainers to the log. It always shows the present, even while paused."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ NO_MARK = Span(" ")
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A field of `LinkHealth` and what its row says; `harmless` ones may be other than zero."""
+    """A field of `LinkHealth` and its row; a `harmless` count may be other than zero."""
 
     field: str
     label: str
@@ -28,41 +28,42 @@ COUNTS: tuple[Count, ...] = (
     Count(
         "gaps",
         "Gaps",
-        "numbers that are missing",
+        "missing sequence numbers",
         Explanation(
-            "Sequence numbers that were skipped: events that a trainer numbered and the log does not have.",
+            "Sequence numbers that were skipped: events that a trainer emitted and the log does not have.",
             "0",
-            "`esper log verify RUN` names them; what a dead trainer left behind is read by itself.",
+            "`esper log verify RUN` lists them; the spool of a dead trainer is read automatically.",
         ),
     ),
     Count(
         "dropped",
         "Dropped",
-        "neither on disk nor sent",
+        "neither stored nor sent",
         Explanation(
             "Events that a trainer could keep neither on disk nor in memory.",
             "0",
-            "Make room on the trainer's disk, or tell less: `--telemetry minimal`.",
+            "Free space on the trainer's disk, or measure less: `--telemetry minimal`.",
         ),
     ),
     Count(
         "rejected",
         "Rejected",
-        "that could not be read",
+        "not valid events",
         Explanation(
-            "Bytes that are no event, or whose fields make no sense. They are kept, and not counted in.",
+            "Messages that are not valid events. They are kept in the log, but have no effect.",
             "0",
-            "`esper log cat RUN` shows them; trainer and aggregator may be of versions that do not fit.",
+            "`esper log cat RUN` shows them; the versions of trainer and aggregator may be incompatible.",
         ),
     ),
     Count(
         "refused",
         "Refused",
-        "were not let in",
+        "connections",
         Explanation(
-            "Those who were not let in, of whatever run: by their key, for want of one, or another protocol.",
+            "Connections that were refused, for any run: because of their key, without a key, or because of "
+            "another protocol version.",
             "0",
-            "`esper keys list` says who may; the aggregator's log names the keys that it refused.",
+            "`esper keys list` shows who may connect; the aggregator's log names the keys that it refused.",
         ),
     ),
     Count(
@@ -70,70 +71,70 @@ COUNTS: tuple[Count, ...] = (
         "Unknown",
         "of a newer version",
         Explanation(
-            "Events of kinds that this version does not know. They are kept.",
+            "Events of kinds that this version does not know. They are kept in the log.",
             "0",
-            "Update esper-lite where the aggregator runs.",
+            "Update esper-lite on the host of the aggregator.",
         ),
     ),
     Count(
         "left_out",
         "Left out",
-        "for want of room",
+        "beyond the capacity",
         Explanation(
-            "Producers and names beyond what the state has room for. The log has them all.",
+            "Producers and names beyond the capacity of the state. The log has them all.",
             "0",
-            "Look for a program that starts again and again, or that makes names up.",
+            "Look for a program that restarts again and again, or that generates names.",
         ),
     ),
     Count(
         "rivals",
         "Duplicate names",
-        "names that two trainers use",
+        "used by two trainers",
         Explanation(
-            "Producer names under which two trainers live at the same time. The log tells them apart, this "
-            "screen mixes them up.",
+            "Producer names under which two trainers run at the same time. The log keeps them apart, this "
+            "screen does not.",
             "0",
-            "End one of them, or start it again under another name: `esper ppo --name`.",
+            "Stop one of them, or restart it under another name: `esper ppo --name`.",
         ),
     ),
     Count(
         "duplicates",
         "Repeated",
-        "sent again, counted once",
+        "resent, counted once",
         Explanation(
-            "Events that came twice: after a reconnect a trainer sends again what was not confirmed.",
+            "Events that arrived twice: after a reconnect a trainer resends what was not acknowledged.",
             "a few after each reconnect",
-            "Nothing, unless it grows all the time: then the connection breaks again and again.",
+            "None is needed, unless the count keeps growing: then the connection breaks repeatedly.",
         ),
         harmless=True,
     ),
 )
-"""From top to bottom; whatever else `LinkHealth` counts gets its row by an entry here."""
+"""From top to bottom; every other count of `LinkHealth` gets its row by an entry here."""
 
-_ALWAYS = {
+_FIRST = {
     "Age": (
-        "since anything was heard",
+        "since the last message",
         Explanation(
-            "How long neither the aggregator nor, through it, the trainer has been heard; while it stands "
-            "still, how long no event has come.",
+            "The time since the last message of the aggregator or, through it, of the trainer; for a stalled "
+            "trainer, the time since its last event.",
             "below 5s",
-            "Look whether both are still running, in the terminals where they were started.",
+            "Check whether both are still running, in the terminals where they were started.",
         ),
     ),
     "Lag": (
         "from trainer to log",
         Explanation(
-            "From the moment at which the last event was emitted until it was in the log.",
+            "The time from the emission of the last event until it was in the log.",
             "below 100 ms",
-            "If it stays high, the aggregator or the network cannot keep up. Nothing is lost by it.",
+            "If it stays high, the aggregator or the network is too slow. Nothing is lost by that.",
         ),
     ),
-    "Events": ("in the log", Explanation("Events of this run in the log.", "growing while it trains", "")),
+    "Events": ("in the log", Explanation("Events of this run in the log.", "growing while it trains")),
 }
 
 
 def link_rows(view: View, width: int, height: int) -> Rows:
-    """Age and lag, then what was lost, refused or repeated; what should be zero is marked if it is not."""
+    """Age, lag and number of events, then the counts; a count that should be zero is marked if it is not."""
     link, status = view.link.snapshot.link, judge_feed(view.link, view.now_ns)
     silent = "–" if status.silent_s is None else age(status.silent_s)
     symbol, tone, _ = SYMBOLS[status.state]
@@ -143,7 +144,7 @@ def link_rows(view: View, width: int, height: int) -> Rows:
         _row("Events", count(link.events), Tone.VALUE),
         *(_count(entry, getattr(link, entry.field)) for entry in COUNTS),
     )
-    meanings = (*(meaning for meaning, _ in _ALWAYS.values()), *(entry.meaning for entry in COUNTS))
+    meanings = (*(meaning for meaning, _ in _FIRST.values()), *(entry.meaning for entry in COUNTS))
     return tuple(
         _with_meaning(row, meaning, width)
         for row, meaning in list(zip(rows, meanings, strict=True))[: max(height, 0)]
@@ -151,8 +152,8 @@ def link_rows(view: View, width: int, height: int) -> Rows:
 
 
 def link_explanations() -> tuple[Explanation, ...]:
-    """What there is to know about each row."""
-    return (*(explanation for _, explanation in _ALWAYS.values()), *(entry.explanation for entry in COUNTS))
+    """The explanation of each row."""
+    return (*(explanation for _, explanation in _FIRST.values()), *(entry.explanation for entry in COUNTS))
 
 
 def _milliseconds(value: float | None) -> str:
@@ -172,6 +173,6 @@ def _row(label: str, text: str, tone: Tone, mark: Span = NO_MARK) -> Row:
 
 
 def _with_meaning(row: Row, meaning: str, width: int) -> Row:
-    """The row, and what it counts where there is room to say so."""
-    said = (*row, Span(f"  {meaning}", Tone.DIM))
-    return said if row_width(said) <= width else row
+    """The row, followed by its meaning if there is room."""
+    explained = (*row, Span(f"  {meaning}", Tone.DIM))
+    return explained if row_width(explained) <= width else row

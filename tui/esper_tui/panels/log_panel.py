@@ -5,7 +5,7 @@ from esper_tui.text.numbers import counted, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop
 
 TITLE = "LOG"
-NOTHING = "no warnings and no errors"
+NO_ENTRIES = "no warnings or errors"
 LEVELS = {
     "warning": ("!", Tone.WARNING),
     "error": ("✗", Tone.CRITICAL),
@@ -14,15 +14,15 @@ LEVELS = {
 
 
 def log_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The last lines that fit."""
+    """The last entries that fit."""
     entries = snapshot.log[-height:] if height > 0 else ()
     if not entries:
-        return ((Span(NOTHING, Tone.DIM),),)[:height]
+        return ((Span(NO_ENTRIES, Tone.DIM),),)[:height]
     return tuple(_row(entry, width) for entry in entries)
 
 
 def log_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many there were in the whole run, those that are no longer listed included."""
+    """For the border: the number of entries in the whole run, including those that are no longer listed."""
     found = [(level, snapshot.log_counts.get(level, 0)) for level in LEVELS]
     worst = next((level for level, number in reversed(found) if number), None)
     if worst is None:

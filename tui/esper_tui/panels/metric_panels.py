@@ -1,7 +1,4 @@
-"""Small panels of metrics, one per row: label, value, direction, judgement, then history or bounds.
-
-Which metrics a panel shows is all that differs between HEALTH, VALUE and GRADIENTS & LSTM.
-"""
+"""HEALTH, VALUE and GRADIENTS & LSTM: panels that differ only in the metrics of their rows."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -104,13 +101,13 @@ METRIC_PANELS: dict[str, MetricPanel] = {
 
 
 def metric_panel_rows(panel: MetricPanel, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """The metrics that have a row, in their order."""
+    """One row for each metric that fits, in their order."""
     state = snapshot.tamiyo
     return tuple(_row(state, name, width) for name in _shown(panel, state, max(height, 0)))
 
 
 def _shown(panel: MetricPanel, state: TamiyoState, height: int) -> tuple[str, ...]:
-    """The first metrics; where not all fit, those that are not well push out the last that are."""
+    """The first metrics; if not all fit, those with a problem replace the last ones without."""
     if height >= len(panel.metrics):
         return panel.metrics
     worst_first = sorted(panel.metrics, key=lambda name: _urgency(judge_field(state, name)))
@@ -119,12 +116,12 @@ def _shown(panel: MetricPanel, state: TamiyoState, height: int) -> tuple[str, ..
 
 
 def _urgency(health: Health) -> int:
-    """Lower is sooner; all that is well is alike."""
+    """Lower is more urgent; all metrics without a problem are equal."""
     return -max(_SEVERITY.index(health), _SEVERITY.index(Health.OK))
 
 
 def metric_panel_note(panel: MetricPanel, snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many of the panel's metrics are not well, those without a row included."""
+    """For the border: how many of the panel's metrics have a problem, including those without a row."""
     found = [judge_field(snapshot.tamiyo, name) for name in panel.metrics]
     worst = max(found, key=_SEVERITY.index, default=Health.OK)
     bad = sum(health in _SEVERITY[-3:] for health in found)
@@ -142,7 +139,7 @@ _SEVERITY = (
 
 
 def _row(state: TamiyoState, name: str, width: int) -> Row:
-    """One metric, with its history or else its bounds where there is room for them."""
+    """One metric, with its history or its bounds if there is room."""
     value, rest = value_in_state(state, name), max(width - START_WIDTH, 0)
     if name in HISTORY_METRICS and rest >= LEAST_HISTORY:
         return metric_row(value, _columns(width, Column(Part.HISTORY, min(len(value.history), rest))))

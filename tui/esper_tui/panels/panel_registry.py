@@ -26,7 +26,7 @@ from esper_tui.view.view import View
 class PanelDefinition:
     """A panel's title, its content for a size, and the note in its frame.
 
-    `of_now` marks the one that depends on the moment and the connection as well as on the snapshot.
+    `depends_on_time` marks the panels that also show ages, which change without a new snapshot.
     """
 
     title: str
@@ -40,7 +40,7 @@ def _of_snapshot(
     rows: Callable[[SanctumSnapshot, int, int], Rows],
     note: Callable[[SanctumSnapshot], Row] = lambda _: (),
 ) -> PanelDefinition:
-    """A panel that reads nothing but the snapshot."""
+    """A panel that depends on nothing but the snapshot."""
     return PanelDefinition(title, lambda v, w, h: rows(v.snapshot, w, h), lambda v: note(v.snapshot))
 
 
@@ -65,4 +65,4 @@ PANELS: dict[str, PanelDefinition] = {
     "log": _of_snapshot(log_panel.TITLE, log_panel.log_rows, log_panel.log_note),
     "events": _of_snapshot(events_panel.TITLE, events_panel.events_rows, events_panel.events_note),
 }
-"""Every panel, in the order in which the focus goes through them."""
+"""Every panel, in the order of selection."""

@@ -1,4 +1,4 @@
-"""RANKS: one row for each trainer process, marked where it holds the others up or has fallen behind them."""
+"""RANKS: one row for each trainer process, marked if it delays the others or has fallen behind them."""
 
 from collections.abc import Iterable
 from math import inf, isfinite
@@ -10,20 +10,20 @@ from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left, right
 from esper_tui.view.stall_detection import stall_timeout_s
 
 TITLE = "RANKS"
-NOBODY = "no trainer yet"
+NO_TRAINER = "no trainer yet"
 NAME_WIDTH = 16
 COLUMNS = (("updates", 8), ("steps/s", 8), ("ms/update", 10), ("silent", 10))
 SLOW_SHARE = 0.8
-"""A rank that usually plays at less than this share of the others' speed is what they wait for."""
+"""A rank whose typical rollouts run at less than this share of the others' speed delays them."""
 UPDATES_BEHIND = 2
-"""Ranks that wait for each other are never so far apart: one update is a matter of whose event came first."""
+"""Ranks that wait for each other are never this far apart; one update is only a matter of arrival order."""
 
 
 def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """Titles and ranks; where not all fit, those that lag come first."""
+    """Titles and ranks; if not all fit, the marked ones come first."""
     ranks = snapshot.ranks
     if not ranks:
-        return ((Span(NOBODY, Tone.DIM),),)[:height]
+        return ((Span(NO_TRAINER, Tone.DIM),),)[:height]
     marked = stragglers(snapshot)
     rows = [_row(rank, snapshot, rank in marked, width) for rank in ranks]
     if len(rows) > max(height - 1, 1):
@@ -32,61 +32,63 @@ def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def ranks_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many of the world are there."""
-    there, world = len(snapshot.ranks), snapshot.run.world_size
+    """For the border: how many of the ranks are present."""
+    present, world = len(snapshot.ranks), snapshot.run.world_size
     return (
-        (Span(f"{there} of {count(world)}", Tone.DIM if there >= world else Tone.WARNING),) if there else ()
+        (Span(f"{present} of {count(world)}", Tone.DIM if present >= world else Tone.WARNING),)
+        if present
+        else ()
     )
 
 
 def stragglers(snapshot: SanctumSnapshot) -> tuple[RankState, ...]:
-    """The ranks that are updates behind the others, silent while they are not, or clearly slower."""
+    """The ranks that are updates behind the others, silent while the others are not, or clearly slower."""
     ranks = _training(snapshot)
     newest = max((rank.last_update for rank in ranks), default=0)
-    heard_ns = max((rank.last_event_ns or 0 for rank in ranks), default=0)
-    patience, slow_ms = stall_timeout_s(snapshot), _usual_ms(ranks) / SLOW_SHARE
+    newest_ns = max((rank.last_event_ns or 0 for rank in ranks), default=0)
+    timeout_s, slow_ms = stall_timeout_s(snapshot), _typical_ms(ranks) / SLOW_SHARE
     return tuple(
         rank
         for rank in ranks
         if newest - rank.last_update >= UPDATES_BEHIND
-        or _is_silent(rank, heard_ns, patience)
+        or _is_silent(rank, newest_ns, timeout_s)
         or _is_slow(rank, slow_ms)
     )
 
 
 def _training(snapshot: SanctumSnapshot) -> list[RankState]:
-    """Those that have not ended. In a world of several, who goes on under another name is the same rank."""
+    """The ranks that have not ended. With several ranks, a rank that continues under another name is one."""
     ranks = sorted(snapshot.ranks, key=lambda rank: rank.last_event_ns or 0)
     if snapshot.run.world_size > 1:
         ranks = list({rank.rank: rank for rank in ranks}.values())
     return [rank for rank in ranks if rank.outcome is None]
 
 
-def _is_silent(rank: RankState, heard_ns: int, patience: float | None) -> bool:
-    """Whether others went on for longer than an update may take, since this one was heard."""
+def _is_silent(rank: RankState, newest_ns: int, timeout_s: float | None) -> bool:
+    """Whether the others have continued for longer than an update may take since this one's last event."""
     own_ns = rank.last_event_ns
-    return patience is not None and own_ns is not None and (heard_ns - own_ns) / 1e9 > patience
+    return timeout_s is not None and own_ns is not None and (newest_ns - own_ns) / 1e9 > timeout_s
 
 
 def _is_slow(rank: RankState, slow_ms: float) -> bool:
-    """Whether its own rollouts are slow: its updates take as long as the others', which wait for it."""
+    """Whether its rollouts are slow; its updates take as long as the others', as those wait for it."""
     return rank.usual_rollout_ms is not None and rank.usual_rollout_ms > slow_ms
 
 
-def _usual_ms(ranks: Iterable[RankState]) -> float:
-    """The median of all but the slowest, which is held against it; endless where there are no others."""
+def _typical_ms(ranks: Iterable[RankState]) -> float:
+    """The median rollout time of all but the slowest rank; infinite if there are no others."""
     times = [rank.usual_rollout_ms for rank in ranks]
     known = sorted(ms for ms in times if ms is not None and isfinite(ms))
     return median(known[:-1]) if len(known) > 1 else inf
 
 
 def _titles(width: int) -> Row:
-    names = (right(title, cells, Tone.LABEL) for title, cells in COLUMNS)
+    names = (right(title, column, Tone.LABEL) for title, column in COLUMNS)
     return (Span(" " * (_name_width(width) + 2)), *names)
 
 
 def _name_width(width: int) -> int:
-    taken = sum(cells for _, cells in COLUMNS) + 2
+    taken = sum(column for _, column in COLUMNS) + 2
     return min(max(width - taken, 4), 30)
 
 
@@ -104,7 +106,7 @@ def _row(rank: RankState, snapshot: SanctumSnapshot, marked: bool, width: int) -
 
 
 def _silence(rank: RankState, snapshot: SanctumSnapshot) -> Span:
-    """How long before the run's last event this rank spoke last, or how it ended."""
+    """The time from this rank's last event to the run's last event, or the outcome if it has ended."""
     if rank.outcome is not None:
         return right(crop(clean(rank.outcome), 9), 10, Tone.DIM)
     last, own = snapshot.run.last_event_ns, rank.last_event_ns

@@ -1,4 +1,4 @@
-"""SLOTS: in which stage of their life the seeds are, and what has just become of those that are watched."""
+"""SLOTS: the number of seeds in each stage, and the recent changes in the observed environments."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ WAITING = "waiting for the first rollout"
 NAME_WIDTH, COUNT_WIDTH = 12, 7
 SLOT_WIDTH, ARROW_WIDTH, STAGE_WIDTH, ALPHA_WIDTH = 5, 2, 10, 8
 SEED_WIDTH, SHORTEST_SEED = 15, 6
-"""A blueprint is shortened so far before the share of blending is left out; that is never cut."""
+"""The width down to which a blueprint is shortened before the blending share is left out."""
 STAGE_TONES: dict[Stage, Tone] = {
     Stage.DORMANT: Tone.DIM,
     Stage.GERMINATED: Tone.VALUE,
@@ -27,20 +27,20 @@ STAGE_TONES: dict[Stage, Tone] = {
 
 
 def slots_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """A row for each stage, then the fates and blueprints of the recent changes, newest last."""
+    """A row for each stage, then a summary of the recent changes, then these, newest last."""
     counts = snapshot.slots.stage_counts
     if not counts:
         return ((Span(WAITING, Tone.DIM),),)[:height]
     total = sum(max(number, 0) for number in counts)
     rows = [_stage(index, number, total, width) for index, number in enumerate(counts[:20])]
-    rows.append(_fates(snapshot, width))
+    rows.append(_outcomes(snapshot, width))
     room = height - len(rows)
     rows.extend(_change(entry, width) for entry in (snapshot.slots.changes[-room:] if room > 0 else ()))
     return tuple(rows[: max(height, 0)])
 
 
 def slots_note(snapshot: SanctumSnapshot) -> Row:
-    """For the title: how many slots there are, in how many environments."""
+    """For the border: the number of slots and of environments."""
     counts, environments = snapshot.slots.stage_counts, snapshot.run.environments
     if not counts or environments is None:
         return ()
@@ -62,8 +62,8 @@ def _tone(index: int) -> Tone:
     return STAGE_TONES[Stage(index)] if 0 <= index < len(Stage) else Tone.PLAIN
 
 
-def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
-    """What became of the seeds that are watched, and which blueprint was tried most."""
+def _outcomes(snapshot: SanctumSnapshot, width: int) -> Row:
+    """The outcomes of the recent changes, and the blueprint that was tried most."""
     changes = [entry.change for entry in snapshot.slots.changes]
     to = Counter(change.to_stage for change in changes)
     tried = Counter(
@@ -74,7 +74,7 @@ def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
         (
             Span("recent ", Tone.LABEL),
             Span(f"{to[Stage.GERMINATED]}", Tone.VALUE),
-            Span(" begun", Tone.LABEL),
+            Span(" tried", Tone.LABEL),
         ),
         *_rate(kept, pruned),
         (Span(f"{kept}", Tone.GOOD), Span(" kept", Tone.LABEL)),
@@ -86,7 +86,7 @@ def _fates(snapshot: SanctumSnapshot, width: int) -> Row:
 
 
 def _rate(kept: int, pruned: int) -> list[Row]:
-    """The share of those that were kept, of all whose fate is known."""
+    """The share of seeds that were kept, of those that were kept or pruned."""
     known = kept + pruned
     return [(Span(percent(kept / known, 4)), Span(" survive", Tone.LABEL))] if known else []
 

@@ -1,4 +1,4 @@
-"""The screen that shows the help page; arrow keys and page keys scroll it."""
+"""The screen of the help page, which scrolls."""
 
 from rich.style import Style
 from textual import events
@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 
+from esper_tui.control.navigation import LAST
 from esper_tui.pages.help_page import help_rows
 from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Rows, Tone
@@ -13,36 +14,35 @@ from esper_tui.text.symbols import translated
 
 
 class HelpScreen(Screen[None]):
-    """The help page in a window of any size, in the cockpit's colours and symbols."""
+    """The help page in the styles and symbols of the main screen."""
 
     def __init__(self, styles: dict[Tone, Style], symbols: str) -> None:
         super().__init__()
-        self._colours = styles
+        self._tone_styles = styles
         self._symbols = symbols
 
     def compose(self) -> ComposeResult:
-        """One panel as long as the page, in a container that scrolls."""
+        """One widget as long as the page, in a container that scrolls."""
         with VerticalScroll():
             yield PanelWidget("help")
 
     def on_mount(self) -> None:
-        """Take on the colours."""
-        self._page.paint(self._colours)
+        """Apply the styles."""
+        self._page.paint(self._tone_styles)
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap the page for the new width."""
         self._draw(event.size.width)
 
     def paint(self, styles: dict[Tone, Style], symbols: str) -> None:
-        """Use other colours and symbols from now on."""
+        """Use other styles and symbols from now on."""
         self._symbols = symbols
         self._page.paint(styles)
         self._draw(self.size.width)
         self.query_one(VerticalScroll).vertical_scrollbar.refresh()
 
-    @property
-    def rows(self) -> Rows:
-        """The whole page as it is drawn, what is scrolled out of sight included."""
+    def copied_rows(self) -> Rows:
+        """The whole page, including the rows that are scrolled out of sight."""
         return self._page.rows
 
     @property
@@ -54,6 +54,18 @@ class HelpScreen(Screen[None]):
         self._page.styles.height = len(rows)
         self._page.show(rows)
 
-    def scroll_by(self, rows: int) -> None:
-        """Move the page by so many rows."""
+    def action_move(self, rows: int) -> None:
+        """Scroll by `rows`."""
         self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    def action_first_row(self) -> None:
+        """Scroll to the top."""
+        self.action_move(-LAST)
+
+    def action_last_row(self) -> None:
+        """Scroll to the bottom."""
+        self.action_move(LAST)
+
+    def action_back(self) -> None:
+        """Return to the main screen."""
+        self.dismiss()

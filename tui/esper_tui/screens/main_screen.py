@@ -1,115 +1,198 @@
-"""The main screen: the panels, where the layout says, repainted when what they show has changed."""
+"""The main screen: panels or one opened panel, and the commands that select, open, hide and scroll them."""
 
-import time
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Protocol
 
 from rich.style import Style
 from textual.app import ComposeResult
-from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
-from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.layout import Layout
 from textual.screen import Screen
-from textual.widget import Widget
 
-from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.control.redraw_schedule import AGE_INTERVAL_S, is_due
-from esper_tui.frame import BARS, draw_place, is_old, places_for
-from esper_tui.grid.arrangement import OPENED, Place
+from esper_tui.control.commands import key_of
+from esper_tui.control.navigation import LAST, neighbour, next_choice
+from esper_tui.frame import ALL_HIDDEN, RUNS, draw_place, frame_rows, opened_keys, placed_panels
+from esper_tui.grid.arrangement import Place
+from esper_tui.pages.opened_panel import first_row, moved_cursor
 from esper_tui.panels.panel_registry import PANELS
+from esper_tui.screens.panel_area import PanelArea
 from esper_tui.screens.panel_widget import PanelWidget
-from esper_tui.text.spans import Tone
+from esper_tui.text.spans import Rows, Tone
 from esper_tui.view.view import View, ViewOptions
 
 
-class CockpitLayout(Layout):
-    """Hands the places of `esper_tui.grid.arrangement` to Textual."""
+class MainScreenHost(Protocol):
+    """What the main screen needs of the app."""
 
-    name = "cockpit"
+    def view(self) -> View:
+        """The feed at this moment."""
+        ...
 
-    def __init__(self) -> None:
-        self.options = ViewOptions()
+    def watch_run(self, run: str) -> None:
+        """Show another run of the aggregator."""
+        ...
 
-    def arrange(
-        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
-    ) -> ArrangeResult:
-        """Place every panel that has a place at this size; the others are not shown."""
-        panels = {child.id: child for child in children}
-        return [
-            WidgetPlacement(
-                Region(place.x, place.y, place.width, place.height),
-                NULL_OFFSET,
-                NULL_SPACING,
-                panels[place.panel],
-            )
-            for place in places_for(size.width, size.height, self.options)
-        ]
+    def keep_hidden(self, hidden: frozenset[str]) -> None:
+        """Save the hidden panels as a setting."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What a panel shows, and since when."""
+class MainScreen(Screen[None]):
+    """Panels, and the options with which they are shown."""
 
-    snapshot: SanctumSnapshot
-    at: float
-
-
-class Cockpit(Screen[None]):
-    """Header, panels and footer, or one opened panel between header and footer."""
-
-    def __init__(self) -> None:
+    def __init__(self, host: MainScreenHost, options: ViewOptions) -> None:
         super().__init__()
-        self._layout_of_places = CockpitLayout()
-        self._panels = {name: PanelWidget(name) for name in (*BARS, *PANELS, OPENED)}
-        self._drawn: dict[str, Drawn] = {}
-        self._how: tuple[object, ...] = ()
+        self._host = host
+        self._area = PanelArea()
+        self.options = options
 
     @property
     def layout(self) -> Layout:
-        """Panels stand where `esper_tui.grid.arrangement` says."""
-        return self._layout_of_places
+        """Panels are placed by `esper_tui.grid.arrangement`."""
+        return self._area.layout
 
     def compose(self) -> ComposeResult:
         """One widget per panel."""
-        yield from self._panels.values()
+        yield from self._area.widgets.values()
 
     def paint(self, styles: dict[Tone, Style]) -> None:
-        """Use other colours from now on."""
-        for panel in self._panels.values():
-            panel.paint(styles)
+        """Use other styles from now on."""
+        self._area.paint(styles)
 
-    def show(self, view: View, width: int, height: int, options: ViewOptions = ViewOptions()) -> int:  # noqa: B008
+    def change(self, **options: object) -> None:
+        """Change some options and redraw."""
+        self.options = replace(self.options, **options)  # type: ignore[arg-type]
+        self.show(self._host.view())
+
+    def show(self, view: View) -> int:
         """Draw a view and return how many rows changed.
 
-        Another size, look or age of the picture draws everything. Else a panel is drawn when its
-        snapshot is another one and it is due; what also depends on the moment, when it is due.
+        A panel without a place in the window is deselected, so that no command acts on it unseen.
         """
-        places, old = places_for(width, height, options), is_old(view)
-        if self._how != (places, old, options, view.newest is None):
-            self._how = (places, old, options, view.newest is None)
-            self._drawn.clear()
-            self._rearrange(options)
-        now = time.monotonic()
-        return sum(self._draw(view, place, old, options, now) for place in places)
+        selected = self.options.selected
+        if selected is not None and self.options.opened is None and selected not in self._placed():
+            self.options = replace(self.options, selected=None)
+        return self._area.show(view, *self.app.size, self.options)
 
-    def _rearrange(self, options: ViewOptions) -> None:
-        before, self._layout_of_places.options = self._layout_of_places.options, options
-        if (before.hidden, before.opened is None) != (options.hidden, options.opened is None):
-            # A widget's own request leaves its arrangement cached; a child's does not.
-            self._panels["header"].refresh(layout=True)
+    def _placed(self) -> tuple[str, ...]:
+        return placed_panels(*self.app.size, self.options)
 
-    def _draw(self, view: View, place: Place, old: bool, options: ViewOptions, now: float) -> int:
-        if not self._is_due(place.panel, view, now):
-            return 0
-        self._drawn[place.panel] = Drawn(view.snapshot, now)
-        return self._panels[place.panel].show(draw_place(view, place, old, options))
+    def _not_hidden(self) -> tuple[str, ...]:
+        return tuple(panel for panel in PANELS if panel not in self.options.hidden)
 
-    def _is_due(self, panel: str, view: View, now: float) -> bool:
-        drawn = self._drawn.get(panel)
-        if drawn is None:
-            return True
-        if drawn.snapshot is view.snapshot:
-            return self._is_of_now(panel) and now - drawn.at >= AGE_INTERVAL_S
-        return is_due(panel, drawn.at, now)
+    def on_panel_widget_clicked(self, event: PanelWidget.Clicked) -> None:
+        """The first click selects a panel, the second one opens it."""
+        if event.panel not in PANELS:
+            return
+        if self.options.selected == event.panel:
+            self.action_open()
+        else:
+            self.change(selected=event.panel)
 
-    def _is_of_now(self, panel: str) -> bool:
-        """Whether it shows ages, which change by themselves."""
-        return panel in BARS or panel == OPENED or PANELS[panel].depends_on_time
+    def action_step(self, direction: int) -> None:
+        """Select the next panel (1) or the previous one (-1); if one is open, open that panel instead."""
+        if self.options.opened is None:
+            self.change(selected=neighbour(self.options.selected, self._placed(), direction))
+            return
+        panel = neighbour(self.options.selected, self._not_hidden(), direction)
+        if panel:
+            self._open(panel)
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor of the opened panel; without one, select a panel."""
+        opened = self.options.opened
+        if opened is None:
+            self.action_step(1 if rows > 0 else -1)
+            return
+        keys = opened_keys(self._host.view(), opened, *self.app.size)
+        cursor, key = moved_cursor(self.options.cursor, self.options.cursor_key, rows, opened, keys)
+        self.change(cursor=cursor, cursor_key=key)
+
+    def action_first_row(self) -> None:
+        """Move to the first row."""
+        self.action_move(-LAST)
+
+    def action_last_row(self) -> None:
+        """Move to the last row."""
+        self.action_move(LAST)
+
+    def action_open(self) -> None:
+        """Open the selected panel, or the first; in the list of runs, watch the run at the cursor."""
+        if self.options.opened == RUNS:
+            runs = self._host.view().link.runs
+            if runs:
+                self._watch(runs[min(self.options.cursor, len(runs) - 1)])
+        elif self.options.opened is None:
+            panel = self.options.selected or neighbour(None, self._placed() or self._not_hidden(), 1)
+            if panel:
+                self._open(panel)
+
+    def _open(self, panel: str) -> None:
+        self.change(selected=panel, opened=panel, cursor=first_row(panel), cursor_key=None)
+
+    def _close(self) -> None:
+        self.change(opened=None, cursor=0, cursor_key=None)
+
+    def action_back(self) -> None:
+        """Close the opened panel, or else clear the selection."""
+        if self.options.opened is not None:
+            self._close()
+        else:
+            self.change(selected=None)
+
+    def action_hide(self) -> None:
+        """Hide the selected or the opened panel."""
+        panel = self.options.opened or self.options.selected
+        if panel in PANELS:
+            self._hide(panel)
+        else:
+            self.notify(self._nothing_to_hide(), timeout=4)
+
+    def _hide(self, panel: str) -> None:
+        following = neighbour(panel, self._placed(), 1)
+        self._close()
+        self._host.keep_hidden(self.options.hidden | {panel})
+        self.change(selected=following if following != panel else None)
+        shown_by = f"{key_of('show_all')} shows all panels again."
+        self.notify(f"{PANELS[panel].title} is hidden; {shown_by}", timeout=4)
+
+    def _nothing_to_hide(self) -> str:
+        if self.options.opened == RUNS:
+            return f"The list of runs cannot be hidden; {key_of('back')} closes it."
+        if self._not_hidden():
+            return f"Select a panel with {key_of('select_next')} first."
+        return ALL_HIDDEN
+
+    def action_show_all(self) -> None:
+        """Show all hidden panels again."""
+        self._host.keep_hidden(frozenset())
+
+    def action_runs(self) -> None:
+        """Open the list of runs with the cursor at the watched one, or close the list."""
+        if self.options.opened == RUNS:
+            self._close()
+            return
+        feed = self._host.view().link
+        watched = feed.snapshot.run.run
+        cursor = feed.runs.index(watched) if watched in feed.runs else 0
+        self.change(opened=RUNS, cursor=cursor, cursor_key=None)
+
+    def action_next_run(self) -> None:
+        """Watch the next run of the aggregator."""
+        feed = self._host.view().link
+        if len(feed.runs) > 1:
+            self._watch(next_choice(feed.snapshot.run.run, feed.runs))
+        else:
+            self.notify("There is no other run.", timeout=2)
+
+    def _watch(self, run: str) -> None:
+        self._host.watch_run(run)
+        self._close()
+
+    def copied_rows(self) -> Rows:
+        """What is copied: the selected panel, or else the whole screen."""
+        options, view = self.options, self._host.view()
+        if options.opened is not None or options.selected is None:
+            return frame_rows(view, *self.app.size, options)
+        size = self._area.widgets[options.selected].size
+        place = Place(options.selected, 0, 0, size.width, size.height, True)
+        return draw_place(view, place, False, replace(options, selected=None))

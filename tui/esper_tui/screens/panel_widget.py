@@ -1,4 +1,4 @@
-"""The one widget of the cockpit: it paints rows, and only those that have changed."""
+"""The widget of a panel: paints rows, and repaints only those that have changed."""
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,12 +13,12 @@ from esper_tui.text.theme import styles_for
 
 
 class PanelWidget(Widget):
-    """Rows of toned text. Everything that is seen is in the rows: equal rows are equal pixels."""
+    """Rows of text with tones. What is painted depends on nothing else: equal rows are equal pixels."""
 
     ALLOW_SELECT = False
 
     class Clicked(Message):
-        """The mouse has chosen a panel, at one of its rows."""
+        """A mouse click on a row of a panel."""
 
         def __init__(self, panel: str, row: int) -> None:
             super().__init__()
@@ -32,7 +32,7 @@ class PanelWidget(Widget):
         self._styles = styles_for(None)
 
     def on_click(self, event: events.Click) -> None:
-        """Tell the app what was clicked."""
+        """Report the click."""
         self.post_message(self.Clicked(self.id or "", event.y))
 
     def paint(self, styles: dict[Tone, Style]) -> None:
@@ -41,10 +41,7 @@ class PanelWidget(Widget):
         self.refresh()
 
     def show(self, rows: Rows) -> int:
-        """Take a new picture, ask for the rows that differ to be painted, and say how many.
-
-        All rows have the same width.
-        """
+        """Take new rows of one width and repaint those that differ; returns their number."""
         before, self.rows = self.rows, rows
         self._row_width = row_width(rows[0]) if rows else 0
         dirty = changed_rows(before, rows)
@@ -53,7 +50,7 @@ class PanelWidget(Widget):
         return len(dirty)
 
     def render_line(self, y: int) -> Strip:
-        """Paint one row, cut or filled to the widget's width, which may have changed since."""
+        """Paint one row, cut or padded to the widget's width, which may have changed since it was drawn."""
         blank = self._styles[Tone.PLAIN]
         if y >= len(self.rows):
             return Strip.blank(self.size.width, blank)
@@ -62,13 +59,13 @@ class PanelWidget(Widget):
 
 
 def changed_rows(before: Rows, after: Rows) -> list[int]:
-    """The numbers of the rows that are not the same; rows that came or went have changed."""
+    """The numbers of the rows that differ, including rows that were added or removed."""
     longer = max(len(before), len(after))
     return [y for y in range(longer) if before[y : y + 1] != after[y : y + 1]]
 
 
 def runs(numbers: list[int]) -> list[tuple[int, int]]:
-    """Rising numbers as runs of neighbours: the first of each, and how many."""
+    """Ascending numbers as runs of consecutive ones: the first of each run, and its length."""
     found: list[tuple[int, int]] = []
     for number in numbers:
         if found and sum(found[-1]) == number:

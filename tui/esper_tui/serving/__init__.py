@@ -1,1 +1,1 @@
-"""Sanctum in a browser: who is let in, and the server that gives each visitor a process of its own."""
+"""Sanctum in a browser: admission, and a web server with one process per visitor."""

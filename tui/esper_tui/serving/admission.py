@@ -1,9 +1,9 @@
-"""Who may see the screen in a browser: decided from a request's headers alone.
+"""Who may see the screen in a browser, decided from the headers of a request alone.
 
-Without a token the page is for this machine, so that only its own names are answered: a site whose name
-has been pointed at loopback (DNS rebinding) is not. With a token every request must show it, or the
-cookie that was given for it. Either way a websocket must come from the page itself, or any other site
-could open one with the visitor's cookie (cross-site websocket hijacking).
+Without a token the page is served to this machine only, and only under its own names: a site whose name
+resolves to loopback (DNS rebinding) is refused. With a token every request must present it, or the cookie
+that was set for it. In both cases a websocket must originate from the page itself, or any other site could
+open one with the visitor's cookie (cross-site websocket hijacking).
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 SHORTEST_TOKEN = 16
-"""Characters; a shorter one could be tried out."""
+"""Characters; a shorter token could be guessed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """What a request says about itself; None where it says nothing."""
+    """The headers of a request that matter for admission; None if a header is missing."""
 
     host: str
     origin: str | None = None
@@ -29,7 +29,7 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP status, and one sentence for whoever reads it."""
+    """An HTTP status, and one sentence for the visitor."""
 
     status: int
     sentence: str
@@ -37,36 +37,38 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Lets in who shows the token; whoever asks under a name of this machine, if there is no token."""
+    """Admits requests with the token; without a token, requests to a loopback name."""
 
     token: str | None = None
 
     @property
     def cookie(self) -> str:
-        """What is kept by a browser that has shown the token; it does not tell the token."""
+        """The cookie for browsers that have presented the token; the token cannot be derived from it."""
         return hmac.new((self.token or "").encode(), b"sanctum in a browser", hashlib.sha256).hexdigest()
 
-    def refuses(self, asking: AccessRequest) -> Refusal | None:
-        """Why a request is not answered, or None."""
+    def refusal(self, request: AccessRequest) -> Refusal | None:
+        """The reason why a request is refused, or None."""
         if self.token is None:
-            if not is_loopback(host_of(asking.host)):
-                return Refusal(403, "This page is served to its own machine only.")
-        elif not self.shown(asking):
-            return Refusal(401, "Add ?token=TOKEN to the address, with the token of who serves this page.")
-        if asking.websocket and not comes_from_the_page(asking):
+            if not is_loopback(host_of(request.host)):
+                return Refusal(403, "This page is available only on the machine that serves it.")
+        elif not self.is_presented(request):
+            return Refusal(
+                401, "Add ?token=TOKEN to the address, with the token that the server was started with."
+            )
+        if request.websocket and not comes_from_the_page(request):
             return Refusal(403, "Only the page itself may open this connection.")
         return None
 
-    def shown(self, asking: AccessRequest) -> bool:
-        """Whether the token or its cookie is shown; compared in constant time."""
-        by_token = _equal(asking.token or "", self.token or "")
-        by_cookie = _equal(asking.cookie or "", self.cookie)
+    def is_presented(self, request: AccessRequest) -> bool:
+        """Whether the token or its cookie is presented; compared in constant time."""
+        by_token = _equal(request.token or "", self.token or "")
+        by_cookie = _equal(request.cookie or "", self.cookie)
         return self.token is not None and (by_token or by_cookie)
 
 
-def comes_from_the_page(asking: AccessRequest) -> bool:
-    """Whether the origin, which a browser always names, is the address that was asked."""
-    return asking.origin is not None and _netloc(asking.origin) == asking.host.lower() != ""
+def comes_from_the_page(request: AccessRequest) -> bool:
+    """Whether the origin, which a browser always sends, is the requested address."""
+    return request.origin is not None and _netloc(request.origin) == request.host.lower() != ""
 
 
 def host_of(address: str) -> str:

@@ -1,4 +1,4 @@
-"""The app of a visitor: what it saves goes to the visitor's browser, and it ends with its server."""
+"""The app of a visitor: it saves files to the visitor's browser and exits with the server."""
 
 import io
 import os
@@ -7,16 +7,16 @@ from esper_tui.app import SanctumApp
 
 
 class ServedApp(SanctumApp):
-    """The cockpit as a browser shows it."""
+    """Sanctum as shown in a browser."""
 
     def on_mount(self) -> None:
-        """Remember whose child this is."""
+        """Remember the server's process."""
         self._server = os.getppid()
 
     def is_unseen(self) -> bool:
-        """Whether the server was killed, so that it could not say that it ends."""
+        """Whether the server was killed, and so could not close the session."""
         return os.getppid() != self._server
 
-    def save_picture(self, name: str, svg: str) -> None:
-        """Hand the picture to the browser as a download."""
+    def save_svg(self, name: str, svg: str) -> None:
+        """Deliver the SVG to the browser as a download."""
         self.deliver_text(io.StringIO(svg), save_filename=name, mime_type="image/svg+xml")

@@ -1,4 +1,4 @@
-"""The web server: textual-serve's protocol and files, behind a door, for a bounded number of visitors."""
+"""The web server: the protocol of textual-serve, with admission and a limited number of visitors."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ from aiohttp import ClientConnectionError, WSMsgType, web
 from textual_serve.server import Server
 
 from esper_tui.serving.admission import AccessPolicy, AccessRequest
-from esper_tui.serving.visitor_session import PATIENCE_S, VisitorSession
+from esper_tui.serving.visitor_session import TERMINATION_TIMEOUT_S, VisitorSession
 
 MOST_VISITORS = 8
-"""Each has a process of about 50 MB."""
+"""Each visitor has a process of about 50 MB."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -22,7 +22,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_FULL = f"{MOST_VISITORS} visitors are watching, which is as many as there may be; try again later."
+_FULL = f"The limit of {MOST_VISITORS} visitors is reached; try again later."
 _HEARTBEAT_S = 15.0
 _YEAR_S = 365 * 24 * 3600
 
@@ -30,26 +30,26 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class SanctumServer(Server):
-    """Serves the screen that a command draws to everybody whom the door lets in."""
+    """Serves the screen of a command to every visitor that the access policy admits."""
 
-    def __init__(self, command: str, door: AccessPolicy, port: int) -> None:
+    def __init__(self, command: str, policy: AccessPolicy, port: int) -> None:
         super().__init__(command, port=port, title="Sanctum")
-        self._door = door
-        self._cookie_name = f"sanctum-{port}"  # browsers do not tell the ports of a host apart
+        self._policy = policy
+        self._cookie_name = f"sanctum-{port}"  # cookies are shared by all ports of a host
         self._open: set[web.WebSocketResponse] = set()
         self._page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 
     async def application(self) -> web.Application:
-        """The application, with the door before everything."""
+        """The application, with admission before everything else."""
         app = await self._make_app()
         app.middlewares.append(self._guard)
         return app
 
     async def on_startup(self, app: web.Application) -> None:
-        """Say nothing: whoever serves has said where."""
+        """Print nothing; the command line has printed the address."""
 
     async def on_shutdown(self, app: web.Application) -> None:
-        """Hang up, so that every visitor's process ends."""
+        """Close all connections, so that every visitor's process ends."""
         await asyncio.gather(*(websocket.close() for websocket in self._open))
 
     async def handle_index(self, request: web.Request) -> web.Response:
@@ -61,20 +61,20 @@ class SanctumServer(Server):
         return web.Response(text=self._page, content_type="text/html")
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """A visit, from the first picture to the last."""
+        """A session, from the first frame to the last."""
         if len(self._open) >= MOST_VISITORS:
             raise web.HTTPServiceUnavailable(text=_FULL)
         websocket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S)
         self._open.add(websocket)
         try:
             await websocket.prepare(request)
-            await self._visit(request, websocket)
+            await self._run_session(request, websocket)
         finally:
             self._open.discard(websocket)
         return websocket
 
-    async def _visit(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
-        visit = VisitorSession(
+    async def _run_session(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
+        session = VisitorSession(
             self.command,
             write_bytes=websocket.send_bytes,
             write_str=websocket.send_str,
@@ -82,17 +82,17 @@ class SanctumServer(Server):
             download_manager=self.download_manager,
         )
         try:
-            await visit.start(_cells(request, "width", 80), _cells(request, "height", 24))
-            await _listen(websocket, visit)
+            await session.start(_cells(request, "width", 80), _cells(request, "height", 24))
+            await _listen(websocket, session)
         except ClientConnectionError:
-            pass  # The visitor has gone while something was said to it.
+            pass  # The visitor has left while something was sent.
         finally:
-            await visit.stop()
+            await session.stop()
             await websocket.close()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        refusal = self._door.refuses(self._asking(request))
+        refusal = self._policy.refusal(_access_request(request, self._cookie_name))
         if refusal is not None:
             headers = _HEADERS | ({"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {})
             return web.Response(status=refusal.status, text=refusal.sentence, headers=headers)
@@ -101,23 +101,13 @@ class SanctumServer(Server):
             response.headers.update(_HEADERS)
         return response
 
-    def _asking(self, request: web.Request) -> AccessRequest:
-        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return AccessRequest(
-            host=request.headers.get("Host", ""),
-            origin=request.headers.get("Origin"),
-            token=request.query.get("token", bearer),
-            cookie=request.cookies.get(self._cookie_name),
-            websocket=request.path == "/ws" or "Upgrade" in request.headers,
-        )
-
     def _with_cookie(self, request: web.Request) -> web.Response:
         clean = str(request.rel_url.without_query_params("token"))
         response = web.Response(status=303, headers={"Location": clean})
-        if self._door.token is not None:
+        if self._policy.token is not None:
             response.set_cookie(
                 self._cookie_name,
-                self._door.cookie,
+                self._policy.cookie,
                 httponly=True,
                 samesite="Lax",  # "Strict" would not survive the redirect of a link in a mail
                 secure=request.headers.get("X-Forwarded-Proto", request.scheme) == "https",
@@ -126,8 +116,19 @@ class SanctumServer(Server):
         return response
 
 
+def _access_request(request: web.Request, cookie_name: str) -> AccessRequest:
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return AccessRequest(
+        host=request.headers.get("Host", ""),
+        origin=request.headers.get("Origin"),
+        token=request.query.get("token", bearer),
+        cookie=request.cookies.get(cookie_name),
+        websocket=request.path == "/ws" or "Upgrade" in request.headers,
+    )
+
+
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `OSError` where that cannot be."""
+    """A listening socket. Raises `OSError` if the address cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
 
@@ -136,17 +137,21 @@ def serve(listening: socket.socket, command: str, token: str | None) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     server = SanctumServer(command, AccessPolicy(token), listening.getsockname()[1])
     web.run_app(
-        server.application(), sock=listening, print=None, access_log=None, shutdown_timeout=3 * PATIENCE_S
+        server.application(),
+        sock=listening,
+        print=None,
+        access_log=None,
+        shutdown_timeout=3 * TERMINATION_TIMEOUT_S,
     )
 
 
-async def _listen(websocket: web.WebSocketResponse, visit: VisitorSession) -> None:
-    """Take what the page says until it has gone or says what it never would."""
+async def _listen(websocket: web.WebSocketResponse, session: VisitorSession) -> None:
+    """Execute the messages of the page until it closes, or until a message is invalid."""
     async for message in websocket:
         if message.type is not WSMsgType.TEXT:
             return
         try:
-            answer = await visit.take(json.loads(message.data))
+            answer = await session.execute(json.loads(message.data))
         except (ValueError, RecursionError):
             return
         if answer is not None:

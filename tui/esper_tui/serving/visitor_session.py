@@ -1,4 +1,4 @@
-"""One visitor: a process of Sanctum's own, whose screen is sent to the visitor's browser."""
+"""The session of one visitor: a Sanctum process whose screen is sent to the visitor's browser."""
 
 import asyncio
 from contextlib import suppress
@@ -6,32 +6,32 @@ from contextlib import suppress
 from textual_serve.app_service import AppService
 
 WIDEST, HIGHEST = 500, 200
-"""Cells: a browser says how large its terminal is, and nobody has to believe it."""
-PATIENCE_S = 1.0
-"""How long a process may take to end before it is killed; it has nothing to lose."""
+"""The largest terminal, in cells, that a browser may request."""
+TERMINATION_TIMEOUT_S = 1.0
+"""How long a process may take to exit before it is killed; it has no state to lose."""
 
 
 class VisitorSession(AppService):
-    """The process of one visitor; its end ends the connection, and the other way round."""
+    """The process of one visitor; process and connection end together."""
 
     async def start(self, width: int, height: int) -> None:
         """Start the process with a terminal of this size."""
         await super().start(*bounded(width, height))
 
     async def run(self) -> None:
-        """Pass on what the process draws until it ends, then hang up."""
+        """Forward the output of the process until it ends, then close the connection."""
         await super().run()
         await self.remote_close()
 
     async def set_terminal_size(self, width: int, height: int) -> None:
-        """Tell the process that the browser's window has another size."""
+        """Report a new window size to the process."""
         await super().set_terminal_size(*bounded(width, height))
 
     async def stop(self) -> None:
-        """End the process, by force if it does not end when asked to, or if there is no time to ask."""
+        """Terminate the process; kill it if it does not exit in time, or if this call is cancelled."""
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(TERMINATION_TIMEOUT_S):
                     await super().stop()
                     await self._ended()
         finally:
@@ -40,14 +40,14 @@ class VisitorSession(AppService):
             await self._ended()
 
     async def _ended(self) -> None:
-        """Read what is left, so that nothing keeps the process from ending, and close its pipes."""
+        """Read the remaining output, so that the process can exit, and close its pipes."""
         if self._process is not None:
             await self._process.communicate()
 
-    async def take(self, message: object) -> object:
-        """Do what the page asks for; what it should be told, if anything.
+    async def execute(self, message: object) -> object:
+        """Execute a message of the page; returns the answer, or None.
 
-        Raises `ValueError` or `TypeError` for what the page would never send.
+        Raises `ValueError` for a message that the page never sends.
         """
         match message:
             case ["stdin", str(typed)]:
@@ -61,10 +61,10 @@ class VisitorSession(AppService):
             case ["ping", str(sent)]:
                 return ["pong", sent]
             case _:
-                raise ValueError("no such message")
+                raise ValueError("unknown message")
         return None
 
 
 def bounded(width: int, height: int) -> tuple[int, int]:
-    """A size that can be drawn."""
+    """A size within the bounds."""
     return min(max(width, 1), WIDEST), min(max(height, 1), HIGHEST)

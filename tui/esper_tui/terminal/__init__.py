@@ -1,1 +1,1 @@
-"""The terminal itself: its driver, shutdown, and one frame as plain text."""
+"""The terminal: hang-ups and signals, ASCII output, one frame printed as text."""

@@ -20,7 +20,7 @@ class Explanation:
 
 def explanation_rows(explanation: Explanation, width: int) -> Rows:
     """The explanation in the format of a metric's help."""
-    terms = (("Is", explanation.what), ("Healthy", explanation.healthy), ("Try", explanation.advice))
+    terms = (("Meaning", explanation.what), ("Healthy", explanation.healthy), ("Advice", explanation.advice))
     return tuple(row for term, text in terms if text for row in term_rows(term, text, width))
 
 

@@ -18,7 +18,7 @@ _ASCII = {
     **dict.fromkeys("▔▀", "-"), **dict.fromkeys("▌▐▎▊", "|"), "▶": ">", "🔎": "> ",
 }  # fmt: skip
 _ASCII_PAIRS = (("≤ ", "<="), ("≥ ", ">="))
-"""Signs whose one-cell replacement would read as "<" or ">": with the blank behind them they take two cells."""
+"""Signs whose one-cell replacement would read as "<" or ">"; with the blank behind them they get two."""
 
 _BRAILLE = dict(zip(BLOCKS, "⣀⣀⣤⣤⣶⣶⣿⣿", strict=True))
 

@@ -1,1 +1,1 @@
-"""What is looked at: a feed at a moment, how it is drawn, and how the connection stands."""
+"""What is looked at: a feed at a moment, the options of its display, and the state of the connection."""

@@ -1,4 +1,4 @@
-"""Whether what is on the screen is happening now: from what a source knows to one word and a sentence."""
+"""The state of the connection to aggregator and trainer, as one word and a sentence, derived from a feed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,11 +9,11 @@ from esper_tui.text.spans import Tone, clean
 from esper_tui.view.stall_detection import stall_timeout_s, typical_update_s
 
 SILENT_AFTER_S = 5.0
-"""An aggregator or a trainer that has said nothing for longer counts as gone."""
+"""An aggregator or a trainer that has sent nothing for longer counts as disconnected."""
 
 
 class ConnectionState(StrEnum):
-    """How the picture on the screen relates to the present."""
+    """How the frame on the screen relates to the present."""
 
     WAITING = "waiting"
     LIVE = "live"
@@ -27,29 +27,33 @@ class ConnectionState(StrEnum):
 
 
 SYMBOLS: dict[ConnectionState, tuple[str, Tone, str]] = {
-    ConnectionState.WAITING: ("○", Tone.LABEL, "Nothing was measured yet."),
-    ConnectionState.LIVE: ("●", Tone.GOOD, "Aggregator and trainer are there."),
-    ConnectionState.STALLED: ("▲", Tone.WARNING, "The trainer is there, but makes no updates any more."),
-    ConnectionState.STALE: ("◐", Tone.WARNING, "The aggregator is there, the trainer has fallen silent."),
+    ConnectionState.WAITING: ("○", Tone.LABEL, "Nothing has been measured yet."),
+    ConnectionState.LIVE: ("●", Tone.GOOD, "Aggregator and trainer are connected."),
+    ConnectionState.STALLED: ("▲", Tone.WARNING, "The trainer is connected, but makes no updates."),
+    ConnectionState.STALE: ("◐", Tone.WARNING, "The aggregator is connected, the trainer is silent."),
     ConnectionState.DISCONNECTED: (
         "◇",
         Tone.CRITICAL,
-        "The aggregator has fallen silent; the picture is old.",
+        "The aggregator is silent; the screen is outdated.",
     ),
     ConnectionState.FINISHED: ("■", Tone.VALUE, "The run has made all its updates."),
-    ConnectionState.INTERRUPTED: ("▮", Tone.WARNING, "The run was ended before it had made all its updates."),
-    ConnectionState.FAILED: ("✗", Tone.CRITICAL, "The run has ended with an error."),
+    ConnectionState.INTERRUPTED: (
+        "▮",
+        Tone.WARNING,
+        "The run was stopped before it had made all its updates.",
+    ),
+    ConnectionState.FAILED: ("✗", Tone.CRITICAL, "The run ended with an error."),
     ConnectionState.REPLAY: ("◆", Tone.VALUE, "A recorded log, not a running trainer."),
 }
-"""The symbol and tone of each state, and what it means."""
+"""The symbol and the tone of each state, and its meaning."""
 
-_ENDINGS = {"failed": ConnectionState.FAILED, "interrupted": ConnectionState.INTERRUPTED}
-"""Outcomes that are told apart; any other one is `FINISHED`."""
+_OUTCOMES = {"failed": ConnectionState.FAILED, "interrupted": ConnectionState.INTERRUPTED}
+"""The outcomes with a state of their own; every other one is `FINISHED`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A state, for how many seconds nothing was heard (None for never), and what to say about it."""
+    """A state, the seconds since the last message (None without one), and a sentence for the user."""
 
     state: ConnectionState
     silent_s: float | None = None
@@ -57,7 +61,7 @@ class Status:
 
 
 def judge_feed(feed: Feed, now_ns: int) -> Status:
-    """Say how a feed stands at a moment. The source's own problem, if it has one, is the sentence."""
+    """The status of a feed at a moment. If the source reports a problem, that is the sentence."""
     status = _live_status(feed, now_ns) if feed.live else _replay_status(feed)
     if not feed.problem:
         return status
@@ -66,16 +70,16 @@ def judge_feed(feed: Feed, now_ns: int) -> Status:
 
 def _replay_status(feed: Feed) -> Status:
     if not feed.snapshot.events_folded:
-        return Status(ConnectionState.REPLAY, None, "The log holds no event.")
-    return Status(ConnectionState.REPLAY, None, _outcome(feed) or "The log ends before the run does.")
+        return Status(ConnectionState.REPLAY, None, "The log contains no events.")
+    return Status(ConnectionState.REPLAY, None, _outcome(feed) or "The log ends before the end of the run.")
 
 
 def _live_status(feed: Feed, now_ns: int) -> Status:
     silent_s = _silence_s(feed.heard_ns, now_ns)
     outcome = feed.snapshot.run.outcome
     if outcome is not None:
-        ending = _ENDINGS.get(outcome, ConnectionState.FINISHED)
-        return Status(ending, _since_last_event(feed, now_ns), _outcome(feed))
+        state = _OUTCOMES.get(outcome, ConnectionState.FINISHED)
+        return Status(state, _since_last_event(feed, now_ns), _outcome(feed))
     if silent_s is None:
         return Status(ConnectionState.WAITING, None, _no_aggregator(feed))
     if silent_s > SILENT_AFTER_S:
@@ -89,24 +93,26 @@ def _trainer_status(feed: Feed, now_ns: int) -> Status:
         missing = "No trainer yet: start one with `esper ppo`."
         return Status(ConnectionState.WAITING, None, clean(feed.awaited) or missing)
     if silent_s > SILENT_AFTER_S:
-        return Status(ConnectionState.STALE, silent_s, f"No sign of the trainer for {age(silent_s)}.")
+        return Status(ConnectionState.STALE, silent_s, f"Trainer silent for {age(silent_s)}.")
     if not feed.snapshot.tamiyo.ppo_data_received:
-        return Status(ConnectionState.WAITING, silent_s, "The trainer is there; its first update is not.")
+        return Status(
+            ConnectionState.WAITING, silent_s, "The trainer is connected; waiting for its first update."
+        )
     return _stall(feed, now_ns) or Status(ConnectionState.LIVE, silent_s)
 
 
 def _stall(feed: Feed, now_ns: int) -> Status | None:
-    """A trainer that hangs is heard all the same: what speaks for it does not train. So events are judged."""
-    idle_s, patience = _idle_s(feed, now_ns), stall_timeout_s(feed.snapshot)
-    if idle_s is None or patience is None or not idle_s > patience:
+    """A stalled trainer still sends heartbeats, as another thread sends them; so events are judged here."""
+    idle_s, timeout_s = _idle_s(feed, now_ns), stall_timeout_s(feed.snapshot)
+    if idle_s is None or timeout_s is None or not idle_s > timeout_s:
         return None
-    usual = number(typical_update_s(feed.snapshot), 1, 6)
-    said = f"No update for {age(idle_s)}, usually one takes {usual}s; look whether a trainer's process hangs."
-    return Status(ConnectionState.STALLED, idle_s, said)
+    typical = number(typical_update_s(feed.snapshot), 1, 6)
+    text = f"No update for {age(idle_s)}; one typically takes {typical}s. Check whether a trainer hangs."
+    return Status(ConnectionState.STALLED, idle_s, text)
 
 
 def _idle_s(feed: Feed, now_ns: int) -> float | None:
-    """How long ago the last event reached the log: its trainer's clock and the lag make the aggregator's."""
+    """The age of the last event in the log; trainer's clock plus lag is the aggregator's clock."""
     last_ns = feed.snapshot.run.last_event_ns
     if last_ns is None:
         return None
@@ -120,7 +126,7 @@ def _trainer_silence_s(feed: Feed, now_ns: int) -> float | None:
 
 
 def _age_s(feed: Feed, at_ns: float, now_ns: int) -> float:
-    """Age by the aggregator's clock, plus the age of its answer by ours: no skew between hosts."""
+    """Age by the aggregator's clock plus the age of its message by ours: free of skew between hosts."""
     if feed.sent_ns is None or feed.heard_ns is None:
         return max(now_ns - at_ns, 0) / 1e9
     return (max(feed.sent_ns - at_ns, 0) + max(now_ns - feed.heard_ns, 0)) / 1e9
@@ -146,10 +152,10 @@ def _outcome(feed: Feed) -> str:
 def _no_aggregator(feed: Feed) -> str:
     if feed.awaited:
         return clean(feed.awaited)
-    where = f" Looking at {clean(feed.origin)}." if feed.origin else ""
+    where = f" Connecting to {clean(feed.origin)}." if feed.origin else ""
     return f"No aggregator yet: `esper ppo` starts one.{where}"
 
 
 def _disconnected(feed: Feed, silent_s: float) -> str:
-    rest = "this is its last picture." if feed.snapshot.events_folded else "nothing was received."
-    return f"No sign of the aggregator for {age(silent_s)}; {rest}"
+    rest = "showing its last snapshot." if feed.snapshot.events_folded else "nothing was received."
+    return f"Aggregator silent for {age(silent_s)}; {rest}"

@@ -1,4 +1,4 @@
-"""What is looked at, and when: the only things that a picture depends on besides its size."""
+"""What a frame depends on besides its size: a feed at a moment, and the options of its display."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from esper_schemas.source import Feed
 class View:
     """A feed at a moment, in nanoseconds since 1970.
 
-    While the picture is held, `feed` stays what it was and `newest` is what has arrived since.
+    While the display is paused, `feed` is the one at which it was paused and `newest` the latest one.
     """
 
     feed: Feed
@@ -24,26 +24,26 @@ class View:
 
     @property
     def link(self) -> Feed:
-        """The feed that says how the connection is now, held picture or not."""
+        """The latest feed, which tells the state of the connection even while the display is paused."""
         return self.newest or self.feed
 
     @property
     def updates_behind(self) -> int:
-        """How many PPO updates have arrived since the picture was held."""
+        """The number of PPO updates that have arrived since the display was paused."""
         arrived = self.link.snapshot.tamiyo.ppo_updates_count
         return max(arrived - self.snapshot.tamiyo.ppo_updates_count, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """Symbols, hidden panels, the focused panel, and the one that fills the screen with its cursor.
+    """Symbols, hidden panels, the selected panel, and the opened panel with its cursor.
 
-    `held` is the key of the entry that the cursor stays at while the list moves.
+    `cursor_key` is the key of the entry that the cursor follows while the list moves.
     """
 
     symbols: str = "block"
     hidden: frozenset[str] = frozenset()
-    focus: str | None = None
+    selected: str | None = None
     opened: str | None = None
     cursor: int = 0
-    held: object = None
+    cursor_key: object = None

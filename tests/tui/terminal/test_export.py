@@ -1,4 +1,4 @@
-"""Tests of esper_tui.terminal.print_frame."""
+"""Tests of esper_tui.terminal.export."""
 
 import io
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 
 from esper_tui.panels.panel_registry import PANELS
-from esper_tui.terminal.print_frame import print_frame
+from esper_tui.terminal.export import print_frame
 
 
 @pytest.fixture

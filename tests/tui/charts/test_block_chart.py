@@ -1,0 +1,16 @@
+"""Tests of esper_tui.charts.block_chart."""
+
+import math
+
+from esper_tui.charts.block_chart import chart
+from esper_tui.text.spans import plain
+
+
+def test_a_chart_spans_its_values():
+    """The smallest is one eighth of a row, the largest fills all rows."""
+    assert [plain(row) for row in chart([0.0, 1.0, 0.5], 2)] == ["   ██ ▁▁ ", "▁▁ ██ ██ "]
+
+
+def test_a_chart_marks_what_is_no_number():
+    """On the ground, without moving the scale; a flat history is in the middle."""
+    assert [plain(row) for row in chart([None, math.nan, 1.0, 1.0], 1)] == ["·· ×× ▅▅ ▅▅ "]

@@ -1,0 +1,41 @@
+"""Tests of esper_tui.pages.gradients_page."""
+
+from msgspec import structs
+
+from esper_schemas.events import LayerGradientsSampled
+from esper_schemas.snapshot import (
+    LayerGradientsEntry,
+)
+from esper_tui.pages.opened_panel import opened_rows
+from esper_tui.view.view import View
+
+
+def test_an_opened_panel_lists_the_layers_that_were_sampled(make_snapshot, make_feed, text, now):
+    """With the norm of each gradient."""
+    sample = LayerGradientsSampled(update=16, grad_norms={"lstm.weight": 0.25})
+    entry = LayerGradientsEntry(at_ns=now, producer="r0", sample=sample)
+    view = View(make_feed(structs.replace(make_snapshot(), layer_gradients=entry)), now)
+    lines = text(opened_rows(view, "gradients", 999, 100, 40))
+
+    assert any(line.split() == ["▸", "lstm.weight", "0.250000"] for line in lines)
+    assert any("sampled in update 16" in line for line in lines)
+
+
+def test_opened_gradients_show_heads_against_each_other(page):
+    """Norms, cosines of each two, and what they mean."""
+    said = page("gradients", "slot")
+
+    assert [line.split() for line in said.splitlines() if line.strip().startswith(("op ", "▸   slot"))] == [
+        ["op", "0.1000", "·", "0.50", "-0.25"],
+        ["▸", "slot", "0.2000", "0.50", "·", "0.00"],
+    ]
+    assert "undo what the other learns" in said
+
+
+def test_opened_gradients_show_how_large_a_layers_entries_are(page):
+    """Counted between the bounds that the trainer names."""
+    lines = [" ".join(line.split()) for line in page("gradients", "lstm.weight").splitlines()]
+
+    assert any(line.startswith("below 1e-08 10 ━") for line in lines)
+    assert any(line.startswith("1e-08 to 1e-04 60 ━") for line in lines)
+    assert any(line.startswith("not finite 0 ─") for line in lines)

@@ -1,0 +1,105 @@
+"""Tests of esper_tui.panels.ranks_panel."""
+
+import math
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.snapshot import (
+    RankState,
+)
+from esper_tui.panels import ranks_panel
+from esper_tui.text.spans import Tone, plain
+
+
+def test_the_straggler_is_marked(make_snapshot, text):
+    """The rank that plays clearly slower than the others: they wait for it."""
+    lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 6))
+
+    assert [line.startswith("!") for line in lines] == [False, False, False, True, False]
+    assert lines[3].split() == ["!", "2", "host2:2", "16", "9145", "36.4", "3s"]
+    assert plain(ranks_panel.ranks_note(make_snapshot())) == "4 of 4"
+
+
+def test_the_straggler_is_shown_where_not_all_ranks_fit(make_snapshot, text):
+    """It comes first."""
+    lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 3))
+
+    assert lines[1].startswith("! 2 host2:2")
+    assert len(lines) == 3
+
+
+@pytest.fixture
+def marked(make_snapshot):
+    """The numbers of the ranks that are marked, of as many as differ in this."""
+
+    def of(*differences, world_size=1):
+        states = tuple(
+            RankState(
+                **({"producer": f"r{n}", "rank": n, "last_update": 9, "last_event_ns": 10**12} | fields)
+            )
+            for n, fields in enumerate(differences)
+        )
+        snapshot = structs.replace(make_snapshot(world_size=world_size), ranks=states, recent_events=())
+        return [int(rank.producer[1:]) for rank in ranks_panel.stragglers(snapshot)]
+
+    return of
+
+
+def test_ranks_that_are_level_have_no_straggler(marked):
+    """Nor has a single one, or none."""
+    assert marked({}, {}) == marked({}) == marked() == []
+
+
+@pytest.mark.parametrize("times", [(80, 101), (80, 81, 101), (80, 8, 80, 80, 101)])
+def test_who_plays_clearly_slower_is_marked(marked, times):
+    """Below four fifths of the usual speed of the others; one fast rank makes no straggler of the rest."""
+    slowest = len(times) - 1
+
+    assert marked(*({"usual_rollout_ms": float(ms)} for ms in times)) == [slowest]
+    assert marked(*({"usual_rollout_ms": min(ms, 99.0)} for ms in times)) == []
+
+
+@pytest.mark.parametrize("ms", [None, math.nan, -math.inf])
+def test_a_time_that_is_no_number_makes_no_straggler(marked, ms):
+    """Neither of that rank nor of the others."""
+    assert marked({"usual_rollout_ms": 100.0}, {"usual_rollout_ms": ms}) == []
+    assert marked({"usual_rollout_ms": ms}, {"usual_rollout_ms": 100.0}) == []
+
+
+def test_one_update_apart_is_a_matter_of_whose_event_came_first(marked):
+    """Ranks that wait for each other are never two apart; those that do not are marked."""
+    assert marked({"last_update": 9}, {"last_update": 8}) == []
+    assert marked({"last_update": 9}, {"last_update": 7}) == [1]
+
+
+def test_what_ranks_told_in_former_lives_marks_none(marked):
+    """After a resume the counts may differ for good, as one had not told its last update."""
+    assert marked({"updates": 12}, {"updates": 9}) == []
+
+
+@pytest.mark.parametrize(("seconds", "who"), [(15, []), (16, [1])])
+def test_who_is_silent_while_others_go_on_is_marked(marked, seconds, who):
+    """For longer than updates may take."""
+    assert marked({}, {"last_event_ns": 10**12 - seconds * 10**9}) == who
+
+
+def test_ranks_that_have_ended_are_not_waited_for(marked):
+    """They are silent because they are done, and their speed is that of a run which was."""
+    assert marked({"last_update": 20}, {"last_update": 9, "outcome": "completed"}) == []
+    assert marked({"usual_rollout_ms": 50.0, "outcome": "failed"}, {"usual_rollout_ms": 100.0}) == []
+
+
+def test_a_rank_that_goes_on_under_another_name_has_left_the_first_one(marked):
+    """In a world of several; trainers that are each alone in theirs may all be rank 0."""
+    before = {"rank": 0, "last_update": 2, "last_event_ns": 10**11}
+
+    assert marked(before, {"rank": 0}, {"rank": 1}, world_size=2) == []
+    assert marked(before, {"rank": 0}, {"rank": 1}) == [0]
+
+
+def test_a_missing_rank_is_a_warning(make_snapshot, tone_of):
+    """Three of four."""
+    three = structs.replace(make_snapshot(), ranks=make_snapshot().ranks[:3])
+
+    assert tone_of(ranks_panel.ranks_note(three), "3 of 4") is Tone.WARNING

@@ -1,0 +1,101 @@
+"""Tests of esper_tui.panels.vitals_panel."""
+
+import math
+import re
+
+import pytest
+from msgspec import structs
+
+from esper_schemas.events import VitalsSampled
+from esper_tui.panels import vitals_panel
+from esper_tui.text.spans import Tone, plain
+
+
+def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
+    """A machine without a GPU has no zero bytes of it."""
+    rows = vitals_panel.vitals_rows(make_snapshot(), 36, 12)
+
+    assert plain(find(rows, "CPU")).split() == ["CPU", "93", "%"]
+    assert plain(find(rows, "Memory")).split() == ["Memory", "429", "MiB"]
+    assert plain(find(rows, "GPU memory")).split() == ["GPU", "memory", "–"]
+    assert plain(find(rows, "Update")).split() == ["Update", "34.4", "ms"]
+
+
+def test_every_vital_shows_its_own_number(make_snapshot, text):
+    """Those of a GPU last where there is none; the checkpoint has the age that it had at the last event."""
+    run = {
+        "env_steps_total": 69632,
+        "mean_accuracy": 0.71,
+        "rollbacks_total": 2,
+        "returns_not_finite_total": 3,
+    }
+    rows = [line.split() for line in text(vitals_panel.vitals_rows(make_snapshot(**run), 50, 12))]
+
+    assert rows == [
+        ["Speed", "12345", "steps/s"],
+        ["Update", "34.4", "ms"],
+        ["Rollout", "312.0", "ms"],
+        ["CPU", "93", "%"],
+        ["Memory", "429", "MiB"],
+        ["Checkpoint", "10", "1m04s", "ago"],
+        ["Host", "accuracy", "0.710"],
+        ["Env", "steps", "69632"],
+        ["Rollbacks", "2", "!", "3", "NaN", "returns"],
+        ["GPU", "–"],
+        ["GPU", "memory", "–"],
+        ["GPU", "peak", "–"],
+    ]
+
+
+def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, text):
+    """Where there is one; it may be that its driver does not say how busy it is."""
+    sample = VitalsSampled(cpu_share=0.1, gpu_share=0.87, gpu_memory_bytes=2**30, gpu_memory_peak_bytes=2**31)
+    silent = structs.replace(sample, gpu_share=None)
+    busy, unknown = (
+        text(vitals_panel.vitals_rows(structs.replace(make_snapshot(), vitals=vital), 50, 12))
+        for vital in (sample, silent)
+    )
+
+    assert [line.split() for line in busy[3:8]] == [
+        ["CPU", "10", "%"],
+        ["Memory", "–"],
+        ["GPU", "87", "%"],
+        ["GPU", "memory", "1024", "MiB"],
+        ["GPU", "peak", "2048", "MiB"],
+    ]
+    assert unknown[5].split() == ["GPU", "–"]
+
+
+@pytest.mark.parametrize("width", [28, 29, 30, 31, 32, 50])
+def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
+    """The labels stand closer, and all numbers still end in one column."""
+    lines = text(vitals_panel.vitals_rows(make_snapshot(), width, 5))
+
+    assert max(map(len, lines)) <= width
+    assert lines[0].endswith("12345 steps/s")
+    assert len({line.rindex(" ") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("width", range(3, 45))
+def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
+    """A unit is there or it is not; a number is there, or ends in `…`; the mark of a rollback stays."""
+    run = {"env_steps_total": 12345678, "rollbacks_total": 2, "returns_not_finite_total": 3}
+    lines = text(vitals_panel.vitals_rows(make_snapshot(**run), width, 12))
+
+    assert max(map(len, lines)) <= width
+    assert re.search(r"(12345( steps/s)?|\d*…)$", lines[0])
+    assert re.search(r"(10( 1m04s ago)?|…)$", lines[5])
+    assert re.search(r"2 !( 3 NaN returns)?$", lines[8])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_vital_that_is_no_number_is_critical(make_snapshot, make_state, find, tone_of, value):
+    """A time of the learner's as well as what was measured of the machine; neither has a unit."""
+    snapshot = make_snapshot(make_state(update_time_ms=value), steps_per_second=value)
+    rows = vitals_panel.vitals_rows(snapshot, 36, 12)
+
+    for label in ("Update", "Speed"):
+        row = find(rows, label)
+        said = "NaN" if math.isnan(value) else "Inf"
+        assert plain(row).split() == [label, said, "✗"]
+        assert tone_of(row, said) is tone_of(row, "✗") is Tone.CRITICAL

@@ -1,0 +1,38 @@
+"""VALUE, opened: the metrics of the critic, and the history of the mean return."""
+
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.metrics.metric_help import history_rows
+from esper_tui.pages.metric_pages import LABEL_WIDTH, metric_entry
+from esper_tui.pages.page import Entry
+from esper_tui.panels.metric_panels import METRIC_PANELS
+from esper_tui.text.explanation import Explanation, explanation_rows
+from esper_tui.text.numbers import count, number
+from esper_tui.text.spans import Rows, Span, Tone, left, right
+from esper_tui.view.view import View
+
+MEAN_RETURN = Explanation(
+    "Mean undiscounted return of a rollout's episodes; WAIT is that of a policy that never acts.",
+    "rising, above WAIT",
+)
+
+
+def value_entries(view: View, width: int) -> list[Entry]:
+    """The metrics of the panel, then the mean return."""
+    metrics = [metric_entry(view.snapshot, name) for name in METRIC_PANELS["value"].metrics]
+    return [*metrics, _mean_return(view.snapshot)]
+
+
+def _mean_return(snapshot: SanctumSnapshot) -> Entry:
+    run, episodes = snapshot.run, snapshot.episodes
+    row = (
+        left("Mean return", LABEL_WIDTH, Tone.LABEL),
+        right(number(run.mean_return, 3, 10), 11, Tone.VALUE),
+        Span(f"      WAIT {number(run.baseline_return, 3, 9)}", Tone.DIM),
+        Span(f"   {count(episodes.completed)} episodes", Tone.DIM),
+    )
+
+    def details(width: int) -> Rows:
+        history = history_rows(run.mean_return_history, 3, width) if run.mean_return_history else ()
+        return (*explanation_rows(MEAN_RETURN, width), *history)
+
+    return Entry(row, details)

@@ -1,0 +1,105 @@
+"""The widgets of the main screen: one per panel, placed by the arrangement and redrawn when they are due."""
+
+import time
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
+
+from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.control.redraw_schedule import AGE_INTERVAL_S, is_due
+from esper_tui.frame import BARS, draw_place, is_old, places_for
+from esper_tui.grid.arrangement import OPENED, Place
+from esper_tui.panels.panel_registry import PANELS
+from esper_tui.screens.panel_widget import PanelWidget
+from esper_tui.text.spans import Tone
+from esper_tui.view.view import View, ViewOptions
+
+
+class PanelLayout(Layout):
+    """Passes the places of `esper_tui.grid.arrangement` to Textual."""
+
+    name = "panels"
+
+    def __init__(self) -> None:
+        self.options = ViewOptions()
+
+    def arrange(
+        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
+    ) -> ArrangeResult:
+        """Place every panel that has a place at this size; the others are not shown."""
+        panels = {child.id: child for child in children}
+        return [
+            WidgetPlacement(
+                Region(place.x, place.y, place.width, place.height),
+                NULL_OFFSET,
+                NULL_SPACING,
+                panels[place.panel],
+            )
+            for place in places_for(size.width, size.height, self.options)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The snapshot that a panel shows, and when it was drawn."""
+
+    snapshot: SanctumSnapshot
+    at: float
+
+
+class PanelArea:
+    """Header, panels and footer, or one opened panel between header and footer."""
+
+    def __init__(self) -> None:
+        self.layout = PanelLayout()
+        self.widgets = {name: PanelWidget(name) for name in (*BARS, *PANELS, OPENED)}
+        self._drawn: dict[str, Drawn] = {}
+        self._drawn_for: tuple[object, ...] = ()
+
+    def paint(self, styles: dict[Tone, Style]) -> None:
+        """Use other styles from now on."""
+        for widget in self.widgets.values():
+            widget.paint(styles)
+
+    def show(self, view: View, width: int, height: int, options: ViewOptions) -> int:
+        """Draw a view and return how many rows changed.
+
+        After a change of size, options or connection everything is drawn. Otherwise a panel is drawn when
+        it is due and its snapshot is new, or when it shows ages.
+        """
+        places, old = places_for(width, height, options), is_old(view)
+        drawn_for = (places, old, options, view.newest is None)
+        if self._drawn_for != drawn_for:
+            self._drawn_for = drawn_for
+            self._drawn.clear()
+            self._rearrange(options)
+        now = time.monotonic()
+        return sum(self._draw(view, place, old, options, now) for place in places)
+
+    def _rearrange(self, options: ViewOptions) -> None:
+        before, self.layout.options = self.layout.options, options
+        if (before.hidden, before.opened is None) != (options.hidden, options.opened is None):
+            # The screen's own request would leave its arrangement cached; a child's does not.
+            self.widgets["header"].refresh(layout=True)
+
+    def _draw(self, view: View, place: Place, old: bool, options: ViewOptions, now: float) -> int:
+        if not self._is_due(place.panel, view, now):
+            return 0
+        self._drawn[place.panel] = Drawn(view.snapshot, now)
+        return self.widgets[place.panel].show(draw_place(view, place, old, options))
+
+    def _is_due(self, panel: str, view: View, now: float) -> bool:
+        drawn = self._drawn.get(panel)
+        if drawn is None:
+            return True
+        if drawn.snapshot is view.snapshot:
+            return _shows_ages(panel) and now - drawn.at >= AGE_INTERVAL_S
+        return is_due(panel, drawn.at, now)
+
+
+def _shows_ages(panel: str) -> bool:
+    """Whether a panel changes with time alone."""
+    return panel in BARS or panel == OPENED or PANELS[panel].depends_on_time
