@@ -88,8 +88,8 @@ def refuse_without_keys(address: str) -> None:
     """Raise `InvalidArgument` for an address of tcp that other machines can reach, or that is on one."""
     if not is_local(address):
         raise InvalidArgument(
-            f"{address} is not on this machine and unencrypted tcp is refused there; name a key with "
-            "--keys (`esper keys` makes them), or use tcp://127.0.0.1 through an ssh tunnel."
+            f"{address} is not on this machine and unencrypted tcp is refused there; pass a key file "
+            "(`esper keys add` makes one), or use tcp://127.0.0.1 through an ssh tunnel."
         )
 
 

@@ -1,6 +1,7 @@
 """Imports point one way, between packages and between folders; heavy libraries stay where they belong."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -157,6 +158,19 @@ def test_packages_import_in_one_direction(package):
     }
 
     assert found <= EXCEPTIONS
+
+
+@pytest.mark.parametrize("package", ["esper_schemas", "esper_bus", "esper_aggregator", "esper_lite"])
+def test_messages_of_a_library_name_no_command_line_option(package):
+    """A program that uses it has no command line of ours; a list of arguments is no message."""
+    texts = [
+        (path.name, node.value)
+        for path in modules(package)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+    assert [(name, text) for name, text in texts if re.search(r"[ (`]--[a-z]|^--[a-z-]+ ", text)] == []
 
 
 @pytest.mark.parametrize("package", ROOMS)

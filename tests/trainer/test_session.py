@@ -30,7 +30,7 @@ def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
     assert 0 < recorded.lost < recorded.events.emitted
     assert recorded.lost == recorded.events.emitted - len(kept)
     assert "has reached its quota" in recorded.events.problem
-    assert "--spool-quota" in recorded.events.problem
+    assert "raise the quota" in recorded.events.problem
     assert sum(file.stat().st_size for file in (tmp_path / "spool").glob("*.mcap")) < 300_000
 
 

@@ -166,7 +166,7 @@ def _open_spool(paths: RunPaths, key: StreamKey, quota: int) -> SpoolWriter:
     except OSError as error:
         raise StorageError(
             f"Cannot write to {paths.spool_dir} ({error.strerror}); make it writable and free "
-            "space, or choose another place with --runs-dir."
+            "space, or choose another runs directory."
         ) from error
 
 

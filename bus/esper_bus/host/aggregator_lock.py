@@ -27,7 +27,7 @@ class AggregatorLock:
         except OSError as error:
             raise StorageError(
                 f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose "
-                "another place with --runs-dir."
+                "another runs directory."
             ) from error
         try:
             _register(runs_dir)
@@ -79,4 +79,4 @@ def _register(runs_dir: Path) -> None:
 
 def _taken(runs_dir: Path, pid: int | None) -> str:
     process = f" (process {pid})" if pid else ""
-    return f"An aggregator{process} already serves {runs_dir}; stop it or choose another --runs-dir."
+    return f"An aggregator{process} already serves {runs_dir}; stop it or choose another runs directory."

@@ -26,8 +26,7 @@ def network_warning(directory: Path, mounts: str | None = None) -> str:
         return ""
     return (
         f"{directory} is on {kind}, a network file system, where writing may hang and a kill may lose "
-        "events; choose a directory on a local disk with --runs-dir or ESPER_RUNS_DIR, and copy the run "
-        "afterwards."
+        "events; choose a runs directory on a local disk, and copy the run afterwards."
     )
 
 

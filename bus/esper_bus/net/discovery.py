@@ -71,7 +71,7 @@ def _spawn(runs_dir: Path, idle_exit_s: float) -> "subprocess.Popen[bytes]":
     except OSError as error:
         raise StorageError(
             f"Cannot write to {runs_dir} ({error.strerror}); make it writable or choose another "
-            "place with --runs-dir."
+            "runs directory."
         ) from error
     return process
 

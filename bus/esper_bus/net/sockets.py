@@ -148,4 +148,4 @@ def _answers(path: Path) -> bool:
 
 
 def _taken(address: str) -> str:
-    return f"{address} is in use by another process; stop it or choose another with --listen."
+    return f"{address} is in use by another process; stop it or choose another address."

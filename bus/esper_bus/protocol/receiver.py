@@ -320,6 +320,6 @@ def _version_text(theirs: str) -> str:
 
 def _not_permitted(name: str, key: StreamKey) -> str:
     return (
-        f"The key {name!r} may not send events of {key.run}/{key.producer}; name it in --producers of "
-        "`esper keys add`, or use another key."
+        f"The key {name!r} may not send events of {key.run}/{key.producer}; allow that producer where the "
+        "key is made (`esper keys add`), or use another key."
     )

@@ -122,5 +122,5 @@ class SpoolWriter:
 def _over_quota(directory: Path, quota: int) -> str:
     return (
         f"The spool in {directory} has reached its quota of {quota / 2**20:g} MiB and nothing in it was "
-        "acknowledged; start an aggregator for it, or give it more with --spool-quota or ESPER_SPOOL_QUOTA."
+        "acknowledged; start an aggregator for it, or raise the quota (ESPER_SPOOL_QUOTA)."
     )

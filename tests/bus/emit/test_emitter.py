@@ -858,7 +858,7 @@ def test_a_full_disk_at_the_start_is_one_sentence(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
     try:
-        with pytest.raises(StorageError, match="free space, or choose another place with --runs-dir"):
+        with pytest.raises(StorageError, match="free space, or choose another runs directory"):
             Emitter("run", "host:0", tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -59,7 +59,7 @@ def test_no_directory_no_aggregator(tmp_path):
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     """The user learns what to do."""
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="choose another place with --runs-dir"):
+    with pytest.raises(StorageError, match="choose another runs directory"):
         AggregatorLock(tmp_path / "file")
 
 

@@ -45,7 +45,7 @@ def test_the_nearest_mount_says_what_a_path_is_on(path, kind):
 def test_a_network_file_system_is_named_with_the_cure(path):
     """In one sentence."""
     assert network_warning(Path(path), MOUNTS).startswith(f"{path} is on ")
-    assert "choose a directory on a local disk with --runs-dir" in network_warning(Path(path), MOUNTS)
+    assert "choose a runs directory on a local disk" in network_warning(Path(path), MOUNTS)
 
 
 def test_a_local_disk_and_a_machine_without_such_a_list_are_not_mentioned(tmp_path, monkeypatch):

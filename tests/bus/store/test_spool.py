@@ -170,7 +170,7 @@ def test_what_was_not_acknowledged_is_never_removed(small, batch, tmp_path):
     spool = small()
     with pytest.raises(
         SpoolQuotaError,
-        match=r"quota of 2 MiB .* start an aggregator for it, or give it more with --spool-quota",
+        match=r"quota of 2 MiB .* start an aggregator for it, or raise the quota",
     ):
         fill(spool, batch, 0, 60_000, acknowledged=100)
     kept = [record.seq for record in read_raw(tmp_path / "run")]
