@@ -1,15 +1,15 @@
-"""Answers questions about recorded runs piece by piece, so that recording never waits for them."""
+"""Answers queries about recorded runs in small steps, so that they never delay recording."""
 
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from esper_aggregator.checkpoints import find
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.recording import newest_first
+from esper_aggregator.fold_checkpoints import find_checkpoint
+from esper_aggregator.run_listing import run_names
 from esper_bus.names import is_name
 from esper_bus.paths import RunPaths
 from esper_bus.protocol import query_messages as q
@@ -17,18 +17,19 @@ from esper_bus.store.log_pages import LogPage, LogPages
 from esper_schemas.codec import encode_snapshot
 
 MAX_JOBS = 64
-"""Questions that wait at most; further ones are refused."""
+"""Queries that may wait for their answers; further ones are refused."""
 WORK_S = 0.005
 """Time for answers in one turn of the aggregator."""
-_LOGS_KEPT = 16
+_KEPT_LOGS = 16
 _MAX_RUNS = 1000
-_BUSY = "The aggregator has too many questions to answer; ask again later."
+_BUSY = "The aggregator has too many queries to answer; ask again later."
 
 Work = Iterator[q.Answer | None]
+"""The steps of answering a query: `None` after each of them, and the answer after the last."""
 
 
-class QueryDesk:
-    """Takes questions, and gives answers when they are found; `health` tells how the aggregator is."""
+class QueryService:
+    """Accepts queries and yields their answers; `health` returns the answer to a query for the health."""
 
     def __init__(self, runs_dir: Path, health: Callable[[], q.Health]) -> None:
         self._runs_dir = runs_dir
@@ -38,18 +39,18 @@ class QueryDesk:
 
     @property
     def busy(self) -> bool:
-        """Whether questions wait for their answers."""
+        """Whether queries wait for their answers."""
         return bool(self._jobs)
 
-    def ask(self, peer: bytes, question: q.Question) -> None:
-        """Take a question; all work on it is done, and may fail, in `answers`."""
+    def submit(self, peer: bytes, question: q.Question) -> None:
+        """Accept a query; all work on it is done in `answers`, which also returns errors."""
         work = self._work(question.query)
         if len(self._jobs) >= MAX_JOBS:
             work = iter([q.Refusal(_BUSY, temporary=True)])
         self._jobs.append((peer, question.number, work))
 
     def answers(self) -> Iterator[tuple[bytes, int, q.Answer]]:
-        """Answers that were found within a few milliseconds of work, each peer's in turn."""
+        """Work on the queries in turn for a few milliseconds; yield peer, number and answer when found."""
         deadline = time.monotonic() + WORK_S
         while self._jobs and time.monotonic() < deadline:
             peer, number, work = self._jobs.popleft()
@@ -62,17 +63,13 @@ class QueryDesk:
     def _work(self, query: q.Query) -> Work:
         match query:
             case q.RunsQuery():
-                return _once(lambda: q.Runs(self._run_names()))
+                return _one_step(lambda: q.Runs(tuple(run_names(self._runs_dir, _MAX_RUNS))))
             case q.HealthQuery():
-                return _once(self._health)
+                return _one_step(self._health)
             case q.EventsQuery(run, first, count):
                 return self._events(run, first, count)
             case q.SnapshotQuery(run, events):
                 return self._snapshot(run, events)
-
-    def _run_names(self) -> tuple[str, ...]:
-        logs = newest_first(path for path in self._runs_dir.glob("*/log") if is_name(path.parent.name))
-        return tuple(path.parent.name for path in logs[:_MAX_RUNS])
 
     def _events(self, run: str, first: int, count: int) -> Work:
         log = self._log(run)
@@ -87,7 +84,7 @@ class QueryDesk:
         if log is None:
             yield _no_such_run(run)
             return
-        found = find(self._runs_dir / run, events)
+        found = find_checkpoint(self._runs_dir / run, events)
         state = found[0] if found else RunState(run=run)
         page = LogPage(0, [], at_end=False)
         while state.events_folded < events and not page.at_end:
@@ -100,25 +97,24 @@ class QueryDesk:
         yield q.PastSnapshot(run, state.events_folded, encode_snapshot(project(state)))
 
     def _log(self, run: str) -> LogPages | None:
-        """The log of a run; None if there is none. A name that is no name is never a path."""
+        """Return the log of a run, or `None` if there is none. Only a valid name is used as a path."""
         if not is_name(run) or not RunPaths(self._runs_dir / run).log_dir.is_dir():
             return None
         log = self._logs.pop(run, None) or LogPages(self._runs_dir / run)
         self._logs[run] = log
-        if len(self._logs) > _LOGS_KEPT:
+        if len(self._logs) > _KEPT_LOGS:
             self._logs.popitem(last=False)
         return log
 
 
-def _once(find: Callable[[], q.Answer]) -> Work:
-    """Work of one piece."""
-    yield find()
+def _one_step(answer: Callable[[], q.Answer]) -> Work:
+    yield answer()
 
 
 def _step(work: Work) -> q.Answer | None:
     try:
         return next(work)
-    except Exception as error:  # whatever a file can do to its reader: no question may end the process
+    except Exception as error:  # a damaged file can raise anything, and no query may end the process
         return q.Refusal(f"The log cannot be read ({error}); `esper log verify` says more.")
 
 

@@ -1,4 +1,4 @@
-"""The aggregator process: receive, log, acknowledge, fold, publish, answer. Top to bottom, one thread."""
+"""The aggregator process: one thread that receives, logs, acknowledges, folds, publishes and answers."""
 
 import logging
 import os
@@ -9,8 +9,9 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from esper_aggregator.query_service import QueryDesk
-from esper_aggregator.recording import Recording, newest_run
+from esper_aggregator.query_service import QueryService
+from esper_aggregator.recording import Recording
+from esper_aggregator.run_listing import newest_run
 from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
 from esper_bus.host.file_system import network_warning
 from esper_bus.net.discovery import AggregatorLock
@@ -22,21 +23,23 @@ from esper_bus.store.adoption import Adoption
 from esper_schemas.errors import EsperError
 
 SNAPSHOT_INTERVAL_S = 0.05
-"""Snapshots go out at 20 Hz at most, and only when something changed or someone has just joined."""
+"""The shortest time between two snapshots of what has changed; a viewer that joins gets one at once."""
 
 KEEPALIVE_INTERVAL_S = 1.0
+"""The longest time without any message to the viewers."""
 
 LINK_INTERVAL_S = 1.0
-"""How often every run is asked what went wrong on the way to it; one that is published is asked anyway."""
+"""The longest time between two looks at the link counters of a run that is not published."""
 
 _log = logging.getLogger("esper.aggregator")
 
 
 class Aggregator:
-    """Records every run of one directory and shows them to whoever subscribes.
+    """Records every run of a runs directory and publishes its snapshots.
 
-    Where `endpoints` are tcp, the ipc addresses of the runs directory are served too, so that whoever is
-    on this machine finds the aggregator. `keys` is a directory of `esper keys`, for tcp.
+    If `endpoints` are tcp, the ipc addresses of the runs directory are served too, so that clients on this
+    machine find the aggregator there. `keys` is a directory of `esper keys`, for tcp. With `idle_exit_s`, it
+    exits after that many seconds without a trainer, a viewer or a spool to adopt.
 
     Raises `Refused` if another aggregator owns the directory or an address, another `EsperError` if an
     address cannot be bound or the keys cannot be used.
@@ -50,71 +53,77 @@ class Aggregator:
         idle_exit_s: float | None = None,
         keys: Path | None = None,
     ) -> None:
-        self._keys = keys
         self._runs_dir = runs_dir
         self._endpoints = endpoints
         self._local = for_runs_dir(runs_dir) if ipc_path(endpoints.ingest) is None else None
+        self._keys = keys
         self._idle_exit_s = idle_exit_s
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
         self._adoption = Adoption(runs_dir)
-        self._unwritten: deque[list[RawRecord]] = deque()  # each list of one run
-        self._trouble = ""
+        self._unwritten: deque[list[RawRecord]] = deque()  # each list belongs to one run
+        self._problem = ""
         self._stopping = False
         self._started_at = time.monotonic()
-        self._published_at = self._spoke_at = self._needed_at = self._started_at
-        self._links_at = self._started_at
-        self._heard_at: int | None = None
+        self._published_at = self._sent_at = self._links_at = self._needed_at = self._started_at
+        self._last_message_ns: int | None = None
 
     def stop(self) -> None:
-        """Ask the loop to end; safe to call from a signal handler."""
+        """End `serve` after its present turn; safe to call from a signal handler."""
         self._stopping = True
 
     def serve(self) -> None:
-        """Serve until told to stop, or until nobody has needed the aggregator for a while."""
+        """Serve until `stop` is called, or until the aggregator was idle for long enough."""
         with (
             AggregatorLock(self._runs_dir),
             closing(BusServer(self._endpoints, self._next_seqs, keys=self._keys, local=self._local)) as bus,
         ):
             self._epoch = bus.agg_epoch
-            desk = QueryDesk(self._runs_dir, lambda: self._health(bus))
+            queries = QueryService(self._runs_dir, lambda: self._health(bus))
             self._open_newest_run()
-            if remote := network_warning(self._runs_dir):
-                _log.warning(LogMessage("the log is not on a local disk", reason=remote))
-            served = {"runs_dir": str(self._runs_dir), "ingest": self._endpoints.ingest}
-            _log.info(LogMessage("aggregator ready", **served))
+            self._log_start()
             try:
-                while not (self._stopping or self._idle(bus)):
-                    busy = self._adoption.busy or desk.busy
-                    received = bus.receive(0 if busy else SNAPSHOT_INTERVAL_S)
-                    if self._record([*received, *self._adopted(bus)]):
-                        bus.acknowledge()
-                        self._adoption.recorded()
-                        self._publish_events(bus)
-                    self._publish_if_due(bus)
-                    _answer(bus, desk)
+                while not (self._stopping or self._is_idle(bus)):
+                    self._turn(bus, queries)
                 self._publish(bus)
             finally:
                 self._close()
 
-    def _next_seqs(self, run: str) -> dict[StreamKey, int]:
-        """The number of the next event of each stream of a run, which its log does not hold yet."""
-        return self._recording(run).next_seqs
+    def _turn(self, bus: BusServer, queries: QueryService) -> None:
+        """Receive events, log and acknowledge them, publish what changed and answer queries."""
+        busy = self._adoption.busy or queries.busy
+        received = bus.receive(0 if busy else SNAPSHOT_INTERVAL_S)
+        if self._record([*received, *self._adopted(bus)]):
+            bus.acknowledge()
+            self._adoption.recorded()
+            self._publish_events(bus)
+        self._publish_if_due(bus)
+        _answer(bus, queries)
 
     def _open_newest_run(self) -> None:
-        """Have something to show to whoever comes before, or after, the trainer."""
+        """Open the newest run, which viewers see until a trainer connects."""
         run_dir = newest_run(self._runs_dir)
         if run_dir is not None:
             self._recording(run_dir.name)
+
+    def _log_start(self) -> None:
+        if remote := network_warning(self._runs_dir):
+            _log.warning(LogMessage("the log is not on a local disk", reason=remote))
+        served = {"runs_dir": str(self._runs_dir), "ingest": self._endpoints.ingest}
+        _log.info(LogMessage("aggregator ready", **served))
 
     def _recording(self, run: str) -> Recording:
         if run not in self._recordings:
             self._recordings[run] = Recording(self._runs_dir / run, self._epoch)
         return self._recordings[run]
 
+    def _next_seqs(self, run: str) -> dict[StreamKey, int]:
+        """Return the next sequence number of each stream of a run, from which on its log has no events."""
+        return self._recording(run).next_seqs
+
     def _adopted(self, bus: BusServer) -> list[RawRecord]:
-        """A part of what dead trainers left in their spools, while the log can be written."""
-        if self._trouble:
+        """Return the next events of the spools of dead trainers, unless the log cannot be written."""
+        if self._problem:
             return []
         records = self._adoption.next_records(time.monotonic())
         try:
@@ -124,9 +133,9 @@ class Aggregator:
             return []
 
     def _record(self, records: list[RawRecord]) -> bool:
-        """Write what was received to the logs; whether all of it is safe there, and may be acknowledged.
+        """Write events to the logs of their runs; return whether all of them may be acknowledged.
 
-        While a disk refuses, events wait here; trainers stop sending when their credit is used up.
+        While a log cannot be written, events wait here; trainers stop sending once their credit is used up.
         """
         self._unwritten.extend(list(group) for _, group in groupby(records, attrgetter("stream.run")))
         try:
@@ -136,16 +145,47 @@ class Aggregator:
             for recording in self._recordings.values():
                 recording.flush()
         except EsperError as error:
-            self._say_once(str(error))
+            self._report_problem(str(error))
             return False
-        self._trouble = ""
+        self._problem = ""
         return True
+
+    def _report_problem(self, problem: str) -> None:
+        """Log a problem once, however often it recurs."""
+        if problem != self._problem:
+            _log.error(LogMessage("cannot write the log; no event is acknowledged", reason=problem))
+        self._problem = problem
 
     def _publish_events(self, bus: BusServer) -> None:
         for run, recording in self._recordings.items():
             first, records = recording.take_flushed()
             if records:
                 bus.publish_events(run, first, records)
+
+    def _publish_if_due(self, bus: BusServer) -> None:
+        """Publish snapshots to a viewer that joined, or of what changed; otherwise keep viewers informed."""
+        now = time.monotonic()
+        joined = bus.wanted()
+        if now - self._links_at >= LINK_INTERVAL_S:
+            self._update_links(bus)
+        changed = any(recording.changed for recording in self._recordings.values())
+        if joined or (changed and now - self._published_at >= SNAPSHOT_INTERVAL_S):
+            self._publish(bus, everything=joined)
+        elif now - self._sent_at >= KEEPALIVE_INTERVAL_S:
+            self._sent_at = now
+            bus.keepalive()
+
+    def _update_links(self, bus: BusServer) -> None:
+        self._links_at = time.monotonic()
+        for run, recording in self._recordings.items():
+            recording.update_link(bus.link(run))
+
+    def _publish(self, bus: BusServer, *, everything: bool = False) -> None:
+        self._published_at = self._sent_at = time.monotonic()
+        for run, recording in self._recordings.items():
+            if everything or recording.changed:
+                recording.update_link(bus.link(run))
+                bus.publish(run, recording.position, recording.snapshot(), bus.heard_ns(run))
 
     def _health(self, bus: BusServer) -> Health:
         return Health(
@@ -155,49 +195,17 @@ class Aggregator:
             subscribers=bus.viewers,
             rejected=bus.rejected,
             positions={run: recording.position for run, recording in self._recordings.items()},
-            trouble=self._trouble,
+            trouble=self._problem,
         )
 
-    def _say_once(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            _log.error(LogMessage("cannot write the log; no event is acknowledged", reason=trouble))
-        self._trouble = trouble
-
-    def _publish_if_due(self, bus: BusServer) -> None:
-        now = time.monotonic()
-        joined = bus.wanted()
-        if now - self._links_at >= LINK_INTERVAL_S:
-            self._hear_links(bus)
-        due = now - self._published_at >= SNAPSHOT_INTERVAL_S and self._changed()
-        if joined or due:
-            self._publish(bus, everything=joined)
-        elif now - self._spoke_at >= KEEPALIVE_INTERVAL_S:
-            self._spoke_at = now
-            bus.keepalive()
-
-    def _hear_links(self, bus: BusServer) -> None:
-        self._links_at = time.monotonic()
-        for run, recording in self._recordings.items():
-            recording.heard(bus.link(run))
-
-    def _changed(self) -> bool:
-        return any(recording.changed for recording in self._recordings.values())
-
-    def _publish(self, bus: BusServer, *, everything: bool = False) -> None:
-        self._published_at = self._spoke_at = time.monotonic()
-        for run, recording in self._recordings.items():
-            if everything or recording.changed:
-                recording.heard(bus.link(run))
-                bus.publish(run, recording.position, recording.snapshot(), bus.heard_ns(run))
-
-    def _idle(self, bus: BusServer) -> bool:
-        """Whether nobody has needed the aggregator for as long as it was told to wait."""
+    def _is_idle(self, bus: BusServer) -> bool:
+        """Return whether the aggregator has had no client for `idle_exit_s`."""
         if self._idle_exit_s is None:
             return False
-        heard = [bus.heard_ns(run) for run in self._recordings]
-        newest = max((at for at in heard if at is not None), default=None)
-        if self._adoption.busy or bus.viewers or newest != self._heard_at:
-            self._heard_at, self._needed_at = newest, time.monotonic()
+        messages = [bus.heard_ns(run) for run in self._recordings]
+        last_message_ns = max((at for at in messages if at is not None), default=None)
+        if self._adoption.busy or bus.viewers or last_message_ns != self._last_message_ns:
+            self._last_message_ns, self._needed_at = last_message_ns, time.monotonic()
         return time.monotonic() - self._needed_at > self._idle_exit_s
 
     def _close(self) -> None:
@@ -205,8 +213,8 @@ class Aggregator:
             recording.close()
 
 
-def _answer(bus: BusServer, desk: QueryDesk) -> None:
+def _answer(bus: BusServer, queries: QueryService) -> None:
     for peer, question in bus.questions():
-        desk.ask(peer, question)
-    for peer, number, answer in desk.answers():
+        queries.submit(peer, question)
+    for peer, number, answer in queries.answers():
         bus.answer(peer, number, answer)

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from esper_aggregator import checkpoints
+from esper_aggregator import fold_checkpoints
 from esper_aggregator.__main__ import main as aggregate
 from esper_aggregator.recording import Recording
 from esper_bus.emit.emit_queue import EmitQueue
@@ -136,7 +136,7 @@ def becomes(original: int, count: int) -> int:
 
 SETTINGS: dict[str, tuple[Any, str, Callable[[Any, int], Any]]] = {
     "spare_files": (listeners, "spare_files", told),
-    "events_between_checkpoints": (checkpoints, "EVERY_EVENTS", becomes),
+    "events_between_checkpoints": (fold_checkpoints, "EVERY_EVENTS", becomes),
 }
 """Bounds of the program that a scenario sets otherwise."""
 

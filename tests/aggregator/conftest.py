@@ -1,8 +1,11 @@
-"""Records for the fold, without having to repeat their identity."""
+"""Records without having to repeat their identity: decoded for the fold, encoded for the log."""
 
 import pytest
 
-from esper_schemas.events import Record
+from esper_bus.records import RawRecord, StreamKey
+from esper_schemas.codec import encode_event
+from esper_schemas.events import PPOUpdateCompleted, Record
+from esper_schemas.payload import PPOUpdatePayload
 
 
 @pytest.fixture
@@ -21,6 +24,23 @@ def record_of():
             emitted_ns=at_ns,
             received_ns=at_ns + lag_ns,
             event=event,
+        )
+
+    return make
+
+
+@pytest.fixture
+def raw_record():
+    """Makes the nth update of one producer as it comes off the wire."""
+
+    def make(seq, *, run="r", **fields):
+        event = PPOUpdateCompleted(update=seq + 1, payload=PPOUpdatePayload(policy_loss=seq / 10, **fields))
+        return RawRecord(
+            stream=StreamKey(run, "host:0", 5),
+            seq=seq,
+            emitted_ns=1_000 + seq,
+            received_ns=2_000 + seq,
+            data=encode_event(event),
         )
 
     return make

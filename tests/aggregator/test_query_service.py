@@ -1,4 +1,4 @@
-"""The desk answers every question, whatever happens to the files, and raises for none."""
+"""The service answers every question, whatever happens to the files, and raises for none."""
 
 import shutil
 import threading
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from esper_aggregator.query_service import QueryDesk
+from esper_aggregator.query_service import QueryService
 from esper_bus.protocol.query_messages import (
     EventsQuery,
     HealthQuery,
@@ -25,15 +25,15 @@ def broken_health():
 
 @pytest.fixture
 def answers(tmp_path):
-    """Asks a desk whose health is broken; gives the answers."""
-    desk = QueryDesk(tmp_path, broken_health)
+    """Asks a service whose health is broken; gives the answers."""
+    service = QueryService(tmp_path, broken_health)
 
     def ask(*queries):
         for number, query in enumerate(queries):
-            desk.ask(b"peer", Question(number, query))
+            service.submit(b"peer", Question(number, query))
         found = []
-        while desk.busy:
-            found += [answer for _, _, answer in desk.answers()]
+        while service.busy:
+            found += [answer for _, _, answer in service.answers()]
         return found
 
     return ask

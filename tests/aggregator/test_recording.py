@@ -1,35 +1,13 @@
 """A recording keeps log and state in step, and continues where its log ends."""
 
-import os
 import shutil
-from pathlib import Path
 
-import pytest
-
-from esper_aggregator.recording import Recording, newest_first, newest_run
+from esper_aggregator.recording import Recording
 from esper_aggregator.replay import snapshot_of
-from esper_bus.records import RawRecord, StreamKey
+from esper_bus.protocol.receiver import LinkCounters
+from esper_bus.records import StreamKey
 from esper_bus.store.run_reader import read_raw
-from esper_schemas.codec import encode_event, encode_snapshot
-from esper_schemas.events import PPOUpdateCompleted
-from esper_schemas.payload import PPOUpdatePayload
-
-
-@pytest.fixture
-def raw_record():
-    """Makes the nth update of one producer as it comes off the wire."""
-
-    def make(seq, *, run="r"):
-        event = PPOUpdateCompleted(update=seq + 1, payload=PPOUpdatePayload(policy_loss=seq / 10))
-        return RawRecord(
-            stream=StreamKey(run, "host:0", 5),
-            seq=seq,
-            emitted_ns=1_000 + seq,
-            received_ns=2_000 + seq,
-            data=encode_event(event),
-        )
-
-    return make
+from esper_schemas.codec import decode_snapshot, encode_snapshot
 
 
 def test_the_snapshot_is_the_fold_of_the_log_at_every_position(tmp_path, raw_record):
@@ -89,36 +67,45 @@ def test_looking_at_a_run_writes_nothing(tmp_path, raw_record):
     assert sorted((tmp_path / "r").rglob("*")) == before
 
 
-def test_the_newest_run_is_the_one_written_last(tmp_path, raw_record):
-    """None in an empty directory; otherwise by the time of the log."""
-    assert newest_run(tmp_path) is None
-    for hour, run in enumerate(["b", "a"]):
-        recording = Recording(tmp_path / run, 1)
-        recording.extend([raw_record(0, run=run)])
-        recording.close()
-        for path in (tmp_path / run).rglob("*.mcap"):
-            os.utime(path, (3_600 * hour, 3_600 * hour))
+def test_the_counters_of_the_link_are_part_of_the_snapshot(tmp_path, raw_record):
+    """Added to what the log shows: 1 + 2 duplicates; gaps are in the log already and not counted twice."""
+    recording = Recording(tmp_path / "r", 1)
+    recording.extend([raw_record(0), raw_record(0), raw_record(3)])
+    recording.flush()
+    recording.snapshot()
+    counters = LinkCounters(gaps=2, duplicates=2, rejected=4, refused=5, duplicate_producers=("host:0",))
 
-    assert newest_run(tmp_path).name == "a"
+    recording.update_link(counters)
+
+    assert recording.changed
+    link = decode_snapshot(recording.snapshot()).link
+    assert (link.gaps, link.duplicates, link.rejected, link.rivals, link.refused) == (2, 3, 4, 1, 5)
+    recording.update_link(counters)
+    assert not recording.changed
+    recording.close()
 
 
-def test_runs_that_are_deleted_meanwhile_are_passed_over(tmp_path, monkeypatch):
-    """A log listed a moment ago, and a whole run: neither raises."""
-    for hour, name in enumerate(["old", "new"]):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (3_600 * hour, 3_600 * hour))
-    listed = [tmp_path / name for name in ("old", "gone", "new")]
+def test_a_second_producer_of_one_name_is_logged_once(tmp_path, raw_record, caplog):
+    """When it appears, not with every look at the counters."""
+    recording = Recording(tmp_path / "r", 1)
+    for duplicates in (0, 1, 2):
+        recording.update_link(LinkCounters(duplicates=duplicates, duplicate_producers=("host:0",)))
+    recording.close()
 
-    assert [path.name for path in newest_first(listed)] == ["new", "old"]
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum("same producer name" in message for message in messages) == 1
 
-    glob = Path.glob
 
-    def stale(self, pattern):
-        """What was there when the runs were listed; a deleted directory cannot be opened any more."""
-        if self == tmp_path / "gone" / "log":
-            raise FileNotFoundError(2, "No such file or directory")
-        return iter([tmp_path / "gone" / "log"]) if self == tmp_path else glob(self, pattern)
+def test_what_was_flushed_is_taken_once(tmp_path, raw_record):
+    """With the position of the first record."""
+    recording = Recording(tmp_path / "r", 1)
+    records = [raw_record(seq) for seq in range(3)]
+    recording.extend(records[:2])
+    recording.flush()
+    first = recording.take_flushed()
+    recording.extend(records[2:])
+    recording.flush()
 
-    monkeypatch.setattr(Path, "glob", stale)
-
-    assert newest_run(tmp_path) is None
+    assert (first, recording.take_flushed()) == ((0, records[:2]), (2, records[2:]))
+    assert recording.take_flushed() == (3, [])
+    recording.close()

@@ -1,7 +1,7 @@
-"""Checkpoints of the fold beside the log: they make a restart and a look back fast, and may be deleted.
+"""Checkpoints of the fold, beside the log: they make restarts and past snapshots fast, and may be deleted.
 
-A checkpoint holds the state, with it the numbers that are expected next, and the place in the log where it
-was taken. Whatever is wrong with one, the log is folded from its beginning instead.
+A checkpoint holds the state after some records of the log, and the position in the log where it was taken.
+One that cannot be used is passed over; without any, the log is folded from its beginning.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ from esper_bus.store.run_reader import read_log
 
 EVERY_S = 30.0
 EVERY_EVENTS = 50_000
-"""A checkpoint is due after so much time, or so many events."""
+"""A checkpoint is due after this time or this number of events."""
 _KEPT = 32
 _MAGIC = b"esper fold 1\n"
 _SUFFIX = ".fold"
 
 
 class FoldCheckpoint(msgspec.Struct, frozen=True):
-    """What a file holds; `fingerprint` is the fold's."""
+    """The contents of a file; `fingerprint` is that of the fold that made the state."""
 
     fingerprint: int
     place: LogPosition
@@ -40,23 +40,23 @@ class FoldCheckpoint(msgspec.Struct, frozen=True):
 
 
 class Restored(NamedTuple):
-    """A state, and the events of the log behind it."""
+    """A state, and the records of the log that it does not include."""
 
     state: RunState
-    behind: Iterator[RawRecord]
+    not_folded: Iterator[RawRecord]
 
 
 def restore(run_dir: Path) -> Restored:
-    """What the last good checkpoint of a run's log holds; the whole log is behind if there is none."""
-    found = find(run_dir)
+    """Restore the last valid checkpoint of a run's log; without one, an empty state and the whole log."""
+    found = find_checkpoint(run_dir)
     if found is None:
         return Restored(RunState(run=run_dir.name), read_log(run_dir))
     state, place = found
     return Restored(state, read_behind(place, log_files(run_dir), next_seqs(state, state.run)))
 
 
-def find(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPosition] | None:
-    """The last good checkpoint of a log, of its first `at_most` events if given."""
+def find_checkpoint(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPosition] | None:
+    """Return the last valid checkpoint of a log, or of its first `at_most` events."""
     paths = _positions(run_dir)
     logs = log_files(run_dir).logs if paths else []
     for position in sorted(paths, reverse=True):
@@ -68,14 +68,15 @@ def find(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPositi
     return None
 
 
-def fold_from(
+def restore_before(
     run_dir: Path, files: RunFiles, events: int, on_damage: OnDamage = ignore_damage
 ) -> Restored | None:
-    """The last good checkpoint that also a run's log and spools, read as one, fold to; None if none is.
+    """Restore the last checkpoint at or before a position in a run's log and spools, read as one.
 
-    Where the log lacks something or has it twice, positions in it and in both together differ.
+    `None` without one, and if the log lacks events or has some of them twice: positions in the log alone then
+    differ from those in the log and the spools.
     """
-    found = find(run_dir, events)
+    found = find_checkpoint(run_dir, events)
     if found is None or found[0].gaps or found[0].duplicates or found[0].left_out:
         return None
     state, place = found
@@ -83,7 +84,7 @@ def fold_from(
 
 
 def next_seqs(state: RunState, run: str) -> dict[StreamKey, int]:
-    """The number of the next event of each stream of this run."""
+    """Return the next sequence number of each stream of a run."""
     return {
         StreamKey(run, producer.producer, epoch): seq
         for producer in state.producers.values()
@@ -91,8 +92,8 @@ def next_seqs(state: RunState, run: str) -> dict[StreamKey, int]:
     }
 
 
-class CheckpointWriter:
-    """Writes the checkpoints of one recording; trouble is said, never raised."""
+class FoldCheckpointWriter:
+    """Writes the checkpoints of one recording; errors are logged, never raised."""
 
     def __init__(self, run_dir: Path, position: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._run_dir = run_dir
@@ -102,13 +103,13 @@ class CheckpointWriter:
         self._saved_at = clock()
 
     def save_if_due(self, state: RunState, place: Callable[[], LogPosition]) -> None:
-        """Save the state if it is time; the log ends where the state does."""
+        """Save the state if a checkpoint is due; the log must end where the state does."""
         new = state.events_folded - self._position
         if new >= EVERY_EVENTS or (new and self._clock() - self._saved_at >= EVERY_S):
             self.save(state, place)
 
     def save(self, state: RunState, place: Callable[[], LogPosition]) -> None:
-        """Save the state unless that was done; remove what is no longer worth its space."""
+        """Save the state unless it is saved already, and remove superseded checkpoints."""
         if state.events_folded == self._position:
             return
         self._position, self._saved_at = state.events_folded, self._clock()
@@ -118,26 +119,29 @@ class CheckpointWriter:
             paths = _positions(self._run_dir)
             for position in superseded(paths, self._position):
                 paths[position].unlink(missing_ok=True)
-        except Exception as error:  # nobody needs a checkpoint so much that recording may end for one
-            self._log.warn("no checkpoint of the fold could be saved", error=repr(error))
+        except Exception as error:  # recording goes on without checkpoints
+            self._log.warn("cannot save a checkpoint of the fold", error=repr(error))
 
 
 def superseded(positions: Iterable[int], newest: int) -> list[int]:
-    """Which checkpoints to remove after the newest was saved, so that some tens remain, evenly spread."""
-    apart = max(EVERY_EVENTS, newest // _KEPT)
-    last, gone = 0, []
+    """Return the positions of checkpoints to remove, so that about `_KEPT` remain, evenly spread.
+
+    Those beyond the newest belong to a log that was longer.
+    """
+    distance = max(EVERY_EVENTS, newest // _KEPT)
+    last, removed = 0, []
     for position in sorted(positions):
-        if position > newest or (position < newest and position < last + apart):
-            gone.append(position)
+        if position > newest or (position < newest and position < last + distance):
+            removed.append(position)
         else:
             last = position
-    return gone
+    return removed
 
 
 def write(path: Path, checkpoint: FoldCheckpoint) -> None:
-    """Write a file that is whole or not there. Raises `OSError`.
+    """Write a file atomically. Raises `OSError`.
 
-    It is not forced to the disk: one that a failing machine tore is found out and passed over.
+    It is not forced to disk, as one that a crash of the machine damages is detected and passed over.
     """
     body = msgspec.msgpack.encode(checkpoint)
     unfinished = path.with_name("unfinished.part")
@@ -151,7 +155,7 @@ def write(path: Path, checkpoint: FoldCheckpoint) -> None:
 
 
 def _read(path: Path) -> FoldCheckpoint | None:
-    """A whole checkpoint of this version; None for anything else."""
+    """Read a checkpoint of this version; `None` for any other or damaged file."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
         data = path.read_bytes()
         head, body = data[: len(_MAGIC) + 4], data[len(_MAGIC) + 4 :]
@@ -162,12 +166,12 @@ def _read(path: Path) -> FoldCheckpoint | None:
 
 
 def _state(checkpoint: FoldCheckpoint, logs: list[Path]) -> RunState | None:
-    """The state, if the checkpoint was taken of this log."""
+    """Decode the state of a checkpoint, if it was taken of this log."""
     if not checkpoint.place.files or not is_in(checkpoint.place, logs):
         return None
     try:
         return decode_state(checkpoint.state)
-    except Exception:  # whatever bytes can do to a decoder
+    except Exception:  # damaged bytes can make the decoder raise anything
         return None
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.aggregator.fold.validated import fold, project
 
-from esper_aggregator import checkpoints
-from esper_aggregator.checkpoints import find, restore, superseded
+from esper_aggregator import fold_checkpoints
+from esper_aggregator.fold import fold as production
 from esper_aggregator.fold.state_codec import encode_state, fold_fingerprint
+from esper_aggregator.fold_checkpoints import find_checkpoint, restore, superseded
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_at, fold_path
 from esper_bus.records import RawRecord, StreamKey
@@ -24,12 +25,12 @@ ROOT = Path(__file__).parents[2]
 RECORDER = """
 import os, signal, sys
 from pathlib import Path
-from esper_aggregator import checkpoints
+from esper_aggregator import fold_checkpoints
 from esper_aggregator.recording import Recording
-from tests.aggregator.test_checkpoints import raw_records
+from tests.aggregator.test_fold_checkpoints import raw_records
 
 run_dir, kill = Path(sys.argv[1]), sys.argv[2]
-checkpoints.EVERY_EVENTS = 100
+fold_checkpoints.EVERY_EVENTS = 100
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -86,7 +87,7 @@ def raw_records(first, end):
 @pytest.fixture
 def often(monkeypatch):
     """Checkpoints each hundred events."""
-    monkeypatch.setattr(checkpoints, "EVERY_EVENTS", 100)
+    monkeypatch.setattr(fold_checkpoints, "EVERY_EVENTS", 100)
 
 
 def record(run_dir, first, end, epoch=1, *, close=True):
@@ -109,8 +110,8 @@ def kept(run_dir):
 
 def restored(run_dir):
     """The state that a restart ends with, and how many events it had to fold."""
-    state, behind = restore(run_dir)
-    records = list(behind)
+    state, not_folded = restore(run_dir)
+    records = list(not_folded)
     for one in records:
         fold(state, one.decoded())
     return encode_state(state), len(records)
@@ -133,7 +134,9 @@ def test_a_checkpoint_and_the_tail_are_the_fold_of_the_log(tmp_path, often):
 def test_every_checkpoint_is_the_fold_of_as_many_events(tmp_path, often):
     """Not only the last one."""
     record(tmp_path / "r", 0, 500)
-    found = [(int(path.stem), find(tmp_path / "r", int(path.stem))) for path in kept(tmp_path / "r")]
+    found = [
+        (int(path.stem), find_checkpoint(tmp_path / "r", int(path.stem))) for path in kept(tmp_path / "r")
+    ]
 
     assert [position for position, _ in found] == [100, 200, 300, 400, 500]
     assert [encode_state(state) for _, (state, _) in found] == [
@@ -195,14 +198,14 @@ def test_a_flipped_bit_is_seen(tmp_path, often):
     for place in range(0, len(data), 97):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
 
-        assert find(tmp_path / "r") is None
+        assert find_checkpoint(tmp_path / "r") is None
 
 
 def test_a_checkpoint_of_another_fold_is_passed_over(tmp_path, often, monkeypatch):
     """What another version made of the events says nothing here."""
     record(tmp_path / "r", 0, 300)
     other = fold_fingerprint() + 1
-    monkeypatch.setattr(checkpoints, "fold_fingerprint", lambda: other)
+    monkeypatch.setattr(fold_checkpoints, "fold_fingerprint", lambda: other)
 
     assert restored(tmp_path / "r") == (whole(tmp_path / "r"), 300)
 
@@ -229,14 +232,14 @@ def test_a_checkpoint_of_another_log_is_passed_over(tmp_path, change):
     record(tmp_path / "r", 150, 300, epoch=2)
     change(tmp_path / "r" / "log")
 
-    assert find(tmp_path / "r") is None
+    assert find_checkpoint(tmp_path / "r") is None
     assert restored(tmp_path / "r")[0] == whole(tmp_path / "r")
 
 
 def test_a_checkpoint_is_due_after_a_while(tmp_path):
     """Half a minute, if there was anything new; none is written of what did not change."""
     now = [0.0]
-    writer = checkpoints.CheckpointWriter(tmp_path / "r", 0, clock=lambda: now[0])
+    writer = fold_checkpoints.FoldCheckpointWriter(tmp_path / "r", 0, clock=lambda: now[0])
     recording = record(tmp_path / "r", 0, 20, close=False)
     saved = []
     for now[0] in (29.0, 30.0, 31.0, 90.0):
@@ -263,8 +266,8 @@ def test_looking_back_begins_at_a_checkpoint(tmp_path, often, monkeypatch):
     """The picture after any number of events is the one that a fold from the beginning gives."""
     record(tmp_path / "r", 0, 400)
     expected = {at: project(fold_path(tmp_path / "r", events=at)) for at in (0, 99, 100, 357, 400, 999)}
-    folded = []
-    monkeypatch.setattr("esper_aggregator.replay.fold", lambda state, one: folded.append(fold(state, one)))
+    folded, original = [], production.fold
+    monkeypatch.setattr(production, "fold", lambda state, one: folded.append(original(state, one)))
     pictures = {at: project(fold_at(tmp_path / "r", at)) for at in expected}
 
     assert pictures == expected

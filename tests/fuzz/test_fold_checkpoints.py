@@ -2,8 +2,8 @@
 
 from tests.aggregator.fold.validated import fold_all
 
-from esper_aggregator.checkpoints import restore
 from esper_aggregator.fold.state_codec import encode_state
+from esper_aggregator.fold_checkpoints import restore
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
 from esper_bus.records import RawRecord, StreamKey
@@ -20,8 +20,8 @@ def episodes(first, end):
 
 def restored(run_dir):
     """The state that a restart ends with."""
-    state, behind = restore(run_dir)
-    return encode_state(fold_all((record.decoded() for record in behind), state))
+    state, not_folded = restore(run_dir)
+    return encode_state(fold_all((record.decoded() for record in not_folded), state))
 
 
 def test_whatever_a_checkpoint_holds_a_restart_is_the_fold_of_the_log(tmp_path, mutations):

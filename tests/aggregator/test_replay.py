@@ -1,0 +1,99 @@
+"""A recorded run folds to a state and to a snapshot, from its beginning or from a checkpoint."""
+
+import math
+
+import pytest
+
+from esper_aggregator import fold_checkpoints
+from esper_aggregator.fold.invariants import validate
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.symptoms import Watchlist
+from esper_aggregator.recording import Recording
+from esper_aggregator.replay import LogSource, fold_at, fold_path, snapshot_of
+from esper_schemas.errors import EsperError
+from esper_schemas.metrics.overrides import overridden
+
+
+@pytest.fixture
+def run_dir(tmp_path, raw_record, monkeypatch):
+    """A recorded run of thirty updates, with a checkpoint after each ten."""
+    monkeypatch.setattr(fold_checkpoints, "EVERY_EVENTS", 10)
+    recording = Recording(tmp_path / "r", 1)
+    for seq in range(30):
+        recording.extend([raw_record(seq)])
+        recording.flush()
+    recording.close()
+    return tmp_path / "r"
+
+
+def log_of(run_dir):
+    """The only log file of a run."""
+    (path,) = (run_dir / "log").glob("*.mcap")
+    return path
+
+
+@pytest.mark.parametrize(("events", "folded"), [(None, 30), (7, 7), (0, 0), (99, 30)])
+def test_the_first_events_of_a_run_are_folded(run_dir, events, folded):
+    """All of them unless a number is given; the state is valid and knows its run."""
+    state = fold_path(run_dir, events=events)
+
+    validate(state)
+    assert (state.run, state.events_folded) == ("r", folded)
+
+
+def test_a_log_file_folds_to_what_its_run_does(run_dir):
+    """A file that was copied elsewhere can be looked at alone."""
+    assert project(fold_path(log_of(run_dir))) == project(fold_path(run_dir)) == snapshot_of(run_dir)
+
+
+@pytest.mark.parametrize("events", [0, 1, 9, 10, 11, 29, 30, 50])
+def test_a_fold_from_a_checkpoint_is_the_fold_from_the_beginning(run_dir, events):
+    """At every position, between checkpoints and on them; of a log file, which has none, too."""
+    expected = project(fold_path(run_dir, events=events))
+
+    assert project(fold_at(run_dir, events)) == expected
+    assert project(fold_at(log_of(run_dir), events)) == expected
+    assert snapshot_of(run_dir, events=events) == expected
+
+
+def test_a_run_is_judged_by_the_bounds_of_a_project(tmp_path, raw_record):
+    """A KL divergence of 0.02 is a symptom by the catalogue's bounds, and none by wider ones."""
+    recording = Recording(tmp_path / "r", 1)
+    recording.extend([raw_record(0, kl_divergence=0.02)])
+    recording.close()
+    wider = Watchlist(overridden("[kl_divergence]\nwarning_above = 0.1\ncritical_above = 0.2\n"))
+
+    assert [symptom.name for symptom in snapshot_of(tmp_path / "r").symptoms] == ["large_kl"]
+    assert project(fold_path(tmp_path / "r", watchlist=wider)).symptoms == ()
+
+
+def test_a_recorded_run_is_shown_as_a_source(run_dir):
+    """Its end, at every poll; it is not live, and says where it comes from."""
+    source = LogSource(run_dir)
+    feed = source.poll()
+    source.close()
+
+    assert feed == source.poll()
+    assert (feed.live, feed.origin) == (False, str(run_dir))
+    assert math.isclose(feed.snapshot.tamiyo.policy_loss, 2.9)
+
+
+def test_damage_is_reported_and_the_rest_is_folded(run_dir):
+    """A log with a flipped bit folds to what can still be read of it."""
+    path = log_of(run_dir)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 5] ^= 1  # most of a file this short is its schemas and its index
+    path.write_bytes(data)
+    damages = []
+
+    state = fold_path(run_dir, on_damage=damages.append)
+
+    assert damages
+    assert 0 <= state.events_folded < 30
+
+
+@pytest.mark.parametrize("fold", [fold_path, lambda path: fold_at(path, 3), LogSource])
+def test_a_path_without_a_log_is_an_error(tmp_path, fold):
+    """One sentence names the path."""
+    with pytest.raises(EsperError, match="nothing-here"):
+        fold(tmp_path / "nothing-here")
