@@ -319,7 +319,7 @@ def small_disk_of_spool(world: World) -> None:
     large = world.small_disk(world.run_dir / "spool", HEAD_BYTES + 6_000)
     trainer = world.trainer(events=700, close_s=10.0)
     if large is not None:
-        world.until(lambda: "the spool cannot be written" in world.output(), "full disk")
+        world.until(lambda: "cannot write the spool" in world.output(), "full disk")
         world.pause(0.0, 0.3)
         large()
     world.aggregator()

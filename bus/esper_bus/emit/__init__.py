@@ -1,1 +1,1 @@
-"""Recording from inside a training process: a queue, a thread, and what must be sent again."""
+"""Recording from inside a training process: a queue, a writer thread, and a buffer for resending."""

@@ -1,4 +1,4 @@
-"""What a training loop uses: `emit` an event, and never wait for a disk, a socket or a person."""
+"""Records events from a training loop, which never waits for a disk or a socket."""
 
 import atexit
 import os
@@ -21,20 +21,21 @@ from esper_schemas.errors import StorageError
 from esper_schemas.events import Event, LogRecorded
 
 MAX_EVENTS = 65_536
-"""Events that wait in memory at most, while they can be neither written nor delivered."""
+"""At most this many events wait in memory while they can be neither written nor delivered."""
 MAX_BYTES = 64 * 1024 * 1024
 CLOSE_S = 2.0
 _SPOOL_CLOSE_S = 0.5
-"""The spool gets this long to be written, however short the wait for an aggregator is."""
+"""Time to write the spool, however short the wait for an aggregator is."""
 
 
 class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the events of one emitter.
 
-    `emitted` counts calls of `emit`, `dropped` those among them that could not be kept, `held` those that
-    so far are only in memory. `spooled` and `acknowledged` count events in the spool and in the
-    aggregator's log, together with what the emitter itself tells there: losses (`EventsDropped`), trouble
-    with the spool and its end (`LogRecorded`). `problem` is what is wrong now, in one sentence.
+    `emitted` counts calls of `emit`, `dropped` those among them whose event could not be kept, `held` events
+    that so far are only in memory. `spooled` and `acknowledged` count events in the spool and in the
+    aggregator's log, including those of the emitter itself: losses (`EventsDropped`), problems with the
+    spool and their end (`LogRecorded`). `errors` counts unexpected exceptions. `problem` is why events do not
+    reach the spool or the aggregator at present, in one sentence.
     """
 
     emitted: int = 0
@@ -50,10 +51,10 @@ class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
 class Emitter:
     """Writes the events of one process of a run to its spool, and sends them to an aggregator.
 
-    Without `ingest`, the aggregator's address, it only writes; `keys` let it in over tcp. The spool takes
-    at most `spool_quota` bytes, `$ESPER_SPOOL_QUOTA` or 2 GiB by default. Raises `StorageError` where no
-    spool can be made; afterwards nothing that happens to disk or network reaches the caller. A forked child
-    inherits an emitter that does nothing.
+    Without `ingest`, the aggregator's address, it only writes; `keys` authenticate it over tcp. The spool
+    takes at most `spool_quota` bytes, `$ESPER_SPOOL_QUOTA` or 2 GiB by default. Raises `StorageError` if the
+    spool cannot be created, `InvalidArgument` for a bad name; afterwards no failure of disk or network
+    reaches the caller. A forked child inherits an emitter that does nothing.
     """
 
     def __init__(
@@ -74,21 +75,21 @@ class Emitter:
         quota = default_spool_quota() if spool_quota is None else spool_quota
         self._spool = spool = _open_spool(RunPaths(run_dir), key, quota)
         self._log = RateLimitedLog("esper.bus.emit", run=run, producer=producer)
-        self._recorder = WriterThread(key, self._queue, spool, ingest, keys)
+        self._writer = WriterThread(key, self._queue, spool, ingest, keys)
         self._put = self._queue.put
         self._disabled = False
-        self._recorder.start()
+        self._writer.start()
         _emitters.add(self)
-        self._say_if_remote(run_dir)
+        self._warn_if_remote(run_dir)
 
     def emit(self, event: Event) -> None:
-        """Take an event as it is now. Never blocks, never raises; what cannot be kept is counted."""
+        """Record an event as it is now. Never blocks, never raises; counts what cannot be kept."""
         try:
             self._put(event)
         except Exception as error:
-            self._log.warn("an event cannot be encoded", error=repr(error))
+            self._log.warn("cannot encode an event", error=repr(error))
 
-    def _say_if_remote(self, run_dir: Path) -> None:
+    def _warn_if_remote(self, run_dir: Path) -> None:
         warning = network_warning(run_dir)
         if warning:
             self._log.warn("the spool is not on a local disk", reason=warning)
@@ -99,47 +100,47 @@ class Emitter:
         """What became of the events so far."""
         return EmitterReport(
             emitted=self._queue.offered,
-            spooled=self._recorder.spooled,
-            acknowledged=self._recorder.acknowledged,
+            spooled=self._writer.spooled,
+            acknowledged=self._writer.acknowledged,
             dropped=self._queue.dropped,
-            held=len(self._queue) + self._recorder.held,
-            errors=self._recorder.errors,
+            held=len(self._queue) + self._writer.held,
+            errors=self._writer.errors,
             spool=str(self._spool.path),
-            problem=self._recorder.problem,
+            problem=self._writer.problem,
         )
 
     def close(self, timeout: float = CLOSE_S) -> EmitterReport:
-        """Write what is left, wait at most `timeout` seconds for acknowledgements, say goodbye.
+        """Write the remaining events and wait at most `timeout` seconds for acknowledgements.
 
-        Does not wait if no aggregator is there. What was not acknowledged stays in the spool; what is not
-        there either is lost, counted as dropped, and warned of.
+        Does not wait without an aggregator. Events that were not acknowledged stay in the spool; those that
+        are not there either are lost, counted as dropped, and logged.
         """
         if self._disabled or self._queue.closed:
             return self.stats
         self._queue.close()
         deadline = time.monotonic() + timeout
-        self._recorder.stop(deadline)
-        self._recorder.join(max(timeout, _SPOOL_CLOSE_S))
-        self._say_what_is_lost(self.stats)
-        if not self._recorder.is_alive():
-            self._queue.forget()
-            self._queue.give_up(self._recorder.give_up())
+        self._writer.stop(deadline)
+        self._writer.join(max(timeout, _SPOOL_CLOSE_S))
+        self._warn_of_losses(self.stats)
+        if not self._writer.is_alive():
+            self._queue.drop_waiting()
+            self._queue.drop_taken(self._writer.drop_held())
         _emitters.discard(self)
         return self.stats
 
-    def _say_what_is_lost(self, report: EmitterReport) -> None:
-        """The last chance: a thread that waits for its disk dies with the program, and events with it."""
+    def _warn_of_losses(self, report: EmitterReport) -> None:
+        """Events in memory are lost with the program, also if the thread still waits for its disk."""
         if report.held:
-            reason = report.problem or f"Cannot write {report.spool} in time; look at its disk."
-            self._log.warn("events are in no file and are lost", count=report.held, reason=reason)
+            reason = report.problem or f"Cannot write {report.spool} in time; check its disk."
+            self._log.warn("events were not written and are lost", count=report.held, reason=reason)
 
     def disable(self) -> None:
-        """Do nothing from now on: this is a forked copy, whose thread stayed with the parent."""
+        """Do nothing from now on: this is the copy in a forked process, which has no writer thread."""
         self._disabled, self._put = True, _ignore
 
 
 class NullEmitter:
-    """Takes events and forgets them, where an `Emitter` is expected and none is wanted."""
+    """Discards events, where an `Emitter` is expected and recording is disabled."""
 
     epoch = 0
 
@@ -157,7 +158,7 @@ class NullEmitter:
 
 
 def _ignore(event: Event) -> None:
-    """What a forked copy does with an event."""
+    """Discard an event."""
 
 
 def _open_spool(paths: RunPaths, key: StreamKey, quota: int) -> SpoolWriter:

@@ -1,4 +1,4 @@
-"""The events of one stream that may still have to be sent: the recent in memory, all in the spool."""
+"""The events of one stream that may have to be sent again: recent ones in memory, all in the spool."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,15 +8,15 @@ from esper_bus.limits import READ_AHEAD_BYTES, RING_BYTES, RING_EVENTS
 from esper_bus.records import Batch, Entry, data_size, entry_data, take_batch
 
 ReadSpool = Callable[[int, int, int], Batch]
-"""Reads events as `EventStore.fetch` does; empty where it has none."""
+"""Reads events as `EventStore.fetch` does; an empty batch where it has none."""
 _NOTHING = Batch(0, ())
 
 
 class ResendBuffer:
-    """Keeps the last events until they are in the spool and acknowledged, and all that are neither.
+    """Keeps the last events until they are in the spool and acknowledged, and all events that are neither.
 
-    What waits for an acknowledgement mostly fits into a processor's cache; kept longer, every new event
-    would come to memory that nobody has touched for long.
+    The events that wait for an acknowledgement mostly fit into a processor's cache; if they were kept longer,
+    every new event would be stored in memory that was not touched for long.
     """
 
     def __init__(self, read_spool: ReadSpool) -> None:
@@ -40,12 +40,12 @@ class ResendBuffer:
 
     @property
     def held_count(self) -> int:
-        """How many events exist nowhere but in this memory."""
+        """How many events exist only in memory."""
         return self._next - self._safe
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of the events that exist nowhere but in this memory."""
+        """Bytes of the events that exist only in memory."""
         return self._held_bytes
 
     def append(self, entries: Sequence[Entry]) -> None:
@@ -57,7 +57,7 @@ class ResendBuffer:
         self._next += len(entries)
 
     def held(self) -> Batch:
-        """The events that exist nowhere but in this memory."""
+        """The events that exist only in memory."""
         return Batch(self._safe, list(islice(self._recent, len(self._recent) - self.held_count, None)))
 
     def mark_safe(self, end: int) -> None:
@@ -68,10 +68,10 @@ class ResendBuffer:
         self._held_bytes -= data_size(self.held().entries[:count])
         self._safe += count
         while len(self._recent) > self.held_count and self._is_full():
-            self._forget_first(1)
+            self._drop_first(1)
 
-    def take_back(self, end: int) -> int:
-        """The spool is gone, and the log has only what is before `end`; how many events are held again."""
+    def mark_lost(self, end: int) -> int:
+        """The spool is gone, the log has only the events before `end`; returns how many are held again."""
         count = self._safe - max(end, self.first_seq)
         if count <= 0:
             return 0
@@ -79,11 +79,11 @@ class ResendBuffer:
         self._held_bytes = data_size(self.held().entries)
         return count
 
-    def forget(self, end: int) -> None:
-        """The events before `end` are in the log, and in the spool should anybody ask for them again."""
-        self._forget_first(min(end, self._safe) - self.first_seq)
+    def drop_before(self, end: int) -> None:
+        """The events before `end` are in the log, and in the spool if they have to be sent again."""
+        self._drop_first(min(end, self._safe) - self.first_seq)
 
-    def _forget_first(self, count: int) -> None:
+    def _drop_first(self, count: int) -> None:
         popleft = self._recent.popleft
         self._recent_bytes -= data_size([popleft() for _ in range(count)])
 
@@ -100,7 +100,7 @@ class ResendBuffer:
         return Batch(first, take_batch(rest, max_events, max_bytes, entry_data))
 
     def _spooled(self, first: int) -> Batch:
-        """Events of the spool, `first` among them: a read costs a whole chunk of it, so each brings many."""
+        """Events of the spool, `first` among them; a read costs a whole chunk, so each returns many."""
         if not self._ahead.first <= first < self._ahead.end:
             self._ahead = self._read_spool(first, RING_EVENTS, READ_AHEAD_BYTES)
         return self._ahead

@@ -84,9 +84,9 @@ def _deliver(uplink: Uplink, address: str, patience_s: float) -> None:
                 "and ship again: what has arrived is not sent twice."
             )
         _wait(uplink)
-    uplink.goodbye()
+    uplink.send_bye()
     leave_at = time.monotonic() + _GOODBYE_S
-    while not link.said_goodbye and time.monotonic() < leave_at:
+    while not link.bye_acknowledged and time.monotonic() < leave_at:
         uplink.exchange(time.monotonic())
         _wait(uplink)
 

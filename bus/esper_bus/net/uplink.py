@@ -91,9 +91,9 @@ class Uplink:
         wake_at = self.link.renewal_at() if self._blocked else self.link.wake_at()
         return min(wake_at, self._listen_at) if self.link.expects_answer else wake_at
 
-    def goodbye(self) -> None:
+    def send_bye(self) -> None:
         """Tell the aggregator that the stream is complete."""
-        message = self.link.goodbye()
+        message = self.link.bye()
         if message is not None:
             self._send_one(message)
 

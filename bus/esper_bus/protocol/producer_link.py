@@ -1,6 +1,6 @@
-"""The trainer's end of KTP/1: what to send next, given what was heard and the time.
+"""The trainer's end of KTP/1: what to send next, given what was received and the time.
 
-Knows no socket, clock or file: time is passed in, events come from an `EventStore`.
+Pure: without sockets, clocks and files. The time is passed in, events come from an `EventStore`.
 """
 
 from collections import deque
@@ -11,17 +11,17 @@ from esper_bus.protocol.frames import Ack, Bye, Data, Error, Hello, Message, Pin
 from esper_bus.records import Batch, StreamKey, data_size
 
 HELLO_RETRY_S = (0.02, 0.05, 0.1, 0.2)
-"""Waiting times between the first HELLOs; the last one is kept."""
+"""Intervals between the first HELLOs; the last one applies to all further ones."""
 REFUSED_RETRY_S = 5.0
 PING_AFTER_S = 1.0
 HELLO_AFTER_S = 2.0
 RENEW_AFTER_S = 5.0
 SAME_RESUME_S = 0.2
-"""A RESUME that repeats the last one within this time was sent before that one was answered."""
+"""A RESUME that repeats the last one within this time was sent before the answer to that one arrived."""
 
 
 class EventStore(Protocol):
-    """Where the events are that may have to be sent."""
+    """Holds the events that may have to be sent."""
 
     @property
     def next_seq(self) -> int:
@@ -34,10 +34,10 @@ class EventStore(Protocol):
 
 
 class ProducerLink:
-    """Brings the events of one stream to an aggregator, in order, as often as necessary.
+    """Sends the events of one stream to an aggregator, in order, as often as necessary.
 
-    `acked` is the number of the first event that is not known to be in the aggregator's log;
-    `problem` is why the aggregator refuses the stream, in its words.
+    `acked` is the number of the first event that is not known to be in the aggregator's log; `problem` is
+    the aggregator's reason for refusing the stream, empty if it does not.
     """
 
     def __init__(self, stream: StreamKey, events: EventStore, now: float, schema_hash: int = 0) -> None:
@@ -52,13 +52,13 @@ class ProducerLink:
         self._window_bytes = 0
         self._in_flight: deque[tuple[int, int]] = deque()  # (number after the batch, bytes)
         self._in_flight_bytes = 0
-        self._heard_at = now
+        self._received_at = now
         self._pinged_at = now
         self._renewed_at = now
         self._resumed: tuple[int, int, float] | None = None  # agg_epoch, expect, when
         self._reused = False
         self._bye_sent = False
-        self._bye_heard = False
+        self._bye_acknowledged = False
         self._start_hello(now)
 
     @property
@@ -68,22 +68,22 @@ class ProducerLink:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that may be sent is in the aggregator's log."""
+        """Whether all events are in the aggregator's log."""
         return self.acked >= self._events.next_seq
 
     @property
     def expects_answer(self) -> bool:
-        """Whether the aggregator has a reason to say something."""
-        in_doubt = not self.streaming or not self.complete or self._pinged_at > self._heard_at
-        return in_doubt or (self._bye_sent and not self._bye_heard)
+        """Whether a message of the aggregator is due."""
+        in_doubt = not self.streaming or not self.complete or self._pinged_at > self._received_at
+        return in_doubt or (self._bye_sent and not self._bye_acknowledged)
 
     @property
-    def said_goodbye(self) -> bool:
-        """Whether an aggregator was heard after a BYE that has everything."""
-        return self._bye_heard
+    def bye_acknowledged(self) -> bool:
+        """Whether an aggregator answered the BYE and has all events."""
+        return self._bye_acknowledged
 
     def next_message(self, now: float, clock_ns: int = 0) -> Message | None:
-        """What is to be sent now, None for nothing; counts as sent."""
+        """The message to send now, if any; it counts as sent."""
         if self.streaming and self.silent(now):
             self._start_hello(now)
         if self.streaming:
@@ -93,48 +93,48 @@ class ProducerLink:
         return self._next_hello(now, clock_ns)
 
     def silent(self, now: float) -> bool:
-        """Whether nothing was heard for longer than an aggregator that is there would need."""
-        return now - self._heard_at > HELLO_AFTER_S
+        """Whether an aggregator that is running would have answered by now."""
+        return now - self._received_at > HELLO_AFTER_S
 
-    def goodbye(self) -> Message | None:
-        """The last message, to be sent once everything is acknowledged."""
+    def bye(self) -> Message | None:
+        """The last message, once all events are acknowledged; only once."""
         if self._bye_sent or not self.streaming or not self.complete:
             return None
         self._bye_sent = True
         return Bye(self._stream.epoch, self._events.next_seq)
 
     def receive(self, message: Message, now: float) -> None:
-        """Take in a message from the aggregator; one of another stream is ignored."""
+        """Process a message of the aggregator; a message about another stream is ignored."""
         if isinstance(message, Error):
             self._refused(message, now)
         elif isinstance(message, Resume | Ack | Ping) and message.epoch == self._stream.epoch:
-            self._heard_at = now
+            self._received_at = now
             if isinstance(message, Resume):
                 self._resume(message, now)
             elif isinstance(message, Ack):
                 self._ack(message, now)
-            # Another aggregator than the one that had everything may answer, and lack some of it.
-            self._bye_heard = self._bye_sent and self.complete
+            # The answer may come from another aggregator, which lacks some of the events.
+            self._bye_acknowledged = self._bye_sent and self.complete
 
     def renewal_due(self, now: float) -> bool:
-        """Whether nothing was heard for so long that a new socket may help."""
+        """Whether nothing was received for so long that a new socket may help."""
         return now >= self.renewal_at()
 
     def renewed(self, now: float) -> None:
-        """The socket was replaced: begin again on the new one."""
+        """The socket was replaced: say HELLO on the new one."""
         self._renewed_at = now
         self._start_hello(now)
 
     def wake_at(self) -> float:
-        """When `next_message` or `renewal_due` may have something to say, if nothing happens."""
+        """When to call `next_message` and `renewal_due` again if nothing is received until then."""
         if self._hello_at is not None:
             return min(self._hello_at, self.renewal_at())
-        ping_at = max(self._heard_at, self._pinged_at) + PING_AFTER_S
-        return min(ping_at, self._heard_at + HELLO_AFTER_S, self.renewal_at())
+        ping_at = max(self._received_at, self._pinged_at) + PING_AFTER_S
+        return min(ping_at, self._received_at + HELLO_AFTER_S, self.renewal_at())
 
     def renewal_at(self) -> float:
-        """When a new socket may help, if nothing is heard until then."""
-        return max(self._heard_at, self._renewed_at) + RENEW_AFTER_S
+        """When a new socket may help, if nothing is received until then."""
+        return max(self._received_at, self._renewed_at) + RENEW_AFTER_S
 
     def _start_hello(self, now: float, floor: int = 0) -> None:
         self._floor = floor  # the first event that can still be sent
@@ -172,9 +172,9 @@ class ProducerLink:
         return Data(self._stream.epoch, batch)
 
     def _pass_over(self, available: int, now: float) -> None:
-        """Say that the events before `available` are gone, or the aggregator would ask for ever.
+        """Tell the aggregator that the events before `available` are lost, or it would ask for them for ever.
 
-        Only once it has asked for exactly these: what was sent before them may have got lost.
+        Only once it has asked for exactly these: the events before them may have been lost on the way.
         """
         asked_for = self._resumed is not None and self._resumed[1] == self._sent
         self._start_hello(now, floor=available if asked_for else 0)
@@ -186,14 +186,14 @@ class ProducerLink:
         self._in_flight_bytes += size
 
     def _next_ping(self, now: float) -> Message | None:
-        if now - max(self._heard_at, self._pinged_at) < PING_AFTER_S:
+        if now - max(self._received_at, self._pinged_at) < PING_AFTER_S:
             return None
         self._pinged_at = now
         return Ping(self._stream.epoch, self._sent)
 
     def _resume(self, resume: Resume, now: float) -> None:
         self._reused = self._reused or resume.expect > self._events.next_seq
-        if self._reused:  # also later, when there are as many here: they are not the same ones
+        if self._reused:  # also once there are as many events here: they are different ones
             self._refused(Error("refused", _REUSED), now)
             return
         if self._is_stale(resume, now):
@@ -232,7 +232,7 @@ class ProducerLink:
             self._in_flight_bytes -= self._in_flight.popleft()[1]
 
     def _refused(self, error: Error, now: float) -> None:
-        self._heard_at = now
+        self._received_at = now
         if error.code == "unknown":
             if self.streaming:
                 self._start_hello(now)
@@ -242,4 +242,4 @@ class ProducerLink:
         self._hello_at = now + REFUSED_RETRY_S
 
 
-_REUSED = "The aggregator has more events of this epoch than exist here; start the trainer again."
+_REUSED = "The aggregator has more events of this epoch than exist here; restart the trainer."

@@ -50,7 +50,7 @@ class SpoolWriter:
 
         Those before number `acknowledged` are in the aggregator's log. Raises `OSError`, and has written
         none of the events then; `SpoolQuotaError` where there is space, but not for this spool, and
-        `FileDeletedError` where the file was deleted: `begin_again`.
+        `FileDeletedError` where the file was deleted: `restart`.
         """
         if not batch.entries:
             return
@@ -61,7 +61,7 @@ class SpoolWriter:
         self._make_room(size_of(batch.entries), acknowledged)
         self._segments[-1].write(batch)
 
-    def begin_again(self, first: int) -> None:
+    def restart(self, first: int) -> None:
         """Go on in a new file with event `first`, because the last one was deleted. Raises `OSError`."""
         self._lock.restore()
         new = self._begin(first)

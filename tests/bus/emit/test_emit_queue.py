@@ -102,11 +102,11 @@ def test_many_events_are_taken_in_pieces():
     """Each is about a chunk of a file, so that the taker can send between two; it is told what is left."""
     queue = EmitQueue(1000, 4 * CHUNK_BYTES)
     put(queue, 25, "x" * (CHUNK_BYTES // 10))
-    seen = [(len(queue), queue.crowded, queue.pressing)]
+    seen = [(len(queue), queue.exceeds_one_take, queue.half_full)]
     for _ in range(3):
         taken = len(queue.take())
         queue.account(0, 0)
-        seen.append((taken, queue.crowded, queue.pressing))
+        seen.append((taken, queue.exceeds_one_take, queue.half_full))
 
     assert seen == [(25, True, True), (9, True, False), (9, False, False), (7, False, False)]
 
@@ -115,10 +115,10 @@ def test_many_small_events_press_too():
     """Their number is bounded as well as their bytes."""
     queue = EmitQueue(10, 10**6)
     put(queue, 5)
-    early = queue.pressing
+    early = queue.half_full
     put(queue, 1)
 
-    assert (early, queue.pressing) == (False, True)
+    assert (early, queue.half_full) == (False, True)
 
 
 def test_what_the_taker_holds_takes_room():
@@ -167,7 +167,7 @@ def test_a_closed_queue_takes_nothing():
     queue.account(0, 0)
     put(queue, 1)
     waiting = len(queue), queue.dropped
-    queue.forget()
+    queue.drop_waiting()
 
     assert waiting == (2, 1)
     assert (len(queue), queue.dropped, queue.offered) == (0, 3, 3)
@@ -194,8 +194,8 @@ def test_an_idle_queue_rings_once():
     """Until it is said again that a ring is awaited."""
     queue = EmitQueue(10, 10**6)
     put(queue, 1)
-    before = queue.doorbell.wait(0)
+    before = queue.wake_up.wait(0)
     queue.idle = True
     put(queue, 2)
 
-    assert (before, queue.doorbell.wait(0), queue.doorbell.wait(0)) == (False, True, False)
+    assert (before, queue.wake_up.wait(0), queue.wake_up.wait(0)) == (False, True, False)

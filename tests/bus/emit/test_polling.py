@@ -2,7 +2,7 @@
 
 import pytest
 
-from esper_bus.emit.polling import LONGEST_S, LOOK_S, REST_AFTER_S, PollingInterval
+from esper_bus.emit.polling import IDLE_AFTER_S, LONGEST_S, POLL_S, PollingInterval
 
 
 def drains(pace, emitted, end):
@@ -13,7 +13,7 @@ def drains(pace, emitted, end):
         if pace.drain_at is None:
             if not emitted:
                 return found, waits
-            pace.woken(emitted[0])
+            pace.start(emitted[0])
         now = pace.drain_at
         if now > end:
             return found, waits
@@ -28,10 +28,10 @@ def drains(pace, emitted, end):
 def test_a_lone_event_is_taken_at_once():
     """After silence, the first event is due when it comes."""
     pace = PollingInterval()
-    before = pace.due(5.0)
-    pace.woken(5.0)
+    before = pace.is_due(5.0)
+    pace.start(5.0)
 
-    assert (before, pace.due(5.0)) == (False, True)
+    assert (before, pace.is_due(5.0)) == (False, True)
 
 
 @pytest.mark.parametrize("apart", [0.0035, 0.005, 0.01, 0.05, 1.0])
@@ -40,7 +40,7 @@ def test_rare_events_wait_some_milliseconds(apart):
     _, waits = drains(PollingInterval(), [apart * number for number in range(200)], 200 * apart)
 
     assert len(waits) == 200
-    assert max(waits) < LOOK_S + 1e-9
+    assert max(waits) < POLL_S + 1e-9
 
 
 def test_a_burst_among_rare_events_does_not_make_them_wait():
@@ -48,7 +48,7 @@ def test_a_burst_among_rare_events_does_not_make_them_wait():
     rare, burst = [0.01 * number for number in range(100)], [0.3 + 0.0001 * number for number in range(500)]
     _, waits = drains(PollingInterval(), sorted(rare + burst), 1.0)
 
-    assert max(waits[-50:]) < LOOK_S + 1e-9
+    assert max(waits[-50:]) < POLL_S + 1e-9
 
 
 def test_under_load_pauses_grow_to_the_longest():
@@ -65,23 +65,23 @@ def test_after_a_silence_a_wake_up_is_awaited():
     found, _ = drains(pace, [1.0], 100.0)
 
     assert pace.drain_at is None
-    assert REST_AFTER_S <= found[-1] - 1.0 < REST_AFTER_S + 2 * LOOK_S
+    assert IDLE_AFTER_S <= found[-1] - 1.0 < IDLE_AFTER_S + 2 * POLL_S
 
 
 def test_what_is_left_over_is_taken_at_once():
     """A drain that could not take everything is followed by another."""
     pace = PollingInterval()
-    pace.woken(1.0)
+    pace.start(1.0)
     pace.drained(1.0, 10, more=True)
 
-    assert pace.due(1.0)
+    assert pace.is_due(1.0)
 
 
 def test_a_wake_up_does_not_shorten_a_pause():
     """Under load, events wait for the end of the pause."""
     pace = PollingInterval()
-    pace.woken(1.0)
+    pace.start(1.0)
     pace.drained(1.0, 10)
-    pace.woken(1.001)
+    pace.start(1.001)
 
-    assert not pace.due(1.001)
+    assert not pace.is_due(1.001)

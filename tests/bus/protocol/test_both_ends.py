@@ -51,8 +51,8 @@ class Trainer:
         self.key = key
         self.queue = EmitQueue(QUEUE_EVENTS, 10**8)
         self.emitted = []
-        self.backlog = ResendBuffer(self._read)
-        self.link = ProducerLink(key, self.backlog, now)
+        self.buffer = ResendBuffer(self._read)
+        self.link = ProducerLink(key, self.buffer, now)
         self.connections = []
 
     def _read(self, first, max_events, max_bytes):
@@ -71,8 +71,8 @@ class Trainer:
 
     def _store(self, events):
         self.emitted += events
-        self.backlog.append(events)
-        self.backlog.mark_safe(len(self.emitted))
+        self.buffer.append(events)
+        self.buffer.mark_safe(len(self.emitted))
 
     @property
     def spool(self):
@@ -81,8 +81,8 @@ class Trainer:
 
     def forget(self, keep):
         """As if the ring were small: the older events are only in the spool."""
-        while len(self.backlog._recent) > keep:
-            self.backlog._recent.popleft()
+        while len(self.buffer._recent) > keep:
+            self.buffer._recent.popleft()
 
 
 class Network(RuleBasedStateMachine):
@@ -234,7 +234,7 @@ class Network(RuleBasedStateMachine):
     def say_goodbye(self, which):
         """A trainer has nothing more to send."""
         trainer = self.trainers[which]
-        message = trainer.link.goodbye()
+        message = trainer.link.bye()
         if message is not None:
             trainer.connections[-1].up.append(encode(message))
 
@@ -408,7 +408,7 @@ class Network(RuleBasedStateMachine):
         for trainer in self.trainers:
             if trainer.link._agg_epoch == self.agg_epoch:
                 assert trainer.link.acked <= len(self.log[trainer.key])
-                assert not trainer.link.said_goodbye or len(trainer.emitted) == len(self.log[trainer.key])
+                assert not trainer.link.bye_acknowledged or len(trainer.emitted) == len(self.log[trainer.key])
 
     @precondition(lambda self: hasattr(self, "trainers"))
     @invariant()

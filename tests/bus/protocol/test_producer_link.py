@@ -258,7 +258,7 @@ def test_an_epoch_that_was_used_before_is_not_continued(link):
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 50, *CREDIT), 0.0)
 
-    assert "start the trainer again" in link.problem
+    assert "restart the trainer" in link.problem
 
 
 def test_a_reused_epoch_stays_refused(link, events, batch):
@@ -270,7 +270,7 @@ def test_a_reused_epoch_stays_refused(link, events, batch):
     link.receive(Resume(1, EPOCH, 11, *CREDIT), 6.0)
 
     assert not link.streaming
-    assert "start the trainer again" in link.problem
+    assert "restart the trainer" in link.problem
     assert sent(link) == []
 
 
@@ -292,17 +292,17 @@ def test_events_that_are_gone_are_passed_over(link, events, batch):
 def test_goodbye_comes_last(streaming):
     """BYE is said once everything is in the log, and only once."""
     sent(streaming)
-    early = streaming.goodbye()
+    early = streaming.bye()
     streaming.receive(Ack(1, EPOCH, 10, *CREDIT), 0.1)
 
     assert early is None
-    assert streaming.goodbye() == Bye(EPOCH, 10)
-    assert streaming.goodbye() is None
-    assert not streaming.said_goodbye
+    assert streaming.bye() == Bye(EPOCH, 10)
+    assert streaming.bye() is None
+    assert not streaming.bye_acknowledged
 
     streaming.receive(Ack(1, EPOCH, 10, *CREDIT), 0.2)
 
-    assert streaming.said_goodbye
+    assert streaming.bye_acknowledged
 
 
 def test_the_link_says_when_it_wants_to_be_asked(streaming):

@@ -121,7 +121,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
 
 
 @pytest.mark.parametrize("first", [0, 3, 6], ids=["flushed", "unflushed", "full"])
-def test_a_deleted_log_goes_on_in_a_new_file(run_dir, records, first, monkeypatch, capsys):
+def test_a_deleted_log_goes_on_in_a_new_file(run_dir, records, first, monkeypatch, caplog):
     """What was not flushed when it was deleted is in a file that exists, once; the rest is gone, and said."""
     log = LogWriter(run_dir, "run", 1, 0)
     log.extend(records(0, 3))
@@ -140,10 +140,10 @@ def test_a_deleted_log_goes_on_in_a_new_file(run_dir, records, first, monkeypatc
     assert list(read_raw(run_dir)) == records(3 if first else 6, 8)
     assert meta.first_position == 3
     assert not log.whole
-    assert capsys.readouterr().out.count("the log was deleted") == 1
+    assert caplog.text.count("the log was deleted") == 1
 
 
-def test_a_log_that_is_deleted_while_nothing_comes_is_missed(run_dir, records, monkeypatch, capsys):
+def test_a_log_that_is_deleted_while_nothing_comes_is_missed(run_dir, records, monkeypatch, caplog):
     """It is looked for each second, and at its end."""
     monkeypatch.setattr(log_module, "SYNC_S", 0.0)
     log = LogWriter(run_dir, "run", 1, 0)
@@ -153,7 +153,7 @@ def test_a_log_that_is_deleted_while_nothing_comes_is_missed(run_dir, records, m
     log.flush()
 
     assert not log.whole
-    assert "the log was deleted" in capsys.readouterr().out
+    assert "the log was deleted" in caplog.text
 
     log.close()
 

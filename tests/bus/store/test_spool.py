@@ -218,7 +218,7 @@ def test_a_deleted_spool_begins_again(tmp_path, key, batch, full):
         spool.write(batch(5000, 5005))
     with pytest.raises(FileDeletedError):
         spool.sync()
-    spool.begin_again(4990)
+    spool.restart(4990)
     spool.write(batch(4990, 5005))
     (lock,) = (tmp_path / "run" / "spool").glob("*.lock")
 
