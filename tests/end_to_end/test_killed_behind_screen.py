@@ -38,5 +38,5 @@ def test_it_is_said_who_ended_the_training_and_how_to_go_on(playground, commands
         terminal.hang_up()
 
     assert code == 1
-    assert b"esper ppo: the training was ended by signal 9 (Killed); go on from the last" in terminal.written
+    assert b"esper ppo: the training was ended by signal 9 (Killed); resume from the last" in terminal.written
     assert b"Traceback" not in terminal.written

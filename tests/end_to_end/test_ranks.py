@@ -139,5 +139,5 @@ def test_a_rank_that_is_stuck_is_not_waited_for_for_ever(playground, commands):
     said = training.process.stderr.readline()
     os.kill(stuck, signal.SIGKILL)
 
-    assert re.search(r"Rank 1 of 2 is gone or stuck: nothing was heard for 10 s\..*--resume stuck", said)
+    assert re.search(r"Rank 1 of 2 is gone or stuck: no response for 10 s\..*--resume stuck", said)
     assert training.end() == (1, "")

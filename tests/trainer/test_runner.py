@@ -155,7 +155,7 @@ class TestEndingEarly:
         assert summary.updates == 1
         assert sink.kinds()[-2] == "VitalsSampled"
         assert sink.events[-1] == RunFinished(
-            outcome="interrupted", updates=1, reason=f"The run was ended by {number.name}."
+            outcome="interrupted", updates=1, reason=f"The run was interrupted by {number.name}."
         )
 
     def test_stop_ends_the_run_before_its_first_update(self, sink):

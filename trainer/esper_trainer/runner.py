@@ -1,4 +1,4 @@
-"""The story of a training run, from the first event to the last: play, learn, tell."""
+"""The training loop: rollouts, updates, and the telemetry of both."""
 
 import logging
 import time
@@ -46,25 +46,26 @@ OnUpdate = Callable[[UpdateReport], None]
 
 
 class Connect(Protocol):
-    """`esper_lite.connect` with everything but `started` decided."""
+    """`esper_lite.connect` with every argument except `started` given."""
 
     def __call__(self, *, started: RunStarted) -> Telemetry:
-        """Begin to record a run."""
+        """Start to record a run."""
 
 
 class _Pending(NamedTuple):
-    """An update whose numbers are on their way to the host."""
+    """An update whose numbers are being copied to the host."""
 
     update: int
     level: TelemetryLevel
-    scheduled_coefficients: ScheduledCoefficients
-    numbers: HostCopy
+    coefficients: ScheduledCoefficients
+    copy: HostCopy
     rollout_timer: DeviceTimer
     update_timer: DeviceTimer
 
 
 class Trainer:
-    """Trains Tamiyo and records it with `connect`; for one run, or what is left of it after `start`.
+    """Trains Tamiyo and records it with `connect`: a new run, or the rest of a run after checkpoint
+    `start`.
 
     Sets torch's number of threads. Raises `InvalidArgument` for a device that is not available or a
     checkpoint that does not fit, before anything is recorded.
@@ -102,7 +103,7 @@ class Trainer:
         self._profiler = profiler or Profiler()
 
     def stop(self, reason: str = "The run was stopped.") -> None:
-        """Ask the run to end cleanly at its next step; from any thread."""
+        """Interrupt the run at its next step; may be called from any thread."""
         self._interruption.request(reason)
 
     def run(self) -> TrainingSummary:
@@ -127,11 +128,11 @@ class Trainer:
 
     @property
     def recorded(self) -> EmitterReport:
-        """What became of the events of a run that began."""
+        """Statistics of the emitter of a run that has started."""
         return self._telemetry.stats
 
     def _baseline(self) -> float:
-        """The mean return of always choosing WAIT; measured once, and then part of the checkpoints."""
+        """The mean return of always choosing WAIT; measured once and stored in checkpoints."""
         config, start = self._config, self._start
         if start is not None:
             self._baseline_return = start.baseline_return
@@ -142,15 +143,15 @@ class Trainer:
         return self._baseline_return
 
     def _train_until_it_ends(self) -> tuple[RunOutcome, str]:
-        """Train; returns how that ended, and why it was interrupted."""
+        """Train; return how the training ended, and why it was interrupted."""
         try:
             with self._profiler.begin(self._config.episodes - self._updates):
                 self._train()
         except Interrupted as interruption:
             return "interrupted", str(interruption)
-        except KeyboardInterrupt:  # perhaps in the middle of an update, which no checkpoint may hold
+        except KeyboardInterrupt:  # possibly during an update, which must not get into a checkpoint
             self._checkpoints = None
-            return "interrupted", "The run was ended by a second signal."
+            return "interrupted", "The run was interrupted by a second signal."
         return "completed", ""
 
     def _train(self) -> None:
@@ -161,10 +162,8 @@ class Trainer:
             rollout_timer.stop()
             if self._group.world_size > 1:
                 self._interruption.check(self._group.any)  # all stop before the same update
-            update_timer, coefficients = (
-                DeviceTimer(self._device),
-                scheduled_coefficients(self._config, update),
-            )
+            coefficients = scheduled_coefficients(self._config, update)
+            update_timer = DeviceTimer(self._device)
             level = self._anomaly_response.level(update)
             self._learner.ppo.set_coefficients(coefficients)
             with self._profiler.region("update"):
@@ -173,25 +172,25 @@ class Trainer:
             with self._profiler.region("telemetry"):
                 diagnostics = self._diagnose(collected.transitions, level)
                 self._emit_update()
-                numbers = self._host_buffers.copy((packed, *episode_summary(collected), *diagnostics))
-            self._pending = _Pending(update, level, coefficients, numbers, rollout_timer, update_timer)
+                copy = self._host_buffers.copy((packed, *episode_summary(collected), *diagnostics))
+            self._pending = _Pending(update, level, coefficients, copy, rollout_timer, update_timer)
             self._completed, self._generator_states = update, self._learner.generator_states()
             if self._checkpoints and self._checkpoints.due(update):
-                self._emit_update()  # a checkpoint holds what was made of the update, too
+                self._emit_update()  # a checkpoint includes the state of the anomaly response after it
                 self._save(self._checkpoints)
             self._profiler.update_ended()
             self._between_steps()
 
     def _between_steps(self) -> None:
-        """Between steps: tell the last update if it has arrived, and see whether to go on."""
-        if self._pending and self._pending.numbers.ready():
+        """Emit the last update if its copy has arrived, and check for an interruption."""
+        if self._pending and self._pending.copy.ready():
             self._emit_update()
         self._emit_notices()
         if self._group.world_size == 1:
             self._interruption.check()
 
     def _save(self, checkpoints: CheckpointWriter) -> None:
-        """Begin to write what the updates to come follow from; random numbers as before they were played."""
+        """Start to write a checkpoint, with the generators as they were before the rollout in progress."""
         state = LearnerState(self._learner.tensors(), self._generator_states)
         settings, baseline_return = asdict(self._config), self._baseline_return
         checkpoints.save(
@@ -211,55 +210,52 @@ class Trainer:
         self._warnings.append(LogRecorded(level="warning", message=message))
 
     def _emit_notices(self) -> None:
-        """Tell of warnings, and of checkpoints and traces that have been written, or could not be."""
+        """Emit warnings, and the events of checkpoints and traces."""
         warnings, self._warnings = self._warnings, []
         saved = self._checkpoints.events() if self._checkpoints else []
         for event in (*warnings, *saved, *self._profiler.events()):
             self._telemetry.emit(event)
 
     def _emit_update(self) -> None:
-        """Emit everything about the update that is pending."""
+        """Emit all events of the pending update."""
         if self._pending is None:
             return
-        (update, level, coefficients, numbers, rollout_timer, update_timer), self._pending = (
-            self._pending,
-            None,
-        )
-        packed, *columns = numbers.wait()
-        told, diagnostics = (
-            EpisodeSummary(*columns[: len(EpisodeSummary._fields)]),
-            columns[len(EpisodeSummary._fields) :],
-        )
+        (update, level, coefficients, copy, rollout_timer, update_timer), self._pending = self._pending, None
+        packed, *columns = copy.wait()
+        size = len(EpisodeSummary._fields)
+        summary, diagnostics = EpisodeSummary(*columns[:size]), columns[size:]
         payload = unpack_metrics(packed, level, _host_fields(coefficients, rollout_timer, update_timer))
-        for event in update_events(update, told, payload, self._steps, rollout_timer.seconds):
+        for event in update_events(update, summary, payload, self._steps, rollout_timer.seconds):
             self._telemetry.emit(event)
-        for event in self._diagnostic_events(update, payload, told, diagnostics):
+        for event in self._diagnostic_events(update, payload, summary, diagnostics):
             self._telemetry.emit(event)
-        for event in self._anomaly_response.judge(update, payload, told.returns.mean().item()):
+        for event in self._anomaly_response.after_update(update, payload, summary.returns.mean().item()):
             self._telemetry.emit(event)
         self._telemetry.emit(self._vitals.sample())
-        self._report(update, told, payload, rollout_timer.seconds + update_timer.seconds)
+        self._report(update, summary, payload, rollout_timer.seconds + update_timer.seconds)
 
     def _diagnose(self, rollout: Transitions, level: TelemetryLevel) -> DebugDiagnostics | tuple[()]:
-        """What DEBUG telemetry needs beside the row, on the device."""
+        """Additional tensors for DEBUG telemetry, on the device."""
         return self._learner.ppo.diagnose(rollout) if level >= TelemetryLevel.DEBUG else ()
 
     def _diagnostic_events(
-        self, update: int, payload: PPOUpdatePayload, told: EpisodeSummary, diagnostics: list[Tensor]
+        self, update: int, payload: PPOUpdatePayload, summary: EpisodeSummary, diagnostics: list[Tensor]
     ) -> Iterator[Event]:
-        """What is told beside the payload: faults at every level, the rest at DEBUG."""
-        yield from instability_events(update, payload, returns_not_finite(told))
+        """Events besides the payload: instabilities at every level, the others at DEBUG."""
+        yield from instability_events(update, payload, returns_not_finite(summary))
         if diagnostics:
             yield from diagnostic_events(
                 update, self._learner.ppo.optimiser.layers, DebugDiagnostics(*diagnostics)
             )
 
-    def _report(self, update: int, told: EpisodeSummary, payload: PPOUpdatePayload, seconds: float) -> None:
+    def _report(
+        self, update: int, summary: EpisodeSummary, payload: PPOUpdatePayload, seconds: float
+    ) -> None:
         report = UpdateReport(
             update=update,
             episodes=self._config.episodes,
-            mean_return=told.returns.mean().item(),
-            mean_accuracy=told.accuracy.mean().item(),
+            mean_return=summary.returns.mean().item(),
+            mean_accuracy=summary.accuracy.mean().item(),
             env_steps=self._steps * update,
             steps_per_second=self._steps / seconds,
             payload=payload,
@@ -275,7 +271,7 @@ class Trainer:
         return self._environments * self._config.size.horizon
 
     def _finish(self) -> None:
-        """Tell what is left, with the last checkpoint."""
+        """Emit what is pending, and write the last checkpoint."""
         self._emit_update()
         if self._checkpoints:
             self._save(self._checkpoints)
@@ -317,14 +313,14 @@ def _learner(
     group: ProcessGroup,
     warn: Warn,
 ) -> Learner:
-    """A new learner, or one that goes on from a checkpoint."""
+    """A new learner, restored from a checkpoint if there is one."""
     learner = Learner(config, device, group, warn)
     if start is not None:
         try:
             learner.load(start.state)
         except ValueError as error:
             raise InvalidArgument(
-                f"The checkpoint after update {start.update} is that of another policy; start a new run."
+                f"The checkpoint after update {start.update} belongs to another policy; start a new run."
             ) from error
     return learner
 
@@ -332,7 +328,7 @@ def _learner(
 def _host_fields(
     coefficients: ScheduledCoefficients, rollout_timer: DeviceTimer, update_timer: DeviceTimer
 ) -> dict[str, float]:
-    """What the host adds to the row: `packed.HOST_FIELDS`."""
+    """The fields of the payload that are known on the host, `HOST_FIELDS`."""
     times = {
         "update_time_ms": update_timer.seconds * 1000.0,
         "rollout_time_ms": rollout_timer.seconds * 1000.0,

@@ -1,4 +1,4 @@
-"""One training, recorded: the run directory, the telemetry and the checkpoints around the runner."""
+"""A recorded training: run directory, lock, telemetry and checkpoints around the runner."""
 
 from functools import partial
 from pathlib import Path
@@ -18,18 +18,18 @@ from esper_trainer.run.resume import last_checkpoint, resumed_config
 from esper_trainer.run.run_directory import create_run_dir, lock_training
 from esper_trainer.run.training_failure import record_failure
 from esper_trainer.runner import OnUpdate, Trainer
-from esper_trainer.telemetry.profiler import Profiler, prepare
+from esper_trainer.telemetry.profiler import Profiler, prepare_profile_dir
 
 
 class ReportedElsewhereError(EsperError):
-    """Raised where another process of the run reports why it cannot begin."""
+    """Raised where another process of the run reports why it cannot start."""
 
 
 class TrainingPlan(NamedTuple):
-    """A training that can begin: everything that could be wrong with it has been looked at.
+    """A training that can start: its settings and directories have been checked.
 
-    start: the checkpoint that it goes on from, None for a new run. profile: where traces go, None for none.
-    spool_quota: bytes that a spool may take, None for the default.
+    start: the checkpoint to resume from, None for a new run. profile: the directory for traces, None for
+    none. spool_quota: maximum bytes of a spool, None for the default.
     """
 
     config: TrainingConfig
@@ -40,32 +40,32 @@ class TrainingPlan(NamedTuple):
 
 
 class RecordedTraining(NamedTuple):
-    """How a training went, and what became of its events."""
+    """The result of a training, and the statistics of its emitter."""
 
     summary: TrainingSummary
     events: EmitterReport
 
     @property
     def lost(self) -> int:
-        """Events that neither a spool nor an aggregator's log holds."""
+        """Events that are neither in a spool nor in an aggregator's log."""
         return self.events.dropped + self.events.held
 
 
 def plan(request: TrainingRequest, group: ProcessGroup = ALONE) -> TrainingPlan:
-    """What was asked for; makes the directory of a new run. Either all processes go on, or none.
+    """Check a request, and create the directory of a new run. Either all processes proceed, or none.
 
-    Raises `EsperError` where the training cannot begin, and leaves nothing behind then.
+    Raises `EsperError` if the training cannot start; then nothing is left behind.
     """
     planned, problem = None, None
     try:
         planned = _resumed(request, group) if request.resume else _new(request, group)
     except EsperError as error:
         problem = error
-    speaker = group.smallest(group.world_size if problem is None else group.rank)
-    if planned is not None and speaker == group.world_size:
+    reporter = group.smallest(group.world_size if problem is None else group.rank)
+    if planned is not None and reporter == group.world_size:
         return planned
-    if problem is None or group.rank != speaker:
-        raise ReportedElsewhereError("Another process of this run cannot begin; it says why.")
+    if problem is None or group.rank != reporter:
+        raise ReportedElsewhereError("Another process of this run cannot start; it reports why.")
     raise problem
 
 
@@ -76,7 +76,7 @@ def _new(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
     if group.world_size > 1 and not request.name:
         raise InvalidArgument("Processes that train together need a --name for their run; choose one.")
     if request.profile_dir is not None:
-        prepare(request.profile_dir)  # before there is a run
+        prepare_profile_dir(request.profile_dir)  # an error here must not leave a run behind
     run_dir = create_run_dir(request.runs_dir, request.run_name())
     return TrainingPlan(config, run_dir, profile=request.traces_dir(run_dir), spool_quota=request.spool_quota)
 
@@ -97,10 +97,10 @@ def record_training(
     keys: Path | None = None,
     group: ProcessGroup = ALONE,
 ) -> RecordedTraining:
-    """Train, and record it; `aggregator` and `keys` are those of `esper_lite.connect`.
+    """Train and record; `aggregator` and `keys` as for `esper_lite.connect`.
 
-    Raises `TrainingFailedError` for what breaks during the training, `RankLostError` where other processes
-    are gone, and another `EsperError` where the training cannot begin.
+    Raises `TrainingFailedError` for an error during the training, `RankLostError` if other processes are
+    gone, and another `EsperError` if the training cannot start.
     """
     config, run_dir, start, profile, quota = plan
     connected = partial(

@@ -40,9 +40,9 @@ def test_the_device_of_a_run_is_the_current_one():
 def test_each_of_several_processes_takes_its_own_device():
     """None is shared, and none is named for all of them."""
     assert [local_device("cuda", number, 2) for number in range(2)] == [0, 1]
-    with pytest.raises(InvalidArgument, match=r"more processes here than CUDA devices \(2\); start fewer"):
+    with pytest.raises(InvalidArgument, match=r"more processes than CUDA devices \(2\); start fewer"):
         local_device("cuda", 2, 2)
-    with pytest.raises(InvalidArgument, match="take a CUDA device each; choose --device cuda"):
+    with pytest.raises(InvalidArgument, match="need a CUDA device each; choose --device cuda"):
         local_device("cuda:0", 0, 2)
 
 

@@ -48,7 +48,7 @@ def test_a_store_that_is_gone_was_kept_by_rank_0():
     [
         ((1,), None, "Rank 1 of 4 is gone."),
         ((1, 2), None, "Ranks 1 and 2 of 4 are gone."),
-        ((1,), 300.0, "Rank 1 of 4 is gone or stuck: nothing was heard for 300 s."),
+        ((1,), 300.0, "Rank 1 of 4 is gone or stuck: no response for 300 s."),
     ],
 )
 def test_the_sentence_names_them(missing, silent_s, words):
@@ -68,4 +68,4 @@ def test_who_was_left_behind_says_so():
     error = rank_lost_error((), 2, 3, None)
 
     assert error.reporter
-    assert "given up waiting" in str(error)
+    assert "stopped waiting" in str(error)

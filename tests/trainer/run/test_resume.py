@@ -177,7 +177,7 @@ def test_a_disk_that_fails_costs_a_checkpoint_and_not_the_run(tmp_path):
     warnings = [event for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
 
     assert recorded.summary.outcome == "completed"
-    assert "training goes on without it" in warnings[0].message
+    assert "training continues without it" in warnings[0].message
 
 
 class TestModule:
@@ -243,5 +243,5 @@ class TestModule:
             training.communicate()
 
         assert result.returncode == 1
-        assert "being trained at this moment" in result.stderr
+        assert "being trained by another process" in result.stderr
         assert result.stderr.count("\n") == 1

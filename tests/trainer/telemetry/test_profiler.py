@@ -44,7 +44,7 @@ def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates
     assert regions(trace) == dict.fromkeys(REGIONS, recorded)
     assert summary.profile == directory
     assert [event for event in sink.events if isinstance(event, LogRecorded)] == [
-        LogRecorded(level="info", message=f"A profile was written into {directory}.")
+        LogRecorded(level="info", message=f"A profile was written to {directory}.")
     ]
     assert isinstance(sink.events[-1], RunFinished)
 
@@ -89,7 +89,7 @@ def test_a_profile_that_cannot_be_written_ends_no_training(tmp_path):
     assert (summary.outcome, summary.profile) == ("completed", None)
     (line,) = [event for event in sink.events if isinstance(event, LogRecorded)]
     assert line.level == "warning"
-    assert "training goes on without it" in line.message
+    assert "training continues without it" in line.message
 
 
 def test_a_directory_that_cannot_be_is_refused(tmp_path):
@@ -117,7 +117,7 @@ class TestCommand:
 
         assert result.returncode == 0, result.stderr
         assert regions(trace) == dict.fromkeys(REGIONS, 1)
-        assert f"profiled into {directory}" in result.stdout
+        assert f"profile written to {directory}" in result.stdout
         lines = [
             r.event for r in read_records(tmp_path / "runs" / "mine") if isinstance(r.event, LogRecorded)
         ]

@@ -1,1 +1,1 @@
-"""Several processes that train one policy: starting them, their sums, and their loss."""
+"""Data-parallel training: launching processes, their collective operations, and the loss of a rank."""

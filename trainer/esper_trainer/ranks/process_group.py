@@ -1,7 +1,8 @@
-"""Several processes that train one policy: what they sum, and what they decide together.
+"""The process group of a run: its collective operations, and joining it.
 
-Each plays environments of its own. What decides anything (gradients, counts, moments, stops) is summed
-over all of them first, so that every process decides the same without asking again.
+Each process collects rollouts in its own environments. Everything that decides how training continues
+(gradients, counts, moments, stops) is reduced over all processes first, so that all of them take the same
+decisions.
 """
 
 import os
@@ -21,14 +22,14 @@ from esper_trainer.ranks.rank_launcher import RENDEZVOUS
 from esper_trainer.request import PATIENCE_S
 
 BACKENDS = "cpu:gloo,cuda:nccl"
-_SOURCE_PLACE = re.compile(r"\[[^\]]*\.cc:\d+\] ")
+_SOURCE_LOCATION = re.compile(r"\[[^\]]*\.cc:\d+\] ")
 
 
 class ProcessGroup:
-    """The processes of a run. Alone, which is the default, every sum is the value itself.
+    """The processes of a run; in a group of one, the default, every reduction returns its argument.
 
-    Whatever waits for the others raises `RankLostError` if one of them is gone. store: where those that
-    are left find out who; patience_s: how long one may say nothing.
+    Each collective operation raises `RankLostError` if another process is gone. store: where the remaining
+    processes find the missing ones. patience_s: seconds without a response before a process counts as lost.
     """
 
     def __init__(
@@ -42,13 +43,13 @@ class ProcessGroup:
         self._store, self._patience_s, self._broken = store, patience_s, False
 
     def sum_(self, tensor: Tensor) -> Tensor:
-        """Replace a tensor by its sum over all processes, in place, on its device."""
+        """Sum a tensor over all processes, in place, on its device."""
         if self.world_size > 1:
             self._reduce(tensor, dist.ReduceOp.SUM)
         return tensor
 
     def largest(self, number: int) -> int:
-        """The largest of all processes' numbers; waits for them, on the host."""
+        """The maximum over all processes; blocks on the host."""
         if self.world_size == 1:
             return number
         value = torch.tensor(number)
@@ -56,19 +57,20 @@ class ProcessGroup:
         return int(value)
 
     def smallest(self, number: int) -> int:
-        """The smallest of all processes' numbers; waits for them, on the host."""
+        """The minimum over all processes; blocks on the host."""
         return -self.largest(-number)
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process; waits for them, on the host."""
+        """Whether the flag is set in any process; blocks on the host."""
         return bool(self.largest(int(flag)))
 
     def local_environments(self, config: TrainingConfig) -> int:
-        """The number of environments of this process. Raises `InvalidArgument` for no equal parts."""
+        """The number of environments of this process. Raises `InvalidArgument` if they cannot be divided
+        equally."""
         return config.share(self.world_size)
 
     def close(self) -> None:
-        """Let go of the other processes."""
+        """Leave the group."""
         if self.world_size > 1 and not self._broken:
             dist.destroy_process_group()
 
@@ -87,18 +89,19 @@ ALONE = ProcessGroup()
 
 
 def join_group(device: str, patience_s: float = PATIENCE_S) -> ProcessGroup:
-    """The group that `torchrun` or `ranks.train_with_ranks` describes in the environment, or a group of one.
+    """Join the group that `torchrun` or `train_with_ranks` describes in the environment, or a group of
+    one.
 
-    On CUDA each process of a machine takes the device of its number there. Raises `InvalidArgument` if
-    the group cannot be joined.
+    On CUDA each process of a machine takes the device with its local rank. Raises `Unreachable` if the group
+    cannot be joined.
     """
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     if world_size <= 1:
         return ALONE
     on_cuda = device.startswith("cuda") and torch.cuda.is_available()
     if on_cuda:
-        number = int(os.environ.get("LOCAL_RANK", "0"))
-        torch.cuda.set_device(local_device(device, number, torch.cuda.device_count()))
+        local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+        torch.cuda.set_device(local_device(device, local_rank, torch.cuda.device_count()))
     patience = timedelta(seconds=patience_s)
     try:
         where = os.environ.get(RENDEZVOUS, "env://")
@@ -108,23 +111,24 @@ def join_group(device: str, patience_s: float = PATIENCE_S) -> ProcessGroup:
             store=PrefixStore("group", store), rank=rank, world_size=world_size, timeout=patience,
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
-        reason = _SOURCE_PLACE.sub("", str(error).splitlines()[0])
+        reason = _SOURCE_LOCATION.sub("", str(error).splitlines()[0])
         raise Unreachable(
-            f"The other processes cannot be met ({reason}); start all of them with torchrun, and where a "
-            "machine's name leads to itself name the network with GLOO_SOCKET_IFNAME."
+            f"Cannot connect to the other processes ({reason}); start all of them with torchrun, and if a "
+            "host name resolves to a loopback address set GLOO_SOCKET_IFNAME to the network interface."
         ) from error
-    return ProcessGroup(rank, world_size, PrefixStore("roll-call", store), patience_s)
+    return ProcessGroup(rank, world_size, PrefixStore("lost-ranks", store), patience_s)
 
 
-def local_device(device: str, number: int, count: int) -> int:
-    """The index of the CUDA device of the process of this number, of a machine with so many.
+def local_device(device: str, local_rank: int, count: int) -> int:
+    """The index of the CUDA device of a local rank, on a machine with `count` devices.
 
-    Raises `InvalidArgument` if one was named for all of them, or there are not enough: NCCL takes one each.
+    Raises `InvalidArgument` if one device was given for all processes, or if there are too few: NCCL needs
+    one per process.
     """
     if ":" in device:
-        raise InvalidArgument("Several processes take a CUDA device each; choose --device cuda.")
-    if number >= count:
+        raise InvalidArgument("Several processes need a CUDA device each; choose --device cuda.")
+    if local_rank >= count:
         raise InvalidArgument(
-            f"There are more processes here than CUDA devices ({count}); start fewer, or choose --device cpu."
+            f"There are more processes than CUDA devices ({count}); start fewer, or choose --device cpu."
         )
-    return number
+    return local_rank

@@ -1,6 +1,6 @@
-"""Starting several processes on this machine that train one policy, and ending with them.
+"""Launching several training processes on this machine, and waiting for them.
 
-They find each other by a file, so that no port has to be free, and none of them has to outlive another.
+They rendezvous through a file, so that no port has to be free and no process has to outlive another.
 `torchrun` does the same for several machines. Imports no torch.
 """
 
@@ -16,54 +16,54 @@ from pathlib import Path
 from types import FrameType
 
 RENDEZVOUS = "ESPER_RENDEZVOUS"
-"""The environment variable that says where the processes find each other."""
+"""The environment variable with the URL of the rendezvous file."""
 
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_FOLLOW_S = 60.0
-"""So long the others may take to end by themselves after one has failed."""
-_KILL_S = 10.0
-_LOOK_S = 0.05
+_FORWARDED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TERMINATE_AFTER_S = 60.0
+"""Seconds after the failure of one process before the others are terminated."""
+_KILL_AFTER_S = 10.0
+_POLL_S = 0.05
 
 _Process = subprocess.Popen[bytes]
 
 
 def train_with_ranks(options: Sequence[str], ranks: int) -> int:
-    """Train with so many processes of `python -m esper_trainer`; returns 0 if all of them succeeded.
+    """Train with several processes of `python -m esper_trainer`; returns 0 if all of them succeed.
 
-    Signals are passed on to all of them; each speaks for itself, on the same stdout and stderr.
+    Signals are forwarded to all of them; they share stdout and stderr.
     """
-    with tempfile.TemporaryDirectory(prefix="esper-") as place:
-        processes = [_start(options, rank, ranks, Path(place) / "rendezvous") for rank in range(ranks)]
-        with _signals_passed_on(processes):
+    with tempfile.TemporaryDirectory(prefix="esper-") as directory:
+        processes = [_start(options, rank, ranks, Path(directory) / "rendezvous") for rank in range(ranks)]
+        with _forwarded_signals(processes):
             _wait(processes)
     codes = [process.returncode for process in processes]
-    if any(codes) and 1 not in codes:  # nobody was left to say it
+    if any(codes) and 1 not in codes:  # no process has reported the failure
         killed = ", ".join(f"rank {rank}: {code}" for rank, code in enumerate(codes))
-        sys.stderr.write(f"esper_trainer: Every process was ended from outside ({killed}).\n")
+        sys.stderr.write(f"esper_trainer: All processes were killed ({killed}).\n")
     return 1 if any(codes) else 0
 
 
-def _start(options: Sequence[str], rank: int, ranks: int, meeting: Path) -> _Process:
-    """One process, in a session of its own: a terminal's Ctrl-C is to reach each of them once."""
+def _start(options: Sequence[str], rank: int, ranks: int, rendezvous: Path) -> _Process:
+    """Start one process in its own session, so that a terminal's Ctrl-C reaches it only once."""
     environment = {
         "OMP_NUM_THREADS": "1",
         **os.environ,
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(ranks),
-        RENDEZVOUS: meeting.as_uri(),
+        RENDEZVOUS: rendezvous.as_uri(),
     }
     command = [sys.executable, "-m", "esper_trainer", *options]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
 
 
 @contextmanager
-def _signals_passed_on(processes: Sequence[_Process]) -> Iterator[None]:
-    def pass_on(number: int, frame: FrameType | None) -> None:
+def _forwarded_signals(processes: Sequence[_Process]) -> Iterator[None]:
+    def forward(number: int, frame: FrameType | None) -> None:
         for process in processes:
             process.send_signal(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    previous = {number: signal.signal(number, forward) for number in _FORWARDED_SIGNALS}
     try:
         yield
     finally:
@@ -72,7 +72,7 @@ def _signals_passed_on(processes: Sequence[_Process]) -> Iterator[None]:
 
 
 def _wait(processes: Sequence[_Process]) -> None:
-    """Until all have ended; those that do not follow one that failed are made to."""
+    """Wait for all processes; after a failure, terminate and then kill those that do not exit."""
     failed_at: float | None = None
     while any(process.poll() is None for process in processes):
         now = time.monotonic()
@@ -80,8 +80,8 @@ def _wait(processes: Sequence[_Process]) -> None:
             failed_at = now
         waited = 0.0 if failed_at is None else now - failed_at
         for process in processes:
-            if waited > _FOLLOW_S + _KILL_S:
+            if waited > _TERMINATE_AFTER_S + _KILL_AFTER_S:
                 process.kill()
-            elif waited > _FOLLOW_S:
+            elif waited > _TERMINATE_AFTER_S:
                 process.terminate()
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)

@@ -1,1 +1,1 @@
-"""One run on disk and in time: its directory, checkpoints, resuming, and how it ends."""
+"""The run on disk and over time: its directory, checkpoints, resuming, interruption and failure."""

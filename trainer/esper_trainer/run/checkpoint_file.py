@@ -1,7 +1,7 @@
-"""The file from which a run goes on: written whole or not at all, read without running anything in it.
+"""Checkpoint files: written atomically, and read without executing anything in them.
 
-It is a file of `torch.save`: a zip archive, whose checksums show damage, around a pickle that is read
-with `weights_only`, which makes nothing but tensors, numbers, strings and containers of these.
+A file is written by `torch.save`: a zip archive with checksums around a pickle that is read with
+`weights_only`, which creates only tensors, numbers, strings and containers of these.
 """
 
 import os
@@ -22,11 +22,11 @@ _FILE_NAME = re.compile(r"(\d{8,})-rank(\d+)\.pt")
 
 
 class TrainingCheckpoint(NamedTuple):
-    """A run between two updates.
+    """The state of a run between two updates.
 
-    update: how many were made. config: the settings. rank, world_size: of the process that wrote it.
-    baseline_return: what always choosing WAIT returns. telemetry: what the judge of the updates remembers,
-    plain numbers, strings and containers; empty in checkpoints from before there was one.
+    update: number of updates made. config: the settings. rank, world_size: of the process that wrote it.
+    baseline_return: mean return of always choosing WAIT. telemetry: the state of `AnomalyResponse`, as plain
+    numbers, strings and containers; empty in checkpoints from before it existed.
     """
 
     update: int
@@ -39,7 +39,7 @@ class TrainingCheckpoint(NamedTuple):
 
 
 def write(path: Path, checkpoint: TrainingCheckpoint) -> None:
-    """Write a checkpoint so that `path` is never a part of it. Raises OSError if it cannot be written."""
+    """Write a checkpoint atomically: `path` never has a part of it. Raises OSError."""
     content = {"format": FORMAT, **checkpoint._asdict(), "state": checkpoint.state._asdict()}
     buffer = BytesIO()
     torch.save(content, buffer)
@@ -69,16 +69,16 @@ def read(path: Path) -> TrainingCheckpoint:
         return TrainingCheckpoint(**{**content, "state": LearnerState(**content["state"])})
     except InvalidArgument:
         raise
-    except Exception as error:  # there is no end to what torch raises about bytes that it did not write
+    except Exception as error:  # torch raises errors of many types for damaged files
         raise Damaged(
-            f"{path} is damaged and cannot be read; remove it to go on from the checkpoint before it."
+            f"{path} is damaged and cannot be read; remove it to resume from the previous checkpoint."
         ) from error
 
 
 def _content(data: bytes) -> dict[str, Any]:
-    """The dictionary in a file. Raises whatever shows that it is damaged."""
+    """The dictionary in a file. Raises an error of any type if the file is damaged."""
     with zipfile.ZipFile(BytesIO(data)) as archive:
-        damaged = archive.testzip()  # torch itself does not look at the checksums
+        damaged = archive.testzip()  # torch does not verify the checksums
     if damaged is not None:
         raise zipfile.BadZipFile(damaged)
     content: dict[str, Any] = torch.load(BytesIO(data), map_location="cpu", weights_only=True)
@@ -86,29 +86,29 @@ def _content(data: bytes) -> dict[str, Any]:
 
 
 class CheckpointFiles:
-    """The checkpoints of one rank of a run."""
+    """The checkpoint files of one rank of a run."""
 
     def __init__(self, run_dir: Path, rank: int = 0) -> None:
         self.directory = run_dir / "checkpoints"
         self._rank = rank
 
     def path(self, update: int) -> Path:
-        """Where the checkpoint after so many updates is."""
+        """The path of the checkpoint after an update."""
         return self.directory / f"{update:08d}-rank{self._rank}.pt"
 
     def updates(self) -> list[int]:
-        """After which updates there are checkpoints, in order."""
+        """The updates after which there are checkpoints, in order."""
         names = (_FILE_NAME.fullmatch(path.name) for path in self.directory.glob("*.pt"))
         return sorted(int(name[1]) for name in names if name and int(name[2]) == self._rank)
 
     def keep(self, count: int) -> None:
-        """Remove all but the last ones. Raises OSError."""
+        """Remove all but the last `count` checkpoints. Raises OSError."""
         for update in self.updates()[:-count]:
             self.path(update).unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a rename last. Raises OSError."""
+    """Make a rename durable. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Writing checkpoints while training goes on."""
+"""Writing checkpoints in the background."""
 
 import threading
 import time
@@ -10,16 +10,16 @@ from esper_trainer.device.host_transfer import HostCopy
 from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoint, write
 
 KEPT = 3
-"""How many checkpoints of a run stay."""
+"""Number of checkpoints of a run that are kept."""
 
 CLOSE_S = 30.0
-"""So long the end of a run waits for its last checkpoint."""
+"""Seconds that the end of a run waits for its last checkpoint."""
 
 
 class CheckpointWriter:
-    """Writes checkpoints in a thread of its own; the training thread only begins the copy of its state.
+    """Writes checkpoints in a thread; the training thread only starts to copy the state.
 
-    Not more than one is written at a time: a disk that cannot keep up gets fewer checkpoints.
+    At most one is written at a time: a slow disk receives fewer checkpoints.
     """
 
     def __init__(self, files: CheckpointFiles, every: int) -> None:
@@ -29,11 +29,12 @@ class CheckpointWriter:
         self._events: deque[Event] = deque()
 
     def due(self, update: int) -> bool:
-        """Whether a checkpoint should be saved after this update, and none is being written now."""
+        """Whether to save a checkpoint after this update: at the interval, and not while one is being
+        written."""
         return bool(self._every) and update % self._every == 0 and not self._busy()
 
     def save(self, checkpoint: TrainingCheckpoint) -> None:
-        """Begin to write a checkpoint, with the tensors as they are now."""
+        """Start to write a checkpoint, with the present values of the tensors."""
         self.wait()
         if self._saved == checkpoint.update:
             return
@@ -43,11 +44,11 @@ class CheckpointWriter:
         self._thread.start()
 
     def events(self) -> list[Event]:
-        """What has been written, or could not be, since the last call."""
+        """Events about checkpoints that were written or failed since the last call."""
         return [self._events.popleft() for _ in range(len(self._events))]
 
     def wait(self) -> None:
-        """Until nothing is being written, but not for ever."""
+        """Wait until nothing is being written, for at most `CLOSE_S`."""
         if self._thread is not None:
             self._thread.join(CLOSE_S)
 
@@ -61,13 +62,13 @@ class CheckpointWriter:
             tensors = dict(zip(state.tensors, copy.wait(), strict=True))
             write(path, checkpoint._replace(state=state._replace(tensors=tensors)))
             self._files.keep(KEPT)
-        except Exception as error:  # a device that failed too: nobody is there to catch it
+        except Exception as error:  # also of the device: nothing else handles an error in this thread
             self._events.append(_failure(path, checkpoint.update, error))
         else:
-            place = path.relative_to(self._files.directory.parent)
+            relative = path.relative_to(self._files.directory.parent)
             took_ms = (time.perf_counter() - started) * 1e3
             self._events.append(
-                CheckpointSaved(update=checkpoint.update, path=str(place), duration_ms=took_ms)
+                CheckpointSaved(update=checkpoint.update, path=str(relative), duration_ms=took_ms)
             )
 
 
@@ -75,6 +76,6 @@ def _failure(path: Path, update: int, error: Exception) -> LogRecorded:
     reason = (error.strerror if isinstance(error, OSError) else None) or repr(error)
     return LogRecorded(
         level="warning",
-        message=f"A checkpoint could not be written ({reason}); training goes on without it.",
+        message=f"A checkpoint could not be written ({reason}); training continues without it.",
         fields={"update": update, "path": path.name},
     )

@@ -1,4 +1,4 @@
-"""Ending a run early without losing what it has told: SIGINT, SIGTERM, or a call from another thread."""
+"""Interrupting a run without losing its events: SIGINT, SIGTERM, or a call from another thread."""
 
 import signal
 import threading
@@ -10,13 +10,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error
-    """Training was asked to end."""
+    """Training was interrupted."""
 
 
 class Interruption:
-    """Notes signals while it is entered (in the main thread only), for the training loop to see.
+    """Records signals while it is entered (in the main thread only), for the training loop to check.
 
-    The second signal does what it would do without this class, so that a hanging run can be ended.
+    A second signal has its previous effect, so that a hanging run can be ended.
     """
 
     def __init__(self) -> None:
@@ -37,16 +37,16 @@ class Interruption:
         self._restore()
 
     def request(self, reason: str) -> None:
-        """Ask the run to end at the next step; from any thread."""
+        """Interrupt the run at its next step; may be called from any thread."""
         self._reason = reason
 
     def check(self, anyone: Callable[[bool], bool] = bool) -> None:
-        """Raise `Interrupted` if the run was asked to end, here or in `anyone` who trains along."""
+        """Raise `Interrupted` if the run was interrupted in this process or, by `anyone`, in another one."""
         if anyone(bool(self._reason)):
-            raise Interrupted(self._reason or "The run was ended in another process.")
+            raise Interrupted(self._reason or "The run was interrupted in another process.")
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.request(f"The run was ended by {signal.Signals(number).name}.")
+        self.request(f"The run was interrupted by {signal.Signals(number).name}.")
         self._restore()
 
     def _restore(self) -> None:

@@ -1,4 +1,4 @@
-"""What a caller of the trainer is told, after every update and at the end, and how to say it."""
+"""Reports to the caller of the trainer, after every update and at the end, and their text."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Literal
 from esper_schemas.payload import PPOUpdatePayload
 
 RunOutcome = Literal["completed", "interrupted"]
-"""How a run may end; whatever fails is raised."""
+"""How a run can end without an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateReport:
-    """One update that is done; its events have been emitted."""
+    """A completed update, whose events have been emitted."""
 
     update: int
     episodes: int
@@ -25,10 +25,11 @@ class UpdateReport:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """How a run went. Returns are None if there was no update.
+    """The result of a run. Returns are None if there was no update.
 
     baseline_return: mean return of always choosing WAIT in the same environments. steps_per_second:
-    over the whole loop, with updates. profile: the directory of the profiler's traces, None for none.
+    environment steps per second of the whole loop, including updates. profile: the directory of the
+    profiler's traces, if any.
     """
 
     updates: int
@@ -44,12 +45,12 @@ class TrainingSummary:
 
 
 def update_line(report: UpdateReport) -> str:
-    """One update as one line."""
+    """One update as one line of text."""
     return f"update {report.update:>4}/{report.episodes}  {update_numbers(report)}"
 
 
 def update_numbers(report: UpdateReport) -> str:
-    """What an update came to, in aligned columns."""
+    """The main numbers of an update in aligned columns."""
     payload = report.payload
     return (
         f"return {report.mean_return:7.3f}  policy loss {payload.policy_loss:7.3f}  "
@@ -58,7 +59,7 @@ def update_numbers(report: UpdateReport) -> str:
 
 
 def summary_lines(summary: TrainingSummary, run_dir: Path) -> list[str]:
-    """What came of a training, and where it is recorded."""
+    """The result of a training, and where it is recorded."""
     lines = [
         f"{summary.outcome}: {summary.updates} updates, {summary.env_steps:,} environment steps in "
         f"{summary.seconds:.1f} s ({summary.steps_per_second:,.0f} steps/s)"
@@ -70,7 +71,7 @@ def summary_lines(summary: TrainingSummary, run_dir: Path) -> list[str]:
         )
     if summary.profile is not None:
         lines.append(
-            f"profiled into {summary.profile}; open it with: tensorboard --logdir {summary.profile} "
+            f"profile written to {summary.profile}; open it with: tensorboard --logdir {summary.profile} "
             "(torch-tb-profiler), or a trace at https://ui.perfetto.dev"
         )
-    return [*lines, f"recorded in {run_dir}; look at it with: sanctum {run_dir}"]
+    return [*lines, f"recorded in {run_dir}; view it with: sanctum {run_dir}"]

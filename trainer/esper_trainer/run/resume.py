@@ -22,18 +22,14 @@ def last_checkpoint(run_dir: Path, group: ProcessGroup = ALONE) -> TrainingCheck
     update = _newest_of_all(files.updates(), group)
     own = max(files.updates(), default=0)
     lacking = group.smallest(group.world_size if own else group.rank)
-    require_run(run_dir)  # not before: everybody takes part in the sums above
+    require_run(run_dir)  # not earlier: every process has to take part in the reductions above
     if not own:
         raise InvalidArgument(_without_checkpoint(run_dir, group, lacking))
     checkpoint = read(files.path(update or own))
     if checkpoint.world_size != group.world_size:
         count = checkpoint.world_size
-        with_as_many = (
-            f"with --ranks {count}, or by torchrun with as many" if count > 1 else "without --ranks"
-        )
-        raise InvalidArgument(
-            f"The run {run_dir.name} was trained by {_processes(count)}; resume it {with_as_many}."
-        )
+        how = f"with --ranks {count}, or with torchrun" if count > 1 else "without --ranks"
+        raise InvalidArgument(f"The run {run_dir.name} was trained by {_processes(count)}; resume it {how}.")
     if lacking < group.world_size:
         raise InvalidArgument(_without_checkpoint(run_dir, group, lacking))
     if not update:
@@ -57,10 +53,10 @@ def _newest_of_all(updates: list[int], group: ProcessGroup) -> int:
 
 def _without_checkpoint(run_dir: Path, group: ProcessGroup, rank: int) -> str:
     if group.world_size == 1:
-        return f"The run {run_dir.name} has no checkpoint to go on from; start a new run."
+        return f"The run {run_dir.name} has no checkpoint; start a new run."
     return (
         f"The run {run_dir.name} has no checkpoint of rank {rank} in {run_dir / 'checkpoints'}; "
-        "copy it from where that rank was trained, or start a new run."
+        "copy it from the machine that trained this rank, or start a new run."
     )
 
 

@@ -1,4 +1,4 @@
-"""The directory of a run: made once, and trained into by one process per rank."""
+"""The directory of a run: created once, and locked by each rank that trains in it."""
 
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -10,7 +10,7 @@ from esper_schemas.errors import InvalidArgument, Refused, RunExists, StorageErr
 
 
 def create_run_dir(runs_dir: Path, name: str) -> Path:
-    """Make the directory of a run; a run is never recorded into another one's directory.
+    """Create the directory of a new run; a run is never recorded into the directory of another run.
 
     Raises `RunExists`, `StorageError` if the directory cannot be written, `InvalidArgument` for a name that
     cannot be used.
@@ -18,7 +18,7 @@ def create_run_dir(runs_dir: Path, name: str) -> Path:
     run_dir = runs_dir / check_name("run", name)
     if is_run(run_dir):
         raise RunExists(
-            f"There is a run {name} already; go on with --resume {name} or choose another --name."
+            f"The run {name} already exists; continue it with --resume {name} or choose another --name."
         )
     try:
         ensure_writable(run_dir)
@@ -30,27 +30,27 @@ def create_run_dir(runs_dir: Path, name: str) -> Path:
 
 
 def ensure_writable(directory: Path) -> None:
-    """Make a directory if there is none, and try to write into it. Raises OSError."""
+    """Create a directory if it does not exist, and try to write to it. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
-    TemporaryFile(dir=directory).close()  # of a name of its own: several ranks try at once
+    TemporaryFile(dir=directory).close()  # has a unique name: several ranks may try at once
 
 
 def recovery_advice(run_dir: Path) -> str:
-    """What to do about a run that broke off: the end of a sentence."""
+    """What to do about a run that ended early, as the end of a sentence."""
     saved = any((run_dir / "checkpoints").glob("*.pt"))
-    return f"go on from the last checkpoint with --resume {run_dir.name}" if saved else "start a new run"
+    return f"resume from the last checkpoint with --resume {run_dir.name}" if saved else "start a new run"
 
 
 def require_run(run_dir: Path) -> None:
-    """Raises `InvalidArgument` if nothing was recorded there."""
+    """Raise `InvalidArgument` if nothing was recorded in the directory."""
     if not is_run(run_dir):
         raise InvalidArgument(
-            f"There is no run {run_dir.name} in {run_dir.parent}; see what is there with ls."
+            f"There is no run {run_dir.name} in {run_dir.parent}; list its directory for the names of runs."
         )
 
 
 def is_run(run_dir: Path) -> bool:
-    """Whether anything was recorded there."""
+    """Whether anything was recorded in the directory."""
     paths = RunPaths(run_dir)
     return paths.spool_dir.exists() or paths.log_dir.exists()
 
@@ -58,14 +58,14 @@ def is_run(run_dir: Path) -> bool:
 def lock_training(run_dir: Path, rank: int) -> FileLock:
     """Lock one rank of a run for as long as this process trains it.
 
-    Raises `Refused` if a process trains it already.
+    Raises `Refused` if another process trains it, `StorageError` if the lock file cannot be written.
     """
     path = run_dir / f".training-rank{rank}.lock"
     try:
         return FileLock(path)
     except LockHeldError as error:
         raise Refused(
-            f"The run {run_dir.name} is being trained at this moment; stop that training first."
+            f"The run {run_dir.name} is being trained by another process; stop that training first."
         ) from error
     except OSError as error:
         raise StorageError(f"Cannot write {path} ({error.strerror}); make it writable.") from error

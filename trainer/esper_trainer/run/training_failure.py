@@ -1,4 +1,4 @@
-"""A training that broke: one sentence for whoever started it, and the traceback for whoever mends it."""
+"""Failed trainings: one sentence for the user, and a file with the traceback."""
 
 import traceback
 from pathlib import Path
@@ -8,28 +8,28 @@ from esper_trainer.ranks.lost_ranks import RankLostError
 from esper_trainer.run.run_directory import recovery_advice
 
 TRACEBACK = "failure.txt"
-"""In the directory of the run."""
+"""File name in the directory of the run."""
 
 
 class TrainingFailedError(EsperError):
-    """A training had begun and cannot go on; the message is one sentence that says why and what to do."""
+    """Training started and failed; the message says why and what to do."""
 
 
 def record_failure(run_dir: Path, error: Exception) -> TrainingFailedError:
-    """What to tell of an error; keeps its traceback if the disk takes it."""
+    """Write the traceback to the run's directory if possible, and return the error to raise."""
     path = run_dir / TRACEBACK
     try:
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         where = f"the traceback is in {path}"
     except OSError:
-        where = "its traceback could not be written"
+        where = "the traceback could not be written"
     return TrainingFailedError(
         f"Training failed ({error_summary(error)}); {where}; {recovery_advice(run_dir)}."
     )
 
 
 def error_summary(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """The type and the first line of an error."""
     lines = str(error).strip().splitlines()
     if isinstance(error, RankLostError):
         return str(error)

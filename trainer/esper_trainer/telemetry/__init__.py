@@ -1,1 +1,1 @@
-"""What the trainer makes of its own numbers: anomalies, and how much to measure because of them."""
+"""What the trainer emits: events, anomaly response, process vitals and profiles."""

@@ -1,4 +1,4 @@
-"""The detector and what it leads to, as the runner uses them."""
+"""The anomaly detector and the escalation of the telemetry level, as one unit for the runner."""
 
 from typing import Any
 
@@ -10,27 +10,27 @@ from esper_trainer.telemetry.level_escalation import LevelEscalation
 
 
 class AnomalyResponse:
-    """Judges every update once, in order, and says how much to measure in those to come."""
+    """Detects anomalies in every update, in order, and selects the telemetry level of later updates."""
 
-    def __init__(self, asked: TelemetryLevel, episodes: int) -> None:
-        self._detector, self._escalation = AnomalyDetector(), LevelEscalation(asked)
+    def __init__(self, requested: TelemetryLevel, episodes: int) -> None:
+        self._detector, self._escalation = AnomalyDetector(), LevelEscalation(requested)
         self._episodes = episodes
 
     def level(self, update: int) -> TelemetryLevel:
-        """How much to measure in an update."""
+        """The telemetry level of an update."""
         return self._escalation.level(update)
 
-    def judge(self, update: int, payload: PPOUpdatePayload, mean_return: float) -> list[Event]:
-        """The anomalies that begin with an update, and whether more is measured because of them."""
+    def after_update(self, update: int, payload: PPOUpdatePayload, mean_return: float) -> list[Event]:
+        """The anomalies that begin with an update, and the escalation that follows from them."""
         anomalies = self._detector.observe(update, payload, mean_return, update / self._episodes)
         return [*anomalies, *self._escalation.after(update, anomalies)]
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds: plain numbers, strings and containers."""
+        """The state for a checkpoint: plain numbers, strings and containers."""
         return {"detector": self._detector.state(), "escalation": self._escalation.state()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state; an empty one is that of a checkpoint from before there was a detector."""
+        """Restore a state; an empty one, from a checkpoint without it, changes nothing."""
         if state:
             self._detector.load(state["detector"])
             self._escalation.load(state["escalation"])

@@ -12,17 +12,17 @@ from esper_trainer.measure.gradient_collector import LOSS_PARTS, CollectedGradie
 from esper_trainer.ppo.policy_optimiser import LayerInfo
 
 
-def diagnostic_events(update: int, layers: LayerInfo, examination: DebugDiagnostics) -> Iterator[Event]:
-    """What DEBUG telemetry tells beside the payload; the examination lies on the host."""
+def diagnostic_events(update: int, layers: LayerInfo, diagnostics: DebugDiagnostics) -> Iterator[Event]:
+    """The events of DEBUG telemetry for diagnostics that are on the host."""
     collected = len(CollectedGradients._fields)
-    gradients, transitions = CollectedGradients(*examination[:collected]), examination[collected:]
+    gradients, transitions = CollectedGradients(*diagnostics[:collected]), diagnostics[collected:]
     yield from gradient_events(update, layers.names, layers.magnitude_bounds, gradients)
     for index, head in enumerate(HEADS):
         rows = (column[index].tolist() for column in transitions)
-        beyond = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
-        if beyond:
-            ratios, *places = zip(*beyond, strict=True)
-            steps, environments, actions = (tuple(map(int, column)) for column in places)
+        exploding = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
+        if exploding:
+            ratios, *indices = zip(*exploding, strict=True)
+            steps, environments, actions = (tuple(map(int, column)) for column in indices)
             yield RatioExplosionDiagnosed(
                 update=update, head=head, ratios=ratios,
                 steps=steps, environments=environments, actions=actions,
@@ -37,7 +37,7 @@ def _explodes(head: str, ratio: float) -> bool:
 def gradient_events(
     update: int, names: tuple[str, ...], bounds: tuple[float, ...], collected: CollectedGradients
 ) -> Iterator[Event]:
-    """What is told of gradients that lie on the host; `names` are those of the parameters."""
+    """The events of gradients that are on the host; `names` are those of the parameters."""
     yield LayerGradientsSampled(
         update=update,
         grad_norms=dict(zip(names, collected.layers.tolist(), strict=True)),
@@ -48,10 +48,10 @@ def gradient_events(
         },
     )
     norms, cosines = collected.trunk_norms.tolist(), collected.cosines.tolist()
-    sending = [index for index, norm in enumerate(norms) if norm != 0]
+    contributing = [index for index, norm in enumerate(norms) if norm != 0]
     yield HeadGradientsCompared(
         update=update,
-        heads=tuple(LOSS_PARTS[index] for index in sending),
-        norms=tuple(norms[index] for index in sending),
-        cosines=tuple(cosines[one][other] for one, other in combinations(sending, 2)),
+        heads=tuple(LOSS_PARTS[index] for index in contributing),
+        norms=tuple(norms[index] for index in contributing),
+        cosines=tuple(cosines[one][other] for one, other in combinations(contributing, 2)),
     )

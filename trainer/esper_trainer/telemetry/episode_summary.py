@@ -1,4 +1,4 @@
-"""What an collected is told by: a few numbers per environment, and one environment step by step."""
+"""The summary of a rollout's episodes: some numbers per environment, and every step of one environment."""
 
 from typing import NamedTuple
 
@@ -9,16 +9,17 @@ from esper_schemas.heads import Stage
 from esper_trainer.ppo.rollout_collector import TRACED_ENVIRONMENT, CollectedRollout
 
 MAX_EPISODES = 16
-"""From this many environments at most every single collected is told."""
+"""Maximum number of environments whose episodes are reported individually."""
 
 
 class EpisodeSummary(NamedTuple):
-    """What is copied to the host after an collected, in one piece.
+    """The numbers that are copied to the host after a rollout, in one piece.
 
-    returns [N], undiscounted; stage_counts [7], slots of all environments at the end; accuracy [N];
-    rollbacks 0-d, of all hosts.
-    Of the first environments [n]: lengths, fossilized slots. Of the watched one: actions and
-    log_probs [T, 8]; values, rewards, alive [T]; the fields of `SlotHistory` [T, 3].
+    returns [N], undiscounted; accuracy [N]; stage_counts [7], slots of all environments at the end; rollbacks
+    0-d, of all hosts.
+    Of the first environments [n]: lengths, fossilized slots.
+    Of the traced environment: actions and log_probs [T, 8]; values, rewards, alive [T]; the fields of
+    `SlotHistory` [T, 3].
     """
 
     returns: Tensor
@@ -41,7 +42,7 @@ class EpisodeSummary(NamedTuple):
 
 
 def episode_summary(collected: CollectedRollout) -> EpisodeSummary:
-    """Gather it on the device."""
+    """Compute the summary on the device."""
     rollout, told = collected.transitions, slice(MAX_EPISODES)
     stages = torch.arange(len(Stage), device=collected.stage.device)
     return EpisodeSummary(

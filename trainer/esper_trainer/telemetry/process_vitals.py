@@ -1,4 +1,4 @@
-"""What the trainer process uses of its machine."""
+"""CPU, memory and GPU usage of the trainer process."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class ProcessVitals:
-    """Samples memory at once, and the share of the cores' time since the sample before."""
+    """Samples the present memory usage, and the share of CPU time since the previous sample."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -23,7 +23,7 @@ class ProcessVitals:
         self._wall, self._busy = time.perf_counter(), time.process_time()
 
     def sample(self) -> VitalsSampled:
-        """What is used now."""
+        """Take a sample."""
         on_gpu = self._device.type == "cuda"
         return VitalsSampled(
             cpu_share=self._cpu_share(),
@@ -41,7 +41,7 @@ class ProcessVitals:
 
 
 def gpu_share(device: torch.device) -> float | None:
-    """How much of the last second or less a kernel of any program ran; None where the driver cannot say."""
+    """The share of the last sampling period (up to 1 s) in which a kernel ran; None if not available."""
     try:
         return torch.cuda.utilization(device) / 100
     except (
@@ -51,7 +51,7 @@ def gpu_share(device: torch.device) -> float | None:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is in RAM; where Linux's /proc is missing, the most it ever was."""
+    """Resident memory of this process; the peak where /proc is missing."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -1,4 +1,4 @@
-"""`--profile`: where the time of a few updates goes, as trace files for TensorBoard and Perfetto."""
+"""`--profile`: traces of a few updates for TensorBoard and Perfetto."""
 
 import warnings
 from collections.abc import Callable
@@ -15,15 +15,15 @@ from esper_schemas.events import LogRecorded
 from esper_trainer.device.cuda_graphs import WARM_UP
 from esper_trainer.run.run_directory import ensure_writable
 
-RECORDED = 2
-"""So many updates are recorded; a trace of more is slow to open. One before them is thrown away, because
-what happens for the first time is slow, and the profiler itself warms up during the one in between."""
+RECORDED_UPDATES = 2
+"""Number of updates that are recorded; longer traces are slow to open. The first updates are skipped
+because they are slow, and the profiler itself warms up during one more."""
 
 
 class Profiler:
-    """Records some updates of a run into a directory; without one it does nothing and costs nothing.
+    """Records some updates of a run into a directory; without a directory it does nothing.
 
-    `written` is the directory, once there is a trace in it. Raises `StorageError` if it cannot be written.
+    `written` is the directory, once it has a trace. Raises `StorageError` if it cannot be written.
     """
 
     def __init__(self, directory: Path | None = None, rank: int = 0) -> None:
@@ -32,13 +32,13 @@ class Profiler:
         self.written: Path | None = None
         self._events: list[LogRecorded] = []
         if directory is not None:
-            prepare(directory)
+            prepare_profile_dir(directory)
 
     def begin(self, updates: int) -> Self:
-        """Prepare for so many updates; to be entered."""
+        """Prepare for a number of updates; returns itself, to be entered."""
         if self._directory is not None:
             handler = tensorboard_trace_handler(str(self._directory), f"rank{self._rank}", use_gzip=True)
-            with warnings.catch_warnings(action="ignore"):  # a run of one update leaves no time to warm up
+            with warnings.catch_warnings(action="ignore"):  # a run of one update is too short for a warm-up
                 self._profile = profile(
                     activities=_activities(),
                     schedule=_schedule(updates, _skipped()),
@@ -61,38 +61,38 @@ class Profiler:
             self._profile.stop()
 
     def region(self, name: str) -> AbstractContextManager[object]:
-        """Names what happens within it in the trace."""
+        """A named region of the trace."""
         return nullcontext() if self._profile is None else record_function(name)
 
     def update_ended(self) -> None:
-        """The next update is another step of the schedule."""
+        """Advance the schedule by one update."""
         if self._profile is not None:
             self._profile.step()
 
     def events(self) -> list[LogRecorded]:
-        """What has been written, or could not be, since the last call."""
-        told, self._events = self._events, []
-        return told
+        """Events about traces that were written or failed since the last call."""
+        events, self._events = self._events, []
+        return events
 
     def _kept(self, write: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Write a trace, and note where; a disk that is full must not end a training."""
+        """Write a trace and record where; a full disk must not end a training."""
 
         def keep(traced: Any) -> None:
             try:
                 write(traced)
             except (OSError, RuntimeError) as error:
                 reason = str(error).splitlines()[0]
-                message = f"The profile could not be written ({reason}); training goes on without it."
+                message = f"The profile could not be written ({reason}); training continues without it."
                 self._events.append(LogRecorded(level="warning", message=message))
             else:
                 self.written = self._directory
-                message = f"A profile was written into {self._directory}."
+                message = f"A profile was written to {self._directory}."
                 self._events.append(LogRecorded(level="info", message=message))
 
         return keep
 
 
-def prepare(directory: Path) -> None:
+def prepare_profile_dir(directory: Path) -> None:
     """Make the directory of a profile. Raises `StorageError` if it cannot be written."""
     try:
         ensure_writable(directory)
@@ -103,8 +103,8 @@ def prepare(directory: Path) -> None:
 
 
 def _schedule(updates: int, skipped: int) -> Callable[[int], Any]:
-    """So many updates are recorded, after those that are skipped and one more, or what there is of them."""
-    recorded = max(1, min(RECORDED, updates - skipped - 1))
+    """The schedule: skip updates, warm up for one, and record up to `RECORDED_UPDATES`."""
+    recorded = max(1, min(RECORDED_UPDATES, updates - skipped - 1))
     return schedule(
         wait=min(skipped, max(0, updates - recorded - 1)),
         warmup=min(1, updates - recorded),
@@ -114,7 +114,7 @@ def _schedule(updates: int, skipped: int) -> Callable[[int], Any]:
 
 
 def _skipped() -> int:
-    """Updates that are unlike all others: the first, and on CUDA those until one was recorded as a graph."""
+    """Updates that are not typical: the first, and on CUDA those before the first graph is captured."""
     return WARM_UP if torch.cuda.is_available() else 1
 
 

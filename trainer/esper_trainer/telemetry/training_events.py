@@ -1,4 +1,4 @@
-"""Turning what happened into events; everything here lies on the host already."""
+"""The events of a training, made from data on the host."""
 
 import math
 import platform
@@ -25,13 +25,13 @@ from esper_trainer.ppo.rollout_collector import TRACED_ENVIRONMENT
 from esper_trainer.telemetry.episode_summary import EpisodeSummary
 
 MAX_DETAILS = 8
-"""How many decisions, and how many changes of slots, one update tells."""
+"""Maximum number of decisions, and of slot changes, that are reported per update."""
 
 
 def run_started(
     config: TrainingConfig, baseline_return: float, resumed_from: int | None = None
 ) -> RunStarted:
-    """What is going to be trained, and with which settings; `connect` fills in by which process."""
+    """The task and settings of a run; `connect` adds the facts about the process."""
     settings = {**asdict(config), "torch": str(torch.__version__), "python": platform.python_version()}
     return RunStarted(
         task=f"digits-{config.preset}",
@@ -49,19 +49,17 @@ def run_started(
 
 
 def update_events(
-    update: int, episode_summary: EpisodeSummary, payload: PPOUpdatePayload, steps: int, seconds: float
+    update: int, summary: EpisodeSummary, payload: PPOUpdatePayload, steps: int, seconds: float
 ) -> Iterator[Event]:
-    """All that one update tells, in order; `steps` and `seconds` are those of its rollout."""
-    yield rollout_completed(update, episode_summary, steps, seconds)
-    yield from episodes_completed(update, episode_summary)
-    yield from decisions_made(update, episode_summary)
-    yield from seed_stages_changed(update, episode_summary)
+    """The events of one update, in order; `steps` and `seconds` are those of its rollout."""
+    yield rollout_completed(update, summary, steps, seconds)
+    yield from episodes_completed(update, summary)
+    yield from decisions_made(update, summary)
+    yield from seed_stages_changed(update, summary)
     yield PPOUpdateCompleted(update=update, payload=payload)
 
 
-def rollout_completed(
-    update: int, episode_summary: EpisodeSummary, steps: int, seconds: float
-) -> RolloutCompleted:
+def rollout_completed(update: int, summary: EpisodeSummary, steps: int, seconds: float) -> RolloutCompleted:
     """The rollout as a whole; `steps` are environment steps per rollout."""
     return RolloutCompleted(
         update=update,
@@ -69,27 +67,27 @@ def rollout_completed(
         env_steps_total=steps * update,
         steps_per_second=steps / seconds,
         duration_ms=seconds * 1000.0,
-        mean_return=episode_summary.returns.mean().item(),
-        std_return=episode_summary.returns.std(correction=0).item(),
-        mean_accuracy=episode_summary.accuracy.mean().item(),
-        stage_counts=tuple(int(count) for count in episode_summary.stage_counts.tolist()),
-        rollbacks=int(episode_summary.rollbacks),
-        returns_not_finite=returns_not_finite(episode_summary),
+        mean_return=summary.returns.mean().item(),
+        std_return=summary.returns.std(correction=0).item(),
+        mean_accuracy=summary.accuracy.mean().item(),
+        stage_counts=tuple(int(count) for count in summary.stage_counts.tolist()),
+        rollbacks=int(summary.rollbacks),
+        returns_not_finite=returns_not_finite(summary),
     )
 
 
-def returns_not_finite(episode_summary: EpisodeSummary) -> int:
-    """In how many environments the return is not finite."""
-    return sum(not math.isfinite(total) for total in episode_summary.returns.tolist())
+def returns_not_finite(summary: EpisodeSummary) -> int:
+    """The number of environments whose return is not finite."""
+    return sum(not math.isfinite(total) for total in summary.returns.tolist())
 
 
-def episodes_completed(update: int, episode_summary: EpisodeSummary) -> Iterator[EpisodeCompleted]:
-    """Every episode of the first environments; each plays one per update."""
+def episodes_completed(update: int, summary: EpisodeSummary) -> Iterator[EpisodeCompleted]:
+    """The episodes of the first environments; each runs one episode per update."""
     columns = (
-        episode_summary.returns,
-        episode_summary.accuracy,
-        episode_summary.lengths,
-        episode_summary.fossilized,
+        summary.returns,
+        summary.accuracy,
+        summary.lengths,
+        summary.fossilized,
     )
     rows = zip(*(column.tolist() for column in columns), strict=False)
     for environment, (total, accuracy, length, fossilized) in enumerate(rows):
@@ -103,18 +101,18 @@ def episodes_completed(update: int, episode_summary: EpisodeSummary) -> Iterator
         )
 
 
-def decisions_made(update: int, episode_summary: EpisodeSummary) -> Iterator[DecisionMade]:
-    """The newest decisions of the watched environment, oldest first; WAIT only if there is room."""
-    ops = episode_summary.actions[:, OP].tolist()
-    alive = [step for step, lives in enumerate(episode_summary.alive.tolist()) if lives]
+def decisions_made(update: int, summary: EpisodeSummary) -> Iterator[DecisionMade]:
+    """The newest decisions of the traced environment, oldest first; WAIT only if there is room."""
+    ops = summary.actions[:, OP].tolist()
+    alive = [step for step, lives in enumerate(summary.alive.tolist()) if lives]
     by_interest = sorted(alive, key=lambda step: (ops[step] != Op.WAIT, step))
     for step in sorted(by_interest[-MAX_DETAILS:]):
-        yield _decision(update, step, episode_summary)
+        yield _decision(update, step, summary)
 
 
-def _decision(update: int, step: int, episode_summary: EpisodeSummary) -> DecisionMade:
-    actions = dict(zip(HEADS, episode_summary.actions[step].int().tolist(), strict=True))
-    probabilities = dict(zip(HEADS, episode_summary.log_probs[step].exp().tolist(), strict=True))
+def _decision(update: int, step: int, summary: EpisodeSummary) -> DecisionMade:
+    actions = dict(zip(HEADS, summary.actions[step].int().tolist(), strict=True))
+    probabilities = dict(zip(HEADS, summary.log_probs[step].exp().tolist(), strict=True))
     relevant = [head for head in HEADS if head in CAUSAL[Op(actions["op"])]]
     return DecisionMade(
         update=update,
@@ -122,48 +120,48 @@ def _decision(update: int, step: int, episode_summary: EpisodeSummary) -> Decisi
         step=step,
         choices={head: actions[head] for head in relevant},
         confidences={head: probabilities[head] for head in relevant},
-        value=episode_summary.values[step].item(),
-        reward=episode_summary.rewards[step].item(),
+        value=summary.values[step].item(),
+        reward=summary.rewards[step].item(),
     )
 
 
-def seed_stages_changed(update: int, episode_summary: EpisodeSummary) -> Iterator[SeedStageChanged]:
-    """The newest changes in the slots of the watched environment, oldest first."""
-    changed = (episode_summary.stage_before != episode_summary.stage_after).nonzero().tolist()
+def seed_stages_changed(update: int, summary: EpisodeSummary) -> Iterator[SeedStageChanged]:
+    """The newest changes in the slots of the traced environment, oldest first."""
+    changed = (summary.stage_before != summary.stage_after).nonzero().tolist()
     for step, slot in changed[-MAX_DETAILS:]:
-        place = (step, slot)
-        measured = bool(episode_summary.contribution_measured[place])
+        index = (step, slot)
+        measured = bool(summary.contribution_measured[index])
         yield SeedStageChanged(
             update=update,
             environment=TRACED_ENVIRONMENT,
             step=step,
             slot=slot,
-            from_stage=int(episode_summary.stage_before[place]),
-            to_stage=int(episode_summary.stage_after[place]),
-            blueprint=int(episode_summary.blueprint[place]),
-            alpha=episode_summary.alpha[place].item(),
-            contribution=episode_summary.contribution[place].item() if measured else None,
+            from_stage=int(summary.stage_before[index]),
+            to_stage=int(summary.stage_after[index]),
+            blueprint=int(summary.blueprint[index]),
+            alpha=summary.alpha[index].item(),
+            contribution=summary.contribution[index].item() if measured else None,
         )
 
 
 def instability_events(
     update: int, payload: PPOUpdatePayload, returns_not_finite: int = 0
 ) -> Iterator[Event]:
-    """A report if the update met anything that is not finite; at every level.
+    """A report if the update had any value that is not finite; at every telemetry level.
 
-    The counts are those of the gradient; `where` begins with what came first.
+    The counts are those of the gradient; `where` starts with the earliest place.
     """
     nan, inf = payload.nan_grad_count or 0, payload.inf_grad_count or 0
-    broken = {
+    affected = {
         "reward": returns_not_finite > 0,
         "loss": not (math.isfinite(payload.policy_loss) and math.isfinite(payload.value_loss)),
         "gradient": nan + inf > 0,
     }
-    if any(broken.values()):
+    if any(affected.values()):
         yield NumericalInstabilityReported(
             update=update,
             nan_count=nan,
             inf_count=inf,
-            where=tuple(place for place, is_broken in broken.items() if is_broken),
+            where=tuple(place for place, is_affected in affected.items() if is_affected),
             grad_norm_pre_clip=payload.grad_norm_pre_clip,
         )
