@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.dataclass_options import add_options, parsed
 from esper_cli.output.command_failure import run_reporting_failures
-from esper_cli.output.echo import prepare_output
+from esper_cli.output.echo import prepare_streams
 from esper_schemas.errors import InvalidArgument
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def add_actions(parser: OneSentenceParser, actions: Mapping[str, Command[Any]]) 
 
 def run_command_line(parser: OneSentenceParser, words: Sequence[str] | None) -> int:
     """Parse a command line and run what it asks for; returns the exit code."""
-    prepare_output()
+    prepare_streams()
     namespace = parser.parse_args(words)
     command, chosen_parser = namespace.chosen
     return run_reporting_failures(

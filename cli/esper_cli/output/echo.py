@@ -4,7 +4,7 @@ import io
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 from esper_schemas.codec import to_json
 
@@ -35,14 +35,15 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
-def prepare_output() -> None:
-    """Make stdout and stderr accept any text, whatever their encoding, and even if they are closed."""
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+def prepare_streams() -> None:
+    """Make stdout and stderr accept any text, whatever their encoding; replace streams that are closed."""
+    sys.stdin = sys.stdin or _null("r")
+    sys.stdout = sys.stdout or _null("w")
+    sys.stderr = sys.stderr or _null("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _nowhere() -> io.TextIOWrapper:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as the streams
+def _null(mode: str) -> TextIO:
+    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123 - as the streams

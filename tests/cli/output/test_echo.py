@@ -49,7 +49,7 @@ def test_json_stays_json(capsys, indent):
 
 def run(program, **options):
     """A program that prints as commands do."""
-    prepare = "from esper_cli.output.echo import echo, prepare_output\nprepare_output()\n"
+    prepare = "from esper_cli.output.echo import echo, prepare_streams\nprepare_streams()\n"
     return subprocess.run([sys.executable, "-c", prepare + program], text=True, check=False, **options)
 
 
@@ -61,12 +61,13 @@ def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
     assert (result.returncode, result.stdout, result.stderr) == (0, "± \\u2192\n", "")
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_is_no_failure(tmp_path, closed):
     """Whatever is printed there is dropped; the exit code still says how the command ended."""
     program = (
-        "from esper_cli.output.echo import echo, prepare_output, warn\n"
-        "import sys; prepare_output(); echo('out'); warn('x', 'err'); sys.stdout.flush()\n"
+        "from esper_cli.output.echo import echo, prepare_streams, warn\n"
+        "import sys; prepare_streams(); sys.stdin.isatty()\n"
+        "echo('out'); warn('x', 'err'); sys.stdout.flush()\n"
         f"open({str(tmp_path / 'done')!r}, 'w').write('done'); sys.exit(3)"
     )
     result = subprocess.run(
