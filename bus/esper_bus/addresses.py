@@ -1,4 +1,4 @@
-"""The addresses of an aggregator, on this machine and beyond it. Opens no socket."""
+"""The addresses of an aggregator, local and remote. Opens no sockets."""
 
 import hashlib
 import ipaddress
@@ -12,15 +12,14 @@ from urllib.parse import SplitResult, urlsplit
 from esper_schemas.errors import InvalidArgument, StorageError
 
 IPC_PATH_LIMIT = 107
-"""Bytes that fit into the address of a Unix socket, without its final zero."""
+"""Maximum length of the path of a Unix socket in bytes, without the final zero."""
 DEFAULT_TCP_PORT = 5556
 _LAST_PORT = 65535
 _HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
 class Endpoints(NamedTuple):
-    """The addresses of an aggregator: where events go in, where snapshots and events come out, and
-    where questions are answered."""
+    """The addresses of an aggregator: events from trainers, snapshots and events to viewers, and queries."""
 
     ingest: str
     snapshots: str
@@ -28,12 +27,12 @@ class Endpoints(NamedTuple):
 
 
 def for_runs_dir(runs_dir: Path) -> Endpoints:
-    """The addresses of the aggregator of this runs directory, on this machine."""
+    """The local addresses of the aggregator of a runs directory."""
     return _ipc(runtime_dir(runs_dir))
 
 
 def runtime_dir(runs_dir: Path) -> Path:
-    """The private directory for the sockets of one runs directory; not made here."""
+    """The private directory for the sockets of one runs directory; it is not created here."""
     digest = hashlib.sha256(os.fsencode(runs_dir.resolve())).hexdigest()[:16]
     return runtime_base() / digest
 
@@ -47,33 +46,33 @@ def runtime_base() -> Path:
 
 
 def make_private_dir(directory: Path) -> Path:
-    """Make a directory that only this user can enter. Raises `StorageError` if that fails."""
+    """Create a directory that only this user can enter. Raises `StorageError` if that fails."""
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
         status = directory.lstat()
     except OSError as error:
         raise StorageError(
-            f"Cannot make {directory} for the sockets ({error.strerror}); set XDG_RUNTIME_DIR to "
+            f"Cannot create {directory} for sockets ({error.strerror}); set XDG_RUNTIME_DIR to "
             "a directory that you own."
         ) from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise StorageError(
             f"{directory} is open to other users and cannot hold sockets; remove it, make it "
-            "private with `chmod 700`, or choose another."
+            "private with `chmod 700`, or choose another directory."
         )
     return directory
 
 
 def parse(url: str, *, keyed: bool = False) -> Endpoints:
-    """The addresses behind `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1, queries: + 2).
+    """Parse an address, `ipc:///directory` or `tcp://host:5556` (snapshots: port + 1, queries: + 2).
 
-    Raises `InvalidArgument` for anything else, and for tcp beyond this machine without keys.
+    Raises `InvalidArgument` for anything else, and for unencrypted tcp to or from other machines.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise InvalidArgument(_no_address(url)) from None
+        raise InvalidArgument(_invalid_address(url)) from None
     if parts.scheme == "ipc" and not parts.netloc and len(parts.path) > 1:
         return _ipc(Path(parts.path))
     if parts.scheme == "tcp":
@@ -81,11 +80,11 @@ def parse(url: str, *, keyed: bool = False) -> Endpoints:
         if not keyed:
             refuse_without_keys(endpoints.ingest)
         return endpoints
-    raise InvalidArgument(_no_address(url))
+    raise InvalidArgument(_invalid_address(url))
 
 
 def refuse_without_keys(address: str) -> None:
-    """Raise `InvalidArgument` for an address of tcp that other machines can reach, or that is on one."""
+    """Raise `InvalidArgument` for a tcp address on another machine, or that other machines can reach."""
     if not is_local(address):
         raise InvalidArgument(
             f"{address} is not on this machine and unencrypted tcp is refused there; pass a key file "
@@ -94,7 +93,7 @@ def refuse_without_keys(address: str) -> None:
 
 
 def is_local(address: str) -> bool:
-    """Whether nothing that goes to or comes from this address leaves the machine."""
+    """Whether no traffic of this address leaves the machine."""
     host = urlsplit(address).hostname or ""
     return address.startswith(("ipc://", "inproc://")) or _is_loopback(host)
 
@@ -121,9 +120,9 @@ def _tcp(url: str, parts: SplitResult) -> Endpoints:
     try:
         host, port = parts.hostname or "", parts.port or DEFAULT_TCP_PORT
     except ValueError:
-        raise InvalidArgument(_no_address(url)) from None
+        raise InvalidArgument(_invalid_address(url)) from None
     if port + len(Endpoints._fields) - 1 > _LAST_PORT or not _is_host(host):
-        raise InvalidArgument(_no_address(url))
+        raise InvalidArgument(_invalid_address(url))
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "localhost" else host
     return Endpoints(*(f"tcp://{shown}:{port + index}" for index in range(len(Endpoints._fields))))
 
@@ -144,5 +143,5 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
-def _no_address(url: str) -> str:
+def _invalid_address(url: str) -> str:
     return f"{url!r} is not an address; use ipc:///directory or tcp://127.0.0.1:5556."

@@ -1,4 +1,4 @@
-"""Names of runs and producers, which become file names and topics, and epochs."""
+"""Names of runs and producers, which become file names and topics; epochs."""
 
 import re
 import secrets
@@ -10,12 +10,12 @@ _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` may name a run or a producer: letters, digits and `._:@+-`, at most 96."""
+    """Whether `text` is a valid name: at most 96 letters, digits and `._:@+-`, a letter or digit first."""
     return _NAME.fullmatch(text) is not None
 
 
 def check_name(what: str, text: str) -> str:
-    """Return `text` if it is a name. Raises `InvalidArgument` otherwise."""
+    """Return `text` if it is a valid name of a `what`. Raises `InvalidArgument` otherwise."""
     if is_name(text):
         return text
     raise InvalidArgument(
@@ -25,15 +25,15 @@ def check_name(what: str, text: str) -> str:
 
 
 def file_part(name: str) -> str:
-    """A name as part of a file name; different names may give the same part."""
+    """Turn a name into part of a file name; different names may give the same part."""
     return _NOT_IN_A_FILE_NAME.sub("-", name)
 
 
 def new_epoch() -> int:
-    """A random 64-bit number that tells one start of a process from all others."""
+    """A random 64-bit number that identifies one start of a process."""
     return secrets.randbits(64)
 
 
 def epoch_hex(epoch: int) -> str:
-    """An epoch as it stands in file names: sixteen hexadecimal digits."""
+    """An epoch as in file names: sixteen hexadecimal digits."""
     return f"{epoch:016x}"

@@ -237,7 +237,7 @@ def test_a_spool_quota_is_a_number_or_a_text(connect, quota):
 def test_a_spool_quota_that_is_no_size_is_named(connect):
     """With what was given, and what would do."""
     with pytest.raises(
-        InvalidArgument, match=r"^spool_quota is '10', which is no size of at least 16 MiB; write"
+        InvalidArgument, match=r"^spool_quota must be a size of at least 16 MiB, such as 500M or 4G, not '10'"
     ):
         connect(spool_quota=10)
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from esper_bus.limits import READ_AHEAD_BYTES, RING_BYTES, RING_EVENTS
+from esper_bus.limits import READ_AHEAD_BYTES, RESEND_BYTES, RESEND_EVENTS
 from esper_bus.records import Batch, Entry, data_size, entry_data, take_batch
 
 ReadSpool = Callable[[int, int, int], Batch]
@@ -102,8 +102,8 @@ class ResendBuffer:
     def _spooled(self, first: int) -> Batch:
         """Events of the spool, `first` among them; a read costs a whole chunk, so each returns many."""
         if not self._ahead.first <= first < self._ahead.end:
-            self._ahead = self._read_spool(first, RING_EVENTS, READ_AHEAD_BYTES)
+            self._ahead = self._read_spool(first, RESEND_EVENTS, READ_AHEAD_BYTES)
         return self._ahead
 
     def _is_full(self) -> bool:
-        return len(self._recent) > RING_EVENTS or self._recent_bytes > RING_BYTES
+        return len(self._recent) > RESEND_EVENTS or self._recent_bytes > RESEND_BYTES

@@ -19,7 +19,7 @@ from esper_bus.auth.keys import Right
 from esper_bus.auth.socket_monitor import SocketMonitor
 from esper_bus.auth.zap import Gate
 from esper_bus.host.resources import files_left, memory_bytes, spare_files
-from esper_bus.limits import HOARD_BYTES
+from esper_bus.limits import MAX_MEMORY_GROWTH_BYTES
 from esper_bus.net.sockets import (
     Context,
     Socket,
@@ -180,10 +180,10 @@ class Listeners:
             self._log.resolved(_SHORT)
 
     def _look_at_memory(self) -> bool:
-        if memory_bytes() - self._floor < HOARD_BYTES:
+        if memory_bytes() - self._floor < MAX_MEMORY_GROWTH_BYTES:
             return False
         self.close(0)
-        self._log.warn(_HOARD, megabytes=HOARD_BYTES // 2**20)
+        self._log.warn(_HOARD, megabytes=MAX_MEMORY_GROWTH_BYTES // 2**20)
         self._opened()
         return True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from esper_bus.expected_sequence import ExpectedSequence
 from esper_bus.mcap.reader import OnDamage, read_file
-from esper_bus.paths import spool_place
+from esper_bus.paths import spool_file_order
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.run_files import RunFiles
 
@@ -91,7 +91,7 @@ class MergedStreams:
             spool = _Peekable(self._read(path, self._on_damage))
             if spool.head is not None:
                 key = spool.head.stream
-                if key not in spools and spool_place(path)[1]:
+                if key not in spools and spool_file_order(path)[1]:
                     self._truncated.setdefault(key, spool.head.seq)
                 spools.setdefault(key, []).append(spool.until(None))
         by_seq = attrgetter("seq")

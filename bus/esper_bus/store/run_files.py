@@ -8,7 +8,7 @@ from mcap.writer import MCAP0_MAGIC
 
 from esper_bus.mcap.event_channels import EventChannels, FileMeta
 from esper_bus.mcap.reader import read_chunks
-from esper_bus.paths import RunPaths, spool_place
+from esper_bus.paths import RunPaths, spool_file_order
 from esper_schemas.codec import DECODE_ERRORS
 from esper_schemas.errors import InvalidArgument, StorageError
 
@@ -65,7 +65,7 @@ def _ordinal(meta: FileMeta | None) -> int:
 
 def _files_of_run(run_dir: Path) -> RunFiles:
     logs = log_files(run_dir).logs
-    spools = sorted(RunPaths(run_dir).spool_dir.glob("*.mcap"), key=spool_place)
+    spools = sorted(RunPaths(run_dir).spool_dir.glob("*.mcap"), key=spool_file_order)
     if logs or spools:
         return RunFiles(logs, spools, whole=True)
     runs = sorted(path.parent.name for path in run_dir.glob("*/spool"))

@@ -1,7 +1,7 @@
 """Tests of the events that may have to be sent again."""
 
 from esper_bus.emit.resend_buffer import ResendBuffer
-from esper_bus.limits import RING_BYTES, RING_EVENTS
+from esper_bus.limits import RESEND_BYTES, RESEND_EVENTS
 from esper_bus.records import Batch
 
 ALL = (10**6, 10**9)
@@ -43,7 +43,7 @@ def test_recent_events_come_from_memory():
 
 def test_memory_is_bounded_by_number():
     """Events that are safe leave memory, except the last ones; older ones come from the spool."""
-    entries = tiny(RING_EVENTS + 100)
+    entries = tiny(RESEND_EVENTS + 100)
     spool = Spool(range(len(entries)))
     buffer = ResendBuffer(spool.read)
     buffer.append(entries)
@@ -57,7 +57,7 @@ def test_memory_is_bounded_by_number():
 
 def test_memory_is_bounded_by_bytes():
     """Few large events leave memory too."""
-    count = RING_BYTES // 10**6 + 5
+    count = RESEND_BYTES // 10**6 + 5
     entries = tiny(count, 10**6)
     spool = Spool(range(len(entries)))
     buffer = ResendBuffer(spool.read)
@@ -71,15 +71,15 @@ def test_memory_is_bounded_by_bytes():
 def test_events_that_exist_nowhere_else_stay():
     """Without a spool nothing leaves memory before it is acknowledged."""
     buffer = ResendBuffer(Spool().read)
-    buffer.append(tiny(RING_EVENTS + 100, 7))
+    buffer.append(tiny(RESEND_EVENTS + 100, 7))
 
-    assert buffer.held_count == RING_EVENTS + 100
-    assert buffer.held_bytes == 7 * (RING_EVENTS + 100)
+    assert buffer.held_count == RESEND_EVENTS + 100
+    assert buffer.held_bytes == 7 * (RESEND_EVENTS + 100)
     assert numbers(buffer.fetch(0, 2, 10**9)) == [0, 1]
 
     buffer.mark_safe(50)
 
-    assert buffer.held_bytes == 7 * (RING_EVENTS + 50)
+    assert buffer.held_bytes == 7 * (RESEND_EVENTS + 50)
     assert numbers(buffer.held())[0] == 50
 
 
@@ -115,7 +115,7 @@ def test_what_is_safe_stays_safe():
 
 def test_older_events_are_read_in_large_pieces():
     """Catching up reads each chunk of the spool once, not once for each batch."""
-    entries = tiny(2 * RING_EVENTS)
+    entries = tiny(2 * RESEND_EVENTS)
     spool = Spool(range(len(entries)))
     buffer = ResendBuffer(spool.read)
     buffer.append(entries)
@@ -128,7 +128,7 @@ def test_older_events_are_read_in_large_pieces():
 
 def test_a_hole_in_the_spool_is_seen():
     """The next event that exists is returned, from wherever it is."""
-    entries = tiny(RING_EVENTS + 100)
+    entries = tiny(RESEND_EVENTS + 100)
     buffer = ResendBuffer(Spool(range(20)).read)
     buffer.append(entries)
     buffer.mark_safe(len(entries))
@@ -139,8 +139,8 @@ def test_a_hole_in_the_spool_is_seen():
 
 def test_memory_is_preferred_to_a_later_part_of_the_spool():
     """After a disk was full for a while, memory has what the spool skipped."""
-    entries = tiny(RING_EVENTS + 100)
-    buffer = ResendBuffer(Spool(range(20), range(200, RING_EVENTS + 100)).read)
+    entries = tiny(RESEND_EVENTS + 100)
+    buffer = ResendBuffer(Spool(range(20), range(200, RESEND_EVENTS + 100)).read)
     buffer.append(entries)
     buffer.mark_safe(len(entries))
 
@@ -160,12 +160,12 @@ def test_a_batch_is_bounded_by_bytes_but_never_empty():
 def test_what_a_lost_spool_had_is_held_again():
     """As far as it is in memory and not acknowledged; it makes no room until it is safe again."""
     buffer = ResendBuffer(Spool().read)
-    buffer.append(tiny(RING_EVENTS + 100))
-    buffer.mark_safe(RING_EVENTS + 100)
+    buffer.append(tiny(RESEND_EVENTS + 100))
+    buffer.mark_safe(RESEND_EVENTS + 100)
 
-    assert buffer.mark_lost(0) == RING_EVENTS
-    assert (buffer.held_count, buffer.held_bytes) == (RING_EVENTS, RING_EVENTS)
-    assert numbers(buffer.held()) == list(range(100, RING_EVENTS + 100))
+    assert buffer.mark_lost(0) == RESEND_EVENTS
+    assert (buffer.held_count, buffer.held_bytes) == (RESEND_EVENTS, RESEND_EVENTS)
+    assert numbers(buffer.held()) == list(range(100, RESEND_EVENTS + 100))
 
     buffer.mark_safe(200)
 
