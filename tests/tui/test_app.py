@@ -1,4 +1,4 @@
-"""Tests of esper_tui.app: the commands, on a running app."""
+"""Tests of esper_tui.app: what it draws while its source changes."""
 
 import subprocess
 import sys
@@ -8,7 +8,6 @@ import pytest
 
 from esper_schemas.source import Feed
 from esper_tui.app import SanctumApp
-from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
 
@@ -47,33 +46,6 @@ async def test_quit_leaves_the_app(start, make_feed, key):
 
     assert app.return_code == 0
     assert not app.is_running
-
-
-@pytest.mark.parametrize("leave", ["?", "h", "escape"])
-async def test_help_comes_and_goes(start, make_feed, leave):
-    """The key that shows it hides it; escape always goes back."""
-    app, _ = start(make_feed())
-    async with app.run_test() as pilot:
-        await pilot.press("?")
-        shown = isinstance(app.screen, HelpScreen)
-        page = app.screen.query_one("#help", PanelWidget)
-        height = page.size.height
-        await pilot.press(leave)
-        gone = not isinstance(app.screen, HelpScreen)
-
-    assert shown
-    assert gone
-    assert height == len(page.rows) > 24
-
-
-async def test_the_help_page_scrolls(start, make_feed):
-    """It is longer than the window."""
-    app, _ = start(make_feed())
-    async with app.run_test() as pilot:
-        await pilot.press("?")
-        await pilot.press("pagedown")
-        scroller = app.screen.query_one("VerticalScroll")
-        await wait_until(pilot, lambda: scroller.scroll_y > 10)
 
 
 async def test_escape_on_the_cockpit_does_nothing(start, make_feed):

@@ -1,447 +1,52 @@
-"""Tests of the commands, each on a running app."""
+"""Tests of esper_tui.control.commands: the table, and what is made from it."""
 
 import pytest
-from msgspec import structs
 
-from esper_schemas.findings import Evidence, Finding
-from esper_schemas.snapshot import EventEntry
 from esper_tui.app import SanctumApp
 from esper_tui.control.commands import COMMANDS
-from esper_tui.control.settings import Settings, load
-from esper_tui.grid.arrangement import OPENED
-from esper_tui.panels.panel_registry import PANELS
+from esper_tui.pages.help_page import help_rows
 from esper_tui.screens.help_screen import HelpScreen
-from esper_tui.screens.panel_widget import PanelWidget
-from esper_tui.text.spans import plain
-
-ORDER = list(PANELS)
+from esper_tui.screens.main_screen import MainScreen
 
 
 @pytest.fixture
-def start(given, now, make_feed):
-    """An app that keeps its choices in no file, unless it is given one."""
+def page(text):
+    """The help page as one text."""
 
-    def make(feed=None, **options):
-        return SanctumApp(given(feed or make_feed()), clock=lambda: now, **options)
+    def make(width=200):
+        return "\n".join(text(help_rows(width)))
 
     return make
 
 
-def shown(app, panel=OPENED):
-    """What a panel of the cockpit says."""
-    return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", PanelWidget).rows)
+def test_every_command_has_a_key_an_action_and_help(page):
+    """The bindings, the page and the methods are made of one table."""
+    bound = [(binding.action, binding.key) for binding in SanctumApp.BINDINGS]
 
+    assert bound == [(command.action, ",".join(command.keys)) for command in COMMANDS]
+    for command in COMMANDS:
+        owner, _, call = command.action.rpartition(".")
+        assert hasattr(MainScreen if owner == "screen" else SanctumApp, f"action_{call.split('(')[0]}")
+        assert command.help in page()
 
-async def test_the_focus_goes_around_all_panels(start):
-    """Tab forwards, shift+tab backwards, escape leaves it; the marked panel has a mark in its title."""
-    app = start()
-    async with app.run_test(size=(160, 50)) as pilot:
-        await pilot.press("tab")
-        assert app.options.selected == ORDER[0]
-        assert "▸ PPO LOSSES" in shown(app, "losses")
-        await pilot.press("shift+tab")
-        assert app.options.selected == ORDER[-1]
-        await pilot.press("tab", "down", "j", "up")
-        assert app.options.selected == ORDER[1]
-        await pilot.press("escape")
-        assert app.options.selected is None
-        assert "▸" not in shown(app, "losses")
 
+def test_commands_that_work_on_the_help_page_are_actions_of_its_screen():
+    """The others find no action there."""
+    for command in COMMANDS:
+        owner, _, call = command.action.rpartition(".")
+        if owner == "screen":
+            assert hasattr(HelpScreen, f"action_{call.split('(')[0]}") == command.on_help
 
-async def test_every_panel_opens_and_closes(start):
-    """It fills the screen between header and footer; the brackets go from one to the next."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("enter")
-        for panel in ORDER:
-            await pilot.pause()
-            assert app.options.opened == panel
-            assert PANELS[panel].title in shown(app)
-            assert app.screen.query_one(f"#{OPENED}", PanelWidget).size == (120, 37)
-            await pilot.press("right_square_bracket")
-        await pilot.press("left_square_bracket", "escape")
-        assert app.options.opened is None
 
+def test_no_key_is_named_twice():
+    """Two names that terminals have for one key are one to people."""
+    for command in COMMANDS:
+        names = command.all_keys.split()
+        assert len(names) == len(set(names))
 
-async def test_the_cursor_shows_the_help_of_its_metric(start):
-    """What it is, what is healthy and what to do, from the catalogue and the rules."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("enter", "down")
-        assert "TELE-110 · kl_divergence · nats" in shown(app)
-        assert "How far did this update move the policy?" in shown(app)
-        assert "ok ≤ 0.015, critical > 0.03" in shown(app)
-        assert "Advice      Lower the learning rate" in shown(app)
-        assert "0.0060 → 0.0117" in shown(app)
-        await pilot.press("up")
-        assert "TELE-200 · explained_variance" in shown(app)
 
+def test_no_key_has_two_meanings():
+    """Each key stands once in the table."""
+    keys = [key for command in COMMANDS for key in command.keys]
 
-async def test_the_cursor_stays_within_the_list(start):
-    """Home, end and pages go no further than there are rows."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("enter", "G")
-        last = app.options.cursor
-        await pilot.press("down", "pagedown")
-        assert app.options.cursor == last > 5
-        await pilot.press("g", "up", "pageup")
-        assert app.options.cursor == 0
-
-
-async def test_the_last_row_is_the_last_that_there_is(start):
-    """A wide window lists a family of heads in one row; from its end one step leads up."""
-    app = start()
-    async with app.run_test(size=(160, 50)) as pilot:
-        await pilot.press(*["tab"] * 3, "enter", "G")
-        rows = shown(app).splitlines()
-        await pilot.press("up")
-        marked = [line for line in shown(app).splitlines() if "▸" in line]
-        assert app.options.opened == "heads"
-        assert marked[0] != next(line for line in rows if "▸" in line)
-        assert "env 0 step 4" in marked[0]
-
-
-async def test_a_finding_is_opened_with_its_evidence_and_advice(start, make_feed, make_snapshot):
-    """All of both, below the list."""
-    finding = Finding(
-        rule="x",
-        severity="critical",
-        title="The policy runs away",
-        since_update=12,
-        evidence=(Evidence(11, "KL 0.05"), Evidence(12, "clip 0.4")),
-        advice=("Lower the learning rate.", "Make fewer epochs."),
-    )
-    app = start(make_feed(structs.replace(make_snapshot(), findings=(finding,))))
-    async with app.run_test(size=(120, 40)) as pilot:
-        assert "✗ The policy runs away" in shown(app, "findings")
-        assert "since 12" in shown(app, "findings")
-        await pilot.press("tab", "tab", "enter")
-        assert all(text in shown(app) for text in ("KL 0.05", "clip 0.4", "→ Lower", "→ Make fewer"))
-
-
-async def test_hidden_panels_stay_hidden(start, tmp_path):
-    """Until all are shown again; the choice is in the file."""
-    file = tmp_path / "esper" / "sanctum.toml"
-    app = start(settings_file=file)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("tab", "tab", "x")
-        await pilot.pause()
-        assert app.screen.query_one("#findings", PanelWidget).size.height == 0
-        assert app.screen.query_one("#losses", PanelWidget).size.width == 120
-        assert app.options.selected == "heads"  # the mark goes on
-    assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
-    again = start(settings=load(file)[0], settings_file=file)
-    async with again.run_test(size=(120, 40)) as pilot:
-        assert again.screen.query_one("#findings", PanelWidget).size.height == 0
-        await pilot.press("X")
-    assert load(file) == (Settings(), "")
-
-
-async def test_hiding_needs_a_marked_panel(start):
-    """Otherwise there is a word, and nothing is hidden."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("x")
-        assert app.options.hidden == frozenset()
-
-
-async def test_themes_and_symbols_go_around(start, tmp_path):
-    """Each is kept; ascii needs no other character."""
-    file = tmp_path / "sanctum.toml"
-    app = start(settings_file=file)
-    async with app.run_test(size=(120, 40)) as pilot:
-        seen = []
-        for _ in range(3):
-            await pilot.press("t", "b")
-            kept, _ = load(file)
-            seen.append((kept.theme, kept.symbols))
-            if kept.symbols == "ascii":
-                assert shown(app, "heads").isascii()
-        assert seen == [("light", "braille"), ("ansi", "ascii"), ("dark", "block")]
-
-
-@pytest.mark.parametrize(("theme", "background"), [("dark", 233), ("light", 255), ("ansi", None)])
-async def test_a_theme_colours_the_cockpit_from_the_start(start, theme, background):
-    """Its background is behind every cell; the terminal's own colours have none."""
-    app = start(settings=Settings(theme=theme))
-    async with app.run_test(size=(120, 40)):
-        segments = list(app.screen.query_one("#losses", PanelWidget).render_line(0))
-        numbers = {s.style.bgcolor.number if s.style.bgcolor else None for s in segments}
-        assert numbers == {background}
-
-
-async def test_a_file_that_cannot_be_written_is_no_end(start, tmp_path):
-    """The choice holds for this time."""
-    (tmp_path / "file").write_text("")
-    app = start(settings_file=tmp_path / "file" / "sanctum.toml")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("b")
-        assert app.options.symbols == "braille"
-
-
-async def test_runs_are_listed_and_switched(several_runs, now):
-    """Enter watches the one at the cursor, n the next one."""
-    source = several_runs
-    app = SanctumApp(source, clock=lambda: now)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("r")
-        assert all(run in shown(app) for run in source.runs)
-        await pilot.press("down", "down", "enter")
-        assert source.selected == "third"
-        assert app.options.opened is None
-        await pilot.press("n")
-        assert source.selected == "first"
-        await pilot.press("r", "r")
-        assert app.options.opened is None
-
-
-async def test_a_single_run_has_no_next(start):
-    """There is a word, and nothing changes."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("n")
-        assert app.options.opened is None
-
-
-async def test_the_rate_is_doubled_and_halved(start):
-    """Between once a second and twenty times."""
-    app = start(frames_per_second=4.0)
-    async with app.run_test(size=(80, 24)) as pilot:
-        rates = []
-        for key in ("plus", "plus", "plus", "plus", "minus"):
-            await pilot.press(key)
-            rates.append(app.rate)
-        assert rates == [8.0, 16.0, 20.0, 20.0, 10.0]
-
-
-async def test_copy_takes_the_marked_panel(start):
-    """All of it, and nothing else."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("tab", "y")
-        assert "PPO LOSSES" in app.clipboard
-        assert "ACTION HEADS" not in app.clipboard
-        assert "▸" not in app.clipboard
-
-
-async def test_a_picture_is_saved(start, tmp_path, monkeypatch):
-    """As SVG, in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("s")
-    (picture,) = tmp_path.glob("sanctum-*.svg")
-    assert "ACTION" in picture.read_text()
-
-
-async def test_two_pictures_of_one_second_are_two_files(start, tmp_path, monkeypatch):
-    """Each is named as it was said."""
-    monkeypatch.chdir(tmp_path)
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("s", "t", "s", "s")
-        said = [notice for notice in notices(app) if notice.startswith("Saved")]
-    pictures = sorted(path.name for path in tmp_path.glob("*.svg"))
-    assert sorted(said) == sorted(f"Saved {name}." for name in pictures)
-    assert len(pictures) == 3
-    assert len({(tmp_path / name).read_text() for name in pictures}) > 1
-
-
-async def test_a_directory_that_cannot_be_written_is_no_end(start, tmp_path, monkeypatch):
-    """There is a word, and the app goes on."""
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("s")
-        assert app.is_running
-
-
-async def test_the_mouse_marks_and_opens(start):
-    """A click marks, a second one opens."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.click("#heads")
-        assert app.options.selected == "heads"
-        await pilot.click("#heads")
-        assert app.options.opened == "heads"
-
-
-async def test_the_palette_offers_every_command(start):
-    """By name, with its keys and its help; choosing one runs it."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        offered = {command.title for command in app.get_system_commands(app.screen)}
-        assert offered == {c.title for c in COMMANDS if c.name != "command_palette"}
-        await pilot.press("ctrl+p")
-        await pilot.press(*"help")
-        await pilot.pause(0.5)
-        await pilot.press("down", "enter")
-        await pilot.pause(0.5)
-        assert isinstance(app.screen, HelpScreen)
-
-
-async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
-    """Arrows scroll it; nothing is opened behind it."""
-    app = start()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("?", "tab", "down", "enter", "x")
-        assert isinstance(app.screen, HelpScreen)
-        assert app.options.opened is None
-        assert app.options.selected is None
-
-
-def many_events(first, number):
-    """So many events in a row, each with its number."""
-    return tuple(
-        EventEntry(n * 10**9, "rank0", "PPOUpdateCompleted", f"update {n}")
-        for n in range(first, first + number)
-    )
-
-
-def marked_row(app):
-    """What the cursor of an opened panel stands at."""
-    return next(line for line in shown(app).splitlines() if "▸" in line)
-
-
-@pytest.fixture
-def events_opened(start, make_feed, make_snapshot):
-    """An app with EVENTS open, and what lets it know of the events from a number on."""
-
-    def feed(first):
-        return make_feed(structs.replace(make_snapshot(), recent_events=many_events(first, 40)))
-
-    app = start(feed(0))
-
-    async def arrive(pilot, first):
-        app._source.feed = feed(first)
-        await pilot.pause(0.6)
-
-    return app, arrive
-
-
-OPEN_EVENTS = ("enter", "left_square_bracket")
-
-
-async def test_a_list_that_grows_opens_at_its_newest_and_follows_it(events_opened):
-    """The cursor stands at the end, also when more arrives."""
-    app, arrive = events_opened
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(*OPEN_EVENTS)
-        assert "update 39" in marked_row(app)
-        await arrive(pilot, 5)
-        assert "update 44" in marked_row(app)
-
-
-async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again(events_opened):
-    """While events arrive, and where its event is no longer listed, at the oldest that is."""
-    app, arrive = events_opened
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(*OPEN_EVENTS, "up", "up")
-        assert "update 37" in marked_row(app)
-        await arrive(pilot, 5)
-        assert "update 37" in marked_row(app)
-        await pilot.press("down")
-        assert "update 38" in marked_row(app)
-        await arrive(pilot, 50)
-        assert "update 50" in marked_row(app)
-        await pilot.press("G")
-        await arrive(pilot, 60)
-        assert "update 99" in marked_row(app)
-
-
-def notices(app):
-    """What was said in passing."""
-    return [notice.message for notice in app._notifications]
-
-
-def drawn(app):
-    """The panels that have a place on the screen."""
-    return [name for name in ORDER if app.screen_stack[0].query_one(f"#{name}", PanelWidget).size.height]
-
-
-@pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
-async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
-    """Each of them once around, in their order; every other panel can still be opened."""
-    app = start()
-    async with app.run_test(size=size) as pilot:
-        seen = drawn(app)
-        marked = []
-        for _ in range(len(seen) + 1):
-            await pilot.press("tab")
-            marked.append(app.options.selected)
-        assert marked == [*seen, seen[0]]
-        await pilot.press("escape", "enter", "left_square_bracket")
-        assert app.options.opened == ORDER[-1]
-
-
-async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
-    """So does one that was opened and has no place on the cockpit; nothing is hidden unseen."""
-    app = start()
-    async with app.run_test(size=(160, 50)) as pilot:
-        await pilot.press("shift+tab")
-        assert app.options.selected == ORDER[-1]
-        await pilot.resize_terminal(60, 16)
-        await pilot.pause(0.5)
-        assert app.options.selected is None
-        await pilot.press("enter", "left_square_bracket", "escape", "x")
-        assert app.options.selected is None
-        assert app.options.hidden == frozenset()
-
-
-async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
-    """For the marked panel, the opened one, the list of runs, and where nothing is left to hide."""
-    app = start()
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("tab", "x", "escape", "enter", "x", "r", "x")
-        assert notices(app)[:2] == [
-            "PPO LOSSES is hidden; X shows all panels again.",
-            "FINDINGS is hidden; X shows all panels again.",
-        ]
-        assert notices(app)[2] == "The list of runs cannot be hidden; esc closes it."
-        assert app.options.hidden == frozenset({"losses", "findings"})
-
-
-async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
-    """And another attempt to hide says the same."""
-    app = start(settings=Settings(hidden=frozenset(ORDER)))
-    async with app.run_test(size=(80, 24)) as pilot:
-        assert "All panels are hidden; X shows them again." in shown(app, "empty")
-        assert app.screen.query_one("#empty", PanelWidget).size == (80, 21)
-        await pilot.press("tab", "x", "enter")
-        assert notices(app) == ["All panels are hidden; X shows them again."]
-        await pilot.press("X")
-        await pilot.pause()
-        assert app.screen.query_one("#empty", PanelWidget).size.height == 0
-        assert "losses" in drawn(app)
-
-
-def screen_lines(app):
-    """Every character of the screen, whoever drew it."""
-    return ["".join(s.text for s in strip) for strip in app.screen._compositor.render_strips()]
-
-
-ON_TOP = {
-    "cockpit": (),
-    "opened": ("tab", "tab", "tab", "enter"),
-    "help": ("?", "pagedown", "j", "j", "j"),
-    "palette": (":",),
-    "help, changed there": ("?", "b", "b"),
-}
-
-
-@pytest.mark.parametrize("what", ON_TOP)
-async def test_with_ascii_every_character_of_the_screen_is_ascii(start, feeds, what):
-    """What Textual draws by itself too: a notice, the palette and a scrollbar."""
-    symbols = "block" if "b" in ON_TOP[what] else "ascii"
-    app = start(feeds["critical"], settings=Settings(symbols=symbols))
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        app.notify("Something is “said” …")
-        await pilot.press(*ON_TOP[what])
-        await pilot.pause(0.8)
-        lines = screen_lines(app)
-        assert [line for line in lines if not line.isascii()] == []
-        assert any("Something is ?said?" in line for line in lines) or what == "palette"
+    assert len(keys) == len(set(keys))

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from esper_tui.grid.arrangement import OPENED, arrange
 from esper_tui.grid.border import BOX_ROWS, inner_size
 from esper_tui.grid.grid_plans import NEEDS, PLANS
-from esper_tui.panels.panel_registry import PANELS
 
 SIZES = [(80, 24), (120, 40), (160, 50), (200, 60)]
 
@@ -88,14 +87,6 @@ def test_no_size_is_refused():
     assert panels(80, 1) == {"header"}
     assert panels(1, 1) == {"header"}
     assert panels(80, 6) == {"header", "losses"}
-
-
-def test_every_panel_is_in_every_plan():
-    """No width hides a panel by forgetting it."""
-    assert set(NEEDS) == set(PANELS)
-    for plan in PLANS:
-        named = [panel for tier in plan.tiers for stack in tier.stacks for panel in stack.panels]
-        assert sorted(named) == sorted(NEEDS)
 
 
 def test_large_windows_show_every_panel():

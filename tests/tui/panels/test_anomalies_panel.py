@@ -1,15 +1,11 @@
-"""Tests of esper_tui.panels.anomalies_panel and anomaly_reports: what a trainer's detector reported."""
+"""Tests of esper_tui.panels.anomalies_panel."""
 
 import pytest
 from msgspec import structs
 
-from esper_schemas.events import AnomalyDetected
-from esper_schemas.snapshot import AnomalyEntry, InstabilityTotals
-from esper_tui.pages.opened_panel import opened_rows
+from esper_schemas.snapshot import InstabilityTotals
 from esper_tui.panels.anomalies_panel import anomalies_note, anomalies_rows
-from esper_tui.panels.anomaly_reports import anomaly_reports
 from esper_tui.text.spans import Tone, plain, row_width
-from esper_tui.view.view import View
 
 
 @pytest.fixture
@@ -63,52 +59,9 @@ def test_the_title_counts_and_never_forgets_what_was_not_finite(make_snapshot, h
     assert plain(anomalies_note(one)) == "1 anomaly"
 
 
-@pytest.mark.parametrize(
-    ("cursor", "said"),
-    [
-        (0, ["Meaning", "How much the trainer measures", "the requested level"]),
-        (
-            1,
-            [
-                "22:13:04  update 12, rank0",
-                "kl_divergence 0.231 is above 0.1",
-                "TELE-110",
-                "Advice",
-                "History",
-            ],
-        ),
-        (2, ["More is measured for a while"]),
-        (4, ["head_op_entropy_legal", "do the masks leave it no choice"]),
-        (
-            5,
-            [
-                "ratio 8.880 in environment 26, step 49: sigmoid_add",
-                "ratio 6.100 in environment 1, step 3: linear_add",
-                "TELE-151",
-            ],
-        ),
-        (6, ["Found in: policy_loss, lstm.", "The gradient norm before clipping was 12.500."]),
-    ],
-)
-def test_opened_each_report_says_all_that_is_known(hurt, make_feed, now, text, cursor, said):
-    """With the help and the history of the metric that it is about."""
-    page = "\n".join(text(opened_rows(View(make_feed(hurt), now), "anomalies", cursor, 118, 37)))
-
-    assert [words for words in said if words not in page] == []
-
-
 @pytest.mark.parametrize("width", [20, 44, 70])
 def test_rows_stay_within_their_width(hurt, width):
     """Long reports are cut, with a mark that something is missing."""
     rows = anomalies_rows(hurt, width, 9)
 
     assert max(map(row_width, rows)) <= width
-
-
-def test_a_kind_of_a_newer_version_is_shown_as_it_is(make_snapshot):
-    """Neither its metric nor its head has to be known."""
-    newer = AnomalyDetected(update=1, anomaly="sun_spot", severity="warning", metric="light", head="tail")
-    entry = AnomalyEntry(at_ns=1, producer="p", anomaly=newer)
-    (report,) = anomaly_reports(structs.replace(make_snapshot(), anomalies=(entry,)))
-
-    assert (report.kind, report.text, report.metric) == ("sun spot", "tail", "")

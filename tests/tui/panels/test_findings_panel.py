@@ -2,10 +2,8 @@
 
 from msgspec import structs
 
-from esper_tui.pages.findings_page import finding_entries
 from esper_tui.panels.findings_panel import findings_note, findings_rows
 from esper_tui.text.spans import Tone, plain
-from esper_tui.view.view import View
 
 
 def test_every_title_comes_before_any_detail_is_left_out(feeds, text):
@@ -49,18 +47,6 @@ def test_without_a_finding_what_is_beyond_its_bounds_is_named(make_snapshot, mak
     assert text(findings_rows(make_snapshot(state), 40, 2))[1] == said[:39] + "…"
     assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no findings"]
     assert findings_rows(make_snapshot(state), 40, 0) == ()
-
-
-def test_opened_what_is_beyond_its_bounds_has_a_row_and_its_help(
-    make_feed, make_snapshot, make_state, now, text
-):
-    """One for each, the worst first, heads by their names."""
-    snapshot = make_snapshot(make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3))
-    entries = finding_entries(View(make_feed(snapshot), now), 118)
-    rows = text([entry.row for entry in entries])
-
-    assert [row.split("  ")[0] for row in rows[1:]] == ["Collapse", "Ratio α speed"]
-    assert any("TELE-122" in line for line in text(entries[1].details(118)))
 
 
 def test_advice_that_is_too_long_is_marked(feeds):

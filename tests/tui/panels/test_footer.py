@@ -1,0 +1,21 @@
+"""Tests of esper_tui.panels.footer."""
+
+import pytest
+
+from esper_tui.panels.footer import footer_rows
+from esper_tui.view.view import View, ViewOptions
+
+
+@pytest.mark.parametrize(
+    ("opened", "keys"),
+    [
+        (None, "q quit ? help p pause tab panel enter open x hide r runs t theme y copy s save"),
+        ("health", "q quit ? help p pause esc back ] next [ previous r runs y copy s save"),
+    ],
+)
+def test_the_footer_names_the_keys_of_its_screen(feeds, now, text, opened, keys):
+    """Commands with a label, and where the picture comes from."""
+    line = text(footer_rows(View(feeds["healthy"], now), ViewOptions(opened=opened), 150, 1))[0]
+
+    assert line.split("ipc")[0].split() == keys.split()
+    assert line.endswith("ipc:///run/user/1000/esper/main.sock")

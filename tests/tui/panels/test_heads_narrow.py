@@ -1,0 +1,50 @@
+"""Tests of esper_tui.panels.heads_narrow: one row per head, in windows too narrow for a table."""
+
+import pytest
+
+from esper_tui.panels.heads_narrow import narrow_rows
+from esper_tui.text.spans import plain, row_width
+
+
+def test_a_narrow_window_has_one_row_per_head(make_state, text):
+    """Nothing is left out because of the width alone."""
+    lines = text(narrow_rows(make_state(), 40, 9))
+
+    assert [line.split()[0] for line in lines[1:]] == ["op", "slot", "blueprint", "style", "tempo"] + [
+        "α"
+    ] * 3
+    assert lines[1].split()[1] == "●"
+
+
+@pytest.mark.parametrize("width", range(14, 61))
+def test_a_narrow_window_cuts_no_number(hurt_state, width):
+    """A name is shortened, and a column left out whole; the condition with its mark stays."""
+    rows = narrow_rows(hurt_state, width, 9)
+    titles, op = plain(rows[0]).split(), plain(rows[1])
+
+    assert max(map(row_width, rows)) <= width
+    assert op.startswith("op")
+    assert "○✗" in op
+    assert "0.050✗" in op
+    assert titles == ["Entr", "Ratio", "Grad"][: max((width - 12) // 8, 1)]
+
+
+def test_a_narrow_window_gives_up_its_titles_before_a_head(make_state, text):
+    """Eight rows are eight heads."""
+    lines = text(narrow_rows(make_state(), 40, 8))
+
+    assert len(lines) == 8
+    assert lines[0].startswith("op")
+
+
+def test_a_bar_of_the_entropy_follows_where_there_is_room(make_state, text):
+    """Behind all three numbers."""
+    assert "━" not in text(narrow_rows(make_state(), 42, 8))[0]
+    assert text(narrow_rows(make_state(), 43, 8))[0].rstrip("─").endswith("━━╸")
+
+
+def test_before_the_first_update_every_head_is_waiting(feeds, text):
+    """No number is made up."""
+    lines = text(narrow_rows(feeds["waiting"].snapshot.tamiyo, 40, 8))
+
+    assert [line.split()[-1] for line in lines] == ["waiting"] * 8

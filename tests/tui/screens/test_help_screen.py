@@ -1,0 +1,55 @@
+"""Tests of esper_tui.screens.help_screen."""
+
+import time
+
+import pytest
+
+from esper_tui.app import SanctumApp
+from esper_tui.screens.help_screen import HelpScreen
+from esper_tui.screens.panel_widget import PanelWidget
+
+
+@pytest.fixture
+def start(given, now):
+    """An app and its source, before it runs."""
+
+    def make(feed):
+        source = given(feed)
+        return SanctumApp(source, clock=lambda: now), source
+
+    return make
+
+
+async def wait_until(pilot, is_true):
+    """Let the app run until something holds."""
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline
+        await pilot.pause(0.01)
+
+
+@pytest.mark.parametrize("leave", ["?", "h", "escape"])
+async def test_help_comes_and_goes(start, make_feed, leave):
+    """The key that shows it hides it; escape always goes back."""
+    app, _ = start(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press("?")
+        shown = isinstance(app.screen, HelpScreen)
+        page = app.screen.query_one("#help", PanelWidget)
+        height = page.size.height
+        await pilot.press(leave)
+        gone = not isinstance(app.screen, HelpScreen)
+
+    assert shown
+    assert gone
+    assert height == len(page.rows) > 24
+
+
+async def test_the_help_page_scrolls(start, make_feed):
+    """It is longer than the window."""
+    app, _ = start(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press("?")
+        await pilot.press("pagedown")
+        scroller = app.screen.query_one("VerticalScroll")
+        await wait_until(pilot, lambda: scroller.scroll_y > 10)

@@ -1,0 +1,111 @@
+"""Tests of esper_tui.screens.panel_area: what is drawn again, and when."""
+
+import pytest
+from msgspec import structs
+
+from esper_tui.control.redraw_schedule import AGE_INTERVAL_S, DEFAULT_INTERVAL_S
+from esper_tui.grid.arrangement import OPENED, arrange
+from esper_tui.screens import panel_area
+from esper_tui.screens.panel_area import PanelArea, PanelLayout
+from esper_tui.view.view import View, ViewOptions
+
+SIZE = (120, 40)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is moved."""
+    at = [100.0]
+    monkeypatch.setattr(panel_area.time, "monotonic", lambda: at[0])
+    return at
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The names of the panels that were drawn."""
+    names = []
+    draw = panel_area.draw_place
+
+    def record(view, place, old, options):
+        names.append(place.panel)
+        return draw(view, place, old, options)
+
+    monkeypatch.setattr(panel_area, "draw_place", record)
+    return names
+
+
+@pytest.fixture
+def area():
+    """Panels that are on no screen."""
+    return PanelArea()
+
+
+@pytest.fixture
+def view(make_feed, make_snapshot, now):
+    """A view of a new snapshot, however often it is made."""
+    return lambda **feed: View(make_feed(structs.replace(make_snapshot()), **feed), now)
+
+
+def test_a_new_snapshot_is_drawn_by_the_panels_that_are_due(area, view, clock, drawn):
+    """The header at once, the losses soon, the others at leisure."""
+    area.show(view(), *SIZE, ViewOptions())
+    everything = set(drawn)
+    for after, panels in ((0.0, {"header"}), (0.1, {"header", "losses", "heads", "findings"})):
+        drawn.clear()
+        clock[0] += after + 0.001
+        area.show(view(), *SIZE, ViewOptions())
+        assert set(drawn) == panels
+    drawn.clear()
+    clock[0] += DEFAULT_INTERVAL_S
+    area.show(view(), *SIZE, ViewOptions())
+
+    assert set(drawn) == everything
+
+
+def test_without_news_only_ages_are_drawn(area, view, clock, drawn):
+    """Not at every tick."""
+    same = view()
+    area.show(same, *SIZE, ViewOptions())
+    drawn.clear()
+    area.show(same, *SIZE, ViewOptions())
+    assert drawn == []
+    clock[0] += AGE_INTERVAL_S
+    area.show(same, *SIZE, ViewOptions())
+
+    assert set(drawn) == {"header", "footer"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": ViewOptions(selected="heads")},
+        {"options": ViewOptions(symbols="ascii")},
+        {"size": (110, 40)},
+        {"feed": {"heard_ns": 0}},
+    ],
+)
+def test_a_change_of_how_it_is_drawn_draws_everything(area, view, clock, drawn, change):
+    """Options, size, and the loss of the aggregator, which fades all panels."""
+    area.show(view(), *SIZE, ViewOptions())
+    everything = set(drawn)
+    drawn.clear()
+    area.show(view(**change.get("feed", {})), *change.get("size", SIZE), change.get("options", ViewOptions()))
+
+    assert set(drawn) == everything
+
+
+def test_an_opened_panel_is_drawn_instead_of_all_others(area, view, clock, drawn):
+    """Between header and footer."""
+    area.show(view(), *SIZE, ViewOptions(opened="losses"))
+
+    assert set(drawn) == {"header", "footer", OPENED}
+    assert area.layout.options.opened == "losses"
+
+
+def test_the_layout_gives_each_widget_its_place():
+    """And none to those that have no place."""
+    area, layout = PanelArea(), PanelLayout()
+    placements = layout.arrange(None, list(area.widgets.values()), panel_area.Size(*SIZE))
+    regions = {placement.widget.id: tuple(placement.region) for placement in placements}
+
+    assert regions == {place.panel: (place.x, place.y, place.width, place.height) for place in arrange(*SIZE)}

@@ -1,0 +1,106 @@
+"""Tests of esper_tui.terminal.hangup, on real pseudo-terminals and signals."""
+
+import asyncio
+import os
+import pty
+import signal
+import sys
+
+import pytest
+from textual.app import App
+from textual.drivers.headless_driver import HeadlessDriver
+
+from esper_tui.terminal.hangup import (
+    HangupTolerantStream,
+    exit_on_signals,
+    hangup_tolerant,
+    terminal_is_gone,
+)
+
+
+@pytest.fixture
+def terminal():
+    """The side of the program of a pseudo-terminal, and what hangs it up."""
+    ours, theirs = pty.openpty()
+    stream = os.fdopen(theirs, "w", buffering=1, closefd=False)
+    open_ends = [ours]
+
+    def hang_up():
+        os.close(open_ends.pop())
+
+    yield stream, hang_up
+    for end in (*open_ends, theirs):
+        os.close(end)
+
+
+def test_a_stream_writes_to_its_terminal(terminal):
+    """And has everything else that the terminal has."""
+    stream = HangupTolerantStream(terminal[0])
+    stream.write("hello")
+    stream.flush()
+
+    assert stream.isatty()
+    assert stream.fileno() == terminal[0].fileno()
+
+
+def test_after_a_hang_up_writing_is_no_error(terminal):
+    """As a broken pipe would end the thread that writes."""
+    stream, hang_up = terminal
+    hang_up()
+    with pytest.raises(OSError, match="Input/output error"):
+        stream.write("x\n")
+
+    HangupTolerantStream(stream).write("x\n")
+    HangupTolerantStream(stream).flush()
+
+
+def test_a_terminal_is_gone_once_it_has_hung_up(terminal, monkeypatch):
+    """Not before; and what never was a terminal has not gone."""
+    stream, hang_up = terminal
+    monkeypatch.setattr(sys, "__stdin__", stream)
+    assert not terminal_is_gone()
+    hang_up()
+    assert terminal_is_gone()
+    with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
+        monkeypatch.setattr(sys, "__stdin__", nothing)
+        assert not terminal_is_gone()
+    assert not terminal_is_gone()  # it is closed now
+    monkeypatch.setattr(sys, "__stdin__", None)
+    assert not terminal_is_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_the_app_in_its_own_loop(number):
+    """So that the terminal is restored before the process exits."""
+    ended = asyncio.Event()
+    exit_on_signals(ended.set)
+    os.kill(os.getpid(), number)
+    await asyncio.wait_for(ended.wait(), 10)
+
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+
+
+def test_without_an_event_loop_signals_are_left_as_they_are():
+    """No error, and no handler."""
+    before = signal.getsignal(signal.SIGTERM)
+    exit_on_signals(lambda: None)
+
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+class TerminalDriver(HeadlessDriver):
+    """A driver that writes to the terminal, as that of Unix does."""
+
+    def __init__(self, app):
+        super().__init__(app)
+        self._file = sys.__stderr__
+
+
+async def test_only_a_driver_that_writes_to_the_terminal_is_changed():
+    """A headless one writes nowhere."""
+    tolerant, headless = (hangup_tolerant(kind)(App()) for kind in (TerminalDriver, HeadlessDriver))
+
+    assert isinstance(tolerant, TerminalDriver)
+    assert isinstance(tolerant._file, HangupTolerantStream)
+    assert "_file" not in vars(headless)
