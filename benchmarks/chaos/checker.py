@@ -1,4 +1,4 @@
-"""Judges a chaos run from the files that it left behind: logs, spools, histories, the last snapshots."""
+"""Checks the files that a chaos run leaves behind: logs, spools, histories, the last snapshots."""
 
 import json
 from collections import defaultdict
@@ -16,38 +16,38 @@ from esper_schemas.codec import decode_event, to_json
 from esper_schemas.events import EpisodeCompleted, EventsDropped
 
 LATE_S = 2.0
-"""How much later than it was told a trainer may end, on a machine that has other things to do."""
+"""Seconds after its signal within which a trainer has to end, on a busy machine."""
 SLOW_SHARE = 0.001
 SLOW_ALWAYS = 3
 LONGEST_MS = 50.0
-"""Of the emits, so many may take over a millisecond, and none longer than this: wide bounds."""
+"""Maximum duration of an emit; a share of `SLOW_SHARE` and `SLOW_ALWAYS` emits may exceed 1 ms."""
 
 History = dict[str, Any]
 Stream = dict[int, bytes]
 
 
 def check(runs_dir: Path, histories: Path, snapshots: dict[str, str]) -> list[str]:
-    """Every violated invariant as a sentence; none if all is well.
+    """Every violated invariant as a sentence; none if all hold.
 
-    `snapshots` has the last published snapshot of each run as JSON. The histories' last lines say what
-    each trainer knew; "final" ones that it came to its end.
+    `snapshots` has the last published snapshot of each run as JSON. The last line of each history has the
+    state that the trainer reported; "final" ones were written at its end.
     """
     known = {_key(history): history for history in _histories(histories)}
     faults = [f"{path.name} is empty" for path in histories.glob("*.jsonl") if not path.read_text().strip()]
-    faults += [] if known else ["nobody emitted anything"]
+    faults += [] if known else ["no trainer emitted an event"]
     for run_dir in sorted(path.parent for path in runs_dir.glob("*/log")):
         logged = _logged(run_dir, faults)
-        faults += [f"nobody emitted {key}" for key in logged if key not in known]
+        faults += [f"no trainer emitted {key}" for key in logged if key not in known]
         if run_dir.name in snapshots and not _is_fold(snapshots[run_dir.name], run_dir):
             faults.append(f"the last snapshot of {run_dir.name} is not the fold of its log")
         for key, history in known.items():
             if key.run == run_dir.name:
-                faults += _judge(key, history, logged.get(key, {}), RunPaths(run_dir))
+                faults += _check_stream(key, history, logged.get(key, {}), RunPaths(run_dir))
     return faults
 
 
 def broken_promises(run_dir: Path, histories: Path) -> list[str]:
-    """What trainers were told is safe and is not on the disk now, while no aggregator runs."""
+    """Events that were acknowledged to trainers and are not on the disk, while no aggregator is running."""
     faults: list[str] = []
     logged = _logged(run_dir, faults) if run_dir.is_dir() else {}
     for history in _histories(histories):
@@ -61,19 +61,19 @@ def broken_promises(run_dir: Path, histories: Path) -> list[str]:
 
 
 def _is_fold(published: str, run_dir: Path) -> bool:
-    """Whether a snapshot is what the log folds to, but for what never came into the log."""
-    pictures = [json.loads(text) for text in (published, to_json(snapshot_of(run_dir)))]
-    for picture in pictures:
+    """Whether a snapshot is the fold of the log, except for counts that are not in the log."""
+    snapshots = [json.loads(text) for text in (published, to_json(snapshot_of(run_dir)))]
+    for snapshot in snapshots:
         for count in ("duplicates", "rejected", "refused", "rivals"):
-            picture["link"].pop(count, None)
-    return bool(pictures[0] == pictures[1])
+            snapshot["link"].pop(count, None)
+    return bool(snapshots[0] == snapshots[1])
 
 
 def _histories(directory: Path) -> list[History]:
-    """The last report of each trainer, with what it was promised since."""
+    """The last report of each trainer, with later acknowledgements."""
     reports = []
     for path in directory.glob("*.jsonl"):
-        lines = path.read_text().split("\n")[:-1]  # a kill may tear the line behind
+        lines = path.read_text().split("\n")[:-1]  # a kill may truncate the last line
         if lines:
             promise = promise_of(path.with_suffix(".promise"))
             report = json.loads(lines[-1])
@@ -91,27 +91,27 @@ def _name(key: StreamKey) -> str:
 
 
 def _logged(run_dir: Path, faults: list[str]) -> dict[StreamKey, Stream]:
-    """The streams of a log; what is not 0..n-1, each once and in order, is a fault."""
+    """The streams of a log; a stream that is not 0..n-1, each once and in order, is a fault."""
     streams: dict[StreamKey, Stream] = defaultdict(dict)
     for path in log_files(run_dir).logs:
         for record in read_file(path, _only_torn(faults)):
             if record.seq != len(streams[record.stream]):
-                faults.append(f"{path.name}: {record.seq} stands where {len(streams[record.stream])} should")
+                faults.append(f"{path.name}: {record.seq} in place of {len(streams[record.stream])}")
             streams[record.stream][record.seq] = record.data
     return streams
 
 
 def _only_torn(faults: list[str]) -> Any:
-    """A kill may tear the end of a file; anything else is a fault."""
+    """A handler of damage: a kill may truncate a file; anything else is a fault."""
 
-    def say(damage: Damage) -> None:
+    def report(damage: Damage) -> None:
         if "cut short" not in damage.what:
             faults.append(f"{damage.file} is damaged at {damage.offset}: {damage.what}")
 
-    return say
+    return report
 
 
-def _judge(key: StreamKey, history: History, logged: Stream, paths: RunPaths) -> list[str]:
+def _check_stream(key: StreamKey, history: History, logged: Stream, paths: RunPaths) -> list[str]:
     name = _name(key)
     faults: list[str] = []
     if history["acknowledged"] > len(logged):
@@ -129,14 +129,14 @@ def _spooled(path: Path) -> Stream:
 
 
 def _compare(name: str, spooled: Stream, logged: Stream, written: int) -> list[str]:
-    """Spool and log agree, and the spool has as many events as were written to it."""
+    """Spool and log agree, and the spool has every event that was written to it."""
     faults = [f"{name}: {seq} differs in spool and log" for seq in spooled if spooled[seq] != logged.get(seq)]
     few = f"{name}: {written} were written to the spool, {len(spooled)} are there"
     return faults + ([few] if len(spooled) < written else [])
 
 
 def _account(name: str, history: History, logged: Stream) -> list[str]:
-    """Emitted = logged + dropped, and every event is the one that was emitted at its place."""
+    """Emitted = logged + dropped, and every event is the one that was emitted at its position."""
     events = [decode_event(data) for data in logged.values()]
     numbers = [event.episode for event in events if isinstance(event, EpisodeCompleted)]
     dropped = sum(event.count for event in events if isinstance(event, EventsDropped))
@@ -149,12 +149,12 @@ def _account(name: str, history: History, logged: Stream) -> list[str]:
 
 
 def _isolated(name: str, history: History) -> list[str]:
-    """The training thread was not held up, and ended in time."""
+    """The training thread was not delayed, and ended in time."""
     if not history["final"]:
         return []
     faults = []
     if history["late_s"] > LATE_S:
-        faults.append(f"{name}: ended {history['late_s']:.1f} s later than it was told")
+        faults.append(f"{name}: ended {history['late_s']:.1f} s after its signal")
     if history["over_1_ms"] > SLOW_ALWAYS + SLOW_SHARE * history["emits"]:
         faults.append(f"{name}: {history['over_1_ms']} of {history['emits']} emits took over 1 ms")
     if history["longest_ms"] > LONGEST_MS:

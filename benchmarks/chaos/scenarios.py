@@ -1,4 +1,5 @@
-"""The faults, each as a function that lets it happen to a world; names as in the documentation."""
+"""The fault scenarios, each a function that injects a fault into a world; numbered as in the
+documentation."""
 
 import resource
 import shutil
@@ -25,7 +26,7 @@ from benchmarks.chaos.world import RUN, World
 from esper_bus.mcap.event_channels import event_schema
 
 HEAD_BYTES = len(event_schema()) + 2_000
-"""What a spool has before its first event, with a reserve."""
+"""Bytes of a spool before its first event, with a reserve."""
 AGGREGATOR_POINTS = (
     "after_append",
     "before_flush",
@@ -41,7 +42,7 @@ TWO_TRAINERS = ("trainer:0", "trainer:1")
 
 
 def aggregator_killed(world: World) -> None:
-    """F1: the aggregator is killed again and again while two trainers emit."""
+    """F1: the aggregator is killed repeatedly while two trainers emit."""
     aggregator = world.aggregator()
     for producer in TWO_TRAINERS:
         world.trainer(producer, events=600)
@@ -63,7 +64,7 @@ def aggregator_crashes(world: World) -> None:
 
 
 def aggregator_crashes_in_checkpoint(world: World) -> None:
-    """F1: the aggregator dies while it saves what it has folded, and begins from what is left of that."""
+    """F1: the aggregator dies while it writes a fold checkpoint, and restarts from what is left."""
     world.trainer(events=100_000)
     trainer = world.trainers[-1]
     often = ("events_between_checkpoints", 20)
@@ -75,7 +76,8 @@ def aggregator_crashes_in_checkpoint(world: World) -> None:
 
 
 def aggregator_late(world: World) -> None:
-    """F2: the aggregator comes when the trainer no longer has all in memory, or only after it."""
+    """F2: the aggregator starts when the trainer no longer has all events in memory, or after the trainer
+    has ended."""
     world.trainer(events=15_000, pause_s=0.0002, close_s=0.3)
     world.emitted(5000)
     world.pause(0.0, 1.2)
@@ -83,7 +85,7 @@ def aggregator_late(world: World) -> None:
 
 
 def aggregator_stopped(world: World) -> None:
-    """F3: the aggregator is stopped for a while and goes on."""
+    """F3: the aggregator is stopped for a while and resumes."""
     aggregator = world.aggregator()
     world.trainer(events=500)
     world.emitted(25)
@@ -93,7 +95,7 @@ def aggregator_stopped(world: World) -> None:
 
 
 def trainer_killed(world: World) -> None:
-    """F4: the trainer is killed and started again under its name, in the middle of a burst or of calm."""
+    """F4: the trainer is killed during a burst or a pause, and restarted under its name."""
     world.aggregator()
     for pause_s in (0.0, 0.002):
         trainer = world.trainer(events=200_000, pause_s=pause_s)
@@ -104,7 +106,7 @@ def trainer_killed(world: World) -> None:
 
 
 def trainer_crashes(world: World) -> None:
-    """F4: trainers die in `emit`, in the middle of a write, and between writing and sending."""
+    """F4: trainers die in `emit`, during a write, and between writing and sending."""
     world.aggregator()
     for number, point in enumerate(TRAINER_POINTS):
         count = world.rng.randint(2, 20)
@@ -113,7 +115,7 @@ def trainer_crashes(world: World) -> None:
 
 
 def trainer_killed_with_workers(world: World) -> None:
-    """F5: the trainer is killed while its forked workers live on."""
+    """F5: the trainer is killed while its forked workers keep running."""
     trainer = world.trainer(events=100_000, fork=True)
     world.emitted(25)
     world.pause(0.0, 0.3)
@@ -121,7 +123,7 @@ def trainer_killed_with_workers(world: World) -> None:
 
 
 def both_killed(world: World) -> None:
-    """F6: both are killed, and started again in either order."""
+    """F6: aggregator and trainer are killed, and restarted in either order."""
     aggregator, trainer = world.aggregator(), world.trainer(events=100_000)
     world.emitted(50)
     world.pause(0.0, 0.3)
@@ -132,7 +134,7 @@ def both_killed(world: World) -> None:
 
 
 def network(world: World) -> None:
-    """F7: connections are reset, held back, swallowed and refused, one after another."""
+    """F7: connections are reset, delayed, black-holed and refused, in random order."""
     world.aggregator()
     proxy = Proxy(world.endpoints.ingest)
     trainer = world.trainer(events=900, ingest=proxy.address)
@@ -148,7 +150,7 @@ def network(world: World) -> None:
 
 
 def disk_full(world: World) -> None:
-    """F8: the spool cannot grow any more; events go on from memory, or are counted."""
+    """F8: the spool cannot grow any further; events are sent from memory, or counted as dropped."""
     world.aggregator()
     world.trainer(
         events=500, file_bytes=world.rng.randint(HEAD_BYTES + 2_000, HEAD_BYTES + 30_000), close_s=5.0
@@ -156,7 +158,7 @@ def disk_full(world: World) -> None:
 
 
 def directory_deleted(world: World) -> None:
-    """F8: somebody removes the spools while the trainer writes them."""
+    """F8: the spools are deleted while the trainer writes to them."""
     world.aggregator()
     world.trainer(events=300)
     world.emitted(25)
@@ -165,7 +167,7 @@ def directory_deleted(world: World) -> None:
 
 
 def files_exhausted(world: World) -> None:
-    """F11: the trainer has no descriptor left, while the aggregator is killed and comes back."""
+    """F11: the trainer has no file descriptor left, while the aggregator is killed and restarted."""
     aggregator = world.aggregator()
     trainer = world.trainer(events=300, exhaust_files=True)
     world.emitted(50)
@@ -175,7 +177,7 @@ def files_exhausted(world: World) -> None:
 
 
 def doubles(world: World) -> None:
-    """F13: a second aggregator is refused; two trainers of one name are two streams."""
+    """F13: a second aggregator is refused; two trainers with the same name are two streams."""
     world.aggregator()
     second = world.aggregator(wait=False)
     world.trainer("trainer:0")
@@ -185,7 +187,7 @@ def doubles(world: World) -> None:
 
 
 def epoch_reused(world: World) -> None:
-    """F13: another trainer, on another disk, comes with the name and the epoch of one that emits."""
+    """F13: another trainer, on another disk, uses the name and the epoch of one that is emitting."""
     world.aggregator()
     honest = world.trainer(events=700, epoch=EPOCH)
     world.acknowledged(50)
@@ -197,7 +199,7 @@ def epoch_reused(world: World) -> None:
 
 
 def viewers(world: World) -> None:
-    """F14: fifty viewers, viewers that are stopped, that never read, and that come and go."""
+    """F14: fifty viewers, viewers that are stopped, that never read, and that connect and disconnect."""
     world.aggregator()
     world.allow("viewer", memory_mb=150, files=600)
     (_, many), (stopped, seen) = world.viewers(50), world.viewers(1)
@@ -225,15 +227,15 @@ def _seen(path: Path) -> int | None:
 
 
 def aggregator_files_exhausted(world: World) -> None:
-    """F11: more connections than an aggregator may open files; it lets nobody new in, and goes on."""
+    """F11: more connections than the aggregator may open files; it refuses new ones and keeps running."""
     world.allow("aggregator", memory_mb=250, files=FEW_FILES)
-    # On a machine that is busy with something else, libzmq may accept many between two looks.
+    # On a busy machine libzmq may accept many connections between two checks.
     aggregator = world.aggregator(files=FEW_FILES, sabotage=("spare_files", FEW_FILES - 600))
     trainer = world.trainer(events=1500)
     world.acknowledged(1)
     with ExitStack() as crowd:
         turned_away = 0
-        for _ in range(3 * FEW_FILES):  # those that say nothing are sent away after two seconds
+        for _ in range(3 * FEW_FILES):  # silent connections are closed after two seconds
             try:
                 crowd.enter_context(plain(world.rng.choice(world.endpoints)))
             except OSError:
@@ -242,7 +244,7 @@ def aggregator_files_exhausted(world: World) -> None:
                 break
         before = promise_of(world.promise).acknowledged
         world.until(lambda: promise_of(world.promise).acknowledged > before, "event in the crowd")
-    assert turned_away, "everybody was let in"
+    assert turned_away, "every connection was accepted"
     assert aggregator.poll() is None, world.output()
     _, seen = world.viewers(1)
     world.ended(trainer)
@@ -250,7 +252,7 @@ def aggregator_files_exhausted(world: World) -> None:
 
 
 def viewer_files_exhausted(world: World) -> None:
-    """F11: a viewer has no descriptor left while the aggregator is killed and comes back."""
+    """F11: a viewer has no file descriptor left while the aggregator is killed and restarted."""
     aggregator = world.aggregator()
     trainer = world.trainer(events=400)
     viewer, seen = world.viewers(1, exhaust_files=True)
@@ -263,7 +265,8 @@ def viewer_files_exhausted(world: World) -> None:
 
 
 def hostile_peers(world: World) -> None:
-    """F15: random frames, raw bytes, forged checksums, bombs, floods, crowds, messages too large."""
+    """F15: random frames, raw bytes, forged checksums, decompression bombs, floods, many peers, oversized
+    messages."""
     world.aggregator()
     world.trainer(events=500)
     world.emitted(1)
@@ -285,7 +288,7 @@ def hostile_peers(world: World) -> None:
 
 
 def hoarding_peers(world: World) -> None:
-    """F15: a message without end, and a flood of subscriptions that are never taken back."""
+    """F15: a message without an end, and a flood of subscriptions that are never cancelled."""
     world.allow("aggregator", memory_mb=1000)
     world.aggregator()
     world.trainer(events=1000)
@@ -299,13 +302,13 @@ def hoarding_peers(world: World) -> None:
 
 
 def small_disk(world: World) -> None:
-    """F8: a real disk under the log fills up while a trainer emits, and is made larger again."""
+    """F8: a real disk under the log fills up while a trainer emits, and is enlarged."""
     large = world.small_disk(world.run_dir / "log", HEAD_BYTES + 4_000)
     aggregator = world.aggregator()
-    if large is None:  # no right to mount: files that must not grow come close
+    if large is None:  # without the right to mount: a limit of the file size is similar
         resource.prlimit(aggregator.pid, resource.RLIMIT_FSIZE, (HEAD_BYTES, resource.RLIM_INFINITY))
     trainer = world.trainer(events=600)
-    world.until(lambda: "no event is acknowledged" in world.output(), "trouble with the log")
+    world.until(lambda: "no event is acknowledged" in world.output(), "problem with the log")
     world.pause(0.1, 0.4)
     if large is not None:
         large()
@@ -315,7 +318,7 @@ def small_disk(world: World) -> None:
 
 
 def small_disk_of_spool(world: World) -> None:
-    """F8: a real disk under the spool fills up while no aggregator runs, and is made larger again."""
+    """F8: a real disk under the spool fills up while no aggregator is running, and is enlarged."""
     large = world.small_disk(world.run_dir / "spool", HEAD_BYTES + 6_000)
     trainer = world.trainer(events=700, close_s=10.0)
     if large is not None:
@@ -327,14 +330,14 @@ def small_disk_of_spool(world: World) -> None:
 
 
 def overload(world: World) -> None:
-    """F17: far more than can be handled, in a queue that is too small, and then calm."""
+    """F17: more events than can be processed, in a queue that is too small, and then a pause."""
     world.aggregator()
     bounds = {"max_events": world.rng.choice([500, 65_536])}
     world.trainer(events=20_000, pause_s=0.0, bounds=bounds, close_s=20.0)
 
 
 def exits(world: World) -> None:
-    """F18: every way in which a program ends, with events still in the queue."""
+    """F18: every way in which a program can end, with events still in the queue."""
     world.aggregator()
     ways = ["exit", "exception", "thread", "_exit", "SIGTERM", "SIGINT"]
     for number, way in enumerate(world.rng.sample(ways, 3)):
@@ -369,11 +372,11 @@ SCENARIOS: dict[str, Callable[[World], None]] = {
 }
 
 OVER_TCP = [name for name in SCENARIOS if name.split()[0] in ("F1", "F4", "F7", "F15")]
-"""Those that the tests also play over tcp with keys; the soak does it with all."""
+"""Scenarios that the tests also run over tcp with keys; the soak test does so with all."""
 
 
-def play(name: str, seed: int, transport: str = "ipc") -> list[str]:
-    """Let one fault happen, and judge what is left behind: the faults found, none if all is well."""
+def run_scenario(name: str, seed: int, transport: str = "ipc") -> list[str]:
+    """Inject one fault, and check what is left behind; returns the violations, none if all is well."""
     world = World(seed, transport)
     try:
         SCENARIOS[name](world)

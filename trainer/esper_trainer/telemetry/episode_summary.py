@@ -43,15 +43,15 @@ class EpisodeSummary(NamedTuple):
 
 def episode_summary(collected: CollectedRollout) -> EpisodeSummary:
     """Compute the summary on the device."""
-    rollout, told = collected.transitions, slice(MAX_EPISODES)
+    rollout, reported = collected.transitions, slice(MAX_EPISODES)
     stages = torch.arange(len(Stage), device=collected.stage.device)
     return EpisodeSummary(
         returns=rollout.rewards.sum(0),
         accuracy=collected.accuracy,
         stage_counts=(collected.stage == stages[:, None, None]).sum((1, 2)),
         rollbacks=collected.rollbacks.sum(),
-        lengths=rollout.alive[:, told].sum(0),
-        fossilized=(collected.stage[:, told] == Stage.FOSSILIZED).sum(0),
+        lengths=rollout.alive[:, reported].sum(0),
+        fossilized=(collected.stage[:, reported] == Stage.FOSSILIZED).sum(0),
         actions=rollout.actions[:, :, TRACED_ENVIRONMENT],
         log_probs=rollout.log_probs[:, :, TRACED_ENVIRONMENT],
         values=rollout.values[:, TRACED_ENVIRONMENT],

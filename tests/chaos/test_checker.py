@@ -1,15 +1,15 @@
-"""The judge of the chaos runs complains of every bug that was put in on purpose: real processes again."""
+"""The checker of the chaos runs detects every deliberate bug, in real processes."""
 
 import pytest
 from benchmarks.chaos.world import World
 
 IN_AGGREGATOR = {
-    "one event is not logged": "stands where",
-    "one event is logged twice": "stands where",
+    "one event is not logged": "in place of",
+    "one event is logged twice": "in place of",
     "one event is changed": "differs in spool and log",
 }
 IN_TRAINER = {
-    "one event is dropped in silence": "is missing and was not counted",
+    "one event is dropped and not counted": "is missing and was not counted",
     "one event is not spooled": "were written to the spool",
 }
 
@@ -24,7 +24,7 @@ def world():
 
 @pytest.mark.parametrize("bug", IN_AGGREGATOR)
 def test_a_bug_of_the_aggregator_is_found(world, bug):
-    """Lost, doubled or changed."""
+    """Lost, duplicated or changed."""
     world.aggregator(sabotage=(bug, 60))
     world.trainer(events=200)
 
@@ -41,7 +41,7 @@ def test_a_bug_of_the_trainer_is_found(world, bug):
 
 
 def test_an_acknowledgement_before_the_log_is_found(world):
-    """At the kill: in the end everything is there, since the next aggregator was sent it again."""
+    """It is found at the kill; at the end the events are there, since they were sent again."""
     aggregator = world.aggregator(sabotage=("acknowledged before it is logged", 200))
     trainer = world.trainer(events=100_000)
     world.acknowledged(100)
