@@ -151,7 +151,9 @@ class Pictures:
         self.polls += 1
         now = time.time_ns()
         snapshot = self._still or decode_snapshot(self._raw[self.polls % PICTURES])
-        return Feed(snapshot=snapshot, origin="benchmark", heard_ns=now, sent_ns=now, trainer_heard_ns=now)
+        return Feed(
+            snapshot=snapshot, origin="benchmark", received_ns=now, sent_ns=now, trainer_message_ns=now
+        )
 
     def close(self) -> None:
         """Nothing to release."""

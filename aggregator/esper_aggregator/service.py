@@ -185,7 +185,7 @@ class Aggregator:
         for run, recording in self._recordings.items():
             if everything or recording.changed:
                 recording.update_link(bus.link(run))
-                bus.publish(run, recording.position, recording.snapshot(), bus.heard_ns(run))
+                bus.publish(run, recording.position, recording.snapshot(), bus.last_message_ns(run))
 
     def _health(self, bus: BusServer) -> Health:
         return Health(
@@ -202,7 +202,7 @@ class Aggregator:
         """Return whether the aggregator has had no client for `idle_exit_s`."""
         if self._idle_exit_s is None:
             return False
-        messages = [bus.heard_ns(run) for run in self._recordings]
+        messages = [bus.last_message_ns(run) for run in self._recordings]
         last_message_ns = max((at for at in messages if at is not None), default=None)
         if self._adoption.busy or bus.viewers or last_message_ns != self._last_message_ns:
             self._last_message_ns, self._needed_at = last_message_ns, time.monotonic()

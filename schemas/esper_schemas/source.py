@@ -8,20 +8,20 @@ from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source knows right now; times are nanoseconds since 1970, None for "never".
+    """What a source knows at present; times are nanoseconds since 1970, None for "never".
 
-    `heard_ns` is when the aggregator last said anything, `trainer_heard_ns` when a trainer of this run
-    last said anything to the aggregator (by the aggregator's clock, sent along with `sent_ns`).
-    `problem` is one sentence for the user where the source cannot deliver, `awaited` one about what will
-    be seen first, where whoever opened the source has started it himself.
+    `received_ns` is when the last message of the aggregator was received; `trainer_message_ns` is when the
+    aggregator received the last one of a trainer of this run, by the clock of `sent_ns`. `problem` is one
+    sentence for the user if the source cannot deliver, `awaited` one about what will be shown first, if the
+    program that opened the source has started it itself.
     """
 
     snapshot: SanctumSnapshot = EMPTY_SNAPSHOT
     live: bool = True
     origin: str = ""
-    heard_ns: int | None = None
+    received_ns: int | None = None
     sent_ns: int | None = None
-    trainer_heard_ns: int | None = None
+    trainer_message_ns: int | None = None
     runs: tuple[str, ...] = ()
     problem: str = ""
     awaited: str = ""

@@ -87,7 +87,7 @@ def test_a_viewer_sees_what_the_log_holds(tmp_path, endpoints):
 
     assert report.acknowledged == 5
     assert feed.snapshot == snapshot_of(tmp_path / "r")
-    assert feed.trainer_heard_ns is not None
+    assert feed.trainer_message_ns is not None
 
 
 def test_a_viewer_that_comes_late_gets_the_picture_at_once(tmp_path, endpoints):
@@ -191,7 +191,7 @@ def test_an_idle_aggregator_ends_by_itself(tmp_path, endpoints):
 def test_a_second_aggregator_for_the_same_runs_is_refused(tmp_path, endpoints):
     """One directory, one owner."""
     with serving(tmp_path, endpoints), watching(endpoints) as wait:
-        wait(lambda feed: feed.heard_ns is not None)
+        wait(lambda feed: feed.received_ns is not None)
         with pytest.raises(Refused):
             Aggregator(tmp_path, addresses.parse(f"ipc://{tmp_path}/elsewhere")).serve()
 

@@ -400,9 +400,9 @@ def make_feed(make_snapshot):
         facts = {
             "snapshot": snapshot or make_snapshot(),
             "origin": "ipc:///run/user/1000/esper/main.sock",
-            "heard_ns": NOW - SECOND // 10,
+            "received_ns": NOW - SECOND // 10,
             "sent_ns": NOW - SECOND // 10,
-            "trainer_heard_ns": NOW - SECOND // 2,
+            "trainer_message_ns": NOW - SECOND // 2,
         }
         return Feed(**(facts | fields))
 
@@ -432,8 +432,8 @@ def feeds(make_feed, make_snapshot, make_state, hurt_state, with_reports):
         "warning": make_feed(warned),
         "critical": make_feed(with_reports(hurt)),
         "nan": make_feed(nan),
-        "stale": make_feed(trainer_heard_ns=NOW - 75 * SECOND),
-        "disconnected": make_feed(heard_ns=NOW - 75 * SECOND),
+        "stale": make_feed(trainer_message_ns=NOW - 75 * SECOND),
+        "disconnected": make_feed(received_ns=NOW - 75 * SECOND),
         "finished": make_feed(make_snapshot(outcome="completed")),
         "replay": make_feed(make_snapshot(outcome="completed"), live=False, origin="runs/digits"),
     }

@@ -84,7 +84,7 @@ async def test_a_held_picture_does_not_hide_a_broken_connection(start, make_feed
     app, source = start(make_feed())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("p")
-        source.feed = make_feed(heard_ns=0)
+        source.feed = make_feed(received_ns=0)
         await wait_until(pilot, lambda: "DISCONNECTED" in screen_text(app))
 
 

@@ -112,9 +112,9 @@ LOOKS = st.builds(
 LINKS = st.builds(
     Feed,
     live=st.booleans(),
-    heard_ns=MOMENTS,
+    received_ns=MOMENTS,
     sent_ns=MOMENTS,
-    trainer_heard_ns=MOMENTS,
+    trainer_message_ns=MOMENTS,
     origin=st.sampled_from(WORDS),
     problem=st.sampled_from(WORDS),
     runs=st.lists(st.sampled_from(WORDS), max_size=5).map(tuple),

@@ -20,7 +20,12 @@ from esper_bus.protocol.frames import FrameError, Frames, VersionError
 from esper_bus.protocol.query_messages import Answer, Question, Refusal, Reply, encode_reply, parse_question
 from esper_bus.protocol.receiver import LinkCounters, Receiver, Recover
 from esper_bus.protocol.snapshot_deltas import DeltaEncoder
-from esper_bus.protocol.snapshot_messages import THIN_TOPIC, TOPIC, SnapshotHead, encode_snapshot_message
+from esper_bus.protocol.snapshot_messages import (
+    COMPRESSED_TOPIC,
+    TOPIC,
+    SnapshotHead,
+    encode_snapshot_message,
+)
 from esper_bus.records import RawRecord
 
 __all__ = ["BusServer", "LinkCounters", "Recover"]
@@ -100,13 +105,13 @@ class BusServer:
             self._thin.clear()  # begin again with keyframes, for those who have none
         return wanted
 
-    def publish(self, run: str, position: int, body: bytes, trainer_heard_ns: int | None = None) -> None:
+    def publish(self, run: str, position: int, body: bytes, trainer_message_ns: int | None = None) -> None:
         """Send a snapshot of `run` after `position` events to all who want it.
 
-        `trainer_heard_ns` is known from the trainers' messages where it is not given.
+        `trainer_message_ns` is known from the trainers' messages where it is not given.
         """
         self._positions[run] = position
-        self._send_snapshot(run, body, trainer_heard_ns)
+        self._send_snapshot(run, body, trainer_message_ns)
 
     def publish_events(self, run: str, first: int, records: Sequence[RawRecord]) -> None:
         """Send events that are in the log of `run`, the first of them as its number `first`.
@@ -144,8 +149,8 @@ class BusServer:
         for run in self._positions or ("",):
             self._send_snapshot(run, b"", None)
 
-    def heard_ns(self, run: str) -> int | None:
-        """When a trainer of the run last said anything, in nanoseconds since 1970."""
+    def last_message_ns(self, run: str) -> int | None:
+        """When the last message of a trainer of the run was received, nanoseconds since 1970."""
         return self._receiver.last_message_ns(run)
 
     def link(self, run: str) -> LinkCounters:
@@ -199,13 +204,13 @@ class BusServer:
         if topic not in self._subscriptions and len(self._subscriptions) >= _MAX_TOPICS:
             return False
         prefix, _, run = topic.partition(b"/")
-        return topic.startswith((TOPIC, THIN_TOPIC)) or (
+        return topic.startswith((TOPIC, COMPRESSED_TOPIC)) or (
             prefix + b"/" == event_batches.TOPIC and is_name(run.decode(errors="replace"))
         )
 
     def _greet(self, topic: bytes) -> None:
         """A first sign of life, and from where on a subscriber will hear of every event."""
-        if topic.startswith((TOPIC, THIN_TOPIC)):
+        if topic.startswith((TOPIC, COMPRESSED_TOPIC)):
             self._wanted = True
             self._send_snapshot("", b"", None)
             return
@@ -214,21 +219,21 @@ class BusServer:
             self._doors.snapshots, encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), []))
         )
 
-    def _send_snapshot(self, run: str, body: bytes, trainer_heard_ns: int | None) -> None:
+    def _send_snapshot(self, run: str, body: bytes, trainer_message_ns: int | None) -> None:
         self._snap_seq += 1
         head = SnapshotHead(
             agg_epoch=self.agg_epoch,
             snap_seq=self._snap_seq,
             position=self._positions.get(run, 0),
             sent_ns=time.time_ns(),
-            trainer_heard_ns=trainer_heard_ns or self.heard_ns(run) or 0,
+            trainer_message_ns=trainer_message_ns or self.last_message_ns(run) or 0,
         )
         _send_now(self._doors.snapshots, encode_snapshot_message(run, head, body))
-        if any(topic.startswith(THIN_TOPIC) for topic in self._subscriptions):
+        if any(topic.startswith(COMPRESSED_TOPIC) for topic in self._subscriptions):
             thin = body and self._thin.setdefault(run, DeltaEncoder()).encode(
                 head.snap_seq, body, time.monotonic()
             )
-            _send_now(self._doors.snapshots, encode_snapshot_message(run, head, thin, THIN_TOPIC))
+            _send_now(self._doors.snapshots, encode_snapshot_message(run, head, thin, COMPRESSED_TOPIC))
 
 
 def _receive_now(socket: Socket) -> Frames | None:

@@ -13,7 +13,7 @@ from esper_bus.net.sockets import Context, Socket, connect, snapshot_client
 from esper_bus.protocol.frames import FrameError, Frames, VersionError
 from esper_bus.protocol.producer_link import REFUSED_RETRY_S
 from esper_bus.protocol.snapshot_deltas import DeltaDecoder
-from esper_bus.protocol.snapshot_messages import THIN_TOPIC, TOPIC, SnapshotHead, parse_snapshot_message
+from esper_bus.protocol.snapshot_messages import COMPRESSED_TOPIC, TOPIC, SnapshotHead, parse_snapshot_message
 from esper_schemas.codec import decode_snapshot
 from esper_schemas.errors import EsperError
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SNAPSHOT_VERSION, SanctumSnapshot
@@ -121,7 +121,7 @@ class SocketSource:
         self._socket, self._address = snapshot_client(self._context), endpoints.snapshots
         self._handshake = connect(self._socket, self._address, self._keys)
         thin = not is_local(self._address) if self._thin is None else self._thin
-        self._topic = THIN_TOPIC if thin else TOPIC
+        self._topic = COMPRESSED_TOPIC if thin else TOPIC
         self._socket.subscribe(self._topic)
         self._ask_at = now + ASK_AFTER_S
 
@@ -210,9 +210,9 @@ class SocketSource:
         return Feed(
             snapshot=run.snapshot,
             origin=self._origin or self._address,
-            heard_ns=self._heard_ns,
+            received_ns=self._heard_ns,
             sent_ns=run.head.sent_ns if run.head else None,
-            trainer_heard_ns=(run.head.trainer_heard_ns or None) if run.head else None,
+            trainer_message_ns=(run.head.trainer_message_ns or None) if run.head else None,
             runs=tuple(newest_first),
             problem=self._problem,
             awaited=self._awaited,

@@ -1,1 +1,1 @@
-"""The messages between the processes and the state machines of both ends; no sockets, no clock."""
+"""The messages between the processes, and the state machines of both ends; without sockets and clocks."""

@@ -1,7 +1,7 @@
-"""The messages that carry the events of a run's log, as they are logged, from an aggregator to subscribers.
+"""The messages that publish the events of a run's log to subscribers as they are logged.
 
-Topic `event/<run>`, a head of fixed form, and events that stand in the log one after another; without
-events the message only says how far the log goes.
+Topic `event/<run>`, a head of fixed size, and consecutive events of the log; a message without events only
+gives the length of the log.
 """
 
 import struct
@@ -20,12 +20,12 @@ VERSION = 1
 TOPIC = b"event/"
 _HEAD = struct.Struct("<B7xQQ")  # version, agg_epoch, first
 
-# Producer, epoch, seq, emitted_ns, received_ns, encoded event: the run is named once for all of them.
+# Producer, epoch, seq, emitted_ns, received_ns, encoded event; the run is named once for all events.
 _decoder = msgspec.msgpack.Decoder(list[tuple[str, int, int, int, int, bytes]])
 
 
 class EventBatch(NamedTuple):
-    """Events of one run; the first of them is number `first` of the run's log, counted from 0."""
+    """Consecutive events of one run; the first has position `first` in the run's log, counted from 0."""
 
     run: str
     agg_epoch: int
@@ -34,7 +34,7 @@ class EventBatch(NamedTuple):
 
 
 def encode_records(records: Sequence[RawRecord]) -> bytes:
-    """Encode records of one run as a msgpack array, as messages carry them."""
+    """Encode records of one run as a msgpack array, for messages."""
     return msgspec.msgpack.encode(
         [(*r.stream[1:], r.seq, r.emitted_ns, r.received_ns, r.data) for r in records]
     )
@@ -50,13 +50,13 @@ def decode_records(run: str, body: bytes | msgspec.Raw) -> list[RawRecord]:
 
 
 def encode_batch(batch: EventBatch) -> Frames:
-    """The frames of a batch."""
+    """Encode a batch as frames."""
     head = _HEAD.pack(VERSION, batch.agg_epoch, batch.first)
     return [TOPIC + batch.run.encode(), head, encode_records(batch.records)]
 
 
 def parse_batch(frames: Sequence[bytes]) -> EventBatch:
-    """The batch that frames carry. Raises `FrameError`, `VersionError` for another version."""
+    """Parse the frames of a batch. Raises `FrameError`, `VersionError` for another version."""
     if len(frames) != 3 or not frames[0].startswith(TOPIC) or not frames[1]:
         raise FrameError("not a batch of events")
     topic, head, body = frames
@@ -70,7 +70,7 @@ def parse_batch(frames: Sequence[bytes]) -> EventBatch:
 
 
 def split(batch: EventBatch) -> Iterator[EventBatch]:
-    """The same events as batches of bounded size."""
+    """Divide a batch into batches that fit into messages."""
     first, rest = batch.first, batch.records
     while rest:
         records = take_batch(rest, BATCH_EVENTS, BATCH_BYTES, record_data)

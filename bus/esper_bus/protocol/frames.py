@@ -1,7 +1,7 @@
-"""The messages of KTP/1 between a trainer and an aggregator, as frames of bytes and back.
+"""Encodes and parses the messages of KTP/1 between a trainer and an aggregator.
 
-The first frame is one letter for the kind and one byte for the version. A message is parsed whole
-before anything of it is used; whatever is wrong with it raises `FrameError`.
+The first frame is one letter for the kind and one byte for the version. A message is parsed completely
+before any of it is used; any defect raises `FrameError`.
 """
 
 import struct
@@ -32,7 +32,7 @@ _MARK = struct.Struct("<QQ")  # epoch, seq
 
 
 class FrameError(Exception):
-    """Bytes that are no message of this protocol."""
+    """Bytes that are not a message of this protocol."""
 
 
 class VersionError(FrameError):
@@ -40,7 +40,7 @@ class VersionError(FrameError):
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """The trainer's first word: who it is, and that it can send the events `first`..`next`-1."""
+    """The trainer's first message: its identity, and that it can send the events `first`..`next`-1."""
 
     run: str
     producer: str
@@ -52,7 +52,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """The aggregator asks for the events from `expect` on; says nothing about what is safe."""
+    """The aggregator asks for the events from `expect` on; it does not acknowledge those before."""
 
     agg_epoch: int
     epoch: int
@@ -79,23 +79,23 @@ class Data(msgspec.Struct, frozen=True):
 
 
 class Ping(msgspec.Struct, frozen=True):
-    """A sign of life; `next` is the number of the next event to be sent, or expected."""
+    """Shows that the trainer is alive; `next` is the number of the next event it will send."""
 
     epoch: int
     next: int
 
 
 class Bye(msgspec.Struct, frozen=True):
-    """The trainer will send nothing from `final` on."""
+    """The trainer is finished: its last event has the number `final` - 1."""
 
     epoch: int
     final: int
 
 
 class Error(msgspec.Struct, frozen=True):
-    """Why the aggregator does not do what it was asked; `text` is for people.
+    """Why the aggregator rejects a message; `text` is for people.
 
-    Codes are `version`, `unknown` (say HELLO first) and `refused`. Its form is the same in every
+    Codes are `version`, `unknown` (say HELLO first) and `refused`. The format is the same in every
     version, so that it can always be read.
     """
 
@@ -110,7 +110,7 @@ _error_decoder = msgspec.msgpack.Decoder(Error)
 
 
 def encode(message: Message) -> Frames:
-    """The frames of a message."""
+    """Encode a message as frames."""
     match message:
         case Hello():
             return [_kind(b"H"), msgspec.msgpack.encode(message)]
@@ -129,7 +129,7 @@ def encode(message: Message) -> Frames:
 
 
 def parse(frames: Sequence[bytes]) -> Message:
-    """The message that frames carry. Raises `FrameError`, `VersionError` for another version."""
+    """Parse the frames of a message. Raises `FrameError`, `VersionError` for another version."""
     if not frames or len(frames[0]) != 2:
         raise FrameError("no kind")
     kind, version = frames[0][:1], frames[0][1]
@@ -178,7 +178,7 @@ def _split(body: bytes, count: int) -> list[Entry]:
             entries.append((emitted_ns, body[start:at]))
     except struct.error as error:
         raise FrameError("body too short") from error
-    if at != len(body):  # only the last event can have been cut short: behind it nothing was unpacked
+    if at != len(body):  # only the last event can be cut short: unpacking behind it would have failed
         raise FrameError("body of another length")
     return entries
 

@@ -1,7 +1,7 @@
-"""What may be asked of an aggregator, and its answers: runs, events of a log, past snapshots, health.
+"""Queries to an aggregator and their answers: runs, events of a log, past snapshots, health.
 
-One frame for kind and version, one for a msgpack map. Whatever is wrong with a message raises
-`FrameError`; a question that cannot be answered is answered with a `Refusal`.
+One frame for kind and version, one for a msgpack map. Any defect of a message raises `FrameError`; a query
+that cannot be answered is answered with a `Refusal`.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from esper_bus.records import RawRecord
 VERSION = 1
 PAGE_EVENTS = 1024
 PAGE_BYTES = 1024 * 1024
-"""An answer holds no more events than these, but at least one if there is one."""
+"""Limits of the events in one answer, which has at least one event if there is one."""
 
 _QUERY, _ANSWER = b"Q" + bytes([VERSION]), b"W" + bytes([VERSION])
 _T = TypeVar("_T")
@@ -24,15 +24,15 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True):
-    """Part of a question or an answer."""
+    """A query or an answer."""
 
 
 class RunsQuery(_Message, frozen=True):
-    """Which runs are there?"""
+    """Asks for the names of all runs."""
 
 
 class EventsQuery(_Message, frozen=True):
-    """The events of a run's log from number `first` on, at most `count`."""
+    """Asks for the events of a run's log from position `first` on, at most `count`."""
 
     run: str
     first: _Count = 0
@@ -40,14 +40,14 @@ class EventsQuery(_Message, frozen=True):
 
 
 class SnapshotQuery(_Message, frozen=True):
-    """The snapshot after the first `events` events of a run's log."""
+    """Asks for the snapshot after the first `events` events of a run's log."""
 
     run: str
     events: _Count
 
 
 class HealthQuery(_Message, frozen=True):
-    """How is the aggregator?"""
+    """Asks for the state of the aggregator."""
 
 
 class Runs(_Message, frozen=True):
@@ -57,7 +57,7 @@ class Runs(_Message, frozen=True):
 
 
 class EventsPage(_Message, frozen=True):
-    """Events of a log as `encode_records` encodes them; `at_end` if the log held no more when it was read."""
+    """Events of a log, encoded by `encode_records`; `at_end` if the log had no more when it was read."""
 
     run: str
     first: int
@@ -66,7 +66,7 @@ class EventsPage(_Message, frozen=True):
 
     @classmethod
     def of(cls, run: str, first: int, records: Sequence[RawRecord], *, at_end: bool) -> "EventsPage":
-        """The page that carries these records, of which the first is number `first` in the log of `run`."""
+        """The page with these records, the first of which has position `first` in the log of `run`."""
         return cls(run, first, msgspec.Raw(encode_records(records)), at_end)
 
     def records(self) -> list[RawRecord]:
@@ -75,7 +75,7 @@ class EventsPage(_Message, frozen=True):
 
 
 class PastSnapshot(_Message, frozen=True):
-    """The encoded snapshot after `events` events; fewer than asked for if the log holds fewer."""
+    """The encoded snapshot after `events` events; fewer than asked for if the log has fewer."""
 
     run: str
     events: int
@@ -83,7 +83,7 @@ class PastSnapshot(_Message, frozen=True):
 
 
 class Health(_Message, frozen=True, kw_only=True):
-    """The aggregator's own state; `positions` counts the events of each run that it has open."""
+    """The aggregator's own state; `positions` counts the events of the runs it has open."""
 
     agg_epoch: int
     pid: int
@@ -124,22 +124,22 @@ _reply_decoder = msgspec.msgpack.Decoder(Reply)
 
 
 def encode_question(question: Question) -> Frames:
-    """The frames of a question."""
+    """Encode a question as frames."""
     return [_QUERY, msgspec.msgpack.encode(question)]
 
 
 def encode_reply(reply: Reply) -> Frames:
-    """The frames of a reply."""
+    """Encode a reply as frames."""
     return [_ANSWER, msgspec.msgpack.encode(reply)]
 
 
 def parse_question(frames: Sequence[bytes]) -> Question:
-    """Raises `FrameError`, `VersionError` for another version."""
+    """Parse a question. Raises `FrameError`, `VersionError` for another version."""
     return _parse(frames, _QUERY, _question_decoder)
 
 
 def parse_reply(frames: Sequence[bytes]) -> Reply:
-    """Raises `FrameError`, `VersionError` for another version."""
+    """Parse a reply. Raises `FrameError`, `VersionError` for another version."""
     return _parse(frames, _ANSWER, _reply_decoder)
 
 

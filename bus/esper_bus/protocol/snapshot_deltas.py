@@ -1,7 +1,7 @@
-"""Snapshots for thin links: a keyframe now and then, and in between what differs from it.
+"""Compressed snapshots for slow links: a keyframe every few seconds, and differences from it in between.
 
-Each picture is compressed with the last keyframe as dictionary, so that a lost one hurts no other; who
-missed the keyframe waits for the next, or asks for one. Knows no socket and no clock.
+Each snapshot is compressed with the last keyframe as dictionary, so that the loss of one affects no other;
+a viewer that missed the keyframe waits for the next, or asks for one. Pure: without sockets and clocks.
 """
 
 import struct
@@ -12,13 +12,13 @@ from esper_bus.limits import MAX_MESSAGE_BYTES
 from esper_bus.protocol.frames import FrameError
 
 KEYFRAME_S = 2.0
-"""A keyframe is sent this often at least, while there are pictures."""
+"""Maximum interval between keyframes while there are snapshots."""
 _LEVEL = 1
 _NUMBER = struct.Struct("<Q")
 
 
 class DeltaEncoder:
-    """Compresses the pictures of one run."""
+    """Compresses the snapshots of one run."""
 
     def __init__(self) -> None:
         self._keyframe_seq = 0
@@ -26,7 +26,7 @@ class DeltaEncoder:
         self._against: zstandard.ZstdCompressor | None = None
 
     def encode(self, snap_seq: int, body: bytes, now: float) -> bytes:
-        """The number of the keyframe, which is `snap_seq` itself for a keyframe, and the picture."""
+        """The number of the keyframe, `snap_seq` itself for a keyframe, and the compressed snapshot."""
         due = self._keyframe_at is None or now - self._keyframe_at >= KEYFRAME_S
         if due or self._against is None:
             self._keyframe_seq, self._keyframe_at = snap_seq, now
@@ -36,16 +36,16 @@ class DeltaEncoder:
 
 
 class DeltaDecoder:
-    """Restores the pictures of one run."""
+    """Decompresses the snapshots of one run."""
 
     def __init__(self) -> None:
         self._keyframe_seq: int | None = None
         self._keyframe = b""
 
     def decode(self, snap_seq: int, packed: bytes) -> bytes | None:
-        """The picture, None if its keyframe was not received. Raises `FrameError`."""
+        """The snapshot, None if its keyframe was not received. Raises `FrameError`."""
         if len(packed) < _NUMBER.size:
-            raise FrameError("no picture")
+            raise FrameError("not a compressed snapshot")
         (keyframe_seq,) = _NUMBER.unpack_from(packed)
         if keyframe_seq == snap_seq:
             self._keyframe = _decompress(zstandard.ZstdDecompressor(), packed[_NUMBER.size :])
@@ -62,11 +62,11 @@ def _dictionary(body: bytes) -> zstandard.ZstdCompressionDict:
 
 
 def _decompress(decompressor: zstandard.ZstdDecompressor, packed: bytes) -> bytes:
-    """Raises `FrameError` for what is damaged, and before unpacking what says it is too large."""
+    """Raise `FrameError` for damaged data, and before decompressing if the size is too large."""
     try:
         size = zstandard.frame_content_size(packed)
         if not 0 < size <= MAX_MESSAGE_BYTES:
-            raise FrameError("picture of an impossible size")
+            raise FrameError("snapshot of an impossible size")
         return decompressor.decompress(packed, max_output_size=MAX_MESSAGE_BYTES)
     except zstandard.ZstdError as error:
-        raise FrameError(f"damaged picture: {error}") from error
+        raise FrameError(f"damaged snapshot: {error}") from error

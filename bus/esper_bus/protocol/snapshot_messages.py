@@ -1,8 +1,8 @@
-"""The messages that carry snapshots from an aggregator to screens.
+"""The messages that publish snapshots to viewers.
 
-Topic `snap/<run>`, a head of fixed form, and the snapshot; without a snapshot it is a sign of life. A
-sign of life of an aggregator that knows no run has the topic `snap/`. The same with the topic `thin/<run>`
-for those who ask for it: there the snapshot is compressed as `thin` says.
+Topic `snap/<run>`, a head of fixed size, and the snapshot; a message without a snapshot is a keepalive, with
+the topic `snap/` from an aggregator without runs. Subscribers to `thin/<run>` get the same with snapshots
+compressed by `snapshot_deltas`.
 """
 
 import struct
@@ -14,35 +14,35 @@ from esper_bus.protocol.frames import FrameError, Frames, VersionError
 
 VERSION = 1
 TOPIC = b"snap/"
-THIN_TOPIC = b"thin/"
+COMPRESSED_TOPIC = b"thin/"
 _HEAD = struct.Struct("<BB6xQQQQQ")
 
 
 class SnapshotHead(NamedTuple):
-    """Which picture of which state this is; times are nanoseconds since 1970, 0 for "never".
+    """Describes a snapshot; times are nanoseconds since 1970, 0 for "never".
 
     `snap_seq` rises with every message of one `agg_epoch`, `position` counts the events of the run's
-    log that the picture shows. `flags` is 0 in this version.
+    log that the snapshot includes. `flags` is 0 in this version.
     """
 
     agg_epoch: int
     snap_seq: int
     position: int
     sent_ns: int
-    trainer_heard_ns: int
+    trainer_message_ns: int
     flags: int = 0
 
 
 def encode_snapshot_message(run: str, head: SnapshotHead, body: bytes, topic: bytes = TOPIC) -> Frames:
-    """The frames of a snapshot, or of a sign of life if `body` is empty."""
-    agg_epoch, snap_seq, position, sent_ns, heard_ns, flags = head
-    packed = _HEAD.pack(VERSION, flags, agg_epoch, snap_seq, position, sent_ns, heard_ns)
+    """Encode a snapshot, or a keepalive if `body` is empty."""
+    agg_epoch, snap_seq, position, sent_ns, message_ns, flags = head
+    packed = _HEAD.pack(VERSION, flags, agg_epoch, snap_seq, position, sent_ns, message_ns)
     return [topic + run.encode(), packed, body]
 
 
 def parse_snapshot_message(frames: Sequence[bytes]) -> tuple[str, SnapshotHead, bytes]:
-    """Run, head and body. Raises `FrameError`, `VersionError` for another version."""
-    if len(frames) != 3 or not frames[0].startswith((TOPIC, THIN_TOPIC)) or not frames[1]:
+    """Parse run, head and body. Raises `FrameError`, `VersionError` for another version."""
+    if len(frames) != 3 or not frames[0].startswith((TOPIC, COMPRESSED_TOPIC)) or not frames[1]:
         raise FrameError("not a snapshot")
     topic, packed, body = frames
     if packed[0] != VERSION:

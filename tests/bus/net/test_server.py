@@ -102,7 +102,7 @@ def test_events_come_in_and_acknowledgements_go_out(server, trainer, batch):
     assert all(before - 10**9 < record.received_ns <= time.time_ns() for record in records)
     assert [type(message) for message in first] == [Resume, Ack]
     assert [(type(message), message.expect) for message in second] == [(Ack, 5)]
-    assert server.heard_ns("run") == records[0].received_ns
+    assert server.last_message_ns("run") == records[0].received_ns
 
 
 def test_receiving_waits_no_longer_than_told(server):
@@ -245,7 +245,7 @@ def test_who_subscribes_is_served_at_once(server, viewer):
     run, head, body = parse_snapshot_message(heard(late)[-1])
 
     assert time.monotonic() - started < 3.0
-    assert (run, head.position, head.trainer_heard_ns, body) == ("run", 7, 99, b"picture")
+    assert (run, head.position, head.trainer_message_ns, body) == ("run", 7, 99, b"picture")
     assert not server.wanted()
 
 
@@ -348,7 +348,7 @@ def test_only_this_user_can_reach_the_sockets(server, endpoints):
 def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
     """The user learns which."""
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"Cannot make .*file/x for the sockets"):
+    with pytest.raises(StorageError, match=r"Cannot create .*file/x for sockets"):
         BusServer(parse_url(f"ipc://{tmp_path}/file/x"), lambda run: {})
 
 

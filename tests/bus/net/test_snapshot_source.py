@@ -82,7 +82,7 @@ def test_without_an_aggregator_there_is_an_empty_picture(source, endpoints):
     feed = source.poll()
 
     assert time.monotonic() - started < 1.0
-    assert (feed.snapshot, feed.live, feed.heard_ns, feed.runs) == (EMPTY_SNAPSHOT, True, None, ())
+    assert (feed.snapshot, feed.live, feed.received_ns, feed.runs) == (EMPTY_SNAPSHOT, True, None, ())
     assert feed.origin == endpoints.snapshots
 
 
@@ -94,8 +94,8 @@ def test_a_late_screen_gets_the_picture_at_once(aggregator, source, shown):
     feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
 
     assert feed.snapshot == picture(5)
-    assert before <= feed.sent_ns <= feed.heard_ns <= time.time_ns()
-    assert (feed.trainer_heard_ns, feed.runs, feed.problem) == (77, ("run",), "")
+    assert before <= feed.sent_ns <= feed.received_ns <= time.time_ns()
+    assert (feed.trainer_message_ns, feed.runs, feed.problem) == (77, ("run",), "")
 
 
 def test_the_newest_picture_wins(aggregator, source, shown):
@@ -117,7 +117,7 @@ def test_a_sign_of_life_keeps_the_picture(aggregator, source, shown):
     one.show(5)
     first = shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
     one.server.keepalive()
-    later = shown(one, source, lambda feed: feed.heard_ns > first.heard_ns)
+    later = shown(one, source, lambda feed: feed.received_ns > first.received_ns)
 
     assert later.snapshot is first.snapshot
     assert later.sent_ns > first.sent_ns

@@ -81,7 +81,7 @@ def test_without_news_only_ages_are_drawn(area, view, clock, drawn):
         {"options": ViewOptions(selected="heads")},
         {"options": ViewOptions(symbols="ascii")},
         {"size": (110, 40)},
-        {"feed": {"heard_ns": 0}},
+        {"feed": {"received_ns": 0}},
     ],
 )
 def test_a_change_of_how_it_is_drawn_draws_everything(area, view, clock, drawn, change):

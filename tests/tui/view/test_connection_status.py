@@ -29,8 +29,8 @@ def test_a_feed_with_fresh_news_is_live(feeds, now):
 
 def test_the_limit_itself_is_not_silence(make_feed, now):
     """A trainer is stale after more than the limit, not at it."""
-    at = make_feed(heard_ns=now, sent_ns=now, trainer_heard_ns=now - LIMIT)
-    beyond = make_feed(heard_ns=now, sent_ns=now, trainer_heard_ns=now - LIMIT - 1)
+    at = make_feed(received_ns=now, sent_ns=now, trainer_message_ns=now - LIMIT)
+    beyond = make_feed(received_ns=now, sent_ns=now, trainer_message_ns=now - LIMIT - 1)
 
     assert judge_feed(at, now).state is ConnectionState.LIVE
     assert judge_feed(beyond, now).state is ConnectionState.STALE
@@ -40,7 +40,7 @@ def test_the_aggregators_clock_may_be_wrong(make_feed, make_snapshot, now):
     """The trainer's silence is measured by the aggregator's clock alone, the rest by ours."""
     hour = 3600 * SECOND
     snapshot = structs.replace(make_snapshot(), link=LinkHealth(lag_ms=3_600_000.0))
-    feed = make_feed(snapshot, heard_ns=now, sent_ns=now + hour, trainer_heard_ns=now + hour - SECOND)
+    feed = make_feed(snapshot, received_ns=now, sent_ns=now + hour, trainer_message_ns=now + hour - SECOND)
 
     assert judge_feed(feed, now).silent_s == pytest.approx(1.0)
     assert judge_feed(feed, now).state is ConnectionState.LIVE
@@ -48,7 +48,7 @@ def test_the_aggregators_clock_may_be_wrong(make_feed, make_snapshot, now):
 
 def test_a_clock_that_runs_backwards_makes_no_negative_silence(make_feed, now):
     """News from the future are news from now."""
-    feed = make_feed(heard_ns=now + SECOND, sent_ns=None, trainer_heard_ns=now + SECOND)
+    feed = make_feed(received_ns=now + SECOND, sent_ns=None, trainer_message_ns=now + SECOND)
 
     assert judge_feed(feed, now).silent_s == 0.0
 
@@ -64,7 +64,7 @@ def test_without_an_aggregator_it_says_how_to_start_one(now):
 
 def test_an_aggregator_without_a_trainer_is_waiting(now):
     """Nothing has ever trained there."""
-    status = judge_feed(Feed(heard_ns=now, sent_ns=now), now)
+    status = judge_feed(Feed(received_ns=now, sent_ns=now), now)
 
     assert status.state is ConnectionState.WAITING
     assert "No trainer yet" in status.sentence
@@ -73,7 +73,7 @@ def test_an_aggregator_without_a_trainer_is_waiting(now):
 @pytest.mark.parametrize("heard", ["nobody", "aggregator"])
 def test_who_has_started_a_training_is_not_told_to_start_one(now, heard):
     """Until the trainer is heard, it is the training that is waited for."""
-    news = {"heard_ns": now, "sent_ns": now} if heard == "aggregator" else {}
+    news = {"received_ns": now, "sent_ns": now} if heard == "aggregator" else {}
     status = judge_feed(Feed(awaited="The training is starting.", **news), now)
 
     assert (status.state, status.sentence) == (ConnectionState.WAITING, "The training is starting.")
@@ -82,7 +82,7 @@ def test_who_has_started_a_training_is_not_told_to_start_one(now, heard):
 def test_a_trainer_before_its_first_update_is_waiting(now):
     """The run has begun, but there is nothing to show of it."""
     snapshot = SanctumSnapshot(run=RunInfo(run="r", last_event_ns=now))
-    feed = Feed(snapshot=snapshot, heard_ns=now, sent_ns=now, trainer_heard_ns=now)
+    feed = Feed(snapshot=snapshot, received_ns=now, sent_ns=now, trainer_message_ns=now)
 
     assert judge_feed(feed, now).state is ConnectionState.WAITING
     assert "first update" in judge_feed(feed, now).sentence
@@ -90,16 +90,16 @@ def test_a_trainer_before_its_first_update_is_waiting(now):
 
 def test_a_run_read_back_by_a_new_aggregator_is_stale(make_feed, now):
     """If no trainer was ever heard, the run's last event says how long it has been silent."""
-    feed = make_feed(trainer_heard_ns=None)
+    feed = make_feed(trainer_message_ns=None)
 
     assert judge_feed(feed, now + 60 * SECOND).state is ConnectionState.DISCONNECTED
-    later = make_feed(trainer_heard_ns=None, heard_ns=now + 60 * SECOND)
+    later = make_feed(trainer_message_ns=None, received_ns=now + 60 * SECOND)
     assert judge_feed(later, now + 60 * SECOND).state is ConnectionState.STALE
 
 
 def test_a_finished_run_stays_finished_when_its_aggregator_goes(make_feed, make_snapshot, now):
     """The end of a run is no failure of the connection."""
-    feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), heard_ns=0)
+    feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), received_ns=0)
 
     assert judge_feed(feed, now).state is ConnectionState.FAILED
     assert judge_feed(feed, now).sentence == "Run failed after 17 updates: disk full."

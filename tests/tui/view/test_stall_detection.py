@@ -22,7 +22,7 @@ def hung(make_feed, make_snapshot, now):
         snapshot = make_snapshot(state, **({"last_event_ns": last_ns} | run))
         link = structs.replace(snapshot.link, lag_ms=lag_ms)
         snapshot = structs.replace(snapshot, link=link, recent_events=events)
-        return make_feed(snapshot, heard_ns=now, sent_ns=now, trainer_heard_ns=now)
+        return make_feed(snapshot, received_ns=now, sent_ns=now, trainer_message_ns=now)
 
     return make
 
@@ -118,8 +118,8 @@ def test_silence_ending_and_replay_come_before_a_stall(hung, now):
     feed = hung(3600)
 
     for state, other in {
-        ConnectionState.STALE: structs.replace(feed, trainer_heard_ns=now - 2 * LIMIT),
-        ConnectionState.DISCONNECTED: structs.replace(feed, heard_ns=now - 2 * LIMIT),
+        ConnectionState.STALE: structs.replace(feed, trainer_message_ns=now - 2 * LIMIT),
+        ConnectionState.DISCONNECTED: structs.replace(feed, received_ns=now - 2 * LIMIT),
         ConnectionState.FINISHED: hung(3600, outcome="completed"),
         ConnectionState.REPLAY: structs.replace(feed, live=False),
     }.items():

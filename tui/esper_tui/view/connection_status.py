@@ -75,7 +75,7 @@ def _replay_status(feed: Feed) -> Status:
 
 
 def _live_status(feed: Feed, now_ns: int) -> Status:
-    silent_s = _silence_s(feed.heard_ns, now_ns)
+    silent_s = _silence_s(feed.received_ns, now_ns)
     outcome = feed.snapshot.run.outcome
     if outcome is not None:
         state = _OUTCOMES.get(outcome, ConnectionState.FINISHED)
@@ -120,24 +120,24 @@ def _idle_s(feed: Feed, now_ns: int) -> float | None:
 
 
 def _trainer_silence_s(feed: Feed, now_ns: int) -> float | None:
-    if feed.trainer_heard_ns is None:
+    if feed.trainer_message_ns is None:
         return _since_last_event(feed, now_ns)
-    return _age_s(feed, feed.trainer_heard_ns, now_ns)
+    return _age_s(feed, feed.trainer_message_ns, now_ns)
 
 
 def _age_s(feed: Feed, at_ns: float, now_ns: int) -> float:
     """Age by the aggregator's clock plus the age of its message by ours: free of skew between hosts."""
-    if feed.sent_ns is None or feed.heard_ns is None:
+    if feed.sent_ns is None or feed.received_ns is None:
         return max(now_ns - at_ns, 0) / 1e9
-    return (max(feed.sent_ns - at_ns, 0) + max(now_ns - feed.heard_ns, 0)) / 1e9
+    return (max(feed.sent_ns - at_ns, 0) + max(now_ns - feed.received_ns, 0)) / 1e9
 
 
 def _since_last_event(feed: Feed, now_ns: int) -> float | None:
     return _silence_s(feed.snapshot.run.last_event_ns, now_ns)
 
 
-def _silence_s(heard_ns: int | None, now_ns: int) -> float | None:
-    return None if heard_ns is None else max(now_ns - heard_ns, 0) / 1e9
+def _silence_s(received_ns: int | None, now_ns: int) -> float | None:
+    return None if received_ns is None else max(now_ns - received_ns, 0) / 1e9
 
 
 def _outcome(feed: Feed) -> str:
