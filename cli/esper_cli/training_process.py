@@ -12,6 +12,7 @@ from esper_cli.options.command import Command, run_command_line
 from esper_cli.options.training_options import TrainingOptions
 from esper_cli.output.echo import echo, warn
 from esper_cli.output.training_progress import print_update
+from esper_trainer.config import TrainingConfig
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.progress_report import summary_lines
 from esper_trainer.run.run_directory import recovery_advice
@@ -47,7 +48,8 @@ def run(options: ProcessOptions) -> int:
     from esper_trainer.ranks.process_group import join_group
     from esper_trainer.session import ReportedElsewhereError
 
-    group = join_group(request.config().device, request.patience_s)
+    device = str(request.settings.get("device", TrainingConfig.device))
+    group = join_group(device, request.patience_s)
     try:
         return _train(group, request)
     except RankLostError as error:

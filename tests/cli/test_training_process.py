@@ -31,6 +31,7 @@ def process_says(capsys, tmp_path):
         (["--aggregator", "tcp://127.0.0.1:1", "--keys", "no/such.key"], 1, "no/such.key"),
         (["--name", "a/b"], 1, "a/b"),
         (["--resume", "none"], 1, "There is no run none"),
+        (["--resume", "none", "--minibatches", "48"], 1, "There is no run none"),
     ],
 )
 def test_a_mistake_is_one_sentence(process_says, tmp_path, words, code, problem):

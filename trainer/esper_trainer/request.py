@@ -1,4 +1,4 @@
-"""One training as it was asked for: settings, a place for its run, and an aggregator for its events."""
+"""A requested training: its settings, the place of its run, and the aggregator of its events."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ PATIENCE_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
-    """One training as it was asked for.
+    """A requested training.
 
     settings: the settings that were given, by their names in `TrainingConfig`; a new run takes the defaults
     for the others, a resumed run those of its checkpoint.

@@ -76,9 +76,8 @@ def _run_dir(options: PpoOptions) -> Path:
         run_dir = request.runs_dir / check_name("run", request.run_name())
         require_run(run_dir)
         return run_dir
-    from esper_trainer.session import (
-        plan,  # imports torch here, too: mistakes are reported before a screen opens
-    )
+    # torch is imported here, too, so that mistakes are reported before a screen opens
+    from esper_trainer.session import plan
 
     return plan(request).run_dir
 
