@@ -1,5 +1,29 @@
-"""The same directories, events and subprocesses as in the tests of the bus."""
+"""The same directories, events and subprocesses as in the tests of the bus, and runs to connect to."""
 
+import pytest
 from tests.bus.conftest import aggregator, endpoints, episode, python, runs_dir, runtime, until
 
+import esper_lite
+from esper_bus.store.run_reader import read_records
+
 __all__ = ["aggregator", "endpoints", "episode", "python", "runs_dir", "runtime", "until"]
+
+
+@pytest.fixture
+def connect(runs_dir):
+    """Connects to a run without an aggregator."""
+
+    def start(run="cartpole", **options):
+        return esper_lite.connect(run, **{"runs_dir": runs_dir, "aggregator": False, **options})
+
+    return start
+
+
+@pytest.fixture
+def events(runs_dir):
+    """What a run holds."""
+
+    def read(run="cartpole"):
+        return [record.event for record in read_records(runs_dir / run)]
+
+    return read
