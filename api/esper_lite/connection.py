@@ -1,4 +1,4 @@
-"""`connect`: from a few arguments to a process that is being recorded."""
+"""`connect`: how a training program starts to be recorded."""
 
 import logging
 import os
@@ -36,20 +36,24 @@ def connect(
     spool_quota: int | str | None = None,
     enabled: bool = True,
 ) -> Telemetry:
-    """Record this process's part of a training run in `runs_dir`/`run`, and emit `RunStarted`.
+    """Start recording this process of a training run in `runs_dir`/`run`, and emit `RunStarted`.
 
-    `started` says what is known about the training; its rank, world size, host, process and version are
-    filled in. `runs_dir` is `$ESPER_RUNS_DIR` or `./runs` by default. `aggregator`: by default events
-    also go to the aggregator of the runs directory whenever one runs; True starts one if there is none;
-    an address (`tcp://127.0.0.1:5556`) names another, and `keys` the file of a key that it accepts over tcp;
-    False sends nothing. `producer` names the process, `trainer:RANK` by default. A run that exists is
-    refused, unless `resume` says that it goes on: its updates are then counted from `started.resumed_from`,
-    or from the last one that was recorded. `spool_quota` bounds what is kept here, in bytes or as `500M`
-    (`$ESPER_SPOOL_QUOTA` or 2 GiB by default), at least 16 MiB: the oldest part that was acknowledged makes
-    room. `enabled=False` records nothing and touches neither disk nor network.
+    started: what is known about the training; rank, world size, host, process id and version are filled in.
+    runs_dir: default `$ESPER_RUNS_DIR`, else `./runs`.
+    aggregator: None sends events to the aggregator of `runs_dir` whenever one runs; True also starts one;
+    an address such as `tcp://127.0.0.1:5556` names another one; False sends nothing.
+    keys: path of a client's key file, for an aggregator over tcp that requires keys.
+    producer: name of this process; default `trainer:RANK`.
+    rank, world_size: this process and the number of processes that train together in this run.
+    resume: continue an existing run, which is refused otherwise. Updates are counted from
+    `started.resumed_from`, or else from the last recorded one.
+    spool_quota: limit of this process's spool, in bytes or as `500M`, at least 16 MiB; default
+    `$ESPER_SPOOL_QUOTA`, else 2 GiB. Acknowledged events are removed first.
+    enabled: False records nothing, and touches neither disk nor network.
 
-    Raises `EsperError` for a bad name, address or size, for a run that exists, and where nothing can be
-    written.
+    Raises `RunExists` for a run that exists, `InvalidArgument` for a name, address or size that cannot be
+    used, `StorageError` if the run directory cannot be read or written, and another `EsperError` for a key
+    file that cannot be used.
     """
     started = _filled_in(started or RunStarted(task=run), rank, world_size)
     if not enabled:

@@ -1,4 +1,4 @@
-"""What a run directory says about an earlier start of the run: whether there was one, and how far it came."""
+"""An earlier start of a run, as its directory shows it: whether there was one, and its last update."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -12,7 +12,7 @@ from esper_schemas.events import PPOUpdateCompleted, RunStarted
 
 
 def producer_name(run_dir: Path, rank: int, *, resume: bool) -> str:
-    """The name of a process by its rank; in a run that version 0.1.0 began, the name there, `HOST:RANK`."""
+    """The producer name of a rank; a run begun by version 0.1.0 keeps the name from there, `HOST:RANK`."""
     name = f"trainer:{rank}"
     spools = _files_in(RunPaths(run_dir).spool_dir) if resume else []
     if not spools or any(file.name.startswith(f"{file_part(name)}-") for file in spools):
@@ -22,7 +22,7 @@ def producer_name(run_dir: Path, rank: int, *, resume: bool) -> str:
 
 
 def refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
-    """Raise `RunExists` if the run was recorded; another rank of it may have come first, this one may not."""
+    """Raise `RunExists` if this process of the run was recorded before; other ranks may have been."""
     paths = RunPaths(run_dir)
     if world_size == 1:
         exists = bool(_files_in(paths.spool_dir) or _files_in(paths.log_dir))
@@ -37,7 +37,7 @@ def refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
 
 
 def updates_before(run_dir: Path, started: RunStarted) -> int:
-    """The update after which the run goes on; 0 for a run that does not exist yet."""
+    """The update after which the run continues; 0 for a run that does not exist yet."""
     if started.resumed_from is not None:
         return started.resumed_from
     paths = RunPaths(run_dir)
@@ -48,7 +48,7 @@ def updates_before(run_dir: Path, started: RunStarted) -> int:
 
 
 def _require_readable(files: Iterable[Path]) -> None:
-    """Whoever reads a run leaves out what cannot be read, but then the numbers of its updates are unknown."""
+    """Raise `StorageError` for a file that readers would skip: the last update could be in it."""
     for file in files:
         try:
             file.open("rb").close()

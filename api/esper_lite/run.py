@@ -1,4 +1,4 @@
-"""Reading a run that was recorded, or is being recorded, on this machine."""
+"""Reading a recorded run from its files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +11,9 @@ from esper_schemas.snapshot import SanctumSnapshot
 
 
 class Run:
-    """A recorded run; made by `open_run`.
+    """A recorded run; created by `open_run`.
 
-    Every method reads the files as they are at that moment, so a run may be open while it is recorded.
+    Every method reads the current contents of the files, also while the run is being recorded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +36,7 @@ class Run:
 
     @property
     def started(self) -> RunStarted | None:
-        """The first `RunStarted` of the run, None while there is none."""
+        """The first `RunStarted` of the run, None if there is none yet."""
         if self._started is None:
             events = (record.event for record in self.records())
             self._started = next((event for event in events if isinstance(event, RunStarted)), None)
@@ -44,18 +44,18 @@ class Run:
 
     @property
     def config(self) -> dict[str, str | int | float | bool | None]:
-        """The settings that the trainer passed in `RunStarted`; empty if it passed none."""
+        """The settings in `RunStarted.config`; empty if there are none."""
         return {} if self.started is None else dict(self.started.config)
 
     def records(self) -> Iterator[Record]:
-        """All events, each once: those of the log in its order, then those that only a spool has, by time.
+        """Iterate over all events, each once: the log in its order, then what only a spool has, by time.
 
-        Damaged parts of a file are left out; `esper log verify` reports them.
+        Damaged parts of files are skipped; `esper log verify` reports them.
         """
         return read_records(self._path)
 
     def snapshot(self, at: int | None = None) -> SanctumSnapshot:
-        """Fold the run into the state that Sanctum shows, after its first `at` events if given.
+        """Fold all events, or the first `at` of them, into the state that Sanctum displays.
 
         Raises `InvalidArgument` for a negative `at`.
         """
@@ -69,7 +69,7 @@ class Run:
         return project(fold_at(self._path, at))
 
     def findings(self) -> tuple[Finding, ...]:
-        """What `esper diagnose` reports of the whole run, the most severe first."""
+        """The findings of `esper diagnose` after all events, the most severe first."""
         return self.snapshot().findings
 
 

@@ -1,4 +1,4 @@
-"""One process's part of a run: every event that it emits, from the first to the last."""
+"""What a training program holds while it is recorded: it emits events and ends the run."""
 
 import os
 import threading
@@ -13,10 +13,10 @@ Outcome = Literal["completed", "interrupted", "failed"]
 
 
 class Telemetry:
-    """One process's part of a run, from `RunStarted` to `RunFinished`; made by `connect`.
+    """Records one process of a run, from `RunStarted` to `RunFinished`; created by `connect`.
 
-    As a context manager it says by itself how the run ended: completed, interrupted (Ctrl-C) or failed
-    (any other exception, with its text). Exceptions pass through.
+    Used as a context manager, it records how the run ended: completed, interrupted (Ctrl-C) or failed (any
+    other exception, with its text). Exceptions propagate.
     """
 
     def __init__(self, emitter: Emitter | NullEmitter, started: RunStarted, updates: int = 0) -> None:
@@ -28,23 +28,23 @@ class Telemetry:
 
     @property
     def enabled(self) -> bool:
-        """Whether events are recorded; if not, there is no need to measure anything."""
+        """Whether events are recorded; False if `connect` was called with `enabled=False`."""
         return isinstance(self._emitter, Emitter)
 
     @property
     def updates(self) -> int:
-        """The number of the newest PPO update of the run, 0 before the first."""
+        """The number of the latest PPO update, 0 before the first."""
         return self._updates
 
     @property
     def stats(self) -> EmitterReport:
-        """What became of the events so far."""
+        """How many events were emitted, written, acknowledged and lost so far, and the current problem."""
         return self._emitter.stats
 
     def emit(self, event: Event | PPOUpdatePayload) -> None:
-        """Record an event as it is now, or a payload as the next PPO update. Never blocks, never raises.
+        """Record an event, or a payload as the next PPO update. Never blocks and never raises.
 
-        May be called from any thread.
+        Thread-safe. The event is encoded before the call returns.
         """
         if isinstance(event, PPOUpdatePayload | PPOUpdateCompleted):
             self._emit_update(event)
@@ -55,7 +55,7 @@ class Telemetry:
 
     def _emit_update(self, event: PPOUpdateCompleted | PPOUpdatePayload) -> None:
         if os.getpid() != self._pid:
-            return  # a fork records nothing, and the lock that it inherited may never be released
+            return  # a forked child records nothing, and no thread of it can release an inherited lock
         with self._numbering:
             if isinstance(event, PPOUpdatePayload):
                 event = PPOUpdateCompleted(update=self._updates + 1, payload=event)
@@ -65,9 +65,9 @@ class Telemetry:
     def close(
         self, outcome: Outcome = "completed", reason: str = "", timeout: float = CLOSE_S
     ) -> EmitterReport:
-        """Emit `RunFinished` unless that was done, and wait at most `timeout` seconds for the aggregator.
+        """Emit `RunFinished` unless it was emitted, and wait up to `timeout` seconds for the aggregator.
 
-        What was not acknowledged by then stays in the spool. Further calls do nothing.
+        Events that are not acknowledged by then stay in the spool. Further calls have no effect.
         """
         if not self._finished:
             self.emit(RunFinished(outcome=outcome, updates=self._updates, reason=reason))

@@ -21,5 +21,5 @@ _deprecated.add_moved_modules()
 
 
 def __getattr__(name: str) -> Any:
-    """Find what version 0.1.0 had here."""
+    """Return a name that version 0.1.0 had here, with a warning."""
     return _deprecated.attribute(name)

@@ -1,6 +1,6 @@
-"""Import paths of version 0.1.0 that its documentation showed. They work, with a warning, until 0.3.0.
+"""Import paths from the documentation of version 0.1.0; they work with a `DeprecationWarning` until 0.3.0.
 
-This module is the only place of the package that knows `esper_lite`, and it imports that on first use.
+Only this module of the package refers to `esper_lite`, and it imports it on first use.
 """
 
 import sys
@@ -16,7 +16,7 @@ _NAMES = {
     "connect": "connect",
     "subscribe": "subscribe",
 }
-"""Names of this package, and what they are called in `esper_lite`."""
+"""Former names in `esper_bus`, and their names in `esper_lite`."""
 
 _MODULES = {
     "layout": ("esper_bus.addresses", "esper_bus.paths"),
@@ -24,11 +24,11 @@ _MODULES = {
     "query_client": ("esper_bus.net.query_client",),
     "reading": ("esper_bus.store.run_reader",),
 }
-"""Modules of this package, and those that have their contents now."""
+"""Former modules of `esper_bus`, and the modules that have their contents."""
 
 
 class _MovedModule(ModuleType):
-    """A module of version 0.1.0 whose contents are elsewhere."""
+    """A module of version 0.1.0 whose contents have moved."""
 
     def __init__(self, name: str, successors: tuple[str, ...]) -> None:
         super().__init__(name, "Moved; see `esper_bus.deprecated`.")
@@ -44,13 +44,13 @@ class _MovedModule(ModuleType):
 
 
 def add_moved_modules() -> None:
-    """Make the old module paths importable."""
+    """Make the former module paths importable."""
     for name, successors in _MODULES.items():
         sys.modules[f"esper_bus.{name}"] = _MovedModule(f"esper_bus.{name}", successors)
 
 
 def attribute(name: str) -> Any:
-    """Return a name that `esper_bus` had; raises `AttributeError` for all others."""
+    """Return a former attribute of `esper_bus`. Raises `AttributeError` for any other name."""
     if name in _MODULES:
         return sys.modules[f"esper_bus.{name}"]
     if name not in _NAMES:
