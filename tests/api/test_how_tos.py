@@ -110,7 +110,7 @@ def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, u
         assert (done.returncode, done.stderr) == (0, "")
         assert len(list(read_log(runs / "cartpole"))) == 3
     finally:
-        os.kill(int((runs / ".aggregator.lock").read_text()), signal.SIGTERM)
+        os.kill(int((runs / ".aggregator.lock").read_text().split()[0]), signal.SIGTERM)
     until(lambda: not aggregator_alive(runs))
 
 
