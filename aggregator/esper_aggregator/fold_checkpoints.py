@@ -21,7 +21,8 @@ from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_position import LogPosition, is_in, read_behind
 from esper_bus.store.run_files import RunFiles, log_files
-from esper_bus.store.run_reader import read_log
+from esper_bus.store.run_reader import read_log, refuse_unreadable
+from esper_schemas.errors import StorageError
 
 EVERY_S = 30.0
 EVERY_EVENTS = 50_000
@@ -47,16 +48,33 @@ class Restored(NamedTuple):
 
 
 def restore(run_dir: Path) -> Restored:
-    """Restore the last valid checkpoint of a run's log; without one, an empty state and the whole log."""
+    """Restore the last valid checkpoint of a run's log; without one, an empty state and the whole log.
+
+    Raises `StorageError`, also while the records are read, where a file of the log cannot be read: a log that
+    passed for an empty one would be numbered from 0 again.
+    """
+    files = _readable_log(run_dir)
     found = find_checkpoint(run_dir)
     if found is None:
-        return Restored(RunState(run=run_dir.name), read_log(run_dir))
+        return Restored(RunState(run=run_dir.name), read_log(run_dir, refuse_unreadable()))
     state, place = found
-    return Restored(state, read_behind(place, log_files(run_dir), next_seqs(state, state.run)))
+    return Restored(state, read_behind(place, files, next_seqs(state, state.run), refuse_unreadable()))
+
+
+def _readable_log(run_dir: Path) -> RunFiles:
+    """The files of a log, all of which can be opened: found out before any of them is folded."""
+    try:
+        files = log_files(run_dir)
+        for path in files.logs:
+            path.open("rb").close()
+    except OSError as error:
+        problem = f"Cannot read the log of {run_dir} ({error.strerror}: {error.filename}); make it readable."
+        raise StorageError(problem) from error
+    return files
 
 
 def find_checkpoint(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPosition] | None:
-    """Return the last valid checkpoint of a log, or of its first `at_most` events."""
+    """Return the last valid checkpoint of a log, or of its first `at_most` events. Raises `OSError`."""
     paths = _positions(run_dir)
     logs = log_files(run_dir).logs if paths else []
     for position in sorted(paths, reverse=True):

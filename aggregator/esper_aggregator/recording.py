@@ -24,7 +24,8 @@ class Recording:
     """Appends records to the log of a run and folds them into its state.
 
     It begins with the state that the log folds to, from the last checkpoint on, so that a restarted
-    aggregator continues where the log ends. `changed` is set while the last snapshot is out of date.
+    aggregator continues where the log ends. `changed` is set while the last snapshot is out of date. Raises
+    `StorageError` for a log that cannot be read.
     """
 
     def __init__(self, run_dir: Path, aggregator_epoch: int) -> None:

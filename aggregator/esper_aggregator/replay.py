@@ -9,8 +9,7 @@ from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
 from esper_aggregator.fold_checkpoints import restore_before
 from esper_bus.mcap.reader import OnDamage, ignore_damage
-from esper_bus.store.run_files import files_at
-from esper_bus.store.run_reader import read_records, run_name
+from esper_bus.store.run_reader import read_records, readable_files, run_name
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
 
@@ -34,7 +33,7 @@ def fold_path(
 
 def fold_at(path: Path, events: int, on_damage: OnDamage = ignore_damage) -> RunState:
     """Return what `fold_path` returns for the first `events` records, beginning at the last checkpoint."""
-    restored = restore_before(path, files_at(path), events, on_damage) if path.is_dir() else None
+    restored = restore_before(path, readable_files(path), events, on_damage) if path.is_dir() else None
     if restored is None:
         return fold_path(path, events=events, on_damage=on_damage)
     state, not_folded = restored

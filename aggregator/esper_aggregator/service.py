@@ -20,7 +20,7 @@ from esper_bus.protocol.query_messages import Health
 from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
-from esper_schemas.errors import EsperError
+from esper_schemas.errors import EsperError, StorageError
 
 SNAPSHOT_INTERVAL_S = 0.05
 """The shortest time between two snapshots of what has changed; a viewer that joins gets one at once."""
@@ -103,8 +103,11 @@ class Aggregator:
     def _open_newest_run(self) -> None:
         """Open the newest run, which viewers see until a trainer connects."""
         run_dir = newest_run(self._runs_dir)
-        if run_dir is not None:
-            self._recording(run_dir.name)
+        try:
+            if run_dir is not None:
+                self._recording(run_dir.name)
+        except StorageError as error:
+            _log.error(LogMessage("cannot read the log of the newest run", reason=str(error)))
 
     def _log_start(self) -> None:
         if remote := network_warning(self._runs_dir):

@@ -1,13 +1,15 @@
 """An earlier start of a run, as its directory shows it: whether there was one, and its last update."""
 
-from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from esper_bus.mcap.reader import CutShort, Damage, Unreadable
+from esper_bus.mcap.salvage import salvage_file
 from esper_bus.names import file_part
 from esper_bus.paths import RunPaths
+from esper_bus.store.run_files import mcap_files
 from esper_bus.store.run_reader import read_records
-from esper_schemas.errors import RunExists, StorageError
+from esper_schemas.errors import Damaged, RunExists, StorageError
 from esper_schemas.events import PPOUpdateCompleted, RunStarted
 
 
@@ -37,35 +39,46 @@ def refuse_existing(run_dir: Path, producer: str, world_size: int) -> None:
 
 
 def updates_before(run_dir: Path, started: RunStarted) -> int:
-    """The update after which the run continues; 0 for a run that does not exist yet."""
+    """The update after which the run continues; 0 for a run that does not exist yet.
+
+    Raises `StorageError` for a file that cannot be read, and `Damaged` for one without an intact part: the
+    updates in it would be numbered again.
+    """
     if started.resumed_from is not None:
         return started.resumed_from
     paths = RunPaths(run_dir)
     files = _files_in(paths.spool_dir) + _files_in(paths.log_dir)
-    _require_readable(files)
-    events = (record.event for record in (read_records(run_dir) if files else ()))
-    return max((e.update for e in events if isinstance(e, PPOUpdateCompleted)), default=0)
+    return max(map(_last_update, files), default=0)
 
 
-def _require_readable(files: Iterable[Path]) -> None:
-    """Raise `StorageError` for a file that readers would skip: the last update could be in it."""
-    for file in files:
-        try:
-            file.open("rb").close()
-        except OSError as error:
-            raise StorageError(
-                f"Cannot read {file} ({error.strerror}), so the last update of the run is not known; make it "
-                "readable, or pass RunStarted(resumed_from=...)."
-            ) from error
+def _last_update(file: Path) -> int:
+    """The last update in the intact parts of a file, 0 without updates."""
+    damaged: list[Damage] = []
+    last, empty = 0, True
+    for record in salvage_file(file, damaged.append):
+        event, empty = record.decoded().event, False
+        if isinstance(event, PPOUpdateCompleted):
+            last = max(last, event.update)
+    for damage in damaged:
+        if isinstance(damage, Unreadable):
+            raise StorageError(_unknown_update(damage, "make it readable"))
+        if empty and not isinstance(damage, CutShort):
+            raise Damaged(_unknown_update(damage, "move it elsewhere"))
+    return last
+
+
+def _unknown_update(damage: Damage, advice: str) -> str:
+    return (
+        f"{damage.file} cannot be read ({damage.what}), so the last update of the run is not known; "
+        f"{advice}, or pass RunStarted(resumed_from=...)."
+    )
 
 
 def _files_in(directory: Path) -> list[Path]:
     """The .mcap files in a directory, none if there is no such directory."""
     try:
-        return [path for path in directory.iterdir() if path.suffix == ".mcap"]
-    except FileNotFoundError:
-        return []
+        return mcap_files(directory)
     except OSError as error:
         raise StorageError(
-            f"Cannot look into {directory} ({error.strerror}); make it readable, or choose another directory."
+            f"Cannot list {directory} ({error.strerror}); make it readable, or choose another directory."
         ) from error

@@ -20,6 +20,7 @@ from benchmarks.chaos.witness import Witness
 from esper_bus.auth.keys import load_client_keys
 from esper_bus.emit import emitter as emitter_module
 from esper_bus.emit.emitter import Emitter
+from esper_bus.host.process_logging import configure_logging
 from esper_schemas.events import EpisodeCompleted
 
 REPORT_EVERY = 25
@@ -27,6 +28,7 @@ REPORT_EVERY = 25
 
 def main() -> None:
     """Emit as told by the JSON object on the command line."""
+    configure_logging()
     plan = json.loads(sys.argv[1])
     run_dir = Path(plan["run_dir"])
     if plan.get("file_bytes"):

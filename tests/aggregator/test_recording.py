@@ -1,6 +1,9 @@
 """A recording keeps log and state in step, and continues where its log ends."""
 
+import os
 import shutil
+
+import pytest
 
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import snapshot_of
@@ -8,6 +11,7 @@ from esper_bus.protocol.receiver import LinkCounters
 from esper_bus.records import StreamKey
 from esper_bus.store.run_reader import read_raw
 from esper_schemas.codec import decode_snapshot, encode_snapshot
+from esper_schemas.errors import StorageError
 
 
 def test_the_snapshot_is_the_fold_of_the_log_at_every_position(tmp_path, raw_record):
@@ -37,6 +41,43 @@ def test_a_log_whose_beginning_was_deleted_gets_no_checkpoint(tmp_path, raw_reco
     assert file.suffix == ".mcap"
     assert [record.seq for record in read_raw(file)] == [1]
     assert recording.position == 2
+
+
+@pytest.fixture
+def recorded(tmp_path, raw_record):
+    """The directory of a run with a log of one file and no checkpoint."""
+    recording = Recording(tmp_path / "r", 1)
+    recording.extend([raw_record(0)])
+    recording.flush()
+    return tmp_path / "r"
+
+
+def test_a_log_that_cannot_be_opened_is_not_taken_for_an_empty_one(recorded):
+    """Its numbers would begin at 0 again, and everything would be logged twice."""
+    (file,) = (recorded / "log").glob("*.mcap")
+    file.unlink()
+    file.mkdir()
+
+    with pytest.raises(StorageError, match=rf"Cannot read the log of .*/r \(Is a directory: {file}\)"):
+        Recording(recorded, 2)
+
+
+def test_a_log_that_cannot_be_listed_is_not_taken_for_an_empty_one(recorded):
+    """Whatever the reason is."""
+    shutil.rmtree(recorded / "log")
+    (recorded / "log").write_text("in the way")
+
+    with pytest.raises(StorageError, match=r"Cannot read the log of .*/r \(Not a directory"):
+        Recording(recorded, 2)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that cannot be read")  # noqa: PTH110
+def test_a_log_that_breaks_off_with_an_error_of_the_disk_is_not_continued(recorded):
+    """It opens, but reading it fails."""
+    (recorded / "log" / "0.mcap").symlink_to("/proc/self/mem")
+
+    with pytest.raises(StorageError, match=r"0\.mcap is unreadable \(Input/output error\); make it readable"):
+        Recording(recorded, 2)
 
 
 def test_opening_a_recording_again_continues_it(tmp_path, raw_record):

@@ -71,6 +71,14 @@ def watching(endpoints):
         source.close()
 
 
+def until(fact, timeout=30.0):
+    """Wait for a fact."""
+    deadline = time.monotonic() + timeout
+    while not fact():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.01)
+
+
 def emit_updates(emitter, numbers):
     """Emit some updates."""
     for n in numbers:
@@ -113,6 +121,37 @@ def test_a_restarted_aggregator_shows_the_last_run_again(tmp_path, endpoints):
         feed = wait(lambda feed: feed.snapshot.events_folded == 3)
 
     assert feed.snapshot == snapshot_of(tmp_path / "r")
+
+
+def test_an_aggregator_that_cannot_read_a_log_refuses_its_trainers_and_serves_the_others(tmp_path, endpoints):
+    """Nothing is logged twice: the trainer is told why, and goes on once the log can be read again."""
+    ingest = endpoints.ingest
+    with serving(tmp_path, endpoints), closing(Emitter("r", "host:0", tmp_path / "r", ingest)) as one:
+        emit_updates(one, [1, 2])
+        until(lambda: one.stats.acknowledged == 2)
+    trainer = Emitter("r", "host:1", tmp_path / "elsewhere", endpoints.ingest)
+    (log,) = (tmp_path / "r" / "log").glob("*.mcap")
+    checkpoints = list((tmp_path / "r" / "log").glob("*.fold"))
+    for checkpoint in checkpoints:
+        checkpoint.unlink()
+    log.rename(tmp_path / "hidden")
+    log.mkdir()
+    with serving(tmp_path, endpoints):
+        emit_updates(trainer, [3])
+        until(lambda: "Cannot read the log of" in trainer.stats.problem)
+        with closing(Emitter("other", "host:0", tmp_path / "other", endpoints.ingest)) as other:
+            emit_updates(other, [1])
+            until(lambda: other.stats.acknowledged == 1)
+        log.rmdir()
+        (tmp_path / "hidden").rename(log)
+        until(lambda: trainer.stats.acknowledged == 1)
+        trainer.close()
+
+    assert [(r.stream.producer, r.seq) for r in read_log(tmp_path / "r")] == [
+        ("host:0", 0),
+        ("host:0", 1),
+        ("host:1", 0),
+    ]
 
 
 def test_two_runs_are_recorded_apart(tmp_path, endpoints):

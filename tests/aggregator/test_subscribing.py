@@ -320,6 +320,18 @@ def test_a_key_that_may_view_waits_for_its_run(keyed, emitter, runs_dir):
             assert take(subscription, 1) == [8]
 
 
+def test_a_log_that_cannot_be_read_ends_a_subscription(aggregator, url, runs_dir):
+    """The aggregator says why; a run that is not there is waited for instead."""
+    aggregator()
+    (runs_dir / "run" / "log" / "0.mcap").mkdir(parents=True)
+
+    with (
+        esper_lite.subscribe(url, run="run", timeout=60) as subscription,
+        pytest.raises(Refused, match="cannot be read"),
+    ):
+        next(subscription)
+
+
 def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
     """A script that wants what is there gets it and ends."""
     aggregator()

@@ -1,10 +1,12 @@
 """A run is begun once, and resumed where it ended."""
 
+import time
+
 import pytest
 
 import esper_lite
 from esper_bus.store.run_reader import read_records
-from esper_lite import PPOUpdateCompleted, PPOUpdatePayload, RunExists, RunStarted, StorageError
+from esper_lite import Damaged, PPOUpdateCompleted, PPOUpdatePayload, RunExists, RunStarted, StorageError
 
 
 def test_an_existing_run_is_refused(connect, events):
@@ -70,7 +72,7 @@ def test_a_run_whose_directory_cannot_be_read_is_not_begun_anew(connect, runs_di
     (runs_dir / "cartpole").mkdir(parents=True)
     (runs_dir / "cartpole" / directory).write_text("in the way")
 
-    with pytest.raises(StorageError, match=f"Cannot look into .*{directory}"):
+    with pytest.raises(StorageError, match=f"Cannot list .*{directory}"):
         connect(resume=True)
 
 
@@ -85,6 +87,50 @@ def test_a_run_whose_file_cannot_be_read_is_not_begun_anew(connect, runs_dir):
         connect(resume=True)
     with connect(resume=True, started=RunStarted(task="t", resumed_from=7)) as telemetry:
         assert telemetry.updates == 7
+
+
+def recorded_files(runs_dir):
+    """The files of the run, the log first."""
+    return [
+        *(runs_dir / "cartpole" / "log").glob("*.mcap"),
+        *(runs_dir / "cartpole" / "spool").glob("*.mcap"),
+    ]
+
+
+def test_a_run_without_an_intact_file_is_not_begun_anew(connect, runs_dir):
+    """The numbers of its updates are unknown."""
+    with connect() as telemetry:
+        telemetry.emit(PPOUpdatePayload())
+    (spool,) = recorded_files(runs_dir)
+    spool.write_bytes(bytes(spool.stat().st_size))
+
+    with pytest.raises(Damaged, match=r"not an MCAP file.*; move it elsewhere, or pass RunStarted"):
+        connect(resume=True)
+
+
+def test_updates_after_a_damaged_place_count(connect, runs_dir):
+    """They were recorded, and would be numbered again."""
+    with connect() as telemetry:
+        for _ in range(200):
+            telemetry.emit(PPOUpdatePayload())
+            time.sleep(0.002)
+    (spool,) = recorded_files(runs_dir)
+    data = bytearray(spool.read_bytes())
+    data[len(data) // 2] ^= 1
+    spool.write_bytes(data)
+
+    with connect(resume=True) as telemetry:
+        assert telemetry.updates == 200
+
+
+def test_a_first_write_that_did_not_finish_held_nothing(connect, runs_dir):
+    """A machine that failed at that moment can be started again."""
+    connect().close()
+    (spool,) = recorded_files(runs_dir)
+    spool.write_bytes(spool.read_bytes()[:20])
+
+    with connect(resume=True) as telemetry:
+        assert telemetry.updates == 0
 
 
 @pytest.mark.parametrize("resume", [False, True])

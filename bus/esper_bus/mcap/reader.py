@@ -34,6 +34,14 @@ class Damage(msgspec.Struct, frozen=True):
     what: str
 
 
+class Unreadable(Damage, frozen=True):
+    """A file that the system does not let us read: nothing is known about its content."""
+
+
+class CutShort(Damage, frozen=True):
+    """A last write that did not finish. What it would have added was never acknowledged."""
+
+
 OnDamage = Callable[[Damage], None]
 
 
@@ -85,7 +93,7 @@ def reported(path: Path, on_damage: OnDamage) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        on_damage(Damage(str(path), 0, f"unreadable ({error.strerror})"))
+        on_damage(Unreadable(str(path), 0, f"unreadable ({error.strerror})"))
 
 
 def read_chunks(
@@ -98,7 +106,7 @@ def read_chunks(
     """The chunks of a file from `offset` on, up to the end or the first damage, which is reported.
 
     A file that is being written ends cleanly. Channels that are met are added to `channels`. `name` is the
-    file's name in reports.
+    file's name in reports. Raises `OSError`.
     """
     for begin, content in chunk_contents(file, offset, name, on_damage):
         try:
@@ -130,7 +138,10 @@ def is_chunk(record: bytes) -> bool:
 def chunk_contents(
     file: BinaryIO, offset: int, name: str, on_damage: OnDamage
 ) -> Iterator[tuple[int, bytes]]:
-    """Offset and content of each chunk, up to the end or the first damage, which is reported."""
+    """Offset and content of each chunk, up to the end or the first damage, which is reported.
+
+    Raises `OSError`.
+    """
     try:
         file.seek(offset)
         if offset == 0:
@@ -142,6 +153,10 @@ def chunk_contents(
                 yield offset, content
     except _EndError:
         return
+    except OSError:
+        raise
+    except _CutShortError as error:
+        on_damage(CutShort(name, offset, str(error)))
     except Exception as error:  # arbitrary bytes can raise anything in a parser
         what = str(error) if isinstance(error, _DamagedError) else f"unreadable ({error!r})"
         on_damage(Damage(name, offset, what))

@@ -8,7 +8,9 @@ from esper_bus.paths import spool_files
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
 from esper_bus.store.batch_reader import BatchReader
+from esper_bus.store.run_reader import refuse_unreadable
 from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
+from esper_schemas.errors import StorageError
 
 SCAN_S = 2.0
 """Pause between two searches for dead trainers."""
@@ -43,7 +45,11 @@ class Adoption:
         """The next events of one stream, consecutive; empty if there are none now."""
         if self._reading is None and not self._open_next(now):
             return []
-        part = self._reading[1].take(PART_EVENTS, PART_BYTES) if self._reading else []
+        try:
+            part = self._reading[1].take(PART_EVENTS, PART_BYTES) if self._reading else []
+        except StorageError as error:
+            self.failed(str(error))
+            return []
         if not part:
             self._finish()
         return part
@@ -59,7 +65,7 @@ class Adoption:
         self._done.clear()
 
     def failed(self, reason: str) -> None:
-        """The last part cannot be recorded: leave its spool alone until the next start."""
+        """The last part cannot be read or recorded: leave its spool alone until the next start."""
         if self._reading is not None:
             lock = self._reading[0]
             self._given_up.add(lock)
@@ -74,7 +80,8 @@ class Adoption:
         if not self._waiting:
             return False
         lock = self._waiting.pop(0)
-        files = (read_file(path, self._say_damage) for path in spool_files(lock))
+        on_damage = refuse_unreadable(self._log_damage)
+        files = (read_file(path, on_damage) for path in spool_files(lock))
         run = lock.parents[1].name  # the events of a directory that was renamed or copied belong elsewhere
         records = takewhile(lambda record: record.stream.run == run, chain.from_iterable(files))
         self._reading = (lock, BatchReader(records))
@@ -85,5 +92,5 @@ class Adoption:
             self._done.append(self._reading[0])
         self._reading = None
 
-    def _say_damage(self, damage: Damage) -> None:
+    def _log_damage(self, damage: Damage) -> None:
         self._log.warn("a dead trainer's spool is damaged", file=damage.file, what=damage.what)

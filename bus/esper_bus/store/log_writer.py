@@ -101,19 +101,20 @@ class LogWriter:
 
     def _begin_file(self) -> McapWriter:
         path = self._paths.log_file(self._agg_epoch, self._number)
+        try:
+            ordinal = next_ordinal(self._paths.run_dir)
+            self._before = sized(log_files(self._paths.run_dir).logs)
+            writer = McapWriter(path, compress=True)
+        except OSError as error:
+            raise StorageError(_cannot_write(path, error)) from error
         meta = FileMeta(
             kind="log",
             run=self._run,
             writer_epoch=epoch_hex(self._agg_epoch),
             created_ns=time.time_ns(),
-            ordinal=next_ordinal(self._paths.run_dir),
+            ordinal=ordinal,
             first_position=self.position - len(self._unflushed),
         )
-        try:
-            self._before = sized(log_files(self._paths.run_dir).logs)
-            writer = McapWriter(path, compress=True)
-        except OSError as error:
-            raise StorageError(_cannot_write(path, error)) from error
         self._schema = write_meta(writer, meta)
         self._writer = writer
         self._add(writer, self._unflushed)

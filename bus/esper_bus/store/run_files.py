@@ -35,16 +35,27 @@ def files_at(path: Path) -> RunFiles:
     return RunFiles([path], [], whole=False)
 
 
+def mcap_files(directory: Path) -> list[Path]:
+    """The .mcap files of a directory, none if it does not exist. Raises `OSError` if it cannot be listed.
+
+    `Path.glob` would return nothing for a directory that may not be read.
+    """
+    try:
+        return [path for path in directory.iterdir() if path.suffix == ".mcap"]
+    except FileNotFoundError:
+        return []
+
+
 def log_files(run_dir: Path) -> RunFiles:
-    """The files of the aggregator's log of a run, possibly none."""
-    metas = {file: file_meta(file) for file in RunPaths(run_dir).log_dir.glob("*.mcap")}
+    """The files of the aggregator's log of a run, possibly none. Raises `OSError` as `mcap_files` does."""
+    metas = {file: file_meta(file) for file in mcap_files(RunPaths(run_dir).log_dir)}
     ordered = sorted(metas, key=lambda file: (_ordinal(metas[file]), file.name))
     return RunFiles(ordered, [], whole=True)
 
 
 def next_ordinal(run_dir: Path) -> int:
-    """The ordinal for a new log file, behind all that exist."""
-    metas = (file_meta(file) for file in RunPaths(run_dir).log_dir.glob("*.mcap"))
+    """The ordinal for a new log file, after all that exist. Raises `OSError` as `mcap_files` does."""
+    metas = (file_meta(file) for file in mcap_files(RunPaths(run_dir).log_dir))
     return max((meta.ordinal + 1 for meta in metas if meta is not None), default=0)
 
 
@@ -65,7 +76,7 @@ def _ordinal(meta: FileMeta | None) -> int:
 
 def _files_of_run(run_dir: Path) -> RunFiles:
     logs = log_files(run_dir).logs
-    spools = sorted(RunPaths(run_dir).spool_dir.glob("*.mcap"), key=spool_file_order)
+    spools = sorted(mcap_files(RunPaths(run_dir).spool_dir), key=spool_file_order)
     if logs or spools:
         return RunFiles(logs, spools, whole=True)
     runs = sorted(path.parent.name for path in run_dir.glob("*/spool"))

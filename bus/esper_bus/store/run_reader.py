@@ -3,14 +3,23 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.mcap.reader import Damage, OnDamage, ignore_damage
+from esper_bus.mcap.reader import Damage, OnDamage, Unreadable, ignore_damage
 from esper_bus.records import RawRecord
 from esper_bus.store.merged_streams import MergedStreams
 from esper_bus.store.run_files import RunFiles, files_at, log_files
 from esper_schemas.errors import StorageError
 from esper_schemas.events import Record
 
-__all__ = ["Damage", "OnDamage", "read_log", "read_raw", "read_records", "readable_files", "run_name"]
+__all__ = [
+    "Damage",
+    "OnDamage",
+    "read_log",
+    "read_raw",
+    "read_records",
+    "readable_files",
+    "refuse_unreadable",
+    "run_name",
+]
 
 
 def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
@@ -23,8 +32,25 @@ def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRec
 
 
 def read_log(run_dir: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
-    """What the aggregator's log of a run has, without the spools; nothing if there is no log."""
+    """What the aggregator's log of a run has, without the spools; nothing if there is no log.
+
+    Raises `OSError` if the directory of the log cannot be listed.
+    """
     return MergedStreams(log_files(run_dir), on_damage).records()
+
+
+def refuse_unreadable(on_damage: OnDamage = ignore_damage) -> OnDamage:
+    """As `on_damage`, but raises `StorageError` for a file that cannot be read.
+
+    For readers that count: what cannot be read must not pass for what is not there.
+    """
+
+    def report(damage: Damage) -> None:
+        if isinstance(damage, Unreadable):
+            raise StorageError(f"{damage.file} is {damage.what}; make it readable.")
+        on_damage(damage)
+
+    return report
 
 
 def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Record]:

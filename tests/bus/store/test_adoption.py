@@ -116,6 +116,22 @@ def test_a_torn_end_is_tolerated(spool, runs_dir):
     assert read(Adoption(runs_dir)) == []
 
 
+def test_a_spool_that_cannot_be_read_keeps_its_lock(spool, runs_dir):
+    """It is not taken for an empty one: the next start of an aggregator reads it."""
+    path = spool(3).path
+    path.rename(path.with_suffix(".hidden"))
+    path.mkdir()
+    adoption = Adoption(runs_dir)
+    unreadable = read(adoption)
+    adoption.recorded()
+    path.rmdir()
+    path.with_suffix(".hidden").rename(path)
+
+    assert unreadable == []
+    assert read(adoption, SCAN_S) == []
+    assert read(Adoption(runs_dir)) == [[0, 1, 2]]
+
+
 def test_a_hole_ends_a_part(runs_dir, key, batch):
     """A part is consecutive, so that what is missing shows."""
     writer = SpoolWriter(RunPaths(runs_dir / key.run), key)
