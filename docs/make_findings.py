@@ -91,24 +91,24 @@ SEVERITIES = ("critical", "warning")
 INTRODUCTION = """\
 # Findings
 
-What `esper diagnose` and the screen can say about a training. There are {rules} rules; they are data in
-`esper_schemas/rules/rules.py`, and what they look at is data in `esper_schemas/rules/watches.py`.
+What `esper diagnose` and the screen can find wrong with a training. There are {rules} rules, as data in
+`esper_schemas/rules/rules.py`; the symptoms that they look at are data in `esper_schemas/rules/watches.py`.
 This page is written by `python docs/make_findings.py RUN...`.
 
-The fold remembers streaks of unusual values; a streak outlives {gap} usual updates in a row. A rule speaks
-when a streak is long enough: late by some updates, but silent about a single outlier. What a rule says is
-over when its streak is, except for what was not finite, which stays. `esper diagnose PATH` judges an old log
-by the bands of the catalogue, or by those of a file (`--thresholds`).
+The fold remembers streaks of values beyond a bound; a streak goes on over at most {gap} updates in a row
+without such a value. A rule applies when a streak is long enough: some updates late, but never because of a
+single outlier. A finding ends with its streak; one about values that were not finite remains. `esper diagnose
+PATH` judges an old log by the bands of the catalogue, or by those of a file (`--thresholds`).
 
-What to try first follows Schulman, "Nuts and bolts of deep RL experimentation"; Andrychowicz et al. 2021,
-"What matters in on-policy reinforcement learning"; Huang et al. 2022, "The 37 implementation details of
+The remedies to try first follow Schulman, "Nuts and bolts of deep RL experimentation"; Andrychowicz et al.
+2021, "What matters in on-policy reinforcement learning"; Huang et al. 2022, "The 37 implementation details of
 proximal policy optimization"; and the documentation of Spinning Up and Stable-Baselines3.
 
 Measured:
 
-- **Delay**: updates from the one at which a fault began to the first finding, in short real trainings (8
-  environments, hidden size 32, {seeds} seeds) in which the fault is made to happen. 0 is the faulty update.
-- **Wrong**: how often the rule began to speak in {runs} healthy trainings (`esper ppo`, preset lite, default
+- **Delay**: updates between the beginning of a fault and the first finding, in short real trainings (8
+  environments, hidden size 32, {seeds} seeds) into which the fault is injected. 0 is the faulty update.
+- **Wrong**: how often the rule began to apply in {runs} healthy trainings (`esper ppo`, preset lite, default
   settings, one seed each) of {updates} updates in all, diagnosed after every update. Together: {critical}
   critical findings and {warning} warnings.
 
@@ -138,7 +138,7 @@ def _section(rule: Rule, faults: dict[str, list[int | None]]) -> str:
     first = "\n".join(f"- {advice}" for advice in rule.advice)
     title = rule.title.format(head="(name)")
     parts = (f"## {rule.id}", f"{title}: a {rule.severity} finding.", "Try first:", first)
-    return "\n\n".join([*parts, "Made to happen, and found after:", made, ""])
+    return "\n\n".join([*parts, "Injected, and found after:", made, ""])
 
 
 def measured_delays() -> Delays:

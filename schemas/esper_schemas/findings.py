@@ -1,4 +1,4 @@
-"""What the fold remembers of unusual values, and what a diagnosis says about them."""
+"""Symptoms, which the fold remembers, and findings, which a diagnosis concludes from them."""
 
 from typing import Literal
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A streak of unusual values of one metric.
+    """A streak of values of one metric beyond a bound.
 
-    `name` is a watch in `esper_schemas.rules.watches`. `updates` counts the unusual ones between
-    `since_update` and `last_update`; `critical_updates` and `critical_since` are about those beyond the
-    critical bound or not finite. `value` is the first unusual value, `worst` the one farthest beyond its
-    bound. A streak is over, and not `active`, after `GAP` usual updates in a row.
+    `name` is that of a watch in `esper_schemas.rules.watches`. `updates` counts the updates with such a
+    value between `since_update` and `last_update`; `critical_updates` and `critical_since` are about values
+    beyond the critical bound or not finite. `value` is the first one, `worst` the one farthest beyond its
+    bound. A streak is no longer `active` after more than `GAP` updates in a row without such a value.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One link of the chain that leads to a finding: what began at `update`, and what became of it later."""
+    """One link of the chain that leads to a finding: a symptom that began at `update`, and how it went on."""
 
     update: int
     text: str
@@ -38,9 +38,9 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is wrong, since which update, why that is believed, and what practitioners try first.
+    """What is wrong, since which update, on which evidence, and what to try first.
 
-    `rule` is the id of the rule that speaks; `evidence` is in the order of time.
+    `rule` is the id of the rule that found it; `evidence` is in the order of time.
     """
 
     rule: str

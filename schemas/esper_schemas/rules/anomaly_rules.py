@@ -1,11 +1,12 @@
-"""What the trainer's detector calls an anomaly, as data: kinds, bounds, how long each raises the level.
+"""The kinds of anomalies that the trainer's detector finds, as data: their bounds and how long they escalate.
 
-Bounds are the catalogue's critical ones, unless a rule has its own: where healthy updates cross those, or
-where the quantity is not a payload field.
+Bounds are the critical ones of the catalogue. A rule has its own where healthy updates cross those, and where
+the quantity is not a payload field.
 """
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import Literal
 
 from esper_schemas.drift import GRADIENT_DRIFT
 from esper_schemas.heads import HEADS
@@ -13,48 +14,52 @@ from esper_schemas.metrics.catalogue import CATALOGUE, head_field
 
 COLLAPSE_FALL = 0.5
 COLLAPSE_WITHIN = 10
-"""A low entropy is a collapse if it has fallen so far within so many updates: a policy that converges falls
-slower, and some of its heads become deterministic."""
+"""A low entropy is a collapse if it fell by this much within this many updates.
+
+A policy that converges falls more slowly, and some of its heads become deterministic.
+"""
 
 DETERMINISTIC = 0.02
-"""Below this the entropy of the whole policy is a collapse however slowly it came there."""
+"""Below this, the entropy of the whole policy is a collapse however slowly it fell."""
 
 LSTM_CELL_BOUND = 32.0
-"""Healthy cell states grow beyond the catalogue's 10; in an episode of 64 steps none can exceed 64."""
+"""Healthy cell states exceed the catalogue's 10; in an episode of 64 steps none can exceed 64."""
 
 RETURN_MOMENTUM = 0.9
 RETURN_WARM_UP = 5
 RETURN_SKIPPED = 0.1
-"""The mean return is not judged in this first part of a run."""
+"""The first part of a run, in which the mean return is not judged."""
 
 RETURN_DROP = 0.1
 RETURN_NOISE = 3.0
-"""A drop of the mean return counts from this share of its running mean, and from this many times its
-running mean absolute deviation; it moves the mean no more than a drop that is just tolerated."""
+"""A drop of the mean return is tolerated up to this share of its running mean, or this many times its mean
+absolute deviation, whichever is more. A larger drop moves the mean only as far as a tolerated one would."""
 
 EXPLAINED_VARIANCE_BY_PROGRESS = ((0.1, -0.5), (0.25, -0.2), (0.75, 0.0), (1.0, 0.1))
-"""Until which part of the run which explained variance is enough."""
+"""Pairs of a share of the run and the explained variance that is required until then."""
 
 HEAD_ENTROPY_BOUNDS = dict.fromkeys(HEADS, 0.08) | {"slot": 0.10, "blueprint": 0.05, "tempo": 0.05}
-"""Entropy as a share of that of a uniform choice among what is legal."""
+"""The lowest entropy of each head, as a share of that of a uniform choice among the legal ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnomalyRule:
     """When a kind of anomaly begins and when it is over.
 
-    `quantities` are payload fields, or names of `DERIVED_QUANTITIES`; the worst that is measured and finite
-    counts. It begins when that lies beyond `bound` (on the side `below`) for `updates` in a row, and is over
-    once it has been within bound * `clears`, or bound / `clears` where large values are bad, for `calm`
-    updates in a row. `escalation` is the number of updates that are measured at DEBUG. `by_progress` replaces
-    the bound: ((until, bound), ...). `fall` asks for more: to have fallen so far within `COLLAPSE_WITHIN`
-    updates, or to lie below `floor`. `witness` is a payload field that has to lie beyond its warning bound
-    as well, where it is measured.
+    `quantities` are payload fields or names of `DERIVED_QUANTITIES`; the worst finite value counts. The
+    anomaly begins when that value has been beyond `bound` (above it, or below it if `below`) for `updates`
+    updates in a row. It is over when the value has been within `bound * clears`, or within `bound / clears`
+    where large values are bad, for `calm` updates in a row. `by_progress` replaces the bound by pairs of a
+    share of the run and the bound until then.
+
+    With `fall`, the value must also have fallen by that much within `COLLAPSE_WITHIN` updates, or be below
+    `floor`. `witness` is a payload field that must be beyond its warning bound, too, unless it was not
+    measured. `escalation` is the number of updates for which telemetry is raised to DEBUG.
     """
 
     kind: str
     quantities: tuple[str, ...]
-    severity: str = "critical"
+    severity: Literal["warning", "critical"] = "critical"
     below: bool = False
     bound: float | None = None
     by_progress: tuple[tuple[float, float], ...] = ()
@@ -68,7 +73,7 @@ class AnomalyRule:
     head: str | None = None
 
     def bound_at(self, progress: float) -> float:
-        """The bound at a share of the run between 0 and 1."""
+        """Return the bound at a share of the run between 0 and 1."""
         for until, bound in self.by_progress:
             if progress <= until:
                 return bound
@@ -77,15 +82,15 @@ class AnomalyRule:
         return self.bound if self.bound is not None else self._catalogued()
 
     def is_beyond(self, value: float, bound: float) -> bool:
-        """Whether a finite value lies on the bad side of a bound."""
+        """Return whether a finite value is on the bad side of a bound."""
         return value < bound if self.below else value > bound
 
     def clearing(self, bound: float) -> float:
-        """What a value has to lie within for the anomaly to be over."""
+        """Return the bound that a value must be within for the anomaly to be over."""
         return bound * self.clears if self.below else bound / self.clears
 
     def is_witnessed(self, value: float | None) -> bool:
-        """Whether the value of `witness` confirms the anomaly; one that says nothing does not deny it."""
+        """Return whether the value of `witness` confirms the anomaly, or is missing."""
         if self.witness is None or value is None or not isfinite(value):
             return True
         bands = CATALOGUE[self.witness].metric.bands
@@ -105,9 +110,9 @@ DERIVED_QUANTITIES = (
     "gradient_drift",
     "return_drop",
 )
-"""How many values are not finite; value_std over return_std; the explained variance, but only where returns
-vary; how many times the gradient norm is larger or smaller than its running mean; a drop of the mean
-return, in units of what is tolerated."""
+"""How many values are not finite; `value_std` over `return_std`; the explained variance, where returns vary;
+how many times larger or smaller than its running mean the gradient norm is; and the drop of the mean return
+below its running mean, in units of the tolerated one."""
 
 
 def _all_heads(family: str) -> tuple[str, ...]:
@@ -191,4 +196,4 @@ ANOMALY_RULES: tuple[AnomalyRule, ...] = (
         escalation=3,
     ),
 )
-"""All that is looked for; one rule per kind, or per kind and head."""
+"""One rule per kind of anomaly, or per kind and head."""

@@ -1,4 +1,4 @@
-"""What the detector judges and no payload holds: `esper_schemas.rules.anomaly_rules.DERIVED_QUANTITIES`."""
+"""The quantities that the detector judges and no payload has: `anomaly_rules.DERIVED_QUANTITIES`."""
 
 import math
 from typing import Any
@@ -15,13 +15,13 @@ Quantities = dict[str, float | None]
 
 
 class DerivedQuantities:
-    """Computes them update by update, with what they need to remember."""
+    """Computes them update by update, with the moving averages that they need."""
 
     def __init__(self) -> None:
         self._averages = {name: MovingAverage() for name in ("return", "deviation", "gradient")}
 
     def of(self, payload: PPOUpdatePayload, mean_return: float, progress: float) -> Quantities:
-        """The quantities of an update; None where one cannot be judged."""
+        """Return the quantities of an update; `None` for one that cannot be judged."""
         return {
             "not_finite": _not_finite(payload, mean_return),
             "value_spread": _value_spread(payload),
@@ -55,7 +55,7 @@ class DerivedQuantities:
 
 
 def _not_finite(payload: PPOUpdatePayload, mean_return: float) -> float:
-    """How many values are not finite, with NaN and infinite entries of the gradient."""
+    """Return how many values, and how many entries of the gradient, are not finite."""
     values = [mean_return, *msgspec.structs.astuple(payload)]
     found = sum(value is not None and not math.isfinite(value) for value in values)
     return float(found + (payload.nan_grad_count or 0) + (payload.inf_grad_count or 0))
@@ -66,7 +66,7 @@ def _returns_are_flat(payload: PPOUpdatePayload) -> bool:
 
 
 def _value_spread(payload: PPOUpdatePayload) -> float | None:
-    """How much the critic's values spread, compared to the returns; None where these hardly do."""
+    """Return how much the critic's values spread compared to the returns; `None` where these hardly vary."""
     values, returns = payload.value_std, payload.return_std
     if values is None or not returns or _returns_are_flat(payload):
         return None

@@ -1,33 +1,33 @@
-"""Which updates are anomalous; judged on the host, from what has been told."""
+"""The anomaly detector of the trainer: which anomalies begin with an update."""
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, Literal, cast
+from typing import Any
 
 from esper_schemas.events import AnomalyDetected
 from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.anomaly_rules import ANOMALY_RULES, AnomalyRule
 from esper_schemas.rules.derived_quantities import DerivedQuantities, Quantities
-from esper_schemas.rules.onset import Course
+from esper_schemas.rules.onset import Onset
 
 
 class AnomalyDetector:
-    """Tells an anomaly when it begins, and again only after it was over; pure but for its memory.
+    """Reports an anomaly when it begins, and again only after it was over.
 
-    A value that was not measured, or is not finite, neither begins nor ends anything; that it is not
-    finite is an anomaly of its own.
+    A value that was not measured, or is not finite, neither begins nor ends an anomaly; that it is not
+    finite is an anomaly of its own. The result depends only on the updates observed so far.
     """
 
     def __init__(self) -> None:
         self._derived = DerivedQuantities()
-        self._courses: defaultdict[str, Course] = defaultdict(Course)
+        self._onsets: defaultdict[str, Onset] = defaultdict(Onset)
 
     def observe(
         self, update: int, payload: PPOUpdatePayload, mean_return: float, progress: float
     ) -> list[AnomalyDetected]:
-        """The anomalies that begin with an update; `progress` is the share of the run that is done."""
+        """Return the anomalies that begin with an update; `progress` is the share of the run that is done."""
         derived = self._derived.of(payload, mean_return, progress)
         return [
             _anomaly(rule, update, name, value, bound, payload)
@@ -38,28 +38,28 @@ class AnomalyDetector:
     def _begins(
         self, rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities, progress: float
     ) -> Iterator[tuple[str, float, float]]:
-        """The quantity, value and bound of an anomaly that begins now; or nothing."""
+        """Yield quantity, value and bound if an anomaly begins now."""
         worst, bound = _worst(rule, payload, derived), rule.bound_at(progress)
-        course = self._courses[_key(rule)]
+        onset = self._onsets[_key(rule)]
         if worst is None:
-            course.nothing_measured()
+            onset.skip()
             return
         value, name = worst
         witnessed = rule.is_witnessed(getattr(payload, rule.witness) if rule.witness else None)
-        if course.begins(rule, value, bound, witnessed=witnessed):
+        if onset.begins(rule, value, bound, witnessed=witnessed):
             yield name, value, bound
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds: plain numbers, strings and containers."""
-        courses = {key: course.state() for key, course in self._courses.items()}
-        return {"derived": self._derived.state(), "courses": courses}
+        """Return what a checkpoint of the trainer holds: plain numbers, strings and containers."""
+        onsets = {key: onset.state() for key, onset in self._onsets.items()}
+        return {"derived": self._derived.state(), "courses": onsets}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state; what an older version remembered of its rules is left out."""
+        """Continue from a checkpoint; what a version before 0.1.0 kept of its rules is left out."""
         self._derived.load(state["derived"])
-        self._courses.clear()
-        for key, course in state.get("courses", {}).items():
-            self._courses[key].load(course)
+        self._onsets.clear()
+        for key, onset in state.get("courses", {}).items():
+            self._onsets[key].load(onset)
 
 
 def _key(rule: AnomalyRule) -> str:
@@ -67,7 +67,7 @@ def _key(rule: AnomalyRule) -> str:
 
 
 def _worst(rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities) -> tuple[float, str] | None:
-    """The worst value that can be judged, and the quantity that has it."""
+    """Return the worst finite value of a rule's quantities, and which of them has it."""
     values = (
         (derived[name] if name in derived else getattr(payload, name), name) for name in rule.quantities
     )
@@ -81,7 +81,7 @@ def _anomaly(
     return AnomalyDetected(
         update=update,
         anomaly=rule.kind,
-        severity=cast(Literal["warning", "critical"], rule.severity),
+        severity=rule.severity,
         metric=name,
         value=value,
         threshold=bound,
@@ -91,7 +91,7 @@ def _anomaly(
 
 
 def _detail(rule: AnomalyRule, name: str, value: float, bound: float, payload: PPOUpdatePayload) -> str:
-    """What a person reads; of ratios also the entropy and the KL divergence that they come with."""
+    """Describe an anomaly to a user; for ratios, with the entropy and the KL divergence of the update."""
     side = "below" if rule.below else "above"
     lasted = f" for {rule.updates} updates" if rule.updates > 1 else ""
     text = f"{rule.kind}: {name} {value:.4g} is {side} {bound:.4g}{lasted}"

@@ -1,4 +1,4 @@
-"""From symptoms to findings: pure, total, and the same for equal snapshots."""
+"""The diagnosis: from the symptoms of a snapshot to findings, by the rules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -8,9 +8,9 @@ from esper_schemas.rules.rules import RULES, Rule, Sign
 from esper_schemas.snapshot import SanctumSnapshot
 
 CHAIN = 20
-"""What ended so many updates before a finding's sign, or less, may have led to it."""
+"""A symptom that ended at most this many updates before the sign of a finding may have led to it."""
 
-MOST_EVIDENCE = 6
+MAX_EVIDENCE = 6
 
 _ORDER = {rule.id: place for place, rule in enumerate(RULES)}
 
@@ -18,13 +18,13 @@ ByName = Mapping[str, Sequence[Symptom]]
 
 
 def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
-    """What is wrong, critical findings first, then by what began first.
+    """Return the findings about a run: critical ones first, then those whose evidence begins first.
 
-    Looks at the snapshot's symptoms, which were judged by the bands that its fold was given, and at the
-    run's settings.
+    They follow from the symptoms, which depend on the bounds with which the run was folded, and from the
+    settings of the run. Equal snapshots give equal findings.
     """
     if not snapshot.symptoms:
-        return []  # as of nearly every healthy run, twenty times a second
+        return []  # the usual case, twenty times a second
     by_name: dict[str, list[Symptom]] = {}
     for symptom in snapshot.symptoms:
         by_name.setdefault(symptom.name, []).append(symptom)
@@ -46,7 +46,7 @@ def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
 
 
 def _findings(rule: Rule, by_name: ByName) -> Iterator[Finding]:
-    """What a rule says: at most one finding, or one per head."""
+    """Yield what a rule finds: at most one finding, or one per head."""
     signs = [symptom for symptom in _shown(rule.signs, by_name) if symptom.active or rule.lasting]
     if signs and not rule.per_head:
         yield from _finding(rule, None, signs, by_name)
@@ -75,7 +75,7 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
 
 
 def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:
-    """The symptoms that are one of the signs, for long enough."""
+    """Return the symptoms that are one of the signs and lasted long enough."""
     return [
         symptom
         for sign in signs
@@ -85,13 +85,13 @@ def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:
 
 
 def _since(rule: Rule, symptom: Symptom) -> int:
-    """Since when a sign has been one: critical ones begin when they become critical."""
+    """Return the update at which a sign began; a critical sign begins when its symptom becomes critical."""
     critical = any(sign.symptom == symptom.name and sign.critical for sign in rule.signs)
     return symptom.critical_since if critical and symptom.critical_since is not None else symptom.since_update
 
 
 def _near(symptoms: Iterable[Symptom], main: Symptom, head: str | None) -> list[Symptom]:
-    """Those that were there while the sign was, or shortly before it began; of a head's, that head's only."""
+    """Return the symptoms that were present with the sign or shortly before, of the same head or of none."""
     return [
         symptom
         for symptom in symptoms
@@ -102,8 +102,8 @@ def _near(symptoms: Iterable[Symptom], main: Symptom, head: str | None) -> list[
 
 
 def _chain(main: Symptom, others: Iterable[Symptom]) -> list[Symptom]:
-    """The sign and what goes with it: the first of each name, since eight heads tell the same."""
+    """Return the sign and the symptoms around it, the first of each name, as all heads may have the same."""
     first = {main.name: main}
     for symptom in sorted(others, key=lambda s: (s.since_update, s.name, s.metric, s.active)):
         first.setdefault(symptom.name, symptom)
-    return list(first.values())[:MOST_EVIDENCE]
+    return list(first.values())[:MAX_EVIDENCE]

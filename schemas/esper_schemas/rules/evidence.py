@@ -1,4 +1,4 @@
-"""Symptoms in words: the links of a chain of evidence."""
+"""Symptoms as text: the links of a chain of evidence."""
 
 import math
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from esper_schemas.rules.watches import WATCH_NAMES
 
 
 def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
-    """One link per symptom, oldest first."""
+    """Return one link for each symptom, oldest first."""
     links = [Evidence(symptom.since_update, _text(symptom), _later(symptom)) for symptom in symptoms]
     return tuple(sorted(links, key=lambda link: link.update))
 
@@ -20,7 +20,7 @@ def _text(symptom: Symptom) -> str:
 
 
 def _later(symptom: Symptom) -> str:
-    """How bad it became after its beginning, and whether it is over."""
+    """Describe how bad a symptom became after its beginning, and whether it is over."""
     worse = number(symptom.worst) != number(symptom.value) and symptom.worst_update != symptom.since_update
     parts = (
         f"{number(symptom.worst)} at {symptom.worst_update}" if worse else "",
@@ -30,7 +30,7 @@ def _later(symptom: Symptom) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits; what is not finite by its name."""
+    """Format a number with three significant digits, or by its name if it is not finite."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

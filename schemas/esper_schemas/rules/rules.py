@@ -1,4 +1,4 @@
-"""What can be wrong with a training: rules as data, with what practitioners try first.
+"""What can be wrong with a training, as data: rules with the remedies that practitioners try first.
 
 The advice follows Schulman's "Nuts and bolts of deep RL experimentation", Andrychowicz et al. 2021 ("What
 matters in on-policy reinforcement learning"), Huang et al. 2022 ("The 37 implementation details of PPO") and
@@ -11,7 +11,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A symptom of at least so many unusual updates, or critical ones where only those count."""
+    """A symptom that has lasted at least `updates` updates; with `critical`, only critical ones count."""
 
     symptom: str
     updates: int = 1
@@ -22,11 +22,12 @@ class Sign:
 class Rule:
     """One thing that can be wrong.
 
-    The rule speaks where one of `signs` is there and, if there are any, one of `together_with` was there at
-    the same time or shortly before; but not where one of `unless` was, which explains it better. With
-    `per_head` signs are about one head, and other symptoms about the same head or none. `context` is what
-    else belongs to the chain of evidence. A `lasting` finding stays when its signs are over.
-    `only_with_several` names a setting of the run; where it is known to be 1, the signs are no fault.
+    The rule applies if one of `signs` is present and, unless `together_with` is empty, one of those was
+    present at the same time or shortly before. It does not apply if one of `unless` was, which explains the
+    signs better. With `per_head`, the signs are those of one head, and other symptoms must be of the same
+    head or of none. `context` has further symptoms for the chain of evidence. A `lasting` finding remains
+    after its signs are over. `only_with_several` names a setting of the run; if it is 1, the rule does not
+    apply.
     """
 
     id: str
@@ -66,8 +67,8 @@ RULES: tuple[Rule, ...] = (
         ),
         lasting=True,
         advice=(
-            "Find the environment step that returns it: check rewards and observations where they are made.",
-            "Guard divisions and logarithms in the reward; clip it to a range that makes sense.",
+            "Find the step that returns them: check rewards and observations where they are computed.",
+            "Guard divisions and logarithms in the reward; clip it to a sensible range.",
         ),
     ),
     Rule(
@@ -80,7 +81,7 @@ RULES: tuple[Rule, ...] = (
         lasting=True,
         advice=(
             "Look for log(0) and divisions by 0 in log-probabilities, masks and normalisation.",
-            "Lower the learning rate; go back to the last checkpoint, since the weights may be damaged.",
+            "Lower the learning rate; resume from an earlier checkpoint, as the weights may be corrupted.",
             "Train in float32 instead of half precision.",
         ),
     ),
@@ -101,7 +102,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="steps_skipped",
         severity="critical",
-        title="Optimiser steps are not taken: the policy learns less than it seems",
+        title="Optimiser steps are skipped: the policy learns less than it appears to",
         signs=(Sign("skipped_steps", 2),),
         context=(
             "reward_not_finite",
@@ -112,14 +113,14 @@ RULES: tuple[Rule, ...] = (
             "no_kl",
         ),
         advice=(
-            "Remove what is not finite first; until then every such update is lost.",
-            "With half precision let the loss scale find its level; if it never does, use bfloat16.",
+            "Fix the values that are not finite first; until then every such update is wasted.",
+            "With half precision, let the loss scale settle; if it never does, use bfloat16.",
         ),
     ),
     Rule(
         id="policy_collapse",
         severity="critical",
-        title="The policy has collapsed: it hardly explores, and not because it does well",
+        title="The policy has collapsed: it hardly explores, although it does not do well",
         signs=(Sign("low_entropy", 2, critical=True),),
         together_with=(
             *LARGE_UPDATES,
@@ -137,8 +138,8 @@ RULES: tuple[Rule, ...] = (
             "low_head_entropy",
         ),
         advice=(
-            "Go back to a checkpoint from before the fall; a deterministic policy rarely recovers.",
-            "Raise the entropy coefficient (0.01 is a common start), or let it fall more slowly.",
+            "Resume from a checkpoint before the collapse; a deterministic policy rarely recovers.",
+            "Raise the entropy coefficient (0.01 is a common value), or anneal it more slowly.",
             "Lower the learning rate or the number of epochs if large updates came first.",
         ),
     ),
@@ -154,7 +155,7 @@ RULES: tuple[Rule, ...] = (
         advice=(
             "Raise this head's weight in the entropy bonus.",
             "Lower the learning rate; one head can move too far while the mean KL looks healthy.",
-            "See whether masks leave the head a choice at all, and how often it is relevant.",
+            "Check whether masks leave the head a choice at all, and how often it is relevant.",
         ),
     ),
     Rule(
@@ -171,8 +172,8 @@ RULES: tuple[Rule, ...] = (
             "low_entropy",
         ),
         advice=(
-            "Lower the learning rate by 3 to 10 times, or anneal it to 0 over the run.",
-            "Make fewer epochs or larger minibatches; set a target KL of 0.01 to 0.02.",
+            "Lower the learning rate by a factor of 3 to 10, or anneal it to 0 over the run.",
+            "Use fewer epochs or larger minibatches; set a target KL of 0.01 to 0.02.",
             "Check that advantages are normalised and gradients are clipped.",
         ),
     ),
@@ -192,13 +193,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="exploding_gradient",
         severity="critical",
-        title="Gradients explode; clipping hides it and leaves only their direction",
+        title="Gradients explode; clipping hides this and keeps only their direction",
         signs=(Sign("large_gradient", 3, critical=True),),
         unless=LARGE_VALUE_LOSS,
         context=("large_value_loss", "large_kl", "ratio_explosion"),
         advice=(
             "Find the layer with the largest gradient; look at the scale of its inputs.",
-            "Normalise observations; initialise the policy's output small (gain 0.01).",
+            "Normalise observations; initialise the policy's output layer with a small gain (0.01).",
             "Lower the learning rate, or the value coefficient if the critic is what explodes.",
         ),
     ),
@@ -209,21 +210,21 @@ RULES: tuple[Rule, ...] = (
         signs=(NO_GRADIENT,),
         context=("flat_advantages", "flat_returns", "head_without_gradient", "no_kl", "low_entropy"),
         advice=(
-            "Check that the loss still depends on the parameters: no detach too many, nothing frozen.",
-            "Look for dead activations and saturated gates; look at the scale of the observations.",
+            "Check that the loss still depends on the parameters: look for a stray detach or frozen layers.",
+            "Look for dead activations and saturated gates; check the scale of the observations.",
             "Check that rewards still vary.",
         ),
     ),
     Rule(
         id="head_frozen",
         severity="warning",
-        title="The {head} head gets no gradient while it is used",
+        title="The {head} head receives no gradient although it is used",
         signs=(Sign("head_without_gradient", 3, critical=True),),
         unless=(NO_GRADIENT, NO_STEPS, Sign("low_head_entropy", 2)),
         per_head=True,
         advice=(
             "Check that the head's log-probability is part of the loss, and that its parameters are trained.",
-            "Check its relevance mask: a head that is masked out everywhere learns nothing.",
+            "Check its relevance mask: a head that is masked everywhere learns nothing.",
         ),
     ),
     Rule(
@@ -236,14 +237,14 @@ RULES: tuple[Rule, ...] = (
         context=("flat_advantages", "flat_returns", "low_entropy"),
         advice=(
             "Check the learning rate: a schedule may have reached 0.",
-            "Check that the optimiser has the parameters of the policy that acts.",
-            "Look for gates and activations that are saturated, so that gradients no longer move them.",
+            "Check that the optimiser updates the parameters of the policy that acts.",
+            "Look for saturated gates and activations, which gradients no longer change.",
         ),
     ),
     Rule(
         id="value_loss_explosion",
         severity="critical",
-        title="The value loss explodes: rewards have another scale than the critic expects",
+        title="The value loss explodes: rewards are on another scale than the critic expects",
         signs=LARGE_VALUE_LOSS,
         unless=(REWARD_NOT_FINITE,),
         context=(
@@ -267,20 +268,20 @@ RULES: tuple[Rule, ...] = (
         unless=(Sign("flat_returns", 3), *LARGE_UPDATES, *LARGE_VALUE_LOSS),
         context=("large_value_loss", "value_loss_growth", "flat_values"),
         advice=(
-            "Check the value coefficient and that the critic's parameters are trained.",
-            "Raise the critic's learning rate or its number of epochs; switch off value clipping.",
-            "Check that the observation holds what the return depends on, such as the time left.",
+            "Check the value coefficient, and that the critic's parameters are trained.",
+            "Raise the critic's learning rate or its number of epochs; disable value clipping.",
+            "Check that the observation contains what the return depends on, such as the time left.",
         ),
     ),
     Rule(
         id="value_collapse",
         severity="warning",
-        title="The critic says nearly the same of every state, while returns differ",
+        title="The critic predicts nearly the same value for every state, while returns differ",
         signs=(Sign("flat_values", 3),),
         unless=(*LARGE_VALUE_LOSS, *LARGE_UPDATES, Sign("flat_returns", 3)),
         context=("unexplained_returns", "value_loss_growth"),
         advice=(
-            "Check that the critic's parameters are trained, and that the policy loss does not drown it.",
+            "Check that the critic's parameters are trained, and that the policy loss does not dominate.",
             "Normalise returns, so that the critic has to predict numbers near 1.",
             "Look for dead features in the trunk that policy and critic share.",
         ),
@@ -288,12 +289,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="no_reward_signal",
         severity="warning",
-        title="There is nothing to learn from: every environment returns the same",
+        title="There is nothing to learn from: every environment has the same return",
         signs=(Sign("flat_returns", 3), Sign("flat_advantages", 3)),
         context=("unexplained_returns", "flat_values", "lost_return"),
         advice=(
             "Check that the reward reaches the learner: print the rewards of one episode.",
-            "Normalised advantages are amplified noise here; stop, rather than train on them.",
+            "Normalised advantages are amplified noise here; stop rather than train on them.",
             "If rewards are rare, shape them or explore more.",
         ),
     ),
@@ -305,8 +306,8 @@ RULES: tuple[Rule, ...] = (
         unless=(REWARD_NOT_FINITE, Sign("flat_returns", 3)),
         context=("large_kl", "ratio_explosion", "low_entropy", "value_loss_growth"),
         advice=(
-            "Go back to the best checkpoint, with a lower learning rate or a smaller clip range.",
-            "If nothing else is unusual, ask whether the environment changed.",
+            "Resume from the best checkpoint, with a lower learning rate or a smaller clip range.",
+            "If there are no other symptoms, check whether the environment changed.",
             "Anneal the learning rate; late updates with a full step often undo what was learnt.",
         ),
     ),

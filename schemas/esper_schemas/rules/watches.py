@@ -1,7 +1,7 @@
-"""What counts as unusual: the watched quantities and their bounds, as data.
+"""The watches: quantities whose values beyond a bound are symptoms, as data.
 
-Bounds are the catalogue's, or a project's own, moved outwards where healthy runs cross them now and then
-(`factor`, `power`). Only quantities that have no bands there have their bounds here.
+The bounds are those of the catalogue, or a project's overrides, moved outwards where healthy runs cross them
+now and then (`factor`, `power`). Quantities without bands in the catalogue have their bounds here.
 """
 
 import math
@@ -13,18 +13,19 @@ from esper_schemas.metrics.catalogue import MetricField, head_field
 from esper_schemas.metrics.metric import Bands
 
 GAP = 3
-"""A streak outlives this many usual updates in a row."""
+"""A streak goes on over at most this many updates in a row without a value beyond its bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """One way in which a quantity can be unusual.
+    """One side of a quantity on which its values are symptoms.
 
-    `quantity` is a field of the payload or one of `RELATIVE` or `OF_ROLLOUTS`; with `per_head` a family of
-    fields. `below` is the side on which it is unusual, `text` how evidence puts it. Without bounds of its
-    own (in the unit of the field) it has the critical one, or both, of the catalogue, changed to
-    (bound * factor) ** power; `bands_of` names another family whose bands they are. `only_where` names a
-    family of fields that has to be above 0 for the head.
+    `quantity` is a field of the payload, or one of `RELATIVE` or `OF_ROLLOUTS`; with `per_head`, it is a
+    family of fields. Values above the bounds are symptoms, or below them if `below`; `text` describes one in
+    a chain of evidence. Unless the watch has bounds of its own, in the unit of the field, they are those of
+    the catalogue, changed to `(bound * factor) ** power`; with `only_critical`, the critical bound is also
+    the warning one. `bands_of` names another family that has the bands. `only_where` names a family of
+    fields that must be above 0 for the head.
     """
 
     name: str
@@ -42,11 +43,11 @@ class Watch:
 
 
 RELATIVE = ("value_spread", "value_loss_growth")
-"""value_std over return_std, and value_loss over its running level."""
+"""`value_std` over `return_std`, and `value_loss` over its baseline level."""
 
 OF_ROLLOUTS = ("mean_return", "return_spread", "lost_return", "baseline_lead")
-"""The mean return and its spread over the environments; how much of what was won is lost again, 1 being
-half of it; and by how much the mean return exceeds that of always choosing WAIT."""
+"""The mean return; its spread over the environments; by how many tolerances it has fallen below its best
+level; and by how much it exceeds that of always choosing WAIT."""
 
 NOT_FINITE: dict[str, str] = {
     "mean_return": "reward_not_finite",
@@ -57,7 +58,7 @@ NOT_FINITE: dict[str, str] = {
     "grad_norm": "gradient_not_finite",
     "grad_norm_pre_clip": "gradient_not_finite",
 }
-"""The symptom that a value which is not finite is; of every other quantity: `OTHER_NOT_FINITE`."""
+"""The symptom that a value of a quantity is if it is not finite; for others, `OTHER_NOT_FINITE`."""
 
 OTHER_NOT_FINITE = "not_finite"
 
@@ -145,13 +146,13 @@ WATCHES: tuple[Watch, ...] = (
     Watch(
         name="value_loss_growth",
         quantity="value_loss_growth",
-        text="value loss {value} times its level",
+        text="value loss {value} times its baseline level",
         critical=10.0,
     ),
     Watch(
         name="flat_values",
         quantity="value_spread",
-        text="values spread {value} as much as returns",
+        text="values spread {value} times as much as returns",
         below=True,
         warning=0.1,
     ),
@@ -165,7 +166,7 @@ WATCHES: tuple[Watch, ...] = (
     Watch(
         name="flat_returns",
         quantity="return_spread",
-        text="returns of the environments spread {value}",
+        text="spread of the environments' returns {value}",
         below=True,
         warning=1e-9,
     ),
@@ -179,7 +180,7 @@ WATCHES: tuple[Watch, ...] = (
     Watch(
         name="below_baseline",
         quantity="baseline_lead",
-        text="return {value} against always WAIT",
+        text="return {value} compared to always choosing WAIT",
         below=True,
         warning=0.0,
     ),
@@ -188,16 +189,17 @@ WATCHES: tuple[Watch, ...] = (
         for quantity in ("mean_return", "policy_loss", "return_mean", "return_std", "value_mean", "grad_norm")
     ),
 )
-"""Everything that is watched; a watch without a name only sees what is not finite."""
+"""All watches; one without a name only reports values that are not finite."""
 
 WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in WATCHES if watch.name}
 
 
 @dataclass(frozen=True, slots=True)
 class BoundedWatch:
-    """A watch of one field. A value is unusual beyond `warning`, and critical beyond `critical`.
+    """A watch of one field with its bounds, in the unit of the field.
 
-    Both are in the field's own unit; one that is never crossed is infinite.
+    A value beyond `warning` is a symptom, a value beyond `critical` a critical one. A bound that is never
+    crossed is infinite.
     """
 
     name: str
@@ -209,12 +211,12 @@ class BoundedWatch:
     only_where: str = ""
 
     def is_beyond(self, value: float, bound: float) -> bool:
-        """Whether a value is on the unusual side of a bound."""
+        """Return whether a value is beyond a bound."""
         return value < bound if self.below else value > bound
 
 
 def bounded_watches(quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
-    """Every watch of every field, with the bounds of a table of metrics."""
+    """Yield each watch of each field, with the bounds that a table of metrics gives it."""
     for watch in WATCHES:
         for head in HEADS if watch.per_head else (None,):
             yield _bounded(watch, head, quantities)
@@ -251,12 +253,12 @@ def _side(watch: Watch, bands: Bands) -> tuple[float | None, float | None]:
 
 
 def _moved(watch: Watch, bound: float | None, bands: Bands) -> float | None:
-    """The bound that a watch makes of a band's; an inclusive one becomes the last value within it."""
+    """Return the bound of a watch for that of a band; an inclusive bound becomes the last value within it."""
     if bound is None:
         return None
     try:
         moved: float = (bound * watch.factor) ** watch.power
-    except OverflowError:  # a project's own bound, so large that nothing is beyond it
+    except OverflowError:  # a project's bound may be so large that nothing is beyond it
         return None
     if not bands.inclusive:
         return moved

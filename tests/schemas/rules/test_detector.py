@@ -4,8 +4,6 @@ import math
 
 import pytest
 
-pytest.importorskip("torch")
-
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.anomaly_rules import ANOMALY_RULES
 from esper_schemas.rules.detector import AnomalyDetector
