@@ -1,5 +1,5 @@
 # The five verbs of working on Esper: set up, run, test, check, bench.
-.PHONY: setup run test check bench constraints
+.PHONY: setup run test test-all check bench constraints
 
 setup:  ## create .venv with everything
 	uv sync
@@ -7,7 +7,10 @@ setup:  ## create .venv with everything
 run:  ## train for real and watch
 	uv run esper ppo
 
-test:  ## all tests
+test:  ## the fast tier: no other processes, nothing slow
+	uv run pytest -m "not process and not slow"
+
+test-all:  ## all tests, as in CI
 	uv run pytest
 
 check:  ## style and types

@@ -156,6 +156,7 @@ def test_a_log_in_several_files_is_continued(tmp_path, often, monkeypatch):
     assert folded < 100
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kill", ["after a flush", "before the rename", "in the middle of the write"])
 def test_a_killed_aggregator_goes_on_where_its_log_ends(tmp_path, often, kill):
     """SIGKILL of a real process, also while it writes a checkpoint; the next one goes on."""

@@ -10,6 +10,8 @@ from esper_aggregator.foreground import AggregatorSettings
 from esper_bus import addresses
 from esper_schemas.errors import InvalidArgument
 
+pytestmark = pytest.mark.process
+
 
 def test_by_default_it_listens_for_its_runs_directory(tmp_path):
     """At the address that clients of this machine look for."""

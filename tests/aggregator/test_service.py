@@ -280,6 +280,7 @@ def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkey
     assert len(list(read_log(tmp_path / "r"))) == 3
 
 
+@pytest.mark.slow
 def test_a_crowd_of_runs_stalls_nobody(tmp_path, endpoints):
     """2,000 runs were greeted once: a question does not wait for a look at each of them in turn."""
     context = zmq.Context()

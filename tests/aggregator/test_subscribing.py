@@ -112,6 +112,7 @@ def take(subscription, count):
     return [record.event.episode for record in islice(subscription, count)]
 
 
+@pytest.mark.process
 def test_history_comes_first_and_then_what_is_new(aggregator, emitter, url):
     """No hole and no duplicate between the two, with events coming all the time."""
     aggregator()
@@ -133,6 +134,7 @@ def test_history_comes_first_and_then_what_is_new(aggregator, emitter, url):
         assert subscription.position == 6000
 
 
+@pytest.mark.process
 def test_records_carry_their_identity(aggregator, emitter, url):
     """Run, producer, epoch, number and time are those of the trainer."""
     aggregator()
@@ -147,6 +149,7 @@ def test_records_carry_their_identity(aggregator, emitter, url):
     assert first.emitted_ns <= first.received_ns
 
 
+@pytest.mark.process
 def test_kinds_choose_what_is_given(aggregator, emitter, url):
     """By class or by name; the others are passed over."""
     aggregator()
@@ -161,6 +164,7 @@ def test_kinds_choose_what_is_given(aggregator, emitter, url):
         assert subscription.position == 52
 
 
+@pytest.mark.process
 def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
     """Killed twice while events come: each arrives once, in order."""
     process = aggregator()
@@ -179,6 +183,7 @@ def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
     assert got == list(range(3000))
 
 
+@pytest.mark.process
 def test_a_slow_subscriber_holds_nobody_up_and_misses_nothing(aggregator, emitter, url, runs_dir):
     """It reads nothing while far more comes than waits for it; then it gets all."""
     aggregator()
@@ -196,6 +201,7 @@ def test_a_slow_subscriber_holds_nobody_up_and_misses_nothing(aggregator, emitte
         assert take(slow, 20_000) == list(range(1, 20_001))
 
 
+@pytest.mark.process
 def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
     """After a number of events, or with the next one that comes."""
     aggregator()
@@ -210,6 +216,7 @@ def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
         assert take(new, 1) == [100]
 
 
+@pytest.mark.process
 def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir):
     """Whoever asks for the end of a log that cannot be read is told so; before a run there is nothing."""
     aggregator()
@@ -221,6 +228,7 @@ def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir
         assert take(subscription, 1) == [0]
 
 
+@pytest.mark.process
 def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emitter, url):
     """An aggregator that was started again has only the newest run open; the others have an end too."""
     process = aggregator()
@@ -256,6 +264,7 @@ def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
         esper_lite.subscribe(url, **options)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", [EpisodeCompleted, "EpisodeCompleted"])
 def test_a_single_kind_needs_no_list(aggregator, emitter, url, kind):
     """A string is one name and not a set of letters."""
@@ -267,6 +276,7 @@ def test_a_single_kind_needs_no_list(aggregator, emitter, url, kind):
         assert take(subscription, 1) == [0]
 
 
+@pytest.mark.process
 def test_a_subscription_may_come_before_its_run(aggregator, emitter, url):
     """And before the aggregator."""
     with esper_lite.subscribe(url, run="later", timeout=30) as subscription:
@@ -332,6 +342,7 @@ def test_a_log_that_cannot_be_read_ends_a_subscription(aggregator, url, runs_dir
         next(subscription)
 
 
+@pytest.mark.process
 def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
     """A script that wants what is there gets it and ends."""
     aggregator()
@@ -340,6 +351,7 @@ def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
     assert [r.event.episode for r in esper_lite.subscribe(url, run="run", timeout=1.0)] == [0, 1, 2]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("with_aggregator", [False, True])
 def test_a_directory_is_followed_while_it_grows(aggregator, emitter, runs_dir, with_aggregator):
     """Spools alone or with a log: what is there, then what comes, each once and in order."""
@@ -396,6 +408,7 @@ def test_nothing_at_a_path_is_one_sentence(tmp_path):
         esper_lite.subscribe(tmp_path / "nothing")
 
 
+@pytest.mark.process
 def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
     """Runs, pages of events, a past snapshot, health."""
     process = aggregator()
@@ -421,6 +434,7 @@ def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
     assert past.body == encode_snapshot(snapshot_of(runs_dir / "run", events=11))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("run", ["nothing", "../run", "", "run/../run"])
 def test_a_run_that_is_not_there_is_refused(aggregator, ask, run):
     """Also a name that would lead out of the runs directory."""
@@ -430,6 +444,7 @@ def test_a_run_that_is_not_there_is_refused(aggregator, ask, run):
         ask(EventsQuery(run))
 
 
+@pytest.mark.process
 def test_a_page_is_bounded(aggregator, emitter, ask):
     """Whoever asks for all gets the first thousand or so."""
     aggregator()
@@ -443,6 +458,7 @@ def test_a_page_is_bounded(aggregator, emitter, ask):
     assert ask(EventsQuery("run", 1 << 60)).records() == []
 
 
+@pytest.mark.process
 def test_junk_is_refused_and_the_honest_are_served(aggregator, emitter, url, ask):
     """Bytes that are no question, floods of subscriptions and of questions."""
     aggregator()

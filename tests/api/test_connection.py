@@ -58,6 +58,7 @@ def test_a_run_is_recorded_without_an_aggregator_if_none_can_be_started(connect,
     assert len(events()) == 3
 
 
+@pytest.mark.process
 def test_a_url_is_where_events_go(connect, aggregator, endpoints, runs_dir):
     """An aggregator that listens has all events when the program has ended."""
     aggregator()

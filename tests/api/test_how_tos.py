@@ -15,6 +15,8 @@ from esper_bus.host.aggregator_lock import aggregator_alive
 from esper_bus.store.run_reader import read_log
 from esper_lite import PPOUpdateCompleted, PPOUpdatePayload, RunFinished, RunStarted, connect, open_run
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 HOW_TOS = ROOT / "docs" / "how-to"
 UPDATES = 600

@@ -123,6 +123,7 @@ def program(runs_dir):
     return run
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "ending", ["sys.exit(3)", "raise RuntimeError", "os.kill(os.getpid(), signal.SIGINT)"]
 )

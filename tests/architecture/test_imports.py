@@ -208,6 +208,7 @@ def test_a_library_is_used_in_its_folders_only(library, rooms):
     assert users <= rooms
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("package", "room"), FREE_OF)
 def test_a_folder_loads_nothing_that_it_must_not_know(package, room):
     """Also through what it imports: the protocol works without zmq, the fold without the bus."""
@@ -223,6 +224,7 @@ def test_a_folder_loads_nothing_that_it_must_not_know(package, room):
     assert result.stdout.strip() == "[]", result.stderr
 
 
+@pytest.mark.process
 def test_everything_but_the_trainer_imports_without_torch():
     """A laptop that only watches needs no torch, and no command pays for importing it."""
     names = [

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.architecture.test_imports import PACKAGES, dotted, imported, modules
 
+pytestmark = pytest.mark.process
+
 AGGREGATOR = PACKAGES["esper_aggregator"]
 SOURCES_OF_CHANGE = {
     "asyncio",

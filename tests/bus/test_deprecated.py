@@ -13,6 +13,8 @@ from esper_bus.paths import RunPaths
 from esper_bus.protocol import query_messages
 from esper_bus.store.run_reader import read_records
 
+pytestmark = pytest.mark.process
+
 MOVED = [
     ("BusError", "EsperError"),
     ("Subscription", "Subscription"),

@@ -3,6 +3,8 @@
 import pytest
 from benchmarks.chaos.world import World
 
+pytestmark = pytest.mark.process
+
 IN_AGGREGATOR = {
     "one event is not logged": "in place of",
     "one event is logged twice": "in place of",

@@ -3,6 +3,8 @@
 import pytest
 from benchmarks.chaos.scenarios import OVER_TCP, SCENARIOS, run_scenario
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("name", SCENARIOS)

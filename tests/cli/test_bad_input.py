@@ -137,6 +137,7 @@ def test_a_path_that_cannot_be_is_one_sentence(esper_says, tmp_path, command):
     assert_one_sentence(stderr, "x" * 300, "name too long")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("events", [1, 500])
 def test_an_output_that_is_full_is_one_sentence(tmp_path, events):
     """Noticed at the last flush or before; nothing more is said when Python ends."""
@@ -198,6 +199,7 @@ def test_sanctum_without_an_aggregator_says_how_to_get_one(capsys, tmp_path, mon
     assert_one_sentence(capsys.readouterr().err, "esper ppo")
 
 
+@pytest.mark.process
 def test_a_busy_endpoint_is_refused(tmp_path, monkeypatch):
     """A second aggregator for the same runs directory says who has it."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -215,6 +217,7 @@ def test_a_busy_endpoint_is_refused(tmp_path, monkeypatch):
     assert_one_sentence(second.stderr, str(first.pid))
 
 
+@pytest.mark.process
 def test_the_reader_of_a_pipe_may_leave(tmp_path):
     """`esper log cat | head -1` ends quietly."""
     path = write_spool(tmp_path, events=5_000)

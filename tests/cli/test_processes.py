@@ -10,6 +10,8 @@ import pytest
 from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
 
+pytestmark = pytest.mark.process
+
 ESPER = [sys.executable, "-m", "esper_cli"]
 SANCTUM = [sys.executable, "-m", "esper_cli.sanctum"]
 

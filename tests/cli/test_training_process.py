@@ -4,6 +4,8 @@ import pytest
 
 from esper_cli import training_process
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def process_says(capsys, tmp_path):

@@ -42,6 +42,7 @@ def diagnosis_of(fault, updates):
     return {finding.rule: finding for finding in snapshot.findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_found(fault):
     """Not before it began, and nothing else is found first."""
@@ -52,6 +53,7 @@ def test_a_fault_is_found(fault):
     assert next(iter(findings)) in fault.rules
 
 
+@pytest.mark.slow
 def test_a_healthy_training_has_no_findings():
     """The same training without a fault."""
     assert diagnosis_of(None, 10) == {}

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def run_dir(playground, commands):

@@ -3,6 +3,10 @@
 import json
 import shlex
 
+import pytest
+
+pytestmark = pytest.mark.process
+
 
 def test_a_full_disk_stops_the_recording_and_not_the_training(playground, commands):
     """No file may grow beyond 24 KiB; everything before that is readable, the rest is counted."""

@@ -5,7 +5,10 @@ import signal
 import subprocess
 import time
 
+import pytest
 from tests.tui.pseudo_terminal import DEADLINE_S, Terminal
+
+pytestmark = pytest.mark.process
 
 TRAINING_BEGINS_S = 120
 """Importing torch and measuring the baseline take long where others use the machine, too."""

@@ -7,6 +7,8 @@ import pytest
 
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def finished(playground, commands):

@@ -13,6 +13,8 @@ import pytest
 from esper_bus.store.run_reader import read_records
 from esper_schemas.events import RunFinished, RunStarted
 
+pytestmark = pytest.mark.process
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 SMALL = ["--envs", "6", "--threads", "1", "--checkpoint-every", "1"]
 RANKS = 3

@@ -9,6 +9,8 @@ from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints
 
+pytestmark = pytest.mark.process
+
 
 def outer_address():
     """An address of this machine that is not loopback, if it has one."""

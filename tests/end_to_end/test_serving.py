@@ -10,8 +10,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from esper_bus import connect
+from esper_lite import connect
 from esper_schemas.payload import PPOUpdatePayload
+
+pytestmark = pytest.mark.process
 
 TOKEN = "a token that is long enough"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -9,6 +9,8 @@ from esper_bus import addresses
 from esper_bus.net.snapshot_source import SocketSource
 from esper_schemas.codec import to_json
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def source(playground, monkeypatch):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from tests.tui.pseudo_terminal import Terminal
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")]
 OPTIONS = ("--envs", "4", "--episodes", "200", "--name", "tmux")
 
 

@@ -82,6 +82,7 @@ def test_a_changed_thin_picture_is_refused_or_bounded(mutations, peak_memory):
     assert peak_memory() < 64 * 1024 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "read"),
     [("server.key", load_server_keys), ("clients.json", read_clients), ("good.key", load_client_keys)],

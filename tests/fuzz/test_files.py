@@ -77,6 +77,7 @@ def read(data):
     return [record for chunk in chunks for record in chunk.records], damage
 
 
+@pytest.mark.slow
 def test_a_file_cut_at_any_byte_gives_a_beginning(file, truth):
     """A torn end gives whole chunks, and a cut within one is reported."""
     data = file.read_bytes()
@@ -87,6 +88,7 @@ def test_a_file_cut_at_any_byte_gives_a_beginning(file, truth):
     assert len(truth) == EVENTS
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, truth):
     """What is read is a beginning of the truth; what is missing is reported."""
     data = file.read_bytes()
@@ -97,6 +99,7 @@ def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, truth):
         assert len(found) == len(truth) or damage
 
 
+@pytest.mark.slow
 def test_a_changed_file_never_raises(file, truth, mutations):
     """Every other change too gives events that were in it, or damage, never an exception."""
     known = set(truth)

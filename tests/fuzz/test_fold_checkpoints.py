@@ -1,5 +1,6 @@
 """Checkpoints of the fold: whatever stands in them, a restart ends with the fold of the whole log."""
 
+import pytest
 from tests.aggregator.fold.validated import fold_all
 
 from esper_aggregator.fold.state_codec import encode_state
@@ -24,6 +25,7 @@ def restored(run_dir):
     return encode_state(fold_all((record.decoded() for record in not_folded), state))
 
 
+@pytest.mark.slow
 def test_whatever_a_checkpoint_holds_a_restart_is_the_fold_of_the_log(tmp_path, mutations):
     """Of changed bytes, and under names that are no position, or another one."""
     run_dir = tmp_path / "r"

@@ -131,6 +131,7 @@ async def test_tiny_windows_start(start, feeds, size):
         assert app.is_running
 
 
+@pytest.mark.process
 def test_it_needs_neither_torch_nor_sockets():
     """The app is imported by machines that only watch; the import takes well under a second."""
     code = (
@@ -142,6 +143,7 @@ def test_it_needs_neither_torch_nor_sockets():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.process
 def test_one_frame_needs_no_textual():
     """`sanctum --once` starts faster than the app does."""
     code = "import sys, esper_tui.terminal.export; print('textual' in sys.modules)"

@@ -138,6 +138,7 @@ def leave(terminal):
     assert b"Traceback" not in terminal.written
 
 
+@pytest.mark.process
 def test_an_aggregator_killed_and_started_again(open_terminal, aggregate, training):
     """The last snapshot stays, marked as old and with its age; then the screen is live again by itself."""
     aggregator = aggregate()
@@ -157,6 +158,7 @@ def test_an_aggregator_killed_and_started_again(open_terminal, aggregate, traini
     leave(terminal)
 
 
+@pytest.mark.process
 def test_a_connection_that_flaps(open_terminal, aggregate, training, line):
     """Cut five times while updates arrive: each is shown all the same, and the picture stays live."""
     flapping, address = line
@@ -197,6 +199,7 @@ def read_while(terminal, publish, word):
     terminal.read_until(lambda seen: publish() or word in seen)
 
 
+@pytest.mark.process
 def test_a_newer_version_is_refused_in_words_but_may_tell_more(open_terminal, newer):
     """Of another version of snapshots nothing is drawn; of this one, all that is known."""
     terminal = open_terminal(*SANCTUM)
@@ -210,6 +213,7 @@ def test_a_newer_version_is_refused_in_words_but_may_tell_more(open_terminal, ne
     leave(terminal)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("options", "asked_for"), [((), True), (("--no-mouse",), False)])
 def test_no_mouse_leaves_the_mouse_to_the_terminal(open_terminal, runs_dir, options, asked_for):
     """Text is selected as everywhere else: the terminal is never asked to report the mouse."""

@@ -96,6 +96,7 @@ def seen_of(app):
     return (*(getattr(app.options, name) for name in names), app.rate, app.is_paused, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "key"), [(command.name, key) for command in COMMANDS for key in command.keys]
 )

@@ -189,6 +189,7 @@ def test_every_panel_stays_within_its_height(seed, width, height):
         assert len(panel.rows(view, width, height)) <= height
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(SEEDS, LINKS, LINKS, MOMENTS, st.integers(1, 130), st.integers(1, 40))
 def test_a_panel_reads_nothing_but_its_snapshot(seed, link, other, now_ns, width, height):
@@ -210,6 +211,7 @@ def test_only_the_link_is_about_now():
     assert {name for name, panel in PANELS.items() if panel.depends_on_time} == OF_NOW
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["waiting", "critical"])
 def test_every_width_and_every_height_is_drawn(feeds, now, name):
     """From one cell to 300 by 100, each width and each height at least once."""

@@ -35,6 +35,7 @@ def open_terminal(open_terminal):
     return lambda **environment: open_terminal(sys.executable, "-c", PROGRAM, **environment)
 
 
+@pytest.mark.process
 def test_it_draws_and_leaves_the_terminal_as_it_was(open_terminal):
     """The alternate screen is entered, drawn on, and left again; the exit code is 0."""
     terminal = open_terminal()
@@ -46,6 +47,7 @@ def test_it_draws_and_leaves_the_terminal_as_it_was(open_terminal):
     assert b"Traceback" not in terminal.written
 
 
+@pytest.mark.process
 def test_no_color_is_respected(open_terminal):
     """With NO_COLOR set, no colour is written; marks and words say the same."""
     terminal = open_terminal(NO_COLOR="1")
@@ -54,6 +56,7 @@ def test_no_color_is_respected(open_terminal):
     assert not re.search(rb"\x1b\[[0-9;]*[34]8;", terminal.written)
 
 
+@pytest.mark.process
 def test_colours_are_those_of_the_palette(open_terminal):
     """No true colour is needed, so that ssh and tmux show the same picture."""
     terminal = open_terminal()
@@ -63,6 +66,7 @@ def test_colours_are_those_of_the_palette(open_terminal):
     assert b"38;2;" not in terminal.written
 
 
+@pytest.mark.process
 def test_sixteen_colours_are_enough(open_terminal):
     """A terminal that has no more gets its own colours on its own background."""
     terminal = open_terminal(TERM="screen", COLORTERM="")
@@ -76,6 +80,7 @@ LEFT_CLEAN = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"
 """Off the other screen, no mouse reports, a cursor, no bracketed paste."""
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("told", [b"q", b"\x03", signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_however_it_ends_the_terminal_is_left_clean(open_terminal, told):
     """By a key or by a signal: nothing is left on, and the exit code is 0."""
@@ -91,6 +96,7 @@ def test_however_it_ends_the_terminal_is_left_clean(open_terminal, told):
     assert b"Traceback" not in terminal.written
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moving", ["MOVING", "STANDING"])
 def test_a_connection_that_breaks_ends_it(open_terminal, moving):
     """Even without a SIGHUP: nobody is drawn for."""
@@ -101,6 +107,7 @@ def test_a_connection_that_breaks_ends_it(open_terminal, moving):
     assert terminal.process.wait(DEADLINE_S) == 0
 
 
+@pytest.mark.process
 def test_a_broken_connection_does_not_stop_it_on_the_way(open_terminal):
     """It goes on drawing for nobody until it looks: no queue of pictures fills up behind a dead terminal."""
     terminal = open_terminal(MOVING="1", TERMINAL_CHECK_S="8")
@@ -110,6 +117,7 @@ def test_a_broken_connection_does_not_stop_it_on_the_way(open_terminal):
     assert terminal.process.wait(DEADLINE_S) == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["vt100", "linux", "screen", "xterm-mono", "unheard-of"])
 def test_old_and_unknown_terminals_are_drawn_on(open_terminal, kind):
     """With what they have."""
@@ -121,6 +129,7 @@ def test_old_and_unknown_terminals_are_drawn_on(open_terminal, kind):
     assert b"38;2;" not in terminal.written
 
 
+@pytest.mark.process
 def test_a_storm_of_resizes_while_snapshots_arrive(open_terminal):
     """Hundreds of them, down to one cell; afterwards the picture is whole and keys are answered."""
     terminal = open_terminal(MOVING="1")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 EVENTS = "schemas/esper_schemas/events.py"
 HANDLERS = ("aggregator/esper_aggregator/fold/fold.py", "schemas/esper_schemas/event_text.py")

@@ -270,6 +270,7 @@ def test_any_hostile_stream_folds_the_same_however_it_is_cut(record_of, data):
     assert use(project(fold_all(records[cut:], first))) == use(project(fold_all(records)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 256])
 def test_a_replay_in_chunks_gives_equal_bytes(long_run, size):
     """fold(a + b) equals fold(fold(a), b), with a copy of the state, or a snapshot of it, at every cut."""

@@ -126,6 +126,7 @@ def test_an_event_is_taken_as_it_is_when_emitted(emitter, run_dir):
     assert record.event.config == {"seed": 1}
 
 
+@pytest.mark.process
 def test_events_reach_an_aggregator(emitter, aggregator, run_dir, endpoints, episode):
     """Close waits until all of them are in the log."""
     aggregator()
@@ -138,6 +139,7 @@ def test_events_reach_an_aggregator(emitter, aggregator, run_dir, endpoints, epi
     assert numbers(run_dir, read_log) == list(range(500))
 
 
+@pytest.mark.process
 def test_a_late_aggregator_gets_everything(emitter, aggregator, run_dir, endpoints, episode, until):
     """Also what no longer is in memory."""
     one = emitter(endpoints.ingest)
@@ -153,6 +155,7 @@ def test_a_late_aggregator_gets_everything(emitter, aggregator, run_dir, endpoin
     assert numbers(run_dir, read_log) == list(range(12_000))
 
 
+@pytest.mark.process
 def test_killing_the_aggregator_loses_and_doubles_nothing(
     emitter, aggregator, run_dir, endpoints, episode, until
 ):
@@ -181,6 +184,7 @@ def test_killing_the_aggregator_loses_and_doubles_nothing(
     assert [(p.events, p.gaps, p.duplicates) for p in result.producers] == [(number, 0, 0)]
 
 
+@pytest.mark.process
 def test_a_stopped_aggregator_holds_nobody_up(emitter, aggregator, endpoints, episode, run_dir, until):
     """Emitting goes on, closing keeps its time, and the spool has everything."""
     process = aggregator()
@@ -212,6 +216,7 @@ def test_closing_without_an_aggregator_waits_for_nobody(emitter, endpoints, epis
     assert time.monotonic() - started < 10.0
 
 
+@pytest.mark.process
 def test_a_trainer_that_is_killed_leaves_everything_it_emitted(run_dir, python):
     """SIGKILL ten milliseconds after the last of many lone events; a busy machine may take longer."""
     program = """
@@ -236,6 +241,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert len(found) >= 290
 
 
+@pytest.mark.process
 def test_a_trainer_that_is_killed_in_a_tight_loop_loses_at_most_the_last_drain(run_dir, python):
     """What was written before the kill is there, each event once and in order."""
     program = """
@@ -259,6 +265,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert 0 < int(written) <= len(found) <= 30_000
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("ending", "code"),
     [
@@ -293,6 +300,7 @@ while emitter.stats.spooled < 1000:
     assert numbers(run_dir) == list(range(1000))
 
 
+@pytest.mark.process
 def test_an_interpreter_that_ends_with_a_full_queue_accounts_for_everything(run_dir, python):
     """What found no room is told of, in the spool itself."""
     program = """
@@ -317,6 +325,7 @@ for number in range(20_000):
     assert verify(run_dir).ok
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("ending", ["", "sys.exit(3)", "raise RuntimeError('boom')"])
 def test_a_trainer_that_ends_without_closing_loses_nothing(run_dir, python, ending):
     """The end of the interpreter closes the emitter."""
@@ -339,6 +348,7 @@ for number in range(20_000):
     assert verify(run_dir).ok
 
 
+@pytest.mark.process
 def test_a_full_disk_loses_nothing_while_an_aggregator_listens(run_dir, python, aggregator, endpoints):
     """Events go from memory to the log; the spool takes none, and that is said."""
     aggregator()
@@ -362,6 +372,7 @@ def test_a_full_disk_loses_nothing_while_an_aggregator_listens(run_dir, python, 
     )
 
 
+@pytest.mark.process
 def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
     """Memory is bounded; when there is space again, the log says what is missing."""
     process = python(FULL_DISK, run_dir, "", 1000, "heal")
@@ -385,6 +396,7 @@ def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
     assert verify(run_dir).dropped == dropped
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("max_events", [400, 65_536])
 def test_what_a_full_disk_still_refuses_at_the_end_is_counted_and_said(run_dir, python, max_events):
     """Whatever the spool lacks is dropped: events in the memory at the end, and what found no room there."""
@@ -423,6 +435,7 @@ def test_a_thread_that_hangs_at_its_disk_is_logged(emitter, episode, monkeypatch
     assert (one.stats.held, one.stats.dropped) == (0, 0)
 
 
+@pytest.mark.process
 def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
     emitter, aggregator, run_dir, endpoints, episode, until
 ):
@@ -590,6 +603,7 @@ def test_emitting_after_the_end_is_harmless(emitter, episode, run_dir):
     assert numbers(run_dir) == [0]
 
 
+@pytest.mark.process
 def test_a_forked_child_emits_nothing(emitter, episode, run_dir):
     """Workers inherit an emitter that does nothing, also at their end; the parent's goes on."""
     one = emitter()
@@ -609,6 +623,7 @@ def test_a_forked_child_emits_nothing(emitter, episode, run_dir):
     assert numbers(run_dir) == [0, 2]
 
 
+@pytest.mark.process
 def test_a_child_forked_in_the_middle_of_an_emit_is_not_stuck(emitter, episode, until):
     """Another thread may have held the lock, and does not exist in the child."""
     one = emitter()
@@ -750,6 +765,7 @@ def test_a_problem_is_logged_once(emitter, episode, monkeypatch, until, caplog):
     assert one.stats.problem == ""
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("state", ["alone", "waiting", "connected", "full disk"])
 def test_an_emitter_with_nothing_to_do_rests(
     emitter, aggregator, endpoints, episode, until, monkeypatch, state

@@ -10,6 +10,7 @@ from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_alive, loc
 from esper_schemas.errors import Refused, StorageError
 
 
+@pytest.mark.process
 def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
     """It learns which process is in the way; a killed one is in nobody's way."""
     first = aggregator()
@@ -38,6 +39,7 @@ def test_a_second_lock_in_one_process_is_refused(runs_dir):
     AggregatorLock(runs_dir).release()
 
 
+@pytest.mark.process
 def test_asking_does_not_break_the_lock(runs_dir, python):
     """An aggregator may look at its own directory without losing it."""
     program = (

@@ -7,6 +7,8 @@ import pytest
 
 from esper_bus.host.file_lock import FileLock, LockHeldError, examine
 
+pytestmark = pytest.mark.process
+
 HOLDER = """
 import os, sys, time
 from pathlib import Path

@@ -22,6 +22,7 @@ print("appended", file.size)
 """
 
 
+@pytest.mark.process
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, python):
     """A disk that becomes full in the middle of a write costs only that write."""
     path = tmp_path / "file"

@@ -98,6 +98,7 @@ def test_no_flipped_bit_passes(intact):
     assert silent == []
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_happens_to_a_file_nothing_is_raised(intact, data):

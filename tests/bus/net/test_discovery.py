@@ -66,6 +66,7 @@ def test_an_aggregator_is_started_once(runs_dir, endpoints, stand_in):
     assert (runs_dir / ".aggregator.lock").read_text() == pid
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("kill")
 def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python):
     """Both go on with the one that won."""
@@ -79,6 +80,7 @@ def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python
     assert [process.communicate(timeout=60)[0] for process in processes] == ["fine\n"] * 3
 
 
+@pytest.mark.process
 def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
     """The last line of its log is in the sentence."""
     stand_in("import sys; sys.exit('The keys are missing.')")
@@ -86,6 +88,7 @@ def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
         start_aggregator(runs_dir, 30.0)
 
 
+@pytest.mark.process
 def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
     """After the time that was given."""
     stand_in("import time; time.sleep(5)")

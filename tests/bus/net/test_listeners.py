@@ -42,6 +42,7 @@ def peer(endpoints):
     context.term()
 
 
+@pytest.mark.process
 def test_nobody_new_is_let_in_while_files_are_short(python, runs_dir, endpoints, until):
     """More peers than files: libzmq would abort; instead they find no door, until some have gone."""
     process = python(FEW, runs_dir)

@@ -42,6 +42,7 @@ def ingest(aggregator, runs_dir):
     return for_runs_dir(runs_dir).ingest
 
 
+@pytest.mark.process
 def test_everything_arrives_once_and_in_order(spool, here, runs_dir, key, ingest):
     """Of every trainer of the run, also when it is shipped again."""
     other = key._replace(producer="trainer:1")
@@ -56,6 +57,7 @@ def test_everything_arrives_once_and_in_order(spool, here, runs_dir, key, ingest
     assert len(arrived) == 2503
 
 
+@pytest.mark.process
 def test_what_the_aggregator_has_is_not_sent_again(spool, here, runs_dir, key, ingest):
     """What was broken off goes on where it was."""
     spool((0, 100))
@@ -67,6 +69,7 @@ def test_what_the_aggregator_has_is_not_sent_again(spool, here, runs_dir, key, i
     assert [record.seq for record in read_raw(runs_dir / key.run)] == list(range(150))
 
 
+@pytest.mark.process
 def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
     """Events that exist nowhere any more keep the others from nothing."""
     spool((0, 5), (9, 12))
@@ -75,6 +78,7 @@ def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
     assert [record.seq for record in read_raw(runs_dir / key.run)] == [0, 1, 2, 3, 4, 9, 10, 11]
 
 
+@pytest.mark.process
 def test_a_living_trainer_sends_itself(spool, here, ingest):
     """Two who write one stream would disturb each other."""
     writer = spool((0, 5), alive=True)
@@ -112,6 +116,7 @@ def test_what_is_asked_for_again_is_read_again(spool, here, key):
     assert numbers(0, 50, 1) == [0]
 
 
+@pytest.mark.process
 def test_a_killed_aggregator_is_waited_for(spool, here, runs_dir, key, aggregator):
     """Whoever takes its place goes on from its log."""
     spool(*((first, first + 500) for first in range(0, 5000, 500)))

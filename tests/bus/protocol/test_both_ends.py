@@ -482,7 +482,7 @@ Network.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestNetwork = Network.TestCase
+TestNetwork = pytest.mark.slow(Network.TestCase)
 
 
 WALKS = ("hear_twice", "miss_one", "hear_late", "leave_early", "leave_unaware")

@@ -170,6 +170,7 @@ def test_a_lock_of_another_machine_says_nothing(spool, runs_dir):
     assert not is_dead(lock)
 
 
+@pytest.mark.process
 def test_a_trainer_killed_while_its_forked_workers_live_is_dead(python, runs_dir):
     """The lock belongs to the trainer alone; reading its own spool did not free it before."""
     process = python(TRAINER, runs_dir / "run", "fork")

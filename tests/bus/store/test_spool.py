@@ -53,6 +53,7 @@ def test_a_spool_is_named_after_its_stream(spool):
     assert spool.path.name == "host-0-000000000000e90c.mcap"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("wait_for", [0, 1, 50, 400])
 def test_a_killed_writer_leaves_everything_it_wrote(tmp_path, python, wait_for):
     """SIGKILL at any moment: each event whose write returned is there, once, in order."""
@@ -208,6 +209,7 @@ def test_a_quota_too_small_for_one_event_makes_no_files(small, batch):
     assert len(files(spool)) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("full", [False, True])
 def test_a_deleted_spool_begins_again(tmp_path, key, batch, full):
     """In a new file beside a new lock; a full one is not left for the next before that was said."""

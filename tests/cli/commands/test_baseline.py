@@ -17,6 +17,7 @@ def baseline(capsys):
     return lambda *words: (esper.main(["baseline", "--envs", "4", *words]), *capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_every_scripted_policy_has_its_mean_and_spread(baseline):
     """The table says what the JSON says, and growing an MLP beats waiting."""
     code, table, _ = baseline("--seeds", "2")

@@ -100,6 +100,7 @@ def test_what_cannot_be_trained_is_wrong_usage(esper_says, tmp_path, words, prob
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.process
 def test_without_torch_training_says_what_to_install(tmp_path):
     """One sentence and exit code 1; the help still works."""
     program = (

@@ -174,6 +174,7 @@ class TestUpdate:
         parts.ppo.update(parts.collector.transitions)
         return parts
 
+    @pytest.mark.slow
     def test_every_update_dispatches_the_same_operations(self, parts, level):
         """This also holds for a rollout with a NaN reward, whose optimiser steps are skipped."""
         first = operations(lambda: parts.ppo.update(parts.collector.transitions, level))

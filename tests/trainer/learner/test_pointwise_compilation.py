@@ -53,6 +53,7 @@ def losses(events):
     ]
 
 
+@pytest.mark.slow
 def test_what_is_traced_says_what_the_code_says(tmp_path, traced):
     """All of it is one graph, and every update is the same to the bit, also in minibatches."""
     settings = {"minibatches": 2, "telemetry": "debug"}
@@ -66,6 +67,7 @@ def test_what_is_traced_says_what_the_code_says(tmp_path, traced):
     assert reasons(compiled) == []
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="needs a C++ compiler")
 def test_what_is_compiled_says_nearly_the_same(tmp_path):
     """By a real compiler, as `--compile` does it: another order of additions, and no more."""
@@ -77,6 +79,7 @@ def test_what_is_compiled_says_nearly_the_same(tmp_path):
     assert reasons(compiled) == []
 
 
+@pytest.mark.slow
 def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
     """It is compiled later than the way there: the run notices before anything depends on it."""
 
@@ -91,6 +94,7 @@ def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
     assert reasons(refused) == ["Compilation failed; updates run eagerly: no way back"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compiled_is_done_all_the_same(tmp_path, monkeypatch):
     """In one sentence the run says why, once for each part, and the updates are those of plain code."""
     monkeypatch.setattr(pointwise_compilation, "BACKEND", "no such backend")

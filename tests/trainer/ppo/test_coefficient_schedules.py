@@ -43,6 +43,7 @@ def test_the_entropy_coefficient_falls_without_warm_up():
     assert found == pytest.approx([0.1, 0.06, 0.02])
 
 
+@pytest.mark.slow
 def test_the_payload_tells_the_rates_that_were_used():
     """Those of the update, and a rate of 0 teaches nothing."""
     sink = Sink()

@@ -56,6 +56,7 @@ def learner():
     )
 
 
+@pytest.mark.slow
 def test_a_rollout_reads_nothing(learner, proof):
     """All of an collected, with the environment's own training, and what is told of it."""
     collector, _ = learner
@@ -64,6 +65,7 @@ def test_a_rollout_reads_nothing(learner, proof):
         episode_summary(collector.collect(lambda: None))
 
 
+@pytest.mark.slow
 def test_an_update_reads_nothing(learner, proof):
     """Neither for the target-KL stop, nor for the gate, nor for telemetry."""
     collector, ppo = learner

@@ -102,6 +102,7 @@ def learn(tmp_path, count, target_kl, poison="clean"):
     return [torch.load(Path(f"{out}-{rank}")) for rank in range(count)]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("target_kl", [0.0, 1e-4])
 def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, target_kl):
     """To 1e-5, and bit for bit the same in both; also where the target KL stops the update."""
@@ -113,6 +114,7 @@ def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, targ
     assert (alone["after"] - alone["before"]).abs().max() > 1e-3
 
 
+@pytest.mark.process
 def test_what_is_not_finite_in_one_process_is_skipped_in_all(tmp_path):
     """No process changes a bit, though the other's numbers are fine."""
     for result in learn(tmp_path, 2, 0.0, "poison"):
@@ -256,6 +258,7 @@ def events_of(run_dir, rank):
     return [record.event for record in read_records(run_dir) if record.producer == f"trainer:{rank}"]
 
 
+@pytest.mark.process
 def test_every_process_tells_its_own_part(tmp_path):
     """Its rank, its rollouts and its updates; the first one speaks to people; the run can be resumed."""
     where = ["--runs-dir", str(tmp_path)]
@@ -277,6 +280,7 @@ def test_every_process_tells_its_own_part(tmp_path):
     assert returns[0] != returns[1]
 
 
+@pytest.mark.process
 def test_a_signal_to_one_process_ends_all_after_the_same_update(tmp_path):
     """And each says how it ended."""
     command = [*TRAIN, "--runs-dir", str(tmp_path), "--name", "mine", "--episodes", "5000"]

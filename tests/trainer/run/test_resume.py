@@ -81,6 +81,7 @@ def whole(tmp_path_factory):
     return run_dir
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("updates", [1, 2, 3])
 def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole, updates):
     """All events but those about the processes are the same bytes, wherever it was interrupted."""
@@ -107,6 +108,7 @@ def test_checkpoints_are_told_and_the_last_ones_stay(whole):
     assert CheckpointFiles(whole).updates() == [2, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
     """What came after the checkpoint is made again, with the same result."""
     record_training(TrainingPlan(config_of(), tmp_path), False, interrupt_after(3))
@@ -118,6 +120,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
     assert learnt(updates[2]) == learnt(updates[3])
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
     """Otherwise it says so."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
@@ -136,6 +139,7 @@ def test_settings_that_shaped_the_run_may_not_change(whole):
     assert resumed_config(start, {"seed": 0, "episodes": 9}).episodes == 9
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
     """Its generators have other states there: numbers begin anew, the same each time, and it is told."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
@@ -159,6 +163,7 @@ def test_how_a_run_is_watched_may_change(whole):
     assert resumed_config(start, {"telemetry": "debug", "capture": False, "episodes": 9}).telemetry == "debug"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
     """Its settings say one size, its tensors have another."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
@@ -170,6 +175,7 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
         resume(tmp_path, episodes=2)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_costs_a_checkpoint_and_not_the_run(tmp_path):
     """It is told as a warning, and training goes on."""
     (tmp_path / "checkpoints").write_text("in the way")
@@ -188,6 +194,7 @@ class TestModule:
         command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(runs_dir), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
+    @pytest.mark.process
     def test_the_same_seed_tells_the_same_bytes(self, tmp_path):
         """Two runs of the command, apart from times and processes; another seed is another run."""
         runs = [("one", "3"), ("again", "3"), ("other", "4")]
@@ -201,6 +208,7 @@ class TestModule:
         assert len(one) > 20
         assert one != other
 
+    @pytest.mark.process
     def test_a_run_is_made_once_and_resumed_by_its_name(self, tmp_path):
         """Another training of that name is refused; `--resume` goes on."""
         first = ("--name", "mine", "--envs", "2", "--threads", "1", "--episodes", "1")
@@ -214,6 +222,7 @@ class TestModule:
         assert resumed.returncode == 0, resumed.stderr
         assert "2/2  return" in resumed.stdout
 
+    @pytest.mark.process
     @pytest.mark.parametrize("case", ["unknown", "without", "torn"])
     def test_what_cannot_be_resumed_is_answered_in_one_sentence(self, tmp_path, whole, case):
         """No run, no checkpoint, or a torn one."""
@@ -231,6 +240,7 @@ class TestModule:
             case
         ] in result.stderr
 
+    @pytest.mark.process
     def test_a_run_that_is_being_trained_cannot_be_resumed(self, tmp_path):
         """Two processes never train one run."""
         command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(tmp_path), "--name", "mine"]

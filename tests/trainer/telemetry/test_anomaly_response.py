@@ -34,6 +34,7 @@ def whole(tmp_path_factory):
     return run_dir
 
 
+@pytest.mark.slow
 def test_an_anomaly_raises_the_level_of_the_updates_after_the_next(whole):
     """What only DEBUG tells is told from then until the update that the event names."""
     events = judged(whole)
@@ -45,6 +46,7 @@ def test_an_anomaly_raises_the_level_of_the_updates_after_the_next(whole):
     assert sampled == list(range(first, last + 1))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_judges_as_the_uninterrupted_one(tmp_path, whole):
     """Streaks and the raised level come back with the checkpoint."""
     record_training(TrainingPlan(CONFIG, tmp_path), False, lambda report: _stop_after(report, 3))

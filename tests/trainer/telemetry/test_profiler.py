@@ -29,6 +29,7 @@ def regions(path):
     return {name: names.count(name) for name in REGIONS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("updates", "recorded"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
 def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates, recorded):
     """However short the run is; where it lies is told in an event and in the summary."""
@@ -63,6 +64,7 @@ def test_updates_that_are_recorded_as_graphs_are_not_in_the_trace():
     ]
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):
     """It is stopped while the third of five updates is recorded."""
     sink = Sink()
@@ -77,6 +79,7 @@ def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_profile_that_cannot_be_written_ends_no_training(tmp_path):
     """Its directory has become a file in the meantime: a warning, and the run is completed."""
     sink = Sink()
@@ -109,6 +112,7 @@ class TestCommand:
         command += ["--runs-dir", str(tmp_path / "runs"), "--name", "mine", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
+    @pytest.mark.process
     def test_traces_lie_in_the_runs_directory_and_the_last_lines_say_so(self, tmp_path):
         """One file that opens, and an event in the log."""
         result = self.run(tmp_path, "--profile")
@@ -123,6 +127,7 @@ class TestCommand:
         ]
         assert [str(directory) in line.message for line in lines] == [True]
 
+    @pytest.mark.process
     def test_a_directory_that_cannot_be_is_one_sentence(self, tmp_path):
         """And there is no run."""
         (tmp_path / "file").write_text("")

@@ -141,6 +141,7 @@ def shown(found):
     return [(kind, update, *([head] if head else [])) for kind, update, _, head in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_an_anomaly_is_told_once_when_it_begins(case):
     """With the update, and the head, and no other kind."""

@@ -37,6 +37,12 @@ class Visitor:
         self.drawn = b""
         self.said = []
 
+    async def get(self, url, **options):
+        """Return an answer that has been read to its end, which frees its connection."""
+        async with self.session.get(url, **options) as answer:
+            await answer.read()
+            return answer
+
     async def open(self, **headers):
         """Open the websocket as the page does."""
         headers = {"Origin": str(self.url.origin())} | headers
@@ -86,6 +92,7 @@ def shows(*words):
     return lambda visitor: all(word in visitor.drawn for word in words)
 
 
+@pytest.mark.process
 async def test_a_visitor_sees_the_panels_and_types_commands(serve):
     """As large as the browser's terminal; `?` shows the help, and quitting ends the connection."""
     visitor = await serve()
@@ -98,6 +105,7 @@ async def test_a_visitor_sees_the_panels_and_types_commands(serve):
     assert not await visitor.look_until(lambda _: False)
 
 
+@pytest.mark.process
 async def test_another_size_is_drawn_for(serve):
     """The rule of a panel is as long as the window is wide."""
     visitor = await serve()
@@ -112,14 +120,14 @@ async def test_another_size_is_drawn_for(serve):
 async def test_the_page_asks_no_other_server(serve):
     """Everything that it needs is served beside it, so that it works where there is no network."""
     visitor = await serve()
-    page = await visitor.session.get(visitor.url)
+    page = await visitor.get(visitor.url)
     text = await page.text()
 
     assert page.status == 200
     assert "http" not in text.removeprefix("<!DOCTYPE html>")
     for path in ("js/textual.js", "css/xterm.css", "fonts/RobotoMono-VariableFont_wght.ttf"):
         assert f"/static/{path}" in text
-        assert (await visitor.session.get(visitor.url / "static" / path)).status == 200
+        assert (await visitor.get(visitor.url / "static" / path)).status == 200
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 
 
@@ -128,22 +136,23 @@ async def test_without_the_token_nothing_is_answered(serve, path):
     """Not even that there is no such page."""
     visitor = await serve(token=TOKEN)
     for headers in ({}, {"Authorization": "Bearer no"}, {"Cookie": "sanctum-8000=no"}):
-        answer = await visitor.session.get(visitor.url.with_path(path), headers=headers)
+        answer = await visitor.get(visitor.url.with_path(path), headers=headers)
 
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert (await visitor.session.get(visitor.url.with_path(path) % {"token": "no"})).status == 401
+    assert (await visitor.get(visitor.url.with_path(path) % {"token": "no"})).status == 401
 
 
+@pytest.mark.process
 async def test_the_token_is_asked_for_once(serve):
     """It is taken out of the address, and the cookie opens the page, its files and the websocket."""
     visitor = await serve(token=TOKEN)
-    first = await visitor.session.get(visitor.url % {"token": TOKEN, "fontsize": "20"}, allow_redirects=False)
+    first = await visitor.get(visitor.url % {"token": TOKEN, "fontsize": "20"}, allow_redirects=False)
     cookie = first.cookies["sanctum-8000"]
 
     assert (first.status, first.headers["Location"]) == (303, "/?fontsize=20")
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
-    assert (await visitor.session.get(visitor.url)).status == 200
+    assert (await visitor.get(visitor.url)).status == 200
     await visitor.open()
     assert await visitor.look_until(shows(b"PPO LOSSES"))
 
@@ -153,33 +162,35 @@ async def test_another_site_can_open_nothing(serve, token):
     """Neither under its own name nor with the visitor's cookie."""
     visitor = await serve(token=token)
     if token:
-        await visitor.session.get(visitor.url % {"token": token})
+        await visitor.get(visitor.url % {"token": token})
     for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await visitor.open(**headers)
         assert refused.value.status == 403
     if not token:
-        answer = await visitor.session.get(visitor.url, headers={"Host": "evil.example"})
+        answer = await visitor.get(visitor.url, headers={"Host": "evil.example"})
         assert answer.status == 403
 
 
+@pytest.mark.process
 async def test_there_are_only_so_many_visitors(serve, monkeypatch):
     """Each costs a process; whoever leaves makes room."""
     monkeypatch.setattr(server, "MOST_VISITORS", 1)
     visitor = await serve()
     first = await visitor.open()
 
-    assert (await visitor.session.get(visitor.url)).status == 503
+    assert (await visitor.get(visitor.url)).status == 503
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await visitor.open()
     assert refused.value.status == 503
     await first.close()
-    while (await visitor.session.get(visitor.url)).status == 503:
+    while (await visitor.get(visitor.url)).status == 503:
         pass
     await visitor.open()
     assert await visitor.look_until(shows(b"PPO LOSSES"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "sent",
     ["{", "[" * 9000, '["stdin", 3]', '["resize", {"width": "1", "height": 2}]'],
@@ -195,6 +206,7 @@ async def test_what_no_page_would_say_ends_the_visit(serve, sent, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.process
 async def test_a_process_that_dies_ends_the_visit(serve):
     """The page says so instead of standing still."""
     visitor = await serve(command=f"exec {shlex.join([sys.executable, '-c', 'raise SystemExit(3)'])}")
@@ -210,6 +222,7 @@ def test_no_terminal_is_larger_than_a_screen():
     assert bounded(-1, 0) == (1, 1)
 
 
+@pytest.mark.process
 async def test_a_saved_picture_is_a_download(serve):
     """It comes to the visitor, not into a directory of the server."""
     visitor = await serve()
@@ -220,7 +233,7 @@ async def test_a_saved_picture_is_a_download(serve):
     key = visitor.said[-1][1]
 
     reading = asyncio.create_task(visitor.look_until(lambda _: False))
-    picture = await visitor.session.get(visitor.url / "download" / key)
+    picture = await visitor.get(visitor.url / "download" / key)
     text = await picture.text()
     reading.cancel()
 

@@ -22,6 +22,7 @@ def results():
     return {name: run_baseline(name, 64, PRESETS["lite"], 0, CPU) for name in BASELINES}
 
 
+@pytest.mark.slow
 def test_growing_beats_waiting(results):
     """A scripted grower ends more accurate and with more return than a host left alone."""
     wait, grow = results["wait"], results["grow_mlp"]
@@ -35,11 +36,13 @@ def test_random_growth_does_not_beat_waiting(results):
     assert results["random"].mean_return < results["wait"].mean_return + 0.1
 
 
+@pytest.mark.slow
 def test_baselines_are_reproducible(results):
     """The same arguments give the same numbers."""
     assert run_baseline("random", 64, PRESETS["lite"], 0, CPU) == results["random"]
 
 
+@pytest.mark.slow
 def test_more_episodes_are_averaged():
     """Two episodes are not one episode twice."""
     one = run_baseline("wait", 16, PRESETS["lite"], 0, CPU)

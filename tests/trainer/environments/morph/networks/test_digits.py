@@ -8,6 +8,7 @@ from esper_trainer.environments.morph.networks.digits import FEATURES, feature_m
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 def test_the_digits_are_those_of_scikit_learn():
     """Pixel for pixel and label for label."""
     datasets = pytest.importorskip("sklearn.datasets")

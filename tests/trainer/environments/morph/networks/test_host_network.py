@@ -88,7 +88,7 @@ MODES = [
 ]
 
 
-@pytest.mark.parametrize(("blueprint", "style"), product(Blueprint, Style))
+@pytest.mark.parametrize(("blueprint", "style"), list(product(Blueprint, Style)))
 def test_gradients_equal_autograd(blueprint, style):
     """In a host with a blended, a training and a full seed every gradient is autograd's."""
     weights, into = random_weights(), random_weights()

@@ -1,0 +1,35 @@
+"""Tests that start processes are marked `process`, and a slow machine fails no property test."""
+
+import sys
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+STARTS_A_PROCESS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen"}
+
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
+
+
+class _Running:
+    """The test that runs now, if it must not start a process."""
+
+    unmarked = None
+
+
+def _refuse_processes(event, _):
+    if event in STARTS_A_PROCESS and _Running.unmarked:
+        raise RuntimeError(f"{_Running.unmarked} starts a process and is not marked with pytest.mark.process")
+
+
+sys.addaudithook(_refuse_processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """A test that starts processes belongs to the complete run, and is marked so."""
+    _Running.unmarked = None if item.get_closest_marker("process") else item.nodeid
+    try:
+        return (yield)
+    finally:
+        _Running.unmarked = None
