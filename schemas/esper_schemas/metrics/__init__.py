@@ -1,6 +1,6 @@
-"""The metric catalogue, as the types of the payload's fields; one module per group.
+"""The metric catalogue: a type for each field of the payload, in one module per group.
 
-Bands of TELE-131, 132, 151 and 170 are those of their records. No threshold stands anywhere else.
+The bands of TELE-131, 132, 151 and 170 are those of their records.
 """
 
 from esper_schemas.metrics.advantages import (

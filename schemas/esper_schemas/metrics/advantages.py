@@ -1,4 +1,4 @@
-"""The learning signal, before it is normalised."""
+"""The advantages, which are the learning signal, before normalisation."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ AdvantageMean = Annotated[
         label="Adv mean",
         group=Group.ADVANTAGES,
         unit="return",
-        meaning="Mean of the advantages before they are normalised.",
+        meaning="Mean of the advantages before normalisation.",
         question="Is the critic biased?",
-        advice="Far from 0 for long, the critic is biased: see Expl.Var and TD mean.",
+        advice="If it stays far from 0, the critic is biased: see Expl.Var and TD mean.",
     ),
 ]
 AdvantageStd = Annotated[
@@ -23,7 +23,7 @@ AdvantageStd = Annotated[
         label="Adv std",
         group=Group.ADVANTAGES,
         unit="return",
-        meaning="Standard deviation of the advantages before they are normalised.",
+        meaning="Standard deviation of the advantages before normalisation.",
         question="Is there a signal to normalise, or only noise to amplify?",
         minimum=0.0,
     ),
@@ -34,9 +34,9 @@ AdvantageMin = Annotated[
         label="Adv min",
         group=Group.ADVANTAGES,
         unit="return",
-        meaning="Smallest advantage before they are normalised.",
+        meaning="Smallest advantage before normalisation.",
         question="Is one step punished far beyond the others?",
-        advice="One step far from the others rules the gradient: scale the reward.",
+        advice="A step far from the others dominates the gradient: scale the reward.",
         over_epochs=Reduction.MIN,
         over_ranks=Reduction.MIN,
     ),
@@ -47,9 +47,9 @@ AdvantageMax = Annotated[
         label="Adv max",
         group=Group.ADVANTAGES,
         unit="return",
-        meaning="Largest advantage before they are normalised.",
+        meaning="Largest advantage before normalisation.",
         question="Is one step rewarded far beyond the others?",
-        advice="One step far from the others rules the gradient: scale the reward.",
+        advice="A step far from the others dominates the gradient: scale the reward.",
         over_epochs=Reduction.MAX,
         over_ranks=Reduction.MAX,
     ),
@@ -61,9 +61,10 @@ AdvantageSkewness = Annotated[
         label="Adv skew",
         group=Group.ADVANTAGES,
         unit="1",
-        meaning="Third standardised moment of the advantages; not measured where they are constant.",
+        meaning="Skewness (third standardised moment) of the advantages; not measured where they are "
+        "constant.",
         question="Do a few large advantages of one sign drive the update?",
-        advice="A few steps rule the gradient: scale the reward, or use more environments.",
+        advice="A few steps dominate the gradient: scale the reward, or use more environments.",
         precision=2,
         bands=Bands(critical_below=-1.0, warning_below=-0.5, warning_above=1.0, critical_above=2.0),
     ),
@@ -75,10 +76,10 @@ AdvantageKurtosis = Annotated[
         label="Adv kurt",
         group=Group.ADVANTAGES,
         unit="1",
-        meaning="Fourth standardised moment of the advantages less 3, that of a normal distribution; not "
-        "measured where they are constant.",
+        meaning="Excess kurtosis (fourth standardised moment minus 3) of the advantages; not measured "
+        "where they are constant.",
         question="Do outliers drive the update?",
-        advice="A few steps rule the gradient: scale the reward, or use more environments.",
+        advice="A few steps dominate the gradient: scale the reward, or use more environments.",
         precision=2,
         minimum=-2.0,
         bands=Bands(critical_below=-2.0, warning_below=-1.0, warning_above=3.0, critical_above=6.0),
@@ -91,9 +92,9 @@ AdvantagePositiveShare = Annotated[
         label="Adv +",
         group=Group.ADVANTAGES,
         unit="share",
-        meaning="Share of the steps whose advantage, before it is normalised, is greater than 0.",
+        meaning="Share of the steps whose advantage before normalisation is greater than 0.",
         question="Are good and bad surprises balanced?",
-        advice="Nearly all of one sign, the critic is biased: see Expl.Var and TD mean.",
+        advice="If nearly all have one sign, the critic is biased: see Expl.Var and TD mean.",
         precision=2,
         minimum=0.0,
         maximum=1.0,

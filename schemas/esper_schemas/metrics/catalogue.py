@@ -1,4 +1,4 @@
-"""Every measured or derived quantity with its metric, read off the field types: the one table all share."""
+"""The table of all measured and derived quantities with their metrics, read from the types of the fields."""
 
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
@@ -12,9 +12,9 @@ from esper_schemas.state import TamiyoState
 
 @dataclass(frozen=True, slots=True)
 class MetricField:
-    """One field of the payload or the state. `head` is set where the field is about one action head.
+    """One field of the payload or the state; `head` is set if it is about one action head.
 
-    `maximum` is what the value is divided by before its bands apply: 1 for most fields.
+    The value is divided by `maximum` before its bands apply; it is 1 for most fields.
     """
 
     name: str
@@ -25,7 +25,7 @@ class MetricField:
 
     @property
     def label(self) -> str:
-        """The metric's label, and of which head it is."""
+        """The label of the metric, with the head if it is about one."""
         return f"{self.metric.label} {self.head.replace('_', ' ')}" if self.head else self.metric.label
 
 
@@ -42,7 +42,7 @@ def _field(name: str, annotation: Any, default: float | None) -> MetricField:
 
 
 def _catalogue(of: type[PPOMetrics]) -> dict[str, MetricField]:
-    """The fields of a type that carry a metric, in their order."""
+    """Return the fields of a type that carry a metric, in their order."""
     hints = get_type_hints(of, include_extras=True)
     defaults = of()
     carriers = (
@@ -54,27 +54,27 @@ def _catalogue(of: type[PPOMetrics]) -> dict[str, MetricField]:
 
 
 CATALOGUE: dict[str, MetricField] = _catalogue(PPOMetrics)
-"""What is measured: payload field to metric, in the payload's order."""
+"""Measured quantities: payload field to metric, in the order of the payload."""
 
 DERIVED: dict[str, MetricField] = {
     name: field for name, field in _catalogue(TamiyoState).items() if name not in CATALOGUE
 } | {"loss_ratio": MetricField("loss_ratio", LossRatio, None)}
-"""What follows from measurements: fields of the state that no trainer sends, and Lv/Lp."""
+"""Derived quantities: the fields of the state that no trainer sends, and Lv/Lp."""
 
 QUANTITIES: dict[str, MetricField] = CATALOGUE | DERIVED
-"""Everything that can be judged, by name."""
+"""All quantities that can be judged, by name."""
 
 HEAD_FAMILIES: tuple[str, ...] = tuple(
     name.removeprefix(f"head_{HEADS[0]}_") for name, field in CATALOGUE.items() if field.head == HEADS[0]
 )
-"""What is measured per head: "entropy", "ratio_max", ..."""
+"""The quantities that are measured for each head: "entropy", "ratio_max", ..."""
 
 
 def head_field(head: str, family: str) -> str:
-    """The payload field of one head's metric: `head_field("op", "entropy") == "head_op_entropy"`."""
+    """Return the payload field of a head's metric: `head_field("op", "entropy") == "head_op_entropy"`."""
     return f"head_{head}_{family}"
 
 
 def per_head(metrics: PPOMetrics, family: str) -> dict[str, float | None]:
-    """One metric for all heads, in the order of `HEADS`."""
+    """Return one metric of all heads, in the order of `HEADS`."""
     return {head: getattr(metrics, head_field(head, family)) for head in HEADS}

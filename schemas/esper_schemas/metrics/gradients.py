@@ -16,14 +16,14 @@ from esper_schemas.metrics.metric import (
 GRAD_NORM_BANDS = Bands(warning_above=5.0, critical_above=10.0)
 LAYER_COUNT_BANDS = Bands(warning_above=1.0, critical_above=3.0, inclusive=True)
 DEAD_GRADIENT_FACTOR = 1e-8
-"""A parameter whose gradient has, per entry, a root mean square below this part of the clipping norm does
-not learn."""
+"""A parameter does not learn if the root mean square of its gradient's entries is below this fraction of the
+clipping norm."""
 
 EXPLODING_GRADIENT_FACTOR = 10.0
-"""A parameter whose gradient norm exceeds the clipping norm this many times explodes."""
+"""A parameter explodes if its gradient norm is more than this many times the clipping norm."""
 
 MAGNITUDE_FACTORS = (1e-8, 1e-6, 1e-4, 1e-2, 1.0)
-"""The bounds by which the entries of a gradient are sorted, as parts of the clipping norm."""
+"""The bounds by which the entries of a gradient are counted, as fractions of the clipping norm."""
 
 GradNorm = Annotated[
     float | None,
@@ -33,8 +33,8 @@ GradNorm = Annotated[
         group=Group.GRADIENTS,
         unit="L2",
         meaning="Norm of the whole gradient after clipping, mean over minibatches.",
-        question="How large are the steps that are really taken?",
-        advice="Lower the learning rate; near the limit for long means that every step is clipped.",
+        question="How large are the steps that are actually taken?",
+        advice="Lower the learning rate; a norm that stays near the limit means that every step is clipped.",
         minimum=0.0,
         bands=GRAD_NORM_BANDS,
         trend_threshold=0.25,
@@ -65,7 +65,7 @@ GradientDrift = Annotated[
         unit="times",
         meaning="How many times larger or smaller the gradient norm before clipping is than its running "
         "mean.",
-        question="Are gradients as large as they have been?",
+        question="Are gradients as large as they were?",
         advice="See which head's gradient has changed; lower the learning rate if it grows.",
         precision=2,
         minimum=1.0,
@@ -82,7 +82,7 @@ NanGradCount = Annotated[
         group=Group.GRADIENTS,
         unit="count",
         meaning="NaN entries of the gradient, summed over minibatches.",
-        question="Has the arithmetic broken?",
+        question="Has the arithmetic broken down?",
         precision=0,
         minimum=0.0,
         bands=FAULT_COUNT_BANDS,
@@ -118,7 +118,7 @@ GradientCV = Annotated[
         group=Group.GRADIENTS,
         unit="ratio",
         meaning="Standard deviation of the eight heads' gradient norms divided by their mean.",
-        question="Do all heads learn, or is one taking it all?",
+        question="Do all heads learn, or does one take most of the gradient?",
         advice="One head takes most of the gradient: see Grad in ACTION HEADS.",
         precision=2,
         minimum=0.0,
@@ -133,11 +133,10 @@ DeadLayers = Annotated[
         label="Dead layers",
         group=Group.GRADIENTS,
         unit="count",
-        meaning="Parameters whose gradient before clipping has, per entry, a root mean square below 1e-8"
-        " times the largest norm that clipping allows, mean of its squares over minibatches.",
+        meaning="Parameters whose gradient before clipping has a root mean square, over entries and "
+        "minibatches, below 1e-8 times the largest norm that clipping allows.",
         question="Has a part of the network stopped learning?",
-        advice="See which layers they are with telemetry at debug; a head that is never relevant has no "
-        "gradient.",
+        advice="Find the layers with telemetry at debug; a head that is never relevant has no gradient.",
         precision=0,
         minimum=0.0,
         bands=LAYER_COUNT_BANDS,
@@ -155,8 +154,8 @@ ExplodingLayers = Annotated[
         unit="count",
         meaning="Parameters whose gradient norm before clipping exceeds ten times the largest norm that "
         "clipping allows, root mean square over minibatches.",
-        question="Which is more than clipping can mend?",
-        advice="Lower the learning rate; see which layers they are with telemetry at debug.",
+        question="Do gradients exceed what clipping can correct?",
+        advice="Lower the learning rate; find the layers with telemetry at debug.",
         precision=0,
         minimum=0.0,
         bands=LAYER_COUNT_BANDS,
@@ -174,8 +173,8 @@ ValueGradNorm = Annotated[
         meaning="Norm of the gradient of the value's row of the output layer, before clipping, mean over "
         "minibatches.",
         question="Does the critic learn?",
-        advice="Far larger than the heads' norms, the critic rules: lower its coefficient, or normalise "
-        "values.",
+        advice="If it is far larger than the norms of the heads, the critic dominates: lower the value "
+        "coefficient, or normalise values.",
         minimum=0.0,
         trend_threshold=0.25,
     ),

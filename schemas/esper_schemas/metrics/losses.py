@@ -1,4 +1,4 @@
-"""What the optimiser descends, and how it went about it."""
+"""The losses, and how the optimiser applied them."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ PolicyLoss = Annotated[
         meaning="Clipped surrogate objective, negated: the sum over heads of its mean over the steps "
         "where the head was relevant.",
         question="Is the policy learning signal healthy or degenerating?",
-        advice="Judge it by Lv/Lp and KL, its size alone says little; if it is not finite, see GRADIENTS "
+        advice="Judge it by Lv/Lp and KL, as its size alone says little; if it is not finite, see GRADIENTS "
         "& LSTM.",
         trend_threshold=0.20,
         level=TelemetryLevel.OFF,
@@ -53,7 +53,7 @@ LearningRate = Annotated[
         unit="1",
         meaning="Adam's step size in this update.",
         question="How large a step is allowed?",
-        advice="If KL and Clip are too high, lower it by 3 to 10 times.",
+        advice="If KL and Clip are too high, lower it by a factor of 3 to 10.",
         precision=6,
         minimum=0.0,
         over_epochs=Reduction.LAST,
@@ -113,10 +113,10 @@ LossRatio = Metric(
     group=Group.LOSSES,
     unit="ratio",
     meaning="Value loss divided by the magnitude of the policy loss.",
-    question="Does one of the two losses drown the other?",
-    advice="Above: lower the critic's coefficient, or normalise values. Below: raise it.",
+    question="Does one of the two losses dominate the other?",
+    advice="If it is high, lower the value coefficient or normalise values; if it is low, raise it.",
     precision=2,
     minimum=0.0,
     bands=Bands(critical_below=0.1, warning_below=0.2, warning_above=5.0, critical_above=10.0),
 )
-"""Derived from TELE-131 and TELE-132; not a field, because it is undefined when the policy loss is 0."""
+"""Derived from TELE-131 and TELE-132. It is not a field, as it is undefined where the policy loss is 0."""

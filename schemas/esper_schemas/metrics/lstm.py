@@ -1,4 +1,4 @@
-"""The policy's memory."""
+"""The memory of the policy: the states and gates of its LSTM."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from esper_schemas.metrics.metric import Bands, Good, Group, Metric, Reduction
 STATE_BANDS = Bands(critical_below=1e-6, warning_below=1e-4, warning_above=5.0, critical_above=10.0)
 SATURATION_BANDS = Bands(warning_above=0.8, critical_above=0.95)
 SATURATED_BELOW, SATURATED_ABOVE = 0.05, 0.95
-"""A gate beyond these is nearly shut or open."""
+"""A gate outside of these is nearly closed or open."""
 
 LstmHiddenRms = Annotated[
     float | None,
@@ -17,7 +17,7 @@ LstmHiddenRms = Annotated[
         group=Group.LSTM,
         unit="1",
         meaning="Root mean square of the LSTM's hidden state after the rollout's last step.",
-        question="Has the memory gone silent, or is it running away?",
+        question="Has the memory vanished, or is it diverging?",
         advice="Near 1 the LSTM is saturated, near 0 it remembers nothing: lower the learning rate.",
         minimum=0.0,
         bands=STATE_BANDS,
@@ -31,7 +31,7 @@ LstmHiddenMax = Annotated[
         group=Group.LSTM,
         unit="1",
         meaning="Largest magnitude in the LSTM's hidden state after the rollout's last step.",
-        question="Is one unit of the memory running away?",
+        question="Is one unit of the memory diverging?",
         advice="Near 1 some units are saturated: see the saturation of the gates.",
         minimum=0.0,
         over_epochs=Reduction.MAX,
@@ -46,7 +46,7 @@ LstmCellRms = Annotated[
         group=Group.LSTM,
         unit="1",
         meaning="Root mean square of the LSTM's cell state after the rollout's last step.",
-        question="Has the memory gone silent, or is it running away?",
+        question="Has the memory vanished, or is it diverging?",
         advice="Lower the learning rate; a cell state that only grows never forgets.",
         minimum=0.0,
         bands=STATE_BANDS,
@@ -60,7 +60,7 @@ LstmCellMax = Annotated[
         group=Group.LSTM,
         unit="1",
         meaning="Largest magnitude in the LSTM's cell state after the rollout's last step.",
-        question="Is one unit of the memory running away?",
+        question="Is one unit of the memory diverging?",
         advice="If it only grows, some units never forget: see the forget gate.",
         minimum=0.0,
         over_epochs=Reduction.MAX,
@@ -75,7 +75,7 @@ LstmCellMean = Annotated[
         unit="1",
         meaning="Mean of the LSTM's cell state after the rollout's last step.",
         question="Does the memory drift to one side?",
-        advice="If it drifts away from 0, the cell only adds up: see the forget gate.",
+        advice="If it drifts away from 0, the cell only accumulates: see the forget gate.",
     ),
 ]
 LstmInputGateSaturation = Annotated[
@@ -84,7 +84,7 @@ LstmInputGateSaturation = Annotated[
         label="Input gate",
         group=Group.LSTM,
         unit="share",
-        meaning="Share of the LSTM's input gates that are nearly shut or open, below 0.05 or above 0.95, "
+        meaning="Share of the LSTM's input gates that are nearly closed or open, below 0.05 or above 0.95, "
         "at the rollout's last step.",
         question="Is the gate stuck, so that its gradient vanishes?",
         advice="Lower the learning rate: a saturated gate passes no gradient.",
@@ -101,7 +101,7 @@ LstmForgetGateSaturation = Annotated[
         label="Forget gate",
         group=Group.LSTM,
         unit="share",
-        meaning="Share of the LSTM's forget gates that are nearly shut or open, below 0.05 or above 0.95,"
+        meaning="Share of the LSTM's forget gates that are nearly closed or open, below 0.05 or above 0.95,"
         " at the rollout's last step.",
         question="Is the gate stuck, so that its gradient vanishes?",
         advice="Lower the learning rate: a saturated gate passes no gradient.",
@@ -118,7 +118,7 @@ LstmOutputGateSaturation = Annotated[
         label="Output gate",
         group=Group.LSTM,
         unit="share",
-        meaning="Share of the LSTM's output gates that are nearly shut or open, below 0.05 or above 0.95,"
+        meaning="Share of the LSTM's output gates that are nearly closed or open, below 0.05 or above 0.95,"
         " at the rollout's last step.",
         question="Is the gate stuck, so that its gradient vanishes?",
         advice="Lower the learning rate: a saturated gate passes no gradient.",

@@ -1,7 +1,7 @@
-"""What is known about a metric besides its value: unit, meaning, when it is healthy, how it is reduced.
+"""The description of a metric: its unit and meaning, when it is healthy, and how it is reduced.
 
 A payload field carries its `Metric` in its type (`Annotated[float, Metric(...)]`), so that the trainer's
-detector, the panels, the help and the docs read one definition.
+detector, the panels, the help and the docs share one definition.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 
 
 class Good(StrEnum):
-    """Which way a metric should move."""
+    """The direction in which a metric should move."""
 
     RISING = "rising"
     FALLING = "falling"
@@ -17,7 +17,7 @@ class Good(StrEnum):
 
 
 class Reduction(StrEnum):
-    """How several values of one metric become one."""
+    """How several values of one metric are reduced to one."""
 
     MEAN = "mean"
     MAX = "max"
@@ -27,9 +27,9 @@ class Reduction(StrEnum):
 
 
 class TelemetryLevel(IntEnum):
-    """How much a trainer measures; each level includes those before it.
+    """How much a trainer measures; each level includes the ones below it.
 
-    OFF still measures faults, and whatever a payload cannot leave out; DEBUG adds events of their own.
+    OFF still measures faults and the fields that every payload has; DEBUG adds further kinds of events.
     """
 
     OFF = 0
@@ -39,7 +39,7 @@ class TelemetryLevel(IntEnum):
 
 
 class Group(StrEnum):
-    """What a metric is about; panels show a group together."""
+    """The subject of a metric; panels show the metrics of a group together."""
 
     LOSSES = "losses"
     POLICY = "policy"
@@ -54,9 +54,9 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bands:
-    """The bounds beyond which a value is a warning or critical; a bound left out is never crossed.
+    """The bounds beyond which a value is a warning or critical; `None` is never crossed.
 
-    A value on a bound has not crossed it, unless `inclusive` says that it has.
+    A value on a bound is beyond it only if `inclusive`.
     """
 
     critical_below: float | None = None
@@ -66,11 +66,11 @@ class Bands:
     inclusive: bool = False
 
     def is_critical(self, value: float) -> bool:
-        """Whether a finite value lies beyond a critical bound."""
+        """Return whether a finite value is beyond a critical bound."""
         return self._outside(value, self.critical_below, self.critical_above)
 
     def is_warning(self, value: float) -> bool:
-        """Whether a finite value lies beyond a warning bound."""
+        """Return whether a finite value is beyond a warning bound."""
         return self._outside(value, self.warning_below, self.warning_above)
 
     def _outside(self, value: float, below: float | None, above: float | None) -> bool:
@@ -83,10 +83,10 @@ class Bands:
 class Metric:
     """One measured quantity.
 
-    `id` is the TELE record that specifies it, or empty. `share_of_maximum` says that the bands apply to
-    the value divided by the largest possible one (a head's entropy by ln of its number of choices).
-    `trend_threshold` is the relative change of a window's mean that counts as a trend. `advice` says what to
-    do where no rule of the diagnosis does.
+    `id` is the TELE record that specifies it, or empty. With `share_of_maximum`, the bands apply to the
+    value divided by the largest possible one (a head's entropy by ln of its number of choices).
+    `trend_threshold` is the relative change of a window's mean that counts as a trend. `advice` is what to
+    do about a bad value, unless a rule of the diagnosis says it.
     """
 
     id: str = ""

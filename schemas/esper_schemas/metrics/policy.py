@@ -1,4 +1,4 @@
-"""How far the whole policy moved, and how much it still explores."""
+"""How far the policy as a whole moved, and how much it still explores."""
 
 from typing import Annotated
 
@@ -59,7 +59,7 @@ ClipFraction = Annotated[
         group=Group.POLICY,
         unit="share",
         meaning="Share of relevant head choices whose probability ratio left the clip range.",
-        question="How often did clipping cut the update?",
+        question="How often did clipping limit the update?",
         minimum=0.0,
         maximum=1.0,
         bands=Bands(warning_above=0.25, critical_above=0.30, inclusive=True),
@@ -75,8 +75,8 @@ ClipFractionPositive = Annotated[
         group=Group.POLICY,
         unit="share",
         meaning="Share of relevant head choices whose ratio rose above the clip range.",
-        question="Is clipping cutting increases?",
-        advice="Lower the learning rate; far more up than down means that a few large advantages rule.",
+        question="Does clipping limit increases of probability?",
+        advice="Lower the learning rate; far more than Clip- means that a few large advantages dominate.",
         minimum=0.0,
         maximum=1.0,
         bands=Bands(warning_above=0.3, critical_above=0.5, inclusive=True),
@@ -90,8 +90,8 @@ ClipFractionNegative = Annotated[
         group=Group.POLICY,
         unit="share",
         meaning="Share of relevant head choices whose ratio fell below the clip range.",
-        question="Is clipping cutting decreases?",
-        advice="Lower the learning rate, or make fewer epochs.",
+        question="Does clipping limit decreases of probability?",
+        advice="Lower the learning rate, or use fewer epochs.",
         minimum=0.0,
         maximum=1.0,
         bands=Bands(warning_above=0.15, critical_above=0.30, inclusive=True),
@@ -106,7 +106,7 @@ JointRatioMax = Annotated[
         unit="ratio",
         meaning="Largest product of all relevant heads' probability ratios; log clamped to ±30.",
         question="Do heads that are each healthy explode together?",
-        advice="Lower the learning rate or the target KL; ACTION HEADS says which head moves.",
+        advice="Lower the learning rate or the target KL; ACTION HEADS shows which head moves.",
         minimum=0.0,
         bands=Bands(warning_above=2.0, critical_above=3.0),
         over_epochs=Reduction.MAX,
@@ -122,8 +122,8 @@ JointRatioMin = Annotated[
         group=Group.POLICY,
         unit="ratio",
         meaning="Smallest product of all relevant heads' probability ratios; log clamped to ±30.",
-        question="Is some whole action being forgotten at once?",
-        advice="Lower the learning rate or the target KL; ACTION HEADS says which head moves.",
+        question="Is a whole action becoming improbable at once?",
+        advice="Lower the learning rate or the target KL; ACTION HEADS shows which head moves.",
         minimum=0.0,
         bands=Bands(critical_below=0.33, warning_below=0.5),
         over_epochs=Reduction.MIN,
@@ -140,7 +140,7 @@ LogProbMin = Annotated[
         unit="nats",
         meaning="Smallest log-probability of a relevant choice.",
         question="Is a choice that was taken becoming impossible?",
-        advice="Raise the entropy coefficient: a choice was made that the policy holds to be all but "
+        advice="Raise the entropy coefficient: the policy considers a choice that was taken all but "
         "impossible.",
         maximum=0.0,
         bands=Bands(critical_below=-100.0, warning_below=-50.0, inclusive=True),
@@ -157,7 +157,7 @@ EntropyVelocity = Annotated[
         unit="share/update",
         meaning="Least-squares slope of the normalised entropy over the last ten updates.",
         question="How fast is the policy losing its exploration?",
-        advice="Raise the entropy coefficient while there is something left to explore.",
+        advice="Raise the entropy coefficient while there is still exploration to preserve.",
         precision=4,
         bands=Bands(critical_below=-0.03, warning_below=-0.01, inclusive=True),
         level=TelemetryLevel.MINIMAL,
@@ -173,8 +173,7 @@ CollapseRisk = Annotated[
         meaning="Nearness of the normalised entropy to its critical bound, in distance and, while it falls, "
         "in time; it moves in steps of at least 0.08.",
         question="Will the policy collapse soon if nothing is done?",
-        advice="Raise the entropy coefficient; a policy that has collapsed goes on better from an "
-        "earlier checkpoint.",
+        advice="Raise the entropy coefficient; after a collapse, resume from an earlier checkpoint.",
         precision=2,
         minimum=0.0,
         maximum=1.0,
@@ -194,7 +193,7 @@ EntropyClipCorrelation = Annotated[
         meaning="Pearson's correlation of the normalised entropy and the clip fraction over the last ten "
         "updates; it is judged only while the entropy is low, and is critical only while the clip "
         "fraction is high too.",
-        question="Are clipped updates what drives the entropy down?",
+        question="Do clipped updates drive the entropy down?",
         advice="Lower the learning rate, and raise the entropy coefficient.",
         precision=2,
         minimum=-1.0,
@@ -211,8 +210,8 @@ JointRatioMean = Annotated[
         unit="ratio",
         meaning="Mean over steps and epochs of the product of all relevant heads' probability ratios; log"
         " clamped to ±30.",
-        question="Does the policy as a whole still choose as the one that acted?",
-        advice="Lower the learning rate, or make fewer epochs.",
+        question="Does the policy as a whole still choose like the one that acted?",
+        advice="Lower the learning rate, or use fewer epochs.",
         minimum=0.0,
         bands=RATIO_BANDS,
     ),
@@ -226,7 +225,7 @@ JointRatioStd = Annotated[
         meaning="Standard deviation over steps and epochs of the product of all relevant heads' "
         "probability ratios.",
         question="How unevenly did the update move the policy?",
-        advice="Lower the learning rate, or make fewer epochs.",
+        advice="Lower the learning rate, or use fewer epochs.",
         minimum=0.0,
         bands=Bands(warning_above=0.5),
         good=Good.FALLING,
@@ -241,7 +240,7 @@ LogProbMax = Annotated[
         unit="nats",
         meaning="Largest log-probability of a relevant choice.",
         question="Is even the likeliest choice unlikely?",
-        advice="At 0 for long, some head always chooses the same: see ACTION HEADS.",
+        advice="If it stays at 0, some head always makes the same choice: see ACTION HEADS.",
         maximum=0.0,
         bands=Bands(critical_below=-50.0, warning_below=-1.0, inclusive=True),
         over_epochs=Reduction.MAX,

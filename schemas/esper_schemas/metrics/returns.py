@@ -1,4 +1,4 @@
-"""What the critic has to predict."""
+"""The returns that the critic has to predict."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ ReturnStd = Annotated[
         unit="return",
         meaning="Standard deviation of the value targets (GAE returns) over the rollout.",
         question="How much is there to explain?",
-        advice="Near 0 there is nothing to tell good choices from bad: look at the reward.",
+        advice="Near 0, nothing distinguishes good choices from bad ones: check the reward.",
         minimum=0.0,
     ),
 ]
@@ -34,10 +34,9 @@ ReturnP10 = Annotated[
         label="Return p10",
         group=Group.RETURNS,
         unit="return",
-        meaning="The value target that a tenth of the rollout's steps lie below.",
+        meaning="10th percentile of the value targets of the rollout's steps.",
         question="How bad are the bad steps?",
-        advice="If it falls while the median rises, some environments are left behind: see how far p10 "
-        "and p90 are apart.",
+        advice="If it falls while the median rises, some environments are left behind: compare p10 and p90.",
         good=Good.RISING,
     ),
 ]
@@ -49,7 +48,7 @@ ReturnP50 = Annotated[
         group=Group.RETURNS,
         unit="return",
         meaning="Median of the value targets of the rollout's steps.",
-        question="How good is the usual step?",
+        question="How good is a typical step?",
         advice="If it does not rise, see FINDINGS.",
         good=Good.RISING,
     ),
@@ -61,9 +60,9 @@ ReturnP90 = Annotated[
         label="Return p90",
         group=Group.RETURNS,
         unit="return",
-        meaning="The value target that a tenth of the rollout's steps lie above.",
+        meaning="90th percentile of the value targets of the rollout's steps.",
         question="How good are the good steps?",
-        advice="If it rises alone, a few lucky episodes rule: use more environments.",
+        advice="If only it rises, a few lucky episodes dominate: use more environments.",
         good=Good.RISING,
     ),
 ]
@@ -74,9 +73,10 @@ ReturnSkewness = Annotated[
         label="Return skew",
         group=Group.RETURNS,
         unit="1",
-        meaning="Third standardised moment of the value targets; not measured where they are constant.",
-        question="Is the return made by a few lucky, or spoilt by a few bad, steps?",
-        advice="A few episodes rule: scale the reward, or use more environments.",
+        meaning="Skewness (third standardised moment) of the value targets; not measured where they are "
+        "constant.",
+        question="Do a few very good or very bad steps dominate the return?",
+        advice="A few episodes dominate: scale the reward, or use more environments.",
         precision=2,
         bands=Bands(
             critical_below=-2.0, warning_below=-1.0, warning_above=1.0, critical_above=2.0, inclusive=True

@@ -1,4 +1,4 @@
-"""Where the time goes."""
+"""The time that rollouts and updates take."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ RolloutTime = Annotated[
         label="Rollout",
         group=Group.TIMING,
         unit="ms",
-        meaning="Wall time of the rollout that the update learnt from.",
+        meaning="Wall time of the rollout that the update learned from.",
         question="Where does the time go?",
         advice="If it rises during a run, look for another program on the same cores.",
         precision=1,

@@ -12,7 +12,7 @@ VALUE_BANDS = Bands(
     inclusive=True,
 )
 RETURN_VARIANCE_FLOOR = 0.01
-"""Returns that vary less than this leave too little to explain, in return²."""
+"""The variance of returns, in return², below which there is too little to explain."""
 
 ExplainedVariance = Annotated[
     float | None,
@@ -37,8 +37,9 @@ ValueMean = Annotated[
         group=Group.VALUE,
         unit="return",
         meaning="Mean of the critic's predictions during the rollout.",
-        question="Does the critic sit where the returns are?",
-        advice="Far from Return mean, the critic is biased: give it more epochs or a larger coefficient.",
+        question="Are the critic's predictions where the returns are?",
+        advice="If it is far from Return mean, the critic is biased: use more epochs or a larger value "
+        "coefficient.",
     ),
 ]
 ValueStd = Annotated[
@@ -50,7 +51,7 @@ ValueStd = Annotated[
         unit="return",
         meaning="Standard deviation of the critic's predictions during the rollout.",
         question="Has the critic collapsed to a constant?",
-        advice="Near 0 while returns vary, the critic has collapsed: lower the learning rate, or "
+        advice="If it is near 0 while returns vary, the critic has collapsed: lower the learning rate, or "
         "normalise values.",
         minimum=0.0,
     ),
@@ -94,7 +95,7 @@ TdErrorMean = Annotated[
         unit="return",
         meaning="Mean of the one-step errors δ = r + γ·V(next) - V over the rollout.",
         question="Is the critic biased from one step to the next?",
-        advice="The critic is biased: give it more epochs or a larger coefficient.",
+        advice="The critic is biased: use more epochs or a larger value coefficient.",
         bands=Bands(
             critical_below=-15.0, warning_below=-5.0, warning_above=5.0, critical_above=15.0, inclusive=True
         ),
@@ -122,7 +123,7 @@ BellmanError = Annotated[
         group=Group.VALUE,
         unit="return",
         meaning="Mean magnitude of the one-step errors δ = r + γ·V(next) - V over the rollout.",
-        question="Does the critic agree with itself?",
+        question="Are the critic's predictions consistent from step to step?",
         advice="Normalise values, or lower the learning rate.",
         minimum=0.0,
         bands=Bands(warning_above=20.0, critical_above=50.0, inclusive=True),
@@ -138,8 +139,8 @@ ValueReturnCorrelation = Annotated[
         unit="correlation",
         meaning="Pearson's correlation of the critic's predictions and the returns of the rollout; not "
         "measured where either is constant.",
-        question="Does the critic at least rank the states rightly?",
-        advice="The critic ranks states wrongly: give it more epochs or a larger coefficient.",
+        question="Does the critic at least rank the states correctly?",
+        advice="The critic ranks states wrongly: use more epochs or a larger value coefficient.",
         precision=2,
         minimum=-1.0,
         maximum=1.0,
@@ -153,10 +154,10 @@ ExplainedVarianceFloored = Annotated[
         label="EV floored",
         group=Group.VALUE,
         unit="share",
-        meaning="1 - Var(return - value) / max(Var(return), 0.01): explained variance that stays finite "
-        "and quiet where the returns hardly vary.",
+        meaning="1 - Var(return - value) / max(Var(return), 0.01): explained variance that remains finite "
+        "and stable where the returns hardly vary.",
         question="Does the critic explain the returns, where there is something to explain?",
-        advice="As for Expl.Var: give the critic more epochs, or lower the learning rate.",
+        advice="As for Expl.Var: train the critic for more epochs, or lower the learning rate.",
         maximum=1.0,
         bands=Bands(critical_below=0.0, warning_below=0.3),
         good=Good.RISING,
@@ -170,7 +171,7 @@ ValueNrmse = Annotated[
         unit="ratio",
         meaning="Standard deviation of return - value, divided by that of the return plus 0.1.",
         question="Is the critic better than a constant?",
-        advice="As for Expl.Var: give the critic more epochs, or lower the learning rate.",
+        advice="As for Expl.Var: train the critic for more epochs, or lower the learning rate.",
         minimum=0.0,
         bands=Bands(warning_above=1.0),
         good=Good.FALLING,
@@ -182,11 +183,11 @@ ReturnVarianceLow = Annotated[
         label="Low Var",
         group=Group.VALUE,
         unit="flag",
-        meaning="1 where the returns' variance lies below 0.01, so that explained variance says little, "
-        "else 0.",
-        question="May explained variance be believed?",
-        advice="All environments return nearly the same: look at the reward. Expl.Var means nothing "
-        "meanwhile.",
+        meaning="1 where the variance of the returns is below 0.01, so that explained variance means "
+        "little, else 0.",
+        question="Is the explained variance meaningful?",
+        advice="All environments have nearly the same return: check the reward. Expl.Var means little "
+        "while this lasts.",
         precision=0,
         minimum=0.0,
         maximum=1.0,
