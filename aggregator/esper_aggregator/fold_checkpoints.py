@@ -19,7 +19,7 @@ from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.paths import RunPaths
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord, StreamKey
-from esper_bus.store.log_position import LogPosition, is_in, read_behind
+from esper_bus.store.log_position import LogPosition, read_after
 from esper_bus.store.run_files import RunFiles, log_files
 from esper_bus.store.run_reader import read_log, refuse_unreadable
 from esper_schemas.errors import StorageError
@@ -58,7 +58,7 @@ def restore(run_dir: Path) -> Restored:
     if found is None:
         return Restored(RunState(run=run_dir.name), read_log(run_dir, refuse_unreadable()))
     state, place = found
-    return Restored(state, read_behind(place, files, next_seqs(state, state.run), refuse_unreadable()))
+    return Restored(state, read_after(place, files, next_seqs(state, state.run), refuse_unreadable()))
 
 
 def _readable_log(run_dir: Path) -> RunFiles:
@@ -98,7 +98,7 @@ def restore_before(
     if found is None or found[0].gaps or found[0].duplicates or found[0].left_out:
         return None
     state, place = found
-    return Restored(state, read_behind(place, files, next_seqs(state, state.run), on_damage))
+    return Restored(state, read_after(place, files, next_seqs(state, state.run), on_damage))
 
 
 def next_seqs(state: RunState, run: str) -> dict[StreamKey, int]:
@@ -185,7 +185,7 @@ def _read(path: Path) -> FoldCheckpoint | None:
 
 def _state(checkpoint: FoldCheckpoint, logs: list[Path]) -> RunState | None:
     """Decode the state of a checkpoint, if it was taken of this log."""
-    if not checkpoint.place.files or not is_in(checkpoint.place, logs):
+    if not checkpoint.place.files or not checkpoint.place.is_in(logs):
         return None
     try:
         return decode_state(checkpoint.state)

@@ -61,7 +61,7 @@ class Recording:
         """
         self._log.flush()
         if self._log.whole:  # otherwise the state has events that the log no longer has
-            self._checkpoints.save_if_due(self._state, self._log.place)
+            self._checkpoints.save_if_due(self._state, self._log.end)
 
     def take_flushed(self) -> tuple[int, list[RawRecord]]:
         """Return the position of the first record that was flushed since the last call, and all of them."""
@@ -87,7 +87,7 @@ class Recording:
         """Finish the log file and save a checkpoint of its end."""
         self._log.close()
         if self._log.whole:
-            self._checkpoints.save(self._state, self._log.place)
+            self._checkpoints.save(self._state, self._log.end)
 
     def _fold(self, records: Iterable[RawRecord]) -> None:
         for record in records:

@@ -95,7 +95,7 @@ class Aggregator:
         received = bus.receive(0 if busy else SNAPSHOT_INTERVAL_S)
         if self._record([*received, *self._adopted(bus)]):
             bus.acknowledge()
-            self._adoption.recorded()
+            self._adoption.mark_recorded()
             self._publish_events(bus)
         self._publish_if_due(bus)
         _answer(bus, queries)
@@ -132,7 +132,7 @@ class Aggregator:
         try:
             return bus.adopt(records) if records else []
         except (EsperError, OSError) as error:
-            self._adoption.failed(str(error))
+            self._adoption.give_up(str(error))
             return []
 
     def _record(self, records: list[RawRecord]) -> bool:

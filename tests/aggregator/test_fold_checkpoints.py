@@ -244,7 +244,7 @@ def test_a_checkpoint_is_due_after_a_while(tmp_path):
     recording = record(tmp_path / "r", 0, 20, close=False)
     saved = []
     for now[0] in (29.0, 30.0, 31.0, 90.0):
-        writer.save_if_due(recording._state, recording._log.place)
+        writer.save_if_due(recording._state, recording._log.end)
         saved.append(len(kept(tmp_path / "r")))
 
     assert saved == [0, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""A file that only grows, and never keeps half of what one call appended."""
+"""A file that only grows, by whole appends."""
 
 import contextlib
 import errno
@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 class FileDeletedError(OSError):
-    """The file has no name any more: what is written to it, nobody will find."""
+    """The file was deleted: what is written to it cannot be read later."""
 
     def __init__(self) -> None:
         super().__init__(errno.ENOENT, "it was deleted")
 
 
 class AppendFile:
-    """A new file; `size` is how many bytes of it are good.
+    """A new file of `size` bytes.
 
-    Raises `OSError` where the file cannot be made, `FileExistsError` if it exists, and `FileDeletedError`
-    from `append`, `sync` and `check` once somebody has deleted it.
+    Raises `OSError` if it cannot be created, `FileExistsError` if it exists, and `FileDeletedError` from
+    `append`, `sync` and `check` once it was deleted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,29 +27,29 @@ class AppendFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o644)
         self._synced = 0
-        self._has_links = os.fstat(self._fd).st_nlink > 0  # some file systems count none
+        self._has_links = os.fstat(self._fd).st_nlink > 0  # some file systems do not count them
 
     def append(self, *parts: bytes) -> None:
-        """Write all parts, in their order. Raises `OSError` and leaves the file as it was if that fails."""
+        """Write all parts in their order. Raises `OSError`, with the file as it was before."""
         self.check()
         rest = [memoryview(part) for part in parts if part]
         try:
             while rest:
-                rest = _behind(rest, os.writev(self._fd, rest[:_PARTS_AT_ONCE]))
+                rest = _remaining(rest, os.writev(self._fd, rest[:_PARTS_AT_ONCE]))
         except OSError:
             self._restore()
             raise
         self.size += sum(len(part) for part in parts)
 
     def sync(self) -> None:
-        """Force what was written to the disk, if there is anything new. Raises `OSError`."""
+        """Sync the file to the disk if it has grown since. Raises `OSError`."""
         self.check()
         if self._synced != self.size:
             _datasync(self._fd)
             self._synced = self.size
 
     def check(self) -> None:
-        """Raises `FileDeletedError` if the file was deleted."""
+        """Raise `FileDeletedError` if the file was deleted."""
         if self._has_links and os.fstat(self._fd).st_nlink == 0:
             raise FileDeletedError
 
@@ -63,13 +63,13 @@ class AppendFile:
         self.path.unlink(missing_ok=True)
 
     def _restore(self) -> None:
-        with contextlib.suppress(OSError):  # then the reader meets a torn end, which it reports
+        with contextlib.suppress(OSError):  # the file has a torn end then, which readers report
             os.lseek(self._fd, self.size, os.SEEK_SET)
             os.ftruncate(self._fd, self.size)
 
 
-def _behind(parts: list[memoryview], written: int) -> list[memoryview]:
-    """What is left of parts of which so many bytes were written."""
+def _remaining(parts: list[memoryview], written: int) -> list[memoryview]:
+    """The parts without their first `written` bytes."""
     for index, part in enumerate(parts):
         if written < len(part):
             return [part[written:], *parts[index + 1 :]]
@@ -78,6 +78,6 @@ def _behind(parts: list[memoryview], written: int) -> list[memoryview]:
 
 
 _PARTS_AT_ONCE = 512
-"""Every system takes as many."""
+"""Every system accepts this many in one call."""
 
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync

@@ -1,4 +1,4 @@
-"""One chunk of an MCAP file: messages that are written together and share one checksum."""
+"""Builds chunks of MCAP files: messages that are written together and share one checksum."""
 
 import struct
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _HEAD_SIZE = MESSAGE.size
 _FIELDS_SIZE = MESSAGE.size - HEAD.size
 
 Message = tuple[int, int, int, bytes]
-"""Number, modulo 2^32 in the file, log_time and publish_time in nanoseconds since 1970, content."""
+"""Sequence number (modulo 2^32 in the file), log_time and publish_time in nanoseconds since 1970, data."""
 
 
 class BuiltChunk(NamedTuple):
-    """A chunk ready to be appended, with the message indexes behind it."""
+    """A chunk ready to be appended, with its message indexes."""
 
     head: bytes
     content: bytes
@@ -34,11 +34,11 @@ class BuiltChunk(NamedTuple):
 
     @property
     def parts(self) -> tuple[bytes, ...]:
-        """All bytes to append."""
+        """The bytes to append to the file."""
         return self.head, self.content, b"".join(self.indexes.values())
 
     def index_record(self, offset: int) -> bytes:
-        """The record of the file's summary that finds this chunk, which begins at `offset`."""
+        """The record in the file's summary for this chunk at `offset`."""
         length = len(self.head) + len(self.content)
         offsets, at = {}, offset + length
         for channel, index in self.indexes.items():
@@ -60,9 +60,9 @@ class BuiltChunk(NamedTuple):
 
 
 class ChunkBuilder:
-    """Collects schemas, channels and messages; `size` is their bytes before compression.
+    """Collects schemas, channels and messages; `size` is their size in bytes before compression.
 
-    Without a `compressor` they stay as they are.
+    Without a `compressor` the chunk is not compressed.
     """
 
     def __init__(self, compressor: zstandard.ZstdCompressor | None) -> None:
@@ -72,16 +72,16 @@ class ChunkBuilder:
         self._index: dict[int, list[int]] = {}
 
     def add(self, record: Schema | Channel) -> None:
-        """Add a description of the messages that follow."""
+        """Add the description of a schema or channel."""
         self.add_encoded(encode_record(record))
 
     def add_encoded(self, data: bytes) -> None:
-        """As `add`, for a description that was encoded before."""
+        """As `add`, for an encoded description."""
         self._parts.append(data)
         self.size += len(data)
 
     def fill(self, channel: int, messages: Iterator[Message]) -> bool:
-        """Add messages until there are no more or the chunk is full; whether it is full."""
+        """Add messages until there are no more or the chunk is full; returns whether it is full."""
         index = self._index.setdefault(channel, [])
         parts, size, pack = self._parts, self.size, MESSAGE.pack
         for number, log_time, publish_time, data in messages:
@@ -96,7 +96,7 @@ class ChunkBuilder:
         return size >= CHUNK_BYTES
 
     def build(self) -> BuiltChunk:
-        """The chunk with everything that was added."""
+        """Build the chunk."""
         content = b"".join(self._parts)
         compression = b"zstd" if self._compressor else b""
         data = self._compressor.compress(content) if self._compressor else content

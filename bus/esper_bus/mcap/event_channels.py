@@ -1,4 +1,4 @@
-"""How streams of events are laid out in MCAP files: channels, schema, description.
+"""The layout of events in MCAP files, and the decoding of chunks to records.
 
 Each stream is one channel; its messages are the events as msgpack maps, verbatim, so that other tools
 can read them. `sequence` is the event's number modulo 2^32; the channel's metadata has the number of its
@@ -21,14 +21,13 @@ from mcap.opcode import Opcode
 from mcap.records import Channel
 
 from esper_bus.mcap.record_format import HEAD, MESSAGE, split_records
-from esper_bus.mcap.writer import McapWriter
 from esper_bus.names import epoch_hex
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.events import EVENT_TYPES
 
 FORMAT = 1
 EVENT_SCHEMA = "esper.Event.v1"
-_META_TOPIC = "meta"
+META_TOPIC = "meta"
 _MODULUS = 1 << 32
 _MESSAGE = int(Opcode.MESSAGE)
 
@@ -38,9 +37,9 @@ class NotAnEventChannelError(Exception):
 
 
 class FileMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file is. `ordinal` orders the log files of a run, and the files of a spool.
+    """Describes a file. `ordinal` orders the log files of a run, and the files of a spool.
 
-    `writer_epoch` is the epoch of the trainer that wrote a spool, of the aggregator for a log.
+    `kind` is "spool" or "log", `writer_epoch` the epoch of the trainer or aggregator that wrote it.
     """
 
     kind: str
@@ -60,7 +59,7 @@ def event_schema() -> bytes:
 
 
 def _with_plain_descriptions(node: Any) -> Any:
-    """Docstrings without their indentation: versions of msgspec differ in whether they remove it."""
+    """Docstrings without their indentation, which not all versions of msgspec remove."""
     if isinstance(node, list):
         return [_with_plain_descriptions(child) for child in node]
     if isinstance(node, dict):
@@ -74,28 +73,8 @@ def schema_hash() -> int:
     return crc32(event_schema())
 
 
-def write_meta(writer: McapWriter, meta: FileMeta) -> int:
-    """Begin a file: its description and the schema of its events; returns the schema's number."""
-    channel = writer.channel(_META_TOPIC, "json", 0, {})
-    writer.message(channel, 0, meta.created_ns, meta.created_ns, msgspec.json.encode(meta))
-    return writer.schema(EVENT_SCHEMA, event_schema())
-
-
-def open_channel(writer: McapWriter, schema: int, key: StreamKey, first_seq: int) -> int:
-    """Begin a stream in a file at one of its events; returns the channel's number."""
-    return writer.channel(_topic(key), "msgpack", schema, _metadata(key, first_seq))
-
-
-def described_channel(number: int, key: StreamKey, first_seq: int) -> Channel:
-    """The channel that `open_channel` opened with this number, for reading from event `first_seq` on."""
-    return Channel(number, _topic(key), "msgpack", _metadata(key, first_seq), 0)
-
-
-def _topic(key: StreamKey) -> str:
-    return f"{key.producer}/{epoch_hex(key.epoch)}"
-
-
-def _metadata(key: StreamKey, first_seq: int) -> dict[str, str]:
+def channel_metadata(key: StreamKey, first_seq: int) -> dict[str, str]:
+    """The metadata of the channel of a stream; `first_seq` is the number of its first message."""
     return {
         "run": key.run,
         "producer": key.producer,
@@ -112,7 +91,7 @@ class _EventChannel:
     def __init__(self, channel: Channel) -> None:
         self.stream: StreamKey | None = None
         self.next_seq = 0
-        if channel.topic == _META_TOPIC:
+        if channel.topic == META_TOPIC:
             return
         metadata = channel.metadata
         try:
@@ -137,8 +116,8 @@ class _EventChannel:
 class EventChannels:
     """The channels of one file, as far as they are known; decodes its chunks to records.
 
-    `meta` is what the file says about itself, empty until that was read. A chunk is only readable with the
-    channels that earlier chunks described: `known` are those for reading from the middle of a file.
+    `meta` is the file's encoded description, empty until it was read. A chunk can only be decoded with the
+    channels described in earlier ones: `known` are those for reading from the middle of a file.
     """
 
     def __init__(self, known: Iterable[Channel] = ()) -> None:

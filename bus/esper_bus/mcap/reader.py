@@ -27,7 +27,7 @@ _DATA_END_LENGTH = 4
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """A place in a file from which on it cannot be read, and what is wrong there."""
+    """An offset in a file from which on it cannot be read, and the reason."""
 
     file: str
     offset: int
@@ -54,7 +54,7 @@ class Chunk(NamedTuple):
 
 
 class _DamagedError(Exception):
-    """What is wrong with the record that is being read."""
+    """The record that is being read is damaged."""
 
 
 class _CutShortError(_DamagedError):
@@ -65,11 +65,11 @@ class _CutShortError(_DamagedError):
 
 
 class _EndError(Exception):
-    """There is nothing more to read."""
+    """The end of the file was reached."""
 
 
 def ignore_damage(damage: Damage) -> None:
-    """For readers that only want what is intact."""
+    """Ignore damage, where only intact records are of interest."""
 
 
 def read_file(

@@ -1,8 +1,8 @@
-"""Writes MCAP files so that a kill at any moment leaves everything flushed, and nothing else.
+"""Writes MCAP files so that a kill at any moment leaves exactly what was flushed.
 
 The format is <https://mcap.dev/spec>. The records are those of the `mcap` library; its `Writer` is
-not used because it loses what it held when a write fails, keeps Python objects for every chunk for as
-long as the file is open, and cannot choose the compression level.
+not used because it loses its buffer when a write fails, keeps Python objects for every chunk as long as
+the file is open, and has no option for the compression level.
 """
 
 import struct
@@ -24,17 +24,17 @@ from esper_bus.mcap.record_format import encode_record
 PROFILE = "esper"
 _LEVEL = 1
 MAX_INDEXED_CHUNKS = 100_000
-"""A file with more chunks gets no index, so that a spool of weeks does not fill the memory."""
+"""A file with more chunks has no index, so that a spool of weeks does not fill the memory."""
 
 _REPEAT_BYTES = (1024, 1024 * 1024)
-"""How much a file grows before a channel is described again: first, and at most, doubling in between."""
+"""Bytes after which a channel is described again: at first, and at most; the interval doubles each time."""
 
 
 class McapWriter:
-    """One new MCAP file. Raises `OSError` where the file cannot be made.
+    """A new MCAP file. Raises `OSError` if it cannot be created.
 
-    A channel is described again in the next chunk that has messages of it, and again and again later:
-    in a file without an end, whatever happens to one chunk must not make the others unreadable.
+    A channel is described again in the next chunk with messages of it, and at intervals later: in a file
+    without a summary, damage to one chunk must not make the others unreadable.
     """
 
     def __init__(self, path: Path, *, compress: bool) -> None:
@@ -58,7 +58,7 @@ class McapWriter:
 
     @property
     def size(self) -> int:
-        """Bytes that were flushed."""
+        """Flushed bytes."""
         return self._file.size
 
     @property
@@ -72,7 +72,7 @@ class McapWriter:
         return self._ids[Channel]
 
     def schema(self, name: str, data: bytes) -> int:
-        """Describe messages by a JSON Schema; returns its number."""
+        """Add a JSON Schema of messages; returns its number."""
         self._ids[Schema] += 1
         self._describe(Schema(self._ids[Schema], data, "jsonschema", name))
         return self._ids[Schema]
@@ -98,7 +98,7 @@ class McapWriter:
             self._end_chunk()
 
     def flush(self) -> None:
-        """Write what was added. Raises `OSError`; nothing is lost then, `flush` may be tried again."""
+        """Write the added messages. Raises `OSError`; none is lost then, and it may be called again."""
         self._end_chunk()
         if not self._built:
             return
@@ -112,20 +112,20 @@ class McapWriter:
         self._built.clear()
 
     def rollback(self) -> None:
-        """Forget the messages that were added since the last flush."""
+        """Discard the messages that were added since the last flush."""
         self._open = ChunkBuilder(self._compressor)
         self._built.clear()
 
     def sync(self) -> None:
-        """Force what was flushed to the disk. Raises `OSError`."""
+        """Sync the file to the disk. Raises `OSError`."""
         self._file.sync()
 
     def check(self) -> None:
-        """Raises `FileDeletedError` if the file was deleted, as `flush`, `sync` and `close` do."""
+        """Raise `FileDeletedError` if the file was deleted, as `flush`, `sync` and `close` do."""
         self._file.check()
 
     def close(self) -> None:
-        """Flush, finish the file with its index, and close it. Raises `OSError` if it is unfinished."""
+        """Flush, write the index, and close the file. Raises `OSError` if it has no index then."""
         try:
             self.flush()
             self._file.append(self._ending())
@@ -138,7 +138,7 @@ class McapWriter:
         self._file.close()
 
     def remove(self) -> None:
-        """Close the file and remove it, as if it had never been made."""
+        """Close the file and remove it."""
         self._file.remove()
 
     def _describe(self, record: Schema | Channel) -> None:
@@ -188,7 +188,7 @@ class McapWriter:
 
 
 class _Repeat:
-    """The record of a channel, and the size of the file at which to write it again."""
+    """The encoded description of a channel, and the file size from which on to write it again."""
 
     def __init__(self, record: bytes, due_at: int) -> None:
         self.due_at = due_at
@@ -196,7 +196,7 @@ class _Repeat:
         self._step = _REPEAT_BYTES[0]
 
     def taken(self, size: int) -> bytes:
-        """The record, which is written now."""
+        """The description, which is written now."""
         self.due_at = size + self._step
         self._step = min(2 * self._step, _REPEAT_BYTES[1])
         return self._record

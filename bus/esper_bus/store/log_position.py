@@ -1,4 +1,4 @@
-"""A place in a run's log, from which on it can be read without what is before it."""
+"""A position in a run's log from which on it can be read, without what is before it."""
 
 import os
 import zlib
@@ -17,66 +17,59 @@ from esper_bus.store.run_files import RunFiles
 _CHECKED_BYTES = 64 * 1024
 
 SizedFile = tuple[Path, int]
-"""A file, and how many of its bytes are meant."""
+"""A file and how many of its bytes count."""
 
 
 class LogPosition(msgspec.Struct, frozen=True):
     """Where a log ended after a flush; the last of its files may have grown since.
 
-    `files` are the names and sizes of its files in their order, `checksum` is of the last bytes before the
-    place, `channels` are those that the last file had opened.
+    `files` are the names and sizes of its files in their order, `checksum` is that of the last bytes before
+    the position, `channels` are those that were opened in the last file.
     """
 
     files: tuple[tuple[str, int], ...]
     checksum: int
     channels: tuple[Channel, ...] = ()
 
+    @classmethod
+    def after(cls, files: Sequence[SizedFile], channels: Sequence[Channel] = ()) -> "LogPosition":
+        """The position after the files of a log, of which there is at least one. Raises `OSError`."""
+        names = tuple((path.name, size) for path, size in files)
+        return cls(names, _checksum(*files[-1]), tuple(channels))
 
-def sized(paths: Sequence[Path]) -> list[SizedFile]:
-    """Files that are finished, whole. Raises `OSError`."""
+    def is_in(self, logs: Sequence[Path]) -> bool:
+        """Whether the files of a log are the same ones up to this position."""
+        *finished, last = logs[: len(self.files)] or [Path()]
+        try:
+            files = [*with_sizes(finished), (last, self.files[-1][1])]
+            return self == LogPosition.after(files, self.channels)
+        except OSError:
+            return False
+
+
+def with_sizes(paths: Sequence[Path]) -> list[SizedFile]:
+    """Finished files, all of whose bytes count. Raises `OSError`."""
     return [(path, path.stat().st_size) for path in paths]
 
 
-def place_behind(files: Sequence[SizedFile], channels: Sequence[Channel] = ()) -> LogPosition:
-    """The place behind files of a log, of which there is at least one. Raises `OSError`.
-
-    `channels` are those that the last one opened.
-    """
-    return LogPosition(
-        files=tuple((path.name, size) for path, size in files),
-        checksum=_checksum(*files[-1]),
-        channels=tuple(channels),
-    )
-
-
-def is_in(place: LogPosition, logs: Sequence[Path]) -> bool:
-    """Whether the files of a log are, up to the place, those that it was taken from."""
-    *finished, last = logs[: len(place.files)] or [Path()]
-    try:
-        files = [*sized(finished), (last, place.files[-1][1])]
-        return place == place_behind(files, place.channels)
-    except OSError:
-        return False
-
-
-def read_behind(
-    place: LogPosition,
+def read_after(
+    position: LogPosition,
     files: RunFiles,
     next_seqs: Mapping[StreamKey, int],
     on_damage: OnDamage = ignore_damage,
 ) -> Iterator[RawRecord]:
-    """The events of a run behind a place that `is_in` its log, as if read from the beginning.
+    """The events of a run after a position that `is_in` its log, as if it was read from the beginning.
 
-    `next_seqs` gives, for each stream, the number of its first event that is not before the place.
+    `next_seqs` gives, for each stream, the number of its first event after the position.
     """
-    first = files.logs[len(place.files) - 1]
+    first = files.logs[len(position.files) - 1]
 
     def read(path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
         if path != first:
             return read_file(path, on_damage)
-        return read_file(path, on_damage, place.files[-1][1], EventChannels(place.channels))
+        return read_file(path, on_damage, position.files[-1][1], EventChannels(position.channels))
 
-    rest = files._replace(logs=files.logs[len(place.files) - 1 :])
+    rest = files._replace(logs=files.logs[len(position.files) - 1 :])
     return MergedStreams(rest, on_damage, read, next_seqs).records()
 
 

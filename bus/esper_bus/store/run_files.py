@@ -1,4 +1,4 @@
-"""Which files hold a run, and in which order."""
+"""The files of a run and their order."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from esper_schemas.errors import InvalidArgument, StorageError
 
 
 class RunFiles(NamedTuple):
-    """The files to read together; `whole` if streams must begin with their first event."""
+    """Files that are read together; `whole` if every stream must begin with its first event."""
 
     logs: list[Path]
     spools: list[Path]
@@ -22,13 +22,13 @@ class RunFiles(NamedTuple):
 
     @property
     def run(self) -> str | None:
-        """The run that the files say they belong to."""
+        """The name of the run that the files belong to, None if none of them says so."""
         metas = (file_meta(path) for path in (*self.logs, *self.spools))
         return next((meta.run for meta in metas if meta is not None), None)
 
 
 def files_at(path: Path) -> RunFiles:
-    """The files of a run directory, or one .mcap file. Raises `InvalidArgument` if there is no such."""
+    """The files of a run directory, or one .mcap file. Raises `InvalidArgument` if there are none."""
     if path.is_dir():
         return _files_of_run(path)
     _check_file(path)
@@ -54,13 +54,13 @@ def log_files(run_dir: Path) -> RunFiles:
 
 
 def next_ordinal(run_dir: Path) -> int:
-    """The ordinal for a new log file, after all that exist. Raises `OSError` as `mcap_files` does."""
+    """The ordinal for a new log file, higher than all others. Raises `OSError` as `mcap_files` does."""
     metas = (file_meta(file) for file in mcap_files(RunPaths(run_dir).log_dir))
     return max((meta.ordinal + 1 for meta in metas if meta is not None), default=0)
 
 
 def file_meta(path: Path) -> FileMeta | None:
-    """What a file says that it is; None if it says nothing."""
+    """The description that a file begins with; None if it has none."""
     try:
         with path.open("rb") as file:
             channels = EventChannels()
@@ -80,8 +80,8 @@ def _files_of_run(run_dir: Path) -> RunFiles:
     if logs or spools:
         return RunFiles(logs, spools, whole=True)
     runs = sorted(path.parent.name for path in run_dir.glob("*/spool"))
-    hint = f"name one of its runs, e.g. {run_dir / runs[-1]}" if runs else "name a run or a log"
-    raise InvalidArgument(f"{run_dir} holds no log of a run; {hint}.")
+    hint = f"choose one of its runs, e.g. {run_dir / runs[-1]}" if runs else "choose a run directory"
+    raise InvalidArgument(f"{run_dir} has no log of a run; {hint}.")
 
 
 def _check_file(path: Path) -> None:
@@ -90,9 +90,9 @@ def _check_file(path: Path) -> None:
             magic = file.read(len(MCAP0_MAGIC))
     except OSError as error:
         raise StorageError(
-            f"Cannot read {path} ({error.strerror}); name a run directory or an .mcap file."
+            f"Cannot read {path} ({error.strerror}); choose a run directory or an .mcap file."
         ) from error
     if not magic:
-        raise InvalidArgument(f"{path} is empty: nothing was recorded in it; name another file.")
+        raise InvalidArgument(f"{path} is empty: nothing was recorded in it; choose another file.")
     if magic != MCAP0_MAGIC:
-        raise InvalidArgument(f"{path} is not an MCAP log; name a run directory or an .mcap file.")
+        raise InvalidArgument(f"{path} is not an MCAP log; choose a run directory or an .mcap file.")

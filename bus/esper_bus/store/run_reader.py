@@ -1,4 +1,4 @@
-"""Reads what was recorded: one file, or a run with its log and spools as one stream of events."""
+"""Reads a recorded file, or a run with its log and spools as one stream of events."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,16 +23,16 @@ __all__ = [
 
 
 def read_raw(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
-    """Every event of a run directory or an .mcap file, once.
+    """The events of a run directory or an .mcap file, each once.
 
-    For a run: the log in its order, with holes filled from the spools, then what only the spools
-    have, by time; always in order within a stream. Raises `InvalidArgument` if there is nothing to read.
+    Of a run: the log in its order, with gaps filled from the spools, then the events that only the spools
+    have, by time; a stream is always in its own order. Raises `InvalidArgument` if there is nothing to read.
     """
     return MergedStreams(readable_files(path), on_damage).records()
 
 
 def read_log(run_dir: Path, on_damage: OnDamage = ignore_damage) -> Iterator[RawRecord]:
-    """What the aggregator's log of a run has, without the spools; nothing if there is no log.
+    """The events of the aggregator's log of a run, without the spools; none if there is no log.
 
     Raises `OSError` if the directory of the log cannot be listed.
     """
@@ -59,13 +59,13 @@ def read_records(path: Path, on_damage: OnDamage = ignore_damage) -> Iterator[Re
 
 
 def run_name(path: Path) -> str:
-    """The run that a run directory or file belongs to. Raises `InvalidArgument` if there is none."""
+    """The name of the run in a run directory or file. Raises `InvalidArgument` if there is none."""
     return readable_files(path).run or path.resolve().stem
 
 
 def readable_files(path: Path) -> RunFiles:
-    """As `files_at`; raises `StorageError` also for whatever else keeps a path from being looked at."""
+    """As `files_at`; raises `StorageError` if the path cannot be read."""
     try:
         return files_at(path)
     except OSError as error:
-        raise StorageError(f"Cannot read {path} ({error.strerror}); name another place.") from error
+        raise StorageError(f"Cannot read {path} ({error.strerror}); choose another path.") from error

@@ -1,7 +1,7 @@
-"""The files into which one start of a trainer writes every event before anybody hears of it.
+"""The files into which one start of a trainer writes every event before it is sent.
 
-A spool goes on in a new file when one is full. Where it would exceed its quota, the oldest files go whose
-events are all acknowledged, and so in the aggregator's log; others never do.
+A spool continues in a new file when one is full. When it would exceed its quota, the oldest files are
+removed if all of their events are acknowledged, and so in the aggregator's log; others are never removed.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from esper_bus.store.spool_segment import Segment, size_of
 
 
 class SpoolQuotaError(OSError):
-    """A spool has reached its quota, and nothing in it may be removed."""
+    """A spool has reached its quota, and none of its files may be removed."""
 
 
 class SpoolWriter:
     """The spool of one stream; its files together stay below `quota` bytes.
 
-    Raises `OSError` where it cannot be made.
+    Raises `OSError` if it cannot be created.
     """
 
     def __init__(self, paths: RunPaths, key: StreamKey, quota: int = SPOOL_QUOTA_BYTES) -> None:
@@ -46,44 +46,44 @@ class SpoolWriter:
         return self._segments[-1].path
 
     def write(self, batch: Batch, acknowledged: int = 0) -> None:
-        """Write events; when this returns, a kill of the process cannot lose them.
+        """Write events; once this has returned, they survive a kill of the process.
 
-        Those before number `acknowledged` are in the aggregator's log. Raises `OSError`, and has written
-        none of the events then; `SpoolQuotaError` where there is space, but not for this spool, and
-        `FileDeletedError` where the file was deleted: `restart`.
+        Events before number `acknowledged` are in the aggregator's log. Raises `OSError`, with none written:
+        `SpoolQuotaError` if the spool has reached its quota, `FileDeletedError` if the file was deleted; call
+        `restart` then.
         """
         if not batch.entries:
             return
         last = self._segments[-1]
         if last.size >= self._file_bytes and not last.empty:
-            last.check()  # else it is left behind, and nobody misses it
+            last.check()  # its deletion would not be noticed later
             self._roll(batch.first)
         self._make_room(size_of(batch.entries), acknowledged)
         self._segments[-1].write(batch)
 
     def restart(self, first: int) -> None:
-        """Go on in a new file with event `first`, because the last one was deleted. Raises `OSError`."""
+        """Continue in a new file with event `first`, since the last one was deleted. Raises `OSError`."""
         self._lock.restore()
         new = self._begin(first)
         self._segments[-1].abandon()
         self._segments = deque([*(one for one in self._segments if one.path.exists()), new])
 
     def read(self, first: int, max_events: int, max_bytes: int) -> Batch:
-        """Consecutive events from `first` on, or from the first one behind it that was written.
+        """Consecutive events from `first` on, or from the first event after it that was written.
 
-        Empty if there is none. Raises `OSError`.
+        The batch is empty if there is none. Raises `OSError`.
         """
         records = consecutive(self._records_from(first))
         return Batch.of(first, take_batch(records, max_events, max_bytes, record_data))
 
     def sync(self) -> None:
-        """Force what was written to the disk. Raises `OSError`, as `write` does."""
+        """Sync the last file to the disk. Raises `OSError`, as `write` does."""
         self._segments[-1].sync()
 
     def close(self, *, delivered: bool = False) -> None:
-        """Finish the file. Raises `OSError` if it stays unfinished; it is readable all the same.
+        """Finish the last file. Raises `OSError` if it has no index then; it is readable.
 
-        Unless all of it was `delivered`, an aggregator will adopt what its log lacks.
+        Unless all events were `delivered`, an aggregator will adopt those that its log lacks.
         """
         try:
             self._segments[-1].finish()
@@ -98,7 +98,7 @@ class SpoolWriter:
     def _roll(self, first: int) -> None:
         full = self._segments[-1]
         self._segments.append(self._begin(first))
-        with contextlib.suppress(OSError):  # it stays without an index, and is readable all the same
+        with contextlib.suppress(OSError):  # it has no index then, and is readable
             full.finish()
 
     def _make_room(self, size: int, acknowledged: int) -> None:
@@ -115,12 +115,12 @@ class SpoolWriter:
     def _records_from(self, first: int) -> Iterator[RawRecord]:
         for segment in self._segments:
             if segment.end > first:
-                with contextlib.suppress(FileNotFoundError):  # somebody deleted it
+                with contextlib.suppress(FileNotFoundError):  # it was deleted
                     yield from segment.read_from(first)
 
 
 def _over_quota(directory: Path, quota: int) -> str:
     return (
-        f"The spool in {directory} has reached its quota of {quota / 2**20:g} MiB and nothing in it was "
+        f"The spool in {directory} has reached its quota of {quota / 2**20:g} MiB and no file of it is "
         "acknowledged; start an aggregator for it, or raise the quota (ESPER_SPOOL_QUOTA)."
     )

@@ -1,4 +1,4 @@
-"""Whether a log is complete and intact, stream by stream."""
+"""Checks whether a log is complete and intact, stream by stream."""
 
 from collections import Counter
 from pathlib import Path
@@ -15,7 +15,7 @@ from esper_schemas.events import EventsDropped, Undecodable, Unknown
 
 
 class ProducerCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How complete the events of one start of one producer are."""
+    """Counts of the events of one start of one producer."""
 
     producer: str
     epoch: int
@@ -25,11 +25,11 @@ class ProducerCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run or file holds, and what is wrong with it.
+    """The content of a run or file, and its defects.
 
-    `dropped` is what trainers reported as lost before it was written, `rejected` counts bytes that
-    are no event, `unknown` events of kinds that this version does not know. `ok` says that nothing is
-    missing, double, rejected or damaged.
+    `dropped` counts events that trainers reported as lost before they were written, `rejected` byte strings
+    that are not events, `unknown` events of kinds that this version does not know. `ok` means that nothing is
+    missing, repeated, rejected or damaged.
     """
 
     ok: bool
@@ -42,7 +42,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify(path: Path) -> Verification:
-    """Read all of a run or file, also what is behind damage, and check it.
+    """Read all of a run or file, including what is behind damage, and check it.
 
     Raises `InvalidArgument` if there is nothing to read.
     """

@@ -457,7 +457,7 @@ def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
     losses = [event for event in events if isinstance(event, EventsDropped)]
     size = sum(path.stat().st_size for path in RunPaths(run_dir).spool_dir.glob("*.mcap"))
 
-    assert "has reached its quota of 1 MiB and nothing in it was acknowledged" in at_quota.problem
+    assert "has reached its quota of 1 MiB and no file of it is acknowledged" in at_quota.problem
     assert size <= 2**20 + 2**17  # and the indexes
     trouble = "cannot write the spool; events are kept in memory"
     assert told == [f"{trouble}: {at_quota.problem}", f"resolved: {trouble}"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.writer import CompressionType, Writer
 
-from esper_bus.mcap.event_channels import EventChannels, open_channel
+from esper_bus.mcap.event_channels import EventChannels, channel_metadata
 from esper_bus.mcap.reader import read_chunks
 from esper_bus.mcap.writer import McapWriter
 from esper_bus.records import StreamKey
@@ -30,7 +30,8 @@ def records(file, damage):
 def write(path, *, compress=False, finish=True):
     """A file of five chunks with two messages each; returns the ends of the chunks."""
     writer = McapWriter(path, compress=compress)
-    channel = open_channel(writer, 0, StreamKey("run", "host:0", 7), 0)
+    metadata = channel_metadata(StreamKey("run", "host:0", 7), 0)
+    channel = writer.channel("host:0", "msgpack", 0, metadata)
     ends = []
     for number in range(0, 10, 2):
         for sequence in (number, number + 1):

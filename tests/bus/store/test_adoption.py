@@ -77,7 +77,7 @@ def test_what_is_recorded_is_not_read_again(spool, runs_dir):
     spool(3)
     adoption = Adoption(runs_dir)
     first, again = read(adoption), read(Adoption(runs_dir))
-    adoption.recorded()
+    adoption.mark_recorded()
 
     assert first == again == [[0, 1, 2]]
     assert read(Adoption(runs_dir)) == []
@@ -109,7 +109,7 @@ def test_a_torn_end_is_tolerated(spool, runs_dir):
     writer.path.write_bytes(data[: len(data) // 2])
     adoption = Adoption(runs_dir)
     (part,) = read(adoption)
-    adoption.recorded()
+    adoption.mark_recorded()
 
     assert part == list(range(len(part)))
     assert 0 < len(part) < 300
@@ -123,7 +123,7 @@ def test_a_spool_that_cannot_be_read_keeps_its_lock(spool, runs_dir):
     path.mkdir()
     adoption = Adoption(runs_dir)
     unreadable = read(adoption)
-    adoption.recorded()
+    adoption.mark_recorded()
     path.rmdir()
     path.with_suffix(".hidden").rename(path)
 
@@ -155,7 +155,7 @@ def test_what_failed_is_not_tried_again_and_again(spool, runs_dir):
     spool(3)
     adoption = Adoption(runs_dir)
     adoption.next_records(0.0)
-    adoption.failed("no")
+    adoption.give_up("no")
 
     assert not adoption.busy
     assert read(adoption, SCAN_S) == []

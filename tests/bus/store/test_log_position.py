@@ -5,7 +5,7 @@ import pytest
 from esper_bus.paths import RunPaths
 from esper_bus.records import StreamKey
 from esper_bus.store import log_writer
-from esper_bus.store.log_position import is_in, read_behind
+from esper_bus.store.log_position import read_after
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.run_files import files_at, log_files
 from esper_bus.store.spool import SpoolWriter
@@ -29,52 +29,52 @@ def write(tmp_path):
         writer.close()
 
 
-def behind(place, tmp_path, expect):
-    """The numbers behind a place."""
-    return [record.seq for record in read_behind(place, log_files(tmp_path), expect)]
+def behind(position, tmp_path, expect):
+    """The numbers behind a position."""
+    return [record.seq for record in read_after(position, log_files(tmp_path), expect)]
 
 
 def test_only_what_is_behind_is_read(write, records, key, tmp_path):
     """The beginning of the file may even be gone."""
-    place = write(records(0, 10)).place()
+    position = write(records(0, 10)).end()
     write(records(10, 15))
     (path,) = log_files(tmp_path).logs
     path.write_bytes(bytes(100) + path.read_bytes()[100:])
 
-    assert behind(place, tmp_path, {key: 10}) == [10, 11, 12, 13, 14]
+    assert behind(position, tmp_path, {key: 10}) == [10, 11, 12, 13, 14]
 
 
 def test_streams_and_files_that_begin_later_are_read(write, records, key, tmp_path):
     """Also those of the next aggregator."""
     other = StreamKey("run", "host:1", 7)
-    place = write(records(0, 10)).place()
+    position = write(records(0, 10)).end()
     write(records(0, 3, stream=other))
     write(records(10, 12), agg_epoch=2)
 
-    assert behind(place, tmp_path, {key: 10}) == [0, 1, 2, 10, 11]
+    assert behind(position, tmp_path, {key: 10}) == [0, 1, 2, 10, 11]
 
 
 def test_a_place_may_be_the_end_of_a_finished_file(write, records, key, tmp_path, monkeypatch):
     """The log goes on in another file, where it was full."""
     monkeypatch.setattr(log_writer, "LOG_FILE_BYTES", 1)
-    place = write(records(0, 10)).place()
+    position = write(records(0, 10)).end()
 
-    assert behind(place, tmp_path, {key: 10}) == []
-    assert is_in(place, log_files(tmp_path).logs)
+    assert behind(position, tmp_path, {key: 10}) == []
+    assert position.is_in(log_files(tmp_path).logs)
 
     write(records(10, 12))
 
-    assert len(place.files) == 10
-    assert is_in(place, log_files(tmp_path).logs)
-    assert behind(place, tmp_path, {key: 10}) == [10, 11]
+    assert len(position.files) == 10
+    assert position.is_in(log_files(tmp_path).logs)
+    assert behind(position, tmp_path, {key: 10}) == [10, 11]
 
 
 def test_what_only_a_spool_has_comes_behind_it(write, records, key, tmp_path, spool):
     """As if log and spools had been read from their beginnings."""
-    place = write(records(0, 10)).place()
+    position = write(records(0, 10)).end()
     write(records(10, 12))
     spool(0, 15)
-    read = [record.seq for record in read_behind(place, files_at(tmp_path), {key: 10})]
+    read = [record.seq for record in read_after(position, files_at(tmp_path), {key: 10})]
 
     assert read == [10, 11, 12, 13, 14]
 
@@ -95,7 +95,7 @@ def spool(tmp_path, key, batch):
 def test_a_place_is_only_in_its_own_log(write, records, tmp_path, what):
     """The last file may have grown; anything else that changed makes it another log."""
     write(records(0, 10)).close()
-    place = write(records(10, 20), agg_epoch=2).place()
+    position = write(records(10, 20), agg_epoch=2).end()
     first, last = log_files(tmp_path).logs
     if what == "grown":
         write(records(20, 30), agg_epoch=2)
@@ -108,4 +108,4 @@ def test_a_place_is_only_in_its_own_log(write, records, tmp_path, what):
     elif what == "first gone":
         first.unlink()
 
-    assert is_in(place, log_files(tmp_path).logs) == (what in ("none", "grown"))
+    assert position.is_in(log_files(tmp_path).logs) == (what in ("none", "grown"))

@@ -5,10 +5,10 @@ import hashlib
 import pytest
 
 from esper_bus.mcap import writer
-from esper_bus.mcap.event_channels import FileMeta, open_channel, write_meta
-from esper_bus.mcap.writer import McapWriter
+from esper_bus.mcap.event_channels import FileMeta
+from esper_bus.mcap.event_writer import EventWriter
 from esper_bus.paths import RunPaths
-from esper_bus.records import StreamKey
+from esper_bus.records import Batch, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.repair import repair
 from esper_bus.store.run_reader import read_raw
@@ -169,7 +169,7 @@ def test_a_copy_goes_to_a_new_place_outside(write_log, records, run_dir, tmp_pat
     """Nothing is overwritten, and nothing is added to the original."""
     write_log(records(0, 5))
     for out in (tmp_path, run_dir / "copy"):
-        with pytest.raises(InvalidArgument, match=r"exists already|lies within"):
+        with pytest.raises(InvalidArgument, match=r"already exists|lies within"):
             repair(run_dir, out)
     with pytest.raises(StorageError, match="Cannot read"):
         repair(tmp_path / "nothing", tmp_path / "copy")
@@ -192,10 +192,9 @@ def test_a_copy_of_a_file_goes_outside_its_run(write_log, records, run_dir, tmp_
 def test_noise_that_looks_like_chunks_is_not_believed(tmp_path, key):
     """A file of nothing but the first byte of a chunk, and a chunk within an event, hold no events."""
     inner = tmp_path / "inner.mcap"
-    writer = McapWriter(inner, compress=False)
-    schema = write_meta(writer, FileMeta(kind="spool", run="run", writer_epoch="1", created_ns=1))
-    channel = open_channel(writer, schema, key, 0)
-    writer.message(channel, 0, 1, 1, b"\x06" * 100_000)
+    meta = FileMeta(kind="spool", run="run", writer_epoch="1", created_ns=1)
+    writer = EventWriter(inner, meta, compress=False)
+    writer.append_batch(key, Batch(0, [(1, b"\x06" * 100_000)]))
     writer.close()
     flip(inner, inner.stat().st_size // 2)
 

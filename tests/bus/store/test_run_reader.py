@@ -147,7 +147,7 @@ def test_a_run_is_named_by_its_files(run_dir, spooled, logged, records):
 def test_a_missing_run_is_one_sentence(tmp_path):
     """The user learns what to name instead."""
     with pytest.raises(
-        StorageError, match=r"Cannot read .*nothing \(No such file or directory\); name a run"
+        StorageError, match=r"Cannot read .*nothing \(No such file or directory\); choose a run"
     ):
         read_raw(tmp_path / "nothing")
 
@@ -168,14 +168,14 @@ def test_a_file_that_is_no_log_is_one_sentence(tmp_path):
 
 def test_a_directory_without_a_log_is_one_sentence(tmp_path):
     """A directory that is not a run is refused."""
-    with pytest.raises(InvalidArgument, match="holds no log of a run"):
+    with pytest.raises(InvalidArgument, match="has no log of a run"):
         read_raw(tmp_path)
 
 
 def test_a_directory_of_runs_names_one(run_dir, spooled):
     """The most likely slip is naming the directory above."""
     spooled(1)
-    with pytest.raises(InvalidArgument, match=f"name one of its runs, e.g. {run_dir}"):
+    with pytest.raises(InvalidArgument, match=f"choose one of its runs, e.g. {run_dir}"):
         read_raw(run_dir.parent)
 
 
@@ -194,5 +194,5 @@ def test_a_path_that_cannot_be_looked_at_is_one_sentence(tmp_path):
     """A name longer than any file's."""
     path = tmp_path / ("x" * 300)
     for read in (read_raw, run_name, verify, subscribe):
-        with pytest.raises(StorageError, match=r"Cannot read .* name another place"):
+        with pytest.raises(StorageError, match=r"Cannot read .* choose another path"):
             read(path)

@@ -97,5 +97,5 @@ def test_damage_is_named(run_dir, records):
 
 def test_nothing_to_check_is_one_sentence(tmp_path):
     """An empty directory is not a fine run."""
-    with pytest.raises(InvalidArgument, match="holds no log"):
+    with pytest.raises(InvalidArgument, match="has no log"):
         verify(tmp_path)
