@@ -9,7 +9,7 @@ from esper_schemas.heads import HEADS, Op
 from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.model.action_layout import OP, SLOT, action_layout
 from esper_trainer.ppo.batch import compute_targets, make_batch, moments
-from esper_trainer.ppo.rollout_buffer import Transitions, empty_transitions, store
+from esper_trainer.ppo.rollout_buffer import empty_transitions
 
 CPU = torch.device("cpu")
 CONSTANTS = action_layout(CPU)
@@ -90,16 +90,3 @@ def test_a_part_holds_whole_environments(batch):
     assert part.actions[OP].tolist() == [[ops[1]] for ops in OPS]
     for one, same in zip(batch.flatten().unflatten(batch.alive.shape), batch, strict=True):
         assert torch.equal(one, same)
-
-
-def test_storing_a_step_leaves_the_others_alone():
-    """Even where there are as many steps as heads."""
-    rollout = empty_transitions(8, 8, 8, CPU)
-    ones = Transitions(*(torch.ones_like(tensor[0]) for tensor in rollout))
-
-    store(rollout, torch.tensor([3]), ones)
-
-    for tensor in rollout:
-        assert tensor[3].bool().all()
-        assert not tensor[:3].any()
-        assert not tensor[4:].any()
