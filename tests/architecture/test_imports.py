@@ -45,6 +45,7 @@ ONLY_IN = {
     "zmq": "esper_bus",
     "mcap": "esper_bus",
     "structlog": "esper_bus",
+    "argparse": "esper_cli",
 }
 ONLY_IN_ROOMS = {
     "zmq": {"net", "auth"},
