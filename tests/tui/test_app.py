@@ -29,6 +29,11 @@ def screen_text(app):
     return "\n".join(plain(row) for panel in panels for row in panel.rows)
 
 
+def widths(app):
+    """The widths of the widgets that have a place."""
+    return {widget.size.width for widget in app.screen.query(PanelWidget) if widget.size.height}
+
+
 async def wait_until(pilot, is_true):
     """Let the app run until something holds."""
     deadline = time.monotonic() + 10
@@ -116,9 +121,7 @@ async def test_a_storm_of_resizes_leaves_a_whole_picture(start, feeds):
         for width, height in [(1, 1), (2, 5), (250, 90), (40, 3), (61, 20), (180, 12), (80, 24)]:
             await pilot.resize_terminal(width, height)
         await wait_until(pilot, lambda: "ACTION HEADS" in screen_text(app))
-
-        widths = {p.size.width for p in app.screen.query(PanelWidget) if p.size.height}
-        assert widths == {80}
+        await wait_until(pilot, lambda: widths(app) == {80})
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 4), (30, 8), (60, 12)])

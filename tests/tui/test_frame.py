@@ -1,6 +1,7 @@
 """Tests of esper_tui.frame: panels, frames and layout together. Hostile values are in test_hostile.py."""
 
-import time
+from cProfile import Profile
+from pstats import Stats
 
 import pytest
 
@@ -51,13 +52,13 @@ def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatc
     assert len(lines) == place.height
 
 
-def test_a_frame_is_laid_out_in_milliseconds(feeds, now):
-    """Twenty frames a second leave room for everything else; the best of many, and the bound is wide."""
+def test_a_frame_takes_a_bounded_number_of_function_calls(feeds, now):
+    """A few milliseconds, so that twenty frames a second leave room for everything else; calls do not depend
+    on the load of the machine.
+    """
     view = View(feeds["critical"], now)
-    took = []
-    for _ in range(20):
-        started = time.perf_counter()
+    draw(view, 200, 60)  # what is cached
+    with Profile() as profile:
         draw(view, 200, 60)
-        took.append(time.perf_counter() - started)
 
-    assert min(took) < 0.05
+    assert Stats(profile).total_calls < 35_000

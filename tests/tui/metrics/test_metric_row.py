@@ -10,7 +10,7 @@ from esper_tui.metrics.metric_row import GAP, Column, Part, compact_value, metri
 from esper_tui.metrics.metric_value import value_in_state, value_of
 from esper_tui.text.spans import Span, Tone, plain, row_width
 
-WIDTHS = {part: width for width, part in enumerate(Part, 5)}
+PARTS = (Part.LABEL, Part.VALUE, Part.ARROW, Part.HISTORY, Part.OK, Part.CRITICAL, Part.UNIT, Part.ID)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_each_part_is_written_in_its_width(part, column, text):
 @pytest.mark.parametrize("received", [True, False])
 def test_a_row_is_exactly_as_wide_as_its_columns(make_state, value, received):
     """Whatever the value is."""
-    columns = [Column(part, width) for part, width in WIDTHS.items() if part is not Part.MARK]
+    columns = [GAP, *(Column(part, width) for width, part in enumerate(PARTS, 5))]
     state = make_state(grad_norm=value, ppo_data_received=received)
 
     assert row_width(metric_row(value_in_state(state, "grad_norm"), columns)) == sum(w for _, w in columns)

@@ -1,1 +1,1 @@
-"""Where panels stand, and the borders around them."""
+"""The places of panels, and the borders around them."""

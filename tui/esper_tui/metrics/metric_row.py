@@ -1,49 +1,35 @@
 """A metric as a row, in the columns that a panel or a page chooses: the only place where one is drawn."""
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
 from esper_schemas.judgement import Health
 from esper_tui.charts.sparkline import sparkline
 from esper_tui.metrics.bounds_text import critical_words, ok_words
-from esper_tui.metrics.metric_value import MetricValue
-from esper_tui.text.spans import Row, Span, Tone, fit, left, right
+from esper_tui.metrics.metric_value import MOST_DECIMALS, MetricValue
+from esper_tui.text.spans import Row, Span, Tone, left, right
 from esper_tui.text.theme import ARROWS, alarm, mark, tone
-
-
-class Part(StrEnum):
-    """What a column shows of a metric."""
-
-    LABEL = "label"
-    VALUE = "value"
-    ARROW = "arrow"
-    MARK = "mark"
-    HISTORY = "history"
-    OK = "ok"
-    CRITICAL = "critical"
-    UNIT = "unit"
-    ID = "id"
-    GAP = "gap"
 
 
 class Column(NamedTuple):
     """A part of a row, and how many terminal cells it takes."""
 
-    part: Part
+    part: Callable[[MetricValue, int], Row]
     width: int
-
-
-GAP = Column(Part.GAP, 2)
 
 
 def metric_row(value: MetricValue, columns: Sequence[Column]) -> Row:
     """The columns beside each other, each exactly as wide as it says."""
-    return tuple(span for part, width in columns for span in _PARTS[part](value, width))
+    row: list[Span] = []
+    for part, width in columns:
+        row += part(value, width)
+    return tuple(row)
 
 
-def compact_value(value: MetricValue, digits: int, ok: Tone = Tone.VALUE, most_decimals: int = 9) -> Row:
-    """For tables: the value alone, and its mark only where it is an alarm."""
+def compact_value(
+    value: MetricValue, digits: int, ok: Tone = Tone.VALUE, most_decimals: int = MOST_DECIMALS
+) -> Row:
+    """For tables: the value alone, and its mark only if it is an alarm."""
     return (Span(value.text(digits, most_decimals), tone(value.health, ok)), alarm(value.health))
 
 
@@ -57,39 +43,40 @@ def _value(value: MetricValue, width: int) -> Row:
 
 
 def _arrow(value: MetricValue, width: int) -> Row:
-    """The direction alone: whether it is good is for the mark to say."""
+    """The direction of the trend; the mark shows whether the value is healthy."""
     return (Span(f" {ARROWS[value.trend]} ".ljust(width)[:width]),)
 
 
 def _mark(value: MetricValue, width: int) -> Row:
     """A metric without bounds is never marked as ok."""
-    judged = bool(ok_words(value.metric)) or value.health is not Health.OK
+    judged = value.health is not Health.OK or bool(ok_words(value.metric))
     return (mark(value.health) if judged else Span(" "),)
 
 
 def _history(value: MetricValue, width: int) -> Row:
-    return fit(sparkline(value.history, width, Tone.VALUE) if value.history else (), width)
+    if not value.history:
+        return (Span(" " * width),)
+    return sparkline(value.history, width, Tone.VALUE)
 
 
-def _text(of: Callable[[MetricValue], str]) -> Callable[[MetricValue, int], Row]:
-    """A text that is left out rather than cut where it is too long."""
-
-    def drawn(value: MetricValue, width: int) -> Row:
-        text = of(value)
-        return (left(text if len(text) <= width else "", max(width, 0), Tone.DIM),)
-
-    return drawn
+def _whole(text: str, width: int) -> Row:
+    """A text that is left out rather than cut if it is too long."""
+    return (Span((text if len(text) <= width else "").ljust(width), Tone.DIM),)
 
 
-_PARTS: dict[Part, Callable[[MetricValue, int], Row]] = {
-    Part.LABEL: _label,
-    Part.VALUE: _value,
-    Part.ARROW: _arrow,
-    Part.MARK: _mark,
-    Part.HISTORY: _history,
-    Part.OK: _text(lambda value: ok_words(value.metric)),
-    Part.CRITICAL: _text(lambda value: critical_words(value.metric)),
-    Part.UNIT: _text(lambda value: value.metric.unit),
-    Part.ID: _text(lambda value: value.metric.id),
-    Part.GAP: lambda value, width: (Span(" " * width),),
-}
+class Part:
+    """The parts of a row; each draws itself for a value and a width."""
+
+    LABEL = staticmethod(_label)
+    VALUE = staticmethod(_value)
+    ARROW = staticmethod(_arrow)
+    MARK = staticmethod(_mark)
+    HISTORY = staticmethod(_history)
+    OK = staticmethod(lambda value, width: _whole(ok_words(value.metric), width))
+    CRITICAL = staticmethod(lambda value, width: _whole(critical_words(value.metric), width))
+    UNIT = staticmethod(lambda value, width: _whole(value.metric.unit, width))
+    ID = staticmethod(lambda value, width: _whole(value.metric.id, width))
+    BLANK = staticmethod(lambda value, width: (Span(" " * width),))
+
+
+GAP = Column(Part.BLANK, 2)

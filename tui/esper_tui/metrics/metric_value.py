@@ -1,6 +1,6 @@
 """The value of one metric with its judgement, its trend and its last values, from a state or a snapshot."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from esper_schemas.judgement import (
     UNDEFINED_POLICY_LOSS,
@@ -21,8 +21,7 @@ WAITING = "waiting"
 MOST_DECIMALS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class MetricValue:
+class MetricValue(NamedTuple):
     """A value, how it is judged, where it is going, and the values before it, oldest first.
 
     `absent` is printed in place of a value that is None.
@@ -44,24 +43,24 @@ class MetricValue:
         return number(self.value, min(self.metric.precision, most_decimals), width)
 
 
-def value_of(state: TamiyoState, name: str) -> MetricValue:
-    """The value and its judgement."""
+def value_of(
+    state: TamiyoState, name: str, trend: Trend = Trend.UNKNOWN, history: History = ()
+) -> MetricValue:
+    """The value and its judgement, with a trend and a history if they are known."""
     metric, health = QUANTITIES[name].metric, judge_field(state, name)
     if name == "loss_ratio":
-        return MetricValue(metric, loss_ratio(state), health, absent=UNDEFINED)
-    return MetricValue(metric, getattr(state, name), health)
+        return MetricValue(metric, loss_ratio(state), health, trend, history, UNDEFINED)
+    return MetricValue(metric, getattr(state, name), health, trend, history)
 
 
 def value_in_state(state: TamiyoState, name: str) -> MetricValue:
     """The value with the trend and the history that the state itself keeps; few metrics have them."""
-    known = value_of(state, name)
-    return replace(known, trend=state.trends.get(name, Trend.UNKNOWN), history=_kept(state, name))
+    return value_of(state, name, state.trends.get(name, Trend.UNKNOWN), _kept(state, name))
 
 
 def value_in_snapshot(snapshot: SanctumSnapshot, name: str) -> MetricValue:
     """The value with the trend and the history of any metric."""
-    known = value_of(snapshot.tamiyo, name)
-    return replace(known, trend=trend_of(snapshot, name), history=history_of(snapshot, name))
+    return value_of(snapshot.tamiyo, name, trend_of(snapshot, name), history_of(snapshot, name))
 
 
 def unbounded_value(metric: Metric, value: float | None) -> MetricValue:

@@ -60,9 +60,9 @@ def _fitting(details: Rows, width: int, height: int) -> Rows:
 
 def _cut(row: Row, width: int) -> Row:
     """A row that ends with "…"."""
-    ending = Span(" …", Tone.DIM)
-    room = max(width - row_width((ending,)), 0)
-    return (*(row if row_width(row) <= room else fit(row, room)), ending)
+    ellipsis = Span(" …", Tone.DIM)
+    room = max(width - row_width((ellipsis,)), 0)
+    return (*(row if row_width(row) <= room else fit(row, room)), ellipsis)
 
 
 def _details(entry: Entry, width: int) -> Rows:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from esper_schemas.events import VitalsSampled
 from esper_schemas.judgement import Health
@@ -105,16 +106,18 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
 
 def _vital(label: str, value: float | None, unit: str, explanation: Explanation, precision: int = 0) -> Vital:
     """A number that is not in the catalogue of metrics."""
-    metric = Metric(
-        label=label, group=Group.TIMING, unit=unit, meaning=explanation.what, question="", precision=precision
-    )
-    return Vital(_row(unbounded_value(metric, value)), explanation=explanation)
+    return Vital(_row(unbounded_value(_metric(label, unit, precision), value)), explanation=explanation)
+
+
+@lru_cache(maxsize=32)  # called for every row of every frame; the age of a checkpoint is a unit that changes
+def _metric(label: str, unit: str, precision: int) -> Metric:
+    return Metric(label=label, group=Group.TIMING, unit=unit, meaning="", question="", precision=precision)
 
 
 def _time(snapshot: SanctumSnapshot, name: str) -> Vital:
     value = value_of(snapshot.tamiyo, name)
     if value.health is Health.WAITING:
-        value = replace(value, value=None, health=Health.NOT_MEASURED)
+        value = value._replace(value=None, health=Health.NOT_MEASURED)
     return Vital(_row(value), metric=name)
 
 
