@@ -24,7 +24,7 @@ from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path
 from esper_bus.addresses import for_runs_dir
 from esper_bus.limits import BATCH_EVENTS
-from esper_bus.net.discovery import start_aggregator
+from esper_bus.net.aggregator_process import start_aggregator
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol import frames as f

@@ -16,7 +16,7 @@ from benchmarks.chaos.proxy import Proxy
 
 from esper_bus.addresses import for_runs_dir
 from esper_bus.emit.emitter import Emitter
-from esper_bus.net.discovery import answers
+from esper_bus.net.aggregator_process import is_reachable
 from esper_schemas.events import LogRecorded
 
 _UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -63,7 +63,7 @@ def emitting_under(name: str, directory: Path) -> Iterator[Emitter]:
     runs_dir = directory / name.replace(" ", "-").replace(",", "")
     command = [sys.executable, "-m", "esper_aggregator", "--runs-dir", str(runs_dir)]
     aggregator = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not answers(for_runs_dir(runs_dir), 1.0):
+    while not is_reachable(for_runs_dir(runs_dir), 1.0):
         continue
     proxy = Proxy(for_runs_dir(runs_dir).ingest)
     address = proxy.address if FAULTS[name] is _black_hole else for_runs_dir(runs_dir).ingest

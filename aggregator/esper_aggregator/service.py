@@ -13,8 +13,8 @@ from esper_aggregator.query_service import QueryService
 from esper_aggregator.recording import Recording
 from esper_aggregator.run_listing import newest_run
 from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
+from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.host.file_system import network_warning
-from esper_bus.net.discovery import AggregatorLock
 from esper_bus.net.server import BusServer
 from esper_bus.protocol.query_messages import Health
 from esper_bus.rate_limited_log import LogMessage

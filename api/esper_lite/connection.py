@@ -11,8 +11,9 @@ import esper_lite
 from esper_bus.addresses import for_runs_dir, parse
 from esper_bus.auth.keys import client_keys_for
 from esper_bus.emit.emitter import Emitter, NullEmitter
+from esper_bus.host.aggregator_lock import aggregator_running
 from esper_bus.names import check_name
-from esper_bus.net.discovery import IDLE_EXIT_S, aggregator_alive, start_aggregator
+from esper_bus.net.aggregator_process import IDLE_EXIT_S, start_aggregator
 from esper_bus.paths import default_runs_dir, default_spool_quota
 from esper_bus.paths import spool_quota as checked_quota
 from esper_bus.rate_limited_log import LogMessage
@@ -87,7 +88,7 @@ def _ingest(runs_dir: Path, aggregator: bool | str | None, *, keyed: bool) -> st
         return None
     if isinstance(aggregator, str):
         return parse(aggregator, keyed=keyed).ingest
-    if aggregator is True and not aggregator_alive(runs_dir):
+    if aggregator is True and not aggregator_running(runs_dir):
         try:
             start_aggregator(runs_dir, IDLE_EXIT_S)
         except EsperError as error:  # a training records by itself

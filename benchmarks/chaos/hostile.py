@@ -13,8 +13,8 @@ import zmq
 from benchmarks.chaos.world import World
 
 from esper_bus.addresses import ipc_path
+from esper_bus.auth.authenticator import use_key
 from esper_bus.auth.keys import load_client_keys
-from esper_bus.auth.zap import use_key
 from esper_bus.limits import MAX_MESSAGE_BYTES
 from esper_bus.protocol.frames import Data, Hello, encode
 from esper_bus.records import Batch

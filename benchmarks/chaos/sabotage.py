@@ -135,7 +135,7 @@ def becomes(original: int, count: int) -> int:
 
 
 SETTINGS: dict[str, tuple[Any, str, Callable[[Any, int], Any]]] = {
-    "spare_files": (listeners, "spare_files", told),
+    "reserved_files": (listeners, "reserved_files", told),
     "events_between_checkpoints": (fold_checkpoints, "EVERY_EVENTS", becomes),
 }
 """Bounds of the program that a scenario sets otherwise."""

@@ -230,7 +230,7 @@ def aggregator_files_exhausted(world: World) -> None:
     """F11: more connections than the aggregator may open files; it refuses new ones and keeps running."""
     world.allow("aggregator", memory_mb=250, files=FEW_FILES)
     # On a busy machine libzmq may accept many connections between two checks.
-    aggregator = world.aggregator(files=FEW_FILES, sabotage=("spare_files", FEW_FILES - 600))
+    aggregator = world.aggregator(files=FEW_FILES, sabotage=("reserved_files", FEW_FILES - 600))
     trainer = world.trainer(events=1500)
     world.acknowledged(1)
     with ExitStack() as crowd:

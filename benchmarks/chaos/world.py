@@ -22,8 +22,9 @@ from benchmarks.ports import free_ports
 
 from esper_bus import addresses
 from esper_bus.addresses import Endpoints
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
-from esper_bus.host.aggregator_lock import aggregator_alive
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys
+from esper_bus.host.aggregator_lock import aggregator_running
 from esper_bus.host.resources import raise_fd_limit
 from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.store.run_reader import read_log
@@ -188,7 +189,7 @@ class World:
 
     def _look_behind(self, process: Process) -> None:
         """Where an aggregator has died, compare what it promised with what it wrote."""
-        if process in self._aggregators and not aggregator_alive(self.runs_dir):
+        if process in self._aggregators and not aggregator_running(self.runs_dir):
             time.sleep(_ON_THE_WAY_S)
             self.faults += broken_promises(self.run_dir, self.histories)
 
@@ -199,7 +200,7 @@ class World:
         fallen = [process for process in self._aggregators if process.poll() is not None]
         if set(fallen) - self._expected_ends:
             self.faults.append(f"an aggregator ended by itself: {self.output()}")
-        if not aggregator_alive(self.runs_dir):
+        if not aggregator_running(self.runs_dir):
             self.aggregator()
         locks = lambda: list(self.run_dir.glob("spool/*.lock"))  # noqa: E731
         self.until(lambda: not locks(), "adoption of what trainers left behind")

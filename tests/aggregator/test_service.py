@@ -12,7 +12,7 @@ from benchmarks.ports import free_ports
 from esper_aggregator.replay import snapshot_of
 from esper_aggregator.service import Aggregator
 from esper_bus import addresses
-from esper_bus.auth.keys import create_server_keys
+from esper_bus.auth.key_directory import create_server_keys
 from esper_bus.emit.emitter import Emitter
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.snapshot_source import SocketSource

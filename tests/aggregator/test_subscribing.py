@@ -16,7 +16,8 @@ from benchmarks.ports import free_ports
 import esper_lite
 from esper_aggregator.replay import snapshot_of
 from esper_bus.addresses import Endpoints, for_runs_dir, parse
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.emit.emitter import Emitter
 from esper_bus.net.query_client import QueryClient
 from esper_bus.protocol.event_batches import TOPIC

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints
-from esper_bus.host.aggregator_lock import aggregator_alive
+from esper_bus.host.aggregator_lock import aggregator_running
 from esper_bus.store.run_reader import read_log
 from esper_lite import PPOUpdateCompleted, PPOUpdatePayload, RunFinished, RunStarted, connect, open_run
 
@@ -113,7 +113,7 @@ def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, u
         assert len(list(read_log(runs / "cartpole"))) == 3
     finally:
         os.kill(int((runs / ".aggregator.lock").read_text().split()[0]), signal.SIGTERM)
-    until(lambda: not aggregator_alive(runs))
+    until(lambda: not aggregator_running(runs))
 
 
 def test_the_shortest_program_records_a_run(run, home):

@@ -12,7 +12,8 @@ import pytest
 from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints, for_runs_dir, parse
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import EpisodeCompleted
@@ -145,7 +146,8 @@ AGGREGATOR = """
 import sys
 from pathlib import Path
 from esper_bus.addresses import Endpoints, for_runs_dir, parse
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.run_reader import read_log

@@ -1,17 +1,12 @@
-"""Key files, requests at the gate, questions and pictures: only the declared errors come out."""
+"""Key files, requests at the authenticator, questions and pictures: only the declared errors come out."""
 
 import pytest
 import zmq
 from zmq.utils import z85
 
-from esper_bus.auth.keys import (
-    add_client,
-    create_server_keys,
-    load_client_keys,
-    load_server_keys,
-    read_clients,
-)
-from esper_bus.auth.zap import Gate
+from esper_bus.auth.authenticator import Authenticator
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys, load_server_keys, read_clients
 from esper_bus.protocol.event_batches import EventBatch, encode_batch, parse_batch
 from esper_bus.protocol.frames import FrameError
 from esper_bus.protocol.query_messages import (
@@ -100,17 +95,17 @@ def test_a_changed_key_file_is_read_or_refused(keys, name, read, mutations):
 
 
 def test_a_changed_request_lets_nobody_in(keys, mutations):
-    """Unless the key is one that is allowed, at the door that it is allowed at."""
+    """Unless the key is one that is allowed, at the socket that it is allowed at."""
     good = load_client_keys(keys / "good.key")
     request = [b"1.0", b"1", b"esper.ingest", b"127.0.0.1", b"", b"CURVE", z85.decode(good.public)]
     with zmq.Context() as context:
-        gate = Gate(context, keys)
-        assert gate._answer(request)[2] == b"200"
+        authenticator = Authenticator(context, keys)
+        assert authenticator._answer(request)[2] == b"200"
         for number, changed in enumerate(mutations([part or b"x" for part in request[2:]], 4_000)):
             which = 2 + number % (len(request) - 2)
             asked = [*request[:which], changed, *request[which + 1 :]]
             allowed = asked[2] in (b"esper.ingest", b"esper.view") and asked[5:] == request[5:]
-            assert (gate._answer(asked)[2] == b"200") == allowed
+            assert (authenticator._answer(asked)[2] == b"200") == allowed
         for count in range(7):
-            assert gate._answer(request[:count])[2] == b"400"
-        gate.socket.close(0)
+            assert authenticator._answer(request[:count])[2] == b"400"
+        authenticator.socket.close(0)

@@ -1,1 +1,1 @@
-"""Who may connect over tcp, and with which rights: keys, the allow-list, and ZAP."""
+"""Authentication over tcp: CURVE keys, the allow-list, and the answers to libzmq's requests (ZAP)."""

@@ -1,4 +1,4 @@
-"""Reports why an aggregator refuses a connection; libzmq itself would retry for ever in silence."""
+"""Reports why an aggregator refuses a connection, which libzmq itself tells only a monitor of the socket."""
 
 import zmq
 

@@ -1,4 +1,4 @@
-"""What libzmq has to say about the connections of a socket."""
+"""The connection events of a socket, as libzmq reports them."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,28 +10,31 @@ _number = itertools.count()
 
 
 class SocketMonitor:
-    """Events of the connections of one socket. Used in its thread, closed before it."""
+    """Connection events of one socket. Used in the thread of that socket, closed before it.
 
-    def __init__(self, watched: "zmq.Socket[bytes]", events: int) -> None:
-        self._watched = watched
+    `socket` is readable when there are events.
+    """
+
+    def __init__(self, monitored: "zmq.Socket[bytes]", events: int) -> None:
+        self._monitored = monitored
         address = f"inproc://esper-monitor-{next(_number)}"
-        watched.monitor(address, events)
-        self.socket = watched.context.socket(zmq.PAIR)
+        monitored.monitor(address, events)
+        self.socket = monitored.context.socket(zmq.PAIR)
         self.socket.linger = 0
-        self.socket.rcvhwm = 0  # libzmq's own thread would wait for room, and everything with it
+        self.socket.rcvhwm = 0  # no limit: libzmq's IO thread would block until the events are read
         self.socket.connect(address)
 
     def events(self) -> Iterator[tuple[int, int]]:
-        """What happened since the last call: the event, and its value."""
+        """The events since the last call, each with its value."""
         while True:
             try:
                 message = parse_monitor_message(self.socket.recv_multipart(zmq.DONTWAIT))
-            except zmq.ZMQError:  # nothing there
+            except zmq.ZMQError:  # no more events
                 return
             yield message["event"], message["value"]
 
     def close(self) -> None:
-        """Stop listening; libzmq may fail if its end is open when ours is closed."""
-        if not self._watched.closed:
-            self._watched.disable_monitor()
+        """Stop monitoring, first at libzmq's end: it may abort if ours is closed while its own is open."""
+        if not self._monitored.closed:
+            self._monitored.disable_monitor()
         self.socket.close(0)

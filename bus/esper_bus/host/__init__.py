@@ -1,1 +1,1 @@
-"""What is asked of the machine: file systems, locks, descriptors, memory, process logging."""
+"""The machine and the process: file systems, locks, descriptors, memory, logging."""

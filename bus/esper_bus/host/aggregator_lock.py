@@ -1,5 +1,6 @@
-"""At most one aggregator for each runs directory, and which directories have one."""
+"""At most one aggregator for each runs directory, and the directories that have one."""
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ class AggregatorLock:
             raise
 
     def release(self) -> None:
-        """Let another aggregator have the directory."""
+        """Free the directory for another aggregator."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -51,7 +52,7 @@ class AggregatorLock:
         self.release()
 
 
-def aggregator_alive(runs_dir: Path) -> bool:
+def aggregator_running(runs_dir: Path) -> bool:
     """Whether an aggregator holds the lock of this runs directory."""
     try:
         return examine(runs_dir.resolve() / LOCK_NAME).held
@@ -60,15 +61,16 @@ def aggregator_alive(runs_dir: Path) -> bool:
 
 
 def local_runs_dirs() -> list[Path]:
-    """The runs directories that an aggregator of this user serves now, newest first."""
-    entries = [path for path in runtime_base().glob(f"*/{REGISTRY_NAME}") if path.is_file()]
-    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    found = [Path(os.fsdecode(path.read_bytes())) for path in entries]
-    return [runs_dir for runs_dir in found if aggregator_alive(runs_dir)]
+    """The runs directories that aggregators of this user serve now, the most recent first."""
+    found: list[tuple[float, Path]] = []
+    for path in runtime_base().glob(f"*/{REGISTRY_NAME}"):
+        with contextlib.suppress(OSError):  # removed since it was listed
+            found.append((path.stat().st_mtime, Path(os.fsdecode(path.read_bytes()))))
+    return [runs_dir for _, runs_dir in sorted(found, reverse=True) if aggregator_running(runs_dir)]
 
 
 def _register(runs_dir: Path) -> None:
-    """Leave a note where `local_runs_dirs` looks."""
+    """Add the directory to those that `local_runs_dirs` finds."""
     make_private_dir(runtime_base())
     directory = make_private_dir(runtime_dir(runs_dir))
     try:

@@ -1,4 +1,4 @@
-"""Whether a directory lies on a network file system, where writes hang and tails of files lag behind."""
+"""Detects network file systems, on which writes hang and readers see files grow late."""
 
 import re
 from pathlib import Path
@@ -7,16 +7,16 @@ NETWORK_FILE_SYSTEMS = frozenset(
     {"afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre"}
     | {"nfs", "nfs4", "pvfs2", "smb3", "smbfs", "sshfs", "wekafs"}
 )
-"""As Linux names them; what goes through FUSE without its prefix."""
+"""Names as Linux prints them, without the `fuse.` prefix."""
 _MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def network_warning(directory: Path, mounts: str | None = None) -> str:
-    """What to say about a directory on a network file system; empty for one on a local disk.
+    """A warning about a directory on a network file system; empty for one on a local disk.
 
-    `mounts` is the text of Linux's `mountinfo`, that of this process by default; where there is none,
-    nothing is said.
+    `mounts` is the text of Linux's `mountinfo`, by default that of this process; where there is none the
+    warning is empty.
     """
     try:
         kind = file_system_of(directory.resolve(), _MOUNTS.read_text() if mounts is None else mounts)
@@ -31,9 +31,9 @@ def network_warning(directory: Path, mounts: str | None = None) -> str:
 
 
 def file_system_of(path: Path, mounts: str) -> str:
-    """The type of the file system that an absolute path is on, as in `mounts`; empty if that is not said.
+    """The type of the file system of an absolute path according to `mounts`; empty if it is not listed.
 
-    Of several mounts the one nearest to the path counts, of equal ones the last, which hides the others.
+    The mount point nearest to the path counts; of equal ones the last, which hides the others.
     """
     nearest, kind = -1, ""
     for line in mounts.splitlines():

@@ -86,7 +86,7 @@ class QueryClient:
                     self._renew_at = time.monotonic() + RENEW_AFTER_S
                     return reply.answer
         except Refused:
-            self._disconnect()  # libzmq would go on trying
+            self._disconnect()  # the next question may be accepted
             raise
         except VersionError as error:
             raise Refused(

@@ -57,8 +57,8 @@ class BusServer:
         local: Endpoints | None = None,
     ) -> None:
         self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
-        self._doors = Listeners(endpoints, keys, local)
-        self._receiver = Receiver(self.agg_epoch, recover, self._doors.may_write, self._doors.name_of)
+        self._listeners = Listeners(endpoints, keys, local)
+        self._receiver = Receiver(self.agg_epoch, recover, self._listeners.may_write, self._listeners.name_of)
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
         self._logged: dict[str, int] = {}
@@ -82,7 +82,7 @@ class BusServer:
 
         Write them to the log, flush it, then call `acknowledge`.
         """
-        if self._doors.wait(timeout_s):
+        if self._listeners.wait(timeout_s):
             self._subscriptions.clear()
         self._read_subscriptions()
         records = self._read_ingest()
@@ -121,13 +121,13 @@ class BusServer:
         self._logged[run] = first + len(records)
         if self._subscriptions[event_batches.TOPIC + run.encode()]:
             for batch in split(EventBatch(run, self.agg_epoch, first, list(records))):
-                _send_now(self._doors.snapshots, encode_batch(batch))
+                _send_now(self._listeners.snapshots, encode_batch(batch))
 
     def questions(self) -> list[tuple[bytes, Question]]:
         """Questions that came, each with the peer to `answer`; what is none is refused."""
         found: list[tuple[bytes, Question]] = []
         for _ in range(_QUESTIONS_AT_ONCE):
-            frames = _receive_now(self._doors.queries)
+            frames = _receive_now(self._listeners.queries)
             if frames is None:
                 break
             try:
@@ -142,7 +142,7 @@ class BusServer:
 
     def answer(self, peer: bytes, number: int, answer: Answer) -> None:
         """Answer a question; dropped if the peer is gone or takes nothing."""
-        _send_now(self._doors.queries, [peer, *encode_reply(Reply(number, answer))])
+        _send_now(self._listeners.queries, [peer, *encode_reply(Reply(number, answer))])
 
     def keepalive(self) -> None:
         """Tell the screens that this aggregator lives, for each run that was published."""
@@ -157,12 +157,12 @@ class BusServer:
         """What went wrong on the way from the trainers of a run."""
         self._receiver.update_duplicate_producers(run, time.monotonic())
         counters = self._receiver.counters(run)
-        counters.refused = self._doors.refused + self._receiver.unidentified
+        counters.refused = self._listeners.refused + self._receiver.unidentified
         return counters
 
     def close(self) -> None:
         """Close the sockets; what was sent just before has a moment to get out."""
-        self._doors.close(_FAREWELL_MS)
+        self._listeners.close(_FAREWELL_MS)
 
     def _read_ingest(self) -> list[RawRecord]:
         records: list[RawRecord] = []
@@ -170,7 +170,7 @@ class BusServer:
         for _ in range(_DRAIN_MESSAGES):
             if time.monotonic() - now > _DRAIN_S:
                 break
-            received = _receive_with_client(self._doors.ingest)
+            received = _receive_with_client(self._listeners.ingest)
             if received is None:
                 break
             peer, frames, client = received
@@ -179,12 +179,12 @@ class BusServer:
 
     def _send_answers(self) -> None:
         for peer, frames in self._receiver.take_answers():
-            _send_now(self._doors.ingest, [peer, *frames])
+            _send_now(self._listeners.ingest, [peer, *frames])
 
     def _read_subscriptions(self) -> None:
         """Only subscriptions mean anything here; a peer may send any bytes."""
         for _ in range(_SUBSCRIPTIONS_AT_ONCE):
-            frames = _receive_now(self._doors.snapshots)
+            frames = _receive_now(self._listeners.snapshots)
             if frames is None:
                 return
             if len(frames) != 1:
@@ -216,7 +216,8 @@ class BusServer:
             return
         run = topic.removeprefix(event_batches.TOPIC).decode(errors="replace")
         _send_now(
-            self._doors.snapshots, encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), []))
+            self._listeners.snapshots,
+            encode_batch(EventBatch(run, self.agg_epoch, self._logged.get(run, 0), [])),
         )
 
     def _send_snapshot(self, run: str, body: bytes, trainer_message_ns: int | None) -> None:
@@ -228,12 +229,12 @@ class BusServer:
             sent_ns=time.time_ns(),
             trainer_message_ns=trainer_message_ns or self.last_message_ns(run) or 0,
         )
-        _send_now(self._doors.snapshots, encode_snapshot_message(run, head, body))
+        _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, body))
         if any(topic.startswith(COMPRESSED_TOPIC) for topic in self._subscriptions):
             thin = body and self._thin.setdefault(run, DeltaEncoder()).encode(
                 head.snap_seq, body, time.monotonic()
             )
-            _send_now(self._doors.snapshots, encode_snapshot_message(run, head, thin, COMPRESSED_TOPIC))
+            _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, thin, COMPRESSED_TOPIC))
 
 
 def _receive_now(socket: Socket) -> Frames | None:

@@ -1,17 +1,17 @@
-"""Sockets with every option that keeps them from blocking, hoarding or hanging."""
+"""Sockets with options that keep them from blocking, and from using unbounded memory."""
 
 import errno
 import os
-import socket as plain
+import socket as unix_socket
 from pathlib import Path
 from typing import Any
 
 import zmq
 
 from esper_bus.addresses import ipc_path, make_private_dir, refuse_without_keys
+from esper_bus.auth.authenticator import Authenticator, use_key
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys, Right
-from esper_bus.auth.zap import Gate, use_key
 from esper_bus.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 from esper_schemas.errors import InvalidArgument, Refused
 
@@ -21,44 +21,44 @@ Socket = zmq.Socket[bytes]
 INGEST_HWM = 64
 QUERY_HWM = 16
 SNAPSHOT_HWM = 16
-"""Snapshots that wait for one slow screen: a few for each run, since all runs come at once."""
+"""Snapshots that are queued for a slow screen: a few for each run, since all runs are published at once."""
 
 
 def ingest_server(context: Context) -> Socket:
-    """Where an aggregator takes events; a send to a peer that is gone or full fails at once."""
+    """The socket where an aggregator receives events; a send to a slow or lost peer fails at once."""
     return _socket(context, zmq.ROUTER, INGEST_HWM, {zmq.ROUTER_MANDATORY: 1})
 
 
 def ingest_client(context: Context) -> Socket:
-    """Where a trainer sends events; takes none while there is no aggregator."""
+    """The socket that sends the events of a trainer; it accepts none while there is no aggregator."""
     return _socket(context, zmq.DEALER, INGEST_HWM, {zmq.IMMEDIATE: 1, **_RECONNECT})
 
 
 def snapshot_server(context: Context) -> Socket:
-    """Where an aggregator publishes; hears of every subscription, also a repeated one."""
+    """The socket where an aggregator publishes; it receives every subscription, also repeated ones."""
     return _socket(context, zmq.XPUB, SNAPSHOT_HWM, {zmq.XPUB_VERBOSER: 1, zmq.MAXMSGSIZE: MAX_REQUEST_BYTES})
 
 
 def snapshot_client(context: Context) -> Socket:
-    """Where a screen receives snapshots."""
+    """The socket where a screen receives snapshots."""
     return _socket(context, zmq.SUB, SNAPSHOT_HWM, _RECONNECT)
 
 
 def query_server(context: Context) -> Socket:
-    """Where an aggregator answers questions, which are small."""
+    """The socket where an aggregator answers queries, which are small."""
     options = {zmq.ROUTER_MANDATORY: 1, zmq.MAXMSGSIZE: MAX_REQUEST_BYTES}
     return _socket(context, zmq.ROUTER, QUERY_HWM, options)
 
 
 def query_client(context: Context) -> Socket:
-    """Where questions are asked; takes none while there is no aggregator."""
+    """The socket that sends queries; it accepts none while there is no aggregator."""
     return _socket(context, zmq.DEALER, QUERY_HWM, {zmq.IMMEDIATE: 1, **_RECONNECT})
 
 
 def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Handshake:
-    """Connect to an aggregator, over tcp with a key if there is one; tells why if it is not let in.
+    """Connect to an aggregator, over tcp with a key if there is one; returns the handshake.
 
-    Raises `InvalidArgument` for tcp beyond this machine without a key.
+    Raises `InvalidArgument` for an address that cannot be used, such as one of another machine without a key.
     """
     if ipc_path(address) is not None:
         keys = None
@@ -72,31 +72,31 @@ def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Han
     except zmq.ZMQError as error:
         handshake.close()
         raise InvalidArgument(
-            f"Cannot connect to {address} ({error.strerror}); name another address."
+            f"Cannot connect to {address} ({error.strerror}); use another address."
         ) from error
     return handshake
 
 
-def bind(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> str:
-    """Bind to an address, over tcp behind the gate if there is one; returns what to unbind it by.
+def bind(socket: Socket, address: str, right: Right, authenticator: Authenticator | None = None) -> str:
+    """Bind to an address, over tcp with authentication if there is any; returns the address to unbind from.
 
-    Raises `EsperError` if the address is taken or cannot be had, for tcp that other machines can reach
-    without a gate, and if the gate turns out to be open.
+    Raises `Refused` if the address is in use or an unknown key is accepted there, and `InvalidArgument` if it
+    cannot be used, such as tcp beyond this machine without authentication.
     """
-    endpoint = bind_again(socket, address, right, gate)
-    if gate is not None and ipc_path(address) is None:
-        gate.probe(socket, _OPPOSITES[int(socket.getsockopt(zmq.TYPE))])
+    endpoint = bind_again(socket, address, right, authenticator)
+    if authenticator is not None and ipc_path(address) is None:
+        authenticator.probe(socket, _PEER_TYPES[int(socket.getsockopt(zmq.TYPE))])
     return endpoint
 
 
-def bind_again(socket: Socket, address: str, right: Right, gate: Gate | None = None) -> str:
-    """As `bind`, for an address whose gate was found to be shut."""
-    if gate is None:
+def bind_again(socket: Socket, address: str, right: Right, authenticator: Authenticator | None = None) -> str:
+    """As `bind`, for an address where authentication was probed before."""
+    if authenticator is None:
         refuse_without_keys(address)
     elif ipc_path(address) is None:
-        gate.protect(socket, right)
-    else:  # libzmq gives a listener the options that its socket has now
-        gate.leave_open(socket)
+        authenticator.require_key(socket, right)
+    else:  # a listener of libzmq has the options that its socket has when it is bound
+        authenticator.accept_local(socket)
     _bind(socket, address)
     return socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
@@ -105,7 +105,7 @@ def _bind(socket: Socket, address: str) -> None:
     path = ipc_path(address)
     if path is not None:
         make_private_dir(path.parent)
-        if _answers(path):  # libzmq would take it over without a word
+        if _is_served(path):  # libzmq would replace it silently
             raise Refused(_taken(address))
     mask = os.umask(0o077)
     try:
@@ -113,15 +113,17 @@ def _bind(socket: Socket, address: str) -> None:
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
             raise Refused(_taken(address)) from error
-        raise InvalidArgument(f"Cannot listen on {address} ({error.strerror}); choose another.") from error
+        raise InvalidArgument(
+            f"Cannot listen on {address} ({error.strerror}); choose another address."
+        ) from error
     finally:
         os.umask(mask)
 
 
-_OPPOSITES: dict[int, int] = {zmq.ROUTER: zmq.DEALER, zmq.XPUB: zmq.SUB}
-# Not ZeroMQ's heartbeats: libzmq aborts the process where one is due on a connection whose peer has gone
-# while messages from it still wait (zeromq/libzmq#4364). Clients replace a socket that is silent for long,
-# and the system finds out about peers over tcp that are gone without a word.
+_PEER_TYPES: dict[int, int] = {zmq.ROUTER: zmq.DEALER, zmq.XPUB: zmq.SUB}
+# Instead of ZeroMQ's heartbeats: libzmq aborts where one is due on a connection whose peer is gone while
+# messages from it are still queued (zeromq/libzmq#4364). Clients replace a socket that is silent for long,
+# and the system detects peers that vanish over tcp.
 _DEAD_PEERS = {
     zmq.HANDSHAKE_IVL: 2000,
     zmq.TCP_KEEPALIVE: 1,
@@ -142,8 +144,8 @@ def _socket(context: Context, kind: int, hwm: int, options: dict[Any, int]) -> S
     return socket
 
 
-def _answers(path: Path) -> bool:
-    with plain.socket(plain.AF_UNIX, plain.SOCK_STREAM) as probe:
+def _is_served(path: Path) -> bool:
+    with unix_socket.socket(unix_socket.AF_UNIX, unix_socket.SOCK_STREAM) as probe:
         return probe.connect_ex(os.fspath(path)) == 0
 
 

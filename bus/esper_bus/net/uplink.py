@@ -122,7 +122,7 @@ class Uplink:
             socket.close(linger=0)
 
     def _check_handshake(self, now: float) -> None:
-        """Disconnect where the connection is refused, and try again later; libzmq would try all the time."""
+        """Disconnect where the connection is refused, and try again later: the key may be allowed by then."""
         if self._handshake is None:
             return
         if self.link.streaming:

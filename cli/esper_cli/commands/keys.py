@@ -4,16 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from esper_bus.auth.keys import (
-    DEFAULT_PRODUCERS,
-    RIGHTS,
-    Right,
-    add_client,
-    create_server_keys,
-    load_server_keys,
-    read_clients,
-    remove_client,
-)
+from esper_bus.auth.key_directory import add_client, create_server_keys, remove_client
+from esper_bus.auth.keys import DEFAULT_PRODUCERS, RIGHTS, Right, load_server_keys, read_clients
 from esper_cli.options.command import Command
 from esper_cli.options.option import Json, Option
 from esper_cli.output.echo import echo, echo_json

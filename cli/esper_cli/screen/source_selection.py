@@ -5,7 +5,7 @@ from pathlib import Path
 
 from esper_bus import addresses, paths
 from esper_bus.auth.keys import client_keys_for
-from esper_bus.net.discovery import local_runs_dirs
+from esper_bus.host.aggregator_lock import local_runs_dirs
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_schemas.source import Feed, SnapshotSource

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from esper_bus.addresses import runtime_dir
-from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_alive, local_runs_dirs
+from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_running, local_runs_dirs
 from esper_schemas.errors import Refused, StorageError
 
 
@@ -15,16 +15,16 @@ def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
     """It learns which process is in the way; a killed one is in nobody's way."""
     first = aggregator()
 
-    assert aggregator_alive(runs_dir)
+    assert aggregator_running(runs_dir)
     with pytest.raises(Refused, match=rf"An aggregator \(process {first.pid}\) already serves .*; stop it"):
         AggregatorLock(runs_dir)
 
     first.send_signal(signal.SIGKILL)
     first.wait()
 
-    assert not aggregator_alive(runs_dir)
+    assert not aggregator_running(runs_dir)
     with AggregatorLock(runs_dir):
-        assert aggregator_alive(runs_dir)
+        assert aggregator_running(runs_dir)
 
 
 def test_a_second_lock_in_one_process_is_refused(runs_dir):
@@ -33,21 +33,20 @@ def test_a_second_lock_in_one_process_is_refused(runs_dir):
         with pytest.raises(Refused, match=f"process {os.getpid()}"):
             AggregatorLock(runs_dir)
 
-        assert aggregator_alive(runs_dir)
+        assert aggregator_running(runs_dir)
 
-    assert not aggregator_alive(runs_dir)
+    assert not aggregator_running(runs_dir)
     AggregatorLock(runs_dir).release()
 
 
 @pytest.mark.process
 def test_asking_does_not_break_the_lock(runs_dir, python):
     """An aggregator may look at its own directory without losing it."""
-    program = (
-        "import sys; from pathlib import Path; from esper_bus.host.aggregator_lock import aggregator_alive; "
-    )
-    program += "print(aggregator_alive(Path(sys.argv[1])))"
+    program = "import sys; from pathlib import Path; "
+    program += "from esper_bus.host.aggregator_lock import aggregator_running; "
+    program += "print(aggregator_running(Path(sys.argv[1])))"
     with AggregatorLock(runs_dir):
-        aggregator_alive(runs_dir)
+        aggregator_running(runs_dir)
         local_runs_dirs()
 
         assert python(program, runs_dir).communicate(timeout=30)[0] == "True\n"
@@ -55,7 +54,7 @@ def test_asking_does_not_break_the_lock(runs_dir, python):
 
 def test_no_directory_no_aggregator(tmp_path):
     """Asking about a directory that does not exist is fine."""
-    assert not aggregator_alive(tmp_path / "nothing")
+    assert not aggregator_running(tmp_path / "nothing")
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):

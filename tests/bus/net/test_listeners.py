@@ -1,4 +1,4 @@
-"""Who is not let in is counted; what peers may use up is bounded: real sockets, a real limit of files."""
+"""Refused clients are counted, and what peers can use up is bounded: real sockets, a real limit of files."""
 
 import socket
 import time
@@ -9,7 +9,8 @@ import zmq
 from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints, ipc_path, parse
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.emit.emitter import Emitter
 from esper_bus.host.resources import raise_fd_limit
 from esper_bus.net.listeners import Listeners
@@ -23,11 +24,11 @@ from pathlib import Path
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 from esper_bus.net import listeners
 from esper_bus.addresses import for_runs_dir
-listeners.spare_files = lambda: 3500  # so that a busy machine still accepts too many
-doors = listeners.Listeners(for_runs_dir(Path(sys.argv[1])), None)
+listeners.reserved_files = lambda: 3500  # so that a busy machine still accepts too many
+listeners = listeners.Listeners(for_runs_dir(Path(sys.argv[1])), None)
 print("ready", flush=True)
 while True:
-    doors.wait(0.05)
+    listeners.wait(0.05)
 """
 
 
@@ -42,92 +43,92 @@ def peer(endpoints):
     context.term()
 
 
-@pytest.mark.process
-def test_nobody_new_is_let_in_while_files_are_short(python, runs_dir, endpoints, until):
-    """More peers than files: libzmq would abort; instead they find no door, until some have gone."""
+def test_no_connection_is_accepted_while_descriptors_are_scarce(python, runs_dir, endpoints, until):
+    """More peers than descriptors: libzmq would abort; instead they are refused until some have gone."""
     process = python(FEW, runs_dir)
     assert process.stdout.readline() == "ready\n"
     raise_fd_limit()
-    with ExitStack() as crowd:
-        knocks = (knock(endpoints, crowd) for _ in range(3000))
+    with ExitStack() as peers:
+        accepted = (is_accepted(endpoints, peers) for _ in range(3000))
 
-        assert not all(knocks)
+        assert not all(accepted)
         assert process.poll() is None
 
     with ExitStack() as few:
-        until(lambda: knock(endpoints, few))
+        until(lambda: is_accepted(endpoints, few))
     assert process.poll() is None
 
 
-def knock(endpoints, stack):
-    """Whether a door is open; stay in it until the end."""
+def is_accepted(endpoints, stack):
+    """Whether a connection is accepted; it stays open until the end."""
     peer = stack.enter_context(socket.socket(socket.AF_UNIX))
     return peer.connect_ex(str(ipc_path(endpoints.ingest))) == 0
 
 
-def test_all_are_sent_away_when_too_much_piles_up(monkeypatch, peer, endpoints, until):
-    """And come again by themselves."""
+def test_all_connections_are_closed_at_the_memory_limit(monkeypatch, peer, endpoints, until):
+    """Peers connect again by themselves."""
     memory = [10**8]
     monkeypatch.setattr("esper_bus.net.listeners.memory_bytes", lambda: memory[0])
-    doors = Listeners(endpoints, None)
+    listeners = Listeners(endpoints, None)
     peer.send(b"one")
-    until(lambda: not doors.wait(0.1) and doors.ingest.poll(0))
+    until(lambda: not listeners.wait(0.1) and listeners.ingest.poll(0))
     memory[0] += 600 * 2**20
 
-    assert until(lambda: doors.wait(0.1))
-    assert not doors.wait(0.0)
+    assert until(lambda: listeners.wait(0.1))
+    assert not listeners.wait(0.0)
     peer.send(b"two")
-    until(lambda: not doors.wait(0.1) and doors.ingest.poll(0))
-    assert doors.ingest.recv_multipart()[1] == b"two"
-    doors.close(0)
+    until(lambda: not listeners.wait(0.1) and listeners.ingest.poll(0))
+    assert listeners.ingest.recv_multipart()[1] == b"two"
+    listeners.close(0)
 
 
-def test_doors_that_cannot_be_opened_again_at_once_are_later(monkeypatch, endpoints, until, caplog):
-    """Somebody else has the second of three addresses: tried a few times a second, said once.
+def test_addresses_that_cannot_be_bound_again_are_tried_again(monkeypatch, endpoints, until, caplog):
+    """Another process has the second of three addresses: tried a few times a second, logged once.
 
     The first, which is bound, is not tried again.
     """
     left, tries = [10], []
-    monkeypatch.setattr("esper_bus.net.listeners.spare_files", lambda: 100)
+    monkeypatch.setattr("esper_bus.net.listeners.reserved_files", lambda: 100)
     monkeypatch.setattr("esper_bus.net.listeners.files_left", lambda: left[0])
     monkeypatch.setattr(
-        "esper_bus.net.listeners.bind_again", lambda *door: tries.append(door[1]) or bind_again(*door)
+        "esper_bus.net.listeners.bind_again",
+        lambda *listener: tries.append(listener[1]) or bind_again(*listener),
     )
-    doors = Listeners(endpoints, None)
+    listeners = Listeners(endpoints, None)
     time.sleep(0.15)
-    doors.wait(0.0)
-    with socket.socket(socket.AF_UNIX) as squatter:
+    listeners.wait(0.0)
+    with socket.socket(socket.AF_UNIX) as other:
         path = ipc_path(endpoints.snapshots)
         until(lambda: not is_open(endpoints.snapshots))
         path.unlink(missing_ok=True)
-        squatter.bind(str(path))
-        squatter.listen()
+        other.bind(str(path))
+        other.listen()
         left[0] = 1000
-        tend(doors, 1.0, knocking=endpoints.ingest)
+        tend(listeners, 1.0, connecting_to=endpoints.ingest)
         open_meanwhile = is_open(endpoints.ingest), is_open(endpoints.query)
         left[0] = 10
-        tend(doors, 0.2)
-        shut = is_open(endpoints.ingest)
+        tend(listeners, 0.2)
+        closed = is_open(endpoints.ingest)
         left[0] = 1000
-        tend(doors, 0.3)
-    tend(doors, 0.3)
+        tend(listeners, 0.3)
+    tend(listeners, 0.3)
 
     assert open_meanwhile == (True, False)
-    assert not shut
+    assert not closed
     assert 5 <= tries.count(endpoints.snapshots) <= 20
     assert tries.count(endpoints.ingest) == 2
     assert [record.msg.event for record in caplog.records].count("cannot listen again yet") == 1
     assert all(is_open(address) for address in endpoints)
-    doors.close(0)
+    listeners.close(0)
 
 
-def tend(doors, seconds, knocking=None):
-    """Wait at the doors as an aggregator does; somebody may come all the time, which makes it look."""
+def tend(listeners, seconds, connecting_to=None):
+    """Wait as an aggregator does; peers that connect make it check its resources."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if knocking is not None:
-            is_open(knocking)
-        doors.wait(0.01)
+        if connecting_to is not None:
+            is_open(connecting_to)
+        listeners.wait(0.01)
 
 
 def is_open(address):
@@ -137,7 +138,7 @@ def is_open(address):
 
 
 def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until, caplog):
-    """All were sent away, and the doors stay shut until it can be read; meanwhile all calls work."""
+    """All connections were closed, and none is accepted until it can be read; meanwhile all calls work."""
     keys, port = tmp_path / "keys", free_ports(len(Endpoints._fields))
     create_server_keys(keys)
     good = load_client_keys(add_client(keys, "good"))
@@ -174,9 +175,9 @@ def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, 
 
 def test_waiting_does_not_end_because_somebody_comes(peer, endpoints):
     """Only because somebody says something."""
-    doors = Listeners(endpoints, None)
+    listeners = Listeners(endpoints, None)
     began = time.monotonic()
-    doors.wait(0.3)
+    listeners.wait(0.3)
 
     assert time.monotonic() - began > 0.25
-    doors.close(0)
+    listeners.close(0)

@@ -7,8 +7,9 @@ import zmq
 from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints, parse
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys
-from esper_bus.auth.zap import use_key
+from esper_bus.auth.authenticator import use_key
+from esper_bus.auth.key_directory import add_client, create_server_keys
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.emit.emitter import Emitter
 from esper_bus.net.listeners import Listeners
 from esper_bus.net.server import BusServer
@@ -34,15 +35,15 @@ def remote():
 
 
 @pytest.fixture
-def doors(remote, keys, endpoints):
+def listeners(remote, keys, endpoints):
     """Listeners at both."""
-    doors = Listeners(remote, keys, endpoints)
-    yield doors
-    doors.close(0)
+    listeners = Listeners(remote, keys, endpoints)
+    yield listeners
+    listeners.close(0)
 
 
 @pytest.fixture
-def comes_in(doors):
+def comes_in(listeners):
     """Whether what a new peer says at an address is heard within a while, with or without a key."""
 
     def ask(address, key=None, wait_s=0.5):
@@ -54,9 +55,9 @@ def comes_in(doors):
             peer.send(b"hello")
             deadline = time.monotonic() + wait_s
             while time.monotonic() < deadline:
-                doors.wait(0.02)
-                if doors.ingest.poll(0):
-                    return doors.ingest.recv_multipart()[1] == b"hello"
+                listeners.wait(0.02)
+                if listeners.ingest.poll(0):
+                    return listeners.ingest.recv_multipart()[1] == b"hello"
         return False
 
     return ask
@@ -79,7 +80,7 @@ def test_tcp_demands_a_key_and_ipc_does_not(comes_in, endpoints, remote, good):
     assert who_comes_in(comes_in, endpoints, remote, good) == ONLY_TCP_ASKS
 
 
-def test_all_three_doors_are_served_at_both(doors, endpoints, remote, good, until):
+def test_all_three_addresses_are_served_at_both(listeners, endpoints, remote, good, until):
     """A picture and an answer come over ipc without a key, and over tcp with one only."""
     with zmq.Context() as context:
         for where, key, answers in ((endpoints, None, True), (remote, None, False), (remote, good, True)):
@@ -94,38 +95,40 @@ def test_all_three_doors_are_served_at_both(doors, endpoints, remote, good, unti
                 deadline = time.monotonic() + (10.0 if answers else 0.5)
                 heard = [False, False]
                 while time.monotonic() < deadline and not all(heard):
-                    doors.wait(0.02)
-                    doors.snapshots.send(b"picture")
-                    heard = [heard[0] or bool(screen.poll(0)), heard[1] or bool(doors.queries.poll(0))]
+                    listeners.wait(0.02)
+                    listeners.snapshots.send(b"picture")
+                    heard = [heard[0] or bool(screen.poll(0)), heard[1] or bool(listeners.queries.poll(0))]
 
                 assert heard == [answers, answers]
                 if answers:
-                    doors.queries.recv_multipart()
+                    listeners.queries.recv_multipart()
 
 
-def test_both_are_shut_while_files_are_short_and_open_again_as_they_were(
-    comes_in, doors, endpoints, remote, good, monkeypatch, until
+def test_both_are_closed_while_descriptors_are_scarce_and_open_again_as_they_were(
+    comes_in, listeners, endpoints, remote, good, monkeypatch, until
 ):
     """The ipc address is bound after tcp has asked for keys, and asks for none all the same."""
     left = [10]
-    monkeypatch.setattr("esper_bus.net.listeners.spare_files", lambda: 100)
+    monkeypatch.setattr("esper_bus.net.listeners.reserved_files", lambda: 100)
     monkeypatch.setattr("esper_bus.net.listeners.files_left", lambda: left[0])
     time.sleep(0.15)
-    doors.wait(0.0)
-    shut = comes_in(endpoints.ingest), comes_in(remote.ingest, good)
+    listeners.wait(0.0)
+    closed = comes_in(endpoints.ingest), comes_in(remote.ingest, good)
     left[0] = 1000
 
-    assert shut == (False, False)
+    assert closed == (False, False)
     assert until(lambda: comes_in(endpoints.ingest))
     assert who_comes_in(comes_in, endpoints, remote, good) == ONLY_TCP_ASKS
 
 
-def test_both_are_open_as_they_were_after_all_were_sent_away(
-    comes_in, doors, endpoints, remote, good, monkeypatch, until
+def test_both_are_open_as_they_were_after_all_connections_were_closed(
+    comes_in, listeners, endpoints, remote, good, monkeypatch, until
 ):
     """New sockets stand as the old ones did."""
-    monkeypatch.setattr("esper_bus.net.listeners.memory_bytes", lambda: doors._floor + 600 * 2**20)
-    assert until(lambda: doors.wait(0.1))
+    monkeypatch.setattr(
+        "esper_bus.net.listeners.memory_bytes", lambda: listeners._initial_memory + 600 * 2**20
+    )
+    assert until(lambda: listeners.wait(0.1))
     monkeypatch.undo()
 
     assert who_comes_in(comes_in, endpoints, remote, good) == ONLY_TCP_ASKS
@@ -154,8 +157,8 @@ def test_a_trainer_of_this_machine_sends_over_ipc(
 
 def test_whoever_listens_on_ipc_only_needs_no_keys(endpoints, tmp_path):
     """The directory that was named is not even looked at."""
-    doors = Listeners(endpoints, tmp_path / "nothing")
+    listeners = Listeners(endpoints, tmp_path / "nothing")
 
-    assert doors.gate is None
-    assert doors.may_write is None
-    doors.close(0)
+    assert listeners.authenticator is None
+    assert listeners.may_write is None
+    listeners.close(0)

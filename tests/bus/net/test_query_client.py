@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys, remove_client
+from esper_bus.auth.key_directory import add_client, create_server_keys, remove_client
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.server import BusServer
 from esper_bus.protocol.query_messages import Refusal, Runs, RunsQuery

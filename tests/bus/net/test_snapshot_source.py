@@ -225,7 +225,7 @@ def publish(one, body, version=1):
     """Send something that is no proper picture."""
     frames = encode_snapshot_message("run", SnapshotHead(1, 10**6, 5, 1, 1), body)
     frames[1] = bytes([version]) + frames[1][1:]
-    one.server._doors.snapshots.send_multipart(frames)
+    one.server._listeners.snapshots.send_multipart(frames)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who is let in over tcp, and who is not: real sockets and real keys."""
+"""Which clients are accepted over tcp, and which are refused: real sockets and real keys."""
 
 import threading
 
@@ -6,8 +6,9 @@ import pytest
 import zmq
 
 from esper_bus.addresses import parse as parse_url
-from esper_bus.auth.keys import add_client, create_server_keys, load_client_keys, remove_client
-from esper_bus.auth.zap import Gate, use_key
+from esper_bus.auth.authenticator import Authenticator, use_key
+from esper_bus.auth.key_directory import add_client, create_server_keys, remove_client
+from esper_bus.auth.keys import load_client_keys
 from esper_bus.emit.emitter import Emitter
 from esper_bus.net.server import BusServer
 from esper_bus.net.snapshot_source import SocketSource
@@ -100,7 +101,7 @@ def raw(address):
     context.term()
 
 
-def test_whoever_is_not_let_in_is_counted(served, client, keys, sender, raw, until):
+def test_refused_clients_are_counted(served, client, keys, sender, raw, until):
     """No key, an unknown one, a viewer's, another version, another's name: each by itself."""
     unknown, good = client("unknown"), client("good")
     remove_client(keys, "unknown")
@@ -154,7 +155,7 @@ def test_no_key_is_refused_in_a_sentence(served, sender, screen, until):
 
 
 def test_a_viewers_key_sees_but_cannot_send(served, client, sender, screen, until):
-    """The same key, let in at one door and refused at the other."""
+    """The same key, accepted at one socket and refused at the other."""
     viewer = client("viewer", ("view",))
     trainer, source = sender(viewer), screen(viewer)
     feed = until(lambda: (feed := source.poll()).snapshot.events_folded and feed)
@@ -301,18 +302,18 @@ def test_a_damaged_allow_list_lets_nobody_in(served, client, keys, sender, until
     assert served.records == []
 
 
-def test_an_open_gate_is_noticed_before_anything_is_served(address, keys, monkeypatch):
-    """A probe with a key that nobody knows must be refused, or nothing is served."""
-    monkeypatch.setattr(Gate, "_judge", lambda self, request: "anybody")
-    with pytest.raises(Refused, match=r"Strangers are not refused at tcp://.*127\.0\.0\.1"):
+def test_an_authenticator_that_accepts_unknown_keys_serves_nothing(address, keys, monkeypatch):
+    """A probe with an unknown key has to be refused before the socket is used."""
+    monkeypatch.setattr(Authenticator, "_authenticate", lambda self, request: "anybody")
+    with pytest.raises(Refused, match=r"tcp://.*127\.0\.0\.1.* is not served, since it accepts unknown keys"):
         BusServer(address, lambda run: {}, keys=keys)
 
 
-def test_a_gate_without_a_keeper_is_closed(address, keys, client, monkeypatch, until):
+def test_an_authenticator_that_answers_no_requests_accepts_nobody(address, keys, client, monkeypatch, until):
     """If nobody answers, a good key is not let in either: libzmq itself fails closed."""
     good = client("good")
     server = BusServer(address, lambda run: {}, keys=keys)
-    monkeypatch.setattr(Gate, "serve", lambda self: None)
+    monkeypatch.setattr(Authenticator, "answer_requests", lambda self: None)
     context = zmq.Context()
     peer = context.socket(zmq.DEALER)
     use_key(peer, good)
@@ -328,19 +329,19 @@ def test_a_gate_without_a_keeper_is_closed(address, keys, client, monkeypatch, u
     server.close()
 
 
-def test_a_gate_without_a_handler_is_closed(keys, client):
+def test_a_closed_authenticator_accepts_nobody(keys, client):
     """If it has gone altogether, libzmq would let in every key, but for its option to enforce the domain."""
-    with zmq.Context() as context, context.socket(zmq.ROUTER) as door, context.socket(zmq.DEALER) as peer:
-        gate = Gate(context, keys)
-        gate.protect(door, "ingest")
-        port = door.bind_to_random_port("tcp://127.0.0.1")
-        gate.socket.close(0)
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket, context.socket(zmq.DEALER) as peer:
+        authenticator = Authenticator(context, keys)
+        authenticator.require_key(socket, "ingest")
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        authenticator.socket.close(0)
         use_key(peer, client("good"))
         peer.linger = 0
         peer.connect(f"tcp://127.0.0.1:{port}")
         peer.send(b"let me in")
 
-        assert not door.poll(500)
+        assert not socket.poll(500)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]", "example.org", "*"])

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from esper_bus.net.discovery import aggregator_alive, answers, start_aggregator
+from esper_bus.host.aggregator_lock import aggregator_running
+from esper_bus.net.aggregator_process import is_reachable, start_aggregator
 from esper_schemas.errors import Unreachable
 
 STAND_IN = """
@@ -50,7 +51,7 @@ def stand_in(tmp_path, monkeypatch):
 def kill(runs_dir):
     """Kills the aggregator of the runs directory at the end."""
     yield
-    if aggregator_alive(runs_dir):
+    if aggregator_running(runs_dir):
         os.kill(int((runs_dir / ".aggregator.lock").read_text().split()[0]), signal.SIGKILL)
 
 
@@ -62,7 +63,7 @@ def test_an_aggregator_is_started_once(runs_dir, endpoints, stand_in):
     pid = (runs_dir / ".aggregator.lock").read_text()
     start_aggregator(runs_dir, 30.0)
 
-    assert answers(endpoints, 5.0)
+    assert is_reachable(endpoints, 5.0)
     assert (runs_dir / ".aggregator.lock").read_text() == pid
 
 
@@ -71,7 +72,8 @@ def test_an_aggregator_is_started_once(runs_dir, endpoints, stand_in):
 def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python):
     """Both go on with the one that won."""
     stand_in(STAND_IN)
-    program = "import sys; from pathlib import Path; from esper_bus.net.discovery import start_aggregator; "
+    program = "import sys; from pathlib import Path; "
+    program += "from esper_bus.net.aggregator_process import start_aggregator; "
     program += "start_aggregator(Path(sys.argv[1]), 30.0); print('fine')"
     os_path = os.environ["PYTHONPATH"]
     program = f"import os; os.environ['PYTHONPATH'] = {os_path!r}\n" + program
@@ -92,10 +94,10 @@ def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
 def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
     """After the time that was given."""
     stand_in("import time; time.sleep(5)")
-    with pytest.raises(Unreachable, match="did not start: it said nothing"):
+    with pytest.raises(Unreachable, match="did not start: its log is empty"):
         start_aggregator(runs_dir, 30.0, timeout_s=0.5)
 
 
 def test_nobody_answers_where_nobody_is(endpoints):
     """Asking takes as long as it is told to."""
-    assert not answers(endpoints, 0.05)
+    assert not is_reachable(endpoints, 0.05)

@@ -1,0 +1,74 @@
+"""The allow-list of a running aggregator follows its file."""
+
+import pytest
+
+from esper_bus.auth import allow_list
+from esper_bus.auth.allow_list import CHECK_AFTER_S, AllowList
+from esper_bus.auth.key_directory import remove_client
+from esper_schemas.errors import Damaged
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets."""
+    now = [1000.0]
+    monkeypatch.setattr(allow_list.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_key_has_the_rights_of_its_entry(keys, client):
+    """An unknown one has none."""
+    viewer, sender = client("viewer", ("view",)).public, client("sender", ("ingest",)).public
+    allowed = AllowList(keys)
+
+    assert [allowed.allows(key, "view") for key in (viewer, sender, "unknown")] == [True, False, False]
+    assert [allowed.may_write(key, "run", "trainer:0") for key in (viewer, sender, "unknown", None)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_new_key_can_connect_at_once(keys, client, clock):
+    """Whoever added it need not wait."""
+    allowed = AllowList(keys)
+    allowed.allows("unknown", "view")
+
+    assert allowed.allows(client("late").public, "view")
+
+
+def test_a_removed_key_loses_its_rights_while_it_is_connected(keys, client, clock):
+    """After the pause between two checks; its name stays known, for messages."""
+    public = client("gone").public
+    allowed = AllowList(keys)
+    before = allowed.may_write(public, "run", "trainer:0")
+    remove_client(keys, "gone")
+    meanwhile = allowed.may_write(public, "run", "trainer:0")
+    clock[0] += CHECK_AFTER_S
+
+    assert (before, meanwhile) == (True, True)
+    assert not allowed.may_write(public, "run", "trainer:0")
+    assert allowed.name_of(public) == "gone"
+    assert allowed.name_of("never") == "never"
+
+
+def test_a_file_that_cannot_be_read_gives_no_rights(keys, client, clock, caplog):
+    """Until it is repaired; it is logged once."""
+    public = client("viewer").public
+    allowed = AllowList(keys)
+    content = (keys / "clients.json").read_bytes()
+    (keys / "clients.json").write_bytes(content[:-5])
+    while_damaged = [allowed.allows(public, "view") for _ in range(3)]
+    (keys / "clients.json").write_bytes(content)
+
+    assert while_damaged == [False] * 3
+    assert allowed.allows(public, "view")
+    assert caplog.text.count("cannot read the allow-list; no client has access over tcp") == 1
+
+
+def test_an_aggregator_does_not_start_with_a_damaged_list(keys):
+    """Nobody would be let in, and nobody would know why."""
+    (keys / "clients.json").write_bytes(b"{")
+    with pytest.raises(Damaged, match="is not an allow-list"):
+        AllowList(keys)
