@@ -298,6 +298,7 @@ def keyed(tmp_path, aggregator, monkeypatch):
     return url, keys
 
 
+@pytest.mark.process
 def test_a_key_that_may_not_view_ends_a_subscription_at_once(keyed):
     """Waiting would not help; the subscription is closed."""
     url, keys = keyed
@@ -313,6 +314,7 @@ def test_a_key_that_may_not_view_ends_a_subscription_at_once(keyed):
     assert list(subscription) == []
 
 
+@pytest.mark.process
 def test_the_end_of_a_run_is_not_waited_for_with_a_key_that_may_not_view(keyed):
     """Where it is to be left out what is there already."""
     url, keys = keyed
@@ -320,6 +322,7 @@ def test_the_end_of_a_run_is_not_waited_for_with_a_key_that_may_not_view(keyed):
         esper_lite.subscribe(url, start=None, keys=add_client(keys, "sender", ("ingest",)))
 
 
+@pytest.mark.process
 def test_a_key_that_may_view_waits_for_its_run(keyed, emitter, runs_dir):
     """That there is no run yet is no refusal."""
     url, keys = keyed
@@ -331,6 +334,7 @@ def test_a_key_that_may_view_waits_for_its_run(keyed, emitter, runs_dir):
             assert take(subscription, 1) == [8]
 
 
+@pytest.mark.process
 def test_a_log_that_cannot_be_read_ends_a_subscription(aggregator, url, runs_dir):
     """The aggregator says why; a run that is not there is waited for instead."""
     aggregator()

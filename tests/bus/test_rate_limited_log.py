@@ -91,6 +91,7 @@ def test_a_handler_that_fails_does_not_reach_the_caller(clock):
     logging.getLogger("esper.test").removeHandler(handler)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("configured", ["configured", "disabled", "unconfigured"])
 def test_a_program_decides_what_the_library_prints(tmp_path, configured):
     """Nothing on stdout; on stderr only what `logging` is told to print; structlog is not loaded."""

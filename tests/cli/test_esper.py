@@ -69,6 +69,7 @@ def test_an_unknown_command_is_wrong_usage(esper_says):
     assert all(name in err for name in esper.COMMANDS)
 
 
+@pytest.mark.process
 def test_only_the_given_command_is_imported():
     """Listing commands, and reading a log, load neither torch nor the screen."""
     program = (

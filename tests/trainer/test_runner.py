@@ -200,6 +200,7 @@ class TestModule:
         command = [sys.executable, "-m", "esper_trainer", "--envs", "2", "--threads", "1", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
+    @pytest.mark.process
     def test_it_trains_and_records(self, tmp_path):
         """A line per update, a summary, and a run directory that can be read."""
         result = self.run("--episodes", "2", "--runs-dir", str(tmp_path), "--name", "mine")

@@ -37,7 +37,7 @@ def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
 def test_a_spool_has_the_quota_of_the_plan(tmp_path):
     """One that is too small is refused by the rules of `connect`."""
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=1)
-    with pytest.raises(InvalidArgument, match="spool_quota is '200000'"):
+    with pytest.raises(InvalidArgument, match=r"spool_quota must be .*, not '200000'"):
         record_training(TrainingPlan(config, tmp_path, spool_quota=200_000), False)
 
 
@@ -53,6 +53,7 @@ print(*({"torch._dynamo", "sklearn", "scipy", "pandas"} & set(sys.modules)))
 """
 
 
+@pytest.mark.process
 def test_a_training_does_not_wait_for_what_it_does_not_need(tmp_path):
     """Neither the front end of torch.compile nor scikit-learn, which are large, is imported."""
     program = [sys.executable, "-c", WHOLE_TRAINING, str(tmp_path)]

@@ -46,6 +46,7 @@ def test_keys_are_never_overwritten(keys):
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
 
 
+@pytest.mark.process
 def test_keys_that_are_added_at_once_are_all_allowed(keys):
     """Six processes write one list, and none of them loses the entry of another."""
     program = (

@@ -55,6 +55,7 @@ def kill(runs_dir):
         os.kill(int((runs_dir / ".aggregator.lock").read_text().split()[0]), signal.SIGKILL)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("kill")
 def test_an_aggregator_is_started_once(runs_dir, endpoints, stand_in):
     """It answers when the call returns; a second call finds it."""

@@ -43,6 +43,7 @@ def peer(endpoints):
     context.term()
 
 
+@pytest.mark.process
 def test_no_connection_is_accepted_while_descriptors_are_scarce(python, runs_dir, endpoints, until):
     """More peers than descriptors: libzmq would abort; instead they are refused until some have gone."""
     process = python(FEW, runs_dir)

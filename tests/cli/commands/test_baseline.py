@@ -55,6 +55,7 @@ def test_a_device_that_is_not_there_is_one_sentence(baseline):
     assert (code, out, err.count("\n")) == (1, "", 1)
 
 
+@pytest.mark.process
 def test_more_environments_than_memory_are_one_sentence():
     """Which says what to choose instead."""
     command = f"ulimit -v 8000000; exec {sys.executable} -m esper_cli baseline --envs 2000000000"

@@ -130,6 +130,7 @@ def test_a_key_file_may_be_named_by_the_environment(parse, monkeypatch):
     assert parse("--keys", "/own.key").keys == Path("/own.key")
 
 
+@pytest.mark.process
 def test_options_are_read_without_torch():
     """`--help` is quick, and works where torch is not installed."""
     program = (

@@ -53,6 +53,7 @@ def run(program, **options):
     return subprocess.run([sys.executable, "-c", prepare + program], text=True, check=False, **options)
 
 
+@pytest.mark.process
 def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
     """An arrow is not in latin-1."""
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
@@ -61,6 +62,7 @@ def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
     assert (result.returncode, result.stdout, result.stderr) == (0, "± \\u2192\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_is_no_failure(tmp_path, closed):
     """Whatever is printed there is dropped; the exit code still says how the command ended."""

@@ -40,6 +40,7 @@ with progress(5) as on_update:
 """
 
 
+@pytest.mark.process
 def test_on_a_terminal_a_bar_shows_the_last_update():
     """With its number and its measurements."""
     ours, theirs = pty.openpty()

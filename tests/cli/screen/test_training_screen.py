@@ -28,6 +28,7 @@ def train(run_dir, app_options):
     )
 
 
+@pytest.mark.process
 def test_the_screen_says_that_the_training_is_starting(run_dir, app_options):
     """And where to look if it takes long."""
     with subprocess.Popen([sys.executable, "-c", ""]) as trainer:
@@ -37,6 +38,7 @@ def test_the_screen_says_that_the_training_is_starting(run_dir, app_options):
     assert sentence == f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
 
 
+@pytest.mark.process
 def test_a_training_that_goes_on_is_followed(train, run_dir, capsys):
     """From where the screen was closed; its exit code is that of the command."""
     code = train("import time; time.sleep(1); print('update 1'); raise SystemExit(3)")
@@ -48,6 +50,7 @@ def test_a_training_that_goes_on_is_followed(train, run_dir, capsys):
     assert (run_dir / "trainer.log").read_text() == "update 1\n"
 
 
+@pytest.mark.process
 def test_of_a_training_that_has_ended_the_last_lines_are_printed(run_dir, app_options, capsys, monkeypatch):
     """Its summary, or what went wrong."""
     monkeypatch.setattr(
@@ -59,6 +62,7 @@ def test_of_a_training_that_has_ended_the_last_lines_are_printed(run_dir, app_op
     assert capsys.readouterr().out == "5\n6\n7\n8\n"
 
 
+@pytest.mark.process
 def test_a_training_that_was_killed_is_a_failure(train):
     """Which names the signal and how to continue."""
     with pytest.raises(CommandError, match=r"signal 9 \(Killed\); start a new run"):

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+import esper_schemas
 import esper_trainer
 
-PACKAGE = Path(esper_trainer.__file__).parent
+TRAINER = Path(esper_trainer.__file__).parent
+RULES = Path(esper_schemas.__file__).parent / "rules"
 MODULES = [
-    *sorted((PACKAGE / "telemetry").glob("*.py")),
-    PACKAGE / "examination.py",
-    PACKAGE / "measurements.py",
+    *sorted((TRAINER / "telemetry").glob("*.py")),
+    TRAINER / "measure" / "debug_diagnostics.py",
+    TRAINER / "measure" / "update_metrics.py",
+    RULES / "derived_quantities.py",
+    RULES / "detector.py",
+    RULES / "onset.py",
 ]
 HARMLESS = {0, 1, 2}
 """Signs, counts, and the half of a number that has a name."""

@@ -82,6 +82,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("module", "command"), [("esper_trainer.__main__", []), ("esper_cli.esper", ["ppo", "--no-tui"])]
 )
