@@ -144,7 +144,7 @@ POINTS: dict[str, tuple[Any, str, Change]] = {
     "after_append": (Recording, "extend", crash_after),
     "before_flush": (Recording, "flush", crash_before),
     "after_flush_before_ack": (BusServer, "acknowledge", crash_before),
-    "after_ack_before_answer": (Receiver, "flushed", crash_after),
+    "after_ack_before_answer": (Receiver, "mark_flushed", crash_after),
     "mid_write": (AppendFile, "append", crash_in_the_middle),
     "mid_checkpoint": (Path, "write_bytes", crash_in_the_middle),
     "before_checkpoint_is_in_place": (Path, "replace", crash_before),
