@@ -144,6 +144,7 @@ def test_every_checkpoint_is_the_fold_of_as_many_events(tmp_path, often):
     ]
 
 
+@pytest.mark.slow
 def test_a_log_in_several_files_is_continued(tmp_path, often, monkeypatch):
     """Each life of an aggregator writes files of its own, and goes on in a new one when one is full."""
     monkeypatch.setattr("esper_bus.store.log_writer.LOG_FILE_BYTES", 4000)

@@ -37,6 +37,7 @@ print("stopped")
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(tmp_path, monkeypatch, number):
     """It has released everything when it returns."""

@@ -104,6 +104,7 @@ def cartpole(aggregate, url, home):
             telemetry.emit(PPOUpdatePayload(policy_loss=0.25))
 
 
+@pytest.mark.process
 def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, until, monkeypatch):
     """It is all that a trainer needs."""
     done = run(readme_program())
@@ -116,6 +117,7 @@ def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, u
     until(lambda: not aggregator_running(runs))
 
 
+@pytest.mark.process
 def test_the_shortest_program_records_a_run(run, home):
     """A payload, with the beginning and the end around it."""
     done = run(programs("emit-from-any-trainer.md")[0])
@@ -125,6 +127,7 @@ def test_the_shortest_program_records_a_run(run, home):
     assert kinds == [RunStarted, PPOUpdateCompleted, RunFinished]
 
 
+@pytest.mark.process
 def test_the_complete_program_learns_without_torch(run, home, environment):
     """The pole stays up longer at the end than at the beginning."""
     environment["UPDATES"] = "40"
@@ -137,6 +140,7 @@ def test_the_complete_program_learns_without_torch(run, home, environment):
     assert sum(returns[-5:]) > 2 * sum(returns[:5])
 
 
+@pytest.mark.process
 def test_a_subscriber_prints_every_update(cartpole, url, home, environment):
     """And goes on waiting for more."""
     program = programs("subscribe-to-events.md")[0].replace("tcp://127.0.0.1:5556", url)
@@ -148,6 +152,7 @@ def test_a_subscriber_prints_every_update(cartpole, url, home, environment):
     assert [line.split()[:2] for line in lines] == [["trainer:0", str(seq)] for seq in range(1, UPDATES + 1)]
 
 
+@pytest.mark.process
 def test_a_recorded_run_is_read(cartpole, run):
     """Its beginning, its updates, what is wrong with it, and how it was after 500 events."""
     done = run(programs("subscribe-to-events.md")[1])
@@ -159,6 +164,7 @@ def test_a_recorded_run_is_read(cartpole, run):
     assert lines[-2:] == ["0.25", "500"]
 
 
+@pytest.mark.process
 def test_an_aggregator_is_asked(cartpole, run, url):
     """For runs, events, a snapshot of the past, and its health."""
     program = programs("subscribe-to-events.md")[2].replace("tcp://127.0.0.1:5556", url)
@@ -167,6 +173,7 @@ def test_an_aggregator_is_asked(cartpole, run, url):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_a_key_as_documented_lets_a_trainer_of_ones_own_send(shell, aggregate, run, url, home):
     """The default rights of a key fit the default name of a producer: the aggregator has every event."""
     page = (HOW_TOS / "watch-remotely.md").read_text()

@@ -152,6 +152,7 @@ def test_an_unknown_name_is_an_attribute_error():
         esper_lite.conect  # noqa: B018
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("program", "heavy"),
     [

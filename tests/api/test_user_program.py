@@ -142,6 +142,7 @@ def check(tmp_path_factory):
     return run
 
 
+@pytest.mark.process
 def test_a_program_of_a_user_is_typed(check):
     """Every name, argument and result that it uses has a type."""
     checked = check(PROGRAM)
@@ -149,6 +150,7 @@ def test_a_program_of_a_user_is_typed(check):
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.process
 def test_mistakes_of_a_user_are_found(check):
     """One per line: nothing of the API is `Any`."""
     checked = check(MISTAKES)
@@ -157,6 +159,7 @@ def test_mistakes_of_a_user_are_found(check):
     assert lines == set(range(4, 4 + 10)), checked.stdout
 
 
+@pytest.mark.process
 def test_the_program_runs(tmp_path):
     """It records, listens, reads, is refused, and resumes."""
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}

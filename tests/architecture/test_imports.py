@@ -1,6 +1,7 @@
 """Imports point one way, between packages and between folders; heavy libraries stay where they belong."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -119,14 +120,16 @@ def dotted(path):
     return ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
+@functools.cache
 def imported(path):
     """The dotted names that a module imports, anywhere in it."""
+    names = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    return names
 
 
 def libraries(path):

@@ -82,6 +82,7 @@ def test_a_name_that_never_was_is_an_attribute_error(module, name):
     assert not hasattr(module, name)
 
 
+@pytest.mark.process
 def test_the_how_tos_of_version_0_1_0_run(tmp_path):
     """As they were printed, with one warning for each line and name that has moved."""
     program = HOW_TO.format(runs_dir=tmp_path)
@@ -96,6 +97,7 @@ def test_the_how_tos_of_version_0_1_0_run(tmp_path):
     assert all("DeprecationWarning: esper_bus." in line for line in done.stderr.splitlines())
 
 
+@pytest.mark.process
 def test_the_package_itself_warns_nobody():
     """Importing every module of it is silent; nothing is loaded for the old names."""
     program = "import sys, esper_bus; print(sorted({'esper_lite', 'zmq', 'mcap'} & set(sys.modules)))"

@@ -39,6 +39,7 @@ def run_dir(recorded):
     return recorded(RunStarted(task="t"), LogRecorded(level="info", message="a → b"), update)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("command", "text", "encoding"),
     [
@@ -58,18 +59,21 @@ def test_a_recorded_run_is_read_in_any_encoding(process, run_dir, command, text,
     assert text in result.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("output", "code"), [(">&-", 0), (">&- 2>&-", 0), (">/dev/full", 1)])
 def test_an_output_that_cannot_be_written_is_no_traceback(process, run_dir, output, code):
     """A closed one is no failure, since the exit code is what was asked for; a full one is."""
     assert process("bash", "-c", f"exec {' '.join(ESPER)} log verify {run_dir} {output}").returncode == code
 
 
+@pytest.mark.process
 def test_log_repair_writes_a_copy(process, run_dir, tmp_path):
     """That is whole."""
     assert process(*ESPER, "log", "repair", run_dir, tmp_path / "copy.mcap").returncode == 0
     assert process(*ESPER, "log", "verify", tmp_path / "copy.mcap").returncode == 0
 
 
+@pytest.mark.process
 def test_keys_are_made_listed_and_revoked(process, tmp_path):
     """For one client."""
     results = [
@@ -81,6 +85,7 @@ def test_keys_are_made_listed_and_revoked(process, tmp_path):
     assert b"box" in results[2].stdout
 
 
+@pytest.mark.process
 def test_a_run_is_shipped_to_an_aggregator_and_watched_there(process, run_dir, tmp_path):
     """`esper aggregate`, `esper ship` and `sanctum`, each by itself."""
     (tmp_path / "elsewhere").mkdir()
@@ -104,6 +109,7 @@ def test_a_run_is_shipped_to_an_aggregator_and_watched_there(process, run_dir, t
     assert json.loads(shown.stdout)["events_folded"] == 3
 
 
+@pytest.mark.process
 def test_sanctum_prints_a_frame(process, run_dir):
     """Of a recorded run."""
     result = process(*SANCTUM, run_dir, "--once")
@@ -112,6 +118,7 @@ def test_sanctum_prints_a_frame(process, run_dir):
     assert "PPO LOSSES" in result.stdout.decode()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command",
     [
@@ -129,6 +136,7 @@ def test_the_programs_that_train_and_serve_have_a_help(process, command):
     assert result.stdout.startswith(b"usage: ")
 
 
+@pytest.mark.process
 def test_the_version_is_that_of_the_distribution(process):
     """In one line."""
     assert process(*ESPER, "--version").stdout.startswith(b"esper ")

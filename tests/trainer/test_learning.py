@@ -1,11 +1,13 @@
 """The default settings learn: Tamiyo comes to return more than always waiting does."""
 
+import pytest
 from tests.trainer.sink import Sink
 
 from esper_trainer.config import TrainingConfig
 from esper_trainer.runner import train
 
 
+@pytest.mark.slow
 def test_twelve_updates_pass_the_baseline():
     """With the default seed, 64 environments of the lite preset; the first update is still below it."""
     returns = []

@@ -60,6 +60,7 @@ def without_time(event):
     return VitalsSampled() if isinstance(event, VitalsSampled) else event
 
 
+@pytest.mark.slow
 def test_a_run_is_told_from_beginning_to_end(sink):
     """RunStarted, everything about each update in its order, RunFinished."""
     train(config_of(), sink.connect)
@@ -75,6 +76,7 @@ def test_a_run_is_told_from_beginning_to_end(sink):
     assert sink.events[-1] == RunFinished(outcome="completed", updates=2)
 
 
+@pytest.mark.slow
 def test_the_summary_says_what_the_events_say(sink):
     """Returns, steps, and the baseline that the run was told to beat."""
     summary = train(config_of(), sink.connect)
@@ -89,6 +91,7 @@ def test_the_summary_says_what_the_events_say(sink):
     assert 0 < summary.steps_per_second < summary.env_steps / summary.seconds * 1.01
 
 
+@pytest.mark.slow
 def test_returns_of_episodes_are_sums_of_rewards(sink):
     """The mean over environments is the mean return of the rollout."""
     train(config_of(episodes=1), sink.connect)
@@ -99,6 +102,7 @@ def test_returns_of_episodes_are_sums_of_rewards(sink):
     assert sum(rollout.stage_counts) == 3 * ENVIRONMENTS
 
 
+@pytest.mark.slow
 def test_reports_come_after_their_events(sink):
     """A caller that counts reports never counts more than was emitted."""
     seen = []
@@ -111,6 +115,7 @@ def test_reports_come_after_their_events(sink):
     assert seen == [(1, 1, 2), (2, 2, 2)]
 
 
+@pytest.mark.slow
 def test_the_same_seed_tells_the_same_story(sink):
     """Byte for byte, apart from time and memory; another seed tells another."""
     again, other = Sink(), Sink()
@@ -124,6 +129,7 @@ def test_the_same_seed_tells_the_same_story(sink):
     assert sink.events[1].mean_return != other.events[1].mean_return
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_on_disk_as_it_is_in_memory(sink, tmp_path):
     """What the spool holds is what was emitted, in order, and `connect` says by which process."""
     trainer = Trainer(config_of(), partial(connect, "mine", runs_dir=tmp_path, aggregator=False))
@@ -142,6 +148,7 @@ def test_a_run_is_recorded_on_disk_as_it_is_in_memory(sink, tmp_path):
 class TestEndingEarly:
     """Signals, calls and failures."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_ends_the_run_cleanly(self, sink, number):
         """The update that was done is told whole, and the last event says why there is no more."""
@@ -168,6 +175,7 @@ class TestEndingEarly:
         assert (summary.updates, summary.last_mean_return) == (0, None)
         assert summary.outcome == "interrupted"
 
+    @pytest.mark.slow
     def test_a_failure_is_told_and_raised(self, sink):
         """In one line, as the last event."""
 

@@ -17,6 +17,7 @@ from esper_trainer.runner import Trainer
 from esper_trainer.session import RecordedTraining, TrainingPlan, record_training
 
 
+@pytest.mark.slow
 def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
     """The training goes on, and says how many events are gone and why."""
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=4)

@@ -119,6 +119,7 @@ async def test_a_directory_that_cannot_be_written_is_no_end(start, tmp_path, mon
         assert app.is_running
 
 
+@pytest.mark.slow
 async def test_the_palette_offers_every_command(start):
     """By name, with its keys and its help; choosing one runs it."""
     app = start()

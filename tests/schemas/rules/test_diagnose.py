@@ -175,6 +175,7 @@ _symptoms = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(symptoms=st.lists(_symptoms, max_size=30))
 def test_any_snapshot_is_diagnosed(symptoms):
     """Ranked, the same every time, and ready to be sent and printed."""

@@ -115,6 +115,7 @@ class TestRollout:
         assert len(first) > 300
         assert all(other == first for other in others)
 
+    @pytest.mark.slow
     def test_its_state_keeps_its_memory(self):
         """Across steps and episodes."""
         parts = Parts()
@@ -125,6 +126,7 @@ class TestRollout:
 
         assert parts.memory() == before
 
+    @pytest.mark.slow
     def test_it_copies_nothing_from_the_host(self):
         """Every constant is on the device already."""
         parts = Parts()

@@ -77,6 +77,7 @@ def test_an_update_reads_nothing(learner, proof):
     assert row.dim() == 2
 
 
+@pytest.mark.slow
 def test_an_examination_reads_nothing(learner, proof):
     """What DEBUG telemetry needs beside the row: gradients of layers, of heads, and transitions."""
     collector, ppo = learner

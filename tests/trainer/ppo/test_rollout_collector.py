@@ -44,6 +44,7 @@ def test_every_choice_was_legal_when_it_was_made(collector):
     assert len(op.unique()) > 2
 
 
+@pytest.mark.slow
 def test_an_episode_replays_from_its_actions(collector):
     """The same actions in the same environments give the same rewards and observations."""
     collected = collector.collect(lambda: None)
@@ -71,6 +72,7 @@ def test_stored_log_probabilities_and_values_are_those_of_the_whole_sequence(col
     torch.testing.assert_close(output.values, batch.old_values, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_episodes_differ_but_follow_from_the_seeds(policy):
     """Two players with equal seeds play equal pairs of different episodes."""
     pairs = []

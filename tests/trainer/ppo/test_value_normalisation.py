@@ -92,6 +92,7 @@ def test_bfloat16_says_nearly_the_same_and_float32_comes_out():
     torch.testing.assert_close(one.values, other.values, rtol=0.05, atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [{"precision": "bfloat16"}, {"value_normalisation": "popart"}])
 def test_an_update_with_either_option_learns_and_reads_nothing(setting, no_host_reads):
     """In rollout and update; the ratios of the first epoch are 1 within the precision."""

@@ -98,6 +98,7 @@ def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole
     assert events_of(tmp_path)[-1] == RunFinished(outcome="completed", updates=5)
 
 
+@pytest.mark.slow
 def test_checkpoints_are_told_and_the_last_ones_stay(whole):
     """Every second update, and the end; and how long each took."""
     saved = [event for event in events_of(whole) if isinstance(event, CheckpointSaved)]

@@ -152,6 +152,7 @@ def test_an_anomaly_is_told_once_when_it_begins(case):
     assert all(item in shown(found) for item in expected if len(item) > 2)
 
 
+@pytest.mark.slow
 def test_c2_h2_a_head_that_acts_as_another_policy_is_told_by_divergence_and_ratios():
     """Rollouts and updates that do not agree: each kind once, the head's ratios at once."""
     found = anomalies(fault(damage=acts_as_another("blueprint", 5.0)), 5)
@@ -164,6 +165,7 @@ def test_c2_h2_a_head_that_acts_as_another_policy_is_told_by_divergence_and_rati
     }
 
 
+@pytest.mark.slow
 def test_c2_h2_updates_that_are_too_large_are_told_by_divergence_and_ratios():
     """At 100 times the learning rate: soon, each kind once at most, and no other but the LSTM's own."""
     found = anomalies(known("learning rate × 100"), 6)
@@ -176,6 +178,7 @@ def test_c2_h2_updates_that_are_too_large_are_told_by_divergence_and_ratios():
     assert all(4 <= update <= 6 for update in updates.values())
 
 
+@pytest.mark.slow
 def test_h2_the_head_whose_logits_explode_is_named():
     """They are a thousand times larger: its entropy is told after three updates, and no other head's."""
     found = anomalies(known("loud head"), 7)
@@ -187,6 +190,7 @@ def test_h2_the_head_whose_logits_explode_is_named():
     assert {head for _, _, _, head in found} == {"blueprint"}
 
 
+@pytest.mark.slow
 def test_the_same_training_without_a_fault_has_no_anomaly():
     """As many updates as the longest of the cases above."""
     assert anomalies(None, 15) == []

@@ -98,6 +98,7 @@ def test_only_debug_tells_of_layers_and_transitions(level, events_of):
     assert not [event for event in events_of(level) if isinstance(event, told)]
 
 
+@pytest.mark.slow
 def test_m3_gradients_that_are_not_finite_are_reported_even_when_telemetry_is_off():
     """The loss overflows after one step with this learning rate; report and payload have the same counts."""
     sink = Sink()

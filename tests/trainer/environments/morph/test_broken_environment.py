@@ -45,6 +45,7 @@ def broken_step(monkeypatch):
     return break_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_rewards_skip_their_update_only(broken_step, value):
     """Its optimiser steps are skipped, counted and reported with their origin; the next update learns."""

@@ -68,6 +68,7 @@ def test_every_preset_works(preset, make_environment, action):
     assert (environment.stage[0] == Stage.BLENDING).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choice",
     [
@@ -197,6 +198,7 @@ def test_a_reset_ends_a_suspension(make_environment, action):
     assert not environment.rollbacks.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", Style)
 def test_a_host_with_noop_seeds_equals_one_that_waits(style, make_environment, action):
     """Bit for bit, through all stages, in every slot and style."""

@@ -133,6 +133,7 @@ def test_hosts_are_restored_one_after_the_other(make_environment, wait):
     assert environment.rollbacks.tolist() == [0, 1, 0, 1]
 
 
+@pytest.mark.slow
 def test_other_hosts_are_not_affected(make_environment, action, wait):
     """Their rewards and observations are bit-identical to those of an environment without a failure."""
     environment, twin = (grown(make_environment, action) for _ in range(2))
@@ -145,6 +146,7 @@ def test_other_hosts_are_not_affected(make_environment, action, wait):
     assert torch.isfinite(environment.observe()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", range(SAVE_INTERVAL))
 def test_an_exploding_host_is_never_saved(phase, make_environment, wait):
     """At every phase of the schedule it is restored from before its first explosion, and its count is

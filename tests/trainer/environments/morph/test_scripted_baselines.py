@@ -31,6 +31,7 @@ def test_growing_beats_waiting(results):
     assert grow.mean_return > wait.mean_return + 0.8
 
 
+@pytest.mark.slow
 def test_random_growth_does_not_beat_waiting(results):
     """Rent, penalties and bad blends cost more than random growth gains."""
     assert results["random"].mean_return < results["wait"].mean_return + 0.1
