@@ -1,5 +1,5 @@
 # The five verbs of working on Esper: set up, run, test, check, bench.
-.PHONY: setup run test test-all check bench constraints
+.PHONY: setup run test test-all coverage bounds check bench constraints
 
 setup:  ## create .venv with everything
 	uv sync
@@ -12,6 +12,14 @@ test:  ## the fast tier: no other processes, nothing slow
 
 test-all:  ## all tests, as in CI
 	uv run pytest
+
+coverage:  ## all tests, with the branches that they cover
+	uv run coverage run -m pytest
+	uv run coverage report
+
+bounds:  ## contract, bus and screen with the lowest and the newest versions that the ranges allow
+	.ci/bounds lowest-direct
+	.ci/bounds highest
 
 check:  ## style and types
 	uv run ruff check .
