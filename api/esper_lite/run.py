@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from esper_bus.store.run_reader import read_records, run_name
+from esper_bus.store.run_reader import read_records, refuse_unreadable, run_name
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import Record, RunStarted
 from esper_schemas.findings import Finding
@@ -50,23 +50,24 @@ class Run:
     def records(self) -> Iterator[Record]:
         """Iterate over all events, each once: the log in its order, then what only a spool has, by time.
 
-        Damaged parts of files are skipped; `esper log verify` reports them.
+        Damaged parts of files are skipped; `esper log verify` reports them. Raises `StorageError` for a file
+        that cannot be read.
         """
-        return read_records(self._path)
+        return read_records(self._path, refuse_unreadable())
 
     def snapshot(self, at: int | None = None) -> SanctumSnapshot:
         """Fold all events, or the first `at` of them, into the state that Sanctum displays.
 
-        Raises `InvalidArgument` for a negative `at`.
+        Raises `InvalidArgument` for a negative `at`, and `StorageError` as `records` does.
         """
         from esper_aggregator.fold.projection import project  # only some programs fold
         from esper_aggregator.replay import fold_at, fold_path
 
         if at is None:
-            return project(fold_path(self._path))
+            return project(fold_path(self._path, on_damage=refuse_unreadable()))
         if at < 0:
             raise InvalidArgument(f"at={at} is not a number of events; pass 0 or more, or None for all.")
-        return project(fold_at(self._path, at))
+        return project(fold_at(self._path, at, refuse_unreadable()))
 
     def findings(self) -> tuple[Finding, ...]:
         """The findings of `esper diagnose` after all events, the most severe first."""

@@ -113,6 +113,15 @@ def test_a_run_without_a_beginning_has_no_settings(runs_dir):
     assert run.config == {}
 
 
+@pytest.mark.parametrize("read", [lambda run: list(run.records()), lambda run: run.snapshot()])
+def test_a_file_that_cannot_be_read_is_an_error(run, runs_dir, read):
+    """What is in it would be missing without a word."""
+    (runs_dir / "mine" / "spool" / "other.mcap").mkdir()
+
+    with pytest.raises(StorageError, match=r"other.mcap is unreadable \(Is a directory\); make it readable"):
+        read(run)
+
+
 @pytest.mark.parametrize(("name", "error"), [("nothing", StorageError), ("empty", InvalidArgument)])
 def test_a_path_without_a_run_is_refused(tmp_path, name, error):
     """In one sentence that names it."""
