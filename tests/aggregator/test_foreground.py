@@ -31,7 +31,9 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from esper_aggregator.foreground import AggregatorSettings, serve_until_stopped
+from esper_bus.host.process_logging import configure_logging
 
+configure_logging()
 serve_until_stopped(AggregatorSettings(runs_dir=Path(sys.argv[1])))
 print("stopped")
 """
