@@ -195,7 +195,7 @@ def epoch_reused(world: World) -> None:
     second = world.trainer(events=5, epoch=EPOCH, run_dir=str(elsewhere), history=str(said), pause_s=0.2)
     world.ended(second)
     world.ended(honest)
-    assert "start the trainer again" in said.read_text(), said.read_text()
+    assert "restart the trainer" in said.read_text(), said.read_text()
 
 
 def viewers(world: World) -> None:

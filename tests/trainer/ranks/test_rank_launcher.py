@@ -13,6 +13,8 @@ import pytest
 from esper_trainer.ranks import rank_launcher
 from esper_trainer.ranks.rank_launcher import RENDEZVOUS, train_with_ranks
 
+pytestmark = pytest.mark.process
+
 CHILD = """
 import json, os, signal, sys, time
 from pathlib import Path

@@ -16,6 +16,8 @@ from esper_trainer.run.run_directory import (
     require_run,
 )
 
+pytestmark = pytest.mark.process
+
 HOLD = """
 import sys
 from pathlib import Path
