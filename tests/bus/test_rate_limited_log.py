@@ -101,7 +101,7 @@ def test_a_program_decides_what_the_library_prints(tmp_path, configured):
     assert done.stdout == "[]"
     if configured == "configured":
         assert (
-            "esper.bus.emit|an event cannot be encoded (run='run', producer='host:0', error=" in done.stderr
+            "esper.bus.emit|cannot encode an event (run='run', producer='host:0', error=" in done.stderr
         )
     else:
         assert done.stderr == ""
