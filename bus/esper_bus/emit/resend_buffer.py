@@ -7,8 +7,8 @@ from itertools import islice
 from esper_bus.limits import READ_AHEAD_BYTES, RESEND_BYTES, RESEND_EVENTS
 from esper_bus.records import Batch, Entry, data_size, entry_data, take_batch
 
-ReadSpool = Callable[[int, int, int], Batch]
-"""Reads events as `EventStore.fetch` does; an empty batch where it has none."""
+ReadSpool = Callable[[int, int, int], Batch | None]
+"""Reads events as `EventStore.fetch` does: an empty batch where there are none, None if reading failed."""
 _NOTHING = Batch(0, ())
 
 
@@ -88,10 +88,15 @@ class ResendBuffer:
         self._recent_bytes -= data_size([popleft() for _ in range(count)])
 
     def fetch(self, first: int, max_events: int, max_bytes: int) -> Batch:
-        """Consecutive events from `first` on, or from the first one after it that still exists."""
+        """Consecutive events from `first` on, or from the first one after it that still exists.
+
+        The batch is empty while the spool cannot be read: its events are late, not lost.
+        """
         start = self.first_seq
         if first < start:
             spooled = self._spooled(first)
+            if spooled is None:
+                return Batch(first, ())
             if spooled.entries and spooled.first < start:
                 return spooled.part(first, max_events, max_bytes)
         self._ahead = _NOTHING
@@ -99,10 +104,13 @@ class ResendBuffer:
         rest = islice(self._recent, first - start, None)
         return Batch(first, take_batch(rest, max_events, max_bytes, entry_data))
 
-    def _spooled(self, first: int) -> Batch:
+    def _spooled(self, first: int) -> Batch | None:
         """Events of the spool, `first` among them; a read costs a whole chunk, so each returns many."""
         if not self._ahead.first <= first < self._ahead.end:
-            self._ahead = self._read_spool(first, RESEND_EVENTS, READ_AHEAD_BYTES)
+            batch = self._read_spool(first, RESEND_EVENTS, READ_AHEAD_BYTES)
+            if batch is None:
+                return None
+            self._ahead = batch
         return self._ahead
 
     def _is_full(self) -> bool:

@@ -247,12 +247,12 @@ class WriterThread(threading.Thread):
         except OSError as error:
             self._log.warn("cannot sync the spool to the disk", error=error.strerror)
 
-    def _read_spool(self, first: int, max_events: int, max_bytes: int) -> Batch:
+    def _read_spool(self, first: int, max_events: int, max_bytes: int) -> Batch | None:
         try:
             return self._spool.read(first, max_events, max_bytes)
-        except OSError as error:
+        except OSError as error:  # such as too many open files: the aggregator gets the events later
             self._log.warn("cannot read the spool", error=error.strerror)
-            return Batch(first, ())
+            return None
 
     def _finish(self) -> None:
         now = time.monotonic()

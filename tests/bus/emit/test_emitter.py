@@ -152,6 +152,34 @@ def test_a_late_aggregator_gets_everything(emitter, aggregator, run_dir, endpoin
 
 
 @pytest.mark.process
+def test_a_spool_that_cannot_be_read_for_a_while_leaves_no_gap(
+    emitter, aggregator, run_dir, endpoints, episode, until, monkeypatch
+):
+    """A process without a free descriptor sends its older events later, instead of reporting them lost."""
+    failures = []
+    read = SpoolWriter.read
+
+    def without_descriptors(self, *arguments):
+        if len(failures) < 5:
+            failures.append(arguments)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return read(self, *arguments)
+
+    monkeypatch.setattr(SpoolWriter, "read", without_descriptors)
+    one = emitter(endpoints.ingest)
+    for number in range(12_000):
+        one.emit(episode(number))
+        if number % 1000 == 0:
+            time.sleep(0.01)
+    until(lambda: one.stats.spooled == 12_000)
+    aggregator()
+    until(lambda: one.stats.acknowledged == 12_000)
+
+    assert len(failures) == 5
+    assert numbers(run_dir, read_log) == list(range(12_000))
+
+
+@pytest.mark.process
 def test_killing_the_aggregator_loses_and_doubles_nothing(
     emitter, aggregator, run_dir, endpoints, episode, until
 ):

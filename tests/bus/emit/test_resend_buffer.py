@@ -172,3 +172,18 @@ def test_what_a_lost_spool_had_is_held_again():
     assert buffer.mark_lost(150) == 50
     assert buffer.mark_lost(300) == 0
     assert numbers(buffer.held())[0] == 150
+
+
+def test_events_in_a_spool_that_cannot_be_read_are_late_and_not_lost():
+    """Nothing is sent meanwhile, not even the recent events after them; then all come in order."""
+    readable = []
+    spool = Spool(range(RESEND_EVENTS + 100))
+    buffer = ResendBuffer(lambda *what: spool.read(*what) if readable else None)
+    buffer.append(tiny(RESEND_EVENTS + 100))
+    buffer.mark_safe(RESEND_EVENTS + 100)
+
+    assert numbers(buffer.fetch(7, 5, 10**9)) == []
+
+    readable.append(True)
+
+    assert numbers(buffer.fetch(7, 5, 10**9)) == [7, 8, 9, 10, 11]
