@@ -42,6 +42,7 @@ from esper_schemas.snapshot import (
     StageChangeEntry,
 )
 from esper_schemas.source import Feed
+from esper_tui.app import SanctumApp
 from esper_tui.text.spans import plain
 
 NOW = 1_700_000_000_000_000_000
@@ -519,3 +520,24 @@ def tone_of():
         return found[0]
 
     return tone
+
+
+@pytest.fixture
+def start_app(given, now, make_feed):
+    """An app that keeps its choices in no file, unless it is given one."""
+
+    def make(feed=None, **options):
+        return SanctumApp(given(feed or make_feed()), clock=lambda: now, **options)
+
+    return make
+
+
+@pytest.fixture
+def start_both(given, now):
+    """An app and its source, before it runs."""
+
+    def make(feed):
+        source = given(feed)
+        return SanctumApp(source, clock=lambda: now), source
+
+    return make

@@ -7,20 +7,8 @@ import time
 import pytest
 
 from esper_schemas.source import Feed
-from esper_tui.app import SanctumApp
 from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
-
-
-@pytest.fixture
-def start(given, now):
-    """An app and its source, before it runs."""
-
-    def make(feed):
-        source = given(feed)
-        return SanctumApp(source, clock=lambda: now), source
-
-    return make
 
 
 def screen_text(app):
@@ -43,9 +31,9 @@ async def wait_until(pilot, is_true):
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
-async def test_quit_leaves_the_app(start, make_feed, key):
+async def test_quit_leaves_the_app(start_both, make_feed, key):
     """With exit code 0."""
-    app, _ = start(make_feed())
+    app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press(key)
 
@@ -53,9 +41,9 @@ async def test_quit_leaves_the_app(start, make_feed, key):
     assert not app.is_running
 
 
-async def test_escape_on_the_cockpit_does_nothing(start, make_feed):
+async def test_escape_on_the_cockpit_does_nothing(start_both, make_feed):
     """There is nothing to go back to."""
-    app, _ = start(make_feed())
+    app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press("escape")
 
@@ -65,10 +53,10 @@ async def test_escape_on_the_cockpit_does_nothing(start, make_feed):
 
 @pytest.mark.parametrize("key", ["p", "space"])
 async def test_pause_holds_the_picture_and_says_how_far_behind_it_is(
-    start, make_feed, make_snapshot, make_state, key
+    start_both, make_feed, make_snapshot, make_state, key
 ):
     """The source is still asked; going on shows the newest picture."""
-    app, source = start(make_feed())
+    app, source = start_both(make_feed())
     later = make_feed(make_snapshot(make_state(policy_loss=0.777, ppo_updates_count=20)))
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press(key)
@@ -84,18 +72,18 @@ async def test_pause_holds_the_picture_and_says_how_far_behind_it_is(
     assert "0.777" in gone_on
 
 
-async def test_a_held_picture_does_not_hide_a_broken_connection(start, make_feed):
+async def test_a_held_picture_does_not_hide_a_broken_connection(start_both, make_feed):
     """The state in the header is that of the connection, not of the picture."""
-    app, source = start(make_feed())
+    app, source = start_both(make_feed())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("p")
         source.feed = make_feed(received_ns=0)
         await wait_until(pilot, lambda: "DISCONNECTED" in screen_text(app))
 
 
-async def test_copy_puts_the_screen_as_text_on_the_clipboard(start, make_feed):
+async def test_copy_puts_the_screen_as_text_on_the_clipboard(start_both, make_feed):
     """Without colours and without trailing blanks."""
-    app, _ = start(make_feed())
+    app, _ = start_both(make_feed())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y")
 
@@ -103,9 +91,9 @@ async def test_copy_puts_the_screen_as_text_on_the_clipboard(start, make_feed):
         assert "\x1b" not in app.clipboard
 
 
-async def test_it_starts_before_the_trainer_and_survives_its_end(start, make_feed, make_snapshot, feeds):
+async def test_it_starts_before_the_trainer_and_survives_its_end(start_both, make_feed, make_snapshot, feeds):
     """Waiting, live, stale, disconnected, finished: the same screen, without a restart."""
-    app, source = start(Feed(origin="ipc:///x"))
+    app, source = start_both(Feed(origin="ipc:///x"))
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: "WAITING" in screen_text(app))
         for name in ("healthy", "stale", "disconnected", "critical", "finished", "waiting"):
@@ -114,9 +102,9 @@ async def test_it_starts_before_the_trainer_and_survives_its_end(start, make_fee
             await wait_until(pilot, lambda word=word: word in screen_text(app))
 
 
-async def test_a_storm_of_resizes_leaves_a_whole_picture(start, feeds):
+async def test_a_storm_of_resizes_leaves_a_whole_picture(start_both, feeds):
     """From one cell to more than a screen and back."""
-    app, _ = start(feeds["critical"])
+    app, _ = start_both(feeds["critical"])
     async with app.run_test(size=(120, 40)) as pilot:
         for width, height in [(1, 1), (2, 5), (250, 90), (40, 3), (61, 20), (180, 12), (80, 24)]:
             await pilot.resize_terminal(width, height)
@@ -125,9 +113,9 @@ async def test_a_storm_of_resizes_leaves_a_whole_picture(start, feeds):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 4), (30, 8), (60, 12)])
-async def test_tiny_windows_start(start, feeds, size):
+async def test_tiny_windows_start(start_both, feeds, size):
     """No size is refused."""
-    app, _ = start(feeds["critical"])
+    app, _ = start_both(feeds["critical"])
     async with app.run_test(size=size) as pilot:
         await pilot.press("?", "escape", "p", "p")
 

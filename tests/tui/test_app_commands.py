@@ -2,7 +2,6 @@
 
 import pytest
 
-from esper_tui.app import SanctumApp
 from esper_tui.control.commands import COMMANDS
 from esper_tui.control.settings import Settings, load
 from esper_tui.grid.arrangement import OPENED
@@ -14,25 +13,15 @@ from esper_tui.text.spans import plain
 ORDER = list(PANELS)
 
 
-@pytest.fixture
-def start(given, now, make_feed):
-    """An app that keeps its choices in no file, unless it is given one."""
-
-    def make(feed=None, **options):
-        return SanctumApp(given(feed or make_feed()), clock=lambda: now, **options)
-
-    return make
-
-
 def shown(app, panel=OPENED):
     """What a panel of the cockpit says."""
     return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", PanelWidget).rows)
 
 
-async def test_themes_and_symbols_go_around(start, tmp_path):
+async def test_themes_and_symbols_go_around(start_app, tmp_path):
     """Each is kept; ascii needs no other character."""
     file = tmp_path / "sanctum.toml"
-    app = start(settings_file=file)
+    app = start_app(settings_file=file)
     async with app.run_test(size=(120, 40)) as pilot:
         seen = []
         for _ in range(3):
@@ -45,27 +34,27 @@ async def test_themes_and_symbols_go_around(start, tmp_path):
 
 
 @pytest.mark.parametrize(("theme", "background"), [("dark", 233), ("light", 255), ("ansi", None)])
-async def test_a_theme_colours_the_cockpit_from_the_start(start, theme, background):
+async def test_a_theme_colours_the_cockpit_from_the_start(start_app, theme, background):
     """Its background is behind every cell; the terminal's own colours have none."""
-    app = start(settings=Settings(theme=theme))
+    app = start_app(settings=Settings(theme=theme))
     async with app.run_test(size=(120, 40)):
         segments = list(app.screen.query_one("#losses", PanelWidget).render_line(0))
         numbers = {s.style.bgcolor.number if s.style.bgcolor else None for s in segments}
         assert numbers == {background}
 
 
-async def test_a_file_that_cannot_be_written_is_no_end(start, tmp_path):
+async def test_a_file_that_cannot_be_written_is_no_end(start_app, tmp_path):
     """The choice holds for this time."""
     (tmp_path / "file").write_text("")
-    app = start(settings_file=tmp_path / "file" / "sanctum.toml")
+    app = start_app(settings_file=tmp_path / "file" / "sanctum.toml")
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("b")
         assert app.options.symbols == "braille"
 
 
-async def test_the_rate_is_doubled_and_halved(start):
+async def test_the_rate_is_doubled_and_halved(start_app):
     """Between once a second and twenty times."""
-    app = start(frames_per_second=4.0)
+    app = start_app(frames_per_second=4.0)
     async with app.run_test(size=(80, 24)) as pilot:
         rates = []
         for key in ("plus", "plus", "plus", "plus", "minus"):
@@ -74,9 +63,9 @@ async def test_the_rate_is_doubled_and_halved(start):
         assert rates == [8.0, 16.0, 20.0, 20.0, 10.0]
 
 
-async def test_copy_takes_the_marked_panel(start):
+async def test_copy_takes_the_marked_panel(start_app):
     """All of it, and nothing else."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("tab", "y")
         assert "PPO LOSSES" in app.clipboard
@@ -84,20 +73,20 @@ async def test_copy_takes_the_marked_panel(start):
         assert "▸" not in app.clipboard
 
 
-async def test_a_picture_is_saved(start, tmp_path, monkeypatch):
+async def test_a_picture_is_saved(start_app, tmp_path, monkeypatch):
     """As SVG, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("s")
     (picture,) = tmp_path.glob("sanctum-*.svg")
     assert "ACTION" in picture.read_text()
 
 
-async def test_two_pictures_of_one_second_are_two_files(start, tmp_path, monkeypatch):
+async def test_two_pictures_of_one_second_are_two_files(start_app, tmp_path, monkeypatch):
     """Each is named as it was said."""
     monkeypatch.chdir(tmp_path)
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("s", "t", "s", "s")
         said = [notice for notice in notices(app) if notice.startswith("Saved")]
@@ -107,22 +96,22 @@ async def test_two_pictures_of_one_second_are_two_files(start, tmp_path, monkeyp
     assert len({(tmp_path / name).read_text() for name in pictures}) > 1
 
 
-async def test_a_directory_that_cannot_be_written_is_no_end(start, tmp_path, monkeypatch):
+async def test_a_directory_that_cannot_be_written_is_no_end(start_app, tmp_path, monkeypatch):
     """There is a word, and the app goes on."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("s")
         assert app.is_running
 
 
 @pytest.mark.slow
-async def test_the_palette_offers_every_command(start):
+async def test_the_palette_offers_every_command(start_app):
     """By name, with its keys and its help; choosing one runs it."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         offered = {command.title for command in app.get_system_commands(app.screen)}
         assert offered == {c.title for c in COMMANDS if c.name != "command_palette"}
@@ -134,9 +123,9 @@ async def test_the_palette_offers_every_command(start):
         assert isinstance(app.screen, HelpScreen)
 
 
-async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start):
+async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start_app):
     """Arrows scroll it; nothing is opened behind it."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("?", "tab", "down", "enter", "x")
         assert isinstance(app.screen, HelpScreen)
@@ -164,10 +153,10 @@ ON_TOP = {
 
 
 @pytest.mark.parametrize("what", ON_TOP)
-async def test_with_ascii_every_character_of_the_screen_is_ascii(start, feeds, what):
+async def test_with_ascii_every_character_of_the_screen_is_ascii(start_app, feeds, what):
     """What Textual draws by itself too: a notice, the palette and a scrollbar."""
     symbols = "block" if "b" in ON_TOP[what] else "ascii"
-    app = start(feeds["critical"], settings=Settings(symbols=symbols))
+    app = start_app(feeds["critical"], settings=Settings(symbols=symbols))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         app.notify("Something is “said” …")
         await pilot.press(*ON_TOP[what])

@@ -4,20 +4,8 @@ import time
 
 import pytest
 
-from esper_tui.app import SanctumApp
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.panel_widget import PanelWidget
-
-
-@pytest.fixture
-def start(given, now):
-    """An app and its source, before it runs."""
-
-    def make(feed):
-        source = given(feed)
-        return SanctumApp(source, clock=lambda: now), source
-
-    return make
 
 
 async def wait_until(pilot, is_true):
@@ -29,9 +17,9 @@ async def wait_until(pilot, is_true):
 
 
 @pytest.mark.parametrize("leave", ["?", "h", "escape"])
-async def test_help_comes_and_goes(start, make_feed, leave):
+async def test_help_comes_and_goes(start_both, make_feed, leave):
     """The key that shows it hides it; escape always goes back."""
-    app, _ = start(make_feed())
+    app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press("?")
         shown = isinstance(app.screen, HelpScreen)
@@ -45,9 +33,9 @@ async def test_help_comes_and_goes(start, make_feed, leave):
     assert height == len(page.rows) > 24
 
 
-async def test_the_help_page_scrolls(start, make_feed):
+async def test_the_help_page_scrolls(start_both, make_feed):
     """It is longer than the window."""
-    app, _ = start(make_feed())
+    app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press("?")
         await pilot.press("pagedown")

@@ -15,24 +15,14 @@ from esper_tui.text.spans import plain
 ORDER = list(PANELS)
 
 
-@pytest.fixture
-def start(given, now, make_feed):
-    """An app that keeps its choices in no file, unless it is given one."""
-
-    def make(feed=None, **options):
-        return SanctumApp(given(feed or make_feed()), clock=lambda: now, **options)
-
-    return make
-
-
 def shown(app, panel=OPENED):
     """What a panel of the cockpit says."""
     return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", PanelWidget).rows)
 
 
-async def test_the_focus_goes_around_all_panels(start):
+async def test_the_focus_goes_around_all_panels(start_app):
     """Tab forwards, shift+tab backwards, escape leaves it; the marked panel has a mark in its title."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("tab")
         assert app.options.selected == ORDER[0]
@@ -46,9 +36,9 @@ async def test_the_focus_goes_around_all_panels(start):
         assert "▸" not in shown(app, "losses")
 
 
-async def test_every_panel_opens_and_closes(start):
+async def test_every_panel_opens_and_closes(start_app):
     """It fills the screen between header and footer; the brackets go from one to the next."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter")
         for panel in ORDER:
@@ -61,9 +51,9 @@ async def test_every_panel_opens_and_closes(start):
         assert app.options.opened is None
 
 
-async def test_the_cursor_shows_the_help_of_its_metric(start):
+async def test_the_cursor_shows_the_help_of_its_metric(start_app):
     """What it is, what is healthy and what to do, from the catalogue and the rules."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter", "down")
         assert "TELE-110 · kl_divergence · nats" in shown(app)
@@ -75,9 +65,9 @@ async def test_the_cursor_shows_the_help_of_its_metric(start):
         assert "TELE-200 · explained_variance" in shown(app)
 
 
-async def test_the_cursor_stays_within_the_list(start):
+async def test_the_cursor_stays_within_the_list(start_app):
     """Home, end and pages go no further than there are rows."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter", "G")
         last = app.options.cursor
@@ -87,9 +77,9 @@ async def test_the_cursor_stays_within_the_list(start):
         assert app.options.cursor == 0
 
 
-async def test_the_last_row_is_the_last_that_there_is(start):
+async def test_the_last_row_is_the_last_that_there_is(start_app):
     """A wide window lists a family of heads in one row; from its end one step leads up."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press(*["tab"] * 3, "enter", "G")
         rows = shown(app).splitlines()
@@ -100,7 +90,7 @@ async def test_the_last_row_is_the_last_that_there_is(start):
         assert "env 0 step 4" in marked[0]
 
 
-async def test_a_finding_is_opened_with_its_evidence_and_advice(start, make_feed, make_snapshot):
+async def test_a_finding_is_opened_with_its_evidence_and_advice(start_app, make_feed, make_snapshot):
     """All of both, below the list."""
     finding = Finding(
         rule="x",
@@ -110,7 +100,7 @@ async def test_a_finding_is_opened_with_its_evidence_and_advice(start, make_feed
         evidence=(Evidence(11, "KL 0.05"), Evidence(12, "clip 0.4")),
         advice=("Lower the learning rate.", "Make fewer epochs."),
     )
-    app = start(make_feed(structs.replace(make_snapshot(), findings=(finding,))))
+    app = start_app(make_feed(structs.replace(make_snapshot(), findings=(finding,))))
     async with app.run_test(size=(120, 40)) as pilot:
         assert "✗ The policy runs away" in shown(app, "findings")
         assert "since 12" in shown(app, "findings")
@@ -118,10 +108,10 @@ async def test_a_finding_is_opened_with_its_evidence_and_advice(start, make_feed
         assert all(text in shown(app) for text in ("KL 0.05", "clip 0.4", "→ Lower", "→ Make fewer"))
 
 
-async def test_hidden_panels_stay_hidden(start, tmp_path):
+async def test_hidden_panels_stay_hidden(start_app, tmp_path):
     """Until all are shown again; the choice is in the file."""
     file = tmp_path / "esper" / "sanctum.toml"
-    app = start(settings_file=file)
+    app = start_app(settings_file=file)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("tab", "tab", "x")
         await pilot.pause()
@@ -129,16 +119,16 @@ async def test_hidden_panels_stay_hidden(start, tmp_path):
         assert app.screen.query_one("#losses", PanelWidget).size.width == 120
         assert app.options.selected == "heads"  # the mark goes on
     assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
-    again = start(settings=load(file)[0], settings_file=file)
+    again = start_app(settings=load(file)[0], settings_file=file)
     async with again.run_test(size=(120, 40)) as pilot:
         assert again.screen.query_one("#findings", PanelWidget).size.height == 0
         await pilot.press("X")
     assert load(file) == (Settings(), "")
 
 
-async def test_hiding_needs_a_marked_panel(start):
+async def test_hiding_needs_a_marked_panel(start_app):
     """Otherwise there is a word, and nothing is hidden."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("x")
         assert app.options.hidden == frozenset()
@@ -160,17 +150,17 @@ async def test_runs_are_listed_and_switched(several_runs, now):
         assert app.options.opened is None
 
 
-async def test_a_single_run_has_no_next(start):
+async def test_a_single_run_has_no_next(start_app):
     """There is a word, and nothing changes."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("n")
         assert app.options.opened is None
 
 
-async def test_the_mouse_marks_and_opens(start):
+async def test_the_mouse_marks_and_opens(start_app):
     """A click marks, a second one opens."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.click("#heads")
         assert app.options.selected == "heads"
@@ -192,13 +182,13 @@ def marked_row(app):
 
 
 @pytest.fixture
-def events_opened(start, make_feed, make_snapshot):
+def events_opened(start_app, make_feed, make_snapshot):
     """An app with EVENTS open, and what lets it know of the events from a number on."""
 
     def feed(first):
         return make_feed(structs.replace(make_snapshot(), recent_events=many_events(first, 40)))
 
-    app = start(feed(0))
+    app = start_app(feed(0))
 
     async def arrive(pilot, first):
         app._source.feed = feed(first)
@@ -248,9 +238,9 @@ def drawn(app):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
-async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
+async def test_the_mark_goes_only_through_panels_that_are_seen(start_app, size):
     """Each of them once around, in their order; every other panel can still be opened."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=size) as pilot:
         seen = drawn(app)
         marked = []
@@ -262,9 +252,9 @@ async def test_the_mark_goes_only_through_panels_that_are_seen(start, size):
         assert app.options.opened == ORDER[-1]
 
 
-async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
+async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start_app):
     """So does one that was opened and has no place on the cockpit; nothing is hidden unseen."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("shift+tab")
         assert app.options.selected == ORDER[-1]
@@ -276,9 +266,9 @@ async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start):
         assert app.options.hidden == frozenset()
 
 
-async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
+async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start_app):
     """For the marked panel, the opened one, the list of runs, and where nothing is left to hide."""
-    app = start()
+    app = start_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab", "x", "escape", "enter", "x", "r", "x")
         assert notices(app)[:2] == [
@@ -289,9 +279,9 @@ async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start):
         assert app.options.hidden == frozenset({"losses", "findings"})
 
 
-async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start):
+async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start_app):
     """And another attempt to hide says the same."""
-    app = start(settings=Settings(hidden=frozenset(ORDER)))
+    app = start_app(settings=Settings(hidden=frozenset(ORDER)))
     async with app.run_test(size=(80, 24)) as pilot:
         assert "All panels are hidden; X shows them again." in shown(app, "empty")
         assert app.screen.query_one("#empty", PanelWidget).size == (80, 21)
