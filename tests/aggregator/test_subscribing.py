@@ -250,13 +250,13 @@ def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emi
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"kinds": "PPOUpdateComplete"}, "is no kind of event; .* PPOUpdateCompleted"),
-        ({"kinds": [RunStarted, "Unknown"]}, "'Unknown' is no kind of event"),
-        ({"kinds": [int]}, "'int' is no kind of event"),
-        ({"kinds": 3}, "'3' is no kind of event"),
-        ({"start": -5}, "start=-5 is no number of events"),
-        ({"start": "5"}, "start='5' is no number of events"),
-        ({"start": True}, "start=True is no number of events"),
+        ({"kinds": "PPOUpdateComplete"}, "is not a kind of event; .* PPOUpdateCompleted"),
+        ({"kinds": [RunStarted, "Unknown"]}, "'Unknown' is not a kind of event"),
+        ({"kinds": [int]}, "'int' is not a kind of event"),
+        ({"kinds": 3}, "'3' is not a kind of event"),
+        ({"start": -5}, "start=-5 is not a number of events"),
+        ({"start": "5"}, "start='5' is not a number of events"),
+        ({"start": True}, "start=True is not a number of events"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
@@ -400,7 +400,7 @@ def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
     emit(one, 0, 10)
     while one.stats.spooled < 10:
         time.sleep(0.005)
-    with pytest.raises(InvalidArgument, match=r"start=5 is no place in it"):
+    with pytest.raises(InvalidArgument, match=r"start=5 is not a fixed position"):
         esper_lite.subscribe(runs_dir / "run", start=5)
     with esper_lite.subscribe(runs_dir / "run", start=None, timeout=20) as subscription:
         one.emit(episode(10))

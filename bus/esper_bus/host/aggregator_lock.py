@@ -3,7 +3,6 @@
 import contextlib
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from esper_bus.addresses import make_private_dir, runtime_base, runtime_dir
@@ -43,12 +42,7 @@ class AggregatorLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

@@ -11,7 +11,6 @@ import os
 import platform
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 _ATTEMPTS = 10
@@ -83,12 +82,7 @@ class FileLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

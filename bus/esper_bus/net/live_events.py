@@ -1,4 +1,4 @@
-"""The events of a run as an aggregator logs them: asks for what was missed, then listens."""
+"""The events of a run as an aggregator logs them: queries those that were missed, then subscribes."""
 
 import time
 
@@ -16,7 +16,7 @@ from esper_bus.records import RawRecord
 from esper_schemas.errors import Refused, Unreachable
 
 ASK_AFTER_S = 1.0
-"""Silence after which the aggregator is asked whether something was missed."""
+"""Silence after which the aggregator is queried for missed events."""
 _ASK_S = 2.0
 _SKIP_S = 5.0
 _PAUSE_S = 0.05
@@ -24,10 +24,10 @@ _OTHER_ANSWER = "The aggregator answered in an unexpected format; install the sa
 
 
 class LiveEvents:
-    """The events of the log of one run, from number `start` on; the newest run if none is named.
+    """The events of the log of one run from position `start` on; of the newest run if none is named.
 
-    `position` is the number of the next event. Whatever was missed, because it came before the
-    subscription, while the connection was gone, or because this end was too slow, is asked for.
+    `position` is that of the next event. Events that were missed, before the subscription, during a
+    disconnection or because this end was too slow, are queried.
     """
 
     def __init__(
@@ -42,20 +42,20 @@ class LiveEvents:
         self._queries = QueryClient(endpoints, keys, self._context)
         self._log = RateLimitedLog("esper.bus.net", address=endpoints.query)
         self._behind = True
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         if run is not None:
             self._socket.subscribe(TOPIC + run.encode())
 
     def read(self, timeout_s: float) -> list[RawRecord]:
-        """The next events; waits for some, empty after about `timeout_s`."""
+        """Return the next events; wait until there are some, empty after about `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while True:
-            records = self._missed(deadline) if self._behind else self._heard(deadline)
+            records = self._missed(deadline) if self._behind else self._published(deadline)
             if records or time.monotonic() >= deadline:
                 return records
 
     def skip_to_end(self) -> None:
-        """Leave out all that is in the log now. Raises `Unreachable` or `Refused`."""
+        """Skip the events that are in the log now. Raises `Unreachable` or `Refused`."""
         names = self._names(_SKIP_S)
         run = self._run or (self._choose(names[0]) if names else None)
         health = self._queries.ask(HealthQuery(), _SKIP_S)
@@ -96,7 +96,7 @@ class LiveEvents:
         if not isinstance(page, EventsPage) or (page.run, page.first) != (run, self.position):
             raise Refused(_OTHER_ANSWER)
         records = _records_of(page)
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._behind = not page.at_end
         self.position += len(records)
         return records
@@ -116,8 +116,8 @@ class LiveEvents:
         self._socket.subscribe(TOPIC + run.encode())
         return run
 
-    def _heard(self, deadline: float) -> list[RawRecord]:
-        ask_at = self._heard_at + ASK_AFTER_S
+    def _published(self, deadline: float) -> list[RawRecord]:
+        ask_at = self._received_at + ASK_AFTER_S
         wait_s = min(deadline, ask_at) - time.monotonic()
         if not self._socket.poll(int(1000 * max(0.0, wait_s)) + 1):
             self._behind = time.monotonic() >= ask_at
@@ -126,9 +126,9 @@ class LiveEvents:
             batch = parse_batch(self._socket.recv_multipart(zmq.DONTWAIT))
         except (zmq.ZMQError, FrameError):
             return []
-        if batch.run != self._run:  # another run whose name begins alike
+        if batch.run != self._run:  # a run whose name starts with this one's
             return []
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._behind = batch.first > self.position
         records = [] if self._behind else batch.records[self.position - batch.first :]
         self.position += len(records)

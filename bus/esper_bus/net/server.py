@@ -1,6 +1,6 @@
-"""The aggregator's sockets: events and questions in; acknowledgements, snapshots, events, answers out.
+"""The aggregator's sockets: events and queries in; acknowledgements, snapshots, events and answers out.
 
-Made, used and closed in one thread; no call waits longer than it is told to.
+Created, used and closed in one thread; only `receive` waits, up to its timeout.
 """
 
 import time
@@ -35,17 +35,17 @@ _QUESTIONS_AT_ONCE = 16
 _MAX_TOPICS = 1000
 _DRAIN_S = 0.005
 _SUBSCRIPTIONS_AT_ONCE = 256
-"""A flood of them must not keep events waiting."""
-_FAREWELL_MS = 200
+"""Subscriptions processed per call, so that a flood of them does not delay events."""
+_LINGER_MS = 200
 _SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
 
 
 class BusServer:
-    """Takes events from trainers and publishes snapshots. Raises `EsperError` if it cannot listen.
+    """Receives events from trainers and publishes snapshots. Raises `EsperError` if it cannot listen.
 
-    `recover(run)` gives, for each stream in the log of a run, the number after its last event. `agg_epoch`
-    identifies this start of the aggregator, `keys` is the directory of its keys: without them tcp is served
-    on this machine only. `local` are further addresses, over ipc. The caller holds the `AggregatorLock`.
+    recover: returns, for each stream in the log of a run, the sequence number after its last event.
+    agg_epoch: identifies this process of the aggregator. keys: its key directory; without one, tcp is limited
+    to this machine. local: additional ipc addresses. The caller holds the `AggregatorLock`.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class BusServer:
         self._subscriptions: Counter[bytes] = Counter()
         self._refused_questions = 0
         self._wanted = False
-        self._thin: dict[str, DeltaEncoder] = {}
+        self._encoders: dict[str, DeltaEncoder] = {}
 
     @property
     def viewers(self) -> int:
@@ -74,11 +74,11 @@ class BusServer:
 
     @property
     def rejected(self) -> int:
-        """How many messages were refused, whoever sent them."""
+        """How many messages were rejected, from all senders."""
         return self._receiver.rejected + self._refused_questions
 
     def receive(self, timeout_s: float) -> list[RawRecord]:
-        """New events, each once and in order; waits for some, or for a subscription.
+        """Return new events, each once and in order; wait until there are some, or a subscription.
 
         Write them to the log, flush it, then call `acknowledge`.
         """
@@ -90,33 +90,33 @@ class BusServer:
         return records
 
     def adopt(self, records: list[RawRecord]) -> list[RawRecord]:
-        """The new ones of a dead trainer's events, to be logged like received ones; see `Receiver.adopt`."""
+        """Return those of a dead trainer's events that are new; log them like received ones."""
         return self._receiver.adopt(records)
 
     def acknowledge(self) -> None:
-        """Everything that `receive` has returned is in the log and flushed: tell the trainers."""
+        """Acknowledge everything that `receive` has returned; it must be in the log and flushed."""
         self._receiver.mark_flushed()
         self._send_answers()
 
     def wanted(self) -> bool:
-        """Whether somebody subscribed since the last call: publish every run at once."""
+        """Whether there was a subscription since the last call; if so, publish every run at once."""
         wanted, self._wanted = self._wanted, False
         if wanted:
-            self._thin.clear()  # begin again with keyframes, for those who have none
+            self._encoders.clear()  # start again with keyframes, which new subscribers lack
         return wanted
 
     def publish(self, run: str, position: int, body: bytes, trainer_message_ns: int | None = None) -> None:
-        """Send a snapshot of `run` after `position` events to all who want it.
+        """Send a snapshot of `run` after `position` events to its subscribers.
 
-        `trainer_message_ns` is known from the trainers' messages where it is not given.
+        trainer_message_ns: default, the time of the last message of a trainer of the run.
         """
         self._positions[run] = position
         self._send_snapshot(run, body, trainer_message_ns)
 
     def publish_events(self, run: str, first: int, records: Sequence[RawRecord]) -> None:
-        """Send events that are in the log of `run`, the first of them as its number `first`.
+        """Send events of the log of `run`, of which the first has position `first`.
 
-        Call it for every event, in the order of the log: subscribers notice a hole and ask for it.
+        Call it for all events in the order of the log: subscribers detect a gap and query it.
         """
         self._logged[run] = first + len(records)
         if self._subscriptions[event_batches.TOPIC + run.encode()]:
@@ -124,7 +124,7 @@ class BusServer:
                 _send_now(self._listeners.snapshots, encode_batch(batch))
 
     def questions(self) -> list[tuple[bytes, Question]]:
-        """Questions that came, each with the peer to `answer`; what is none is refused."""
+        """Return the received questions, each with the peer to `answer`; reject malformed ones."""
         found: list[tuple[bytes, Question]] = []
         for _ in range(_QUESTIONS_AT_ONCE):
             frames = _receive_now(self._listeners.queries)
@@ -141,11 +141,11 @@ class BusServer:
         return found
 
     def answer(self, peer: bytes, number: int, answer: Answer) -> None:
-        """Answer a question; dropped if the peer is gone or takes nothing."""
+        """Answer a question; the answer is dropped if the peer is gone or does not read."""
         _send_now(self._listeners.queries, [peer, *encode_reply(Reply(number, answer))])
 
     def keepalive(self) -> None:
-        """Tell the screens that this aggregator lives, for each run that was published."""
+        """Send an empty message for each published run: the aggregator is running."""
         for run in self._positions or ("",):
             self._send_snapshot(run, b"", None)
 
@@ -154,15 +154,15 @@ class BusServer:
         return self._receiver.last_message_ns(run)
 
     def link(self, run: str) -> LinkCounters:
-        """What went wrong on the way from the trainers of a run."""
+        """The counters of lost, repeated and refused messages of a run's trainers."""
         self._receiver.update_duplicate_producers(run, time.monotonic())
         counters = self._receiver.counters(run)
         counters.refused = self._listeners.refused + self._receiver.unidentified
         return counters
 
     def close(self) -> None:
-        """Close the sockets; what was sent just before has a moment to get out."""
-        self._listeners.close(_FAREWELL_MS)
+        """Close the sockets; messages sent just before have a moment to be delivered."""
+        self._listeners.close(_LINGER_MS)
 
     def _read_ingest(self) -> list[RawRecord]:
         records: list[RawRecord] = []
@@ -182,7 +182,7 @@ class BusServer:
             _send_now(self._listeners.ingest, [peer, *frames])
 
     def _read_subscriptions(self) -> None:
-        """Only subscriptions mean anything here; a peer may send any bytes."""
+        """Process subscriptions, and ignore all other bytes that a peer may send."""
         for _ in range(_SUBSCRIPTIONS_AT_ONCE):
             frames = _receive_now(self._listeners.snapshots)
             if frames is None:
@@ -190,17 +190,17 @@ class BusServer:
             if len(frames) != 1:
                 continue
             kind, topic = frames[0][:1], frames[0][1:]
-            if not self._known(topic):
+            if not self._is_topic(topic):
                 continue
             if kind == _SUBSCRIBE:
                 self._subscriptions[topic] += 1
-                self._greet(topic)
+                self._confirm(topic)
             elif kind == _UNSUBSCRIBE and self._subscriptions[topic]:
                 self._subscriptions[topic] -= 1
-                self._subscriptions += Counter()  # forget topics that nobody wants
+                self._subscriptions += Counter()  # removes topics without subscribers
 
-    def _known(self, topic: bytes) -> bool:
-        """Whether a topic means anything; their number is bounded, whatever peers think of."""
+    def _is_topic(self, topic: bytes) -> bool:
+        """Whether a topic exists; the number of topics is bounded."""
         if topic not in self._subscriptions and len(self._subscriptions) >= _MAX_TOPICS:
             return False
         prefix, _, run = topic.partition(b"/")
@@ -208,8 +208,8 @@ class BusServer:
             prefix + b"/" == event_batches.TOPIC and is_name(run.decode(errors="replace"))
         )
 
-    def _greet(self, topic: bytes) -> None:
-        """A first sign of life, and from where on a subscriber will hear of every event."""
+    def _confirm(self, topic: bytes) -> None:
+        """Answer a subscription: with a keepalive, or the position from which on all events are sent."""
         if topic.startswith((TOPIC, COMPRESSED_TOPIC)):
             self._wanted = True
             self._send_snapshot("", b"", None)
@@ -231,33 +231,33 @@ class BusServer:
         )
         _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, body))
         if any(topic.startswith(COMPRESSED_TOPIC) for topic in self._subscriptions):
-            thin = body and self._thin.setdefault(run, DeltaEncoder()).encode(
+            delta = body and self._encoders.setdefault(run, DeltaEncoder()).encode(
                 head.snap_seq, body, time.monotonic()
             )
-            _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, thin, COMPRESSED_TOPIC))
+            _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, delta, COMPRESSED_TOPIC))
 
 
 def _receive_now(socket: Socket) -> Frames | None:
     try:
         return socket.recv_multipart(zmq.DONTWAIT)
-    except zmq.ZMQError:  # nothing there, or a peer that went in the middle
+    except zmq.ZMQError:  # no message, or its peer has disconnected
         return None
 
 
 def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | None:
-    """Peer, message, and the public key that it came with; None if nothing is there.
+    """Return peer, message and the client's public key; None if there is no message.
 
-    Asked of every message: the name of a connection is free for another client once its first owner
-    has gone. Only the first frame is asked, which costs less than a second copy of the events would.
+    The key is read from every message, since the identity of a connection may be reused by another client.
+    It is read from the first frame, which avoids a second copy of the events.
     """
     try:
         peer = socket.recv(zmq.DONTWAIT, copy=False)
         frames = socket.recv_multipart(zmq.DONTWAIT) if peer.more else []
-    except zmq.ZMQError:  # nothing there, or a peer that went in the middle
+    except zmq.ZMQError:  # no message, or its peer has disconnected
         return None
     try:
         client = str(peer.get("User-Id"))
-    except zmq.ZMQError:  # there is no gate
+    except zmq.ZMQError:  # the socket has no authentication
         client = None
     return peer.bytes, frames, client
 
@@ -265,5 +265,5 @@ def _receive_with_client(socket: Socket) -> tuple[bytes, Frames, str | None] | N
 def _send_now(socket: Socket, frames: Frames) -> None:
     try:
         socket.send_multipart(frames, zmq.DONTWAIT)
-    except zmq.ZMQError:  # gone or full: a trainer will say HELLO again, a screen gets the next picture
+    except zmq.ZMQError:  # gone or full: a trainer repeats its HELLO, a viewer gets the next snapshot
         return

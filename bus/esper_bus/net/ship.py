@@ -1,7 +1,7 @@
-"""Brings a recorded run to an aggregator on another machine, as its trainers would have, had they lived.
+"""Sends a recorded run to an aggregator that its trainers could not reach.
 
-Spoken is the trainers' own protocol, so what the aggregator has already is not sent again, and shipping
-may be repeated, also after it was broken off.
+It uses the trainers' protocol: events that the aggregator has are not sent again, and shipping can be
+repeated, also after an interruption.
 """
 
 import time
@@ -23,12 +23,12 @@ from esper_bus.store.spool_lock import LOCK_SUFFIX, is_dead
 from esper_schemas.errors import InvalidArgument, Refused, Unreachable
 
 PATIENCE_S = 30.0
-"""So long an aggregator may take nothing before shipping is given up."""
-_GOODBYE_S = 1.0
+"""Shipping is abandoned if the aggregator accepts nothing for this long."""
+_BYE_TIMEOUT_S = 1.0
 
 
 class Shipped(NamedTuple):
-    """A stream of which the aggregator has everything: `events` are all that exist of it here."""
+    """A stream that the aggregator has completely, and the number of its events in the run directory."""
 
     stream: StreamKey
     events: int
@@ -41,18 +41,19 @@ def ship(
     patience_s: float = PATIENCE_S,
     on_damage: OnDamage = ignore_damage,
 ) -> Iterator[Shipped]:
-    """Send all events of a run to the aggregator whose ingest address this is, one stream after the other.
+    """Send all events of a run to the aggregator with this ingest address, one stream after the other.
 
-    Raises `EsperError` for a run that is still written, one without events, and an aggregator that refuses
-    them or takes none for `patience_s` seconds.
+    Raises `Refused` for a run that is still being written or an aggregator that refuses its events,
+    `InvalidArgument` for a run without events, and `Unreachable` for an aggregator that accepts nothing for
+    `patience_s` seconds.
     """
-    _refuse_living(run_dir)
+    _refuse_running(run_dir)
     streams: dict[StreamKey, tuple[int, int]] = {}
     for record in read_raw(run_dir, on_damage):
         events, _ = streams.get(record.stream, (0, 0))
         streams[record.stream] = (events + 1, record.seq + 1)
     if not streams:
-        raise InvalidArgument(f"{run_dir} holds no events; name the directory of a run.")
+        raise InvalidArgument(f"{run_dir} contains no events; name a run directory.")
     for stream, (events, next_seq) in streams.items():
         store = _Recorded(run_dir, stream, next_seq)
         with closing(Uplink(address, stream, store, RateLimitedLog("esper.bus.net"), keys)) as uplink:
@@ -60,12 +61,12 @@ def ship(
         yield Shipped(stream, events)
 
 
-def _refuse_living(run_dir: Path) -> None:
+def _refuse_running(run_dir: Path) -> None:
     for lock in RunPaths(run_dir).spool_dir.glob(f"*{LOCK_SUFFIX}"):
         if not is_dead(lock):
             raise Refused(
-                f"A trainer may still be writing {run_dir} and sends its events itself; end it, or remove "
-                f"{lock} if that was copied from another machine."
+                f"A trainer may still be writing {run_dir} and sends its events itself; stop it, or remove "
+                f"{lock} if it was copied from another machine."
             )
 
 
@@ -80,12 +81,12 @@ def _deliver(uplink: Uplink, address: str, patience_s: float) -> None:
             acked, moved_at = link.acked, now
         if now - moved_at > patience_s:
             raise Unreachable(
-                f"The aggregator at {address} has taken nothing for {patience_s:g} s; look whether it runs, "
-                "and ship again: what has arrived is not sent twice."
+                f"The aggregator at {address} has accepted nothing for {patience_s:g} s; check that it "
+                "is running and ship again: received events are not sent twice."
             )
         _wait(uplink)
     uplink.send_bye()
-    leave_at = time.monotonic() + _GOODBYE_S
+    leave_at = time.monotonic() + _BYE_TIMEOUT_S
     while not link.bye_acknowledged and time.monotonic() < leave_at:
         uplink.exchange(time.monotonic())
         _wait(uplink)
@@ -96,14 +97,14 @@ def _wait(uplink: Uplink) -> None:
 
 
 class _Recorded:
-    """The events of one stream in the files of its run; to go back is to read from the beginning again."""
+    """The events of one stream in the files of its run; going back means reading from the start again."""
 
     def __init__(self, run_dir: Path, stream: StreamKey, next_seq: int) -> None:
         self.next_seq = next_seq
         self._run_dir, self._stream = run_dir, stream
         self._reader: BatchReader
         self._ahead: Batch
-        self._passed: int  # no event before this one can be had without a rewind
+        self._passed: int  # events before this one need a rewind
         self._rewind()
 
     def fetch(self, first: int, max_events: int, max_bytes: int) -> Batch:

@@ -1,4 +1,4 @@
-"""Where a screen gets live snapshots from: an aggregator's socket, drained to the newest picture."""
+"""Live snapshots for viewers, from an aggregator's socket, which is drained to the latest one."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from esper_schemas.source import Feed
 RESOLVE_AFTER_S = 3.0
 """Silence after which the address is looked up again and the socket replaced."""
 ASK_AFTER_S = 0.5
-"""Pause between questions for a snapshot that was published but did not arrive."""
+"""Pause between requests for a snapshot that was published but not received."""
 _MESSAGES_AT_ONCE = 1000
 _OTHER_VERSION = "The aggregator speaks another version ({}); install the same esper-lite on both."
 
@@ -30,14 +30,14 @@ _OTHER_VERSION = "The aggregator speaks another version ({}); install the same e
 class _Run:
     """What was received of one run."""
 
-    __slots__ = ("body", "head", "position", "snapshot", "thin")
+    __slots__ = ("body", "decoder", "head", "position", "snapshot")
 
     def __init__(self) -> None:
         self.head: SnapshotHead | None = None
         self.body = b""  # the newest snapshot, while it is not decoded
         self.position: int | None = None  # of the newest snapshot
         self.snapshot = EMPTY_SNAPSHOT
-        self.thin = DeltaDecoder()
+        self.decoder = DeltaDecoder()
 
     @property
     def started_ns(self) -> int:
@@ -50,11 +50,12 @@ class _Run:
 
 
 class SocketSource:
-    """Snapshots of the newest run of an aggregator, or of the one that was selected.
+    """Snapshots of the newest run of an aggregator, or of the selected one.
 
-    `resolve` says where the aggregator is, or raises `EsperError` with what the user should know; `keys`
-    let us in over tcp. `thin` asks for compressed pictures, by default from beyond this machine. `awaited`
-    is passed on. Used from one thread; `poll` neither waits nor raises.
+    resolve: returns the addresses of the aggregator, or raises an `EsperError`, whose text the feed shows.
+    keys: a client's key, for tcp. compress: whether to receive compressed snapshots; default, if the
+    aggregator is on another machine. awaited: copied into the feed. Used from one thread; `poll` neither
+    waits nor raises.
     """
 
     def __init__(
@@ -63,10 +64,10 @@ class SocketSource:
         origin: str = "",
         keys: ClientKeys | None = None,
         *,
-        thin: bool | None = None,
+        compress: bool | None = None,
         awaited: str = "",
     ) -> None:
-        self._thin = thin
+        self._compress = compress
         self._awaited = awaited
         self._topic = TOPIC
         self._resolve = resolve
@@ -80,16 +81,16 @@ class SocketSource:
         self._ask_at = 0.0
         self._runs: dict[str, _Run] = {}
         self._selected: str | None = None
-        self._heard_ns: int | None = None
+        self._received_ns: int | None = None
         self._problem = ""
         self._closed = False
 
     def select(self, run: str | None) -> None:
-        """Show this run from now on, the newest one for None."""
+        """Return snapshots of this run from now on; None selects the newest one."""
         self._selected = run
 
     def poll(self) -> Feed:
-        """The newest picture, possibly the same as before; after `close`, always the same."""
+        """The latest snapshot, possibly the same as before; after `close` it no longer changes."""
         if self._closed:
             return self._feed()
         try:
@@ -120,15 +121,15 @@ class SocketSource:
         self._context = self._context or zmq.Context()
         self._socket, self._address = snapshot_client(self._context), endpoints.snapshots
         self._handshake = connect(self._socket, self._address, self._keys)
-        thin = not is_local(self._address) if self._thin is None else self._thin
-        self._topic = COMPRESSED_TOPIC if thin else TOPIC
+        compress = not is_local(self._address) if self._compress is None else self._compress
+        self._topic = COMPRESSED_TOPIC if compress else TOPIC
         self._socket.subscribe(self._topic)
         self._ask_at = now + ASK_AFTER_S
 
     def _check_handshake(self, now: float) -> None:
-        """Disconnect where the connection is refused, and try again later: the allow-list may be corrected.
+        """Disconnect if the connection is refused, and retry later: the allow-list may be corrected.
 
-        The feed says meanwhile what is wrong.
+        Meanwhile the feed has the reason.
         """
         refusal = self._handshake.refusal() if self._handshake is not None else ""
         if refusal:
@@ -154,9 +155,9 @@ class SocketSource:
                 return
 
     def _ask_for_missed(self, now: float) -> None:
-        """A screen that was stopped for a while may have lost the last snapshot of a run that ended.
+        """Subscribe again, after which the latest snapshots are sent at once.
 
-        Whoever subscribes is sent the newest at once.
+        A viewer that was stopped for a while may have missed the last snapshot of a finished run.
         """
         missed = any(run.missed for run in self._runs.values())
         if self._socket is None or not missed or now < self._ask_at:
@@ -167,25 +168,25 @@ class SocketSource:
 
     def _take(self, frames: Frames) -> None:
         self._resolve_at = time.monotonic() + RESOLVE_AFTER_S
-        self._heard_ns = time.time_ns()
+        self._received_ns = time.time_ns()
         try:
             run, head, body = parse_snapshot_message(frames)
         except VersionError as error:
             self._problem = _OTHER_VERSION.format(error)
             return
         except FrameError as error:
-            self._problem = f"The aggregator sent what is no snapshot ({error}); restart it."
+            self._problem = f"The aggregator sent an invalid snapshot ({error}); restart it."
             return
         self._problem = ""
         if run:
             self._keep(self._runs.setdefault(run, _Run()), head, body)
 
-    def _unpacked(self, run: _Run, head: SnapshotHead, body: bytes) -> bytes:
-        """The picture as it was made, empty if there is none or it cannot be restored yet."""
+    def _uncompressed(self, run: _Run, head: SnapshotHead, body: bytes) -> bytes:
+        """The uncompressed snapshot; empty if there is none, or while its keyframe is missing."""
         if self._topic == TOPIC or not body:
             return body
         try:
-            return run.thin.decode(head.snap_seq, body) or b""
+            return run.decoder.decode(head.snap_seq, body) or b""
         except FrameError as error:
             self._problem = f"A snapshot cannot be read ({error}); restart the aggregator."
             return b""
@@ -195,7 +196,7 @@ class SocketSource:
         if last and last.agg_epoch == head.agg_epoch and last.snap_seq >= head.snap_seq:
             return
         run.head = head
-        body = self._unpacked(run, head, body)
+        body = self._uncompressed(run, head, body)
         if body:
             run.body, run.position = body, head.position
 
@@ -210,7 +211,7 @@ class SocketSource:
         return Feed(
             snapshot=run.snapshot,
             origin=self._origin or self._address,
-            received_ns=self._heard_ns,
+            received_ns=self._received_ns,
             sent_ns=run.head.sent_ns if run.head else None,
             trainer_message_ns=(run.head.trainer_message_ns or None) if run.head else None,
             runs=tuple(newest_first),

@@ -1,11 +1,10 @@
-"""`for event in subscribe(...)`: what a run recorded so far, then what it records, each event once."""
+"""`for record in subscribe(...)`: the recorded events of a run, then new ones, each event once."""
 
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 from esper_bus.addresses import for_runs_dir, parse
@@ -19,31 +18,31 @@ from esper_schemas.codec import kind_of
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import EVENT_TYPES, Event, Record, Undecodable
 
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 _KINDS = frozenset({Undecodable.__name__, *(kind.__name__ for kind in EVENT_TYPES)})
 
 
 class EventReader(Protocol):
-    """Where a subscription gets its events from: an aggregator, or files."""
+    """The source of a subscription's events: an aggregator, or files."""
 
     position: int
 
     def read(self, timeout_s: float) -> list[RawRecord]:
-        """The next events; waits for some, empty after about `timeout_s`."""
+        """Return the next events; wait until there are some, empty after about `timeout_s`."""
 
     def skip_to_end(self) -> None:
-        """Leave out all that is there now."""
+        """Skip the events that exist now."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
 class Subscription:
     """An iterator over records; close it, or use it as a context manager, to end it early.
 
-    `position` counts the events of the run up to the record given last, whatever their kind. Of an
-    aggregator, or of one file, pass it as `start` to go on there in another process. Of a run directory it
-    is no place: its files are read as one stream, and in another order once an aggregator has logged more.
+    `position` counts the events of the run up to the last returned record, of all kinds. For an aggregator or
+    a single file, pass it as `start` to continue there in another process. This does not work for a run
+    directory: its files are merged, in another order once an aggregator has logged more of them.
     """
 
     def __init__(self, feed: EventReader, kinds: frozenset[str] | None, timeout: float | None) -> None:
@@ -55,7 +54,7 @@ class Subscription:
 
     @property
     def position(self) -> int:
-        """How many events of the run were given or passed over."""
+        """How many events of the run were returned or skipped."""
         return self._feed.position - len(self._waiting)
 
     def __iter__(self) -> Iterator[Record]:
@@ -81,16 +80,11 @@ class Subscription:
     def __enter__(self) -> "Subscription":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _more(self) -> list[RawRecord]:
-        """The next events; closes the subscription where there will be none."""
+        """Return the next events; close the subscription on an error."""
         try:
             return self._read()
         except EsperError:
@@ -98,11 +92,11 @@ class Subscription:
             raise
 
     def _read(self) -> list[RawRecord]:
-        """The next events; closes the subscription after `timeout` seconds without any."""
+        """Return the next events; close the subscription after `timeout` seconds without any."""
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         while True:
-            left = _LOOK_S if deadline is None else deadline - time.monotonic()
-            records = self._feed.read(max(0.0, min(_LOOK_S, left)))
+            left = _CHECK_S if deadline is None else deadline - time.monotonic()
+            records = self._feed.read(max(0.0, min(_CHECK_S, left)))
             if records:
                 return records
             if deadline is not None and time.monotonic() >= deadline:
@@ -119,19 +113,20 @@ def subscribe(
     timeout: float | None = None,
     keys: str | Path | None = None,
 ) -> Subscription:
-    """The events of a run, each once: first those that are recorded, then new ones as they come.
+    """Iterate over the events of a run, each once: the recorded ones, then new ones as they are emitted.
 
-    `source` is the address of an aggregator (`tcp://127.0.0.1:5556`), or a run directory or .mcap file,
-    which is followed while it grows; by default the aggregator of `$ESPER_RUNS_DIR` or `./runs`. `run`
-    names one of an aggregator's runs, the newest by default. `kinds` are classes of events or their names,
-    or a single one of them. `start` leaves out that many events of the run, None all that are there now.
-    Ends after `timeout` seconds without an event, by default never. `keys` is the file of a key that may
-    view.
+    source: an aggregator's address (`tcp://127.0.0.1:5556`), or a run directory or .mcap file, which is
+    followed while it grows; default, the aggregator of `$ESPER_RUNS_DIR` or `./runs`.
+    kinds: event classes or their names, or a single one; default, all.
+    run: one of the aggregator's runs; default, the newest.
+    start: number of events to skip; None skips all that exist now.
+    timeout: seconds without an event after which the iteration ends; default, never.
+    keys: path of a client's key file with the right to view.
 
-    Raises `InvalidArgument` for a bad address, an unknown kind, a path without a recording, or a `start`
-    other than 0 in a run directory; `Unreachable` if `start` is None and no aggregator says where the end is.
-    Iterating raises `Refused` where the key may not view or the aggregator speaks another version, and waits
-    while there is no aggregator or no such run.
+    Raises `InvalidArgument` for an invalid address, an unknown kind, a path without a recording, or a `start`
+    other than 0 for a run directory; `Unreachable` if `start` is None and no aggregator answers. Iterating
+    raises `Refused` if the key may not view or the aggregator has another version, and waits while there is
+    no aggregator or no such run.
     """
     names = None if kinds is None else _names(kinds)
     feed = _feed(source, None if run is None else check_name("run", run), _number(start), keys)
@@ -146,14 +141,14 @@ def subscribe(
 
 
 def _names(kinds: Collection[type[Event] | str] | type[Event] | str) -> frozenset[str]:
-    """The names of the kinds. Raises `InvalidArgument` for one that no event can have."""
+    """Return the names of the kinds. Raises `InvalidArgument` for an unknown one."""
     if isinstance(kinds, str | type) or not isinstance(kinds, Iterable):
         kinds = [kinds]
     names = frozenset(kind.__name__ if isinstance(kind, type) else str(kind) for kind in kinds)
     for name in sorted(names - _KINDS):
         near = get_close_matches(name, _KINDS, n=1) or ["PPOUpdateCompleted"]
         raise InvalidArgument(
-            f"{name!r} is no kind of event; name one of esper_schemas.events, e.g. {near[0]}."
+            f"{name!r} is not a kind of event; use a class of esper_lite, such as {near[0]}."
         )
     return names
 
@@ -163,7 +158,7 @@ def _number(start: int | None) -> int:
         return 0
     if isinstance(start, bool) or not isinstance(start, int) or start < 0:
         raise InvalidArgument(
-            f"start={start!r} is no number of events; pass 0, 1, 2, ..., or None for the end."
+            f"start={start!r} is not a number of events; pass 0 or more, or None for the end."
         )
     return start
 
@@ -173,8 +168,8 @@ def _feed(source: str | Path | None, run: str | None, start: int, keys: str | Pa
         feed = FileEvents(Path(source), start)
         if start and Path(source).is_dir():
             raise InvalidArgument(
-                f"The order of the events in {source} may change, so start={start} is no place in it; name "
-                "an aggregator or one .mcap file, or begin with 0."
+                f"The order of events in {source} may change, so start={start} is not a fixed position; use "
+                "an aggregator or a single .mcap file, or start=0."
             )
         return feed
     if source is None:

@@ -24,7 +24,7 @@ _REFUSED = "the aggregator refuses the events; they are only written to the spoo
 
 
 class Uplink:
-    """A `ProducerLink` with a socket. Made, used and closed in one thread."""
+    """A `ProducerLink` with a socket; created, used and closed in one thread."""
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class Uplink:
         self._context: Context | None = None
         self._socket: Socket | None = None
         self._retry_at = 0.0
-        self._listen_at = 0.0
-        self._listen_s = SHORTEST_S
+        self._receive_at = 0.0
+        self._receive_pause_s = SHORTEST_S
 
     @property
     def problem(self) -> str:
-        """Why no events can be sent, in one sentence; empty if they are, or if no aggregator is there."""
+        """Why no events can be sent, in one sentence; empty if they can, or if there is no aggregator."""
         return self.refusal or self._socket_problem
 
     @property
@@ -68,8 +68,8 @@ class Uplink:
             if self._socket is None:
                 self._open(now)
             moved = self._receive(now) + self._send(now)
-            self._listen_s = SHORTEST_S if moved else min(LONGEST_S, 2 * self._listen_s)
-            self._listen_at = now + self._listen_s
+            self._receive_pause_s = SHORTEST_S if moved else min(LONGEST_S, 2 * self._receive_pause_s)
+            self._receive_at = now + self._receive_pause_s
             self._check_handshake(now)
             self._log_refusal()
             if self.link.renewal_due(now):
@@ -89,7 +89,7 @@ class Uplink:
         if self._socket is None:
             return self._retry_at
         wake_at = self.link.renewal_at() if self._blocked else self.link.wake_at()
-        return min(wake_at, self._listen_at) if self.link.expects_answer else wake_at
+        return min(wake_at, self._receive_at) if self.link.expects_answer else wake_at
 
     def send_bye(self) -> None:
         """Tell the aggregator that the stream is complete."""
@@ -98,7 +98,7 @@ class Uplink:
             self._send_one(message)
 
     def close(self) -> None:
-        """Close the socket at once; what was not sent stays in the spool."""
+        """Close the socket at once; events that were not sent stay in the spool."""
         self._close_socket()
         if self._context is not None:
             self._context.destroy(linger=0)
@@ -122,7 +122,7 @@ class Uplink:
             socket.close(linger=0)
 
     def _check_handshake(self, now: float) -> None:
-        """Disconnect where the connection is refused, and try again later: the key may be allowed by then."""
+        """Disconnect if the connection is refused, and retry later: the key may be allowed by then."""
         if self._handshake is None:
             return
         if self.link.streaming:

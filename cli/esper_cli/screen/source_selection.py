@@ -29,8 +29,8 @@ def open_source(
     if target is not None:
         endpoints = addresses.parse(target, keyed=key_file is not None)
         keys = client_keys_for(endpoints.ingest, key_file)
-        return SocketSource(lambda: endpoints, keys=keys, thin=compress)
-    return SocketSource(local_endpoints, thin=compress)
+        return SocketSource(lambda: endpoints, keys=keys, compress=compress)
+    return SocketSource(local_endpoints, compress=compress)
 
 
 def local_endpoints() -> addresses.Endpoints:

@@ -82,7 +82,7 @@ def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
 def test_a_living_trainer_sends_itself(spool, here, ingest):
     """Two who write one stream would disturb each other."""
     writer = spool((0, 5), alive=True)
-    with pytest.raises(Refused, match=r"may still be writing .*end it"):
+    with pytest.raises(Refused, match=r"may still be writing .*stop it"):
         list(ship(here, ingest))
     writer.close()
 
@@ -90,11 +90,11 @@ def test_a_living_trainer_sends_itself(spool, here, ingest):
 def test_nobody_there_and_nothing_to_send_are_sentences(spool, here, runs_dir):
     """Both after a bounded time."""
     spool((0, 5))
-    with pytest.raises(Unreachable, match=r"has taken nothing for 0\.3 s; look whether it runs"):
+    with pytest.raises(Unreachable, match=r"has accepted nothing for 0\.3 s; check that it is running"):
         list(ship(here, for_runs_dir(runs_dir).ingest, patience_s=0.3))
     shutil.rmtree(here)
     spool()
-    with pytest.raises(InvalidArgument, match="holds no events; name the directory of a run"):
+    with pytest.raises(InvalidArgument, match="contains no events; name a run directory"):
         list(ship(here, for_runs_dir(runs_dir).ingest))
 
 

@@ -1,6 +1,7 @@
 """Tests of what a screen receives, over real sockets."""
 
 import time
+from functools import partial
 
 import pytest
 
@@ -256,34 +257,39 @@ def test_a_bad_picture_is_one_sentence(aggregator, source, shown, body, version,
 
 
 @pytest.fixture
-def thin_source(endpoints):
+def compressed_source(endpoints):
     """A source that asks for compressed pictures."""
-    source = SocketSource(lambda: endpoints, thin=True)
+    source = SocketSource(lambda: endpoints, compress=True)
     yield source
     source.close()
 
 
-def test_a_thin_link_shows_the_same(aggregator, thin_source, source, shown):
+def _has_folded(events, feed):
+    return feed.snapshot.events_folded == events
+
+
+def test_a_compressed_connection_gives_the_same_snapshots(aggregator, compressed_source, source, shown):
     """Beside a screen that gets them whole; who joins later begins with a keyframe."""
     one = aggregator()
     for events in range(1, 6):
         one.show(events)
-        thin = shown(one, thin_source, lambda feed, events=events: feed.snapshot.events_folded == events)
-        whole = shown(one, source, lambda feed, events=events: feed.snapshot.events_folded == events)
+        arrived = partial(_has_folded, events)
+        compressed, whole = shown(one, compressed_source, arrived), shown(one, source, arrived)
 
-        assert thin.snapshot == whole.snapshot == picture(events)
-        assert thin.problem == ""
+        assert compressed.snapshot == whole.snapshot == picture(events)
+        assert compressed.problem == ""
     assert one.server.viewers == 2
 
 
-def test_a_missed_keyframe_is_asked_for(aggregator, thin_source, shown):
+def test_a_missed_keyframe_is_asked_for(aggregator, compressed_source, shown):
     """A screen that has lost it does not wait for the next picture to be whole."""
     one = aggregator()
     one.show(1)
-    shown(one, thin_source, lambda feed: feed.snapshot.events_folded == 1)
-    thin_source._runs["run"].thin = type(thin_source._runs["run"].thin)()  # as if it had been lost
+    shown(one, compressed_source, lambda feed: feed.snapshot.events_folded == 1)
+    run = compressed_source._runs["run"]
+    run.decoder = type(run.decoder)()  # as if the keyframe had been lost
     one.show(2)
-    feed = shown(one, thin_source, lambda feed: feed.snapshot.events_folded == 2, timeout=2.0)
+    feed = shown(one, compressed_source, lambda feed: feed.snapshot.events_folded == 2, timeout=2.0)
 
     assert feed.snapshot == picture(2)
 
