@@ -74,7 +74,7 @@ def decode_snapshot(raw: bytes) -> SanctumSnapshot:
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """Write anything made of structs as JSON, with all fields.
 
-    What is not finite becomes "NaN", "Infinity" or "-Infinity", what was not measured becomes null.
+    Non-finite numbers become "NaN", "Infinity" or "-Infinity"; values that were not measured become null.
     """
     raw = msgspec.json.encode(_plain(value))
     return (raw if indent is None else msgspec.json.format(raw, indent=indent)).decode()

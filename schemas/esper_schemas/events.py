@@ -1,7 +1,7 @@
-"""The facts that processes tell each other: past tense, immutable, one tagged union.
+"""The events of a run: past-tense facts, immutable, one tagged union.
 
-A field is only ever added, with a default, and its type never changes, so that every old log stays
-readable. On the wire an event is a msgpack map with its class name under "type".
+Fields are only added, with a default, and never change their type, so that old logs stay readable. An encoded
+event is a msgpack map with its class name under "type".
 """
 
 from typing import Literal, TypeAlias, get_args
@@ -16,12 +16,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=T
 
 
 class RunStarted(Event, frozen=True):
-    """A trainer process began, or resumed, its part of a run.
+    """A trainer process started or resumed its part of a run.
 
-    `episodes` is the number of PPO updates that are planned, `horizon` the steps of one episode.
+    `episodes` is the number of planned PPO updates, `horizon` the number of steps per episode.
     `baseline_return` is the mean episode return of always choosing WAIT in the same environments.
-    `resumed_from` is the update of the checkpoint that it goes on from; what was told of later updates
-    is told again.
+    `resumed_from` is the update of the checkpoint from which it resumed; events of later updates are emitted
+    again.
     """
 
     task: str
@@ -43,18 +43,18 @@ class RunStarted(Event, frozen=True):
 
 
 class PPOUpdateCompleted(Event, frozen=True):
-    """One PPO update was made; `update` counts from 1 over the whole run."""
+    """A PPO update was completed; `update` counts from 1 over the whole run."""
 
     update: int
     payload: PPOUpdatePayload
 
 
 class RolloutCompleted(Event, frozen=True):
-    """One episode of every environment was collected, the data of update `update`.
+    """One episode of every environment was collected, as the data of update `update`.
 
-    Returns are undiscounted sums of rewards; `stage_counts` counts slots by `Stage` at the end.
-    `rollbacks` counts hosts that were rolled back because their loss exploded or was no number,
-    `returns_not_finite` the environments whose return is not finite.
+    Returns are undiscounted sums of rewards. `stage_counts` counts slots by `Stage` at the end, `rollbacks`
+    the hosts that were rolled back because their loss exploded or was NaN, and `returns_not_finite` the
+    environments whose return is not finite.
     """
 
     update: int
@@ -82,9 +82,9 @@ class EpisodeCompleted(Event, frozen=True):
 
 
 class DecisionMade(Event, frozen=True):
-    """The policy chose in one environment that is watched; only relevant heads are named.
+    """The policy chose an action in a watched environment; only relevant heads are included.
 
-    `choices` gives the chosen index per head, `confidences` its probability.
+    `choices` has the chosen index per head, `confidences` its probability.
     """
 
     update: int
@@ -97,7 +97,7 @@ class DecisionMade(Event, frozen=True):
 
 
 class SeedStageChanged(Event, frozen=True):
-    """A seed moved on in its life cycle; stages and blueprint are the indices of their enums."""
+    """A seed entered another stage of its lifecycle; stages and blueprint are indices of their enums."""
 
     update: int
     environment: int
@@ -111,7 +111,7 @@ class SeedStageChanged(Event, frozen=True):
 
 
 class AnomalyDetected(Event, frozen=True):
-    """The trainer's detector saw a metric beyond a threshold."""
+    """The trainer's anomaly detector found a metric beyond a threshold."""
 
     update: int
     anomaly: str
@@ -124,7 +124,7 @@ class AnomalyDetected(Event, frozen=True):
 
 
 class TelemetryEscalated(Event, frozen=True):
-    """The trainer measures more, until and including update `until_update`."""
+    """The trainer raised its telemetry level, up to and including update `until_update`."""
 
     update: int
     level: int
@@ -133,7 +133,7 @@ class TelemetryEscalated(Event, frozen=True):
 
 
 class RatioExplosionDiagnosed(Event, frozen=True):
-    """Which transitions made a head's probability ratio explode; parallel tuples, worst first."""
+    """The transitions with the largest probability ratios of a head; parallel tuples, largest first."""
 
     update: int
     head: str
@@ -144,7 +144,7 @@ class RatioExplosionDiagnosed(Event, frozen=True):
 
 
 class NumericalInstabilityReported(Event, frozen=True):
-    """Where values that are not finite were found, and the gradient norm before clipping."""
+    """Where non-finite values were found, and the gradient norm before clipping."""
 
     update: int
     nan_count: int
@@ -154,10 +154,10 @@ class NumericalInstabilityReported(Event, frozen=True):
 
 
 class LayerGradientsSampled(Event, frozen=True):
-    """The gradient norm of each named parameter, and how large its entries are.
+    """The gradient norm of each named parameter, and a histogram of its entries.
 
-    `magnitudes` counts a parameter's entries: below the first of the `magnitude_bounds`, from each bound to
-    the next, from the last on, and those that are not finite.
+    `magnitudes` counts a parameter's entries: below the first of `magnitude_bounds`, between consecutive
+    bounds, from the last bound on, and those that are not finite.
     """
 
     update: int
@@ -167,9 +167,9 @@ class LayerGradientsSampled(Event, frozen=True):
 
 
 class VitalsSampled(Event, frozen=True):
-    """What the trainer process used of its machine; memory in bytes, shares between 0 and 1.
+    """The resource usage of the trainer process; memory in bytes, shares between 0 and 1.
 
-    `gpu_share` is how much of the time just before the GPU computed, for whatever program.
+    `gpu_share` is the share of the last moments in which the GPU was busy, with any program.
     """
 
     cpu_share: float | None = None
@@ -180,7 +180,7 @@ class VitalsSampled(Event, frozen=True):
 
 
 class CheckpointSaved(Event, frozen=True):
-    """The trainer wrote a checkpoint that a run can resume from; `duration_ms` is the time that it took."""
+    """The trainer wrote a checkpoint from which the run can be resumed, in `duration_ms`."""
 
     update: int
     path: str
@@ -188,7 +188,7 @@ class CheckpointSaved(Event, frozen=True):
 
 
 class LogRecorded(Event, frozen=True):
-    """A line of the trainer's own log."""
+    """A message of the trainer's own log."""
 
     level: Literal["debug", "info", "warning", "error", "critical"]
     message: str
@@ -196,7 +196,7 @@ class LogRecorded(Event, frozen=True):
 
 
 class EventsDropped(Event, frozen=True):
-    """Events that could be kept neither on disk nor in memory; times in nanoseconds since 1970."""
+    """Events were lost because neither the disk nor memory had room; times in nanoseconds since 1970."""
 
     count: int
     first_ns: int
@@ -205,7 +205,7 @@ class EventsDropped(Event, frozen=True):
 
 
 class RunFinished(Event, frozen=True):
-    """A trainer process ended its part of a run on purpose."""
+    """A trainer process ended its part of a run; not emitted by a process that was killed."""
 
     outcome: Literal["completed", "interrupted", "failed"]
     updates: int
@@ -213,11 +213,11 @@ class RunFinished(Event, frozen=True):
 
 
 class HeadGradientsCompared(Event, frozen=True):
-    """Whether heads pull the trunk that they share in the same direction.
+    """Whether the gradients of the heads agree in the trunk that they share.
 
-    Of the loss's gradient with respect to the trunk's output, the part that each head sends: its norm, and
-    the cosine between the parts of each two, in the order of `itertools.combinations(heads, 2)`. The critic's
-    part is named "value". Heads that sent nothing are left out.
+    For each head, the norm of its part of the loss's gradient with respect to the trunk's output, and the
+    cosine of each pair of parts, in the order of `itertools.combinations(heads, 2)`. The critic's part is
+    named "value". Heads without a gradient are omitted.
     """
 
     update: int
@@ -255,14 +255,14 @@ EVENT_TYPES: tuple[type[Event], ...] = get_args(KnownEvent)
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """An event of a kind that this version does not know: kept, counted and shown."""
+    """An event of a kind that this version does not know; it is kept, counted and shown."""
 
     kind: str
     raw: bytes
 
 
 class Undecodable(msgspec.Struct, frozen=True):
-    """Bytes that are not an event: kept, counted as rejected, never folded."""
+    """Bytes that are not an event; they are kept, counted as rejected, and never folded."""
 
     reason: str
     raw: bytes
@@ -276,7 +276,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """An event with its identity `(run, producer, epoch, seq)` and its two times.
 
     Times are nanoseconds since 1970: `emitted_ns` by the producer's clock, `received_ns` by the
-    aggregator's (equal to `emitted_ns` where an event was read from a spool).
+    aggregator's (equal to `emitted_ns` if the event was read from a spool).
     """
 
     run: str

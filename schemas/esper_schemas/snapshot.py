@@ -1,4 +1,4 @@
-"""Everything a screen shows, as one immutable value: a pure function of the events before it."""
+"""Everything a viewer shows, as one immutable value, which is a pure function of the events before it."""
 
 import msgspec
 
@@ -18,7 +18,7 @@ from esper_schemas.findings import Finding, Symptom
 from esper_schemas.state import History, TamiyoState
 
 SNAPSHOT_VERSION = 1
-"""Raised when a reader of another version would misread a snapshot; a field added with a default does not."""
+"""Incremented if older readers would misread a snapshot, which a new field with a default does not cause."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,7 +26,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RunInfo(_Part, frozen=True):
-    """Which run this is, how far it is, and how well it does; times in nanoseconds since 1970.
+    """The run, its progress and its results; times in nanoseconds since 1970.
 
     `rollbacks_total` counts the hosts of all ranks that were rolled back, `returns_not_finite_total` their
     episodes whose return is not finite.
@@ -60,8 +60,8 @@ class RunInfo(_Part, frozen=True):
 class RankState(_Part, frozen=True):
     """One trainer process of the run.
 
-    `updates` counts all that it told in all of its lives, `last_update` is the number of the newest one.
-    `usual_rollout_ms` is the median over its last updates, as single rollouts differ much.
+    `updates` counts its updates over all epochs, `last_update` is the number of the last one.
+    `usual_rollout_ms` is the median over its last updates, since single rollouts vary.
     """
 
     producer: str
@@ -88,7 +88,7 @@ class AnomalyEntry(_Part, frozen=True):
 
 
 class StageChangeEntry(_Part, frozen=True):
-    """A seed of a watched environment moved on, and when."""
+    """A stage change of a seed in a watched environment, and when."""
 
     at_ns: int
     producer: str
@@ -128,7 +128,7 @@ class CheckpointEntry(_Part, frozen=True):
 
 
 class EscalationEntry(_Part, frozen=True):
-    """The last escalation of a trainer's telemetry; `active` until its last update has been made."""
+    """The last escalation of a trainer's telemetry level; `active` until its last update is completed."""
 
     at_ns: int
     producer: str
@@ -153,7 +153,7 @@ class InstabilityEntry(_Part, frozen=True):
 
 
 class InstabilityTotals(_Part, frozen=True):
-    """What all reports of the run add up to."""
+    """The totals of all reports of the run."""
 
     reports: int = 0
     nan_count: int = 0
@@ -177,7 +177,7 @@ class HeadGradientsEntry(_Part, frozen=True):
 
 
 class EpisodesState(_Part, frozen=True):
-    """Episodes of the leading rank: all of the run counted, the last ones of its present process listed.
+    """Episodes of the leading rank: the count for the whole run, and the last ones of its present process.
 
     `returns`, `lengths` and `accuracies` are of the same episodes, oldest first.
     """
@@ -198,12 +198,11 @@ class EventEntry(_Part, frozen=True):
 
 
 class LinkHealth(_Part, frozen=True):
-    """How well events arrive: what was lost, repeated or refused on the way.
+    """The health of the transport: events that were lost, repeated or rejected.
 
-    `left_out` counts what the state has no room for: producers, lives of one, and names beyond its bounds.
-    `rivals` counts the producer names that more than one living trainer uses now.
-    `refused` counts since the start of the aggregator, whatever their run, those who were not let in: by
-    their key, for want of one, or because they speak another protocol.
+    `left_out` counts producers, epochs and names beyond the limits of the state. `rivals` counts producer
+    names that more than one running trainer uses. `refused` counts connections that were refused since the
+    aggregator started, for all runs: for their key, a missing key, or another protocol.
     """
 
     events: int = 0
@@ -219,12 +218,12 @@ class LinkHealth(_Part, frozen=True):
 
 
 class SanctumSnapshot(_Part, frozen=True):
-    """The whole picture of one run after `events_folded` events.
+    """The state of one run after `events_folded` events, for viewers.
 
     Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
     ever escalated, `ratio_explosions` one per head, in the order of the heads. `histories` has every metric
-    that the leading rank measured in its last updates. `findings` is what `diagnose` says about the rest;
-    it stands first, so that it is read first.
+    that the leading rank measured in its last updates. `findings` is the result of `diagnose` for the
+    other fields; it comes first in JSON.
     """
 
     findings: tuple[Finding, ...] = ()

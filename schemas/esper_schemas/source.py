@@ -1,4 +1,4 @@
-"""Where a screen gets its snapshots from: a socket or a recorded log, behind one protocol."""
+"""The protocol of the sources of snapshots: a socket or a recorded log."""
 
 from typing import Protocol
 
@@ -8,12 +8,12 @@ from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source knows at present; times are nanoseconds since 1970, None for "never".
+    """The latest state of a source; times are nanoseconds since 1970, None for "never".
 
-    `received_ns` is when the last message of the aggregator was received; `trainer_message_ns` is when the
-    aggregator received the last one of a trainer of this run, by the clock of `sent_ns`. `problem` is one
-    sentence for the user if the source cannot deliver, `awaited` one about what will be shown first, if the
-    program that opened the source has started it itself.
+    `received_ns` is when the last message of the aggregator was received; `trainer_message_ns` is when
+    the aggregator received the last one of a trainer of this run, by the clock of `sent_ns`. `problem`
+    is one sentence for the user if the source has no snapshots, `awaited` one about a training that the
+    program which opened the source has started.
     """
 
     snapshot: SanctumSnapshot = EMPTY_SNAPSHOT
@@ -28,10 +28,10 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotSource(Protocol):
-    """Delivers the newest snapshot; never blocks, never raises for what arrives."""
+    """Returns the latest snapshot; never blocks, and never raises for received data."""
 
     def poll(self) -> Feed:
-        """The newest picture, possibly the same as before."""
+        """Return the latest snapshot, possibly the same as before."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The state of the learner Tamiyo, as panels read it: the last update's metrics and what led to them."""
+"""The state of the learner, Tamiyo: the metrics of the last update and their recent histories."""
 
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ History = tuple[float | None, ...]
 
 
 class Trend(StrEnum):
-    """Where a history is going. Direction only: whether that is good is the metric's business."""
+    """The direction of a history; whether it is good depends on the metric."""
 
     UNKNOWN = "unknown"
     STABLE = "stable"
@@ -35,7 +35,7 @@ class Trend(StrEnum):
 class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     """The metrics of the last update, flat, with short histories, oldest first.
 
-    `ppo_data_received` tells defaults from measurements: until it is true nothing was measured.
+    While `ppo_data_received` is false nothing was measured, and all values are defaults.
     """
 
     head_op_entropy: m.HeadEntropy = 0.0
