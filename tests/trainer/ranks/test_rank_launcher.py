@@ -94,13 +94,14 @@ def test_if_no_rank_could_report_the_launcher_does(directory, capfd):
     assert "All processes were killed (rank 0: 137, rank 1: 143)" in capfd.readouterr().err
 
 
-def test_ranks_that_do_not_follow_a_failed_one_are_terminated(directory, monkeypatch):
-    """After a while."""
+@pytest.mark.parametrize("failed", [0, 1])
+def test_ranks_that_do_not_follow_a_failed_one_are_terminated(directory, monkeypatch, failed):
+    """After a while, whichever rank failed."""
     monkeypatch.setattr(rank_launcher, "_TERMINATE_AFTER_S", 1.0)
-    (directory / "exit-1").write_text("1")
+    (directory / f"exit-{failed}").write_text("1")
 
     assert train_with_ranks([], 2) == 1
-    assert (directory / "signalled-0").exists()
+    assert (directory / f"signalled-{1 - failed}").exists()
 
 
 def test_a_signal_is_forwarded_to_every_rank(directory, monkeypatch):

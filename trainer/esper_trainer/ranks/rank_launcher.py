@@ -74,9 +74,9 @@ def _forwarded_signals(processes: Sequence[_Process]) -> Iterator[None]:
 def _wait(processes: Sequence[_Process]) -> None:
     """Wait for all processes; after a failure, terminate and then kill those that do not exit."""
     failed_at: float | None = None
-    while any(process.poll() is None for process in processes):
+    while None in (codes := [process.poll() for process in processes]):
         now = time.monotonic()
-        if failed_at is None and any(process.returncode for process in processes):
+        if failed_at is None and any(codes):
             failed_at = now
         waited = 0.0 if failed_at is None else now - failed_at
         for process in processes:
