@@ -104,6 +104,6 @@ def with_counters(link: LinkHealth, counters: LinkCounters) -> LinkHealth:
         link,
         duplicates=link.duplicates + counters.duplicates,
         rejected=link.rejected + counters.rejected,
-        rivals=len(counters.duplicate_producers),
+        duplicate_producers=len(counters.duplicate_producers),
         refused=counters.refused,
     )

@@ -198,7 +198,7 @@ class Aggregator:
             subscribers=bus.viewers,
             rejected=bus.rejected,
             positions={run: recording.position for run, recording in self._recordings.items()},
-            trouble=self._problem,
+            problem=self._problem,
         )
 
     def _is_idle(self, bus: BusServer) -> bool:

@@ -136,4 +136,4 @@ CAUSAL: dict[Op, frozenset[str]] = {
     Op.FOSSILIZE: frozenset({"op", "slot"}),
     Op.ADVANCE: frozenset({"op", "slot"}),
 }
-"""Which heads an op makes relevant: only these took part in what happened."""
+"""The heads that are relevant for each op: only their choices had an effect."""

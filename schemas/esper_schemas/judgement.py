@@ -1,4 +1,4 @@
-"""What a value, a history or a head's numbers mean. Pure; every bound comes from the catalogue."""
+"""Judgement of values, histories and heads by the bands of the catalogue. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ TREND_VOLATILE_VARIANCE_RATIO = 3.0
 
 
 class Health(StrEnum):
-    """What to think of a value."""
+    """How a value compares with the bands of its metric."""
 
     WAITING = "waiting"
     NOT_MEASURED = "not measured"
@@ -57,14 +57,14 @@ def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricFi
 
 
 def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> tuple[str, ...]:
-    """The names of all that is beyond its bounds now, or not finite; the worst first."""
+    """The names of the metrics that are beyond their bounds now, or not finite; the worst first."""
     worst_first = (Health.NOT_FINITE, Health.CRITICAL, Health.WARNING)
     judged = {name: judge_field(state, name, quantities) for name in quantities}
     return tuple(name for health in worst_first for name in judged if judged[name] is health)
 
 
-def beyond_words(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> str:
-    """How many that are, and their labels; empty where there is none."""
+def beyond_bounds_text(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> str:
+    """How many metrics are beyond their bounds, and their labels; empty if none is."""
     names = beyond_bounds(state, quantities)
     counted = "1 metric beyond its bounds" if len(names) == 1 else f"{len(names)} metrics beyond their bounds"
     return f"{counted}: {', '.join(quantities[name].label for name in names)}" if names else ""
@@ -137,7 +137,7 @@ def _variance(values: Sequence[float], mean: float) -> float:
 
 
 class HeadCondition(StrEnum):
-    """What a head's entropy and gradient say together (TELE-170, state synthesis)."""
+    """The state of a head, as its entropy and its gradient show together (TELE-170, state synthesis)."""
 
     WAITING = "waiting"
     NOT_MEASURED = "not measured"
@@ -162,7 +162,7 @@ def head_condition(
 ) -> HeadCondition:
     """Classify one head by its normalised entropy and the norm of its gradient.
 
-    What is not finite comes first, then a gradient that explodes, of which no entropy need be known.
+    A value that is not finite takes precedence, then an exploding gradient, for which no entropy is needed.
     """
     if not state.ppo_data_received:
         return HeadCondition.WAITING

@@ -61,7 +61,7 @@ class RankState(_Part, frozen=True):
     """One trainer process of the run.
 
     `updates` counts its updates over all epochs, `last_update` is the number of the last one.
-    `usual_rollout_ms` is the median over its last updates, since single rollouts vary.
+    `median_rollout_ms` is over its last updates, since single rollouts vary.
     """
 
     producer: str
@@ -75,7 +75,7 @@ class RankState(_Part, frozen=True):
     last_event_ns: int | None = None
     steps_per_second: float | None = None
     update_time_ms: float | None = None
-    usual_rollout_ms: float | None = None
+    median_rollout_ms: float | None = msgspec.field(default=None, name="usual_rollout_ms")
     outcome: str | None = None
 
 
@@ -200,9 +200,9 @@ class EventEntry(_Part, frozen=True):
 class LinkHealth(_Part, frozen=True):
     """The health of the transport: events that were lost, repeated or rejected.
 
-    `left_out` counts producers, epochs and names beyond the limits of the state. `rivals` counts producer
-    names that more than one running trainer uses. `refused` counts connections that were refused since the
-    aggregator started, for all runs: for their key, a missing key, or another protocol.
+    `left_out` counts producers, epochs and names beyond the limits of the state. `duplicate_producers` counts
+    producer names that more than one running trainer uses. `refused` counts connections that were refused
+    since the aggregator started, for all runs: for their key, a missing key, or another protocol.
     """
 
     events: int = 0
@@ -213,7 +213,7 @@ class LinkHealth(_Part, frozen=True):
     rejected: int = 0
     unknown: int = 0
     left_out: int = 0
-    rivals: int = 0
+    duplicate_producers: int = msgspec.field(default=0, name="rivals")
     refused: int = 0
 
 

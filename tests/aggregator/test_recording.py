@@ -120,7 +120,8 @@ def test_the_counters_of_the_link_are_part_of_the_snapshot(tmp_path, raw_record)
 
     assert recording.changed
     link = decode_snapshot(recording.snapshot()).link
-    assert (link.gaps, link.duplicates, link.rejected, link.rivals, link.refused) == (2, 3, 4, 1, 5)
+    assert (link.gaps, link.duplicates, link.rejected) == (2, 3, 4)
+    assert (link.duplicate_producers, link.refused) == (1, 5)
     recording.update_link(counters)
     assert not recording.changed
     recording.close()

@@ -261,7 +261,7 @@ def test_the_spool_of_a_trainer_that_lives_is_not_adopted(tmp_path, endpoints):
     emitter.close()
 
 
-def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkeypatch):
+def test_two_running_trainers_with_one_name_are_reported(tmp_path, endpoints, monkeypatch):
     """Both are logged; whoever watches hears that there are two, until one of them ends."""
     monkeypatch.setattr("esper_bus.protocol.duplicate_producers.GRACE_S", 0.0)
     monkeypatch.setattr("esper_bus.protocol.duplicate_producers.ALIVE_S", 2.0)
@@ -272,16 +272,16 @@ def test_two_living_trainers_of_one_name_are_told_of(tmp_path, endpoints, monkey
         emit_updates(second, [1])
         wait(lambda feed: feed.snapshot.events_folded == 2)
         emit_updates(first, [2])
-        wait(lambda feed: feed.snapshot.link.rivals == 1)
+        wait(lambda feed: feed.snapshot.link.duplicate_producers == 1)
         first.close()
-        wait(lambda feed: feed.snapshot.link.rivals == 0)
+        wait(lambda feed: feed.snapshot.link.duplicate_producers == 0)
         second.close()
 
     assert len(list(read_log(tmp_path / "r"))) == 3
 
 
 @pytest.mark.slow
-def test_a_crowd_of_runs_stalls_nobody(tmp_path, endpoints):
+def test_many_runs_delay_no_trainer(tmp_path, endpoints):
     """2,000 runs were greeted once: a question does not wait for a look at each of them in turn."""
     context = zmq.Context()
     with serving(tmp_path, endpoints), closing(QueryClient(endpoints)) as client:

@@ -185,7 +185,7 @@ def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
 
 
 @pytest.mark.process
-def test_a_slow_subscriber_holds_nobody_up_and_misses_nothing(aggregator, emitter, url, runs_dir):
+def test_a_slow_subscriber_delays_no_other_and_misses_nothing(aggregator, emitter, url, runs_dir):
     """It reads nothing while far more comes than waits for it; then it gets all."""
     aggregator()
     one = emitter()
@@ -394,7 +394,7 @@ def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
         assert take(subscription, 1) == [10]
 
 
-def test_a_number_is_no_place_in_a_directory(emitter, runs_dir):
+def test_a_number_of_events_is_not_a_position_in_a_directory(emitter, runs_dir):
     """Its order changes when an aggregator logs what was in spools; the end of it can be told."""
     one = emitter()
     emit(one, 0, 10)

@@ -37,7 +37,7 @@ def test_a_spool_quota_is_a_number_or_a_text(connect, until, quota):
     assert sum(file.stat().st_size for file in Path(telemetry.stats.spool).parent.iterdir()) <= 2**24
 
 
-def test_a_spool_quota_that_is_no_size_is_named(connect):
+def test_an_invalid_spool_quota_is_named(connect):
     """With what was given, and what would do."""
     with pytest.raises(
         InvalidArgument, match=r"^spool_quota must be a size of at least 16 MiB, such as 500M or 4G, not '10'"

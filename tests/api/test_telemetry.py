@@ -172,6 +172,6 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.mark.process
-def test_a_forked_copy_records_nothing_and_waits_for_nobody(program):
+def test_a_forked_copy_records_nothing_and_does_not_wait(program):
     """Not even for a thread that was just emitting an update, and that the copy does not have."""
     assert program(FORK).stdout == "2\n"

@@ -98,7 +98,7 @@ def test_the_how_tos_of_version_0_1_0_run(tmp_path):
 
 
 @pytest.mark.process
-def test_the_package_itself_warns_nobody():
+def test_importing_the_package_warns_of_nothing():
     """Importing every module of it is silent; nothing is loaded for the old names."""
     program = "import sys, esper_bus; print(sorted({'esper_lite', 'zmq', 'mcap'} & set(sys.modules)))"
     done = subprocess.run(

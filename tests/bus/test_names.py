@@ -13,7 +13,7 @@ def test_usual_names_are_names(name):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "-a", " a", "ä", "a" * 97])
-def test_what_is_no_name_is_one_sentence(name):
+def test_an_invalid_name_is_one_sentence(name):
     """The user learns which characters are allowed."""
     assert not is_name(name)
     with pytest.raises(InvalidArgument, match="cannot name a run: use letters"):

@@ -75,7 +75,7 @@ def test_a_name_with_localhost_in_it_is_left_as_it_is(host):
         "runs",
     ],
 )
-def test_what_is_no_address_is_one_sentence(url):
+def test_an_invalid_address_is_one_sentence(url):
     """The user learns what an address looks like."""
     with pytest.raises(InvalidArgument, match=r"is not an address; use .*tcp://127\.0\.0\.1:5556"):
         parse(url)
@@ -141,7 +141,7 @@ def test_a_spool_quota_is_a_size(monkeypatch, text, size):
 
 
 @pytest.mark.parametrize("text", ["much", "1", "-5G", "15M", "1e9", "²G", "64 MiB"])
-def test_a_spool_quota_that_is_no_size_is_one_sentence(monkeypatch, text):
+def test_an_invalid_spool_quota_is_one_sentence(monkeypatch, text):
     """Before a training begins without its record."""
     monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
     with pytest.raises(InvalidArgument, match=r"ESPER_SPOOL_QUOTA must be a size of at least 16 MiB"):

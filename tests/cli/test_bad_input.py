@@ -60,7 +60,7 @@ def test_wrong_usage_exits_with_2(esper_says, arguments):
     "command", [["state"], ["diagnose"], ["log", "info"], ["log", "verify"], ["log", "cat"]], ids=" ".join
 )
 @pytest.mark.parametrize("kind", ["absent", "empty", "not a log", "empty directory"])
-def test_a_path_that_is_no_log_exits_with_1(esper_says, tmp_path, command, kind):
+def test_a_path_that_is_not_a_log_exits_with_1(esper_says, tmp_path, command, kind):
     """A path that is not there, an empty file, another kind of file, and a directory without a run."""
     path = tmp_path / "run.mcap"
     if kind == "empty directory":
@@ -95,7 +95,7 @@ def test_a_torn_log_is_read_to_the_tear_and_reported_by_verify(esper_says, tmp_p
     [["log", "info"], ["log", "cat"], ["state"], ["state", "--at", "60"], ["diagnose"], ["sanctum"]],
     ids=" ".join,
 )
-def test_whoever_reads_a_damaged_run_hears_of_it(esper_says, capsys, tmp_path, command):
+def test_reading_a_damaged_run_reports_the_damage(esper_says, capsys, tmp_path, command):
     """Once for each file, on stderr, with what to do; what is whole is printed as ever."""
     write_spool(tmp_path / "r", events=20, producer="host:0")
     spool = write_spool(tmp_path / "r", events=50, producer="host:1")

@@ -61,7 +61,7 @@ def test_a_recorded_run_is_read_in_any_encoding(process, run_dir, command, text,
 
 @pytest.mark.process
 @pytest.mark.parametrize(("output", "code"), [(">&-", 0), (">&- 2>&-", 0), (">/dev/full", 1)])
-def test_an_output_that_cannot_be_written_is_no_traceback(process, run_dir, output, code):
+def test_an_output_that_cannot_be_written_shows_no_traceback(process, run_dir, output, code):
     """A closed one is no failure, since the exit code is what was asked for; a full one is."""
     assert process("bash", "-c", f"exec {' '.join(ESPER)} log verify {run_dir} {output}").returncode == code
 

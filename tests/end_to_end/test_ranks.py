@@ -100,7 +100,7 @@ def test_who_is_gone_is_said_once_with_the_cure(killed):
     assert seconds < 60
 
 
-def test_those_that_are_left_end_their_story(killed, playground, commands):
+def test_the_remaining_ranks_record_their_end(killed, playground, commands):
     """Both say that the run failed and why; nothing is missing in the logs of all three."""
     run_dir, *_ = killed
     ends = ends_of(run_dir)

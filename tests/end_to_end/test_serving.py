@@ -73,7 +73,7 @@ async def drawn_until(websocket, *words):
     return drawn
 
 
-async def test_a_recorded_run_is_drawn_for_whoever_has_the_token(served):
+async def test_a_recorded_run_is_drawn_for_a_visitor_with_the_token(served):
     """The whole way: token, cookie, websocket, a process with the target and the options, its panels."""
     process, address = served
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:

@@ -51,7 +51,7 @@ def updates(screen):
     return max(map(int, re.findall(r"update (\d+)", screen)), default=0)
 
 
-def test_a_training_goes_on_while_nobody_looks(tmux, playground, commands, wait_for):
+def test_a_training_goes_on_without_viewers(tmux, playground, commands, wait_for):
     """The picture fits each window that comes back and is that of now; a key still ends the screen."""
     training = shlex.join([*commands["esper"], "ppo", *OPTIONS])
     tmux.say("set-option", "-g", "status", "off", ";", "new-session", "-d", "-x", "120", "-y", "40", training)

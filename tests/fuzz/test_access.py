@@ -94,7 +94,7 @@ def test_a_changed_key_file_is_read_or_refused(keys, name, read, mutations):
             continue
 
 
-def test_a_changed_request_lets_nobody_in(keys, mutations):
+def test_a_changed_request_admits_no_key(keys, mutations):
     """Unless the key is one that is allowed, at the socket that it is allowed at."""
     good = load_client_keys(keys / "good.key")
     request = [b"1.0", b"1", b"esper.ingest", b"127.0.0.1", b"", b"CURVE", z85.decode(good.public)]

@@ -119,7 +119,7 @@ def raw_records(data):
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1, 3), (0, 1, 1, 2, 3), (0, 3), (0, 1, 0)])
-def test_chunks_in_another_order_are_told_from_the_truth(tmp_path, order):
+def test_chunks_in_another_order_are_detected(tmp_path, order):
     """Swapped, doubled and missing chunks: each event keeps its own number and bytes, or is left out."""
     spool = write_spool(tmp_path)
     data = spool.read_bytes()

@@ -61,7 +61,7 @@ def without_time(event):
 
 
 @pytest.mark.slow
-def test_a_run_is_told_from_beginning_to_end(sink):
+def test_a_run_is_recorded_from_beginning_to_end(sink):
     """RunStarted, everything about each update in its order, RunFinished."""
     train(config_of(), sink.connect)
     kinds = sink.kinds()
@@ -116,7 +116,7 @@ def test_reports_come_after_their_events(sink):
 
 
 @pytest.mark.slow
-def test_the_same_seed_tells_the_same_story(sink):
+def test_the_same_seed_gives_the_same_events(sink):
     """Byte for byte, apart from time and memory; another seed tells another."""
     again, other = Sink(), Sink()
     train(config_of(minibatches=3), sink.connect)
@@ -176,7 +176,7 @@ class TestEndingEarly:
         assert summary.outcome == "interrupted"
 
     @pytest.mark.slow
-    def test_a_failure_is_told_and_raised(self, sink):
+    def test_a_failure_is_recorded_and_raised(self, sink):
         """In one line, as the last event."""
 
         def on_update(report):
@@ -192,7 +192,7 @@ class TestEndingEarly:
         assert error_summary(MemoryError()) == "MemoryError"
 
 
-def test_nothing_is_told_of_a_run_that_cannot_be(sink):
+def test_nothing_is_recorded_of_a_run_that_cannot_start(sink):
     """A device that cannot be is refused before the first event."""
     with pytest.raises(InvalidArgument, match="device must be cpu, cuda or cuda:INDEX"):
         Trainer(config_of(device="cpu:one"), sink.connect)

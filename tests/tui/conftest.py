@@ -225,7 +225,7 @@ def _machinery():
             last_event_ns=NOW - (1 + 3 * (rank == 2)) * SECOND,
             steps_per_second=12345.0 - 100 * rank - 3000 * (rank == 2),
             update_time_ms=34.4 + rank,
-            usual_rollout_ms=312.0 + 100 * (rank == 2),
+            median_rollout_ms=312.0 + 100 * (rank == 2),
         )
         for rank in range(4)
     )

@@ -43,7 +43,7 @@ async def test_a_theme_colours_the_cockpit_from_the_start(start_app, theme, back
         assert numbers == {background}
 
 
-async def test_a_file_that_cannot_be_written_is_no_end(start_app, tmp_path):
+async def test_a_file_that_cannot_be_written_does_not_end_the_app(start_app, tmp_path):
     """The choice holds for this time."""
     (tmp_path / "file").write_text("")
     app = start_app(settings_file=tmp_path / "file" / "sanctum.toml")
@@ -96,7 +96,7 @@ async def test_two_pictures_of_one_second_are_two_files(start_app, tmp_path, mon
     assert len({(tmp_path / name).read_text() for name in pictures}) > 1
 
 
-async def test_a_directory_that_cannot_be_written_is_no_end(start_app, tmp_path, monkeypatch):
+async def test_a_directory_that_cannot_be_written_does_not_end_the_app(start_app, tmp_path, monkeypatch):
     """There is a word, and the app goes on."""
     gone = tmp_path / "gone"
     gone.mkdir()

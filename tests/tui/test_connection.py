@@ -200,7 +200,7 @@ def read_while(terminal, publish, word):
 
 
 @pytest.mark.process
-def test_a_newer_version_is_refused_in_words_but_may_tell_more(open_terminal, newer):
+def test_a_newer_version_is_refused_but_newer_fields_are_accepted(open_terminal, newer):
     """Of another version of snapshots nothing is drawn; of this one, all that is known."""
     terminal = open_terminal(*SANCTUM)
     read_while(terminal, lambda: newer(version=SNAPSHOT_VERSION + 1), b"another version")

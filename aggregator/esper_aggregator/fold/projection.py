@@ -126,7 +126,7 @@ def _rank(producer: ProducerState) -> RankState:
         last_event_ns=producer.last_event_ns,
         steps_per_second=rollout.steps_per_second if rollout else None,
         update_time_ms=producer.ppo_updates[-1].payload.update_time_ms if producer.ppo_updates else None,
-        usual_rollout_ms=_median_rollout_ms(producer),
+        median_rollout_ms=_median_rollout_ms(producer),
         outcome=producer.finished.outcome if producer.finished else None,
     )
 

@@ -84,7 +84,7 @@ def remove_client(directory: Path, name: str) -> None:
         clients = read_clients(directory)
         if name not in clients:
             raise InvalidArgument(
-                f"There is no key {name} in {directory}; `esper keys list {directory}` shows all keys."
+                f"{directory} does not contain the key {name}; `esper keys list {directory}` shows all keys."
             )
         _replace(directory / CLIENTS_FILE, {key: value for key, value in clients.items() if key != name})
         with contextlib.suppress(OSError):

@@ -80,7 +80,7 @@ class EmitQueue:
 
     @property
     def half_full(self) -> bool:
-        """Whether so many events wait that taking them comes before everything else."""
+        """Whether the queue is so full that draining it takes precedence over all other work."""
         return len(self._items) > self._max_events // 2 or self._waiting_bytes > self._max_bytes // 2
 
     @property

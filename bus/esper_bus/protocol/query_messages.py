@@ -91,7 +91,7 @@ class Health(_Message, frozen=True, kw_only=True):
     subscribers: int
     rejected: int
     positions: dict[str, int]
-    trouble: str = ""
+    problem: str = msgspec.field(default="", name="trouble")
 
 
 class Refusal(_Message, frozen=True):

@@ -14,7 +14,7 @@ from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, echo_json
 from esper_schemas.findings import Evidence, Finding
-from esper_schemas.judgement import beyond_words
+from esper_schemas.judgement import beyond_bounds_text
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.snapshot import SanctumSnapshot
@@ -48,7 +48,7 @@ def run(options: DiagnoseOptions) -> int:
     if options.json:
         echo_json({"findings": snapshot.findings, "run": snapshot.run.run, "updates": updates}, indent=2)
     else:
-        echo(*_report(snapshot, _signs(sys.stdout.encoding), beyond_words(snapshot.tamiyo, quantities)))
+        echo(*_report(snapshot, _signs(sys.stdout.encoding), beyond_bounds_text(snapshot.tamiyo, quantities)))
     bad = SEVERITIES[SEVERITIES.index(options.fail_on) :] if options.fail_on else ()
     return int(any(finding.severity in bad for finding in snapshot.findings))
 

@@ -1,13 +1,13 @@
-"""A project's own bands, from one TOML file: a table per metric, with the bounds that differ.
+"""Overrides of the bands of metrics from a TOML file: a table per metric, with the bounds that differ.
 
     [kl_divergence]
     warning_above = 0.02
     critical_above = 0.05
 
-    [head_entropy]            # a quantity of all heads; [head_blueprint_entropy] is one head's
-    critical_below = 0.1      # in the units of the bands: here shares of the largest entropy
+    [head_entropy]            # of all heads; [head_blueprint_entropy] is of one head
+    critical_below = 0.1      # in the unit of the bands: here a share of the maximum entropy
 
-Bounds left out stay what they are; `inf` or `-inf` removes one. Pure; no default is written down here.
+A bound that is left out keeps its default; `inf` or `-inf` removes it. Pure.
 """
 
 import difflib
@@ -27,7 +27,7 @@ BOUNDS = ("critical_below", "warning_below", "warning_above", "critical_above")
 """The bounds of `Bands`, from the lowest to the highest."""
 
 SETTINGS = (*BOUNDS, "trend_threshold")
-"""What a table may say about a metric."""
+"""The keys of a table."""
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     f"head_{family}": tuple(head_field(head, family) for head in HEADS) for family in HEAD_FAMILIES
@@ -36,15 +36,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 
 
 def overridden(text: str, *, origin: str = "thresholds") -> dict[str, MetricField]:
-    """All quantities, judged by the bands of a TOML text where it gives some; for `judge_field`.
+    """All quantities with the bands of a TOML text where it has some; for `judge_field`.
 
-    What the text says about one head wins over what it says about all heads, wherever it stands.
-    Raises `InvalidArgument`, whose message begins with `origin` and the line.
+    A table of one head takes precedence over a table of all heads, in any order. Raises `InvalidArgument`,
+    whose message begins with `origin` and the line.
     """
     try:
         tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # not only its own: also numbers of 5,000 digits
-        raise InvalidArgument(f"{origin}: this is not TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:  # not only of tomllib: int() raises for 5,000 digits
+        raise InvalidArgument(f"{origin}: not valid TOML: {error}.") from None
     reader = _Reader(text, origin)
     quantities = dict(QUANTITIES)
     for name in sorted(tables, key=lambda name: name not in FAMILIES):  # all heads first, then single ones
@@ -55,28 +55,28 @@ def overridden(text: str, *, origin: str = "thresholds") -> dict[str, MetricFiel
 
 
 class _Reader:
-    """Reads the tables of one text, and says in which line something is wrong."""
+    """Reads the tables of one text; an error names the line."""
 
     def __init__(self, text: str, origin: str) -> None:
         self._lines = text.split("\n")
         self._origin = origin
 
     def members(self, name: str) -> tuple[str, ...]:
-        """The quantities that a table is about."""
+        """The quantities to which a table applies."""
         if name not in QUANTITIES and name not in FAMILIES:
             self._refuse((name,), f"there is no metric {name!r}{_hint(name, [*QUANTITIES, *FAMILIES])}.")
         return FAMILIES.get(name, (name,))
 
     def metric(self, metric: Metric, name: str, table: Any) -> Metric:
-        """The metric with what its table says."""
+        """The metric with the settings of its table."""
         if not isinstance(table, dict):
             self._refuse((name,), f"{name} must be a table: write [{name}] and its bounds below it.")
-        said = {key: self._number(name, key, value) for key, value in table.items()}
-        bounds: dict[str, Any] = {key: _bound(key, said[key]) for key in said if key in BOUNDS}
+        given = {key: self._number(name, key, value) for key, value in table.items()}
+        bounds: dict[str, Any] = {key: _bound(key, given[key]) for key in given if key in BOUNDS}
         bands = replace(metric.bands, **bounds)
-        self._check_order(bands, name, said)
+        self._check_order(bands, name, given)
         return replace(
-            metric, bands=bands, trend_threshold=said.get("trend_threshold", metric.trend_threshold)
+            metric, bands=bands, trend_threshold=given.get("trend_threshold", metric.trend_threshold)
         )
 
     def _number(self, name: str, key: str, value: Any) -> float:
@@ -88,29 +88,29 @@ class _Reader:
             self._refuse((name, key), f"trend_threshold of {name} must be a share above 0, such as 0.2.")
         return float(value)
 
-    def _check_order(self, bands: Bands, name: str, said: dict[str, float]) -> None:
-        """Refuse bands of which an outer bound lies inside an inner one."""
+    def _check_order(self, bands: Bands, name: str, given: dict[str, float]) -> None:
+        """Refuse bands whose critical bound is within the warning bound."""
         bounds = [(key, getattr(bands, key)) for key in BOUNDS if getattr(bands, key) is not None]
         for (low, lower), (high, upper) in pairwise(bounds):
             if lower > upper or (lower == upper and low.endswith("below") and high.endswith("above")):
-                at_fault = next(key for key in reversed(said) if key in (low, high))
+                at_fault = next(key for key in reversed(given) if key in (low, high))
                 self._refuse(
                     (name, at_fault),
                     f"the bands of {name} are inverted: {low} is {lower:g} but {high} is {upper:g}.",
                 )
         for key, bound in bounds:
             if math.isinf(bound):
-                self._refuse((name, key), f"{key} of {name} is {bound:g}, which every value is beyond.")
+                self._refuse((name, key), f"{key} of {name} is {bound:g}: every value would be beyond it.")
 
     def _refuse(self, path: tuple[str, ...], sentence: str) -> NoReturn:
         raise InvalidArgument(f"{self._origin}:{self._line_of(path)}: {sentence}")
 
     def _line_of(self, path: tuple[str, ...]) -> int:
-        """The first line up to which the text, read as TOML, has what is at `path`."""
-        return next(end for end in range(1, len(self._lines) + 1) if _holds(self._lines[:end], path))
+        """The number of the first line with which the lines up to it, read as TOML, contain `path`."""
+        return next(end for end in range(1, len(self._lines) + 1) if _contains(self._lines[:end], path))
 
 
-def _holds(lines: Iterable[str], path: tuple[str, ...]) -> bool:
+def _contains(lines: Iterable[str], path: tuple[str, ...]) -> bool:
     try:
         found: Any = tomllib.loads("\n".join(lines))
     except ValueError:  # the lines end within a value
@@ -123,14 +123,14 @@ def _holds(lines: Iterable[str], path: tuple[str, ...]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is one that a float can be; TOML's integers have no end."""
+    """Whether it is a number that a float can represent; integers in TOML are unbounded."""
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) < 2**1023
     return isinstance(value, float) and not math.isnan(value)
 
 
 def _bound(key: str, value: float) -> float | None:
-    """An infinite bound on its own side is none."""
+    """The bound, or None where an infinite value removes it."""
     return None if value == (-math.inf if key.endswith("below") else math.inf) else value
 
 

@@ -63,7 +63,7 @@ def test_04_a_volatile_trend(tamiyo_of):
     assert tamiyo_of(series("value_loss", values)).trends["value_loss"] is Trend.VOLATILE
 
 
-def test_05_five_values_are_no_trend(tamiyo_of):
+def test_05_five_values_give_no_trend(tamiyo_of):
     """Two windows of three are needed; 5 // 2 = 2."""
     values = [1.0, 2.0, 3.0, 4.0, 5.0]
 

@@ -65,5 +65,5 @@ def test_the_usual_rollout_of_a_rank_is_the_median_of_its_last_ones(record_of):
     records = [record_of(update(n, rollout_time_ms=ms)) for n, ms in enumerate(times, 1)]
     (early,), (rank,) = (project(fold_all(told)).ranks for told in (records[:6], records))
 
-    assert (early.usual_rollout_ms, early.last_update) == (None, 6)
-    assert (rank.usual_rollout_ms, rank.last_update) == (120.0, 7)
+    assert (early.median_rollout_ms, early.last_update) == (None, 6)
+    assert (rank.median_rollout_ms, rank.last_update) == (120.0, 7)

@@ -39,7 +39,7 @@ def test_the_last_episodes_are_listed_and_all_are_counted(shown):
     assert shown_episodes.accuracies == (None,) * KEPT_EPISODES
 
 
-def test_a_late_event_of_a_former_life_does_not_speak_for_the_present_one(record_of):
+def test_a_late_event_of_an_earlier_epoch_does_not_change_the_present_one(record_of):
     """What a dead process's spool brings after its successor began neither ends nor escalates the run."""
     late = [
         e.RunFinished(outcome="failed", updates=1),

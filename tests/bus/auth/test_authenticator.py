@@ -292,7 +292,7 @@ def test_a_key_that_is_added_counts_at_once(served, client, sender, until):
     until(lambda: late.stats.acknowledged == 1, timeout=15.0)
 
 
-def test_a_damaged_allow_list_lets_nobody_in(served, client, keys, sender, until):
+def test_a_damaged_allow_list_admits_no_key(served, client, keys, sender, until):
     """Until it is whole again."""
     good = client("good")
     (keys / "clients.json").write_bytes(b"{")
@@ -309,7 +309,7 @@ def test_an_authenticator_that_accepts_unknown_keys_serves_nothing(address, keys
         BusServer(address, lambda run: {}, keys=keys)
 
 
-def test_an_authenticator_that_answers_no_requests_accepts_nobody(address, keys, client, monkeypatch, until):
+def test_an_authenticator_that_answers_no_requests_admits_no_peer(address, keys, client, monkeypatch, until):
     """If nobody answers, a good key is not let in either: libzmq itself fails closed."""
     good = client("good")
     server = BusServer(address, lambda run: {}, keys=keys)
@@ -329,7 +329,7 @@ def test_an_authenticator_that_answers_no_requests_accepts_nobody(address, keys,
     server.close()
 
 
-def test_a_closed_authenticator_accepts_nobody(keys, client):
+def test_a_closed_authenticator_admits_no_peer(keys, client):
     """If it has gone altogether, libzmq would let in every key, but for its option to enforce the domain."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket, context.socket(zmq.DEALER) as peer:
         authenticator = Authenticator(context, keys)

@@ -99,7 +99,7 @@ def test_a_removed_key_is_gone(keys):
 
     assert read_clients(keys) == {}
     assert not (keys / "a.key").exists()
-    with pytest.raises(InvalidArgument, match="There is no key a"):
+    with pytest.raises(InvalidArgument, match="does not contain the key a"):
         remove_client(keys, "a")
 
 

@@ -209,7 +209,7 @@ def test_killing_the_aggregator_loses_and_doubles_nothing(
 
 
 @pytest.mark.process
-def test_a_stopped_aggregator_holds_nobody_up(emitter, aggregator, endpoints, episode, run_dir, until):
+def test_a_stopped_aggregator_blocks_no_caller(emitter, aggregator, endpoints, episode, run_dir, until):
     """Emitting goes on, closing keeps its time, and the spool has everything."""
     process = aggregator()
     one = emitter(endpoints.ingest)
@@ -228,7 +228,7 @@ def test_a_stopped_aggregator_holds_nobody_up(emitter, aggregator, endpoints, ep
     assert numbers(run_dir) == list(range(5000))
 
 
-def test_closing_without_an_aggregator_waits_for_nobody(emitter, endpoints, episode, until):
+def test_closing_without_an_aggregator_does_not_wait(emitter, endpoints, episode, until):
     """If nothing was heard for long, nothing will be: it returns long before its time is over."""
     one = emitter(endpoints.ingest)
     one._writer._uplink or until(lambda: one._writer._uplink)
@@ -555,7 +555,7 @@ def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_fr
     ]
 
 
-def test_a_trouble_that_comes_and_goes_is_told_once_and_its_end_when_it_stays_away(
+def test_an_intermittent_problem_is_logged_once_and_its_end_once_it_stays_away(
     emitter, run_dir, episode, until, monkeypatch
 ):
     """Whoever only watches the run learns both, also where nothing else is emitted."""
@@ -745,7 +745,7 @@ def test_junk_from_an_aggregator_is_survived(emitter, router, endpoints, episode
     assert numbers(run_dir) == list(range(100))
 
 
-def test_the_recorder_survives_what_nobody_thought_of(emitter, episode, run_dir, until, monkeypatch):
+def test_the_recorder_survives_unexpected_exceptions(emitter, episode, run_dir, until, monkeypatch):
     """An unexpected exception costs a moment, not the thread."""
     one = emitter()
     good, calls = one._writer._spool.write, []

@@ -49,7 +49,7 @@ def test_lines_for_people_carry_the_fields(log):
     assert line.endswith("ingest=ipc:///x")
 
 
-def test_other_libraries_are_heard_from_level_warning_on(log):
+def test_other_libraries_are_logged_from_level_warning(log):
     """In the same form."""
     lines = log(json=True)
     logging.getLogger("elsewhere").info("a detail")

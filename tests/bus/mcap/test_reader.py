@@ -137,7 +137,7 @@ def test_a_file_that_is_being_written_ends_cleanly(directory):
     assert (len(found), damage) == (10, [])
 
 
-def test_a_write_that_is_under_way_is_no_damage(intact):
+def test_a_write_in_progress_is_not_damage(intact):
     """A reader that meets half a chunk looks again, and reads it once it is whole."""
     data, messages, ends = intact
 
@@ -181,7 +181,7 @@ def test_a_chunk_without_a_checksum_is_not_believed(intact):
     assert damage.what == "a chunk with a wrong checksum"
 
 
-def test_a_length_that_cannot_be_is_no_reason_to_take_memory():
+def test_an_impossible_length_allocates_no_memory():
     """A record that claims terabytes is damage."""
     _, (damage,) = content(MAGIC + b"\x06" + (2**50).to_bytes(8, "little") + b"x")
 

@@ -99,6 +99,6 @@ def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
         start_aggregator(runs_dir, 30.0, timeout_s=0.5)
 
 
-def test_nobody_answers_where_nobody_is(endpoints):
+def test_an_address_without_an_aggregator_gives_no_answer(endpoints):
     """Asking takes as long as it is told to."""
     assert not is_reachable(endpoints, 0.05)

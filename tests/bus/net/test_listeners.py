@@ -174,7 +174,7 @@ def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, 
     server.close()
 
 
-def test_waiting_does_not_end_because_somebody_comes(peer, endpoints):
+def test_a_connection_does_not_end_the_wait(peer, endpoints):
     """Only because somebody says something."""
     listeners = Listeners(endpoints, None)
     began = time.monotonic()

@@ -155,7 +155,7 @@ def test_a_trainer_of_this_machine_sends_over_ipc(
     assert report.problem == ""
 
 
-def test_whoever_listens_on_ipc_only_needs_no_keys(endpoints, tmp_path):
+def test_listening_on_ipc_only_needs_no_keys(endpoints, tmp_path):
     """The directory that was named is not even looked at."""
     listeners = Listeners(endpoints, tmp_path / "nothing")
 

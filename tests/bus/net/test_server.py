@@ -106,7 +106,7 @@ def test_events_come_in_and_acknowledgements_go_out(server, trainer, batch):
     assert server.last_message_ns("run") == records[0].received_ns
 
 
-def test_receiving_waits_no_longer_than_told(server):
+def test_receiving_waits_no_longer_than_the_timeout(server):
     """It returns although nothing arrives, and not before."""
     started = time.monotonic()
 
@@ -162,7 +162,7 @@ def test_a_flood_does_not_starve_another_trainer(server, trainer, batch):
     assert max(map(max, calls)) <= 64
 
 
-def test_a_peer_that_dies_while_its_messages_wait_harms_nobody(server, trainer, batch):
+def test_a_peer_that_dies_while_its_messages_wait_affects_no_other(server, trainer, batch):
     """The aggregator was busy for longer than a second; libzmq would end it, were its heartbeats on."""
     dying, honest = trainer(), trainer()
     dying.send_multipart(hello(producer="dying:0", epoch=1))
@@ -259,7 +259,7 @@ def test_who_subscribes_is_served_at_once(server, viewer):
     assert not server.wanted()
 
 
-def test_a_new_viewer_hears_that_the_aggregator_lives(server, viewer):
+def test_a_new_viewer_receives_a_heartbeat(server, viewer):
     """Even if there is no run yet."""
     first = viewer()
     server.receive(5.0)
@@ -310,7 +310,7 @@ def test_junk_from_viewers_is_ignored(server, connect, endpoints, viewer, until)
     assert heard(honest)
 
 
-def test_a_viewer_that_does_not_read_holds_nobody_up(server, viewer, until):
+def test_a_viewer_that_does_not_read_delays_no_other(server, viewer, until):
     """Publishing never blocks, and keeps little for those who are slow."""
     viewer()
     until(lambda: server.receive(0.02) or server.wanted())

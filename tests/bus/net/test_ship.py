@@ -87,7 +87,7 @@ def test_a_living_trainer_sends_itself(spool, here, ingest):
     writer.close()
 
 
-def test_nobody_there_and_nothing_to_send_are_sentences(spool, here, runs_dir):
+def test_no_aggregator_and_nothing_to_send_are_each_one_sentence(spool, here, runs_dir):
     """Both after a bounded time."""
     spool((0, 5))
     with pytest.raises(Unreachable, match=r"has accepted nothing for 0\.3 s; check that it is running"):

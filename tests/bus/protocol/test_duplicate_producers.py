@@ -21,7 +21,7 @@ def scene():
     return play
 
 
-def test_two_that_go_on_speaking_are_rivals(scene):
+def test_two_trainers_that_both_keep_sending_are_duplicates(scene):
     """Once the older one has said something well after the newer one began."""
     assert scene((OLD, 8), (NEW, 10), (OLD, 10 + GRACE_S), (NEW, 13)) == ("host:0",)
 
@@ -37,13 +37,13 @@ def test_they_are_as_long_as_both_live(scene):
     assert scene(*begun, (OLD, 100), (NEW, 101), (OLD, 104)) == ("host:0",)
 
 
-def test_a_trainer_that_was_started_again_has_no_rival(scene):
+def test_a_restarted_trainer_is_not_a_duplicate(scene):
     """Nor are messages of its former life one that were still under way."""
     assert scene((OLD, 0), (NEW, 1), (NEW, 3)) == ()
     assert scene((OLD, 0), (NEW, 1), (OLD, 1.5), (NEW, 3)) == ()
 
 
-def test_ranks_and_runs_are_no_rivals(scene):
+def test_other_ranks_and_runs_are_not_duplicates(scene):
     """Other names, and the same name in another run."""
     other = (StreamKey("run", "host:1", 3), StreamKey("other", "host:0", 4))
     heard = [(stream, now) for now in range(10) for stream in (OLD, *other)]

@@ -107,7 +107,7 @@ def test_no_flipped_bit_of_a_batch_passes(batch):
 
 
 @pytest.mark.parametrize("kind", [b"H", b"R", b"A", b"D", b"P", b"B"])
-def test_another_version_is_told_apart(kind):
+def test_another_version_is_recognised(kind):
     """A message of version 2 is not junk: it can be answered."""
     with pytest.raises(VersionError, match="version 2"):
         parse([kind + b"\x02", b"whatever"])
@@ -122,7 +122,7 @@ def test_an_error_is_read_whatever_its_version():
 
 
 @pytest.mark.parametrize("name", ["", "..", "../../etc", "a/b", ".hidden", "a b", "ü", "x" * 97, "a\n"])
-def test_a_name_that_is_no_file_name_is_refused(name):
+def test_a_name_that_cannot_be_a_file_name_is_refused(name):
     """Names become files and topics, so a stranger must not choose them freely."""
     for wrong in ({"run": name, "producer": "host:0"}, {"run": "run", "producer": name}):
         frames = encode(Hello(run="run", producer="host:0", epoch=1, first=0, next=0))

@@ -234,7 +234,7 @@ def test_epochs_are_streams_of_their_own(scene, batch):
     ]
 
 
-def test_another_version_is_told_what_to_do(scene):
+def test_another_version_is_answered_with_what_to_do(scene):
     """The answer is a sentence for the user."""
     (answer,) = scene.hear([b"H\x02", b"whatever"])
 

@@ -38,7 +38,7 @@ def test_mutated_heads_are_refused_in_one_way(run, head, at, byte):
 
 
 @pytest.mark.parametrize(("version", "flags"), [(2, 0), (1, 1)])
-def test_another_version_is_told_apart(version, flags):
+def test_another_version_is_recognised(version, flags):
     """Also a flag that this version does not know, such as for compression."""
     frames = encode_snapshot_message("run", SnapshotHead(1, 2, 3, 4, 5), b"body")
     frames[1] = bytes([version, flags]) + frames[1][2:]

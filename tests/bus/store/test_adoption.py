@@ -161,7 +161,7 @@ def test_what_failed_is_not_tried_again_and_again(spool, runs_dir):
     assert read(adoption, SCAN_S) == []
 
 
-def test_a_lock_of_another_machine_says_nothing(spool, runs_dir):
+def test_a_lock_of_another_machine_is_ignored(spool, runs_dir):
     """Over a network file system a lock may look free although it is held."""
     spool(3)
     (lock,) = runs_dir.glob("*/spool/*.lock")

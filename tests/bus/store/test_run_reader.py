@@ -159,7 +159,7 @@ def test_an_empty_file_is_one_sentence(tmp_path):
         read_raw(tmp_path / "empty.mcap")
 
 
-def test_a_file_that_is_no_log_is_one_sentence(tmp_path):
+def test_a_file_that_is_not_a_log_is_one_sentence(tmp_path):
     """Any other file is refused by name."""
     (tmp_path / "notes.txt").write_text("These are notes.")
     with pytest.raises(InvalidArgument, match="is not an MCAP log"):

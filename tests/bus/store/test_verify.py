@@ -64,7 +64,7 @@ def test_double_events_are_counted(run_dir, records):
     assert (result.ok, result.events, result.producers) == (False, 8, count(8, duplicates=2))
 
 
-def test_what_is_no_event_is_counted(run_dir, key):
+def test_data_that_is_not_an_event_is_counted(run_dir, key):
     """Undecodable bytes are a fault, an event of a later version is not."""
     later = b"\x82\xa4type\xa5Later\xa1x\x01"
     spool(run_dir, key, Batch(0, [(1, later), (1, b"\xc1junk")]))

@@ -54,7 +54,7 @@ def test_what_is_beyond_its_bounds_without_a_finding_is_named(esper_says, record
     assert "nothing is wrong" in esper_says("diagnose", run, "--thresholds", lenient)[1]
 
 
-def test_a_finding_is_told_with_its_evidence_and_what_to_try(esper_says, record):
+def test_a_finding_is_printed_with_its_evidence_and_advice(esper_says, record):
     """One block, and exit code 0 unless asked otherwise."""
     code, stdout, _ = esper_says("diagnose", record(HEALTHY, *[TOO_LARGE] * 3))
 

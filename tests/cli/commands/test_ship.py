@@ -5,7 +5,7 @@ import pytest
 from esper_schemas.events import LogRecorded
 
 
-def test_what_is_no_run_directory_is_refused(esper_says, tmp_path):
+def test_a_path_that_is_not_a_run_directory_is_refused(esper_says, tmp_path):
     """Before anything is sent."""
     code, out, err = esper_says("ship", tmp_path / "none", "--aggregator", "tcp://127.0.0.1:1")
 

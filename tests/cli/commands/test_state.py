@@ -39,7 +39,7 @@ def test_at_counts_events(esper_says, run_dir, at, updates):
     assert (state["events_folded"], state["tamiyo"]["ppo_updates_count"]) == (at, updates)
 
 
-def test_beyond_the_end_there_is_no_state(esper_says, run_dir):
+def test_a_position_beyond_the_end_has_no_state(esper_says, run_dir):
     """The sentence says how many events there are."""
     code, out, err = esper_says("state", run_dir, "--at", "7")
 
@@ -50,7 +50,7 @@ def test_beyond_the_end_there_is_no_state(esper_says, run_dir):
 @pytest.mark.parametrize(
     ("at", "problem"), [("-1", "at least 0"), ("99999999999", "at most"), ("x", "an integer")]
 )
-def test_what_is_no_number_of_events_is_wrong_usage(esper_says, run_dir, at, problem):
+def test_an_invalid_number_of_events_is_wrong_usage(esper_says, run_dir, at, problem):
     """Negative, too large, or no number."""
     code, out, err = esper_says("state", run_dir, "--at", at)
 

@@ -38,13 +38,13 @@ def test_a_failure_is_one_sentence(capsys, error, sentence):
     assert tuple(capsys.readouterr()) == ("", f"esper x: {sentence}\n")
 
 
-def test_an_interruption_says_nothing(capsys):
+def test_an_interruption_prints_nothing(capsys):
     """The user knows."""
     assert run_reporting_failures("esper x", failing(KeyboardInterrupt())) == 1
     assert tuple(capsys.readouterr()) == ("", "")
 
 
-def test_a_bug_is_no_failure_of_the_user():
+def test_a_bug_is_not_a_failure_of_the_user():
     """It keeps its traceback."""
     with pytest.raises(ZeroDivisionError):
         run_reporting_failures("esper x", failing(ZeroDivisionError()))

@@ -64,7 +64,7 @@ def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
 
 @pytest.mark.process
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_stream_that_is_closed_is_no_failure(tmp_path, closed):
+def test_a_closed_stream_is_not_a_failure(tmp_path, closed):
     """Whatever is printed there is dropped; the exit code still says how the command ended."""
     program = (
         "from esper_cli.output.echo import echo, prepare_streams, warn\n"

@@ -57,7 +57,7 @@ def test_bands_do_not_cross(field):
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_heads_whose_names_share_a_beginning_are_told_apart(head):
+def test_heads_whose_names_share_a_prefix_are_distinguished(head):
     """`head_alpha_target_entropy` is about alpha_target; its maximum is that head's."""
     field = CATALOGUE[head_field(head, "entropy")]
 

@@ -36,7 +36,7 @@ def test_bounds_that_are_given_replace_the_catalogues():
     assert {name for name in QUANTITIES if quantities[name] != QUANTITIES[name]} == {"kl_divergence"}
 
 
-def test_a_family_speaks_for_all_heads_and_one_head_for_itself():
+def test_a_family_applies_to_all_heads_and_a_field_to_one():
     """What is said about one head wins, although it stands first."""
     quantities = overridden(
         "[head_blueprint_entropy]\ncritical_below = 0.2\n[head_entropy]\ncritical_below = 0.1\n"
@@ -152,7 +152,7 @@ def test_a_text_that_is_not_toml_is_refused_with_its_line():
 
 def test_a_bound_that_everything_is_beyond_is_refused():
     """On its own side an infinite bound is none; on the other it is a mistake."""
-    with pytest.raises(InvalidArgument, match=":2: warning_above of grad_norm is -inf, which every value is"):
+    with pytest.raises(InvalidArgument, match=":2: warning_above of grad_norm is -inf: every value"):
         overridden("[grad_norm]\nwarning_above = -inf")
 
 

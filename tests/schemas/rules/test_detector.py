@@ -56,7 +56,7 @@ def test_healthy_updates_have_no_anomalies():
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_kind_is_told_once_and_again_after_it_was_over(kind):
+def test_a_kind_is_reported_once_and_again_after_it_was_over(kind):
     """In the first update in which it has lasted long enough, and no other kind with it."""
     changes, told_in = FAULTS[kind]
     detector = AnomalyDetector()
@@ -166,7 +166,7 @@ def test_c1_a_fall_counts_updates_even_where_a_head_was_not_measured():
     assert observed(slow, 3, head_op_entropy_legal=0.05) == []
 
 
-def test_c2_a_spike_of_the_divergence_is_told_once():
+def test_c2_a_spike_of_the_divergence_is_reported_once():
     """And again after three calm updates, but not after two."""
     detector = AnomalyDetector()
     spikes = [0.5, 0.01, 0.01, 0.5, 0.01, 0.01, 0.01, 0.5]

@@ -96,7 +96,7 @@ def test_a_converged_policy_is_not_a_collapsed_one():
     assert rules_of(low, symptom("large_kl", 95, active=False)) == ["policy_collapse"]
 
 
-def test_a_single_outlier_is_no_finding():
+def test_a_single_outlier_is_not_a_finding():
     """Whatever it is, but for what is not finite."""
     finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]
 
@@ -146,7 +146,7 @@ def test_every_head_has_a_finding_of_its_own():
     assert {finding.rule for finding in found} == {"head_frozen"}
 
 
-def test_rules_speak_of_symptoms_that_exist():
+def test_rules_name_symptoms_that_exist():
     """Every name in a rule is a watch or something that is not finite; ids are unique."""
     signs = {s.symptom for rule in RULES for s in (*rule.signs, *rule.together_with, *rule.unless)}
     context = {name for rule in RULES for name in rule.context}

@@ -148,7 +148,7 @@ class TestByHand:
         assert event.norms == pytest.approx((1e-25, 1e-25))
         assert event.cosines == pytest.approx((1.0,))
 
-    def test_a_gradient_that_is_not_a_number_is_told_as_it_is(self):
+    def test_a_gradient_that_is_not_a_number_is_recorded_as_it_is(self):
         """Neither left out nor 0."""
         event = self.compared({0: math.nan, 6: 1.0}, 0.0, {0: (1.0, 0.0), 6: (1.0, 0.0)})
 

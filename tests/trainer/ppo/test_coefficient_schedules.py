@@ -44,7 +44,7 @@ def test_the_entropy_coefficient_falls_without_warm_up():
 
 
 @pytest.mark.slow
-def test_the_payload_tells_the_rates_that_were_used():
+def test_the_payload_has_the_rates_that_were_used():
     """Those of the update, and a rate of 0 teaches nothing."""
     sink = Sink()
     settings = {"learning_rate_schedule": "linear", "entropy_schedule": "linear"}

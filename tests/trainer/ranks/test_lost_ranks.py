@@ -56,7 +56,7 @@ def test_the_sentence_names_them(missing, silent_s, words):
     assert str(rank_lost_error(missing, 3, 4, silent_s)) == words
 
 
-def test_the_first_that_is_left_speaks():
+def test_the_first_remaining_rank_reports():
     """The others know the same."""
     reporter = [rank_lost_error((0, 2), rank, 4, None).reporter for rank in (1, 3)]
 

@@ -259,7 +259,7 @@ def events_of(run_dir, rank):
 
 
 @pytest.mark.process
-def test_every_process_tells_its_own_part(tmp_path):
+def test_every_process_emits_its_own_events(tmp_path):
     """Its rank, its rollouts and its updates; the first one speaks to people; the run can be resumed."""
     where = ["--runs-dir", str(tmp_path)]
     codes, said = run(2, [*TRAIN, *where, "--name", "mine", "--episodes", "2"])

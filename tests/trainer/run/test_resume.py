@@ -99,7 +99,7 @@ def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole
 
 
 @pytest.mark.slow
-def test_checkpoints_are_told_and_the_last_ones_stay(whole):
+def test_checkpoints_are_reported_and_the_last_ones_stay(whole):
     """Every second update, and the end; and how long each took."""
     saved = [event for event in events_of(whole) if isinstance(event, CheckpointSaved)]
 
@@ -196,7 +196,7 @@ class TestModule:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @pytest.mark.process
-    def test_the_same_seed_tells_the_same_bytes(self, tmp_path):
+    def test_the_same_seed_gives_the_same_bytes(self, tmp_path):
         """Two runs of the command, apart from times and processes; another seed is another run."""
         runs = [("one", "3"), ("again", "3"), ("other", "4")]
         for name, seed in runs:

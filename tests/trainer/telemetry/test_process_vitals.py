@@ -33,7 +33,7 @@ def test_shares_of_the_processor_are_shares():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here the driver can say")
-def test_a_gpu_of_which_the_driver_says_nothing_costs_one_number():
+def test_a_gpu_that_the_driver_does_not_report_costs_one_number():
     """No library of the driver, or a part of a GPU: the rest is sampled all the same."""
     sample = ProcessVitals(torch.device("cuda")).sample()
 

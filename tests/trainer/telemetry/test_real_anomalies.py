@@ -143,7 +143,7 @@ def shown(found):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_an_anomaly_is_told_once_when_it_begins(case):
+def test_an_anomaly_is_reported_once_when_it_begins(case):
     """With the update, and the head, and no other kind."""
     broken, updates, expected = CASES[case]
     found = anomalies(broken, updates)
@@ -153,7 +153,7 @@ def test_an_anomaly_is_told_once_when_it_begins(case):
 
 
 @pytest.mark.slow
-def test_c2_h2_a_head_that_acts_as_another_policy_is_told_by_divergence_and_ratios():
+def test_c2_h2_a_head_that_acts_as_another_policy_is_shown_by_divergence_and_ratios():
     """Rollouts and updates that do not agree: each kind once, the head's ratios at once."""
     found = anomalies(fault(damage=acts_as_another("blueprint", 5.0)), 5)
     ratios = {(kind, update, head) for kind, update, _, head in found if kind != "kl_spike"}
@@ -166,7 +166,7 @@ def test_c2_h2_a_head_that_acts_as_another_policy_is_told_by_divergence_and_rati
 
 
 @pytest.mark.slow
-def test_c2_h2_updates_that_are_too_large_are_told_by_divergence_and_ratios():
+def test_c2_h2_updates_that_are_too_large_are_shown_by_divergence_and_ratios():
     """At 100 times the learning rate: soon, each kind once at most, and no other but the LSTM's own."""
     found = anomalies(known("learning rate × 100"), 6)
     updates = {kind: update for kind, update, _, _ in found}

@@ -86,7 +86,7 @@ def test_counts_of_faults_are_measured_at_every_level(payloads_of):
 
 
 @pytest.mark.parametrize("level", ["off", "minimal", "normal"])
-def test_only_debug_tells_of_layers_and_transitions(level, events_of):
+def test_only_debug_reports_layers_and_transitions(level, events_of):
     """Other levels have no event of that kind."""
     told = (
         LayerGradientsSampled,
@@ -117,7 +117,7 @@ def test_m3_gradients_that_are_not_finite_are_reported_even_when_telemetry_is_of
     assert not math.isfinite(report.grad_norm_pre_clip)
 
 
-def test_debug_tells_the_gradient_of_every_layer(events_of):
+def test_debug_reports_the_gradient_of_every_layer(events_of):
     """By the names that torch gives the policy's parameters, once per update."""
     sampled = [event for event in events_of("debug") if isinstance(event, LayerGradientsSampled)]
     names = [name for name, _ in Tamiyo(116, 16, seed=0).named_parameters()]
@@ -137,7 +137,7 @@ def test_debug_compares_the_gradients_of_the_heads(events_of):
     assert all(min(event.cosines) < 0 < max(event.cosines) for event in compared)
 
 
-def test_l2_debug_tells_which_transitions_exploded(events_of):
+def test_l2_debug_reports_which_transitions_exploded(events_of):
     """Large steps: ratios beyond the critical band, worst first, at places that exist."""
     diagnosed = [event for event in events_of("debug") if isinstance(event, RatioExplosionDiagnosed)]
 

@@ -73,7 +73,7 @@ def test_returns_that_are_not_finite_are_counted(episode_summary, value):
     assert rollout_completed(4, episode_summary, 60, 0.5).returns_not_finite == 1
 
 
-def test_every_told_environment_has_its_episode(episode_summary):
+def test_every_watched_environment_has_its_episode(episode_summary):
     """Its return, how long it lived, and what it has become."""
     events = list(episodes_completed(4, episode_summary))
 
@@ -91,7 +91,7 @@ class TestDecisions:
         """Which steps are told."""
         return [event.step for event in decisions_made(1, episode_summary)]
 
-    def test_waiting_is_told_if_there_was_nothing_else(self, episode_summary):
+    def test_waiting_is_reported_if_there_was_nothing_else(self, episode_summary):
         """The last eight steps."""
         assert self.steps(episode_summary) == list(range(12, 20))
 
@@ -101,7 +101,7 @@ class TestDecisions:
 
         assert self.steps(episode_summary) == [1, 3, 14, 15, 16, 17, 18, 19]
 
-    def test_the_newest_are_told_of_many(self, episode_summary):
+    def test_only_the_newest_of_many_are_reported(self, episode_summary):
         """Ten ops in the first ten steps: the last eight of them."""
         episode_summary.actions[:10, OP] = float(Op.PRUNE)
 
@@ -130,11 +130,11 @@ class TestDecisions:
 class TestStageChanges:
     """At most eight, the newest, in order of time."""
 
-    def test_no_change_is_told_where_nothing_changed(self, episode_summary):
+    def test_no_change_is_reported_where_nothing_changed(self, episode_summary):
         """Slots that stay as they are."""
         assert list(seed_stages_changed(1, episode_summary)) == []
 
-    def test_a_change_is_told_with_its_seed(self, episode_summary):
+    def test_a_change_is_reported_with_its_seed(self, episode_summary):
         """From where to where, which blueprint, how far blended in; no contribution if unmeasured."""
         episode_summary.stage_after[3, 1] = float(Stage.GERMINATED)
         episode_summary.stage_before[9, 2] = float(Stage.HOLDING)
@@ -149,7 +149,7 @@ class TestStageChanges:
         assert (second.from_stage, second.to_stage) == (Stage.HOLDING, Stage.FOSSILIZED)
         assert second.contribution == 0.125
 
-    def test_the_newest_are_told_of_many(self, episode_summary):
+    def test_only_the_newest_of_many_are_reported(self, episode_summary):
         """Three slots in each of twenty steps: the last eight changes."""
         episode_summary.stage_after[:] = 1.0
 
@@ -159,7 +159,7 @@ class TestStageChanges:
         assert (events[-1].step, events[-1].slot) == (19, 2)
 
 
-def test_an_update_is_told_in_order(episode_summary):
+def test_the_events_of_an_update_are_in_order(episode_summary):
     """The rollout, its episodes, decisions and changes, and the update itself last."""
     episode_summary.stage_after[0, 0] = 1.0
     payload = PPOUpdatePayload(policy_loss=0.5)

@@ -11,6 +11,6 @@ def test_a_chart_spans_its_values():
     assert [plain(row) for row in chart([0.0, 1.0, 0.5], 2)] == ["   ██ ▁▁ ", "▁▁ ██ ██ "]
 
 
-def test_a_chart_marks_what_is_no_number():
+def test_a_chart_marks_values_that_are_not_finite():
     """On the ground, without moving the scale; a flat history is in the middle."""
     assert [plain(row) for row in chart([None, math.nan, 1.0, 1.0], 1)] == ["·· ×× ▅▅ ▅▅ "]

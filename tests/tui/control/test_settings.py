@@ -46,7 +46,7 @@ def test_a_damaged_file_means_the_defaults_and_a_word(tmp_path, text):
     assert "delete it" in word
 
 
-def test_bytes_that_are_no_text_are_a_damaged_file(tmp_path):
+def test_bytes_that_are_not_text_are_a_damaged_file(tmp_path):
     """As is a directory."""
     (tmp_path / "a").write_bytes(b"\xff\xfe\x00")
 
@@ -54,7 +54,7 @@ def test_bytes_that_are_no_text_are_a_damaged_file(tmp_path):
     assert load(tmp_path)[1]
 
 
-def test_no_file_is_no_problem(tmp_path):
+def test_a_missing_file_is_not_a_problem(tmp_path):
     """There are no choices yet."""
     assert load(tmp_path / "none") == (Settings(), "")
 

@@ -28,7 +28,7 @@ def test_an_anomaly_has_a_tone_of_its_own(make_snapshot, tone_of):
 
 
 @pytest.mark.parametrize("kind", sorted(TONES))
-def test_no_kind_is_told_by_its_tone_alone(kind, text):
+def test_no_kind_is_distinguished_by_colour_alone(kind, text):
     """It has words of its own."""
     names = [*NAMES.values(), "undecodable"]
     entry = EventEntry(at_ns=0, producer="p", kind=kind)
@@ -70,6 +70,6 @@ def test_nothing_has_happened_yet(text):
 
 
 @pytest.mark.parametrize("at_ns", [-(2**63), 2**64])
-def test_impossible_times_are_no_error(at_ns):
+def test_impossible_times_raise_nothing(at_ns):
     """A broken clock is not the reader's problem."""
     assert len(time_of_day(at_ns)) == 8

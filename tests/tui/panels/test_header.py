@@ -48,7 +48,7 @@ def test_the_curve_of_the_return_takes_what_room_is_left(header, make_feed, widt
     assert "lag 12 ms" in second
 
 
-def test_before_the_first_update_there_is_no_number(header, feeds):
+def test_no_number_is_shown_before_the_first_update(header, feeds):
     """Nothing that was not measured is shown as zero."""
     first, second = header(feeds["waiting"])
 
@@ -77,7 +77,7 @@ def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snaps
 @pytest.fixture
 def lossy(every_state):
     """A feed of a state whose link has done all that a link can do wrong."""
-    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, rivals=2, lag_ms=9.0)
+    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, duplicate_producers=2, lag_ms=9.0)
 
     def make(state):
         feed = every_state[state]

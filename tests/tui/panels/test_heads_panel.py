@@ -39,7 +39,7 @@ def test_tele_151_healthy_heads_can_have_a_joint_ratio_that_is_not(make_snapshot
     assert "4.300   ✗" in plain(joint)
 
 
-def test_tele_151_a_ratio_of_one_is_told_from_no_data(panel, feeds, text):
+def test_tele_151_a_ratio_of_one_is_distinguished_from_no_data(panel, feeds, text):
     """The default is 1.0; only after an update is it a ratio, with a bar and a judgement."""
     neutral = {f"head_{head}_ratio_max": 1.0 for head in HEADS}
 

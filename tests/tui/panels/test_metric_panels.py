@@ -39,7 +39,7 @@ def test_a_row_has_label_value_arrow_judgement_and_history(row, text):
 
 @pytest.mark.parametrize("value", [0.0, -1e300, math.nan, None, math.inf, 12345.678])
 @pytest.mark.parametrize("width", [30, 36, 60])
-def test_a_row_is_no_wider_than_its_place(row, value, width):
+def test_a_row_fits_its_place(row, value, width):
     """Whatever its value is."""
     for name in METRIC_PANELS["value"].metrics:
         assert row_width(row(name, width, **{name: value})) <= width

@@ -56,15 +56,15 @@ def test_who_plays_clearly_slower_is_marked(marked, times):
     """Below four fifths of the usual speed of the others; one fast rank makes no straggler of the rest."""
     slowest = len(times) - 1
 
-    assert marked(*({"usual_rollout_ms": float(ms)} for ms in times)) == [slowest]
-    assert marked(*({"usual_rollout_ms": min(ms, 99.0)} for ms in times)) == []
+    assert marked(*({"median_rollout_ms": float(ms)} for ms in times)) == [slowest]
+    assert marked(*({"median_rollout_ms": min(ms, 99.0)} for ms in times)) == []
 
 
 @pytest.mark.parametrize("ms", [None, math.nan, -math.inf])
-def test_a_time_that_is_no_number_makes_no_straggler(marked, ms):
+def test_a_time_that_is_not_a_number_makes_no_straggler(marked, ms):
     """Neither of that rank nor of the others."""
-    assert marked({"usual_rollout_ms": 100.0}, {"usual_rollout_ms": ms}) == []
-    assert marked({"usual_rollout_ms": ms}, {"usual_rollout_ms": 100.0}) == []
+    assert marked({"median_rollout_ms": 100.0}, {"median_rollout_ms": ms}) == []
+    assert marked({"median_rollout_ms": ms}, {"median_rollout_ms": 100.0}) == []
 
 
 def test_one_update_apart_is_a_matter_of_whose_event_came_first(marked):
@@ -73,7 +73,7 @@ def test_one_update_apart_is_a_matter_of_whose_event_came_first(marked):
     assert marked({"last_update": 9}, {"last_update": 7}) == [1]
 
 
-def test_what_ranks_told_in_former_lives_marks_none(marked):
+def test_numbers_of_earlier_epochs_mark_no_rank(marked):
     """After a resume the counts may differ for good, as one had not told its last update."""
     assert marked({"updates": 12}, {"updates": 9}) == []
 
@@ -87,7 +87,7 @@ def test_who_is_silent_while_others_go_on_is_marked(marked, seconds, who):
 def test_ranks_that_have_ended_are_not_waited_for(marked):
     """They are silent because they are done, and their speed is that of a run which was."""
     assert marked({"last_update": 20}, {"last_update": 9, "outcome": "completed"}) == []
-    assert marked({"usual_rollout_ms": 50.0, "outcome": "failed"}, {"usual_rollout_ms": 100.0}) == []
+    assert marked({"median_rollout_ms": 50.0, "outcome": "failed"}, {"median_rollout_ms": 100.0}) == []
 
 
 def test_a_rank_that_goes_on_under_another_name_has_left_the_first_one(marked):

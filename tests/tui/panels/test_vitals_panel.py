@@ -11,7 +11,7 @@ from esper_tui.panels import vitals_panel
 from esper_tui.text.spans import Tone, plain
 
 
-def test_vitals_tell_unused_from_unmeasured(make_snapshot, find):
+def test_vitals_distinguish_unused_from_unmeasured(make_snapshot, find):
     """A machine without a GPU has no zero bytes of it."""
     rows = vitals_panel.vitals_rows(make_snapshot(), 36, 12)
 
@@ -89,7 +89,7 @@ def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_vital_that_is_no_number_is_critical(make_snapshot, make_state, find, tone_of, value):
+def test_a_vital_that_is_not_a_number_is_critical(make_snapshot, make_state, find, tone_of, value):
     """A time of the learner's as well as what was measured of the machine; neither has a unit."""
     snapshot = make_snapshot(make_state(update_time_ms=value), steps_per_second=value)
     rows = vitals_panel.vitals_rows(snapshot, 36, 12)

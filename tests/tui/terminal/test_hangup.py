@@ -43,7 +43,7 @@ def test_a_stream_writes_to_its_terminal(terminal):
     assert stream.fileno() == terminal[0].fileno()
 
 
-def test_after_a_hang_up_writing_is_no_error(terminal):
+def test_writing_after_a_hangup_raises_nothing(terminal):
     """As a broken pipe would end the thread that writes."""
     stream, hang_up = terminal
     hang_up()

@@ -71,7 +71,7 @@ def test_an_aggregator_without_a_trainer_is_waiting(now):
 
 
 @pytest.mark.parametrize("heard", ["nobody", "aggregator"])
-def test_who_has_started_a_training_is_not_told_to_start_one(now, heard):
+def test_a_user_who_has_started_a_training_is_not_advised_to_start_one(now, heard):
     """Until the trainer is heard, it is the training that is waited for."""
     news = {"received_ns": now, "sent_ns": now} if heard == "aggregator" else {}
     status = judge_feed(Feed(awaited="The training is starting.", **news), now)

@@ -32,7 +32,7 @@ def told(kind, *seconds, producer="r0"):
     return tuple(EventEntry(at_ns=int(s * SECOND), producer=producer, kind=kind) for s in seconds)
 
 
-def test_a_trainer_that_hangs_is_stalled_although_it_is_heard(hung, now):
+def test_a_trainer_that_hangs_is_stalled_although_it_sends_heartbeats(hung, now):
     """Its IO thread goes on speaking for it; only the age of its last event gives it away."""
     assert judge_feed(hung(MIN_STALL_TIMEOUT_S), now).state is ConnectionState.LIVE
 
@@ -63,7 +63,7 @@ def test_updates_that_were_seen_say_what_is_usual_too(hung, make_state, now, mea
 
 
 @pytest.mark.parametrize("measured", [None, math.nan, math.inf])
-def test_where_nothing_is_known_to_be_usual_there_is_no_stall(hung, make_state, now, measured):
+def test_without_a_measured_interval_nothing_is_stalled(hung, make_state, now, measured):
     """One update without its times does not say when the next one is due."""
     unknown = make_state(update_time_ms=1.0, rollout_time_ms=measured)
 
@@ -73,7 +73,7 @@ def test_where_nothing_is_known_to_be_usual_there_is_no_stall(hung, make_state, 
     )
 
 
-def test_before_the_first_update_there_is_no_stall(hung, make_state, now):
+def test_nothing_is_stalled_before_the_first_update(hung, make_state, now):
     """Importing, measuring the baseline and compiling take what they take."""
     nothing = make_state(ppo_data_received=False)
 
@@ -105,7 +105,7 @@ def test_the_trainers_clock_may_be_wrong_without_a_stall(hung, now):
 
 
 @pytest.mark.parametrize("lag_ms", [math.nan, math.inf, -math.inf])
-def test_a_lag_that_is_no_number_does_no_harm(make_feed, make_snapshot, now, lag_ms):
+def test_a_lag_that_is_not_a_number_is_harmless(make_feed, make_snapshot, now, lag_ms):
     """Whatever arrives, there is a state."""
     snapshot = make_snapshot(last_event_ns=now)
     link = structs.replace(snapshot.link, lag_ms=lag_ms)

@@ -1,6 +1,7 @@
 """The user's settings and their file: theme, symbols, hidden panels.
 
-The file is `$XDG_CONFIG_HOME/esper/sanctum.toml`. If it is damaged, the defaults apply and the user is told.
+The file is `$XDG_CONFIG_HOME/esper/sanctum.toml`. If it is damaged, the defaults apply and a
+notification says so.
 """
 
 import os

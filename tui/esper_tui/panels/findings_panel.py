@@ -1,7 +1,7 @@
 """FINDINGS: what the diagnosis has found, worst first, since which update, and its evidence."""
 
 from esper_schemas.findings import Finding
-from esper_schemas.judgement import Health, beyond_words
+from esper_schemas.judgement import Health, beyond_bounds_text
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.text.numbers import count, counted
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, justified
@@ -34,7 +34,7 @@ def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Row
     """
     if not snapshot.tamiyo.ppo_data_received:
         return ((Span(WAITING, Tone.DIM),),)[:height]
-    beyond = beyond_words(snapshot.tamiyo)
+    beyond = beyond_bounds_text(snapshot.tamiyo)
     if not beyond:
         return ((Span(NOTHING_BEYOND, Tone.GOOD),),)[:height]
     return ((Span(NO_FINDINGS),), (Span(crop(beyond, width), Tone.DIM),))[:height]

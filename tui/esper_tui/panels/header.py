@@ -134,7 +134,7 @@ def _alarms(link: LinkHealth) -> Iterator[Row]:
         (link.gaps, "gaps"),
         (link.rejected, "rejected"),
         (link.unknown, "unknown"),
-        (link.rivals, "duplicate names" if link.rivals > 1 else "duplicate name"),
+        (link.duplicate_producers, "duplicate names" if link.duplicate_producers > 1 else "duplicate name"),
     ):
         if value:
             yield (Span(f"! {count(value)} {word}", Tone.WARNING),)

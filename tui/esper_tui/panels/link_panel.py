@@ -87,7 +87,7 @@ COUNTS: tuple[Count, ...] = (
         ),
     ),
     Count(
-        "rivals",
+        "duplicate_producers",
         "Duplicate names",
         "used by two trainers",
         Explanation(

@@ -72,12 +72,12 @@ def _is_silent(rank: RankState, newest_ns: int, timeout_s: float | None) -> bool
 
 def _is_slow(rank: RankState, slow_ms: float) -> bool:
     """Whether its rollouts are slow; its updates take as long as the others', as those wait for it."""
-    return rank.usual_rollout_ms is not None and rank.usual_rollout_ms > slow_ms
+    return rank.median_rollout_ms is not None and rank.median_rollout_ms > slow_ms
 
 
 def _typical_ms(ranks: Iterable[RankState]) -> float:
     """The median rollout time of all but the slowest rank; infinite if there are no others."""
-    times = [rank.usual_rollout_ms for rank in ranks]
+    times = [rank.median_rollout_ms for rank in ranks]
     known = sorted(ms for ms in times if ms is not None and isfinite(ms))
     return median(known[:-1]) if len(known) > 1 else inf
 
