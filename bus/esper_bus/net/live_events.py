@@ -13,7 +13,7 @@ from esper_bus.protocol.frames import FrameError
 from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
-from esper_schemas.errors import Refused, Unreachable
+from esper_schemas.errors import EsperError, Refused, Unreachable
 
 ASK_AFTER_S = 1.0
 """Silence after which the aggregator is queried for missed events."""
@@ -27,7 +27,8 @@ class LiveEvents:
     """The events of the log of one run from position `start` on; of the newest run if none is named.
 
     `position` is that of the next event. Events that were missed, before the subscription, during a
-    disconnection or because this end was too slow, are queried.
+    disconnection or because this end was too slow, are queried. Raises `InvalidArgument` for an address that
+    cannot be used.
     """
 
     def __init__(
@@ -38,7 +39,11 @@ class LiveEvents:
         self._run = run
         self._context: Context = zmq.Context()
         self._socket = snapshot_client(self._context)
-        connect(self._socket, endpoints.snapshots, keys).close()
+        try:
+            connect(self._socket, endpoints.snapshots, keys).close()
+        except EsperError:
+            self._context.destroy(linger=0)
+            raise
         self._queries = QueryClient(endpoints, keys, self._context)
         self._log = RateLimitedLog("esper.bus.net", address=endpoints.query)
         self._behind = True

@@ -13,7 +13,6 @@ from aiohttp.test_utils import TestServer
 
 from esper_tui.serving import server
 from esper_tui.serving.admission import AccessPolicy
-from esper_tui.serving.visitor_session import bounded
 
 TOKEN = "a token that is long enough"
 PROGRAM = """
@@ -213,13 +212,6 @@ async def test_a_process_that_dies_ends_the_visit(serve):
     await visitor.open()
 
     assert not await visitor.look_until(lambda _: False)
-
-
-def test_no_terminal_is_larger_than_a_screen():
-    """What a browser says is bounded before a picture is made for it."""
-    assert bounded(120, 40) == (120, 40)
-    assert bounded(10**12, 10**12) == (500, 200)
-    assert bounded(-1, 0) == (1, 1)
 
 
 @pytest.mark.process

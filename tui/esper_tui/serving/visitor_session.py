@@ -30,10 +30,10 @@ class VisitorSession(AppService):
     async def stop(self) -> None:
         """Terminate the process; kill it if it does not exit in time, or if this call is cancelled."""
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TERMINATION_TIMEOUT_S):
-                    await super().stop()
-                    await self._ended()
+            for step in (super().stop, self._ended):  # one limit each: the first may swallow a cancellation
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TERMINATION_TIMEOUT_S):
+                        await step()
         finally:
             if self._process is not None and self._process.returncode is None:
                 self._process.kill()

@@ -1,0 +1,113 @@
+"""Queries and answers survive the way; anything else raises `FrameError` and nothing else."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esper_bus.protocol.frames import FrameError, VersionError
+from esper_bus.protocol.query_messages import (
+    EventsPage,
+    EventsQuery,
+    Health,
+    HealthQuery,
+    PastSnapshot,
+    Question,
+    Refusal,
+    Reply,
+    Runs,
+    RunsQuery,
+    SnapshotQuery,
+    encode_question,
+    encode_reply,
+    parse_question,
+    parse_reply,
+)
+
+QUERIES = [RunsQuery(), EventsQuery("run", 3, 7), SnapshotQuery("run", 2**40), HealthQuery()]
+ANSWERS = [
+    Runs(("b", "a")),
+    PastSnapshot("run", 9, b"snapshot"),
+    Health(agg_epoch=1, pid=2, uptime_s=3.5, subscribers=4, rejected=5, positions={"run": 6}, problem="p"),
+    Refusal("There is no run x.", temporary=True),
+]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: type(query).__name__)
+def test_a_question_survives_the_way(query):
+    """With the number that its answer will carry."""
+    assert parse_question(encode_question(Question(7, query))) == Question(7, query)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
+def test_a_reply_survives_the_way(answer):
+    """With the number of its question."""
+    assert parse_reply(encode_reply(Reply(7, answer))) == Reply(7, answer)
+
+
+def test_a_page_of_events_survives_the_way(records):
+    """Its records belong to the run of the page."""
+    page = EventsPage.of("run", 40, records(0, 3), at_end=True)
+    answer = parse_reply(encode_reply(Reply(1, page))).answer
+
+    assert (answer.run, answer.first, answer.at_end) == ("run", 40, True)
+    assert answer.records() == records(0, 3)
+
+
+def test_a_page_of_something_else_raises_where_it_is_decoded():
+    """The message around it is intact."""
+    page = EventsPage("run", 0, msgspec.Raw(msgspec.msgpack.encode(["not a record"])), at_end=True)
+
+    with pytest.raises(FrameError):
+        parse_reply(encode_reply(Reply(1, page))).answer.records()
+
+
+def test_the_names_on_the_wire_are_those_of_0_1_0():
+    """Both ends may have different versions."""
+    _, body = encode_reply(Reply(1, ANSWERS[2]))
+
+    assert msgspec.msgpack.decode(body)["answer"] == {
+        "type": "Health",
+        "agg_epoch": 1,
+        "pid": 2,
+        "uptime_s": 3.5,
+        "subscribers": 4,
+        "rejected": 5,
+        "positions": {"run": 6},
+        "trouble": "p",
+    }
+
+
+@pytest.mark.parametrize(("kind", "parse"), [(b"Q", parse_question), (b"W", parse_reply)])
+def test_another_version_is_recognised(kind, parse):
+    """So that the user learns to install the same version on both sides."""
+    with pytest.raises(VersionError, match="version 9"):
+        parse([kind + b"\x09", b""])
+
+
+def test_a_question_is_not_a_reply():
+    """And the other way round."""
+    with pytest.raises(FrameError):
+        parse_reply(encode_question(Question(1, RunsQuery())))
+    with pytest.raises(FrameError):
+        parse_question(encode_reply(Reply(1, Runs(()))))
+
+
+@pytest.mark.parametrize("number", [-1, 2**62 + 1])
+def test_impossible_numbers_are_refused(number):
+    """Positions are counts of events."""
+    body = msgspec.msgpack.encode(
+        {"number": 1, "query": {"type": "EventsQuery", "run": "r", "first": number}}
+    )
+
+    with pytest.raises(FrameError):
+        parse_question([b"Q\x01", body])
+
+
+@given(st.lists(st.binary(max_size=40), max_size=3))
+def test_arbitrary_frames_are_refused_in_one_way(frames):
+    """Also behind a correct kind."""
+    for received in (frames, [b"Q\x01", *frames], [b"W\x01", *frames]):
+        for parse in (parse_question, parse_reply):
+            with pytest.raises(FrameError):
+                parse(received)
