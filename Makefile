@@ -1,5 +1,5 @@
-# The five verbs of working on Esper: set up, run, test, check, bench.
-.PHONY: setup run test test-all coverage bounds check bench constraints
+# The verbs of working on Esper: set up, run, test, check, bench.
+.PHONY: setup run test test-all coverage bounds check bench compare constraints
 
 setup:  ## create .venv with everything
 	uv sync
@@ -27,7 +27,11 @@ check:  ## style and types
 	uv run mypy
 
 bench:  ## every benchmark, as tables
-	@for script in benchmarks/*.py; do echo "== $$script"; uv run python -m benchmarks.$$(basename $$script .py) || exit 1; done
+	@for script in $$(grep -l "^def main" benchmarks/*.py | grep -v compare); do \
+	  echo "== $$script"; uv run python -m benchmarks.$$(basename $$script .py) || exit 1; done
+
+compare:  ## one benchmark beside another checkout: make compare OTHER=../old BENCHMARK=fold
+	uv run python -m benchmarks.compare $(OTHER) $(BENCHMARK)
 
 constraints:  ## pin the newest versions that the ranges allow; run all tests before the commit
 	uv run python .ci/constraints.py

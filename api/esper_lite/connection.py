@@ -9,7 +9,7 @@ import msgspec
 
 import esper_lite
 from esper_bus.addresses import for_runs_dir, parse
-from esper_bus.auth.keys import client_keys_for
+from esper_bus.auth.keys import ClientKeys, client_keys_for
 from esper_bus.emit.emitter import Emitter, NullEmitter
 from esper_bus.host.aggregator_lock import aggregator_running
 from esper_bus.names import check_name
@@ -63,13 +63,9 @@ def connect(
     run_dir = directory / check_name("run", run)
     name = check_name("producer", producer or producer_name(run_dir, rank, resume=resume))
     quota = default_spool_quota() if spool_quota is None else checked_quota(str(spool_quota), "spool_quota")
-    if not resume:
-        refuse_existing(run_dir, name, world_size)
-    updates = updates_before(run_dir, started) if resume else 0
-    ingest = _ingest(directory, aggregator, keyed=keys is not None)
-    client = None if keys is None or ingest is None else client_keys_for(ingest, Path(keys))
-    emitter = Emitter(run, name, run_dir, ingest, keys=client, spool_quota=quota)
-    return Telemetry(emitter, started, updates)
+    updates = _updates_before(run_dir, name, started, resume=resume)
+    ingest, client = _aggregator(directory, aggregator, keys)
+    return Telemetry(Emitter(run, name, run_dir, ingest, keys=client, spool_quota=quota), started, updates)
 
 
 def _filled_in(started: RunStarted, rank: int, world_size: int) -> RunStarted:
@@ -81,6 +77,21 @@ def _filled_in(started: RunStarted, rank: int, world_size: int) -> RunStarted:
         pid=started.pid or os.getpid(),
         version=started.version or esper_lite.__version__,
     )
+
+
+def _updates_before(run_dir: Path, name: str, started: RunStarted, *, resume: bool) -> int:
+    if resume:
+        return updates_before(run_dir, started)
+    refuse_existing(run_dir, name, started.world_size)
+    return 0
+
+
+def _aggregator(
+    runs_dir: Path, aggregator: bool | str | None, keys: Path | str | None
+) -> tuple[str | None, ClientKeys | None]:
+    """The address of the aggregator and the key for it; None where there is none."""
+    ingest = _ingest(runs_dir, aggregator, keyed=keys is not None)
+    return ingest, None if keys is None or ingest is None else client_keys_for(ingest, Path(keys))
 
 
 def _ingest(runs_dir: Path, aggregator: bool | str | None, *, keyed: bool) -> str | None:
