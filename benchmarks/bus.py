@@ -28,7 +28,7 @@ from esper_bus.net.aggregator_process import start_aggregator
 from esper_bus.net.query_client import QueryClient
 from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol import frames as f
-from esper_bus.protocol.query_messages import Health, HealthQuery
+from esper_bus.protocol.query_messages import AggregatorHealth, HealthQuery
 from esper_bus.protocol.receiver import Receiver
 from esper_bus.records import Batch, RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
@@ -221,7 +221,7 @@ def _aggregator_pid(runs_dir: Path) -> int:
     client = QueryClient(for_runs_dir(runs_dir))
     health = client.ask(HealthQuery())
     client.close()
-    assert isinstance(health, Health)
+    assert isinstance(health, AggregatorHealth)
     return health.pid
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from esper_aggregator.replay import LogSource
 from esper_tui.app import SanctumApp
-from esper_tui.control.settings import Settings
+from esper_tui.control.user_settings import Settings
 from esper_tui.panels.panel_registry import PANELS
 
 SCREENS = Path(__file__).parent / "screens"

@@ -31,7 +31,7 @@ Work = Iterator[q.Answer | None]
 class QueryService:
     """Accepts queries and yields their answers; `health` returns the answer to a query for the health."""
 
-    def __init__(self, runs_dir: Path, health: Callable[[], q.Health]) -> None:
+    def __init__(self, runs_dir: Path, health: Callable[[], q.AggregatorHealth]) -> None:
         self._runs_dir = runs_dir
         self._health = health
         self._jobs: deque[tuple[bytes, int, Work]] = deque()

@@ -16,7 +16,7 @@ from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
 from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.host.file_system import network_warning
 from esper_bus.net.server import BusServer
-from esper_bus.protocol.query_messages import Health
+from esper_bus.protocol.query_messages import AggregatorHealth
 from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
@@ -190,8 +190,8 @@ class Aggregator:
                 recording.update_link(bus.link(run))
                 bus.publish(run, recording.position, recording.snapshot(), bus.last_message_ns(run))
 
-    def _health(self, bus: BusServer) -> Health:
-        return Health(
+    def _health(self, bus: BusServer) -> AggregatorHealth:
+        return AggregatorHealth(
             agg_epoch=bus.agg_epoch,
             pid=os.getpid(),
             uptime_s=time.monotonic() - self._started_at,

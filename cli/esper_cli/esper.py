@@ -10,22 +10,28 @@ from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.command import add_actions, run_command_line
 
 
-class Entry(NamedTuple):
+class Subcommand(NamedTuple):
     """A subcommand in the list of all: one line of help, and the module with its `COMMAND` or `ACTIONS`."""
 
     help: str
     module: str
 
 
-COMMANDS: dict[str, Entry] = {
-    "ppo": Entry("train a policy with PPO, record every update and open Sanctum", "esper_cli.commands.ppo"),
-    "baseline": Entry("measure the return of scripted policies", "esper_cli.commands.baseline"),
-    "aggregate": Entry("run the aggregator in the foreground", "esper_cli.commands.aggregate"),
-    "state": Entry("print the state of a recorded run as JSON", "esper_cli.commands.state"),
-    "diagnose": Entry("report what is wrong with a recorded run, and why", "esper_cli.commands.diagnose"),
-    "log": Entry("inspect, verify, print or repair a recorded run", "esper_cli.commands.log"),
-    "keys": Entry("manage the keys of trainers and viewers on other machines", "esper_cli.commands.keys"),
-    "ship": Entry("send a recorded run to an aggregator", "esper_cli.commands.ship"),
+COMMANDS: dict[str, Subcommand] = {
+    "ppo": Subcommand(
+        "train a policy with PPO, record every update and open Sanctum", "esper_cli.commands.ppo"
+    ),
+    "baseline": Subcommand("measure the return of scripted policies", "esper_cli.commands.baseline"),
+    "aggregate": Subcommand("run the aggregator in the foreground", "esper_cli.commands.aggregate"),
+    "state": Subcommand("print the state of a recorded run as JSON", "esper_cli.commands.state"),
+    "diagnose": Subcommand(
+        "report what is wrong with a recorded run, and why", "esper_cli.commands.diagnose"
+    ),
+    "log": Subcommand("inspect, verify, print or repair a recorded run", "esper_cli.commands.log"),
+    "keys": Subcommand(
+        "manage the keys of trainers and viewers on other machines", "esper_cli.commands.keys"
+    ),
+    "ship": Subcommand("send a recorded run to an aggregator", "esper_cli.commands.ship"),
 }
 
 
@@ -48,7 +54,7 @@ def _parser(argv: Sequence[str]) -> OneSentenceParser:
     return parser
 
 
-def _add_command(parser: OneSentenceParser, entry: Entry) -> None:
+def _add_command(parser: OneSentenceParser, entry: Subcommand) -> None:
     module = importlib.import_module(entry.module)
     if hasattr(module, "COMMAND"):
         module.COMMAND.add_to(parser)

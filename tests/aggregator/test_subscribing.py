@@ -22,9 +22,9 @@ from esper_bus.emit.emitter import Emitter
 from esper_bus.net.query_client import QueryClient
 from esper_bus.protocol.event_batches import TOPIC
 from esper_bus.protocol.query_messages import (
+    AggregatorHealth,
     EventsPage,
     EventsQuery,
-    Health,
     HealthQuery,
     Runs,
     RunsQuery,
@@ -427,7 +427,7 @@ def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
     page = ask(EventsQuery("run", 5, 3))
     past = ask(SnapshotQuery("run", 11))
 
-    assert isinstance(health, Health)
+    assert isinstance(health, AggregatorHealth)
     assert (health.pid, health.positions) == (process.pid, {"run": 22})
     assert ask(RunsQuery()) == Runs(("run",))
     assert isinstance(page, EventsPage)

@@ -8,7 +8,7 @@ import pytest
 
 from esper_cli import sanctum
 from esper_schemas.settings import setting_fields
-from esper_tui.control.settings import SYMBOL_SETS, THEMES
+from esper_tui.control.user_settings import SYMBOL_SETS, THEMES
 from esper_tui.view.connection_status import judge_feed
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from esper_tui.control.commands import COMMANDS
-from esper_tui.control.settings import Settings, load
+from esper_tui.control.user_settings import Settings, load
 from esper_tui.grid.arrangement import OPENED
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.help_screen import HelpScreen

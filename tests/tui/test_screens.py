@@ -7,7 +7,7 @@ from rich.style import Style
 from tests.tui.frames import ACCEPTED, assert_accepted, frame_of
 
 from esper_tui.app import SanctumApp
-from esper_tui.control.settings import Settings
+from esper_tui.control.user_settings import Settings
 from esper_tui.pages.page_registry import PAGES
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import PanelWidget

@@ -24,7 +24,7 @@ from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.control.commands import COMMANDS, works_on_help
 from esper_tui.control.navigation import next_choice
 from esper_tui.control.redraw_schedule import FASTEST, RedrawRate
-from esper_tui.control.settings import Settings, save
+from esper_tui.control.user_settings import Settings, save
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
 from esper_tui.terminal.ascii_filter import AsciiFilter

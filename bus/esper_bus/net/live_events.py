@@ -10,7 +10,14 @@ from esper_bus.net.query_client import QueryClient
 from esper_bus.net.sockets import Context, connect, snapshot_client
 from esper_bus.protocol.event_batches import TOPIC, parse_batch
 from esper_bus.protocol.frames import FrameError
-from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, HealthQuery, Runs, RunsQuery
+from esper_bus.protocol.query_messages import (
+    AggregatorHealth,
+    EventsPage,
+    EventsQuery,
+    HealthQuery,
+    Runs,
+    RunsQuery,
+)
 from esper_bus.rate_limited_log import RateLimitedLog
 from esper_bus.records import RawRecord
 from esper_schemas.errors import EsperError, Refused, Unreachable
@@ -64,7 +71,7 @@ class LiveEvents:
         names = self._names(_SKIP_S)
         run = self._run or (self._choose(names[0]) if names else None)
         health = self._queries.ask(HealthQuery(), _SKIP_S)
-        if isinstance(health, Health) and run in health.positions:
+        if isinstance(health, AggregatorHealth) and run in health.positions:
             self.position = health.positions[run]
         elif run in names:
             while self._behind:

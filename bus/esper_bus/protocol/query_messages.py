@@ -82,7 +82,7 @@ class PastSnapshot(_Message, frozen=True):
     body: bytes
 
 
-class Health(_Message, frozen=True, kw_only=True):
+class AggregatorHealth(_Message, frozen=True, kw_only=True, tag="Health"):
     """The aggregator's own state; `positions` counts the events of the runs it has open."""
 
     agg_epoch: int
@@ -102,7 +102,7 @@ class Refusal(_Message, frozen=True):
 
 
 Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery
-Answer = Runs | EventsPage | PastSnapshot | Health | Refusal
+Answer = Runs | EventsPage | PastSnapshot | AggregatorHealth | Refusal
 
 
 class Question(msgspec.Struct, frozen=True):

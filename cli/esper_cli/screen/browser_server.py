@@ -18,7 +18,7 @@ def serve_screen(host: str, port: int, token: str | None, arguments: Sequence[st
     """
     try:
         from esper_tui.serving.admission import SHORTEST_TOKEN, is_loopback
-        from esper_tui.serving.server import MOST_VISITORS, bind, serve
+        from esper_tui.serving.sanctum_server import MOST_VISITORS, bind, serve
     except ModuleNotFoundError as error:
         raise CommandError(
             f"--serve needs {error.name}, which is not installed; "

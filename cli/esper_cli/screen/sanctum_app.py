@@ -8,7 +8,7 @@ from esper_schemas.source import SnapshotSource
 
 if TYPE_CHECKING:
     from esper_tui.app import SanctumApp
-    from esper_tui.control.settings import Settings
+    from esper_tui.control.user_settings import Settings
 
 SSH_RATE = 4.0
 """Frames per second over ssh: a slow connection falls behind with more, and nobody reads faster."""
@@ -19,7 +19,7 @@ def sanctum_app(
 ) -> "SanctumApp":
     """An app with the saved settings; those that are given override them without being saved."""
     from esper_tui.control.redraw_schedule import FASTEST, SLOWEST
-    from esper_tui.control.settings import settings_path
+    from esper_tui.control.user_settings import settings_path
 
     settings, problem = effective_settings(theme, symbols)
     rate = rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FASTEST)
@@ -34,7 +34,7 @@ def sanctum_app(
 
 def effective_settings(theme: str | None, symbols: str | None) -> "tuple[Settings, str]":
     """The saved settings, overridden by those that are given, and what is wrong with the settings file."""
-    from esper_tui.control.settings import load, settings_path
+    from esper_tui.control.user_settings import load, settings_path
 
     saved, problem = load(settings_path())
     return replace(saved, theme=theme or saved.theme, symbols=symbols or saved.symbols), problem

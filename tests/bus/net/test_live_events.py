@@ -8,7 +8,14 @@ import pytest
 from esper_bus.addresses import parse
 from esper_bus.net.live_events import LiveEvents
 from esper_bus.net.server import BusServer
-from esper_bus.protocol.query_messages import EventsPage, EventsQuery, Health, Refusal, Runs, RunsQuery
+from esper_bus.protocol.query_messages import (
+    AggregatorHealth,
+    EventsPage,
+    EventsQuery,
+    Refusal,
+    Runs,
+    RunsQuery,
+)
 from esper_schemas.errors import InvalidArgument, Refused, Unreachable
 
 PAGE = 4
@@ -64,7 +71,7 @@ class Aggregator:
             page = self.logs[query.run][query.first : query.first + PAGE]
             at_end = query.first + len(page) == len(self.logs[query.run])
             return EventsPage.of(query.run, query.first, page, at_end=at_end)
-        return Health(
+        return AggregatorHealth(
             agg_epoch=1,
             pid=1,
             uptime_s=1.0,

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from esper_bus.protocol.frames import FrameError, VersionError
 from esper_bus.protocol.query_messages import (
+    AggregatorHealth,
     EventsPage,
     EventsQuery,
-    Health,
     HealthQuery,
     PastSnapshot,
     Question,
@@ -28,7 +28,9 @@ QUERIES = [RunsQuery(), EventsQuery("run", 3, 7), SnapshotQuery("run", 2**40), H
 ANSWERS = [
     Runs(("b", "a")),
     PastSnapshot("run", 9, b"snapshot"),
-    Health(agg_epoch=1, pid=2, uptime_s=3.5, subscribers=4, rejected=5, positions={"run": 6}, problem="p"),
+    AggregatorHealth(
+        agg_epoch=1, pid=2, uptime_s=3.5, subscribers=4, rejected=5, positions={"run": 6}, problem="p"
+    ),
     Refusal("There is no run x.", temporary=True),
 ]
 

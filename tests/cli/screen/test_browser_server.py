@@ -8,7 +8,7 @@ import pytest
 
 from esper_cli import sanctum
 from esper_cli.screen import browser_server
-from esper_tui.serving import server
+from esper_tui.serving import sanctum_server
 
 TOKEN = "a token that is long enough"
 
@@ -22,7 +22,7 @@ def sanctum_says(capsys, monkeypatch):
         seen.append((listening.getsockname(), command, token))
         listening.close()
 
-    monkeypatch.setattr(server, "serve", instead)
+    monkeypatch.setattr(sanctum_server, "serve", instead)
     monkeypatch.delenv(browser_server.TOKEN_VARIABLE, raising=False)
 
     def run(*argv):
@@ -88,7 +88,7 @@ def test_a_port_in_use_is_a_sentence(sanctum_says):
 
 def test_without_the_extra_it_says_what_to_install(sanctum_says, monkeypatch):
     """The base installation has no web server."""
-    monkeypatch.delitem(sys.modules, "esper_tui.serving.server")
+    monkeypatch.delitem(sys.modules, "esper_tui.serving.sanctum_server")
     monkeypatch.setitem(sys.modules, "aiohttp", None)
 
     refused(sanctum_says("--serve", "0"), 1, "aiohttp", "pip install 'esper-lite[serve]'")

@@ -9,7 +9,7 @@ from esper_trainer.measure.debug_diagnostics import MAX_TRANSITIONS, debug_diagn
 from esper_trainer.measure.gradient_collector import CollectedGradients
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
 from esper_trainer.model.policy import LSTMStep
-from esper_trainer.ppo.batch import Batch
+from esper_trainer.ppo.batch import RolloutBatch
 
 STEPS, ENVIRONMENTS = 4, 2
 N = STEPS * ENVIRONMENTS
@@ -20,11 +20,11 @@ GRADIENTS = CollectedGradients(torch.ones(3), torch.ones(3, 2), torch.ones(9), t
 def diagnose(log_ratios, relevance=None):
     """The diagnostics of an evaluation with log-ratios [8, N]; the action of transition n is n."""
     zeros = torch.zeros(len(HEADS), N)
-    batch = Batch(
+    batch = RolloutBatch(
         observations=torch.zeros(STEPS, ENVIRONMENTS, 4),
         actions=torch.arange(N).expand(len(HEADS), N),
         relevance=torch.ones_like(zeros) if relevance is None else relevance,
-        **dict.fromkeys(set(Batch._fields) - {"observations", "actions", "relevance"}, zeros),
+        **dict.fromkeys(set(RolloutBatch._fields) - {"observations", "actions", "relevance"}, zeros),
     )
     evaluation = PolicyEvaluation(
         zeros, zeros, log_ratios, log_ratios.exp(), zeros, zeros, LSTMStep(*(zeros,) * 4)

@@ -7,7 +7,7 @@ import torch
 
 from esper_trainer.measure.minibatch_statistics import ABSENT, PolicyEvaluation, extremes, kl_divergence, sums
 from esper_trainer.model.policy import LSTMStep
-from esper_trainer.ppo.batch import Batch
+from esper_trainer.ppo.batch import RolloutBatch
 
 LN2 = math.log(2.0)
 LOG_RATIOS = [[LN2, -LN2, 0.0], [-LN2, -LN2, 3.0], [1.0, 2.0, 3.0]]
@@ -20,7 +20,7 @@ def batch():
     """What the functions read of a flat batch."""
     relevance = torch.tensor(RELEVANCE)
     nothing = torch.zeros(0)
-    return Batch(
+    return RolloutBatch(
         *(nothing,) * 4,
         relevance=relevance,
         availability=nothing,

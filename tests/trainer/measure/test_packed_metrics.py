@@ -11,7 +11,7 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.measure.packed_metrics import (
     HOST_FIELDS,
     SCHEMAS,
-    MetricValue,
+    MeasuredValue,
     UpdateMetrics,
     pack_metrics,
     unpack_metrics,
@@ -24,11 +24,11 @@ NORMAL = TelemetryLevel.NORMAL
 def measurements():
     """1, 2, 3, ... in the order of the row."""
     fields = {
-        name: MetricValue(torch.tensor(index + 1.0), torch.tensor(True))
+        name: MeasuredValue(torch.tensor(index + 1.0), torch.tensor(True))
         for index, name in enumerate(SCHEMAS[NORMAL].plain)
     }
     families = {
-        family: MetricValue(
+        family: MeasuredValue(
             torch.arange(8.0) + len(SCHEMAS[NORMAL].plain) + 8 * index + 1, torch.ones(8, dtype=torch.bool)
         )
         for index, family in enumerate(SCHEMAS[NORMAL].families)
@@ -64,7 +64,7 @@ def test_counts_are_whole_numbers(measurements):
 
 def test_not_measured_and_not_finite_stay_two_things(measurements):
     """None, NaN and infinity survive the row."""
-    entropy = MetricValue(
+    entropy = MeasuredValue(
         torch.tensor([math.nan, math.inf, -math.inf, 0.0, 5.0, 5.0, 5.0, 5.0]),
         torch.tensor([True, True, True, True, False, False, False, False]),
     )

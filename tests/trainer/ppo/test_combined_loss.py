@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from esper_trainer.ppo.batch import Batch, count_steps
+from esper_trainer.ppo.batch import RolloutBatch, count_steps
 from esper_trainer.ppo.combined_loss import LossCoefficients, combined_loss
 from esper_trainer.ppo.losses import (
     clipped_surrogate,
@@ -35,7 +35,7 @@ def batch(generator):
     nothing = torch.zeros(0)
     chance = torch.rand(3, STEPS, generator=generator)
     relevance = (chance > torch.tensor([[0.2], [0.7], [1.0]])).float()
-    return Batch(
+    return RolloutBatch(
         *(nothing,) * 3,
         old_log_probs=torch.randn(3, STEPS, generator=generator),
         relevance=relevance,

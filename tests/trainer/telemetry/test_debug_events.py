@@ -14,7 +14,7 @@ from esper_trainer.measure.debug_diagnostics import debug_diagnostics
 from esper_trainer.measure.gradient_collector import CollectedGradients
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
 from esper_trainer.model.policy import LSTMStep
-from esper_trainer.ppo.batch import Batch
+from esper_trainer.ppo.batch import RolloutBatch
 from esper_trainer.ppo.policy_optimiser import LayerInfo
 from esper_trainer.telemetry.debug_events import diagnostic_events
 
@@ -32,13 +32,13 @@ def events_of():
         for head in irrelevant:
             relevance[HEADS.index(head)] = 0.0
         flat, nothing = block.flatten(1), torch.zeros(8, 6)
-        batch = Batch(
+        batch = RolloutBatch(
             torch.zeros(STEPS, ENVIRONMENTS, 4),
             nothing,
             actions=torch.arange(6).repeat(8, 1),
             old_log_probs=nothing,
             relevance=relevance.flatten(1),
-            **dict.fromkeys(Batch._fields[5:], nothing),
+            **dict.fromkeys(RolloutBatch._fields[5:], nothing),
         )
         evaluation = PolicyEvaluation(
             nothing, nothing, flat, flat.exp(), nothing, nothing, LSTMStep(*(nothing,) * 4)

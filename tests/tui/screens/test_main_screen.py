@@ -6,7 +6,7 @@ from msgspec import structs
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.snapshot import EventEntry
 from esper_tui.app import SanctumApp
-from esper_tui.control.settings import Settings, load
+from esper_tui.control.user_settings import Settings, load
 from esper_tui.grid.arrangement import OPENED
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import PanelWidget

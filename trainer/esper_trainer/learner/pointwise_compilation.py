@@ -16,7 +16,7 @@ from esper_trainer.device.cuda_graphs import Warn, root_cause
 from esper_trainer.measure.minibatch_statistics import Extremes, PolicyEvaluation, Sums, extremes, sums
 from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.model.distributions import evaluate
-from esper_trainer.ppo.batch import Batch, StepCounts
+from esper_trainer.ppo.batch import RolloutBatch, StepCounts
 from esper_trainer.ppo.combined_loss import CombinedLoss, LossCoefficients, combined_loss
 
 BACKEND = "inductor"
@@ -39,7 +39,7 @@ class LossEvaluation(NamedTuple):
 def evaluate_loss(
     logits: Tensor,
     values: Tensor,
-    batch: Batch,
+    batch: RolloutBatch,
     step_counts: StepCounts,
     coefficients: LossCoefficients,
     layout: ActionLayout,
@@ -51,7 +51,7 @@ def evaluate_loss(
 
 
 def minibatch_statistics(
-    evaluation: PolicyEvaluation, batch: Batch, clip_range: float
+    evaluation: PolicyEvaluation, batch: RolloutBatch, clip_range: float
 ) -> tuple[Sums, Extremes]:
     """The statistics of one minibatch."""
     return sums(evaluation, batch, clip_range), extremes(evaluation, batch)
@@ -61,9 +61,9 @@ class PointwiseFunctions(NamedTuple):
     """The two pointwise functions of an update, compiled or not."""
 
     evaluate_loss: Callable[
-        [Tensor, Tensor, Batch, StepCounts, LossCoefficients, ActionLayout], LossEvaluation
+        [Tensor, Tensor, RolloutBatch, StepCounts, LossCoefficients, ActionLayout], LossEvaluation
     ]
-    minibatch_statistics: Callable[[PolicyEvaluation, Batch, float], tuple[Sums, Extremes]]
+    minibatch_statistics: Callable[[PolicyEvaluation, RolloutBatch, float], tuple[Sums, Extremes]]
 
 
 EAGER = PointwiseFunctions(evaluate_loss, minibatch_statistics)

@@ -22,7 +22,14 @@ from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.measure.update_metrics import update_metrics
 from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.model.policy import LSTMStep, PolicyOutput, Tamiyo
-from esper_trainer.ppo.batch import Batch, StepCounts, compute_targets, count_steps, make_batch, moments
+from esper_trainer.ppo.batch import (
+    RolloutBatch,
+    StepCounts,
+    compute_targets,
+    count_steps,
+    make_batch,
+    moments,
+)
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients
 from esper_trainer.ppo.combined_loss import LossCoefficients
 from esper_trainer.ppo.policy_optimiser import PolicyOptimiser
@@ -101,7 +108,9 @@ class PPO:
             gradients = collect_gradients(tuple(parameters), bounds, rows, weight, self._layout)
             return debug_diagnostics(evaluation, flat, gradients)
 
-    def loss(self, batch: Batch, step_counts: StepCounts | None = None) -> tuple[Tensor, PolicyEvaluation]:
+    def loss(
+        self, batch: RolloutBatch, step_counts: StepCounts | None = None
+    ) -> tuple[Tensor, PolicyEvaluation]:
         """The loss of a flat batch, 0-d, and its evaluation.
 
         step_counts: those of all processes; default: those of the batch.
@@ -110,7 +119,11 @@ class PPO:
         return self._evaluate(output, batch, step_counts or count_steps(batch), self._pointwise)
 
     def _evaluate(
-        self, output: PolicyOutput, batch: Batch, step_counts: StepCounts, pointwise: PointwiseFunctions
+        self,
+        output: PolicyOutput,
+        batch: RolloutBatch,
+        step_counts: StepCounts,
+        pointwise: PointwiseFunctions,
     ) -> tuple[Tensor, PolicyEvaluation]:
         log_probs, entropies, combined = pointwise.evaluate_loss(
             output.logits, output.values, batch, step_counts, self._loss_coefficients(), self._layout
@@ -129,7 +142,7 @@ class PPO:
             multipliers=self._layout.entropy_multipliers,
         )
 
-    def _minibatches(self, batch: Batch) -> list[Tensor | None]:
+    def _minibatches(self, batch: RolloutBatch) -> list[Tensor | None]:
         """Environment indices of each minibatch, drawn for every epoch; None stands for all environments."""
         if self._config.minibatches == 1:
             return [None]
@@ -138,7 +151,7 @@ class PPO:
 
     @torch.no_grad()
     def _with_step_counts(
-        self, batch: Batch, epochs: list[list[Tensor | None]]
+        self, batch: RolloutBatch, epochs: list[list[Tensor | None]]
     ) -> list[list[tuple[Tensor | None, StepCounts | None]]]:
         """Minibatches with the step counts of all processes, which are summed once per update."""
         if self._group.world_size == 1:
@@ -150,7 +163,7 @@ class PPO:
 
     def _minibatch_step(
         self,
-        batch: Batch,
+        batch: RolloutBatch,
         step_counts: StepCounts | None,
         totals: RunningTotals,
         stopped: Tensor,
@@ -182,5 +195,5 @@ class PPO:
         return torch.zeros((), dtype=torch.bool, device=self._device)
 
 
-def _part(batch: Batch, environments: Tensor | None) -> Batch:
+def _part(batch: RolloutBatch, environments: Tensor | None) -> RolloutBatch:
     return batch if environments is None else batch.select(environments)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from esper_schemas.metrics import RETURN_VARIANCE_FLOOR
-from esper_trainer.measure.packed_metrics import MetricValue
+from esper_trainer.measure.packed_metrics import MeasuredValue
 from esper_trainer.ppo.batch import Targets
 
 MIN_VARIANCE = 1e-8
@@ -30,11 +30,11 @@ class RolloutStatistics(NamedTuple):
     mean: Tensor
     variance: Tensor
 
-    def moment(self, row: int, power: int) -> MetricValue:
+    def moment(self, row: int, power: int) -> MeasuredValue:
         """A standardised moment of one row, 0-d; not measured if the row is constant."""
         varies = (self.variance[row] < MIN_VARIANCE).logical_not()
         moment = self.centred[row].pow(power).sum() / self.steps.clamp_min(1.0)
-        return MetricValue(moment / self.variance[row].clamp_min(MIN_VARIANCE).pow(power / 2), varies)
+        return MeasuredValue(moment / self.variance[row].clamp_min(MIN_VARIANCE).pow(power / 2), varies)
 
 
 ADVANTAGES, RETURNS, VALUES, TD_ERRORS = range(4)
@@ -51,14 +51,14 @@ def rollout_statistics(targets: Targets) -> RolloutStatistics:
     return RolloutStatistics(columns, centred, alive, count, mean, centred.square().sum(1) / total)
 
 
-def explained_variance(rollout: RolloutStatistics) -> MetricValue:
+def explained_variance(rollout: RolloutStatistics) -> MeasuredValue:
     """1 - Var(return - value) / Var(return), 0-d; the advantage is return - value."""
     variance = rollout.variance[RETURNS]
     explained = 1.0 - rollout.variance[ADVANTAGES] / variance.clamp_min(MIN_VARIANCE)
-    return MetricValue(explained, (variance < MIN_VARIANCE).logical_not())
+    return MeasuredValue(explained, (variance < MIN_VARIANCE).logical_not())
 
 
-def critic_details(rollout: RolloutStatistics) -> dict[str, MetricValue]:
+def critic_details(rollout: RolloutStatistics) -> dict[str, MeasuredValue]:
     """The other metrics of the rollout at telemetry level NORMAL."""
     measured, std, steps = rollout.steps > 0, rollout.variance.sqrt(), rollout.steps.clamp_min(1.0)
     values = {
@@ -78,9 +78,9 @@ def critic_details(rollout: RolloutStatistics) -> dict[str, MetricValue]:
     }
     kurtosis, varies = rollout.moment(ADVANTAGES, 4)
     return {
-        **{name: MetricValue(value, measured) for name, value in values.items()},
+        **{name: MeasuredValue(value, measured) for name, value in values.items()},
         "advantage_skewness": rollout.moment(ADVANTAGES, 3),
-        "advantage_kurtosis": MetricValue(kurtosis - 3.0, varies),
+        "advantage_kurtosis": MeasuredValue(kurtosis - 3.0, varies),
         "return_skewness": rollout.moment(RETURNS, 3),
         "value_return_correlation": _correlation(rollout),
     }
@@ -96,13 +96,13 @@ def _floored(rollout: RolloutStatistics, std: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _correlation(rollout: RolloutStatistics) -> MetricValue:
+def _correlation(rollout: RolloutStatistics) -> MeasuredValue:
     """Pearson correlation of values and returns, 0-d."""
     product = (rollout.centred[VALUES] * rollout.centred[RETURNS]).sum() / rollout.steps.clamp_min(1.0)
     variances = torch.stack((rollout.variance[VALUES], rollout.variance[RETURNS]))
     constant = (variances < MIN_VARIANCE).any()
     scale = variances.clamp_min(MIN_VARIANCE).sqrt().prod()
-    return MetricValue((product / scale).clamp(-1.0, 1.0), constant.logical_not())
+    return MeasuredValue((product / scale).clamp(-1.0, 1.0), constant.logical_not())
 
 
 def _extremes(rollout: RolloutStatistics) -> dict[str, Tensor]:

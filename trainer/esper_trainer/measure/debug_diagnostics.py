@@ -6,7 +6,7 @@ from torch import Tensor
 
 from esper_trainer.measure.gradient_collector import CollectedGradients
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
-from esper_trainer.ppo.batch import Batch
+from esper_trainer.ppo.batch import RolloutBatch
 
 MAX_TRANSITIONS = 5
 """Number of transitions that one diagnosis reports."""
@@ -30,7 +30,7 @@ class DebugDiagnostics(NamedTuple):
 
 
 def debug_diagnostics(
-    evaluation: PolicyEvaluation, batch: Batch, gradients: CollectedGradients
+    evaluation: PolicyEvaluation, batch: RolloutBatch, gradients: CollectedGradients
 ) -> DebugDiagnostics:
     """Diagnose an evaluation of a flat batch (observations [T, B, O]) and its gradients."""
     environments = batch.observations.shape[1]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from esper_trainer.model.policy import LSTMStep
-from esper_trainer.ppo.batch import Batch
+from esper_trainer.ppo.batch import RolloutBatch
 from esper_trainer.ppo.losses import JOINT_LOG_RATIO_LIMIT, kl_estimate
 
 ABSENT = 1e30
@@ -65,7 +65,7 @@ class Extremes(NamedTuple):
     negative_log_prob: Tensor
 
 
-def sums(evaluation: PolicyEvaluation, batch: Batch, clip_range: float) -> Sums:
+def sums(evaluation: PolicyEvaluation, batch: RolloutBatch, clip_range: float) -> Sums:
     """Sum one evaluation of a flat batch."""
     ratios, relevance = evaluation.ratios, batch.relevance
     return Sums(
@@ -82,7 +82,7 @@ def sums(evaluation: PolicyEvaluation, batch: Batch, clip_range: float) -> Sums:
     )
 
 
-def extremes(evaluation: PolicyEvaluation, batch: Batch) -> Extremes:
+def extremes(evaluation: PolicyEvaluation, batch: RolloutBatch) -> Extremes:
     """The extremes of one evaluation of a flat batch over relevant steps."""
     absent = (batch.relevance - 1.0) * ABSENT
     log_ratios = evaluation.log_ratios * batch.relevance
@@ -110,19 +110,19 @@ class DetailExtremes(NamedTuple):
     log_prob: Tensor
 
 
-def detail_sums(evaluation: PolicyEvaluation, batch: Batch) -> DetailSums:
+def detail_sums(evaluation: PolicyEvaluation, batch: RolloutBatch) -> DetailSums:
     """Sum one evaluation of a flat batch."""
     excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
     return DetailSums(excess.sum(), excess.square().sum())
 
 
-def detail_extremes(evaluation: PolicyEvaluation, batch: Batch) -> DetailExtremes:
+def detail_extremes(evaluation: PolicyEvaluation, batch: RolloutBatch) -> DetailExtremes:
     """The extremes of one evaluation of a flat batch."""
     absent = (batch.relevance - 1.0) * ABSENT
     return DetailExtremes((absent + evaluation.log_probs * batch.relevance).amax())
 
 
-def _joint_log_ratio(evaluation: PolicyEvaluation, batch: Batch) -> Tensor:
+def _joint_log_ratio(evaluation: PolicyEvaluation, batch: RolloutBatch) -> Tensor:
     joint = (evaluation.log_ratios * batch.relevance).sum(0)
     return joint.clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT)
 

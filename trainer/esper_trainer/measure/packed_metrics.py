@@ -20,28 +20,28 @@ HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms
 """Payload fields that are known on the host."""
 
 
-class MetricValue(NamedTuple):
+class MeasuredValue(NamedTuple):
     """A value, 0-d or [8], and whether it was measured (bool, same shape)."""
 
     value: Tensor
     measured: Tensor
 
 
-def measured_value(value: Tensor) -> MetricValue:
+def measured_value(value: Tensor) -> MeasuredValue:
     """A value that is always measured."""
-    return MetricValue(value, torch.ones_like(value, dtype=torch.bool))
+    return MeasuredValue(value, torch.ones_like(value, dtype=torch.bool))
 
 
-def average(total: Tensor, count: Tensor) -> MetricValue:
+def average(total: Tensor, count: Tensor) -> MeasuredValue:
     """A total divided by a count; not measured where the count is 0."""
-    return MetricValue(total / count.clamp_min(1.0), (count > 0).expand_as(total))
+    return MeasuredValue(total / count.clamp_min(1.0), (count > 0).expand_as(total))
 
 
 class UpdateMetrics(NamedTuple):
     """The metrics of one update by payload field: plain fields, and families with one field per head."""
 
-    fields: dict[str, MetricValue]
-    families: dict[str, MetricValue]
+    fields: dict[str, MeasuredValue]
+    families: dict[str, MeasuredValue]
 
 
 class PackedSchema(NamedTuple):
@@ -82,7 +82,7 @@ def pack_metrics(measurements: UpdateMetrics, level: TelemetryLevel) -> Tensor:
     return torch.stack((values, pack(column.measured for column in columns)))
 
 
-def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[MetricValue]:
+def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[MeasuredValue]:
     everything = SCHEMAS[max(TelemetryLevel)]
     unknown = measurements.fields.keys() - set(everything.plain)
     unknown |= measurements.families.keys() - set(everything.families)

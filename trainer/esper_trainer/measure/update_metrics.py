@@ -7,7 +7,7 @@ from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.measure.critic_metrics import critic_details, explained_variance, rollout_statistics
 from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import ABSENT, Extremes, Sums, kl_divergence
-from esper_trainer.measure.packed_metrics import MetricValue, UpdateMetrics, average, measured_value
+from esper_trainer.measure.packed_metrics import MeasuredValue, UpdateMetrics, average, measured_value
 from esper_trainer.measure.running_totals import GradientTotals, Totals
 from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.ppo.batch import Targets
@@ -35,67 +35,67 @@ def update_metrics(
     return UpdateMetrics(fields, families)
 
 
-def _losses(sums: Sums) -> dict[str, MetricValue]:
+def _losses(sums: Sums) -> dict[str, MeasuredValue]:
     return {
         "policy_loss": measured_value(-average(sums.surrogate, sums.relevant).value.sum()),
         "value_loss": measured_value(0.5 * average(sums.squared_errors, sums.steps).value),
     }
 
 
-def _entropies(sums: Sums, layout: ActionLayout) -> dict[str, MetricValue]:
+def _entropies(sums: Sums, layout: ActionLayout) -> dict[str, MeasuredValue]:
     """Over the heads that were measured; others contribute 0."""
     entropies, measured = average(sums.entropy, sums.relevant)
     shares = (entropies / layout.max_entropies).sum()
     return {
-        "entropy": MetricValue(entropies.sum(), measured.any()),
+        "entropy": MeasuredValue(entropies.sum(), measured.any()),
         "entropy_normalized": average(shares, measured.sum()),
     }
 
 
-def _trust_region(sums: Sums) -> dict[str, MetricValue]:
+def _trust_region(sums: Sums) -> dict[str, MeasuredValue]:
     choices = sums.relevant.sum()
     clipped_above, clipped_below = sums.clipped_above.sum(), sums.clipped_below.sum()
     return {
-        "kl_divergence": MetricValue(kl_divergence(sums), choices > 0),
+        "kl_divergence": MeasuredValue(kl_divergence(sums), choices > 0),
         "clip_fraction": average(clipped_above + clipped_below, choices),
         "clip_fraction_positive": average(clipped_above, choices),
         "clip_fraction_negative": average(clipped_below, choices),
     }
 
 
-def _joint_extremes(extremes: Extremes) -> dict[str, MetricValue]:
+def _joint_extremes(extremes: Extremes) -> dict[str, MeasuredValue]:
     measured = _is_measured(extremes.joint_log_ratio)
     return {
         "joint_ratio_max": measured_value(_ratio(extremes.joint_log_ratio, measured)),
         "joint_ratio_min": measured_value(_ratio(-extremes.negative_joint_log_ratio, measured)),
-        "log_prob_min": MetricValue(-extremes.negative_log_prob, measured),
+        "log_prob_min": MeasuredValue(-extremes.negative_log_prob, measured),
     }
 
 
-def _details(totals: Totals) -> dict[str, MetricValue]:
+def _details(totals: Totals) -> dict[str, MeasuredValue]:
     """The spread of the joint ratio, and the LSTM."""
     sums, extremes, steps = totals.detail_sums, totals.detail_extremes, totals.sums.steps
     excess, square = average(sums.joint_excess, steps), average(sums.joint_excess_square, steps)
     variance = (square.value - excess.value.square()).clamp_min(0.0)
     return {
-        "joint_ratio_mean": MetricValue(1.0 + excess.value, excess.measured),
-        "joint_ratio_std": MetricValue(variance.sqrt(), excess.measured),
-        "log_prob_max": MetricValue(extremes.log_prob, _is_measured(extremes.log_prob)),
+        "joint_ratio_mean": MeasuredValue(1.0 + excess.value, excess.measured),
+        "joint_ratio_std": MeasuredValue(variance.sqrt(), excess.measured),
+        "log_prob_max": MeasuredValue(extremes.log_prob, _is_measured(extremes.log_prob)),
         **_memory(totals.lstm_sums, totals.lstm_extremes),
     }
 
 
-def _memory(sums: LSTMSums, extremes: LSTMExtremes) -> dict[str, MetricValue]:
+def _memory(sums: LSTMSums, extremes: LSTMExtremes) -> dict[str, MeasuredValue]:
     hidden, cell = average(sums.hidden_square, sums.units), average(sums.cell_square, sums.units)
     saturated, measured = average(sums.saturated, sums.units)
     gates = zip(GATES, saturated, measured, strict=True)
     return {
-        "lstm_hidden_rms": MetricValue(hidden.value.sqrt(), hidden.measured),
-        "lstm_hidden_max": MetricValue(extremes.hidden, hidden.measured),
-        "lstm_cell_rms": MetricValue(cell.value.sqrt(), cell.measured),
-        "lstm_cell_max": MetricValue(extremes.cell, cell.measured),
+        "lstm_hidden_rms": MeasuredValue(hidden.value.sqrt(), hidden.measured),
+        "lstm_hidden_max": MeasuredValue(extremes.hidden, hidden.measured),
+        "lstm_cell_rms": MeasuredValue(cell.value.sqrt(), cell.measured),
+        "lstm_cell_max": MeasuredValue(extremes.cell, cell.measured),
         "lstm_cell_mean": average(sums.cell, sums.units),
-        **{f"lstm_{gate}_gate_saturation": MetricValue(*share) for gate, *share in gates if gate != "cell"},
+        **{f"lstm_{gate}_gate_saturation": MeasuredValue(*share) for gate, *share in gates if gate != "cell"},
     }
 
 
@@ -109,10 +109,10 @@ def _ratio(log_ratio: Tensor, measured: Tensor) -> Tensor:
     return torch.where(measured, log_ratio, 0.0).exp()
 
 
-def _gradients(gradients: GradientTotals) -> dict[str, MetricValue]:
+def _gradients(gradients: GradientTotals) -> dict[str, MeasuredValue]:
     return {
         "grad_norm": average(gradients.norm_after, gradients.attempted),
-        "grad_norm_pre_clip": MetricValue(gradients.norm_before, gradients.attempted > 0),
+        "grad_norm_pre_clip": MeasuredValue(gradients.norm_before, gradients.attempted > 0),
         "nan_grad_count": measured_value(gradients.nan),
         "inf_grad_count": measured_value(gradients.inf),
         "skipped_steps": measured_value(gradients.skipped),
@@ -120,7 +120,7 @@ def _gradients(gradients: GradientTotals) -> dict[str, MetricValue]:
     }
 
 
-def _layer_gradients(gradients: GradientTotals, layers: LayerInfo) -> dict[str, MetricValue]:
+def _layer_gradients(gradients: GradientTotals, layers: LayerInfo) -> dict[str, MeasuredValue]:
     """Dead and exploding parts of the network."""
     squares, measured = average(gradients.layers, gradients.attempted)
     attempted = measured.any()
@@ -128,22 +128,22 @@ def _layer_gradients(gradients: GradientTotals, layers: LayerInfo) -> dict[str, 
     heads = average(gradients.heads, gradients.attempted).value
     mean = heads.mean()
     return {
-        "dead_layers": MetricValue(dead.sum(), attempted),
-        "exploding_layers": MetricValue((squares.sqrt() > layers.exploding).sum(), attempted),
-        "lstm_grad_norm": MetricValue((squares * layers.lstm).sum().sqrt(), attempted),
+        "dead_layers": MeasuredValue(dead.sum(), attempted),
+        "exploding_layers": MeasuredValue((squares.sqrt() > layers.exploding).sum(), attempted),
+        "lstm_grad_norm": MeasuredValue((squares * layers.lstm).sum().sqrt(), attempted),
         "value_grad_norm": average(gradients.value, gradients.attempted),
-        "gradient_cv": MetricValue(heads.std(correction=0) / mean, attempted.logical_and(mean != 0)),
+        "gradient_cv": MeasuredValue(heads.std(correction=0) / mean, attempted.logical_and(mean != 0)),
     }
 
 
-def _head_means(sums: Sums) -> dict[str, MetricValue]:
+def _head_means(sums: Sums) -> dict[str, MeasuredValue]:
     return {
         "entropy": average(sums.entropy, sums.relevant),
         "entropy_legal": average(sums.entropy_legal, sums.learnable),
-        "relevance": MetricValue(
+        "relevance": MeasuredValue(
             sums.relevant / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.relevant)
         ),
-        "learnable_fraction": MetricValue(
+        "learnable_fraction": MeasuredValue(
             sums.learnable / sums.steps.clamp_min(1.0), (sums.steps > 0).expand_as(sums.learnable)
         ),
         "kl_divergence": average(sums.kl, sums.relevant),
@@ -151,7 +151,7 @@ def _head_means(sums: Sums) -> dict[str, MetricValue]:
     }
 
 
-def _head_ratios(totals: Totals) -> dict[str, MetricValue]:
+def _head_ratios(totals: Totals) -> dict[str, MeasuredValue]:
     extremes, measured = totals.extremes, totals.sums.relevant > 0
     return {
         "ratio_max": measured_value(_ratio(extremes.log_ratio, measured)),

@@ -14,7 +14,7 @@ from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 MIN_DEVIATION = 1e-8
 
 
-class Batch(NamedTuple):
+class RolloutBatch(NamedTuple):
     """Whole episodes of B environments; float32 unless noted.
 
     observations [T, B, O]. penalty [41, T, B], see `distributions.mask_penalties`.
@@ -37,23 +37,23 @@ class Batch(NamedTuple):
     old_values: Tensor
     alive: Tensor
 
-    def select(self, environments: Tensor) -> "Batch":
+    def select(self, environments: Tensor) -> "RolloutBatch":
         """The batch of some environments, int64 indices."""
         observations, *others = self
-        return Batch(
+        return RolloutBatch(
             observations.index_select(1, environments),
             *(other.index_select(-1, environments) for other in others),
         )
 
-    def unflatten(self, steps: torch.Size) -> "Batch":
+    def unflatten(self, steps: torch.Size) -> "RolloutBatch":
         """The inverse of `flatten`."""
         observations, *others = self
-        return Batch(observations, *(other.view(*other.shape[:-1], *steps) for other in others))
+        return RolloutBatch(observations, *(other.view(*other.shape[:-1], *steps) for other in others))
 
-    def flatten(self) -> "Batch":
+    def flatten(self) -> "RolloutBatch":
         """Merge steps and environments into one dimension N; observations are left unchanged."""
         observations, *others = self
-        return Batch(observations, *(other.flatten(-2) for other in others))
+        return RolloutBatch(observations, *(other.flatten(-2) for other in others))
 
 
 class Moments(NamedTuple):
@@ -92,7 +92,7 @@ class StepCounts(NamedTuple):
     alive: Tensor
 
 
-def count_steps(batch: Batch) -> StepCounts:
+def count_steps(batch: RolloutBatch) -> StepCounts:
     """The counts of a flat batch of this process."""
     return StepCounts(batch.relevance.sum(1), batch.availability.sum(1), batch.alive.sum())
 
@@ -113,7 +113,7 @@ def moments(values: Tensor, weights: Tensor, group: ProcessGroup = ALONE) -> Mom
 
 def make_batch(
     rollout: Transitions, targets: Targets, choices: Tensor, layout: ActionLayout, group: ProcessGroup = ALONE
-) -> Batch:
+) -> RolloutBatch:
     """Build the batch of a whole rollout; advantages are normalised over all processes.
 
     choices: bool [8, 13], the static mask of the choices that each head offers.
@@ -127,7 +127,7 @@ def make_batch(
     count, alive = mask.sum(1), targets.alive.flatten()
     relevance = layout.causal.index_select(1, actions[OP]) * alive
     learnable = relevance * (count > 1)
-    return Batch(
+    return RolloutBatch(
         rollout.observations,
         mask_penalties(mask, layout),
         actions=actions,

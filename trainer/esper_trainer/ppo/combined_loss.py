@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from esper_trainer.device.activation_gradients import hardtanh_backward, threshold_backward
-from esper_trainer.ppo.batch import Batch, StepCounts
+from esper_trainer.ppo.batch import RolloutBatch, StepCounts
 from esper_trainer.ppo.losses import (
     LOG_RATIO_LIMIT,
     clipped_surrogate,
@@ -53,7 +53,7 @@ def combined_loss(
     log_probs: Tensor,
     entropies: Tensor,
     values: Tensor,
-    batch: Batch,
+    batch: RolloutBatch,
     step_counts: StepCounts,
     coefficients: LossCoefficients,
 ) -> CombinedLoss:
@@ -73,7 +73,7 @@ class _CombinedLossFunction(torch.autograd.Function):
         log_probs: Tensor,
         entropies: Tensor,
         values: Tensor,
-        batch: Batch,
+        batch: RolloutBatch,
         step_counts: StepCounts,
         coefficients: LossCoefficients,
     ) -> CombinedLoss:
@@ -106,7 +106,7 @@ def _policy_gradient(
     log_probs: Tensor,
     ratios: Tensor,
     surrogate: Tensor,
-    batch: Batch,
+    batch: RolloutBatch,
     step_counts: StepCounts,
     coefficients: LossCoefficients,
 ) -> Tensor:
@@ -118,7 +118,7 @@ def _policy_gradient(
     return slope.mul_(batch.relevance).div_(-step_counts.relevance.clamp_min(1.0)[:, None])
 
 
-def _entropy_gradient(batch: Batch, step_counts: StepCounts, coefficients: LossCoefficients) -> Tensor:
+def _entropy_gradient(batch: RolloutBatch, step_counts: StepCounts, coefficients: LossCoefficients) -> Tensor:
     """Gradient of the weighted entropy bonus with respect to entropies [8, N]."""
     weight = coefficients.multipliers / step_counts.availability.clamp_min(1.0)
     return batch.availability * (-coefficients.entropy_weight * weight)[:, None]
@@ -127,7 +127,7 @@ def _entropy_gradient(batch: Batch, step_counts: StepCounts, coefficients: LossC
 def _value_gradient(
     values: Tensor,
     squared_errors: Tensor,
-    batch: Batch,
+    batch: RolloutBatch,
     step_counts: StepCounts,
     coefficients: LossCoefficients,
 ) -> Tensor:

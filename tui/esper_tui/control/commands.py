@@ -13,7 +13,7 @@ class FooterOn(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ScreenCommand:
     """A command: `action` is what Textual runs, `title` its name in the palette.
 
     The footer shows the label, unless it is empty. On the help page only commands with `on_help` work: the
@@ -54,10 +54,10 @@ KEY_NAMES = {
 
 _MAIN, _OPENED = FooterOn.MAIN, FooterOn.OPENED
 _SELECTION = (
-    Command(
+    ScreenCommand(
         "select_next", ("tab",), "screen.step(1)", "panel", "Next panel", "Select the next panel.", _MAIN
     ),
-    Command(
+    ScreenCommand(
         "select_previous",
         ("shift+tab",),
         "screen.step(-1)",
@@ -65,7 +65,7 @@ _SELECTION = (
         "Previous panel",
         "Select the previous panel.",
     ),
-    Command(
+    ScreenCommand(
         "open",
         ("enter",),
         "screen.open",
@@ -75,7 +75,7 @@ _SELECTION = (
         "In the list of runs: watch the run at the cursor.",
         _MAIN,
     ),
-    Command(
+    ScreenCommand(
         "back",
         ("escape",),
         "screen.back",
@@ -85,7 +85,7 @@ _SELECTION = (
         _OPENED,
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "row_down",
         ("down", "j"),
         "screen.move(1)",
@@ -94,7 +94,7 @@ _SELECTION = (
         "Move the cursor down, or select the next panel.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "row_up",
         ("up", "k"),
         "screen.move(-1)",
@@ -103,7 +103,7 @@ _SELECTION = (
         "Move the cursor up, or select the previous panel.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "page_down",
         ("pagedown",),
         "screen.move(10)",
@@ -112,7 +112,7 @@ _SELECTION = (
         "Move the cursor down by ten rows.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "page_up",
         ("pageup",),
         "screen.move(-10)",
@@ -121,7 +121,7 @@ _SELECTION = (
         "Move the cursor up by ten rows.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "first_row",
         ("g", "home"),
         "screen.first_row",
@@ -130,7 +130,7 @@ _SELECTION = (
         "Move the cursor to the first row.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "last_row",
         ("G", "end"),
         "screen.last_row",
@@ -139,7 +139,7 @@ _SELECTION = (
         "Move the cursor to the last row.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "open_next",
         ("]", "right", "l"),
         "screen.step(1)",
@@ -148,7 +148,7 @@ _SELECTION = (
         "Open the next panel; on the main screen, select it.",
         _OPENED,
     ),
-    Command(
+    ScreenCommand(
         "open_previous",
         ("[", "left"),
         "screen.step(-1)",
@@ -159,7 +159,7 @@ _SELECTION = (
     ),
 )
 _DISPLAY = (
-    Command(
+    ScreenCommand(
         "hide",
         ("x",),
         "screen.hide",
@@ -168,10 +168,14 @@ _DISPLAY = (
         "Hide the selected or opened panel, also in later sessions.",
         _MAIN,
     ),
-    Command("show_all", ("X",), "screen.show_all", "", "Show all panels", "Show all hidden panels again."),
-    Command("runs", ("r",), "screen.runs", "runs", "Runs", "List the runs of this aggregator."),
-    Command("next_run", ("n",), "screen.next_run", "", "Next run", "Watch the next run of this aggregator."),
-    Command(
+    ScreenCommand(
+        "show_all", ("X",), "screen.show_all", "", "Show all panels", "Show all hidden panels again."
+    ),
+    ScreenCommand("runs", ("r",), "screen.runs", "runs", "Runs", "List the runs of this aggregator."),
+    ScreenCommand(
+        "next_run", ("n",), "screen.next_run", "", "Next run", "Watch the next run of this aggregator."
+    ),
+    ScreenCommand(
         "theme",
         ("t",),
         "theme",
@@ -181,7 +185,7 @@ _DISPLAY = (
         _MAIN,
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "symbols",
         ("b",),
         "symbols",
@@ -190,7 +194,7 @@ _DISPLAY = (
         "Switch between block, braille and ASCII symbols.",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "faster",
         ("+", "plus"),
         "faster",
@@ -198,7 +202,7 @@ _DISPLAY = (
         "Redraw more often",
         "Double the redraw rate, up to 20 frames per second.",
     ),
-    Command(
+    ScreenCommand(
         "slower",
         ("-", "minus"),
         "slower",
@@ -206,7 +210,7 @@ _DISPLAY = (
         "Redraw less often",
         "Halve the redraw rate, down to one frame per second.",
     ),
-    Command(
+    ScreenCommand(
         "copy",
         ("y",),
         "copy",
@@ -215,7 +219,7 @@ _DISPLAY = (
         "Copy the selected panel, or else the screen, as text (OSC 52).",
         on_help=True,
     ),
-    Command(
+    ScreenCommand(
         "save",
         ("s",),
         "save",
@@ -225,8 +229,8 @@ _DISPLAY = (
         on_help=True,
     ),
 )
-COMMANDS: tuple[Command, ...] = (
-    Command(
+COMMANDS: tuple[ScreenCommand, ...] = (
+    ScreenCommand(
         "quit",
         ("q", "ctrl+c"),
         "quit",
@@ -235,8 +239,8 @@ COMMANDS: tuple[Command, ...] = (
         "Quit Sanctum. Training continues.",
         on_help=True,
     ),
-    Command("help", ("?", "h"), "help", "help", "Help", "Show or hide this page.", on_help=True),
-    Command(
+    ScreenCommand("help", ("?", "h"), "help", "help", "Help", "Show or hide this page.", on_help=True),
+    ScreenCommand(
         "pause",
         ("p", "space"),
         "pause",
@@ -246,7 +250,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     *_SELECTION,
     *_DISPLAY,
-    Command(
+    ScreenCommand(
         "command_palette",
         (":", "ctrl+p"),
         "command_palette",

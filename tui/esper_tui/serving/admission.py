@@ -28,7 +28,7 @@ class AccessRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedAccess:
     """An HTTP status, and one sentence for the visitor."""
 
     status: int
@@ -46,17 +46,17 @@ class AccessPolicy:
         """The cookie for browsers that have presented the token; the token cannot be derived from it."""
         return hmac.new((self.token or "").encode(), b"sanctum in a browser", hashlib.sha256).hexdigest()
 
-    def refusal(self, request: AccessRequest) -> Refusal | None:
+    def refusal(self, request: AccessRequest) -> RefusedAccess | None:
         """The reason why a request is refused, or None."""
         if self.token is None:
             if not is_loopback(host_of(request.host)):
-                return Refusal(403, "This page is available only on the machine that serves it.")
+                return RefusedAccess(403, "This page is available only on the machine that serves it.")
         elif not self.is_presented(request):
-            return Refusal(
+            return RefusedAccess(
                 401, "Add ?token=TOKEN to the address, with the token that the server was started with."
             )
         if request.websocket and not comes_from_the_page(request):
-            return Refusal(403, "Only the page itself may open this connection.")
+            return RefusedAccess(403, "Only the page itself may open this connection.")
         return None
 
     def is_presented(self, request: AccessRequest) -> bool:

@@ -1,10 +1,10 @@
-"""Tests of esper_tui.control.settings."""
+"""Tests of esper_tui.control.user_settings."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esper_tui.control.settings import Settings, load, parsed, save, serialized, settings_path
+from esper_tui.control.user_settings import Settings, load, parsed, save, serialized, settings_path
 from esper_tui.grid.grid_plans import NEEDS
 from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.text.theme import THEMES

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import WSMsgType
 from aiohttp.test_utils import TestServer
 
-from esper_tui.serving import server
+from esper_tui.serving import sanctum_server
 from esper_tui.serving.admission import AccessPolicy
 
 TOKEN = "a token that is long enough"
@@ -75,7 +75,9 @@ async def serve():
     started = []
 
     async def start(command=SCREEN, token=None):
-        running = TestServer(await server.SanctumServer(command, AccessPolicy(token), 8000).application())
+        running = TestServer(
+            await sanctum_server.SanctumServer(command, AccessPolicy(token), 8000).application()
+        )
         await running.start_server()
         session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         started.extend([session, running])
@@ -174,7 +176,7 @@ async def test_another_site_can_open_nothing(serve, token):
 @pytest.mark.process
 async def test_there_are_only_so_many_visitors(serve, monkeypatch):
     """Each costs a process; whoever leaves makes room."""
-    monkeypatch.setattr(server, "MOST_VISITORS", 1)
+    monkeypatch.setattr(sanctum_server, "MOST_VISITORS", 1)
     visitor = await serve()
     first = await visitor.open()
 
