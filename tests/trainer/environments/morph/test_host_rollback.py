@@ -34,7 +34,7 @@ def _empty():
 
 
 def test_consecutive_explosions_suspend_a_host():
-    """Two in a row do not."""
+    """One fewer in a row does not."""
     explodes = [EXPLOSION_LOSS + 1] * MAX_CONSECUTIVE_EXPLOSIONS
 
     assert alive_after(2.0, *explodes) == [True] * (MAX_CONSECUTIVE_EXPLOSIONS - 1) + [False]
