@@ -1,7 +1,8 @@
 """Faults of real trainings: a table of them, and short runs into which they are injected.
 
 The product does not know about them: a fault is a setting, a change of the policy or its gradients, or a
-change of the rewards. A run is healthy before the update at which its fault begins."""
+change of the rewards. A run is healthy before the update at which its fault begins.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -34,7 +35,8 @@ class Fault:
 
     `settings` replace those of the run, `damage` is called once with the policy, and `rewards` is called with
     the rewards [T, N] of every rollout, which it changes in place. A run of `updates` updates is long enough
-    to find the fault."""
+    to find the fault.
+    """
 
     name: str
     words: str
@@ -130,7 +132,8 @@ def _freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
 def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
     """Multiply the logits of a head, and with them the effect of every optimiser step on the head.
 
-    The gradient is not multiplied, so that its norm stays normal."""
+    The gradient is not multiplied, so that its norm stays normal.
+    """
 
     def damage(policy: Tamiyo) -> None:
         def scaled(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:

@@ -3,7 +3,8 @@
     python docs/make_findings.py RUN...
 
 RUN are recordings of healthy trainings, such as those of `esper ppo --episodes 400 --seed 0`. Writes
-docs/reference/findings.md."""
+docs/reference/findings.md.
+"""
 
 import argparse
 import sys

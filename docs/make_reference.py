@@ -2,7 +2,8 @@
 
     python docs/make_reference.py
 
-Writes metrics.md, events.schema.json and observation.md into docs/reference."""
+Writes metrics.md, events.schema.json and observation.md into docs/reference.
+"""
 
 import json
 import sys

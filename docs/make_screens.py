@@ -4,7 +4,8 @@
     esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
     python docs/make_screens.py runs/digits runs/broken
 
-Writes docs/screens/sanctum-<name>.svg."""
+Writes docs/screens/sanctum-<name>.svg.
+"""
 
 import asyncio
 import os

@@ -109,7 +109,7 @@ class TestSample:
         return distributions.sample(logits, ops, slots, CHOICES, CONSTANTS, generator)
 
     def test_no_choice_is_ever_illegal(self, generator):
-        """100,000 choices are drawn from random logits, a third of which are very large, with random masks."""
+        """Masks and logits of 100,000 draws are random; a third of the logits are very large."""
         count = 12_500
         logits = 5 * torch.randn(LOGIT_COUNT, count, generator=generator)
         logits[:, ::3] *= 1000

@@ -78,7 +78,7 @@ def double(values):
 
 @pytest.mark.parametrize("value_clip", [0.0, 1.0, 100.0])
 def test_loss_and_gradients_are_those_of_autograd(batch, inputs, value_clip):
-    """Ratios are clipped above and below, with gains and losses, and clamped; steps are irrelevant or dead."""
+    """Ratios are clipped or clamped on both sides, with gains and losses; some steps do not count."""
     inputs = [part.double().requires_grad_() for part in inputs]
     arguments = (double(batch), double(count_steps(batch)), double(coefficients(value_clip)))
 

@@ -41,7 +41,8 @@ def test_three_steps_by_hand():
 def test_a_dead_environment_ends_its_episode_by_hand():
     """Step 1 is the last one alive, so that step 2 does not count.
 
-    A_1 = 2 - 2 = 0; A_0 = 1 + 0.5 * 2 - 4 + 0.25 * 0 = -2; A_2 = 0."""
+    A_1 = 2 - 2 = 0; A_0 = 1 + 0.5 * 2 - 4 + 0.25 * 0 = -2; A_2 = 0.
+    """
     rewards, values = torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([[4.0], [2.0], [1.0]])
     alive = torch.tensor([[1.0], [1.0], [0.0]])
 

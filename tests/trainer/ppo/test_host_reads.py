@@ -1,7 +1,8 @@
 """Neither a rollout nor an update reads a value on the host, which would wait for the device on CUDA.
 
 Two checks show this on the CPU: no operation that copies values to the host is dispatched, and everything
-runs on fake tensors, which have no values."""
+runs on fake tensors, which have no values.
+"""
 
 from contextlib import contextmanager
 
