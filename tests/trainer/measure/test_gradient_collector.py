@@ -92,7 +92,7 @@ def test_cosines_are_those_of_each_heads_own_gradient_on_the_trunk(trained):
 
 
 def test_with_value_normalisation_the_critics_part_is_in_the_units_of_its_row():
-    """Its norm is that of the normalised loss at the trunk, whatever the scale of the returns."""
+    """Its norm is that of the gradient of the normalised loss at the trunk."""
     training = Training(value_normalisation="popart")
     with torch.no_grad():
         training.policy.value_std.fill_(50.0)
