@@ -151,12 +151,12 @@ def test_c1_a_policy_that_converges_has_not_collapsed():
 
 
 def test_c1_a_policy_without_any_choice_has_collapsed_even_if_slowly():
-    """To 0 in steps of 0.03: reported at the first value below 0.02, but not for a single head."""
+    """A slow fall to 0 is reported at the first entropy below 0.02, but not for a single head."""
     assert entropies(*(max(0.0, 0.8 - 0.03 * step) for step in range(40))) == [("entropy_collapse", 28)]
 
 
 def test_c1_a_fall_counts_updates_even_where_a_head_was_not_measured():
-    """With eight updates without a value between 0.8 and three times 0.05, the fall takes more than ten."""
+    """With eight updates without a value, the fall takes more than ten updates; with six it does not."""
     quick, slow = AnomalyDetector(), AnomalyDetector()
     for detector, unmeasured in ((quick, 6), (slow, 8)):
         observed(detector, 1, head_op_entropy_legal=0.8)

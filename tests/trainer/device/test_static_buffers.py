@@ -29,7 +29,7 @@ def state_of(*values):
 
 
 def test_a_copy_shares_no_memory():
-    """Neither with the original nor between its own tensors, even of expanded or repeated ones."""
+    """It shares none with the original nor between its tensors, even if those were expanded or repeated."""
     shared = torch.zeros(1).expand(2, 3)
     copy = owned(State(Inner(shared, shared), shared))
 

@@ -123,7 +123,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path, whole):
 
 @pytest.mark.slow
 def test_a_completed_run_resumes_with_more_episodes(tmp_path):
-    """Without them it is refused."""
+    """Without more episodes it is refused."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
 
     with pytest.raises(InvalidArgument, match="has completed its 1 episodes"):

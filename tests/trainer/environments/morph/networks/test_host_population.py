@@ -135,7 +135,7 @@ def test_a_seed_learns_before_it_is_blended_in():
 
 
 def test_a_new_seed_inherits_nothing_from_the_previous_one():
-    """Neither its weights nor its momentum."""
+    """Its outer weights and its momentum are 0."""
     population, slots = make(), slots_with(Stage.HOLDING, Blueprint.MLP, 1.0)
     plant(population, Blueprint.MLP)
     train(population, slots)
