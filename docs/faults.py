@@ -1,7 +1,7 @@
-"""Faults that really happen to a training: a table, and the short runs that suffer from them.
+"""Faults of real trainings: a table of them, and short runs into which they are injected.
 
-Nothing of the product is told about them: a fault is a setting, or something put around the policy, the
-optimiser or the rewards. A run is healthy up to the update at which its fault begins.
+The product does not know about them: a fault is a setting, a change of the policy or its gradients, or a
+change of the rewards. A run is healthy before the update at which its fault begins.
 """
 
 import math
@@ -31,10 +31,11 @@ DEVICE = torch.device("cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Something that goes wrong from update `begins` on, and the rules of which one has to find it.
+    """Something that goes wrong from update `begins` on, and the rules that have to find it.
 
-    `settings` replace those of the run, `damage` is done once to the policy, `rewards` is done to the
-    rewards [T, N] of every rollout, in place. `updates` is how many are enough to find it.
+    `settings` replace those of the run, `damage` is called once with the policy, and `rewards` is called with
+    the rewards [T, N] of every rollout, which it changes in place. A run of `updates` updates is long enough
+    to find the fault.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Fault:
 
 
 def faulty_run(fault: Fault | None, config: TrainingConfig) -> Iterator[Event]:
-    """The events of a run of `config.episodes` updates that suffers from a fault, or from none."""
+    """The events of a run of `config.episodes` updates with a fault, or without one if `fault` is None."""
     baseline = run_baseline("wait", config.environments, config.size, config.seed, DEVICE)
     yield run_started(config, baseline.mean_return)
     learner = _Learner(config)
@@ -59,7 +60,7 @@ def faulty_run(fault: Fault | None, config: TrainingConfig) -> Iterator[Event]:
 
 
 class _Learner:
-    """Plays and learns as the product's runner does, from the same parts."""
+    """Collects rollouts and updates the policy like the product's runner, with the same classes."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self._config, self._constants = config, action_layout(DEVICE)
@@ -79,7 +80,7 @@ class _Learner:
         return PPO(self._policy, self._constants, self._environment.action_masks().choices, self._config)
 
     def break_by(self, fault: Fault) -> None:
-        """From now on nothing is as it was."""
+        """Inject a fault into all further updates."""
         if fault.settings:
             self._config = replace(self._config, **fault.settings)
             self._ppo = self._new_ppo()
@@ -129,9 +130,9 @@ def _freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
 
 
 def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
-    """The head's logits, and with them the effect of every step on the head, are so many times larger.
+    """Multiply the logits of a head, and with them the effect of every optimiser step on the head.
 
-    The gradient is as it was, or its norm would be what is wrong.
+    The gradient is not multiplied, so that its norm stays normal.
     """
 
     def damage(policy: Tamiyo) -> None:
@@ -146,7 +147,7 @@ def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
 
 
 def _prefer_the_first(logit: float) -> Callable[[Tamiyo], None]:
-    """The first choice of every head has so much more of a logit."""
+    """Add a number to the logit of the first choice of every head."""
 
     def damage(policy: Tamiyo) -> None:
         with torch.no_grad():
@@ -168,7 +169,7 @@ def _nan_gradients(policy: Tamiyo) -> None:
 
 
 def _constant_critic(policy: Tamiyo) -> None:
-    """The critic has forgotten what it knew, and learns nothing new."""
+    """Set the critic's weights to 0 and let no gradient reach them."""
     _freeze_rows(slice(VALUE_ROW, None))(policy)
     _set_critic(policy, 0.0)
 
@@ -303,4 +304,4 @@ FAULTS = (
         updates=9,
     ),
 )
-"""Every rule is found in at least one of them."""
+"""Every rule finds at least one of them."""

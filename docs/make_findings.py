@@ -1,8 +1,8 @@
-"""Writes the reference of findings: every rule, how soon it speaks, and how often it is wrong.
+"""Write the reference of findings: every rule, its delay, and how often it is wrong.
 
     python docs/make_findings.py RUN...
 
-RUN are recordings of healthy trainings, such as `esper ppo --episodes 400 --seed 0` makes. Writes
+RUN are recordings of healthy trainings, such as those of `esper ppo --episodes 400 --seed 0`. Writes
 docs/reference/findings.md.
 """
 
@@ -28,15 +28,15 @@ from esper_trainer.config import TrainingConfig
 PAGE = Path(__file__).parent / "reference" / "findings.md"
 SEEDS = range(3)
 EXTRA_UPDATES = 3
-"""A fault is watched for so many updates more than seed 0 needs."""
+"""The number of updates that a run is longer than seed 0 needs to find its fault."""
 
 
 Delays = dict[str, dict[str, list[int | None]]]
-"""Rule to fault to the delay of each seed, None where it was missed."""
+"""Maps rules to faults to the delay for each seed, None where the fault was missed."""
 
 
 def diagnosed(records: Iterable[Record]) -> Iterator[tuple[int, tuple[Finding, ...]]]:
-    """After each PPO update: its number, and what is found then."""
+    """The number of each PPO update, with the findings after it."""
     state = RunState()
     for record in records:
         fold(state, record)
@@ -45,13 +45,13 @@ def diagnosed(records: Iterable[Record]) -> Iterator[tuple[int, tuple[Finding, .
 
 
 def recorded(events: Iterable[Event]) -> Iterator[Record]:
-    """Events with an identity, as a log gives them."""
+    """The events as the records of a log."""
     for seq, event in enumerate(events):
         yield Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
 
 
 def first_said(fault: Fault, config: TrainingConfig) -> dict[str, int]:
-    """How many updates after the fault began each rule spoke first."""
+    """For each rule, the number of updates from the beginning of the fault to its first finding."""
     said: dict[str, int] = {}
     for update, findings in diagnosed(recorded(faulty_run(fault, config))):
         for finding in findings:
@@ -60,7 +60,7 @@ def first_said(fault: Fault, config: TrainingConfig) -> dict[str, int]:
 
 
 def raised(records: Iterable[Record]) -> tuple[Counter[str], int]:
-    """How often each rule began to speak, and after how many updates in all."""
+    """How often each rule began to apply, and the number of updates in all."""
     counts: Counter[str] = Counter()
     before: set[tuple[str, str | None]] = set()
     updates = 0
@@ -142,7 +142,7 @@ def _section(rule: Rule, faults: dict[str, list[int | None]]) -> str:
 
 
 def measured_delays() -> Delays:
-    """Let every fault happen with every seed."""
+    """The delays of all rules, measured by injecting every fault with every seed."""
     delays: Delays = {rule.id: {} for rule in RULES}
     for fault in FAULTS:
         for seed in SEEDS:

@@ -1,4 +1,4 @@
-"""Writes the reference: every metric, the JSON Schema of every event, every number that the policy sees.
+"""Write the reference: all metrics, the JSON Schema of all events, and all features of the observation.
 
     python docs/make_reference.py
 
@@ -72,12 +72,12 @@ def metrics_page() -> str:
 
 
 def events_schema() -> str:
-    """The JSON Schema of every event: the one that logs carry, indented."""
+    """The JSON Schema of all events, which logs contain too, indented."""
     return json.dumps(json.loads(event_schema()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _measured() -> Iterator[tuple[str, list[MetricField]]]:
-    """A title and the fields of each measured metric; a quantity of all heads is one record."""
+    """A title and the fields of each measured metric; a metric of the heads is one record for all of them."""
     for name, field in CATALOGUE.items():
         if field.head is None:
             yield name, [field]
@@ -126,7 +126,7 @@ def _record(title: str, fields: list[MetricField]) -> str:
 
 
 def _advice(metric: Metric) -> str:
-    """What to do, where no rule of the diagnosis says it."""
+    """The advice of a metric, or nothing if it has none."""
     return f"\n{textwrap.fill(f'**To do.** {metric.advice}', 110)}\n" if metric.advice else ""
 
 
@@ -170,7 +170,7 @@ def _range(fields: list[MetricField]) -> str:
 
 
 def _beyond(metric: Metric, below: float | None, above: float | None) -> str:
-    """Where a value is beyond a bound: "< 0.1 or > 10"."""
+    """The values beyond the bounds, such as "< 0.1 or > 10"."""
     equal = metric.bands.inclusive
     signs = (("≤" if equal else "<", below), ("≥" if equal else ">", above))
     return " or ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
@@ -194,7 +194,7 @@ def _field_names(fields: list[MetricField]) -> str:
 
 
 def observation_page() -> str:
-    """The page of what the policy sees, as Markdown."""
+    """The page of the observation's features, as Markdown."""
     rows = [f"| {i} | `{n.name}` | {n.meaning} | {n.range} |" for i, n in enumerate(OBSERVATION_FEATURES)]
     return "\n".join([OBSERVATION, "| index | name | meaning | range |", "|--:|---|---|---|", *rows, ""])
 

@@ -1,4 +1,4 @@
-"""RandomSource the screens of the documentation from two recorded runs, one that is well and one that is not.
+"""Draw the screens of the documentation from two recorded runs, a healthy one and a broken one.
 
     esper ppo --episodes 60 --name digits
     esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
@@ -23,7 +23,7 @@ SCREENS = Path(__file__).parent / "screens"
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A picture: its name, the size of the window, the keys that lead to it, the theme, and of which run."""
+    """A screenshot: its name, the size of the window, the keys to press, the theme, and the run."""
 
     name: str
     width: int
@@ -34,7 +34,7 @@ class Screen:
 
 
 def keys_to(panel: str) -> tuple[str, ...]:
-    """What is pressed to open a panel, whether or not it has a place in the window."""
+    """The keys that open a panel, even one that does not fit into the window."""
     return ("enter", *"]" * list(PANELS).index(panel))
 
 
@@ -63,7 +63,7 @@ async def draw(run: Path, screen: Screen) -> str:
 
 
 def main() -> None:
-    """Draw every picture, with the colours of a terminal that has them."""
+    """Draw every screenshot in true colour."""
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
     well, broken = Path(sys.argv[1]), Path(sys.argv[2])
     SCREENS.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The fast tier starts no process, and a slow machine fails no property test."""
+"""Tests of the fast tier must not start processes, and property tests have no deadline."""
 
 import sys
 
@@ -12,7 +12,7 @@ settings.load_profile("loaded")
 
 
 class _Running:
-    """The test that runs now, if it must not start a process."""
+    """`unmarked` is the ID of the running test, if it must not start a process."""
 
     unmarked = None
 
@@ -27,7 +27,7 @@ sys.addaudithook(_refuse_processes)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item, nextitem):
-    """In the fast tier a test that starts a process fails: it has to be marked as one of the complete run."""
+    """Let a test that starts a process fail, unless tests marked with `process` are selected."""
     _Running.unmarked = item.nodeid if "not process" in item.config.option.markexpr else None
     try:
         return (yield)

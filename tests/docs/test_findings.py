@@ -1,4 +1,4 @@
-"""Every rule finds a fault that really happens in a short training, and is silent about a healthy one."""
+"""Every rule finds its faults in short real trainings, and none applies to a healthy one."""
 
 import importlib
 import sys
@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def faults_module():
-    """`docs/faults.py`, which is a script's neighbour and not a package."""
+    """`docs/faults.py`, imported as a top-level module like in `docs/make_findings.py`."""
     sys.path.insert(0, str(DOCS))
     try:
         return importlib.import_module("faults")
@@ -31,7 +31,7 @@ faults = faults_module()
 
 
 def diagnosis_of(fault, updates):
-    """The findings at the end of a short training."""
+    """The findings at the end of a short training, by rule."""
     config = TrainingConfig(environments=8, hidden_size=32, threads=1, episodes=updates)
     records = [
         Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
@@ -45,7 +45,7 @@ def diagnosis_of(fault, updates):
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_found(fault):
-    """Not before it began, and nothing else is found first."""
+    """All of its rules find it, not before it began, and the first finding is one of theirs."""
     findings = diagnosis_of(fault, fault.updates)
 
     assert set(fault.rules) <= set(findings)
@@ -60,12 +60,12 @@ def test_a_healthy_training_has_no_findings():
 
 
 def test_every_rule_has_a_fault():
-    """No rule is there that nobody has seen speak."""
+    """The rules of the faults are all the rules that exist."""
     assert {rule for fault in faults.FAULTS for rule in fault.rules} == {rule.id for rule in RULES}
 
 
-def test_the_page_says_what_the_rules_say():
-    """`python docs/make_findings.py` has been run since the rules last changed."""
+def test_the_page_is_up_to_date_with_the_rules():
+    """It has the titles and advice of all rules, and the descriptions of all faults."""
     page = (DOCS / "reference" / "findings.md").read_text(encoding="utf-8")
 
     for rule in RULES:

@@ -19,7 +19,7 @@ def exists(page, name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_path_and_link_on_a_page_exists(page):
-    """Paths in backticks and relative links."""
+    """This covers paths in backticks and relative links."""
     text = page.read_text()
 
     assert [name for name in PATH.findall(text) if not exists(page, name)] == []
@@ -38,7 +38,7 @@ def tree():
 
 
 def test_the_tree_on_the_architecture_page_is_the_source_tree():
-    """Every package and every folder has a line, and there are no others."""
+    """Every package and every subpackage has a line, and there are no other lines."""
     packages = [path for path in ROOT.glob("*/esper_*") if path.is_dir()]
     folders = {init.parent for package in packages for init in package.rglob("__init__.py")}
 

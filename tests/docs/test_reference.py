@@ -1,4 +1,4 @@
-"""The generated reference says what the contract says now."""
+"""The generated reference matches the types of events and metrics."""
 
 import importlib.util
 import json
@@ -24,19 +24,19 @@ def make_reference():
 
 @pytest.mark.parametrize("name", ["metrics.md", "events.schema.json", "observation.md"])
 def test_the_committed_reference_is_not_stale(make_reference, name):
-    """`python docs/make_reference.py` has been run since the contract last changed."""
+    """It equals what `python docs/make_reference.py` writes."""
     committed = (DOCS / "reference" / name).read_text(encoding="utf-8")
 
     assert committed == make_reference.PAGES[name](), "run python docs/make_reference.py"
 
 
 def test_every_page_is_tested_for_being_stale(make_reference):
-    """The list above is complete."""
+    """The parameters of the test above are all pages."""
     assert set(make_reference.PAGES) == {"metrics.md", "events.schema.json", "observation.md"}
 
 
 def test_every_quantity_is_in_the_reference(make_reference):
-    """Each field is named in a record, with its question and meaning."""
+    """The page has the name, the meaning and the question of each field."""
     page = " ".join(make_reference.metrics_page().split())
 
     for field in QUANTITIES.values():
@@ -46,7 +46,7 @@ def test_every_quantity_is_in_the_reference(make_reference):
 
 
 def test_the_exported_schema_is_the_one_in_the_logs(make_reference):
-    """One JSON Schema, with every kind of event."""
+    """Both are the same JSON Schema, which defines every kind of event."""
     schema = json.loads(make_reference.events_schema())
 
     assert schema == json.loads(event_schema())

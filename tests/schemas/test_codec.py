@@ -1,4 +1,4 @@
-"""Events and snapshots survive the way through bytes; what is not an event is kept and named."""
+"""Events and snapshots round-trip through bytes; bytes that are not an event are kept as `Undecodable`."""
 
 import json
 import math
@@ -45,7 +45,7 @@ KINDS_OF_0_1_0 = 16
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
 def test_any_event_round_trips_and_can_be_described(event_type, data):
-    """Encoding and decoding gives an equal event, also with NaN and infinities, and words for it."""
+    """Decoding gives the encoded event, even with NaN and infinities, and `describe` gives a text for it."""
     event = data.draw(st.from_type(event_type))
     decoded = decode_event(encode_event(event))
 
@@ -55,7 +55,7 @@ def test_any_event_round_trips_and_can_be_described(event_type, data):
 
 
 def test_an_event_is_a_self_describing_map():
-    """Other tools read it without this package: names as keys, the kind under "type"."""
+    """Other tools can read it without this package: its keys are names, and its kind is under "type"."""
     raw = encode_event(EpisodeCompleted(environment=3, episode=1, episode_return=2.5, length=64))
 
     assert msgspec.msgpack.decode(raw) == {
@@ -67,8 +67,8 @@ def test_an_event_is_a_self_describing_map():
     }
 
 
-def test_three_values_stay_apart():
-    """Measured, not measured and not finite are different things on the wire."""
+def test_three_kinds_of_values_are_distinguished():
+    """Values that are measured, not measured or not finite round-trip."""
     payload = PPOUpdatePayload(policy_loss=math.nan, value_loss=math.inf, entropy=None, grad_norm=0.0)
     decoded = decode_event(encode_event(PPOUpdateCompleted(update=1, payload=payload)))
 
@@ -80,7 +80,7 @@ def test_three_values_stay_apart():
 
 
 def test_an_unknown_kind_is_kept():
-    """An event of a newer version is named and its bytes are kept."""
+    """An event of a newer version is `Unknown`, with its kind and its bytes."""
     raw = msgspec.msgpack.encode({"type": "TeapotBoiled", "temperature": 100.0})
     event = decode_event(raw)
 
@@ -89,7 +89,7 @@ def test_an_unknown_kind_is_kept():
 
 
 def test_unknown_fields_of_a_known_kind_are_ignored():
-    """A newer version's extra field does not make its events unreadable."""
+    """An extra field of a newer version does not make its events unreadable."""
     known = {"type": "EpisodeCompleted", "environment": 0, "episode": 1, "episode_return": 0.5, "length": 8}
 
     assert isinstance(decode_event(msgspec.msgpack.encode({**known, "mood": "good"})), EpisodeCompleted)
@@ -108,10 +108,10 @@ def test_unknown_fields_of_a_known_kind_are_ignored():
         b"\x91" * 100_000,
         b"\xdf\xff\xff\xff\xff",
     ],
-    ids=["empty", "reserved", "text", "wrong type", "tag no text", "list", "not utf-8", "bomb", "huge map"],
+    ids=["empty", "reserved", "text", "wrong type", "tag not text", "list", "not utf-8", "bomb", "huge map"],
 )
 def test_what_is_not_an_event_is_kept_as_undecodable(raw):
-    """Damaged or hostile bytes become a value, never an exception."""
+    """Damaged or hostile bytes give an event with the bytes and a reason, and no exception."""
     event = decode_event(raw)
 
     assert isinstance(event, Undecodable)
@@ -121,7 +121,7 @@ def test_what_is_not_an_event_is_kept_as_undecodable(raw):
 
 @given(st.binary(max_size=200))
 def test_decoding_is_total(raw):
-    """No bytes raise."""
+    """No bytes raise an exception."""
     decode_event(raw)
 
 
@@ -137,7 +137,7 @@ def test_snapshots_round_trip_byte_for_byte():
 
 
 def test_json_writes_what_is_not_finite_as_words_and_what_was_not_measured_as_null():
-    """JSON has no NaN; null is taken already."""
+    """JSON has no NaN, and null means that a value was not measured."""
     text = to_json(TamiyoState(policy_loss=math.nan, value_loss=-math.inf, entropy=None))
     values = json.loads(text)
 
@@ -149,7 +149,7 @@ def test_json_writes_what_is_not_finite_as_words_and_what_was_not_measured_as_nu
 
 @pytest.mark.parametrize("path", sorted((GOLDEN / "snapshots").glob("*.msgpack")), ids=lambda path: path.stem)
 def test_snapshots_of_every_released_version_are_still_read(path):
-    """What an older aggregator published is shown; what it did not know has its default."""
+    """Fields that an older aggregator did not have get their defaults."""
     snapshot = decode_snapshot(path.read_bytes())
 
     assert snapshot.version == SNAPSHOT_VERSION
@@ -159,8 +159,8 @@ def test_snapshots_of_every_released_version_are_still_read(path):
     assert snapshot.episodes == EMPTY_SNAPSHOT.episodes
 
 
-def test_what_a_newer_version_adds_is_left_out():
-    """Fields that this version does not know, at every depth of an event and of a snapshot."""
+def test_what_a_newer_version_adds_is_ignored():
+    """Unknown fields are ignored at every depth of an event and of a snapshot."""
     payload = {"policy_loss": 0.5, "head_mood_entropy": 1.0}
     event = {
         "type": "PPOUpdateCompleted",

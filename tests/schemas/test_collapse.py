@@ -29,7 +29,7 @@ FALLING = [0.9, 0.8, 0.7, 0.6, 0.5]  # a slope of -0.1 exactly
         # NaN, None and infinity are left out and keep their places: x = 0 2 4 5 7 on the line 1 - 0.1 x
         ([1.0, math.nan, 0.8, None, 0.6, 0.5, math.inf, 0.3], -0.1),
         ([math.nan] * 6 + FALLING[:4], None),
-        ([1e308, -1e308, 1e308, -1e308, 1e308], None),  # what overflows is no number
+        ([1e308, -1e308, 1e308, -1e308, 1e308], None),  # an overflow is not a number
     ],
 )
 def test_tele_121_velocity_is_the_least_squares_slope(entropies, slope):
@@ -47,9 +47,9 @@ def test_tele_121_velocity_is_the_least_squares_slope(entropies, slope):
         # offsets (0.2 0.1 0 -0.1 -0.2) and (-0.2 -0.1 0 0.2 0.1): sum -0.04 -0.01 - 0.02 - 0.02 = -0.09;
         # squares 0.1 and 0.1; -0.09 / 0.1
         (FALLING, [0.1, 0.2, 0.3, 0.5, 0.4], -0.9),
-        (FALLING, [0.2] * 5, None),  # what does not vary correlates with nothing
+        (FALLING, [0.2] * 5, None),  # a constant correlates with nothing
         (FALLING[:4], [0.1, 0.2, 0.3, 0.4], None),
-        # a pair with a hole on either side is left out; the other five lie on a line
+        # a pair with a missing value is left out; the other five are on a line
         ([*FALLING, math.nan, 0.4], [0.1, 0.2, 0.3, 0.4, 0.5, 0.9, None], -1.0),
     ],
 )
@@ -67,7 +67,7 @@ def test_tele_123_correlation_is_pearsons(entropies, clips, correlation):
         # not falling: only the nearness counts, 0.3 * (1 - (0.55 - 0.1) / (1 - 0.1)) = 0.3 * 0.5
         ([0.55] * 5, 0.15),
         ([1.0] * 5, 0.0),
-        ([0.2, 0.3, 0.4, 0.5, 0.55], 0.15),  # rising counts like standing still
+        ([0.2, 0.3, 0.4, 0.5, 0.55], 0.15),  # rising counts like constant
         # at the critical bound: collapsed
         ([0.1] * 5, 1.0),
         ([0.9, 0.7, 0.5, 0.3, 0.05], 1.0),
@@ -89,12 +89,12 @@ def test_tele_123_correlation_is_pearsons(entropies, clips, correlation):
     ],
 )
 def test_tele_122_risk_joins_nearness_and_time_left(entropies, risk):
-    """On shares of the largest entropy: critical 0.1, warning 0.3, largest 1."""
+    """Entropies are shares of the maximum: critical at 0.1, warning at 0.3."""
     assert collapse_risk_score(entropies) == (None if risk is None else pytest.approx(risk, abs=1e-9))
 
 
-def test_a_risk_that_hardly_changed_stays_what_it_was():
-    """From 0.15: 0.10 is 0.05 away and stays, 0.06 is 0.09 away and moves; a collapse always counts."""
+def test_a_risk_that_hardly_changed_stays_the_same():
+    """From 0.15 a change of 0.05 is ignored, and one of 0.09 is not; a collapse always counts."""
     at_010, at_006 = [0.7] * 5, [0.82] * 5  # 0.3 * (1 - 0.6 / 0.9) and 0.3 * (1 - 0.72 / 0.9)
 
     assert collapse_risk_score(at_010, 0.15) == 0.15
@@ -104,7 +104,7 @@ def test_a_risk_that_hardly_changed_stays_what_it_was():
 
 @given(st.lists(st.none() | st.floats(), max_size=12), st.none() | st.floats(0, 1))
 def test_risk_and_slope_are_never_nan(entropies, previous):
-    """Whatever the history holds: a number in range, or none."""
+    """For any history they are None or finite, and the risk is in its range."""
     velocity = entropy_velocity(entropies)
     risk = collapse_risk_score(entropies, previous)
 
@@ -115,7 +115,7 @@ def test_risk_and_slope_are_never_nan(entropies, previous):
 
 @given(st.lists(st.tuples(st.none() | st.floats(), st.none() | st.floats()), max_size=12))
 def test_correlation_is_never_nan(pairs):
-    """Whatever the histories hold: a number in range, or none."""
+    """For any histories it is None or between -1 and 1."""
     correlation = entropy_clip_correlation([x for x, _ in pairs], [y for _, y in pairs])
 
     assert correlation is None or -1.0 <= correlation <= 1.0

@@ -1,4 +1,4 @@
-"""Gradients that are no longer as large as they were."""
+"""Drift compares a gradient norm to the average of the earlier ones."""
 
 import math
 
@@ -9,20 +9,20 @@ from esper_schemas.moving_average import MovingAverage
 
 
 def drifts(*norms):
-    """The drift of each of some norms, in their order."""
+    """The drift of each norm, in order."""
     average = MovingAverage()
     return [gradient_drift(norm, average) for norm in norms]
 
 
 def test_the_first_norms_are_only_averaged():
-    """Ten norms come before the first comparison."""
+    """The first comparison comes after ten norms."""
     assert drifts(*[1.0] * WARM_UP) == [None] * WARM_UP
     assert drifts(*[1.0] * (WARM_UP + 1))[-1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("norm", "times"), [(3.0, 3.0), (0.25, 4.0), (1000.0, 1000.0)])
 def test_a_norm_may_be_too_large_or_too_small(norm, times):
-    """Both are drift, and neither is less than 1."""
+    """Both are drift, which is at least 1."""
     assert drifts(*[1.0] * WARM_UP, norm)[-1] == pytest.approx(times, rel=1e-6)
 
 
@@ -34,12 +34,12 @@ def test_one_outlier_does_not_move_the_average_far():
 
 
 @pytest.mark.parametrize("norm", [None, math.nan, math.inf, -math.inf, -1.0])
-def test_a_value_that_is_not_a_norm_is_not_judged_and_changes_nothing(norm):
-    """The next norm is compared as if it had not been there."""
+def test_a_value_that_is_not_a_norm_is_ignored(norm):
+    """Its drift is None, and the average does not change."""
     assert drifts(*[2.0] * WARM_UP, norm, 2.0)[-2:] == [None, pytest.approx(1.0)]
 
 
 @pytest.mark.parametrize("norms", [[1.7e308] * 12, [0.0] * 12, [0.0] * 11 + [1e308], [1e308] * 11 + [0.0]])
 def test_no_norm_is_too_large_or_too_small_to_compare(norms):
-    """The result is a finite number."""
+    """The drift is a finite number."""
     assert math.isfinite(drifts(*norms)[-1])

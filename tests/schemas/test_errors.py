@@ -1,4 +1,4 @@
-"""The errors that a user can meet are one family."""
+"""The errors that a user can see have one base class."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from esper_schemas.errors import EsperError
 
 
 def test_every_error_is_an_esper_error():
-    """One `except EsperError` catches all of them, and each says in its docstring when it is raised."""
+    """One `except EsperError` catches all of them, and each has a docstring."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
     assert {kind.__name__ for kind in kinds} == {
@@ -23,6 +23,6 @@ def test_every_error_is_an_esper_error():
 
 
 @pytest.mark.parametrize("name", ["RunExists", "Refused", "Unreachable", "InvalidArgument", "StorageError"])
-def test_no_error_is_a_special_case_of_another(name):
+def test_no_error_is_a_subclass_of_another(name):
     """Catching one of them catches no other."""
     assert getattr(errors, name).__bases__ == (EsperError,)

@@ -1,4 +1,4 @@
-"""The action heads are what the TELE records say they are."""
+"""The action heads match the TELE records."""
 
 import math
 
@@ -35,15 +35,15 @@ def test_maximum_entropies_are_those_of_uniform_choices():
     assert HEAD_MAX_ENTROPIES["op"] == math.log(6)
 
 
-def test_every_op_makes_itself_relevant_and_waiting_nothing_else():
-    """The op head takes part in every step; WAIT uses no other head."""
+def test_the_op_head_is_always_relevant_and_wait_uses_no_other():
+    """Every op is in the table."""
     assert set(CAUSAL) == set(Op)
     assert all("op" in heads for heads in CAUSAL.values())
     assert CAUSAL[Op.WAIT] == {"op"}
 
 
 def test_every_head_is_relevant_to_some_op():
-    """No head is trained on nothing."""
+    """Otherwise a head would never be trained."""
     assert set().union(*CAUSAL.values()) == set(HEADS)
 
 

@@ -1,4 +1,4 @@
-"""Values, histories and heads are judged by the bounds of the TELE records."""
+"""Values, histories and heads are evaluated by the bounds of the TELE records."""
 
 import math
 
@@ -26,7 +26,7 @@ def measured(**fields):
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
-def test_nothing_is_judged_before_the_first_update(name):
+def test_nothing_is_evaluated_before_the_first_update(name):
     """Defaults are not measurements."""
     assert judge_field(TamiyoState(), name) is Health.WAITING
 
@@ -81,8 +81,8 @@ def test_tele_170_entropy_bands_apply_to_the_share_of_the_maximum(share, health,
     assert judge_field(measured(**{f"head_{head}_entropy": entropy}), f"head_{head}_entropy") is health
 
 
-def test_what_was_not_measured_is_neither_healthy_nor_ill():
-    """None is its own answer."""
+def test_what_was_not_measured_is_neither_ok_nor_critical():
+    """None has a health of its own."""
     assert judge_field(measured(head_op_entropy=None), "head_op_entropy") is Health.NOT_MEASURED
 
 
@@ -101,7 +101,7 @@ def test_what_was_not_measured_is_neither_healthy_nor_ill():
     ],
 )
 def test_loss_ratio_bands(policy_loss, value_loss, health):
-    """Lv/Lp is healthy in 0.2-5, critical outside 0.1-10, undefined for a policy loss of nothing."""
+    """Lv/Lp is healthy in 0.2-5, critical outside 0.1-10, and undefined for a policy loss near 0."""
     assert judge_loss_ratio(measured(policy_loss=policy_loss, value_loss=value_loss)) is health
 
 
@@ -125,13 +125,13 @@ def test_loss_ratio_uses_the_magnitude_of_the_policy_loss():
     ],
 )
 def test_trend_compares_the_newer_half_with_the_older(history, expected):
-    """Means of equal windows, a 25 % threshold, and tripled variance is volatility."""
+    """The threshold is a change of the mean by 25 %; a variance that more than tripled is volatile."""
     assert trend(history, 0.25) is expected
 
 
 @given(st.lists(st.none() | st.floats(), max_size=40), st.floats(0, 1))
 def test_trend_is_total(history, threshold):
-    """No history raises, whatever is in it."""
+    """No history raises an exception."""
     assert isinstance(trend(history, threshold), Trend)
 
 
@@ -150,7 +150,7 @@ def test_trend_is_total(history, threshold):
     ],
 )
 def test_head_condition_combines_entropy_and_gradient(share, gradient, condition):
-    """TELE-170's states: a symbol per combination."""
+    """The conditions are those of TELE-170."""
     state = measured(
         head_style_entropy=share * HEAD_MAX_ENTROPIES["style"],
         head_style_grad_norm=gradient,
@@ -162,20 +162,20 @@ def test_head_condition_combines_entropy_and_gradient(share, gradient, condition
 
 
 def test_a_head_without_a_choice_is_expected_to_be_deterministic():
-    """Where the masks always leave one choice, low entropy is no concern."""
+    """The masks always left it one choice, so that its low entropy is not a problem."""
     state = measured(head_slot_entropy=0.0, head_slot_grad_norm=0.2, head_slot_relevance=0.4)
 
     assert head_condition(state, "slot") is HeadCondition.EXPECTED_DETERMINISTIC
 
 
 def test_an_unmeasured_head_has_no_condition():
-    """A trainer that lacks a head does not get it painted dead."""
+    """A head that the trainer does not have is not shown as dead."""
     assert head_condition(measured(head_op_entropy=None), "op") is HeadCondition.NOT_MEASURED
     assert head_condition(TamiyoState(), "op") is HeadCondition.WAITING
 
 
-def test_tele_170_a_gradient_explodes_whatever_the_entropy_is():
-    """Also where none was measured; a value that is not finite is said first."""
+def test_tele_170_a_gradient_explodes_with_any_entropy():
+    """This holds even if none was measured; a norm that is not finite takes precedence."""
     exploding = measured(head_op_entropy=None, head_op_grad_norm=99.0)
     broken = measured(head_op_entropy=None, head_op_grad_norm=math.inf)
 
@@ -196,7 +196,7 @@ def test_tele_170_a_gradient_explodes_whatever_the_entropy_is():
         ("collapse_risk_score", 0.7, Health.CRITICAL),
     ],
 )
-def test_derived_quantities_are_judged_like_measured_ones(name, value, health):
+def test_derived_quantities_are_evaluated_like_measured_ones(name, value, health):
     """TELE-121 and TELE-122: the fall of the entropy, and the risk of a collapse."""
     assert judge_field(measured(**{name: value}), name) is health
 
@@ -204,10 +204,10 @@ def test_derived_quantities_are_judged_like_measured_ones(name, value, health):
 @pytest.mark.parametrize(
     ("correlation", "entropy", "clip", "health"),
     [
-        (-0.9, 0.8, 0.5, Health.OK),  # entropy is high: what drives it does not matter
+        (-0.9, 0.8, 0.5, Health.OK),  # entropy is high: the correlation does not matter
         (-0.3, 0.2, 0.5, Health.OK),
         (-0.45, 0.2, 0.5, Health.WARNING),
-        (-0.9, 0.2, 0.1, Health.WARNING),  # clips are few
+        (-0.9, 0.2, 0.1, Health.WARNING),  # the clip fraction is low
         (-0.9, 0.2, 0.5, Health.CRITICAL),
         (-0.9, None, 0.5, Health.OK),
         (None, 0.2, 0.5, Health.NOT_MEASURED),

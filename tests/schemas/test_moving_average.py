@@ -21,13 +21,13 @@ def test_the_mean_of_two_values_by_hand():
 
 
 def test_an_average_without_values_is_zero():
-    """There is nothing to divide by."""
+    """It does not divide by zero."""
     assert MovingAverage().mean(0.9) == 0.0
 
 
 @given(st.floats(0.01, 0.999), st.floats(-1e6, 1e6), st.integers(1, 50))
 def test_equal_values_are_their_own_mean(momentum, value, count):
-    """However many: the weights sum to 1."""
+    """The weights of any number of values sum to 1."""
     average = average_of([value] * count, momentum)
 
     assert average.count == count

@@ -24,13 +24,13 @@ def test_tele_151_ratios_default_to_one(head):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_tele_170_entropies_are_optional_on_the_wire_and_zero_in_the_waiting_state(head):
-    """A trainer that has no such head leaves the field out; the state before any update says 0.0."""
+    """A trainer without the head leaves the field out; it is 0.0 in the state before the first update."""
     assert getattr(PPOUpdatePayload(), f"head_{head}_entropy") is None
     assert getattr(TamiyoState(), f"head_{head}_entropy") == 0.0
 
 
 def test_every_head_has_every_per_head_field_in_order():
-    """A family of per-head fields names all eight heads in their one order."""
+    """A family of per-head fields has one field for each of the eight heads."""
     fields = [name for name in PPOMetrics.__struct_fields__ if name.startswith("head_")]
     families = list(dict.fromkeys(name.removeprefix("head_op_") for name in fields if "_op_" in name))
 
@@ -38,7 +38,7 @@ def test_every_head_has_every_per_head_field_in_order():
 
 
 def test_the_state_extends_the_payload():
-    """What is measured and what is shown cannot drift apart."""
+    """It also has histories, and the previous gradient norm of each head."""
     assert set(PPOMetrics.__struct_fields__) <= set(TamiyoState.__struct_fields__)
     assert {f"{name}_history" for name in HISTORY_METRICS} <= set(TamiyoState.__struct_fields__)
     assert {f"head_{head}_grad_norm_prev" for head in HEADS} <= set(TamiyoState.__struct_fields__)

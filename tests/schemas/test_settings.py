@@ -1,4 +1,4 @@
-"""Settings describe themselves: what is accepted, what is wrong with a value, and what a text stands for."""
+"""Settings describe themselves: which values they accept, and how text is parsed."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,7 +11,7 @@ from esper_schemas.settings import MAX_INTEGER, Setting, setting_fields, validat
 
 @dataclass(frozen=True)
 class Example:
-    """One setting of each kind, and a field that is none."""
+    """One setting of each kind, and a field that is not a setting."""
 
     count: Annotated[int, Setting("a count", minimum=1)] = 1
     share: Annotated[float, Setting("a share", minimum=0, maximum=1)] = 0.5
@@ -24,7 +24,7 @@ class Example:
 
 
 def test_the_described_fields_are_found_in_their_order():
-    """Each with its type, its description and its default."""
+    """Each has its type, its description and its default."""
     described = setting_fields(Example)
 
     assert list(described) == ["count", "share", "rate", "size", "place", "switch", "limit"]
@@ -58,24 +58,24 @@ def test_the_described_fields_are_found_in_their_order():
         ("limit", -1, "must be at least 0, not -1"),
     ],
 )
-def test_a_value_that_is_not_accepted_is_named_with_what_is(name, value, problem):
-    """As a phrase about one field, and as an error about the whole."""
+def test_a_value_that_is_not_accepted_is_reported_with_what_is(name, value, problem):
+    """`problem` returns a phrase about the field, and `validate` raises it as a sentence."""
     assert setting_fields(Example)[name].problem(value) == problem
     with pytest.raises(InvalidArgument) as error:
         validate(Example(**{name: value}))
     assert str(error.value) == f"{name} {problem}."
 
 
-def test_a_number_that_no_float_holds_is_refused():
-    """It is not finite, however many digits were given; the sentence shows the first ones."""
+def test_an_integer_beyond_the_range_of_floats_is_refused():
+    """It is reported as not finite, with its first digits only."""
     problem = setting_fields(Example)["rate"].problem(10**400)
 
     assert problem.startswith("must be a finite number, not 1000")
     assert len(problem) < 100
 
 
-def test_bounds_are_accepted_themselves_and_none_where_it_is_the_default():
-    """An excluded bound is not."""
+def test_bounds_are_accepted_and_so_is_none_where_it_is_the_default():
+    """Numbers near the ends of the range of 32-bit floats are accepted too."""
     validate(Example(count=MAX_INTEGER, share=0, rate=1.5e-45, limit=0))
     validate(Example(share=1, rate=3.4e38, limit=None))
 
@@ -83,8 +83,8 @@ def test_bounds_are_accepted_themselves_and_none_where_it_is_the_default():
 @pytest.mark.parametrize(
     ("name", "text", "value"), [("count", "12", 12), ("share", "1e-3", 1e-3), ("size", "large", "large")]
 )
-def test_a_text_stands_for_a_value(name, text, value):
-    """As on a command line."""
+def test_a_text_is_parsed_to_a_value(name, text, value):
+    """The text is as on a command line."""
     assert setting_fields(Example)[name].parse(text) == value
 
 
@@ -98,8 +98,8 @@ def test_a_text_stands_for_a_value(name, text, value):
         ("size", "huge", "must be one of small, large, not 'huge'"),
     ],
 )
-def test_a_text_that_stands_for_no_accepted_value_is_refused(name, text, problem):
-    """With the same phrase."""
+def test_a_text_that_is_not_an_accepted_value_is_refused(name, text, problem):
+    """The phrase is the same as for a value."""
     with pytest.raises(ValueError, match=r"^must be") as error:
         setting_fields(Example)[name].parse(text)
     assert str(error.value).startswith(problem)

@@ -9,7 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# What makes a CUDA stream wait for the host, or gives a tensor a shape that only data decide.
+# Operators that make the host wait for a CUDA stream, or give a tensor a shape that depends on data.
 READS = {
     "_local_scalar_dense",
     "_unique",
@@ -52,7 +52,7 @@ def _no_host_reads() -> Iterator[None]:
 
 @pytest.fixture
 def no_host_reads() -> Callable[[], AbstractContextManager[None]]:
-    """A context in which reading a tensor on the host is an AssertionError that names the read."""
+    """A context in which reading a tensor on the host raises an AssertionError that names the read."""
     return _no_host_reads
 
 
@@ -69,11 +69,11 @@ def _no_waiting() -> Iterator[None]:
 
 @pytest.fixture
 def no_waiting() -> Callable[[], AbstractContextManager[None]]:
-    """A context in which what waits for the CUDA device is an error."""
+    """A context in which waiting for the CUDA device is an error."""
     return _no_waiting
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """The trainer's tests run on one thread, so that they can run beside others."""
+    """The trainer's tests run on one thread, so that they can run in parallel with others."""
     torch.set_num_threads(1)

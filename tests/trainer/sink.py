@@ -15,16 +15,16 @@ class Sink:
         return Telemetry(self, started)
 
     def emit(self, event):
-        """Take one."""
+        """Keep an event."""
         self.events.append(event)
 
     def close(self, timeout=0.0):
-        """Nothing has to be written."""
+        """There is nothing to write."""
         return self.stats
 
     @property
     def stats(self):
-        """Every event was taken."""
+        """All events count as emitted."""
         return EmitterReport(emitted=len(self.events))
 
     def kinds(self):

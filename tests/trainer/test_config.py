@@ -13,7 +13,7 @@ from esper_trainer.environments.morph.presets import PRESETS
 
 
 def test_the_defaults_work_and_name_a_preset():
-    """Whoever sets nothing gets 64 environments of the default preset."""
+    """Without settings there are 64 environments of the default preset."""
     config = TrainingConfig()
 
     assert config.environments == 64
@@ -61,7 +61,7 @@ def test_the_defaults_work_and_name_a_preset():
     ],
 )
 def test_an_impossible_setting_is_refused_by_name(name, value):
-    """The sentence names the setting and what it may be."""
+    """The message names the setting and its accepted values."""
     with pytest.raises(InvalidArgument, match=rf"^{name} must be .*, not .*\.$"):
         TrainingConfig(**{name: value})
 
@@ -73,13 +73,13 @@ def test_environments_must_divide_into_minibatches():
 
 
 def test_threads_default_to_two_at_most():
-    """More threads wait for each other longer than they work."""
+    """A given number is used unchanged."""
     assert TrainingConfig().torch_threads in (1, 2)
     assert TrainingConfig(threads=3).torch_threads == 3
 
 
-def test_purposes_and_seeds_give_different_numbers_that_never_change():
-    """A changed number would change every recorded run."""
+def test_purposes_and_seeds_give_different_numbers():
+    """The same purpose and seed give the same number."""
     assert derived_seed(0, "policy") == derived_seed(0, "policy")
     assert len({derived_seed(s, p) for s in range(50) for p in ("policy", "actions")}) == 100
 
@@ -94,7 +94,7 @@ def test_every_setting_describes_itself():
 
 
 def test_every_accepted_extreme_can_be_recorded():
-    """What the bounds admit, events can carry: a run with the largest settings has its first event."""
+    """A `RunStarted` with the largest accepted settings round-trips."""
     described = setting_fields(TrainingConfig).values()
     largest = {f.name: MAX_INTEGER if f.kind is int else 3.4e38 for f in described if f.kind in (int, float)}
     bounded = {f.name: f.setting.maximum for f in described if f.setting.maximum is not None}

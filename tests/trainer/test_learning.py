@@ -1,4 +1,4 @@
-"""The default settings learn: Tamiyo comes to return more than always waiting does."""
+"""With the default settings Tamiyo learns to get more return than always waiting does."""
 
 import pytest
 from tests.trainer.sink import Sink

@@ -1,4 +1,4 @@
-"""A request says what is trained, where it is recorded, and who gets the events."""
+"""A request describes what is trained, where it is recorded, and which aggregator gets the events."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from esper_trainer.request import TrainingRequest
 
 
 def test_settings_that_are_not_given_have_their_defaults(tmp_path):
-    """And those that are given are checked."""
+    """Those that are given are checked."""
     request = TrainingRequest(runs_dir=tmp_path, settings={"episodes": 3})
 
     assert request.config() == TrainingConfig(episodes=3)
@@ -20,7 +20,7 @@ def test_settings_that_are_not_given_have_their_defaults(tmp_path):
 
 
 def test_a_run_has_the_given_name_or_its_preset_and_the_time(tmp_path):
-    """Whichever there is."""
+    """A given name takes precedence."""
     assert TrainingRequest(runs_dir=tmp_path, name="mine").run_name() == "mine"
     assert TrainingRequest(runs_dir=tmp_path, settings={"preset": "full"}).run_name().startswith("full-20")
 
@@ -30,7 +30,7 @@ def test_a_run_has_the_given_name_or_its_preset_and_the_time(tmp_path):
     [(False, None, None), (True, None, Path("run/profile")), (True, Path("x"), Path("x"))],
 )
 def test_traces_go_into_the_run_unless_a_directory_is_given(tmp_path, profile, profile_dir, traces):
-    """None if none are asked for."""
+    """Without `profile` there is no directory."""
     request = TrainingRequest(runs_dir=tmp_path, profile=profile, profile_dir=profile_dir)
 
     assert request.traces_dir(Path("run")) == traces
@@ -45,8 +45,8 @@ def test_the_aggregator_is_that_of_the_runs_directory_or_the_one_named(tmp_path)
         TrainingRequest(runs_dir=tmp_path, aggregator="http://x").endpoints()
 
 
-def test_a_key_counts_for_tcp_only(tmp_path):
-    """On this machine a file that is not there is not looked for."""
+def test_a_key_is_used_for_tcp_only(tmp_path):
+    """A missing key file is ignored over ipc, and an error over tcp."""
     absent = tmp_path / "no.key"
 
     assert TrainingRequest(runs_dir=tmp_path, keys=absent).client_keys() is None

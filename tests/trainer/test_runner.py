@@ -1,4 +1,4 @@
-"""A run from its first event to its last: in order, repeatable, and never ending without saying so."""
+"""The events of a run are complete, ordered and reproducible, and the last one says how it ended."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ ORDER = [
 
 @pytest.fixture
 def sink():
-    """An empty one."""
+    """An empty sink."""
     return Sink()
 
 
@@ -62,7 +62,7 @@ def without_time(event):
 
 @pytest.mark.slow
 def test_a_run_is_recorded_from_beginning_to_end(sink):
-    """RunStarted, everything about each update in its order, RunFinished."""
+    """The events are RunStarted, those of each update in order, and RunFinished."""
     train(config_of(), sink.connect)
     kinds = sink.kinds()
     vitals = [index for index, kind in enumerate(kinds) if kind == "VitalsSampled"]
@@ -77,8 +77,8 @@ def test_a_run_is_recorded_from_beginning_to_end(sink):
 
 
 @pytest.mark.slow
-def test_the_summary_says_what_the_events_say(sink):
-    """Returns, steps, and the baseline that the run was told to beat."""
+def test_the_summary_matches_the_events(sink):
+    """Both have the same returns, steps and baseline."""
     summary = train(config_of(), sink.connect)
     rollouts = [event for event in sink.events if isinstance(event, RolloutCompleted)]
 
@@ -104,7 +104,7 @@ def test_returns_of_episodes_are_sums_of_rewards(sink):
 
 @pytest.mark.slow
 def test_reports_come_after_their_events(sink):
-    """A caller that counts reports never counts more than was emitted."""
+    """When `on_update` is called, the events of the update have been emitted."""
     seen = []
 
     def on_update(report):
@@ -117,21 +117,21 @@ def test_reports_come_after_their_events(sink):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_events(sink):
-    """Byte for byte, apart from time and memory; another seed tells another."""
+    """They are byte-identical apart from time and memory; another seed gives other events."""
     again, other = Sink(), Sink()
     train(config_of(minibatches=3), sink.connect)
     train(config_of(minibatches=3), again.connect)
     train(config_of(minibatches=3, seed=1), other.connect)
 
     encode = msgspec.msgpack.encode
-    one, same = ([encode(without_time(event)) for event in told.events] for told in (sink, again))
+    one, same = ([encode(without_time(event)) for event in recording.events] for recording in (sink, again))
     assert one == same
     assert sink.events[1].mean_return != other.events[1].mean_return
 
 
 @pytest.mark.slow
 def test_a_run_is_recorded_on_disk_as_it_is_in_memory(sink, tmp_path):
-    """What the spool holds is what was emitted, in order, and `connect` says by which process."""
+    """The spool has the emitted events in order; `connect` adds host, process ID and version."""
     trainer = Trainer(config_of(), partial(connect, "mine", runs_dir=tmp_path, aggregator=False))
     trainer.run()
     train(config_of(), sink.connect)
@@ -151,7 +151,7 @@ class TestEndingEarly:
     @pytest.mark.slow
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_ends_the_run_cleanly(self, sink, number):
-        """The update that was done is told whole, and the last event says why there is no more."""
+        """All events of the completed update are emitted, and the last event has the reason."""
 
         def on_update(report):
             os.kill(os.getpid(), number)
@@ -166,7 +166,7 @@ class TestEndingEarly:
         )
 
     def test_stop_ends_the_run_before_its_first_update(self, sink):
-        """Even if it was called before the run began."""
+        """This holds if it is called before the run begins."""
         trainer = Trainer(config_of(), sink.connect)
         trainer.stop()
         summary = trainer.run()
@@ -177,7 +177,7 @@ class TestEndingEarly:
 
     @pytest.mark.slow
     def test_a_failure_is_recorded_and_raised(self, sink):
-        """In one line, as the last event."""
+        """The last event has its first line."""
 
         def on_update(report):
             raise OSError("the disk is full\nand more about it")
@@ -187,13 +187,13 @@ class TestEndingEarly:
 
         assert sink.events[-1] == RunFinished(outcome="failed", updates=1, reason="OSError: the disk is full")
 
-    def test_an_exception_without_words_is_named(self):
-        """By its type."""
+    def test_an_exception_without_a_message_is_named(self):
+        """The summary is its type."""
         assert error_summary(MemoryError()) == "MemoryError"
 
 
 def test_nothing_is_recorded_of_a_run_that_cannot_start(sink):
-    """A device that cannot be is refused before the first event."""
+    """An invalid device is refused before the first event."""
     with pytest.raises(InvalidArgument, match="device must be cpu, cuda or cuda:INDEX"):
         Trainer(config_of(device="cpu:one"), sink.connect)
 
@@ -204,13 +204,13 @@ class TestModule:
     """`python -m esper_trainer`."""
 
     def run(self, *arguments):
-        """Run it in a process of its own."""
+        """Run it in a separate process."""
         command = [sys.executable, "-m", "esper_trainer", "--envs", "2", "--threads", "1", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @pytest.mark.process
     def test_it_trains_and_records(self, tmp_path):
-        """A line per update, a summary, and a run directory that can be read."""
+        """It prints a line per update and a summary, and the run directory can be read."""
         result = self.run("--episodes", "2", "--runs-dir", str(tmp_path), "--name", "mine")
         events = [record.event for record in read_records(tmp_path / "mine")]
 

@@ -1,4 +1,4 @@
-"""A training and what records it."""
+"""A training and its recording."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from esper_trainer.session import RecordedTraining, TrainingPlan, record_trainin
 
 @pytest.mark.slow
 def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
-    """The training goes on, and says how many events are gone and why."""
+    """The training continues and reports the number of lost events and the reason."""
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=4)
     emitter = Emitter("full", "trainer:0", tmp_path, spool_quota=200_000)  # less than `connect` allows
     trainer = Trainer(config, lambda started: Telemetry(emitter, started))
@@ -36,7 +36,7 @@ def test_a_spool_that_is_full_loses_what_no_aggregator_took(tmp_path):
 
 
 def test_a_spool_has_the_quota_of_the_plan(tmp_path):
-    """One that is too small is refused by the rules of `connect`."""
+    """A quota that is too small is refused, as by `connect`."""
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=1)
     with pytest.raises(InvalidArgument, match=r"spool_quota must be .*, not '200000'"):
         record_training(TrainingPlan(config, tmp_path, spool_quota=200_000), False)
@@ -55,8 +55,8 @@ print(*({"torch._dynamo", "sklearn", "scipy", "pandas"} & set(sys.modules)))
 
 
 @pytest.mark.process
-def test_a_training_does_not_wait_for_what_it_does_not_need(tmp_path):
-    """Neither the front end of torch.compile nor scikit-learn, which are large, is imported."""
+def test_a_training_does_not_import_what_it_does_not_need(tmp_path):
+    """The front end of torch.compile and scikit-learn are large, and neither is imported."""
     program = [sys.executable, "-c", WHOLE_TRAINING, str(tmp_path)]
     done = subprocess.run(program, check=True, capture_output=True, text=True)
 

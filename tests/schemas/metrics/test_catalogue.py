@@ -1,4 +1,4 @@
-"""Every field carries a metric that says what a user has to know."""
+"""Every field has a metric with a label, a unit, a meaning, a question and bands."""
 
 import pytest
 
@@ -19,25 +19,25 @@ FIELDS = list(QUANTITIES.values())
 
 
 def test_the_catalogue_lists_the_payloads_fields_in_order():
-    """One entry per field, nothing else."""
+    """There is one entry per field and no other."""
     assert tuple(CATALOGUE) == PPOMetrics.__struct_fields__
 
 
 def test_derived_quantities_are_fields_of_the_state_that_no_trainer_sends():
-    """All but Lv/Lp, which is undefined for a policy loss of 0."""
+    """The exception is Lv/Lp, which is undefined for a policy loss of 0 and not a field."""
     assert set(DERIVED) - {"loss_ratio"} <= set(TamiyoState.__struct_fields__)
     assert not set(DERIVED) & set(PPOUpdatePayload.__struct_fields__)
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_ranks_have_no_last(field):
+def test_reduction_over_ranks_is_never_last(field):
     """Reducing over ranks does not depend on their order."""
     assert field.metric.over_ranks is not Reduction.LAST
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_a_metric_explains_itself(field):
-    """Label, unit, a sentence of meaning and a question are all there."""
+    """It has a label, a unit, a sentence of meaning and a question."""
     metric = field.metric
 
     assert metric.label
@@ -58,7 +58,7 @@ def test_bands_do_not_cross(field):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_heads_whose_names_share_a_prefix_are_distinguished(head):
-    """`head_alpha_target_entropy` is about alpha_target; its maximum is that head's."""
+    """Every field, such as `head_alpha_target_entropy`, has the maximum of its own head."""
     field = CATALOGUE[head_field(head, "entropy")]
 
     assert field.head == head
@@ -66,7 +66,7 @@ def test_heads_whose_names_share_a_prefix_are_distinguished(head):
 
 
 def test_per_head_reads_one_family_in_head_order():
-    """A family comes out as a mapping from head to value."""
+    """`per_head` returns a mapping from head to value."""
     payload = PPOUpdatePayload(head_slot_entropy=0.5)
 
     assert list(per_head(payload, "entropy")) == list(HEADS)
@@ -85,7 +85,7 @@ def test_tele_ids_of_the_four_records_are_on_their_fields():
 
 @pytest.mark.parametrize("field", CATALOGUE.values(), ids=lambda field: field.name)
 def test_what_cannot_be_left_out_is_measured_at_every_level(field):
-    """A default of 0 or 1 must never stand for what was not measured; faults are always counted."""
+    """These are fields whose default is not None, counts of faults, and the norm before clipping."""
     faults = ("nan_grad_count", "inf_grad_count", "skipped_steps", "grad_norm_pre_clip")
     always = field.default is not None or field.name in faults
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_left_out_is_measured_at_every_level(field):
 
 
 def test_every_group_has_metrics_and_heads_have_their_own():
-    """Panels show "every metric of its group"; per-head fields are the group of the heads."""
+    """Every group has a metric, and the fields of the heads are exactly those of their group."""
     assert {field.metric.group for field in FIELDS} == set(Group)
     for field in CATALOGUE.values():
         assert (field.head is not None) == (field.metric.group is Group.HEADS)

@@ -1,4 +1,4 @@
-"""A project's bands come from a TOML text; what is wrong in it is refused with its line."""
+"""A TOML text can override bands; an error in it is reported with its line."""
 
 import math
 
@@ -20,12 +20,12 @@ def measured(**fields):
 
 
 def test_an_empty_file_changes_nothing():
-    """Comments and blank lines are an empty file too."""
+    """A file of comments and blank lines is empty too."""
     assert overridden("") == overridden("\n# nothing yet\n") == QUANTITIES
 
 
-def test_bounds_that_are_given_replace_the_catalogues():
-    """KL 0.018 is a warning by the catalogue (above 0.015), and fine in a project that allows 0.02."""
+def test_given_bounds_replace_those_of_the_catalogue():
+    """KL 0.018 is a warning in the catalogue (above 0.015), and ok in a project that allows 0.02."""
     quantities = overridden("[kl_divergence]\nwarning_above = 0.02\ntrend_threshold = 0.5\n")
     state = measured(kl_divergence=0.018)
 
@@ -37,7 +37,7 @@ def test_bounds_that_are_given_replace_the_catalogues():
 
 
 def test_a_family_applies_to_all_heads_and_a_field_to_one():
-    """What is said about one head wins, although it stands first."""
+    """The table of a single head takes precedence, even if it comes first."""
     quantities = overridden(
         "[head_blueprint_entropy]\ncritical_below = 0.2\n[head_entropy]\ncritical_below = 0.1\n"
     )
@@ -48,7 +48,7 @@ def test_a_family_applies_to_all_heads_and_a_field_to_one():
 
 
 def test_the_condition_of_a_head_follows_a_projects_bands():
-    """A gradient of 3.0 explodes where critical is above 2.5, with the catalogue's bands above 5.0."""
+    """A gradient norm of 3.0 explodes if the critical bound is 2.5, but not with the catalogue's 5.0."""
     state = measured(head_op_entropy=0.5, head_op_grad_norm=3.0)
     quantities = overridden("[head_grad_norm]\ncritical_above = 2.5\n")
 
@@ -56,8 +56,8 @@ def test_the_condition_of_a_head_follows_a_projects_bands():
     assert head_condition(state, "op", quantities) is HeadCondition.EXPLODING
 
 
-def test_derived_quantities_have_bands_of_their_own_too():
-    """Lv/Lp 7 is a warning; a project may say otherwise."""
+def test_bands_of_derived_quantities_can_be_overridden():
+    """Lv/Lp 7 is a warning, and ok in a project that allows 8."""
     state = measured(policy_loss=1.0, value_loss=7.0)
 
     assert judge_field(state, "loss_ratio") is Health.WARNING
@@ -65,7 +65,7 @@ def test_derived_quantities_have_bands_of_their_own_too():
 
 
 def test_an_infinite_bound_removes_it():
-    """A project in which no value loss is too low or too high."""
+    """Bands whose bounds are all infinite have no bounds."""
     text = "[value_loss]\nwarning_below = -inf\nwarning_above = inf\ncritical_above = inf\n"
     bands = overridden(text)["value_loss"].metric.bands
 
@@ -134,8 +134,8 @@ def test_an_infinite_bound_removes_it():
         ("[grad_norm\n", None),
     ],
 )
-def test_what_is_wrong_is_refused_in_one_sentence_with_its_line(text, message):
-    """Wrong names, inverted bands and wrong types, wherever they stand."""
+def test_an_error_is_reported_in_one_sentence_with_its_line(text, message):
+    """Errors are wrong names, inverted bands, wrong types and syntax errors."""
     with pytest.raises(InvalidArgument) as refusal:
         overridden(text, origin="t.toml")
 
@@ -145,13 +145,13 @@ def test_what_is_wrong_is_refused_in_one_sentence_with_its_line(text, message):
 
 
 def test_a_text_that_is_not_toml_is_refused_with_its_line():
-    """The line and column of the parser are passed on."""
+    """The message has the line that the parser reports."""
     with pytest.raises(InvalidArgument, match=r"t\.toml.*line 2"):
         overridden("[grad_norm]\nwarning_above = \n", origin="t.toml")
 
 
 def test_a_bound_that_everything_is_beyond_is_refused():
-    """On its own side an infinite bound is none; on the other it is a mistake."""
+    """An upper bound of -inf would make every value a warning."""
     with pytest.raises(InvalidArgument, match=":2: warning_above of grad_norm is -inf: every value"):
         overridden("[grad_norm]\nwarning_above = -inf")
 
@@ -160,7 +160,7 @@ _KEYS = st.sampled_from([*BOUNDS, "trend_threshold"])
 
 
 @given(st.dictionaries(st.sampled_from(["grad_norm", "head_entropy"]), st.dictionaries(_KEYS, st.floats())))
-def test_whatever_numbers_are_given_bands_stay_in_order_or_are_refused(tables):
+def test_for_any_numbers_bands_stay_in_order_or_are_refused(tables):
     """No accepted file makes a critical bound easier to cross than its warning bound."""
     text = "\n".join(
         f"[{name}]\n" + "\n".join(f"{key} = {value}" for key, value in table.items())

@@ -1,4 +1,4 @@
-"""The quantities that no payload has follow from the updates before."""
+"""Quantities that are not in the payload are derived from it and from earlier updates."""
 
 import math
 
@@ -15,12 +15,12 @@ def quantities(mean_return=1.0, progress=0.5, **fields):
 
 
 def test_all_quantities_that_the_rules_name_are_derived():
-    """And no others."""
+    """No others are derived."""
     assert set(quantities()) == set(DERIVED_QUANTITIES)
 
 
 def test_everything_that_is_not_finite_is_counted():
-    """Values of the payload, the return, and entries of the gradient: 1 + 1 + 1 + 2 + 3."""
+    """This includes values of the payload, the return, and entries of the gradient: 1 + 1 + 1 + 2 + 3."""
     found = quantities(
         mean_return=math.nan, policy_loss=math.inf, entropy=math.nan, nan_grad_count=2, inf_grad_count=3
     )
@@ -29,17 +29,17 @@ def test_everything_that_is_not_finite_is_counted():
     assert quantities()["not_finite"] == 0.0
 
 
-@pytest.mark.parametrize(("flag", "judged"), [(0.0, True), (None, True), (1.0, False)])
-def test_the_critic_is_judged_only_where_returns_vary(flag, judged):
-    """Neither its explained variance nor the spread of its values."""
+@pytest.mark.parametrize(("flag", "varies"), [(0.0, True), (None, True), (1.0, False)])
+def test_the_critic_is_evaluated_only_where_returns_vary(flag, varies):
+    """Otherwise its explained variance and the spread of its values are None."""
     found = quantities(return_variance_low=flag, explained_variance=0.2, value_std=1.0, return_std=4.0)
 
-    assert (found["explained_variance"], found["value_spread"]) == ((0.2, 0.25) if judged else (None, None))
+    assert (found["explained_variance"], found["value_spread"]) == ((0.2, 0.25) if varies else (None, None))
 
 
 @pytest.mark.parametrize(("values", "returns"), [(None, 1.0), (1.0, None), (1.0, 0.0)])
 def test_a_spread_needs_both_deviations(values, returns):
-    """It is missing without values, without returns, and where returns are all equal."""
+    """It is None without values, without returns, and where all returns are equal."""
     assert quantities(value_std=values, return_std=returns)["value_spread"] is None
 
 
@@ -50,18 +50,18 @@ def drops(*returns, progress=0.5):
 
 
 def test_a_drop_of_the_return_is_in_units_of_the_tolerated_one():
-    """After a warm-up of equal returns of 10, a tenth of them is tolerated: from 10 to 8 is twice that."""
+    """After a warm-up with returns of 10, a tenth of them is tolerated; a drop from 10 to 8 is twice that."""
     assert drops(*[10.0] * RETURN_WARM_UP, 8.0) == [None] * RETURN_WARM_UP + [pytest.approx(2.0)]
 
 
-def test_the_first_part_of_a_run_is_not_judged_by_its_return():
-    """Nor is a return that is not finite."""
+def test_the_first_part_of_a_run_has_no_return_drop():
+    """A return that is not finite has none either."""
     assert drops(*[10.0] * RETURN_WARM_UP, 8.0, progress=RETURN_SKIPPED)[-1] is None
     assert drops(*[10.0] * RETURN_WARM_UP, math.nan)[-1] is None
 
 
 def test_quantities_continue_from_their_state():
-    """A checkpoint of 0.1.0 has the same three averages as pairs of a sum and a count."""
+    """The state has three averages, like a checkpoint of 0.1.0: pairs of a sum and a count."""
     first, second = DerivedQuantities(), DerivedQuantities()
     payload = PPOUpdatePayload(grad_norm_pre_clip=2.0)
     for _ in range(12):

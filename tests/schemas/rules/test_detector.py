@@ -1,4 +1,4 @@
-"""Every kind of anomaly is told once, when it begins, and only where it should."""
+"""Every kind of anomaly is reported once, when it begins."""
 
 import math
 
@@ -31,11 +31,11 @@ FAULTS = {
     "head_entropy_collapse": ({"head_op_entropy_legal": 0.01}, 3),
     "performance_degradation": ({"mean_return": -5.0}, 3),
 }
-"""Kind to what is wrong in the payload or the return, and in which of the faulty updates it is told."""
+"""Maps each kind to changes of the payload or the return, and to the faulty update that reports it."""
 
 
 def observed(detector, updates, first=1, progress=0.5, **changes):
-    """The anomalies of so many updates that are healthy apart from the changes."""
+    """The anomalies of a number of updates that are healthy apart from the changes."""
     mean_return = changes.pop("mean_return", 10.0)
     payload = PPOUpdatePayload(**(HEALTHY | changes))
     return [
@@ -46,32 +46,32 @@ def observed(detector, updates, first=1, progress=0.5, **changes):
 
 
 def test_every_kind_has_a_fault():
-    """No kind is there that nobody has seen told."""
+    """`FAULTS` has all kinds of the rules and no others."""
     assert {rule.kind for rule in ANOMALY_RULES} == set(FAULTS)
 
 
 def test_healthy_updates_have_no_anomalies():
-    """However many."""
+    """Forty healthy updates report nothing."""
     assert observed(AnomalyDetector(), 40) == []
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_kind_is_reported_once_and_again_after_it_was_over(kind):
-    """In the first update in which it has lasted long enough, and no other kind with it."""
-    changes, told_in = FAULTS[kind]
+def test_a_kind_is_reported_once_and_again_after_it_ended(kind):
+    """It is reported in the update in which it has lasted long enough, and no other kind is."""
+    changes, reported_in = FAULTS[kind]
     detector = AnomalyDetector()
     observed(detector, 12)
     begun = observed(detector, 4, first=13, **changes)
     over = observed(detector, 60, first=20)
     again = observed(detector, 4, first=80, **changes)
 
-    assert [(a.anomaly, a.update) for a in begun] == [(kind, 12 + told_in)]
+    assert [(a.anomaly, a.update) for a in begun] == [(kind, 12 + reported_in)]
     assert over == []
-    assert [(a.anomaly, a.update) for a in again] == [(kind, 79 + told_in)]
+    assert [(a.anomaly, a.update) for a in again] == [(kind, 79 + reported_in)]
 
 
-def test_a_head_is_over_its_collapse_only_well_above_the_bound():
-    """Between the bound and one and a half times it, or shortly beyond that, nothing begins anew."""
+def test_the_collapse_of_a_head_ends_only_well_above_the_bound():
+    """Entropies up to 1.5 times the bound, or above that for less than three updates, do not end it."""
     detector = AnomalyDetector()
     observed(detector, 1)
     begun = observed(detector, 3, head_op_entropy_legal=0.07)
@@ -87,7 +87,7 @@ def test_a_head_is_over_its_collapse_only_well_above_the_bound():
 
 
 def test_two_updates_are_not_three_in_a_row():
-    """A usual update in between begins the count anew; one that measured nothing does not."""
+    """A normal update in between resets the count; one without the value does not."""
     detector = AnomalyDetector()
     observed(detector, 1)
     observed(detector, 2, head_op_entropy_legal=0.01)
@@ -101,8 +101,8 @@ def test_two_updates_are_not_three_in_a_row():
     ("progress", "value", "expected"),
     [(0.05, -0.4, 0), (0.05, -0.6, 1), (0.2, -0.1, 0), (0.2, -0.3, 1), (0.5, 0.05, 0), (0.9, 0.05, 1)],
 )
-def test_explained_variance_is_asked_for_by_phase(progress, value, expected):
-    """-0.5, -0.2, 0 and 0.1; nothing where returns hardly vary."""
+def test_the_bound_of_the_explained_variance_depends_on_progress(progress, value, expected):
+    """It is -0.5, -0.2, 0 and 0.1; nothing is reported where returns hardly vary."""
     changes = {"progress": progress, "explained_variance": value}
 
     assert len(observed(AnomalyDetector(), 5, **changes)) == expected
@@ -110,7 +110,7 @@ def test_explained_variance_is_asked_for_by_phase(progress, value, expected):
 
 
 def test_h2_ratios_come_with_entropy_and_divergence():
-    """The worst head is named."""
+    """The report names the worst head."""
     (anomaly,) = observed(
         AnomalyDetector(), 1, head_op_ratio_max=6.0, head_tempo_ratio_max=8.0, kl_divergence=0.03
     )
@@ -121,7 +121,7 @@ def test_h2_ratios_come_with_entropy_and_divergence():
 
 @pytest.mark.parametrize(("divergence", "expected"), [(0.01, 0), (0.02, 1), (None, 1), (math.nan, 1)])
 def test_h2_a_ratio_counts_only_where_the_policy_as_a_whole_moved(divergence, expected):
-    """One rare choice among thousands is no explosion; where the divergence is unknown it may be one."""
+    """A large ratio with a small KL divergence is not an explosion; with an unknown divergence it is."""
     found = observed(AnomalyDetector(), 1, head_op_ratio_max=6.0, kl_divergence=divergence)
 
     assert sum(anomaly.anomaly == "ratio_explosion" for anomaly in found) == expected
@@ -138,7 +138,7 @@ def entropies(*values):
 
 
 def test_c1_a_policy_that_falls_below_the_bound_has_collapsed():
-    """From 0.8 to 0.05 in four updates, at once; its head after three."""
+    """A fall from 0.8 to 0.05 in four updates is reported at once, for the head after three low values."""
     assert entropies(0.8, 0.6, 0.3, 0.05, 0.05, 0.05) == [
         ("entropy_collapse", 4),
         ("head_entropy_collapse", 6),
@@ -146,17 +146,17 @@ def test_c1_a_policy_that_falls_below_the_bound_has_collapsed():
 
 
 def test_c1_a_policy_that_converges_has_not_collapsed():
-    """0.8 to 0.05 in steps of 0.03, and then to and fro across the bound."""
+    """Its entropy falls from 0.8 to 0.05 in steps of 0.03, and then crosses the bound repeatedly."""
     assert entropies(*(0.8 - 0.03 * step for step in range(26)), *(0.05, 0.2) * 20) == []
 
 
-def test_c1_a_policy_without_any_choice_has_collapsed_however_slowly():
-    """To 0 in steps of 0.03: told at the first value below 0.02; a single head may become deterministic."""
+def test_c1_a_policy_without_any_choice_has_collapsed_even_if_slowly():
+    """A slow fall to 0 is reported at the first entropy below 0.02, but not for a single head."""
     assert entropies(*(max(0.0, 0.8 - 0.03 * step) for step in range(40))) == [("entropy_collapse", 28)]
 
 
 def test_c1_a_fall_counts_updates_even_where_a_head_was_not_measured():
-    """From 0.8 to 0.05 with eight updates in between that say nothing: not a fall within ten updates."""
+    """With eight updates without a value, the fall takes more than ten updates; with six it does not."""
     quick, slow = AnomalyDetector(), AnomalyDetector()
     for detector, unmeasured in ((quick, 6), (slow, 8)):
         observed(detector, 1, head_op_entropy_legal=0.8)
@@ -167,7 +167,7 @@ def test_c1_a_fall_counts_updates_even_where_a_head_was_not_measured():
 
 
 def test_c2_a_spike_of_the_divergence_is_reported_once():
-    """And again after three calm updates, but not after two."""
+    """It is reported again after three calm updates, but not after two."""
     detector = AnomalyDetector()
     spikes = [0.5, 0.01, 0.01, 0.5, 0.01, 0.01, 0.01, 0.5]
     found = [observed(detector, 1, first=n, kl_divergence=value) for n, value in enumerate(spikes)]
@@ -175,8 +175,8 @@ def test_c2_a_spike_of_the_divergence_is_reported_once():
     assert [anomaly.update for anomalies in found for anomaly in anomalies] == [0, 7]
 
 
-def test_l4_an_explosion_does_not_become_what_is_usual():
-    """After five updates of gradients 1,000 times larger and twenty usual ones the next one is told."""
+def test_l4_an_explosion_does_not_become_normal():
+    """Five updates have gradients 1,000 times larger; after twenty normal ones the next such is reported."""
     detector = AnomalyDetector()
     observed(detector, 12)
     observed(detector, 5, first=13, grad_norm_pre_clip=1000.0)
@@ -185,8 +185,8 @@ def test_l4_an_explosion_does_not_become_what_is_usual():
     assert [a.update for a in observed(detector, 4, first=38, grad_norm_pre_clip=1000.0)] == [40]
 
 
-def test_l4_a_drop_that_lasts_is_not_taken_for_what_is_usual():
-    """After six noisy updates the return falls by far: the third such update is told, not lost in noise."""
+def test_l4_a_drop_that_lasts_does_not_become_normal():
+    """After six noisy updates the return falls far, and the third low update is reported."""
     detector = AnomalyDetector()
     for update, mean_return in enumerate((1.8, 2.1, 1.9, 2.2, 2.0, 2.1)):
         observed(detector, 1, first=update, mean_return=mean_return)
@@ -194,8 +194,8 @@ def test_l4_a_drop_that_lasts_is_not_taken_for_what_is_usual():
     assert [a.update for a in observed(detector, 5, first=6, mean_return=-60.0)] == [8]
 
 
-def test_l4_a_warm_up_passes_before_gradients_and_returns_are_judged():
-    """The running means know too little before; the first tenth of a run is not judged by its return."""
+def test_l4_a_warm_up_passes_before_gradients_and_returns_are_checked():
+    """The running means need some values first; returns are not checked in the first tenth of a run."""
     for changes in ({"grad_norm_pre_clip": 50.0}, {"mean_return": -5.0}):
         detector = AnomalyDetector()
         observed(detector, 3)
@@ -205,8 +205,8 @@ def test_l4_a_warm_up_passes_before_gradients_and_returns_are_judged():
     assert observed(detector, 4, progress=0.05, mean_return=-5.0) == []
 
 
-def test_a_detector_goes_on_from_its_state():
-    """Streaks, what lasts and the running means are in it."""
+def test_a_detector_continues_from_its_state():
+    """The state has streaks, ongoing anomalies and the running means."""
     first, second = AnomalyDetector(), AnomalyDetector()
     changes = {"head_op_entropy_legal": 0.01, "kl_divergence": 0.5}
     observed(first, 12)

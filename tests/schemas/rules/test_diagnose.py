@@ -1,4 +1,4 @@
-"""Findings from symptoms: which, in what order, with which evidence; for any snapshot whatever."""
+"""Findings follow from symptoms, are ranked, and have evidence."""
 
 import math
 
@@ -18,7 +18,7 @@ NAMES = [*WATCH_NAMES, *sorted(set(NOT_FINITE.values())), OTHER_NOT_FINITE]
 
 
 def symptom(name, since, *, updates=10, critical=True, value=1.0, head=None, active=True, last=None):
-    """A streak of so many updates, all critical or none."""
+    """A streak of a number of updates, of which all or none are critical."""
     return Symptom(
         name=name,
         metric=f"head_{head}_x" if head else name,
@@ -41,13 +41,13 @@ def rules_of(*symptoms, **run):
     return [f.rule for f in diagnose(SanctumSnapshot(symptoms=symptoms, run=RunInfo(**run)))]
 
 
-def test_nothing_unusual_is_nothing_wrong():
-    """Before the first update, too."""
+def test_without_symptoms_there_are_no_findings():
+    """The empty snapshot, as before the first update, has none."""
     assert diagnose(EMPTY_SNAPSHOT) == []
 
 
 def test_a_chain_of_evidence_leads_to_the_head():
-    """The KL spike is over when the head has collapsed; it is still where the story begins."""
+    """The KL spike is over when the head collapses, and is still the first evidence."""
     snapshot = SanctumSnapshot(
         symptoms=(
             symptom("large_kl", 41, updates=2, value=0.214, active=False),
@@ -71,7 +71,7 @@ def test_a_chain_of_evidence_leads_to_the_head():
 
 
 def test_critical_findings_come_first_then_what_began_first():
-    """A later critical finding stands before an earlier warning."""
+    """A later critical finding comes before an earlier warning."""
     warning = symptom("flat_values", 1, critical=False)
     late, early = symptom("no_gradient", 60), symptom("lost_return", 50)
 
@@ -79,7 +79,7 @@ def test_critical_findings_come_first_then_what_began_first():
 
 
 def test_an_earlier_cause_comes_first():
-    """A head that collapsed later, because of updates that were too large before, is told first."""
+    """A later head collapse comes first, because its evidence begins with earlier large updates."""
     cause = symptom("large_kl", 45, active=False)
 
     found = rules_of(symptom("no_gradient", 50), symptom("low_head_entropy", 60, head="op"), cause)
@@ -88,7 +88,7 @@ def test_an_earlier_cause_comes_first():
 
 
 def test_a_converged_policy_is_not_a_collapsed_one():
-    """Low entropy alone is no finding; with updates that were too large before it, it is."""
+    """Low entropy is a finding only if updates were too large shortly before."""
     low = symptom("low_entropy", 100, updates=50)
 
     assert rules_of(low) == []
@@ -97,15 +97,15 @@ def test_a_converged_policy_is_not_a_collapsed_one():
 
 
 def test_a_single_outlier_is_not_a_finding():
-    """Whatever it is, but for what is not finite."""
+    """Only a value that is not finite is a finding at once."""
     finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]
 
     assert sorted(filter(None, finite)) == [["gradient_not_finite"], ["gradient_not_finite"]]
     assert rules_of(symptom("loss_not_finite", 7, updates=1)) == ["loss_not_finite"]
 
 
-def test_a_cause_silences_what_it_explains():
-    """NaN rewards make the loss and the gradient NaN; one finding says so, with both as evidence."""
+def test_a_cause_suppresses_what_it_explains():
+    """NaN rewards make the loss and the gradient NaN; there is one finding, with both as evidence."""
     snapshot = SanctumSnapshot(
         symptoms=(
             symptom("reward_not_finite", 9, updates=1, value=math.nan),
@@ -124,20 +124,20 @@ def test_a_cause_silences_what_it_explains():
     ]
 
 
-def test_what_was_not_finite_stays_a_finding_and_everything_else_ends():
-    """A run that once had a NaN gradient is not the run that was meant."""
+def test_a_finding_about_values_that_are_not_finite_does_not_end():
+    """A finding about a large gradient ends."""
     assert rules_of(symptom("nan_gradient", 9, updates=1, active=False)) == ["gradient_not_finite"]
     assert rules_of(symptom("large_gradient", 9, active=False)) == []
 
 
-@pytest.mark.parametrize(("epochs", "said"), [(1, []), (4, ["policy_frozen"]), (None, ["policy_frozen"])])
-def test_a_single_epoch_explains_why_ratios_are_one(epochs, said):
-    """Then the KL divergence is measured before the only step."""
-    assert rules_of(symptom("no_kl", 5), config={"epochs": epochs}) == said
+@pytest.mark.parametrize(("epochs", "expected"), [(1, []), (4, ["policy_frozen"]), (None, ["policy_frozen"])])
+def test_a_single_epoch_explains_why_ratios_are_one(epochs, expected):
+    """Then the KL divergence is measured before the only step, and no KL is not a finding."""
+    assert rules_of(symptom("no_kl", 5), config={"epochs": epochs}) == expected
 
 
 def test_every_head_has_a_finding_of_its_own():
-    """In the order of when each began."""
+    """Findings are in the order in which they began."""
     heads = [symptom("head_without_gradient", 9 - n, head=head) for n, head in enumerate(HEADS)]
 
     found = diagnose(SanctumSnapshot(symptoms=tuple(heads)))
@@ -147,7 +147,7 @@ def test_every_head_has_a_finding_of_its_own():
 
 
 def test_rules_name_symptoms_that_exist():
-    """Every name in a rule is a watch or something that is not finite; ids are unique."""
+    """A name in a rule is a watch or a value that is not finite; IDs are unique."""
     signs = {s.symptom for rule in RULES for s in (*rule.signs, *rule.together_with, *rule.unless)}
     context = {name for rule in RULES for name in rule.context}
 
@@ -178,12 +178,12 @@ _symptoms = st.builds(
 @pytest.mark.slow
 @given(symptoms=st.lists(_symptoms, max_size=30))
 def test_any_snapshot_is_diagnosed(symptoms):
-    """Ranked, the same every time, and ready to be sent and printed."""
+    """Findings are ranked, the same every time, and can be encoded."""
     snapshot = SanctumSnapshot(symptoms=tuple(symptoms))
     found = diagnose(snapshot)
 
     assert found == diagnose(snapshot)
     assert [f.severity for f in found] == sorted((f.severity for f in found), key="critical warning".index)
-    told = SanctumSnapshot(symptoms=snapshot.symptoms, findings=tuple(found))
-    assert encode_snapshot(decode_snapshot(encode_snapshot(told))) == encode_snapshot(told)
+    diagnosed = SanctumSnapshot(symptoms=snapshot.symptoms, findings=tuple(found))
+    assert encode_snapshot(decode_snapshot(encode_snapshot(diagnosed))) == encode_snapshot(diagnosed)
     assert to_json(found)

@@ -1,4 +1,4 @@
-"""A chain of evidence says in words what began when, how bad it became, and whether it is over."""
+"""A chain of evidence describes when each symptom began, how bad it became, and whether it is over."""
 
 import math
 
@@ -14,7 +14,7 @@ def kl(**fields):
 
 
 def test_the_links_are_in_the_order_of_time():
-    """Whatever the order of the symptoms."""
+    """The order of the symptoms does not matter."""
     first = Symptom(name="low_entropy", metric="entropy_normalized", since_update=2, value=0.25, worst=0.25)
 
     assert evidence_of([kl(value=0.05, worst=0.05), first]) == (
@@ -33,8 +33,8 @@ def test_the_links_are_in_the_order_of_time():
         ({"worst": 0.0200001, "worst_update": 8}, ""),  # the same number in three digits
     ],
 )
-def test_a_link_says_how_a_symptom_went_on(fields, later):
-    """Its worst value if that came later, and its end."""
+def test_a_link_says_how_a_symptom_continued(fields, later):
+    """It has the worst value, if that came later, and the end."""
     (link,) = evidence_of([kl(value=0.02, **fields)])
 
     assert link.later == later
@@ -59,5 +59,5 @@ def test_a_head_is_named_and_an_unknown_symptom_is_described_by_its_metric():
     ],
 )
 def test_numbers_have_three_significant_digits(value, text):
-    """What is not finite is named."""
+    """NaN and infinities are words."""
     assert number(value) == text

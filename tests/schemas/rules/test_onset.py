@@ -1,4 +1,4 @@
-"""An anomaly has an onset, and another one only after it was over."""
+"""An anomaly has one onset, and the next one only after it has ended."""
 
 import pytest
 
@@ -10,7 +10,7 @@ BELOW = AnomalyRule(kind="k", quantities=("value_loss",), bound=0.1, below=True,
 
 
 def onsets(rule, *values, witnessed=True):
-    """The places of the values with which the anomaly begins; None is an update without a value."""
+    """The indices of the values with which the anomaly begins; None is an update without a value."""
     onset, found = Onset(), []
     for place, value in enumerate(values):
         if value is None:
@@ -34,17 +34,17 @@ def onsets(rule, *values, witnessed=True):
     ],
 )
 def test_an_anomaly_begins_after_enough_values_and_ends_after_enough_calm_ones(values, found):
-    """Bound 1 for two updates; over after two updates at or below 0.5."""
+    """It begins after two values above 1, and ends after two at or below 0.5."""
     assert onsets(ABOVE, *values) == found
 
 
 def test_an_anomaly_that_is_not_witnessed_does_not_begin():
-    """However long it lasts."""
+    """This holds however long it lasts."""
     assert onsets(ABOVE, *[2.0] * 9, witnessed=False) == []
 
 
 def test_a_low_value_counts_if_it_fell_or_is_below_the_floor():
-    """By 0.5 within ten updates, counting those without a value; 0.005 counts anyway."""
+    """It has to fall by 0.5 within ten updates, including those without a value; 0.005 is below the floor."""
     assert onsets(BELOW, 0.6, 0.05) == [1]
     assert onsets(BELOW, 0.5, 0.05) == []
     assert onsets(BELOW, 0.6, *[None] * (COLLAPSE_WITHIN - 2), 0.05) == [COLLAPSE_WITHIN - 1]
@@ -53,7 +53,7 @@ def test_a_low_value_counts_if_it_fell_or_is_below_the_floor():
 
 
 def test_an_onset_continues_from_its_state():
-    """The count of values beyond the bound, calm ones and recent ones are in it."""
+    """The state has the counts of values beyond the bound and of calm ones, and the recent values."""
     first, second = Onset(), Onset()
     assert not first.begins(ABOVE, 2.0, 1.0, witnessed=True)
     second.load(first.state())

@@ -1,4 +1,4 @@
-"""Every watch has bounds that follow from the catalogue, or its own."""
+"""Every watch has bounds, which follow from the catalogue or are its own."""
 
 import math
 
@@ -37,7 +37,7 @@ def bounds(name, head=None, quantities=QUANTITIES):
     ],
 )
 def test_bounds_are_those_of_the_catalogue_moved_outwards(name, head, expected):
-    """By the factor and the power of the watch; only the critical one where it says so."""
+    """They are multiplied by the factor of the watch and raised to its power."""
     assert bounds(name, head) == expected
 
 
@@ -48,8 +48,8 @@ def test_an_inclusive_bound_becomes_the_last_value_within_it():
     assert 0.25 > warning == math.nextafter(0.25, 0.0)
 
 
-def test_a_projects_bounds_take_the_place_of_the_catalogues():
-    """One that is removed, or so large that its power overflows, is never crossed."""
+def test_a_projects_bounds_replace_those_of_the_catalogue():
+    """A bound that is removed, or so large that its power overflows, is infinite."""
     large_kl = "[kl_divergence]\nwarning_above = 0.1\ncritical_above = inf\n"
     quantities = overridden(large_kl + "[head_ratio_max]\ncritical_above = 1e300\n")
 
@@ -58,7 +58,7 @@ def test_a_projects_bounds_take_the_place_of_the_catalogues():
 
 
 def test_every_watch_is_about_a_quantity_that_exists():
-    """One per head for a family of fields."""
+    """For a family of fields there is one watch per head."""
     quantities = {*CATALOGUE, *RELATIVE, *OF_ROLLOUTS}
 
     assert {watch.metric for watch in BOUNDED} <= quantities
@@ -78,7 +78,7 @@ def test_every_rule_is_about_symptoms_that_exist():
 
 
 def test_a_bound_itself_is_not_beyond():
-    """Above for an upper bound, below for a lower one."""
+    """Values above an upper bound are beyond it, and values below a lower one."""
     upper = next(watch for watch in BOUNDED if not watch.below)
     lower = next(watch for watch in BOUNDED if watch.below)
 

@@ -15,12 +15,12 @@ def autograd(function):
 
 
 def test_threshold_backward_is_the_gradient_of_relu():
-    """With threshold 0; the gradient is 0 at the threshold itself."""
+    """The threshold is 0, where the gradient is 0 too."""
     assert torch.equal(threshold_backward(GRADIENT, VALUES, 0), autograd(torch.relu))
 
 
 def test_threshold_backward_writes_to_a_given_tensor():
-    """And returns it."""
+    """It returns that tensor."""
     into = torch.full_like(VALUES, torch.nan)
 
     assert threshold_backward(GRADIENT, VALUES, 1.0, into=into) is into
@@ -28,7 +28,7 @@ def test_threshold_backward_writes_to_a_given_tensor():
 
 
 def test_hardtanh_backward_is_the_gradient_of_clamping():
-    """Strictly between the limits."""
+    """It is 0 at the limits and beyond them."""
     clamped = autograd(lambda values: torch.nn.functional.hardtanh(values, -1, 1))
 
     assert torch.equal(hardtanh_backward(GRADIENT, VALUES, -1, 1), clamped)

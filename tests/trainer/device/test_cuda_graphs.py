@@ -96,7 +96,7 @@ def operations(function):
 
 @contextmanager
 def nothing_from_the_host():
-    """Fails if a constant is made on the host: it would be copied to the device, which no graph can do."""
+    """Fails if a constant is made on the host: it would be copied to the device, which a graph cannot do."""
     with _Operations() as mode:
         yield
     constants = [seen for seen in mode.seen if seen.startswith("aten.lift_fresh")]
@@ -117,7 +117,7 @@ class TestRollout:
 
     @pytest.mark.slow
     def test_its_state_keeps_its_memory(self):
-        """Across steps and episodes."""
+        """Addresses do not change across steps and episodes."""
         parts = Parts()
         before = parts.memory()
 
@@ -178,7 +178,7 @@ class TestUpdate:
 
     @pytest.mark.slow
     def test_every_update_dispatches_the_same_operations(self, parts, level):
-        """This also holds for a rollout with a NaN reward, whose optimiser steps are skipped."""
+        """This holds even for a rollout with a NaN reward, whose optimiser steps are skipped."""
         first = operations(lambda: parts.ppo.update(parts.collector.transitions, level))
         parts.collector.collect(lambda: None)
         parts.collector.transitions.rewards[2, 1] = torch.nan
@@ -187,7 +187,7 @@ class TestUpdate:
         assert first == second
 
     def test_its_state_keeps_its_memory(self, parts, level):
-        """Parameters, moments, and the statistics of PopArt."""
+        """This covers parameters, moments, and the statistics of PopArt."""
         before = parts.memory()
 
         parts.ppo.update(parts.collector.transitions, level)
@@ -200,8 +200,8 @@ class TestUpdate:
             parts.ppo.update(parts.collector.transitions, level)
 
 
-def test_the_lint_sees_constants():
-    """Tensors made from lists, and indexing by a list, are found."""
+def test_the_lint_finds_constants():
+    """It finds tensors made from lists, and indexing by a list."""
     for constant in (lambda: torch.tensor([1.0]), lambda: torch.ones(3)[[0, 1]]):
         with pytest.raises(AssertionError), nothing_from_the_host():
             constant()
@@ -212,7 +212,7 @@ class TestFallback:
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA works here")
     def test_without_cuda_functions_run_and_the_reason_is_reported(self):
-        """The reason is torch's own message."""
+        """There is one warning for all calls."""
         warnings, calls = [], []
         captured = CapturedGraph("count", lambda: calls.append(1) or len(calls), warn=warnings.append)
 

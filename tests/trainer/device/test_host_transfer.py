@@ -6,7 +6,7 @@ from esper_trainer.device.host_transfer import HostBuffers, HostCopy, pack, unpa
 
 
 def test_shapes_and_values_survive():
-    """As float32, whatever they were."""
+    """Tensors of all types arrive as float32."""
     tensors = [torch.tensor(1.5), torch.arange(6).view(2, 3), torch.tensor([True, False])]
 
     copy = HostCopy(tensors)
@@ -37,7 +37,7 @@ def test_buffers_are_allocated_once_and_used_in_rotation():
 
 
 def test_packed_tensors_come_back_in_their_shapes():
-    """As float32, whatever they were."""
+    """Tensors of all types are packed as float32."""
     tensors = [torch.tensor(1.5), torch.arange(6).view(2, 3), torch.tensor([True, False])]
 
     vector = pack(tensors)

@@ -29,7 +29,7 @@ def state_of(*values):
 
 
 def test_a_copy_shares_no_memory():
-    """Neither with the original nor between its own tensors, even of expanded or repeated ones."""
+    """It shares none with the original nor between its tensors, even if those were expanded or repeated."""
     shared = torch.zeros(1).expand(2, 3)
     copy = owned(State(Inner(shared, shared), shared))
 
@@ -42,7 +42,7 @@ def test_a_copy_shares_no_memory():
 
 
 def test_leaves_are_in_order():
-    """Depth first."""
+    """The order is depth first."""
     assert [tensor[0, 0].item() for tensor in leaves([state_of(1, 2, 3), torch.full((1, 1), 4.0)])] == [
         1,
         2,

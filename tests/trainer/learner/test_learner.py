@@ -17,7 +17,7 @@ def config_of(**changes):
 
 
 def state_of(learner):
-    """A copy of its state."""
+    """A copy of a learner's state."""
     tensors = {name: tensor.clone() for name, tensor in learner.tensors().items()}
     return LearnerState(tensors, learner.generator_states())
 
@@ -31,7 +31,7 @@ def trained(learner, updates=1):
 
 
 def test_a_loaded_state_continues_bit_for_bit():
-    """In a learner that was built with another seed and trained differently."""
+    """It is loaded into a learner that was built with another seed and trained differently."""
     learner, other = Learner(config_of(), CPU), Learner(config_of(seed=9), CPU)
     trained(learner)
     trained(other, 2)
@@ -45,7 +45,7 @@ def test_a_loaded_state_continues_bit_for_bit():
 
 
 def test_tensors_are_those_of_policy_and_optimiser():
-    """By prefix; they are the tensors themselves."""
+    """Their names begin with a prefix, and they are not copies."""
     learner = Learner(config_of(), CPU)
     names = learner.tensors().keys()
     trained(learner)
@@ -58,7 +58,7 @@ def test_tensors_are_those_of_policy_and_optimiser():
 
 @pytest.mark.parametrize("missing", ["policy.output.bias", "actions"])
 def test_an_incomplete_state_is_refused(missing):
-    """A tensor of the policy, or a generator."""
+    """A tensor of the policy or a generator is missing."""
     learner = Learner(config_of(), CPU)
     tensors, generators = state_of(learner)
     tensors.pop(missing, None)
@@ -69,7 +69,7 @@ def test_an_incomplete_state_is_refused(missing):
 
 
 def test_a_state_of_another_size_is_refused():
-    """Before the generators are changed."""
+    """The generators are not changed."""
     learner, before = Learner(config_of(), CPU), Learner(config_of(), CPU).generator_states()
     with pytest.raises(ValueError, match="size mismatch"):
         learner.load(state_of(Learner(config_of(hidden_size=8), CPU)))
@@ -78,7 +78,7 @@ def test_a_state_of_another_size_is_refused():
 
 
 def test_ranks_have_environments_of_their_own():
-    """Rank 0 has those of the run's seed; every rank starts from the same policy."""
+    """Rank 0 uses the run's seed; every rank starts with the same policy."""
     config = config_of(environments=8)
     first, second = (Learner(config, CPU, ProcessGroup(rank, 2)) for rank in range(2))
     states = first.generator_states(), second.generator_states()

@@ -1,4 +1,4 @@
-"""The pointwise pointwise of an update, compiled."""
+"""The pointwise functions of an update can be compiled."""
 
 import shutil
 
@@ -18,7 +18,7 @@ from esper_trainer.session import TrainingPlan, record_training
 
 
 def recorded(run_dir, **settings):
-    """The events of three updates."""
+    """The events of a run of three updates."""
     run_dir.mkdir()
     config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=3, **settings)
     record_training(TrainingPlan(config, run_dir), False)
@@ -26,19 +26,19 @@ def recorded(run_dir, **settings):
 
 
 def updates(events):
-    """The payloads in them."""
+    """The completed updates among events."""
     return [event for event in events if isinstance(event, PPOUpdateCompleted)]
 
 
 def reasons(events):
     """The warnings about compilation."""
-    said = [event.message for event in events if isinstance(event, LogRecorded)]
-    return [message for message in said if "Compilation" in message]
+    messages = [event.message for event in events if isinstance(event, LogRecorded)]
+    return [message for message in messages if "Compilation" in message]
 
 
 @pytest.fixture
 def traced(monkeypatch):
-    """The front end of torch.compile alone, which needs no compiler and keeps every bit."""
+    """Only the front end of torch.compile, which needs no compiler and keeps every bit."""
     monkeypatch.setattr(pointwise_compilation, "BACKEND", "aot_eager")
     torch._dynamo.reset()
     yield
@@ -46,7 +46,7 @@ def traced(monkeypatch):
 
 
 def losses(events):
-    """What updates are compared by."""
+    """The values by which updates are compared."""
     return [
         (event.payload.policy_loss, event.payload.value_loss, event.payload.kl_divergence)
         for event in updates(events)
@@ -54,8 +54,8 @@ def losses(events):
 
 
 @pytest.mark.slow
-def test_what_is_traced_says_what_the_code_says(tmp_path, traced):
-    """All of it is one graph, and every update is the same to the bit, also in minibatches."""
+def test_traced_updates_equal_eager_ones(tmp_path, traced):
+    """They are bit-identical, even in minibatches, and no failure is reported."""
     settings = {"minibatches": 2, "telemetry": "debug"}
     plain, compiled = (
         recorded(tmp_path / "a", **settings),
@@ -69,8 +69,8 @@ def test_what_is_traced_says_what_the_code_says(tmp_path, traced):
 
 @pytest.mark.process
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="needs a C++ compiler")
-def test_what_is_compiled_says_nearly_the_same(tmp_path):
-    """By a real compiler, as `--compile` does it: another order of additions, and no more."""
+def test_compiled_updates_nearly_equal_eager_ones(tmp_path):
+    """A real compiler, as with `--compile`, adds in another order, which changes rounding only."""
     plain, compiled = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
 
     for one, other in zip(losses(plain), losses(compiled), strict=True):
@@ -80,8 +80,8 @@ def test_what_is_compiled_says_nearly_the_same(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
-    """It is compiled later than the way there: the run notices before anything depends on it."""
+def test_a_backward_pass_that_cannot_be_compiled_runs_eagerly(tmp_path, monkeypatch):
+    """Results are those of eager code, and the reason is reported once."""
 
     def refuse(graph, inputs):
         raise RuntimeError("no way back")
@@ -95,8 +95,8 @@ def test_the_way_back_alone_can_fail_to_compile(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_cannot_be_compiled_is_done_all_the_same(tmp_path, monkeypatch):
-    """In one sentence the run says why, once for each part, and the updates are those of plain code."""
+def test_what_cannot_be_compiled_runs_eagerly(tmp_path, monkeypatch):
+    """Results are those of eager code, and the reason is reported once for each of the two functions."""
     monkeypatch.setattr(pointwise_compilation, "BACKEND", "no such backend")
     plain, refused = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
 

@@ -1,4 +1,4 @@
-"""The update: it never asks the device, stops like a loop that does, and measures every field."""
+"""An update reads nothing on the host, stops early like a loop with a break, and measures every field."""
 
 import copy
 import dataclasses
@@ -33,7 +33,7 @@ ENVIRONMENTS = 6
 
 @pytest.fixture(scope="module")
 def started():
-    """A small policy and a rollout that it played."""
+    """A small policy and a rollout that it collected."""
     policy = Tamiyo(116, 16, seed=0)
     environment = MorphEnvironment(ENVIRONMENTS, SHORT, seed=0, device=CPU)
     collected = RolloutCollector(policy, environment, CONSTANTS, seed=1).collect(lambda: None)
@@ -53,19 +53,19 @@ def rollout(started):
 
 
 def config_of(**settings):
-    """Large steps, so that four epochs move the policy."""
+    """A configuration with large steps, so that four epochs move the policy."""
     settings = {"learning_rate": 3e-2, "target_kl": 0.0, "max_grad_norm": 1.0} | settings
     settings |= {"gamma": 0.995, "gae_lambda": 0.97}
     return TrainingConfig(environments=ENVIRONMENTS, hidden_size=16, **settings)
 
 
 def ppo_of(policy, **settings):
-    """The trainer's."""
+    """A PPO for this policy."""
     return PPO(policy, CONSTANTS, CHOICES, config_of(**settings))
 
 
 def update(policy, rollout, **settings):
-    """One update; what it measured."""
+    """The metrics of one update."""
     return unpack_metrics(ppo_of(policy, **settings).update(rollout), NORMAL, {})
 
 
@@ -104,8 +104,8 @@ class TestReference:
         squared_errors = (values.squeeze(-1) - returns).square()
         return policy_loss, 0.5 * squared_errors.mean(), bonus, torch.cat(kls).mean(), policy
 
-    def test_one_step_is_the_step_of_the_reference(self, policy, rollout):
-        """Losses to float32's precision; Adam's first step has the sign of the gradient."""
+    def test_one_step_has_the_losses_of_the_reference(self, policy, rollout):
+        """Losses, KL divergence and gradient norm agree to float32 precision."""
         config = config_of(epochs=1, value_coefficient=0.5, entropy_coefficient=0.05)
         policy_loss, value_loss, bonus, kl, twin = self.losses(policy, rollout, config)
         (policy_loss + 0.5 * value_loss - 0.05 * bonus).backward()
@@ -119,7 +119,7 @@ class TestReference:
         assert payload.grad_norm_pre_clip == pytest.approx(norm, rel=1e-4)
 
     def test_after_an_epoch_the_losses_of_the_moved_policy_are_measured(self, policy, rollout):
-        """Two epochs: means of the reference's losses before and after the first step."""
+        """Two epochs give means of the reference's losses before and after the first step."""
         config = config_of()
         before = self.losses(policy, rollout, config)[:4]
         moved = copy.deepcopy(policy)
@@ -135,8 +135,8 @@ class TestReference:
         assert payload.kl_divergence > 1e-4
 
 
-def test_the_first_epoch_meets_the_policy_that_acted(policy, rollout):
-    """Stored log-probabilities are those of the rollout: all ratios are 1, nothing is clipped."""
+def test_ratios_are_1_in_the_first_epoch(policy, rollout):
+    """The stored log-probabilities are those of the same policy; nothing is clipped."""
     payload = update(policy, rollout, epochs=1)
 
     for head in HEADS:
@@ -147,7 +147,7 @@ def test_the_first_epoch_meets_the_policy_that_acted(policy, rollout):
 
 
 def test_later_epochs_move_every_head_by_its_own_ratio(policy, rollout):
-    """Maxima above 1, minima below, not all equal; joint extremes further out."""
+    """Maxima are above 1 and differ, minima are below 1; joint extremes are further out."""
     payload = update(policy, rollout)
     largest = [getattr(payload, f"head_{head}_ratio_max") for head in HEADS]
     smallest = [getattr(payload, f"head_{head}_ratio_min") for head in HEADS]
@@ -159,7 +159,7 @@ def test_later_epochs_move_every_head_by_its_own_ratio(policy, rollout):
 
 
 def test_what_is_rewarded_becomes_more_probable(policy, rollout):
-    """GERMINATE pays 1, everything else nothing, and nothing else is looked at (gamma 0)."""
+    """GERMINATE has reward 1, all other ops 0, and gamma is 0."""
     germinate = rollout.actions[:, OP] == Op.GERMINATE
     rollout.rewards.copy_(germinate.float())
     possible = rollout.ops[:, Op.GERMINATE].flatten()
@@ -179,7 +179,7 @@ def test_what_is_rewarded_becomes_more_probable(policy, rollout):
 
 
 def test_two_updates_write_every_field_of_the_payload(policy, rollout):
-    """A field that no update ever writes has no business in the contract."""
+    """Every field differs from its default after at least one of them, and those of the first are finite."""
     ppo = ppo_of(policy)
     payloads = [
         unpack_metrics(ppo.update(rollout), NORMAL, dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)
@@ -196,10 +196,10 @@ def test_two_updates_write_every_field_of_the_payload(policy, rollout):
 
 
 class TestTargetKL:
-    """Stopping without asking."""
+    """An update stops without a host read."""
 
-    def broken_off(self, policy, rollout, limit, epochs):
-        """The same update with a break on the host; plain Adam, no `found_inf`. Steps taken."""
+    def stopped_on_host(self, policy, rollout, limit, epochs):
+        """Make the same update with a `break` on the host and plain Adam; return the number of steps."""
         ppo = ppo_of(policy)
         adam = torch.optim.Adam(policy.parameters(), lr=3e-2, eps=1e-5, fused=True)
         targets = compute_targets(rollout, 0.995, 0.97)
@@ -219,18 +219,18 @@ class TestTargetKL:
 
     @pytest.mark.parametrize("target_kl", [1e-5, 0.01, 0.03, 0.1, 10.0])
     def test_the_stop_is_bit_identical_to_a_break_on_the_host(self, policy, rollout, target_kl):
-        """Whether after one epoch, some, or none."""
+        """This holds for a stop after one epoch, after some, and for none."""
         twin = copy.deepcopy(policy)
 
         payload = update(policy, rollout, target_kl=target_kl, epochs=8)
-        taken = self.broken_off(twin, rollout, 1.5 * target_kl, 8)
+        taken = self.stopped_on_host(twin, rollout, 1.5 * target_kl, 8)
 
         assert torch.equal(weights(policy), weights(twin))
         assert payload.epochs_completed == taken
         assert payload.skipped_steps == 0
 
     def test_the_cases_above_stop_at_different_epochs(self, policy, rollout):
-        """Otherwise they would all show the same thing."""
+        """They include a stop after one epoch, one after some, and none."""
         taken = {
             update(copy.deepcopy(policy), rollout, target_kl=kl, epochs=8).epochs_completed
             for kl in (1e-5, 0.01, 0.03, 0.1, 10.0)
@@ -239,22 +239,22 @@ class TestTargetKL:
         assert {1, 8} < taken
 
     def test_what_follows_the_stop_is_not_measured(self, policy, rollout):
-        """An update that stops after one step measures two evaluations and one gradient."""
+        """An update that stops after one step reports the same with two and with eight epochs."""
         stopped = update(copy.deepcopy(policy), rollout, target_kl=1e-5, epochs=8)
         short = update(copy.deepcopy(policy), rollout, target_kl=1e-5, epochs=2)
 
         assert stopped == short
 
     def test_without_a_target_nothing_stops(self, policy, rollout):
-        """0 switches it off."""
+        """A target of 0 disables it."""
         assert update(policy, rollout, target_kl=0.0, epochs=8).epochs_completed == 8
 
 
 class TestNotFinite:
-    """A poisoned rollout."""
+    """Rollouts with values that are not finite."""
 
     def test_a_nan_reward_skips_every_step_and_is_counted(self, policy, rollout):
-        """No bit of the policy changes; the numbers say what happened."""
+        """The policy is bit-identical; the metrics count the skipped steps and are NaN."""
         rollout.rewards[5, 2] = torch.nan
         before = weights(policy)
 
@@ -268,8 +268,8 @@ class TestNotFinite:
         assert math.isnan(payload.grad_norm)
         assert math.isnan(payload.return_mean)
 
-    def test_the_next_update_learns_as_if_nothing_had_been(self, policy, rollout):
-        """Adam's moments were not poisoned."""
+    def test_the_next_update_is_not_affected(self, policy, rollout):
+        """It gives the weights of a policy without the infinite reward."""
         twin = copy.deepcopy(policy)
         poisoned = type(rollout)(*(column.clone() for column in rollout))
         poisoned.rewards[0, 0] = torch.inf
@@ -282,10 +282,10 @@ class TestNotFinite:
 
 
 class TestMinibatches:
-    """Parts of whole environments."""
+    """Minibatches are made of whole environments."""
 
-    def test_every_environment_is_learnt_from_once_per_epoch(self, policy, rollout):
-        """As many steps as there are parts and epochs; all relevant choices counted."""
+    def test_every_environment_is_used_once_per_epoch(self, policy, rollout):
+        """Relevances are those of a single batch."""
         one = update(copy.deepcopy(policy), rollout, epochs=1)
         three = update(copy.deepcopy(policy), rollout, epochs=1, minibatches=3)
 
@@ -294,8 +294,8 @@ class TestMinibatches:
             name = f"head_{head}_relevance"
             assert getattr(three, name) == pytest.approx(getattr(one, name))
 
-    def test_they_are_drawn_anew_but_from_the_seed(self, policy, rollout):
-        """The same seed gives the same bits, another seed others."""
+    def test_they_are_drawn_from_the_seed(self, policy, rollout):
+        """The same seed gives bit-identical weights, another seed others."""
         results = []
         for seed in (0, 0, 1):
             twin = copy.deepcopy(policy)
@@ -306,8 +306,8 @@ class TestMinibatches:
         assert not torch.equal(results[0], results[2])
 
 
-def test_the_entropy_coefficient_of_the_rates_weighs_the_bonus(policy, rollout):
-    """The loss falls by the bonus times the difference, in the next update already."""
+def test_the_scheduled_entropy_coefficient_weighs_the_bonus(policy, rollout):
+    """Equal increases of the coefficient lower the loss by equal amounts."""
     ppo = ppo_of(policy, entropy_coefficient=0.0)
     targets = compute_targets(rollout, 0.995, 0.97)
     batch = make_batch(rollout, targets, CHOICES, CONSTANTS).flatten()

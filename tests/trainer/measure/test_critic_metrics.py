@@ -1,4 +1,4 @@
-"""What a rollout says of returns, advantages and the critic, by hand."""
+"""Metrics of returns, advantages and the critic, calculated by hand."""
 
 import math
 
@@ -23,7 +23,7 @@ def targets_of(returns=RETURNS, advantages=ADVANTAGES, alive=(1.0, 1.0, 1.0, 1.0
 
 
 def details_of(*arguments, **settings):
-    """Value where it was measured, else None."""
+    """The value of each metric, or None if it was not measured."""
     measured = critic_details(rollout_statistics(targets_of(*arguments, **settings)))
     return {name: value.item() if known else None for name, (value, known) in measured.items()}
 
@@ -52,7 +52,7 @@ def test_h1_returns():
 
 
 def test_quantiles_are_those_of_torch():
-    """Of the steps that count, interpolated linearly."""
+    """Only steps that count are included, and quantiles are interpolated linearly."""
     returns = torch.randn(40, generator=torch.Generator().manual_seed(0))
     alive = torch.ones(40)
     alive[7:19] = 0.0
@@ -86,7 +86,7 @@ def test_the_critic():
 
 
 def test_returns_that_hardly_vary_are_flagged_and_floored():
-    """Variance 0.0025, error variance 0.0025 too: 1 - 0.0025 / 0.01 = 0.75, where plain EV says 0."""
+    """Variance 0.0025, error variance 0.0025 too: 1 - 0.0025 / 0.01 = 0.75, where plain EV is 0."""
     targets = targets_of([0.0, 0.1, 0.0, 0.1], [0.0, 0.1, 0.0, 0.1])
     details = details_of([0.0, 0.1, 0.0, 0.1], [0.0, 0.1, 0.0, 0.1])
 
@@ -95,8 +95,8 @@ def test_returns_that_hardly_vary_are_flagged_and_floored():
     assert explained_variance(rollout_statistics(targets)).value.item() == pytest.approx(0.0, abs=1e-5)
 
 
-def test_what_is_constant_has_no_shape():
-    """Neither skewness, nor kurtosis, nor a correlation; mean and quantiles are there."""
+def test_constants_have_no_higher_moments():
+    """Skewness and correlation are not measured; quantiles are."""
     details = details_of([2.0] * 4, [0.0] * 4)
 
     for name in ("advantage_skewness", "advantage_kurtosis", "return_skewness", "value_return_correlation"):
@@ -105,27 +105,27 @@ def test_what_is_constant_has_no_shape():
     assert details["advantage_positive_share"] == 0.0
 
 
-def test_steps_that_do_not_count_are_not_seen():
-    """Whatever stands in them."""
+def test_steps_that_do_not_count_are_ignored():
+    """Their values do not matter."""
     returns, advantages = [*RETURNS, 900.0], [*ADVANTAGES, -900.0]
 
     assert details_of(returns, advantages, (1.0, 1.0, 1.0, 1.0, 0.0)) == pytest.approx(details_of())
 
 
 def test_a_rollout_without_steps_measures_nothing():
-    """Every environment was dead."""
+    """Every environment is dead."""
     assert set(details_of(alive=(0.0, 0.0, 0.0, 0.0)).values()) == {None}
 
 
 @pytest.mark.parametrize("name", ["return_p10", "return_p50", "return_p90", "return_mean", "return_skewness"])
-def test_a_return_that_is_not_a_number_spoils_what_is_made_of_it(name):
-    """NaN is measured, and not sorted out of sight."""
+def test_metrics_of_a_nan_return_are_nan(name):
+    """Sorting does not hide it."""
     assert math.isnan(details_of([0.0, math.nan, 0.0, 4.0])[name])
 
 
 @pytest.mark.parametrize("name", ["advantage_min", "advantage_max", "advantage_kurtosis"])
-def test_an_advantage_that_is_not_a_number_is_not_a_small_one(name):
-    """An extreme does not hide it."""
+def test_metrics_of_a_nan_advantage_are_nan(name):
+    """A minimum or maximum does not hide it."""
     assert math.isnan(details_of(RETURNS, [0.0, math.nan, 0.0, 4.0])[name])
 
 

@@ -34,7 +34,7 @@ SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=6)
 
 
 class Training:
-    """A policy, its PPO and one rollout, small; what is random in it follows from the seed."""
+    """A small policy, its PPO and one rollout, all with fixed seeds."""
 
     def __init__(self, **settings):
         self.config = TrainingConfig(environments=4, hidden_size=16, **settings)
@@ -47,13 +47,13 @@ class Training:
         self.rollout = collector.collect(lambda: None).transitions
 
     def diagnostics(self):
-        """The events of an examination."""
+        """The events of a diagnosis."""
         return list(diagnostic_events(3, self.ppo.optimiser.layers, self.ppo.diagnose(self.rollout)))
 
 
 @pytest.fixture
 def trained():
-    """After two updates, so that ratios are not 1."""
+    """A training after two updates, so that ratios are not 1."""
     training = Training(entropy_coefficient=0.0, learning_rate=3e-2)
     for _ in range(2):
         training.ppo.update(training.rollout)
@@ -75,7 +75,7 @@ def parts_of_the_loss(training, hidden):
 
 
 def test_cosines_are_those_of_each_heads_own_gradient_on_the_trunk(trained):
-    """Nine backward passes, one per head and one for the critic, give what one pass gave."""
+    """They equal those of nine backward passes, one per head and one for the critic."""
     hidden = trained.policy.lstm(trained.policy.features(trained.rollout.observations))[0]
     slow = {
         name: torch.autograd.grad(part, hidden, retain_graph=True)[0].flatten()
@@ -92,7 +92,7 @@ def test_cosines_are_those_of_each_heads_own_gradient_on_the_trunk(trained):
 
 
 def test_with_value_normalisation_the_critics_part_is_in_the_units_of_its_row():
-    """Its norm is the one that reaches the trunk, whatever the scale of the returns."""
+    """Its norm is that of the gradient of the normalised loss at the trunk."""
     training = Training(value_normalisation="popart")
     with torch.no_grad():
         training.policy.value_std.fill_(50.0)
@@ -149,7 +149,7 @@ class TestByHand:
         assert event.cosines == pytest.approx((1.0,))
 
     def test_a_gradient_that_is_not_a_number_is_recorded_as_it_is(self):
-        """Neither left out nor 0."""
+        """Its norm and its cosine are NaN."""
         event = self.compared({0: math.nan, 6: 1.0}, 0.0, {0: (1.0, 0.0), 6: (1.0, 0.0)})
 
         assert math.isnan(event.norms[0])
@@ -169,7 +169,7 @@ def test_l1_entries_are_sorted_by_magnitude():
 
 
 def test_l1_every_entry_of_every_parameter_is_counted(trained):
-    """In a real training: as many as the parameter has, in bins between bounds that rise."""
+    """In a real training counts add up to the size of the parameter, and bounds are ascending."""
     (event,) = [event for event in trained.diagnostics() if isinstance(event, LayerGradientsSampled)]
     sizes = {name: parameter.numel() for name, parameter in trained.policy.named_parameters()}
 
@@ -179,8 +179,8 @@ def test_l1_every_entry_of_every_parameter_is_counted(trained):
 
 
 @pytest.mark.parametrize("max_grad_norm", [0.5, 20.0])
-def test_m1_gradients_are_judged_in_proportion_to_what_clipping_allows(max_grad_norm):
-    """Exploding beyond ten times it, dead below a hundred-millionth; so are the bounds of magnitudes."""
+def test_m1_bounds_of_gradients_are_proportional_to_the_clipping_norm(max_grad_norm):
+    """These are the bounds of exploding and dead layers, and those of magnitudes."""
     layers = Training(max_grad_norm=max_grad_norm).ppo.optimiser.layers
 
     assert layers.exploding == EXPLODING_GRADIENT_FACTOR * max_grad_norm
@@ -189,7 +189,7 @@ def test_m1_gradients_are_judged_in_proportion_to_what_clipping_allows(max_grad_
 
 
 def test_collected_gradients_are_plain_numbers_on_the_host():
-    """Float32 from the packed copy becomes whole counts again."""
+    """Counts that were packed as float32 become integers again."""
     collected = CollectedGradients(
         torch.ones(1), torch.tensor([[3.0, 4.0]]), torch.zeros(9), torch.zeros(9, 9)
     )

@@ -1,4 +1,4 @@
-"""The LSTM's gates are those that torch's LSTM computes but does not show."""
+"""The gates of the LSTM are those that torch computes but does not return."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from esper_trainer.model.policy import Tamiyo
 
 @pytest.fixture
 def policy():
-    """A small one whose gates are far from 1/2."""
+    """A small policy whose gates are far from 1/2."""
     policy = Tamiyo(6, 8, seed=0)
     with torch.no_grad():
         policy.lstm.weight_ih_l0.mul_(4.0)
@@ -35,7 +35,7 @@ def gates_of(policy, observations):
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @torch.no_grad()
 def test_l3_gates_and_states_are_those_of_the_recurrence(policy, steps):
-    """Saturated are those below 0.05 or above 0.95."""
+    """Gates below 0.05 or above 0.95 are saturated."""
     observations = torch.randn(steps, 3, 6, generator=torch.Generator().manual_seed(steps)) * 3
     gates, hidden, cell = gates_of(policy, observations)
     last_step = policy(observations).last_step
@@ -56,7 +56,7 @@ def test_l3_gates_and_states_are_those_of_the_recurrence(policy, steps):
 @pytest.mark.parametrize(("gate", "index"), list(zip(GATES, range(4), strict=True)))
 @torch.no_grad()
 def test_a_gate_that_is_forced_open_is_that_gate(policy, gate, index):
-    """Its bias at 100: all of its 8 units in each of 2 environments, and no other is driven."""
+    """With a bias of 100 its 8 units in each of 2 environments are saturated, and no other gate is."""
     for parameter in policy.lstm.parameters():
         parameter.zero_()
     policy.lstm.bias_ih_l0.chunk(4)[index].fill_(100.0)
@@ -67,8 +67,8 @@ def test_a_gate_that_is_forced_open_is_that_gate(policy, gate, index):
 
 
 @torch.no_grad()
-def test_a_state_that_is_not_finite_is_seen(policy):
-    """In sums and in extremes."""
+def test_a_state_that_is_not_finite_is_reported(policy):
+    """Both sums and extremes are NaN."""
     policy.lstm.bias_hh_l0.fill_(torch.nan)
     last_step = policy(torch.ones(3, 2, 6)).last_step
 

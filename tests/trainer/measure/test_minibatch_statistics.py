@@ -17,7 +17,7 @@ RELEVANCE = [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 @pytest.fixture
 def batch():
-    """What the functions read of a flat batch."""
+    """A flat batch with the fields that the functions read."""
     relevance = torch.tensor(RELEVANCE)
     nothing = torch.zeros(0)
     return RolloutBatch(
@@ -68,7 +68,7 @@ def test_kl_is_the_mean_over_all_relevant_choices(evaluation, batch):
 
 
 def test_extremes_see_relevant_steps_alone(evaluation, batch):
-    """Head 1 has only ever fallen, so that its maximum is below 1; head 2 has none."""
+    """The ratio of head 1 only fell, so that its maximum is below 1; head 2 has none."""
     result = extremes(evaluation, batch)
 
     assert result.log_ratio[:2].tolist() == pytest.approx([LN2, -LN2])
@@ -86,15 +86,15 @@ def test_the_joint_ratio_adds_up_relevant_heads(evaluation, batch):
 
 
 def test_tele_150_the_joint_log_ratio_is_clamped_to_30(evaluation, batch):
-    """Two heads at 20 each make 40."""
+    """Two heads with 20 each add up to 40."""
     log_ratios = torch.full((3, 3), 20.0)
     exploded = evaluation._replace(log_ratios=log_ratios, ratios=log_ratios.exp())
 
     assert extremes(exploded, batch).joint_log_ratio.item() == 30.0
 
 
-def test_what_is_not_a_number_is_an_extreme(evaluation, batch):
-    """A maximum that hid NaN would look healthy."""
+def test_nan_is_an_extreme(evaluation, batch):
+    """A maximum that hides NaN would look healthy."""
     log_ratios = torch.tensor(LOG_RATIOS)
     log_ratios[0, 0] = torch.nan
 

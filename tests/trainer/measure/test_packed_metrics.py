@@ -1,4 +1,4 @@
-"""The packed row carries every field of the payload, and tells unmeasured from not finite."""
+"""The packed row has every field of the payload, and distinguishes unmeasured from not finite."""
 
 import math
 
@@ -22,7 +22,7 @@ NORMAL = TelemetryLevel.NORMAL
 
 @pytest.fixture
 def measurements():
-    """1, 2, 3, ... in the order of the row."""
+    """Measurements 1, 2, 3, ... in the order of the row."""
     fields = {
         name: MeasuredValue(torch.tensor(index + 1.0), torch.tensor(True))
         for index, name in enumerate(SCHEMAS[NORMAL].plain)
@@ -37,7 +37,7 @@ def measurements():
 
 
 def test_row_and_host_together_are_the_payload():
-    """A field added to the contract without a producer fails here."""
+    """Every field of the payload has a producer."""
     assert set(SCHEMAS[NORMAL].names) | HOST_FIELDS == set(CATALOGUE)
     assert set(CATALOGUE) == set(PPOUpdatePayload.__struct_fields__)
     assert len(SCHEMAS[NORMAL].names) == len(set(SCHEMAS[NORMAL].names))
@@ -55,15 +55,15 @@ def test_every_value_arrives_in_its_field(measurements):
 
 
 def test_counts_are_whole_numbers(measurements):
-    """Their type is int, as the contract has it."""
+    """Their type is int, as in the payload."""
     payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {})
 
     for name in ("nan_grad_count", "inf_grad_count", "epochs_completed", "skipped_steps"):
         assert isinstance(getattr(payload, name), int)
 
 
-def test_not_measured_and_not_finite_stay_two_things(measurements):
-    """None, NaN and infinity survive the row."""
+def test_not_measured_and_not_finite_are_distinguished(measurements):
+    """None, NaN and infinity are unchanged by packing."""
     entropy = MeasuredValue(
         torch.tensor([math.nan, math.inf, -math.inf, 0.0, 5.0, 5.0, 5.0, 5.0]),
         torch.tensor([True, True, True, True, False, False, False, False]),
@@ -80,7 +80,7 @@ def test_not_measured_and_not_finite_stay_two_things(measurements):
 
 
 def test_a_measurement_without_a_field_is_refused(measurements):
-    """A misspelt name would be lost without a sound."""
+    """Otherwise a misspelt name would be ignored silently."""
     measurements.fields["entropie"] = measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropie"):
@@ -88,7 +88,7 @@ def test_a_measurement_without_a_field_is_refused(measurements):
 
 
 def test_a_field_without_a_measurement_is_refused(measurements):
-    """Leaving one out takes saying so."""
+    """A field cannot be left out by mistake."""
     del measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropy"):

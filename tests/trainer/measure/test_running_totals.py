@@ -1,4 +1,4 @@
-"""Totals add up what happened before an update stopped, and nothing after."""
+"""Totals include what happened before an update stopped, and nothing after."""
 
 import pytest
 import torch
@@ -8,12 +8,12 @@ from esper_trainer.measure.minibatch_statistics import DetailExtremes, DetailSum
 from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.ppo.policy_optimiser import GradientStatistics
 
-GOES_ON, STOPPED = torch.tensor(False), torch.tensor(True)
+CONTINUES, STOPPED = torch.tensor(False), torch.tensor(True)
 
 
 @pytest.fixture
 def totals():
-    """Of nothing yet."""
+    """Empty totals."""
     return RunningTotals(torch.device("cpu"), 3)
 
 
@@ -24,35 +24,35 @@ def evaluation(value):
 
 
 def details(value):
-    """The same of what only NORMAL telemetry needs."""
+    """Sums and extremes of NORMAL telemetry that are all the same number."""
     scalar = torch.tensor(value)
     return DetailSums(scalar, scalar), DetailExtremes(scalar)
 
 
 def lstm_values(value):
-    """The same of the LSTM."""
+    """Sums and extremes of the LSTM that are all the same number."""
     scalar = torch.tensor(value)
     return LSTMSums(scalar, scalar, scalar, scalar.repeat(4), scalar), LSTMExtremes(scalar, scalar)
 
 
 def step(norm, skipped=0.0):
-    """An optimiser step."""
+    """The statistics of an optimiser step."""
     scalar, zero = torch.tensor(norm), torch.tensor(0)
     heads, layers = scalar.repeat(8), scalar.repeat(3)
     return GradientStatistics(scalar, scalar, zero, zero, torch.tensor(skipped), heads, scalar, layers)
 
 
 def as_text(totals):
-    """All numbers."""
+    """All totals as text."""
     return str(totals.read())
 
 
 def test_sums_are_added_and_extremes_kept(totals):
     """2 + 1 = 3; max(2, 1) = 2."""
     for value in (2.0, 1.0):
-        totals.add_evaluation(*evaluation(value), GOES_ON)
-        totals.add_details(*details(value), GOES_ON)
-        totals.add_lstm(*lstm_values(value), GOES_ON)
+        totals.add_evaluation(*evaluation(value), CONTINUES)
+        totals.add_details(*details(value), CONTINUES)
+        totals.add_lstm(*lstm_values(value), CONTINUES)
 
     assert totals.read().lstm_sums.saturated.tolist() == [3.0] * 4
     assert totals.read().detail_sums.joint_excess_square.item() == 3.0
@@ -62,9 +62,9 @@ def test_sums_are_added_and_extremes_kept(totals):
     assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
 
 
-def test_what_follows_a_stop_leaves_no_trace(totals):
-    """Not even if it is not a number."""
-    totals.add_evaluation(*evaluation(2.0), GOES_ON)
+def test_what_follows_a_stop_is_ignored(totals):
+    """Even NaN is ignored."""
+    totals.add_evaluation(*evaluation(2.0), CONTINUES)
     before = as_text(totals)
 
     totals.add_evaluation(*evaluation(torch.nan), STOPPED)
@@ -75,11 +75,11 @@ def test_what_follows_a_stop_leaves_no_trace(totals):
     assert as_text(totals) == before
 
 
-def test_what_is_not_a_number_stays(totals):
-    """In sums, in extremes and in norms; a maximum does not hide it."""
+def test_nan_stays(totals):
+    """It stays in sums, in extremes and in norms; a maximum does not hide it."""
     for value in (1.0, torch.nan, 2.0):
-        totals.add_evaluation(*evaluation(value), GOES_ON)
-        totals.add_step(step(value), GOES_ON)
+        totals.add_evaluation(*evaluation(value), CONTINUES)
+        totals.add_step(step(value), CONTINUES)
     read = totals.read()
 
     assert read.sums.kl.isnan().all()
@@ -89,9 +89,9 @@ def test_what_is_not_a_number_stays(totals):
 
 
 def test_gradient_norms_before_clipping_keep_the_largest(totals):
-    """After clipping, and per head, they are added up for a mean."""
+    """Norms after clipping, and those of the heads, are added up for a mean."""
     for norm in (3.0, 1.0):
-        totals.add_step(step(norm), GOES_ON)
+        totals.add_step(step(norm), CONTINUES)
     gradients = totals.read().gradients
 
     assert gradients.norm_before.item() == 3.0
@@ -103,9 +103,9 @@ def test_gradient_norms_before_clipping_keep_the_largest(totals):
 
 
 def test_an_epoch_counts_if_every_step_of_it_was_taken(totals):
-    """Two whole ones; one with a skipped step, and one that was stopped, do not count."""
-    for second, stopped in ((0.0, GOES_ON), (1.0, GOES_ON), (0.0, GOES_ON), (0.0, STOPPED)):
-        totals.add_step(step(1.0), GOES_ON)
+    """Of four epochs, one with a skipped step and one that was stopped do not count."""
+    for second, stopped in ((0.0, CONTINUES), (1.0, CONTINUES), (0.0, CONTINUES), (0.0, STOPPED)):
+        totals.add_step(step(1.0), CONTINUES)
         totals.add_step(step(1.0, second), stopped)
         totals.end_epoch(2)
 

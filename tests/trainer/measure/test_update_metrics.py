@@ -1,4 +1,4 @@
-"""From totals to metrics: what was counted is averaged, what was not is not measured."""
+"""Metrics are averages of totals; a metric without anything to average is not measured."""
 
 import math
 
@@ -95,7 +95,7 @@ def critic():
 
 @pytest.fixture
 def payload(totals, critic):
-    """What they make together."""
+    """The payload that follows from both."""
     return unpack_metrics(
         pack_metrics(update_metrics(totals, critic, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {}
     )
@@ -147,7 +147,7 @@ def test_the_trust_region_pools_all_choices(payload):
 
 
 def test_tele_151_ratios_of_a_head_that_was_never_relevant_are_neutral(payload):
-    """Largest 2 and 1/2, smallest 1/2 and 1/4; else 1."""
+    """Maxima are 2 and 1/2, minima 1/2 and 1/4, all others 1."""
     largest = [getattr(payload, f"head_{head}_ratio_max") for head in HEADS]
     smallest = [getattr(payload, f"head_{head}_ratio_min") for head in HEADS]
 
@@ -158,7 +158,7 @@ def test_tele_151_ratios_of_a_head_that_was_never_relevant_are_neutral(payload):
     assert payload.log_prob_min == -4.0
 
 
-def test_the_critic_explains_what_it_does_not_miss(payload):
+def test_the_explained_variance(payload):
     """Var(returns) = 1.25, Var(return - value) = 0.25: 1 - 0.25 / 1.25 = 0.8."""
     assert payload.explained_variance == pytest.approx(0.8)
     assert payload.return_mean == pytest.approx(2.5)
@@ -168,14 +168,14 @@ def test_the_critic_explains_what_it_does_not_miss(payload):
     assert payload.value_mean == pytest.approx(2.5)
 
 
-def test_the_joint_ratio_spreads(payload):
+def test_the_spread_of_the_joint_ratio(payload):
     """Over twenty steps, ratio less 1: mean 10 / 20, mean square 25 / 20; sqrt(1.25 - 0.25) = 1."""
     assert payload.joint_ratio_mean == pytest.approx(1.5)
     assert payload.joint_ratio_std == pytest.approx(1.0)
     assert payload.log_prob_max == -0.5
 
 
-def test_l3_the_memory(payload):
+def test_l3_states_and_gates_of_the_lstm(payload):
     """Sixteen units: sqrt(4 / 16), sqrt(36 / 16), -8 / 16; gates 4, 12 and 0 of 16."""
     assert payload.lstm_hidden_rms == pytest.approx(0.5)
     assert payload.lstm_cell_rms == pytest.approx(1.5)
@@ -202,13 +202,13 @@ def test_the_spread_of_the_heads_gradients(payload):
 
 
 def test_a_head_learns_where_it_has_a_choice(payload):
-    """Ten of twenty steps; never."""
+    """The op head has one in ten of twenty steps, the slot head never."""
     assert payload.head_op_learnable_fraction == pytest.approx(0.5)
     assert payload.head_slot_learnable_fraction == 0.0
 
 
 def test_constant_returns_leave_nothing_to_explain(totals, critic):
-    """1 - 0 / 0 is not measured, not infinite."""
+    """1 - 0 / 0 is not measured, and not infinite."""
     constant = critic._replace(returns=torch.ones(1, 4))
 
     payload = unpack_metrics(
@@ -220,7 +220,7 @@ def test_constant_returns_leave_nothing_to_explain(totals, critic):
 
 
 def test_gradient_norms_before_and_after_clipping_are_two_numbers(payload):
-    """The largest before, 3; the mean after, 2 / 2; per head a mean over steps."""
+    """The maximum before, 3; the mean after, 2 / 2; for each head the mean over steps."""
     assert payload.grad_norm_pre_clip == 3.0
     assert payload.grad_norm == 1.0
     assert payload.head_op_grad_norm == 0.5
@@ -228,8 +228,8 @@ def test_gradient_norms_before_and_after_clipping_are_two_numbers(payload):
     assert payload.epochs_completed == 2
 
 
-def test_an_update_of_nothing_measures_nothing(critic):
-    """If every environment was dead from the beginning, say."""
+def test_an_update_without_steps_measures_nothing(critic):
+    """All environments are dead from the beginning; ratios keep their default of 1."""
     dead = critic._replace(alive=torch.zeros(1, 4))
 
     payload = unpack_metrics(

@@ -1,4 +1,4 @@
-"""Every choice of every head has one row, one place, and the head that it belongs to."""
+"""Every choice of every head has one row, one position, and one head."""
 
 import torch
 
@@ -15,7 +15,7 @@ def test_rows_count_all_choices_once():
 
 
 def test_padding_spreads_rows_head_by_head():
-    """Row r of the flat logits is found again at its place in the padded block."""
+    """Row r of the flat logits is at its position in the padded block."""
     rows = torch.arange(LOGIT_COUNT)
     block = rows.index_select(0, CONSTANTS.padding).view(len(HEADS), MAX_CHOICES)
 
@@ -30,8 +30,8 @@ def test_membership_gives_every_row_to_its_head_and_the_value_to_none():
     assert CONSTANTS.membership[:, VALUE_ROW].sum() == 0
 
 
-def test_causal_says_what_the_contract_says():
-    """1 where an op makes a head relevant."""
+def test_causal_is_that_of_the_schemas():
+    """It is 1 where an op makes a head relevant."""
     for op in Op:
         relevant = {HEADS[index] for index in CONSTANTS.causal[:, op].nonzero().flatten().tolist()}
 

@@ -19,13 +19,13 @@ N = 500
 
 @pytest.fixture
 def generator():
-    """The same numbers in every test."""
+    """A generator with the same seed in every test."""
     return torch.Generator().manual_seed(0)
 
 
 @pytest.fixture
 def case(generator):
-    """Random logits, masks that leave every head something, and legal actions."""
+    """Random logits, masks that leave every head a choice, and legal actions."""
     mask = CHOICES[:, :, None] & (torch.rand(8, 13, N, generator=generator) > 0.4)
     mask[:, 1] = True
     logits = 3 * torch.randn(LOGIT_COUNT, N, generator=generator)
@@ -52,7 +52,7 @@ def evaluate(logits, mask, actions):
 
 
 def test_log_probabilities_and_entropies_are_those_of_torch(case):
-    """To float32's precision."""
+    """They agree to float32 precision."""
     results, expected = evaluate(*case), reference(*case)
 
     for result, wanted in zip(results, expected, strict=True):
@@ -60,7 +60,7 @@ def test_log_probabilities_and_entropies_are_those_of_torch(case):
 
 
 def test_analytic_gradients_are_those_of_autograd(case, generator):
-    """Of a random mix of log-probabilities and entropies."""
+    """They are gradients of a random mix of log-probabilities and entropies."""
     logits, mask, actions = case
     weights = torch.randn(2, 8, N, generator=generator)
     gradients = []
@@ -88,7 +88,7 @@ def test_a_uniform_head_has_the_entropy_of_its_legal_choices():
 
 
 def test_extreme_logits_do_not_let_illegal_choices_in():
-    """The best legal logit is 400 below an illegal one, and still takes all of the probability."""
+    """Two legal logits are 400 below an illegal one, and still share all of the probability."""
     logits = torch.zeros(LOGIT_COUNT, 1)
     logits[:3, 0] = torch.tensor([-200.0, -201.0, 200.0])
     mask = CHOICES[:, :, None].clone()
@@ -102,14 +102,14 @@ def test_extreme_logits_do_not_let_illegal_choices_in():
 
 
 class TestSample:
-    """Choosing by noise."""
+    """Sampling with noise."""
 
     def draw(self, generator, logits, ops, slots):
         """Sample from the trainer's function."""
         return distributions.sample(logits, ops, slots, CHOICES, CONSTANTS, generator)
 
     def test_no_choice_is_ever_illegal(self, generator):
-        """Over 100,000 draws from random logits with random masks, a third of them hostile."""
+        """Masks and logits of 100,000 draws are random; a third of the logits are very large."""
         count = 12_500
         logits = 5 * torch.randn(LOGIT_COUNT, count, generator=generator)
         logits[:, ::3] *= 1000
@@ -127,7 +127,7 @@ class TestSample:
         assert torch.equal(choice.slots, slots[op, :, column].T)
 
     def test_frequencies_are_the_probabilities(self, generator):
-        """Of 40,000 draws; the standard deviation of a share is at most 0.0025."""
+        """There are 40,000 draws; the standard deviation of a share is at most 0.0025."""
         logits = torch.randn(LOGIT_COUNT, 1, generator=generator)
         ops = torch.tensor([True, True, False, True, True, True])[:, None]
         everything = torch.ones(6, 3, 40_000, dtype=torch.bool)
@@ -139,7 +139,7 @@ class TestSample:
         torch.testing.assert_close(shares, expected, rtol=0, atol=0.0125)
 
     def test_its_log_probabilities_are_those_that_an_update_computes(self, generator):
-        """Otherwise ratios would not begin at 1."""
+        """Otherwise ratios would not begin with 1."""
         logits = torch.randn(LOGIT_COUNT, N, generator=generator)
         ops = torch.rand(6, N, generator=generator) > 0.5
         ops[Op.WAIT] = True

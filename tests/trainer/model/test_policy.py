@@ -1,4 +1,4 @@
-"""Tamiyo: one trunk, eight heads, one value; the same alone as in a sequence."""
+"""Tamiyo has one trunk, eight heads and one value, and is the same for steps and for a sequence."""
 
 import pytest
 import torch
@@ -11,12 +11,12 @@ T, B, OBSERVATIONS, H = 7, 5, 116, 32
 
 @pytest.fixture
 def policy():
-    """A small one."""
+    """A small policy."""
     return Tamiyo(OBSERVATIONS, H, seed=3)
 
 
 def test_it_gives_rows_of_logits_and_one_value_per_step(policy):
-    """[41, T * B], [T * B] and a state [1, B, H]."""
+    """The shapes are [41, T * B], [T * B] and, for the state, [1, B, H]."""
     output = policy(torch.zeros(T, B, OBSERVATIONS))
 
     assert output.logits.shape == (LOGIT_COUNT, T * B)
@@ -25,7 +25,7 @@ def test_it_gives_rows_of_logits_and_one_value_per_step(policy):
 
 
 def test_a_sequence_gives_what_its_steps_give_one_by_one(policy):
-    """An update sees what the rollout saw: time-major columns, state carried on."""
+    """Columns are time-major, and the state is carried from step to step."""
     observations = torch.randn(T, B, OBSERVATIONS, generator=torch.Generator().manual_seed(0))
     state, steps = policy.initial_state(B), []
     for observation in observations:
@@ -52,7 +52,7 @@ def test_a_fresh_policy_is_nearly_uniform_and_remembers(policy):
 
 
 def test_the_seed_alone_decides_the_weights():
-    """Equal seeds, equal policies, whatever else was drawn before."""
+    """Equal seeds give equal policies, and other seeds other policies."""
     one, same, other = (
         torch.nn.utils.parameters_to_vector(Tamiyo(OBSERVATIONS, H, seed=seed).parameters())
         for seed in (1, 1, 2)

@@ -32,7 +32,7 @@ def adam_of(values, learning_rate=0.1):
 
 
 def test_its_steps_are_those_of_torch():
-    """Also after a change of the learning rate."""
+    """This holds after a change of the learning rate, too."""
     ours, theirs = parameters(), [torch.nn.Parameter(value) for value in parameters()]
     optimiser, buffers = adam_of(ours)
     reference = torch.optim.Adam(theirs, lr=0.1, eps=1e-5)
@@ -49,7 +49,7 @@ def test_its_steps_are_those_of_torch():
         torch.testing.assert_close(one, other.detach())
 
 
-def test_a_skipped_step_leaves_no_trace():
+def test_a_skipped_step_changes_nothing():
     """Parameters, moments and step counts are bit-identical to those without it, even for NaN gradients."""
     ours, twin = parameters(), parameters()
     optimiser, buffers = adam_of(ours)
@@ -67,7 +67,7 @@ def test_a_skipped_step_leaves_no_trace():
 
 
 def test_a_restored_state_continues_exactly():
-    """As if there had been no interruption."""
+    """The parameters are those of a run without interruption."""
     ours = parameters()
     optimiser, buffers = adam_of(ours)
     run(optimiser, buffers, [0, 1])
@@ -84,7 +84,7 @@ def test_a_restored_state_continues_exactly():
 
 @pytest.mark.parametrize("shape", [(3, 3), None])
 def test_the_state_of_other_parameters_is_refused(shape):
-    """A tensor of another shape, or a name that does not exist."""
+    """It has a tensor of another shape, or a name that does not exist."""
     optimiser, _ = adam_of(parameters())
     state = {"0.exp_avg": torch.zeros(shape)} if shape else {"7.exp_avg": torch.zeros(1)}
 

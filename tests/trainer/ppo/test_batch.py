@@ -1,4 +1,4 @@
-"""What an update learns from, derived from a small rollout whose numbers are written out."""
+"""A batch is derived from a small rollout whose numbers are known."""
 
 import math
 
@@ -34,17 +34,17 @@ def rollout():
 
 @pytest.fixture
 def batch(rollout):
-    """Its batch, without discounting."""
+    """The batch of the rollout, without discounting."""
     return make_batch(rollout, compute_targets(rollout, 1.0, 1.0), CHOICES, CONSTANTS)
 
 
 def column(tensor, head):
-    """One head's part as nested lists."""
+    """The rows of one head as nested lists."""
     return tensor[HEADS.index(head)].tolist()
 
 
 def test_returns_without_a_critic_are_sums_of_rewards(rollout):
-    """1 + 3 + 5, 3 + 5, 5; and 2 + 4, 4, nothing for the environment that died."""
+    """1 + 3 + 5, 3 + 5, 5; and 2 + 4, 4, 0 for the environment that died."""
     assert compute_targets(rollout, 1.0, 1.0).returns.tolist() == [[9.0, 6.0], [8.0, 4.0], [5.0, 0.0]]
 
 
@@ -59,14 +59,14 @@ def test_advantages_are_normalised_over_the_steps_that_count(batch):
 
 
 def test_relevance_follows_the_chosen_op(batch):
-    """WAIT uses the op alone, GERMINATE the blueprint too, PRUNE the speed; the dead use nothing."""
+    """WAIT uses the op alone, GERMINATE the blueprint too, PRUNE the speed; dead steps use nothing."""
     assert column(batch.relevance, "op") == [[1, 1], [1, 1], [1, 0]]
     assert column(batch.relevance, "blueprint") == [[0, 1], [0, 0], [0, 0]]
     assert column(batch.relevance, "alpha_speed") == [[0, 0], [1, 0], [0, 0]]
 
 
 def test_availability_follows_the_legal_ops(rollout):
-    """A head that some legal op could have used is available, whatever was chosen."""
+    """A head that a legal op could have used is available, even if another op was chosen."""
     rollout.ops[2, Op.GERMINATE] = True
     batch = make_batch(rollout, compute_targets(rollout, 1.0, 1.0), CHOICES, CONSTANTS)
 
@@ -74,15 +74,15 @@ def test_availability_follows_the_legal_ops(rollout):
     assert column(batch.availability, "op") == [[1, 1], [1, 1], [1, 0]]
 
 
-def test_freedom_is_relevance_with_a_choice(batch):
-    """The op is free where a second op was legal; PRUNE found one slot open, GERMINATE three."""
+def test_learnable_is_relevance_with_a_choice(batch):
+    """The op is learnable where a second op was legal; PRUNE had one legal slot, GERMINATE three."""
     assert column(batch.learnable, "op") == [[0, 1], [1, 0], [0, 0]]
     assert column(batch.learnable, "slot") == [[0, 1], [0, 0], [0, 0]]
     assert batch.learnable_scale[SLOT, 0, 1].item() == pytest.approx(1 / math.log(3))
 
 
-def test_a_part_holds_whole_environments(batch):
-    """`of` picks columns, `flat` and `unflatten` are opposites."""
+def test_a_selection_has_whole_environments(batch):
+    """`select` takes columns; `unflatten` is the inverse of `flatten`."""
     part = batch.select(torch.tensor([1]))
 
     assert part.observations.shape == (3, 1, 4)

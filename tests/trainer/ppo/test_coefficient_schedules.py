@@ -1,4 +1,4 @@
-"""ScheduledCoefficients are what a hand calculation says, from the first update to the last."""
+"""Scheduled coefficients equal hand calculations, from the first update to the last."""
 
 import pytest
 from tests.trainer.sink import Sink
@@ -10,7 +10,7 @@ from esper_trainer.runner import train
 
 
 def learning_rates(**settings):
-    """Those of all updates; the full one is 1."""
+    """The learning rates of all updates; the full one is 1."""
     config = TrainingConfig(learning_rate=1.0, **settings)
     return [scheduled_coefficients(config, update).learning_rate for update in range(1, config.episodes + 1)]
 
@@ -34,7 +34,7 @@ def test_learning_rates_are_those_of_a_hand_calculation(settings, expected):
 
 
 def test_the_entropy_coefficient_falls_without_warm_up():
-    """By a schedule of its own."""
+    """It has its own schedule."""
     config = TrainingConfig(
         episodes=3, warmup_updates=2, entropy_coefficient=0.1, entropy_schedule="linear", entropy_final=0.2
     )
@@ -45,7 +45,7 @@ def test_the_entropy_coefficient_falls_without_warm_up():
 
 @pytest.mark.slow
 def test_the_payload_has_the_rates_that_were_used():
-    """Those of the update, and a rate of 0 teaches nothing."""
+    """With a learning rate of 0 the last update does not change the policy."""
     sink = Sink()
     settings = {"learning_rate_schedule": "linear", "entropy_schedule": "linear"}
     train(TrainingConfig(episodes=3, environments=2, hidden_size=8, threads=1, **settings), sink.connect)

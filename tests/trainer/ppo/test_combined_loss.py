@@ -1,4 +1,4 @@
-"""What a step descends, against autograd through the same losses in float64."""
+"""The combined loss and its gradients, compared with autograd through the same losses in float64."""
 
 import pytest
 import torch
@@ -19,13 +19,13 @@ MULTIPLIERS = torch.tensor([1.0, 1.3, 1.2])
 
 
 def coefficients(value_clip):
-    """Weights that are all different from 1."""
+    """Coefficients that are all different from 1."""
     return LossCoefficients(0.2, value_clip, torch.tensor(0.7), torch.tensor(0.05), MULTIPLIERS)
 
 
 @pytest.fixture
 def generator():
-    """The same numbers in every test."""
+    """A generator with the same seed in every test."""
     return torch.Generator().manual_seed(0)
 
 
@@ -59,7 +59,7 @@ def inputs(batch, generator):
 
 
 def recorded(log_probs, entropies, values, batch, step_counts, coefficients):
-    """The loss as autograd sees it."""
+    """The same loss for autograd."""
     ratios = log_ratio(log_probs, batch.old_log_probs).exp()
     surrogate = clipped_surrogate(ratios, batch.advantages, coefficients.clip_range)
     squared_errors = squared_error(values, batch.old_values, batch.returns, coefficients.value_clip)
@@ -78,7 +78,7 @@ def double(values):
 
 @pytest.mark.parametrize("value_clip", [0.0, 1.0, 100.0])
 def test_loss_and_gradients_are_those_of_autograd(batch, inputs, value_clip):
-    """Clipped above and below, gained and lost, clamped, irrelevant, dead."""
+    """Ratios are clipped or clamped on both sides, with gains and losses; some steps do not count."""
     inputs = [part.double().requires_grad_() for part in inputs]
     arguments = (double(batch), double(count_steps(batch)), double(coefficients(value_clip)))
 
@@ -91,8 +91,8 @@ def test_loss_and_gradients_are_those_of_autograd(batch, inputs, value_clip):
         torch.testing.assert_close(one, other)
 
 
-def test_every_case_of_clipping_occurs_above(batch, inputs):
-    """Otherwise the test above would show less than it says."""
+def test_every_case_of_clipping_occurs_in_the_batch(batch, inputs):
+    """Otherwise the test above would show less than it claims."""
     ratios = log_ratio(inputs[0], batch.old_log_probs).exp()[:2]
     gains, outside = batch.advantages > 0, (inputs[2] - batch.old_values).abs() > 1.0
 
@@ -103,8 +103,8 @@ def test_every_case_of_clipping_occurs_above(batch, inputs):
     assert not outside.all()
 
 
-def test_counts_of_all_processes_divide(batch, inputs):
-    """Twice the counts: half the loss and half the gradients."""
+def test_losses_are_divided_by_the_counts_of_all_processes(batch, inputs):
+    """Twice the counts give half the loss and half the gradients."""
     own = count_steps(batch)
     both = type(own)(*(2 * count for count in own))
     halves = []
@@ -118,7 +118,7 @@ def test_counts_of_all_processes_divide(batch, inputs):
 
 
 def test_a_number_that_is_not_finite_reaches_the_gradient(batch, inputs):
-    """The gate of the optimiser looks there."""
+    """The optimiser checks the gradient."""
     batch = batch._replace(advantages=torch.full((STEPS,), torch.nan))
     log_probs = inputs[0].clone().requires_grad_()
 

@@ -1,4 +1,4 @@
-"""Advantages by doubling are the advantages of the textbook loop."""
+"""Advantages by doubling equal those of the textbook loop."""
 
 import pytest
 import torch
@@ -7,20 +7,20 @@ from esper_trainer.ppo.gae import advantages, td_errors
 
 
 def gae(rewards, values, alive, gamma, gae_lambda):
-    """Errors, then their sums."""
+    """Advantages from TD errors."""
     return advantages(td_errors(rewards, values, alive, gamma), alive, gamma, gae_lambda)
 
 
 def slow(rewards, values, alive, gamma, gae_lambda):
-    """The textbook's backward loop, in float64."""
+    """The backward loop of the textbook, in float64."""
     rewards, values, alive = (column.double() for column in (rewards, values, alive))
     result = torch.zeros_like(rewards)
     following, value_after = torch.zeros_like(rewards[0]), torch.zeros_like(rewards[0])
-    goes_on = torch.zeros_like(rewards[0])
+    continues = torch.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):
-        delta = rewards[t] + gamma * value_after * goes_on - values[t]
-        following = (delta + gamma * gae_lambda * goes_on * following) * alive[t]
-        result[t], value_after, goes_on = following, values[t], alive[t]
+        delta = rewards[t] + gamma * value_after * continues - values[t]
+        following = (delta + gamma * gae_lambda * continues * following) * alive[t]
+        result[t], value_after, continues = following, values[t], alive[t]
     return result
 
 
@@ -39,7 +39,7 @@ def test_three_steps_by_hand():
 
 
 def test_a_dead_environment_ends_its_episode_by_hand():
-    """Step 1 is the last alive, so that nothing of step 2 counts.
+    """Step 1 is the last one alive, so that step 2 does not count.
 
     A_1 = 2 - 2 = 0; A_0 = 1 + 0.5 * 2 - 4 + 0.25 * 0 = -2; A_2 = 0.
     """
@@ -51,7 +51,7 @@ def test_a_dead_environment_ends_its_episode_by_hand():
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 64, 100])
 def test_the_scan_equals_the_loop(steps):
-    """Whatever the length, and with environments that die on the way."""
+    """This holds for any length, and for environments that die on the way."""
     generator = torch.Generator().manual_seed(steps)
     rewards, values = torch.randn(2, steps, 16, generator=generator)
     alive = (torch.rand(steps, 16, generator=generator) > 0.05).float().cumprod(0)
@@ -63,8 +63,8 @@ def test_the_scan_equals_the_loop(steps):
     )
 
 
-def test_a_reward_that_is_not_a_number_stays_visible():
-    """It spoils the steps before it, in its own environment only."""
+def test_a_nan_reward_stays_visible():
+    """Advantages up to its step are NaN, in its own environment only."""
     rewards = torch.zeros(4, 2)
     rewards[2, 1] = torch.nan
 

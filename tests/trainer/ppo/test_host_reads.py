@@ -1,7 +1,7 @@
-"""Neither a rollout nor an update ever asks the device for a value; on CUDA that would wait.
+"""Neither a rollout nor an update reads a value on the host, which would wait for the device on CUDA.
 
-Shown on the CPU in two ways: no operation is dispatched that hands values to the host, and everything
-runs on tensors that have no values at all.
+Two checks show this on the CPU: no operation that copies values to the host is dispatched, and everything
+runs on fake tensors, which have no values.
 """
 
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=6)
 
 @contextmanager
 def valueless():
-    """Runs the block on tensors without values; what they are asked for is refused."""
+    """Runs the block on fake tensors; reading a value is an AssertionError."""
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             yield
@@ -38,14 +38,14 @@ def valueless():
 
 
 @pytest.fixture(params=["linted", "valueless"])
-def proof(request, no_host_reads):
-    """Either way, as a context in which a read is an AssertionError."""
+def check(request, no_host_reads):
+    """A context in which a read is an AssertionError, by either check."""
     return no_host_reads if request.param == "linted" else valueless
 
 
 @pytest.fixture
 def learner():
-    """What plays and what learns, small; two minibatches."""
+    """A small collector and a PPO with two minibatches."""
     constants = action_layout(CPU)
     environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
     policy = Tamiyo(116, 16, seed=0)
@@ -57,36 +57,36 @@ def learner():
 
 
 @pytest.mark.slow
-def test_a_rollout_reads_nothing(learner, proof):
-    """All of an collected, with the environment's own training, and what is told of it."""
+def test_a_rollout_reads_nothing(learner, check):
+    """This covers the environment's own training and the episode summary."""
     collector, _ = learner
 
-    with proof():
+    with check():
         episode_summary(collector.collect(lambda: None))
 
 
 @pytest.mark.slow
-def test_an_update_reads_nothing(learner, proof):
-    """Neither for the target-KL stop, nor for the gate, nor for telemetry."""
+def test_an_update_reads_nothing(learner, check):
+    """This covers the stop at the target KL, the skipping of steps, and telemetry."""
     collector, ppo = learner
     collected = collector.collect(lambda: None)
 
-    with proof():
+    with check():
         row = ppo.update(collected.transitions)
 
     assert row.dim() == 2
 
 
 @pytest.mark.slow
-def test_an_examination_reads_nothing(learner, proof):
-    """What DEBUG telemetry needs beside the row: gradients of layers, of heads, and transitions."""
+def test_a_diagnosis_reads_nothing(learner, check):
+    """DEBUG telemetry also needs gradients of layers and of heads, and transitions."""
     collector, ppo = learner
     collected = collector.collect(lambda: None)
 
-    with proof():
-        examination = ppo.diagnose(collected.transitions)
+    with check():
+        diagnostics = ppo.diagnose(collected.transitions)
 
-    assert examination.cosines.shape == (9, 9)
+    assert diagnostics.cosines.shape == (9, 9)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_an_examination_reads_nothing(learner, proof):
     ],
     ids=["item", "if", "mask", "nonzero"],
 )
-def test_the_proofs_see_reads(read, proof):
+def test_the_checks_find_reads(read, check):
     """Each of these would wait for the device."""
     policy = Tamiyo(4, 4, seed=0)
 
-    with pytest.raises(AssertionError), torch.no_grad(), proof():
+    with pytest.raises(AssertionError), torch.no_grad(), check():
         read(policy)

@@ -1,4 +1,4 @@
-"""The losses against arithmetic done by hand, and against a slow reference in float64."""
+"""The losses equal hand calculations."""
 
 import math
 
@@ -9,7 +9,7 @@ from esper_trainer.ppo import losses
 
 
 def test_a_masked_mean_divides_by_what_is_counted():
-    """(1 + 3) / 2 = 2; nothing counted is 0, not NaN."""
+    """(1 + 3) / 2 = 2; the mean of nothing is 0, not NaN."""
     values = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
     mask = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
 
@@ -27,8 +27,8 @@ def test_log_ratios_are_clamped_to_20():
     ("ratio", "advantage", "expected"),
     [
         (1.5, 2.0, 2.4),  # min(1.5 * 2, 1.2 * 2)
-        (0.5, 2.0, 1.0),  # min(0.5 * 2, 0.8 * 2): no protection against having fallen
-        (1.5, -2.0, -3.0),  # min(-3.0, -2.4): nor against having risen where it was bad
+        (0.5, 2.0, 1.0),  # min(0.5 * 2, 0.8 * 2): a fall is not clipped
+        (1.5, -2.0, -3.0),  # min(-3.0, -2.4): nor is a rise where it was bad
         (0.5, -2.0, -1.6),  # min(-1.0, -1.6)
         (1.1, 2.0, 2.2),  # inside the range nothing is clipped
     ],
@@ -65,7 +65,7 @@ def test_tele_132_the_value_loss_takes_the_larger_error():
 
 
 def test_without_value_clipping_the_error_is_the_plain_one():
-    """A clip of 0 switches it off; dead steps do not count: 0.5 * (1 + 1) / 2 = 0.5."""
+    """A clip of 0 disables it; dead steps do not count: 0.5 * (1 + 1) / 2 = 0.5."""
     values, returns = torch.tensor([4.0, 14.0, -30.0]), torch.tensor([5.0, 15.0, -10.0])
 
     squared_errors = losses.squared_error(values, torch.zeros(3), returns, 0.0)

@@ -1,4 +1,4 @@
-"""A step is measured, clipped, and taken or called off, all without the host."""
+"""The gradient of a step is measured and clipped, and the step is taken or skipped, all on the device."""
 
 import copy
 
@@ -16,17 +16,17 @@ GO, STOP = torch.tensor(False), torch.tensor(True)
 
 @pytest.fixture
 def policy():
-    """A small one."""
+    """A small policy."""
     return Tamiyo(6, 8, seed=0)
 
 
 def optimiser_of(policy, max_norm=0.5):
-    """The trainer's."""
+    """An optimiser of this policy."""
     return PolicyOptimiser(policy, action_layout(CPU), 1e-2, 1e-5, max_norm)
 
 
 def loss_of(policy, scale=1.0):
-    """Something to descend."""
+    """A loss of logits and values."""
     observations = torch.linspace(-1, 1, 3 * 2 * 6).view(3, 2, 6)
     output = policy(observations)
     return scale * (output.logits.square().sum() + (output.values - 1).square().sum())
@@ -60,8 +60,8 @@ def test_it_is_adam_with_clipping(policy):
     [(1.0, STOP, 0.0), (float("nan"), GO, 1.0), (float("inf"), GO, 1.0), (1e38, GO, 1.0)],
     ids=["stopped", "NaN", "infinite", "overflow"],
 )
-def test_a_step_that_is_called_off_changes_no_bit(policy, scale, stopped, skipped):
-    """Not of the parameters, and not of Adam's moments and count: the next step is as if it had not been."""
+def test_a_step_that_is_not_taken_changes_no_bit(policy, scale, stopped, skipped):
+    """Parameters are bit-identical, and after the next step too, so that Adam's state is unchanged."""
     twin = copy.deepcopy(policy)
     optimiser, undisturbed = optimiser_of(policy), optimiser_of(twin)
     optimiser.step(loss_of(policy), GO)
@@ -77,7 +77,7 @@ def test_a_step_that_is_called_off_changes_no_bit(policy, scale, stopped, skippe
 
 
 def test_norms_are_those_before_and_after_clipping(policy):
-    """After: the limit, or what it was if that is less."""
+    """The norm after clipping is the limit, or the norm before it if that is less."""
     whole = torch.autograd.grad(loss_of(policy), list(policy.parameters()))
     norm = torch.cat([part.flatten() for part in whole]).norm().item()
 
@@ -90,7 +90,7 @@ def test_norms_are_those_before_and_after_clipping(policy):
 
 
 def test_a_heads_norm_is_that_of_its_rows_and_biases_before_clipping(policy):
-    """Of a loss that reads one logit of the slot head alone, only the slot head has one."""
+    """With a loss of one logit of the slot head, only the slot head has a norm."""
     optimiser = optimiser_of(policy)
     row = 7
     logit = policy(torch.ones(1, 1, 6)).logits[row].sum()
@@ -105,8 +105,8 @@ def test_a_heads_norm_is_that_of_its_rows_and_biases_before_clipping(policy):
     assert row < LOGIT_COUNT
 
 
-def test_what_is_not_finite_is_counted(policy):
-    """Every entry of the gradient: 0 as a rule, all of them for a loss that is not a number."""
+def test_entries_that_are_not_finite_are_counted(policy):
+    """A finite loss has none, a NaN loss has some."""
     entries = sum(parameter.numel() for parameter in policy.parameters())
 
     healthy = optimiser_of(policy).step(loss_of(policy), STOP)

@@ -8,7 +8,7 @@ CPU = torch.device("cpu")
 
 
 def test_a_buffer_has_the_steps_as_its_first_dimension():
-    """Then the shape of one step, with the types that are documented."""
+    """The other dimensions are those of one step, and types are as documented."""
     buffer = empty_transitions(horizon=5, environments=3, observation_size=7, device=CPU)
 
     shapes = {name: tuple(tensor.shape) for name, tensor in buffer._asdict().items()}
@@ -21,7 +21,7 @@ def test_a_buffer_has_the_steps_as_its_first_dimension():
 
 
 def test_storing_a_step_leaves_the_others_unchanged():
-    """Also if there are as many steps as heads and environments."""
+    """This holds even if the numbers of steps, environments and heads are equal."""
     buffer = empty_transitions(8, 8, 8, CPU)
     ones = Transitions(*(torch.ones_like(tensor[0]) for tensor in buffer))
 

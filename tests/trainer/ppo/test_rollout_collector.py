@@ -1,4 +1,4 @@
-"""An collected as it is written down: legal choices, real rewards, and the state carried on."""
+"""A collected rollout has legal choices, the rewards of the environment, and a state that is carried on."""
 
 import pytest
 import torch
@@ -18,24 +18,24 @@ SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=32
 
 @pytest.fixture
 def environment():
-    """A small real one."""
+    """A small real environment."""
     return MorphEnvironment(5, SHORT, seed=0, device=CPU)
 
 
 @pytest.fixture
 def policy():
-    """A small one."""
+    """A small policy."""
     return Tamiyo(116, 16, seed=0)
 
 
 @pytest.fixture
 def collector(policy, environment):
-    """What plays it."""
+    """A collector for both."""
     return RolloutCollector(policy, environment, CONSTANTS, seed=1)
 
 
 def test_every_choice_was_legal_when_it_was_made(collector):
-    """The op among those that were open, the slot among those that the op left open."""
+    """The op was legal, and the slot was legal for the op."""
     rollout = collector.collect(lambda: None).transitions
     op, slot = rollout.actions[:, OP], rollout.actions[:, SLOT]
 
@@ -60,7 +60,7 @@ def test_an_episode_replays_from_its_actions(collector):
 
 
 def test_stored_log_probabilities_and_values_are_those_of_the_whole_sequence(collector, policy):
-    """An update that runs the sequence at once starts where the rollout was."""
+    """An update that evaluates the sequence at once gets the values of the rollout."""
     rollout = collector.collect(lambda: None).transitions
     choices = MorphEnvironment(1, SHORT, seed=0, device=CPU).action_masks().choices
     batch = make_batch(rollout, compute_targets(rollout, 0.9, 0.9), choices, CONSTANTS).flatten()
@@ -74,7 +74,7 @@ def test_stored_log_probabilities_and_values_are_those_of_the_whole_sequence(col
 
 @pytest.mark.slow
 def test_episodes_differ_but_follow_from_the_seeds(policy):
-    """Two players with equal seeds play equal pairs of different episodes."""
+    """Two collectors with equal seeds collect equal pairs of different episodes."""
     pairs = []
     for _ in range(2):
         environment = MorphEnvironment(5, SHORT, seed=0, device=CPU)
@@ -87,7 +87,7 @@ def test_episodes_differ_but_follow_from_the_seeds(policy):
 
 
 def test_an_episode_can_be_abandoned_between_steps(collector):
-    """Whatever is raised there ends it; the next collected starts anew."""
+    """An exception between steps ends it; the next rollout starts anew."""
     calls = []
 
     def third_step():

@@ -1,4 +1,4 @@
-"""The critic's scale follows the returns, and its values stay what they were."""
+"""The scale of the critic follows the returns, and its values do not change."""
 
 import copy
 
@@ -23,23 +23,23 @@ SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24
 
 
 def moments(mean, std):
-    """Of returns."""
+    """The moments of returns."""
     return Moments(torch.tensor(mean), torch.tensor(std))
 
 
 @pytest.fixture
 def policy():
-    """A small one."""
+    """A small policy."""
     return Tamiyo(116, 16, seed=0)
 
 
 def values(policy):
-    """On something to look at."""
+    """The critic's values of fixed observations."""
     return policy(torch.linspace(-1, 1, 4 * 3 * 116).view(4, 3, 116)).values.detach()
 
 
 def test_values_stay_while_the_scale_moves(policy):
-    """In units of return, to float32's precision."""
+    """They agree in the unit of the return, to float32 precision."""
     before = values(policy)
     for _ in range(60):
         update_normalisation(policy, moments(50.0, 20.0))
@@ -49,8 +49,8 @@ def test_values_stay_while_the_scale_moves(policy):
     torch.testing.assert_close(values(policy), before, rtol=1e-4, atol=1e-4)
 
 
-def test_returns_that_are_not_finite_move_nothing(policy):
-    """Not a bit."""
+def test_returns_that_are_not_finite_change_nothing(policy):
+    """The state is bit-identical."""
     update_normalisation(policy, moments(3.0, 2.0))
     before = copy.deepcopy(policy.state_dict())
     update_normalisation(policy, moments(float("nan"), float("inf")))
@@ -59,7 +59,7 @@ def test_returns_that_are_not_finite_move_nothing(policy):
 
 
 def critic_gradient(policy, scale, kind):
-    """Norm of the critic's gradient before clipping, after rewards of that scale."""
+    """The gradient norm of an update before clipping, with rewards of that scale."""
     environment = MorphEnvironment(4, SHORT, seed=0, device=CPU)
     rollout = (
         RolloutCollector(policy, environment, action_layout(CPU), seed=1).collect(lambda: None).transitions
@@ -74,15 +74,15 @@ def critic_gradient(policy, scale, kind):
     return unpack_metrics(row, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
 
 
-def test_large_returns_no_longer_drown_the_policy(policy):
-    """A thousand times the reward makes a huge gradient, unless the critic is normalised."""
+def test_large_returns_do_not_make_large_gradients(policy):
+    """Rewards of 1,000 times the size make a huge gradient, unless the critic is normalised."""
     twin = copy.deepcopy(policy)
 
     assert critic_gradient(twin, 1000.0, "none") > 50 * critic_gradient(policy, 1000.0, "popart")
 
 
-def test_bfloat16_says_nearly_the_same_and_float32_comes_out():
-    """Half the mantissa, not another policy."""
+def test_bfloat16_gives_similar_values_in_float32():
+    """Values differ from those of float32, but only slightly."""
     exact, rough = Tamiyo(116, 16, seed=0), Tamiyo(116, 16, seed=0, precision="bfloat16")
     observations = torch.linspace(-1, 1, 4 * 3 * 116).view(4, 3, 116)
     one, other = exact(observations), rough(observations)
@@ -95,7 +95,7 @@ def test_bfloat16_says_nearly_the_same_and_float32_comes_out():
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", [{"precision": "bfloat16"}, {"value_normalisation": "popart"}])
 def test_an_update_with_either_option_learns_and_reads_nothing(setting, no_host_reads):
-    """In rollout and update; the ratios of the first epoch are 1 within the precision."""
+    """Nothing is read on the host; the ratios of the first epoch are 1 within the precision."""
     config = TrainingConfig(environments=4, hidden_size=16, epochs=1, **setting)
     policy = Tamiyo(116, 16, seed=0, precision=config.precision)
     before = policy.output.weight.detach().clone()

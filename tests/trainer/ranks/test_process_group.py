@@ -88,24 +88,24 @@ def start(count, command, **options):
 
 
 def run(count, command):
-    """Run a group to its end; exit codes and what was said on stderr."""
+    """Run a group to its end; return exit codes and outputs."""
     processes = start(count, command)
-    said = [process.communicate(timeout=200) for process in processes]
-    return [process.returncode for process in processes], said
+    outputs = [process.communicate(timeout=200) for process in processes]
+    return [process.returncode for process in processes], outputs
 
 
 def learn(tmp_path, count, target_kl, poison="clean"):
-    """Two updates on the same six environments, split among so many processes."""
+    """The results of two updates on the same six environments, split among `count` processes."""
     out = tmp_path / f"world{count}"
-    codes, said = run(count, ["-c", LEARN_A_PART, str(out), str(target_kl), poison])
-    assert codes == [0] * count, said
+    codes, outputs = run(count, ["-c", LEARN_A_PART, str(out), str(target_kl), poison])
+    assert codes == [0] * count, outputs
     return [torch.load(Path(f"{out}-{rank}")) for rank in range(count)]
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("target_kl", [0.0, 1e-4])
 def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, target_kl):
-    """To 1e-5, and bit for bit the same in both; also where the target KL stops the update."""
+    """Weights agree to 1e-5, and bit for bit between the two, even if the target KL stops the update."""
     (alone,), (first, second) = learn(tmp_path, 1, target_kl), learn(tmp_path, 2, target_kl)
 
     assert torch.equal(first["after"], second["after"])
@@ -116,14 +116,14 @@ def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, targ
 
 @pytest.mark.process
 def test_what_is_not_finite_in_one_process_is_skipped_in_all(tmp_path):
-    """No process changes a bit, though the other's numbers are fine."""
+    """Weights do not change in the process without NaN either."""
     for result in learn(tmp_path, 2, 0.0, "poison"):
         assert torch.equal(result["before"], result["after"])
 
 
 @pytest.mark.parametrize(("environments", "minibatches"), [(7, 1), (6, 2)])
 def test_environments_must_divide_among_processes_and_minibatches(environments, minibatches):
-    """The sentence says which number works."""
+    """The message has a number that works."""
     config = TrainingConfig(environments=environments * minibatches, minibatches=minibatches)
 
     with pytest.raises(InvalidArgument, match=f"multiple of {4 * minibatches}"):
@@ -139,7 +139,7 @@ class Threads(ProcessGroup):
 
     @classmethod
     def call(cls, count, function):
-        """What `function(group)` gives or raises in each of so many ranks."""
+        """What `function(group)` returns or raises in each of `count` ranks."""
         cls.barrier, shared = threading.Barrier(count), [0] * count
         with ThreadPoolExecutor(count) as pool:
             futures = [pool.submit(function, cls(rank, shared)) for rank in range(count)]
@@ -155,7 +155,7 @@ class Threads(ProcessGroup):
 
 
 def checkpoints(run_dir, *updates_by_rank):
-    """A run with checkpoints after these updates, for each rank."""
+    """Write checkpoints of each rank; return a function that finds the newest one that all ranks have."""
     (run_dir / "spool").mkdir()
     for rank, updates in enumerate(updates_by_rank):
         for update in updates:
@@ -169,46 +169,46 @@ def checkpoints(run_dir, *updates_by_rank):
     [
         (([3, 4, 5], [3, 4, 5]), 5),
         (([3, 4, 5], [2, 3, 4]), 4),
-        (([10, 30], [10, 20, 40]), 10),  # a disk that could not keep up left some out
+        (([10, 30], [10, 20, 40]), 10),  # some were left out because the disk was slow
         (([7], [7, 8], [6, 7]), 7),
     ],
 )
-def test_a_run_goes_on_from_the_newest_checkpoint_that_all_have(tmp_path, updates, common):
-    """Each looks at its own files only; they may be on several machines."""
+def test_a_run_resumes_from_the_newest_checkpoint_that_all_have(tmp_path, updates, common):
+    """Each rank reads its own files only, which may be on different machines."""
     assert Threads.call(len(updates), checkpoints(tmp_path, *updates)) == [common] * len(updates)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_another_number_of_processes_cannot_go_on(tmp_path, ranks):
-    """The first of them, which speaks, says how many there were."""
+def test_another_number_of_processes_cannot_resume(tmp_path, ranks):
+    """The error of the first process has the original number."""
     first, *_ = Threads.call(ranks, checkpoints(tmp_path, [5], [5], [5]))
 
     assert isinstance(first, InvalidArgument)
     assert "trained by 3 processes; resume it with --ranks 3" in str(first)
 
 
-def test_one_process_goes_on_with_what_one_process_trained(tmp_path):
-    """Not two."""
+def test_two_processes_cannot_resume_what_one_process_trained(tmp_path):
+    """The message says to resume without --ranks."""
     first, _ = Threads.call(2, checkpoints(tmp_path, [5]))
 
     assert "trained by one process; resume it without --ranks" in str(first)
 
 
 def test_a_rank_whose_file_is_missing_is_named(tmp_path):
-    """By all, so that whoever speaks says it."""
+    """All ranks have the same message, so that any of them can report it."""
     for problem in Threads.call(3, checkpoints(tmp_path, [5], [], [5])):
         assert isinstance(problem, InvalidArgument)
         assert "no checkpoint of rank 1" in str(problem)
 
 
-def test_checkpoints_without_a_common_one_cannot_be_gone_on_from(tmp_path):
+def test_checkpoints_without_a_common_one_cannot_be_resumed(tmp_path):
     """Each rank has one, but after different updates."""
     for problem in Threads.call(2, checkpoints(tmp_path, [5], [6])):
         assert "no checkpoint in common" in str(problem)
 
 
-def test_what_cannot_begin_is_said_by_one_process(tmp_path):
-    """The first that has a problem; the others end silently."""
+def test_a_run_that_cannot_begin_is_reported_by_one_process(tmp_path):
+    """The first one reports the problem; the others end silently."""
     request = TrainingRequest(name="mine", resume=True, runs_dir=tmp_path)
     (tmp_path / "mine").mkdir()
     checkpoints(tmp_path / "mine", [5], [], [5])
@@ -219,7 +219,7 @@ def test_what_cannot_begin_is_said_by_one_process(tmp_path):
 
 
 def count_collectives(monkeypatch, **settings):
-    """The sizes of what is summed in one update, in order, as one of two processes."""
+    """The sizes of the tensors that an update reduces in one of two processes, and the parameter count."""
     sizes = []
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor, *_: sizes.append(tensor.numel()))
     cpu = torch.device("cpu")
@@ -235,7 +235,7 @@ def count_collectives(monkeypatch, **settings):
 
 @pytest.mark.parametrize(("epochs", "minibatches"), [(1, 1), (3, 2)])
 def test_one_collective_per_minibatch(monkeypatch, epochs, minibatches):
-    """All gradients, the loss and the divergence as one; before the first, moments and counts, once each."""
+    """It sums gradients, loss and KL divergence; before the first, moments and counts are summed once."""
     sizes, parameters = count_collectives(monkeypatch, epochs=epochs, minibatches=minibatches)
     steps = epochs * minibatches
 
@@ -243,7 +243,7 @@ def test_one_collective_per_minibatch(monkeypatch, epochs, minibatches):
 
 
 def test_value_normalisation_sums_moments_of_its_own(monkeypatch):
-    """Three numbers more."""
+    """They are one more collective of three numbers."""
     sizes, _ = count_collectives(monkeypatch, epochs=1, value_normalisation="popart")
 
     assert sizes[:2] == [3, 3]
@@ -254,35 +254,35 @@ TRAIN = ["-m", "esper_trainer", "--envs", "4", "--threads", "1", "--aggregator",
 
 
 def events_of(run_dir, rank):
-    """What one process told."""
+    """The events of one process."""
     return [record.event for record in read_records(run_dir) if record.producer == f"trainer:{rank}"]
 
 
 @pytest.mark.process
 def test_every_process_emits_its_own_events(tmp_path):
-    """Its rank, its rollouts and its updates; the first one speaks to people; the run can be resumed."""
+    """Only the first process prints progress; the run can be resumed."""
     where = ["--runs-dir", str(tmp_path)]
-    codes, said = run(2, [*TRAIN, *where, "--name", "mine", "--episodes", "2"])
-    assert codes == [0, 0], said
-    resumed, said_later = run(2, [*TRAIN, *where, "--resume", "mine", "--episodes", "3"])
+    codes, outputs = run(2, [*TRAIN, *where, "--name", "mine", "--episodes", "2"])
+    assert codes == [0, 0], outputs
+    resumed, later_outputs = run(2, [*TRAIN, *where, "--resume", "mine", "--episodes", "3"])
     one, two = (events_of(tmp_path / "mine", rank) for rank in (0, 1))
-    updates = [[e.payload for e in told if isinstance(e, PPOUpdateCompleted)] for told in (one, two)]
+    updates = [[e.payload for e in events if isinstance(e, PPOUpdateCompleted)] for events in (one, two)]
 
-    assert resumed == [0, 0], said_later
-    assert "2/2  return" in said[0][0]
-    assert said[1][0] == ""
+    assert resumed == [0, 0], later_outputs
+    assert "2/2  return" in outputs[0][0]
+    assert outputs[1][0] == ""
     assert [(e.rank, e.world_size) for e in (one[0], two[0]) if isinstance(e, RunStarted)] == [(0, 2), (1, 2)]
     assert [len(payloads) for payloads in updates] == [3, 3]
     for mine, yours in zip(*updates, strict=True):
         assert mine.grad_norm_pre_clip == yours.grad_norm_pre_clip
         assert mine.epochs_completed == yours.epochs_completed
-    returns = [[e.mean_return for e in told if isinstance(e, RolloutCompleted)] for told in (one, two)]
+    returns = [[e.mean_return for e in events if isinstance(e, RolloutCompleted)] for events in (one, two)]
     assert returns[0] != returns[1]
 
 
 @pytest.mark.process
 def test_a_signal_to_one_process_ends_all_after_the_same_update(tmp_path):
-    """And each says how it ended."""
+    """Each of them records how it ended."""
     command = [*TRAIN, "--runs-dir", str(tmp_path), "--name", "mine", "--episodes", "5000"]
     processes = start(2, command)
     assert next(line for line in iter(processes[0].stdout.readline, "") if " 2/5000" in line)

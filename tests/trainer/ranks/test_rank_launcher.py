@@ -41,7 +41,7 @@ sys.exit(train_with_ranks([], 2))
 
 @pytest.fixture
 def directory(tmp_path, monkeypatch):
-    """Where `python -m esper_trainer` finds `CHILD`, and `CHILD` its files."""
+    """The directory in which `python -m esper_trainer` finds `CHILD`, and `CHILD` its files."""
     package = tmp_path / "esper_trainer"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -57,7 +57,7 @@ def exits(directory, *codes):
 
 
 def started(directory, rank):
-    """What a rank was started with."""
+    """The environment and the options of a rank."""
     return json.loads((directory / f"started-{rank}").read_text())
 
 
@@ -87,7 +87,7 @@ def test_one_failed_rank_fails_the_training(directory, capfd):
 
 
 def test_if_no_rank_could_report_the_launcher_does(directory, capfd):
-    """With the exit code of each."""
+    """Its message has the exit code of each rank."""
     exits(directory, 137, 143)
 
     assert train_with_ranks([], 2) == 1
@@ -95,8 +95,8 @@ def test_if_no_rank_could_report_the_launcher_does(directory, capfd):
 
 
 @pytest.mark.parametrize("failed", [0, 1])
-def test_ranks_that_do_not_follow_a_failed_one_are_terminated(directory, monkeypatch, failed):
-    """After a while, whichever rank failed."""
+def test_ranks_that_outlive_a_failed_one_are_terminated(directory, monkeypatch, failed):
+    """They get SIGTERM after a while, whichever rank failed."""
     monkeypatch.setattr(rank_launcher, "_TERMINATE_AFTER_S", 1.0)
     (directory / f"exit-{failed}").write_text("1")
 
@@ -105,7 +105,7 @@ def test_ranks_that_do_not_follow_a_failed_one_are_terminated(directory, monkeyp
 
 
 def test_a_signal_is_forwarded_to_every_rank(directory, monkeypatch):
-    """The launcher itself waits for their end."""
+    """The launcher waits until all of them have ended."""
     monkeypatch.delenv("PYTHONPATH")
     with subprocess.Popen([sys.executable, "-c", LAUNCH, str(directory)], stderr=subprocess.PIPE) as launcher:
         deadline = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or not there, and what is not one is refused in one sentence."""
+"""A checkpoint is written completely or not at all, and a damaged one is refused in one sentence."""
 
 import pickle
 
@@ -11,7 +11,7 @@ from esper_trainer.run.checkpoint_file import CheckpointFiles, TrainingCheckpoin
 
 
 def checkpoint_of(update=3):
-    """A small one."""
+    """A small checkpoint."""
     tensors = {"policy.weight": torch.arange(600.0), "optimiser.0.step": torch.tensor(4.0)}
     state = LearnerState(tensors, {"actions": torch.Generator().manual_seed(5).get_state()})
     return TrainingCheckpoint(update, {"seed": 5, "preset": "lite"}, 0, 1, 2.5, state)
@@ -19,14 +19,14 @@ def checkpoint_of(update=3):
 
 @pytest.fixture
 def path(tmp_path):
-    """Where one is."""
+    """The path of a checkpoint."""
     path = tmp_path / "checkpoints" / "00000003-rank0.pt"
     write(path, checkpoint_of())
     return path
 
 
 def test_what_is_read_is_what_was_written(path):
-    """Every bit of every tensor, and the plain values."""
+    """All tensors and plain values are equal, and no other file is left."""
     found, written = read(path), checkpoint_of()
 
     assert found._replace(state=None) == written._replace(state=None)
@@ -38,7 +38,7 @@ def test_what_is_read_is_what_was_written(path):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_a_torn_file_is_refused(path, share):
-    """Wherever it was torn."""
+    """This holds for any length."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
 
@@ -46,8 +46,8 @@ def test_a_torn_file_is_refused(path, share):
         read(path)
 
 
-def test_a_flipped_bit_is_seen(path):
-    """In the middle of a tensor, where nothing but a checksum can see it."""
+def test_a_flipped_bit_is_detected(path):
+    """It is in the middle of a tensor, where only a checksum can detect it."""
     data = bytearray(path.read_bytes())
     place = data.index(torch.arange(600.0).numpy().tobytes()) + 1000
     data[place] ^= 1
@@ -58,7 +58,7 @@ def test_a_flipped_bit_is_seen(path):
 
 
 def test_garbage_and_other_files_of_torch_are_refused(path):
-    """Neither bytes nor a mere list is a checkpoint."""
+    """Neither arbitrary bytes nor a list is a checkpoint."""
     path.write_bytes(b"no checkpoint at all" * 50)
     with pytest.raises(Damaged, match="damaged"):
         read(path)
@@ -68,7 +68,7 @@ def test_garbage_and_other_files_of_torch_are_refused(path):
 
 
 class _Trap:
-    """Would make a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, place):
         self.place = place
@@ -78,7 +78,7 @@ class _Trap:
 
 
 def test_nothing_in_a_checkpoint_is_run(path, tmp_path):
-    """A pickle that calls something is damage, and the call is not made."""
+    """A pickle with a call is refused as damaged, and the call is not made."""
     torch.save(_Trap(str(tmp_path / "sprung")), path)
 
     with pytest.raises(Damaged):
@@ -91,13 +91,13 @@ def test_nothing_in_a_checkpoint_is_run(path, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    """With the system's reason."""
+    """The message has the system's reason."""
     with pytest.raises(StorageError, match=r"none\.pt \(No such file"):
         read(tmp_path / "none.pt")
 
 
 def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch):
-    """A full disk: what was there stays."""
+    """If the disk is full, the old file does not change."""
     before = path.read_bytes()
 
     def full(descriptor):
@@ -110,8 +110,8 @@ def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_files_are_counted_by_rank_and_the_old_ones_go(tmp_path):
-    """What else lies there is left alone."""
+def test_files_are_listed_by_rank_and_the_old_ones_are_removed(tmp_path):
+    """Files with other names are kept."""
     files, other = CheckpointFiles(tmp_path), CheckpointFiles(tmp_path, rank=1)
     for update in (2, 10, 4):
         write(files.path(update), checkpoint_of(update))

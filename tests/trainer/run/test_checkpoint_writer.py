@@ -52,7 +52,7 @@ def test_the_values_are_those_of_the_call(files, gate):
 
 
 def test_a_checkpoint_is_due_at_the_interval_unless_one_is_being_written(files, gate):
-    """With interval 0 it never is."""
+    """With an interval of 0 no checkpoint is due."""
     writer = CheckpointWriter(files, every=10)
     assert [update for update in range(1, 31) if writer.due(update)] == [10, 20, 30]
     assert not CheckpointWriter(files, every=0).due(10)
@@ -76,7 +76,7 @@ def test_the_newest_checkpoints_are_kept(files):
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_warning(files):
-    """With the reason; the next one is tried again."""
+    """It has the reason; the next checkpoint is written again."""
     files.directory.parent.joinpath("checkpoints").write_text("a file in its place")
     writer = CheckpointWriter(files, every=1)
     writer.save(checkpoint_of(1, torch.zeros(1)))

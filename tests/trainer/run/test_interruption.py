@@ -1,4 +1,4 @@
-"""A signal is noted and seen at the next step; the second one does what it always does."""
+"""The first signal is handled at the next check; the second one has its default effect."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from esper_trainer.run.interruption import Interrupted, Interruption
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_at_the_next_check(number):
-    """Not before; and the sentence names it."""
+    """The message names the signal."""
     before = signal.getsignal(number)
     with Interruption() as interruption:
         interruption.check()
@@ -25,7 +25,7 @@ def test_a_signal_ends_the_run_at_the_next_check(number):
 
 @pytest.fixture
 def interruptible():
-    """SIGINT is what it is in a terminal; a background shell starts its programs with it ignored."""
+    """SIGINT raises KeyboardInterrupt, even if the tests run in the background, where shells ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -33,7 +33,7 @@ def interruptible():
 
 @pytest.mark.usefixtures("interruptible")
 def test_the_second_signal_is_not_caught():
-    """A run that hangs can be ended."""
+    """It can end a run that hangs."""
     with Interruption():
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -41,8 +41,8 @@ def test_the_second_signal_is_not_caught():
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_another_thread_may_ask_and_may_enter():
-    """Only the main thread can install signal handlers; others go without."""
+def test_an_interruption_works_in_another_thread():
+    """Only the main thread can install signal handlers; other threads enter without them."""
     interruption, seen = Interruption(), []
 
     def run():

@@ -31,7 +31,7 @@ def test_an_update_is_one_line_of_aligned_columns():
 
 
 def test_a_summary_has_steps_returns_and_the_directory():
-    """In this order."""
+    """Each has a line."""
     assert summary_lines(summary_of(), RUN) == [
         "completed: 10 updates, 40,960 environment steps in 20.0 s (2,048 steps/s)",
         "mean return 1.720 → 3.500; always WAIT returns 1.852",
@@ -50,7 +50,7 @@ def test_a_run_without_updates_has_no_returns():
 
 
 def test_a_profile_is_named_with_how_to_open_it():
-    """Before the directory of the run."""
+    """Its line is before that of the run's directory."""
     *_, profile, _ = summary_lines(summary_of(profile=Path("traces")), RUN)
 
     assert profile.startswith("profile written to traces; open it with: tensorboard --logdir traces")

@@ -1,4 +1,4 @@
-"""A resumed run equals the uninterrupted one, and what cannot be resumed is refused in one sentence."""
+"""A resumed run equals the uninterrupted one, and a run that cannot be resumed is refused in one sentence."""
 
 import os
 import shutil
@@ -52,12 +52,12 @@ def learnt(event):
 
 
 def learning_of(run_dir):
-    """What was learnt, without what tells about the processes."""
+    """The events of a run that are not about its processes, without times."""
     return [learnt(event) for event in events_of(run_dir) if not isinstance(event, ABOUT_THE_PROCESS)]
 
 
 def resume(run_dir, **given):
-    """Go on with a run."""
+    """Resume a run."""
     start = last_checkpoint(run_dir)
     return record_training(TrainingPlan(resumed_config(start, given), run_dir, start), False)
 
@@ -84,7 +84,7 @@ def whole(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("updates", [1, 2, 3])
 def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole, updates):
-    """All events but those about the processes are the same bytes, wherever it was interrupted."""
+    """All events but those about processes are byte-identical, wherever it was interrupted."""
     record_training(TrainingPlan(config_of(), tmp_path), False, interrupt_after(updates))
     recorded = resume(tmp_path)
     epochs = {record.epoch for record in read_records(tmp_path)}
@@ -99,8 +99,8 @@ def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, whole
 
 
 @pytest.mark.slow
-def test_checkpoints_are_reported_and_the_last_ones_stay(whole):
-    """Every second update, and the end; and how long each took."""
+def test_checkpoints_are_reported_and_the_last_ones_are_kept(whole):
+    """There is one after every second update and one at the end, each with its duration."""
     saved = [event for event in events_of(whole) if isinstance(event, CheckpointSaved)]
 
     assert [event.update for event in saved] == [2, 4, 5]
@@ -110,8 +110,8 @@ def test_checkpoints_are_reported_and_the_last_ones_stay(whole):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
-    """What came after the checkpoint is made again, with the same result."""
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path, whole):
+    """The update after the checkpoint is made again, with the same result."""
     record_training(TrainingPlan(config_of(), tmp_path), False, interrupt_after(3))
     CheckpointFiles(tmp_path).path(3).unlink()  # as if the end had not been reached
     resume(tmp_path)
@@ -122,8 +122,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, whole):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
-    """Otherwise it says so."""
+def test_a_completed_run_resumes_with_more_episodes(tmp_path):
+    """Without more episodes it is refused."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
 
     with pytest.raises(InvalidArgument, match="has completed its 1 episodes"):
@@ -132,7 +132,7 @@ def test_a_run_that_is_done_goes_on_with_more_episodes(tmp_path):
 
 
 def test_settings_that_shaped_the_run_may_not_change(whole):
-    """The sentence names the setting and both values."""
+    """The message names the setting and both values."""
     start = last_checkpoint(whole)
 
     with pytest.raises(InvalidArgument, match="seed is 0 in this run and cannot change to 7"):
@@ -141,8 +141,8 @@ def test_settings_that_shaped_the_run_may_not_change(whole):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
-    """Its generators have other states there: numbers begin anew, the same each time, and it is told."""
+def test_a_run_resumes_on_another_kind_of_device(tmp_path):
+    """Its generators are reseeded, because states differ by device; this is deterministic and logged."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
     path = CheckpointFiles(tmp_path).path(1)
     checkpoint = read(path)
@@ -151,14 +151,14 @@ def test_a_run_goes_on_on_another_kind_of_device(tmp_path):
     twin = shutil.copytree(tmp_path, tmp_path / "twin")
     for run_dir in (tmp_path, twin):
         resume(run_dir, episodes=2)
-    told = [event.message for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
+    logged = [event.message for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
 
-    assert told == ["The run resumes on another kind of device; its random number generators are reseeded."]
+    assert logged == ["The run resumes on another kind of device; its random number generators are reseeded."]
     assert learning_of(tmp_path) == learning_of(twin)
 
 
-def test_how_a_run_is_watched_may_change(whole):
-    """How much it tells and how its kernels are launched is no part of what it learns."""
+def test_telemetry_and_capture_may_change(whole):
+    """They do not affect what is learnt."""
     start = last_checkpoint(whole)
 
     assert resumed_config(start, {"telemetry": "debug", "capture": False, "episodes": 9}).telemetry == "debug"
@@ -166,7 +166,7 @@ def test_how_a_run_is_watched_may_change(whole):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
-    """Its settings say one size, its tensors have another."""
+    """The hidden size of its settings is not that of its tensors."""
     record_training(TrainingPlan(config_of(episodes=1), tmp_path), False)
     path = CheckpointFiles(tmp_path).path(1)
     checkpoint = read(path)
@@ -177,8 +177,8 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_disk_that_fails_costs_a_checkpoint_and_not_the_run(tmp_path):
-    """It is told as a warning, and training goes on."""
+def test_a_disk_that_fails_costs_a_checkpoint_but_not_the_run(tmp_path):
+    """A warning is logged, and training continues."""
     (tmp_path / "checkpoints").write_text("in the way")
     recorded = record_training(TrainingPlan(config_of(episodes=2), tmp_path), False)
     warnings = [event for event in events_of(tmp_path) if isinstance(event, LogRecorded)]
@@ -191,7 +191,7 @@ class TestModule:
     """`python -m esper_trainer`."""
 
     def run(self, runs_dir, *arguments):
-        """Run it in a process of its own."""
+        """Run it in a separate process."""
         command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(runs_dir), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -210,8 +210,8 @@ class TestModule:
         assert one != other
 
     @pytest.mark.process
-    def test_a_run_is_made_once_and_resumed_by_its_name(self, tmp_path):
-        """Another training of that name is refused; `--resume` goes on."""
+    def test_a_run_is_created_once_and_resumed_by_its_name(self, tmp_path):
+        """Another training of that name is refused; `--resume` continues it."""
         first = ("--name", "mine", "--envs", "2", "--threads", "1", "--episodes", "1")
         made, again = self.run(tmp_path, *first), self.run(tmp_path, *first)
         resumed = self.run(tmp_path, "--resume", "mine", "--episodes", "2")
@@ -225,8 +225,8 @@ class TestModule:
 
     @pytest.mark.process
     @pytest.mark.parametrize("case", ["unknown", "without", "torn"])
-    def test_what_cannot_be_resumed_is_answered_in_one_sentence(self, tmp_path, whole, case):
-        """No run, no checkpoint, or a torn one."""
+    def test_a_run_that_cannot_be_resumed_is_reported_in_one_sentence(self, tmp_path, whole, case):
+        """It does not exist, has no checkpoint, or has a torn one."""
         if case != "unknown":
             (tmp_path / "mine" / "spool").mkdir(parents=True)
         if case == "torn":
@@ -243,7 +243,7 @@ class TestModule:
 
     @pytest.mark.process
     def test_a_run_that_is_being_trained_cannot_be_resumed(self, tmp_path):
-        """Two processes never train one run."""
+        """The message says that another process trains it."""
         command = [sys.executable, "-m", "esper_trainer", "--runs-dir", str(tmp_path), "--name", "mine"]
         command += ["--envs", "2", "--threads", "1", "--checkpoint-every", "1", "--episodes", "1000"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as training:

@@ -29,7 +29,7 @@ with lock_training(Path(sys.argv[1]), 0):
 
 
 def test_a_new_run_gets_an_empty_directory(tmp_path):
-    """Also below a runs directory that does not exist yet."""
+    """The runs directory is created if it does not exist yet."""
     run_dir = create_run_dir(tmp_path / "runs", "one")
 
     assert run_dir == tmp_path / "runs" / "one"
@@ -50,14 +50,14 @@ def test_a_recorded_run_is_not_created_again(tmp_path, part):
 
 
 def test_a_name_that_is_not_one_folder_is_refused(tmp_path):
-    """And nothing is created."""
+    """Nothing is created."""
     with pytest.raises(InvalidArgument):
         create_run_dir(tmp_path, "../elsewhere")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_place_of_the_runs_directory_is_reported(tmp_path):
-    """As an error of storage."""
+    """It is a StorageError."""
     (tmp_path / "runs").write_text("")
 
     with pytest.raises(StorageError, match="Cannot write"):
@@ -65,20 +65,20 @@ def test_a_file_in_place_of_the_runs_directory_is_reported(tmp_path):
 
 
 def test_a_missing_run_is_reported_by_its_name(tmp_path):
-    """With the directory in which it was looked for."""
+    """The message has the directory of the runs."""
     with pytest.raises(InvalidArgument, match=f"no run gone in {tmp_path}"):
         require_run(tmp_path / "gone")
 
 
 def test_trying_to_write_leaves_nothing_behind(tmp_path):
-    """The file of the attempt is removed."""
+    """The directory is created and stays empty."""
     ensure_writable(tmp_path / "a" / "b")
 
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 def test_advice_depends_on_whether_there_is_a_checkpoint(tmp_path):
-    """Resume, or start again."""
+    """It is to resume, or to start a new run."""
     assert recovery_advice(tmp_path) == "start a new run"
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "00000010-rank0.pt").write_bytes(b"")

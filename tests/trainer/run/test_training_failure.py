@@ -1,4 +1,4 @@
-"""A failed training is one sentence and a file with the traceback."""
+"""A failed training is reported in one sentence, with a file that has the traceback."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_the_traceback_is_written_to_the_run(tmp_path):
 
 
 def test_a_traceback_that_cannot_be_written_is_mentioned(tmp_path):
-    """The sentence is there all the same."""
+    """The message still has the error."""
     message = str(record_failure(tmp_path / "removed", failure()))
 
     assert "(ValueError: bad shape); the traceback could not be written" in message
@@ -43,5 +43,5 @@ def test_a_traceback_that_cannot_be_written_is_mentioned(tmp_path):
     ],
 )
 def test_an_error_is_summed_up_in_one_line(error, summary):
-    """A lost rank is a sentence already."""
+    """The message of a lost rank is used unchanged."""
     assert error_summary(error) == summary

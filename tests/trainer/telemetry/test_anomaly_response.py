@@ -1,4 +1,4 @@
-"""A run whose updates are anomalous measures more of those that follow, resumed or not."""
+"""After an anomaly a run measures more for some updates, even if it is resumed."""
 
 import os
 import signal
@@ -13,14 +13,14 @@ from esper_trainer.config import TrainingConfig
 from esper_trainer.run.resume import last_checkpoint, resumed_config
 from esper_trainer.session import TrainingPlan, record_training
 
-# So large a step moves the policy far in its first update.
+# With this learning rate the first update moves the policy far.
 CONFIG = TrainingConfig(
     environments=4, hidden_size=16, threads=1, episodes=8, learning_rate=0.3, target_kl=0.0
 )
 
 
-def judged(run_dir):
-    """What came of the detector, in order."""
+def response(run_dir):
+    """The events of the detector and those that follow from it, in order."""
     kinds = AnomalyDetected | TelemetryEscalated | LayerGradientsSampled
     return [record.event for record in read_records(run_dir) if isinstance(record.event, kinds)]
 
@@ -36,8 +36,8 @@ def whole(tmp_path_factory):
 
 @pytest.mark.slow
 def test_an_anomaly_raises_the_level_of_the_updates_after_the_next(whole):
-    """What only DEBUG tells is told from then until the update that the event names."""
-    events = judged(whole)
+    """Events of the DEBUG level are emitted from then until the update that the event names."""
+    events = response(whole)
     escalated = [event for event in events if isinstance(event, TelemetryEscalated)]
     sampled = [event.update for event in events if isinstance(event, LayerGradientsSampled)]
     first, last = escalated[0].update + 2, min(escalated[-1].until_update, CONFIG.episodes)
@@ -47,14 +47,14 @@ def test_an_anomaly_raises_the_level_of_the_updates_after_the_next(whole):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_judges_as_the_uninterrupted_one(tmp_path, whole):
-    """Streaks and the raised level come back with the checkpoint."""
+def test_a_resumed_run_responds_like_the_uninterrupted_one(tmp_path, whole):
+    """Streaks and the raised level are restored from the checkpoint."""
     record_training(TrainingPlan(CONFIG, tmp_path), False, lambda report: _stop_after(report, 3))
     start = last_checkpoint(tmp_path)
     record_training(TrainingPlan(resumed_config(start, {}), tmp_path, start), False)
 
     assert start.update < CONFIG.episodes
-    assert judged(tmp_path) == judged(whole)
+    assert response(tmp_path) == response(whole)
 
 
 def _stop_after(report, update):

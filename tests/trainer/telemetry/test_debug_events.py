@@ -1,4 +1,4 @@
-"""What is diagnosed beside the payload, by hand."""
+"""Events of the diagnosis of an update, with numbers that are calculated by hand."""
 
 import math
 
@@ -53,7 +53,7 @@ def events_of():
 
 
 def test_gradients_come_first(events_of):
-    """As they were collected; no head moved."""
+    """They are as collected; no head has large ratios."""
     assert events_of({}) == [
         LayerGradientsSampled(
             update=7, grad_norms={"a": 5.0, "b": 2.0}, magnitudes={"a": (0, 2), "b": (1, 0)}
@@ -71,13 +71,13 @@ def test_l2_the_head_and_the_transitions_are_named(events_of):
     assert (event.steps, event.environments, event.actions) == ((2, 0), (1, 1), (5, 1))
 
 
-def test_where_a_head_was_irrelevant_it_did_not_move(events_of):
-    """Its ratio there is of no consequence."""
+def test_ratios_of_an_irrelevant_head_are_ignored(events_of):
+    """There are only the two events about gradients."""
     assert len(events_of({("slot", 0, 1): 3.0}, irrelevant=("slot",))) == 2
 
 
 def test_a_ratio_that_is_not_a_number_is_the_worst(events_of):
-    """It is named, before the others."""
+    """It comes before the others."""
     *_, event = events_of({("tempo", 0, 0): 1.0, ("tempo", 1, 1): math.nan})
 
     assert math.isnan(event.ratios[0])

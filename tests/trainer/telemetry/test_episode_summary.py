@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def collected():
-    """A rollout in which every number says where it comes from."""
+    """A rollout whose numbers identify their positions."""
     buffer = empty_transitions(T, N, 6, CPU)
     transitions = Transitions(
         *(torch.arange(tensor.numel()).view(tensor.shape).to(tensor.dtype) for tensor in buffer)
@@ -34,7 +34,7 @@ def collected():
 
 @pytest.fixture
 def summary(collected):
-    """Its summary."""
+    """The summary of the rollout."""
     return episode_summary(collected)
 
 
@@ -61,7 +61,7 @@ def test_lengths_and_fossils_are_of_the_first_environments(summary):
 
 
 def test_steps_are_those_of_the_traced_environment(collected, summary):
-    """With one row per step, and the history of its slots."""
+    """There is one row per step, with the history of its slots."""
     transitions = collected.transitions
 
     assert summary.actions.shape == summary.log_probs.shape == (T, len(HEADS))

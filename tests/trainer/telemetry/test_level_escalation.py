@@ -1,4 +1,4 @@
-"""After an anomaly more is measured for a while, and then as much as was asked for."""
+"""After an anomaly the telemetry level is raised for some updates."""
 
 import pytest
 
@@ -23,7 +23,7 @@ NORMAL, DEBUG = TelemetryLevel.NORMAL, TelemetryLevel.DEBUG
 
 
 def test_l5_the_level_is_raised_for_as_long_as_the_kind_asks():
-    """Drift for two updates, beginning with the next but one; the event says until when."""
+    """For drift these are two updates, from the next but one on; the event has the last one."""
     escalation = LevelEscalation(NORMAL)
     (event,) = escalation.after(10, [anomaly("gradient_drift")])
 
@@ -31,8 +31,8 @@ def test_l5_the_level_is_raised_for_as_long_as_the_kind_asks():
     assert levels(escalation, 10, 14) == [NORMAL, NORMAL, DEBUG, DEBUG, NORMAL]
 
 
-def test_the_most_lasting_of_several_counts():
-    """Broken arithmetic is looked at longest; what would end earlier is not told."""
+def test_the_longest_of_several_escalations_counts():
+    """Numerical instability escalates longest; an escalation that would end earlier emits no event."""
     escalation = LevelEscalation(NORMAL)
     (event,) = escalation.after(1, [anomaly("gradient_drift"), anomaly("numerical_instability")])
 
@@ -43,16 +43,16 @@ def test_the_most_lasting_of_several_counts():
     assert levels(escalation, 12, 16) == [DEBUG] * 4 + [NORMAL]
 
 
-def test_a_kind_that_comes_back_all_the_time_raises_the_level_seldom():
-    """After 2 updates of DEBUG drift rests until 20 times as many have passed; other kinds do not."""
+def test_a_recurring_kind_seldom_raises_the_level():
+    """After 2 updates at DEBUG, drift is ignored for 20 times as many; other kinds are not."""
     escalation = LevelEscalation(NORMAL)
-    told = [update for update in range(1, 101) if escalation.after(update, [anomaly("gradient_drift")])]
+    raised = [update for update in range(1, 101) if escalation.after(update, [anomaly("gradient_drift")])]
 
-    assert told == [1, 41, 81]
+    assert raised == [1, 41, 81]
     assert escalation.after(100, [anomaly("gradient_drift"), anomaly("kl_spike")])[0].reason == "kl_spike"
 
 
-def test_a_rest_goes_on_from_its_state():
+def test_a_cooldown_continues_from_its_state():
     """A resumed run raises the level when the uninterrupted one does."""
     first, second = LevelEscalation(NORMAL), LevelEscalation(NORMAL)
     first.after(1, [anomaly("gradient_drift")])
@@ -63,16 +63,16 @@ def test_a_rest_goes_on_from_its_state():
 
 
 @pytest.mark.parametrize("asked", [TelemetryLevel.OFF, TelemetryLevel.DEBUG])
-def test_off_stays_off_and_debug_has_nothing_to_raise(asked):
-    """Nothing is told."""
+def test_off_and_debug_are_not_raised(asked):
+    """No event is emitted."""
     escalation = LevelEscalation(asked)
 
     assert escalation.after(1, [anomaly("kl_spike")]) == []
     assert escalation.level(3) == asked
 
 
-def test_it_goes_on_from_its_state():
-    """A checkpoint between the anomaly and its end."""
+def test_a_raised_level_continues_from_its_state():
+    """A checkpoint is written between the anomaly and the end of its escalation."""
     first, second = LevelEscalation(NORMAL), LevelEscalation(NORMAL)
     first.after(10, [anomaly("kl_spike")])
     second.load(first.state())

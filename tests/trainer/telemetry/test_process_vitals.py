@@ -1,4 +1,4 @@
-"""What the process uses of its machine, read from the machine."""
+"""The resources that a process uses, as the operating system and the driver report them."""
 
 import mmap
 import time
@@ -10,7 +10,7 @@ from esper_trainer.telemetry.process_vitals import ProcessVitals, resident_bytes
 
 
 def test_a_process_with_torch_uses_real_memory():
-    """More than 50 MB, less than a terabyte; and more after taking more, from the system and no free list."""
+    """It is more than 50 MB and less than a terabyte, and grows by a mapped block."""
     before, size = resident_bytes(), 64 * 1024 * 1024
     with mmap.mmap(-1, size) as block:
         block.write(b"1" * size)
@@ -20,8 +20,8 @@ def test_a_process_with_torch_uses_real_memory():
     assert after - before > 0.9 * size
 
 
-def test_shares_of_the_processor_are_shares():
-    """Between 0 and 1; a busy loop is not idle. No GPU, no GPU memory."""
+def test_the_cpu_share_is_between_0_and_1():
+    """A busy loop is not idle. Without a GPU there are no numbers of a GPU."""
     vitals = ProcessVitals(torch.device("cpu"))
     sum(range(1_000_000))
 
@@ -32,9 +32,9 @@ def test_shares_of_the_processor_are_shares():
     assert (sample.gpu_share, sample.gpu_memory_bytes) == (None, None)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="here the driver can say")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the driver reports the GPU")
 def test_a_gpu_that_the_driver_does_not_report_costs_one_number():
-    """No library of the driver, or a part of a GPU: the rest is sampled all the same."""
+    """Without the driver's library, or on a part of a GPU, all other numbers are sampled."""
     sample = ProcessVitals(torch.device("cuda")).sample()
 
     assert sample.gpu_share is None
@@ -44,7 +44,7 @@ def test_a_gpu_that_the_driver_does_not_report_costs_one_number():
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_that_computes_is_busy():
-    """The driver looks back a second or less."""
+    """The driver averages over a second or less."""
     device = torch.device("cuda")
     vitals, matrix = ProcessVitals(device), torch.randn(4096, 4096, device=device)
     shares, deadline = [0.0], time.monotonic() + 10

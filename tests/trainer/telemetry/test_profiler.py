@@ -1,4 +1,4 @@
-"""`--profile`: a real run leaves a trace that names what it did, and a run without it leaves none."""
+"""`--profile` writes a trace of a real run that names the parts of an update."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def regions(path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("updates", "recorded"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
 def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates, recorded):
-    """However short the run is; where it lies is told in an event and in the summary."""
+    """This holds for any length of the run; an event and the summary have its directory."""
     sink = Sink()
     directory = tmp_path / "traces"
     summary = Trainer(
@@ -50,8 +50,8 @@ def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates
     assert isinstance(sink.events[-1], RunFinished)
 
 
-def test_updates_that_are_recorded_as_graphs_are_not_in_the_trace():
-    """On CUDA two run as they are and a third is recorded; the profiler warms up meanwhile."""
+def test_updates_before_graphs_are_captured_are_not_in_the_trace():
+    """Two updates are skipped, and the profiler warms up during the third."""
     plan = _schedule(6, skipped=2)
 
     assert [plan(update).name for update in range(6)] == [
@@ -66,7 +66,7 @@ def test_updates_that_are_recorded_as_graphs_are_not_in_the_trace():
 
 @pytest.mark.slow
 def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):
-    """It is stopped while the third of five updates is recorded."""
+    """It ends while the third of five updates is recorded."""
     sink = Sink()
     trainer = Trainer(
         TrainingConfig(episodes=5, **SMALL),
@@ -80,8 +80,8 @@ def test_a_run_that_ends_early_keeps_what_was_recorded(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_profile_that_cannot_be_written_ends_no_training(tmp_path):
-    """Its directory has become a file in the meantime: a warning, and the run is completed."""
+def test_a_profile_that_cannot_be_written_does_not_end_the_training(tmp_path):
+    """Its directory has become a file: there is a warning, and the run is completed."""
     sink = Sink()
     directory = tmp_path / "traces"
     profiler = Profiler(directory)
@@ -95,8 +95,8 @@ def test_a_profile_that_cannot_be_written_ends_no_training(tmp_path):
     assert "training continues without it" in line.message
 
 
-def test_a_directory_that_cannot_be_is_refused(tmp_path):
-    """Before anything is trained."""
+def test_an_impossible_directory_is_refused(tmp_path):
+    """`Profiler` raises, before anything is trained."""
     (tmp_path / "file").write_text("")
 
     with pytest.raises(StorageError, match="--profile"):
@@ -107,14 +107,14 @@ class TestCommand:
     """`python -m esper_trainer --profile`, whose options `esper ppo` has too."""
 
     def run(self, tmp_path, *arguments):
-        """Run it in a process of its own."""
+        """Run it in a separate process."""
         command = [sys.executable, "-m", "esper_trainer", "--envs", "2", "--threads", "1", "--episodes", "1"]
         command += ["--runs-dir", str(tmp_path / "runs"), "--name", "mine", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
     @pytest.mark.process
-    def test_traces_lie_in_the_runs_directory_and_the_last_lines_say_so(self, tmp_path):
-        """One file that opens, and an event in the log."""
+    def test_traces_are_in_the_runs_directory_which_is_printed(self, tmp_path):
+        """There is one readable file, and one event in the log."""
         result = self.run(tmp_path, "--profile")
         directory = tmp_path / "runs" / "mine" / "profile"
         (trace,) = directory.iterdir()
@@ -128,8 +128,8 @@ class TestCommand:
         assert [str(directory) in line.message for line in lines] == [True]
 
     @pytest.mark.process
-    def test_a_directory_that_cannot_be_is_one_sentence(self, tmp_path):
-        """And there is no run."""
+    def test_an_impossible_directory_is_reported_in_one_sentence(self, tmp_path):
+        """No run is created."""
         (tmp_path / "file").write_text("")
         result = self.run(tmp_path, "--profile", "file/traces")
 

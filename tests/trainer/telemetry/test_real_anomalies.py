@@ -1,7 +1,7 @@
-"""Every kind of anomaly made to happen in a real short training: told once, and nothing else with it.
+"""Every kind of anomaly is provoked in a short real training, and reported once.
 
 The trainings are those of `docs/faults.py`: real environments, policy and updates, healthy up to the update
-at which something real is broken.
+at which a fault begins.
 """
 
 import importlib
@@ -26,7 +26,7 @@ sys.path.pop(0)
 
 BEGINS = 3
 LATER = 12
-"""After the running mean of gradient norms is warm."""
+"""An update after the warm-up of the running mean of gradient norms."""
 
 
 def anomalies(fault, updates):
@@ -42,7 +42,7 @@ def anomalies(fault, updates):
 
 
 def fault(begins=BEGINS, **what):
-    """A fault that is of no use to `docs/make_findings.py`."""
+    """A fault that is not in the table of `docs/faults.py`."""
     return faults.Fault(name="", words="", rules=(), updates=0, begins=begins, **what)
 
 
@@ -52,7 +52,7 @@ def known(name):
 
 
 def prefers(*heads):
-    """Heads that want one choice above all: its logit is far above the others."""
+    """Damage that makes one choice of each of these heads far more probable than the others."""
 
     def damage(policy):
         with torch.no_grad():
@@ -64,7 +64,7 @@ def prefers(*heads):
 
 
 def sets_lstm(input_gate, forget_gate, cell, output_gate):
-    """An LSTM that looks at nothing: fixed numbers before the squashing of its gates, and no gradient."""
+    """Damage that makes the LSTM ignore its input: fixed numbers before its gates, and no gradient."""
 
     def damage(policy):
         numbers = torch.tensor([input_gate, forget_gate, cell, output_gate])
@@ -77,8 +77,8 @@ def sets_lstm(input_gate, forget_gate, cell, output_gate):
     return damage
 
 
-def misjudges(weight):
-    """A critic with large weights of either sign, that learns nothing."""
+def wrong_critic(weight):
+    """Damage that gives the critic large weights of either sign, and no gradient."""
 
     def damage(policy):
         faults._freeze_rows(slice(faults.VALUE_ROW, None))(policy)
@@ -90,7 +90,7 @@ def misjudges(weight):
 
 
 def acts_as_another(head, logit):
-    """In rollouts one choice has so much more of a logit than in updates: two policies instead of one."""
+    """Damage that adds to the logit of one choice in rollouts, but not in updates."""
 
     def damage(policy):
         def shifted(_, __, output):
@@ -114,7 +114,7 @@ CASES = {
     "head_entropy_collapse": (fault(damage=prefers("op")), 6, [("head_entropy_collapse", 5, "op")]),
     "M3 numerical_instability": (known("NaN gradient"), 6, [("numerical_instability", 4)]),
     "numerical_instability of a reward": (known("NaN reward"), 6, [("numerical_instability", 4)]),
-    "low_explained_variance": (fault(damage=misjudges(3.0)), 6, [("low_explained_variance", 5)]),
+    "low_explained_variance": (fault(damage=wrong_critic(3.0)), 6, [("low_explained_variance", 5)]),
     "value_collapse": (known("constant critic"), 7, [("value_collapse", 6)]),
     "value_explosion": (known("rewards × 1000"), 5, [("value_explosion", 4)]),
     "gradient_drift": (
@@ -131,20 +131,20 @@ CASES = {
         fault(damage=sets_lstm(5.0, -5.0, 1.0, 5.0)), 6, [("value_collapse", 5), ("lstm_saturation", 5)],
     ),
 }  # fmt: skip
-"""What is broken, how many updates are made, and all that is told: kind, update, and head if it has one.
+"""The fault, the number of updates, and all anomalies: kind, update, and possibly the head.
 
-Without a memory the critic says the same of every state, which is told too."""
+With a constant LSTM the critic's values are constant, which is an anomaly too."""
 
 
 def shown(found):
-    """What of an anomaly the cases name."""
+    """The parts of anomalies that the cases name."""
     return [(kind, update, *([head] if head else [])) for kind, update, _, head in found]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_an_anomaly_is_reported_once_when_it_begins(case):
-    """With the update, and the head, and no other kind."""
+    """No other kind is reported."""
     broken, updates, expected = CASES[case]
     found = anomalies(broken, updates)
 
@@ -154,7 +154,7 @@ def test_an_anomaly_is_reported_once_when_it_begins(case):
 
 @pytest.mark.slow
 def test_c2_h2_a_head_that_acts_as_another_policy_is_shown_by_divergence_and_ratios():
-    """Rollouts and updates that do not agree: each kind once, the head's ratios at once."""
+    """Each kind is reported once, and the ratios of the head at once."""
     found = anomalies(fault(damage=acts_as_another("blueprint", 5.0)), 5)
     ratios = {(kind, update, head) for kind, update, _, head in found if kind != "kl_spike"}
 
@@ -167,7 +167,7 @@ def test_c2_h2_a_head_that_acts_as_another_policy_is_shown_by_divergence_and_rat
 
 @pytest.mark.slow
 def test_c2_h2_updates_that_are_too_large_are_shown_by_divergence_and_ratios():
-    """At 100 times the learning rate: soon, each kind once at most, and no other but the LSTM's own."""
+    """The learning rate is 100 times larger; only the LSTM's explosion may be reported as well."""
     found = anomalies(known("learning rate × 100"), 6)
     updates = {kind: update for kind, update, _, _ in found}
 
@@ -180,7 +180,7 @@ def test_c2_h2_updates_that_are_too_large_are_shown_by_divergence_and_ratios():
 
 @pytest.mark.slow
 def test_h2_the_head_whose_logits_explode_is_named():
-    """They are a thousand times larger: its entropy is told after three updates, and no other head's."""
+    """Its entropy is reported in the third update with logits 1,000 times larger, and no other head is."""
     found = anomalies(known("loud head"), 7)
     kinds = [kind for kind, *_ in found]
 
@@ -192,12 +192,12 @@ def test_h2_the_head_whose_logits_explode_is_named():
 
 @pytest.mark.slow
 def test_the_same_training_without_a_fault_has_no_anomaly():
-    """As many updates as the longest of the cases above."""
+    """It has as many updates as the longest of the cases above."""
     assert anomalies(None, 15) == []
 
 
-def test_every_kind_is_made_to_happen():
-    """No kind is there that no real training has shown."""
-    told = {kind for _, _, expected in CASES.values() for kind, *_ in expected}
+def test_every_kind_is_provoked():
+    """`CASES` lacks three kinds, which the tests of divergence and ratios provoke."""
+    found = {kind for _, _, expected in CASES.values() for kind, *_ in expected}
 
-    assert {rule.kind for rule in ANOMALY_RULES} == told | {"kl_spike", "ratio_explosion", "ratio_collapse"}
+    assert {rule.kind for rule in ANOMALY_RULES} == found | {"kl_spike", "ratio_explosion", "ratio_collapse"}

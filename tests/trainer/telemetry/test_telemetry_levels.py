@@ -1,4 +1,4 @@
-"""Every level writes exactly the fields that the catalogue gives it: none has no producer."""
+"""Every level writes exactly the fields that the catalogue assigns to it."""
 
 import math
 
@@ -67,8 +67,8 @@ def test_a_level_writes_the_fields_of_the_catalogue_and_no_others(level, payload
     assert written == promised
 
 
-def test_what_several_levels_measure_is_the_same_number(payloads_of):
-    """Measuring more changes neither what is learnt nor what is said of it; times differ."""
+def test_values_do_not_depend_on_the_level(payloads_of):
+    """A higher level changes neither the training nor a value that a lower one measures, except times."""
     by_level = [payloads_of(level) for level in TELEMETRY]
     for name, field in CATALOGUE.items():
         if field.metric.unit == "ms":
@@ -79,7 +79,7 @@ def test_what_several_levels_measure_is_the_same_number(payloads_of):
 
 
 def test_counts_of_faults_are_measured_at_every_level(payloads_of):
-    """Zero is a number here, not what is said of nothing."""
+    """They are 0 here, and not None."""
     for level in TELEMETRY:
         for payload in payloads_of(level):
             assert (payload.nan_grad_count, payload.inf_grad_count, payload.skipped_steps) == (0, 0, 0)
@@ -88,14 +88,14 @@ def test_counts_of_faults_are_measured_at_every_level(payloads_of):
 @pytest.mark.parametrize("level", ["off", "minimal", "normal"])
 def test_only_debug_reports_layers_and_transitions(level, events_of):
     """Other levels have no event of that kind."""
-    told = (
+    kinds = (
         LayerGradientsSampled,
         HeadGradientsCompared,
         RatioExplosionDiagnosed,
         NumericalInstabilityReported,
     )
 
-    assert not [event for event in events_of(level) if isinstance(event, told)]
+    assert not [event for event in events_of(level) if isinstance(event, kinds)]
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_m3_gradients_that_are_not_finite_are_reported_even_when_telemetry_is_of
 
 
 def test_debug_reports_the_gradient_of_every_layer(events_of):
-    """By the names that torch gives the policy's parameters, once per update."""
+    """There is one event per update, with torch's names of the parameters."""
     sampled = [event for event in events_of("debug") if isinstance(event, LayerGradientsSampled)]
     names = [name for name, _ in Tamiyo(116, 16, seed=0).named_parameters()]
 
@@ -128,7 +128,7 @@ def test_debug_reports_the_gradient_of_every_layer(events_of):
 
 
 def test_debug_compares_the_gradients_of_the_heads(events_of):
-    """Once per update, of all heads that learnt anything and the critic."""
+    """There is one event per update, with all heads and the critic."""
     compared = [event for event in events_of("debug") if isinstance(event, HeadGradientsCompared)]
 
     assert [event.update for event in compared] == [1, 2]
@@ -138,7 +138,7 @@ def test_debug_compares_the_gradients_of_the_heads(events_of):
 
 
 def test_l2_debug_reports_which_transitions_exploded(events_of):
-    """Large steps: ratios beyond the critical band, worst first, at places that exist."""
+    """Ratios are beyond the critical band, worst first, with valid steps, environments and actions."""
     diagnosed = [event for event in events_of("debug") if isinstance(event, RatioExplosionDiagnosed)]
 
     assert diagnosed
@@ -152,7 +152,7 @@ def test_l2_debug_reports_which_transitions_exploded(events_of):
         assert all(0 <= action < HEAD_SIZES[event.head] for action in event.actions)
 
 
-def test_a_level_that_is_not_there_is_refused():
-    """In one sentence that names those that are."""
+def test_an_unknown_level_is_refused():
+    """The message names all levels."""
     with pytest.raises(InvalidArgument, match="off, minimal, normal, debug"):
         TrainingConfig(telemetry="loud")

@@ -1,4 +1,4 @@
-"""M2: what is compared with a number is compared with one of the catalogue, or of the table of anomalies."""
+"""M2: thresholds are those of the catalogue and of the table of anomalies, and not numbers in the code."""
 
 import ast
 from pathlib import Path
@@ -19,11 +19,11 @@ MODULES = [
     RULES / "onset.py",
 ]
 HARMLESS = {0, 1, 2}
-"""Signs, counts, and the half of a number that has a name."""
+"""Signs, counts, and factors of constants that have a name."""
 
 
 def numbers_compared(source):
-    """Lines in which something is compared with a number that stands there, or with a product of one."""
+    """The lines in which something is compared with a literal number, or with an expression of one."""
     return [
         (node.lineno, constant.value)
         for node in ast.walk(ast.parse(source))
@@ -36,12 +36,12 @@ def numbers_compared(source):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_m2_no_threshold_stands_in_the_code(path):
-    """Bounds come by their names."""
+def test_m2_no_threshold_is_a_literal(path):
+    """Bounds are named constants."""
     assert numbers_compared(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("line", ["x < 0.1", "entropy / 2.5 >= y", "0.5 < x < y", "x > -100.0"])
-def test_the_search_sees_a_threshold(line):
-    """Each of these would be one."""
+def test_the_search_finds_a_threshold(line):
+    """Each of these lines has one."""
     assert numbers_compared(line)

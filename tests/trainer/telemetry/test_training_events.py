@@ -1,4 +1,4 @@
-"""What happened, as events: bounded, in order, with only what mattered."""
+"""The events of an update are bounded and ordered, and leave out what is irrelevant."""
 
 import math
 
@@ -28,7 +28,7 @@ T, N = 20, 3
 
 @pytest.fixture
 def episode_summary():
-    """Twenty steps of nothing but waiting; three environments."""
+    """A summary of twenty steps of WAIT in three environments."""
     slots = torch.zeros(T, 3)
     return EpisodeSummary(
         returns=torch.tensor([1.0, 2.0, 6.0]),
@@ -67,14 +67,14 @@ def test_a_rollout_is_summed_up(episode_summary):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_returns_that_are_not_finite_are_counted(episode_summary, value):
-    """One of three."""
+    """One of three is not."""
     episode_summary.returns[1] = value
 
     assert rollout_completed(4, episode_summary, 60, 0.5).returns_not_finite == 1
 
 
 def test_every_watched_environment_has_its_episode(episode_summary):
-    """Its return, how long it lived, and what it has become."""
+    """It has the return, the length, and the number of fossilised seeds."""
     events = list(episodes_completed(4, episode_summary))
 
     assert [event.environment for event in events] == [0, 1, 2]
@@ -85,37 +85,37 @@ def test_every_watched_environment_has_its_episode(episode_summary):
 
 
 class TestDecisions:
-    """At most eight, the newest that were not WAIT before any WAIT."""
+    """There are at most eight: the newest ones that are not WAIT, and then the newest WAITs."""
 
     def steps(self, episode_summary):
-        """Which steps are told."""
+        """The steps that are reported."""
         return [event.step for event in decisions_made(1, episode_summary)]
 
     def test_waiting_is_reported_if_there_was_nothing_else(self, episode_summary):
-        """The last eight steps."""
+        """These are the last eight steps."""
         assert self.steps(episode_summary) == list(range(12, 20))
 
-    def test_what_was_done_comes_before_waiting(self, episode_summary):
-        """Two ops long ago, and the last six steps; in order of time."""
+    def test_other_ops_take_precedence_over_waiting(self, episode_summary):
+        """Two early ops and the last six steps are reported, in order of time."""
         episode_summary.actions[[1, 3], OP] = float(Op.ADVANCE)
 
         assert self.steps(episode_summary) == [1, 3, 14, 15, 16, 17, 18, 19]
 
     def test_only_the_newest_of_many_are_reported(self, episode_summary):
-        """Ten ops in the first ten steps: the last eight of them."""
+        """Of ten ops in the first ten steps, these are the last eight."""
         episode_summary.actions[:10, OP] = float(Op.PRUNE)
 
         assert self.steps(episode_summary) == list(range(2, 10))
 
-    def test_the_dead_decide_nothing(self, episode_summary):
-        """Only the five steps before the end."""
+    def test_steps_while_suspended_are_not_reported(self, episode_summary):
+        """Only the five steps before the suspension are."""
         episode_summary.alive[5:] = 0.0
 
         assert self.steps(episode_summary) == [0, 1, 2, 3, 4]
 
     @pytest.mark.parametrize("op", Op)
     def test_only_relevant_heads_are_named(self, episode_summary, op):
-        """With the index chosen and its probability."""
+        """Each has the chosen index and its probability."""
         episode_summary.actions[:] = torch.tensor([float(op), 2, 5, 1, 2, 1, 3, 4])
 
         event = list(decisions_made(1, episode_summary))[-1]
@@ -128,14 +128,14 @@ class TestDecisions:
 
 
 class TestStageChanges:
-    """At most eight, the newest, in order of time."""
+    """There are at most eight, the newest ones, in order of time."""
 
-    def test_no_change_is_reported_where_nothing_changed(self, episode_summary):
-        """Slots that stay as they are."""
+    def test_slots_that_do_not_change_are_not_reported(self, episode_summary):
+        """There are no events without a change of stage."""
         assert list(seed_stages_changed(1, episode_summary)) == []
 
     def test_a_change_is_reported_with_its_seed(self, episode_summary):
-        """From where to where, which blueprint, how far blended in; no contribution if unmeasured."""
+        """It has both stages, blueprint and alpha, and a contribution if that was measured."""
         episode_summary.stage_after[3, 1] = float(Stage.GERMINATED)
         episode_summary.stage_before[9, 2] = float(Stage.HOLDING)
         episode_summary.stage_after[9, 2] = float(Stage.FOSSILIZED)
@@ -150,7 +150,7 @@ class TestStageChanges:
         assert second.contribution == 0.125
 
     def test_only_the_newest_of_many_are_reported(self, episode_summary):
-        """Three slots in each of twenty steps: the last eight changes."""
+        """Of changes of three slots in each of twenty steps, these are the last eight."""
         episode_summary.stage_after[:] = 1.0
 
         events = list(seed_stages_changed(1, episode_summary))
@@ -160,7 +160,7 @@ class TestStageChanges:
 
 
 def test_the_events_of_an_update_are_in_order(episode_summary):
-    """The rollout, its episodes, decisions and changes, and the update itself last."""
+    """The rollout, its episodes, decisions and changes come first, and the update itself last."""
     episode_summary.stage_after[0, 0] = 1.0
     payload = PPOUpdatePayload(policy_loss=0.5)
 
@@ -175,8 +175,8 @@ def test_the_events_of_an_update_are_in_order(episode_summary):
     ]
 
 
-def test_everything_survives_the_wire(episode_summary):
-    """Only plain numbers, no tensors."""
+def test_all_events_round_trip(episode_summary):
+    """They have plain numbers and no tensors."""
     episode_summary.stage_after[0, 0] = 1.0
     events = [
         run_started(TrainingConfig(), 3.0),
@@ -187,7 +187,7 @@ def test_everything_survives_the_wire(episode_summary):
 
 
 def test_a_run_begins_with_its_settings():
-    """All of them."""
+    """Its event has the settings, the WAIT baseline and the version of torch."""
     event = run_started(TrainingConfig(seed=7, target_kl=0.0), 3.25)
 
     assert event.task == "digits-lite"
@@ -201,7 +201,7 @@ def test_a_run_begins_with_its_settings():
 
 
 def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
-    """Counts, and the norm before clipping as it was."""
+    """The event has the counts, and the norm before clipping."""
     payload = PPOUpdatePayload(nan_grad_count=3, inf_grad_count=1, grad_norm_pre_clip=math.inf)
 
     assert list(instability_events(4, payload)) == [
@@ -221,12 +221,12 @@ def test_m3_gradients_that_are_not_finite_are_reported_with_their_norm():
     ],
 )
 def test_m3_a_report_says_where_it_began(payload, returns, where):
-    """Rewards make losses, and losses make gradients."""
+    """The order is that in which they cause each other: rewards, losses, gradients."""
     (report,) = instability_events(4, PPOUpdatePayload(**payload), returns)
 
     assert report.where == where
 
 
 def test_a_healthy_update_reports_nothing():
-    """Zeros are healthy."""
+    """Counts of 0 are healthy."""
     assert list(instability_events(4, PPOUpdatePayload(nan_grad_count=0, inf_grad_count=0))) == []

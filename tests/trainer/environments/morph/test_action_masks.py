@@ -66,14 +66,14 @@ def test_only_wait_is_legal_while_the_weight_moves(stage):
 
 
 def test_a_young_seed_may_not_be_pruned():
-    """Pruning opens at the minimum age."""
+    """Pruning becomes legal at the minimum age."""
     young = slots_in(Stage.TRAINING, age=PRUNE_MINIMUM_AGE - 1)
 
     assert Op.PRUNE not in legal_ops(young)
 
 
 def test_only_wait_is_legal_while_a_host_is_suspended():
-    """In every slot."""
+    """No other op is legal in any slot."""
     closed = legal_slots(slots_in(Stage.DORMANT), ~ALIVE)
 
     assert closed.any(1)[:, 0].tolist() == [True] + [False] * 5

@@ -1,5 +1,4 @@
-"""An environment that returns NaN or raises: a skipped, reported update, or a failed run with one
-sentence."""
+"""An environment with a NaN reward costs one update; one that raises fails the run with one sentence."""
 
 import subprocess
 import sys
@@ -49,7 +48,7 @@ def broken_step(monkeypatch):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_rewards_skip_their_update_only(broken_step, value):
     """Its optimiser steps are skipped, counted and reported with their origin; the next update learns."""
-    broken_step({2}, value)  # the baseline plays the first episode
+    broken_step({2}, value)  # episode 0 is that of the baseline
     sink = Sink()
     trainer = Trainer(TrainingConfig(episodes=3, **SETTINGS), sink.connect)
     summary = trainer.run()

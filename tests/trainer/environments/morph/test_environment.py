@@ -36,7 +36,7 @@ def test_equal_seeds_give_equal_bits(make_environment):
 
 
 def test_other_seeds_give_other_hosts(make_environment):
-    """Another seed is another run, and a reset another episode."""
+    """Another seed gives other rewards, and so does a reset."""
     first, other = make_environment(seed=3), make_environment(seed=4)
     rewards, _ = roll_out(first)
     first.reset()
@@ -56,7 +56,7 @@ def test_the_global_generator_does_not_matter(make_environment):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_works(preset, make_environment, action):
-    """A few steps of growth: finite rewards, accuracies in 0..1, everything valid."""
+    """After a few steps of growth rewards are finite, accuracies in 0..1, and all steps valid."""
     environment = make_environment(preset=preset)
     environment.step(action(Op.GERMINATE, blueprint=Blueprint.MLP))
     for _ in range(3):
@@ -132,7 +132,7 @@ def test_stage_changes_describe_every_step(make_environment, action):
 
 
 def test_the_step_that_frees_a_slot_reports_its_blueprint(make_environment, action):
-    """The slot itself is empty then."""
+    """The slot itself is already empty."""
     environment = make_environment()
     environment.step(action(Op.GERMINATE, blueprint=Blueprint.LORA))
     for _ in range(4):
@@ -161,7 +161,7 @@ def test_results_are_not_overwritten(make_environment, action):
 
 
 def test_rewards_sum_to_the_accuracy_gained(make_environment, action):
-    """In an episode of WAIT, in the reward's unit."""
+    """This holds for steps of WAIT, in the unit of the reward."""
     environment = make_environment()
     start = environment.accuracy
     total = sum(environment.step(action(Op.WAIT)).reward for _ in range(STEPS))
@@ -201,7 +201,7 @@ def test_a_reset_ends_a_suspension(make_environment, action):
 @pytest.mark.slow
 @pytest.mark.parametrize("style", Style)
 def test_a_host_with_noop_seeds_equals_one_that_waits(style, make_environment, action):
-    """Bit for bit, through all stages, in every slot and style."""
+    """They are bit-identical through all stages, in every slot and style."""
     waiting, growing = make_environment(), make_environment()
     growing._choices = torch.ones_like(growing._choices)  # NOOP is not offered otherwise
     for slot in range(3):

@@ -29,7 +29,7 @@ def evaluation_of(loss=1.0, accuracy=0.5, contribution=0.0):
 
 
 def advanced(state, evaluation, *, op=Op.WAIT, legal=True, slots=(EMPTY, EMPTY)):
-    """One step later."""
+    """The state one step later."""
     return advance(state, evaluation, torch.tensor([int(op)]), torch.tensor([legal]), slots)
 
 
@@ -61,7 +61,7 @@ def test_histories_hold_the_newest_measurements():
 
 
 def test_contributions_are_averaged_while_there_is_a_seed():
-    """In an empty slot the average is 0; the change is that since the previous step."""
+    """In an empty slot the average is 0; the change is relative to the previous step."""
     seed = blending(0.5)
     state = advanced(begin(evaluation_of()), evaluation_of(contribution=0.5), slots=(EMPTY, seed))
     again = advanced(state, evaluation_of(contribution=0.25), slots=(seed, seed))
@@ -76,13 +76,13 @@ def test_contributions_are_averaged_while_there_is_a_seed():
 
 
 def test_the_last_op_and_its_legality_are_kept():
-    """For the observation."""
+    """They are part of the state."""
     state = advanced(begin(evaluation_of()), evaluation_of(), op=Op.PRUNE, legal=False)
 
     assert (state.op.item(), state.legal.item()) == (int(Op.PRUNE), False)
 
 
-def test_the_baseline_follows_losses_but_no_explosions():
+def test_the_baseline_follows_losses_but_not_explosions():
     """An exploding loss is counted instead; a normal one resets the count."""
     state = advanced(begin(evaluation_of(loss=1.0)), evaluation_of(loss=2.0))
     exploded = advanced(state, evaluation_of(loss=EXPLOSION_LOSS + 1))
@@ -95,7 +95,7 @@ def test_the_baseline_follows_losses_but_no_explosions():
 
 
 def test_a_host_is_suspended_after_consecutive_explosions_or_the_worst_loss():
-    """And stays suspended."""
+    """It stays suspended after a normal loss."""
     state = begin(evaluation_of(loss=1.0))
     for _ in range(MAX_CONSECUTIVE_EXPLOSIONS):
         assert state.alive.item()

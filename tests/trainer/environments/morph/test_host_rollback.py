@@ -34,7 +34,7 @@ def _empty():
 
 
 def test_consecutive_explosions_suspend_a_host():
-    """Two in a row do not."""
+    """One fewer in a row does not."""
     explodes = [EXPLOSION_LOSS + 1] * MAX_CONSECUTIVE_EXPLOSIONS
 
     assert alive_after(2.0, *explodes) == [True] * (MAX_CONSECUTIVE_EXPLOSIONS - 1) + [False]
@@ -149,8 +149,7 @@ def test_other_hosts_are_not_affected(make_environment, action, wait):
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", range(SAVE_INTERVAL))
 def test_an_exploding_host_is_never_saved(phase, make_environment, wait):
-    """At every phase of the schedule it is restored from before its first explosion, and its count is
-    reset."""
+    """At every phase of the schedule it is restored to a state before its first explosion."""
     environment = make_environment()
     for _ in range(SAVE_INTERVAL + phase):
         environment.step(wait)

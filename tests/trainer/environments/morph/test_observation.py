@@ -78,7 +78,7 @@ def test_a_new_episode(make_environment):
 
 
 def test_host_after_four_steps(grown):
-    """Progress, histories, shares of stages and the last op are where they are documented."""
+    """Progress, histories, shares of stages and the last op have the documented values."""
     shares = seen_all(grown, "share_training", "share_blending", "share_holding")
 
     assert (seen(grown, "progress") == 4 / 64).all()
@@ -91,7 +91,7 @@ def test_host_after_four_steps(grown):
 
 
 def test_histories_move_on(grown, action):
-    """The present value is one step ago after the next step."""
+    """After the next step the current value is that of one step ago."""
     before = seen_all(grown, "loss_0_ago", "loss_3_ago", "accuracy_1_ago")
     grown.step(action(Op.WAIT))
 
@@ -108,7 +108,7 @@ def test_last_choice_illegal(make_environment, action):
 
 
 def test_slot_of_a_blending_seed(grown):
-    """Everything about the seed is where it is documented."""
+    """All features of the seed have the documented values."""
     expected = {
         "active": 1.0,
         **{f"stage_{stage.name.lower()}": float(stage is Stage.BLENDING) for stage in Stage},
@@ -146,7 +146,7 @@ def test_empty_slots_are_zero_but_for_their_stage(grown):
 
 
 def test_contribution_is_what_the_step_measured(grown, action):
-    """The contribution, its change and its running average."""
+    """The features are the contribution, its change and its running average."""
     for _ in range(12):
         before = seen(grown, "r0c1.average_contribution"), seen(grown, "r0c1.contribution")
         step = grown.step(action(Op.WAIT))
@@ -160,7 +160,7 @@ def test_contribution_is_what_the_step_measured(grown, action):
 
 
 def test_symlog():
-    """The identity near 0, a logarithm far away, odd everywhere."""
+    """It is the identity near 0, a logarithm far away, and odd everywhere."""
     values = symlog(torch.tensor([-(torch.e**2) + 1, 0.0, 1e-4, torch.e**2 - 1]))
 
     torch.testing.assert_close(values, torch.tensor([-2.0, 0.0, 1e-4, 2.0]), atol=1e-6, rtol=0)

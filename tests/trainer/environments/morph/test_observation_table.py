@@ -5,7 +5,7 @@ from esper_trainer.environments.morph.observation_table import HISTORY, HOST, OB
 
 
 def test_the_features_are_those_of_the_host_and_of_each_slot():
-    """In this order; those of a slot begin with its name."""
+    """The host comes first; the names of a slot's features begin with its name."""
     names = [feature.name for feature in OBSERVATION_FEATURES]
 
     assert names[: len(HOST)] == [feature.name for feature in HOST]
@@ -17,12 +17,12 @@ def test_the_features_are_those_of_the_host_and_of_each_slot():
 
 
 def test_histories_are_listed_from_the_oldest_to_the_present_value():
-    """Both of them."""
+    """This holds for losses and accuracies."""
     for quantity in ("loss", "accuracy"):
         ages = [feature.name for feature in HOST if feature.name.startswith(f"{quantity}_")]
         assert ages == [f"{quantity}_{age}_ago" for age in reversed(range(HISTORY))]
 
 
 def test_every_feature_has_a_meaning_and_a_range():
-    """For the reference page."""
+    """The reference page shows them."""
     assert all(feature.meaning and feature.range for feature in OBSERVATION_FEATURES)

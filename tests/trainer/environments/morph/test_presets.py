@@ -1,10 +1,10 @@
-"""The three sizes."""
+"""The three presets."""
 
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, HORIZON, PRESETS
 
 
 def test_presets_grow_in_work():
-    """lite, standard, full: each does more training and measures on more samples."""
+    """From lite to full, each trains more and evaluates on more samples."""
     work = [(p.sgd_steps * p.batch_size, p.validation_size) for p in PRESETS.values()]
 
     assert list(PRESETS) == ["lite", "standard", "full"]

@@ -9,7 +9,7 @@ CPU = torch.device("cpu")
 
 
 def test_draws_follow_from_the_seed():
-    """Equal seeds give equal draws, other seeds other ones."""
+    """Equal seeds give equal draws, and other seeds other draws."""
     first, again, other = (RandomSource(seed, CPU).uniform(100) for seed in (1, 1, 2))
 
     assert torch.equal(first, again)

@@ -22,7 +22,7 @@ NOTHING = RewardInputs(
 
 
 def of(**changes) -> float:
-    """The reward of a step in which only this happened."""
+    """The reward of a step in which only this changed."""
     tensors = {name: torch.as_tensor(value) for name, value in changes.items()}
     return reward(NOTHING._replace(**tensors)).item()
 

@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.slow
 def test_the_digits_are_those_of_scikit_learn():
-    """Pixel for pixel and label for label."""
+    """All pixels and all labels are equal."""
     datasets = pytest.importorskip("sklearn.datasets")
     for ours, theirs in zip(read_digits(), datasets.load_digits(return_X_y=True), strict=True):
         assert (ours == theirs).all()

@@ -133,7 +133,7 @@ def test_an_inactive_seed_does_not_change_a_bit():
 
 
 def test_a_training_seed_learns_without_touching_the_host():
-    """In TRAINING a seed has a gradient, and the gradient of the host is as if it were not there."""
+    """In TRAINING a seed has a gradient, and the gradient of the host is that without the seed."""
     weights, (features, labels) = random_weights(), batch()
     alone, beside = random_weights(), random_weights()
     dormant = mode(Blueprint.MLP, Style.LINEAR_ADD, 0.0)

@@ -86,21 +86,21 @@ def test_labels_are_wrong_as_often_as_a_host_is_noisy():
     ("stage", "weight"),
     [(Stage.TRAINING, 0.0), (Stage.BLENDING, 0.5), (Stage.HOLDING, 1.0), (Stage.FOSSILIZED, 1.0)],
 )
-def test_a_noop_seed_leaves_every_bit_of_the_host(stage, weight):
+def test_a_noop_seed_does_not_change_a_bit_of_the_host(stage, weight):
     """A seed block without entries changes neither the host's output nor its training."""
     without = losses(Blueprint.NOOP, Stage.DORMANT, 0.0)
 
     assert torch.equal(losses(Blueprint.NOOP, stage, weight), without)
 
 
-def test_a_training_seed_leaves_every_bit_of_the_host():
+def test_a_training_seed_does_not_change_a_bit_of_the_host():
     """A seed in TRAINING learns without affecting the host."""
     without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
 
     assert torch.equal(losses(Blueprint.MLP, Stage.TRAINING, 0.0), without)
 
 
-def test_a_blended_seed_is_noticed():
+def test_a_blended_seed_changes_the_host():
     """The same seed with a weight changes the host's loss, so the two tests above can fail."""
     without = losses(Blueprint.MLP, Stage.DORMANT, 0.0)
 
@@ -135,7 +135,7 @@ def test_a_seed_learns_before_it_is_blended_in():
 
 
 def test_a_new_seed_inherits_nothing_from_the_previous_one():
-    """Neither its weights nor its momentum."""
+    """Its outer weights and its momentum are 0."""
     population, slots = make(), slots_with(Stage.HOLDING, Blueprint.MLP, 1.0)
     plant(population, Blueprint.MLP)
     train(population, slots)
@@ -169,10 +169,10 @@ def test_weights_stay_inside_their_structure():
 def test_actions_do_not_shift_the_random_numbers():
     """Germinating or not, the next reset draws the same hosts."""
     quiet, busy = make(), make()
-    nobody = torch.zeros(ENVIRONMENTS, dtype=torch.bool)
+    nowhere = torch.zeros(ENVIRONMENTS, dtype=torch.bool)
     choice = torch.full((ENVIRONMENTS,), int(Blueprint.MLP))
-    quiet.germinate(nobody, choice * 0, choice)
-    busy.germinate(~nobody, choice * 0, choice)
+    quiet.germinate(nowhere, choice * 0, choice)
+    busy.germinate(~nowhere, choice * 0, choice)
     for population in (quiet, busy):
         population.reset()
 

@@ -63,7 +63,7 @@ def by_formula(features, weights, mode):
 
 @pytest.mark.parametrize("style", MODES)
 def test_the_forward_pass_is_the_formula(style, weights, features):
-    """For every blending style, with and without rectification and attention."""
+    """This holds for every blending style, with and without rectification and attention."""
     blended = blend_output(forward(features.clone(), weights, MODES[style]))
 
     torch.testing.assert_close(blended, by_formula(features, weights, MODES[style]))
@@ -71,7 +71,7 @@ def test_the_forward_pass_is_the_formula(style, weights, features):
 
 @pytest.mark.parametrize("style", MODES)
 def test_the_backward_pass_is_that_of_autograd(style, weights, features):
-    """Gradients of both matrices and of the features."""
+    """The gradients of both matrices and of the features agree."""
     variables = [tensor.clone().requires_grad_() for tensor in (features, *weights)]
     blended = by_formula(variables[0], SeedWeights(*variables[1:]), MODES[style])
     gradient = torch.randn_like(features)
@@ -98,12 +98,12 @@ def test_a_block_that_does_not_pass_gradients_leaves_that_of_the_features(weight
 
 
 def test_with_weight_zero_the_features_are_bit_identical(weights, features):
-    """Whatever the block computes."""
+    """The output of the block does not matter."""
     assert torch.equal(blend_output(forward(features.clone(), weights, mode_of())), features)
 
 
 def test_the_output_can_be_blended_into_a_given_tensor(weights, features):
-    """Which is returned."""
+    """That tensor is returned."""
     into = torch.empty_like(features)
     activations = forward(features.clone(), weights, MODES["gated"])
 

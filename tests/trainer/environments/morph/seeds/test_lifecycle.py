@@ -67,7 +67,7 @@ def test_actions_name_the_heads_in_order():
 
 
 def test_germination_records_the_choices():
-    """A germinated seed knows its blueprint, style, tempo and target, and its age starts."""
+    """A germinated seed has its blueprint, style, tempo and target, and its age starts."""
     life = Life().do(
         Op.GERMINATE,
         slot=2,
@@ -90,13 +90,13 @@ def test_germination_records_the_choices():
     "stage",
     [Stage.GERMINATED, Stage.TRAINING, Stage.BLENDING, Stage.HOLDING, Stage.FOSSILIZED],
 )
-def test_the_way_up(stage):
+def test_stages_from_germinated_to_fossilized(stage):
     """ADVANCE leads from stage to stage up to HOLDING, then FOSSILIZE to the last one."""
     assert Life().until(stage).stage is stage
 
 
 def test_alpha_is_zero_until_blending():
-    """A seed in TRAINING does not count yet."""
+    """A seed in TRAINING has weight 0, but is learning."""
     life = Life().until(Stage.TRAINING).wait(3)
 
     assert life.alpha == 0
@@ -144,7 +144,7 @@ def test_setting_a_target_moves_alpha_and_style_but_not_the_stage():
 
 @pytest.mark.parametrize("stage", [Stage.GERMINATED, Stage.TRAINING])
 def test_pruning_an_unblended_seed_embargoes_at_once(stage):
-    """There is no weight to run down, whatever the speed."""
+    """There is no weight to reduce, so that the speed does not matter."""
     life = Life().until(stage).do(Op.PRUNE, alpha_speed=AlphaSpeed.SLOW)
 
     assert life.stage is Stage.EMBARGOED
@@ -158,8 +158,8 @@ def test_pruning_instantly_embargoes_at_once():
     assert life.alpha == 0
 
 
-def test_pruning_slowly_runs_the_weight_down_first():
-    """A scheduled pruning is BLENDING towards 0; the embargo begins when it gets there."""
+def test_pruning_slowly_reduces_the_weight_first():
+    """A scheduled pruning is BLENDING towards 0; the embargo begins when it reaches 0."""
     life = Life().until(Stage.HOLDING)
     life.do(Op.PRUNE, alpha_speed=AlphaSpeed.FAST, alpha_curve=AlphaCurve.LINEAR)
     seen = [(life.stage, life.alpha)]
@@ -184,7 +184,7 @@ def test_an_embargo_lasts_its_steps_and_then_frees_the_slot():
 
 
 def test_a_fossil_stays():
-    """Time does not change a fossilised seed; it keeps learning and keeps its weight."""
+    """Time does not change the stage of a fossilised seed, which keeps learning and keeps its weight."""
     life = Life().until(Stage.FOSSILIZED).wait(20)
 
     assert life.stage is Stage.FOSSILIZED
@@ -201,7 +201,7 @@ def test_waiting_changes_nothing_but_ages():
 
 
 def test_stage_age_starts_over_with_each_stage():
-    """It counts the steps of the present stage only; age counts all."""
+    """It counts the steps of the current stage only; age counts all."""
     life = Life().until(Stage.TRAINING).wait(4)
 
     assert life.slots.stage_age[0, 0] == 5

@@ -31,14 +31,14 @@ def test_a_seed_that_meets_all_conditions_may_advance(gates, stage):
 
 @pytest.mark.parametrize("norm", [1.01 * EXPLODING_NORM, torch.inf, torch.nan])
 def test_an_exploding_gradient_closes_the_gate_to_blending(norm):
-    """G2; a NaN norm closes it too."""
+    """This is gate G2; a NaN norm closes it too."""
     assert not is_open("permissive", Stage.TRAINING, norm=norm)
     assert is_open("permissive", Stage.GERMINATED, norm=norm)
 
 
 @pytest.mark.parametrize("stage", [Stage.BLENDING, Stage.HOLDING])
 def test_a_moving_weight_closes_the_gates_after_blending(stage):
-    """G3 and G5 wait for it to reach its target."""
+    """Gates G3 and G5 wait for the weight to reach its target."""
     assert not is_open("permissive", stage, moving=True)
 
 
