@@ -1,4 +1,4 @@
-"""Tests of the writer, judged by the reader of the `mcap` library."""
+"""Tests of the writer, checked with the reader of the `mcap` library."""
 
 from itertools import islice, takewhile
 
@@ -67,7 +67,7 @@ def test_another_reader_finds_everything(path, compress):
 
 
 def test_an_unfinished_file_is_read_by_another_reader(path):
-    """What was flushed can be read while the writer goes on."""
+    """What was flushed can be read before the writer is closed."""
     writer = begun(path)
     write(writer, range(10))
     writer.flush()
@@ -81,7 +81,7 @@ def test_an_unfinished_file_is_read_by_another_reader(path):
 
 
 def test_a_large_flush_becomes_several_chunks(path):
-    """No chunk grows so large that a reader would refuse it."""
+    """Ten messages of a third of the chunk size make four chunks."""
     writer = begun(path)
     for number in range(10):
         writer.message(1, number, 1, 1, bytes(CHUNK_BYTES // 3))
@@ -94,8 +94,8 @@ def test_a_large_flush_becomes_several_chunks(path):
     assert sequences(path) == list(range(10))
 
 
-def test_what_is_rolled_back_was_never_there(path):
-    """After a failed write the same messages may be written again, once."""
+def test_a_rollback_discards_messages(path):
+    """The same messages can be written again, and are in the file once."""
     writer = begun(path)
     writer.flush()
     write(writer, range(5))
@@ -107,7 +107,7 @@ def test_what_is_rolled_back_was_never_there(path):
 
 
 def test_a_failed_flush_loses_nothing(path, monkeypatch):
-    """The same bytes go out with the next flush."""
+    """The next flush writes the same messages."""
     writer = begun(path)
     write(writer, range(5))
     good = writer._file.append
@@ -155,8 +155,8 @@ def test_a_very_long_file_has_no_index_but_is_complete(path, monkeypatch):
     assert sequences(path) == list(range(10))
 
 
-def test_a_channel_is_described_again_and_again_but_seldom(path):
-    """Soon after its first chunk, and then the less often the larger the file is; other readers allow it."""
+def test_the_description_of_a_channel_is_repeated_but_seldom(path):
+    """The number of repeats is bounded by the size of the file; other readers accept them."""
     writer = begun(path)
     for number in range(3000):
         writer.message(1 + number % 2, number, 1000 + number, 1, bytes(1000))
