@@ -128,7 +128,7 @@ def test_a_failed_flush_loses_nothing(path, monkeypatch):
 
 
 def test_an_empty_flush_writes_nothing(path):
-    """A flush without news costs no bytes."""
+    """A file is not empty after a flush without messages, and grows when it is closed."""
     writer = begun(path)
     writer.flush()
     size = writer.size

@@ -45,7 +45,7 @@ def peer(endpoints):
 
 @pytest.mark.process
 def test_no_connection_is_accepted_while_descriptors_are_scarce(python, runs_dir, endpoints, until):
-    """With more peers than descriptors libzmq would abort; instead, peers are refused until some have gone."""
+    """With more peers than descriptors libzmq would abort; instead, peers are refused until others leave."""
     process = python(FEW, runs_dir)
     assert process.stdout.readline() == "ready\n"
     raise_fd_limit()
