@@ -36,7 +36,7 @@ def test_a_lone_event_is_taken_at_once():
 
 @pytest.mark.parametrize("apart", [0.0035, 0.005, 0.01, 0.05, 1.0])
 def test_rare_events_wait_some_milliseconds(apart):
-    """No event waits longer than one poll, whatever the interval between them."""
+    """No event waits longer than one poll, at any interval between them."""
     _, waits = drains(PollingInterval(), [apart * number for number in range(200)], 200 * apart)
 
     assert len(waits) == 200

@@ -28,13 +28,13 @@ def test_two_trainers_that_both_keep_sending_are_duplicates(duplicates_after):
 
 def test_they_are_duplicates_as_long_as_both_live(duplicates_after):
     """When one falls silent, the name is no longer a duplicate; it may become one again later."""
-    begun = ((OLD, 0), (NEW, 1), (OLD, 4), (NEW, 4))
+    both_alive = ((OLD, 0), (NEW, 1), (OLD, 4), (NEW, 4))
 
-    assert duplicates_after(*begun, (NEW, 4 + ALIVE_S)) == ("host:0",)
-    assert duplicates_after(*begun, (NEW, 4.5 + ALIVE_S)) == ()
-    assert duplicates_after(*begun, at=100) == ()
-    assert duplicates_after(*begun, (OLD, 100), (NEW, 101), (OLD, 101)) == ()
-    assert duplicates_after(*begun, (OLD, 100), (NEW, 101), (OLD, 104)) == ("host:0",)
+    assert duplicates_after(*both_alive, (NEW, 4 + ALIVE_S)) == ("host:0",)
+    assert duplicates_after(*both_alive, (NEW, 4.5 + ALIVE_S)) == ()
+    assert duplicates_after(*both_alive, at=100) == ()
+    assert duplicates_after(*both_alive, (OLD, 100), (NEW, 101), (OLD, 101)) == ()
+    assert duplicates_after(*both_alive, (OLD, 100), (NEW, 101), (OLD, 104)) == ("host:0",)
 
 
 def test_a_restarted_trainer_is_not_a_duplicate(duplicates_after):
