@@ -7,7 +7,7 @@ from esper_schemas.errors import InvalidArgument
 
 
 @pytest.mark.parametrize("name", ["a", "run-7", "host.domain:0", "2026-11-21T12:00", "a" * 96])
-def test_usual_names_are_valid(name):
+def test_common_names_are_valid(name):
     """Host names with ranks, dates and words are accepted."""
     assert check_name("run", name) == name
 

@@ -59,7 +59,7 @@ def test_the_lowest_rank_represents_a_run_of_single_ranks(record_of):
     assert [(rank.rank, rank.producer) for rank in snapshot.ranks] == [(0, "z"), (1, "b")]
 
 
-def test_the_usual_rollout_time_of_a_rank_is_the_median_of_the_last_ones(record_of):
+def test_the_typical_rollout_time_of_a_rank_is_the_median_of_the_last_ones(record_of):
     """There is one from the fifth measured rollout on; a single slow rollout does not change it."""
     times = [900.0, 100.0, 110.0, None, math.nan, 120.0, 130.0]
     records = [record_of(update(n, rollout_time_ms=ms)) for n, ms in enumerate(times, 1)]

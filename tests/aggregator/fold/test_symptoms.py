@@ -57,12 +57,12 @@ def symptoms_of_returns(record_of):
     return run
 
 
-USUAL = {"kl_divergence": 0.005, "value_loss": 0.3, "return_std": 1.0, "value_std": 0.8}
+NORMAL = {"kl_divergence": 0.005, "value_loss": 0.3, "return_std": 1.0, "value_std": 0.8}
 
 
-def test_a_usual_update_leaves_nothing(symptoms_of):
+def test_a_normal_update_causes_no_symptom(symptoms_of):
     """Neither does an update in which nothing was measured."""
-    assert symptoms_of(*[USUAL] * 20, {}) == {}
+    assert symptoms_of(*[NORMAL] * 20, {}) == {}
 
 
 def test_a_streak_keeps_its_onset_longer_than_the_histories(symptoms_of):
@@ -86,9 +86,9 @@ def test_a_streak_keeps_its_onset_longer_than_the_histories(symptoms_of):
     )
 
 
-@pytest.mark.parametrize("between", [{}, USUAL])
+@pytest.mark.parametrize("between", [{}, NORMAL])
 def test_a_streak_outlives_a_short_gap(symptoms_of, between):
-    """Three usual updates, or updates in which nothing was measured, do not end it; a fourth does."""
+    """Three normal updates, or updates in which nothing was measured, do not end it; a fourth does."""
     high = {"kl_divergence": 0.02}
 
     assert symptoms_of(high, *[between] * GAP, high)["large_kl"].updates == 2
@@ -100,15 +100,15 @@ def test_an_ended_streak_is_kept_beside_the_next(symptoms_of, record_of):
     """Only the last streak that ended is kept, besides the active one."""
     state = RunState()
     high = {"kl_divergence": 0.02}
-    symptoms_of(high, *[USUAL] * 9, high, high, *[USUAL] * 9, high, state=state)
+    symptoms_of(high, *[NORMAL] * 9, high, high, *[NORMAL] * 9, high, state=state)
 
     found = [(s.since_update, s.last_update, s.active) for s in project(state).symptoms]
 
     assert found == [(11, 12, False), (22, 22, True)]
 
 
-def test_bounds_are_crossed_as_the_catalogue_says(symptoms_of):
-    """A KL divergence on its bound is usual, a clip fraction on its bound is not."""
+def test_bounds_are_those_of_the_catalogue(symptoms_of):
+    """A KL divergence on its bound is normal, a clip fraction on its bound is not."""
     assert symptoms_of({"kl_divergence": 0.015}) == {}
     assert symptoms_of({"clip_fraction": 0.2499}) == {}
     assert symptoms_of({"clip_fraction": 0.25})["large_clip"].severity == "warning"
@@ -136,8 +136,8 @@ def test_a_project_can_override_bands(symptoms_of):
     ],
 )
 def test_a_value_that_is_not_finite_is_a_separate_symptom(symptoms_of, metric, value, name):
-    """It is the only symptom among usual values."""
-    found = symptoms_of(USUAL | {metric: value})
+    """It is the only symptom among normal values."""
+    found = symptoms_of(NORMAL | {metric: value})
 
     assert found[name].metric == metric
     assert found[name].severity == "not finite"
@@ -217,7 +217,7 @@ class TestLevels:
 
     def test_a_value_loss_of_ten_times_its_level_is_unusual(self, symptoms_of):
         """It is 12 times, then 12 / 1.1 times, since an explosion raises its level by a tenth."""
-        found = symptoms_of(*[USUAL] * 20, *[{"value_loss": 3.6}] * 5)
+        found = symptoms_of(*[NORMAL] * 20, *[{"value_loss": 3.6}] * 5)
 
         assert set(found) == {"value_loss_growth"}
         assert found["value_loss_growth"].updates == 2

@@ -232,7 +232,7 @@ def test_a_new_socket_is_due_after_five_seconds(streaming):
     assert streaming.renewal_due(10.0)
 
 
-def test_an_unknown_stream_says_hello_again(streaming):
+def test_an_unknown_stream_sends_hello_again(streaming):
     """A restarted aggregator answers that it does not know the stream."""
     streaming.receive(Error("unknown", "Say HELLO first."), 0.1)
 
