@@ -1,4 +1,4 @@
-"""Records without having to repeat their identity: decoded for the fold, encoded for the log."""
+"""Fixtures that make records with default identities: decoded for the fold, encoded for the log."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def record_of():
 
 @pytest.fixture
 def raw_record():
-    """Makes the nth update of one producer as it comes off the wire."""
+    """Makes the nth update of one producer as it is received."""
 
     def make(seq, *, run="r", **fields):
         event = PPOUpdateCompleted(update=seq + 1, payload=PPOUpdatePayload(policy_loss=seq / 10, **fields))

@@ -1,4 +1,4 @@
-"""Checkpoints of the fold: a restart from one ends where a fold of the whole log does, byte for byte."""
+"""Checkpoints of the fold: a restart from one gives the same bytes as a fold of the whole log."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ die()
 
 
 def raw_records(first, end):
-    """Events `first`..`end`-1 of a run of two producers: of every kind that the state keeps something of."""
+    """Events `first`..`end`-1 of a run of two producers, of the kinds that change the state."""
     for number in range(first, end):
         thirds = number // 3
         stream, seq = (("host:0", 5), number - thirds - 1) if number % 3 else (("host:1", 1 << 63), thirds)
@@ -91,7 +91,7 @@ def often(monkeypatch):
 
 
 def record(run_dir, first, end, epoch=1, *, close=True):
-    """Record events as an aggregator does; without `close` as if it had been killed."""
+    """Record events as an aggregator does; without `close`, as if it had been killed."""
     recording = Recording(run_dir, epoch)
     for number, one in enumerate(raw_records(first, end)):
         recording.extend([one])
@@ -109,7 +109,7 @@ def kept(run_dir):
 
 
 def restored(run_dir):
-    """The state that a restart ends with, and how many events it had to fold."""
+    """The state after a restart, and the number of events that it folded."""
     state, not_folded = restore(run_dir)
     records = list(not_folded)
     for one in records:
@@ -122,8 +122,8 @@ def whole(run_dir):
     return encode_state(fold_path(run_dir))
 
 
-def test_a_checkpoint_and_the_tail_are_the_fold_of_the_log(tmp_path, often):
-    """Wherever the last checkpoint was taken; and only the tail is read."""
+def test_a_checkpoint_and_the_later_events_are_the_fold_of_the_log(tmp_path, often):
+    """Only the events after the last checkpoint are read."""
     record(tmp_path / "r", 0, 777, close=False)
     state, folded = restored(tmp_path / "r")
 
@@ -131,8 +131,8 @@ def test_a_checkpoint_and_the_tail_are_the_fold_of_the_log(tmp_path, often):
     assert folded < 100
 
 
-def test_every_checkpoint_is_the_fold_of_as_many_events(tmp_path, often):
-    """Not only the last one."""
+def test_every_checkpoint_is_the_fold_of_the_events_before_it(tmp_path, often):
+    """Each of the five is compared, not only the last one."""
     record(tmp_path / "r", 0, 500)
     found = [
         (int(path.stem), find_checkpoint(tmp_path / "r", int(path.stem))) for path in kept(tmp_path / "r")
@@ -146,10 +146,10 @@ def test_every_checkpoint_is_the_fold_of_as_many_events(tmp_path, often):
 
 @pytest.mark.slow
 def test_a_log_in_several_files_is_continued(tmp_path, often, monkeypatch):
-    """Each life of an aggregator writes files of its own, and goes on in a new one when one is full."""
+    """Each start of an aggregator writes its own files, and continues in a new one when one is full."""
     monkeypatch.setattr("esper_bus.store.log_writer.LOG_FILE_BYTES", 4000)
-    for life in range(4):
-        record(tmp_path / "r", 130 * life, 130 * (life + 1), epoch=9 - life, close=life % 2 == 0)
+    for start in range(4):
+        record(tmp_path / "r", 130 * start, 130 * (start + 1), epoch=9 - start, close=start % 2 == 0)
     state, folded = restored(tmp_path / "r")
 
     assert len(list((tmp_path / "r" / "log").glob("*.mcap"))) > 8
@@ -159,8 +159,8 @@ def test_a_log_in_several_files_is_continued(tmp_path, often, monkeypatch):
 
 @pytest.mark.process
 @pytest.mark.parametrize("kill", ["after a flush", "before the rename", "in the middle of the write"])
-def test_a_killed_aggregator_goes_on_where_its_log_ends(tmp_path, often, kill):
-    """SIGKILL of a real process, also while it writes a checkpoint; the next one goes on."""
+def test_a_killed_aggregator_resumes_where_its_log_ends(tmp_path, often, kill):
+    """After SIGKILL of a process, also while it writes a checkpoint, the next recording continues."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     command = [sys.executable, "-c", RECORDER, str(tmp_path / "r"), kill]
     killed = subprocess.run(command, env=environment, check=False)
@@ -181,8 +181,8 @@ def test_a_killed_aggregator_goes_on_where_its_log_ends(tmp_path, often, kill):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
-def test_a_torn_checkpoint_is_passed_over(tmp_path, often, share):
-    """The one before it is taken."""
+def test_a_truncated_checkpoint_is_skipped(tmp_path, often, share):
+    """The previous one is used."""
     record(tmp_path / "r", 0, 450)
     newest = kept(tmp_path / "r")[-1]
     newest.write_bytes(newest.read_bytes()[: int(share * newest.stat().st_size)])
@@ -192,8 +192,8 @@ def test_a_torn_checkpoint_is_passed_over(tmp_path, often, share):
     assert folded == 50
 
 
-def test_a_flipped_bit_is_seen(tmp_path, often):
-    """At every place of the file."""
+def test_a_flipped_bit_is_detected(tmp_path, often):
+    """The checkpoint is not used, for bits throughout the file."""
     record(tmp_path / "r", 0, 100)
     (path,) = kept(tmp_path / "r")
     data = path.read_bytes()
@@ -203,8 +203,8 @@ def test_a_flipped_bit_is_seen(tmp_path, often):
         assert find_checkpoint(tmp_path / "r") is None
 
 
-def test_a_checkpoint_of_another_fold_is_passed_over(tmp_path, often, monkeypatch):
-    """What another version made of the events says nothing here."""
+def test_a_checkpoint_of_another_fold_is_skipped(tmp_path, often, monkeypatch):
+    """The state of another version's fold is not used."""
     record(tmp_path / "r", 0, 300)
     other = fold_fingerprint() + 1
     monkeypatch.setattr(fold_checkpoints, "fold_fingerprint", lambda: other)
@@ -228,8 +228,8 @@ def _last_file_is_cut(log):
 
 
 @pytest.mark.parametrize("change", [_first_file_goes, _other_bytes, _last_file_is_cut])
-def test_a_checkpoint_of_another_log_is_passed_over(tmp_path, change):
-    """The log is the truth: where it was changed by hand, it is folded from its beginning."""
+def test_a_checkpoint_of_another_log_is_skipped(tmp_path, change):
+    """A log that was changed by hand is folded from its beginning."""
     record(tmp_path / "r", 0, 150)
     record(tmp_path / "r", 150, 300, epoch=2)
     change(tmp_path / "r" / "log")
@@ -239,7 +239,7 @@ def test_a_checkpoint_of_another_log_is_passed_over(tmp_path, change):
 
 
 def test_a_checkpoint_is_due_after_a_while(tmp_path):
-    """Half a minute, if there was anything new; none is written of what did not change."""
+    """It is written after 30 s if there are new events, and not again without any."""
     now = [0.0]
     writer = fold_checkpoints.FoldCheckpointWriter(tmp_path / "r", 0, clock=lambda: now[0])
     recording = record(tmp_path / "r", 0, 20, close=False)
@@ -251,8 +251,8 @@ def test_a_checkpoint_is_due_after_a_while(tmp_path):
     assert saved == [0, 1, 1, 1]
 
 
-def test_a_full_disk_stops_no_recording(tmp_path, often, monkeypatch):
-    """Checkpoints can be done without."""
+def test_a_checkpoint_on_a_full_disk_does_not_stop_a_recording(tmp_path, often, monkeypatch):
+    """All events are logged although no checkpoint can be written."""
 
     def full(path, data):
         raise OSError(28, "No space left on device")
@@ -264,20 +264,20 @@ def test_a_full_disk_stops_no_recording(tmp_path, often, monkeypatch):
     assert fold_path(tmp_path / "r").events_folded == 300
 
 
-def test_looking_back_begins_at_a_checkpoint(tmp_path, often, monkeypatch):
-    """The picture after any number of events is the one that a fold from the beginning gives."""
+def test_a_fold_up_to_a_position_begins_at_a_checkpoint(tmp_path, often, monkeypatch):
+    """The snapshot after any number of events equals that of a fold from the beginning."""
     record(tmp_path / "r", 0, 400)
     expected = {at: project(fold_path(tmp_path / "r", events=at)) for at in (0, 99, 100, 357, 400, 999)}
     folded, original = [], production.fold
     monkeypatch.setattr(production, "fold", lambda state, one: folded.append(original(state, one)))
-    pictures = {at: project(fold_at(tmp_path / "r", at)) for at in expected}
+    snapshots = {at: project(fold_at(tmp_path / "r", at)) for at in expected}
 
-    assert pictures == expected
+    assert snapshots == expected
     assert len(folded) == 0 + 99 + 0 + 57 + 0 + 0
 
 
-def test_old_checkpoints_are_thinned_out():
-    """The newest, and some tens before it, evenly spread, however long a run is."""
+def test_most_old_checkpoints_are_removed():
+    """Of 999, the newest and at most 33 older ones are kept, evenly spread."""
     positions = []
     for newest in range(20_000, 20_000_000, 20_000):
         positions.append(newest)
@@ -290,5 +290,5 @@ def test_old_checkpoints_are_thinned_out():
 
 
 def test_checkpoints_of_a_longer_log_are_removed():
-    """They cannot be of this one."""
+    """They cannot belong to this log."""
     assert superseded([10, 60_000, 500_000], 60_000) == [10, 500_000]

@@ -1,4 +1,4 @@
-"""The settings of an aggregator say where it listens; its process ends on a signal."""
+"""The settings of an aggregator determine where it listens; its process ends on a signal."""
 
 import signal
 import subprocess
@@ -14,12 +14,12 @@ pytestmark = pytest.mark.process
 
 
 def test_by_default_it_listens_for_its_runs_directory(tmp_path):
-    """At the address that clients of this machine look for."""
+    """The address is the one that clients on this machine derive from the directory."""
     assert AggregatorSettings(runs_dir=tmp_path).endpoints() == addresses.for_runs_dir(tmp_path)
 
 
 def test_beyond_this_machine_it_needs_keys(tmp_path):
-    """On it, none."""
+    """On this machine it needs none."""
     for listen, keys in (("tcp://127.0.0.1:7000", None), ("tcp://0.0.0.0:7000", tmp_path)):
         settings = AggregatorSettings(runs_dir=tmp_path, listen=listen, keys=keys)
         assert settings.endpoints().ingest == listen
@@ -42,7 +42,7 @@ print("stopped")
 @pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(tmp_path, monkeypatch, number):
-    """It has released everything when it returns."""
+    """`serve_until_stopped` returns, and the process exits with 0."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "runs")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:

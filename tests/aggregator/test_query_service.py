@@ -1,4 +1,4 @@
-"""The service answers every question, whatever happens to the files, and raises for none."""
+"""The service answers every question, even if files cannot be read, and never raises."""
 
 import shutil
 import threading
@@ -19,13 +19,13 @@ from esper_bus.protocol.query_messages import (
 
 
 def broken_health():
-    """Health that cannot be told."""
+    """A report of the health that fails."""
     raise OSError(5, "Input/output error")
 
 
 @pytest.fixture
 def answers(tmp_path):
-    """Asks a service whose health is broken; gives the answers."""
+    """Asks a service whose health report fails; returns the answers."""
     service = QueryService(tmp_path, broken_health)
 
     def ask(*queries):
@@ -39,8 +39,8 @@ def answers(tmp_path):
     return ask
 
 
-def test_whatever_fails_is_a_refusal(answers):
-    """An answer that cannot be found is one sentence for whoever asked."""
+def test_a_failure_is_answered_with_a_refusal(answers):
+    """The refusal contains the text of the error."""
     (answer,) = answers(HealthQuery())
 
     assert isinstance(answer, Refusal)
@@ -48,7 +48,7 @@ def test_whatever_fails_is_a_refusal(answers):
 
 
 def test_runs_may_be_deleted_while_they_are_listed(answers, tmp_path):
-    """Directories come and go all the time: each question is answered with those that stay."""
+    """Directories are made and deleted all the time: each answer contains the one that stays."""
     (tmp_path / "stays" / "log").mkdir(parents=True)
     stop = threading.Event()
 
@@ -72,8 +72,8 @@ def test_runs_may_be_deleted_while_they_are_listed(answers, tmp_path):
         thread.join()
 
 
-def test_a_run_that_is_not_there_is_refused(answers):
-    """Also when it is asked for together with others."""
+def test_a_run_that_does_not_exist_is_refused(answers):
+    """Other questions at the same time are answered."""
     found = answers(EventsQuery("no"), SnapshotQuery("no", 3), RunsQuery())
 
     assert [type(answer) for answer in found] == [Refusal, Refusal, Runs]

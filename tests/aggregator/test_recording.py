@@ -1,4 +1,4 @@
-"""A recording keeps log and state in step, and continues where its log ends."""
+"""A recording keeps log and state synchronized, and continues where its log ends."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from esper_schemas.errors import StorageError
 
 
 def test_the_snapshot_is_the_fold_of_the_log_at_every_position(tmp_path, raw_record):
-    """Byte for byte, after each event."""
+    """The bytes are compared after each event."""
     recording = Recording(tmp_path / "r", 1)
     live = []
     for seq in range(12):
@@ -28,7 +28,7 @@ def test_the_snapshot_is_the_fold_of_the_log_at_every_position(tmp_path, raw_rec
 
 
 def test_a_log_whose_beginning_was_deleted_gets_no_checkpoint(tmp_path, raw_record):
-    """It would know what the log has no longer."""
+    """It would contain events that the log no longer has."""
     recording = Recording(tmp_path / "r", 1)
     recording.extend([raw_record(0)])
     recording.flush()
@@ -52,8 +52,8 @@ def recorded(tmp_path, raw_record):
     return tmp_path / "r"
 
 
-def test_a_log_that_cannot_be_opened_is_not_taken_for_an_empty_one(recorded):
-    """Its numbers would begin at 0 again, and everything would be logged twice."""
+def test_a_log_that_cannot_be_opened_is_not_treated_as_empty(recorded):
+    """Otherwise its numbers would begin at 0 again, and everything would be logged twice."""
     (file,) = (recorded / "log").glob("*.mcap")
     file.unlink()
     file.mkdir()
@@ -62,8 +62,8 @@ def test_a_log_that_cannot_be_opened_is_not_taken_for_an_empty_one(recorded):
         Recording(recorded, 2)
 
 
-def test_a_log_that_cannot_be_listed_is_not_taken_for_an_empty_one(recorded):
-    """Whatever the reason is."""
+def test_a_log_that_cannot_be_listed_is_not_treated_as_empty(recorded):
+    """The error contains the reason."""
     shutil.rmtree(recorded / "log")
     (recorded / "log").write_text("in the way")
 
@@ -72,8 +72,8 @@ def test_a_log_that_cannot_be_listed_is_not_taken_for_an_empty_one(recorded):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that cannot be read")  # noqa: PTH110
-def test_a_log_that_breaks_off_with_an_error_of_the_disk_is_not_continued(recorded):
-    """It opens, but reading it fails."""
+def test_a_log_that_ends_with_a_read_error_is_not_continued(recorded):
+    """The file can be opened, but not be read."""
     (recorded / "log" / "0.mcap").symlink_to("/proc/self/mem")
 
     with pytest.raises(StorageError, match=r"0\.mcap is unreadable \(Input/output error\); make it readable"):
@@ -81,7 +81,7 @@ def test_a_log_that_breaks_off_with_an_error_of_the_disk_is_not_continued(record
 
 
 def test_opening_a_recording_again_continues_it(tmp_path, raw_record):
-    """A restarted aggregator knows what it has, expects what follows, and adds to it."""
+    """A restarted aggregator has the position and the next numbers of the log, and appends to it."""
     first = Recording(tmp_path / "r", 1)
     for seq in range(3):
         first.extend([raw_record(seq)])
@@ -97,8 +97,8 @@ def test_opening_a_recording_again_continues_it(tmp_path, raw_record):
     assert snapshot_of(tmp_path / "r").tamiyo.ppo_updates_count == 4
 
 
-def test_looking_at_a_run_writes_nothing(tmp_path, raw_record):
-    """Opening a finished run in order to show it leaves its files alone."""
+def test_opening_a_run_writes_nothing(tmp_path, raw_record):
+    """Opening a finished run to show it does not change its files."""
     recording = Recording(tmp_path / "r", 1)
     recording.extend([raw_record(0)])
     recording.close()
@@ -109,7 +109,7 @@ def test_looking_at_a_run_writes_nothing(tmp_path, raw_record):
 
 
 def test_the_counters_of_the_link_are_part_of_the_snapshot(tmp_path, raw_record):
-    """Added to what the log shows: 1 + 2 duplicates; gaps are in the log already and not counted twice."""
+    """They are added to those of the log: 1 + 2 duplicates; gaps are in the log, and not counted twice."""
     recording = Recording(tmp_path / "r", 1)
     recording.extend([raw_record(0), raw_record(0), raw_record(3)])
     recording.flush()
@@ -127,8 +127,8 @@ def test_the_counters_of_the_link_are_part_of_the_snapshot(tmp_path, raw_record)
     recording.close()
 
 
-def test_a_second_producer_of_one_name_is_logged_once(tmp_path, raw_record, caplog):
-    """When it appears, not with every look at the counters."""
+def test_a_duplicate_producer_is_logged_once(tmp_path, raw_record, caplog):
+    """It is logged when it appears, not with every update of the counters."""
     recording = Recording(tmp_path / "r", 1)
     for duplicates in (0, 1, 2):
         recording.update_link(LinkCounters(duplicates=duplicates, duplicate_producers=("host:0",)))
@@ -138,8 +138,8 @@ def test_a_second_producer_of_one_name_is_logged_once(tmp_path, raw_record, capl
     assert sum("same producer name" in message for message in messages) == 1
 
 
-def test_what_was_flushed_is_taken_once(tmp_path, raw_record):
-    """With the position of the first record."""
+def test_flushed_records_are_taken_once(tmp_path, raw_record):
+    """`take_flushed` returns the records with the position of the first one."""
     recording = Recording(tmp_path / "r", 1)
     records = [raw_record(seq) for seq in range(3)]
     recording.extend(records[:2])

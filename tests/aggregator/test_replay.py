@@ -1,4 +1,4 @@
-"""A recorded run folds to a state and to a snapshot, from its beginning or from a checkpoint."""
+"""A recorded run is folded to a state and a snapshot, from its beginning or from a checkpoint."""
 
 import math
 
@@ -34,21 +34,21 @@ def log_of(run_dir):
 
 @pytest.mark.parametrize(("events", "folded"), [(None, 30), (7, 7), (0, 0), (99, 30)])
 def test_the_first_events_of_a_run_are_folded(run_dir, events, folded):
-    """All of them unless a number is given; the state is valid and knows its run."""
+    """All are folded unless a number is given; the state is valid and contains the name of its run."""
     state = fold_path(run_dir, events=events)
 
     validate(state)
     assert (state.run, state.events_folded) == ("r", folded)
 
 
-def test_a_log_file_folds_to_what_its_run_does(run_dir):
-    """A file that was copied elsewhere can be looked at alone."""
+def test_a_log_file_folds_to_the_same_as_its_run(run_dir):
+    """A single file can be folded without its run."""
     assert project(fold_path(log_of(run_dir))) == project(fold_path(run_dir)) == snapshot_of(run_dir)
 
 
 @pytest.mark.parametrize("events", [0, 1, 9, 10, 11, 29, 30, 50])
 def test_a_fold_from_a_checkpoint_is_the_fold_from_the_beginning(run_dir, events):
-    """At every position, between checkpoints and on them; of a log file, which has none, too."""
+    """It is so between checkpoints and on them, and for a log file, which has none."""
     expected = project(fold_path(run_dir, events=events))
 
     assert project(fold_at(run_dir, events)) == expected
@@ -56,8 +56,8 @@ def test_a_fold_from_a_checkpoint_is_the_fold_from_the_beginning(run_dir, events
     assert snapshot_of(run_dir, events=events) == expected
 
 
-def test_a_run_is_judged_by_the_bounds_of_a_project(tmp_path, raw_record):
-    """A KL divergence of 0.02 is a symptom by the catalogue's bounds, and none by wider ones."""
+def test_a_run_is_evaluated_with_the_bounds_of_a_project(tmp_path, raw_record):
+    """A KL divergence of 0.02 is a symptom with the catalogue's bounds, and none with wider ones."""
     recording = Recording(tmp_path / "r", 1)
     recording.extend([raw_record(0, kl_divergence=0.02)])
     recording.close()
@@ -68,7 +68,7 @@ def test_a_run_is_judged_by_the_bounds_of_a_project(tmp_path, raw_record):
 
 
 def test_a_recorded_run_is_shown_as_a_source(run_dir):
-    """Its end, at every poll; it is not live, and says where it comes from."""
+    """Every poll returns its end; the feed is not live, and its origin is the directory."""
     source = LogSource(run_dir)
     feed = source.poll()
     source.close()
@@ -79,7 +79,7 @@ def test_a_recorded_run_is_shown_as_a_source(run_dir):
 
 
 def test_damage_is_reported_and_the_rest_is_folded(run_dir):
-    """A log with a flipped bit folds to what can still be read of it."""
+    """A log with a flipped bit is folded as far as it can be read."""
     path = log_of(run_dir)
     data = bytearray(path.read_bytes())
     data[len(data) // 5] ^= 1  # most of a file this short is its schemas and its index
@@ -94,6 +94,6 @@ def test_damage_is_reported_and_the_rest_is_folded(run_dir):
 
 @pytest.mark.parametrize("fold", [fold_path, lambda path: fold_at(path, 3), LogSource])
 def test_a_path_without_a_log_is_an_error(tmp_path, fold):
-    """One sentence names the path."""
+    """The error names the path."""
     with pytest.raises(EsperError, match="nothing-here"):
         fold(tmp_path / "nothing-here")

@@ -1,4 +1,4 @@
-"""The runs of a directory are listed by the time of their logs, whatever is deleted meanwhile."""
+"""The runs of a directory are listed by the time of their logs, even if some are deleted meanwhile."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from esper_aggregator.run_listing import newest_first, newest_run, run_names
 
 
 def test_the_newest_run_is_the_one_written_last(tmp_path, raw_record):
-    """None in an empty directory; otherwise by the time of the log."""
+    """It depends on the time of the log; an empty directory has none."""
     assert newest_run(tmp_path) is None
     for hour, run in enumerate(["b", "a"]):
         recording = Recording(tmp_path / run, 1)
@@ -20,8 +20,8 @@ def test_the_newest_run_is_the_one_written_last(tmp_path, raw_record):
     assert newest_run(tmp_path).name == "a"
 
 
-def test_runs_that_are_deleted_meanwhile_are_passed_over(tmp_path, monkeypatch):
-    """A log listed a moment ago, and a whole run: neither raises."""
+def test_runs_that_are_deleted_meanwhile_are_skipped(tmp_path, monkeypatch):
+    """Neither a log nor a whole run that was deleted after the listing raises."""
     for hour, name in enumerate(["old", "new"]):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (3_600 * hour, 3_600 * hour))
@@ -32,7 +32,7 @@ def test_runs_that_are_deleted_meanwhile_are_passed_over(tmp_path, monkeypatch):
     glob = Path.glob
 
     def stale(self, pattern):
-        """What was there when the runs were listed; a deleted directory cannot be opened any more."""
+        """The directories at the time of the listing; a deleted one can no longer be opened."""
         if self == tmp_path / "gone" / "log":
             raise FileNotFoundError(2, "No such file or directory")
         return iter([tmp_path / "gone" / "log"]) if self == tmp_path else glob(self, pattern)
@@ -42,8 +42,8 @@ def test_runs_that_are_deleted_meanwhile_are_passed_over(tmp_path, monkeypatch):
     assert newest_run(tmp_path) is None
 
 
-def test_runs_are_named_the_newest_first(tmp_path):
-    """As many as asked for; a directory without a log, or with a name that no run can have, is not a run."""
+def test_runs_are_listed_newest_first(tmp_path):
+    """Their number is limited; a directory without a log, or with an invalid name, is not a run."""
     for hour, name in enumerate(["a", "b", "c", ".hidden"]):
         (tmp_path / name / "log").mkdir(parents=True)
         os.utime(tmp_path / name / "log", (3_600 * hour, 3_600 * hour))

@@ -1,4 +1,4 @@
-"""Subscribing to raw events and asking questions: real aggregators, trainers and subscribers."""
+"""Subscriptions to events and questions, with real aggregators, trainers and subscribers."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def runs_dir(tmp_path):
 
 @pytest.fixture
 def url(tmp_path):
-    """An address of its own for each test."""
+    """A separate address for each test."""
     return f"ipc://{tmp_path}/s"
 
 
@@ -98,7 +98,7 @@ def emitter(runs_dir, url):
 
 
 def episode(number):
-    """A small event that can be told from the others."""
+    """A small event that differs from the others by its number."""
     return EpisodeCompleted(environment=0, episode=number, episode_return=0.0, length=9)
 
 
@@ -114,18 +114,18 @@ def take(subscription, count):
 
 
 @pytest.mark.process
-def test_history_comes_first_and_then_what_is_new(aggregator, emitter, url):
-    """No hole and no duplicate between the two, with events coming all the time."""
+def test_past_events_come_first_and_then_new_ones(aggregator, emitter, url):
+    """There is no hole and no duplicate between the two while events arrive all the time."""
     aggregator()
     one = emitter()
     emit(one, 0, 3000)
 
-    def go_on():
+    def emit_more():
         for first in range(3000, 6000, 10):
             emit(one, first, first + 10)
             time.sleep(0.002)
 
-    rest = threading.Thread(target=go_on)
+    rest = threading.Thread(target=emit_more)
     rest.start()
     with esper_lite.subscribe(url, run="run", timeout=20) as subscription:
         got = take(subscription, 6000)
@@ -151,8 +151,8 @@ def test_records_carry_their_identity(aggregator, emitter, url):
 
 
 @pytest.mark.process
-def test_kinds_choose_what_is_given(aggregator, emitter, url):
-    """By class or by name; the others are passed over."""
+def test_only_events_of_the_given_kinds_are_returned(aggregator, emitter, url):
+    """Kinds are classes or names; other events are skipped."""
     aggregator()
     one = emitter()
     one.emit(RunStarted(task="t"))
@@ -167,7 +167,7 @@ def test_kinds_choose_what_is_given(aggregator, emitter, url):
 
 @pytest.mark.process
 def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
-    """Killed twice while events come: each arrives once, in order."""
+    """It is killed three times while events are emitted; each arrives once and in order."""
     process = aggregator()
     one = emitter()
     with esper_lite.subscribe(url, run="run", timeout=30) as subscription:
@@ -186,7 +186,7 @@ def test_a_restarted_aggregator_is_not_noticed(aggregator, emitter, url):
 
 @pytest.mark.process
 def test_a_slow_subscriber_delays_no_other_and_misses_nothing(aggregator, emitter, url, runs_dir):
-    """It reads nothing while far more comes than waits for it; then it gets all."""
+    """It reads nothing while more events come than are queued for it; then it receives all."""
     aggregator()
     one = emitter()
     slow = esper_lite.subscribe(url, run="run", timeout=20)
@@ -204,7 +204,7 @@ def test_a_slow_subscriber_delays_no_other_and_misses_nothing(aggregator, emitte
 
 @pytest.mark.process
 def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
-    """After a number of events, or with the next one that comes."""
+    """`start` is a number of events to skip, or None for new events only."""
     aggregator()
     one = emitter()
     emit(one, 0, 100)
@@ -218,8 +218,8 @@ def test_a_subscription_can_begin_anywhere(aggregator, emitter, url):
 
 
 @pytest.mark.process
-def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir):
-    """Whoever asks for the end of a log that cannot be read is told so; before a run there is nothing."""
+def test_new_events_only_never_means_all_events(aggregator, emitter, url, runs_dir):
+    """`start=None` is refused if the log cannot be read; a run that does not exist yet is allowed."""
     aggregator()
     (runs_dir / "odd" / "log" / "directory.mcap").mkdir(parents=True)
     with pytest.raises(Refused, match="cannot be read"):
@@ -231,7 +231,7 @@ def test_new_events_only_is_never_all_of_them(aggregator, emitter, url, runs_dir
 
 @pytest.mark.process
 def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emitter, url):
-    """An aggregator that was started again has only the newest run open; the others have an end too."""
+    """A restarted aggregator has only the newest run open; the end of another one is found too."""
     process = aggregator()
     old = emitter("old")
     emit(old, 0, 3000)
@@ -259,8 +259,8 @@ def test_the_end_of_a_run_that_is_not_open_is_found_page_by_page(aggregator, emi
         ({"start": True}, "start=True is not a number of events"),
     ],
 )
-def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
-    """Nothing is waited for: neither an aggregator nor events that can never come."""
+def test_invalid_options_are_refused(url, options, problem):
+    """The error is raised at once, without an aggregator."""
     with pytest.raises(InvalidArgument, match=problem):
         esper_lite.subscribe(url, **options)
 
@@ -268,7 +268,7 @@ def test_what_is_asked_for_wrongly_is_one_sentence(url, options, problem):
 @pytest.mark.process
 @pytest.mark.parametrize("kind", [EpisodeCompleted, "EpisodeCompleted"])
 def test_a_single_kind_needs_no_list(aggregator, emitter, url, kind):
-    """A string is one name and not a set of letters."""
+    """A string is one name and not a collection of letters."""
     aggregator()
     one = emitter()
     one.emit(RunStarted(task="t"))
@@ -279,7 +279,7 @@ def test_a_single_kind_needs_no_list(aggregator, emitter, url, kind):
 
 @pytest.mark.process
 def test_a_subscription_may_come_before_its_run(aggregator, emitter, url):
-    """And before the aggregator."""
+    """It may come before the aggregator too."""
     with esper_lite.subscribe(url, run="later", timeout=30) as subscription:
         aggregator()
         emitter("later-not").emit(episode(7))
@@ -300,7 +300,7 @@ def keyed(tmp_path, aggregator, monkeypatch):
 
 @pytest.mark.process
 def test_a_key_that_may_not_view_ends_a_subscription_at_once(keyed):
-    """Waiting would not help; the subscription is closed."""
+    """It is refused long before the timeout, and the subscription is closed."""
     url, keys = keyed
     sender = add_client(keys, "sender", ("ingest",))
     begun_at = time.monotonic()
@@ -315,8 +315,8 @@ def test_a_key_that_may_not_view_ends_a_subscription_at_once(keyed):
 
 
 @pytest.mark.process
-def test_the_end_of_a_run_is_not_waited_for_with_a_key_that_may_not_view(keyed):
-    """Where it is to be left out what is there already."""
+def test_a_key_that_may_not_view_is_refused_the_end_of_a_run(keyed):
+    """A subscription to new events only is refused when it is made."""
     url, keys = keyed
     with pytest.raises(Refused, match="refuses the key 'sender'"):
         esper_lite.subscribe(url, start=None, keys=add_client(keys, "sender", ("ingest",)))
@@ -324,7 +324,7 @@ def test_the_end_of_a_run_is_not_waited_for_with_a_key_that_may_not_view(keyed):
 
 @pytest.mark.process
 def test_a_key_that_may_view_waits_for_its_run(keyed, emitter, runs_dir):
-    """That there is no run yet is no refusal."""
+    """A run that does not exist yet is not refused."""
     url, keys = keyed
     with esper_lite.subscribe(url, run="later", keys=add_client(keys, "viewer"), timeout=30) as subscription:
         ingest = for_runs_dir(runs_dir).ingest
@@ -336,7 +336,7 @@ def test_a_key_that_may_view_waits_for_its_run(keyed, emitter, runs_dir):
 
 @pytest.mark.process
 def test_a_log_that_cannot_be_read_ends_a_subscription(aggregator, url, runs_dir):
-    """The aggregator says why; a run that is not there is waited for instead."""
+    """The error contains the reason."""
     aggregator()
     (runs_dir / "run" / "log" / "0.mcap").mkdir(parents=True)
 
@@ -349,7 +349,7 @@ def test_a_log_that_cannot_be_read_ends_a_subscription(aggregator, url, runs_dir
 
 @pytest.mark.process
 def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
-    """A script that wants what is there gets it and ends."""
+    """A script can read the existing events and end."""
     aggregator()
     emit(emitter(), 0, 3)
 
@@ -359,16 +359,16 @@ def test_silence_ends_a_subscription_with_a_timeout(aggregator, emitter, url):
 @pytest.mark.process
 @pytest.mark.parametrize("with_aggregator", [False, True])
 def test_a_directory_is_followed_while_it_grows(aggregator, emitter, runs_dir, with_aggregator):
-    """Spools alone or with a log: what is there, then what comes, each once and in order."""
+    """Existing and new events are read once and in order, from spools alone or with a log."""
     if with_aggregator:
         aggregator()
     one, two = emitter(), emitter(producer="host:1")
     emit(one, 0, 500)
     one_seqs, two_seqs = [], []
-    time_out = 20
+    timeout = 20
     while one.stats.spooled < 500:
         time.sleep(0.005)
-    with esper_lite.subscribe(runs_dir / "run", timeout=time_out) as subscription:
+    with esper_lite.subscribe(runs_dir / "run", timeout=timeout) as subscription:
         for _ in range(500):
             one_seqs.append(next(subscription).seq)
         for number in range(500, 1000, 50):
@@ -383,7 +383,7 @@ def test_a_directory_is_followed_while_it_grows(aggregator, emitter, runs_dir, w
 
 
 def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
-    """One spool, from some event on."""
+    """A single spool is read from a given event on."""
     one = emitter()
     emit(one, 0, 10)
     while one.stats.spooled < 10:
@@ -395,7 +395,7 @@ def test_a_file_is_followed_while_it_grows(emitter, runs_dir):
 
 
 def test_a_number_of_events_is_not_a_position_in_a_directory(emitter, runs_dir):
-    """Its order changes when an aggregator logs what was in spools; the end of it can be told."""
+    """The order changes when an aggregator logs events of spools; only its end can be requested."""
     one = emitter()
     emit(one, 0, 10)
     while one.stats.spooled < 10:
@@ -407,15 +407,15 @@ def test_a_number_of_events_is_not_a_position_in_a_directory(emitter, runs_dir):
         assert take(subscription, 1) == [10]
 
 
-def test_nothing_at_a_path_is_one_sentence(tmp_path):
-    """A path that is no run is a mistake, not something to wait for."""
+def test_a_missing_path_is_an_error(tmp_path):
+    """A path that does not exist is an error and not waited for."""
     with pytest.raises(StorageError, match="Cannot read"):
         esper_lite.subscribe(tmp_path / "nothing")
 
 
 @pytest.mark.process
 def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
-    """Runs, pages of events, a past snapshot, health."""
+    """Questions for runs, a page of events, a past snapshot and the health are answered."""
     process = aggregator()
     one = emitter()
     one.emit(RunStarted(task="t"))
@@ -441,8 +441,8 @@ def test_questions_are_answered(aggregator, emitter, ask, runs_dir):
 
 @pytest.mark.process
 @pytest.mark.parametrize("run", ["nothing", "../run", "", "run/../run"])
-def test_a_run_that_is_not_there_is_refused(aggregator, ask, run):
-    """Also a name that would lead out of the runs directory."""
+def test_a_run_that_does_not_exist_is_refused(aggregator, ask, run):
+    """So is a name that would lead out of the runs directory."""
     aggregator()
 
     with pytest.raises(Refused, match="There is no log of a run"):
@@ -451,7 +451,7 @@ def test_a_run_that_is_not_there_is_refused(aggregator, ask, run):
 
 @pytest.mark.process
 def test_a_page_is_bounded(aggregator, emitter, ask):
-    """Whoever asks for all gets the first thousand or so."""
+    """A question for all events is answered with the first 1024."""
     aggregator()
     one = emitter()
     emit(one, 0, 3000)
@@ -464,8 +464,8 @@ def test_a_page_is_bounded(aggregator, emitter, ask):
 
 
 @pytest.mark.process
-def test_junk_is_refused_and_the_honest_are_served(aggregator, emitter, url, ask):
-    """Bytes that are no question, floods of subscriptions and of questions."""
+def test_malformed_messages_are_rejected_and_others_are_served(aggregator, emitter, url, ask):
+    """Malformed questions are counted, and the number of subscriptions is limited."""
     aggregator()
     one = emitter()
     emit(one, 0, 10)

@@ -1,4 +1,4 @@
-"""The same directories, events and subprocesses as in the tests of the bus, and runs to connect to."""
+"""Fixtures of the tests of the bus, and functions that connect to runs and read their events."""
 
 import pytest
 from tests.bus.conftest import aggregator, endpoints, episode, python, runs_dir, runtime, until
@@ -21,7 +21,7 @@ def connect(runs_dir):
 
 @pytest.fixture
 def events(runs_dir):
-    """What a run holds."""
+    """Reads the events of a run."""
 
     def read(run="cartpole"):
         return [record.event for record in read_records(runs_dir / run)]

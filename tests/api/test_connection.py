@@ -1,4 +1,4 @@
-"""What `connect` accepts, and where events go."""
+"""The arguments of `connect`, and where events are sent."""
 
 import os
 from pathlib import Path
@@ -18,8 +18,8 @@ from esper_lite import InvalidArgument, LogRecorded, PPOUpdatePayload
         *({"spool_quota": quota} for quota in (10, 0, -(2**30), 2**24 - 1, 1e9, True, "15M", "much", "")),
     ],
 )
-def test_what_cannot_be_is_one_sentence_and_leaves_nothing(connect, runs_dir, options):
-    """A bad name, address or size is said before anything is made."""
+def test_invalid_arguments_are_refused_and_create_nothing(connect, runs_dir, options):
+    """An invalid name, address or size raises before a directory is created."""
     with pytest.raises(InvalidArgument):
         connect(**options)
 
@@ -28,7 +28,7 @@ def test_what_cannot_be_is_one_sentence_and_leaves_nothing(connect, runs_dir, op
 
 @pytest.mark.parametrize("quota", [2**24, "16M"])
 def test_a_spool_quota_is_a_number_or_a_text(connect, until, quota):
-    """Either way it limits the spool, and reaching it is a problem that is reported."""
+    """Both limit the spool, and a spool at its quota is reported."""
     telemetry = connect(spool_quota=quota)
     for _ in range(40):
         telemetry.emit(LogRecorded(level="info", message=os.urandom(500_000).hex()))
@@ -37,8 +37,8 @@ def test_a_spool_quota_is_a_number_or_a_text(connect, until, quota):
     assert sum(file.stat().st_size for file in Path(telemetry.stats.spool).parent.iterdir()) <= 2**24
 
 
-def test_an_invalid_spool_quota_is_named(connect):
-    """With what was given, and what would do."""
+def test_the_error_for_an_invalid_spool_quota_shows_it(connect):
+    """The error contains the given value and examples of valid ones."""
     with pytest.raises(
         InvalidArgument, match=r"^spool_quota must be a size of at least 16 MiB, such as 500M or 4G, not '10'"
     ):
@@ -46,7 +46,7 @@ def test_an_invalid_spool_quota_is_named(connect):
 
 
 def test_a_run_is_recorded_without_an_aggregator_if_none_can_be_started(connect, events, runs_dir, caplog):
-    """The reason is logged, nothing is printed."""
+    """The reason is logged as one warning."""
     (runs_dir / "aggregator.log").mkdir(parents=True)
     with connect(aggregator=True) as telemetry:
         telemetry.emit(PPOUpdatePayload())
@@ -59,8 +59,8 @@ def test_a_run_is_recorded_without_an_aggregator_if_none_can_be_started(connect,
 
 
 @pytest.mark.process
-def test_a_url_is_where_events_go(connect, aggregator, endpoints, runs_dir):
-    """An aggregator that listens has all events when the program has ended."""
+def test_events_are_sent_to_a_url(connect, aggregator, endpoints, runs_dir):
+    """An aggregator at this address has all events when the run is closed."""
     aggregator()
     with connect(aggregator=endpoints.ingest.removesuffix("/ingest")) as telemetry:
         telemetry.emit(PPOUpdatePayload())
@@ -68,8 +68,8 @@ def test_a_url_is_where_events_go(connect, aggregator, endpoints, runs_dir):
     assert len(list(read_log(runs_dir / "cartpole"))) == 3
 
 
-def test_a_key_counts_for_tcp_only(connect, tmp_path):
-    """What is named beside an address over ipc is not looked at; over tcp a directory is one sentence."""
+def test_keys_are_used_for_tcp_only(connect, tmp_path):
+    """`keys` is ignored for an ipc address; for tcp, a directory is refused."""
     (tmp_path / "keys").mkdir()
     connect("r", aggregator="ipc:///tmp/nobody", keys=tmp_path / "keys").close(timeout=0)
     with pytest.raises(InvalidArgument, match="is a directory; name the key file of one client"):

@@ -1,4 +1,4 @@
-"""A run is begun once, and resumed where it ended."""
+"""A run is started once, and resumed where it ended."""
 
 import time
 
@@ -10,7 +10,7 @@ from esper_lite import Damaged, PPOUpdateCompleted, PPOUpdatePayload, RunExists,
 
 
 def test_an_existing_run_is_refused(connect, events):
-    """Two trainings are never mixed by mistake."""
+    """Two trainings are not mixed by mistake."""
     connect().close()
 
     with pytest.raises(RunExists, match=r"resume=True"):
@@ -19,7 +19,7 @@ def test_an_existing_run_is_refused(connect, events):
 
 
 def test_ranks_share_a_run(connect, runs_dir):
-    """Each is a producer of its own; a second process of one rank is refused."""
+    """Each is a separate producer; a second process of the same rank is refused."""
     ranks = [connect(rank=rank, world_size=2) for rank in range(2)]
     for telemetry in ranks:
         telemetry.emit(PPOUpdatePayload())
@@ -35,7 +35,7 @@ def test_ranks_share_a_run(connect, runs_dir):
 
 
 def test_a_run_can_be_resumed(connect, events):
-    """Its updates are counted further, also those of a program that was killed."""
+    """The count of its updates continues."""
     with connect() as telemetry:
         telemetry.emit(PPOUpdatePayload())
     with connect(resume=True) as telemetry:
@@ -47,7 +47,7 @@ def test_a_run_can_be_resumed(connect, events):
 
 
 def test_updates_are_counted_from_the_checkpoint_that_a_run_resumes_from(connect, events):
-    """What was recorded after the checkpoint is made again, under the same numbers."""
+    """Updates after the checkpoint are repeated with the same numbers."""
     with connect() as telemetry:
         for _ in range(3):
             telemetry.emit(PPOUpdatePayload())
@@ -58,8 +58,8 @@ def test_updates_are_counted_from_the_checkpoint_that_a_run_resumes_from(connect
     assert [event.update for event in events() if isinstance(event, PPOUpdateCompleted)] == [1, 2, 3, 2]
 
 
-def test_resuming_what_does_not_exist_begins_it(connect, events):
-    """The same command line can start and resume."""
+def test_resuming_a_missing_run_starts_it(connect, events):
+    """The same command line can start and resume a run."""
     with connect(resume=True) as telemetry:
         telemetry.emit(PPOUpdatePayload())
 
@@ -67,8 +67,8 @@ def test_resuming_what_does_not_exist_begins_it(connect, events):
 
 
 @pytest.mark.parametrize("directory", ["spool", "log"])
-def test_a_run_whose_directory_cannot_be_read_is_not_begun_anew(connect, runs_dir, directory):
-    """Its updates would be counted from 1 again."""
+def test_a_run_whose_directory_cannot_be_read_is_not_started_again(connect, runs_dir, directory):
+    """Otherwise its updates would be counted from 1 again."""
     (runs_dir / "cartpole").mkdir(parents=True)
     (runs_dir / "cartpole" / directory).write_text("in the way")
 
@@ -76,8 +76,8 @@ def test_a_run_whose_directory_cannot_be_read_is_not_begun_anew(connect, runs_di
         connect(resume=True)
 
 
-def test_a_run_whose_file_cannot_be_read_is_not_begun_anew(connect, runs_dir):
-    """It goes on if it is told after which update."""
+def test_a_run_whose_file_cannot_be_read_is_not_started_again(connect, runs_dir):
+    """It is resumed if `resumed_from` contains the last update."""
     connect().close()
     (spool,) = (runs_dir / "cartpole" / "spool").glob("*.mcap")
     spool.unlink()
@@ -97,8 +97,8 @@ def recorded_files(runs_dir):
     ]
 
 
-def test_a_run_without_an_intact_file_is_not_begun_anew(connect, runs_dir):
-    """The numbers of its updates are unknown."""
+def test_a_run_without_an_intact_file_is_not_started_again(connect, runs_dir):
+    """The number of its last update is unknown."""
     with connect() as telemetry:
         telemetry.emit(PPOUpdatePayload())
     (spool,) = recorded_files(runs_dir)
@@ -109,7 +109,7 @@ def test_a_run_without_an_intact_file_is_not_begun_anew(connect, runs_dir):
 
 
 def test_updates_after_a_damaged_place_count(connect, runs_dir):
-    """They were recorded, and would be numbered again."""
+    """They were recorded, and their numbers are not used again."""
     with connect() as telemetry:
         for _ in range(200):
             telemetry.emit(PPOUpdatePayload())
@@ -123,8 +123,8 @@ def test_updates_after_a_damaged_place_count(connect, runs_dir):
         assert telemetry.updates == 200
 
 
-def test_a_first_write_that_did_not_finish_held_nothing(connect, runs_dir):
-    """A machine that failed at that moment can be started again."""
+def test_a_first_write_that_did_not_finish_contains_no_update(connect, runs_dir):
+    """The run can be resumed if the machine failed during its first write."""
     connect().close()
     (spool,) = recorded_files(runs_dir)
     spool.write_bytes(spool.read_bytes()[:20])
@@ -135,14 +135,14 @@ def test_a_first_write_that_did_not_finish_held_nothing(connect, runs_dir):
 
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_process_is_named_after_its_rank(connect, runs_dir, resume):
-    """So that a run is resumed under the same name on another host, and a key fits on every host."""
+    """The name is the same on every host, so that a run can be resumed elsewhere with the same key."""
     connect(rank=1, world_size=2, resume=resume).close()
 
     assert {record.producer for record in read_records(runs_dir / "cartpole")} == {"trainer:1"}
 
 
-def test_a_run_of_version_0_1_0_goes_on_under_the_name_that_its_rank_has(connect, runs_dir):
-    """Which was made of the host; under another one it would be a second process of the same rank."""
+def test_a_run_of_version_0_1_0_is_resumed_with_the_old_name_of_its_rank(connect, runs_dir):
+    """The old name contains the host; a new name would make a second producer of the same rank."""
     for rank in range(2):
         connect(rank=rank, world_size=2, producer=f"box:{rank}").close()
     connect(rank=1, world_size=2, resume=True).close()
@@ -151,7 +151,7 @@ def test_a_run_of_version_0_1_0_goes_on_under_the_name_that_its_rank_has(connect
     assert sorted(producer for producer, _ in epochs) == ["box:0", "box:1", "box:1"]
 
 
-def test_a_directory_whose_name_is_too_long_is_a_sentence(tmp_path):
-    """Before anything is made."""
+def test_a_directory_whose_name_is_too_long_is_an_error(tmp_path):
+    """The error contains the reason."""
     with pytest.raises(StorageError, match=r"^Cannot .*File name too long"):
         esper_lite.connect("r", runs_dir=tmp_path / ("x" * 300))

@@ -1,4 +1,4 @@
-"""Programs and commands of README and how-tos, run as they are printed but for addresses and the home."""
+"""The programs and commands of README and how-tos run unchanged except for addresses and the home."""
 
 import os
 import re
@@ -28,34 +28,34 @@ def programs(name):
 
 
 def readme_program():
-    """The one that the README shows."""
+    """The Python program of the README."""
     text = (ROOT / "README.md").read_text().split("## Your own trainer")[1]
     return "".join(line[4:] for line in text.splitlines(keepends=True) if line.startswith("    "))
 
 
 @pytest.fixture
 def home(tmp_path):
-    """A home directory, where programs and commands run."""
+    """A home directory in which programs and commands run."""
     (tmp_path / "home").mkdir()
     return tmp_path / "home"
 
 
 @pytest.fixture
 def environment(home):
-    """Environment variables that lead to the commands of this installation, and to that home."""
+    """Environment variables for the commands of this installation and for that home."""
     binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, "HOME": str(home), "PATH": binaries}
 
 
 @pytest.fixture
 def url():
-    """Where an aggregator may listen."""
+    """An address at which an aggregator can listen."""
     return f"tcp://127.0.0.1:{free_ports(len(Endpoints._fields), '127.0.0.1')}"
 
 
 @pytest.fixture
 def run(home, environment):
-    """Runs a program to its end, without any warning."""
+    """Runs a program to its end; a warning is an error."""
 
     def run_program(text):
         command = [sys.executable, "-W", "error", "-c", text]
@@ -68,7 +68,7 @@ def run(home, environment):
 
 @pytest.fixture
 def shell(home, environment):
-    """Runs commands one after another, and stops at one that fails."""
+    """Runs commands in order, and fails at the first one that fails."""
 
     def run_commands(lines):
         subprocess.run(["bash", "-e", "-c", "\n".join(lines)], cwd=home, env=environment, check=True)
@@ -106,7 +106,7 @@ def cartpole(aggregate, url, home):
 
 @pytest.mark.process
 def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, until, monkeypatch):
-    """It is all that a trainer needs."""
+    """It runs without errors, and its three events are in the log."""
     done = run(readme_program())
     runs = home / "runs"
     try:
@@ -119,7 +119,7 @@ def test_the_program_of_the_readme_starts_an_aggregator_and_records(run, home, u
 
 @pytest.mark.process
 def test_the_shortest_program_records_a_run(run, home):
-    """A payload, with the beginning and the end around it."""
+    """The run contains a start, an update and an end."""
     done = run(programs("emit-from-any-trainer.md")[0])
     kinds = [type(record.event) for record in open_run(home / "runs" / "cartpole").records()]
 
@@ -142,7 +142,7 @@ def test_the_complete_program_learns_without_torch(run, home, environment):
 
 @pytest.mark.process
 def test_a_subscriber_prints_every_update(cartpole, url, home, environment):
-    """And goes on waiting for more."""
+    """Each line has the producer and the number of the event."""
     program = programs("subscribe-to-events.md")[0].replace("tcp://127.0.0.1:5556", url)
     command = [sys.executable, "-W", "error", "-u", "-c", program]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -154,7 +154,7 @@ def test_a_subscriber_prints_every_update(cartpole, url, home, environment):
 
 @pytest.mark.process
 def test_a_recorded_run_is_read(cartpole, run):
-    """Its beginning, its updates, what is wrong with it, and how it was after 500 events."""
+    """The program prints its start, its updates, and a snapshot after 500 events."""
     done = run(programs("subscribe-to-events.md")[1])
     lines = done.stdout.splitlines()
 
@@ -165,8 +165,8 @@ def test_a_recorded_run_is_read(cartpole, run):
 
 
 @pytest.mark.process
-def test_an_aggregator_is_asked(cartpole, run, url):
-    """For runs, events, a snapshot of the past, and its health."""
+def test_an_aggregator_answers_questions(cartpole, run, url):
+    """Questions for runs, events, a past snapshot and the health raise nothing."""
     program = programs("subscribe-to-events.md")[2].replace("tcp://127.0.0.1:5556", url)
     done = run(program)
 
@@ -174,8 +174,8 @@ def test_an_aggregator_is_asked(cartpole, run, url):
 
 
 @pytest.mark.process
-def test_a_key_as_documented_lets_a_trainer_of_ones_own_send(shell, aggregate, run, url, home):
-    """The default rights of a key fit the default name of a producer: the aggregator has every event."""
+def test_a_key_as_documented_allows_a_custom_trainer_to_send(shell, aggregate, run, url, home):
+    """The default rights of a key match the default name of a producer: all events are acknowledged."""
     page = (HOW_TOS / "watch-remotely.md").read_text()
     commands = [line.strip() for line in page.splitlines() if line.startswith("    esper keys")]
     shell(commands)

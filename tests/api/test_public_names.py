@@ -1,4 +1,4 @@
-"""The public API, name by name: whatever changes here changes the programs of users."""
+"""The public API, name by name: a change here affects the programs of users."""
 
 import ast
 import inspect
@@ -91,11 +91,11 @@ subscribe(source: str | Path | None=None, *, kinds: Collection[type[Event] | str
 """
 
 DOCUMENTED_ELSEWHERE = {"PPOUpdatePayload", "SanctumSnapshot"}
-"""Their fields are those of docs/reference/metrics.md, and of everything that a screen shows."""
+"""Their fields are those of docs/reference/metrics.md, and those of a screen."""
 
 
 def definition(name):
-    """The syntax tree of a function or class, without what the installed Python makes of it."""
+    """The syntax tree of a function or class, which does not depend on the version of Python."""
     return ast.parse(textwrap.dedent(inspect.getsource(getattr(esper_lite, name)))).body[0]
 
 
@@ -113,7 +113,7 @@ def is_public(node):
 
 
 def described(name):
-    """What a user can write of a name, in lines."""
+    """The signature of a name, and those of its methods, in lines."""
     node = definition(name)
     if isinstance(node, ast.FunctionDef):
         return [function(node)]
@@ -129,14 +129,14 @@ def described(name):
 
 
 def test_every_name_has_the_signature_that_users_rely_on():
-    """A difference here is a change of the API: it belongs into the changelog, and breaks nobody."""
+    """A difference is a change of the API: it must be in the changelog and must not break programs."""
     found = [line for name in esper_lite.__all__ for line in described(name)]
 
     assert found == re.sub(r"\n +", " ", API.strip()).splitlines()
 
 
 def test_every_name_can_be_imported_and_listed():
-    """Also by `from esper_lite import *`, and in an interactive session."""
+    """This includes `from esper_lite import *` and `dir`."""
     names = {}
     exec("from esper_lite import *", names)
 
@@ -147,7 +147,7 @@ def test_every_name_can_be_imported_and_listed():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    """As with any module."""
+    """The message is that of any module."""
     with pytest.raises(AttributeError, match="module 'esper_lite' has no attribute 'conect'"):
         esper_lite.conect  # noqa: B018
 

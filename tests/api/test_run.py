@@ -1,4 +1,4 @@
-"""Reading runs, with real files."""
+"""Tests of reading runs, with real files."""
 
 import math
 
@@ -20,7 +20,7 @@ from esper_lite import (
 
 @pytest.fixture
 def telemetry(runs_dir):
-    """A run that is being recorded, as far as its third update."""
+    """A run that is being recorded, with three updates."""
     about = RunStarted(task="cart-pole", episodes=9, config={"lr": 3e-4, "env": "CartPole-v1"})
     with connect("mine", started=about, runs_dir=runs_dir, aggregator=False) as telemetry:
         for update in range(3):
@@ -30,13 +30,13 @@ def telemetry(runs_dir):
 
 @pytest.fixture
 def run(telemetry, runs_dir):
-    """That run when it is over."""
+    """The same run after its end."""
     telemetry.close()
     return open_run(runs_dir / "mine")
 
 
-def test_a_run_knows_its_name_and_how_it_began(run, runs_dir):
-    """The settings are those that the trainer passed."""
+def test_a_run_has_its_name_and_settings(run, runs_dir):
+    """The settings are those of its RunStarted."""
     assert (run.name, run.path) == ("mine", runs_dir / "mine")
     assert (run.started.task, run.started.episodes, run.started.rank) == ("cart-pole", 9, 0)
     assert run.config == {"lr": 3e-4, "env": "CartPole-v1"}
@@ -44,7 +44,7 @@ def test_a_run_knows_its_name_and_how_it_began(run, runs_dir):
 
 
 def test_records_are_events_in_their_order(run):
-    """Decoded, with their identity; as often as they are asked for."""
+    """They are decoded, with their numbers, and can be read several times."""
     records = list(run.records())
 
     assert [type(record.event) for record in records] == [
@@ -58,7 +58,7 @@ def test_records_are_events_in_their_order(run):
 
 
 def test_a_run_is_read_while_it_is_recorded(telemetry, runs_dir, until):
-    """What is asked for later has more in it."""
+    """A later call includes later events."""
     until(lambda: telemetry.stats.spooled == 4)
     run = open_run(str(runs_dir / "mine"))
     before = [type(record.event) for record in run.records()]
@@ -70,20 +70,20 @@ def test_a_run_is_read_while_it_is_recorded(telemetry, runs_dir, until):
 
 
 def test_a_snapshot_is_what_a_screen_shows(run):
-    """At the end, or after so many events; as many as there are if there are fewer."""
+    """It is the one at the end, or after the given number of events, if there are that many."""
     assert run.snapshot().tamiyo.policy_loss == 1.0
     assert run.snapshot().run.outcome == "completed"
     assert [run.snapshot(at=events).tamiyo.ppo_updates_count for events in (0, 1, 3, 99)] == [0, 0, 2, 3]
 
 
 def test_a_negative_number_of_events_is_refused(run):
-    """With what would do."""
+    """The error says which numbers are allowed."""
     with pytest.raises(InvalidArgument, match=r"^at=-1 is not a number of events; pass 0 or more"):
         run.snapshot(at=-1)
 
 
 def test_findings_are_those_of_a_diagnosis(runs_dir):
-    """A loss that is not a number is one; a run without faults has none."""
+    """A loss of NaN is a critical finding; a run without problems has none."""
     for name, loss in (("good", 0.5), ("bad", math.nan)):
         with connect(name, runs_dir=runs_dir, aggregator=False) as telemetry:
             telemetry.emit(PPOUpdatePayload(policy_loss=0.5))
@@ -95,15 +95,15 @@ def test_findings_are_those_of_a_diagnosis(runs_dir):
 
 
 def test_a_file_is_a_run_too(run, runs_dir):
-    """Its name is in it."""
+    """The file contains the name of the run."""
     (file,) = (runs_dir / "mine" / "spool").glob("*.mcap")
 
     assert open_run(file).name == "mine"
     assert list(open_run(file).records()) == list(run.records())
 
 
-def test_a_run_without_a_beginning_has_no_settings(runs_dir):
-    """As a spool whose oldest part was removed."""
+def test_a_run_without_a_start_has_no_settings(runs_dir):
+    """An example is a spool whose oldest part was removed."""
     emitter = Emitter("mine", "trainer:0", runs_dir / "mine")
     emitter.emit(LogRecorded(level="info", message="hello"))
     emitter.close()
@@ -115,7 +115,7 @@ def test_a_run_without_a_beginning_has_no_settings(runs_dir):
 
 @pytest.mark.parametrize("read", [lambda run: list(run.records()), lambda run: run.snapshot()])
 def test_a_file_that_cannot_be_read_is_an_error(run, runs_dir, read):
-    """What is in it would be missing without a word."""
+    """It is not skipped, as its events would be missing unnoticed."""
     (runs_dir / "mine" / "spool" / "other.mcap").mkdir()
 
     with pytest.raises(StorageError, match=r"other.mcap is unreadable \(Is a directory\); make it readable"):
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_an_error(run, runs_dir, read):
 
 @pytest.mark.parametrize(("name", "error"), [("nothing", StorageError), ("empty", InvalidArgument)])
 def test_a_path_without_a_run_is_refused(tmp_path, name, error):
-    """In one sentence that names it."""
+    """The error names the path."""
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(error, match=name):

@@ -1,4 +1,4 @@
-"""What one process of a run emits, with real files and processes."""
+"""Tests of the events that a process of a run emits, with real files and processes."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_payload_is_the_next_update(connect, events):
-    """A program emits measurements alone; begin, numbers and end are taken care of."""
+    """A program emits only measurements; the start, the numbers and the end are added."""
     with connect() as telemetry:
         telemetry.emit(PPOUpdatePayload(policy_loss=0.25))
         telemetry.emit(PPOUpdatePayload(policy_loss=0.5))
@@ -29,8 +29,8 @@ def test_a_payload_is_the_next_update(connect, events):
     assert finished == RunFinished(outcome="completed", updates=2)
 
 
-def test_an_event_is_taken_as_it_is(connect, events, episode):
-    """An update with a number of its own sets the count; a RunFinished of its own is the only one."""
+def test_an_event_is_emitted_unchanged(connect, events, episode):
+    """An update with a number sets the count; the program's own RunFinished is the only one."""
     with connect(started=RunStarted(task="cart-pole", episodes=9, clip_range=0.3)) as telemetry:
         telemetry.emit(episode(7))
         telemetry.emit(PPOUpdateCompleted(update=41, payload=PPOUpdatePayload()))
@@ -55,8 +55,8 @@ def test_an_event_is_taken_as_it_is(connect, events, episode):
         (SystemExit(), "completed", ""),
     ],
 )
-def test_an_exception_is_how_the_run_ended(connect, events, error, outcome, reason):
-    """It passes through, and the run says that it happened."""
+def test_an_exception_is_recorded_as_the_end_of_the_run(connect, events, error, outcome, reason):
+    """The exception is raised again, and the run ends with its reason."""
 
     def train():
         with connect() as telemetry:
@@ -69,7 +69,7 @@ def test_an_exception_is_how_the_run_ended(connect, events, error, outcome, reas
 
 
 def test_threads_never_give_two_updates_the_same_number(connect, events):
-    """Each payload is the next update, whichever thread emits it."""
+    """Each payload is the next update, from any thread."""
     barrier, interval = threading.Barrier(8), sys.getswitchinterval()
 
     def emit(telemetry):
@@ -77,7 +77,7 @@ def test_threads_never_give_two_updates_the_same_number(connect, events):
         for _ in range(2000):
             telemetry.emit(PPOUpdatePayload())
 
-    sys.setswitchinterval(1e-6)  # threads take turns everywhere, not each 5 ms
+    sys.setswitchinterval(1e-6)  # threads switch almost anywhere, instead of each 5 ms
     try:
         with connect() as telemetry, ThreadPoolExecutor(8) as threads:
             list(threads.map(emit, [telemetry] * 8))
@@ -88,8 +88,8 @@ def test_threads_never_give_two_updates_the_same_number(connect, events):
     assert updates == list(range(1, 16_001))
 
 
-def test_disabled_telemetry_costs_nothing(connect, runs_dir):
-    """No file, no thread; payloads are counted all the same."""
+def test_disabled_telemetry_creates_nothing(connect, runs_dir):
+    """It creates no file and no thread; payloads are still counted."""
     threads = threading.active_count()
     with connect(enabled=False, aggregator=True) as telemetry:
         telemetry.emit(PPOUpdatePayload())
@@ -102,7 +102,7 @@ def test_disabled_telemetry_costs_nothing(connect, runs_dir):
 
 @pytest.fixture
 def program(runs_dir):
-    """Runs a program that is no part of this project, in a process of its own."""
+    """Runs a program of a user in its own process."""
     packages = ("api", "schemas", "bus")
     environment = {
         **os.environ,
@@ -127,8 +127,8 @@ def program(runs_dir):
 @pytest.mark.parametrize(
     "ending", ["sys.exit(3)", "raise RuntimeError", "os.kill(os.getpid(), signal.SIGINT)"]
 )
-def test_however_a_program_ends_its_queue_is_written(program, runs_dir, ending):
-    """Leaving the block with a full queue writes all of it, and how it ended."""
+def test_the_queue_is_written_at_any_end_of_a_program(program, runs_dir, ending):
+    """Leaving the `with` block writes all events in the queue, and the outcome."""
     done = program(
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background shell\n"
@@ -173,5 +173,5 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.mark.process
 def test_a_forked_copy_records_nothing_and_does_not_wait(program):
-    """Not even for a thread that was just emitting an update, and that the copy does not have."""
+    """It does not wait for a thread that was emitting, and that does not exist in the copy."""
     assert program(FORK).stdout == "2\n"

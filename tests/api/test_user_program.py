@@ -1,4 +1,4 @@
-"""A program written against `esper_lite` alone: it passes a strict type checker, and it runs."""
+"""A program that uses only `esper_lite` passes a strict type checker and runs."""
 
 import os
 import re
@@ -131,7 +131,7 @@ open_run("r").findings()[0].fix
 
 @pytest.fixture(scope="module")
 def check(tmp_path_factory):
-    """Type-checks a program as strictly as mypy can, where its author has no configuration of ours."""
+    """Type-checks a program with `mypy --strict`, without the configuration of this project."""
     directory = tmp_path_factory.mktemp("program")
 
     def run(text):
@@ -143,7 +143,7 @@ def check(tmp_path_factory):
 
 
 @pytest.mark.process
-def test_a_program_of_a_user_is_typed(check):
+def test_the_program_type_checks(check):
     """Every name, argument and result that it uses has a type."""
     checked = check(PROGRAM)
 
@@ -151,8 +151,8 @@ def test_a_program_of_a_user_is_typed(check):
 
 
 @pytest.mark.process
-def test_mistakes_of_a_user_are_found(check):
-    """One per line: nothing of the API is `Any`."""
+def test_mistakes_are_type_errors(check):
+    """There is an error in each line, so nothing in the API is `Any`."""
     checked = check(MISTAKES)
     lines = {int(number) for number in re.findall(r"^program\.py:(\d+): error", checked.stdout, re.MULTILINE)}
 
@@ -161,7 +161,7 @@ def test_mistakes_of_a_user_are_found(check):
 
 @pytest.mark.process
 def test_the_program_runs(tmp_path):
-    """It records, listens, reads, is refused, and resumes."""
+    """It records, subscribes, reads, is refused, and resumes."""
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path / "runs")],

@@ -1,4 +1,4 @@
-"""Imports point one way, between packages and between folders; heavy libraries stay where they belong."""
+"""Imports of packages and folders have one direction; large libraries are imported only where allowed."""
 
 import ast
 import functools
@@ -28,9 +28,9 @@ MAY_IMPORT = {
         "esper_tui",
     },
 }
-# `esper_bus.connect` and the like of 0.1.0 lead to `esper_lite` until 0.3.0: for type checkers here, and on
-# first use by `esper_bus.deprecated`, whose imports by name are not seen.
-# `python -m PACKAGE` is a command: its `__main__`, which nothing imports, leads to the command line.
+# `esper_bus.connect` and other names of 0.1.0 refer to `esper_lite` until 0.3.0: here for type checkers, and
+# on first use in `esper_bus.deprecated`, whose imports by name are not checked.
+# `python -m PACKAGE` is a command: its `__main__`, which nothing imports, imports the command line.
 EXCEPTIONS = {
     ("esper_bus/__init__.py", "esper_lite"),
     ("esper_aggregator/__main__.py", "esper_cli"),
@@ -48,14 +48,14 @@ ONLY_IN = {
     "structlog": "esper_bus",
     "argparse": "esper_cli",
 }
-ONLY_IN_ROOMS = {
+ONLY_IN_FOLDERS = {
     "zmq": {"net", "auth"},
     "mcap": {"mcap", "store"},
     "structlog": {"host"},
     "textual": {"screens", "terminal", "serving", "app.py"},
 }
-# Which folders of its own package the modules of a folder may import; modules at the top are not listed.
-ROOMS = {
+# The folders of the same package that the modules of a folder may import; top-level modules are not listed.
+FOLDERS = {
     "esper_schemas": {"metrics": set(), "rules": {"metrics"}},
     "esper_bus": {
         "mcap": set(),
@@ -98,7 +98,7 @@ ROOMS = {
         "commands": {"options", "output", "screen"},
     },
 }
-# What importing any module of a folder must not load, however indirectly.
+# Libraries and packages that importing any module of a folder must not load, even indirectly.
 FREE_OF = {
     ("esper_bus", "protocol"): {"zmq", "mcap", "threading", "socket"},
     ("esper_aggregator", "fold"): {"zmq", "mcap", "esper_bus"},
@@ -109,9 +109,9 @@ FREE_OF = {
 }
 
 
-def modules(package, room=""):
+def modules(package, folder=""):
     """Every module of a package, or of one of its folders."""
-    return sorted((PACKAGES[package] / room).rglob("*.py"))
+    return sorted((PACKAGES[package] / folder).rglob("*.py"))
 
 
 def dotted(path):
@@ -138,12 +138,12 @@ def libraries(path):
 
 
 def run(program):
-    """The result of a Python program in a process of its own."""
+    """The result of a Python program in a separate process."""
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 
-def test_every_package_is_in_the_folder_that_it_is_named_after():
-    """The seven packages of docs/architecture.md."""
+def test_every_package_is_in_its_folder():
+    """There are the seven packages of docs/architecture.md."""
     folders = {"esper_lite": "api"} | {f"esper_{f}": f for f in ("schemas", "bus", "aggregator", "trainer")}
     folders |= {f"esper_{f}": f for f in ("tui", "cli")}
 
@@ -152,7 +152,7 @@ def test_every_package_is_in_the_folder_that_it_is_named_after():
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_packages_import_in_one_direction(package):
-    """schemas <- bus <- aggregator <- api <- trainer; schemas <- tui; the cli imports them all."""
+    """schemas <- bus <- aggregator <- api <- trainer; schemas <- tui; the cli may import all of them."""
     allowed = MAY_IMPORT[package] | {package}
     found = {
         (path.relative_to(PACKAGES[package].parent).as_posix(), name)
@@ -165,8 +165,8 @@ def test_packages_import_in_one_direction(package):
 
 
 @pytest.mark.parametrize("package", ["esper_schemas", "esper_bus", "esper_aggregator", "esper_lite"])
-def test_messages_of_a_library_name_no_command_line_option(package):
-    """A program that uses it has no command line of ours; a list of arguments is no message."""
+def test_messages_of_a_library_contain_no_command_line_option(package):
+    """A program that uses a library does not have Esper's command line; lists of arguments are allowed."""
     texts = [
         (path.name, node.value)
         for path in modules(package)
@@ -177,50 +177,50 @@ def test_messages_of_a_library_name_no_command_line_option(package):
     assert [(name, text) for name, text in texts if re.search(r"[ (`]--[a-z]|^--[a-z-]+ ", text)] == []
 
 
-@pytest.mark.parametrize("package", ROOMS)
+@pytest.mark.parametrize("package", FOLDERS)
 def test_folders_import_in_one_direction(package):
-    """Each folder imports only those that the table names."""
-    for room, allowed in ROOMS[package].items():
-        for path in modules(package, room):
-            rooms = {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.")}
-            assert rooms & set(ROOMS[package]) <= allowed | {room}, path
+    """Each folder imports only the folders in its row of the table."""
+    for folder, allowed in FOLDERS[package].items():
+        for path in modules(package, folder):
+            folders = {name.split(".")[1] for name in imported(path) if name.startswith(f"{package}.")}
+            assert folders & set(FOLDERS[package]) <= allowed | {folder}, path
 
 
-@pytest.mark.parametrize("package", ROOMS)
+@pytest.mark.parametrize("package", FOLDERS)
 def test_the_folders_of_a_package_are_all_in_the_table_and_have_no_cycle(package):
-    """A new folder has to be given its place."""
+    """A new folder has to be added to the table."""
     folders = {path.name for path in PACKAGES[package].iterdir() if (path / "__init__.py").exists()}
 
-    assert set(ROOMS[package]) == folders
-    assert set(TopologicalSorter(ROOMS[package]).static_order()) == folders
+    assert set(FOLDERS[package]) == folders
+    assert set(TopologicalSorter(FOLDERS[package]).static_order()) == folders
 
 
 @pytest.mark.parametrize(("library", "home"), ONLY_IN.items())
 def test_a_library_is_used_in_its_package_only(library, home):
-    """torch only in the trainer, textual only in the screen, zmq only in the bus."""
+    """Examples are torch in the trainer, textual in the tui, and zmq in the bus."""
     users = {package for package in PACKAGES for path in modules(package) if library in libraries(path)}
 
     assert users <= {home}
 
 
-@pytest.mark.parametrize(("library", "rooms"), ONLY_IN_ROOMS.items())
-def test_a_library_is_used_in_its_folders_only(library, rooms):
-    """Protocol and storage know no sockets; panels and pages know no Textual."""
+@pytest.mark.parametrize(("library", "folders"), ONLY_IN_FOLDERS.items())
+def test_a_library_is_used_in_its_folders_only(library, folders):
+    """Protocol and store do not import zmq; panels and pages do not import textual."""
     root = PACKAGES[ONLY_IN[library]]
     users = {path.relative_to(root).parts[0] for path in root.rglob("*.py") if library in libraries(path)}
 
-    assert users <= rooms
+    assert users <= folders
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(("package", "room"), FREE_OF)
-def test_a_folder_loads_nothing_that_it_must_not_know(package, room):
-    """Also through what it imports: the protocol works without zmq, the fold without the bus."""
-    names = [dotted(path) for path in modules(package, room)]
+@pytest.mark.parametrize(("package", "folder"), FREE_OF)
+def test_a_folder_loads_no_forbidden_module(package, folder):
+    """Indirect imports count: the protocol works without zmq, the fold without the bus."""
+    names = [dotted(path) for path in modules(package, folder)]
     program = (
         "import importlib, sys\n"
         f"for name in {names}: importlib.import_module(name)\n"
-        f"print(sorted({FREE_OF[package, room]} & set(sys.modules)))"
+        f"print(sorted({FREE_OF[package, folder]} & set(sys.modules)))"
     )
 
     result = run(program)
@@ -230,7 +230,7 @@ def test_a_folder_loads_nothing_that_it_must_not_know(package, room):
 
 @pytest.mark.process
 def test_everything_but_the_trainer_imports_without_torch():
-    """A laptop that only watches needs no torch, and no command pays for importing it."""
+    """A machine that only shows runs needs no torch, and commands do not wait for its import."""
     names = [
         dotted(path)
         for package in PACKAGES

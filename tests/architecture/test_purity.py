@@ -1,4 +1,4 @@
-"""The fold depends on nothing but its records, and no other code changes its state."""
+"""The fold depends only on its records, and no other code changes its state."""
 
 import ast
 from pathlib import Path
@@ -41,10 +41,10 @@ MUTATING_METHODS = {"add", "append", "appendleft", "clear", "extend", "insert", 
 MUTATING_METHODS |= {"remove", "setdefault", "sort", "update"}
 
 
-def reachable(package, room):
-    """The modules of a folder, and all of our own modules that they import, directly or not."""
+def reachable(package, folder):
+    """The modules of a folder, and all modules of this project that they import, directly or indirectly."""
     paths = {dotted(path): path for name in PACKAGES for path in modules(name)}
-    found, waiting = set(), [dotted(path) for path in modules(package, room)]
+    found, waiting = set(), [dotted(path) for path in modules(package, folder)]
     while waiting:
         name = waiting.pop()
         if name in paths and name not in found:
@@ -53,12 +53,12 @@ def reachable(package, room):
     return {name: paths[name] for name in found}
 
 
-@pytest.mark.parametrize(("package", "room"), [("esper_aggregator", "fold"), ("esper_schemas", "rules")])
-def test_no_clock_no_file_and_no_random_number_is_within_reach(package, room):
-    """Of the fold, its projection and the rules, in any module of ours that they import."""
+@pytest.mark.parametrize(("package", "folder"), [("esper_aggregator", "fold"), ("esper_schemas", "rules")])
+def test_no_clock_file_or_random_number_is_imported(package, folder):
+    """This holds for the fold, its projection and the rules, and all modules of this project they import."""
     used = {
         (name, library)
-        for name, path in reachable(package, room).items()
+        for name, path in reachable(package, folder).items()
         for library in {each.split(".")[0] for each in imported(path)} & SOURCES_OF_CHANGE
     }
 
@@ -76,7 +76,7 @@ def readers():
 
 @pytest.mark.parametrize("path", readers(), ids=lambda path: path.relative_to(AGGREGATOR).as_posix())
 def test_only_the_fold_changes_the_state(path):
-    """Other modules assign no attribute of another object, and call no mutating method on a part of one."""
+    """Other modules assign no attribute of another object, and call no mutating method of its attributes."""
     tree = ast.parse(path.read_text())
     assigned = [
         node
@@ -98,5 +98,5 @@ def test_only_the_fold_changes_the_state(path):
 
 
 def test_the_modules_that_change_the_state_exist():
-    """A module that was renamed is not checked unnoticed."""
+    """A module that was renamed has to be renamed in the list."""
     assert all(Path(AGGREGATOR, name).exists() for name in CHANGES_THE_STATE)

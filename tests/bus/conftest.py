@@ -1,4 +1,4 @@
-"""Real directories for files and sockets, and events to put into them."""
+"""Fixtures for the bus: real directories, sockets, keys and processes, and small events."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def key():
 
 @pytest.fixture
 def episode():
-    """Makes a small event that can be told from the others."""
+    """Makes a small event that differs from the others by its number."""
 
     def make(number):
         return EpisodeCompleted(environment=0, episode=number, episode_return=0.5 * number, length=9)
@@ -106,7 +106,7 @@ def address():
 
 @pytest.fixture
 def until():
-    """Waits for a fact, with a deadline; returns what made it true."""
+    """Calls a function until its result is true, with a deadline; returns the result."""
 
     def wait(fact, timeout=30.0, pause=0.005):
         deadline = time.monotonic() + timeout

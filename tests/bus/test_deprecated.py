@@ -1,4 +1,4 @@
-"""Programs written for version 0.1.0 run, and learn where the names are now."""
+"""Programs written for version 0.1.0 run, with warnings that name the successors."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ except esper_bus.BusError as error:
 
 @pytest.mark.parametrize(("old", "new"), MOVED)
 def test_a_name_of_the_package_warns_and_gives_its_successor(old, new):
-    """The warning is about the line that uses the name."""
+    """The warning points at the line that uses the name."""
     with pytest.warns(DeprecationWarning, match=f"^esper_bus.{old} is .* use esper_lite.{new}.$") as warnings:
         found = getattr(esper_bus, old)
 
@@ -64,7 +64,7 @@ def test_a_name_of_the_package_warns_and_gives_its_successor(old, new):
 
 @pytest.mark.parametrize(("module", "name", "home", "successor"), MODULES)
 def test_a_module_that_has_moved_warns_and_gives_its_contents(module, name, home, successor):
-    """Importing it does not warn; a name of it does, and says where it is."""
+    """A name of the module warns and says where it is now."""
     imported = __import__(f"esper_bus.{module}", fromlist=[""])
     with pytest.warns(
         DeprecationWarning, match=f"^esper_bus.{module}.{name} .* use {home}.{name}.$"
@@ -78,13 +78,13 @@ def test_a_module_that_has_moved_warns_and_gives_its_contents(module, name, home
 @pytest.mark.parametrize("module", [esper_bus, *(sys.modules[f"esper_bus.{name}"] for name, *_ in MODULES)])
 @pytest.mark.parametrize("name", ["no_such_name", "__no_such_name__"])
 def test_a_name_that_never_was_is_an_attribute_error(module, name):
-    """As in any module, so that `hasattr` works."""
+    """`hasattr` works as for any module."""
     assert not hasattr(module, name)
 
 
 @pytest.mark.process
 def test_the_how_tos_of_version_0_1_0_run(tmp_path):
-    """As they were printed, with one warning for each line and name that has moved."""
+    """They run unchanged, with one warning for each line and name that has moved."""
     program = HOW_TO.format(runs_dir=tmp_path)
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=False
@@ -99,7 +99,7 @@ def test_the_how_tos_of_version_0_1_0_run(tmp_path):
 
 @pytest.mark.process
 def test_importing_the_package_warns_of_nothing():
-    """Importing every module of it is silent; nothing is loaded for the old names."""
+    """Importing the package is silent, and nothing is loaded for the old names."""
     program = "import sys, esper_bus; print(sorted({'esper_lite', 'zmq', 'mcap'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Tests of where files and addresses are."""
+"""Tests of the paths of files and of addresses."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from esper_schemas.errors import InvalidArgument, StorageError
 
 
 def test_files_of_a_run():
-    """Spools and logs have places and names of their own."""
+    """Spools and logs have their own directories and names."""
     paths = RunPaths(Path("runs/a"))
 
     assert paths.spool_file("host:0", 7) == Path("runs/a/spool/host-0-0000000000000007.mcap")
@@ -19,7 +19,7 @@ def test_files_of_a_run():
 
 
 def test_each_runs_directory_has_addresses_of_its_own(tmp_path, runtime, monkeypatch):
-    """The same directory has the same addresses, however it is written."""
+    """A relative and an absolute path of the same directory have the same addresses."""
     (tmp_path / "runs").mkdir()
     here = for_runs_dir(tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
@@ -30,7 +30,7 @@ def test_each_runs_directory_has_addresses_of_its_own(tmp_path, runtime, monkeyp
 
 
 def test_addresses_fit_into_a_socket(monkeypatch, tmp_path):
-    """Where the session's directory is too long, a shorter one is taken."""
+    """If the path of the session's directory is too long, a shorter one is used."""
     long = tmp_path / ("x" * 90)
     long.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
@@ -50,13 +50,13 @@ def test_addresses_fit_into_a_socket(monkeypatch, tmp_path):
     ],
 )
 def test_addresses_are_parsed(url, expected):
-    """One address names both sockets."""
+    """One URL stands for three sockets."""
     assert parse(url) == expected
 
 
 @pytest.mark.parametrize("host", ["mylocalhost", "localhost.example.org"])
 def test_a_name_with_localhost_in_it_is_left_as_it_is(host):
-    """It is another machine: with keys it is called by its name, without it is refused."""
+    """It is another machine: its name is kept with keys, and refused without."""
     assert parse(f"tcp://{host}:7000", keyed=True).ingest == f"tcp://{host}:7000"
     with pytest.raises(InvalidArgument, match="unencrypted tcp is refused"):
         parse(f"tcp://{host}:7000")
@@ -75,33 +75,33 @@ def test_a_name_with_localhost_in_it_is_left_as_it_is(host):
         "runs",
     ],
 )
-def test_an_invalid_address_is_one_sentence(url):
-    """The user learns what an address looks like."""
+def test_an_invalid_address_is_refused(url):
+    """The error contains an example of an address."""
     with pytest.raises(InvalidArgument, match=r"is not an address; use .*tcp://127\.0\.0\.1:5556"):
         parse(url)
 
 
 def test_the_last_port_leaves_none_for_snapshots():
-    """Port 65535 has no successor."""
+    """Port 65535 has no next port."""
     with pytest.raises(InvalidArgument, match="is not an address"):
         parse("tcp://127.0.0.1:65535")
 
 
 @pytest.mark.parametrize("url", ["tcp://0.0.0.0:5556", "tcp://192.168.0.4:5556", "tcp://example.org:5556"])
 def test_unencrypted_tcp_stays_on_this_machine(url):
-    """Anything else would let anybody in."""
+    """Addresses of other machines and of all interfaces are refused."""
     with pytest.raises(InvalidArgument):
         parse(url)
 
 
-def test_an_ipc_address_that_is_too_long_is_one_sentence():
-    """Sockets have short names."""
+def test_an_ipc_address_that_is_too_long_is_refused():
+    """The path of a socket has a maximum length."""
     with pytest.raises(InvalidArgument, match="too long for a socket address"):
         parse("ipc:///" + "x" * 120)
 
 
 def test_the_socket_directory_is_private(tmp_path):
-    """Other users cannot enter it, whatever the umask."""
+    """Other users cannot enter it, independent of the umask."""
     before = os.umask(0)
     try:
         made = make_private_dir(tmp_path / "a" / "b")
@@ -113,7 +113,7 @@ def test_the_socket_directory_is_private(tmp_path):
 
 
 def test_a_socket_directory_that_others_can_enter_is_refused(tmp_path):
-    """And its rights are left as they are."""
+    """Its mode is left unchanged."""
     tmp_path.chmod(0o755)
     with pytest.raises(StorageError, match="open to other users"):
         make_private_dir(tmp_path)
@@ -122,7 +122,7 @@ def test_a_socket_directory_that_others_can_enter_is_refused(tmp_path):
 
 
 def test_a_link_instead_of_the_socket_directory_is_refused(tmp_path):
-    """Somebody may have put it there."""
+    """Another user may have put it there."""
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with pytest.raises(StorageError, match="open to other users"):
@@ -134,15 +134,15 @@ def test_a_link_instead_of_the_socket_directory_is_refused(tmp_path):
     [("", 2**31), ("500M", 500 * 2**20), ("4g", 2**32), ("64MiB", 2**26), ("33554432", 2**25)],
 )
 def test_a_spool_quota_is_a_size(monkeypatch, text, size):
-    """Bytes, or with a unit; nothing means the default."""
+    """It is a number of bytes or has a unit; an empty value means the default."""
     monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
 
     assert default_spool_quota() == size
 
 
 @pytest.mark.parametrize("text", ["much", "1", "-5G", "15M", "1e9", "²G", "64 MiB"])
-def test_an_invalid_spool_quota_is_one_sentence(monkeypatch, text):
-    """Before a training begins without its record."""
+def test_an_invalid_spool_quota_is_refused(monkeypatch, text):
+    """The error names the environment variable or option, and the smallest size."""
     monkeypatch.setenv("ESPER_SPOOL_QUOTA", text)
     with pytest.raises(InvalidArgument, match=r"ESPER_SPOOL_QUOTA must be a size of at least 16 MiB"):
         default_spool_quota()

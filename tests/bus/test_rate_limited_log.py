@@ -1,4 +1,4 @@
-"""Library logging: rate-limited, structured, through `logging` alone."""
+"""Library logging: rate-limited and structured, with `logging` alone."""
 
 import logging
 import subprocess
@@ -41,13 +41,13 @@ def messages(caplog):
 
 
 def test_a_message_prints_its_fields():
-    """For programs that configure nothing but `logging.basicConfig`."""
+    """They are printed even if a program configures nothing but `logging.basicConfig`."""
     assert str(LogMessage("disk full")) == "disk full"
     assert str(LogMessage("disk full", path="/x y", bytes=3)) == "disk full (path='/x y', bytes=3)"
 
 
 def test_a_problem_is_logged_once_a_minute(clock, messages):
-    """With the number of times that it was suppressed; each kind counts for itself."""
+    """The next message contains the number of suppressed ones; each kind is counted separately."""
     log = RateLimitedLog("esper.test", run="r")
     for _ in range(3):
         log.warn("disk full", path="/x")
@@ -63,7 +63,7 @@ def test_a_problem_is_logged_once_a_minute(clock, messages):
 
 
 def test_only_a_logged_problem_is_resolved(clock, messages):
-    """Afterwards the same problem is logged at once again."""
+    """After that, the same problem is logged again at once."""
     log = RateLimitedLog("esper.test")
     log.resolved("disk full")
     log.warn("disk full")
@@ -79,7 +79,7 @@ def test_only_a_logged_problem_is_resolved(clock, messages):
 
 
 def test_a_handler_that_fails_does_not_reach_the_caller(clock):
-    """Recording goes on whatever the program does with its log."""
+    """An exception of the program's own log handler is not raised."""
 
     class Broken(logging.Handler):
         def emit(self, record):
@@ -94,7 +94,7 @@ def test_a_handler_that_fails_does_not_reach_the_caller(clock):
 @pytest.mark.process
 @pytest.mark.parametrize("configured", ["configured", "disabled", "unconfigured"])
 def test_a_program_decides_what_the_library_prints(tmp_path, configured):
-    """Nothing on stdout; on stderr only what `logging` is told to print; structlog is not loaded."""
+    """Nothing is written to stdout, stderr is as `logging` is configured, and structlog is not loaded."""
     command = [sys.executable, "-c", USER_PROGRAM, str(tmp_path / "run"), configured]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
 

@@ -1,4 +1,4 @@
-"""The checker of the chaos runs detects every deliberate bug, in real processes."""
+"""The checker of the chaos runs detects deliberate bugs in real processes."""
 
 import pytest
 from benchmarks.chaos.world import World
@@ -26,7 +26,7 @@ def world():
 
 @pytest.mark.parametrize("bug", IN_AGGREGATOR)
 def test_a_bug_of_the_aggregator_is_found(world, bug):
-    """Lost, duplicated or changed."""
+    """An event that is lost, duplicated or changed is detected."""
     world.aggregator(sabotage=(bug, 60))
     world.trainer(events=200)
 
@@ -35,7 +35,7 @@ def test_a_bug_of_the_aggregator_is_found(world, bug):
 
 @pytest.mark.parametrize("bug", IN_TRAINER)
 def test_a_bug_of_the_trainer_is_found(world, bug):
-    """An event that is neither recorded nor counted, or missing in the spool."""
+    """An event that is neither recorded nor counted, or not in the spool, is detected."""
     world.aggregator()
     world.trainer(events=200, sabotage=(bug, 60))
 
@@ -43,7 +43,7 @@ def test_a_bug_of_the_trainer_is_found(world, bug):
 
 
 def test_an_acknowledgement_before_the_log_is_found(world):
-    """It is found at the kill; at the end the events are there, since they were sent again."""
+    """It is detected when the aggregator is killed, and is the only fault at the end."""
     aggregator = world.aggregator(sabotage=("acknowledged before it is logged", 200))
     trainer = world.trainer(events=100_000)
     world.acknowledged(100)

@@ -1,4 +1,4 @@
-"""Seeded mutations of good bytes, many thousands within seconds."""
+"""Fixtures for seeded mutations of valid bytes, and for the use of memory."""
 
 import random
 import tracemalloc
@@ -55,7 +55,7 @@ def _mutated(data, rng):
 
 @pytest.fixture
 def mutations():
-    """Makes endless variations of some good bytes; the same ones in every run of the tests."""
+    """Makes mutations of samples of valid bytes, the same ones in every run of the tests."""
 
     def make(samples, rounds=ROUNDS):
         rng = random.Random(20_240_607)
@@ -66,7 +66,7 @@ def mutations():
 
 @pytest.fixture
 def peak_memory():
-    """Says how many bytes were in use at the same time since it was asked for."""
+    """Returns the peak of allocated bytes since the fixture was set up."""
     tracemalloc.start()
     yield lambda: tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

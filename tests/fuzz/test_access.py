@@ -1,4 +1,4 @@
-"""Key files, requests at the authenticator, questions and pictures: only the declared errors come out."""
+"""Changed key files, authenticator requests, questions and snapshots raise only the declared errors."""
 
 import pytest
 import zmq
@@ -40,7 +40,7 @@ def keys(tmp_path):
 
 @pytest.mark.parametrize("messages", [map(encode_question, QUESTIONS), map(encode_reply, REPLIES)])
 def test_changed_questions_and_answers_are_frame_errors(messages, mutations):
-    """Or questions and answers."""
+    """Each is parsed as both, and is valid or a `FrameError`."""
     for frames in messages:
         for which in (0, 1):
             for changed in mutations([frames[which]], 3_000):
@@ -52,7 +52,7 @@ def test_changed_questions_and_answers_are_frame_errors(messages, mutations):
 
 
 def test_a_changed_batch_of_events_is_one_or_a_frame_error(mutations):
-    """Topic, head and events."""
+    """Changes are made in topic, head and events."""
     frames = encode_batch(EventBatch("run", 5, 3, [RECORD]))
     for which in range(3):
         for changed in mutations([frames[which]], 4_000):
@@ -62,8 +62,8 @@ def test_a_changed_batch_of_events_is_one_or_a_frame_error(mutations):
                 continue
 
 
-def test_a_changed_thin_picture_is_refused_or_bounded(mutations, peak_memory):
-    """A keyframe and what differs from it; a length that is only claimed costs nothing."""
+def test_a_changed_snapshot_delta_is_refused_or_bounded(mutations, peak_memory):
+    """Both a keyframe and a delta are changed; a large length field allocates no memory."""
     encoder, decoder = DeltaEncoder(), DeltaDecoder()
     keyframe = encoder.encode(1, b"picture of a run " * 99, 0.0)
     difference = encoder.encode(2, b"picture of a rug " * 99, 0.1)
@@ -83,7 +83,7 @@ def test_a_changed_thin_picture_is_refused_or_bounded(mutations, peak_memory):
     [("server.key", load_server_keys), ("clients.json", read_clients), ("good.key", load_client_keys)],
 )
 def test_a_changed_key_file_is_read_or_refused(keys, name, read, mutations):
-    """In one sentence: whoever is in it is whole, or nobody is."""
+    """It is read completely, or raises an `EsperError`."""
     path = keys / name
     good = path.read_bytes()
     for changed in mutations([good], 2_000):
@@ -95,7 +95,7 @@ def test_a_changed_key_file_is_read_or_refused(keys, name, read, mutations):
 
 
 def test_a_changed_request_admits_no_key(keys, mutations):
-    """Unless the key is one that is allowed, at the socket that it is allowed at."""
+    """A request is accepted only with an allowed key, at a socket for which it is allowed."""
     good = load_client_keys(keys / "good.key")
     request = [b"1.0", b"1", b"esper.ingest", b"127.0.0.1", b"", b"CURVE", z85.decode(good.public)]
     with zmq.Context() as context:

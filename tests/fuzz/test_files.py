@@ -1,4 +1,4 @@
-"""Whatever is in a file or on a command line, only the declared errors come out."""
+"""Changed files, addresses and names raise only the declared errors."""
 
 import io
 import re
@@ -60,13 +60,13 @@ def write_log(directory):
 
 @pytest.fixture(params=[write_spool, write_log])
 def file(request, tmp_path):
-    """A good file of each kind."""
+    """A valid file of each kind."""
     return request.param(tmp_path)
 
 
 @pytest.fixture
-def truth(file):
-    """Its records."""
+def valid_records(file):
+    """The records of the valid file."""
     return read(file.read_bytes())[0]
 
 
@@ -78,31 +78,31 @@ def read(data):
 
 
 @pytest.mark.slow
-def test_a_file_cut_at_any_byte_gives_a_beginning(file, truth):
-    """A torn end gives whole chunks, and a cut within one is reported."""
+def test_a_file_cut_at_any_byte_gives_its_first_records(file, valid_records):
+    """The records of a truncated file are the first ones of the valid file."""
     data = file.read_bytes()
     for end in range(len(data)):
         found, _ = read(data[:end])
 
-        assert found == truth[: len(found)]
-    assert len(truth) == EVENTS
+        assert found == valid_records[: len(found)]
+    assert len(valid_records) == EVENTS
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, truth):
-    """What is read is a beginning of the truth; what is missing is reported."""
+def test_a_flipped_bit_at_any_byte_never_changes_an_event(file, valid_records):
+    """The records are the first ones of the valid file; if some are missing, damage is reported."""
     data = file.read_bytes()
     for at in range(len(data)):
         found, damage = read(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
 
-        assert found == truth[: len(found)]
-        assert len(found) == len(truth) or damage
+        assert found == valid_records[: len(found)]
+        assert len(found) == len(valid_records) or damage
 
 
 @pytest.mark.slow
-def test_a_changed_file_never_raises(file, truth, mutations):
-    """Every other change too gives events that were in it, or damage, never an exception."""
-    known = set(truth)
+def test_a_changed_file_never_raises(file, valid_records, mutations):
+    """Only records of the valid file are returned."""
+    known = set(valid_records)
     for changed in mutations([file.read_bytes()], 5_000):
         found, _ = read(changed)
 
@@ -110,7 +110,7 @@ def test_a_changed_file_never_raises(file, truth, mutations):
 
 
 def raw_records(data):
-    """The records of a file, each with its head."""
+    """The MCAP records of a file, each with its header."""
     at = 8
     while at + 9 <= len(data) - 8:
         length = int.from_bytes(data[at + 1 : at + 9], "little")
@@ -119,8 +119,8 @@ def raw_records(data):
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1, 3), (0, 1, 1, 2, 3), (0, 3), (0, 1, 0)])
-def test_chunks_in_another_order_are_detected(tmp_path, order):
-    """Swapped, doubled and missing chunks: each event keeps its own number and bytes, or is left out."""
+def test_chunks_in_another_order_keep_their_events(tmp_path, order):
+    """In swapped, duplicated and missing chunks, each event keeps its own number and bytes."""
     spool = write_spool(tmp_path)
     data = spool.read_bytes()
     records = list(raw_records(data))
@@ -133,8 +133,8 @@ def test_chunks_in_another_order_are_detected(tmp_path, order):
     ]
 
 
-def test_a_file_that_claims_to_be_huge_costs_nothing(file, peak_memory):
-    """Lengths are believed only up to a bound."""
+def test_a_large_length_field_allocates_no_memory(file, peak_memory):
+    """A length field larger than the limit allocates no memory."""
     data = file.read_bytes()
     for at in range(8, 400):
         read(data[:at] + b"\xff\xff\xff\xff\xff\xff\xff\x7f" + data[at + 8 :])
@@ -143,7 +143,7 @@ def test_a_file_that_claims_to_be_huge_costs_nothing(file, peak_memory):
 
 
 def test_changed_overrides_are_read_or_refused(mutations):
-    """A file of thresholds gives bands or one sentence."""
+    """A changed file of thresholds gives bands or an `InvalidArgument`."""
     for changed in mutations([TOML], 3_000):
         try:
             assert overridden(changed.decode(errors="replace"))
@@ -152,7 +152,7 @@ def test_changed_overrides_are_read_or_refused(mutations):
 
 
 def test_changed_addresses_are_parsed_or_refused(mutations):
-    """An address is three endpoints or one sentence, and never one beyond this machine."""
+    """A changed address gives three different endpoints or an `EsperError`."""
     samples = [b"tcp://127.0.0.1:5556", b"ipc:///tmp/esper", b"tcp://[::1]:5556", b"tcp://localhost"]
     for changed in mutations(samples, 20_000):
         try:
@@ -163,7 +163,7 @@ def test_changed_addresses_are_parsed_or_refused(mutations):
 
 
 def test_a_name_never_leaves_its_directory(tmp_path, mutations):
-    """Whatever passes for a name makes a file right below the spools."""
+    """Every valid name gives a file directly in the directory of spools."""
     for changed in mutations([b"host:0", b"../../etc", b"a.b_c-d@e+f"], 20_000):
         name = changed.decode(errors="replace")
         if is_name(name):

@@ -1,4 +1,4 @@
-"""Checkpoints of the fold: whatever stands in them, a restart ends with the fold of the whole log."""
+"""Checkpoints of the fold: with any content, a restart ends with the fold of the whole log."""
 
 import pytest
 from tests.aggregator.fold.validated import fold_all
@@ -26,12 +26,12 @@ def restored(run_dir):
 
 
 @pytest.mark.slow
-def test_whatever_a_checkpoint_holds_a_restart_is_the_fold_of_the_log(tmp_path, mutations):
-    """Of changed bytes, and under names that are no position, or another one."""
+def test_a_restart_from_a_changed_checkpoint_is_the_fold_of_the_log(tmp_path, mutations):
+    """Checkpoints have changed bytes, and names that are not a position or that of another one."""
     run_dir = tmp_path / "r"
-    for life in range(2):
-        recording = Recording(run_dir, life + 1)
-        recording.extend(list(episodes(20 * life, 20 * life + 20)))
+    for start in range(2):
+        recording = Recording(run_dir, start + 1)
+        recording.extend(list(episodes(20 * start, 20 * start + 20)))
         recording.flush()
         recording.close()
     whole = encode_state(fold_path(run_dir))

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive at a socket, only the declared errors come out."""
+"""Changed bytes at a socket raise only the declared errors."""
 
 import msgspec
 import pytest
@@ -47,7 +47,7 @@ BOUND = 32 * 1024 * 1024
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_a_changed_message_is_a_message_or_a_frame_error(message, mutations):
-    """Each frame of each kind of message, changed in every way, gives nothing else."""
+    """Each frame of each kind of message is changed."""
     frames = encode(message)
     for which in range(len(frames)):
         for changed in mutations([frames[which]], 4_000):
@@ -58,8 +58,8 @@ def test_a_changed_message_is_a_message_or_a_frame_error(message, mutations):
             assert isinstance(result, Message)
 
 
-def test_junk_behind_a_right_checksum_is_a_frame_error(mutations):
-    """A checksum says that nothing was damaged, not that it makes sense."""
+def test_a_changed_body_with_a_correct_checksum_is_a_batch_or_a_frame_error(mutations):
+    """A body with a correct checksum may still not be a valid batch."""
     kind, _, body = encode(MESSAGES[3])
     for changed in mutations([body]):
         header = _DATA.pack(7, 0, 3, _data_crc(7, 0, 3, changed))
@@ -70,8 +70,8 @@ def test_junk_behind_a_right_checksum_is_a_frame_error(mutations):
         assert (data.batch.first, data.batch.end) == (0, 3)
 
 
-def test_a_batch_that_claims_to_be_huge_costs_nothing(peak_memory):
-    """A number of events is believed only as far as there are bytes for them."""
+def test_a_batch_with_a_large_count_allocates_no_memory(peak_memory):
+    """A number of events without bytes for them is refused before memory is allocated."""
     kind = encode(MESSAGES[3])[0]
     for count in (2**31, 2**32 - 1):
         with pytest.raises(FrameError):
@@ -80,8 +80,8 @@ def test_a_batch_that_claims_to_be_huge_costs_nothing(peak_memory):
     assert peak_memory() < 1024 * 1024
 
 
-def test_whatever_arrives_a_receiver_goes_on(mutations):
-    """Changed messages from four peers: what it takes is in order, and an honest trainer is served."""
+def test_a_receiver_continues_after_changed_messages(mutations):
+    """Records from four peers with changed messages are in order, and a correct trainer is served."""
     receiver = Receiver(5, lambda run: {})
     frames = [encode(message) for message in MESSAGES]
     taken = []
@@ -99,14 +99,14 @@ def test_whatever_arrives_a_receiver_goes_on(mutations):
 
 
 def test_a_changed_event_decodes_or_is_undecodable(mutations):
-    """`decode_event` never raises, whatever it is given."""
+    """`decode_event` never raises."""
     for changed in mutations(EVENTS, 30_000):
         assert decode_event(changed) is not None
 
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb[:6].hex())
-def test_a_bomb_is_undecodable_and_costs_little(bomb, peak_memory):
-    """Claimed lengths and deep nesting neither crash nor allocate."""
+def test_a_bomb_is_undecodable_and_allocates_little(bomb, peak_memory):
+    """Large length fields and deep nesting neither crash nor allocate much memory."""
     assert type(decode_event(bomb)) not in EVENT_TYPES
     with pytest.raises((msgspec.MsgspecError, RecursionError)):
         decode_snapshot(bomb)
@@ -116,8 +116,8 @@ def test_a_bomb_is_undecodable_and_costs_little(bomb, peak_memory):
     assert peak_memory() < BOUND
 
 
-def test_a_changed_snapshot_decodes_or_raises_what_it_says(mutations):
-    """The errors that the source of snapshots catches are all there are."""
+def test_a_changed_snapshot_decodes_or_raises_a_declared_error(mutations):
+    """Only the errors that the source of snapshots catches are raised."""
     for changed in mutations([encode_snapshot(EMPTY_SNAPSHOT), encode_snapshot(SanctumSnapshot())], 20_000):
         try:
             decode_snapshot(changed)
@@ -126,7 +126,7 @@ def test_a_changed_snapshot_decodes_or_raises_what_it_says(mutations):
 
 
 def test_a_changed_snapshot_message_is_one_or_a_frame_error(mutations):
-    """Topic and head, changed in every way."""
+    """Changes are made in topic and head."""
     frames = encode_snapshot_message("run", SnapshotHead(1, 2, 3, 4, 5), b"body")
     for which in (0, 1):
         for changed in mutations([frames[which]], 6_000):

@@ -1,4 +1,4 @@
-"""Snapshots of the events that a test gives."""
+"""A fixture for snapshots of given events."""
 
 import pytest
 from tests.aggregator.fold.validated import fold_all, project

@@ -21,7 +21,7 @@ FREQUENT = [
 
 @pytest.mark.parametrize("event", FREQUENT, ids=lambda event: type(event).__name__)
 def test_frequent_events_are_not_listed(shown, event):
-    """A snapshot shows them elsewhere, or only counts them."""
+    """A snapshot has them elsewhere, or only their number."""
     assert shown(event).recent_events == ()
 
 
@@ -29,7 +29,7 @@ def test_frequent_events_are_not_listed(shown, event):
     "event", [update(3, policy_loss=0.5), log_line("warning"), e.CheckpointSaved(update=1, path="1.pt")]
 )
 def test_a_listed_event_is_shown_by_its_kind_and_its_text(shown, event):
-    """The text is the one that `esper log cat` prints."""
+    """The text is that of `describe`."""
     (entry,) = shown(event).recent_events
 
     assert (entry.kind, entry.text) == (type(event).__name__, describe(event))
@@ -37,7 +37,7 @@ def test_a_listed_event_is_shown_by_its_kind_and_its_text(shown, event):
 
 
 def test_the_newest_events_are_listed_oldest_first(shown):
-    """Updates between others, in the order of their arrival."""
+    """Updates and other events are listed in the order of their arrival."""
     events = [
         update(n) if n % 2 else e.CheckpointSaved(update=n, path=str(n)) for n in range(KEPT_EVENTS + 4)
     ]
@@ -45,8 +45,8 @@ def test_the_newest_events_are_listed_oldest_first(shown):
     assert [entry.text for entry in shown(*events).recent_events] == [describe(event) for event in events[4:]]
 
 
-def test_updates_that_differ_have_texts_of_their_own(record_of):
-    """Also those of other runs with the same number, and a negative zero is written as zero."""
+def test_updates_that_differ_have_different_texts(record_of):
+    """So have updates of the same number in other runs; a negative zero is written as zero."""
     records = [record_of(update(1, policy_loss=loss)) for loss in (0.1, 0.2, -0.0)]
     entries = [event_entries(fold_all([record]).recent_events)[0] for record in records]
 
@@ -57,8 +57,8 @@ def test_updates_that_differ_have_texts_of_their_own(record_of):
     ]
 
 
-def test_the_list_is_the_same_however_often_it_was_shown(record_of):
-    """A snapshot in between changes nothing."""
+def test_showing_the_list_does_not_change_it(record_of):
+    """A projection in between changes nothing."""
     first, second = record_of(update(1)), record_of(update(2))
     state = fold_all([first])
     project(state)

@@ -23,7 +23,7 @@ KnownEvent: TypeAlias = (
 @pytest.mark.process
 @pytest.mark.timeout(300)
 def test_an_event_that_is_not_handled_does_not_type_check(tmp_path):
-    """Mypy names the kind that is missing, in the fold and in the texts, and nothing else is wrong."""
+    """Mypy reports the missing kind in the fold and in the texts, and no other error."""
     source = (ROOT / EVENTS).read_text()
     extended = source.replace("KnownEvent: TypeAlias = (\n    RunStarted", NEW_KIND)
     assert extended != source

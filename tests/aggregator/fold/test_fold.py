@@ -1,4 +1,4 @@
-"""The fold turns records into state: purely, totally, and the same however they are cut up."""
+"""The fold of records to a state is pure and total, and can be interrupted anywhere."""
 
 import copy
 import math
@@ -88,7 +88,7 @@ def test_nan_and_infinity_are_latched_per_head_for_the_rest_of_the_run(record_of
 
 
 def test_unknown_and_undecodable_events_are_counted_and_shown(record_of):
-    """A newer kind is no error; bytes that are no event are rejected; both are in the event list."""
+    """An unknown kind is counted, bytes that are not an event are rejected; both are in the event list."""
     state = fold_all(
         [record_of(e.Unknown(kind="TeapotBoiled", raw=b"")), record_of(e.Undecodable(reason="torn", raw=b""))]
     )
@@ -98,14 +98,14 @@ def test_unknown_and_undecodable_events_are_counted_and_shown(record_of):
 
 
 def test_dropped_events_add_up(record_of):
-    """What trainers could not keep is part of the state."""
+    """The state contains the number of events that trainers could not keep."""
     drops = [e.EventsDropped(count=count, first_ns=0, last_ns=1) for count in (3, 4)]
 
     assert fold_all(record_of(drop) for drop in drops).dropped == 7
 
 
-def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_goes_on(record_of):
-    """A value of an impossible type, as only a bug could make, costs one event and no more."""
+def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_continues(record_of):
+    """A value of an impossible type, which only a bug can cause, rejects one event."""
     broken = e.PPOUpdateCompleted(update=1, payload=None)
     state = fold_all([record_of(broken), record_of(update(2))])
 
@@ -117,7 +117,7 @@ def test_an_event_that_breaks_its_handler_is_rejected_and_the_fold_goes_on(recor
 
 @pytest.mark.slow
 def test_memory_is_bounded(record_of):
-    """However long the run, the lists keep their length."""
+    """After 1000 updates the lists have their maximum length."""
     state = RunState()
     for n in range(1_000):
         fold(state, record_of(update(n)))
@@ -127,8 +127,8 @@ def test_memory_is_bounded(record_of):
     assert len(state.anomalies) == 50
 
 
-def test_producers_beyond_the_bound_are_left_out_and_counted(record_of):
-    """Those that are known go on. Validated once, as each validation looks at every producer."""
+def test_producers_beyond_the_limit_are_left_out_and_counted(record_of):
+    """Known ones continue. The state is validated once, as each validation checks every producer."""
     state = production.fold_all(record_of(update(1), producer=f"p{n}") for n in range(KEPT_PRODUCERS + 3))
     fold(state, record_of(update(2), producer="p0"))
 
@@ -137,7 +137,7 @@ def test_producers_beyond_the_bound_are_left_out_and_counted(record_of):
 
 
 def test_only_the_newest_epochs_of_a_producer_are_remembered(record_of):
-    """A producer that restarts for ever keeps a bounded table of positions."""
+    """The table of positions of a producer that restarts very often is bounded."""
     producer = fold_all(record_of(update(1), epoch=n) for n in range(KEPT_EPOCHS + 9)).producers["host:0"]
 
     assert list(producer.next_seq) == list(range(9, KEPT_EPOCHS + 9))
@@ -146,7 +146,7 @@ def test_only_the_newest_epochs_of_a_producer_are_remembered(record_of):
 
 @pytest.fixture(scope="module")
 def any_records():
-    """Random events of every kind from two producers, as they come off the wire."""
+    """Random events of every kind from two producers, encoded and decoded."""
     st.register_type_strategy(int, st.integers(-(2**63), 2**64 - 1))
     events = st.one_of([st.from_type(kind) for kind in e.EVENT_TYPES]).map(encode_event).map(decode_event)
     return st.lists(
@@ -171,7 +171,7 @@ def any_records():
     deadline=None,
 )
 @given(data=st.data())
-def test_any_records_fold_and_project_however_they_are_cut(any_records, data):
+def test_any_records_fold_and_project_with_any_interruption(any_records, data):
     """fold(a + b) equals fold(fold(a), b), byte for byte, and nothing raises."""
     records = data.draw(any_records)
     cut = data.draw(st.integers(0, len(records)))

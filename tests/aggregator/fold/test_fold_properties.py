@@ -1,4 +1,4 @@
-"""The fold is total over every event with any field of any value, and the same however a log is cut up."""
+"""The fold accepts every event with any value in any field, and can be interrupted anywhere in a log."""
 
 import copy
 import gc
@@ -41,7 +41,7 @@ HOSTILE = (
     {"op": math.inf},
     {"nobody": -1},
 )
-"""What a field may hold that no honest trainer sends."""
+"""Values of a field that no correct trainer sends."""
 
 EXAMPLES = {
     e.RunStarted: {"task": "digits", "rank": 0, "world_size": 2},
@@ -105,7 +105,7 @@ def wire(kind, fields):
 
 
 def use(snapshot):
-    """Do with a snapshot what viewers and scripts do."""
+    """Use a snapshot as viewers and scripts do."""
     raw = encode_snapshot(snapshot)
     assert encode_snapshot(decode_snapshot(raw)) == raw
     assert to_json(snapshot)
@@ -115,14 +115,14 @@ def use(snapshot):
 
 
 def test_there_is_an_example_of_every_kind():
-    """The cases below leave out no event."""
+    """The cases below include all events."""
     assert set(EXAMPLES) == set(e.EVENT_TYPES)
     assert all(type(decode_event(wire(kind, fields))) is kind for kind, fields in EXAMPLES.items())
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=lambda case: getattr(case, "__name__", case))
 def test_an_event_with_any_value_in_a_field_is_folded_or_rejected(record_of, kind, name):
-    """Every field of every kind, with every hostile value, twice, between two healthy updates."""
+    """Every hostile value of a field is folded twice, between two healthy updates."""
     healthy = decode_event(wire(e.PPOUpdateCompleted, EXAMPLES[e.PPOUpdateCompleted]))
     hostile = [decode_event(wire(kind, {**EXAMPLES[kind], name: value})) for value in HOSTILE]
     events = [healthy, *hostile, *hostile, healthy]
@@ -138,7 +138,7 @@ def test_an_event_with_any_value_in_a_field_is_folded_or_rejected(record_of, kin
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_an_update_with_any_number_in_a_metric_is_folded_or_rejected(record_of, name):
-    """Every metric with every hostile value, from two ranks whose measurements are merged."""
+    """Every hostile value of a metric comes from two ranks, whose measurements are merged."""
     events = [
         decode_event(wire(e.PPOUpdateCompleted, {"update": n, "payload": {name: value}}))
         for n, value in enumerate(HOSTILE)
@@ -155,7 +155,7 @@ def test_an_update_with_any_number_in_a_metric_is_folded_or_rejected(record_of, 
 
 
 def test_counts_stop_at_what_a_snapshot_can_hold(record_of):
-    """Two drops of 2⁶⁴ - 1 events are more than msgpack has room for; fewer than none is none."""
+    """The sum of two counts of 2⁶⁴ - 1 is limited to what msgpack can encode; a negative count is 0."""
     counts = (2**64 - 1, 2**64 - 1, -(2**63), 5)
     drops = [e.EventsDropped(count=count, first_ns=0, last_ns=1) for count in counts]
     records = [record_of(drop) for drop in drops]
@@ -175,7 +175,7 @@ _payloads = st.dictionaries(st.sampled_from(list(CATALOGUE)), _numbers, max_size
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payloads=st.lists(_payloads, max_size=25), world_size=st.integers(1, 3))
 def test_any_updates_of_any_ranks_fold_and_show(record_of, payloads, world_size):
-    """Ranks take turns; whatever they measure, the fold and every judgement give an answer."""
+    """Ranks take turns; the fold and the evaluation of every metric raise for no value."""
     starts = [e.RunStarted(task="t", rank=rank, world_size=world_size) for rank in range(world_size)]
     records = [record_of(start, producer=f"host:{rank}") for rank, start in enumerate(starts)]
     for n, payload in enumerate(payloads):
@@ -187,7 +187,7 @@ def test_any_updates_of_any_ranks_fold_and_show(record_of, payloads, world_size)
 
 @pytest.fixture(scope="module")
 def long_run():
-    """600 records of two ranks with holes, repetitions, restarts and values of every sort."""
+    """600 records of two ranks with holes, repetitions, restarts and values of every kind."""
     records = []
     for n in range(600):
         rank, turn = n % 2, n // 2
@@ -227,7 +227,7 @@ def _event_of_long_run(n, rank, turn):
 
 @pytest.mark.slow
 def test_the_state_stops_growing(record_of):
-    """After 125 events of every kind two megabytes are not exceeded, and 250 more of each add nothing.
+    """After 125 events of each kind the state takes less than 2 MiB, and 250 more of each add nothing.
 
     Not validated, as a validation allocates memory of its own.
     """
@@ -235,7 +235,7 @@ def test_the_state_stops_growing(record_of):
     tracemalloc.start()
     try:
         state = production.fold_all(record_of(event) for event in events * 125)
-        gc.collect()  # also lets go of what the interpreter keeps for tuples to come
+        gc.collect()  # also frees the interpreter's free lists of tuples
         early = tracemalloc.get_traced_memory()[0]
         production.fold_all((record_of(event) for event in events * 250), state)
         gc.collect()
@@ -253,8 +253,8 @@ def test_the_state_stops_growing(record_of):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_any_hostile_stream_folds_the_same_however_it_is_cut(record_of, data):
-    """Events of every kind with hostile fields, from processes that restart, repeat and arrive late."""
+def test_any_hostile_stream_folds_the_same_with_any_interruption(record_of, data):
+    """Events of every kind with hostile fields, from processes that restart, repeat and send late."""
     case = st.tuples(st.sampled_from(CASES), st.sampled_from(HOSTILE), st.integers(1, 3), st.integers(0, 9))
     records = [
         record_of(
@@ -275,7 +275,7 @@ def test_any_hostile_stream_folds_the_same_however_it_is_cut(record_of, data):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 256])
 def test_a_replay_in_chunks_gives_equal_bytes(long_run, size):
-    """fold(a + b) equals fold(fold(a), b), with a copy of the state, or a snapshot of it, at every cut."""
+    """fold(a + b) equals fold(fold(a), b), with a copy and a projection of the state at every cut."""
     state = None
     for start in range(0, len(long_run), size):
         state = copy.deepcopy(fold_all(long_run[start : start + size], state))
@@ -285,7 +285,7 @@ def test_a_replay_in_chunks_gives_equal_bytes(long_run, size):
 
 
 def test_live_and_replay_agree_at_every_position(long_run):
-    """What was shown live after n records is what the first n records of the log fold to."""
+    """The live snapshot after n records equals the fold of the first n records of the log."""
     live = fold_all([])
     for n, record in enumerate(long_run[:60], start=1):
         fold(live, record)

@@ -1,4 +1,4 @@
-"""Sequences of payloads whose states were computed by hand; the arithmetic stands beside each."""
+"""Sequences of payloads whose states were computed by hand; each docstring has the arithmetic."""
 
 import math
 
@@ -37,7 +37,7 @@ def merged(record_of):
 
 
 def test_01_a_history_has_the_last_ten_values(tamiyo_of):
-    """Values 1 to 12: the first two have gone; the newest is the value."""
+    """Values 1 to 12: the first two are gone; the newest is the value."""
     tamiyo = tamiyo_of(series("kl_divergence", range(1, 13)))
 
     assert tamiyo.kl_divergence_history == (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
@@ -100,7 +100,7 @@ def test_09_risk_of_a_slow_fall(tamiyo_of):
     assert tamiyo.collapse_risk_score == pytest.approx(0.404)
 
 
-def test_10_risk_keeps_still_below_the_hysteresis(tamiyo_of):
+def test_10_risk_is_kept_below_the_hysteresis(tamiyo_of):
     """Five at 0.55 give 0.3 (1 - 0.45 / 0.9) = 0.15. A sixth at 0.4 makes the slope 2.5 · -0.15 / 17.5 =
     -0.0214: 0.3 / 0.0214 = 14 left make 0.7, nearness 0.3 (1 - 0.3 / 0.9) = 0.2;
     0.7 · 0.7 + 0.3 · 0.2 = 0.55."""
@@ -109,12 +109,12 @@ def test_10_risk_keeps_still_below_the_hysteresis(tamiyo_of):
     still = [*first, *series("entropy_normalized", [0.6] * 10, first=6)]
 
     assert tamiyo_of(sixth).collapse_risk_score == pytest.approx(0.55)
-    # 0.3 (1 - 0.5 / 0.9) = 0.1333 is 0.0167 from 0.15: it stands
+    # 0.3 (1 - 0.5 / 0.9) = 0.1333 is 0.0167 from 0.15, which is kept
     assert tamiyo_of(still).collapse_risk_score == pytest.approx(0.15)
 
 
 def test_11_risk_of_a_collapse_is_one(tamiyo_of):
-    """0.08 is below the critical 0.1, however flat the curve."""
+    """0.08 is below the critical 0.1, although the curve is flat."""
     assert tamiyo_of(series("entropy_normalized", [0.08] * 5)).collapse_risk_score == 1.0
 
 
@@ -137,7 +137,7 @@ def test_13_entropy_and_clips_half_together(tamiyo_of):
 
 
 def test_14_latches_outlast_recovery(tamiyo_of):
-    """NaN of slot in update 2, infinity of op in update 3, all well in update 4."""
+    """NaN of slot in update 2, infinity of op in update 3, all finite in update 4."""
     fields = [
         {},
         {"head_slot_entropy": math.nan},
@@ -185,7 +185,7 @@ def test_18_histories_of_ranks_have_common_updates(merged):
 @pytest.mark.parametrize(
     ("resumed_at", "history"),
     [
-        (4, (1.0, 2.0, 3.0, 40.0, 50.0)),  # goes on where it ended
+        (4, (1.0, 2.0, 3.0, 40.0, 50.0)),  # continues where it ended
         (3, (1.0, 2.0, 40.0, 50.0)),  # update 3 was undone: it is made again
         (1, (40.0, 50.0)),  # from the beginning
         (9, (40.0, 50.0)),  # 4 to 8 are missing in between
@@ -211,8 +211,8 @@ def test_20_repetitions_and_holes(record_of):
     assert (snapshot.link.duplicates, snapshot.link.gaps, snapshot.link.events) == (1, 2, 5)
 
 
-def test_21_a_restart_forgets_the_risk_and_the_returns_of_what_it_undoes(record_of):
-    """Risk 1 of a collapse at 0.05; made again from update 1 at 0.55: 0.15. Returns 1 2, then 7 as 1."""
+def test_21_a_restart_forgets_the_risk_and_the_returns_of_what_it_repeats(record_of):
+    """Risk 1 of a collapse at 0.05; repeated from update 1 at 0.55: 0.15. Returns 1 2, then 7 at update 1."""
     rollout = {"env_steps": 1, "env_steps_total": 1, "steps_per_second": 1.0, "duration_ms": 1.0}
     records = [record_of(event, epoch=1) for event in series("entropy_normalized", [0.05] * 5)]
     records += [
@@ -226,16 +226,16 @@ def test_21_a_restart_forgets_the_risk_and_the_returns_of_what_it_undoes(record_
     assert snapshot.run.mean_return_history == (7.0,)
 
 
-def test_22_a_restart_that_goes_on_begins_its_hysteresis_anew(record_of):
-    """Five at 0.55 give 0.15; 0.6 gives 0.3 (1 - 0.5 / 0.9) = 0.1333, as of another process."""
+def test_22_a_restart_that_continues_begins_with_a_new_hysteresis(record_of):
+    """Five at 0.55 give 0.15; 0.6 gives 0.3 (1 - 0.5 / 0.9) = 0.1333, since it is of another process."""
     records = [record_of(event, epoch=1) for event in series("entropy_normalized", [0.55] * 5)]
     records.append(record_of(update(6, entropy_normalized=0.6), epoch=2))
 
     assert project(fold_all(records)).tamiyo.collapse_risk_score == pytest.approx(0.4 / 3)
 
 
-def test_23_the_window_of_episodes_is_of_one_life(record_of):
-    """Returns 1 and 2 of the process before are counted; only 3 is listed."""
+def test_23_the_window_of_episodes_is_of_one_process(record_of):
+    """Returns 1 and 2 of the previous process are counted; only 3 is listed."""
     episodes = [e.EpisodeCompleted(environment=0, episode=n, episode_return=n, length=1) for n in (1, 2, 3)]
     records = [record_of(episode, epoch=1 + (episode.episode > 2)) for episode in episodes]
     snapshot = project(fold_all(records))

@@ -1,4 +1,4 @@
-"""The validation of a state sees each way in which the fold could break it."""
+"""The validation of a state reports each way in which the fold could break it."""
 
 import math
 from collections import deque
@@ -18,7 +18,7 @@ from esper_schemas.rules.watches import GAP
 
 @pytest.fixture
 def state(record_of):
-    """A state in which every part holds something."""
+    """A state in which no part is empty."""
     payloads = [PPOUpdatePayload(kl_divergence=1.0, head_op_entropy=math.nan)] * 2 + [PPOUpdatePayload()] * 9
     events = [
         e.RunStarted(task="t"),
@@ -40,7 +40,7 @@ def state(record_of):
     return fold_all(map(record_of, events))
 
 
-def test_a_state_that_the_fold_made_is_valid_and_is_left_alone(state):
+def test_a_state_that_the_fold_made_is_valid_and_is_not_changed(state):
     """So is the empty one."""
     before = encode_state(state)
 
@@ -120,20 +120,20 @@ FAULTS = {
     "is finite if its worst": lambda state: setattr(open_streak(state), "worst", math.inf),
     "is not active": _end_a_streak_that_is_active,
 }
-"""A part of an invariant's sentence, and a change to the state that breaks it."""
+"""A part of an invariant's message, and a change to the state that breaks it."""
 
 
-@pytest.mark.parametrize("sentence", FAULTS)
-def test_a_broken_invariant_is_named(state, sentence):
-    """In the message, whatever else the change breaks."""
-    FAULTS[sentence](state)
+@pytest.mark.parametrize("message", FAULTS)
+def test_a_broken_invariant_is_named(state, message):
+    """It is in the message even if the change breaks others too."""
+    FAULTS[message](state)
 
-    with pytest.raises(InvariantError, match=sentence):
+    with pytest.raises(InvariantError, match=message):
         validate(state)
 
 
 def test_the_tests_of_the_fold_validate_the_state():
-    """They call it through `validated`; by its own name only where they say why."""
+    """They use the fold of `validated`; only this file imports the production fold by name."""
     tests = Path(__file__).parent.glob("test_*.py")
     unvalidated = {
         path.name for path in tests if "from esper_aggregator.fold.fold import" in path.read_text()

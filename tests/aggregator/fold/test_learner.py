@@ -32,7 +32,7 @@ def test_tele_132_a_falling_value_loss_is_a_trend(record_of):
 
 
 def test_the_previous_gradient_norm_is_kept_for_the_arrow(record_of):
-    """TELE-321: the value of the update before; none before the second update."""
+    """TELE-321: the value of the previous update; None before the second update."""
     first = fold_all([record_of(update(1, head_op_grad_norm=0.5))])
     second = fold_all([record_of(update(2, head_op_grad_norm=0.7))], first)
 
@@ -40,8 +40,8 @@ def test_the_previous_gradient_norm_is_kept_for_the_arrow(record_of):
     assert project(fold_all([record_of(update(1))])).tamiyo.head_op_grad_norm_prev is None
 
 
-def test_values_that_are_not_finite_are_passed_on_as_they_are(record_of):
-    """NaN stays NaN; it is never turned into zero."""
+def test_values_that_are_not_finite_are_kept(record_of):
+    """NaN stays NaN, and does not become zero."""
     tamiyo = project(fold_all([record_of(update(1, value_loss=math.nan))])).tamiyo
 
     assert math.isnan(tamiyo.value_loss)
@@ -69,8 +69,8 @@ def test_tele_121_to_123_follow_from_the_last_updates(record_of):
     assert project(fold_all([record_of(update(9), producer="b")])).tamiyo.entropy_velocity is None
 
 
-def test_collapse_risk_remembers_what_it_was(record_of):
-    """Five updates at 0.55 make 0.15; ten at 0.7 make 0.10, only 0.05 away, so 0.15 stands."""
+def test_collapse_risk_depends_on_its_previous_value(record_of):
+    """Five updates at 0.55 make 0.15; ten at 0.7 make 0.10, only 0.05 away, so 0.15 is kept."""
     updates = [update(n, entropy_normalized=0.55) for n in range(5)]
     updates += [update(n, entropy_normalized=0.7) for n in range(5, 15)]
     tamiyo = project(fold_all(map(record_of, updates))).tamiyo
@@ -78,22 +78,22 @@ def test_collapse_risk_remembers_what_it_was(record_of):
     assert tamiyo.collapse_risk_score == pytest.approx(0.15)
 
 
-def test_gradient_drift_remembers_what_is_usual(record_of):
-    """Longer than the updates that are kept: after thirty at 1.0, a norm of 5 is five times the usual."""
+def test_gradient_drift_is_relative_to_the_baseline_level(record_of):
+    """After thirty updates at 1.0, more than are kept, a norm of 5 is five times the baseline level."""
     updates = [update(n, grad_norm_pre_clip=1.0) for n in range(1, 31)]
     again = [e.RunStarted(task="t"), update(1, grad_norm_pre_clip=5.0)]
-    steady, grown, anew = (
+    steady, grown, restarted = (
         project(fold_all(map(record_of, events))).tamiyo.gradient_drift
         for events in (updates, [*updates, update(31, grad_norm_pre_clip=5.0)], [*updates, *again])
     )
 
     assert steady == pytest.approx(1.0)
     assert grown == pytest.approx(5.0)
-    assert anew is None
+    assert restarted is None
 
 
 def test_every_metric_has_a_history_of_the_last_updates(record_of):
-    """Of the leading rank, ten updates, oldest first; what was never measured in them has none."""
+    """It has ten updates of the leading rank, oldest first; a metric that was not measured has none."""
     first = [update(n, grad_norm=float(n), td_error_mean=None if n % 2 else 0.5) for n in range(1, 13)]
     other = [e.RunStarted(task="t", rank=1), update(1, grad_norm=99.0)]
     histories = project(

@@ -19,7 +19,7 @@ def latched(**fields):
 
 @pytest.mark.parametrize("name", LATCHED_FIELDS)
 def test_every_latched_field_sets_the_latch_of_its_head(name):
-    """NaN and either infinity have latches of their own; numbers and what was not measured set none."""
+    """NaN and infinity have separate latches; finite numbers and unmeasured fields set none."""
     head = CATALOGUE[name].head
 
     assert latched(**{name: math.nan}) == ({head}, set())
@@ -28,7 +28,7 @@ def test_every_latched_field_sets_the_latch_of_its_head(name):
 
 
 def test_every_head_has_three_latched_fields():
-    """Entropy, ratio and gradient norm."""
+    """They are entropy, ratio and gradient norm."""
     assert [CATALOGUE[name].head for name in LATCHED_FIELDS] == [*HEADS] * 3
 
 

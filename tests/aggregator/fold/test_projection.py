@@ -1,4 +1,4 @@
-"""The projection shows what the state holds, under the names of the TELE records."""
+"""The projection shows the content of a state, under the names of the TELE records."""
 
 import math
 
@@ -11,13 +11,13 @@ from esper_schemas.snapshot import SanctumSnapshot
 
 
 def test_before_any_event_the_snapshot_is_empty():
-    """Nothing was received, so nothing is claimed."""
+    """It equals a default snapshot, which says that no data was received."""
     assert project(RunState()) == SanctumSnapshot()
     assert not project(RunState()).tamiyo.ppo_data_received
 
 
-def test_the_run_says_what_it_is_and_how_far(record_of):
-    """Plan from RunStarted, progress from RolloutCompleted, end from RunFinished."""
+def test_the_run_has_its_plan_progress_and_end(record_of):
+    """The plan is from RunStarted, the progress from RolloutCompleted, the end from RunFinished."""
     run = project(
         fold_all(
             [
@@ -42,8 +42,8 @@ def test_the_run_says_what_it_is_and_how_far(record_of):
     assert (run.started_ns, run.last_event_ns, run.outcome) == (77, 99, "completed")
 
 
-def test_the_lowest_rank_stands_for_a_run_of_one(record_of):
-    """Where nobody speaks of several ranks, the measurements of the lowest are shown, and one row each."""
+def test_the_lowest_rank_represents_a_run_of_single_ranks(record_of):
+    """If the world size is 1, the measurements of the lowest rank are shown, and one row for each rank."""
     snapshot = project(
         fold_all(
             [
@@ -59,11 +59,11 @@ def test_the_lowest_rank_stands_for_a_run_of_one(record_of):
     assert [(rank.rank, rank.producer) for rank in snapshot.ranks] == [(0, "z"), (1, "b")]
 
 
-def test_the_usual_rollout_of_a_rank_is_the_median_of_its_last_ones(record_of):
-    """From the fifth on, so that neither the first one nor a single slow one makes it."""
+def test_the_typical_rollout_time_of_a_rank_is_the_median_of_the_last_ones(record_of):
+    """There is one from the fifth measured rollout on; a single slow rollout does not change it."""
     times = [900.0, 100.0, 110.0, None, math.nan, 120.0, 130.0]
     records = [record_of(update(n, rollout_time_ms=ms)) for n, ms in enumerate(times, 1)]
-    (early,), (rank,) = (project(fold_all(told)).ranks for told in (records[:6], records))
+    (early,), (rank,) = (project(fold_all(folded)).ranks for folded in (records[:6], records))
 
     assert (early.median_rollout_ms, early.last_update) == (None, 6)
     assert (rank.median_rollout_ms, rank.last_update) == (120.0, 7)

@@ -1,4 +1,4 @@
-"""Several ranks become one learner, by each metric's reduction and whatever their order."""
+"""Several ranks are merged into one learner by each metric's reduction, in any order."""
 
 import math
 
@@ -32,26 +32,26 @@ def merged(name, *values):
         ("nan_grad_count", (None, 3), 3),
         ("value_loss", (1.0, math.inf), math.inf),
         ("joint_ratio_min", (0.5, math.inf), 0.5),
-        ("policy_loss", (0.9, 0.9, 0.9), 0.9),  # ranks that agree are not rounded apart
+        ("policy_loss", (0.9, 0.9, 0.9), 0.9),  # equal values are not changed by rounding
         ("policy_loss", (1.7e308, 1.7e308), 1.7e308),
-        ("nan_grad_count", (2**64 - 1, 2**64 - 1), 2**64 - 1),  # more does not fit on the wire
+        ("nan_grad_count", (2**64 - 1, 2**64 - 1), 2**64 - 1),  # more cannot be encoded
         ("nan_grad_count", (-(2**63), -(2**63)), -(2**63)),
     ],
 )
 def test_each_metric_has_its_own_reduction(name, values, expected):
-    """Means, extremes and sums, of the ranks that measured."""
+    """Means, extremes and sums are taken over the ranks that measured."""
     assert merged(name, *values) == expected
 
 
 @pytest.mark.parametrize("name", ["policy_loss", "grad_norm_pre_clip", "joint_ratio_min"])
-def test_a_rank_without_a_number_is_not_averaged_away(name):
-    """NaN on one rank is NaN for the run, whatever the reduction; opposite infinities have no mean."""
+def test_nan_of_one_rank_is_not_averaged_away(name):
+    """NaN on one rank is NaN for the run with any reduction; opposite infinities have no mean."""
     assert math.isnan(merged(name, 1.0, math.nan))
     assert math.isnan(merged("policy_loss", math.inf, -math.inf))
 
 
 def test_one_rank_is_itself():
-    """Nothing is computed where there is nothing to merge."""
+    """Its payload is not copied."""
     payload = PPOUpdatePayload(policy_loss=-0.0, head_op_entropy=0.3)
 
     assert merge([payload]) is payload
@@ -68,7 +68,7 @@ def test_updates_are_common_where_every_rank_has_them():
 @settings(deadline=None)
 @given(data=st.data())
 def test_merging_does_not_depend_on_the_order_of_ranks(data):
-    """Byte for byte, for values that floats add up differently in another order, and for both zeros."""
+    """The bytes are equal, also for sums of floats that depend on the order, and for both zeros."""
     number = st.sampled_from([0.1, 0.2, 0.3, 1e16, -1e16, 0.0, -0.0, math.nan, math.inf]) | st.floats()
     ranks = [
         PPOUpdatePayload(
@@ -85,13 +85,13 @@ def test_merging_does_not_depend_on_the_order_of_ranks(data):
 
 
 def started(rank, world_size=2):
-    """A rank's first words."""
+    """The first event of a rank."""
     return e.RunStarted(task="t", rank=rank, world_size=world_size)
 
 
 @pytest.fixture
 def two_ranks(record_of):
-    """Makes the records of two ranks: losses n and 3 n, of which rank 1 has made one update less."""
+    """Makes the records of two ranks with losses n and 3 n; rank 1 has made one update less."""
     ranks = {
         name: [
             record_of(event, producer=name, at_ns=n)
@@ -112,7 +112,7 @@ def test_a_run_of_several_ranks_shows_their_merged_measurements(two_ranks):
 
 
 def test_the_order_of_arrival_of_ranks_does_not_matter(two_ranks):
-    """The same learner, whichever rank's events came first."""
+    """The learner is the same for both orders."""
     first, second = (project(fold_all(two_ranks(order))) for order in ("ab", "ba"))
 
     assert first.tamiyo == second.tamiyo
@@ -137,7 +137,7 @@ def test_latches_risks_and_previous_gradients_are_merged(record_of):
 
 
 def test_a_rank_that_has_made_no_update_yet_is_left_out(record_of):
-    """Rank 1 has only begun: rank 0 speaks for the run, with its whole history."""
+    """Rank 1 has only started: the run has the whole history of rank 0."""
     records = [record_of(started(0), producer="a"), record_of(started(1), producer="b")]
     records += [record_of(update(n, policy_loss=1.0), producer="a") for n in (1, 2)]
 
@@ -145,7 +145,7 @@ def test_a_rank_that_has_made_no_update_yet_is_left_out(record_of):
 
 
 def test_a_rank_started_again_elsewhere_is_counted_once(record_of):
-    """Rank 1 moved from c to b and back to c, which spoke last: losses 1 and 5, not 100."""
+    """Rank 1 moved from c to b and back to c, which sent last: losses 1 and 5, not 100."""
     records = [
         record_of(event, producer=producer, at_ns=at_ns)
         for at_ns, (producer, event) in enumerate(
@@ -164,7 +164,7 @@ def test_a_rank_started_again_elsewhere_is_counted_once(record_of):
 
 
 def test_the_state_of_merged_ranks_can_be_encoded(record_of):
-    """Counts that add up beyond what msgpack holds stop there."""
+    """The sum of counts is limited to what msgpack can encode."""
     events = [
         (p, x) for rank, p in enumerate("ab") for x in (started(rank), update(1, nan_grad_count=2**64 - 1))
     ]

@@ -20,7 +20,7 @@ def test_an_escalation_is_active_until_its_last_update_was_made(shown):
 
 
 def test_the_last_explosion_of_each_head_is_kept(shown):
-    """In the order of the heads, whatever the order of arrival; heads of other policies come after."""
+    """They are in the order of the heads, not of arrival; heads of other policies come after."""
     explosions = shown(
         explosion("zeta"), explosion("tempo"), explosion("op", 1), explosion("op", 2)
     ).ratio_explosions
@@ -33,7 +33,7 @@ def test_the_last_explosion_of_each_head_is_kept(shown):
 
 
 def test_instabilities_add_up_and_the_last_are_listed(shown):
-    """Two reports: 3 + 4 NaN and 1 + 0 infinite; fewer than none is none."""
+    """Two reports: 3 + 4 NaN and 1 + 0 infinite, as a negative count is 0."""
     reports = [
         e.NumericalInstabilityReported(update=n, nan_count=nan, inf_count=inf)
         for n, (nan, inf) in enumerate([(3, 1), (4, -9)])
@@ -56,7 +56,7 @@ def test_the_last_gradients_of_layers_and_checkpoints_are_kept(shown):
 
 
 def test_the_last_comparison_of_heads_is_kept(shown):
-    """Whole, and in a line of the event list the two that agree least."""
+    """It is kept completely; its line of the event list names the two heads that agree least."""
     first, last = (
         e.HeadGradientsCompared(
             update=n,
@@ -72,8 +72,8 @@ def test_the_last_comparison_of_heads_is_kept(shown):
     assert snapshot.recent_events[-1].text == "slot and value agree least, cosine -0.25, in update 2"
 
 
-def test_chatter_does_not_drown_warnings(shown):
-    """A warning stays in the log and the event list behind any number of other lines, which are counted."""
+def test_frequent_log_lines_do_not_displace_warnings(shown):
+    """A warning stays in the log and the event list after 200 other lines, which are only counted."""
     snapshot = shown(log_line("warning", "hot", gpu=1, celsius=91), *[log_line("info")] * 200)
 
     assert [(entry.level, entry.message) for entry in snapshot.log] == [("warning", "hot gpu=1 celsius=91")]
@@ -82,7 +82,7 @@ def test_chatter_does_not_drown_warnings(shown):
 
 
 def test_anomalies_are_counted_by_their_kind(shown):
-    """All of them, though only the last fifty are listed."""
+    """All of them are counted, although only the last fifty are listed."""
     spike = e.AnomalyDetected(update=1, anomaly="kl_spike", severity="warning")
     other = e.AnomalyDetected(update=1, anomaly="ratio_explosion", severity="critical")
     snapshot = shown(*[spike] * 60, other)
@@ -91,8 +91,8 @@ def test_anomalies_are_counted_by_their_kind(shown):
     assert len(snapshot.anomalies) == 50
 
 
-def test_names_beyond_the_bounds_are_left_out_and_counted(record_of):
-    """Anomalies, heads and producers with ever new names do not fill the memory."""
+def test_names_beyond_the_limit_are_left_out_and_counted(record_of):
+    """Anomalies and heads with new names are limited in number."""
     state = RunState()
     for n in range(MAX_NAMES + 5):
         fold(state, record_of(e.AnomalyDetected(update=n, anomaly=f"a{n}", severity="warning")))

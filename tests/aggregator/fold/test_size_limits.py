@@ -1,4 +1,4 @@
-"""What the state keeps of an event is limited, however large its texts and tables are."""
+"""The size of what the state keeps of an event is limited."""
 
 import msgspec
 import pytest
@@ -18,7 +18,7 @@ from esper_schemas.codec import encode_snapshot
 
 
 def test_texts_and_tables_are_cut(record_of):
-    """A trainer that sends megabytes in each field costs kilobytes."""
+    """Megabytes in each field make a snapshot of less than 300 kB."""
     long, many = "x" * 100_000, {f"{'k' * 1000}{n}": "v" * 10_000 for n in range(1_000)}
     unique = {str(n): "v" * 10_000 for n in range(1_000)}
     events = [
@@ -44,28 +44,28 @@ def test_texts_and_tables_are_cut(record_of):
     assert len(snapshot.log) <= KEPT_LOG_ENTRIES
 
 
-def test_a_text_within_the_limit_is_left_alone():
+def test_a_text_within_the_limit_is_not_changed():
     """A longer one ends in an ellipsis that counts as one of its characters."""
     assert bounded_text("abc", 3) == "abc"
     assert bounded_text("abcd", 3) == "ab…"
 
 
 @pytest.mark.parametrize(("count", "bounded"), [(7, 7), (2**64, 2**64 - 1), (-(2**63) - 1, -(2**63))])
-def test_a_count_is_one_that_can_be_encoded(count, bounded):
-    """The nearest one, if it cannot be encoded itself."""
+def test_a_count_is_limited_to_what_can_be_encoded(count, bounded):
+    """A count that cannot be encoded is replaced by the nearest one that can."""
     assert bounded_count(count) == bounded
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(bounded)) == bounded
 
 
 def test_an_event_within_the_limits_is_not_copied():
-    """Its tuples of numbers are as long as a list may be, and its texts too."""
+    """Its lists and texts have the maximum length."""
     event = explosion("x" * MAX_TEXT_LENGTH, ratios=(1.0,) * MAX_ITEMS)
 
     assert bounded_event(event) is event
 
 
 def test_texts_inside_of_tables_are_cut():
-    """Names to the length of a name, values to that of a text; numbers stay as they are."""
+    """Names are cut to 100 characters and values to 500; numbers are unchanged."""
     event = e.RunStarted(task="t", config={"n" * 200: "v" * 1000, "seed": 3})
 
     config = bounded_event(event).config

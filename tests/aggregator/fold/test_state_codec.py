@@ -1,4 +1,4 @@
-"""A state that is encoded and decoded is the same state."""
+"""A state is the same after encoding and decoding."""
 
 from collections import deque
 from dataclasses import fields
@@ -18,7 +18,7 @@ from esper_schemas.codec import encode_snapshot
 
 @pytest.fixture
 def state(record_of):
-    """A state in which every part holds something."""
+    """A state in which no part is empty."""
     events = [
         e.RunStarted(task="t", config={"lr": 1e-3, "name": None}),
         *(update(n, kl_divergence=1.0, head_op_entropy=float("nan")) for n in range(1, 15)),
@@ -33,7 +33,7 @@ def state(record_of):
 
 
 def test_a_decoded_state_is_valid_and_encodes_to_the_same_bytes(state):
-    """With the limits of its lists and the watchlist of the catalogue."""
+    """Its lists have their limits, and its watchlist is that of the catalogue."""
     decoded = decode_state(encode_state(state))
 
     validate(decoded)
@@ -42,8 +42,8 @@ def test_a_decoded_state_is_valid_and_encodes_to_the_same_bytes(state):
     assert decoded.watchlist is WATCHLIST
 
 
-def test_a_decoded_state_goes_on_as_the_one_that_was_encoded(state, record_of):
-    """Event by event, until every list has turned over."""
+def test_a_decoded_state_continues_like_the_original(state, record_of):
+    """Both are compared after each event, until every list has been replaced."""
     decoded = decode_state(encode_state(state))
     for n in range(15, 30):
         for event in (update(n, grad_norm_pre_clip=float(n)), rollout(n, 0.5), log_line("error", str(n))):
@@ -52,7 +52,7 @@ def test_a_decoded_state_goes_on_as_the_one_that_was_encoded(state, record_of):
             assert encode_state(fold(decoded, record)) == encode_state(fold(state, record))
 
 
-def test_an_empty_state_is_encoded_too():
+def test_an_empty_state_can_be_encoded():
     """Every list is empty and limited."""
     decoded = decode_state(encode_state(RunState()))
 
@@ -61,20 +61,20 @@ def test_an_empty_state_is_encoded_too():
 
 
 def test_a_state_with_other_bounds_is_not_encoded():
-    """A checkpoint does not keep the bounds with which it was folded."""
+    """A checkpoint does not contain the bounds with which it was folded."""
     with pytest.raises(NotImplementedError, match="Watchlist"):
         encode_state(RunState(watchlist=Watchlist()))
 
 
 def test_every_list_of_the_state_has_a_limit():
-    """One without a limit would grow with the run."""
+    """A list without a limit would grow with the run."""
     lists = [getattr(RunState(), field.name) for field in fields(RunState)]
 
     assert all(value.maxlen for value in lists if isinstance(value, deque))
 
 
 def test_the_fingerprint_depends_on_the_version_and_the_bounds(monkeypatch):
-    """A state that another fold made does not pass for one of this fold."""
+    """A state of another fold has another fingerprint."""
     before = fold_fingerprint()
     fold_fingerprint.cache_clear()
     assert fold_fingerprint() == before

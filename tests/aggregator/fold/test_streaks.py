@@ -1,4 +1,4 @@
-"""A streak knows when it began, how long it lasts and how bad it was; those of several ranks are merged."""
+"""A streak has its onset, length and worst value; streaks of several ranks are merged."""
 
 import itertools
 import math
@@ -24,7 +24,7 @@ def streaks_of(*values, below=False):
 
 
 def test_a_streak_begins_with_its_first_value_and_counts_the_others():
-    """Those between them that are within the bound are not counted."""
+    """Values between them that are within the bound are not counted."""
     streak = streaks_of(None, 3.0, None, 5.0, 4.0).open[KEY]
 
     assert (streak.since_update, streak.last_update, streak.updates) == (2, 5, 3)
@@ -41,14 +41,14 @@ def test_a_streak_begins_with_its_first_value_and_counts_the_others():
     ],
 )
 def test_the_worst_value_is_the_one_farthest_beyond_the_bound(values, below, worst):
-    """The smallest one of a lower bound, and NaN before any number."""
+    """It is the smallest one for a lower bound; NaN is worse than any number."""
     found = streaks_of(*values, below=below).open[KEY].worst
 
     assert found == worst or (math.isnan(found) and math.isnan(worst))
 
 
 def test_a_streak_ends_after_more_than_the_gap():
-    """As it was, but not active; the next value begins another one beside it."""
+    """It is kept as not active; the next value begins another one."""
     gap = [None] * GAP
 
     assert streaks_of(3.0, *gap).ended == {}
@@ -57,7 +57,7 @@ def test_a_streak_ends_after_more_than_the_gap():
 
 
 def test_the_severity_follows_from_the_worst_part_of_a_streak():
-    """Warning, critical if any update was, and not finite before both."""
+    """It is warning, critical if any update was critical, or not finite if any value was not."""
     streak = streaks_of(3.0).open[KEY]
     severities = [streak.symptom(KEY, active=True).severity]
     streak.critical_updates = 1
@@ -90,7 +90,7 @@ class TestRanks:
     )
 
     def test_the_earliest_beginning_and_the_worst_value_count(self):
-        """And what is over on one rank does not mix with what goes on."""
+        """An ended symptom of one rank is not merged with an active one of another."""
         over, kl = merged_symptoms(self.RANKS)
 
         assert not over.active
@@ -108,7 +108,7 @@ class TestRanks:
         )
 
     def test_the_order_of_the_ranks_does_not_matter(self):
-        """All 24 orders give the same."""
+        """All 24 orders give the same result."""
         merged = {merged_symptoms(order) for order in itertools.permutations(self.RANKS)}
 
         assert len(merged) == 1

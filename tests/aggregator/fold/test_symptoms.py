@@ -1,4 +1,4 @@
-"""Streaks of unusual values: since when, how long, how bad, over the whole run and all ranks."""
+"""Streaks of unusual values over the whole run and all ranks: onset, length and worst value."""
 
 import math
 
@@ -22,7 +22,7 @@ from esper_schemas.rules.watches import GAP, WATCHES, bounded_watches
 
 @pytest.fixture
 def symptoms_of(record_of):
-    """Folds payloads, one update each from 1 on, and gives the symptoms by name, the newest of each."""
+    """Folds payloads, one update each from 1 on; returns the newest symptom of each name."""
 
     def run(*payloads, state=None):
         state = RunState() if state is None else state
@@ -57,16 +57,16 @@ def symptoms_of_returns(record_of):
     return run
 
 
-USUAL = {"kl_divergence": 0.005, "value_loss": 0.3, "return_std": 1.0, "value_std": 0.8}
+NORMAL = {"kl_divergence": 0.005, "value_loss": 0.3, "return_std": 1.0, "value_std": 0.8}
 
 
-def test_a_usual_update_leaves_nothing(symptoms_of):
-    """Nor does what was not measured."""
-    assert symptoms_of(*[USUAL] * 20, {}) == {}
+def test_a_normal_update_causes_no_symptom(symptoms_of):
+    """Neither does an update in which nothing was measured."""
+    assert symptoms_of(*[NORMAL] * 20, {}) == {}
 
 
-def test_a_streak_knows_its_beginning_long_after_the_histories_forgot_it(symptoms_of):
-    """A thousand updates later; the first value, the worst one, and when that was."""
+def test_a_streak_keeps_its_onset_longer_than_the_histories(symptoms_of):
+    """After a thousand updates, it has the first value, the worst one, and the update of the worst."""
     kl = [0.02, 0.05, 0.04] + [0.031] * 1_000
 
     found = symptoms_of({}, *({"kl_divergence": value} for value in kl))["large_kl"]
@@ -86,9 +86,9 @@ def test_a_streak_knows_its_beginning_long_after_the_histories_forgot_it(symptom
     )
 
 
-@pytest.mark.parametrize("between", [{}, USUAL])
+@pytest.mark.parametrize("between", [{}, NORMAL])
 def test_a_streak_outlives_a_short_gap(symptoms_of, between):
-    """Three usual updates, or updates in which nothing was measured, do not end it; a fourth does."""
+    """Three normal updates, or updates in which nothing was measured, do not end it; a fourth does."""
     high = {"kl_divergence": 0.02}
 
     assert symptoms_of(high, *[between] * GAP, high)["large_kl"].updates == 2
@@ -97,26 +97,26 @@ def test_a_streak_outlives_a_short_gap(symptoms_of, between):
 
 
 def test_an_ended_streak_is_kept_beside_the_next(symptoms_of, record_of):
-    """What is over is still evidence; only the last one that ended is kept."""
+    """Only the last streak that ended is kept, besides the active one."""
     state = RunState()
     high = {"kl_divergence": 0.02}
-    symptoms_of(high, *[USUAL] * 9, high, high, *[USUAL] * 9, high, state=state)
+    symptoms_of(high, *[NORMAL] * 9, high, high, *[NORMAL] * 9, high, state=state)
 
     found = [(s.since_update, s.last_update, s.active) for s in project(state).symptoms]
 
     assert found == [(11, 12, False), (22, 22, True)]
 
 
-def test_bounds_are_crossed_as_the_catalogue_says(symptoms_of):
-    """A KL divergence on its bound is usual, a clip fraction on its bound is not."""
+def test_bounds_are_those_of_the_catalogue(symptoms_of):
+    """A KL divergence on its bound is normal, a clip fraction on its bound is not."""
     assert symptoms_of({"kl_divergence": 0.015}) == {}
     assert symptoms_of({"clip_fraction": 0.2499}) == {}
     assert symptoms_of({"clip_fraction": 0.25})["large_clip"].severity == "warning"
     assert symptoms_of({"clip_fraction": 0.30})["large_clip"].severity == "critical"
 
 
-def test_a_project_judges_by_bands_of_its_own(symptoms_of):
-    """The same update, folded with another table; what the table does not say stays."""
+def test_a_project_can_override_bands(symptoms_of):
+    """With other bands for the KL divergence, only the clip fraction is unusual."""
     quantities = overridden("[kl_divergence]\nwarning_above = 0.1\ncritical_above = 0.2\n")
     state = RunState(watchlist=Watchlist(quantities))
 
@@ -135,9 +135,9 @@ def test_a_project_judges_by_bands_of_its_own(symptoms_of):
         ("return_mean", -math.inf, "not_finite"),
     ],
 )
-def test_what_is_not_finite_is_a_symptom_of_its_own(symptoms_of, metric, value, name):
-    """Among values that are usual."""
-    found = symptoms_of(USUAL | {metric: value})
+def test_a_value_that_is_not_finite_is_a_separate_symptom(symptoms_of, metric, value, name):
+    """It is the only symptom among normal values."""
+    found = symptoms_of(NORMAL | {metric: value})
 
     assert found[name].metric == metric
     assert found[name].severity == "not finite"
@@ -155,7 +155,7 @@ def test_nan_is_the_worst_value_of_all(symptoms_of):
 
 
 def test_a_head_without_gradient_is_unusual_only_while_it_is_relevant(symptoms_of):
-    """A head that no choice used has nothing to learn from."""
+    """A head that no choice used has no gradient."""
     silent = {"head_style_grad_norm": 0.0}
 
     assert symptoms_of(silent | {"head_style_relevance": 0.0}) == {}
@@ -163,7 +163,7 @@ def test_a_head_without_gradient_is_unusual_only_while_it_is_relevant(symptoms_o
     assert found.head == "style"
 
 
-def test_head_symptoms_say_which_head(symptoms_of):
+def test_head_symptoms_name_the_head(symptoms_of):
     """A ratio explodes beyond 1.5 ** 4 = 5.06, a head collapses below an entropy of 0.4 * 0.25 = 0.1."""
     found = symptoms_of(
         {"head_op_ratio_max": 5.0, "head_slot_entropy_legal": 0.101},
@@ -181,7 +181,7 @@ EDGES = sorted({bound for w in WATCHED for bound in (w.warning, math.nextafter(w
 
 
 def is_within_bounds(payload):
-    """The same question, asked of one value after the other."""
+    """The same check, made value by value."""
     finite = {w.metric for w in WATCHED} | set(LATCHED_FIELDS)
     values = {name: getattr(payload, name) for name in finite}
     measured = {name: value for name, value in values.items() if value is not None}
@@ -199,7 +199,7 @@ def is_within_bounds(payload):
     )
 )
 def test_the_check_of_a_whole_update_agrees_with_a_check_of_each_value(fields):
-    """On bounds, just beside them and for any other float; what was not measured is within."""
+    """They agree on bounds, just beside them and for any other float; unmeasured values are within."""
     optional = {name for name, field in CATALOGUE.items() if field.default is None}
     payload = PPOUpdatePayload(**dict.fromkeys(optional) | fields)
 
@@ -213,22 +213,22 @@ def test_an_update_within_bounds_is_reported_as_such(fields):
 
 
 class TestLevels:
-    """Quantities that are compared to what they were."""
+    """Quantities that are compared with their baseline level."""
 
     def test_a_value_loss_of_ten_times_its_level_is_unusual(self, symptoms_of):
-        """12 times, then 12 / 1.1 times, since an explosion raises its level by a tenth."""
-        found = symptoms_of(*[USUAL] * 20, *[{"value_loss": 3.6}] * 5)
+        """It is 12 times, then 12 / 1.1 times, since an explosion raises its level by a tenth."""
+        found = symptoms_of(*[NORMAL] * 20, *[{"value_loss": 3.6}] * 5)
 
         assert set(found) == {"value_loss_growth"}
         assert found["value_loss_growth"].updates == 2
         assert found["value_loss_growth"].value == pytest.approx(12.0)
 
     def test_a_value_loss_may_grow_slowly(self, symptoms_of):
-        """To 4.9 from 0.01, by 5 % per update."""
+        """Growth from 0.01 to 4.7 by 5 % per update is not unusual."""
         assert symptoms_of(*({"value_loss": 0.01 * 1.05**n} for n in range(127))) == {}
 
-    def test_a_return_that_loses_half_of_what_was_won_is_unusual(self, symptoms_of_returns):
-        """Not while it only varies as it always did."""
+    def test_a_return_that_loses_half_of_its_gain_is_unusual(self, symptoms_of_returns):
+        """A smaller loss is not unusual."""
         varying = [1.0 + 0.1 * (n % 2) for n in range(10)]
         learning = [1.0 + n / 10 for n in range(30)]
 
@@ -237,11 +237,11 @@ class TestLevels:
         assert 41 < found.since_update < 46, found
 
     def test_returns_that_were_equal_at_first_may_vary_later(self, symptoms_of_returns):
-        """Rare rewards are no collapse."""
+        """Rare rewards are not a collapse."""
         assert symptoms_of_returns(*[0.0] * 6, *[0.1, 0.0, 0.0] * 20) == {}
 
-    def test_a_return_below_always_waiting_is_unusual(self, symptoms_of_returns):
-        """By so much; a run without a baseline has nothing to compare."""
+    def test_a_return_below_the_baseline_is_unusual(self, symptoms_of_returns):
+        """The value is the difference; a run without a baseline has no such symptom."""
         found = symptoms_of_returns(1.0, 1.0, baseline=1.5)["below_baseline"]
 
         assert (found.value, found.updates) == (-0.5, 2)
@@ -252,14 +252,14 @@ class TestLevels:
         assert set(symptoms_of_returns(1.0, 1.0, std_return=0.0)) == {"flat_returns"}
 
     def test_a_nan_return_is_a_reward_that_is_not_finite(self, symptoms_of_returns):
-        """And leaves the levels alone."""
+        """It does not change the levels."""
         found = symptoms_of_returns(*[1.0, 1.1] * 5, math.nan, *[1.0, 1.1] * 2)
 
         assert set(found) == {"reward_not_finite"}
 
 
-def test_memory_is_bounded_whatever_comes(symptoms_of):
-    """At most one open and one ended streak of everything that is watched."""
+def test_the_number_of_symptoms_is_bounded(symptoms_of):
+    """The number of symptoms is limited by the number of watches and heads."""
     state = RunState()
     extreme = [math.nan, 1e308, -1e308, math.inf, None, 0.0]
     optional = [name for name, field in CATALOGUE.items() if field.default is None]
@@ -273,8 +273,8 @@ def test_memory_is_bounded_whatever_comes(symptoms_of):
     assert len(project(state).symptoms) <= 4 * watched
 
 
-def test_ranks_that_arrive_in_another_order_give_equal_bytes(record_of):
-    """The whole way, from events to the snapshot."""
+def test_ranks_that_arrive_in_another_order_give_equal_symptoms(record_of):
+    """Symptoms and findings of the snapshot are equal for both orders."""
 
     def snapshot(order):
         state = RunState()
@@ -298,10 +298,10 @@ def test_ranks_that_arrive_in_another_order_give_equal_bytes(record_of):
     assert encode_snapshot(first)
 
 
-def test_a_training_that_begins_anew_has_no_symptoms_of_the_one_before(record_of):
-    """Update 1 of another life of the trainer is not the next one of a streak; nor is its first return."""
+def test_a_restarted_training_has_no_symptoms_of_the_previous_one(record_of):
+    """Update 1 of a restarted trainer does not continue a streak; neither does its first return."""
 
-    def life(epoch):
+    def training(epoch):
         for update in (1, 2):
             rollout = RolloutCompleted(
                 update=update,
@@ -315,13 +315,13 @@ def test_a_training_that_begins_anew_has_no_symptoms_of_the_one_before(record_of
             payload = PPOUpdatePayload(kl_divergence=9.0 if epoch == 1 else 0.01)
             yield record_of(PPOUpdateCompleted(update=update, payload=payload), epoch=epoch)
 
-    first = fold_all(life(1))
+    first = fold_all(training(1))
     assert {"large_kl", "reward_not_finite"} <= {symptom.name for symptom in project(first).symptoms}
-    assert project(fold_all(life(2), first)).symptoms == ()
+    assert project(fold_all(training(2), first)).symptoms == ()
 
 
-def test_a_resumed_training_goes_on_with_its_streaks(record_of):
-    """Its first update is not update 1."""
+def test_a_resumed_training_continues_its_streaks(record_of):
+    """A streak continues if the first update of the new process is not update 1."""
     payload = PPOUpdatePayload(kl_divergence=9.0)
     before = record_of(PPOUpdateCompleted(update=1, payload=payload), epoch=1)
     after = record_of(PPOUpdateCompleted(update=2, payload=payload), epoch=2)

@@ -12,7 +12,7 @@ from esper_schemas import events as e
 
 
 def test_rollbacks_and_returns_that_are_not_finite_add_up(record_of):
-    """Of all ranks, late ones too: 2 + 1 + 4 and 1; what was not counted adds nothing."""
+    """They are summed over all ranks: 2 + 1 + 4 and 1; a missing count adds nothing."""
 
     records = [
         record_of(rollout(1, rollbacks=2)),
@@ -40,7 +40,7 @@ def test_the_last_episodes_are_listed_and_all_are_counted(shown):
 
 
 def test_a_late_event_of_an_earlier_epoch_does_not_change_the_present_one(record_of):
-    """What a dead process's spool brings after its successor began neither ends nor escalates the run."""
+    """Events from a dead process's spool after its successor began neither end nor escalate the run."""
     late = [
         e.RunFinished(outcome="failed", updates=1),
         e.TelemetryEscalated(update=1, level=3, until_update=99),

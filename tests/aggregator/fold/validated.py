@@ -1,4 +1,4 @@
-"""The fold and the projection for tests: both check after every call what they promise."""
+"""The fold and the projection for tests, which check the state after every call."""
 
 from esper_aggregator.fold import fold as production
 from esper_aggregator.fold import projection

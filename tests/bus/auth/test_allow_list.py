@@ -17,7 +17,7 @@ def clock(monkeypatch):
 
 
 def test_a_key_has_the_rights_of_its_entry(keys, client):
-    """An unknown one has none."""
+    """An unknown key has no rights."""
     viewer, sender = client("viewer", ("view",)).public, client("sender", ("ingest",)).public
     allowed = AllowList(keys)
 
@@ -31,7 +31,7 @@ def test_a_key_has_the_rights_of_its_entry(keys, client):
 
 
 def test_a_new_key_can_connect_at_once(keys, client, clock):
-    """Whoever added it need not wait."""
+    """A key that was added after the last check is found without waiting for the next one."""
     allowed = AllowList(keys)
     allowed.allows("unknown", "view")
 
@@ -39,7 +39,7 @@ def test_a_new_key_can_connect_at_once(keys, client, clock):
 
 
 def test_a_removed_key_loses_its_rights_while_it_is_connected(keys, client, clock):
-    """After the pause between two checks; its name stays known, for messages."""
+    """A removal takes effect at the next check; the name of the key is kept for messages."""
     public = client("gone").public
     allowed = AllowList(keys)
     before = allowed.may_write(public, "run", "trainer:0")
@@ -54,7 +54,7 @@ def test_a_removed_key_loses_its_rights_while_it_is_connected(keys, client, cloc
 
 
 def test_a_file_that_cannot_be_read_gives_no_rights(keys, client, clock, caplog):
-    """Until it is repaired; it is logged once."""
+    """The rights return when the file is repaired; the problem is logged once."""
     public = client("viewer").public
     allowed = AllowList(keys)
     content = (keys / "clients.json").read_bytes()
@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_read_gives_no_rights(keys, client, clock, caplog)
 
 
 def test_an_aggregator_does_not_start_with_a_damaged_list(keys):
-    """Nobody would be let in, and nobody would know why."""
+    """It raises an error at the start, instead of refusing every client."""
     (keys / "clients.json").write_bytes(b"{")
     with pytest.raises(Damaged, match="is not an allow-list"):
         AllowList(keys)

@@ -1,4 +1,4 @@
-"""Which clients are accepted over tcp, and which are refused: real sockets and real keys."""
+"""Which clients are accepted over tcp and which are refused, with real sockets and keys."""
 
 import threading
 
@@ -17,11 +17,11 @@ from esper_schemas.codec import encode_snapshot
 from esper_schemas.errors import InvalidArgument, Refused
 from esper_schemas.snapshot import RunInfo, SanctumSnapshot
 
-PICTURE = encode_snapshot(SanctumSnapshot(events_folded=1, run=RunInfo(run="run", started_ns=1)))
+SNAPSHOT = encode_snapshot(SanctumSnapshot(events_folded=1, run=RunInfo(run="run", started_ns=1)))
 
 
 class Served:
-    """A server in a thread of its own that keeps what it received and shows one picture."""
+    """A server in its own thread that keeps the records it receives and publishes one snapshot."""
 
     def __init__(self, address, keys):
         self.records = []
@@ -38,7 +38,7 @@ class Served:
             self.records += server.receive(0.01)
             server.acknowledge()
             if server.wanted():
-                server.publish("run", 1, PICTURE)
+                server.publish("run", 1, SNAPSHOT)
         server.close()
 
     def close(self):
@@ -57,7 +57,7 @@ def served(address, keys):
 
 @pytest.fixture
 def sender(address, tmp_path, episode):
-    """Makes trainers that emit one event and send it, or try to."""
+    """Makes emitters that emit one event and try to send it."""
     made = []
 
     def make(keys, producer="trainer:0", run="run"):
@@ -86,7 +86,7 @@ def screen(address):
 
 @pytest.fixture
 def raw(address):
-    """Makes sockets of trainers that say what they are told to."""
+    """Makes trainer sockets whose messages are written by the test."""
     context, made = zmq.Context(), []
 
     def make(keys):
@@ -102,7 +102,7 @@ def raw(address):
 
 
 def test_refused_clients_are_counted(served, client, keys, sender, raw, until):
-    """No key, an unknown one, a viewer's, another version, another's name: each by itself."""
+    """The counter rises for no key, an unknown or viewer's key, another version and a foreign producer."""
     unknown, good = client("unknown"), client("good")
     remove_client(keys, "unknown")
     link = lambda: served.server.link("run").refused  # noqa: E731
@@ -110,7 +110,7 @@ def test_refused_clients_are_counted(served, client, keys, sender, raw, until):
     for key in (None, unknown, client("viewer", ("view",))):
         seen, trainer = link(), sender(key)
         until(lambda seen=seen: link() > seen)
-        trainer.close(0.0)  # it would ask again
+        trainer.close(0.0)  # it would retry
     for frames in ([b"H\x09", b""], encode(Hello(run="run", producer="other", epoch=7, first=0, next=0))):
         seen, messages = link(), served.server.rejected
         raw(good).send_multipart(frames)
@@ -120,8 +120,8 @@ def test_refused_clients_are_counted(served, client, keys, sender, raw, until):
     assert served.server.link("run").rejected == 0
 
 
-def test_a_good_key_sends_and_sees(served, client, sender, screen, until):
-    """Events arrive and are acknowledged, and the picture comes."""
+def test_a_key_with_all_rights_sends_and_views(served, client, sender, screen, until):
+    """Its events are acknowledged, and the snapshot arrives."""
     good = client("good")
     trainer, source = sender(good), screen(good)
     until(lambda: trainer.stats.acknowledged == 1)
@@ -131,8 +131,8 @@ def test_a_good_key_sends_and_sees(served, client, sender, screen, until):
     assert (feed.problem, trainer.stats.problem) == ("", "")
 
 
-def test_an_unknown_key_is_refused_in_a_sentence(served, client, keys, sender, screen, until):
-    """Neither in nor out, and it is said on both sides."""
+def test_an_unknown_key_is_refused(served, client, keys, sender, screen, until):
+    """Neither events nor snapshots pass; trainer and screen report the reason."""
     unknown = client("unknown")
     remove_client(keys, "unknown")
     trainer, source = sender(unknown), screen(unknown)
@@ -145,8 +145,8 @@ def test_an_unknown_key_is_refused_in_a_sentence(served, client, keys, sender, s
     assert source.poll().snapshot.events_folded == 0
 
 
-def test_no_key_is_refused_in_a_sentence(served, sender, screen, until):
-    """It says what is missing."""
+def test_a_client_without_a_key_is_refused(served, sender, screen, until):
+    """Trainer and screen report that a key is required."""
     trainer, source = sender(None), screen(None)
 
     assert "accepts no connection without a key" in until(lambda: trainer.stats.problem)
@@ -154,8 +154,8 @@ def test_no_key_is_refused_in_a_sentence(served, sender, screen, until):
     assert served.records == []
 
 
-def test_a_viewers_key_sees_but_cannot_send(served, client, sender, screen, until):
-    """The same key, accepted at one socket and refused at the other."""
+def test_a_viewers_key_views_but_cannot_send(served, client, sender, screen, until):
+    """The same key is accepted at the snapshot socket and refused at the ingest socket."""
     viewer = client("viewer", ("view",))
     trainer, source = sender(viewer), screen(viewer)
     feed = until(lambda: (feed := source.poll()).snapshot.events_folded and feed)
@@ -165,8 +165,8 @@ def test_a_viewers_key_sees_but_cannot_send(served, client, sender, screen, unti
     assert served.records == []
 
 
-def test_a_senders_key_cannot_see(served, client, sender, screen, until):
-    """The other way round."""
+def test_a_senders_key_cannot_view(served, client, sender, screen, until):
+    """The same key is accepted at the ingest socket and refused at the snapshot socket."""
     trainer = client("trainer", ("ingest",))
     emitter, source = sender(trainer), screen(trainer)
     until(lambda: emitter.stats.acknowledged == 1)
@@ -174,8 +174,8 @@ def test_a_senders_key_cannot_see(served, client, sender, screen, until):
     assert "refuses the key 'trainer'" in until(lambda: source.poll().problem)
 
 
-def test_a_key_for_another_aggregator_is_refused_in_a_sentence(served, tmp_path, sender, screen, until):
-    """The client does not trust this one, whoever it is."""
+def test_a_key_for_another_aggregator_is_refused(served, tmp_path, sender, screen, until):
+    """Trainer and screen report that the server key differs from the one in their key file."""
     create_server_keys(tmp_path / "other")
     stranger = load_client_keys(add_client(tmp_path / "other", "stranger"))
 
@@ -186,8 +186,8 @@ def test_a_key_for_another_aggregator_is_refused_in_a_sentence(served, tmp_path,
     assert served.records == []
 
 
-def test_a_key_cannot_write_as_another(served, client, sender, until):
-    """Only the producers that it is bound to; what it may not send stays in its own spool."""
+def test_a_key_cannot_send_events_of_another_producer(served, client, sender, until):
+    """A key that is bound to the runs of alice is refused for a run of bob."""
     alice = client("alice", producers=("alice-*/trainer:*",))
     forger, honest = sender(alice, run="bob-1"), sender(alice, run="alice-1")
     until(lambda: honest.stats.acknowledged == 1)
@@ -197,7 +197,7 @@ def test_a_key_cannot_write_as_another(served, client, sender, until):
 
 
 def test_a_stream_belongs_to_the_key_that_began_it(served, client, raw, batch, until):
-    """Another key with the same rights cannot continue it, though it knows its epoch."""
+    """Another key with the same rights cannot continue the stream, even with the right epoch."""
     owner, thief = raw(client("owner")), raw(client("thief"))
     hello = encode(Hello(run="run", producer="trainer:0", epoch=7, first=0, next=0))
     owner.send_multipart(hello)
@@ -217,7 +217,7 @@ def test_a_stream_belongs_to_the_key_that_began_it(served, client, raw, batch, u
 
 
 def test_the_name_of_a_connection_is_not_enough(served, client, keys, address, batch, until):
-    """A connection that takes the name of one that has gone does not take its stream."""
+    """A connection with the routing id of a closed one does not get its stream."""
     context = zmq.Context()
     owner, thief = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
     for peer, name in ((owner, "owner"), (thief, "thief")):
@@ -231,9 +231,9 @@ def test_the_name_of_a_connection_is_not_enough(served, client, keys, address, b
     def answer():
         thief.connect(address.ingest)
         thief.send_multipart(encode(Data(7, batch(0, 1))))
-        heard = thief.recv_multipart() if thief.poll(300) else None
+        reply = thief.recv_multipart() if thief.poll(300) else None
         thief.disconnect(address.ingest)
-        return heard
+        return reply
 
     refusal = parse(until(answer))
     thief.close(linger=0)
@@ -244,7 +244,7 @@ def test_the_name_of_a_connection_is_not_enough(served, client, keys, address, b
 
 
 def test_a_key_that_is_removed_while_it_sends_is_refused(served, client, keys, sender, episode, until):
-    """Without a restart of anything."""
+    """Neither the aggregator nor the trainer is restarted."""
     trainer = sender(client("fired"))
     until(lambda: trainer.stats.acknowledged == 1)
     remove_client(keys, "fired")
@@ -256,8 +256,8 @@ def test_a_key_that_is_removed_while_it_sends_is_refused(served, client, keys, s
     assert "'fired' may not send" in until(refused, pause=0.1)
 
 
-def test_a_removed_key_stays_out_when_its_name_comes_back(served, client, keys, raw, batch, until):
-    """With a new key pair: who holds the old one cannot go on, not on the connection that is open."""
+def test_a_removed_key_stays_refused_when_its_name_is_reused(served, client, keys, raw, batch, until):
+    """A new key pair of the same name gives the old one no rights, not even on an open connection."""
     old = raw(client("alice"))
     old.send_multipart(encode(Hello(run="run", producer="trainer:0", epoch=7, first=0, next=0)))
     old.send_multipart(encode(Data(7, batch(0, 1))))
@@ -283,8 +283,8 @@ def test_a_removed_key_stays_out_when_its_name_comes_back(served, client, keys, 
     assert [record.stream.epoch for record in served.records] == [7, 8]
 
 
-def test_a_key_that_is_added_counts_at_once(served, client, sender, until):
-    """Without a restart of the aggregator."""
+def test_an_added_key_is_accepted_at_once(served, client, sender, until):
+    """The aggregator is not restarted."""
     first, late = sender(client("first")), None
     until(lambda: first.stats.acknowledged == 1)
     late = sender(client("late"), run="later")
@@ -293,7 +293,7 @@ def test_a_key_that_is_added_counts_at_once(served, client, sender, until):
 
 
 def test_a_damaged_allow_list_admits_no_key(served, client, keys, sender, until):
-    """Until it is whole again."""
+    """While the file is damaged, a key that it allowed is refused."""
     good = client("good")
     (keys / "clients.json").write_bytes(b"{")
     trainer = sender(good)
@@ -303,14 +303,14 @@ def test_a_damaged_allow_list_admits_no_key(served, client, keys, sender, until)
 
 
 def test_an_authenticator_that_accepts_unknown_keys_serves_nothing(address, keys, monkeypatch):
-    """A probe with an unknown key has to be refused before the socket is used."""
+    """The server does not start if its probe with an unknown key is accepted."""
     monkeypatch.setattr(Authenticator, "_authenticate", lambda self, request: "anybody")
     with pytest.raises(Refused, match=r"tcp://.*127\.0\.0\.1.* is not served, since it accepts unknown keys"):
         BusServer(address, lambda run: {}, keys=keys)
 
 
 def test_an_authenticator_that_answers_no_requests_admits_no_peer(address, keys, client, monkeypatch, until):
-    """If nobody answers, a good key is not let in either: libzmq itself fails closed."""
+    """libzmq fails closed: without an answer, even an allowed key is not admitted."""
     good = client("good")
     server = BusServer(address, lambda run: {}, keys=keys)
     monkeypatch.setattr(Authenticator, "answer_requests", lambda self: None)
@@ -330,7 +330,7 @@ def test_an_authenticator_that_answers_no_requests_admits_no_peer(address, keys,
 
 
 def test_a_closed_authenticator_admits_no_peer(keys, client):
-    """If it has gone altogether, libzmq would let in every key, but for its option to enforce the domain."""
+    """Without its option to enforce the domain, libzmq would admit every key."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket, context.socket(zmq.DEALER) as peer:
         authenticator = Authenticator(context, keys)
         authenticator.require_key(socket, "ingest")
@@ -346,7 +346,7 @@ def test_a_closed_authenticator_admits_no_peer(keys, client):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "[::]", "example.org", "*"])
 def test_tcp_beyond_this_machine_needs_keys(host):
-    """One sentence, before a socket is made."""
+    """The address is refused when it is parsed, before a socket is made."""
     with pytest.raises(InvalidArgument, match="is not on this machine and unencrypted tcp is refused"):
         parse_url(f"tcp://{host}:5556")
 
@@ -354,6 +354,6 @@ def test_tcp_beyond_this_machine_needs_keys(host):
 
 
 def test_no_socket_is_bound_beyond_this_machine_without_keys():
-    """Not even by a caller who did not ask `parse`."""
+    """`BusServer` refuses the address too, although it was parsed as keyed."""
     with pytest.raises(InvalidArgument, match="unencrypted tcp is refused"):
         BusServer(parse_url("tcp://0.0.0.0:5556", keyed=True), lambda run: {})

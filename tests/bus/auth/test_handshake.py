@@ -1,4 +1,4 @@
-"""Why a connection is refused, in one sentence: real sockets and real keys."""
+"""The reason why a connection is refused, with real sockets and keys."""
 
 import time
 
@@ -22,7 +22,7 @@ def listeners(address, keys):
 
 @pytest.fixture
 def attempt(listeners, address):
-    """Connects with a key, and gives the handshake with a function that lets some time pass."""
+    """Connects with a key; returns the handshake."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
         made = []
 
@@ -41,7 +41,7 @@ def attempt(listeners, address):
 
 
 def refusal_of(handshake, listeners):
-    """What the handshake says once it says anything; the aggregator serves meanwhile."""
+    """Serve until the handshake has a refusal; returns the refusal."""
     deadline = time.monotonic() + 30
     while not handshake.refusal():
         assert time.monotonic() < deadline
@@ -50,7 +50,7 @@ def refusal_of(handshake, listeners):
 
 
 def test_a_key_without_the_right_is_named(attempt, client, listeners, address):
-    """With the address and what to do."""
+    """The message contains the name of the key, the address and what to do."""
     viewer = client("viewer", ("view",))
 
     assert refusal_of(attempt(viewer), listeners) == (
@@ -60,12 +60,12 @@ def test_a_key_without_the_right_is_named(attempt, client, listeners, address):
 
 
 def test_an_aggregator_with_keys_refuses_a_client_without_one(attempt, listeners):
-    """The client learns that it needs one."""
+    """The message says that a key is required."""
     assert "accepts no connection without a key" in refusal_of(attempt(None), listeners)
 
 
 def test_a_key_for_another_aggregator_is_named(attempt, listeners, tmp_path):
-    """The keys of the servers differ."""
+    """The message names the key file whose server key differs."""
     create_server_keys(tmp_path / "other")
     stranger = load_client_keys(add_client(tmp_path / "other", "stranger"))
 
@@ -75,7 +75,7 @@ def test_a_key_for_another_aggregator_is_named(attempt, listeners, tmp_path):
 
 
 def test_an_accepted_key_has_no_refusal(attempt, client, listeners, until):
-    """The monitor wakes a poller when there is news."""
+    """The monitor becomes readable, and there is no refusal to report."""
     handshake = attempt(client("sender", ("ingest",)))
     until(lambda: not listeners.wait(0.01) and handshake.monitor.poll(0))
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_only_their_owner_can_read_keys(keys):
-    """0600 in a 0700 directory, whatever the umask is."""
+    """Files have mode 0600, and their directory has mode 0700."""
     add_client(keys, "gpu-box")
 
     assert keys.stat().st_mode & 0o777 == 0o700
@@ -25,7 +25,7 @@ def test_only_their_owner_can_read_keys(keys):
 
 
 def test_a_client_gets_a_key_of_its_own_and_the_aggregators_public_one(keys):
-    """The secret of the aggregator stays where it is, and no secret stands in the allow-list."""
+    """A client's file does not contain the aggregator's secret, and the allow-list contains no client's."""
     server, client = load_server_keys(keys), load_client_keys(add_client(keys, "a", ("view",)))
 
     assert client.server == server.public
@@ -35,7 +35,7 @@ def test_a_client_gets_a_key_of_its_own_and_the_aggregators_public_one(keys):
 
 
 def test_keys_are_never_overwritten(keys):
-    """A second `init`, and a second key of one name, are refused."""
+    """A second `create_server_keys`, and a second key of the same name, are refused."""
     add_client(keys, "a")
     before = {path.name: path.read_bytes() for path in keys.iterdir()}
     with pytest.raises(StorageError, match="exists already"):
@@ -68,8 +68,8 @@ def test_keys_that_are_added_at_once_are_all_allowed(keys):
     assert set(read_clients(keys)) == {f"box{b}-{n}" for b in range(6) for n in range(10, 20)}
 
 
-def test_what_could_not_be_done_leaves_nothing_behind(keys, tmp_path):
-    """Where one of two files cannot be written the other is not there, and a second attempt succeeds."""
+def test_a_failed_change_leaves_nothing_behind(keys, tmp_path):
+    """If one of two files cannot be written, the other is not left behind, and a second attempt succeeds."""
     clients = keys / "clients.json"
     content = clients.read_bytes()
     half = tmp_path / "half"
@@ -93,7 +93,7 @@ def test_what_could_not_be_done_leaves_nothing_behind(keys, tmp_path):
 
 
 def test_a_removed_key_is_gone(keys):
-    """Its file too; one that is not there is one sentence."""
+    """Its file is deleted too; removing an unknown key is refused."""
     add_client(keys, "a")
     remove_client(keys, "a")
 
@@ -104,7 +104,7 @@ def test_a_removed_key_is_gone(keys):
 
 
 @pytest.mark.parametrize("name", ["server", "../x", "", "a b"])
-def test_a_name_that_cannot_be_is_refused(keys, name):
-    """No client replaces the aggregator's own key, or a file elsewhere."""
+def test_an_invalid_name_is_refused(keys, name):
+    """A client cannot replace the aggregator's own key or a file outside of the directory."""
     with pytest.raises(InvalidArgument, match=r"cannot name (a|the) key"):
         add_client(keys, name)

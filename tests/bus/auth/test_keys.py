@@ -16,7 +16,7 @@ WRONG_ALPHABET = b'{"name":"a","server":"%s","public":"%s","secret":"%s"}' % ((b
 
 
 def test_a_secret_is_not_printed(keys):
-    """Not even where a key ends up in a log by accident."""
+    """The `repr` of a key omits it, so that no log contains it by accident."""
     server, client = load_server_keys(keys), load_client_keys(add_client(keys, "a"))
 
     assert server.secret not in repr(server)
@@ -24,7 +24,7 @@ def test_a_secret_is_not_printed(keys):
 
 
 def test_a_key_that_others_can_read_is_refused(keys):
-    """With the command that puts it right."""
+    """The error contains the command that corrects the mode."""
     path = add_client(keys, "a")
     path.chmod(0o640)
     with pytest.raises(StorageError, match="chmod 600"):
@@ -49,16 +49,16 @@ def test_a_key_that_others_can_read_is_refused(keys):
         ),
     ],
 )
-def test_a_damaged_key_is_one_sentence(keys, content, problem):
-    """Whatever is in the file."""
+def test_a_damaged_key_file_is_refused(keys, content, problem):
+    """The error says whether the file is not a key file or contains an invalid key."""
     path = add_client(keys, "a")
     path.write_bytes(content)
     with pytest.raises(Damaged, match=problem):
         load_client_keys(path)
 
 
-def test_over_ipc_no_key_is_looked_at(keys):
-    """One that is named for tcp does no harm here, not even a directory; over tcp it is loaded."""
+def test_keys_are_not_read_for_ipc(keys):
+    """A key path is ignored for ipc, even if it is a directory; for tcp it is loaded."""
     path = add_client(keys, "a")
 
     assert client_keys_for("ipc:///run/x/ingest", keys) is None
@@ -68,8 +68,8 @@ def test_over_ipc_no_key_is_looked_at(keys):
         client_keys_for("tcp://127.0.0.1:5556", keys)
 
 
-def test_a_directory_or_a_file_in_the_others_place_is_one_sentence(keys):
-    """It names the file that was meant, or what to name instead."""
+def test_a_directory_instead_of_a_file_is_refused_and_the_reverse(keys):
+    """The error says which file or directory to name instead."""
     path = add_client(keys, "bob")
     with pytest.raises(InvalidArgument, match=rf"name the key file of one client in it, such as {path}\."):
         load_client_keys(keys)
@@ -79,8 +79,8 @@ def test_a_directory_or_a_file_in_the_others_place_is_one_sentence(keys):
         load_server_keys(path)
 
 
-def test_a_missing_key_is_one_sentence(tmp_path):
-    """A directory too: it is no key of a client."""
+def test_a_missing_key_is_an_error(tmp_path):
+    """A directory without keys is refused too, for a client and for a server."""
     with pytest.raises(StorageError, match="Cannot read"):
         load_client_keys(tmp_path / "none.key")
     with pytest.raises(InvalidArgument, match="name the key file of one client"):
@@ -100,6 +100,6 @@ def test_a_missing_key_is_one_sentence(tmp_path):
     ],
 )
 def test_a_key_is_bound_to_producers(pattern, run, producer, allowed):
-    """By name, and by run where the pattern names one."""
+    """A pattern matches the name of the producer, and that of the run if it contains one."""
     assert AllowedClient("", ("ingest",), (pattern,)).may_write(run, producer) is allowed
     assert not AllowedClient("", ("view",), (pattern,)).may_write(run, producer)

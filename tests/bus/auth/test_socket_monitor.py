@@ -8,14 +8,14 @@ from esper_bus.auth.socket_monitor import SocketMonitor
 
 @pytest.fixture
 def context():
-    """Sockets that do not outlive their test."""
+    """A context that is destroyed, with its sockets, after the test."""
     context = zmq.Context()
     yield context
     context.destroy(linger=0)
 
 
-def test_events_are_given_once(context, until, tmp_path):
-    """Only those that were asked for; several sockets can be monitored at once."""
+def test_events_are_returned_once(context, until, tmp_path):
+    """Two sockets are monitored at the same time, each for the requested events only."""
     server, client = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
     accepted = SocketMonitor(server, zmq.EVENT_ACCEPTED)
     connected = SocketMonitor(client, zmq.EVENT_HANDSHAKE_SUCCEEDED)
@@ -32,7 +32,7 @@ def test_events_are_given_once(context, until, tmp_path):
 
 
 def test_a_monitor_can_be_closed_after_its_socket(context):
-    """Though it should be before."""
+    """Closing them in this order raises nothing."""
     socket = context.socket(zmq.DEALER)
     monitor = SocketMonitor(socket, zmq.EVENT_ALL)
     socket.close(0)

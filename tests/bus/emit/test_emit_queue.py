@@ -23,7 +23,7 @@ def put(queue, count, message="x"):
 
 
 def test_events_come_out_as_they_went_in():
-    """First in, first out, with their times; also more of them than there are buffers to fill again."""
+    """Order and times are kept, also for more events than there are buffers to reuse."""
     queue = EmitQueue(1000, 10**6)
     before = time.time_ns()
     messages = [str(number) * number for number in range(100)]
@@ -39,7 +39,7 @@ def test_events_come_out_as_they_went_in():
 
 
 def test_an_event_is_encoded_as_everywhere_else():
-    """Whatever was in the buffer before."""
+    """The content of a reused buffer does not matter."""
     queue = EmitQueue(10, 10**6)
     for event in (line("x" * 5000), line(), CheckpointSaved(update=1, path="p")):
         queue.put(event)
@@ -48,8 +48,8 @@ def test_an_event_is_encoded_as_everywhere_else():
         assert data == encode_event(event)
 
 
-def test_what_finds_no_room_is_counted():
-    """A full queue takes nothing, and says so once there is room."""
+def test_events_beyond_the_limit_are_counted():
+    """A full queue drops events, and reports them by kind once there is room."""
     queue = EmitQueue(10, 10**6)
     put(queue, 12)
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_only_new_losses_are_reported():
 
 
 def test_bytes_are_bounded_too():
-    """Few large events fill a queue; those that were taken and are safe make room again."""
+    """A few large events fill a queue; taken ones make room once they are safe."""
     queue = EmitQueue(10, 1000)
     put(queue, 4, "x" * 270)
     first = len(queue), queue.dropped
@@ -99,7 +99,7 @@ def test_bytes_are_bounded_too():
 
 
 def test_many_events_are_taken_in_pieces():
-    """Each is about a chunk of a file, so that the taker can send between two; it is told what is left."""
+    """Each take is about a chunk of a file; `exceeds_one_take` and `half_full` describe what is left."""
     queue = EmitQueue(1000, 4 * CHUNK_BYTES)
     put(queue, 25, "x" * (CHUNK_BYTES // 10))
     seen = [(len(queue), queue.exceeds_one_take, queue.half_full)]
@@ -111,8 +111,8 @@ def test_many_events_are_taken_in_pieces():
     assert seen == [(25, True, True), (9, True, False), (9, False, False), (7, False, False)]
 
 
-def test_many_small_events_press_too():
-    """Their number is bounded as well as their bytes."""
+def test_many_small_events_make_a_queue_half_full():
+    """The number of events is bounded as well as their bytes."""
     queue = EmitQueue(10, 10**6)
     put(queue, 5)
     early = queue.half_full
@@ -121,8 +121,8 @@ def test_many_small_events_press_too():
     assert (early, queue.half_full) == (False, True)
 
 
-def test_what_the_taker_holds_takes_room():
-    """Events that left the queue but are nowhere else still count."""
+def test_events_held_by_the_taker_take_room():
+    """Events that were taken and are not safe yet count against the limit."""
     queue = EmitQueue(10, 10**6)
     put(queue, 8)
     queue.take()
@@ -140,7 +140,7 @@ def test_what_the_taker_holds_takes_room():
 
 
 def test_an_event_too_large_to_be_sent_is_refused():
-    """It would block its stream for ever; and it takes no room from others."""
+    """It is counted as dropped, and takes no room from other events."""
     queue = EmitQueue(10, MAX_EVENT_BYTES + 10)
     put(queue, 1, "x" * MAX_EVENT_BYTES)
     put(queue, 2)
@@ -148,8 +148,8 @@ def test_an_event_too_large_to_be_sent_is_refused():
     assert (len(queue), queue.dropped) == (2, 1)
 
 
-def test_what_cannot_be_encoded_is_counted():
-    """Whoever put it is told."""
+def test_an_event_that_cannot_be_encoded_is_counted():
+    """`put` raises a TypeError, and the event is counted as dropped."""
     queue = EmitQueue(10, 10**6)
     for _ in range(100):
         with pytest.raises(TypeError):
@@ -159,8 +159,8 @@ def test_what_cannot_be_encoded_is_counted():
     assert (len(queue), queue.dropped) == (1, 100)
 
 
-def test_a_closed_queue_takes_nothing():
-    """Events after the end are counted; so are those that nobody took."""
+def test_a_closed_queue_accepts_nothing():
+    """Events after the close are counted as dropped; so are those that were never taken."""
     queue = EmitQueue(10, 10**6)
     put(queue, 2)
     queue.close()
@@ -174,7 +174,7 @@ def test_a_closed_queue_takes_nothing():
 
 
 def test_many_threads_may_put():
-    """Nothing is lost or counted twice between threads."""
+    """With four threads, each event is either taken or counted as dropped."""
     queue = EmitQueue(3000, 10**6)
     threads = [threading.Thread(target=put, args=(queue, 1000, str(number) * 50)) for number in range(4)]
     for thread in threads:
@@ -190,8 +190,8 @@ def test_many_threads_may_put():
     assert set(messages) <= {str(number) * 50 for number in range(4)}
 
 
-def test_an_idle_queue_rings_once():
-    """Until it is said again that a ring is awaited."""
+def test_an_idle_queue_sets_the_wake_up_once():
+    """`put` sets the wake-up only if the queue is marked idle, and once for several events."""
     queue = EmitQueue(10, 10**6)
     put(queue, 1)
     before = queue.wake_up.wait(0)

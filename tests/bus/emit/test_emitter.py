@@ -1,4 +1,4 @@
-"""Tests of the emitter: real spools, sockets and processes; nothing that happens reaches the caller."""
+"""Tests of the emitter with real spools, sockets and processes: no failure reaches the caller."""
 
 import errno
 import logging
@@ -70,7 +70,7 @@ def run_dir(runs_dir):
 
 @pytest.fixture
 def emitter(run_dir):
-    """Makes emitters that are closed in the end."""
+    """Makes emitters that are closed at the end."""
     made = []
 
     def make(ingest=None, **options):
@@ -83,12 +83,12 @@ def emitter(run_dir):
 
 
 def numbers(path, reader=read_raw):
-    """The episodes that a run's files have."""
+    """The episode numbers in a run's files."""
     return [record.decoded().event.episode for record in reader(path)]
 
 
 def test_without_an_aggregator_everything_is_in_the_spool(emitter, run_dir, episode):
-    """In order, each once, with the time of emitting."""
+    """Each event is there once and in order, with the time at which it was emitted."""
     one = emitter()
     before = time.time_ns()
     for number in range(1000):
@@ -103,15 +103,15 @@ def test_without_an_aggregator_everything_is_in_the_spool(emitter, run_dir, epis
 
 
 def test_a_lone_event_is_on_disk_at_once(emitter, run_dir, episode, until):
-    """It does not wait for others: none comes before it is there."""
+    """It does not wait for further events."""
     one = emitter()
     for number in range(3):
         one.emit(episode(number))
         until(lambda number=number: numbers(run_dir) == list(range(number + 1)))
 
 
-def test_an_event_is_taken_as_it_is_when_emitted(emitter, run_dir):
-    """What the caller changes later is not seen."""
+def test_an_event_is_recorded_as_it_was_when_emitted(emitter, run_dir):
+    """Later changes by the caller have no effect."""
     one = emitter()
     config = {"seed": 1}
     one.emit(RunStarted(task="digits", config=config))
@@ -124,7 +124,7 @@ def test_an_event_is_taken_as_it_is_when_emitted(emitter, run_dir):
 
 @pytest.mark.process
 def test_events_reach_an_aggregator(emitter, aggregator, run_dir, endpoints, episode):
-    """Close waits until all of them are in the log."""
+    """`close` waits until all of them are in the log."""
     aggregator()
     one = emitter(endpoints.ingest)
     for number in range(500):
@@ -137,14 +137,14 @@ def test_events_reach_an_aggregator(emitter, aggregator, run_dir, endpoints, epi
 
 @pytest.mark.process
 def test_a_late_aggregator_gets_everything(emitter, aggregator, run_dir, endpoints, episode, until):
-    """Also what no longer is in memory."""
+    """Events that are no longer in memory are read from the spool."""
     one = emitter(endpoints.ingest)
     for number in range(12_000):
         one.emit(episode(number))
         if number % 1000 == 0:
             time.sleep(0.01)
     aggregator()
-    until(lambda: one.stats.acknowledged)  # closing waits for nobody who was silent for long
+    until(lambda: one.stats.acknowledged)  # `close` does not wait for an aggregator that was silent for long
     report = one.close(20.0)
 
     assert report.acknowledged == 12_000
@@ -180,10 +180,10 @@ def test_a_spool_that_cannot_be_read_for_a_while_leaves_no_gap(
 
 
 @pytest.mark.process
-def test_killing_the_aggregator_loses_and_doubles_nothing(
+def test_killing_the_aggregator_loses_and_duplicates_nothing(
     emitter, aggregator, run_dir, endpoints, episode, until
 ):
-    """Again and again, in the middle of the stream."""
+    """It is killed four times in the middle of the stream."""
     one = emitter(endpoints.ingest)
     number = 0
     for _ in range(4):
@@ -210,7 +210,7 @@ def test_killing_the_aggregator_loses_and_doubles_nothing(
 
 @pytest.mark.process
 def test_a_stopped_aggregator_blocks_no_caller(emitter, aggregator, endpoints, episode, run_dir, until):
-    """Emitting goes on, closing keeps its time, and the spool has everything."""
+    """Emitting continues, `close` keeps its timeout, and the spool has everything."""
     process = aggregator()
     one = emitter(endpoints.ingest)
     one.emit(episode(0))
@@ -229,7 +229,7 @@ def test_a_stopped_aggregator_blocks_no_caller(emitter, aggregator, endpoints, e
 
 
 def test_closing_without_an_aggregator_does_not_wait(emitter, endpoints, episode, until):
-    """If nothing was heard for long, nothing will be: it returns long before its time is over."""
+    """If nothing was received for long, `close` returns long before its timeout."""
     one = emitter(endpoints.ingest)
     one._writer._uplink or until(lambda: one._writer._uplink)
     one._writer._uplink.link._received_at -= 100
@@ -242,7 +242,7 @@ def test_closing_without_an_aggregator_does_not_wait(emitter, endpoints, episode
 
 @pytest.mark.process
 def test_a_trainer_that_is_killed_leaves_everything_it_emitted(run_dir, python):
-    """SIGKILL ten milliseconds after the last of many lone events; a busy machine may take longer."""
+    """SIGKILL comes 10 ms after the last event; on a busy machine, up to ten events may be missing."""
     program = """
 import os, signal, sys, time
 from pathlib import Path
@@ -299,7 +299,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     ],
 )
 def test_a_trainer_that_ends_without_python_leaves_what_it_emitted_before(run_dir, python, ending, code):
-    """Nothing runs at such an end; a moment before it, everything was written."""
+    """No Python code runs at such an end; events that were already written are not lost."""
     program = f"""
 import os, signal, sys, threading, time
 from pathlib import Path
@@ -326,7 +326,7 @@ while emitter.stats.spooled < 1000:
 
 @pytest.mark.process
 def test_an_interpreter_that_ends_with_a_full_queue_accounts_for_everything(run_dir, python):
-    """What found no room is told of, in the spool itself."""
+    """The spool contains a report of the events that were dropped."""
     program = """
 import sys
 from pathlib import Path
@@ -374,11 +374,11 @@ for number in range(20_000):
 
 @pytest.mark.process
 def test_a_full_disk_loses_nothing_while_an_aggregator_listens(run_dir, python, aggregator, endpoints):
-    """Events go from memory to the log; the spool takes none, and that is said."""
+    """Events go from memory to the log, and the full disk is logged once."""
     aggregator()
     process = python(FULL_DISK, run_dir, endpoints.ingest, 2000, "stay")  # more than that is emitted
-    said, _ = process.communicate(timeout=60)
-    lines = said.splitlines()
+    output, _ = process.communicate(timeout=60)
+    lines = output.splitlines()
     emitted, spooled, acknowledged, dropped, errors = map(int, lines[-1].split())
 
     assert sum("cannot write the spool" in line for line in lines) == 1
@@ -398,17 +398,17 @@ def test_a_full_disk_loses_nothing_while_an_aggregator_listens(run_dir, python, 
 
 @pytest.mark.process
 def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
-    """Memory is bounded; when there is space again, the log says what is missing."""
+    """Memory is bounded; once there is space again, the dropped events are reported in the spool."""
     process = python(FULL_DISK, run_dir, "", 1000, "heal")
-    said, _ = process.communicate(timeout=60)
-    emitted, spooled, _, dropped, errors = map(int, said.splitlines()[-1].split())
+    output, _ = process.communicate(timeout=60)
+    emitted, spooled, _, dropped, errors = map(int, output.splitlines()[-1].split())
     events = [record.event for record in read_records(run_dir)]
     losses = [event for event in events if isinstance(event, EventsDropped)]
-    told = [event.level for event in events if isinstance(event, LogRecorded)]
+    levels = [event.level for event in events if isinstance(event, LogRecorded)]
     kept = [event.episode for event in events if not isinstance(event, EventsDropped | LogRecorded)]
 
     assert emitted == 3100
-    assert told == ["warning", "info"]
+    assert levels == ["warning", "info"]
     assert dropped == sum(loss.count for loss in losses) >= 1000
     assert Counter(dict(losses[0].by_kind)).total() == losses[0].count
     assert losses[0].first_ns <= losses[0].last_ns
@@ -422,24 +422,24 @@ def test_a_full_disk_without_an_aggregator_is_counted(run_dir, python):
 
 @pytest.mark.process
 @pytest.mark.parametrize("max_events", [400, 65_536])
-def test_what_a_full_disk_still_refuses_at_the_end_is_counted_and_said(run_dir, python, max_events):
-    """Whatever the spool lacks is dropped: events in the memory at the end, and what found no room there."""
+def test_events_that_a_full_disk_refuses_at_the_end_are_counted_and_logged(run_dir, python, max_events):
+    """Events that are in memory at the end, and those that found no room there, are counted as dropped."""
     process = python(FULL_DISK, run_dir, "", max_events, "stay")
-    said, _ = process.communicate(timeout=60)
-    emitted, spooled, acknowledged, dropped, errors = map(int, said.splitlines()[-1].split())
-    (warning,) = [line for line in said.splitlines() if "were not written and are lost" in line]
+    output, _ = process.communicate(timeout=60)
+    emitted, spooled, acknowledged, dropped, errors = map(int, output.splitlines()[-1].split())
+    (warning,) = [line for line in output.splitlines() if "were not written and are lost" in line]
     events = [record.event for record in read_records(run_dir)]
-    told = sum(isinstance(event, EventsDropped | LogRecorded) for event in events)
+    reports = sum(isinstance(event, EventsDropped | LogRecorded) for event in events)
 
     assert (emitted, acknowledged, errors) == (3000, 0, 0)
     assert spooled == len(events)
-    assert dropped == emitted - (len(events) - told) > 0
+    assert dropped == emitted - (len(events) - reports) > 0
     assert "free space" in warning
     assert max_events < 3000 or f"count={dropped}" in warning
 
 
 def test_a_thread_that_hangs_at_its_disk_is_logged(emitter, episode, monkeypatch, caplog, until):
-    """What it still has is lost when the program ends; should it wake up before, nothing is."""
+    """Its events are logged as lost and count as held; when the thread wakes up, they are written."""
     awake = threading.Event()
     write = SpoolWriter.write
     monkeypatch.setattr(SpoolWriter, "write", lambda *args: awake.wait() and write(*args))
@@ -447,12 +447,12 @@ def test_a_thread_that_hangs_at_its_disk_is_logged(emitter, episode, monkeypatch
     for number in range(10):
         one.emit(episode(number))
     report = one.close(0.0)
-    said = caplog.text
+    logged = caplog.text
     awake.set()
 
     assert (report.held, report.dropped) == (10, 0)
-    assert "were not written and are lost" in said
-    assert "check its disk" in said
+    assert "were not written and are lost" in logged
+    assert "check its disk" in logged
 
     until(lambda: one.stats.spooled == 10)
 
@@ -460,10 +460,10 @@ def test_a_thread_that_hangs_at_its_disk_is_logged(emitter, episode, monkeypatch
 
 
 @pytest.mark.process
-def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
+def test_events_of_a_spool_at_its_quota_stay_in_memory_and_it_is_reported(
     emitter, aggregator, run_dir, endpoints, episode, until
 ):
-    """Nobody acknowledges, memory is full as well: losses are counted. An aggregator gets all the rest."""
+    """Once memory is full as well, losses are counted; a later aggregator gets all other events."""
     one = emitter(endpoints.ingest, max_events=1000, spool_quota=2**20)
     number = 0
     while not (one.stats.problem and one.stats.dropped):
@@ -477,22 +477,22 @@ def test_a_spool_at_its_quota_goes_on_in_memory_and_says_so(
     until(lambda: one.emit(episode(number)) or not one.stats.problem, pause=0.1)
     report = one.close(20.0)
     events = [record.decoded().event for record in read_log(run_dir)]
-    told = [event.message for event in events if isinstance(event, LogRecorded)]
+    messages = [event.message for event in events if isinstance(event, LogRecorded)]
     losses = [event for event in events if isinstance(event, EventsDropped)]
     size = sum(path.stat().st_size for path in RunPaths(run_dir).spool_dir.glob("*.mcap"))
 
     assert "has reached its quota of 1 MiB and no file of it is acknowledged" in at_quota.problem
     assert size <= 2**20 + 2**17  # and the indexes
-    trouble = "cannot write the spool; events are kept in memory"
-    assert told == [f"{trouble}: {at_quota.problem}", f"resolved: {trouble}"]
+    problem = "cannot write the spool; events are kept in memory"
+    assert messages == [f"{problem}: {at_quota.problem}", f"resolved: {problem}"]
     assert sum(loss.count for loss in losses) == report.dropped > 0
-    assert report.acknowledged == len(events) == report.emitted - report.dropped + len(told) + len(losses)
+    assert report.acknowledged == len(events) == report.emitted - report.dropped + len(messages) + len(losses)
     assert verify(run_dir).ok
 
 
 @pytest.mark.parametrize("idle", [False, True])
 def test_a_deleted_spool_is_written_again(emitter, run_dir, episode, until, caplog, idle):
-    """What is in memory and not acknowledged, also where nothing more is emitted."""
+    """Unacknowledged events in memory are written to a new file, even if nothing more is emitted."""
     one = emitter()
     for number in range(100):
         one.emit(episode(number))
@@ -516,7 +516,7 @@ def test_a_deleted_spool_is_written_again(emitter, run_dir, episode, until, capl
 
 
 def test_a_spool_deleted_at_the_end_is_written_again(emitter, run_dir, episode, until):
-    """Closing looks for it."""
+    """`close` checks that the spool still exists."""
     one = emitter()
     one.emit(episode(0))
     until(lambda: one.stats.spooled == 1)
@@ -528,10 +528,10 @@ def test_a_spool_deleted_at_the_end_is_written_again(emitter, run_dir, episode, 
     assert "the spool was deleted" in warning.message
 
 
-def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_free(
+def test_events_stay_in_memory_while_a_deleted_spool_cannot_be_created_again(
     emitter, run_dir, episode, until
 ):
-    """It is tried again each second."""
+    """Creating the spool is retried until it succeeds."""
     one = emitter()
     one.emit(episode(0))
     until(lambda: one.stats.spooled == 1)
@@ -544,11 +544,11 @@ def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_fr
     until(lambda: not one.stats.problem)
     one.close()
     events = [record.event for record in read_records(run_dir)]
-    told = [event.message for event in events if isinstance(event, LogRecorded)]
+    messages = [event.message for event in events if isinstance(event, LogRecorded)]
 
     assert (in_memory.spooled, in_memory.held) == (0, 2)
     assert [event for event in events if not isinstance(event, LogRecorded)] == [episode(0), episode(1)]
-    assert [message[:20] for message in told] == [
+    assert [message[:20] for message in messages] == [
         "cannot write the spo",
         "the spool was delete",
         "resolved: cannot wri",
@@ -558,7 +558,7 @@ def test_a_spool_whose_place_is_taken_after_deletion_is_in_memory_until_it_is_fr
 def test_an_intermittent_problem_is_logged_once_and_its_end_once_it_stays_away(
     emitter, run_dir, episode, until, monkeypatch
 ):
-    """Whoever only watches the run learns both, also where nothing else is emitted."""
+    """Both are reported in the run itself, even if nothing more is emitted."""
     monkeypatch.setattr(writer_thread_module, "_SETTLED_S", 0.5)
     monkeypatch.setattr(writer_thread_module, "_RETRY_SPOOL_S", 0.02)
     write, full = SpoolWriter.write, threading.Event()
@@ -577,19 +577,19 @@ def test_an_intermittent_problem_is_logged_once_and_its_end_once_it_stays_away(
         full.clear()
         until(lambda: not one.stats.problem)
 
-    def told():
+    def levels():
         events = [record.event for record in read_records(run_dir)]
         return [event.level for event in events if isinstance(event, LogRecorded)]
 
-    until(lambda: told() == ["warning"])
-    until(lambda: told() == ["warning", "info"])
+    until(lambda: levels() == ["warning"])
+    until(lambda: levels() == ["warning", "info"])
     one.close()
 
-    assert told() == ["warning", "info"]
+    assert levels() == ["warning", "info"]
 
 
-def test_a_burst_beyond_all_bounds_is_counted(emitter, run_dir, episode):
-    """A loop that only emits outruns the writer; what was lost is in the log."""
+def test_a_burst_beyond_all_limits_is_counted(emitter, run_dir, episode):
+    """A loop that only emits outruns the writer; the spool reports how many events were dropped."""
     one = emitter(max_events=100)
     for number in range(5000):
         one.emit(episode(number))
@@ -602,8 +602,8 @@ def test_a_burst_beyond_all_bounds_is_counted(emitter, run_dir, episode):
     assert result.ok
 
 
-def test_what_cannot_be_encoded_is_counted(emitter, run_dir, episode):
-    """A mistake in an event is no reason to end a training."""
+def test_an_event_that_cannot_be_encoded_is_counted(emitter, run_dir, episode):
+    """`emit` does not raise; the spool contains a report of the dropped event."""
     one = emitter()
     one.emit(RunStarted(task="digits", config={"bad": object()}))
     one.emit(episode(1))
@@ -614,8 +614,8 @@ def test_what_cannot_be_encoded_is_counted(emitter, run_dir, episode):
     assert {type(event).__name__ for event in events} == {"EventsDropped", "EpisodeCompleted"}
 
 
-def test_emitting_after_the_end_is_harmless(emitter, episode, run_dir):
-    """It is counted and forgotten; closing again says the same."""
+def test_emitting_after_close_is_harmless(emitter, episode, run_dir):
+    """The event is counted as dropped and not written; `close` can be called again."""
     one = emitter()
     one.emit(episode(0))
     first = one.close()
@@ -629,11 +629,11 @@ def test_emitting_after_the_end_is_harmless(emitter, episode, run_dir):
 
 @pytest.mark.process
 def test_a_forked_child_emits_nothing(emitter, episode, run_dir):
-    """Workers inherit an emitter that does nothing, also at their end; the parent's goes on."""
+    """Workers inherit an emitter that does nothing, also at their end; the parent's continues."""
     one = emitter()
     one.emit(episode(0))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # threads and fork: the very thing tested
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
         pid = os.fork()
     if pid == 0:
         one.emit(episode(1))
@@ -649,7 +649,7 @@ def test_a_forked_child_emits_nothing(emitter, episode, run_dir):
 
 @pytest.mark.process
 def test_a_child_forked_in_the_middle_of_an_emit_is_not_stuck(emitter, episode, until):
-    """Another thread may have held the lock, and does not exist in the child."""
+    """The lock may have been held by a thread that does not exist in the child."""
     one = emitter()
     held, leave = threading.Event(), threading.Event()
 
@@ -682,7 +682,7 @@ def test_a_child_forked_in_the_middle_of_an_emit_is_not_stuck(emitter, episode, 
 
 
 def test_many_threads_may_emit(emitter, episode, run_dir):
-    """Each event gets its own number."""
+    """Each event gets its own sequence number."""
     one = emitter()
 
     def work(first):
@@ -703,7 +703,7 @@ def test_many_threads_may_emit(emitter, episode, run_dir):
 
 @pytest.fixture
 def router(endpoints):
-    """A socket where the aggregator should be."""
+    """A socket in place of the aggregator's."""
     context = zmq.Context()
     socket = context.socket(zmq.ROUTER)
     ipc_path(endpoints.ingest).parent.mkdir(parents=True)
@@ -712,10 +712,10 @@ def router(endpoints):
     context.destroy(linger=0)
 
 
-def test_an_aggregator_of_another_version_is_one_sentence(
+def test_an_aggregator_of_another_version_is_reported(
     emitter, router, endpoints, episode, until, run_dir, monkeypatch
 ):
-    """The refusal is in the report, the spool has everything, and closing waits for no other answer."""
+    """The report contains the refusal, the spool has everything, and `close` waits for no other answer."""
     monkeypatch.setattr("esper_bus.protocol.producer_link.HELLO_AFTER_S", 1_000.0)
     one = emitter(endpoints.ingest)
     one.emit(episode(0))
@@ -731,8 +731,10 @@ def test_an_aggregator_of_another_version_is_one_sentence(
     assert numbers(run_dir) == [0]
 
 
-def test_junk_from_an_aggregator_is_survived(emitter, router, endpoints, episode, until, run_dir):
-    """Whatever answers, the spool goes on."""
+def test_malformed_messages_from_an_aggregator_are_ignored(
+    emitter, router, endpoints, episode, until, run_dir
+):
+    """They cause no errors, and the spool has everything."""
     one = emitter(endpoints.ingest)
     peer, *_ = router.recv_multipart()
     for junk in ([b""], [b"\x00" * 9], [b"R\x01", b"short"], [b"A\x01"], [b"Z\x07", b"x"] * 9):
@@ -745,8 +747,8 @@ def test_junk_from_an_aggregator_is_survived(emitter, router, endpoints, episode
     assert numbers(run_dir) == list(range(100))
 
 
-def test_the_recorder_survives_unexpected_exceptions(emitter, episode, run_dir, until, monkeypatch):
-    """An unexpected exception costs a moment, not the thread."""
+def test_the_writer_thread_survives_unexpected_exceptions(emitter, episode, run_dir, until, monkeypatch):
+    """They are counted, and the thread tries again until all events are written."""
     one = emitter()
     good, calls = one._writer._spool.write, []
 
@@ -768,7 +770,7 @@ def test_the_recorder_survives_unexpected_exceptions(emitter, episode, run_dir, 
 
 
 def test_a_problem_is_logged_once(emitter, episode, monkeypatch, until, caplog):
-    """A full disk does not fill the log as well."""
+    """A full disk is logged once for many events, and once more when it is resolved."""
     one = emitter()
 
     def full(batch, acknowledged):
@@ -792,10 +794,8 @@ def test_a_problem_is_logged_once(emitter, episode, monkeypatch, until, caplog):
 
 @pytest.mark.process
 @pytest.mark.parametrize("state", ["alone", "waiting", "connected", "full disk"])
-def test_an_emitter_with_nothing_to_do_rests(
-    emitter, aggregator, endpoints, episode, until, monkeypatch, state
-):
-    """Whether or not there are an aggregator and a disk, the thread wakes up only now and then."""
+def test_an_idle_emitter_sleeps(emitter, aggregator, endpoints, episode, until, monkeypatch, state):
+    """The thread makes fewer than 60 turns in 1.2 s, with and without an aggregator or disk space."""
     if state in ("connected", "full disk"):
         aggregator()
     one = emitter(None if state == "alone" else endpoints.ingest)
@@ -817,8 +817,8 @@ def test_an_emitter_with_nothing_to_do_rests(
     assert len(turns) < 60
 
 
-def test_an_unexpected_failure_frees_its_room(emitter, episode, monkeypatch, until):
-    """What was written in the end takes no room for ever."""
+def test_an_unexpected_failure_takes_no_room_for_ever(emitter, episode, monkeypatch, until):
+    """Events that were written at a later attempt take no room in the queue."""
     one = emitter(max_events=50)
     good, calls = one._writer._spool.write, []
 
@@ -840,23 +840,23 @@ def test_an_unexpected_failure_frees_its_room(emitter, episode, monkeypatch, unt
 
 
 @pytest.mark.parametrize("names", [("../run", "host:0"), ("run", "a/b"), ("", "host:0")])
-def test_a_bad_name_is_one_sentence(tmp_path, names):
-    """Before anything is written."""
+def test_an_invalid_name_is_refused(tmp_path, names):
+    """The error is raised before anything is written."""
     with pytest.raises(InvalidArgument, match="cannot name a"):
         Emitter(*names, tmp_path / "run")
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
-    """A trainer that cannot record says so before it trains."""
+def test_a_directory_that_cannot_be_written_is_an_error(tmp_path):
+    """The error is raised before the training begins, and says what to do."""
     (tmp_path / "run").touch()
     with pytest.raises(StorageError, match=r"Cannot write to .*; make it writable and free space, or choose"):
         Emitter("run", "host:0", tmp_path / "run")
 
 
-def test_a_full_disk_at_the_start_is_one_sentence(tmp_path):
-    """Nothing could be recorded."""
+def test_a_full_disk_at_the_start_is_an_error(tmp_path):
+    """The error is raised before the training begins, and no file is left behind."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
     try:
@@ -869,7 +869,7 @@ def test_a_full_disk_at_the_start_is_one_sentence(tmp_path):
 
 
 def test_an_event_too_large_to_be_sent_is_counted(emitter, run_dir):
-    """It cannot block the others."""
+    """The spool contains only a report of the dropped event."""
     one = emitter()
     one.emit(LogRecorded(level="info", message="x" * (5 * 2**20)))
     report = one.close()
@@ -879,7 +879,7 @@ def test_an_event_too_large_to_be_sent_is_counted(emitter, run_dir):
 
 
 def test_a_null_emitter_does_nothing():
-    """It has the same methods."""
+    """It has the methods of an emitter, and its report is empty."""
     null = NullEmitter()
     null.emit(LogRecorded(level="info", message="x"))
 

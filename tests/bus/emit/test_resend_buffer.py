@@ -18,14 +18,14 @@ def numbers(batch):
 
 
 class Spool:
-    """Remembers what was asked of it, and has the events with the given numbers."""
+    """A spool with the events of the given numbers, which records the reads."""
 
     def __init__(self, *ranges):
         self.batches = [Batch(numbers.start, tiny(len(numbers))) for numbers in ranges]
         self.asked = []
 
     def read(self, first, max_events, max_bytes):
-        """Consecutive events from the first one that there is."""
+        """Consecutive events from the first available one."""
         self.asked.append(first)
         found = (batch.part(first, max_events, max_bytes) for batch in self.batches if batch.end > first)
         return next(found, Batch(first, []))
@@ -56,7 +56,7 @@ def test_memory_is_bounded_by_number():
 
 
 def test_memory_is_bounded_by_bytes():
-    """Few large events leave memory too."""
+    """Large events leave memory too, even if they are few."""
     count = RESEND_BYTES // 10**6 + 5
     entries = tiny(count, 10**6)
     spool = Spool(range(len(entries)))
@@ -83,8 +83,8 @@ def test_events_that_exist_nowhere_else_stay():
     assert numbers(buffer.held())[0] == 50
 
 
-def test_what_is_in_spool_and_log_leaves_memory():
-    """Whoever asks for it again gets it from the spool; what exists nowhere else stays."""
+def test_events_in_spool_and_log_leave_memory():
+    """Later requests read it from the spool; events that are not safe stay in memory."""
     entries = tiny(10)
     spool = Spool(range(len(entries)))
     buffer = ResendBuffer(spool.read)
@@ -104,7 +104,7 @@ def test_what_is_in_spool_and_log_leaves_memory():
 
 
 def test_what_is_safe_stays_safe():
-    """A late or impossible word changes nothing."""
+    """A later call with a lower number changes nothing."""
     buffer = ResendBuffer(Spool().read)
     buffer.append(tiny(10))
     buffer.mark_safe(20)
@@ -126,8 +126,8 @@ def test_older_events_are_read_in_large_pieces():
     assert spool.asked == [0]
 
 
-def test_a_hole_in_the_spool_is_seen():
-    """The next event that exists is returned, from wherever it is."""
+def test_a_hole_in_the_spool_is_skipped():
+    """The next event that exists is returned, from the spool or from memory."""
     entries = tiny(RESEND_EVENTS + 100)
     buffer = ResendBuffer(Spool(range(20)).read)
     buffer.append(entries)
@@ -157,8 +157,8 @@ def test_a_batch_is_bounded_by_bytes_but_never_empty():
     assert buffer.fetch(10, *ALL).entries == []
 
 
-def test_what_a_lost_spool_had_is_held_again():
-    """As far as it is in memory and not acknowledged; it makes no room until it is safe again."""
+def test_events_of_a_lost_spool_are_held_again():
+    """Events of it that are still in memory count as held until they are safe again."""
     buffer = ResendBuffer(Spool().read)
     buffer.append(tiny(RESEND_EVENTS + 100))
     buffer.mark_safe(RESEND_EVENTS + 100)
@@ -174,8 +174,8 @@ def test_what_a_lost_spool_had_is_held_again():
     assert numbers(buffer.held())[0] == 150
 
 
-def test_events_in_a_spool_that_cannot_be_read_are_late_and_not_lost():
-    """Nothing is sent meanwhile, not even the recent events after them; then all come in order."""
+def test_events_in_a_spool_that_cannot_be_read_are_delayed_and_not_lost():
+    """Meanwhile nothing is returned; once the spool can be read, the events come in order."""
     readable = []
     spool = Spool(range(RESEND_EVENTS + 100))
     buffer = ResendBuffer(lambda *what: spool.read(*what) if readable else None)

@@ -16,7 +16,7 @@ def test_a_call_before_the_wait_is_not_lost():
 
 
 def test_several_calls_count_as_one():
-    """Whoever wakes a thread need not know whether another did."""
+    """Three calls end one wait."""
     wake_up = WakeUp()
     for _ in range(3):
         wake_up.set()
@@ -26,7 +26,7 @@ def test_several_calls_count_as_one():
 
 
 def test_a_waiting_thread_is_woken():
-    """By a call of another thread, long before its time is over."""
+    """A call from another thread ends the wait before its timeout."""
     wake_up, woken = WakeUp(), []
     thread = threading.Thread(target=lambda: woken.append(wake_up.wait(60.0)))
     thread.start()
@@ -36,8 +36,8 @@ def test_a_waiting_thread_is_woken():
     assert woken == [True]
 
 
-def test_a_wait_ends_with_its_time():
-    """Also where that is over before it begins."""
+def test_a_wait_ends_at_its_timeout():
+    """It returns False, also for a negative timeout."""
     wake_up, began = WakeUp(), time.monotonic()
 
     assert not wake_up.wait(0.01)

@@ -60,8 +60,8 @@ def events(tmp_path):
     return [record.event for record in read_records(tmp_path / "run")]
 
 
-def test_what_was_put_is_written(writer, queue, episode, tmp_path, until):
-    """Before the thread began, while it ran, and just before its end."""
+def test_events_are_written(writer, queue, episode, tmp_path, until):
+    """Events are written that were put before the start, while the thread ran, and just before its end."""
     queue.put(episode(0))
     writer.start()
     until(lambda: writer.spooled == 1)
@@ -74,8 +74,8 @@ def test_what_was_put_is_written(writer, queue, episode, tmp_path, until):
     assert (writer.spooled, writer.acknowledged, writer.held, writer.errors) == (3, 0, 0, 0)
 
 
-def test_losses_are_written_behind_the_events(writer, queue, episode, tmp_path):
-    """Those that were reported are not counted as events of the program."""
+def test_losses_are_written_after_the_events(writer, queue, episode, tmp_path):
+    """The report of the dropped events follows the last event."""
     for number in range(1001):
         queue.put(episode(number))
     writer.start()
@@ -88,7 +88,7 @@ def test_losses_are_written_behind_the_events(writer, queue, episode, tmp_path):
 
 
 def test_a_full_disk_is_reported_in_the_stream(writer, queue, episode, tmp_path, until, disk, monkeypatch):
-    """Events are held in memory until there is space; the end is reported once it has lasted."""
+    """Events are held in memory until there is space; the stream has a warning and its resolution."""
     monkeypatch.setattr(module, "_RETRY_SPOOL_S", 0.01)
     monkeypatch.setattr(module, "_SETTLED_S", 0.05)
     disk.append("full")
@@ -112,8 +112,8 @@ def test_a_full_disk_is_reported_in_the_stream(writer, queue, episode, tmp_path,
     ]
 
 
-def test_what_a_full_disk_keeps_in_memory_can_be_dropped(writer, queue, episode, until, disk):
-    """After the end; the thread's own reports are not among them."""
+def test_events_held_because_of_a_full_disk_can_be_dropped(writer, queue, episode, until, disk):
+    """After the end `drop_held` drops them; the thread's own reports are not counted."""
     disk.append("full")
     writer.start()
     for number in range(5):
@@ -128,7 +128,7 @@ def test_what_a_full_disk_keeps_in_memory_can_be_dropped(writer, queue, episode,
 def test_an_unexpected_error_does_not_end_the_thread(
     writer, queue, spool, episode, tmp_path, until, monkeypatch
 ):
-    """It is counted."""
+    """The error is counted, and the events are written at the next attempt."""
     write, failed = spool.write, []
 
     def fail_once(*args):
@@ -148,7 +148,7 @@ def test_an_unexpected_error_does_not_end_the_thread(
 
 
 def test_an_event_between_the_last_poll_and_the_request_for_a_wake_up_is_seen(writer, queue, spool, episode):
-    """It was put when no wake-up was requested yet."""
+    """Requesting a wake-up checks the queue once more."""
     queue.put(episode(0))
     writer._request_wake_up(5.0)
     spool.close()
@@ -157,7 +157,7 @@ def test_an_event_between_the_last_poll_and_the_request_for_a_wake_up_is_seen(wr
 
 
 def test_a_queue_that_fills_up_comes_before_the_socket(queue, spool, key, episode, tmp_path):
-    """Events that may soon find no room are written first, then sent."""
+    """If the queue is more than half full, its events are written before anything is sent."""
     address = f"ipc://{tmp_path}/ingest"
     writer = WriterThread(key, queue, spool, address)
     with zmq.Context() as context, context.socket(zmq.ROUTER) as aggregator:

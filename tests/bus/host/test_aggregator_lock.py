@@ -1,4 +1,4 @@
-"""Tests of the ownership of a runs directory."""
+"""Tests of the lock of a runs directory."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from esper_schemas.errors import Refused, StorageError
 
 @pytest.mark.process
 def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
-    """It learns which process is in the way; a killed one is in nobody's way."""
+    """The error names the process that holds the lock; the lock of a killed process is free."""
     first = aggregator()
 
     assert aggregator_running(runs_dir)
@@ -28,7 +28,7 @@ def test_a_second_aggregator_is_refused(runs_dir, aggregator, until):
 
 
 def test_a_second_lock_in_one_process_is_refused(runs_dir):
-    """Although the system would grant it."""
+    """The operating system alone would grant it."""
     with AggregatorLock(runs_dir):
         with pytest.raises(Refused, match=f"process {os.getpid()}"):
             AggregatorLock(runs_dir)
@@ -40,8 +40,8 @@ def test_a_second_lock_in_one_process_is_refused(runs_dir):
 
 
 @pytest.mark.process
-def test_asking_does_not_break_the_lock(runs_dir, python):
-    """An aggregator may look at its own directory without losing it."""
+def test_examining_does_not_free_the_lock(runs_dir, python):
+    """An aggregator that examines its own directory keeps its lock."""
     program = "import sys; from pathlib import Path; "
     program += "from esper_bus.host.aggregator_lock import aggregator_running; "
     program += "print(aggregator_running(Path(sys.argv[1])))"
@@ -52,20 +52,20 @@ def test_asking_does_not_break_the_lock(runs_dir, python):
         assert python(program, runs_dir).communicate(timeout=30)[0] == "True\n"
 
 
-def test_no_directory_no_aggregator(tmp_path):
-    """Asking about a directory that does not exist is fine."""
+def test_a_missing_directory_has_no_aggregator(tmp_path):
+    """A directory that does not exist has no aggregator."""
     assert not aggregator_running(tmp_path / "nothing")
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
-    """The user learns what to do."""
+def test_a_directory_that_cannot_be_written_is_an_error(tmp_path):
+    """The error says what to do."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="choose another runs directory"):
         AggregatorLock(tmp_path / "file")
 
 
 def test_live_aggregators_are_found(tmp_path):
-    """Newest first; those that ended are not named."""
+    """They are listed newest first, without those that have ended."""
     dirs = [tmp_path / name for name in ("a", "b", "c")]
     locks = [AggregatorLock(directory) for directory in dirs]
     for index, directory in enumerate(dirs):

@@ -1,4 +1,4 @@
-"""Tests of locks that end with their process."""
+"""Tests of file locks that are freed when their process ends."""
 
 import os
 import signal
@@ -25,13 +25,13 @@ time.sleep(600)
 
 @pytest.fixture
 def path(tmp_path):
-    """A file to be locked, in a directory that is not there yet."""
+    """A file to be locked, in a directory that does not exist yet."""
     return tmp_path / "new" / "some.lock"
 
 
 @pytest.fixture
 def holder(python, path):
-    """A process that holds the lock, and the number of the process that it forked; both are killed."""
+    """A process that holds the lock, and the pid of the process that it forked; both are killed."""
     process = python(HOLDER, path)
     child = int(process.stdout.readline())
     yield process, child
@@ -40,7 +40,7 @@ def holder(python, path):
 
 @pytest.mark.process
 def test_a_held_lock_is_refused_and_names_its_process(holder, path):
-    """Whoever is refused learns which process to end."""
+    """The error contains the pid of the process that holds the lock."""
     process, _ = holder
 
     with pytest.raises(LockHeldError) as refused:
@@ -52,8 +52,8 @@ def test_a_held_lock_is_refused_and_names_its_process(holder, path):
 
 
 @pytest.mark.process
-def test_a_lock_ends_with_its_process_though_a_forked_one_lives(holder, path):
-    """A worker that outlives its trainer keeps nothing locked."""
+def test_a_lock_ends_with_its_process_even_if_a_forked_one_lives(holder, path):
+    """A worker that outlives its trainer does not hold the lock."""
     process, child = holder
     process.kill()
     process.wait()
@@ -64,7 +64,7 @@ def test_a_lock_ends_with_its_process_though_a_forked_one_lives(holder, path):
 
 
 def test_a_process_is_refused_its_own_lock(path):
-    """Although the system would grant it."""
+    """The operating system alone would grant it."""
     with FileLock(path), pytest.raises(LockHeldError, match=str(os.getpid())):
         FileLock(path)
 
@@ -73,7 +73,7 @@ def test_a_process_is_refused_its_own_lock(path):
 
 @pytest.mark.process
 def test_examining_a_lock_does_not_free_it(path, python):
-    """Closing any descriptor of the file would, in the process that holds it."""
+    """In the process that holds it, closing any descriptor of the file would free it."""
     program = "import sys; from pathlib import Path; from esper_bus.host.file_lock import examine; "
     program += "print(examine(Path(sys.argv[1])).held)"
     with FileLock(path):
@@ -86,7 +86,7 @@ def test_examining_a_lock_does_not_free_it(path, python):
 
 @pytest.mark.process
 def test_a_deleted_lock_is_restored(path, python):
-    """Others see it again; it is freed as usual."""
+    """Other processes are refused again, until it is released."""
     program = "import sys; from pathlib import Path; from esper_bus.host.file_lock import FileLock; "
     program += "FileLock(Path(sys.argv[1])); print('locked')"
     lock = FileLock(path)
@@ -102,7 +102,7 @@ def test_a_deleted_lock_is_restored(path, python):
 
 @pytest.mark.parametrize("remove", [True, False])
 def test_a_released_lock_is_removed_on_request_only(path, remove):
-    """Releasing it once more changes nothing, whoever holds it then."""
+    """Releasing it again does not affect the next holder."""
     lock = FileLock(path)
     lock.release(remove=remove)
     exists = path.exists()
@@ -114,7 +114,7 @@ def test_a_released_lock_is_removed_on_request_only(path, remove):
 
 
 def test_the_machine_of_a_holder_is_known(path):
-    """Over a network file system a lock may look free although it is held."""
+    """`of_this_machine` is False for a lock file that another machine wrote."""
     FileLock(path).release()
     here = examine(path).of_this_machine
     path.write_text("somewhere-else\nanother-boot")
@@ -124,8 +124,8 @@ def test_the_machine_of_a_holder_is_known(path):
     assert examine(path).pid is None
 
 
-def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path):
-    """Callers say what to do about it."""
+def test_a_path_that_cannot_be_opened_is_an_os_error(tmp_path):
+    """`FileLock` and `examine` raise it unchanged; callers add what to do about it."""
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError):
         FileLock(tmp_path / "file" / "some.lock")

@@ -1,4 +1,4 @@
-"""Tests of the warning about network file systems, with the mounts of machines that have some."""
+"""Tests of the warning about network file systems, with a sample list of mounts."""
 
 from pathlib import Path
 
@@ -36,20 +36,20 @@ a line that nobody understands
         ("/data/runs", "tmpfs"),
     ],
 )
-def test_the_nearest_mount_says_what_a_path_is_on(path, kind):
-    """Names may begin alike, hold blanks, or be mounted over."""
+def test_the_nearest_mount_determines_the_file_system(path, kind):
+    """Mount points may share a prefix, contain blanks, or be mounted over."""
     assert file_system_of(Path(path), MOUNTS) == kind
 
 
 @pytest.mark.parametrize("path", ["/home/me/runs", "/scratch", "/my disk"])
-def test_a_network_file_system_is_named_with_the_cure(path):
-    """In one sentence."""
+def test_a_warning_about_a_network_file_system_gives_advice(path):
+    """The warning names the path and recommends a local disk."""
     assert network_warning(Path(path), MOUNTS).startswith(f"{path} is on ")
     assert "choose a runs directory on a local disk" in network_warning(Path(path), MOUNTS)
 
 
-def test_a_local_disk_and_a_machine_without_such_a_list_are_not_mentioned(tmp_path, monkeypatch):
-    """Also where the directory is not there yet."""
+def test_a_local_disk_or_a_missing_mount_list_gives_no_warning(tmp_path, monkeypatch):
+    """Neither does a directory that does not exist yet."""
     monkeypatch.setattr("esper_bus.host.file_system._MOUNTS", tmp_path / "nothing")
 
     assert network_warning(Path("/tmp/not/there"), MOUNTS) == ""
@@ -58,16 +58,16 @@ def test_a_local_disk_and_a_machine_without_such_a_list_are_not_mentioned(tmp_pa
 
 
 @pytest.mark.parametrize("warned", [True, False])
-def test_an_emitter_says_so_here_and_in_the_run(tmp_path, monkeypatch, warned, caplog):
-    """Whoever reads the run later may wonder about its holes."""
+def test_an_emitter_logs_the_warning_and_emits_it(tmp_path, monkeypatch, warned, caplog):
+    """The process log and the run contain the same warning; a local directory has none."""
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 0 0:1 / {tmp_path / 'far'} rw - nfs4 server:/ rw\n")
     monkeypatch.setattr("esper_bus.host.file_system._MOUNTS", mounts)
     run_dir = tmp_path / ("far" if warned else "near") / "run"
     Emitter("run", "host:0", run_dir).close()
     events = [record.event for record in read_records(run_dir)]
-    told = [event.message for event in events if isinstance(event, LogRecorded)]
+    messages = [event.message for event in events if isinstance(event, LogRecorded)]
 
-    assert [record.msg.fields["reason"] for record in caplog.records] == told
-    assert len(told) == warned
-    assert all("is on nfs4, a network file system" in message for message in told)
+    assert [record.msg.fields["reason"] for record in caplog.records] == messages
+    assert len(messages) == warned
+    assert all("is on nfs4, a network file system" in message for message in messages)

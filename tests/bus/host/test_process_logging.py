@@ -12,7 +12,7 @@ from esper_bus.rate_limited_log import LogMessage, RateLimitedLog
 
 @pytest.fixture
 def log():
-    """Configures logging; gives the lines that were written."""
+    """Configures logging; returns a function that returns the lines written so far."""
     stream = io.StringIO()
 
     def configure(**options):
@@ -39,8 +39,8 @@ def test_json_lines_carry_the_fields(log):
     }
 
 
-def test_lines_for_people_carry_the_fields(log):
-    """As `key=value`, without colours where there is no terminal."""
+def test_text_lines_carry_the_fields(log):
+    """They are printed as `key=value`, without colours since there is no terminal."""
     lines = log()
     logging.getLogger("esper.test").info(LogMessage("aggregator ready", ingest="ipc:///x"))
     (line,) = lines()
@@ -50,7 +50,7 @@ def test_lines_for_people_carry_the_fields(log):
 
 
 def test_other_libraries_are_logged_from_level_warning(log):
-    """In the same form."""
+    """The format is the same; messages of lower levels are left out."""
     lines = log(json=True)
     logging.getLogger("elsewhere").info("a detail")
     logging.getLogger("elsewhere").warning("a %s", "problem")
@@ -60,7 +60,7 @@ def test_other_libraries_are_logged_from_level_warning(log):
 
 
 def test_an_exception_is_part_of_its_line(log):
-    """So that every line of a JSON log is JSON."""
+    """The traceback is a field, so that every line of a JSON log is JSON."""
     lines = log(json=True)
     try:
         raise OSError("gone")

@@ -12,6 +12,6 @@ print(raise_fd_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE), raise_fd_li
 
 
 @pytest.mark.process
-def test_an_aggregator_may_open_as_many_files_as_the_system_grants(python):
-    """The soft limit becomes the hard one; asking again changes nothing."""
+def test_the_limit_of_open_files_is_raised_to_the_maximum(python):
+    """The soft limit becomes the hard one; a second call changes nothing."""
     assert python(LOW).stdout.read().split() == ["1000"] * 4

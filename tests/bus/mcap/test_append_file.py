@@ -1,4 +1,4 @@
-"""Tests of files that never keep half of what one call appended."""
+"""Tests of files that never keep a part of what one call appended."""
 
 import pytest
 
@@ -24,11 +24,11 @@ print("appended", file.size)
 
 @pytest.mark.process
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, python):
-    """A disk that becomes full in the middle of a write costs only that write."""
+    """If the disk becomes full in the middle of a write, only that write is lost."""
     path = tmp_path / "file"
-    said, _ = python(LIMITED, path).communicate(timeout=30)
+    output, _ = python(LIMITED, path).communicate(timeout=30)
 
-    assert said.split() == ["failed", "600", "appended", "1200"]
+    assert output.split() == ["failed", "600", "appended", "1200"]
     assert path.read_bytes() == b"a" * 600 + b"c" * 600
 
 
@@ -50,8 +50,8 @@ def test_missing_directories_are_made(tmp_path):
     assert (tmp_path / "a" / "b" / "file").read_bytes() == b"x"
 
 
-def test_a_deleted_file_takes_nothing_more(tmp_path):
-    """Nobody would find what is written to it."""
+def test_a_deleted_file_accepts_nothing_more(tmp_path):
+    """Every further call raises, since no reader would find what is written."""
     file = AppendFile(tmp_path / "file")
     file.append(b"x")
     file.path.unlink()

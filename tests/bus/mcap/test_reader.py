@@ -1,4 +1,4 @@
-"""Tests of the reader: damage is reported, never raised, and never read as if it were whole."""
+"""Tests of the reader: damage is reported, never raised, and never returned as messages."""
 
 import io
 
@@ -63,14 +63,14 @@ def intact(request, directory):
     return path.read_bytes(), messages, ends
 
 
-def test_a_file_torn_at_any_byte_has_a_clean_beginning(intact):
-    """Cut anywhere, every chunk before the cut is read, and a cut inside one is reported."""
+def test_a_file_cut_at_any_byte_is_read_up_to_the_cut(intact):
+    """Every chunk before the cut is read, and a cut inside a chunk is reported."""
     data, messages, ends = intact
     for size in range(1, len(data) + 1):
         found, damage = content(data[:size])
         whole = sum(end <= size for end in ends)
 
-        assert len(found) in (2 * whole, 2 * min(whole + 1, 5))  # the index behind a chunk is no loss
+        assert len(found) in (2 * whole, 2 * min(whole + 1, 5))  # a cut in an index loses nothing
         assert found == messages[: len(found)]
         if size < ends[-1] and size not in ends:
             assert bool(damage) or _at_a_record_end(data, size)
@@ -84,8 +84,8 @@ def _at_a_record_end(data, size):
 
 
 @pytest.mark.slow
-def test_no_flipped_bit_passes(intact):
-    """One flipped bit changes no message: those before it are read, and the place is named."""
+def test_no_flipped_bit_goes_unnoticed(intact):
+    """One flipped bit changes no message; if messages are missing, damage is reported."""
     data, messages, ends = intact
     silent = []
     for bit in range(8 * ends[-1]):
@@ -103,8 +103,8 @@ def test_no_flipped_bit_passes(intact):
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_whatever_happens_to_a_file_nothing_is_raised(intact, data):
-    """Parts overwritten, cut out or doubled: a reader gets a part of the truth, and no exception."""
+def test_a_damaged_file_raises_nothing(intact, data):
+    """Parts are overwritten, cut out or doubled: only messages that were written are returned."""
     raw, messages, _ = intact
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(raw)))
@@ -120,8 +120,8 @@ def test_whatever_happens_to_a_file_nothing_is_raised(intact, data):
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
-def test_a_file_of_anything_is_read(junk):
-    """Bytes behind the first eight that are not a log are damage."""
+def test_arbitrary_bytes_are_damage(junk):
+    """Bytes behind the magic that are not MCAP records are damage."""
     found, damage = content(MAGIC + junk)
 
     assert found == []
@@ -138,11 +138,11 @@ def test_a_file_that_is_being_written_ends_cleanly(directory):
 
 
 def test_a_write_in_progress_is_not_damage(intact):
-    """A reader that meets half a chunk looks again, and reads it once it is whole."""
+    """A reader that finds half a chunk tries again, and reads the chunk once it is complete."""
     data, messages, ends = intact
 
     class Growing(io.BytesIO):
-        """A file that grows whenever its end is looked for."""
+        """A file that grows with each seek to its end."""
 
         def seek(self, offset, whence=0):
             if whence == io.SEEK_END:
@@ -159,7 +159,7 @@ def test_a_write_in_progress_is_not_damage(intact):
 
 
 def test_the_place_of_damage_is_named(directory):
-    """A report says which file, where, and what."""
+    """A report contains the file, the offset and the kind of damage."""
     path = directory / "named.mcap"
     ends = write(path)
     data = bytearray(path.read_bytes())
@@ -171,8 +171,8 @@ def test_the_place_of_damage_is_named(directory):
     assert damage.what == "a chunk with a wrong checksum"
 
 
-def test_a_chunk_without_a_checksum_is_not_believed(intact):
-    """Zeros where the checksum was do not switch the check off."""
+def test_a_chunk_without_a_checksum_is_damage(intact):
+    """A checksum of zero does not disable the check."""
     data, _, ends = intact
     at = ends[1] + 9 + 24
     found, (damage,) = content(data[:at] + bytes(4) + data[at + 4 :])
@@ -181,15 +181,15 @@ def test_a_chunk_without_a_checksum_is_not_believed(intact):
     assert damage.what == "a chunk with a wrong checksum"
 
 
-def test_an_impossible_length_allocates_no_memory():
-    """A record that claims terabytes is damage."""
+def test_an_impossible_length_is_damage():
+    """A record with a length of 2^50 bytes is damage."""
     _, (damage,) = content(MAGIC + b"\x06" + (2**50).to_bytes(8, "little") + b"x")
 
     assert "impossible length" in damage.what
 
 
-def test_a_compressed_chunk_that_claims_too_much_is_not_unpacked(directory):
-    """A bomb of zeros is damage, and takes no memory."""
+def test_a_compressed_chunk_that_is_too_large_is_damage(directory):
+    """A chunk of 72 MiB of zeros is damage."""
     path = directory / "bomb.mcap"
     with path.open("wb") as file:
         writer = Writer(file, chunk_size=10**9, compression=CompressionType.ZSTD)

@@ -1,4 +1,4 @@
-"""Tests of the writer, judged by the reader of the `mcap` library."""
+"""Tests of the writer, checked with the reader of the `mcap` library."""
 
 from itertools import islice, takewhile
 
@@ -18,7 +18,7 @@ def path(tmp_path):
     return tmp_path / "file.mcap"
 
 
-def begun(path, *, compress=False):
+def new_writer(path, *, compress=False):
     """A writer with two channels."""
     writer = McapWriter(path, compress=compress)
     schema = writer.schema("Event", b"{}")
@@ -43,7 +43,7 @@ def sequences(path):
 @pytest.mark.parametrize("compress", [False, True])
 def test_another_reader_finds_everything(path, compress):
     """A finished file is read by its index: order, times, topics, numbers, statistics."""
-    writer = begun(path, compress=compress)
+    writer = new_writer(path, compress=compress)
     for first in range(0, 100, 10):
         write(writer, range(first, first + 10))
         writer.flush()
@@ -67,8 +67,8 @@ def test_another_reader_finds_everything(path, compress):
 
 
 def test_an_unfinished_file_is_read_by_another_reader(path):
-    """What was flushed can be read while the writer goes on."""
-    writer = begun(path)
+    """What was flushed can be read before the writer is closed."""
+    writer = new_writer(path)
     write(writer, range(10))
     writer.flush()
     write(writer, range(10, 20))
@@ -81,8 +81,8 @@ def test_an_unfinished_file_is_read_by_another_reader(path):
 
 
 def test_a_large_flush_becomes_several_chunks(path):
-    """No chunk grows so large that a reader would refuse it."""
-    writer = begun(path)
+    """Ten messages of a third of the chunk size make four chunks."""
+    writer = new_writer(path)
     for number in range(10):
         writer.message(1, number, 1, 1, bytes(CHUNK_BYTES // 3))
     writer.flush()
@@ -94,9 +94,9 @@ def test_a_large_flush_becomes_several_chunks(path):
     assert sequences(path) == list(range(10))
 
 
-def test_what_is_rolled_back_was_never_there(path):
-    """After a failed write the same messages may be written again, once."""
-    writer = begun(path)
+def test_a_rollback_discards_messages(path):
+    """The same messages can be written again, and are in the file once."""
+    writer = new_writer(path)
     writer.flush()
     write(writer, range(5))
     writer.rollback()
@@ -107,8 +107,8 @@ def test_what_is_rolled_back_was_never_there(path):
 
 
 def test_a_failed_flush_loses_nothing(path, monkeypatch):
-    """The same bytes go out with the next flush."""
-    writer = begun(path)
+    """The next flush writes the same messages."""
+    writer = new_writer(path)
     write(writer, range(5))
     good = writer._file.append
 
@@ -128,8 +128,8 @@ def test_a_failed_flush_loses_nothing(path, monkeypatch):
 
 
 def test_an_empty_flush_writes_nothing(path):
-    """A flush without news costs no bytes."""
-    writer = begun(path)
+    """A file is not empty after a flush without messages, and grows when it is closed."""
+    writer = new_writer(path)
     writer.flush()
     size = writer.size
     writer.flush()
@@ -142,7 +142,7 @@ def test_an_empty_flush_writes_nothing(path):
 def test_a_very_long_file_has_no_index_but_is_complete(path, monkeypatch):
     """The memory for the index is bounded; a reader without an index finds every message."""
     monkeypatch.setattr(writer_module, "MAX_INDEXED_CHUNKS", 3)
-    writer = begun(path)
+    writer = new_writer(path)
     for number in range(10):
         write(writer, [number])
         writer.flush()
@@ -155,9 +155,9 @@ def test_a_very_long_file_has_no_index_but_is_complete(path, monkeypatch):
     assert sequences(path) == list(range(10))
 
 
-def test_a_channel_is_described_again_and_again_but_seldom(path):
-    """Soon after its first chunk, and then the less often the larger the file is; other readers allow it."""
-    writer = begun(path)
+def test_the_description_of_a_channel_is_repeated_but_seldom(path):
+    """The number of repeats is bounded by the size of the file; other readers accept them."""
+    writer = new_writer(path)
     for number in range(3000):
         writer.message(1 + number % 2, number, 1000 + number, 1, bytes(1000))
         writer.flush()

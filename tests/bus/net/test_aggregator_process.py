@@ -70,8 +70,8 @@ def test_an_aggregator_is_started_once(runs_dir, endpoints, stand_in):
 
 @pytest.mark.process
 @pytest.mark.usefixtures("kill")
-def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python):
-    """Both go on with the one that won."""
+def test_several_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python):
+    """Three processes start it; all of them continue with the one that took the lock."""
     stand_in(STAND_IN)
     program = "import sys; from pathlib import Path; "
     program += "from esper_bus.net.aggregator_process import start_aggregator; "
@@ -84,21 +84,21 @@ def test_two_trainers_may_start_it_at_the_same_moment(runs_dir, stand_in, python
 
 
 @pytest.mark.process
-def test_an_aggregator_that_dies_says_why(runs_dir, stand_in):
-    """The last line of its log is in the sentence."""
+def test_an_aggregator_that_does_not_start_is_an_error(runs_dir, stand_in):
+    """The error contains the last line of its log."""
     stand_in("import sys; sys.exit('The keys are missing.')")
     with pytest.raises(Unreachable, match=r"did not start: The keys are missing\. \(see .*aggregator\.log\)"):
         start_aggregator(runs_dir, 30.0)
 
 
 @pytest.mark.process
-def test_an_aggregator_that_never_answers_is_given_up(runs_dir, stand_in):
-    """After the time that was given."""
+def test_an_aggregator_that_never_answers_is_an_error(runs_dir, stand_in):
+    """The error is raised after the timeout."""
     stand_in("import time; time.sleep(5)")
     with pytest.raises(Unreachable, match="did not start: its log is empty"):
         start_aggregator(runs_dir, 30.0, timeout_s=0.5)
 
 
 def test_an_address_without_an_aggregator_gives_no_answer(endpoints):
-    """Asking takes as long as it is told to."""
+    """`is_reachable` returns False after its timeout."""
     assert not is_reachable(endpoints, 0.05)

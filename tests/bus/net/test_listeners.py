@@ -1,4 +1,4 @@
-"""Refused clients are counted, and what peers can use up is bounded: real sockets, a real limit of files."""
+"""The descriptors and the memory that peers can use up are bounded: real sockets, a real limit of files."""
 
 import socket
 import time
@@ -34,7 +34,7 @@ while True:
 
 @pytest.fixture
 def peer(endpoints):
-    """One that sends."""
+    """A socket that sends to the ingest address."""
     context = zmq.Context()
     peer = context.socket(zmq.DEALER)
     peer.connect(endpoints.ingest)
@@ -45,7 +45,7 @@ def peer(endpoints):
 
 @pytest.mark.process
 def test_no_connection_is_accepted_while_descriptors_are_scarce(python, runs_dir, endpoints, until):
-    """More peers than descriptors: libzmq would abort; instead they are refused until some have gone."""
+    """With more peers than descriptors libzmq would abort; instead, peers are refused until others leave."""
     process = python(FEW, runs_dir)
     assert process.stdout.readline() == "ready\n"
     raise_fd_limit()
@@ -67,7 +67,7 @@ def is_accepted(endpoints, stack):
 
 
 def test_all_connections_are_closed_at_the_memory_limit(monkeypatch, peer, endpoints, until):
-    """Peers connect again by themselves."""
+    """A peer connects again by itself, and its next message arrives."""
     memory = [10**8]
     monkeypatch.setattr("esper_bus.net.listeners.memory_bytes", lambda: memory[0])
     listeners = Listeners(endpoints, None)
@@ -84,7 +84,7 @@ def test_all_connections_are_closed_at_the_memory_limit(monkeypatch, peer, endpo
 
 
 def test_addresses_that_cannot_be_bound_again_are_tried_again(monkeypatch, endpoints, until, caplog):
-    """Another process has the second of three addresses: tried a few times a second, logged once.
+    """Another socket has the second of three addresses: it is tried a few times a second, and logged once.
 
     The first, which is bound, is not tried again.
     """
@@ -133,13 +133,13 @@ def tend(listeners, seconds, connecting_to=None):
 
 
 def is_open(address):
-    """Whether somebody listens there."""
+    """Whether a socket listens at an address."""
     with ExitStack() as stack:
         return stack.enter_context(socket.socket(socket.AF_UNIX)).connect_ex(str(ipc_path(address))) == 0
 
 
 def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until, caplog):
-    """All connections were closed, and none is accepted until it can be read; meanwhile all calls work."""
+    """After all connections were closed, none is accepted until the list is intact; no call raises."""
     keys, port = tmp_path / "keys", free_ports(len(Endpoints._fields))
     create_server_keys(keys)
     good = load_client_keys(add_client(keys, "good"))
@@ -175,7 +175,7 @@ def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, 
 
 
 def test_a_connection_does_not_end_the_wait(peer, endpoints):
-    """Only because somebody says something."""
+    """Without a message, `wait` takes the time that was given."""
     listeners = Listeners(endpoints, None)
     began = time.monotonic()
     listeners.wait(0.3)

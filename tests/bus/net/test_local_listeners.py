@@ -1,4 +1,4 @@
-"""An aggregator on tcp, with keys, that is found over ipc as well: real sockets at both."""
+"""An aggregator that listens on tcp, with keys, and on ipc as well: real sockets at both."""
 
 import time
 
@@ -24,7 +24,7 @@ def keys(tmp_path):
 
 @pytest.fixture
 def good(keys):
-    """A key that may do everything."""
+    """A key with all rights."""
     return load_client_keys(add_client(keys, "good"))
 
 
@@ -36,15 +36,15 @@ def remote():
 
 @pytest.fixture
 def listeners(remote, keys, endpoints):
-    """Listeners at both."""
+    """Listeners on tcp and ipc."""
     listeners = Listeners(remote, keys, endpoints)
     yield listeners
     listeners.close(0)
 
 
 @pytest.fixture
-def comes_in(listeners):
-    """Whether what a new peer says at an address is heard within a while, with or without a key."""
+def arrives(listeners):
+    """Whether a message of a new peer arrives at an address, with or without a key."""
 
     def ask(address, key=None, wait_s=0.5):
         with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
@@ -63,25 +63,25 @@ def comes_in(listeners):
     return ask
 
 
-def who_comes_in(comes_in, endpoints, remote, key):
-    """Over ipc without a key; over tcp without and with one."""
+def which_messages_arrive(arrives, endpoints, remote, key):
+    """Whether a message arrives over ipc without a key, and over tcp without and with one."""
     return (
-        comes_in(endpoints.ingest, wait_s=5.0),
-        comes_in(remote.ingest),
-        comes_in(remote.ingest, key, wait_s=5.0),
+        arrives(endpoints.ingest, wait_s=5.0),
+        arrives(remote.ingest),
+        arrives(remote.ingest, key, wait_s=5.0),
     )
 
 
-ONLY_TCP_ASKS = (True, False, True)
+ONLY_TCP_REQUIRES_A_KEY = (True, False, True)
 
 
-def test_tcp_demands_a_key_and_ipc_does_not(comes_in, endpoints, remote, good):
-    """At the same sockets."""
-    assert who_comes_in(comes_in, endpoints, remote, good) == ONLY_TCP_ASKS
+def test_tcp_demands_a_key_and_ipc_does_not(arrives, endpoints, remote, good):
+    """Both addresses belong to the same sockets."""
+    assert which_messages_arrive(arrives, endpoints, remote, good) == ONLY_TCP_REQUIRES_A_KEY
 
 
 def test_all_three_addresses_are_served_at_both(listeners, endpoints, remote, good, until):
-    """A picture and an answer come over ipc without a key, and over tcp with one only."""
+    """Snapshots and questions arrive over ipc without a key, and over tcp only with one."""
     with zmq.Context() as context:
         for where, key, answers in ((endpoints, None, True), (remote, None, False), (remote, good, True)):
             with context.socket(zmq.SUB) as screen, context.socket(zmq.DEALER) as asker:
@@ -93,52 +93,55 @@ def test_all_three_addresses_are_served_at_both(listeners, endpoints, remote, go
                 screen.subscribe(b"")
                 asker.send(b"what?")
                 deadline = time.monotonic() + (10.0 if answers else 0.5)
-                heard = [False, False]
-                while time.monotonic() < deadline and not all(heard):
+                received = [False, False]
+                while time.monotonic() < deadline and not all(received):
                     listeners.wait(0.02)
                     listeners.snapshots.send(b"picture")
-                    heard = [heard[0] or bool(screen.poll(0)), heard[1] or bool(listeners.queries.poll(0))]
+                    received = [
+                        received[0] or bool(screen.poll(0)),
+                        received[1] or bool(listeners.queries.poll(0)),
+                    ]
 
-                assert heard == [answers, answers]
+                assert received == [answers, answers]
                 if answers:
                     listeners.queries.recv_multipart()
 
 
 def test_both_are_closed_while_descriptors_are_scarce_and_open_again_as_they_were(
-    comes_in, listeners, endpoints, remote, good, monkeypatch, until
+    arrives, listeners, endpoints, remote, good, monkeypatch, until
 ):
-    """The ipc address is bound after tcp has asked for keys, and asks for none all the same."""
+    """The ipc address is bound again after tcp, and still requires no key."""
     left = [10]
     monkeypatch.setattr("esper_bus.net.listeners.reserved_files", lambda: 100)
     monkeypatch.setattr("esper_bus.net.listeners.files_left", lambda: left[0])
     time.sleep(0.15)
     listeners.wait(0.0)
-    closed = comes_in(endpoints.ingest), comes_in(remote.ingest, good)
+    closed = arrives(endpoints.ingest), arrives(remote.ingest, good)
     left[0] = 1000
 
     assert closed == (False, False)
-    assert until(lambda: comes_in(endpoints.ingest))
-    assert who_comes_in(comes_in, endpoints, remote, good) == ONLY_TCP_ASKS
+    assert until(lambda: arrives(endpoints.ingest))
+    assert which_messages_arrive(arrives, endpoints, remote, good) == ONLY_TCP_REQUIRES_A_KEY
 
 
 def test_both_are_open_as_they_were_after_all_connections_were_closed(
-    comes_in, listeners, endpoints, remote, good, monkeypatch, until
+    arrives, listeners, endpoints, remote, good, monkeypatch, until
 ):
-    """New sockets stand as the old ones did."""
+    """The new sockets require a key on tcp, and none on ipc."""
     monkeypatch.setattr(
         "esper_bus.net.listeners.memory_bytes", lambda: listeners._initial_memory + 600 * 2**20
     )
     assert until(lambda: listeners.wait(0.1))
     monkeypatch.undo()
 
-    assert who_comes_in(comes_in, endpoints, remote, good) == ONLY_TCP_ASKS
+    assert which_messages_arrive(arrives, endpoints, remote, good) == ONLY_TCP_REQUIRES_A_KEY
 
 
 @pytest.mark.parametrize("keyed", [False, True])
 def test_a_trainer_of_this_machine_sends_over_ipc(
     endpoints, remote, keys, good, tmp_path, episode, keyed, until
 ):
-    """With a key named or not, its events are taken, whatever its producer is called."""
+    """Its events are accepted with or without a key, even if no key allows the name of its producer."""
     server = BusServer(remote, lambda run: {}, keys=keys, local=endpoints)
     trainer = Emitter("run", "host:0", tmp_path / "run", endpoints.ingest, keys=good if keyed else None)
     trainer.emit(episode(0))
@@ -156,7 +159,7 @@ def test_a_trainer_of_this_machine_sends_over_ipc(
 
 
 def test_listening_on_ipc_only_needs_no_keys(endpoints, tmp_path):
-    """The directory that was named is not even looked at."""
+    """The directory of the keys is not read, and need not exist."""
     listeners = Listeners(endpoints, tmp_path / "nothing")
 
     assert listeners.authenticator is None

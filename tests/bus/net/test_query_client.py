@@ -1,4 +1,4 @@
-"""Questions to an aggregator over real sockets: refusals end them at once, silence after their time."""
+"""Questions to an aggregator over real sockets: a refusal ends them at once, silence after their timeout."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ BUSY = Refusal("Too many questions.", temporary=True)
 
 
 class Answering:
-    """A server in a thread of its own that gives its answers one after the other, the last one for ever."""
+    """A server in its own thread that gives its answers in turn, and repeats the last one."""
 
     def __init__(self, address, keys, answers):
         self._answers = list(answers)
@@ -72,14 +72,14 @@ def ask(address):
 
 
 def test_a_key_with_the_right_is_answered(server, client, ask):
-    """Over tcp, with real keys."""
+    """The question is answered over tcp, with real keys."""
     server()
 
     assert ask(client("viewer", ("view",))) == Runs(("run",))
 
 
 def test_a_key_that_may_not_view_is_refused_at_once(server, client, ask):
-    """Long before the question's time is over."""
+    """The error is raised long before the timeout of the question."""
     server()
     asked_at = time.monotonic()
 
@@ -89,7 +89,7 @@ def test_a_key_that_may_not_view_is_refused_at_once(server, client, ask):
 
 
 def test_no_key_and_a_key_of_another_aggregator_are_refused_at_once(server, tmp_path, ask):
-    """Each with its own sentence."""
+    """Each has a message of its own."""
     server()
     create_server_keys(tmp_path / "other")
     stranger = load_client_keys(add_client(tmp_path / "other", "stranger"))
@@ -101,7 +101,7 @@ def test_no_key_and_a_key_of_another_aggregator_are_refused_at_once(server, tmp_
 
 
 def test_a_refused_client_may_ask_again(server, client, keys, address):
-    """With a new connection: the key may have been allowed in the meantime."""
+    """It makes a new connection, and is answered if the key has been allowed in the meantime."""
     server()
     viewer = client("viewer")
     clients = (keys / "clients.json").read_text()
@@ -115,21 +115,21 @@ def test_a_refused_client_may_ask_again(server, client, keys, address):
     one.close()
 
 
-def test_silence_is_unreachable(address, client, ask):
-    """After the time of the question."""
+def test_an_aggregator_that_does_not_answer_is_unreachable(address, client, ask):
+    """The error is raised after the timeout of the question."""
     with pytest.raises(Unreachable, match="No aggregator answers at tcp://"):
         ask(client("viewer"), timeout_s=0.2)
 
 
 def test_a_busy_aggregator_is_asked_again(server, client, ask):
-    """It said that this helps."""
+    """A temporary refusal is followed by another question."""
     server(BUSY, BUSY, Runs(("run",)))
 
     assert ask(client("viewer")) == Runs(("run",))
 
 
 def test_an_aggregator_that_stays_busy_is_unreachable(server, client, ask):
-    """In its own words."""
+    """The error contains the text of its refusal."""
     server(BUSY)
 
     with pytest.raises(Unreachable, match="Too many questions"):
@@ -137,7 +137,7 @@ def test_an_aggregator_that_stays_busy_is_unreachable(server, client, ask):
 
 
 def test_a_refused_question_is_not_asked_again(server, client, ask):
-    """The second answer is never asked for."""
+    """A refusal that is not temporary is raised, although the next answer would be a good one."""
     server(Refusal("There is no such log."), Runs(("run",)))
 
     with pytest.raises(Refused, match="There is no such log"):

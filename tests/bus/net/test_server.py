@@ -1,4 +1,4 @@
-"""Tests of the aggregator's sockets, with honest, hostile and absent-minded peers."""
+"""Tests of the aggregator's sockets, with honest, hostile and slow peers."""
 
 import contextlib
 import itertools
@@ -64,14 +64,14 @@ def viewer(connect, endpoints):
 
 
 def hello(**changes):
-    """A first word."""
+    """The frames of a HELLO."""
     return encode(
         Hello(**{"run": "run", "producer": "host:0", "epoch": EPOCH, "first": 0, "next": 0, **changes})
     )
 
 
-def heard(peer):
-    """Everything that has arrived at a socket."""
+def arrived(peer):
+    """All messages that have arrived at a socket."""
     messages = []
     while peer.poll(50):
         messages.append(peer.recv_multipart())
@@ -79,7 +79,7 @@ def heard(peer):
 
 
 def receive(server, wanted, timeout=30.0):
-    """Records until there are as many as wanted."""
+    """Receive until there are at least `wanted` records."""
     records = []
     deadline = time.monotonic() + timeout
     while len(records) < wanted:
@@ -95,9 +95,9 @@ def test_events_come_in_and_acknowledgements_go_out(server, trainer, batch):
     peer.send_multipart(encode(Data(EPOCH, batch(0, 5))))
     before = time.time_ns()
     records = receive(server, 5)
-    first = [parse(frames) for frames in heard(peer)]
+    first = [parse(frames) for frames in arrived(peer)]
     server.acknowledge()
-    second = [parse(frames) for frames in heard(peer)]
+    second = [parse(frames) for frames in arrived(peer)]
 
     assert [record.seq for record in records] == [0, 1, 2, 3, 4]
     assert all(before - 10**9 < record.received_ns <= time.time_ns() for record in records)
@@ -107,14 +107,14 @@ def test_events_come_in_and_acknowledgements_go_out(server, trainer, batch):
 
 
 def test_receiving_waits_no_longer_than_the_timeout(server):
-    """It returns although nothing arrives, and not before."""
+    """If nothing arrives, it returns no records, and not before the timeout."""
     started = time.monotonic()
 
     assert server.receive(0.05) == []
     assert time.monotonic() - started > 0.04
 
 
-def test_hostile_messages_are_survived(server, trainer, batch):
+def test_hostile_messages_disturb_no_other_trainer(server, trainer, batch):
     """Thousands of mutated messages; an honest trainer beside them is not disturbed."""
     honest, hostile = trainer(), trainer()
     honest.send_multipart(hello())
@@ -147,7 +147,7 @@ def test_hostile_messages_are_survived(server, trainer, batch):
 
 
 def test_a_flood_does_not_starve_another_trainer(server, trainer, batch):
-    """Few of its events are taken before the next one of another trainer; a call leaves the rest waiting."""
+    """A call takes at most 64 events, and another trainer's event comes before 1000 of the flood."""
     flooding, honest = trainer(), trainer()
     flooding.send_multipart(hello(producer="flood:0", epoch=1))
     honest.send_multipart(hello())
@@ -163,13 +163,13 @@ def test_a_flood_does_not_starve_another_trainer(server, trainer, batch):
 
 
 def test_a_peer_that_dies_while_its_messages_wait_affects_no_other(server, trainer, batch):
-    """The aggregator was busy for longer than a second; libzmq would end it, were its heartbeats on."""
+    """After a busy second, libzmq would abort the process if its heartbeats were on."""
     dying, honest = trainer(), trainer()
     dying.send_multipart(hello(producer="dying:0", epoch=1))
     honest.send_multipart(hello())
     fill(dying, encode(Data(1, batch(0, 512))))
     dying.close(linger=0)
-    time.sleep(1.2)  # a heartbeat came each 500 ms
+    time.sleep(1.2)  # two heartbeats, if there were one each 500 ms
     honest.send_multipart(encode(Data(EPOCH, batch(0, 1))))
 
     assert calls_until(server, "host:0")
@@ -189,7 +189,7 @@ def fill(peer, frames):
 
 
 def calls_until(server, producer, prepare=lambda: None, limit=1_000):
-    """Receive until there is an event of a producer; how many events each call has returned."""
+    """Receive until there is an event of a producer; returns the number of events of each call."""
     returned = []
     while len(returned) < limit:
         prepare()
@@ -200,8 +200,8 @@ def calls_until(server, producer, prepare=lambda: None, limit=1_000):
     pytest.fail("it was starved")
 
 
-def test_raw_bytes_are_survived(server, endpoints, trainer, batch):
-    """Peers that do not even speak the transport's protocol."""
+def test_bytes_that_are_not_zmtp_are_ignored(server, endpoints, trainer, batch):
+    """Peers that do not speak ZMTP disturb no other peer."""
     for address in endpoints:
         for junk in (
             b"",
@@ -222,7 +222,7 @@ def test_raw_bytes_are_survived(server, endpoints, trainer, batch):
 
 
 def test_a_huge_message_costs_only_its_sender(server, trainer, batch):
-    """More than 16 MiB closes the connection it came from."""
+    """A message of more than 16 MiB is not received; another trainer is served."""
     hostile, honest = trainer(), trainer()
     hostile.send_multipart([b"D\x01", bytes(16), bytes(17 * 2**20)])
     honest.send_multipart(hello())
@@ -232,8 +232,8 @@ def test_a_huge_message_costs_only_its_sender(server, trainer, batch):
     assert server.rejected == 0
 
 
-def test_many_answers_to_one_who_does_not_listen_are_dropped(server, trainer):
-    """Acknowledging never blocks."""
+def test_many_answers_to_a_peer_that_does_not_read_are_dropped(server, trainer):
+    """Answering does not block."""
     peer = trainer()
     peer.set_hwm(1)
     deadline = time.monotonic() + 20
@@ -244,15 +244,15 @@ def test_many_answers_to_one_who_does_not_listen_are_dropped(server, trainer):
     assert time.monotonic() < deadline
 
 
-def test_who_subscribes_is_served_at_once(server, viewer):
-    """The call that waits for events returns, long before its time is over, and a snapshot is wanted."""
+def test_a_new_subscriber_is_served_at_once(server, viewer):
+    """`receive` returns long before its timeout, and `wanted` is true until a snapshot is published."""
     server.publish("run", 7, b"old")
     late = viewer()
     started = time.monotonic()
     while not server.wanted():
         server.receive(90.0)
     server.publish("run", 7, b"picture", 99)
-    run, head, body = parse_snapshot_message(heard(late)[-1])
+    run, head, body = parse_snapshot_message(arrived(late)[-1])
 
     assert time.monotonic() - started < 60.0
     assert (run, head.position, head.trainer_message_ns, body) == ("run", 7, 99, b"picture")
@@ -260,23 +260,23 @@ def test_who_subscribes_is_served_at_once(server, viewer):
 
 
 def test_a_new_viewer_receives_a_heartbeat(server, viewer):
-    """Even if there is no run yet."""
+    """It is sent even if there is no run yet."""
     first = viewer()
     server.receive(5.0)
-    (frames,) = heard(first)
+    (frames,) = arrived(first)
 
     assert parse_snapshot_message(frames)[0::2] == ("", b"")
 
 
-def test_signs_of_life_name_every_run(server, viewer, until):
-    """A screen can tell a quiet aggregator from a dead one."""
+def test_keepalives_name_every_run(server, viewer, until):
+    """Each run has a message with its position and without a snapshot."""
     server.publish("a", 1, b"x")
     server.publish("b", 2, b"y")
     first = viewer()
     until(lambda: server.receive(0.05) or server.wanted())
-    heard(first)
+    arrived(first)
     server.keepalive()
-    messages = [parse_snapshot_message(frames) for frames in heard(first)]
+    messages = [parse_snapshot_message(frames) for frames in arrived(first)]
 
     assert [(run, head.position, body) for run, head, body in messages] == [("a", 1, b""), ("b", 2, b"")]
     assert messages[0][1].snap_seq < messages[1][1].snap_seq
@@ -284,7 +284,7 @@ def test_signs_of_life_name_every_run(server, viewer, until):
 
 
 def test_viewers_are_counted(server, viewer, until):
-    """Those that leave, in whatever way, count no longer."""
+    """Viewers that disconnect or unsubscribe are no longer counted."""
     first, second = viewer(), viewer(b"snap/run")
     until(lambda: server.receive(0.02) or server.viewers == 2)
     first.close(linger=0)
@@ -295,8 +295,8 @@ def test_viewers_are_counted(server, viewer, until):
     assert server.viewers == 0
 
 
-def test_junk_from_viewers_is_ignored(server, connect, endpoints, viewer, until):
-    """Whatever comes up the snapshot socket, only subscriptions mean something."""
+def test_malformed_messages_from_viewers_are_ignored(server, connect, endpoints, viewer, until):
+    """Messages at the snapshot socket that are not subscriptions are not counted as viewers."""
     hostile = connect(zmq.XSUB, endpoints.snapshots)
     one_frame = (b"", b"\x01", bytes(50), b"\x01" + os.urandom(200), b"\x02snap/")
     for junk in (*([frame] for frame in one_frame), [b"a", b"\x01snap/"]):
@@ -307,11 +307,11 @@ def test_junk_from_viewers_is_ignored(server, connect, endpoints, viewer, until)
     until(lambda: server.receive(0.02) or server.wanted())
 
     assert server.viewers == 1
-    assert heard(honest)
+    assert arrived(honest)
 
 
 def test_a_viewer_that_does_not_read_delays_no_other(server, viewer, until):
-    """Publishing never blocks, and keeps little for those who are slow."""
+    """Publishing does not block."""
     viewer()
     until(lambda: server.receive(0.02) or server.wanted())
     started = time.monotonic()
@@ -321,14 +321,14 @@ def test_a_viewer_that_does_not_read_delays_no_other(server, viewer, until):
     assert time.monotonic() - started < 10.0
 
 
-def test_an_address_in_use_is_one_sentence(server, endpoints):
-    """A second server must not silently take over the first one's socket."""
+def test_an_address_in_use_is_refused(server, endpoints):
+    """A second server does not take over the socket of the first one."""
     with pytest.raises(Refused, match="is in use by another process; stop it or choose another"):
         BusServer(endpoints, lambda run: {})
 
 
-def test_a_port_in_use_is_one_sentence():
-    """The same for tcp."""
+def test_a_port_in_use_is_refused():
+    """The same holds for tcp."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -338,7 +338,7 @@ def test_a_port_in_use_is_one_sentence():
 
 
 def test_the_socket_of_a_dead_server_is_taken_over(endpoints):
-    """A file that nobody listens to is no obstacle."""
+    """A socket file without a listener is replaced."""
     path = ipc_path(endpoints.ingest)
     path.parent.mkdir(parents=True, mode=0o700)
     with socket.socket(socket.AF_UNIX) as dead:
@@ -347,7 +347,7 @@ def test_the_socket_of_a_dead_server_is_taken_over(endpoints):
 
 
 def test_only_this_user_can_reach_the_sockets(server, endpoints):
-    """Directory and files are private, whatever the umask was."""
+    """The directory has mode 0700, and the sockets give no rights to other users."""
     for address in endpoints:
         path = ipc_path(address)
 
@@ -355,15 +355,15 @@ def test_only_this_user_can_reach_the_sockets(server, endpoints):
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
-    """The user learns which."""
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path):
+    """The error names the directory."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"Cannot create .*file/x for sockets"):
         BusServer(parse_url(f"ipc://{tmp_path}/file/x"), lambda run: {})
 
 
 def test_a_server_on_tcp_serves_as_well(connect, batch):
-    """On this machine, where no keys are needed."""
+    """On this machine it needs no keys."""
     port = free_ports(len(Endpoints._fields))
     server = BusServer(parse_url(f"tcp://127.0.0.1:{port}"), lambda run: {})
     peer = connect(zmq.DEALER, f"tcp://127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""A run comes whole to an aggregator that its trainers never reached: real files, sockets and processes."""
+"""Tests of sending a recorded run to an aggregator: real files, sockets and processes."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def here(tmp_path, key):
 
 @pytest.fixture
 def spool(here, key, batch):
-    """Writes a spool of a trainer that was ended before anybody had its events."""
+    """Writes the spool of a trainer that ended before an aggregator had its events."""
 
     def write(*parts, key=key, alive=False):
         writer = SpoolWriter(RunPaths(here), key)
@@ -44,7 +44,7 @@ def ingest(aggregator, runs_dir):
 
 @pytest.mark.process
 def test_everything_arrives_once_and_in_order(spool, here, runs_dir, key, ingest):
-    """Of every trainer of the run, also when it is shipped again."""
+    """The events of all trainers of a run are in the log once, also if the run is shipped again."""
     other = key._replace(producer="trainer:1")
     spool((0, 700), (700, 2500))
     spool((0, 3), key=other)
@@ -59,7 +59,7 @@ def test_everything_arrives_once_and_in_order(spool, here, runs_dir, key, ingest
 
 @pytest.mark.process
 def test_what_the_aggregator_has_is_not_sent_again(spool, here, runs_dir, key, ingest):
-    """What was broken off goes on where it was."""
+    """A run that has more events than before is continued where the log ends."""
     spool((0, 100))
     list(ship(here, ingest))
     shutil.rmtree(here)
@@ -70,8 +70,8 @@ def test_what_the_aggregator_has_is_not_sent_again(spool, here, runs_dir, key, i
 
 
 @pytest.mark.process
-def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
-    """Events that exist nowhere any more keep the others from nothing."""
+def test_a_hole_is_skipped(spool, here, runs_dir, key, ingest):
+    """Events that no longer exist do not hold up those behind them."""
     spool((0, 5), (9, 12))
 
     assert list(ship(here, ingest)) == [(key, 8)]
@@ -79,16 +79,16 @@ def test_a_hole_is_passed_over(spool, here, runs_dir, key, ingest):
 
 
 @pytest.mark.process
-def test_a_living_trainer_sends_itself(spool, here, ingest):
-    """Two who write one stream would disturb each other."""
+def test_the_run_of_a_living_trainer_is_refused(spool, here, ingest):
+    """Its run is refused while it may still be writing."""
     writer = spool((0, 5), alive=True)
     with pytest.raises(Refused, match=r"may still be writing .*stop it"):
         list(ship(here, ingest))
     writer.close()
 
 
-def test_no_aggregator_and_nothing_to_send_are_each_one_sentence(spool, here, runs_dir):
-    """Both after a bounded time."""
+def test_no_aggregator_and_nothing_to_send_are_errors(spool, here, runs_dir):
+    """Each error says what to do."""
     spool((0, 5))
     with pytest.raises(Unreachable, match=r"has accepted nothing for 0\.3 s; check that it is running"):
         list(ship(here, for_runs_dir(runs_dir).ingest, patience_s=0.3))
@@ -98,8 +98,8 @@ def test_no_aggregator_and_nothing_to_send_are_each_one_sentence(spool, here, ru
         list(ship(here, for_runs_dir(runs_dir).ingest))
 
 
-def test_what_is_asked_for_again_is_read_again(spool, here, key):
-    """From any number on, as much as is wanted, never beyond a hole."""
+def test_events_can_be_fetched_again(spool, here, key):
+    """`fetch` starts at any number, keeps its limits, and ends a batch at a hole."""
     spool((0, 300), (400, 410))
     store = _Recorded(here, key, 410)
 
@@ -118,7 +118,7 @@ def test_what_is_asked_for_again_is_read_again(spool, here, key):
 
 @pytest.mark.process
 def test_a_killed_aggregator_is_waited_for(spool, here, runs_dir, key, aggregator):
-    """Whoever takes its place goes on from its log."""
+    """An aggregator that starts after another was killed receives the run."""
     spool(*((first, first + 500) for first in range(0, 5000, 500)))
     shipping = ship(here, for_runs_dir(runs_dir).ingest)
     first = aggregator()

@@ -15,34 +15,34 @@ from esper_schemas.errors import Unreachable
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, RunInfo, SanctumSnapshot
 
 
-def picture(events=1, run="run", started=1000):
-    """A snapshot that can be told from others."""
+def make_snapshot(events=1, run="run", started=1000):
+    """A snapshot that differs from others."""
     return SanctumSnapshot(events_folded=events, run=RunInfo(run=run, started_ns=started))
 
 
 class Aggregator:
-    """A server with the last picture of some runs, serving as an aggregator does."""
+    """A server with the last snapshot of some runs, serving as an aggregator does."""
 
     def __init__(self, endpoints):
         self.server = BusServer(endpoints, lambda run: {})
-        self.pictures = {}
+        self.snapshots = {}
 
     def show(self, events=1, run="run", started=1000):
-        """Publish a picture."""
-        self.pictures[run] = picture(events, run, started)
-        self.server.publish(run, events, encode_snapshot(self.pictures[run]), 77)
+        """Publish a snapshot."""
+        self.snapshots[run] = make_snapshot(events, run, started)
+        self.server.publish(run, events, encode_snapshot(self.snapshots[run]), 77)
 
     def turn(self):
         """One turn of the loop."""
         self.server.receive(0.005)
         if self.server.wanted():
-            for run, shown in self.pictures.items():
+            for run, shown in self.snapshots.items():
                 self.server.publish(run, shown.events_folded, encode_snapshot(shown), 77)
 
 
 @pytest.fixture
 def aggregator(endpoints):
-    """Makes aggregators; only one can live at a time."""
+    """Makes aggregators; only one can be open at a time."""
     made = []
 
     def make():
@@ -64,41 +64,41 @@ def source(endpoints):
 
 @pytest.fixture
 def shown(until):
-    """Lets aggregator and source work until the source shows what is expected."""
+    """Runs an aggregator and a source until a condition on the source's feed holds; returns the feed."""
 
-    def wait(aggregator, source, fact, timeout=30.0):
+    def wait(aggregator, source, condition, timeout=30.0):
         def turn():
             aggregator.turn()
             feed = source.poll()
-            return feed if fact(feed) else None
+            return feed if condition(feed) else None
 
         return until(turn, timeout)
 
     return wait
 
 
-def test_without_an_aggregator_there_is_an_empty_picture(source, endpoints):
-    """Asking neither raises nor waits for one."""
+def test_without_an_aggregator_there_is_an_empty_snapshot(source, endpoints):
+    """`poll` neither raises nor waits for one."""
     feed = source.poll()
 
     assert (feed.snapshot, feed.live, feed.received_ns, feed.runs) == (EMPTY_SNAPSHOT, True, None, ())
     assert feed.origin == endpoints.snapshots
 
 
-def test_a_late_screen_gets_the_picture_at_once(aggregator, source, shown):
-    """With its times: sent, heard, and the trainer's last word."""
+def test_a_late_screen_gets_the_snapshot_at_once(aggregator, source, shown):
+    """The feed has the times of sending, of receiving, and of the trainer's last message."""
     one = aggregator()
     one.show(5)
     before = time.time_ns()
     feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
 
-    assert feed.snapshot == picture(5)
+    assert feed.snapshot == make_snapshot(5)
     assert before <= feed.sent_ns <= feed.received_ns <= time.time_ns()
     assert (feed.trainer_message_ns, feed.runs, feed.problem) == (77, ("run",), "")
 
 
-def test_the_newest_picture_wins(aggregator, source, shown):
-    """One call takes everything that has arrived."""
+def test_the_newest_snapshot_wins(aggregator, source, shown):
+    """One call of `poll` takes all messages that have arrived."""
     one = aggregator()
     one.show(1)
     shown(one, source, lambda feed: feed.snapshot.events_folded == 1)
@@ -110,8 +110,8 @@ def test_the_newest_picture_wins(aggregator, source, shown):
     assert source.poll().snapshot.events_folded == 5
 
 
-def test_a_sign_of_life_keeps_the_picture(aggregator, source, shown):
-    """It only says that somebody is there."""
+def test_a_keepalive_keeps_the_snapshot(aggregator, source, shown):
+    """It only renews the times of the feed."""
     one = aggregator()
     one.show(5)
     first = shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
@@ -122,21 +122,21 @@ def test_a_sign_of_life_keeps_the_picture(aggregator, source, shown):
     assert later.sent_ns > first.sent_ns
 
 
-def test_a_picture_that_was_missed_is_asked_for(aggregator, source, shown):
-    """A screen that was stopped while a run ended still shows its end."""
+def test_a_missed_snapshot_is_requested(aggregator, source, shown):
+    """A screen that was suspended while a run ended still shows its end."""
     one = aggregator()
     one.show(5)
     shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
-    one.pictures["run"] = picture(9)
+    one.snapshots["run"] = make_snapshot(9)
     one.server._positions["run"] = 9  # published, but lost on the way
     one.server.keepalive()
     feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 9, timeout=2.0)
 
-    assert feed.snapshot == picture(9)
+    assert feed.snapshot == make_snapshot(9)
 
 
 def test_the_newest_run_is_shown(aggregator, source, shown):
-    """By its start, whatever the order of arrival; another one when it is selected."""
+    """The newest is the one that started last, in any order of arrival, unless another one is selected."""
     one = aggregator()
     one.show(1, "old", 1000)
     one.show(2, "new", 3000)
@@ -147,7 +147,7 @@ def test_the_newest_run_is_shown(aggregator, source, shown):
 
     source.select("old")
 
-    assert source.poll().snapshot == picture(1, "old", 1000)
+    assert source.poll().snapshot == make_snapshot(1, "old", 1000)
 
     source.select(None)
 
@@ -155,7 +155,7 @@ def test_the_newest_run_is_shown(aggregator, source, shown):
 
 
 def test_a_run_that_was_selected_before_it_exists_is_waited_for(aggregator, source, shown):
-    """Nothing else is shown instead."""
+    """Until then no other run is shown."""
     one = aggregator()
     one.show(1, "other", 1000)
     source.select("mine")
@@ -170,7 +170,7 @@ def test_a_run_that_was_selected_before_it_exists_is_waited_for(aggregator, sour
 
 
 def test_a_restarted_aggregator_is_followed(aggregator, source, shown):
-    """Its numbers begin again, and it is believed."""
+    """The snapshots of the new one are shown, although their numbers begin again."""
     one = aggregator()
     for events in range(1, 9):
         one.show(events)
@@ -183,8 +183,8 @@ def test_a_restarted_aggregator_is_followed(aggregator, source, shown):
     assert feed.problem == ""
 
 
-def test_another_address_is_looked_up(tmp_path, endpoints, shown, monkeypatch):
-    """While nothing is heard, the address is asked for again."""
+def test_another_address_is_resolved(tmp_path, endpoints, shown, monkeypatch):
+    """While nothing is received, the address is resolved again."""
     monkeypatch.setattr(source_module, "RESOLVE_AFTER_S", 0.1)
     elsewhere = for_runs_dir(tmp_path / "elsewhere")
     addresses = [endpoints]
@@ -200,8 +200,8 @@ def test_another_address_is_looked_up(tmp_path, endpoints, shown, monkeypatch):
     assert feed.origin == elsewhere.snapshots
 
 
-def test_what_the_address_book_says_reaches_the_user(endpoints, monkeypatch):
-    """A sentence, and another try later."""
+def test_an_unresolved_address_is_reported_to_the_user(endpoints, monkeypatch):
+    """The feed contains the error, and the address is resolved again later."""
     monkeypatch.setattr(source_module, "RESOLVE_AFTER_S", 0.0)
     answers = [Unreachable("No aggregator runs; start one."), endpoints]
 
@@ -221,7 +221,7 @@ def test_what_the_address_book_says_reaches_the_user(endpoints, monkeypatch):
 
 
 def publish(one, body, version=1):
-    """Send something that is no proper picture."""
+    """Send a malformed snapshot message."""
     frames = encode_snapshot_message("run", SnapshotHead(1, 10**6, 5, 1, 1), body)
     frames[1] = bytes([version]) + frames[1][1:]
     one.server._listeners.snapshots.send_multipart(frames)
@@ -233,11 +233,11 @@ def publish(one, body, version=1):
         (b"\xc1junk", 1, "cannot be read"),
         (b"\x81\xa3run\x01", 1, "cannot be read"),
         (encode_snapshot(SanctumSnapshot(version=99)), 1, "another version \\(snapshot version 99\\)"),
-        (encode_snapshot(picture(7)), 2, "another version \\(version 2\\)"),
+        (encode_snapshot(make_snapshot(7)), 2, "another version \\(version 2\\)"),
     ],
 )
-def test_a_bad_picture_is_one_sentence(aggregator, source, shown, body, version, problem):
-    """The last good one stays on the screen, and the next good one makes up for it."""
+def test_a_malformed_snapshot_is_reported(aggregator, source, shown, body, version, problem):
+    """The last good one is still shown, and the next good one ends the problem."""
     one = aggregator()
     one.show(5)
     shown(one, source, lambda feed: feed.snapshot.events_folded == 5)
@@ -258,7 +258,7 @@ def test_a_bad_picture_is_one_sentence(aggregator, source, shown, body, version,
 
 @pytest.fixture
 def compressed_source(endpoints):
-    """A source that asks for compressed pictures."""
+    """A source that requests compressed snapshots."""
     source = SocketSource(lambda: endpoints, compress=True)
     yield source
     source.close()
@@ -269,20 +269,20 @@ def _has_folded(events, feed):
 
 
 def test_a_compressed_connection_gives_the_same_snapshots(aggregator, compressed_source, source, shown):
-    """Beside a screen that gets them whole; who joins later begins with a keyframe."""
+    """Compressed and uncompressed screens show the same at the same time."""
     one = aggregator()
     for events in range(1, 6):
         one.show(events)
         arrived = partial(_has_folded, events)
         compressed, whole = shown(one, compressed_source, arrived), shown(one, source, arrived)
 
-        assert compressed.snapshot == whole.snapshot == picture(events)
+        assert compressed.snapshot == whole.snapshot == make_snapshot(events)
         assert compressed.problem == ""
     assert one.server.viewers == 2
 
 
-def test_a_missed_keyframe_is_asked_for(aggregator, compressed_source, shown):
-    """A screen that has lost it does not wait for the next picture to be whole."""
+def test_a_missed_keyframe_is_requested(aggregator, compressed_source, shown):
+    """A screen that has lost a keyframe does not wait for the next one."""
     one = aggregator()
     one.show(1)
     shown(one, compressed_source, lambda feed: feed.snapshot.events_folded == 1)
@@ -291,11 +291,11 @@ def test_a_missed_keyframe_is_asked_for(aggregator, compressed_source, shown):
     one.show(2)
     feed = shown(one, compressed_source, lambda feed: feed.snapshot.events_folded == 2, timeout=2.0)
 
-    assert feed.snapshot == picture(2)
+    assert feed.snapshot == make_snapshot(2)
 
 
 def test_closing_twice_is_harmless(endpoints):
-    """As is asking afterwards: the screen may draw once more."""
+    """`poll` works after it too, since the screen may be drawn once more."""
     source = SocketSource(lambda: endpoints)
     source.poll()
     source.close()

@@ -1,4 +1,4 @@
-"""Both ends of the protocol over a network that loses, doubles, delays and cuts, against a list."""
+"""Both ends of the protocol over a network that loses, duplicates and delays messages, against a list."""
 
 from collections import Counter, defaultdict, deque
 
@@ -29,7 +29,7 @@ QUEUE_EVENTS = 4500
 
 
 def event(number):
-    """A small event, of a kind that the fold keeps something of."""
+    """A small event of a kind that changes the fold's state."""
     if number % 7 == 3:
         return PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(policy_loss=number / 7))
     return EpisodeCompleted(environment=0, episode=number, episode_return=number / 3, length=9)
@@ -45,7 +45,7 @@ class Connection:
 
 
 class Trainer:
-    """A producer's end with its queue, which may be full, and its spool, which has every other event."""
+    """A producer's end with its queue, which may be full, and its spool, which has all other events."""
 
     def __init__(self, key, now):
         self.key = key
@@ -59,7 +59,7 @@ class Trainer:
         return Batch(first, self.emitted[first : first + max_events])
 
     def emit(self, count):
-        """Emit some events at once; what finds no room in the queue is reported behind them."""
+        """Emit some events at once; events that find no room in the queue are reported behind the others."""
         for number in range(self.queue.offered, self.queue.offered + count):
             self.queue.put(event(number))
         while taken := self.queue.take():
@@ -80,13 +80,13 @@ class Trainer:
         return [RawRecord(self.key, seq, 1, 1, data) for seq, (_, data) in enumerate(self.emitted)]
 
     def forget(self, keep):
-        """As if the ring were small: the older events are only in the spool."""
+        """Act as if memory were small: the older events are only in the spool."""
         while len(self.buffer._recent) > keep:
             self.buffer._recent.popleft()
 
 
 class Network(RuleBasedStateMachine):
-    """Some trainers and one aggregator, all of which may die, and everything between them."""
+    """Some trainers and one aggregator, all of which may die, and the connections between them."""
 
     def __init__(self):
         super().__init__()
@@ -95,8 +95,8 @@ class Network(RuleBasedStateMachine):
         self.agg_epoch = 0
         self.epochs = iter(range(7, 10**6))
         self.log = defaultdict(list)  # flushed
-        self.checked = Counter()  # how much of each log was compared: it only grows
-        self.order = []  # the same, of all streams
+        self.checked = Counter()  # number of compared events of each log, which only grows
+        self.order = []  # the same events of all streams
         self.unflushed = []
         self.dead = []
         self.checkpoint = encode_state(RunState()), 0
@@ -117,7 +117,7 @@ class Network(RuleBasedStateMachine):
         """A new aggregator that knows only its log, and a checkpoint of its fold."""
         self.agg_epoch += 1
         self.unflushed = []
-        self.bound = {}  # the connection that each epoch said HELLO on last
+        self.bound = {}  # the connection of the last HELLO of each epoch
         self.duplicates = 0
         state, position = self.checkpoint
         self.live = fold_all((record.decoded() for record in self.order[position:]), decode_state(state))
@@ -135,7 +135,7 @@ class Network(RuleBasedStateMachine):
 
     @rule(which=TRAINERS, count=st.integers(1, 30) | st.sampled_from([30, 30, 2500, 5000]))
     def emit(self, which, count):
-        """A trainer emits, unless it has said that it will not."""
+        """A trainer emits, unless it has sent BYE."""
         if not self.trainers[which].link._bye_sent:
             self.trainers[which].emit(count)
 
@@ -146,7 +146,7 @@ class Network(RuleBasedStateMachine):
 
     @rule(which=TRAINERS, messages=st.integers(1, 4))
     def send(self, which, messages):
-        """A trainer sends what it wants to send."""
+        """A trainer sends its next messages."""
         trainer = self.trainers[which]
         for _ in range(messages):
             message = trainer.link.next_message(self.now)
@@ -164,7 +164,7 @@ class Network(RuleBasedStateMachine):
         self.answer()
 
     def account(self, name, message):
-        """Count what comes again on a connection whose HELLO was heard."""
+        """Count the duplicate events on a connection whose HELLO was received."""
         if isinstance(message, Hello):
             self.bound[message.epoch] = name
         elif isinstance(message, Data) and self.bound.get(message.epoch) == name:
@@ -183,7 +183,7 @@ class Network(RuleBasedStateMachine):
             fold(self.live, record.decoded())
 
     def answer(self):
-        """What the aggregator wants to say goes on its way."""
+        """The aggregator sends its answers."""
         by_name = {c.name: c for trainer in self.trainers for c in trainer.connections}
         for peer, frames in self.receiver.take_answers():
             if peer in by_name:
@@ -208,8 +208,8 @@ class Network(RuleBasedStateMachine):
         self.answer()
 
     @rule(which=TRAINERS, seconds=st.sampled_from([0.0, 1.1]), flush=st.booleans())
-    def converse(self, which, seconds, flush):
-        """All goes well for a moment, perhaps with a sign of life; the log is flushed meanwhile or not."""
+    def exchange(self, which, seconds, flush):
+        """Nothing is lost for a moment, perhaps with a PING; the log is flushed meanwhile or not."""
         self.wait(seconds)
         self.send(which, 4)
         self.arrive(which, False, 100)
@@ -219,19 +219,19 @@ class Network(RuleBasedStateMachine):
 
     @rule(which=TRAINERS, count=st.sampled_from([3, 3, 5000]), kill=st.booleans())
     def stall(self, which, count, kill):
-        """The log cannot be written for a while; perhaps the aggregator dies of it."""
+        """The log cannot be written for a while; then the aggregator may die."""
         for _ in range(2):
-            self.converse(which, 0.0, flush=False)
+            self.exchange(which, 0.0, flush=False)
         self.emit(which, count)
         for _ in range(4):
-            self.converse(which, 1.1, flush=False)
+            self.exchange(which, 1.1, flush=False)
             self.acknowledged_is_logged()
         self.memory_is_bounded()
         if kill:
             self.restart()
 
     @rule(which=TRAINERS)
-    def say_goodbye(self, which):
+    def send_bye(self, which):
         """A trainer has nothing more to send."""
         trainer = self.trainers[which]
         message = trainer.link.bye()
@@ -239,9 +239,9 @@ class Network(RuleBasedStateMachine):
             trainer.connections[-1].up.append(encode(message))
 
     @rule(which=TRAINERS)
-    def hear_twice(self, which):
+    def receive_twice(self, which):
         """Events arrive, are logged, and arrive once more."""
-        self.converse(which, 1.1, flush=True)
+        self.exchange(which, 1.1, flush=True)
         self.emit(which, 3)
         self.send(which, 4)
         connection = self.trainers[which].connections[-1]
@@ -252,8 +252,8 @@ class Network(RuleBasedStateMachine):
 
     @rule(which=TRAINERS)
     def miss_one(self, which):
-        """The first of two messages is lost; only the second shows it."""
-        self.converse(which, 1.1, flush=True)
+        """The first of two messages is lost, which only the second one shows."""
+        self.exchange(which, 1.1, flush=True)
         connection = self.trainers[which].connections[-1]
         for count in (3, 2):
             connection.up.clear()
@@ -262,40 +262,40 @@ class Network(RuleBasedStateMachine):
         self.arrive(which, False, 100)
         self.flush()
         self.return_(which, False, 100)
-        self.converse(which, 0.0, flush=True)
+        self.exchange(which, 0.0, flush=True)
 
     @rule(which=TRAINERS)
-    def hear_late(self, which):
-        """What an aggregator acknowledged before its machine failed arrives after its successor's word."""
-        self.converse(which, 1.1, flush=True)
+    def receive_late(self, which):
+        """An ACK sent before the aggregator's machine failed arrives after a message of its successor."""
+        self.exchange(which, 1.1, flush=True)
         self.emit(which, 5)
         self.send(which, 4)
         self.arrive(which, False, 100)
         self.flush()
         self.lose_power(3)
-        self.converse(which, 2.5, flush=False)
+        self.exchange(which, 2.5, flush=False)
         self.return_(which, True, 100)
         self.acknowledged_is_logged()
 
     @rule(which=TRAINERS)
     def leave_early(self, which):
-        """A trainer that says goodbye while its last events are on their way has not finished."""
-        self.converse(which, 1.1, flush=True)
+        """A trainer that sends BYE while its last events are not acknowledged has not finished."""
+        self.exchange(which, 1.1, flush=True)
         self.emit(which, 4)
         self.send(which, 4)
         self.trainers[which].connections[-1].up.clear()
-        self.say_goodbye(which)
-        self.converse(which, 1.1, flush=True)
+        self.send_bye(which)
+        self.exchange(which, 1.1, flush=True)
         self.acknowledged_is_logged()
 
     @rule(which=TRAINERS)
     def leave_unaware(self, which):
-        """A trainer says goodbye before it hears that the aggregator's machine failed and lacks events."""
-        self.hear_twice(which)
+        """A trainer sends BYE before it learns that the aggregator's machine failed and lacks events."""
+        self.receive_twice(which)
         self.lose_power(1)
-        self.say_goodbye(which)
+        self.send_bye(which)
         for _ in range(3):
-            self.converse(which, 1.1, flush=True)
+            self.exchange(which, 1.1, flush=True)
             self.acknowledged_is_logged()
 
     @rule()
@@ -313,8 +313,8 @@ class Network(RuleBasedStateMachine):
             del queue[index]
 
     @rule(which=TRAINERS, up=st.booleans(), index=st.integers(0, 9))
-    def double(self, which, up, index):
-        """A message arrives once more, later."""
+    def duplicate(self, which, up, index):
+        """A message arrives once more, behind the others."""
         connection = self.trainers[which].connections[-1]
         queue = connection.up if up else connection.down
         if index < len(queue):
@@ -327,12 +327,12 @@ class Network(RuleBasedStateMachine):
 
     @rule()
     def kill_aggregator(self):
-        """What was not flushed is gone."""
+        """The aggregator is killed, and what it did not flush is lost."""
         self.restart()
 
     @rule(events=st.sampled_from([1, 2, 30, 600]))
     def lose_power(self, events):
-        """The machine of the aggregator fails: the end of the log, which it acknowledged, is gone too."""
+        """The machine of the aggregator fails: the end of the log is lost, although it was acknowledged."""
         del self.order[max(0, len(self.order) - events) :]
         self.log.clear()
         for record in self.order:
@@ -355,7 +355,7 @@ class Network(RuleBasedStateMachine):
     @precondition(lambda self: self.dead)
     @rule(index=st.integers(0, 100), count=st.sampled_from([1, 7, 10_000]))
     def adopt(self, index, count):
-        """The aggregator reads a part of a dead trainer's spool, from what its log lacks on."""
+        """The aggregator reads a part of a dead trainer's spool, from the end of its log on."""
         spool = self.dead[index % len(self.dead)].spool
         key = self.dead[index % len(self.dead)].key
         known = self.known(key)
@@ -365,7 +365,7 @@ class Network(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.01, 0.03, 0.25, 1.1, 2.5, 6.0]))
     def wait(self, seconds):
-        """Time passes; a trainer that heard nothing for long makes a new connection."""
+        """Time passes; a trainer that received nothing for long makes a new connection."""
         self.now += seconds
         for trainer in self.trainers:
             if trainer.link.renewal_due(self.now):
@@ -384,7 +384,7 @@ class Network(RuleBasedStateMachine):
             assert logged == [(seq, trainer.emitted[seq][1]) for seq in range(start, len(log))]
 
     def all_trainers(self):
-        """The living and the dead."""
+        """The living and the dead trainers."""
         return [*self.trainers, *self.dead]
 
     @precondition(lambda self: hasattr(self, "trainers"))
@@ -404,7 +404,7 @@ class Network(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "trainers"))
     @invariant()
     def acknowledged_is_logged(self):
-        """What a trainer believes to be safe is safe, as far as it has heard of this aggregator."""
+        """What this aggregator has acknowledged to a trainer is in the log."""
         for trainer in self.trainers:
             if trainer.link._agg_epoch == self.agg_epoch:
                 assert trainer.link.acked <= len(self.log[trainer.key])
@@ -413,7 +413,7 @@ class Network(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "trainers"))
     @invariant()
     def arrivals_are_accounted_for(self):
-        """What came again is counted; no event that exists is counted as lost, and nothing is refused."""
+        """Duplicates are counted; no event that exists is counted as lost, and nothing is rejected."""
         counters = self.receiver.counters("run")
 
         assert (counters.duplicates, counters.gaps, counters.rejected) == (self.duplicates, 0, 0)
@@ -421,15 +421,15 @@ class Network(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "trainers"))
     @invariant()
     def live_is_the_fold_of_the_log(self):
-        """Whatever lives and checkpoints it went through; compared once all is flushed."""
+        """It holds after any restarts and checkpoints; the states are compared when all is flushed."""
         if not self.unflushed and self.folded < len(self.order):
             fold_all((record.decoded() for record in self.order[self.folded :]), self.again)
             self.folded = len(self.order)
 
             assert encode_state(self.live) == encode_state(self.again)
 
-    def all_holds(self):
-        """Every invariant, where no machinery checks them."""
+    def check_all(self):
+        """Check every invariant, where Hypothesis does not."""
         self.exactly_once()
         self.no_other_streams()
         self.memory_is_bounded()
@@ -438,7 +438,7 @@ class Network(RuleBasedStateMachine):
         self.live_is_the_fold_of_the_log()
 
     def teardown(self):
-        """Once the network is well again, everything arrives, and the dead are adopted."""
+        """Once nothing is lost any more, everything arrives, and the spools of dead trainers are adopted."""
         if not hasattr(self, "trainers"):
             return
         self.flush()
@@ -459,7 +459,7 @@ class Network(RuleBasedStateMachine):
         self.order_of_producers_does_not_matter()
 
     def nothing_is_missing(self):
-        """What was emitted is logged, or counted as dropped in an event that is."""
+        """Each emitted event is in the log, or counted in an `EventsDropped` event of the log."""
         for trainer in self.all_trainers():
             logged = [decode_event(record.data) for record in self.log[trainer.key]]
             dropped = [event.count for event in logged if isinstance(event, EventsDropped)]
@@ -468,7 +468,7 @@ class Network(RuleBasedStateMachine):
             assert trainer.queue.offered == len(logged) - len(dropped) + sum(dropped)
 
     def order_of_producers_does_not_matter(self):
-        """To what is known of each; and a fold in one piece gives the same picture as the live one."""
+        """The state of each is the same in any order; a fold of the whole log equals the live one."""
         whole = fold_all(record.decoded() for record in self.order)
         sorted_ = fold_all(r.decoded() for r in sorted(self.order, key=lambda record: record.stream.producer))
 
@@ -485,27 +485,27 @@ Network.TestCase.settings = settings(
 TestNetwork = pytest.mark.slow(Network.TestCase)
 
 
-WALKS = ("hear_twice", "miss_one", "hear_late", "leave_early", "leave_unaware")
+WALKS = ("receive_twice", "miss_one", "receive_late", "leave_early", "leave_unaware")
 
 
 @pytest.mark.parametrize("walk", WALKS)
 def test_a_walk_keeps_all_invariants(walk):
-    """What random walks come to too seldom, on a network that is well before and after."""
+    """Sequences that random walks reach too seldom, on a network that loses nothing before and after."""
     network = Network()
     network.begin()
     getattr(network, walk)(0)
-    network.all_holds()
+    network.check_all()
     network.teardown()
 
 
 def test_nothing_is_acknowledged_before_the_flush():
-    """Not even to a trainer that says that it lives: a walk that the machine takes too seldom."""
+    """Nor in the answer to a PING: a sequence that random walks reach too seldom."""
     network = Network()
     network.begin()
-    network.converse(0, 0.0, flush=False)
+    network.exchange(0, 0.0, flush=False)
     network.emit(0, 5)
     for _ in range(2):
-        network.converse(0, 1.1, flush=False)
+        network.exchange(0, 1.1, flush=False)
 
     network.acknowledged_is_logged()
     assert len(network.unflushed) == 5

@@ -1,4 +1,4 @@
-"""Tests of telling two living trainers of one name from one that was started again: with a written clock."""
+"""Two living trainers of the same name are distinguished from one that was restarted, with a manual clock."""
 
 import pytest
 
@@ -9,64 +9,64 @@ OLD, NEW = StreamKey("run", "host:0", 1), StreamKey("run", "host:0", 2)
 
 
 @pytest.fixture
-def scene():
-    """Plays who was heard when; gives the rivals at the end."""
+def duplicates_after():
+    """Receives messages of streams at given times; returns the duplicate producers at the end."""
 
-    def play(*heard, at=None):
-        rivals = DuplicateProducers()
-        for stream, now in heard:
-            rivals.note_message(stream, now)
-        return rivals.of("run", heard[-1][1] if at is None else at)
+    def receive(*messages, at=None):
+        duplicates = DuplicateProducers()
+        for stream, now in messages:
+            duplicates.note_message(stream, now)
+        return duplicates.of("run", messages[-1][1] if at is None else at)
 
-    return play
-
-
-def test_two_trainers_that_both_keep_sending_are_duplicates(scene):
-    """Once the older one has said something well after the newer one began."""
-    assert scene((OLD, 8), (NEW, 10), (OLD, 10 + GRACE_S), (NEW, 13)) == ("host:0",)
+    return receive
 
 
-def test_they_are_as_long_as_both_live(scene):
-    """When one falls silent, the other has the name for itself; it may have two again later."""
-    begun = ((OLD, 0), (NEW, 1), (OLD, 4), (NEW, 4))
-
-    assert scene(*begun, (NEW, 4 + ALIVE_S)) == ("host:0",)
-    assert scene(*begun, (NEW, 4.5 + ALIVE_S)) == ()
-    assert scene(*begun, at=100) == ()
-    assert scene(*begun, (OLD, 100), (NEW, 101), (OLD, 101)) == ()
-    assert scene(*begun, (OLD, 100), (NEW, 101), (OLD, 104)) == ("host:0",)
+def test_two_trainers_that_both_keep_sending_are_duplicates(duplicates_after):
+    """The older one has to send something well after the newer one began."""
+    assert duplicates_after((OLD, 8), (NEW, 10), (OLD, 10 + GRACE_S), (NEW, 13)) == ("host:0",)
 
 
-def test_a_restarted_trainer_is_not_a_duplicate(scene):
-    """Nor are messages of its former life one that were still under way."""
-    assert scene((OLD, 0), (NEW, 1), (NEW, 3)) == ()
-    assert scene((OLD, 0), (NEW, 1), (OLD, 1.5), (NEW, 3)) == ()
+def test_they_are_duplicates_as_long_as_both_live(duplicates_after):
+    """When one falls silent, the name is no longer a duplicate; it may become one again later."""
+    both_alive = ((OLD, 0), (NEW, 1), (OLD, 4), (NEW, 4))
+
+    assert duplicates_after(*both_alive, (NEW, 4 + ALIVE_S)) == ("host:0",)
+    assert duplicates_after(*both_alive, (NEW, 4.5 + ALIVE_S)) == ()
+    assert duplicates_after(*both_alive, at=100) == ()
+    assert duplicates_after(*both_alive, (OLD, 100), (NEW, 101), (OLD, 101)) == ()
+    assert duplicates_after(*both_alive, (OLD, 100), (NEW, 101), (OLD, 104)) == ("host:0",)
 
 
-def test_other_ranks_and_runs_are_not_duplicates(scene):
+def test_a_restarted_trainer_is_not_a_duplicate(duplicates_after):
+    """Messages of its previous epoch that arrive a little later do not make it one."""
+    assert duplicates_after((OLD, 0), (NEW, 1), (NEW, 3)) == ()
+    assert duplicates_after((OLD, 0), (NEW, 1), (OLD, 1.5), (NEW, 3)) == ()
+
+
+def test_other_ranks_and_runs_are_not_duplicates(duplicates_after):
     """Other names, and the same name in another run."""
     other = (StreamKey("run", "host:1", 3), StreamKey("other", "host:0", 4))
-    heard = [(stream, now) for now in range(10) for stream in (OLD, *other)]
+    messages = [(stream, now) for now in range(10) for stream in (OLD, *other)]
 
-    assert scene(*heard) == ()
+    assert duplicates_after(*messages) == ()
 
 
-def test_a_crowd_takes_no_room(scene):
-    """A trainer that starts again and again is forgotten, life by life."""
-    rivals = DuplicateProducers()
+def test_many_restarts_take_no_room(duplicates_after):
+    """The earlier epochs of a trainer that is restarted 1000 times are forgotten."""
+    duplicates = DuplicateProducers()
     for epoch in range(1000):
-        rivals.note_message(StreamKey("run", "host:0", epoch), 10.0 * epoch)
+        duplicates.note_message(StreamKey("run", "host:0", epoch), 10.0 * epoch)
 
-    assert len(rivals._runs["run"]["host:0"]) == 1
+    assert len(duplicates._runs["run"]["host:0"]) == 1
 
 
 def test_silent_runs_take_no_room():
-    """Thousands that said hello once are forgotten when they are looked at."""
-    rivals = DuplicateProducers()
+    """2000 runs with one message each are forgotten when they are looked up."""
+    duplicates = DuplicateProducers()
     for number in range(2000):
-        rivals.note_message(StreamKey(f"run{number}", "host:0", 1), 0.0)
-    rivals.note_message(OLD, 2 * ALIVE_S)
+        duplicates.note_message(StreamKey(f"run{number}", "host:0", 1), 0.0)
+    duplicates.note_message(OLD, 2 * ALIVE_S)
     for number in range(2000):
-        rivals.of(f"run{number}", 2 * ALIVE_S)
+        duplicates.of(f"run{number}", 2 * ALIVE_S)
 
-    assert list(rivals._runs) == ["run"]
+    assert list(duplicates._runs) == ["run"]

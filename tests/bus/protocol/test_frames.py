@@ -36,7 +36,7 @@ def data_messages(draw):
 
 @st.composite
 def hellos(draw):
-    """First words."""
+    """HELLO messages."""
     first = draw(SEQ)
     return Hello(
         run=draw(NAMES),
@@ -61,14 +61,14 @@ MESSAGES = st.one_of(
 
 
 @given(MESSAGES)
-def test_a_message_survives_the_way(message):
+def test_a_message_survives_encoding(message):
     """What is encoded is parsed to the same message."""
     assert parse(encode(message)) == message
 
 
 @given(st.lists(st.binary(max_size=80), max_size=5))
 def test_arbitrary_frames_are_refused_in_one_way(frames):
-    """Bytes that are no message raise `FrameError` and nothing else."""
+    """Bytes that are not a message raise `FrameError` and nothing else."""
     try:
         parse(frames)
     except FrameError:
@@ -89,8 +89,8 @@ def test_mutated_frames_are_refused_in_one_way(message, data):
         return
 
 
-def test_no_flipped_bit_of_a_batch_passes(batch):
-    """The checksum covers numbers and events alike."""
+def test_no_flipped_bit_of_a_batch_goes_unnoticed(batch):
+    """The checksum covers the numbers and the events."""
     good = encode(Data(7, batch(3, 6)))
     passed = []
     for index, frame in enumerate(good):
@@ -108,13 +108,13 @@ def test_no_flipped_bit_of_a_batch_passes(batch):
 
 @pytest.mark.parametrize("kind", [b"H", b"R", b"A", b"D", b"P", b"B"])
 def test_another_version_is_recognised(kind):
-    """A message of version 2 is not junk: it can be answered."""
+    """A message of version 2 raises `VersionError`, so that it can be answered."""
     with pytest.raises(VersionError, match="version 2"):
         parse([kind + b"\x02", b"whatever"])
 
 
-def test_an_error_is_read_whatever_its_version():
-    """Why a peer of another version refuses can always be shown."""
+def test_an_error_of_any_version_is_read():
+    """The refusal of a peer of another version can always be shown."""
     frames = encode(Error("version", "Install the same."))
     frames[0] = b"E\x09"
 
@@ -123,7 +123,7 @@ def test_an_error_is_read_whatever_its_version():
 
 @pytest.mark.parametrize("name", ["", "..", "../../etc", "a/b", ".hidden", "a b", "ü", "x" * 97, "a\n"])
 def test_a_name_that_cannot_be_a_file_name_is_refused(name):
-    """Names become files and topics, so a stranger must not choose them freely."""
+    """Names become files and topics, so peers must not choose them freely."""
     for wrong in ({"run": name, "producer": "host:0"}, {"run": "run", "producer": name}):
         frames = encode(Hello(run="run", producer="host:0", epoch=1, first=0, next=0))
         frames[1] = msgspec.msgpack.encode({"epoch": 1, "first": 0, "next": 0, **wrong})

@@ -1,4 +1,4 @@
-"""Tests of the trainer's end of the protocol: scenes with a written clock."""
+"""Tests of the trainer's end of the protocol, with a manual clock."""
 
 import pytest
 
@@ -22,7 +22,7 @@ class Events:
         return self.batches[-1].end
 
     def fetch(self, first, max_events, max_bytes):
-        """Consecutive events from the first one that there is."""
+        """Consecutive events from the first available one."""
         batch = next(batch for batch in self.batches if batch.end > first)
         return batch.part(first, max_events, max_bytes)
 
@@ -35,7 +35,7 @@ def events(batch):
 
 @pytest.fixture
 def link(key, events):
-    """A link that has said nothing yet, at time 0."""
+    """A link that has sent nothing yet, at time 0."""
     return ProducerLink(key, events, 0.0)
 
 
@@ -48,7 +48,7 @@ def streaming(link):
 
 
 def sent(link, now=0.0):
-    """Everything that the link wants to send now."""
+    """All messages that the link sends now."""
     messages = []
     while (message := link.next_message(now)) is not None:
         messages.append(message)
@@ -69,8 +69,8 @@ def test_hello_is_repeated_ever_more_slowly(link):
     assert HELLO_RETRY_S == (0.02, 0.05, 0.1, 0.2)
 
 
-def test_hello_says_who_and_what(link):
-    """The first word carries the identity and what can be sent."""
+def test_hello_contains_identity_and_range(link):
+    """HELLO contains the identity of the stream and the range of events that can be sent."""
     hello = link.next_message(0.0, clock_ns=77)
 
     assert hello == Hello(run="run", producer="host:0", epoch=EPOCH, first=0, next=10, clock_ns=77)
@@ -82,7 +82,7 @@ def test_nothing_is_sent_before_an_answer(link):
 
 
 def test_sending_begins_where_the_aggregator_asks(link):
-    """RESUME says from where."""
+    """RESUME contains the number of the first event to send."""
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 4, *CREDIT), 0.0)
 
@@ -111,7 +111,7 @@ def test_no_more_bytes_are_sent_than_the_credit_allows(link, events):
 
 
 def test_only_an_ack_makes_events_safe(streaming):
-    """What was sent, or asked for, is not yet in a log."""
+    """Events that were sent but not acknowledged are not safe."""
     sent(streaming)
     before = streaming.acked
     streaming.receive(Ack(1, EPOCH, 10, *CREDIT), 0.1)
@@ -120,7 +120,7 @@ def test_only_an_ack_makes_events_safe(streaming):
 
 
 def test_a_hole_is_filled(streaming):
-    """A RESUME in the middle sends again from there."""
+    """After a RESUME in the middle, events are sent again from there."""
     sent(streaming)
     streaming.receive(Resume(1, EPOCH, 6, *CREDIT), 0.1)
 
@@ -128,7 +128,7 @@ def test_a_hole_is_filled(streaming):
 
 
 def test_a_repeated_resume_is_answered_once(streaming):
-    """Every message behind a hole shows it again; the events are not sent as often."""
+    """Every message behind a hole causes a RESUME; the events are not sent for each of them."""
     sent(streaming)
     streaming.receive(Resume(1, EPOCH, 6, *CREDIT), 0.1)
     sent(streaming, 0.1)
@@ -140,7 +140,7 @@ def test_a_repeated_resume_is_answered_once(streaming):
 
 
 def test_a_resume_that_was_overtaken_is_ignored(streaming):
-    """A question for events that are safe by now was asked long ago."""
+    """A RESUME for events that are acknowledged by now is out of date."""
     sent(streaming)
     streaming.receive(Ack(1, EPOCH, 8, *CREDIT), 0.1)
     streaming.receive(Resume(1, EPOCH, 6, *CREDIT), 0.2)
@@ -149,7 +149,7 @@ def test_a_resume_that_was_overtaken_is_ignored(streaming):
 
 
 def test_an_aggregator_that_lost_its_log_gets_everything_again(streaming):
-    """What only the log of another aggregator had is no longer safe."""
+    """Events that only the previous aggregator's log had are no longer safe."""
     sent(streaming)
     streaming.receive(Ack(1, EPOCH, 8, *CREDIT), 0.1)
     streaming.receive(Error("unknown", "Say HELLO first."), 0.2)
@@ -161,7 +161,7 @@ def test_an_aggregator_that_lost_its_log_gets_everything_again(streaming):
 
 
 def test_what_is_acknowledged_is_not_sent_again(streaming):
-    """An ACK that comes while a hole is being filled shortens the work."""
+    """An ACK that comes while a hole is being filled skips the acknowledged events."""
     sent(streaming)
     streaming.receive(Resume(1, EPOCH, 2, *CREDIT), 0.1)
     streaming.receive(Ack(1, EPOCH, 7, *CREDIT), 0.1)
@@ -170,7 +170,7 @@ def test_what_is_acknowledged_is_not_sent_again(streaming):
 
 
 def test_a_resume_renews_the_credit(link, events):
-    """What was lost on the way no longer counts against the credit in bytes."""
+    """Events that were lost on the way no longer count against the credit in bytes."""
     size = data_size(events.batches[0].entries)
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 0, 100, size), 0.0)
@@ -188,7 +188,7 @@ def test_messages_of_other_streams_are_ignored(streaming):
 
 
 def test_an_ack_of_another_aggregator_leads_to_hello(streaming):
-    """An aggregator that was restarted is asked where it stands."""
+    """A restarted aggregator acknowledges nothing before a new HELLO."""
     sent(streaming)
     streaming.receive(Ack(2, EPOCH, 10, *CREDIT), 0.1)
 
@@ -203,8 +203,8 @@ def test_an_impossible_ack_is_ignored(streaming):
     assert streaming.acked == 0
 
 
-def test_silence_is_broken_by_a_ping(streaming):
-    """After a second without a word the link asks for a sign of life, once a second."""
+def test_silence_leads_to_a_ping(streaming):
+    """After a second without a message the link sends a PING, and no second one half a second later."""
     sent(streaming)
 
     assert sent(streaming, 0.9) == []
@@ -213,7 +213,7 @@ def test_silence_is_broken_by_a_ping(streaming):
 
 
 def test_longer_silence_leads_to_hello(streaming):
-    """After two seconds the link no longer believes that it is understood."""
+    """After two seconds without an answer the link starts over with HELLO."""
     sent(streaming)
     sent(streaming, 1.0)
 
@@ -221,7 +221,7 @@ def test_longer_silence_leads_to_hello(streaming):
 
 
 def test_a_new_socket_is_due_after_five_seconds(streaming):
-    """A half-open connection is given up; then again every five seconds."""
+    """A half-open connection is abandoned, and its successor after another five seconds."""
     assert not streaming.renewal_due(4.9)
     assert streaming.renewal_due(5.0)
 
@@ -232,15 +232,15 @@ def test_a_new_socket_is_due_after_five_seconds(streaming):
     assert streaming.renewal_due(10.0)
 
 
-def test_who_is_not_known_says_hello(streaming):
-    """An aggregator that was restarted does not know the stream."""
+def test_an_unknown_stream_sends_hello_again(streaming):
+    """A restarted aggregator answers that it does not know the stream."""
     streaming.receive(Error("unknown", "Say HELLO first."), 0.1)
 
     assert isinstance(streaming.next_message(0.1), Hello)
 
 
-def test_who_is_refused_says_why_and_asks_seldom(link):
-    """A version mismatch is a sentence for the user, not a storm of messages."""
+def test_a_refused_link_reports_why_and_retries_seldom(link):
+    """A version mismatch is reported to the user, and HELLO is repeated only after five seconds."""
     link.next_message(0.0)
     link.receive(Error("version", "Install the same."), 0.01)
 
@@ -254,7 +254,7 @@ def test_who_is_refused_says_why_and_asks_seldom(link):
 
 
 def test_an_epoch_that_was_used_before_is_not_continued(link):
-    """If the aggregator has events that do not exist here, nothing is mixed."""
+    """If the aggregator has events that do not exist here, the link reports a problem."""
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 50, *CREDIT), 0.0)
 
@@ -262,7 +262,7 @@ def test_an_epoch_that_was_used_before_is_not_continued(link):
 
 
 def test_a_reused_epoch_stays_refused(link, events, batch):
-    """As many events as the aggregator has of another trainer are still not the same ones."""
+    """It is refused even when the trainer has as many events as the aggregator."""
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 11, *CREDIT), 0.0)
     events.batches = [batch(0, 20)]
@@ -274,23 +274,23 @@ def test_a_reused_epoch_stays_refused(link, events, batch):
     assert sent(link) == []
 
 
-def test_events_that_are_gone_are_passed_over(link, events, batch):
-    """What can no longer be sent is said, once the aggregator has asked for exactly that."""
+def test_events_that_are_gone_are_skipped(link, events, batch):
+    """When the aggregator asks for exactly those, a HELLO names the first event that can be sent."""
     events.batches = [batch(0, 3), batch(6, 10)]
     link.next_message(0.0)
     link.receive(Resume(1, EPOCH, 0, *CREDIT), 0.0)
     *data, hello = sent(link)
     link.receive(Resume(1, EPOCH, 3, *CREDIT), 0.1)
-    (passing,) = sent(link, 0.1)
+    (later,) = sent(link, 0.1)
     link.receive(Resume(1, EPOCH, 6, *CREDIT), 0.2)
 
     assert numbers(data) == [0, 1, 2]
-    assert (hello.first, passing.first) == (0, 6)
+    assert (hello.first, later.first) == (0, 6)
     assert numbers(sent(link, 0.2)) == [6, 7, 8, 9]
 
 
-def test_goodbye_comes_last(streaming):
-    """BYE is said once everything is in the log, and only once."""
+def test_bye_comes_last(streaming):
+    """BYE is sent once everything is in the log, and only once."""
     sent(streaming)
     early = streaming.bye()
     streaming.receive(Ack(1, EPOCH, 10, *CREDIT), 0.1)
@@ -305,8 +305,8 @@ def test_goodbye_comes_last(streaming):
     assert streaming.bye_acknowledged
 
 
-def test_the_link_says_when_it_wants_to_be_asked(streaming):
-    """A thread can sleep until then."""
+def test_the_link_reports_when_it_is_due(streaming):
+    """A thread can sleep until `wake_at`."""
     sent(streaming)
 
     assert streaming.wake_at() == pytest.approx(1.0)

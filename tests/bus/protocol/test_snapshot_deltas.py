@@ -1,4 +1,4 @@
-"""Tests of snapshots for thin links."""
+"""Tests of snapshot deltas for slow connections."""
 
 import random
 
@@ -12,48 +12,48 @@ DICE = random.Random(3)
 NOISE = DICE.randbytes(20_000)
 
 
-def picture(number):
-    """A picture that hardly differs from the others, and that cannot be compressed by itself."""
+def snapshot(number):
+    """A snapshot that hardly differs from the others, and cannot be compressed by itself."""
     return NOISE[: 500 * number] + b"changed" + NOISE[500 * number :]
 
 
-def test_every_picture_comes_back_as_it_was():
-    """Keyframes and what lies between them."""
+def test_every_snapshot_is_restored():
+    """Keyframes and deltas are decoded to the original."""
     encoder, decoder = DeltaEncoder(), DeltaDecoder()
     for number in range(30):
-        packed = encoder.encode(number, picture(number), now=0.3 * number)
+        packed = encoder.encode(number, snapshot(number), now=0.3 * number)
 
-        assert decoder.decode(number, packed) == picture(number)
+        assert decoder.decode(number, packed) == snapshot(number)
 
 
-def test_between_keyframes_only_the_difference_travels():
-    """A fiftieth of the picture at most, here."""
+def test_between_keyframes_only_the_difference_is_sent():
+    """In this example a delta is less than a fiftieth of the snapshot."""
     encoder = DeltaEncoder()
-    sizes = [len(encoder.encode(number, picture(number), now=0.0)) for number in range(10)]
+    sizes = [len(encoder.encode(number, snapshot(number), now=0.0)) for number in range(10)]
 
     assert sizes[0] > len(NOISE)
     assert max(sizes[1:]) < len(NOISE) / 50
 
 
 def test_a_keyframe_comes_every_two_seconds():
-    """So nobody waits longer for one."""
+    """No screen waits longer for one."""
     encoder = DeltaEncoder()
     times = [0.5 * step for step in range(13)]
     keyframes = [
-        now for number, now in enumerate(times) if len(encoder.encode(number, picture(number), now)) > 10_000
+        now for number, now in enumerate(times) if len(encoder.encode(number, snapshot(number), now)) > 10_000
     ]
 
     assert keyframes == [0.0, KEYFRAME_S, 2 * KEYFRAME_S, 3 * KEYFRAME_S]
 
 
-def test_a_lost_picture_hurts_no_other_and_a_lost_keyframe_only_its_own():
-    """What cannot be restored is None, never another picture."""
+def test_a_lost_delta_affects_no_other_and_a_lost_keyframe_only_its_deltas():
+    """A snapshot that cannot be restored is None, never another one."""
     encoder, decoder = DeltaEncoder(), DeltaDecoder()
-    packed = [encoder.encode(number, picture(number), now=0.5 * number) for number in range(9)]
+    packed = [encoder.encode(number, snapshot(number), now=0.5 * number) for number in range(9)]
     received = {number: decoder.decode(number, packed[number]) for number in range(9) if number not in (2, 4)}
 
     assert {number for number, body in received.items() if body is None} == {5, 6, 7}
-    assert all(body == picture(number) for number, body in received.items() if body is not None)
+    assert all(body == snapshot(number) for number, body in received.items() if body is not None)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_lost_picture_hurts_no_other_and_a_lost_keyframe_only_its_own():
         bytes(8),
         bytes(8) + b"junk",
         bytes(8) + zstandard.ZstdCompressor().compress(bytes(17 * 2**20)),
-        bytes(8) + zstandard.ZstdCompressor().compress(picture(1))[:-5],
+        bytes(8) + zstandard.ZstdCompressor().compress(snapshot(1))[:-5],
     ],
     ids=["nothing", "short", "empty", "junk", "too large", "cut"],
 )
-def test_a_damaged_picture_is_refused(packed):
-    """Also one that would unpack to more than a message may hold, before it is unpacked."""
+def test_a_damaged_snapshot_is_refused(packed):
+    """So is one that would be larger than a message may be when it is decompressed."""
     with pytest.raises(FrameError):
         DeltaDecoder().decode(0, packed)

@@ -13,14 +13,14 @@ RUNS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True) | st.ju
 
 
 @given(RUNS, HEADS, st.binary(max_size=50))
-def test_a_snapshot_survives_the_way(run, head, body):
+def test_a_snapshot_survives_encoding(run, head, body):
     """What is encoded is parsed to the same."""
     assert parse_snapshot_message(encode_snapshot_message(run, head, body)) == (run, head, body)
 
 
 @given(st.lists(st.binary(max_size=60), max_size=4))
 def test_arbitrary_frames_are_refused_in_one_way(frames):
-    """Bytes that are no snapshot raise `FrameError` and nothing else."""
+    """Bytes that are not a snapshot raise `FrameError` and nothing else."""
     with pytest.raises(FrameError):
         parse_snapshot_message(frames)
 
@@ -39,7 +39,7 @@ def test_mutated_heads_are_refused_in_one_way(run, head, at, byte):
 
 @pytest.mark.parametrize(("version", "flags"), [(2, 0), (1, 1)])
 def test_another_version_is_recognised(version, flags):
-    """Also a flag that this version does not know, such as for compression."""
+    """So is a flag that this version does not know."""
     frames = encode_snapshot_message("run", SnapshotHead(1, 2, 3, 4, 5), b"body")
     frames[1] = bytes([version, flags]) + frames[1][2:]
     with pytest.raises(VersionError):

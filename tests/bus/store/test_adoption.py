@@ -1,4 +1,4 @@
-"""Tests of reading what dead trainers left behind: real spools, real processes that die."""
+"""Tests of adopting the spools of dead trainers, with real spools and processes."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def spool(runs_dir, key, batch):
 
 
 def read(adoption, now=0.0):
-    """Everything that there is to adopt now, part by part."""
+    """The numbers of all events that can be adopted now, part by part."""
     parts = []
     while (part := adoption.next_records(now)) or adoption.busy:
         parts.append([record.seq for record in part])
@@ -53,14 +53,14 @@ def read(adoption, now=0.0):
 
 
 def test_a_dead_trainers_spool_is_read_to_its_end_in_parts(spool, runs_dir):
-    """Parts are small, so that living trainers need not wait."""
+    """Parts are small, so that living trainers do not have to wait."""
     spool(PART_EVENTS + 10)
 
     assert read(Adoption(runs_dir)) == [list(range(PART_EVENTS)), list(range(PART_EVENTS, PART_EVENTS + 10))]
 
 
 def test_a_spool_in_several_files_is_read_as_one(runs_dir, key, batch):
-    """Also where the oldest are gone, because a log has them."""
+    """The oldest files may be gone, because their events were acknowledged."""
     writer = SpoolWriter(RunPaths(runs_dir / key.run), key, quota=2**21)
     for first in range(0, 40_000, 200):
         writer.write(batch(first, first + 200), acknowledged=first)
@@ -73,7 +73,7 @@ def test_a_spool_in_several_files_is_read_as_one(runs_dir, key, batch):
 
 
 def test_what_is_recorded_is_not_read_again(spool, runs_dir):
-    """Only after the log was flushed; an aggregator that dies before begins again."""
+    """An aggregator that dies before `mark_recorded` reads it again."""
     spool(3)
     adoption = Adoption(runs_dir)
     first, again = read(adoption), read(Adoption(runs_dir))
@@ -84,7 +84,7 @@ def test_what_is_recorded_is_not_read_again(spool, runs_dir):
 
 
 def test_the_spool_of_a_living_trainer_is_left_alone(spool, runs_dir):
-    """Until it ends; the search is repeated."""
+    """It is adopted by a later scan, once the trainer has ended."""
     writer = spool(3, alive=True)
     adoption = Adoption(runs_dir)
     alive = read(adoption)
@@ -96,14 +96,14 @@ def test_the_spool_of_a_living_trainer_is_left_alone(spool, runs_dir):
 
 
 def test_a_delivered_spool_is_left_alone(spool, runs_dir):
-    """A trainer that heard that all is in the log needs nobody to adopt it."""
+    """A spool whose events are all in the log does not need to be adopted."""
     spool(3, delivered=True)
 
     assert read(Adoption(runs_dir)) == []
 
 
-def test_a_torn_end_is_tolerated(spool, runs_dir):
-    """What is whole is adopted, and the rest of the file is no reason to try again."""
+def test_a_truncated_end_is_tolerated(spool, runs_dir):
+    """The intact part is adopted, and the spool is not read again."""
     writer = spool(300)
     data = writer.path.read_bytes()
     writer.path.write_bytes(data[: len(data) // 2])
@@ -117,7 +117,7 @@ def test_a_torn_end_is_tolerated(spool, runs_dir):
 
 
 def test_a_spool_that_cannot_be_read_keeps_its_lock(spool, runs_dir):
-    """It is not taken for an empty one: the next start of an aggregator reads it."""
+    """It is not treated as empty: the next start of an aggregator reads it."""
     path = spool(3).path
     path.rename(path.with_suffix(".hidden"))
     path.mkdir()
@@ -133,7 +133,7 @@ def test_a_spool_that_cannot_be_read_keeps_its_lock(spool, runs_dir):
 
 
 def test_a_hole_ends_a_part(runs_dir, key, batch):
-    """A part is consecutive, so that what is missing shows."""
+    """A part is consecutive, so that missing events are noticed."""
     writer = SpoolWriter(RunPaths(runs_dir / key.run), key)
     writer.write(batch(0, 2))
     writer.write(batch(5, 7))
@@ -143,15 +143,15 @@ def test_a_hole_ends_a_part(runs_dir, key, batch):
 
 
 def test_a_renamed_run_is_left_alone(spool, runs_dir, key):
-    """Its events say that they belong elsewhere; they would make the old directory anew."""
+    """Its events contain the old name, and would create the old directory again."""
     spool(3)
     (runs_dir / key.run).rename(runs_dir / "copy")
 
     assert read(Adoption(runs_dir)) == []
 
 
-def test_what_failed_is_not_tried_again_and_again(spool, runs_dir):
-    """A log that cannot be read must not keep the aggregator busy."""
+def test_a_failed_adoption_is_not_repeated(spool, runs_dir):
+    """After `give_up` the spool is not read at the next scan."""
     spool(3)
     adoption = Adoption(runs_dir)
     adoption.next_records(0.0)
@@ -162,7 +162,7 @@ def test_what_failed_is_not_tried_again_and_again(spool, runs_dir):
 
 
 def test_a_lock_of_another_machine_is_ignored(spool, runs_dir):
-    """Over a network file system a lock may look free although it is held."""
+    """Over a network file system a lock may look free although it is held, so it does not count as dead."""
     spool(3)
     (lock,) = runs_dir.glob("*/spool/*.lock")
     lock.write_text("somewhere-else\nanother-boot")
@@ -172,7 +172,7 @@ def test_a_lock_of_another_machine_is_ignored(spool, runs_dir):
 
 @pytest.mark.process
 def test_a_trainer_killed_while_its_forked_workers_live_is_dead(python, runs_dir):
-    """The lock belongs to the trainer alone; reading its own spool did not free it before."""
+    """The lock belongs to the trainer alone, and is not freed when the trainer reads its own spool."""
     process = python(TRAINER, runs_dir / "run", "fork")
     child = int(process.stdout.readline())
     (lock,) = runs_dir.glob("*/spool/*.lock")
@@ -180,7 +180,7 @@ def test_a_trainer_killed_while_its_forked_workers_live_is_dead(python, runs_dir
     process.send_signal(signal.SIGKILL)
     process.wait()
     try:
-        os.kill(child, 0)  # it lives
+        os.kill(child, 0)  # it is alive
 
         assert not before
         assert is_dead(lock)

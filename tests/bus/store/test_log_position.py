@@ -1,4 +1,4 @@
-"""Places in a log: reading from one leaves out what is before it, and one of another log is known."""
+"""Positions in a log: reading from one skips the records before it, and one of another log is recognized."""
 
 import pytest
 
@@ -30,12 +30,12 @@ def write(tmp_path):
 
 
 def behind(position, tmp_path, expect):
-    """The numbers behind a position."""
+    """The numbers of the events behind a position."""
     return [record.seq for record in read_after(position, log_files(tmp_path), expect)]
 
 
-def test_only_what_is_behind_is_read(write, records, key, tmp_path):
-    """The beginning of the file may even be gone."""
+def test_only_events_behind_a_position_are_read(write, records, key, tmp_path):
+    """Damage before the position does not matter."""
     position = write(records(0, 10)).end()
     write(records(10, 15))
     (path,) = log_files(tmp_path).logs
@@ -45,7 +45,7 @@ def test_only_what_is_behind_is_read(write, records, key, tmp_path):
 
 
 def test_streams_and_files_that_begin_later_are_read(write, records, key, tmp_path):
-    """Also those of the next aggregator."""
+    """So are the files of the next aggregator."""
     other = StreamKey("run", "host:1", 7)
     position = write(records(0, 10)).end()
     write(records(0, 3, stream=other))
@@ -54,8 +54,8 @@ def test_streams_and_files_that_begin_later_are_read(write, records, key, tmp_pa
     assert behind(position, tmp_path, {key: 10}) == [0, 1, 2, 10, 11]
 
 
-def test_a_place_may_be_the_end_of_a_finished_file(write, records, key, tmp_path, monkeypatch):
-    """The log goes on in another file, where it was full."""
+def test_a_position_may_be_the_end_of_a_finished_file(write, records, key, tmp_path, monkeypatch):
+    """The log continues in another file when one is full."""
     monkeypatch.setattr(log_writer, "LOG_FILE_BYTES", 1)
     position = write(records(0, 10)).end()
 
@@ -69,8 +69,8 @@ def test_a_place_may_be_the_end_of_a_finished_file(write, records, key, tmp_path
     assert behind(position, tmp_path, {key: 10}) == [10, 11]
 
 
-def test_what_only_a_spool_has_comes_behind_it(write, records, key, tmp_path, spool):
-    """As if log and spools had been read from their beginnings."""
+def test_events_that_only_a_spool_has_come_last(write, records, key, tmp_path, spool):
+    """The order is the same as if log and spools had been read from the beginning."""
     position = write(records(0, 10)).end()
     write(records(10, 12))
     spool(0, 15)
@@ -92,8 +92,8 @@ def spool(tmp_path, key, batch):
 
 
 @pytest.mark.parametrize("what", ["none", "grown", "cut", "other", "first grown", "first gone"])
-def test_a_place_is_only_in_its_own_log(write, records, tmp_path, what):
-    """The last file may have grown; anything else that changed makes it another log."""
+def test_a_position_is_only_in_its_own_log(write, records, tmp_path, what):
+    """The last file may have grown; after any other change it is another log."""
     write(records(0, 10)).close()
     position = write(records(10, 20), agg_epoch=2).end()
     first, last = log_files(tmp_path).logs

@@ -37,7 +37,7 @@ def test_a_log_gives_back_what_was_appended(run_dir, records):
 
 
 def test_what_was_flushed_can_be_read_at_once(run_dir, records):
-    """An ACK follows the flush, so the flush must do."""
+    """The file does not have to be closed, since an ACK follows the flush."""
     log = LogWriter(run_dir, "run", 1, 0)
     log.extend(records(0, 3))
     log.flush()
@@ -58,7 +58,7 @@ def test_nothing_new_makes_no_file(run_dir):
 
 
 def test_a_log_is_rolled(run_dir, records, monkeypatch):
-    """It goes on in a new file, and is read as one."""
+    """It continues in new files, and they are read as one log."""
     monkeypatch.setattr(log_module, "LOG_FILE_BYTES", 1)
     log = LogWriter(run_dir, "run", 1, 0)
     for start in range(0, 50, 10):
@@ -72,7 +72,7 @@ def test_a_log_is_rolled(run_dir, records, monkeypatch):
 
 
 def test_files_are_read_in_the_order_of_writing(run_dir, records):
-    """Random epochs and clocks do not decide it."""
+    """The order of the random epochs does not matter."""
     for index, epoch in enumerate([9, 3, 0xFFFF, 1]):
         write(run_dir, epoch, records(10 * index, 10 * index + 10), position=10 * index)
 
@@ -80,7 +80,7 @@ def test_files_are_read_in_the_order_of_writing(run_dir, records):
 
 
 def test_streams_are_kept_apart(run_dir, records):
-    """Interleaved trainers and epochs come back as they were interleaved."""
+    """Interleaved trainers and epochs are read in the same order."""
     other, later = StreamKey("run", "host:1", 7), StreamKey("run", "host:0", 8)
     mixed = [
         record
@@ -112,8 +112,8 @@ def test_a_full_disk_loses_nothing(run_dir, records):
     assert list(read_log(run_dir)) == records(0, 8)
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
-    """The user learns where and why."""
+def test_a_path_that_cannot_be_written_is_an_error(run_dir, records):
+    """The error contains the file, the reason and what to do."""
     run_dir.write_text("not a directory")
     log = LogWriter(run_dir, "run", 1, 0)
     with pytest.raises(StorageError, match=r"Cannot write .* \(Not a directory\); free space or make it"):
@@ -121,8 +121,8 @@ def test_a_place_that_cannot_be_written_is_one_sentence(run_dir, records):
 
 
 @pytest.mark.parametrize("first", [0, 3, 6], ids=["flushed", "unflushed", "full"])
-def test_a_deleted_log_goes_on_in_a_new_file(run_dir, records, first, monkeypatch, caplog):
-    """What was not flushed when it was deleted is in a file that exists, once; the rest is gone, and said."""
+def test_a_deleted_log_continues_in_a_new_file(run_dir, records, first, monkeypatch, caplog):
+    """Unflushed records are in the new file, once; flushed ones are lost, which is logged."""
     log = LogWriter(run_dir, "run", 1, 0)
     log.extend(records(0, 3))
     log.flush()
@@ -143,8 +143,8 @@ def test_a_deleted_log_goes_on_in_a_new_file(run_dir, records, first, monkeypatc
     assert caplog.text.count("the log was deleted") == 1
 
 
-def test_a_log_that_is_deleted_while_nothing_comes_is_missed(run_dir, records, monkeypatch, caplog):
-    """It is looked for each second, and at its end."""
+def test_a_log_that_is_deleted_while_nothing_arrives_is_noticed(run_dir, records, monkeypatch, caplog):
+    """A flush without new records checks that the file still exists."""
     monkeypatch.setattr(log_module, "SYNC_S", 0.0)
     log = LogWriter(run_dir, "run", 1, 0)
     log.extend(records(0, 3))
@@ -158,8 +158,8 @@ def test_a_log_that_is_deleted_while_nothing_comes_is_missed(run_dir, records, m
     log.close()
 
 
-def test_a_deleted_log_whose_place_is_taken_is_tried_again(run_dir, records):
-    """Until there is a file again nothing is acknowledged, and nothing is forgotten."""
+def test_a_deleted_log_that_cannot_be_created_is_tried_again(run_dir, records):
+    """Until a file can be created, `flush` raises, and no unflushed record is lost."""
     log = LogWriter(run_dir, "run", 1, 0)
     log.extend(records(0, 3))
     log.flush()

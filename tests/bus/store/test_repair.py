@@ -1,4 +1,4 @@
-"""Damaged files on a real disk: what is behind the damage is found, and copied."""
+"""Damaged files on a real disk: records behind the damage are found and copied."""
 
 import hashlib
 
@@ -50,19 +50,19 @@ def flip(path, *offsets):
 
 
 def digest(directory):
-    """What all files of a directory hold."""
+    """The checksum of each file of a directory."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def seqs(path):
-    """The numbers of the events that a reader gets."""
+    """The numbers of the events that a reader returns."""
     return [record.seq for record in read_raw(path)]
 
 
 @pytest.mark.parametrize("finish", [True, False])
 def test_every_damaged_place_is_named(write_log, records, run_dir, finish):
-    """Two damaged chunks cost their own events and no others."""
+    """Two damaged chunks lose their own events and no others."""
     path, ends = write_log(records(0, 50), finish=finish)
     flip(path, ends[0] + 80, ends[2] + 80)
     result = verify(run_dir)
@@ -81,8 +81,8 @@ def test_a_wrong_length_hides_only_its_own_chunk(write_log, records, run_dir):
     assert verify(run_dir).events == 20
 
 
-def test_a_lost_beginning_is_made_up_for_by_the_end(write_log, records, run_dir):
-    """A finished file repeats there what its events are."""
+def test_a_lost_beginning_is_replaced_by_the_end(write_log, records, run_dir):
+    """A finished file describes its streams again at its end."""
     path, ends = write_log(records(0, 30))
     flip(path, ends[0] // 2)
     result = verify(run_dir)
@@ -90,10 +90,10 @@ def test_a_lost_beginning_is_made_up_for_by_the_end(write_log, records, run_dir)
     assert (result.events, len(result.damaged)) == (20, 1)
 
 
-def test_a_lost_beginning_of_an_unfinished_file_costs_no_other_chunk(
+def test_a_lost_beginning_of_an_unfinished_file_loses_no_other_chunk(
     write_log, records, key, run_dir, tmp_path
 ):
-    """Each stream is described again: here one from the beginning on, and one that comes later."""
+    """Each stream is described again: one from the beginning, and one that comes later."""
     later = StreamKey("run", "host:1", 9)
     path, ends = write_log([*records(0, 30), *records(0, 30, later)], finish=False)
     flip(path, ends[0] // 2, ends[2] + 80)
@@ -106,8 +106,8 @@ def test_a_lost_beginning_of_an_unfinished_file_costs_no_other_chunk(
 
 
 @pytest.mark.parametrize("chunk", [0, 1, 2, 199])
-def test_one_flipped_bit_in_a_killed_spool_costs_one_event(batch, key, run_dir, chunk):
-    """Also where the next chunks are damaged as well as the first one, which describes them."""
+def test_one_flipped_bit_in_a_killed_spool_loses_one_event(batch, key, run_dir, chunk):
+    """It does so even if the beginning, which describes the stream, is damaged as well."""
     spool = SpoolWriter(RunPaths(run_dir), key)
     ends = [spool.path.stat().st_size]
     for seq in range(200):
@@ -121,8 +121,8 @@ def test_one_flipped_bit_in_a_killed_spool_costs_one_event(batch, key, run_dir, 
     spool.close()
 
 
-def test_a_stream_that_is_described_only_in_damaged_places_is_named_so(batch, key, run_dir, monkeypatch):
-    """As in files that older versions left behind."""
+def test_a_stream_that_is_described_only_in_damaged_places_is_reported(batch, key, run_dir, monkeypatch):
+    """Files of older versions do not repeat the description."""
     monkeypatch.setattr(writer, "_REPEAT_BYTES", (2**40, 2**40))
     monkeypatch.setattr(writer._Repeat, "taken", lambda repeat, size: b"")
     spool = SpoolWriter(RunPaths(run_dir), key)
@@ -137,8 +137,8 @@ def test_a_stream_that_is_described_only_in_damaged_places_is_named_so(batch, ke
 
 
 @pytest.mark.parametrize("as_file", [True, False])
-def test_a_copy_holds_what_can_be_read_and_is_intact(write_log, records, run_dir, tmp_path, as_file):
-    """In order, with its times; every reader sees all of it; the original is as it was."""
+def test_a_copy_contains_what_can_be_read_and_is_intact(write_log, records, run_dir, tmp_path, as_file):
+    """Every reader gets all records of the copy in order and with their times; the original is unchanged."""
     path, ends = write_log(records(0, 50))
     flip(path, ends[0] + 80)
     before = digest(run_dir)
@@ -152,8 +152,8 @@ def test_a_copy_holds_what_can_be_read_and_is_intact(write_log, records, run_dir
     assert digest(run_dir) == before
 
 
-def test_a_spool_fills_what_the_log_lost(write_log, records, batch, key, run_dir, tmp_path):
-    """The copy of a run with both is whole."""
+def test_a_spool_replaces_what_the_log_lost(write_log, records, batch, key, run_dir, tmp_path):
+    """The copy of a run with both is complete."""
     path, ends = write_log(records(0, 50))
     spool = SpoolWriter(RunPaths(run_dir), key)
     spool.write(batch(0, 60))
@@ -166,7 +166,7 @@ def test_a_spool_fills_what_the_log_lost(write_log, records, batch, key, run_dir
 
 
 def test_a_copy_goes_to_a_new_place_outside(write_log, records, run_dir, tmp_path):
-    """Nothing is overwritten, and nothing is added to the original."""
+    """Existing paths and paths within the original are refused."""
     write_log(records(0, 5))
     for out in (tmp_path, run_dir / "copy"):
         with pytest.raises(InvalidArgument, match=r"already exists|lies within"):
@@ -177,7 +177,7 @@ def test_a_copy_goes_to_a_new_place_outside(write_log, records, run_dir, tmp_pat
 
 
 def test_a_copy_of_a_file_goes_outside_its_run(write_log, records, run_dir, tmp_path):
-    """A copy among the files of a run would be read with them; beside a file elsewhere is as good as any."""
+    """Within the run it would be read as a part of it; beside a file outside of a run it is allowed."""
     path, _ = write_log(records(0, 5))
     (run_dir / "spool").mkdir()
     for out in (path.with_name("copy.mcap"), run_dir / "spool" / "copy.mcap", run_dir / "copy.mcap"):
@@ -189,8 +189,8 @@ def test_a_copy_of_a_file_goes_outside_its_run(write_log, records, run_dir, tmp_
     assert repair(moved, tmp_path / "copy.mcap") == 5
 
 
-def test_noise_that_looks_like_chunks_is_not_believed(tmp_path, key):
-    """A file of nothing but the first byte of a chunk, and a chunk within an event, hold no events."""
+def test_bytes_that_look_like_chunks_are_not_read(tmp_path, key):
+    """An event of nothing but the first byte of a chunk is not read as chunks when it is damaged."""
     inner = tmp_path / "inner.mcap"
     meta = FileMeta(kind="spool", run="run", writer_epoch="1", created_ns=1)
     writer = EventWriter(inner, meta, compress=False)

@@ -53,14 +53,14 @@ def seqs(run_dir, **by_key):
 
 
 def test_a_run_without_an_aggregator_is_its_spools(run_dir, spooled, batch):
-    """Nothing that reached a spool is missing."""
+    """All events of its spools are read."""
     spooled(5)
 
     assert Batch.of(0, list(read_raw(run_dir))) == batch(0, 5)
 
 
 def test_log_and_spool_are_read_once(run_dir, spooled, logged, records):
-    """What both have comes from the log, what only the spool has follows."""
+    """Events in both are read from the log; those that only the spool has follow."""
     spooled(10)
     logged(records(0, 6))
     found = list(read_raw(run_dir))
@@ -79,7 +79,7 @@ def test_holes_of_the_log_are_filled_in_their_place(run_dir, spooled, logged, re
 
 
 def test_events_that_were_logged_twice_are_read_once(run_dir, logged, records):
-    """The identity decides."""
+    """An event is identified by its stream and number."""
     logged(records(0, 8))
     logged(records(5, 10))
 
@@ -87,7 +87,7 @@ def test_events_that_were_logged_twice_are_read_once(run_dir, logged, records):
 
 
 def test_streams_that_only_spools_have_are_merged_by_time(run_dir, spooled):
-    """Two ranks without an aggregator are replayed as they ran."""
+    """The events of two ranks are read in the order in which they were emitted."""
     even, odd = (Batch(0, [(first + 2 * seq, b"event") for seq in range(4)]) for first in (1000, 1001))
     spooled(even)
     spooled(odd, StreamKey("run", "host:1", 9))
@@ -97,7 +97,7 @@ def test_streams_that_only_spools_have_are_merged_by_time(run_dir, spooled):
 
 
 def test_two_files_of_one_spool_complete_each_other(run_dir, spooled, batch, tmp_path):
-    """A spool that was copied while it grew does no harm."""
+    """A copy of a spool that was made while it grew adds nothing."""
     path = spooled(10)
     torn = path.read_bytes()
     path.with_name("copy.mcap").write_bytes(torn[: len(torn) // 2])
@@ -105,8 +105,8 @@ def test_two_files_of_one_spool_complete_each_other(run_dir, spooled, batch, tmp
     assert seqs(run_dir) == list(range(10))
 
 
-def test_damage_is_reported_and_the_spool_steps_in(run_dir, spooled, logged, records):
-    """A flipped bit in the log costs nothing while the spool is there."""
+def test_damage_is_reported_and_the_spool_replaces_it(run_dir, spooled, logged, records):
+    """A flipped bit in the log loses no events while the spool exists."""
     spooled(10)
     path = logged(records(0, 10))
     data = bytearray(path.read_bytes())
@@ -120,14 +120,14 @@ def test_damage_is_reported_and_the_spool_steps_in(run_dir, spooled, logged, rec
 
 
 def test_one_file_is_read_as_it_is(spooled, logged, records):
-    """A file that begins in the middle of a stream is fine by itself."""
+    """A file may begin in the middle of a stream."""
     path = logged(records(5, 9))
 
     assert [record.seq for record in read_raw(path)] == [5, 6, 7, 8]
 
 
 def test_records_are_decoded(run_dir, spooled, episode):
-    """Readers of events get events."""
+    """`read_records` returns events, not bytes."""
     spooled(3)
     found = list(read_records(run_dir))
 
@@ -136,7 +136,7 @@ def test_records_are_decoded(run_dir, spooled, episode):
 
 
 def test_a_run_is_named_by_its_files(run_dir, spooled, logged, records):
-    """Also after its directory was renamed, and for a single file."""
+    """The name of its directory does not matter; a single file contains the name too."""
     path = spooled(3)
     renamed = run_dir.rename(run_dir.with_name("renamed"))
 
@@ -144,43 +144,43 @@ def test_a_run_is_named_by_its_files(run_dir, spooled, logged, records):
     assert run_name(renamed / "spool" / path.name) == "run"
 
 
-def test_a_missing_run_is_one_sentence(tmp_path):
-    """The user learns what to name instead."""
+def test_a_missing_run_is_an_error(tmp_path):
+    """The error contains the reason and what to do."""
     with pytest.raises(
         StorageError, match=r"Cannot read .*nothing \(No such file or directory\); choose a run"
     ):
         read_raw(tmp_path / "nothing")
 
 
-def test_an_empty_file_is_one_sentence(tmp_path):
-    """It is not taken for an intact log without events."""
+def test_an_empty_file_is_refused(tmp_path):
+    """It is not treated as an intact log without events."""
     (tmp_path / "empty.mcap").touch()
     with pytest.raises(InvalidArgument, match="is empty: nothing was recorded"):
         read_raw(tmp_path / "empty.mcap")
 
 
-def test_a_file_that_is_not_a_log_is_one_sentence(tmp_path):
-    """Any other file is refused by name."""
+def test_a_file_that_is_not_a_log_is_refused(tmp_path):
+    """A text file is refused."""
     (tmp_path / "notes.txt").write_text("These are notes.")
     with pytest.raises(InvalidArgument, match="is not an MCAP log"):
         read_raw(tmp_path / "notes.txt")
 
 
-def test_a_directory_without_a_log_is_one_sentence(tmp_path):
-    """A directory that is not a run is refused."""
+def test_a_directory_without_a_log_is_refused(tmp_path):
+    """An empty directory is refused."""
     with pytest.raises(InvalidArgument, match="has no log of a run"):
         read_raw(tmp_path)
 
 
-def test_a_directory_of_runs_names_one(run_dir, spooled):
-    """The most likely slip is naming the directory above."""
+def test_the_error_for_a_directory_of_runs_names_one(run_dir, spooled):
+    """The error for a directory of runs contains the path of a run."""
     spooled(1)
     with pytest.raises(InvalidArgument, match=f"choose one of its runs, e.g. {run_dir}"):
         read_raw(run_dir.parent)
 
 
 def test_foreign_files_in_a_run_are_damage(run_dir, spooled):
-    """A file that is not ours is reported, and the rest is read."""
+    """A text file is reported as damage, and the rest is read."""
     path = spooled(3)
     path.with_name("a.mcap").write_text("These are notes.")
     path.with_name("b.mcap").touch()
@@ -190,8 +190,8 @@ def test_foreign_files_in_a_run_are_damage(run_dir, spooled):
     assert [d.what for d in damage] == ["not an MCAP file"]
 
 
-def test_a_path_that_cannot_be_looked_at_is_one_sentence(tmp_path):
-    """A name longer than any file's."""
+def test_a_path_that_cannot_be_read_is_an_error(tmp_path):
+    """The name is longer than a file name can be."""
     path = tmp_path / ("x" * 300)
     for read in (read_raw, run_name, verify, subscribe):
         with pytest.raises(StorageError, match=r"Cannot read .* choose another path"):

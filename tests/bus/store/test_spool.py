@@ -1,4 +1,4 @@
-"""Tests of the spool: what was written survives the death of the writer."""
+"""Tests of the spool: events that were written survive the death of the writer."""
 
 import shutil
 import signal
@@ -48,7 +48,7 @@ def test_a_spool_gives_back_what_was_written(spool, batch, key):
 
 
 def test_a_spool_is_named_after_its_stream(spool):
-    """A person finds the spool of a trainer by its name."""
+    """The name of the file contains the producer and the epoch."""
     assert spool.path.parent.name == "spool"
     assert spool.path.name == "host-0-000000000000e90c.mcap"
 
@@ -56,7 +56,7 @@ def test_a_spool_is_named_after_its_stream(spool):
 @pytest.mark.process
 @pytest.mark.parametrize("wait_for", [0, 1, 50, 400])
 def test_a_killed_writer_leaves_everything_it_wrote(tmp_path, python, wait_for):
-    """SIGKILL at any moment: each event whose write returned is there, once, in order."""
+    """After SIGKILL, each event whose write returned is there, once and in order."""
     process = python(WRITER, tmp_path / "run")
     for line in process.stdout:
         if int(line) >= wait_for:
@@ -70,12 +70,12 @@ def test_a_killed_writer_leaves_everything_it_wrote(tmp_path, python, wait_for):
     assert [record.seq for record in found] == list(range(len(found)))
     assert len(found) >= written + 1
     assert all(record.data.startswith(b"event %d" % record.seq) for record in found)
-    assert len(damage) <= 1  # the write that was under way
+    assert len(damage) <= 1  # the write in progress
 
 
 @pytest.mark.parametrize("first", [0, 1, 999, 1000, 4321, 9999])
 def test_old_events_are_read_from_the_middle(spool, batch, first):
-    """Sending again finds its place, in batches of the size that is asked for."""
+    """`read` starts at any number, and keeps its limits of events and bytes."""
     for start in range(0, 10_000, 100):
         spool.write(batch(start, start + 100))
 
@@ -83,8 +83,8 @@ def test_old_events_are_read_from_the_middle(spool, batch, first):
     assert spool.read(first, 250, 1) == batch(first, first + 1)
 
 
-def test_behind_the_end_there_is_nothing(spool, batch):
-    """A spool that was never written, or has no later events, gives none."""
+def test_there_are_no_events_behind_the_end(spool, batch):
+    """`read` returns no events from an empty spool, or from the end on."""
     assert spool.read(0, 10, 10**9).entries == []
 
     spool.write(batch(0, 5))
@@ -93,7 +93,7 @@ def test_behind_the_end_there_is_nothing(spool, batch):
 
 
 def test_a_hole_ends_a_batch(spool, batch):
-    """Events that never reached the disk are passed over, but not within one batch."""
+    """Events that never reached the disk are skipped, but not within one batch."""
     spool.write(batch(0, 5))
     spool.write(batch(20, 25))
 
@@ -103,7 +103,7 @@ def test_a_hole_ends_a_batch(spool, batch):
 
 
 def test_numbers_beyond_32_bits_are_kept(spool, batch):
-    """The format counts modulo 2^32, the spool does not."""
+    """The file format has 32-bit numbers, the spool does not."""
     spool.write(batch(0, 2))
     spool.write(batch(2**32 - 1, 2**32 + 2))
 
@@ -112,7 +112,7 @@ def test_numbers_beyond_32_bits_are_kept(spool, batch):
 
 @pytest.fixture
 def small(tmp_path, key, monkeypatch):
-    """Makes a spool of small files; gives their sizes in events, too."""
+    """Makes a spool with small files."""
     made = []
 
     def make(quota=2**21):
@@ -132,13 +132,13 @@ def files(spool):
 
 
 def fill(spool, batch, first, end, acknowledged=0):
-    """Write events, some at a time."""
+    """Write events, 200 at a time."""
     for start in range(first, end, 200):
         spool.write(batch(start, start + 200), acknowledged)
 
 
 def test_a_full_file_is_followed_by_another(small, batch, tmp_path):
-    """They are read as one, also from the middle, and while the last one is written."""
+    """The files are read as one, also from the middle, and while the last one is open."""
     spool = small()
     fill(spool, batch, 0, 10_000)
 
@@ -153,7 +153,7 @@ def test_a_full_file_is_followed_by_another(small, batch, tmp_path):
 
 
 def test_the_oldest_acknowledged_files_make_room(small, batch, tmp_path):
-    """As many as are needed; the newest part stays as long as it can."""
+    """The oldest files are removed, and the newest ones are kept within the quota."""
     spool = small()
     fill(spool, batch, 0, 60_000, acknowledged=50_000)
     last, sizes = spool.read(59_999, 1, 1), [p.stat().st_size for p in spool.path.parent.glob("*.mcap")]
@@ -167,7 +167,7 @@ def test_the_oldest_acknowledged_files_make_room(small, batch, tmp_path):
 
 
 def test_what_was_not_acknowledged_is_never_removed(small, batch, tmp_path):
-    """Not one event of a file, however full the spool is; a word says what to do."""
+    """If the spool is full, `write` raises an error that says what to do, and keeps every event."""
     spool = small()
     with pytest.raises(
         SpoolQuotaError,
@@ -185,7 +185,7 @@ def test_what_was_not_acknowledged_is_never_removed(small, batch, tmp_path):
 
 
 def test_a_new_file_that_cannot_be_made_is_tried_again(small, batch, tmp_path, monkeypatch):
-    """Nothing of the events is written then, and nothing is lost."""
+    """The failed write leaves nothing, and no event is lost."""
     spool = small()
     fill(spool, batch, 0, 400)
     while spool.path.stat().st_size < 2**18:
@@ -200,7 +200,7 @@ def test_a_new_file_that_cannot_be_made_is_tried_again(small, batch, tmp_path, m
 
 
 def test_a_quota_too_small_for_one_event_makes_no_files(small, batch):
-    """However often it is tried: an empty file is not followed by another one."""
+    """Three attempts leave one file: an empty file is not followed by another one."""
     spool = small(quota=2000)
     for _ in range(3):
         with pytest.raises(SpoolQuotaError):
@@ -212,7 +212,7 @@ def test_a_quota_too_small_for_one_event_makes_no_files(small, batch):
 @pytest.mark.process
 @pytest.mark.parametrize("full", [False, True])
 def test_a_deleted_spool_begins_again(tmp_path, key, batch, full):
-    """In a new file beside a new lock; a full one is not left for the next before that was said."""
+    """The error comes before a full spool rolls; after `restart` there are a new file and a held lock."""
     spool = SpoolWriter(RunPaths(tmp_path / "run"), key, 2**21)
     spool.write(batch(0, 5000 if full else 5))
     shutil.rmtree(tmp_path / "run")
@@ -234,7 +234,7 @@ def test_a_deleted_spool_begins_again(tmp_path, key, batch, full):
 
 
 def test_a_deleted_file_in_the_middle_hides_no_other(small, batch, tmp_path):
-    """Reading goes on with the next one."""
+    """Reading continues with the next one."""
     spool = small()
     fill(spool, batch, 0, 10_000)
     (tmp_path / "run" / "spool" / "host-0-000000000000e90c.1.mcap").unlink()
@@ -245,7 +245,7 @@ def test_a_deleted_file_in_the_middle_hides_no_other(small, batch, tmp_path):
 
 
 def another_process_may_lock(path):
-    """A process does not meet its own locks."""
+    """Whether another process gets the lock; a process is not refused its own."""
     program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
     done = subprocess.run([sys.executable, "-c", program, path], stderr=subprocess.DEVNULL, check=False)
     return done.returncode == 0

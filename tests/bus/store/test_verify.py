@@ -33,11 +33,11 @@ def spool(run_dir, key, batch):
 
 
 def count(events, gaps=0, duplicates=0):
-    """What is said of the one stream."""
+    """The expected counts of the stream."""
     return (ProducerCount(producer="host:0", epoch=0xE90C, events=events, gaps=gaps, duplicates=duplicates),)
 
 
-def test_a_complete_run_is_fine(run_dir, records, batch, key):
+def test_a_complete_run_is_ok(run_dir, records, batch, key):
     """Every event once, nothing damaged."""
     log(run_dir, records(0, 10))
     spool(run_dir, key, batch(0, 12))
@@ -65,7 +65,7 @@ def test_double_events_are_counted(run_dir, records):
 
 
 def test_data_that_is_not_an_event_is_counted(run_dir, key):
-    """Undecodable bytes are a fault, an event of a later version is not."""
+    """An event that cannot be decoded is rejected; one of a later version is counted as unknown."""
     later = b"\x82\xa4type\xa5Later\xa1x\x01"
     spool(run_dir, key, Batch(0, [(1, later), (1, b"\xc1junk")]))
     result = verify(run_dir)
@@ -74,7 +74,7 @@ def test_data_that_is_not_an_event_is_counted(run_dir, key):
 
 
 def test_reported_losses_are_summed(run_dir, key):
-    """A trainer that had to drop events says so, and the log is intact all the same."""
+    """Events that a trainer reported as dropped do not make a run incomplete."""
     drops = [encode_event(EventsDropped(count=n, first_ns=1, last_ns=2)) for n in (3, 4)]
     spool(run_dir, key, Batch(0, [(1, data) for data in drops]))
     result = verify(run_dir)
@@ -83,7 +83,7 @@ def test_reported_losses_are_summed(run_dir, key):
 
 
 def test_damage_is_named(run_dir, records):
-    """A torn log says where."""
+    """For a truncated log, the file and the kind of damage are reported."""
     log(run_dir, records(0, 10))
     (path,) = (run_dir / "log").iterdir()
     path.write_bytes(path.read_bytes()[:200])
@@ -95,7 +95,7 @@ def test_damage_is_named(run_dir, records):
     ]
 
 
-def test_nothing_to_check_is_one_sentence(tmp_path):
-    """An empty directory is not a fine run."""
+def test_a_directory_without_a_log_is_refused(tmp_path):
+    """An empty directory is refused."""
     with pytest.raises(InvalidArgument, match="has no log"):
         verify(tmp_path)
