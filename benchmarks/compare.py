@@ -44,7 +44,9 @@ def _run(checkout: Path, options: argparse.Namespace) -> dict[str, float]:
     completed = subprocess.run(
         [*command, *options.options], cwd=checkout, env=environment, stdout=subprocess.PIPE, check=True
     )
-    return dict(_numbers(json.loads(completed.stdout)))
+    lines = completed.stdout.splitlines(keepends=True)
+    start = next(n for n, line in enumerate(lines) if line.startswith((b"[", b"{")))  # others may be logged
+    return dict(_numbers(json.loads(b"".join(lines[start:]))))
 
 
 def _numbers(results: dict[str, float] | list[dict[str, object]]) -> Iterator[tuple[str, float]]:
