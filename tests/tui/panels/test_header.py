@@ -22,7 +22,7 @@ def header(text, now):
 
 @pytest.fixture
 def every_state(feeds, make_feed, make_snapshot, now):
-    """A feed for each state; most have been silent for so long that their age needs many cells."""
+    """A feed for each state; in most, the age of the last message needs many cells."""
     ended = {name: make_feed(make_snapshot(outcome=name)) for name in ("interrupted", "failed")}
     hangs = make_feed(make_snapshot(last_event_ns=now - 75 * 10**9))
     found = {**feeds, "live": feeds["healthy"], "stalled": hangs, **ended}

@@ -68,7 +68,7 @@ def test_rows_of_a_gpu_follow_those_of_the_cpu(make_snapshot, text):
 
 @pytest.mark.parametrize("width", [28, 29, 30, 31, 32, 50])
 def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
-    """Labels are shortened, and all numbers still end in one column."""
+    """The labels move closer to the numbers, which still end in one column."""
     lines = text(vitals_panel.vitals_rows(make_snapshot(), width, 5))
 
     assert max(map(len, lines)) <= width
