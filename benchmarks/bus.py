@@ -1,8 +1,8 @@
-"""What the way from an emitter to a subscriber carries: ingest, replay, end to end, latency, attach.
+"""Throughput and latency from an emitter to a subscriber: ingest, replay, end to end, attach.
 
-Events are PPO updates with every field measured, healthy, and no two floats alike. Ingest and replay are CPU
-time of one core; the rest is measured with a trainer, an aggregator and a subscriber in processes of their
-own. Run `python -m benchmarks.bus`.
+Events are healthy PPO updates with every field measured and all floats different. Ingest and replay are CPU
+time of one core; the rest is measured with a trainer, an aggregator and a subscriber in separate processes.
+Run `python -m benchmarks.bus`.
 """
 
 import argparse
@@ -66,7 +66,7 @@ print(report.acknowledged, report.dropped, emitted, took, used)
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One number."""
+    """One measured number."""
 
     what: str
     value: float
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _one_core(runs_dir: Path, events: int) -> list[Row]:
-    """Messages parsed, logged, flushed, acknowledged and folded; then read and folded again."""
+    """Parse, log, flush, acknowledge and fold messages; then read the log and fold it again."""
     dice = random.Random(1)
     data = [encode_event(varied_update(number, dice)) for number in range(1, 512)]
     hello = f.encode(f.Hello(run="run", producer="host:0", epoch=1, first=0, next=0))
@@ -193,7 +193,7 @@ def _attach(runs_dir: Path) -> list[Row]:
 
 
 def _sustained(runs_dir: Path, rate: float, seconds: float) -> list[Row]:
-    """Each of the two processes on a core of its own where there are two; Python has started before."""
+    """Run trainer and aggregator on a core each if there are two; the start of Python is not measured."""
     aggregator, count = _aggregator_pid(runs_dir), int(rate * seconds)
     for thread in _threads(aggregator) if _CORES else ():
         os.sched_setaffinity(thread, {_CORES[1]})

@@ -1,4 +1,4 @@
-"""The same events through other things that could have been the log: what an event costs there."""
+"""The cost of an event in other things that could have been the log."""
 
 import sqlite3
 import time

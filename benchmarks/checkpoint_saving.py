@@ -1,4 +1,4 @@
-"""How long training waits while a checkpoint is saved: the call that begins it, and the writing beside it."""
+"""How long saving a checkpoint takes: the call that training waits for, and the writing in the background."""
 
 import statistics
 import tempfile
@@ -17,7 +17,7 @@ ROUNDS = 20
 
 
 def main() -> None:
-    """Save a learner of the default size again and again; print medians in milliseconds."""
+    """Save a learner of the default size repeatedly; print medians in milliseconds."""
     torch.set_num_threads(1)
     config = TrainingConfig()
     learner = Learner(config, torch.device("cpu"))

@@ -2,9 +2,9 @@
 
     python -m benchmarks.compare --pairs 20 OTHER_CHECKOUT fold --events 1000
 
-Each checkout is run by the Python of its own `.venv`. What is printed is the ratio of this checkout to the
+Each checkout is run by the Python of its own `.venv`. The output is the ratio of this checkout to the
 other one: the median over the pairs, and the interval that contains the true median with 95 % confidence.
-Pairs rather than two series, because a machine that other work slows down slows both halves of a pair.
+Pairs are used rather than two series, because other work on the machine slows down both halves of a pair.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parents[1]
 LABELS = ("what", "case", "size")
-"""The fields of a row that name it; every other one that is a number was measured."""
+"""The fields that name a row; every other number is a measurement."""
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def _print_row(name: str, here: Sequence[float], other: Sequence[float]) -> None
 
 
 def median_interval(count: int) -> tuple[int, int]:
-    """The places, in a sorted sample, of the bounds of a 95 % confidence interval of the median.
+    """The indices, in a sorted sample, of the bounds of a 95 % confidence interval of the median.
 
     From the binomial distribution of the number of values below it; with fewer than six values the bounds
     are the smallest and the largest, which contain it with a lower confidence.

@@ -1,8 +1,8 @@
 """How fast a rollout and an update are on a CUDA device, launched from the host and replayed as graphs.
 
-Speeds stand beside what the device itself can do, measured in the same run: an update beside the rate of a
-large matrix product, a rollout beside the rate of a large copy (it is bound by memory traffic; every
-operation is counted with what it reads and writes, as if nothing stayed in a cache).
+Speeds are compared with those of the device, measured in the same run: an update with the rate of a large
+matrix product, a rollout with the rate of a large copy (it is bound by memory traffic; every operation is
+counted with what it reads and writes, as if nothing stayed in a cache).
 
     python -m benchmarks.cuda [--environments 256 1024 4096] [--hidden-size 512] [--preset lite] [--json]
 """
@@ -55,14 +55,14 @@ def copy_rate(device: torch.device) -> float:
 
 
 def update_flops(config: TrainingConfig, observations: int) -> float:
-    """Of the matrix products of one update; the backward pass costs twice the forward pass."""
+    """FLOP of the matrix products of one update; the backward pass costs twice the forward pass."""
     hidden, steps = config.hidden_size, config.environments * config.size.horizon
     per_step = 2 * hidden * (observations + 8 * hidden + LOGIT_COUNT + 1)
     return 3.0 * config.epochs * steps * per_step
 
 
 class _Traffic(TorchDispatchMode):
-    """Adds up the bytes of all tensors that operations get and return, but for views."""
+    """Adds up the bytes of all tensors that operations get and return, except for views."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def step_traffic(learner: Learner) -> int:
 
 
 def measure(config: TrainingConfig, device: torch.device) -> dict[str, float]:
-    """Milliseconds of a rollout and of an update, and what they are made of."""
+    """Milliseconds of a rollout and of an update, and the memory traffic of a step."""
     warnings: list[str] = []
     learner = Learner(config, device, warn=warnings.append)
     traffic = step_traffic(learner)

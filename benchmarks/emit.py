@@ -1,9 +1,9 @@
-"""What recording one full PPO update costs the training thread: `Emitter.emit` beside its peers.
+"""The cost of recording one full PPO update for the training thread: `Emitter.emit` and other recorders.
 
-Paced, because a tight loop keeps caches warm and flatters: between two calls the thread sleeps as a
-trainer would work. All are measured in the same run, in turn. Run `python -m benchmarks.emit` for csv as the
-peer; with `--peers` also beside recorders that have threads of their own, with `--faults` while something is
-broken, with `--kill` for what a killed trainer leaves.
+Between two calls the thread sleeps, where a trainer would work, because a tight loop would keep caches warm.
+All recorders are measured in the same run, in turn. `python -m benchmarks.emit` compares with csv; `--peers`
+adds recorders that have their own threads, `--faults` measures while something is broken, and `--kill` counts
+the events that a killed trainer leaves.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def full_payload(dice: random.Random) -> PPOUpdatePayload:
-    """A payload in which every field is measured, with digits as real ones have."""
+    """A payload in which every field is measured, with the digits of real values."""
     values: dict[str, float | int] = {}
     for field in msgspec.structs.fields(PPOUpdatePayload):
         whole = any(part is int for part in _types(field.type))
@@ -75,7 +75,7 @@ def _types(annotated: object) -> tuple[object, ...]:
 
 
 def _paced(directory: Path, calls: int, interval_s: float, *, peers: bool) -> list[Row]:
-    """Emit and let each peer record the same updates in turn, one per interval."""
+    """Emit updates and have each peer record the same ones in turn, one per interval."""
     dice = random.Random(0)
     emitter = Emitter("benchmark", "host:0", directory / "run")
 
@@ -83,7 +83,7 @@ def _paced(directory: Path, calls: int, interval_s: float, *, peers: bool) -> li
         emitter.emit(PPOUpdateCompleted(update=update, payload=payload))
 
     def nothing(update: int, payload: PPOUpdatePayload) -> None:
-        """What measuring itself costs with cold caches."""
+        """The cost of the measurement itself with cold caches."""
 
     recorders: dict[str, Record] = {"an empty call": nothing, "Emitter.emit": emit}
     recorders |= available(directory, everybody=peers)
@@ -101,7 +101,7 @@ def _paced(directory: Path, calls: int, interval_s: float, *, peers: bool) -> li
 
 
 def _under_faults(directory: Path, calls: int, interval_s: float) -> list[Row]:
-    """Emit while something is broken; nothing of it reaches the caller."""
+    """Emit while something is broken; no error reaches the caller."""
     dice = random.Random(0)
     rows = []
     for name in FAULTS:
@@ -116,7 +116,7 @@ def _under_faults(directory: Path, calls: int, interval_s: float) -> list[Row]:
 
 
 def _killed(directory: Path) -> str:
-    """How many of the events of a trainer are readable that is killed 10 ms after the last of them."""
+    """The number of readable events of a trainer that is killed 10 ms after the last of them."""
     command = [sys.executable, "-c", _VICTIM, str(directory / "killed"), str(KILLED_EVENTS)]
     subprocess.run(command, check=False)
     readable = sum(1 for _ in read_raw(directory / "killed"))
@@ -145,7 +145,7 @@ def _timed(step: Callable[..., object], *arguments: object) -> int:
 
 
 def _until_spooled(directory: Path) -> Row:
-    """How long after `emit` a lone event is in the spool, watched every 50 microseconds."""
+    """How long after `emit` a single event is in the spool, checked every 50 microseconds."""
     dice = random.Random(1)
     emitter = Emitter("benchmark", "host:1", directory / "run")
     times = []

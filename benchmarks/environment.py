@@ -1,4 +1,4 @@
-"""How fast the environment is, and what its scripted policies achieve.
+"""The speed of the environment, and the results of its scripted policies.
 
     python benchmarks/environment.py [--json] [--preset NAME ...] [--environments N] [--threads T]
 
@@ -34,7 +34,7 @@ class Speed:
 
 
 def measure_speed(preset: Preset, environments: int, device: torch.device, repeats: int) -> Speed:
-    """Play `repeats` episodes of one recorded random policy and keep the fastest."""
+    """Run `repeats` episodes of a recorded random policy and keep the fastest."""
     actions = record_actions(preset, environments, device)
     environment = MorphEnvironment(environments, preset, seed=0, device=device)
     loop, step = [], []
@@ -71,7 +71,7 @@ def play(environment: MorphEnvironment, actions: list[torch.Tensor], *, look: bo
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was told."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -1,6 +1,6 @@
 """Faults under which `benchmarks.emit --faults` measures what emitting costs.
 
-Each is real: a process that is stopped or killed, a disk that takes no more, a network that swallows all.
+Each is real: a process that is stopped or killed, a disk that is full, a network that discards everything.
 """
 
 import resource
@@ -38,7 +38,7 @@ def _dead(run_dir: Path, aggregator: "subprocess.Popen[bytes]", proxy: Proxy) ->
 
 
 def _disk_full(run_dir: Path, aggregator: "subprocess.Popen[bytes]", proxy: Proxy) -> None:
-    """This process can write no file beyond what its spool holds."""
+    """Limit files of this process to the current size of its spool."""
     size = max(path.stat().st_size for path in run_dir.glob("spool/*.mcap"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
@@ -59,7 +59,7 @@ FAULTS: dict[str, Fault] = {
 
 @contextmanager
 def emitting_under(name: str, directory: Path) -> Iterator[Emitter]:
-    """An emitter whose first event was acknowledged before the fault came that it is now under."""
+    """An emitter under a fault that was injected after its first event was acknowledged."""
     runs_dir = directory / name.replace(" ", "-").replace(",", "")
     command = [sys.executable, "-m", "esper_aggregator", "--runs-dir", str(runs_dir)]
     aggregator = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

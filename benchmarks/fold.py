@@ -1,4 +1,4 @@
-"""What an event costs the aggregator: decode, fold, project, encode; beside a calibrating loop.
+"""The cost of an event for the aggregator: decode, fold, project, encode; with a loop for calibration.
 
 python benchmarks/fold.py [--json]
 """
@@ -29,11 +29,11 @@ NEW_EVENTS = 50
 
 
 HEALTHY_VALUES = (4, 0.9, 0.5, 1.1, 0.005, 0)
-"""For every metric at least one of these is healthy."""
+"""At least one of these is healthy for every metric."""
 
 
 def full_update(number: int, *, healthy: bool = True) -> PPOUpdateCompleted:
-    """An update with every field measured, and healthy, or nearly everything beyond its bounds."""
+    """An update with every field measured; healthy, or with nearly every field beyond its bounds."""
     if healthy:
         values = {name: healthy_value(field) for name, field in CATALOGUE.items()}
     else:
@@ -42,7 +42,7 @@ def full_update(number: int, *, healthy: bool = True) -> PPOUpdateCompleted:
 
 
 def varied_update(number: int, dice: random.Random) -> PPOUpdateCompleted:
-    """A healthy update of which no float is like another: as large as a real one once it is compressed."""
+    """A healthy update in which all floats differ, so that it compresses like a real one."""
     values = structs.asdict(full_update(number).payload)
     varied = {
         name: value * (1 - 0.001 * dice.random()) if isinstance(value, float) else value
@@ -52,19 +52,19 @@ def varied_update(number: int, dice: random.Random) -> PPOUpdateCompleted:
 
 
 def healthy_value(field: MetricField) -> float:
-    """A value within the bands, a whole one of what is counted."""
+    """A value within the bands, an integer if the metric is a count."""
     values = [value for value in HEALTHY_VALUES if field.metric.precision or isinstance(value, int)]
     judged = ((value, judge(field.metric, value, maximum=field.maximum)) for value in values)
     return next(value for value, health in judged if health is Health.OK)
 
 
 def record(event: PPOUpdateCompleted, seq: int) -> Record:
-    """The event as the log gives it."""
+    """The event as it is read from a log."""
     return Record(run="r", producer="h:0", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
 
 
 def microseconds(action: Callable[[int], object], before: Callable[[int], object] | None = None) -> float:
-    """The median time of one call; what is done `before` each is not counted."""
+    """The median time of one call, without the time of `before`."""
     times = []
     for n in range(REPEATS):
         if before:
@@ -109,7 +109,7 @@ def measure() -> dict[str, float]:
 
 
 def memory(events: int) -> int:
-    """Bytes that are held after so many updates of one producer."""
+    """The bytes that are held after the given number of updates of one producer."""
     raw = encode_event(full_update(1))
     state = RunState()
     tracemalloc.start()

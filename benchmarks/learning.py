@@ -1,9 +1,9 @@
-"""Whether Tamiyo learns: returns over many updates and several seeds, beside what scripted policies return.
+"""Whether Tamiyo learns: returns over many updates and several seeds, compared with scripted policies.
 
     python -m benchmarks.learning [--seeds 5] [--updates 100] [--runs-dir DIR] [--picture FILE.svg]
 
-Every seed is a training of its own process and one thread, one after another; its returns are read from its
-log. Runs that are complete in `--runs-dir` are not trained again, so that the picture can be drawn anew.
+Each seed is trained in a process with one thread, one after another; its returns are read from its log. Runs
+that are complete in `--runs-dir` are not trained again, so that the picture can be redrawn.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from esper_trainer.environments.morph.presets import PRESETS
 from esper_trainer.environments.morph.scripted_baselines import BASELINES, run_baseline
 
 LAST = 5
-"""So many returns at the end of a run are averaged."""
+"""The number of returns at the end of a run that are averaged."""
 WANTED = 1.3
-"""What they should be at least, in units of what always waiting returns."""
+"""The smallest acceptable average, in units of the return of always waiting."""
 
 
 class Seed(NamedTuple):
-    """One training: its mean return per update, and what scripted policies return in its environments."""
+    """One training: its mean return per update, and the returns of scripted policies in its environments."""
 
     seed: int
     returns: list[float]
@@ -42,12 +42,12 @@ class Seed(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """That, in units of what always waiting returns."""
+        """The mean of the last returns, in units of the return of always waiting."""
         return self.last / self.scripted["wait"]
 
 
 def measure(seed: int, options: argparse.Namespace, runs_dir: Path) -> Seed:
-    """Train with a seed, unless that has been done, and play the scripted policies."""
+    """Train with a seed, unless its run is complete, and run the scripted policies."""
     run_dir = runs_dir / f"{options.preset}-seed{seed}"
     returns = returns_of(run_dir) if run_dir.exists() else []
     if len(returns) < options.updates:
@@ -62,7 +62,7 @@ def measure(seed: int, options: argparse.Namespace, runs_dir: Path) -> Seed:
 
 
 def train(seed: int, options: argparse.Namespace, run_dir: Path) -> None:
-    """Run the trainer as anybody would."""
+    """Run the trainer as a user would."""
     command = [sys.executable, "-m", "esper_trainer", "--runs-dir", run_dir.parent, "--name", run_dir.name]
     command += ["--preset", options.preset, "--envs", options.envs, "--episodes", options.updates]
     command += ["--seed", seed, "--threads", 1]

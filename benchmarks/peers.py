@@ -1,6 +1,6 @@
-"""Other ways to record one full PPO update, as `benchmarks.emit` measures them beside ours.
+"""Other recorders of one full PPO update, with which `benchmarks.emit` compares the emitter.
 
-Those that are not installed are skipped with a line; `pip install 'esper-lite[benchmarks]'` brings them.
+Those that are not installed are skipped with a message; `pip install 'esper-lite[benchmarks]'` adds them.
 """
 
 import csv

@@ -1,16 +1,16 @@
-"""Ports of this machine that nobody uses."""
+"""Unused ports of this machine."""
 
 import contextlib
 import random
 import socket
 
-_RANDOM = random.SystemRandom()  # two test runs that seed Python's own must not draw the same
+_RANDOM = random.SystemRandom()  # test runs that seed Python's generator must get different ports
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> int:
-    """The first of `count` ports in a row.
+    """The first of `count` consecutive ports.
 
-    None of those that the system gives to outgoing connections: one of them may be taken at any moment.
+    They are not in the range of outgoing connections, where the system may take a port at any moment.
     """
     while True:
         first = _RANDOM.randrange(10_000, 30_000)

@@ -1,12 +1,12 @@
-"""How long a PPO update takes, beside the same update as others write it, in one run.
+"""How long a PPO update takes, compared with other implementations of it in the same run.
 
 All train the same network (features, one LSTM, one output layer) on 64 environments x 64 steps with the
-same actions. Every update is run in turn, so that what else the machine does hits all of them; minima and
-medians are printed. Masks and telemetry are ours alone: no peer has them.
+same actions. The updates are run in turn, so that other work on the machine affects all of them; minima and
+medians are printed. Only our update has masks and telemetry.
 
     sb3       sb3-contrib's RecurrentPPO (needs esper-lite[benchmarks]), its `train` alone
-    cleanrl   a loop over the steps with a done mask, as CleanRL's ppo_atari_lstm.py has it
-    plain     what one writes by hand: whole chunks, a list of Categoricals, the joint ratio
+    cleanrl   a loop over the steps with a done mask, like CleanRL's ppo_atari_lstm.py
+    plain     a typical update written by hand: whole chunks, a list of Categoricals, the joint ratio
 
     python -m benchmarks.ppo_peers [--threads 1] [--minibatches 1 4] [--repeats 8] [--json]
 """
@@ -118,7 +118,7 @@ class HandWritten:
 
 
 def sb3(minibatches: int) -> Update:
-    """RecurrentPPO with a shared LSTM and the same features; a rollout that it played itself."""
+    """RecurrentPPO with a shared LSTM and the same features, after a rollout that it collected itself."""
     import gymnasium
     import numpy as np
     from sb3_contrib import RecurrentPPO
@@ -171,7 +171,7 @@ def sb3(minibatches: int) -> Update:
         device="cpu",
         seed=0,
     )
-    model.train = lambda: None  # `learn` is to play the rollout, and no more
+    model.train = lambda: None  # `learn` only collects the rollout
     model.learn(STEPS * ENVIRONMENTS)
     del model.train
     model.n_epochs = EPOCHS
@@ -189,7 +189,7 @@ def ours(minibatches: int) -> Update:
 
 
 def updates(minibatches: int) -> Iterator[tuple[str, Update]]:
-    """What is compared, by name; sb3 only if it is installed."""
+    """The updates that are compared, by name; sb3 only if it is installed."""
     yield "ours", ours(minibatches)
     yield "plain", HandWritten("whole", minibatches)
     yield "cleanrl", HandWritten("stepwise", minibatches)
@@ -200,7 +200,7 @@ def updates(minibatches: int) -> Iterator[tuple[str, Update]]:
 
 
 def measure(work: dict[str, Update], repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of each, in turn, after a round of warming up."""
+    """Milliseconds of each update, in turn, after a warm-up round."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for round_ in range(repeats + 1):
         for name, update in work.items():
@@ -212,7 +212,7 @@ def measure(work: dict[str, Update], repeats: int) -> dict[str, list[float]]:
 
 
 def rows(times: dict[str, list[float]]) -> list[dict[str, float | str]]:
-    """One per update: minimum and median, and ours over it (the median within rounds)."""
+    """One row per update: minimum, median, and our time divided by it (the median within rounds)."""
     table: list[dict[str, float | str]] = []
     for name, values in times.items():
         ratios = [our / other for our, other in zip(times["ours"], values, strict=True)]

@@ -1,7 +1,7 @@
-"""How long a PPO update takes at each telemetry level, beside its LSTM's forward and backward pass alone.
+"""How long a PPO update takes at each telemetry level, compared with its LSTM's forward and backward pass.
 
-The LSTM alone, run as often as the update runs it, is what no update of this policy can be faster than.
-All are run in turn, so that what else the machine does hits both; minima and medians are printed.
+No update of this policy can be faster than the LSTM alone, run as often as in the update. All are run in
+turn, so that other work on the machine affects all of them; minima and medians are printed.
 
     python benchmarks/ppo_update.py [--threads 1] [--minibatches 1] [--compile] [--json]
 
@@ -32,9 +32,9 @@ CPU = torch.device("cpu")
 
 
 class Work(NamedTuple):
-    """The things that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry.
+    """The functions that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry.
 
-    update_compiled is the one at NORMAL with a compiled tail, None if it was not asked for.
+    update_compiled is the one at NORMAL with its pointwise part compiled, None if it was not requested.
     """
 
     lstm: Callable[[], object]
@@ -74,7 +74,7 @@ def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
 
 
 def measure(work: Work, repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of each, in turn, after two rounds of warming up."""
+    """Milliseconds of each function, in turn, after two warm-up rounds."""
     measured = {name: function for name, function in work._asdict().items() if function is not None}
     times: dict[str, list[float]] = {name: [] for name in measured}
     for round_ in range(repeats + 2):
@@ -87,7 +87,7 @@ def measure(work: Work, repeats: int) -> dict[str, list[float]]:
 
 
 def _median_ratio(these: list[float], those: list[float]) -> float:
-    """Of ratios within one round each, so that what slows a whole round down cancels."""
+    """The median of the ratios within each round, so that the slowdown of a whole round cancels."""
     return statistics.median(one / other for one, other in zip(these, those, strict=True))
 
 

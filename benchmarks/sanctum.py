@@ -1,10 +1,10 @@
-"""What Sanctum costs: CPU, bytes to the terminal, memory and the time to the first frame, on a real pty.
+"""The cost of Sanctum: CPU, bytes to the terminal, memory and the time to the first frame, on a real pty.
 
     python benchmarks/sanctum.py [--seconds N] [--json]
 
 A child process runs the app on a pseudo-terminal of each size. "busy" decodes another snapshot for
 every frame, so that everything that can change does; "ssh" does so at the rate that is used over ssh;
-"paused" holds the picture while snapshots go on arriving; "idle" always gets the same one. CPU is the
+"paused" freezes the screen while snapshots keep arriving; "idle" always gets the same one. CPU is the
 process time of the child as a share of one core, between two timers after a warm-up.
 """
 
@@ -69,7 +69,7 @@ COUNTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one case cost."""
+    """The cost of one case."""
 
     case: str
     size: str
@@ -82,7 +82,7 @@ class Result:
 
 
 def picture(number: int) -> SanctumSnapshot:
-    """A snapshot in which every number that is shown differs from the one before."""
+    """A snapshot in which every number that is shown differs from the previous one."""
     rng = random.Random(number)
     histories = {m: tuple(rng.random() for _ in range(HISTORY_LENGTH)) for m in HISTORY_METRICS}
     fields: dict[str, object] = {name: rng.uniform(0.0, 2.0) for name in CATALOGUE}
@@ -139,7 +139,7 @@ def _event(number: int, place: int) -> EventEntry:
 
 
 class Pictures:
-    """A source with another picture, decoded as from a socket, for every poll; or always the same."""
+    """A source with a new snapshot, decoded as from a socket, for every poll; or always the same one."""
 
     def __init__(self, moving: bool) -> None:
         self._raw = [encode_snapshot(picture(number)) for number in range(PICTURES)]
@@ -147,7 +147,7 @@ class Pictures:
         self.polls = 0
 
     def poll(self) -> Feed:
-        """The next picture, heard right now."""
+        """The next snapshot, received just now."""
         self.polls += 1
         now = time.time_ns()
         snapshot = self._still or decode_snapshot(self._raw[self.polls % PICTURES])
@@ -156,11 +156,11 @@ class Pictures:
         )
 
     def close(self) -> None:
-        """Nothing to release."""
+        """There is nothing to release."""
 
 
 def child(case: str, seconds: float, report: Path) -> None:
-    """Run the app on this terminal for a while and write down what it cost."""
+    """Run the app on this terminal and write down its cost."""
     from esper_cli.sanctum import SSH_RATE
     from esper_tui.app import SanctumApp
     from esper_tui.control.redraw_schedule import FASTEST
@@ -230,7 +230,7 @@ def _watch(command: list[str], width: int, height: int, seconds: float) -> tuple
 
 
 def _read(terminal: int) -> bytes:
-    """What the child wrote; empty when it has gone."""
+    """The output of the child; empty when it has ended."""
     select.select([terminal], [], [])
     try:
         return os.read(terminal, 65536)

@@ -1,10 +1,10 @@
-"""How soon Sanctum answers: from the start of the process to a picture on a real pseudo-terminal.
+"""How soon Sanctum is visible: from the start of the process to a screen on a pseudo-terminal.
 
     python -m benchmarks.sanctum_start [--times N] [--json]
 
-"waiting" has no aggregator: the first picture says so. "replay" reads a recorded run of 400 updates,
+"waiting" has no aggregator, which the first screen says. "replay" reads a recorded run of 400 updates,
 "attach" a live aggregator of the same run; both count until a number of the last update is written.
-The peer, in the same run and taking turns, is the least that Textual can do: an app that shows one word.
+They are compared, in turn in the same run, with a minimal Textual app that shows one word.
 """
 
 import argparse
@@ -61,13 +61,13 @@ def seconds_until(command: list[str], word: bytes, environment: dict[str, str]) 
     finally:
         process.kill()
         _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 0  # it has been waited for
+        process.returncode = 0  # already waited for
         os.close(ours)
     return seconds, usage.ru_utime + usage.ru_stime
 
 
 def measure(directory: Path, times: int) -> dict[str, list[Start]]:
-    """Seconds of every start, by case; the cases take turns."""
+    """Seconds of every start, by case; the cases are run in turn."""
     runs = directory / "runs"
     alone = os.environ | {"XDG_RUNTIME_DIR": str(directory / "none"), "ESPER_RUNS_DIR": str(directory / "no")}
     live = os.environ | {"XDG_RUNTIME_DIR": str(directory), "ESPER_RUNS_DIR": str(runs)}
@@ -86,7 +86,7 @@ def measure(directory: Path, times: int) -> dict[str, list[Start]]:
                 "attach": lambda: seconds_until(SANCTUM, NUMBER, live),
             }
             for case in cases.values():
-                case()  # Caches of files are warm from here on.
+                case()  # File caches are warm from here on.
             rounds = [{name: case() for name, case in cases.items()} for _ in range(times)]
             return {name: [one[name] for one in rounds] for name in cases}
     finally:

@@ -1,1 +1,1 @@
-"""Faults injected into real processes, and a judge of what they leave behind."""
+"""Faults injected into real processes, and checks of the files that they leave behind."""

@@ -1,4 +1,4 @@
-"""F15: what peers that mean harm, or have gone mad, send to an aggregator."""
+"""F15: messages that malicious or broken peers send to an aggregator."""
 
 import contextlib
 import random
@@ -28,7 +28,7 @@ _GREETING = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0"
 
 
 class Peers:
-    """Sockets of peers that are let in, with keys where there are any; close them at the end."""
+    """Sockets of peers that are accepted, with keys if the world has keys; close them at the end."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -36,15 +36,15 @@ class Peers:
         self._made: list[Socket] = []  # the context alone would not keep them
 
     def sender(self) -> Socket:
-        """One that may send events."""
+        """A peer that may send events."""
         return self._connected(zmq.DEALER, self._world.endpoints.ingest, "trainer")
 
     def viewer(self) -> Socket:
-        """One that may subscribe, by messages of its own making."""
+        """A peer that may subscribe, with subscription messages of its own."""
         return self._connected(zmq.XSUB, self._world.endpoints.snapshots, "viewer")
 
     def asker(self) -> Socket:
-        """One that may ask."""
+        """A peer that may send queries."""
         return self._connected(zmq.DEALER, self._world.endpoints.query, "viewer")
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Peers:
 
 @contextlib.contextmanager
 def peers(world: World) -> Iterator[Peers]:
-    """Peers for a while."""
+    """Peers that are closed when the context ends."""
     made = Peers(world)
     try:
         yield made
@@ -72,20 +72,20 @@ def peers(world: World) -> Iterator[Peers]:
 
 
 def offer(peer: Socket, frames: list[bytes]) -> None:
-    """Send, unless there is no room for a while."""
+    """Send a message, unless the socket stays full."""
     if peer.poll(200, zmq.POLLOUT):
         with contextlib.suppress(zmq.Again):
             peer.send_multipart(frames, zmq.DONTWAIT)
 
 
 def random_frames(rng: random.Random) -> list[bytes]:
-    """A message that begins like one of ours and goes on with anything."""
+    """A message that begins like a valid one and continues with random bytes."""
     frames = [rng.randbytes(rng.randint(0, 60)) for _ in range(rng.randint(1, 4))]
     return [rng.choice([*KINDS, frames[0]]), *frames[1:]]
 
 
 def forged(rng: random.Random, epoch: int) -> list[list[bytes]]:
-    """A greeting, then events with a wrong checksum, and junk and bombs behind a right one."""
+    """A greeting, then events with a wrong checksum, and random data and bombs with a right one."""
     kind, header, body = encode(Data(epoch, Batch(0, [(1, rng.randbytes(30))])))
     return [
         encode(Hello(run="run", producer="trainer:6", epoch=epoch, first=0, next=1)),
@@ -95,7 +95,7 @@ def forged(rng: random.Random, epoch: int) -> list[list[bytes]]:
 
 
 def crowd(runs: int) -> list[list[bytes]]:
-    """Greetings of trainers of so many runs, none of which ever sends an event."""
+    """Greetings of trainers of the given number of runs, none of which ever sends an event."""
     hellos = (Hello(run=f"crowd-{n}", producer="trainer:0", epoch=n, first=0, next=0) for n in range(runs))
     return [encode(hello) for hello in hellos]
 
@@ -107,7 +107,7 @@ def _checked(epoch: int, body: bytes) -> bytes:
 
 
 def plain(address: str) -> socket.socket:
-    """A connection that does not speak the protocol of libzmq by itself."""
+    """A connection without the protocol of libzmq."""
     path = ipc_path(address)
     made = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
     try:
@@ -119,7 +119,7 @@ def plain(address: str) -> socket.socket:
 
 
 def raw_bytes(world: World) -> None:
-    """Connections that send anything and hang up."""
+    """Connections that send random bytes and disconnect."""
     for address in world.endpoints:
         for _ in range(7):
             with contextlib.suppress(OSError), plain(address) as peer:
@@ -127,7 +127,7 @@ def raw_bytes(world: World) -> None:
 
 
 def message_of_1_gib(address: str) -> int:
-    """Say hello in libzmq's words, announce one message of 1 GiB and send it; how much was taken."""
+    """Complete the handshake, announce and send a message of 1 GiB; returns the number of bytes accepted."""
     with plain(address) as peer, contextlib.suppress(OSError):
         _greet(peer)
         peer.sendall(b"\x02" + struct.pack(">Q", 2**30))
@@ -136,7 +136,7 @@ def message_of_1_gib(address: str) -> int:
 
 
 def message_without_end(address: str, megabytes: int) -> int:
-    """Parts of allowed size, each saying that another one follows; how many bytes were taken."""
+    """Send parts of allowed size, each announcing another one; returns the number of bytes accepted."""
     part = b"\x03" + struct.pack(">Q", MAX_MESSAGE_BYTES - 1) + bytes(MAX_MESSAGE_BYTES - 1)
     taken = 0
     with plain(address) as peer, contextlib.suppress(OSError):
@@ -157,7 +157,7 @@ def _pour(peer: socket.socket, size: int) -> int:
 
 
 def _greet(peer: socket.socket) -> None:
-    """The handshake of ZMTP 3 (https://rfc.zeromq.org/spec/23/) without encryption; a gate hangs up."""
+    """The handshake of ZMTP 3 (https://rfc.zeromq.org/spec/23/) without encryption; a gate disconnects."""
     peer.settimeout(5)
     peer.sendall(_GREETING)
     peer.recv(64, socket.MSG_WAITALL)

@@ -1,4 +1,4 @@
-"""A network that misbehaves: a TCP port in front of an aggregator's address."""
+"""A faulty network: a TCP port in front of an aggregator's address."""
 
 import contextlib
 import socket
@@ -15,7 +15,7 @@ MODES = ("pass", "pause", "blackhole", "refuse")
 class Proxy:
     """Forwards connections to an ipc or tcp address while `mode` is "pass".
 
-    "pause" holds bytes back, "blackhole" swallows them, "refuse" closes new connections at once.
+    "pause" delays bytes, "blackhole" discards them, "refuse" closes new connections at once.
     """
 
     def __init__(self, target: str) -> None:
@@ -27,7 +27,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def reset(self) -> None:
-        """Break all connections at once, as a router that forgot them does."""
+        """Break all connections at once, like a router that has lost them."""
         for pair in self._pairs:
             for end in pair:
                 with contextlib.suppress(OSError):
@@ -38,7 +38,7 @@ class Proxy:
         self._pairs.clear()
 
     def close(self) -> None:
-        """End everything."""
+        """Close the port and all connections."""
         self.mode = "pass"
         self._listener.close()
         self.reset()

@@ -1,7 +1,7 @@
-"""Crash points and deliberate bugs, put into the classes of one process.
+"""Crash points and deliberate bugs that are patched into the classes of one process.
 
-A crash point kills its process, without warning, when it has been passed so many times. A bug is there to
-see that the judge finds it. The program itself knows nothing of either.
+A crash point kills its process without warning when it has been passed the given number of times. A bug
+verifies that the checker finds it. The program itself contains neither.
 """
 
 import os
@@ -29,7 +29,7 @@ Method = Callable[..., Any]
 Change = Callable[[Method, int], Method]
 
 _LAST_WORDS_S = 0.05
-"""What was sent wrongly before a crash has time to arrive, so that the judge may see it."""
+"""Time for a wrong message that was sent before a crash to arrive, so that the checker can see it."""
 
 
 def _die() -> None:
@@ -38,7 +38,7 @@ def _die() -> None:
 
 
 def crash_before(original: Method, count: int) -> Method:
-    """Die instead of the call of this number."""
+    """Kill the process instead of the call with this number."""
 
     def method(self: Any, *arguments: Any) -> Any:
         nonlocal count
@@ -51,7 +51,7 @@ def crash_before(original: Method, count: int) -> Method:
 
 
 def crash_after(original: Method, count: int) -> Method:
-    """Die when the call of this number has come back."""
+    """Kill the process after the call with this number."""
 
     def method(self: Any, *arguments: Any) -> Any:
         nonlocal count
@@ -65,7 +65,7 @@ def crash_after(original: Method, count: int) -> Method:
 
 
 def crash_in_the_middle(original: Method, count: int) -> Method:
-    """Die when half of the bytes of the call of this number are written."""
+    """Kill the process after half of the bytes of the call with this number are written."""
 
     def method(self: Any, *parts: bytes) -> Any:
         nonlocal count
@@ -80,7 +80,7 @@ def crash_in_the_middle(original: Method, count: int) -> Method:
 
 
 def skip(original: Method, count: int) -> Method:
-    """Leave out the call of this number."""
+    """Leave out the call with this number."""
 
     def method(self: Any, *arguments: Any) -> Any:
         nonlocal count
@@ -91,7 +91,7 @@ def skip(original: Method, count: int) -> Method:
 
 
 def one_becomes(change: Callable[[Any], list[Any]]) -> Change:
-    """Put something else in the place of one: the item of this number, in the lists that come."""
+    """Replace the item with this number, counted over all lists that are passed."""
 
     def sabotage(original: Method, count: int) -> Method:
         def method(self: Any, *arguments: Any) -> Any:
@@ -125,12 +125,12 @@ def acknowledged_first(original: Method, count: int) -> Method:
 
 
 def told(original: Method, count: int) -> Method:
-    """Answer with a number."""
+    """Return the number."""
     return lambda: count
 
 
 def becomes(original: int, count: int) -> int:
-    """Be a number."""
+    """Return the number."""
     return count
 
 
@@ -138,7 +138,7 @@ SETTINGS: dict[str, tuple[Any, str, Callable[[Any, int], Any]]] = {
     "reserved_files": (listeners, "reserved_files", told),
     "events_between_checkpoints": (fold_checkpoints, "EVERY_EVENTS", becomes),
 }
-"""Bounds of the program that a scenario sets otherwise."""
+"""Limits of the program that a scenario can change."""
 
 POINTS: dict[str, tuple[Any, str, Change]] = {
     "after_append": (Recording, "extend", crash_after),
@@ -152,7 +152,7 @@ POINTS: dict[str, tuple[Any, str, Change]] = {
     "in_emit": (EmitQueue, "put", crash_before),
     "spooled_not_sent": (SpoolWriter, "write", crash_after),
 }
-"""Where a process may be made to die: the last two in a trainer, `mid_write` in either."""
+"""Points at which a process can be killed: the last two in a trainer, `mid_write` in both kinds."""
 
 BUGS: dict[str, tuple[Any, str, Change]] = {
     "acknowledged before it is logged": (BusServer, "receive", acknowledged_first),
@@ -162,17 +162,17 @@ BUGS: dict[str, tuple[Any, str, Change]] = {
     "one event is dropped and not counted": (EmitQueue, "put", skip),
     "one event is not spooled": (McapWriter, "messages", one_becomes(lambda message: [])),
 }
-"""What the judge must notice; the last two in a trainer."""
+"""Bugs that the checker must find; the last two are in a trainer."""
 
 
 def sabotage(name: str, count: int) -> None:
-    """Put one of the settings, points or bugs into this process."""
+    """Patch one of the settings, points or bugs into this process."""
     where, method, change = {**SETTINGS, **POINTS, **BUGS}[name]
     setattr(where, method, change(getattr(where, method), count))
 
 
 def main() -> int:
-    """An aggregator with something wrong: NAME COUNT, perhaps several, and the aggregator's own options."""
+    """Run an aggregator with faults: NAME COUNT for each of them, then the aggregator's own options."""
     while not sys.argv[1].startswith("--"):
         sabotage(sys.argv[1], int(sys.argv[2]))
         sys.argv[1:3] = []

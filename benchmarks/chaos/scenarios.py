@@ -305,7 +305,7 @@ def small_disk(world: World) -> None:
     """F8: a real disk under the log fills up while a trainer emits, and is enlarged."""
     large = world.small_disk(world.run_dir / "log", HEAD_BYTES + 4_000)
     aggregator = world.aggregator()
-    if large is None:  # without the right to mount: a limit of the file size is similar
+    if large is None:  # without permission to mount, a file size limit is similar
         resource.prlimit(aggregator.pid, resource.RLIMIT_FSIZE, (HEAD_BYTES, resource.RLIM_INFINITY))
     trainer = world.trainer(events=600)
     world.until(lambda: "no event is acknowledged" in world.output(), "problem with the log")
@@ -376,7 +376,7 @@ OVER_TCP = [name for name in SCENARIOS if name.split()[0] in ("F1", "F4", "F7", 
 
 
 def run_scenario(name: str, seed: int, transport: str = "ipc") -> list[str]:
-    """Inject one fault, and check what is left behind; returns the violations, none if all is well."""
+    """Inject one fault and check the files that are left behind; returns the violations."""
     world = World(seed, transport)
     try:
         SCENARIOS[name](world)

@@ -1,4 +1,4 @@
-"""How long a trainer's thread is held up by `emit`, on a machine that has other things to do too."""
+"""How long `emit` delays a trainer's thread, on a machine that may be busy."""
 
 import os
 import threading
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 class Stopwatch:
-    """Measures calls; the time in which the thread could have run but got no core is not counted.
+    """Measures calls, without the time in which the thread could have run but had no core.
 
-    What is left is what the call computed and what it waited for: a lock, a disk, a socket.
+    This leaves computation, and waiting for a lock, a disk or a socket.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Stopwatch:
         self._held_up_ns = array("q")
 
     def call(self, step: Callable[[], object]) -> None:
-        """Do and measure one step."""
+        """Run and measure one step."""
         waited = self._waited_ns()
         began = time.perf_counter_ns()
         step()
@@ -27,7 +27,9 @@ class Stopwatch:
         self._held_up_ns.append(max(0, took - (self._waited_ns() - waited)))
 
     def report(self) -> dict[str, float]:
-        """How many calls, how many of them took longer than a millisecond, and the longest one."""
+        """The number of calls, the number of those that took longer than a millisecond, and the longest
+        time.
+        """
         longest = max(self._held_up_ns, default=0)
         over = sum(ns >= 1_000_000 for ns in self._held_up_ns)
         return {"emits": len(self._held_up_ns), "over_1_ms": over, "longest_ms": longest / 1e6}

@@ -1,6 +1,6 @@
-"""A trainer for chaos: emits numbered events with a real emitter, and writes down what it was told.
+"""A trainer for the scenarios: emits numbered events with a real emitter and records its statistics.
 
-Each line of its history is one report: what it emitted, and what the emitter said about it.
+Each line of its history is one report of the emitter, such as the numbers of emitted and acknowledged events.
 """
 
 import json
@@ -27,7 +27,7 @@ REPORT_EVERY = 25
 
 
 def main() -> None:
-    """Emit as told by the JSON object on the command line."""
+    """Emit events as specified by the JSON object on the command line."""
     configure_logging()
     plan = json.loads(sys.argv[1])
     run_dir = Path(plan["run_dir"])
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def work(plan: dict[str, Any], emitter: Emitter, history: TextIO) -> None:
-    """Emit, and leave in the way that was asked for."""
+    """Emit events and end in the requested way."""
     watch = Stopwatch()
     report(plan, emitter, history)
     if plan.get("fork") and os.fork() == 0:
@@ -71,7 +71,7 @@ def work(plan: dict[str, Any], emitter: Emitter, history: TextIO) -> None:
 
 
 def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, **more: Any) -> None:
-    """Write down what the emitter says."""
+    """Write the statistics of the emitter to the history."""
     stats = emitter.stats
     line = {
         "run": Path(plan["run_dir"]).name,
@@ -91,7 +91,7 @@ def report(plan: dict[str, Any], emitter: Emitter, history: TextIO, **more: Any)
 
 
 def exhaust_files() -> None:
-    """Open files until there are none left, then give back none."""
+    """Open files until no descriptor is left, and keep them open."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     kept = []
     try:
@@ -102,7 +102,7 @@ def exhaust_files() -> None:
 
 
 def leave(how: str, emitter: Emitter) -> None:
-    """End in one of the ways in which programs end; "close" comes back."""
+    """End in one of the ways in which programs end; "close" returns."""
     if how == "exit":
         sys.exit(3)
     if how == "exception":

@@ -1,4 +1,4 @@
-"""Viewers for chaos: many sources of pictures in one process, which says what the slowest has seen."""
+"""Viewers for the scenarios: many snapshot sources in one process, which records the slowest position."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from esper_bus.net.snapshot_source import SocketSource
 
 
 def main() -> None:
-    """Look, as told by the JSON object on the command line, until killed."""
+    """Poll as specified by the JSON object on the command line, until killed."""
     plan = json.loads(sys.argv[1])
     keys = load_client_keys(Path(plan["keys"])) if plan["keys"] else None
     endpoints = parse(plan["url"], keyed=keys is not None)

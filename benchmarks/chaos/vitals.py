@@ -1,4 +1,4 @@
-"""How large processes grow: memory and open files, sampled from /proc while they live."""
+"""The largest memory and number of open files of processes, sampled from /proc while they run."""
 
 import contextlib
 import os
@@ -18,11 +18,11 @@ class Size(NamedTuple):
 
 
 BOUNDS = {"aggregator": Size(250, 200), "trainer": Size(200, 80), "viewer": Size(150, 80)}
-"""What a process of each kind may grow to in any scenario that does not say otherwise."""
+"""The largest allowed size of a process of each kind, unless a scenario allows more."""
 
 
 class Vitals(threading.Thread):
-    """Keeps the largest size of each kind of process; a daemon that is told to `stop`."""
+    """A daemon thread that keeps the largest size of each kind of process, until `stop` is called."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -31,11 +31,11 @@ class Vitals(threading.Thread):
         self._stopped = threading.Event()
 
     def watch(self, kind: str, process: subprocess.Popen[str]) -> None:
-        """Look at this process from now on."""
+        """Sample this process from now on."""
         self._watched.append((kind, process))
 
     def run(self) -> None:
-        """Look at all of them again and again."""
+        """Sample all processes until stopped."""
         while not self._stopped.wait(_EVERY_S):
             for kind, process in list(self._watched):
                 if process.returncode is None:
@@ -43,7 +43,7 @@ class Vitals(threading.Thread):
                         self._grown(kind, _size(process.pid))
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._stopped.set()
 
     def faults(self, bounds: dict[str, Size]) -> list[str]:

@@ -1,7 +1,7 @@
-"""What a trainer was promised, in a file that outlives it: the judge compares it with what is on the disk.
+"""The acknowledgements of a trainer, in a file that outlives it: the checker compares them with the files.
 
-The trainer's process writes it through a memory map, so that a kill at any moment leaves the newest
-numbers behind.
+The trainer's process writes it through a memory map, so that the file has the newest numbers after a kill at
+any moment.
 """
 
 import mmap
@@ -17,7 +17,7 @@ _FORM = struct.Struct("<QQQ")
 
 
 class Promise(NamedTuple):
-    """Of one start of a trainer: events that the aggregator called safe, and that its spool took."""
+    """One epoch of a trainer: its events that the aggregator acknowledged, and those that its spool wrote."""
 
     epoch: int
     acknowledged: int
@@ -25,7 +25,7 @@ class Promise(NamedTuple):
 
 
 class Witness:
-    """Notes the highest numbers that were ever told; used in the trainer's process, made first of all."""
+    """Records the highest numbers in the trainer's process; create it before anything else."""
 
     def __init__(self, path: Path) -> None:
         path.write_bytes(bytes(_FORM.size))
@@ -36,7 +36,7 @@ class Witness:
         _afterwards(SpoolWriter, "write", lambda _, batch: self._note(2, self._notes[2] + len(batch.entries)))
 
     def emitter(self, epoch: int) -> None:
-        """Say whose promises these are."""
+        """Record the epoch of the emitter."""
         self._note(0, epoch)
 
     def _note(self, which: int, number: int) -> None:
@@ -46,13 +46,13 @@ class Witness:
 
 
 def promise_of(path: Path) -> Promise:
-    """What a witness wrote, also after its process was killed."""
+    """The numbers that a witness wrote, also after its process was killed."""
     data = path.read_bytes()
     return Promise(*_FORM.unpack(data)) if len(data) == _FORM.size else Promise(0, 0, 0)
 
 
 def _afterwards(cls: type, name: str, then: Callable[[Any, Any], object]) -> None:
-    """Have `then` called with the object and the first argument after each call of a method."""
+    """Call `then` with the object and the first argument after each call of a method."""
     original = getattr(cls, name)
 
     def watched(self: Any, first: Any, *rest: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A runs directory with real processes in it, which can be stopped, killed and started again."""
+"""A runs directory with real processes, which can be stopped, killed and restarted."""
 
 import contextlib
 import json
@@ -38,9 +38,9 @@ Process = subprocess.Popen[str]
 
 
 class World:
-    """Processes of one scenario; `rng` decides what the seed leaves open. Close it at the end.
+    """The processes of one scenario; `rng` makes its random choices. Close it at the end.
 
-    Over "ipc", or over tcp with keys ("curve"): then `keys` is the aggregator's directory of them.
+    The transport is "ipc", or "curve" for tcp with keys; `keys` is then the aggregator's directory of keys.
     """
 
     def __init__(self, seed: int, transport: str = "ipc") -> None:
@@ -81,7 +81,7 @@ class World:
     def aggregator(
         self, *, wait: bool = True, sabotage: tuple[str | int, ...] = (), files: int = 0
     ) -> Process:
-        """Start an aggregator, perhaps with something wrong or few files, and wait until it is ready."""
+        """Start an aggregator, optionally with faults or few files, and wait until it is ready."""
         module = ("benchmarks.chaos.sabotage", *sabotage) if sabotage else ("esper_aggregator",)
         keys = () if self.keys is None else ("--server-keys", self.keys)
         process = self.start(
@@ -101,7 +101,7 @@ class World:
     def trainer(
         self, producer: str = "trainer:0", *, events: int = 400, pause_s: float = 0.002, **plan: Any
     ) -> Process:
-        """Start a trainer that emits so many events."""
+        """Start a trainer that emits the given number of events."""
         self._number += 1
         history = self.histories / f"{self._number}.jsonl"
         told = {"ingest": self.endpoints.ingest, "events": events, "pause_s": pause_s}
@@ -115,7 +115,9 @@ class World:
         return process
 
     def viewers(self, count: int, *, exhaust_files: bool = False) -> tuple[Process, Path]:
-        """Start viewers in one process; the last line of the file says how many events the slowest saw."""
+        """Start viewers in one process; the last line of the file is the number of events of the
+        slowest one.
+        """
         self._number += 1
         seen = self.home / f"{self._number}.seen"
         plan = {"url": self.listen, "keys": self.key_file("viewer"), "count": count, "seen": str(seen)}
@@ -123,7 +125,7 @@ class World:
         return self.start("viewer", "-m", "benchmarks.chaos.viewer", json.dumps(plan)), seen
 
     def small_disk(self, directory: Path, size: int) -> Callable[[], None] | None:
-        """Mount a disk of few bytes at a directory; returns what makes it large, None without the right."""
+        """Mount a small disk at a directory; returns a function that enlarges it, None without permission."""
         directory.mkdir(parents=True)
         options = ["-t", "tmpfs", "-o", f"size={size},mode=700", "none", str(directory)]
         if os.geteuid() or subprocess.run(["mount", *options], capture_output=True).returncode:
@@ -133,7 +135,7 @@ class World:
         return lambda: subprocess.run(larger, check=True) and None
 
     def start(self, kind: str, *arguments: object, stdout: Any = None) -> Process:
-        """Start a Python program; what it says goes to a file, its size is watched as one of its kind."""
+        """Start a Python program; its output goes to a file, and its size is checked as one of its kind."""
         with (self.home / f"{len(self._processes)}.out").open("w") as output:
             process = subprocess.Popen(
                 [sys.executable, *map(str, arguments)],
@@ -148,33 +150,33 @@ class World:
         return process
 
     def pause(self, shortest_s: float, longest_s: float) -> None:
-        """Let things happen for a while that the seed decides."""
+        """Sleep for a time that depends on the seed."""
         time.sleep(self.rng.uniform(shortest_s, longest_s))
 
     def until(self, fact: Callable[[], Any], what: str, timeout_s: float = 40.0) -> None:
-        """Wait for a fact. Raises `AssertionError` if it does not come true."""
+        """Wait until a condition holds. Raises `AssertionError` if it does not."""
         deadline = time.monotonic() + timeout_s
         while not fact():
             assert time.monotonic() < deadline, f"no {what} within {timeout_s:.0f} s; {self.output()}"
             time.sleep(0.02)
 
     def emitted(self, at_least: int) -> None:
-        """Wait until the newest trainer says that it has emitted something."""
+        """Wait until the newest trainer has emitted at least this number of events."""
         path = self.histories / f"{self._number}.jsonl"
         self.until(lambda: path.exists() and _last(path).get("emitted", -1) >= at_least, "emitted event")
 
     def acknowledged(self, at_least: int) -> None:
-        """Wait until the newest trainer was told that so many events are safe."""
+        """Wait until at least this number of events of the newest trainer are acknowledged."""
         path = self.promise
         self.until(lambda: path.exists() and promise_of(path).acknowledged >= at_least, "acknowledgement")
 
     @property
     def promise(self) -> Path:
-        """What the newest trainer was promised."""
+        """The file with the acknowledgements of the newest trainer."""
         return self.histories / f"{self._number}.promise"
 
     def ended(self, process: Process) -> int:
-        """Wait until a process ends by itself; its exit code."""
+        """Wait until a process ends by itself; returns its exit code."""
         self.until(lambda: process.poll() is not None, "end of a process")
         self._expected_ends.add(process)
         self._look_behind(process)
@@ -188,13 +190,13 @@ class World:
         self._look_behind(process)
 
     def _look_behind(self, process: Process) -> None:
-        """Where an aggregator has died, compare what it promised with what it wrote."""
+        """If an aggregator has died, compare what it acknowledged with what it wrote."""
         if process in self._aggregators and not aggregator_running(self.runs_dir):
             time.sleep(_ON_THE_WAY_S)
             self.faults += broken_promises(self.run_dir, self.histories)
 
     def finish(self) -> list[str]:
-        """Wait for all trainers, let an aggregator have everything, and judge what is left behind."""
+        """Wait for all trainers, have an aggregator receive everything, and check the files that are left."""
         for trainer in self.trainers:
             self.ended(trainer)
         fallen = [process for process in self._aggregators if process.poll() is not None]
@@ -209,7 +211,7 @@ class World:
         return self.faults + check(self.runs_dir, self.histories, snapshots)
 
     def last_snapshot(self) -> str:
-        """What a viewer sees once everything is folded, as JSON."""
+        """The snapshot that a viewer receives once everything is folded, as JSON."""
         total = sum(1 for _ in read_log(self.run_dir))
         source = self.viewer()
         try:
@@ -224,16 +226,16 @@ class World:
         return SocketSource(lambda: self.endpoints, keys=load_client_keys(Path(file)) if file else None)
 
     def allow(self, kind: str, memory_mb: float, files: int = 200) -> None:
-        """Let processes of a kind grow larger than usual."""
+        """Allow processes of a kind to grow larger than usual."""
         self.bounds[kind] = Size(memory_mb, files)
 
     def output(self) -> str:
-        """The end of what the processes said."""
+        """The end of the output of all processes."""
         texts = [path.read_text(errors="replace") for path in sorted(self.home.glob("*.out"))]
         return "\n".join(texts)[-1500:]
 
     def close(self) -> None:
-        """Leave no process and no file behind."""
+        """Kill all processes and delete all files."""
         self.vitals.stop()
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
@@ -254,7 +256,7 @@ class World:
 
 
 _ON_THE_WAY_S = 0.03
-"""What a dead aggregator sent just before needs so long to arrive at a trainer."""
+"""Time for the last message of a dead aggregator to arrive at a trainer."""
 
 
 def _last(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Commands run inside the tests' process, and leave it as they found it."""
+"""Fixtures that run commands inside the test process and restore its state."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from esper_schemas.source import Feed
 
 
 class Result(NamedTuple):
-    """What a command did: exit code, stdout, stderr."""
+    """The result of a command: exit code, stdout, stderr."""
 
     code: int
     out: str
@@ -23,15 +23,15 @@ class Result(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A command sends log lines to the stderr of its test, which is closed when the test is over."""
+def restored_logging() -> Iterator[None]:
+    """A command logs to the stderr of its test, which is closed after the test."""
     yield
     reset_logging()
 
 
 @pytest.fixture
-def esper_says(capsys):
-    """Runs `esper` in this process; gives exit code, stdout, stderr."""
+def run_esper(capsys):
+    """Runs `esper` in this process; returns exit code, stdout and stderr."""
 
     def run(*arguments) -> Result:
         try:
@@ -45,7 +45,7 @@ def esper_says(capsys):
 
 @pytest.fixture
 def recorded(tmp_path):
-    """Records events into a run of their own, each written by itself; gives the run's directory."""
+    """Records events into a run, each in a batch of its own; returns the run's directory."""
 
     def write(*events, name="mine", producer="trainer:0"):
         run_dir = tmp_path / name
@@ -62,11 +62,11 @@ class Nothing:
     """A source without a snapshot."""
 
     def poll(self) -> Feed:
-        """Nothing was received."""
+        """Return a feed without a snapshot."""
         return Feed()
 
     def close(self) -> None:
-        """Nothing to release."""
+        """There is nothing to release."""
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def nothing() -> Nothing:
 
 @pytest.fixture
 def app_options(monkeypatch, tmp_path):
-    """Replaces the Sanctum app; collects what it is made and run with, and the first feed of its source."""
+    """Replaces the Sanctum app; collects its options and the first feed of its source."""
     collected = {}
 
     class App:

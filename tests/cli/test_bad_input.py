@@ -1,4 +1,4 @@
-"""Whatever a user gets wrong is answered with one sentence that says what to do, and the right exit code."""
+"""Every user error results in one sentence that says what to do, and in the right exit code."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from esper_schemas.events import LogRecorded
 
 
 def write_spool(run_dir, *, events, producer="host:0"):
-    """Record some events, each written on its own; returns the file."""
+    """Record events, each in a batch of its own, and return the file."""
     spool = SpoolWriter(RunPaths(run_dir), StreamKey("r", producer, 1))
     for seq in range(events):
         spool.write(Batch(seq, [(1_000 + seq, encode_event(LogRecorded(level="info", message="x" * 100)))]))
@@ -26,7 +26,7 @@ def write_spool(run_dir, *, events, producer="host:0"):
 
 
 def assert_one_sentence(stderr, *words):
-    """One line on stderr, without a traceback, that contains these words."""
+    """Check that stderr is one line, has no traceback and contains these words."""
     assert stderr.count("\n") == 1, stderr
     assert "Traceback" not in stderr
     for word in words:
@@ -48,9 +48,9 @@ def assert_one_sentence(stderr, *words):
     ],
     ids=" ".join,
 )
-def test_wrong_usage_exits_with_2(esper_says, arguments):
-    """An unknown option, command or value, and a missing argument."""
-    code, _, stderr = esper_says(*arguments)
+def test_wrong_usage_exits_with_2(run_esper, arguments):
+    """An unknown option, command or value and a missing argument are wrong usage."""
+    code, _, stderr = run_esper(*arguments)
 
     assert code == 2
     assert_one_sentence(stderr, "--help")
@@ -60,34 +60,34 @@ def test_wrong_usage_exits_with_2(esper_says, arguments):
     "command", [["state"], ["diagnose"], ["log", "info"], ["log", "verify"], ["log", "cat"]], ids=" ".join
 )
 @pytest.mark.parametrize("kind", ["absent", "empty", "not a log", "empty directory"])
-def test_a_path_that_is_not_a_log_exits_with_1(esper_says, tmp_path, command, kind):
-    """A path that is not there, an empty file, another kind of file, and a directory without a run."""
+def test_a_path_that_is_not_a_log_exits_with_1(run_esper, tmp_path, command, kind):
+    """The path is missing, an empty file, another kind of file, or a directory without a run."""
     path = tmp_path / "run.mcap"
     if kind == "empty directory":
         path.mkdir()
     elif kind != "absent":
         path.write_text("" if kind == "empty" else "a diary, not a log\n" * 20)
 
-    code, _, stderr = esper_says(*command, path)
+    code, _, stderr = run_esper(*command, path)
 
     assert code == 1
     assert_one_sentence(stderr, str(path))
 
 
-def test_a_torn_log_is_read_to_the_tear_and_reported_by_verify(esper_says, tmp_path):
-    """What is whole is used, what is damaged is named, and nothing raises."""
+def test_a_torn_log_is_read_to_the_tear_and_reported_by_verify(run_esper, tmp_path):
+    """Events before the tear are read, the damage is reported, and nothing raises."""
     whole = write_spool(tmp_path, events=50).read_bytes()
     torn = tmp_path / "torn.mcap"
     torn.write_bytes(whole[: len(whole) // 2])
 
-    code, stdout, _ = esper_says("log", "verify", torn, "--json")
+    code, stdout, _ = run_esper("log", "verify", torn, "--json")
     verdict = json.loads(stdout)
 
     assert code == 1
     assert not verdict["ok"]
     assert 0 < verdict["events"] < 50
     assert verdict["damaged"]
-    assert esper_says("state", torn)[0] == 0
+    assert run_esper("state", torn)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_torn_log_is_read_to_the_tear_and_reported_by_verify(esper_says, tmp_p
     [["log", "info"], ["log", "cat"], ["state"], ["state", "--at", "60"], ["diagnose"], ["sanctum"]],
     ids=" ".join,
 )
-def test_reading_a_damaged_run_reports_the_damage(esper_says, capsys, tmp_path, command):
-    """Once for each file, on stderr, with what to do; what is whole is printed as ever."""
+def test_reading_a_damaged_run_reports_the_damage(run_esper, capsys, tmp_path, command):
+    """Each file is reported once on stderr, with what to do; the output is as usual."""
     write_spool(tmp_path / "r", events=20, producer="host:0")
     spool = write_spool(tmp_path / "r", events=50, producer="host:1")
     whole = spool.read_bytes()
@@ -104,13 +104,13 @@ def test_reading_a_damaged_run_reports_the_damage(esper_says, capsys, tmp_path, 
     if command == ["sanctum"]:
         code, (stdout, stderr) = sanctum.main(["--json", str(tmp_path / "r")]), capsys.readouterr()
     else:
-        code, stdout, stderr = esper_says(*command, tmp_path / "r")
+        code, stdout, stderr = run_esper(*command, tmp_path / "r")
     damage = f"{spool} is damaged at byte "
 
     assert stderr.count(damage) == 1
     assert f"`esper log verify {tmp_path / 'r'}`" in stderr
     assert "Traceback" not in stderr
-    if command not in (["diagnose"], ["state", "--at", "60"]):  # which cannot do what they were asked to
+    if command not in (["diagnose"], ["state", "--at", "60"]):  # These two fail for another reason.
         assert (code, stderr.count("\n")) == (0, 1)
         assert damage not in stdout
 
@@ -129,9 +129,9 @@ def test_reading_a_damaged_run_reports_the_damage(esper_says, capsys, tmp_path, 
     ],
     ids=" ".join,
 )
-def test_a_path_that_cannot_be_is_one_sentence(esper_says, tmp_path, command):
-    """A name longer than any file's."""
-    code, _, stderr = esper_says(*command, tmp_path / ("x" * 300))
+def test_an_impossible_path_is_one_sentence(run_esper, tmp_path, command):
+    """Its name is longer than the name of any file."""
+    code, _, stderr = run_esper(*command, tmp_path / ("x" * 300))
 
     assert code == 1
     assert_one_sentence(stderr, "x" * 300, "name too long")
@@ -139,8 +139,8 @@ def test_a_path_that_cannot_be_is_one_sentence(esper_says, tmp_path, command):
 
 @pytest.mark.process
 @pytest.mark.parametrize("events", [1, 500])
-def test_an_output_that_is_full_is_one_sentence(tmp_path, events):
-    """Noticed at the last flush or before; nothing more is said when Python ends."""
+def test_a_full_output_is_one_sentence(tmp_path, events):
+    """It is noticed at the last flush or before, and Python prints nothing more at its exit."""
     path = write_spool(tmp_path, events=events)
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
@@ -155,11 +155,11 @@ def test_an_output_that_is_full_is_one_sentence(tmp_path, events):
     assert_one_sentence(result.stderr, "No space left on device")
 
 
-def test_a_runs_directory_that_cannot_be_written_is_refused(esper_says, tmp_path):
-    """A file stands where the directory should be."""
+def test_a_runs_directory_that_cannot_be_written_is_refused(run_esper, tmp_path):
+    """There is a file in its place."""
     (tmp_path / "file").write_text("")
 
-    code, _, stderr = esper_says(
+    code, _, stderr = run_esper(
         "ppo", "--no-tui", "--episodes", "1", "--runs-dir", tmp_path / "file" / "runs"
     )
 
@@ -167,28 +167,28 @@ def test_a_runs_directory_that_cannot_be_written_is_refused(esper_says, tmp_path
     assert_one_sentence(stderr, "--runs-dir")
 
 
-def test_a_device_that_is_not_there_is_refused(esper_says, tmp_path):
-    """Asking for CUDA without CUDA."""
+def test_a_missing_device_is_refused(run_esper, tmp_path):
+    """CUDA is requested on a machine without CUDA."""
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
 
-    code, _, stderr = esper_says("ppo", "--no-tui", "--device", "cuda", "--runs-dir", tmp_path)
+    code, _, stderr = run_esper("ppo", "--no-tui", "--device", "cuda", "--runs-dir", tmp_path)
 
     assert code == 1
     assert_one_sentence(stderr, "cpu")
 
 
 def test_sanctum_without_a_terminal_points_to_once(capsys):
-    """There is nothing to draw on in a pipe."""
+    """A pipe has no screen."""
     code = sanctum.main([])
 
     assert code == 1
     assert_one_sentence(capsys.readouterr().err, "--once")
 
 
-def test_sanctum_without_an_aggregator_says_how_to_get_one(capsys, tmp_path, monkeypatch):
-    """`--once` waits a moment, then gives up in words."""
+def test_sanctum_without_an_aggregator_says_how_to_start_one(capsys, tmp_path, monkeypatch):
+    """`--once` waits for a moment, then reports an error."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(source_selection, "FIRST_SNAPSHOT_TIMEOUT_S", 0.2)
@@ -201,7 +201,7 @@ def test_sanctum_without_an_aggregator_says_how_to_get_one(capsys, tmp_path, mon
 
 @pytest.mark.process
 def test_a_busy_endpoint_is_refused(tmp_path, monkeypatch):
-    """A second aggregator for the same runs directory says who has it."""
+    """A second aggregator of the same runs directory names the process of the first."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     command = [sys.executable, "-m", "esper_cli", "aggregate", "--runs-dir", str(tmp_path / "runs")]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -218,8 +218,8 @@ def test_a_busy_endpoint_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.process
-def test_the_reader_of_a_pipe_may_leave(tmp_path):
-    """`esper log cat | head -1` ends quietly."""
+def test_a_closed_pipe_is_not_an_error(tmp_path):
+    """`esper log cat | head -1` ends without a message."""
     path = write_spool(tmp_path, events=5_000)
 
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Every command once as a process of its own, as a user starts it."""
+"""Every command once in a process of its own, as a user starts it."""
 
 import json
 import os
@@ -18,7 +18,7 @@ SANCTUM = [sys.executable, "-m", "esper_cli.sanctum"]
 
 @pytest.fixture
 def process(tmp_path):
-    """Runs a command to its end, apart from every other aggregator and settings file."""
+    """Runs a command to its end, separate from any other aggregator and settings file."""
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
 
     def run(*words, **variables):
@@ -52,7 +52,7 @@ def run_dir(recorded):
     ],
 )
 def test_a_recorded_run_is_read_in_any_encoding(process, run_dir, command, text, encoding):
-    """What the output cannot show is escaped."""
+    """Characters that the encoding does not have are escaped."""
     result = process(*ESPER, *command.split(), run_dir, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
 
     assert (result.returncode, result.stderr) == (0, b"")
@@ -62,20 +62,20 @@ def test_a_recorded_run_is_read_in_any_encoding(process, run_dir, command, text,
 @pytest.mark.process
 @pytest.mark.parametrize(("output", "code"), [(">&-", 0), (">&- 2>&-", 0), (">/dev/full", 1)])
 def test_an_output_that_cannot_be_written_shows_no_traceback(process, run_dir, output, code):
-    """A closed one is no failure, since the exit code is what was asked for; a full one is."""
+    """A full output is a failure, a closed one is not."""
     assert process("bash", "-c", f"exec {' '.join(ESPER)} log verify {run_dir} {output}").returncode == code
 
 
 @pytest.mark.process
 def test_log_repair_writes_a_copy(process, run_dir, tmp_path):
-    """That is whole."""
+    """The copy is whole."""
     assert process(*ESPER, "log", "repair", run_dir, tmp_path / "copy.mcap").returncode == 0
     assert process(*ESPER, "log", "verify", tmp_path / "copy.mcap").returncode == 0
 
 
 @pytest.mark.process
-def test_keys_are_made_listed_and_revoked(process, tmp_path):
-    """For one client."""
+def test_keys_are_created_listed_and_revoked(process, tmp_path):
+    """Each command has exit code 0, and the list names the client."""
     results = [
         process(*ESPER, "keys", action, tmp_path / "keys", *name)
         for action, name in (("init", []), ("add", ["box"]), ("list", []), ("remove", ["box"]))
@@ -87,7 +87,7 @@ def test_keys_are_made_listed_and_revoked(process, tmp_path):
 
 @pytest.mark.process
 def test_a_run_is_shipped_to_an_aggregator_and_watched_there(process, run_dir, tmp_path):
-    """`esper aggregate`, `esper ship` and `sanctum`, each by itself."""
+    """`esper aggregate`, `esper ship` and `sanctum` are separate processes."""
     (tmp_path / "elsewhere").mkdir()
     aggregator = subprocess.Popen(
         [*ESPER, "aggregate", "--runs-dir", str(tmp_path / "elsewhere")],
@@ -111,7 +111,7 @@ def test_a_run_is_shipped_to_an_aggregator_and_watched_there(process, run_dir, t
 
 @pytest.mark.process
 def test_sanctum_prints_a_frame(process, run_dir):
-    """Of a recorded run."""
+    """The frame is that of a recorded run."""
     result = process(*SANCTUM, run_dir, "--once")
 
     assert result.returncode == 0
@@ -129,7 +129,7 @@ def test_sanctum_prints_a_frame(process, run_dir):
     ids=lambda words: " ".join(words[2:]),
 )
 def test_the_programs_that_train_and_serve_have_a_help(process, command):
-    """They are run end to end elsewhere."""
+    """They are run in other tests."""
     result = process(*command, "--help")
 
     assert (result.returncode, result.stderr) == (0, b"")
@@ -137,6 +137,6 @@ def test_the_programs_that_train_and_serve_have_a_help(process, command):
 
 
 @pytest.mark.process
-def test_the_version_is_that_of_the_distribution(process):
-    """In one line."""
+def test_the_version_is_printed(process):
+    """The output starts with the name of the program."""
     assert process(*ESPER, "--version").stdout.startswith(b"esper ")

@@ -1,4 +1,4 @@
-"""`sanctum`: its options, and what they make of the screen."""
+"""`sanctum`: its options, and their effect on the screen."""
 
 import re
 import sys
@@ -14,7 +14,7 @@ from esper_tui.view.connection_status import judge_feed
 
 @pytest.fixture
 def started(monkeypatch, app_options, nothing, capsys):
-    """What the app is started with, for arguments and an environment."""
+    """The options that the app is started with, for given arguments and environment."""
 
     def start(*argv, **environment):
         monkeypatch.setattr(sanctum, "open_source", lambda *_, **__: nothing)
@@ -29,7 +29,7 @@ def started(monkeypatch, app_options, nothing, capsys):
 
 @pytest.fixture
 def printed(monkeypatch, capsys, tmp_path, nothing):
-    """What `sanctum --once` prints on a terminal, for arguments and an environment."""
+    """The output of `sanctum --once` on a terminal, for given arguments and environment."""
 
     def once(*argv, **environment):
         monkeypatch.setattr(sanctum, "open_source", lambda *_, **__: nothing)
@@ -57,14 +57,14 @@ def printed(monkeypatch, capsys, tmp_path, nothing):
         (("--rate", "0.001"), {}, 1.0),
     ],
 )
-def test_over_ssh_it_draws_less_often(started, argv, environment, rate):
-    """Unless it is told otherwise; never more than 20 times a second, never less than once."""
+def test_over_ssh_the_app_draws_less_often(started, argv, environment, rate):
+    """`--rate` overrides this; the rate is between 1 and 20 frames per second."""
     assert started(*argv, **environment)["frames_per_second"] == rate
 
 
 @pytest.mark.parametrize("rate", ["nan", "inf", "0", "-3", "-0.5", "fast"])
-def test_a_rate_that_cannot_be_drawn_at_is_refused(capsys, rate):
-    """In one sentence that says what to give instead."""
+def test_an_invalid_rate_is_refused(capsys, rate):
+    """The error is one sentence that says what to give instead."""
     with pytest.raises(SystemExit) as stopped:
         sanctum.main(["--rate", rate])
 
@@ -86,14 +86,14 @@ def test_a_rate_that_cannot_be_drawn_at_is_refused(capsys, rate):
     ],
 )
 def test_one_frame_has_the_colours_that_its_terminal_has(printed, argv, environment, colours):
-    """By `--color`, TERM and NO_COLOR, as on the screen."""
+    """They depend on `--color`, TERM and NO_COLOR."""
     codes = re.findall(r"\x1b\[([0-9;]+)m", printed(*argv, **environment))
 
     assert {"256" if "38;5;" in code else "16" for code in codes if code != "0"} == colours
 
 
 def test_options_override_saved_settings(started, tmp_path):
-    """For this start; the others are as they were saved."""
+    """The options apply to this start only."""
     saved = tmp_path / "esper" / "sanctum.toml"
     saved.parent.mkdir()
     saved.write_text('theme = "light"\nsymbols = "braille"\n')
@@ -104,12 +104,12 @@ def test_options_override_saved_settings(started, tmp_path):
 
 
 def test_without_an_aggregator_the_screen_says_so(started):
-    """And how to get one."""
+    """The screen is shown all the same."""
     assert "No aggregator yet" in judge_feed(started()["feed"], 0).sentence
 
 
 def test_the_choices_are_those_of_the_screen():
-    """They stand in the options as words, since the themes would load what draws them."""
+    """The options repeat the names, because importing the themes would load the drawing code."""
     described = setting_fields(sanctum.SanctumOptions)
 
     assert described["theme"].setting.choices == tuple(THEMES)
@@ -126,7 +126,7 @@ def test_the_choices_are_those_of_the_screen():
     ],
 )
 def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, capsys, words, arguments):
-    """Compressed if asked for, also by its deprecated name."""
+    """It is compressed if requested, also by the deprecated name of the option."""
     opened = []
 
     def open_source(target, keys, *, compress):
@@ -142,7 +142,7 @@ def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, ca
 
 
 def test_a_damaged_settings_file_is_reported_on_the_screen(started, tmp_path):
-    """The app starts with the defaults and says so."""
+    """The app starts with the defaults."""
     saved = tmp_path / "esper" / "sanctum.toml"
     saved.parent.mkdir()
     saved.write_text("theme = ")
@@ -153,8 +153,8 @@ def test_a_damaged_settings_file_is_reported_on_the_screen(started, tmp_path):
     assert str(saved) in seen["notice"]
 
 
-def test_a_terminal_that_cannot_be_drawn_on_is_a_sentence(monkeypatch, capsys):
-    """Such as that of an editor."""
+def test_a_terminal_that_cannot_be_drawn_on_is_refused(monkeypatch, capsys):
+    """One example is the terminal of an editor."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")
 

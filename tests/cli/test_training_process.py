@@ -1,4 +1,6 @@
-"""`python -m esper_trainer`: what it refuses before anything is started. Trainings are tested with ranks."""
+"""`python -m esper_trainer`: what it refuses before anything is started. Trainings are tested in
+test_ranks.py.
+"""
 
 import pytest
 
@@ -8,8 +10,8 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def process_says(capsys, tmp_path):
-    """Runs the training process in this one; gives exit code, stdout, stderr."""
+def run_trainer(capsys, tmp_path):
+    """Runs the training process in this one; returns exit code, stdout and stderr."""
 
     def run(*words):
         try:
@@ -36,9 +38,9 @@ def process_says(capsys, tmp_path):
         (["--resume", "none", "--minibatches", "48"], 1, "There is no run none"),
     ],
 )
-def test_a_mistake_is_one_sentence(process_says, tmp_path, words, code, problem):
-    """With the exit code for wrong usage, or for what cannot be done; nothing is left behind."""
-    got, out, err = process_says(*words)
+def test_a_mistake_is_one_sentence(run_trainer, tmp_path, words, code, problem):
+    """The exit code distinguishes wrong usage from other errors, and no directory is created."""
+    got, out, err = run_trainer(*words)
 
     assert (got, out) == (code, "")
     assert err.startswith("python -m esper_trainer: ")
@@ -47,9 +49,9 @@ def test_a_mistake_is_one_sentence(process_says, tmp_path, words, code, problem)
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_help_describes_the_process(process_says):
-    """With the settings of a training, and none of the screen."""
-    code, out, _ = process_says("--help")
+def test_the_help_describes_the_process(run_trainer):
+    """It has the settings of a training and none of the screen."""
+    code, out, _ = run_trainer("--help")
 
     assert code == 0
     assert out.startswith("usage: python -m esper_trainer [OPTIONS]\n")

@@ -1,4 +1,4 @@
-"""Real processes, as a user starts them, in a runs directory and a socket directory of their own."""
+"""Real processes, as a user starts them, with their own runs directory and sockets."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ TRAIN = ["ppo", "--preset", "lite", "--no-tui", "--seed", "1"]
 
 
 class Playground:
-    """A runs directory with the environment variables that keep its processes apart from all others."""
+    """A runs directory, and the environment variables that separate its processes from all others."""
 
     def __init__(self, directory: Path) -> None:
         self.runs_dir = directory / "runs"
@@ -40,7 +40,7 @@ class Playground:
         )
 
     def start(self, command):
-        """Start a command that goes on."""
+        """Start a command that keeps running."""
         process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -48,7 +48,7 @@ class Playground:
         return process
 
     def close(self):
-        """Leave no process behind."""
+        """Kill all processes."""
         for process in self.processes:
             process.kill()
             process.communicate()
@@ -56,7 +56,7 @@ class Playground:
 
 @pytest.fixture(scope="module")
 def playground(tmp_path_factory):
-    """One playground per module. Its path is short, because ipc paths are."""
+    """One playground per module, with a short path because the length of ipc paths is limited."""
     place = Playground(tmp_path_factory.mktemp("w"))
     yield place
     place.close()
@@ -64,7 +64,7 @@ def playground(tmp_path_factory):
 
 @pytest.fixture
 def wait_for():
-    """Waits until a function gives something true, and returns it."""
+    """Waits until a function returns a true value, and returns that."""
 
     def wait(function, *, timeout=60.0, what="that"):
         deadline = time.monotonic() + timeout

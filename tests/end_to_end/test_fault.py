@@ -1,4 +1,4 @@
-"""A training that is broken on purpose: whoever looks at its record is told so first."""
+"""A training that is broken on purpose: its record shows the finding first."""
 
 import json
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture(scope="module")
 def run_dir(playground, commands):
-    """A training with a hundred times the usual learning rate."""
+    """The directory of a training with a hundred times the usual learning rate."""
     options = ["--episodes", "8", "--envs", "8", "--learning-rate", "0.15", "--name", "broken"]
     result = playground.run([*commands["train"], *options])
     assert result.returncode == 0, result.stderr
@@ -17,12 +17,12 @@ def run_dir(playground, commands):
 
 
 def test_the_state_names_the_finding_first(run_dir, playground, commands):
-    """Before anything else, with its beginning, its evidence and what to try."""
+    """The finding has its first update, its evidence and its advice."""
     result = playground.run([*commands["esper"], "state", run_dir])
-    told = json.loads(result.stdout)
-    worst = told["findings"][0]
+    state = json.loads(result.stdout)
+    worst = state["findings"][0]
 
-    assert next(iter(told)) == "findings"
+    assert next(iter(state)) == "findings"
     assert worst["severity"] == "critical"
     assert worst["rule"] in ("large_updates", "policy_collapse")
     assert 1 <= worst["since_update"] <= 8
@@ -30,16 +30,16 @@ def test_the_state_names_the_finding_first(run_dir, playground, commands):
     assert worst["advice"]
 
 
-def test_diagnose_fails_for_it_where_a_script_asks(run_dir, playground, commands):
-    """Exit code 1, and still all that is to be said."""
+def test_diagnose_fails_if_a_script_requests_it(run_dir, playground, commands):
+    """The exit code is 1, and the finding is still printed."""
     result = playground.run([*commands["esper"], "diagnose", run_dir, "--fail-on", "critical"])
 
     assert result.returncode == 1
     assert "CRITICAL since update" in result.stdout
 
 
-def test_sanctum_shows_it(run_dir, playground, commands):
-    """In one frame of the recorded run."""
+def test_sanctum_shows_the_findings(run_dir, playground, commands):
+    """The frame of the recorded run has the panel of findings."""
     result = playground.run([*commands["sanctum"], run_dir, "--once"])
 
     assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle of a training: training goes on, and the user is told what is lost."""
+"""A disk that fills up during a training: training continues, and the loss of events is reported."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.process
 
 
 def test_a_full_disk_stops_the_recording_and_not_the_training(playground, commands):
-    """No file may grow beyond 24 KiB; everything before that is readable, the rest is counted."""
+    """No file can grow beyond 24 KiB; the events before that are readable."""
     train = [*commands["train"], "--envs", "8", "--episodes", "20", "--name", "full"]
     result = playground.run(["bash", "-c", f"ulimit -f 24; exec {shlex.join(train)}"])
     verified = playground.run([*commands["esper"], "log", "verify", playground.runs_dir / "full", "--json"])

@@ -1,4 +1,4 @@
-"""`esper ppo` whose trainer is killed while Sanctum is open, as the kernel does where memory ends."""
+"""`esper ppo` whose trainer is killed while Sanctum is open, as the kernel does if memory runs out."""
 
 import os
 import signal
@@ -11,17 +11,17 @@ from tests.tui.pseudo_terminal import DEADLINE_S, Terminal
 pytestmark = pytest.mark.process
 
 TRAINING_BEGINS_S = 120
-"""Importing torch and measuring the baseline take long where others use the machine, too."""
+"""Importing torch and measuring the baseline take long on a busy machine."""
 
 
 def child_of(process):
-    """The only process that this one has started."""
+    """The only child process of a process."""
     command = ["ps", "--ppid", str(process.pid), "-o", "pid="]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_it_is_said_who_ended_the_training_and_how_to_go_on(playground, commands):
-    """Once the screen is left; the last picture stays on it until then."""
+def test_the_error_says_what_ended_the_training_and_how_to_resume(playground, commands):
+    """The error is printed once the screen is closed; until then the screen shows the last snapshot."""
     options = ("--envs", "4", "--episodes", "1000", "--checkpoint-every", "1", "--name", "killed")
     terminal = Terminal(*commands["esper"], "ppo", *options, **playground.environment)
     try:

@@ -1,4 +1,4 @@
-"""`esper ppo --no-tui` on a fresh runs directory: what it leaves behind is whole, and says what happened."""
+"""`esper ppo --no-tui` on a new runs directory: its record is whole and says what happened."""
 
 import json
 import math
@@ -18,21 +18,21 @@ def finished(playground, commands):
 
 @pytest.fixture(scope="module")
 def run_dir(finished, playground):
-    """Where that training was recorded."""
+    """The directory of that training."""
     assert finished.returncode == 0, finished.stderr
     return str(playground.runs_dir / "first")
 
 
 @pytest.fixture(scope="module")
 def state(run_dir, playground, commands):
-    """What `esper state` prints about it."""
+    """The output of `esper state` for it."""
     result = playground.run([*commands["esper"], "state", run_dir])
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
 
 def test_training_ends_with_a_summary(finished):
-    """Updates, speed, the return against always waiting, and where the log is."""
+    """It has updates, speed, the return compared with WAIT, and the path of the log."""
     assert finished.returncode == 0, finished.stderr
     for word in ("10 updates", "steps/s", "WAIT", "runs/first"):
         assert word in finished.stdout
@@ -40,7 +40,7 @@ def test_training_ends_with_a_summary(finished):
 
 
 def test_the_log_is_whole(run_dir, playground, commands):
-    """No event is missing, none is there twice, nothing is damaged."""
+    """No event is missing, duplicated or damaged."""
     result = playground.run([*commands["esper"], "log", "verify", run_dir, "--json"])
     verdict = json.loads(result.stdout)
 
@@ -51,7 +51,7 @@ def test_the_log_is_whole(run_dir, playground, commands):
 
 
 def test_the_state_has_ten_updates_and_finite_losses(state):
-    """The fold of the log says what the trainer did."""
+    """The fold of the log agrees with what the trainer did."""
     tamiyo = state["tamiyo"]
 
     assert tamiyo["ppo_updates_count"] == 10
@@ -64,12 +64,12 @@ def test_the_state_has_ten_updates_and_finite_losses(state):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_tele_170_every_heads_entropy_is_within_its_range(state, head):
-    """In nats, above 0 and at most ln n."""
+    """It is measured in nats, above 0 and at most ln n."""
     assert 0 < state["tamiyo"][f"head_{head}_entropy"] <= HEAD_MAX_ENTROPIES[head] + 1e-6
 
 
 def test_tele_151_ratio_maxima_differ_and_exceed_one(state):
-    """The policy really moved, and each head by its own amount."""
+    """The policy has moved, and not by the same amount for all heads."""
     maxima = [state["tamiyo"][f"head_{head}_ratio_max"] for head in HEADS]
 
     assert all(ratio > 1 for ratio in maxima)
@@ -77,7 +77,7 @@ def test_tele_151_ratio_maxima_differ_and_exceed_one(state):
 
 
 def test_time_travel_by_position(run_dir, playground, commands, state):
-    """The state after fewer events has fewer updates."""
+    """The state at an earlier position has fewer updates."""
     result = playground.run([*commands["esper"], "state", run_dir, "--at", "20"])
     earlier = json.loads(result.stdout)
 
@@ -86,7 +86,7 @@ def test_time_travel_by_position(run_dir, playground, commands, state):
 
 
 def test_the_log_can_be_read_by_people(run_dir, playground, commands):
-    """`info` counts, `cat` lists."""
+    """`info` counts the events, `cat` lists them."""
     info = playground.run([*commands["esper"], "log", "info", run_dir])
     cat = playground.run([*commands["esper"], "log", "cat", run_dir])
 
@@ -94,7 +94,7 @@ def test_the_log_can_be_read_by_people(run_dir, playground, commands):
     assert sum("PPOUpdateCompleted" in line for line in cat.stdout.splitlines()) == 10
 
 
-def test_a_recorded_run_can_be_looked_at(run_dir, playground, commands):
+def test_a_recorded_run_can_be_shown(run_dir, playground, commands):
     """`sanctum PATH --once` prints the end of the run as one frame."""
     frame = playground.run([*commands["sanctum"], run_dir, "--once"])
 
@@ -103,8 +103,8 @@ def test_a_recorded_run_can_be_looked_at(run_dir, playground, commands):
     assert "ACTION HEADS" in frame.stdout
 
 
-def test_a_training_without_an_aggregator_is_recorded_all_the_same(playground, commands, tmp_path):
-    """None can be started there, which is a warning on stderr."""
+def test_a_training_without_an_aggregator_is_recorded(playground, commands, tmp_path):
+    """No aggregator can be started there, which is a warning on stderr."""
     (tmp_path / "aggregator.log").mkdir()
     command = [
         *commands["train"],
@@ -127,7 +127,7 @@ def test_a_training_without_an_aggregator_is_recorded_all_the_same(playground, c
 
 
 def test_a_run_of_the_same_name_is_refused(run_dir, playground, commands):
-    """A second training never writes into the first one's directory."""
+    """A second training cannot write into the directory of the first."""
     again = playground.run([*commands["train"], "--episodes", "1", "--name", "first"])
 
     assert again.returncode == 1

@@ -21,13 +21,13 @@ RANKS = 3
 
 
 def ends_of(run_dir):
-    """How each producer ended, by its name."""
+    """The last event of each producer, by its name."""
     records = [record for record in read_records(run_dir) if isinstance(record.event, RunFinished)]
     return {record.producer: record.event for record in records}
 
 
 def assert_whole(playground, commands, run_dir, producers):
-    """`esper log verify` finds so many producers and nothing wrong."""
+    """Check that `esper log verify` finds this number of producers and no problem."""
     result = playground.run([*commands["esper"], "log", "verify", str(run_dir), "--json"])
     verdict = json.loads(result.stdout)
 
@@ -37,7 +37,7 @@ def assert_whole(playground, commands, run_dir, producers):
 
 
 def test_torchrun_starts_processes_that_one_aggregator_folds(playground, commands):
-    """Every rank emits its own events, and the state shows all of them."""
+    """Every rank emits its own events, and the state has all of them."""
     command = [*TORCHRUN, "2", "-m", "esper_trainer", *SMALL, "--name", "torchrun", "--episodes", "2"]
     result = playground.run(command, timeout=250)
     run_dir = playground.runs_dir / "torchrun"
@@ -50,11 +50,11 @@ def test_torchrun_starts_processes_that_one_aggregator_folds(playground, command
     shown = [(rank["rank"], rank["updates"], rank["outcome"]) for rank in state["ranks"]]
     assert shown == [(0, 2, "completed"), (1, 2, "completed")]
     assert_whole(playground, commands, run_dir, 2)
-    assert (run_dir / "log").exists()  # the first of them had an aggregator started
+    assert (run_dir / "log").exists()  # the first rank started an aggregator
 
 
 class Training:
-    """`esper ppo --ranks N`, with what it said on stderr."""
+    """A process of `esper ppo --ranks N`."""
 
     def __init__(self, playground, commands, *options, ranks=RANKS):
         command = [*commands["esper"], "ppo", "--no-tui", "--ranks", str(ranks), *SMALL, *options]
@@ -64,23 +64,25 @@ class Training:
         playground.processes.append(self.process)
 
     def wait_for(self, words):
-        """Read until a line of stdout has these words."""
+        """Read until a line of stdout contains these words."""
         assert next((line for line in iter(self.process.stdout.readline, "") if words in line), None)
 
     def end(self):
-        """Exit code and stderr, once it has ended."""
+        """Wait for the end; return exit code and stderr."""
         _, stderr = self.process.communicate(timeout=200)
         return self.process.returncode, stderr
 
     def pid_of(self, run_dir, rank):
-        """The process of a rank, as it said itself."""
+        """The process id of a rank, from its own event."""
         started = [r.event for r in read_records(run_dir) if isinstance(r.event, RunStarted)]
         return next(event.pid for event in reversed(started) if event.rank == rank)
 
 
 @pytest.fixture(scope="module")
 def killed(playground, commands):
-    """A training of three of which rank 1 was killed -9; the run's directory, exit code, stderr, seconds."""
+    """A training with three ranks, rank 1 of which was killed; returns directory, exit code, stderr,
+    seconds.
+    """
     run_dir = playground.runs_dir / "killed"
     training = Training(playground, commands, "--name", "killed", "--episodes", "1000")
     training.wait_for(" 3/1000")
@@ -89,8 +91,8 @@ def killed(playground, commands):
     return run_dir, *training.end(), time.monotonic() - began
 
 
-def test_who_is_gone_is_said_once_with_the_cure(killed):
-    """One sentence, exit code 1, and soon."""
+def test_the_lost_rank_is_named_once_with_the_remedy(killed):
+    """The error is one sentence that says how to resume, and the exit code is 1."""
     _, code, stderr, seconds = killed
 
     assert code == 1
@@ -101,7 +103,7 @@ def test_who_is_gone_is_said_once_with_the_cure(killed):
 
 
 def test_the_remaining_ranks_record_their_end(killed, playground, commands):
-    """Both say that the run failed and why; nothing is missing in the logs of all three."""
+    """Both record that the run failed and why; no log has a gap."""
     run_dir, *_ = killed
     ends = ends_of(run_dir)
 
@@ -110,8 +112,8 @@ def test_the_remaining_ranks_record_their_end(killed, playground, commands):
     assert_whole(playground, commands, run_dir, RANKS)
 
 
-def test_the_run_goes_on_and_ctrl_c_ends_all(killed, playground, commands):
-    """From the last checkpoint that all have, though one has a newer one; all stop at the same update."""
+def test_the_run_is_resumed_and_ctrl_c_ends_all_ranks(killed, playground, commands):
+    """It resumes from the last checkpoint that all ranks have; all ranks stop at the same update."""
     run_dir, *_ = killed
     saved = sorted(path.name for path in (run_dir / "checkpoints").glob("*-rank0.pt"))
     (run_dir / "checkpoints" / saved[-1]).unlink()
@@ -130,8 +132,8 @@ def test_the_run_goes_on_and_ctrl_c_ends_all(killed, playground, commands):
     assert_whole(playground, commands, run_dir, RANKS)
 
 
-def test_a_rank_that_is_stuck_is_not_waited_for_for_ever(playground, commands):
-    """It is stopped, not gone; after `--patience` the others end, and it is made to."""
+def test_a_stuck_rank_is_not_waited_for_forever(playground, commands):
+    """The rank is stopped, not gone; after `--patience` the others end."""
     run_dir = playground.runs_dir / "stuck"
     options = ["--name", "stuck", "--episodes", "1000", "--patience", "10"]
     training = Training(playground, commands, *options, ranks=2)

@@ -16,7 +16,7 @@ def outer_address():
     """An address of this machine that is not loopback, if it has one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("198.51.100.1", 9))  # sends nothing: it only picks an interface
+            probe.connect(("198.51.100.1", 9))  # sends nothing; only selects an interface
         except OSError:
             return None
         return probe.getsockname()[0]
@@ -24,7 +24,7 @@ def outer_address():
 
 @pytest.fixture(scope="module", params=["127.0.0.1", outer_address()], ids=["loopback", "beyond"])
 def url(request):
-    """Where the aggregator listens."""
+    """The address at which the aggregator listens."""
     if request.param is None:
         pytest.skip("this machine has no address but loopback")
     return f"tcp://{request.param}:{free_ports(len(Endpoints._fields), request.param)}"
@@ -32,7 +32,7 @@ def url(request):
 
 @pytest.fixture(scope="module")
 def keys(url, playground, commands):
-    """Keys as a user makes them: a trainer's, a viewer's, and one that is taken back."""
+    """The keys of a trainer and a viewer, and a revoked one, as a user creates them."""
     directory = playground.runs_dir.parent / re.sub(r"\W", "-", url)
     for words in (
         ["init", directory],
@@ -49,7 +49,7 @@ def keys(url, playground, commands):
 
 @pytest.fixture(scope="module")
 def aggregator(url, keys, playground, commands):
-    """An aggregator, on another machine for all that the others know."""
+    """An aggregator that other processes reach over tcp only."""
     runs = str(keys / "runs")
     process = playground.start(
         [*commands["esper"], "aggregate", "--runs-dir", runs, "--listen", url, "--server-keys", str(keys)]
@@ -62,7 +62,7 @@ def aggregator(url, keys, playground, commands):
 
 @pytest.fixture
 def train(url, keys, playground, commands):
-    """Trains two updates, with the events sent over tcp."""
+    """Trains for two updates and sends the events over tcp."""
 
     def run(name, key):
         words = ["--episodes", "2", "--envs", "4", "--name", f"{name}-{keys.name}", "--aggregator", url]
@@ -73,7 +73,7 @@ def train(url, keys, playground, commands):
 
 @pytest.fixture
 def watch(url, keys, playground, commands):
-    """Looks at what is shown, as JSON."""
+    """Returns the snapshot of the aggregator as JSON."""
 
     def run(key):
         words = [url, "--json", *(["--keys", str(keys / key)] if key else [])]
@@ -83,7 +83,7 @@ def watch(url, keys, playground, commands):
 
 
 def test_a_training_is_watched_over_tcp(aggregator, train, watch, wait_for):
-    """What the trainer did is on the viewer's screen, complete."""
+    """The viewer's snapshot has all updates and the end of the run."""
     trained = train("watched", "trainer.key")
 
     assert trained.returncode == 0, trained.stderr
@@ -99,10 +99,10 @@ def test_a_training_is_watched_over_tcp(aggregator, train, watch, wait_for):
     assert "refuse" not in trained.stdout + trained.stderr
 
 
-def test_who_is_on_the_aggregators_machine_needs_neither_address_nor_key(
+def test_on_the_aggregators_machine_neither_address_nor_key_is_needed(
     aggregator, keys, playground, commands, wait_for
 ):
-    """A training in its runs directory is recorded by it, and `sanctum` shows it, whatever $ESPER_KEYS is."""
+    """A training in the runs directory is recorded, and `sanctum` shows it, even if $ESPER_KEYS is set."""
     runs = {**playground.environment, "ESPER_RUNS_DIR": str(keys / "runs"), "ESPER_KEYS": str(keys)}
     words = [*commands["train"], "--episodes", "2", "--envs", "4", "--name", "here"]
     trained = playground.run(words, environment=runs)
@@ -117,8 +117,8 @@ def test_who_is_on_the_aggregators_machine_needs_neither_address_nor_key(
     wait_for(shown, what="the run on the screen")
 
 
-def test_a_key_that_was_taken_back_is_refused_at_both_ends(aggregator, train, watch):
-    """The training goes on and says so; the screen says so and ends."""
+def test_a_revoked_key_is_refused_at_both_ends(aggregator, train, watch):
+    """The training continues and reports it; the screen ends with an error."""
     trained, seen = train("refused", "kept.key"), watch("kept.key")
 
     assert trained.returncode == 0, trained.stderr
@@ -129,15 +129,15 @@ def test_a_key_that_was_taken_back_is_refused_at_both_ends(aggregator, train, wa
 
 
 def test_a_viewer_cannot_send(aggregator, train):
-    """Its key opens the other door only."""
+    """Its key is refused by the listener for events."""
     trained = train("viewer", "viewer.key")
 
     assert trained.returncode == 0, trained.stderr
     assert "refuses the key 'viewer'" in trained.stdout + trained.stderr
 
 
-def test_without_a_key_there_is_a_sentence(url, aggregator, train, watch):
-    """From the aggregator on this machine, from the client itself beyond it."""
+def test_a_missing_key_is_one_sentence(url, aggregator, train, watch):
+    """The aggregator sends it on this machine, the client prints it itself for another one."""
     trained, seen = train("keyless", None), watch(None)
 
     assert seen.returncode == 1
@@ -147,8 +147,8 @@ def test_without_a_key_there_is_a_sentence(url, aggregator, train, watch):
     assert "Traceback" not in trained.stdout + trained.stderr
 
 
-def test_what_a_trainer_left_behind_is_shipped(url, keys, aggregator, playground, commands):
-    """A run that was trained where the aggregator could not be reached; a viewer's key is refused."""
+def test_a_run_recorded_offline_is_shipped(url, keys, aggregator, playground, commands):
+    """The run was trained without a connection to the aggregator; a viewer's key is refused."""
     name = "shipped-" + re.sub(r"\W", "-", url)
     alone = playground.run([*commands["train"], "--envs", "4", "--episodes", "1", "--name", name])
     run_dir = playground.runs_dir / name

@@ -1,4 +1,4 @@
-"""`sanctum --serve` as its user starts it: over the wire, and in a real browser where there is one."""
+"""`sanctum --serve` as a user starts it: over a websocket, and in a real browser if there is one."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ SELECTED_TEXT = """(() => {
     document.querySelector(".xterm").dispatchEvent(copy);
     return clipboard.getData("text/plain");
 })()"""
-"""What the terminal in the page puts on the clipboard: the text of the cells that it shows."""
+"""The text that the terminal in the page copies: that of the cells that it shows."""
 SHIFT = 8
 
 
@@ -55,7 +55,7 @@ def served(playground, commands):
 
 
 def children(process):
-    """The processes that a process has started and that are still there."""
+    """The child processes of a process that still exist."""
     listed = subprocess.run(
         ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True, check=False
     )
@@ -63,7 +63,7 @@ def children(process):
 
 
 async def drawn_until(websocket, *words):
-    """Receive until all of these words were drawn."""
+    """Receive until all of these words have been drawn."""
     drawn = b""
     async with asyncio.timeout(60):
         while not all(word in drawn for word in words):
@@ -74,7 +74,7 @@ async def drawn_until(websocket, *words):
 
 
 async def test_a_recorded_run_is_drawn_for_a_visitor_with_the_token(served):
-    """The whole way: token, cookie, websocket, a process with the target and the options, its panels."""
+    """This covers token, cookie, websocket, and a process with the target that draws the panels."""
     process, address = served
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         assert (await session.get(address)).status == 401
@@ -97,7 +97,7 @@ class Browser:
         self.session, self.websocket, self.number = session, websocket, 0
 
     async def call(self, method, **parameters):
-        """Call a method and wait for its result; what else is told is passed over."""
+        """Call a method and wait for its result; other messages are ignored."""
         self.number += 1
         await self.websocket.send_json({"id": self.number, "method": method, "params": parameters})
         while True:
@@ -113,7 +113,7 @@ class Browser:
         )
 
     async def text(self):
-        """What the terminal shows, selected with the mouse from its first cell to its last."""
+        """The text of the terminal, selected with the mouse from its first cell to its last."""
         box = await self.evaluate("document.querySelector('.xterm-screen')?.getBoundingClientRect().toJSON()")
         if not box:
             return ""
@@ -132,7 +132,7 @@ class Browser:
         return await self.evaluate(SELECTED_TEXT)
 
     async def text_with(self, *words):
-        """What the terminal shows, once these words are in it."""
+        """The text of the terminal, once it contains these words."""
         seen = ""
         async with asyncio.timeout(60):
             while not all(word in seen for word in words):
@@ -141,7 +141,7 @@ class Browser:
         return seen
 
     async def press(self, key):
-        """Press a key and let it go."""
+        """Press and release a key."""
         await self.call("Input.dispatchKeyEvent", type="keyDown", text=key, key=key)
         await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
@@ -152,7 +152,7 @@ class Browser:
 
 @pytest.fixture
 async def browser(tmp_path):
-    """A blank page in a browser of its own."""
+    """A blank page in a new browser."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
     process = subprocess.Popen(
@@ -174,7 +174,7 @@ async def browser(tmp_path):
 
 
 async def test_a_real_browser_draws_the_panels_and_sends_keys(served, browser):
-    """Text in the terminal's cells, not only bytes on the wire; `?` shows the help, `q` ends it."""
+    """The terminal in the page has their text; `?` shows the help, `q` ends the session."""
     _, address = served
     await browser.call("Page.navigate", url=f"{address}?token={TOKEN}")
 
@@ -194,8 +194,8 @@ async def test_a_real_browser_draws_the_panels_and_sends_keys(served, browser):
     assert "This session has ended." in await browser.evaluate("document.body.innerText")
 
 
-async def test_without_the_token_a_real_browser_sees_one_sentence(served, browser):
-    """And nothing of the run."""
+async def test_without_the_token_a_real_browser_shows_an_error(served, browser):
+    """The page starts with how to add the token."""
     _, address = served
     await browser.call("Page.navigate", url=address)
     async with asyncio.timeout(60):
@@ -205,8 +205,8 @@ async def test_without_the_token_a_real_browser_sees_one_sentence(served, browse
     assert seen.startswith("Add ?token=TOKEN to the address")
 
 
-async def test_the_server_takes_its_visitors_with_it(served):
-    """After Ctrl-C or SIGTERM no process is left; exit code 0."""
+async def test_the_server_ends_the_processes_of_its_visitors(served):
+    """After SIGTERM no process is left, and the exit code is 0."""
     process, address = served
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
         await session.get(address, params={"token": TOKEN})

@@ -1,4 +1,4 @@
-"""Aggregator, trainer and viewer as three processes: what the viewer sees is what the log says."""
+"""Aggregator, trainer and viewer as three processes: the viewer's snapshot is the fold of the log."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def source(playground, monkeypatch):
-    """A subscriber in this process, on the playground's endpoint."""
+    """A subscriber in this process, connected to the aggregator of the playground."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", playground.environment["XDG_RUNTIME_DIR"])
     subscriber = SocketSource(lambda: addresses.for_runs_dir(playground.runs_dir))
     yield subscriber
@@ -27,14 +27,14 @@ def aggregate(playground, commands):
 
 
 def esper_json(playground, commands, *arguments):
-    """What an `esper` command prints as JSON."""
+    """The JSON output of an `esper` command."""
     result = playground.run([*commands["esper"], *map(str, arguments)])
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
 
 def test_the_snapshot_of_a_live_run_is_the_fold_of_its_log(playground, commands, source, wait_for):
-    """At the tenth update, and at the end, field by field."""
+    """This holds for every field, at the tenth update and at the end."""
     aggregate(playground, commands)
     trainer = playground.start([*commands["train"], "--episodes", "12", "--name", "live"])
     run_dir = playground.runs_dir / "live"
@@ -57,8 +57,8 @@ def test_the_snapshot_of_a_live_run_is_the_fold_of_its_log(playground, commands,
     assert json.loads(seen.stdout) == json.loads(to_json(last))
 
 
-def test_an_aggregator_killed_in_the_middle_loses_nothing(playground, commands, wait_for):
-    """Killed without warning after some updates and started again: the log is whole."""
+def test_an_aggregator_killed_during_a_training_loses_nothing(playground, commands, wait_for):
+    """It is killed after the first events and restarted; the log is whole."""
     run_dir = playground.runs_dir / "killed"
     aggregator = aggregate(playground, commands)
     trainer = playground.start([*commands["train"], "--envs", "8", "--episodes", "8", "--name", "killed"])
@@ -75,8 +75,8 @@ def test_an_aggregator_killed_in_the_middle_loses_nothing(playground, commands, 
     assert esper_json(playground, commands, "state", run_dir)["tamiyo"]["ppo_updates_count"] == 8
 
 
-def test_a_trainer_killed_in_the_middle_leaves_a_readable_run(playground, commands, wait_for):
-    """Killed without warning: what it emitted is there, and the verdict is that nothing is missing."""
+def test_a_trainer_killed_during_a_training_leaves_a_readable_run(playground, commands, wait_for):
+    """No event that it recorded is missing, and the run has no outcome."""
     run_dir = playground.runs_dir / "dead"
     trainer = playground.start([*commands["train"], "--envs", "8", "--episodes", "5000", "--name", "dead"])
     wait_for(

@@ -1,4 +1,4 @@
-"""One list of tested versions, for pip and for uv, that names no host."""
+"""One list of tested versions for pip and uv that names no host."""
 
 import importlib.util
 import re
@@ -23,7 +23,7 @@ def constraints():
 
 
 def direct_requirements():
-    """What a development install asks for; the project's own extras are left out."""
+    """The requirements of a development install, without the project's own extras."""
     project = tomllib.loads(PROJECT)["project"]
     extras = project["optional-dependencies"]
     required = [
@@ -34,26 +34,26 @@ def direct_requirements():
 
 
 def test_pip_and_uv_have_the_same_constraints(constraints):
-    """pyproject.toml repeats constraints.txt: pip reads the one, uv the other."""
+    """pyproject.toml repeats constraints.txt, because pip reads the one and uv the other."""
     assert tomllib.loads(PROJECT)["tool"]["uv"]["constraint-dependencies"] == PINS
     assert constraints.with_constraints(PROJECT, PINS) == PROJECT
 
 
 @pytest.mark.parametrize("pin", PINS)
 def test_a_constraint_is_a_name_and_a_public_version(pin):
-    """No URL, path, index or build of one machine, such as 2.13.0+cpu."""
+    """It has no URL, path, index or local build such as 2.13.0+cpu."""
     assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin)
 
 
 @pytest.mark.parametrize("requirement", direct_requirements(), ids=str)
 def test_the_constraint_of_a_dependency_is_in_its_range(requirement):
-    """A dependency without a constraint, or with one outside its range, would not be what was tested."""
+    """Otherwise an installation could differ from the tested one."""
     versions = dict(pin.split("==") for pin in PINS)
 
     assert versions[requirement.name] in requirement.specifier
 
 
 def test_a_local_build_is_pinned_as_its_release(constraints):
-    """A wheel for the CPU has a version that only one host offers."""
+    """Only one host offers the version of a CPU wheel."""
     assert constraints.without_build("torch==2.13.0+cpu") == "torch==2.13.0"
     assert constraints.without_build("numpy==2.4.6") == "numpy==2.4.6"

@@ -79,8 +79,8 @@ def test_threads_default_to_two_at_most():
 
 
 def test_purposes_and_seeds_give_different_numbers():
-    """The same purpose and seed give the same number."""
-    assert derived_seed(0, "policy") == derived_seed(0, "policy")
+    """The same ones give the same number in every version, or an old run could not be repeated."""
+    assert derived_seed(0, "policy") == 106385360642758
     assert len({derived_seed(s, p) for s in range(50) for p in ("policy", "actions")}) == 100
 
 

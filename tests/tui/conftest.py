@@ -1,4 +1,4 @@
-"""Real feeds for the screens: struct values as an aggregator publishes them, at a frozen moment."""
+"""Feeds for the screens: snapshots as an aggregator publishes them, at a fixed time."""
 
 import math
 import os
@@ -103,8 +103,8 @@ EVENTS = (
 
 
 @pytest.fixture(autouse=True)
-def same_everywhere(monkeypatch):
-    """Neither times of day nor colours depend on where the tests run."""
+def fixed_environment(monkeypatch):
+    """Times of day and colours do not depend on the machine that runs the tests."""
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
@@ -117,7 +117,7 @@ def same_everywhere(monkeypatch):
 
 @pytest.fixture
 def open_terminal():
-    """Opens terminals with a command on them, and leaves none behind."""
+    """Opens pseudo-terminals that run a command, and closes them after the test."""
     opened = []
 
     def make(*command, **environment):
@@ -134,13 +134,13 @@ def open_terminal():
 
 @pytest.fixture(scope="session")
 def now():
-    """The moment at which the screens are looked at, in nanoseconds since 1970."""
+    """The time at which the screens are drawn, in nanoseconds since 1970."""
     return NOW
 
 
 @pytest.fixture(scope="session")
 def make_state():
-    """A state after 17 healthy updates; any field can be given another value."""
+    """A state after 17 healthy updates; any field can be overridden."""
 
     def make(**fields):
         return TamiyoState(**(_healthy_losses() | _healthy_heads() | fields))
@@ -185,8 +185,8 @@ def _healthy_heads():
 
 
 @pytest.fixture(scope="session")
-def hurt_state(make_state):
-    """A state in which nearly everything that can be wrong is wrong."""
+def unhealthy_state(make_state):
+    """A state in which nearly every metric is critical or not finite."""
     return make_state(
         policy_loss=math.nan,
         policy_loss_history=(0.1, 0.2, 0.1, 0.3, math.nan, 0.2, None, 0.1, 0.2, math.nan),
@@ -215,7 +215,7 @@ def hurt_state(make_state):
 
 
 def _machinery():
-    """Ranks, slots, decisions and vitals."""
+    """Ranks, slots, decisions, vitals and checkpoints."""
     ranks = tuple(
         RankState(
             producer=f"host{rank}:{rank}",
@@ -257,7 +257,7 @@ def _machinery():
 
 
 def _histories():
-    """Ten values of every metric, each its own wave; one was never measured."""
+    """Ten values for every metric, a different wave for each; one metric was never measured."""
     return {
         name: tuple(0.5 + 0.1 * math.sin(place + n) for n in range(10))
         for place, name in enumerate(CATALOGUE)
@@ -267,7 +267,7 @@ def _histories():
 
 @pytest.fixture(scope="session")
 def make_snapshot(make_state):
-    """A snapshot of a run on its way, of a given state; fields of the run can be given."""
+    """A snapshot of a run in progress with a given state; fields of the run can be overridden."""
 
     def make(state=None, **run):
         facts = {
@@ -321,8 +321,8 @@ FINDINGS = (
 )
 
 
-def _of(kind, seconds, **what):
-    """An entry of a list, so many seconds ago."""
+def _entry(kind, seconds, **what):
+    """A list entry from the given number of seconds ago."""
     return kind(at_ns=NOW - seconds * SECOND, producer="rank0", **what)
 
 
@@ -371,23 +371,23 @@ COMPARED = HeadGradientsCompared(
 
 @pytest.fixture(scope="session")
 def with_reports():
-    """Adds to a snapshot what a trainer's detector reports when much goes wrong."""
+    """Adds the anomalies and diagnoses of a run with many problems to a snapshot."""
 
     def add(snapshot, active=True):
         raised = TelemetryEscalated(update=12, level=3, until_update=18, reason="kl_spike")
         anomalies = tuple(
-            _of(AnomalyEntry, 16 - n, anomaly=a) for n, a in enumerate((ANOMALY, DRIFT, COLLAPSE))
+            _entry(AnomalyEntry, 16 - n, anomaly=a) for n, a in enumerate((ANOMALY, DRIFT, COLLAPSE))
         )
         return structs.replace(
             snapshot,
             anomalies=anomalies,
             anomaly_counts={"kl_spike": 1, "gradient_drift": 1, "head_entropy_collapse": 1},
-            telemetry=(_of(EscalationEntry, 16, escalation=raised, active=active),),
-            ratio_explosions=(_of(RatioExplosionEntry, 12, explosion=EXPLOSION),),
-            instabilities=(_of(InstabilityEntry, 11, report=REPORT),),
+            telemetry=(_entry(EscalationEntry, 16, escalation=raised, active=active),),
+            ratio_explosions=(_entry(RatioExplosionEntry, 12, explosion=EXPLOSION),),
+            instabilities=(_entry(InstabilityEntry, 11, report=REPORT),),
             instability_totals=InstabilityTotals(reports=1, nan_count=3, inf_count=1),
-            layer_gradients=_of(LayerGradientsEntry, 11, sample=LAYERS),
-            head_gradients=_of(HeadGradientsEntry, 11, comparison=COMPARED),
+            layer_gradients=_entry(LayerGradientsEntry, 11, sample=LAYERS),
+            head_gradients=_entry(HeadGradientsEntry, 11, comparison=COMPARED),
         )
 
     return add
@@ -395,7 +395,7 @@ def with_reports():
 
 @pytest.fixture(scope="session")
 def make_feed(make_snapshot):
-    """What a source knows while all is well; any field can be given another value."""
+    """A feed of a healthy connection; any field can be overridden."""
 
     def make(snapshot=None, **fields):
         facts = {
@@ -411,10 +411,10 @@ def make_feed(make_snapshot):
 
 
 @pytest.fixture(scope="session")
-def feeds(make_feed, make_snapshot, make_state, hurt_state, with_reports):
-    """One feed for each way in which a screen can look."""
-    hurt = structs.replace(
-        make_snapshot(hurt_state),
+def feeds(make_feed, make_snapshot, make_state, unhealthy_state, with_reports):
+    """One feed for each state that a screen can show."""
+    unhealthy = structs.replace(
+        make_snapshot(unhealthy_state),
         link=LinkHealth(events=1234, lag_ms=812.0, gaps=3, dropped=12),
         findings=FINDINGS,
         log=(
@@ -431,7 +431,7 @@ def feeds(make_feed, make_snapshot, make_state, hurt_state, with_reports):
         "waiting": Feed(origin=origin),
         "healthy": make_feed(),
         "warning": make_feed(warned),
-        "critical": make_feed(with_reports(hurt)),
+        "critical": make_feed(with_reports(unhealthy)),
         "nan": make_feed(nan),
         "stale": make_feed(trainer_message_ns=NOW - 75 * SECOND),
         "disconnected": make_feed(received_ns=NOW - 75 * SECOND),
@@ -440,15 +440,15 @@ def feeds(make_feed, make_snapshot, make_state, hurt_state, with_reports):
     }
 
 
-class Given:
-    """A source that delivers the feed it was given last."""
+class FixedSource:
+    """A source that returns the feed it was last given."""
 
     def __init__(self, feed):
         self.feed = feed
         self.polls = 0
 
     def poll(self):
-        """The feed."""
+        """Count the call and return the feed."""
         self.polls += 1
         return self.feed
 
@@ -457,13 +457,13 @@ class Given:
 
 
 @pytest.fixture(scope="session")
-def given():
-    """Makes a source that delivers a feed, until it is given another one."""
-    return Given
+def make_source():
+    """Makes a source that returns a feed until it is given another one."""
+    return FixedSource
 
 
 class Runs:
-    """A source of several runs, as that of a socket."""
+    """A source of several runs, like that of a socket."""
 
     def __init__(self, make_feed, make_snapshot):
         self.runs = ("first", "second", "third")
@@ -471,7 +471,7 @@ class Runs:
         self.selected = "first"
 
     def select(self, run):
-        """Show a run."""
+        """Select the run to show."""
         self.selected = run
 
     def poll(self):
@@ -490,7 +490,7 @@ def several_runs(make_feed, make_snapshot):
 
 @pytest.fixture(scope="session")
 def text():
-    """Rows as lines of plain text."""
+    """Converts rows to lines of plain text."""
 
     def lines(rows):
         return [plain(row).rstrip() for row in rows]
@@ -500,7 +500,7 @@ def text():
 
 @pytest.fixture(scope="session")
 def find():
-    """The one row that starts with a label."""
+    """Finds the one row that starts with a label."""
 
     def row_of(rows, label):
         found = [row for row in rows if plain(row).strip().startswith(label)]
@@ -512,7 +512,7 @@ def find():
 
 @pytest.fixture(scope="session")
 def tone_of():
-    """The tone of the one span of a row that says something."""
+    """The tone of the one span with a given text."""
 
     def tone(row, said):
         found = [span.tone for span in row if span.text.strip() == said]
@@ -523,21 +523,21 @@ def tone_of():
 
 
 @pytest.fixture
-def start_app(given, now, make_feed):
-    """An app that keeps its choices in no file, unless it is given one."""
+def start_app(make_source, now, make_feed):
+    """An app that saves its settings only if it is given a file."""
 
     def make(feed=None, **options):
-        return SanctumApp(given(feed or make_feed()), clock=lambda: now, **options)
+        return SanctumApp(make_source(feed or make_feed()), clock=lambda: now, **options)
 
     return make
 
 
 @pytest.fixture
-def start_both(given, now):
-    """An app and its source, before it runs."""
+def start_both(make_source, now):
+    """An app that has not been started, and its source."""
 
     def make(feed):
-        source = given(feed)
+        source = make_source(feed)
         return SanctumApp(source, clock=lambda: now), source
 
     return make

@@ -1,8 +1,8 @@
-"""Frames of the screen as text files: the character and the tone of every cell, in no library's format.
+"""Frames of the screen as text files: the character and the tone of every cell, in a format of their own.
 
     ACCEPT_FRAMES=1 pytest tests/tui/test_screens.py
 
-writes the frames as they are drawn now; look at the difference before it is committed.
+writes the frames as they are drawn now; check the difference before you commit it.
 """
 
 import os
@@ -41,7 +41,7 @@ def frame_of(app):
 
 
 def _line(app, y):
-    """The spans of one line of the window, of whatever panels stand beside each other in it."""
+    """The spans of one line of the window, from all panels side by side in it."""
     panels = sorted(app.screen.query(PanelWidget), key=lambda panel: panel.region.x)
     line = []
     for region, rows in ((panel.region, panel.rows) for panel in panels):
@@ -51,7 +51,7 @@ def _line(app, y):
 
 
 def _letters(span):
-    """A blank has no tone, as no tone has a background."""
+    """The letters of a span's tone; a blank has none, because no tone has a background."""
     return "".join(" " if char.isspace() else LETTERS[span.tone] for char in span.text)
 
 

@@ -1,4 +1,4 @@
-"""A pseudo-terminal with a program on it."""
+"""A pseudo-terminal that runs a program."""
 
 import fcntl
 import os
@@ -13,13 +13,13 @@ import time
 DEADLINE_S = 30
 
 
-def _heed_interrupts():
-    """A shell's background jobs ignore Ctrl-C, and so would what these tests start."""
+def _accept_interrupts():
+    """Background jobs of a shell ignore Ctrl-C, and child processes inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:
-    """A program on a pseudo-terminal, and everything it wrote."""
+    """A program on a pseudo-terminal, and everything that it wrote."""
 
     def __init__(self, *command, size=(80, 24), **environment):
         self.ours, theirs = pty.openpty()
@@ -32,19 +32,19 @@ class Terminal:
             stderr=theirs,
             env=env,
             start_new_session=True,
-            preexec_fn=_heed_interrupts,
+            preexec_fn=_accept_interrupts,
         )
         os.close(theirs)
         self.written = b""
 
     def resize(self, width, height):
-        """Make the window another size, and say so as a terminal does."""
+        """Change the window's size and signal it as a terminal does."""
         fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         if hasattr(self, "process"):
             self.process.send_signal(signal.SIGWINCH)
 
     def read_until(self, is_enough, deadline_s=DEADLINE_S):
-        """Read until something was written, or fail at the deadline."""
+        """Read until the output satisfies a condition, or fail at the deadline."""
         deadline = time.monotonic() + deadline_s
         while not is_enough(self.written):
             assert time.monotonic() < deadline, self.written[-2000:]
@@ -56,7 +56,7 @@ class Terminal:
                 assert is_enough(self.written), self.written[-2000:]
 
     def press(self, keys):
-        """Type something."""
+        """Type keys."""
         os.write(self.ours, keys)
 
     def hang_up(self):

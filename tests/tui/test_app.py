@@ -12,7 +12,7 @@ from esper_tui.text.spans import plain
 
 
 def screen_text(app):
-    """What the cockpit's panels show."""
+    """The text of header, losses and heads."""
     panels = [app.screen_stack[0].query_one(f"#{n}", PanelWidget) for n in ("header", "losses", "heads")]
     return "\n".join(plain(row) for panel in panels for row in panel.rows)
 
@@ -23,7 +23,7 @@ def widths(app):
 
 
 async def wait_until(pilot, is_true):
-    """Let the app run until something holds."""
+    """Let the app run until a condition holds."""
     deadline = time.monotonic() + 10
     while not is_true():
         assert time.monotonic() < deadline
@@ -31,8 +31,8 @@ async def wait_until(pilot, is_true):
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
-async def test_quit_leaves_the_app(start_both, make_feed, key):
-    """With exit code 0."""
+async def test_quit_ends_the_app(start_both, make_feed, key):
+    """The exit code is 0."""
     app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press(key)
@@ -41,7 +41,7 @@ async def test_quit_leaves_the_app(start_both, make_feed, key):
     assert not app.is_running
 
 
-async def test_escape_on_the_cockpit_does_nothing(start_both, make_feed):
+async def test_escape_on_the_main_screen_does_nothing(start_both, make_feed):
     """There is nothing to go back to."""
     app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
@@ -52,10 +52,10 @@ async def test_escape_on_the_cockpit_does_nothing(start_both, make_feed):
 
 
 @pytest.mark.parametrize("key", ["p", "space"])
-async def test_pause_holds_the_picture_and_says_how_far_behind_it_is(
+async def test_pause_freezes_the_screen_and_shows_how_far_behind_it_is(
     start_both, make_feed, make_snapshot, make_state, key
 ):
-    """The source is still asked; going on shows the newest picture."""
+    """The source is still polled; resuming shows the newest snapshot."""
     app, source = start_both(make_feed())
     later = make_feed(make_snapshot(make_state(policy_loss=0.777, ppo_updates_count=20)))
     async with app.run_test(size=(120, 40)) as pilot:
@@ -64,16 +64,16 @@ async def test_pause_holds_the_picture_and_says_how_far_behind_it_is(
         await wait_until(pilot, lambda: "3 updates behind" in screen_text(app))
         paused = screen_text(app)
         await pilot.press(key)
-        gone_on = screen_text(app)
+        resumed = screen_text(app)
 
     assert "PAUSED, 3 updates behind" in paused
     assert "0.777" not in paused
-    assert "PAUSED" not in gone_on
-    assert "0.777" in gone_on
+    assert "PAUSED" not in resumed
+    assert "0.777" in resumed
 
 
-async def test_a_held_picture_does_not_hide_a_broken_connection(start_both, make_feed):
-    """The state in the header is that of the connection, not of the picture."""
+async def test_a_paused_screen_does_not_hide_a_broken_connection(start_both, make_feed):
+    """The state in the header is that of the connection, not of the paused snapshot."""
     app, source = start_both(make_feed())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("p")
@@ -82,7 +82,7 @@ async def test_a_held_picture_does_not_hide_a_broken_connection(start_both, make
 
 
 async def test_copy_puts_the_screen_as_text_on_the_clipboard(start_both, make_feed):
-    """Without colours and without trailing blanks."""
+    """The text has no escape sequences."""
     app, _ = start_both(make_feed())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("y")
@@ -91,8 +91,10 @@ async def test_copy_puts_the_screen_as_text_on_the_clipboard(start_both, make_fe
         assert "\x1b" not in app.clipboard
 
 
-async def test_it_starts_before_the_trainer_and_survives_its_end(start_both, make_feed, make_snapshot, feeds):
-    """Waiting, live, stale, disconnected, finished: the same screen, without a restart."""
+async def test_the_app_starts_before_the_trainer_and_survives_its_end(
+    start_both, make_feed, make_snapshot, feeds
+):
+    """The same screen shows every state of the connection, without a restart."""
     app, source = start_both(Feed(origin="ipc:///x"))
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: "WAITING" in screen_text(app))
@@ -102,8 +104,8 @@ async def test_it_starts_before_the_trainer_and_survives_its_end(start_both, mak
             await wait_until(pilot, lambda word=word: word in screen_text(app))
 
 
-async def test_a_storm_of_resizes_leaves_a_whole_picture(start_both, feeds):
-    """From one cell to more than a screen and back."""
+async def test_the_screen_is_complete_after_many_resizes(start_both, feeds):
+    """The sizes range from one cell to more than a screen."""
     app, _ = start_both(feeds["critical"])
     async with app.run_test(size=(120, 40)) as pilot:
         for width, height in [(1, 1), (2, 5), (250, 90), (40, 3), (61, 20), (180, 12), (80, 24)]:
@@ -113,8 +115,8 @@ async def test_a_storm_of_resizes_leaves_a_whole_picture(start_both, feeds):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (10, 4), (30, 8), (60, 12)])
-async def test_tiny_windows_start(start_both, feeds, size):
-    """No size is refused."""
+async def test_the_app_starts_in_tiny_windows(start_both, feeds, size):
+    """The app runs and accepts keys at any size."""
     app, _ = start_both(feeds["critical"])
     async with app.run_test(size=size) as pilot:
         await pilot.press("?", "escape", "p", "p")
@@ -123,8 +125,8 @@ async def test_tiny_windows_start(start_both, feeds, size):
 
 
 @pytest.mark.process
-def test_it_needs_neither_torch_nor_sockets():
-    """The app is imported by machines that only watch; the import takes well under a second."""
+def test_the_app_imports_neither_torch_nor_sockets():
+    """It is also installed on machines that only watch."""
     code = (
         "import sys, esper_tui.app, esper_tui.terminal.export\n"
         "print([m for m in ('torch', 'zmq', 'mcap', 'esper_bus', 'esper_aggregator') if m in sys.modules])"
@@ -136,7 +138,7 @@ def test_it_needs_neither_torch_nor_sockets():
 
 @pytest.mark.process
 def test_one_frame_needs_no_textual():
-    """`sanctum --once` starts faster than the app does."""
+    """This lets `sanctum --once` start faster than the app."""
     code = "import sys, esper_tui.terminal.export; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -14,12 +14,12 @@ ORDER = list(PANELS)
 
 
 def shown(app, panel=OPENED):
-    """What a panel of the cockpit says."""
+    """The text of a panel of the main screen."""
     return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", PanelWidget).rows)
 
 
-async def test_themes_and_symbols_go_around(start_app, tmp_path):
-    """Each is kept; ascii needs no other character."""
+async def test_themes_and_symbols_cycle_through_their_choices(start_app, tmp_path):
+    """Each choice is saved; with ascii, the heads have no other characters."""
     file = tmp_path / "sanctum.toml"
     app = start_app(settings_file=file)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -34,8 +34,8 @@ async def test_themes_and_symbols_go_around(start_app, tmp_path):
 
 
 @pytest.mark.parametrize(("theme", "background"), [("dark", 233), ("light", 255), ("ansi", None)])
-async def test_a_theme_colours_the_cockpit_from_the_start(start_app, theme, background):
-    """Its background is behind every cell; the terminal's own colours have none."""
+async def test_a_theme_colours_the_main_screen_from_the_start(start_app, theme, background):
+    """Its background is behind every cell; the ansi theme has none."""
     app = start_app(settings=Settings(theme=theme))
     async with app.run_test(size=(120, 40)):
         segments = list(app.screen.query_one("#losses", PanelWidget).render_line(0))
@@ -44,7 +44,7 @@ async def test_a_theme_colours_the_cockpit_from_the_start(start_app, theme, back
 
 
 async def test_a_file_that_cannot_be_written_does_not_end_the_app(start_app, tmp_path):
-    """The choice holds for this time."""
+    """The choice holds until the app exits."""
     (tmp_path / "file").write_text("")
     app = start_app(settings_file=tmp_path / "file" / "sanctum.toml")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -53,7 +53,7 @@ async def test_a_file_that_cannot_be_written_does_not_end_the_app(start_app, tmp
 
 
 async def test_the_rate_is_doubled_and_halved(start_app):
-    """Between once a second and twenty times."""
+    """It is at most 20 frames per second."""
     app = start_app(frames_per_second=4.0)
     async with app.run_test(size=(80, 24)) as pilot:
         rates = []
@@ -63,8 +63,8 @@ async def test_the_rate_is_doubled_and_halved(start_app):
         assert rates == [8.0, 16.0, 20.0, 20.0, 10.0]
 
 
-async def test_copy_takes_the_marked_panel(start_app):
-    """All of it, and nothing else."""
+async def test_copy_takes_the_selected_panel(start_app):
+    """The text has no other panel and no selection mark."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("tab", "y")
@@ -73,8 +73,8 @@ async def test_copy_takes_the_marked_panel(start_app):
         assert "▸" not in app.clipboard
 
 
-async def test_a_picture_is_saved(start_app, tmp_path, monkeypatch):
-    """As SVG, in the working directory."""
+async def test_a_screen_is_saved(start_app, tmp_path, monkeypatch):
+    """It is an SVG file in the working directory."""
     monkeypatch.chdir(tmp_path)
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -83,8 +83,8 @@ async def test_a_picture_is_saved(start_app, tmp_path, monkeypatch):
     assert "ACTION" in picture.read_text()
 
 
-async def test_two_pictures_of_one_second_are_two_files(start_app, tmp_path, monkeypatch):
-    """Each is named as it was said."""
+async def test_screens_saved_within_a_second_are_separate_files(start_app, tmp_path, monkeypatch):
+    """Each notification names its file."""
     monkeypatch.chdir(tmp_path)
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -97,7 +97,7 @@ async def test_two_pictures_of_one_second_are_two_files(start_app, tmp_path, mon
 
 
 async def test_a_directory_that_cannot_be_written_does_not_end_the_app(start_app, tmp_path, monkeypatch):
-    """There is a word, and the app goes on."""
+    """Saving a screen in a deleted directory leaves the app running."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -110,7 +110,7 @@ async def test_a_directory_that_cannot_be_written_does_not_end_the_app(start_app
 
 @pytest.mark.slow
 async def test_the_palette_offers_every_command(start_app):
-    """By name, with its keys and its help; choosing one runs it."""
+    """Choosing an entry runs its command."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         offered = {command.title for command in app.get_system_commands(app.screen)}
@@ -123,8 +123,8 @@ async def test_the_palette_offers_every_command(start_app):
         assert isinstance(app.screen, HelpScreen)
 
 
-async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start_app):
-    """Arrows scroll it; nothing is opened behind it."""
+async def test_keys_of_the_main_screen_do_nothing_on_the_help_page(start_app):
+    """No panel is opened or selected behind it."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("?", "tab", "down", "enter", "x")
@@ -134,12 +134,12 @@ async def test_the_keys_of_the_cockpit_do_no_harm_on_the_help_page(start_app):
 
 
 def notices(app):
-    """What was said in passing."""
+    """The messages of the notifications."""
     return [notice.message for notice in app._notifications]
 
 
 def screen_lines(app):
-    """Every character of the screen, whoever drew it."""
+    """Every character of the screen, including those that Textual draws."""
     return ["".join(s.text for s in strip) for strip in app.screen._compositor.render_strips()]
 
 
@@ -154,7 +154,7 @@ ON_TOP = {
 
 @pytest.mark.parametrize("what", ON_TOP)
 async def test_with_ascii_every_character_of_the_screen_is_ascii(start_app, feeds, what):
-    """What Textual draws by itself too: a notice, the palette and a scrollbar."""
+    """This includes what Textual draws itself: a notification, the palette and a scrollbar."""
     symbols = "block" if "b" in ON_TOP[what] else "ascii"
     app = start_app(feeds["critical"], settings=Settings(symbols=symbols))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:

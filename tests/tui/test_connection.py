@@ -1,4 +1,4 @@
-"""Sanctum on a terminal while what it watches breaks off, comes back, or is of another version."""
+"""Sanctum on a terminal while its connection is lost and restored, or its aggregator has another version."""
 
 import contextlib
 import itertools
@@ -25,7 +25,7 @@ MOUSE_REPORTS = (b"\x1b[?1000h", b"\x1b[?1003h", b"\x1b[?1006h")
 
 @pytest.fixture
 def runs_dir(tmp_path_factory, monkeypatch):
-    """A runs directory whose sockets are apart from all others; short, because ipc paths are."""
+    """A runs directory with its own sockets, in a short path because the length of ipc paths is limited."""
     place = tmp_path_factory.mktemp("c")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place))
@@ -36,7 +36,7 @@ def runs_dir(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def aggregate(runs_dir):
-    """Starts aggregators as `esper aggregate` does, and leaves none behind."""
+    """Starts aggregators as `esper aggregate` does, and ends them after the test."""
     started = []
 
     def start():
@@ -52,45 +52,45 @@ def aggregate(runs_dir):
 
 @pytest.fixture
 def training(runs_dir):
-    """A trainer's part of a run: connected, heard, and without a network to train."""
+    """A connected trainer without a network to train."""
     with esper_lite.connect("watched", runs_dir=runs_dir) as telemetry:
         yield telemetry
 
 
-class Line:
-    """A way to an aggregator's snapshots, in a directory of its own, that can be cut again and again."""
+class SnapshotProxy:
+    """A proxy for an aggregator's snapshots, in its own directory, whose connections can be cut."""
 
     def __init__(self, directory, target):
         self.target, self.pairs = str(target), []
-        self.door = socket.socket(socket.AF_UNIX)
-        self.door.bind(str(directory / "snapshots"))
-        self.door.listen()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(directory / "snapshots"))
+        self.listener.listen()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
         with contextlib.suppress(OSError):
             while True:
-                self._connect(self.door.accept()[0])
+                self._connect(self.listener.accept()[0])
 
     def _connect(self, near):
         far = socket.socket(socket.AF_UNIX)
         try:
             far.connect(self.target)
-        except OSError:  # the aggregator is not there yet: whoever calls tries again
+        except OSError:  # The aggregator has not started yet; the client tries again.
             near.close()
             far.close()
             return
         self.pairs.append((near, far))
         for one, other in ((near, far), (far, near)):
-            threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+            threading.Thread(target=self._forward, args=(one, other), daemon=True).start()
 
-    def _pass_on(self, one, other):
+    def _forward(self, one, other):
         with contextlib.suppress(OSError):
             while said := one.recv(65536):
                 other.sendall(said)
 
     def cut(self):
-        """Break every connection that there is; how many there were."""
+        """Break all connections and return their number."""
         cut, self.pairs = self.pairs, []
         for end in itertools.chain(*cut):
             with contextlib.suppress(OSError):
@@ -99,30 +99,30 @@ class Line:
         return len(cut)
 
     def close(self):
-        """Let nobody in any more."""
-        self.door.shutdown(socket.SHUT_RDWR)
-        self.door.close()
+        """Accept no more connections."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
         self.cut()
 
 
 @pytest.fixture
-def line(runs_dir, tmp_path_factory):
-    """A line to the aggregator of the runs directory, and where it begins."""
+def proxy(runs_dir, tmp_path_factory):
+    """A proxy for the aggregator of the runs directory, and its address."""
     directory = tmp_path_factory.mktemp("l")
-    made = Line(directory, runtime_dir(runs_dir) / "snapshots")
+    made = SnapshotProxy(directory, runtime_dir(runs_dir) / "snapshots")
     yield made, f"ipc://{directory}"
     made.close()
 
 
 def show_update(terminal, training, loss):
-    """Make an update and wait until its loss stands on the screen."""
+    """Emit an update and wait until its loss is on the screen."""
     terminal.written = b""
     training.emit(PPOUpdatePayload(policy_loss=loss))
     terminal.read_until(lambda seen: f"{loss:.3f}".encode() in seen)
 
 
 def redraw(terminal, width):
-    """Have the whole screen drawn anew, and give it."""
+    """Have the whole screen redrawn, and return the output."""
     terminal.written = b""
     terminal.resize(width, 30)
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"ACTION HEADS" in seen)
@@ -130,7 +130,7 @@ def redraw(terminal, width):
 
 
 def leave(terminal):
-    """By the key; nothing went wrong on the way."""
+    """Quit with the key, and check that there was no error."""
     terminal.press(b"q")
     terminal.read_until(lambda seen: b"\x1b[?1049l" in seen)
 
@@ -139,8 +139,8 @@ def leave(terminal):
 
 
 @pytest.mark.process
-def test_an_aggregator_killed_and_started_again(open_terminal, aggregate, training):
-    """The last snapshot stays, marked as old and with its age; then the screen is live again by itself."""
+def test_an_aggregator_is_killed_and_restarted(open_terminal, aggregate, training):
+    """The last snapshot stays, marked as disconnected; after the restart the screen is live again."""
     aggregator = aggregate()
     terminal = open_terminal(*SANCTUM)
     show_update(terminal, training, 0.125)
@@ -159,9 +159,9 @@ def test_an_aggregator_killed_and_started_again(open_terminal, aggregate, traini
 
 
 @pytest.mark.process
-def test_a_connection_that_flaps(open_terminal, aggregate, training, line):
-    """Cut five times while updates arrive: each is shown all the same, and the picture stays live."""
-    flapping, address = line
+def test_a_connection_is_cut_repeatedly(open_terminal, aggregate, training, proxy):
+    """Updates are shown after each of five cuts, and the screen stays live."""
+    flapping, address = proxy
     aggregate()
     terminal = open_terminal(*SANCTUM, address)
     show_update(terminal, training, 0.125)
@@ -175,12 +175,12 @@ def test_a_connection_that_flaps(open_terminal, aggregate, training, line):
 
 @pytest.fixture
 def newer(runs_dir):
-    """Publishes a picture with other fields, as an aggregator of a newer version would."""
+    """Publishes a snapshot with other fields, as an aggregator of a newer version would."""
     make_private_dir(runtime_dir(runs_dir))
     server, published = BusServer(for_runs_dir(runs_dir), lambda run: {}), {}
 
     def publish(**fields):
-        """What to call again and again."""
+        """Serve the viewer once; to be called repeatedly."""
         server.receive(0.005)
         if server.wanted() or fields != published:
             published.clear()
@@ -195,13 +195,13 @@ def newer(runs_dir):
 
 
 def read_while(terminal, publish, word):
-    """Read until a word is on the screen, publishing meanwhile."""
+    """Read until a word is on the screen, and publish meanwhile."""
     terminal.read_until(lambda seen: publish() or word in seen)
 
 
 @pytest.mark.process
 def test_a_newer_version_is_refused_but_newer_fields_are_accepted(open_terminal, newer):
-    """Of another version of snapshots nothing is drawn; of this one, all that is known."""
+    """Nothing of another snapshot version is drawn; unknown fields of this version are ignored."""
     terminal = open_terminal(*SANCTUM)
     read_while(terminal, lambda: newer(version=SNAPSHOT_VERSION + 1), b"another version")
     refused = terminal.written
@@ -216,7 +216,7 @@ def test_a_newer_version_is_refused_but_newer_fields_are_accepted(open_terminal,
 @pytest.mark.process
 @pytest.mark.parametrize(("options", "asked_for"), [((), True), (("--no-mouse",), False)])
 def test_no_mouse_leaves_the_mouse_to_the_terminal(open_terminal, runs_dir, options, asked_for):
-    """Text is selected as everywhere else: the terminal is never asked to report the mouse."""
+    """The terminal is not asked to report the mouse, so that text is selected as usual."""
     terminal = open_terminal(*SANCTUM, *options)
     terminal.read_until(lambda seen: b"ACTION HEADS" in seen)
     leave(terminal)

@@ -1,4 +1,4 @@
-"""Every command of the table, through each of its keys: what it changes."""
+"""Every command of the table, through each of its keys, and what it changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OPEN_HEALTH = ("enter", *("]",) * ORDER.index("health"))
 
 @dataclass(frozen=True)
 class Effect:
-    """What is seen of a command that is pressed after others: something else before than after it."""
+    """What a command changes: a value that is different before the command and as expected after it."""
 
     seen: Callable[[SanctumApp], Any]
     after: Any
@@ -26,7 +26,7 @@ class Effect:
 
 
 def page(app):
-    """Which screen lies on top."""
+    """The class of the screen on top."""
     return type(app.screen).__name__
 
 
@@ -58,19 +58,19 @@ EFFECTS = {
     "save": Effect(lambda app: len(list(app.directory.glob("*.svg"))), 1),
     "command_palette": Effect(page, "CommandPalette"),
 }
-"""For every command, as the table has them."""
+"""One for each command, in the order of the table."""
 
 
 @pytest.fixture
 def app(several_runs, now, tmp_path, monkeypatch):
-    """The cockpit, four pictures a second, in a directory of its own."""
+    """The main screen with four frames a second, in a directory of its own."""
     monkeypatch.chdir(tmp_path)
     made = SanctumApp(several_runs, clock=lambda: now, frames_per_second=4.0)
     made.directory = tmp_path
     return made
 
 
-def test_every_command_is_tried():
+def test_every_command_is_tested():
     """A new command needs an entry here."""
     assert list(EFFECTS) == [command.name for command in COMMANDS]
 
@@ -78,8 +78,8 @@ def test_every_command_is_tried():
 @pytest.mark.parametrize(
     ("name", "key"), [(command.name, key) for command in COMMANDS for key in command.keys]
 )
-async def test_a_key_does_what_its_command_says(app, name, key):
-    """What is seen is another thing before, and the expected one after."""
+async def test_a_key_has_the_effect_of_its_command(app, name, key):
+    """The value is different before the key is pressed, and as expected after it."""
     effect = EFFECTS[name]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*effect.pressed_before)
@@ -90,7 +90,7 @@ async def test_a_key_does_what_its_command_says(app, name, key):
 
 
 def seen_of(app):
-    """What commands change, apart from the page itself."""
+    """The state that commands change, apart from the screen on top."""
     names = ("selected", "opened", "cursor", "hidden")
     run = app.view().snapshot.run.run
     return (*(getattr(app.options, name) for name in names), app.rate, app.is_paused, run)
@@ -101,7 +101,7 @@ def seen_of(app):
     ("name", "key"), [(command.name, key) for command in COMMANDS for key in command.keys]
 )
 async def test_on_the_help_page_no_key_acts_behind_it(app, name, key):
-    """Whatever cannot be seen there is as before once the page is left."""
+    """The state of the main screen does not change."""
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter", "down", "?")
         before = seen_of(app)
@@ -115,7 +115,7 @@ HELP_LEFT = {"quit", "help", "back"}
 
 
 async def test_the_help_page_changes_its_theme_and_symbols_and_is_copied_itself(app):
-    """While it is shown, and not only when it is opened again."""
+    """This applies to the page that is shown, not only to the next one."""
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("?", "b", "b", "t", "y")
         await pilot.pause()
@@ -127,7 +127,7 @@ async def test_the_help_page_changes_its_theme_and_symbols_and_is_copied_itself(
 
 
 async def test_over_the_help_page_the_palette_offers_what_acts_there(app):
-    """What would act behind the page is left out."""
+    """Commands that would act behind the page are left out."""
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("?")
         offered = {entry.title for entry in app.get_system_commands(app.screen)}
@@ -137,8 +137,8 @@ async def test_over_the_help_page_the_palette_offers_what_acts_there(app):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EFFECTS if name != "command_palette"])
-async def test_the_palette_does_the_same(app, name):
-    """Each of its entries runs the command of that title."""
+async def test_the_palette_has_the_same_effects(app, name):
+    """Each entry runs the command of its title."""
     effect = EFFECTS[name]
     title = next(command.title for command in COMMANDS if command.name == name)
     async with app.run_test(size=(80, 24)) as pilot:

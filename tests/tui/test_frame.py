@@ -15,8 +15,8 @@ from esper_tui.view.view import View, ViewOptions
 
 @pytest.mark.parametrize("name", ["waiting", "healthy", "critical", "stale", "disconnected"])
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (160, 50), (200, 60)])
-def test_the_usual_sizes_are_filled_to_the_edge(feeds, now, name, width, height):
-    """No row is too long, so that nothing wraps, and the panels are complete."""
+def test_usual_sizes_have_complete_panels(feeds, now, name, width, height):
+    """No row is wider than the window."""
     rows = frame_rows(View(feeds[name], now), width, height)
 
     assert max(map(row_width, rows)) <= width
@@ -25,8 +25,8 @@ def test_the_usual_sizes_are_filled_to_the_edge(feeds, now, name, width, height)
     assert any("Lv/Lp" in plain(row) for row in rows)
 
 
-def test_an_old_picture_is_faded_and_a_silent_trainers_is_not(feeds, now):
-    """Only when the aggregator is gone does nobody know whether the picture is still true."""
+def test_a_screen_without_aggregator_is_faded_and_one_without_trainer_is_not(feeds, now):
+    """Only without an aggregator it is unknown whether the snapshot is still current."""
 
     def tones(name):
         view = View(feeds[name], now)
@@ -37,8 +37,8 @@ def test_an_old_picture_is_faded_and_a_silent_trainers_is_not(feeds, now):
     assert Tone.FADED not in tones("stale") | tones("finished") | tones("replay")
 
 
-def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatch):
-    """An error in one panel is words in that panel."""
+def test_a_panel_that_fails_shows_the_error(feeds, now, monkeypatch):
+    """The error is shown in the panel, which keeps its size."""
 
     def broken(view, width, height):
         raise ValueError("no such head\x1b[2J")
@@ -53,11 +53,9 @@ def test_a_panel_that_fails_says_so_and_leaves_the_others(feeds, now, monkeypatc
 
 
 def test_a_frame_takes_a_bounded_number_of_function_calls(feeds, now):
-    """A few milliseconds, so that twenty frames a second leave room for everything else; calls do not depend
-    on the load of the machine.
-    """
+    """A frame takes a few milliseconds; unlike time, calls do not depend on the load of the machine."""
     view = View(feeds["critical"], now)
-    draw(view, 200, 60)  # what is cached
+    draw(view, 200, 60)  # fills the caches
     with Profile() as profile:
         draw(view, 200, 60)
 

@@ -1,4 +1,4 @@
-"""Any value in any field, made from the snapshot's own types: a field that is added is tried unnamed."""
+"""Any value in any field, generated from the types of the snapshot, so that a new field is tested too."""
 
 import math
 import random
@@ -36,11 +36,11 @@ WORDS = (
 )
 KEYS = (*HEADS, "policy_loss", "error", "unheard of", "", "日本")
 MOST = 12
-OF_NOW = {"link"}
+TIME_DEPENDENT = {"link"}
 
 
 class Hostile:
-    """Makes values of a type; either anything anywhere, or one kind of value everywhere."""
+    """Generates values of a type; either anything anywhere, or one kind of value everywhere."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -57,10 +57,10 @@ class Hostile:
         return value
 
     def _StructType(self, kind, path):
-        fields = [field for field in kind.fields if self._said(field)]
+        fields = [field for field in kind.fields if self._is_set(field)]
         return kind.cls(**{field.name: self.make(field.type, f"{path}.{field.name}") for field in fields})
 
-    def _said(self, field):
+    def _is_set(self, field):
         return field.required or self.mood != "empty" or self.random.random() < 0.1
 
     def _UnionType(self, kind, path):
@@ -103,7 +103,7 @@ SNAPSHOT = inspect.type_info(SanctumSnapshot)
 MOMENTS = st.none() | st.sampled_from([0, -(2**63), 2**64 - 1, 1_700_000_000_000_000_000])
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 100))
 SEEDS = st.integers(0, 2**32)
-LOOKS = st.builds(
+VIEW_OPTIONS = st.builds(
     ViewOptions,
     symbols=st.sampled_from(SYMBOL_SETS),
     hidden=st.frozensets(st.sampled_from(tuple(PANELS))),
@@ -122,12 +122,12 @@ LINKS = st.builds(
 
 
 def snapshot_of(seed):
-    """A hostile snapshot as it comes out of a socket."""
+    """A hostile snapshot, encoded and decoded as by a socket."""
     return decode_snapshot(encode_snapshot(Hostile(seed).make(SNAPSHOT)))
 
 
 def check(view, size, options):
-    """Every panel fills its place with printable text, and none has failed."""
+    """Check that every panel fills its place with printable text, and that none has failed."""
     for place, rows in draw(view, *size, options):
         assert len(rows) == place.height
         assert {row_width(row) for row in rows} == {place.width}
@@ -139,9 +139,9 @@ def check(view, size, options):
 
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None)
-@given(SEEDS, LINKS, SIZES, LOOKS, MOMENTS, st.booleans())
+@given(SEEDS, LINKS, SIZES, VIEW_OPTIONS, MOMENTS, st.booleans())
 def test_any_value_in_any_field_is_drawn(seed, link, size, options, now_ns, paused):
-    """At every size, with every set of symbols, held or not, whatever the connection is like."""
+    """This holds for any size, symbols and connection, paused or not."""
     feed = msgspec.structs.replace(link, snapshot=snapshot_of(seed))
     view = View(
         feed, now_ns or 0, msgspec.structs.replace(link, snapshot=snapshot_of(seed + 1)) if paused else None
@@ -155,14 +155,16 @@ def test_any_value_in_any_field_is_drawn(seed, link, size, options, now_ns, paus
 @given(SEEDS, SIZES, st.sampled_from(SYMBOL_SETS), st.integers(0, 400))
 @example(seed=1, size=(1, 1), symbols="ascii", cursor=0)
 def test_any_value_in_any_field_is_drawn_in_every_opened_panel(seed, size, symbols, cursor):
-    """The list of runs among them, wherever the cursor stands."""
+    """The list of runs is included; the cursor may be anywhere."""
     feed = Feed(snapshot=snapshot_of(seed), runs=WORDS)
     for panel in (*PAGES, RUNS):
         check(View(feed, 0), size, ViewOptions(symbols=symbols, opened=panel, cursor=cursor))
 
 
-def test_what_is_tried_is_hostile():
-    """Every number of the learner is once NaN, each infinity, huge and negative; what may be missing is."""
+def test_the_generated_values_are_hostile():
+    """Every number of the learner is NaN, infinite and huge with both signs at least once, and None if
+    allowed.
+    """
     seen = defaultdict(set)
     for seed in range(150):
         hostile = Hostile(seed)
@@ -184,7 +186,7 @@ def test_what_is_tried_is_hostile():
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, st.integers(1, 130), st.integers(1, 40))
 def test_every_panel_stays_within_its_height(seed, width, height):
-    """Whatever its content is, before the frame cuts it."""
+    """This holds for any content, before the frame cuts it."""
     view = View(Feed(snapshot=snapshot_of(seed)), 0)
     for panel in PANELS.values():
         assert len(panel.rows(view, width, height)) <= height
@@ -194,12 +196,12 @@ def test_every_panel_stays_within_its_height(seed, width, height):
 @settings(max_examples=30, deadline=None)
 @given(SEEDS, LINKS, LINKS, MOMENTS, st.integers(1, 130), st.integers(1, 40))
 def test_a_panel_reads_nothing_but_its_snapshot(seed, link, other, now_ns, width, height):
-    """Neither the connection nor the moment changes it, so that any past snapshot can be drawn."""
+    """Neither the connection nor the time changes it, so that any past snapshot can be drawn."""
     snapshot, newest = snapshot_of(seed), msgspec.structs.replace(other, snapshot=snapshot_of(seed + 1))
     here = View(msgspec.structs.replace(link, snapshot=snapshot), 0)
     elsewhere = View(msgspec.structs.replace(other, snapshot=snapshot), now_ns or 0, newest)
     for name, panel in PANELS.items():
-        if name in OF_NOW:
+        if name in TIME_DEPENDENT:
             continue
         assert panel.rows(here, width, height) == panel.rows(elsewhere, width, height)
         assert panel.note(here) == panel.note(elsewhere)
@@ -207,14 +209,14 @@ def test_a_panel_reads_nothing_but_its_snapshot(seed, link, other, now_ns, width
         assert next(said) == next(said)
 
 
-def test_only_the_link_is_about_now():
-    """It says how the connection is, whichever snapshot is looked at."""
-    assert {name for name, panel in PANELS.items() if panel.depends_on_time} == OF_NOW
+def test_only_the_link_depends_on_time():
+    """It shows the state of the connection with any snapshot."""
+    assert {name for name, panel in PANELS.items() if panel.depends_on_time} == TIME_DEPENDENT
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["waiting", "critical"])
 def test_every_width_and_every_height_is_drawn(feeds, now, name):
-    """From one cell to 300 by 100, each width and each height at least once."""
+    """The critical feed covers each width up to 300 and each height up to 100, the waiting one a sample."""
     for width in range(1, 301, 1 if name == "critical" else 7):
         check(View(feeds[name], now), (width, 1 + width * 7 % 100), ViewOptions())

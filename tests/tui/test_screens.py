@@ -1,4 +1,4 @@
-"""How the screens look: frames of the running app, compared with those that were accepted (see frames.py)."""
+"""Frames of the running app, compared with those that were accepted (see frames.py)."""
 
 from xml.etree import ElementTree
 
@@ -20,17 +20,17 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def start(given, feeds, now):
+def start(make_source, feeds, now):
     """An app that shows one of the feeds."""
 
     def make(state, **settings):
-        return SanctumApp(given(feeds[state]), clock=lambda: now, settings=Settings(**settings))
+        return SanctumApp(make_source(feeds[state]), clock=lambda: now, settings=Settings(**settings))
 
     return make
 
 
 async def drawn(app, size, *keys):
-    """The frame of an app in a window of this size, after some keys."""
+    """The frame of an app in a window of a given size, after some keys."""
     width, height = map(int, size.split("x"))
     async with app.run_test(size=(width, height)) as pilot:
         await pilot.press(*keys)
@@ -41,21 +41,21 @@ async def drawn(app, size, *keys):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("state", STATES)
 async def test_a_screen_is_as_accepted(start, state, size):
-    """Every state at every usual size."""
+    """Each state is drawn at each usual size."""
     frame = await drawn(start(state), size)
 
     assert_accepted(f"screen-{state}-{size}", frame)
 
 
 async def test_the_help_page_is_as_accepted(start):
-    """Its first page."""
+    """The frame has its first page."""
     frame = await drawn(start("healthy"), "100x40", "?")
 
     assert_accepted("help", frame)
 
 
 async def test_the_ascii_screen_is_as_accepted(start):
-    """For a font that has nothing else."""
+    """The frame has no other characters."""
     frame = await drawn(start("critical", symbols="ascii"), "120x40")
 
     assert_accepted("ascii", frame)
@@ -64,7 +64,7 @@ async def test_the_ascii_screen_is_as_accepted(start):
 
 @pytest.mark.parametrize("panel", PAGES)
 async def test_an_opened_panel_is_as_accepted(start, panel):
-    """Each panel as large as the screen, with the help of its second row."""
+    """It fills the screen, with the help of its second row."""
     keys = ["r"] if panel == "runs" else ["enter", *"]" * list(PANELS).index(panel), "down"]
 
     frame = await drawn(start("critical"), "120x40", *keys)
@@ -73,7 +73,7 @@ async def test_an_opened_panel_is_as_accepted(start, panel):
 
 
 def test_every_accepted_frame_is_compared():
-    """A frame of which no test is left has to be deleted."""
+    """A frame without a test has to be deleted."""
     compared = {f"screen-{state}-{size}" for state in STATES for size in SIZES}
     compared |= {"help", "ascii", *(f"opened-{panel}" for panel in PAGES)}
 
@@ -82,7 +82,7 @@ def test_every_accepted_frame_is_compared():
 
 @pytest.mark.parametrize("theme", THEMES)
 async def test_a_theme_paints_every_tone_in_its_own_colour(start, theme):
-    """All cells that the frames' tones stand for, on the background of the theme."""
+    """Every cell has the colour of its tone on the background of the theme."""
     app, background = start("critical", theme=theme), Style.parse(THEMES[theme].background)
     async with app.run_test(size=(120, 40)):
         panels = [panel for panel in app.screen.query(PanelWidget) if panel.size.height]
@@ -97,7 +97,7 @@ async def test_a_theme_paints_every_tone_in_its_own_colour(start, theme):
 
 
 async def test_the_screen_is_exported_as_svg(start):
-    """Well-formed, and with what is on the screen; how the rest is written is the library's to say."""
+    """The file is well-formed and has the words on the screen; its format is otherwise up to the library."""
     app = start("critical")
     async with app.run_test(size=(120, 40)):
         root = ElementTree.fromstring(app.export_screenshot(title="Sanctum"))

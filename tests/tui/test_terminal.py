@@ -1,4 +1,4 @@
-"""Sanctum on a real terminal: a process of its own behind a pseudo-terminal."""
+"""Sanctum on a pseudo-terminal, in a process of its own."""
 
 import re
 import select
@@ -31,13 +31,13 @@ SanctumApp(Nobody()).run()
 
 @pytest.fixture
 def open_terminal(open_terminal):
-    """Opens terminals with the app on a source of its own."""
+    """Opens terminals that run the app with its own source."""
     return lambda **environment: open_terminal(sys.executable, "-c", PROGRAM, **environment)
 
 
 @pytest.mark.process
-def test_it_draws_and_leaves_the_terminal_as_it_was(open_terminal):
-    """The alternate screen is entered, drawn on, and left again; the exit code is 0."""
+def test_the_app_draws_and_restores_the_terminal(open_terminal):
+    """The alternate screen is entered, drawn on and left again; the exit code is 0."""
     terminal = open_terminal()
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"nowhere" in seen)
     terminal.press(b"q")
@@ -49,7 +49,7 @@ def test_it_draws_and_leaves_the_terminal_as_it_was(open_terminal):
 
 @pytest.mark.process
 def test_no_color_is_respected(open_terminal):
-    """With NO_COLOR set, no colour is written; marks and words say the same."""
+    """With NO_COLOR set, no colour is written."""
     terminal = open_terminal(NO_COLOR="1")
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"nowhere" in seen)
 
@@ -58,7 +58,7 @@ def test_no_color_is_respected(open_terminal):
 
 @pytest.mark.process
 def test_colours_are_those_of_the_palette(open_terminal):
-    """No true colour is needed, so that ssh and tmux show the same picture."""
+    """True colour is not needed, so that ssh and tmux show the same screen."""
     terminal = open_terminal()
     terminal.read_until(lambda seen: b"ACTION HEADS" in seen)
 
@@ -68,7 +68,7 @@ def test_colours_are_those_of_the_palette(open_terminal):
 
 @pytest.mark.process
 def test_sixteen_colours_are_enough(open_terminal):
-    """A terminal that has no more gets its own colours on its own background."""
+    """A terminal with no more gets its own colours on its own background."""
     terminal = open_terminal(TERM="screen", COLORTERM="")
     terminal.read_until(lambda seen: b"ACTION HEADS" in seen)
 
@@ -77,19 +77,19 @@ def test_sixteen_colours_are_enough(open_terminal):
 
 
 LEFT_CLEAN = (b"\x1b[?1049l", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"\x1b[?25h", b"\x1b[?2004l")
-"""Off the other screen, no mouse reports, a cursor, no bracketed paste."""
+"""The main screen, no mouse reports, a visible cursor, no bracketed paste."""
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("told", [b"q", b"\x03", signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_however_it_ends_the_terminal_is_left_clean(open_terminal, told):
-    """By a key or by a signal: nothing is left on, and the exit code is 0."""
+@pytest.mark.parametrize("cause", [b"q", b"\x03", signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_terminal_is_left_clean_by_every_exit(open_terminal, cause):
+    """After a key or a signal no mode is left on, and the exit code is 0."""
     terminal = open_terminal(MOVING="1")
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"nowhere" in seen)
-    if isinstance(told, bytes):
-        terminal.press(told)
+    if isinstance(cause, bytes):
+        terminal.press(cause)
     else:
-        terminal.process.send_signal(told)
+        terminal.process.send_signal(cause)
     terminal.read_until(lambda seen: all(mode in seen for mode in LEFT_CLEAN))
 
     assert terminal.process.wait(DEADLINE_S) == 0
@@ -98,8 +98,8 @@ def test_however_it_ends_the_terminal_is_left_clean(open_terminal, told):
 
 @pytest.mark.process
 @pytest.mark.parametrize("moving", ["MOVING", "STANDING"])
-def test_a_connection_that_breaks_ends_it(open_terminal, moving):
-    """Even without a SIGHUP: nobody is drawn for."""
+def test_a_broken_connection_ends_the_app(open_terminal, moving):
+    """The app does not need a SIGHUP for this."""
     terminal = open_terminal(**{moving: "1"})
     terminal.read_until(lambda seen: b"nowhere" in seen)
     terminal.hang_up()
@@ -108,8 +108,8 @@ def test_a_connection_that_breaks_ends_it(open_terminal, moving):
 
 
 @pytest.mark.process
-def test_a_broken_connection_does_not_stop_it_on_the_way(open_terminal):
-    """It goes on drawing for nobody until it looks: no queue of pictures fills up behind a dead terminal."""
+def test_a_broken_connection_does_not_block_the_app(open_terminal):
+    """Until it checks the terminal it keeps drawing, without a growing queue of frames."""
     terminal = open_terminal(MOVING="1", TERMINAL_CHECK_S="8")
     terminal.read_until(lambda seen: b"nowhere" in seen)
     terminal.hang_up()
@@ -120,7 +120,7 @@ def test_a_broken_connection_does_not_stop_it_on_the_way(open_terminal):
 @pytest.mark.process
 @pytest.mark.parametrize("kind", ["vt100", "linux", "screen", "xterm-mono", "unheard-of"])
 def test_old_and_unknown_terminals_are_drawn_on(open_terminal, kind):
-    """With what they have."""
+    """No true colour is written."""
     terminal = open_terminal(TERM=kind, COLORTERM="")
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"nowhere" in seen)
     terminal.press(b"q")
@@ -130,8 +130,8 @@ def test_old_and_unknown_terminals_are_drawn_on(open_terminal, kind):
 
 
 @pytest.mark.process
-def test_a_storm_of_resizes_while_snapshots_arrive(open_terminal):
-    """Hundreds of them, down to one cell; afterwards the picture is whole and keys are answered."""
+def test_many_resizes_while_snapshots_arrive(open_terminal):
+    """After 300 resizes the screen is complete, and keys are answered."""
     terminal = open_terminal(MOVING="1")
     terminal.read_until(lambda seen: b"nowhere" in seen)
     for number in range(300):
@@ -140,7 +140,9 @@ def test_a_storm_of_resizes_while_snapshots_arrive(open_terminal):
     terminal.resize(100, 30)
     terminal.written = b""
     terminal.press(b"?")
-    terminal.read_until(lambda seen: b"Quit Sanctum" in seen, deadline_s=4 * DEADLINE_S)  # all are drawn
+    terminal.read_until(
+        lambda seen: b"Quit Sanctum" in seen, deadline_s=4 * DEADLINE_S
+    )  # after all resizes are drawn
     terminal.press(b"?")
     terminal.read_until(lambda seen: b"PPO LOSSES" in seen)
     terminal.press(b"q")

@@ -51,7 +51,7 @@ def test_other_ranks_and_runs_are_not_duplicates(duplicates_after):
     assert duplicates_after(*messages) == ()
 
 
-def test_many_restarts_take_no_room(duplicates_after):
+def test_many_restarts_take_no_room():
     """The earlier epochs of a trainer that is restarted 1000 times are forgotten."""
     duplicates = DuplicateProducers()
     for epoch in range(1000):

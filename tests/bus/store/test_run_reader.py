@@ -47,7 +47,7 @@ def logged(run_dir):
     return write
 
 
-def seqs(run_dir, **by_key):
+def seqs(run_dir):
     """The numbers of a run's events."""
     return [record.seq for record in read_raw(run_dir)]
 
@@ -96,8 +96,8 @@ def test_streams_that_only_spools_have_are_merged_by_time(run_dir, spooled):
     assert [record.emitted_ns for record in found] == list(range(1000, 1008))
 
 
-def test_two_files_of_one_spool_complete_each_other(run_dir, spooled, batch, tmp_path):
-    """A copy of a spool that was made while it grew adds nothing."""
+def test_a_torn_copy_of_a_spool_adds_nothing(run_dir, spooled):
+    """It was made while the spool grew."""
     path = spooled(10)
     torn = path.read_bytes()
     path.with_name("copy.mcap").write_bytes(torn[: len(torn) // 2])
@@ -135,7 +135,7 @@ def test_records_are_decoded(run_dir, spooled, episode):
     assert isinstance(found[0].event, EpisodeCompleted)
 
 
-def test_a_run_is_named_by_its_files(run_dir, spooled, logged, records):
+def test_a_run_is_named_by_its_files(run_dir, spooled):
     """The name of its directory does not matter; a single file contains the name too."""
     path = spooled(3)
     renamed = run_dir.rename(run_dir.with_name("renamed"))

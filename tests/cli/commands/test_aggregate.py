@@ -9,21 +9,21 @@ from esper_cli.commands import aggregate
 
 
 @pytest.fixture
-def settings(esper_says, monkeypatch):
-    """The settings that an aggregator is started with, and what is printed."""
+def settings(run_esper, monkeypatch):
+    """Runs `esper aggregate` without serving; returns the settings of the aggregator and stderr."""
     served = []
     monkeypatch.setattr(aggregate, "serve_until_stopped", served.append)
 
     def parse(*words):
-        result = esper_says("aggregate", *words)
+        result = run_esper("aggregate", *words)
         assert result.code == 0, result.err
         return served.pop(), result.err
 
     return parse
 
 
-def test_by_default_it_serves_its_runs_directory(settings, monkeypatch):
-    """The one that the environment names; a client's key there is none of the aggregator's."""
+def test_by_default_the_runs_directory_is_served(settings, monkeypatch):
+    """The environment names it; a client's key in the environment is not used."""
     monkeypatch.setenv("ESPER_RUNS_DIR", "/elsewhere/runs")
     monkeypatch.setenv("ESPER_KEYS", "/a/client.key")
 
@@ -31,7 +31,7 @@ def test_by_default_it_serves_its_runs_directory(settings, monkeypatch):
 
 
 def test_every_option_is_a_setting(settings):
-    """Each with its own name."""
+    """The other settings keep their default."""
     words = [
         "--runs-dir=r",
         "--listen=tcp://0.0.0.0:5556",
@@ -47,7 +47,7 @@ def test_every_option_is_a_setting(settings):
 
 
 def test_keys_is_the_deprecated_name_of_server_keys(settings):
-    """It works, with a notice."""
+    """It works and prints a notice."""
     given, err = settings("--keys", "k")
 
     assert given.keys == Path("k")
@@ -55,9 +55,9 @@ def test_keys_is_the_deprecated_name_of_server_keys(settings):
 
 
 @pytest.mark.parametrize("value", ["nan", "-1", "inf", "soon"])
-def test_a_time_that_cannot_be_waited_is_wrong_usage(esper_says, value):
-    """In one sentence."""
-    code, _, err = esper_says("aggregate", "--idle-exit", value)
+def test_an_invalid_time_is_wrong_usage(run_esper, value):
+    """The error is one sentence."""
+    code, _, err = run_esper("aggregate", "--idle-exit", value)
 
     assert code == 2
     assert err.startswith("esper aggregate: argument --idle-exit: must be ")

@@ -1,4 +1,4 @@
-"""`esper baseline` prints what scripted policies return, over seeds."""
+"""`esper baseline` prints the returns of scripted policies over several seeds."""
 
 import json
 import statistics
@@ -13,13 +13,13 @@ from esper_trainer.environments.morph.scripted_baselines import BASELINES
 
 @pytest.fixture
 def baseline(capsys):
-    """Runs `esper baseline` on few environments; exit code, stdout, stderr."""
+    """Runs `esper baseline` with four environments; returns exit code, stdout and stderr."""
     return lambda *words: (esper.main(["baseline", "--envs", "4", *words]), *capsys.readouterr())
 
 
 @pytest.mark.slow
 def test_every_scripted_policy_has_its_mean_and_spread(baseline):
-    """The table says what the JSON says, and growing an MLP beats waiting."""
+    """The table agrees with the JSON, and growing an MLP beats waiting."""
     code, table, _ = baseline("--seeds", "2")
     results = json.loads(baseline("--seeds", "2", "--json")[1])
     header, *lines = table.splitlines()
@@ -40,7 +40,7 @@ def test_every_scripted_policy_has_its_mean_and_spread(baseline):
     "words", [("--seeds", "0"), ("--envs", "0"), ("--envs", "100000000000")], ids=" ".join
 )
 def test_numbers_out_of_bounds_are_wrong_usage(baseline, capsys, words):
-    """Exit code 2 and one sentence that names the option."""
+    """The exit code is 2, and one sentence names the option."""
     with pytest.raises(SystemExit) as stopped:
         baseline(*words)
 
@@ -48,16 +48,16 @@ def test_numbers_out_of_bounds_are_wrong_usage(baseline, capsys, words):
     assert capsys.readouterr().err.startswith(f"esper baseline: argument {words[0]}: must be at ")
 
 
-def test_a_device_that_is_not_there_is_one_sentence(baseline):
-    """Exit code 1 and no table."""
+def test_a_missing_device_is_one_sentence(baseline):
+    """The exit code is 1, and there is no table."""
     code, out, err = baseline("--device", "cuda:77")
 
     assert (code, out, err.count("\n")) == (1, "", 1)
 
 
 @pytest.mark.process
-def test_more_environments_than_memory_are_one_sentence():
-    """Which says what to choose instead."""
+def test_too_many_environments_for_the_memory_are_one_sentence():
+    """The sentence says what to choose instead."""
     command = f"ulimit -v 8000000; exec {sys.executable} -m esper_cli baseline --envs 2000000000"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
 

@@ -14,7 +14,7 @@ from esper_schemas.payload import PPOUpdatePayload
 
 @pytest.fixture
 def record(tmp_path):
-    """Records a run whose updates have these payloads; gives its directory."""
+    """Records a run whose updates have the given payloads; returns its directory."""
 
     def write(*payloads, name="mine"):
         events = [RunStarted(task="t"), LogRecorded(level="info", message="hello")]
@@ -35,28 +35,28 @@ FROZEN = {"kl_divergence": 0.0, "grad_norm_pre_clip": 0.8}
 TOO_LARGE = {"kl_divergence": 0.2, "grad_norm_pre_clip": 0.8}
 
 
-def test_a_healthy_run_says_so(esper_says, record):
-    """In one line; exit code 0 even where warnings fail."""
-    code, stdout, _ = esper_says("diagnose", record(*[HEALTHY] * 5), "--fail-on", "warning")
+def test_a_healthy_run_has_no_findings(run_esper, record):
+    """It prints one line; the exit code is 0 even with `--fail-on warning`."""
+    code, stdout, _ = run_esper("diagnose", record(*[HEALTHY] * 5), "--fail-on", "warning")
 
     assert code == 0
     assert stdout == "mine: nothing is wrong in 5 updates\n"
 
 
-def test_what_is_beyond_its_bounds_without_a_finding_is_named(esper_says, record, tmp_path):
-    """By the bounds that were asked for: one value alone is no finding, and not nothing either."""
+def test_a_metric_beyond_its_bounds_is_named_without_a_finding(run_esper, record, tmp_path):
+    """The bounds are those of `--thresholds`, if given; a single value is not a finding."""
     run = record(*[HEALTHY] * 4, HEALTHY | {"advantage_skewness": 3.0})
     lenient = tmp_path / "lenient.toml"
     lenient.write_text("[advantage_skewness]\nwarning_above = 4.0\ncritical_above = 5.0\n")
 
     said = "mine: no finding in 5 updates; after the last, 1 metric beyond its bounds: Adv skew\n"
-    assert esper_says("diagnose", run, "--fail-on", "warning")[:2] == (0, said)
-    assert "nothing is wrong" in esper_says("diagnose", run, "--thresholds", lenient)[1]
+    assert run_esper("diagnose", run, "--fail-on", "warning")[:2] == (0, said)
+    assert "nothing is wrong" in run_esper("diagnose", run, "--thresholds", lenient)[1]
 
 
-def test_a_finding_is_printed_with_its_evidence_and_advice(esper_says, record):
-    """One block, and exit code 0 unless asked otherwise."""
-    code, stdout, _ = esper_says("diagnose", record(HEALTHY, *[TOO_LARGE] * 3))
+def test_a_finding_is_printed_with_its_evidence_and_advice(run_esper, record):
+    """The exit code is 0 without `--fail-on`."""
+    code, stdout, _ = run_esper("diagnose", record(HEALTHY, *[TOO_LARGE] * 3))
 
     assert code == 0
     assert "1 critical, 0 warnings after 4 updates" in stdout
@@ -74,39 +74,39 @@ def test_a_finding_is_printed_with_its_evidence_and_advice(esper_says, record):
         (TOO_LARGE, "critical", 1),
     ],
 )
-def test_the_exit_code_is_for_ci(esper_says, record, payload, fail_on, code):
-    """1 if any finding is as bad."""
-    assert esper_says("diagnose", record(*[payload] * 6), "--fail-on", fail_on)[0] == code
+def test_the_exit_code_is_for_ci(run_esper, record, payload, fail_on, code):
+    """It is 1 if a finding has at least the severity of `--fail-on`."""
+    assert run_esper("diagnose", record(*[payload] * 6), "--fail-on", fail_on)[0] == code
 
 
-def test_json_has_the_findings_the_run_and_the_updates(esper_says, record):
-    """Ranked, and in the words of the snapshot."""
-    code, stdout, _ = esper_says("diagnose", record(*[TOO_LARGE] * 6), "--json")
-    told = json.loads(stdout)
+def test_json_has_the_findings_the_run_and_the_updates(run_esper, record):
+    """Findings have the fields of a snapshot."""
+    code, stdout, _ = run_esper("diagnose", record(*[TOO_LARGE] * 6), "--json")
+    printed = json.loads(stdout)
 
     assert code == 0
-    assert list(told) == ["findings", "run", "updates"]
-    assert (told["run"], told["updates"]) == ("mine", 6)
-    assert [finding["rule"] for finding in told["findings"]] == ["large_updates"]
-    assert told["findings"][0]["evidence"] == [{"update": 1, "text": "KL divergence 0.2", "later": ""}]
+    assert list(printed) == ["findings", "run", "updates"]
+    assert (printed["run"], printed["updates"]) == ("mine", 6)
+    assert [finding["rule"] for finding in printed["findings"]] == ["large_updates"]
+    assert printed["findings"][0]["evidence"] == [{"update": 1, "text": "KL divergence 0.2", "later": ""}]
 
 
-def test_the_state_names_findings_first(esper_says, record):
-    """`esper state` begins with what is wrong."""
-    _, stdout, _ = esper_says("state", record(*[TOO_LARGE] * 6))
-    told = json.loads(stdout)
+def test_the_state_names_findings_first(run_esper, record):
+    """They are the first key of the JSON that `esper state` prints."""
+    _, stdout, _ = run_esper("state", record(*[TOO_LARGE] * 6))
+    printed = json.loads(stdout)
 
-    assert next(iter(told)) == "findings"
-    assert told["findings"][0]["rule"] == "large_updates"
+    assert next(iter(printed)) == "findings"
+    assert printed["findings"][0]["rule"] == "large_updates"
 
 
-def test_old_logs_are_judged_again_by_other_thresholds(esper_says, record, tmp_path):
-    """A KL divergence of 0.2 is fine for this project."""
+def test_old_logs_are_evaluated_with_other_thresholds(run_esper, record, tmp_path):
+    """With these thresholds a KL divergence of 0.2 is healthy."""
     run, thresholds = record(*[TOO_LARGE] * 6), tmp_path / "thresholds.toml"
     thresholds.write_text("[kl_divergence]\nwarning_above = 0.5\ncritical_above = 1.0\n")
 
-    assert esper_says("diagnose", run, "--fail-on", "critical")[0] == 1
-    assert esper_says("diagnose", run, "--fail-on", "warning", "--thresholds", thresholds)[0] == 0
+    assert run_esper("diagnose", run, "--fail-on", "critical")[0] == 1
+    assert run_esper("diagnose", run, "--fail-on", "warning", "--thresholds", thresholds)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_old_logs_are_judged_again_by_other_thresholds(esper_says, record, tmp_p
     ],
     ids=["absent", "not text", "unknown metric", "inverted"],
 )
-def test_thresholds_that_cannot_be_used_are_refused(esper_says, record, tmp_path, content, words):
-    """In one sentence that names the file, with exit code 1."""
+def test_thresholds_that_cannot_be_used_are_refused(run_esper, record, tmp_path, content, words):
+    """One sentence names the file, and the exit code is 1."""
     thresholds = tmp_path / "thresholds.toml"
     if content is not None:
         thresholds.write_bytes(content)
 
-    code, stdout, stderr = esper_says("diagnose", record(HEALTHY), "--thresholds", thresholds)
+    code, stdout, stderr = run_esper("diagnose", record(HEALTHY), "--thresholds", thresholds)
 
     assert (code, stdout) == (1, "")
     assert stderr.count("\n") == 1
@@ -133,9 +133,9 @@ def test_thresholds_that_cannot_be_used_are_refused(esper_says, record, tmp_path
     assert words in stderr
 
 
-def test_a_run_without_updates_cannot_be_diagnosed(esper_says, record):
-    """Saying that all is well would be wrong."""
-    code, stdout, stderr = esper_says("diagnose", record())
+def test_a_run_without_updates_cannot_be_diagnosed(run_esper, record):
+    """Reporting that nothing is wrong would be misleading."""
+    code, stdout, stderr = run_esper("diagnose", record())
 
     assert (code, stdout) == (1, "")
     assert stderr.count("\n") == 1

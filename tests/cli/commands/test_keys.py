@@ -7,27 +7,27 @@ import pytest
 
 
 @pytest.fixture
-def keys_dir(esper_says, tmp_path):
+def keys_dir(run_esper, tmp_path):
     """The keys of an aggregator."""
     directory = tmp_path / "keys"
-    assert esper_says("keys", "init", directory).code == 0
+    assert run_esper("keys", "init", directory).code == 0
     return directory
 
 
-def test_init_creates_the_keys_of_an_aggregator(esper_says, tmp_path):
-    """And prints the public one."""
-    code, out, err = esper_says("keys", "init", tmp_path / "keys")
-    listed = json.loads(esper_says("keys", "list", tmp_path / "keys", "--json").out)
+def test_init_creates_the_keys_of_an_aggregator(run_esper, tmp_path):
+    """It prints the public key."""
+    code, out, err = run_esper("keys", "init", tmp_path / "keys")
+    listed = json.loads(run_esper("keys", "list", tmp_path / "keys", "--json").out)
 
     assert (code, err) == (0, "")
     assert listed == {"server": out.split("public key ")[1].rstrip(").\n"), "clients": {}}
 
 
-def test_add_creates_a_key_file_for_its_owner_only(esper_says, keys_dir):
-    """With all rights by default."""
-    code, out, _ = esper_says("keys", "add", keys_dir, "laptop")
+def test_add_creates_a_key_file_for_its_owner_only(run_esper, keys_dir):
+    """The key has all rights by default."""
+    code, out, _ = run_esper("keys", "add", keys_dir, "laptop")
     path = keys_dir / "laptop.key"
-    client = json.loads(esper_says("keys", "list", keys_dir, "--json").out)["clients"]["laptop"]
+    client = json.loads(run_esper("keys", "list", keys_dir, "--json").out)["clients"]["laptop"]
 
     assert code == 0
     assert str(path) in out
@@ -43,10 +43,10 @@ def test_add_creates_a_key_file_for_its_owner_only(esper_says, keys_dir):
         (["--rights=ingest", "--producers", "a/*,b:?"], ["ingest"], ["a/*", "b:?"]),
     ],
 )
-def test_a_key_has_the_rights_that_it_is_given(esper_says, keys_dir, options, rights, producers):
-    """Producers matter only to those who may ingest."""
-    esper_says("keys", "add", keys_dir, "box", *options)
-    client = json.loads(esper_says("keys", "list", keys_dir, "--json").out)["clients"]["box"]
+def test_a_key_has_the_rights_that_it_is_given(run_esper, keys_dir, options, rights, producers):
+    """Only a key that may ingest has producers."""
+    run_esper("keys", "add", keys_dir, "box", *options)
+    client = json.loads(run_esper("keys", "list", keys_dir, "--json").out)["clients"]["box"]
 
     assert (client["rights"], client.get("producers", [])) == (rights, producers)
 
@@ -59,30 +59,30 @@ def test_a_key_has_the_rights_that_it_is_given(esper_says, keys_dir, options, ri
         ("--producers", "a,,b", "must be names separated by commas, none of them empty, not 'a,,b'"),
     ],
 )
-def test_rights_that_do_not_exist_are_wrong_usage(esper_says, keys_dir, option, value, problem):
-    """And make no key."""
-    code, out, err = esper_says("keys", "add", keys_dir, "box", option, value)
+def test_invalid_rights_and_producers_are_wrong_usage(run_esper, keys_dir, option, value, problem):
+    """No key is created."""
+    code, out, err = run_esper("keys", "add", keys_dir, "box", option, value)
 
     assert (code, out) == (2, "")
     assert err == f"esper keys add: argument {option}: {problem}; see `esper keys add --help`\n"
     assert not (keys_dir / "box.key").exists()
 
 
-def test_remove_revokes_a_key(esper_says, keys_dir):
-    """One that is not there cannot be revoked."""
-    esper_says("keys", "add", keys_dir, "laptop")
+def test_remove_revokes_a_key(run_esper, keys_dir):
+    """A key that does not exist cannot be revoked."""
+    run_esper("keys", "add", keys_dir, "laptop")
 
-    assert esper_says("keys", "remove", keys_dir, "laptop").code == 0
-    assert "laptop" not in esper_says("keys", "list", keys_dir).out
-    code, _, err = esper_says("keys", "remove", keys_dir, "laptop")
+    assert run_esper("keys", "remove", keys_dir, "laptop").code == 0
+    assert "laptop" not in run_esper("keys", "list", keys_dir).out
+    code, _, err = run_esper("keys", "remove", keys_dir, "laptop")
     assert (code, err.count("\n")) == (1, 1)
 
 
-def test_list_has_a_line_per_client(esper_says, keys_dir):
-    """With what it may do."""
-    esper_says("keys", "add", keys_dir, "laptop", "--rights", "view")
-    esper_says("keys", "add", keys_dir, "box", "--rights", "ingest", "--producers", "trainer:0")
-    server, box, laptop = esper_says("keys", "list", keys_dir).out.splitlines()
+def test_list_has_a_line_per_client(run_esper, keys_dir):
+    """The line ends with the rights of the client."""
+    run_esper("keys", "add", keys_dir, "laptop", "--rights", "view")
+    run_esper("keys", "add", keys_dir, "box", "--rights", "ingest", "--producers", "trainer:0")
+    server, box, laptop = run_esper("keys", "list", keys_dir).out.splitlines()
 
     assert server.startswith("server ")
     assert box.startswith("box ")

@@ -1,4 +1,4 @@
-"""`esper ppo` decides how a training is run; the trainings themselves are tested end to end."""
+"""`esper ppo` decides how to run a training; the trainings themselves are tested end to end."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ from esper_cli.options.command import Command, run_command_line
 
 
 @pytest.fixture
-def started(esper_says, monkeypatch):
-    """Runs `esper ppo` on a terminal up to where processes would be started; gives what would be."""
+def started(run_esper, monkeypatch):
+    """Runs `esper ppo` on a terminal up to the start of processes; returns the arguments of that start."""
     seen = []
 
     def beside(request, command, run_dir):
@@ -29,7 +29,7 @@ def started(esper_says, monkeypatch):
     def run(*words):
         for stream in (sys.stdout, sys.stdin):
             monkeypatch.setattr(stream, "isatty", lambda: True)
-        result = esper_says("ppo", *words)
+        result = run_esper("ppo", *words)
         assert result.code == 0, result.err
         return seen.pop()
 
@@ -37,7 +37,7 @@ def started(esper_says, monkeypatch):
 
 
 def parsed(words):
-    """The options that a command line stands for."""
+    """The options that a command line is parsed to."""
     parser = OneSentenceParser(prog="esper ppo")
     options = []
     command = Command(ppo.PpoOptions, lambda given: options.append(given) or 0)
@@ -47,7 +47,7 @@ def parsed(words):
 
 
 def test_on_a_terminal_the_training_has_a_process_of_its_own(started, tmp_path):
-    """With the same options, the name that was decided, and no screen."""
+    """It has the same options, the chosen name, and no screen."""
     words = ["--runs-dir", tmp_path, "--preset", "full", "--episodes", "3", "--ranks", "2", "--envs", "8"]
     request, command, run_dir = started(*words)
     options = parsed(command[4:])
@@ -63,7 +63,7 @@ def test_on_a_terminal_the_training_has_a_process_of_its_own(started, tmp_path):
 
 
 def test_several_processes_get_the_options_of_the_training(started, tmp_path):
-    """But not those of the screen and of the log lines."""
+    """Options of the screen and of log lines are left out."""
     words = ["--no-tui", "--log-json", "--runs-dir", tmp_path, "--name", "two", "--ranks", "2", "--envs", "4"]
     given, ranks = started(*words)
 
@@ -72,8 +72,8 @@ def test_several_processes_get_the_options_of_the_training(started, tmp_path):
     assert (tmp_path / "two").is_dir()
 
 
-def test_processes_of_a_resumed_run_have_no_second_name(started, tmp_path):
-    """Its directory is not created anew."""
+def test_processes_of_a_resumed_run_get_no_new_name(started, tmp_path):
+    """The directory of the run is not created again."""
     given, _ = started("--no-tui", "--runs-dir", tmp_path, "--resume", "two", "--ranks", "2")
 
     assert given == [f"--runs-dir={tmp_path}", "--resume=two"]
@@ -90,9 +90,9 @@ def test_processes_of_a_resumed_run_have_no_second_name(started, tmp_path):
         (["--checkpoint-every", "99999999999999999999999"], "must be at most 2147483647"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_trained_is_wrong_usage(esper_says, tmp_path, words, problem):
-    """In one sentence, and nothing is left behind."""
-    code, out, err = esper_says("ppo", "--no-tui", "--runs-dir", tmp_path / "runs", *words)
+def test_options_that_cannot_be_trained_are_wrong_usage(run_esper, tmp_path, words, problem):
+    """The error is one sentence, and no directory is created."""
+    code, out, err = run_esper("ppo", "--no-tui", "--runs-dir", tmp_path / "runs", *words)
 
     assert (code, out) == (2, "")
     assert problem in err
@@ -102,7 +102,7 @@ def test_what_cannot_be_trained_is_wrong_usage(esper_says, tmp_path, words, prob
 
 @pytest.mark.process
 def test_without_torch_training_says_what_to_install(tmp_path):
-    """One sentence and exit code 1; the help still works."""
+    """The error is one sentence, and the exit code is 1; the help still works."""
     program = (
         "import sys; sys.modules['torch'] = None\n"
         "from esper_cli.esper import main\n"

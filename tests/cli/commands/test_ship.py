@@ -5,9 +5,9 @@ import pytest
 from esper_schemas.events import LogRecorded
 
 
-def test_a_path_that_is_not_a_run_directory_is_refused(esper_says, tmp_path):
-    """Before anything is sent."""
-    code, out, err = esper_says("ship", tmp_path / "none", "--aggregator", "tcp://127.0.0.1:1")
+def test_a_path_that_is_not_a_run_directory_is_refused(run_esper, tmp_path):
+    """The path is checked before the aggregator is contacted."""
+    code, out, err = run_esper("ship", tmp_path / "none", "--aggregator", "tcp://127.0.0.1:1")
 
     assert (code, out) == (1, "")
     assert err == f"esper ship: {tmp_path / 'none'} is not a run directory; choose another path\n"
@@ -22,9 +22,9 @@ def test_a_path_that_is_not_a_run_directory_is_refused(esper_says, tmp_path):
         (["--aggregator", "tcp://127.0.0.1:1", "--keys", "no/such.key"], 1, "no/such.key"),
     ],
 )
-def test_an_aggregator_that_cannot_be_reached_so_is_one_sentence(esper_says, recorded, words, code, text):
-    """Without an address, with a malformed one, without a key, without its file."""
-    result = esper_says("ship", recorded(LogRecorded(level="info", message="m")), *words)
+def test_an_aggregator_that_cannot_be_reached_is_one_sentence(run_esper, recorded, words, code, text):
+    """The address is missing or malformed, or the key or its file is missing."""
+    result = run_esper("ship", recorded(LogRecorded(level="info", message="m")), *words)
 
     assert (result.code, result.out) == (code, "")
     assert text in result.err

@@ -1,4 +1,4 @@
-"""Mistakes are one sentence and exit code 2; abbreviations are mistakes."""
+"""Mistakes result in one sentence and exit code 2; abbreviations are mistakes."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def parser():
     ],
 )
 def test_a_mistake_is_one_sentence(parser, capsys, words, sentence):
-    """Of the subcommand that it was made in."""
+    """It starts with the name of the subcommand."""
     with pytest.raises(SystemExit) as stopped:
         parser.parse_args(words)
 

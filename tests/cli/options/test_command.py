@@ -28,7 +28,7 @@ class CakeOptions:
 
 
 def bake(options):
-    """Needs at least one egg."""
+    """Return the number of eggs, which is at least one."""
     if options.eggs < 1:
         raise Refused("The oven refuses.")
     return options.eggs
@@ -43,12 +43,12 @@ def cook():
 
 
 def test_a_command_gets_its_options(cook):
-    """And its result is the exit code."""
+    """Its result is the exit code."""
     assert cook("cake", "--eggs", "7") == 7
 
 
 def test_the_docstring_of_the_options_describes_the_command(cook, capsys):
-    """Its first sentence in the list of actions, all of it in the help."""
+    """Its first sentence is in the list of actions, all of it in the help."""
     for words in (["--help"], ["cake", "--help"]):
         with pytest.raises(SystemExit):
             cook(*words)
@@ -59,8 +59,8 @@ def test_the_docstring_of_the_options_describes_the_command(cook, capsys):
     assert "It takes a while." in described
 
 
-def test_options_that_contradict_each_other_are_wrong_usage(cook, capsys):
-    """As a single wrong value is."""
+def test_conflicting_options_are_wrong_usage(cook, capsys):
+    """The exit code is 2, as for a single wrong value."""
     with pytest.raises(SystemExit) as stopped:
         cook("cake", "--vegan")
 
@@ -69,6 +69,6 @@ def test_options_that_contradict_each_other_are_wrong_usage(cook, capsys):
 
 
 def test_a_failure_has_the_name_of_the_command(cook, capsys):
-    """And exit code 1."""
+    """The exit code is 1."""
     assert cook("cake", "--eggs", "0") == 1
     assert capsys.readouterr().err == "cook cake: The oven refuses.\n"

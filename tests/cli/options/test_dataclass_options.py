@@ -1,4 +1,6 @@
-"""Options are made from the described fields of a dataclass, and the dataclass from options."""
+"""Options are generated from the described fields of a dataclass, and the dataclass is filled from
+options.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,8 +59,8 @@ def parse():
 REQUIRED = ["--people=3", "a.txt"]
 
 
-def test_what_is_not_given_keeps_its_default(parse):
-    """Collected settings are those that are given, even if it is their default."""
+def test_omitted_options_keep_their_default(parse):
+    """Settings that are given are collected, even with their default value."""
     options = parse(*REQUIRED)
 
     assert options == Options(path=Path("a.txt"), guests=3)
@@ -66,8 +68,8 @@ def test_what_is_not_given_keeps_its_default(parse):
     assert parse(*REQUIRED, "--eggs", "2").recipe == {"eggs": 2}
 
 
-def test_what_is_given_is_converted(parse):
-    """To the type of its field, or by its own parser; a flag switches its default off."""
+def test_given_options_are_converted(parse):
+    """A value is converted to the type of its field or by its parser; a flag turns its default off."""
     options = parse(*REQUIRED, "b.txt", "--sugar", "1e-3", "--no-bake", "--tags", "a,b", "--show", "--quick")
 
     assert options.recipe == {"sugar": 1e-3, "bake": False}
@@ -83,15 +85,15 @@ def test_what_is_given_is_converted(parse):
     ],
     ids=["required", "everything", "odd names"],
 )
-def test_a_command_line_stands_for_the_options(parse, words):
-    """Whatever its texts are."""
+def test_a_command_line_is_parsed_back_to_the_same_options(parse, words):
+    """Odd texts are included."""
     options = parse("--people=3", *(["a.txt"] if words[:1] != ["--"] else []), *words)
 
     assert parse(*command_line(options)) == options
 
 
-def test_a_command_line_may_stand_for_what_is_inherited(parse):
-    """For a process that has fewer options."""
+def test_a_command_line_can_have_the_inherited_options_only(parse):
+    """This is used for a process that has fewer options."""
     options = parse(*REQUIRED, "--oven=wood", "--eggs=3")
 
     assert command_line(options, Base) == ["--eggs=3", "--oven=wood"]
@@ -106,8 +108,8 @@ def test_a_command_line_may_stand_for_what_is_inherited(parse):
         ([*REQUIRED, "--people", "many"], "argument --people: must be an integer, not 'many'"),
     ],
 )
-def test_what_is_not_accepted_is_wrong_usage(parse, capsys, words, problem):
-    """With the phrase of the setting."""
+def test_invalid_options_are_wrong_usage(parse, capsys, words, problem):
+    """The error uses the phrase of the setting."""
     with pytest.raises(SystemExit) as stopped:
         parse(*words)
 
@@ -119,7 +121,7 @@ def test_what_is_not_accepted_is_wrong_usage(parse, capsys, words, problem):
     ("old", "new", "values"), [(["--fast"], "--quick", (None, True)), (["--display=7"], "--show", (7, None))]
 )
 def test_a_deprecated_name_works_with_a_notice(parse, capsys, old, new, values):
-    """And is not in the help."""
+    """The help does not list it."""
     options = parse(*REQUIRED, *old)
 
     assert (options.show, options.quick) == values
@@ -130,7 +132,7 @@ def test_a_deprecated_name_works_with_a_notice(parse, capsys, old, new, values):
 
 
 def test_the_help_has_groups_placeholders_and_defaults(parse, capsys):
-    """And a usage line that does not list every option."""
+    """The usage line does not list every option."""
     with pytest.raises(SystemExit):
         parse("--help")
     text = capsys.readouterr().out

@@ -9,7 +9,7 @@ from esper_cli.options.option import default_client_key
 
 @pytest.mark.parametrize(("value", "path"), [("/a/b.key", Path("/a/b.key")), ("", None), (None, None)])
 def test_the_environment_may_name_the_key_of_a_client(monkeypatch, value, path):
-    """An empty name is none."""
+    """An empty value means no key."""
     monkeypatch.delenv("ESPER_KEYS", raising=False)
     if value is not None:
         monkeypatch.setenv("ESPER_KEYS", value)

@@ -1,4 +1,4 @@
-"""The options of a training become its request, and a request becomes options for another process."""
+"""The options of a training become its request and can be written as options for another process."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def test_without_options_the_defaults_hold(parse):
 
 
 def test_every_setting_is_an_option(parse):
-    """With the name of the field unless the setting has another one; flags switch the default off."""
+    """It has the name of the field unless the setting names another; a flag turns the default off."""
     words, expected = [], {}
     for name, field in setting_fields(TrainingConfig).items():
         option = field.setting.option or f"--{'no-' if field.default is True else ''}{name.replace('_', '-')}"
@@ -59,15 +59,15 @@ EVERYTHING = [
     [[], EVERYTHING, ["--resume=mine", "--seed=0"], ["--profile"], ["--episodes=100"]],
     ids=lambda words: " ".join(words[-2:]),
 )
-def test_a_command_line_stands_for_the_options_that_it_was_parsed_from(parse, words):
-    """So that processes can be started with the same; also a setting that is given its default."""
+def test_a_command_line_is_parsed_back_to_the_same_options(parse, words):
+    """This starts processes with the same options; a setting that is given its default is included."""
     options = parse(*words)
 
     assert parse(*command_line(options)) == options
 
 
 def test_a_run_is_named_or_gets_a_name(parse):
-    """The preset, and when it began."""
+    """A generated name begins with the preset and the year."""
     assert parse("--name", "mine").request().run_name() == "mine"
     assert parse("--preset", "full").request().run_name().startswith("full-2")
     resumed = parse("--resume", "mine").request()
@@ -81,14 +81,14 @@ def test_a_run_is_named_or_gets_a_name(parse):
         (["--envs", "10", "--minibatches", "4"], "cannot be split evenly into 4 minibatches"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(parse, words, problem):
-    """Whatever each of them is by itself."""
+def test_conflicting_options_are_refused(parse, words, problem):
+    """Each of them is valid by itself."""
     with pytest.raises(InvalidArgument, match=problem):
         parse(*words)
 
 
-def test_a_resumed_run_may_be_given_settings_that_fit_only_its_own(parse):
-    """They are checked together with those of its checkpoint."""
+def test_settings_of_a_resumed_run_are_not_checked_on_their_own(parse):
+    """They can be checked only together with those of its checkpoint."""
     assert parse("--resume", "mine", "--minibatches", "48").settings == {"minibatches": 48}
 
 
@@ -101,8 +101,8 @@ def test_events_go_to_the_aggregator_of_the_runs_directory_or_to_the_one_named(p
         parse("--aggregator", "http://example.org").request().endpoints()
 
 
-def test_a_profile_goes_where_it_was_asked_for(parse):
-    """Into the run's directory by default."""
+def test_a_profile_is_written_to_the_requested_directory(parse):
+    """The default is a directory of the run."""
     run_dir = Path("runs/mine")
 
     assert parse().request().traces_dir(run_dir) is None
@@ -112,7 +112,7 @@ def test_a_profile_goes_where_it_was_asked_for(parse):
 
 @pytest.mark.parametrize("text", ["1M", "", "much"])
 def test_a_spool_quota_is_a_size(parse, capsys, text):
-    """Of at least 16 MiB; in bytes once it is parsed."""
+    """It is at least 16 MiB and is parsed to bytes."""
     assert parse("--spool-quota", "64M").request().spool_quota == 64 * 2**20
     with pytest.raises(SystemExit):
         parse(f"--spool-quota={text}")
@@ -123,7 +123,7 @@ def test_a_spool_quota_is_a_size(parse, capsys, text):
 
 
 def test_a_key_file_may_be_named_by_the_environment(parse, monkeypatch):
-    """An option comes first."""
+    """An option takes precedence."""
     monkeypatch.setenv("ESPER_KEYS", "/env.key")
 
     assert parse().keys == Path("/env.key")

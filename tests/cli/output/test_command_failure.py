@@ -1,4 +1,4 @@
-"""A command that fails says so in one sentence on stderr, with exit code 1."""
+"""A command that fails prints one sentence on stderr and has exit code 1."""
 
 import pytest
 
@@ -33,23 +33,23 @@ def failing(error):
     ],
 )  # fmt: skip
 def test_a_failure_is_one_sentence(capsys, error, sentence):
-    """After the name of the command, whatever the file is called."""
+    """It follows the name of the command and is printable for any name of a file."""
     assert run_reporting_failures("esper x", failing(error)) == 1
     assert tuple(capsys.readouterr()) == ("", f"esper x: {sentence}\n")
 
 
 def test_an_interruption_prints_nothing(capsys):
-    """The user knows."""
+    """The exit code is 1."""
     assert run_reporting_failures("esper x", failing(KeyboardInterrupt())) == 1
     assert tuple(capsys.readouterr()) == ("", "")
 
 
 def test_a_bug_is_not_a_failure_of_the_user():
-    """It keeps its traceback."""
+    """The exception is not caught, so that the traceback is printed."""
     with pytest.raises(ZeroDivisionError):
         run_reporting_failures("esper x", failing(ZeroDivisionError()))
 
 
 def test_the_exit_code_is_that_of_the_command():
-    """If it does not fail."""
+    """This holds for a command that does not fail."""
     assert run_reporting_failures("esper x", lambda: 7) == 7

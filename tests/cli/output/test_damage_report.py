@@ -5,7 +5,7 @@ from esper_cli.output.damage_report import damage_reporter
 
 
 def test_a_file_is_reported_once(capsys, tmp_path):
-    """However many damaged places it has."""
+    """A file with two damaged places has one line."""
     report = damage_reporter("esper log", tmp_path)
     for file, offset in (("a.mcap", 30), ("a.mcap", 90), ("b.mcap", 30)):
         report(Damage(file, offset, "a wrong checksum"))

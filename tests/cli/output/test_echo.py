@@ -1,4 +1,4 @@
-"""Text leaves a command in one place, where it cannot control the terminal and fits any encoding."""
+"""All output of commands passes through one module, cannot control the terminal and fits any encoding."""
 
 import json
 import subprocess
@@ -23,13 +23,15 @@ from esper_cli.output.echo import echo, echo_json, escaped, warn
         ("\U000e0001", r"\udb40\udc01"),
     ],
 )
-def test_what_a_terminal_would_act_on_is_escaped(text, shown):
-    """Escape sequences, line breaks, C1 controls, changes of direction; letters and symbols are not."""
+def test_control_characters_are_escaped(text, shown):
+    """This covers escape sequences, line breaks, C1 controls and direction marks, but no letters and
+    symbols.
+    """
     assert escaped(text) == shown
 
 
 def test_each_text_is_one_line(capsys):
-    """However many line breaks are recorded in it."""
+    """Line breaks in it are escaped."""
     echo("one", "two\nforged")
     warn("esper x", "three\nforged")
 
@@ -38,7 +40,7 @@ def test_each_text_is_one_line(capsys):
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_json_stays_json(capsys, indent):
-    """The escapes are those of JSON, so that it is read as it was written."""
+    """The escapes are those of JSON, so that it is parsed to the same value."""
     value = {"text": "\x1b[0m\x9b\u202e \u2028 \n", "numbers": [1, 2]}
     echo_json(value, indent=indent)
     out = capsys.readouterr().out
@@ -48,14 +50,14 @@ def test_json_stays_json(capsys, indent):
 
 
 def run(program, **options):
-    """A program that prints as commands do."""
+    """Run a program that prints like a command."""
     prepare = "from esper_cli.output.echo import echo, prepare_streams\nprepare_streams()\n"
     return subprocess.run([sys.executable, "-c", prepare + program], text=True, check=False, **options)
 
 
 @pytest.mark.process
 def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
-    """An arrow is not in latin-1."""
+    """An arrow is not part of latin-1."""
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     result = run("echo('± →')", capture_output=True, encoding="latin-1")
 
@@ -65,7 +67,7 @@ def test_what_an_encoding_cannot_hold_is_escaped(monkeypatch):
 @pytest.mark.process
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_not_a_failure(tmp_path, closed):
-    """Whatever is printed there is dropped; the exit code still says how the command ended."""
+    """Output to it is dropped; the exit code is that of the command."""
     program = (
         "from esper_cli.output.echo import echo, prepare_streams, warn\n"
         "import sys; prepare_streams(); sys.stdin.isatty()\n"

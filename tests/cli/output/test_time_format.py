@@ -1,4 +1,4 @@
-"""Times for people."""
+"""Times in a readable form."""
 
 from esper_cli.output.time_format import duration, utc_time
 
@@ -8,8 +8,8 @@ def test_a_time_of_day_is_utc_with_milliseconds():
     assert utc_time(1_500_000_000) == "1970-01-01 00:00:01.500"
 
 
-def test_an_impossible_time_is_said_to_be_one():
-    """A damaged time stamp never raises."""
+def test_an_impossible_time_is_named_as_such():
+    """A damaged time stamp raises nothing."""
     assert utc_time(2**80) == "(invalid time)"
 
 

@@ -21,7 +21,7 @@ def report():
 
 
 def test_without_a_terminal_every_update_is_a_line(capsys, report):
-    """Printed at once."""
+    """It is printed immediately."""
     with progress(5) as on_update:
         on_update(report)
         assert capsys.readouterr().out == (
@@ -42,7 +42,7 @@ with progress(5) as on_update:
 
 @pytest.mark.process
 def test_on_a_terminal_a_bar_shows_the_last_update():
-    """With its number and its measurements."""
+    """The bar has the number and the measurements of the update."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=theirs, stderr=theirs, env=os.environ | {"COLUMNS": "120"}
@@ -52,7 +52,7 @@ def test_on_a_terminal_a_bar_shows_the_last_update():
     try:
         while data := os.read(ours, 4096):
             shown += data
-    except OSError:  # what Linux says when the other end has been closed
+    except OSError:  # Linux raises this when the other end has been closed.
         pass
     os.close(ours)
 

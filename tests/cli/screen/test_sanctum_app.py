@@ -7,7 +7,7 @@ from esper_cli.screen.sanctum_app import effective_settings, is_served, sanctum_
 
 @pytest.fixture
 def saved(monkeypatch, tmp_path):
-    """Saves a text as the settings file."""
+    """Writes a text to the settings file."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = tmp_path / "esper" / "sanctum.toml"
     path.parent.mkdir()
@@ -20,7 +20,7 @@ def saved(monkeypatch, tmp_path):
 
 
 def test_the_app_has_the_saved_settings_and_saves_changes(saved, app_options, nothing):
-    """In the same file."""
+    """It saves them in the same file."""
     path = saved('theme = "light"\nhidden = ["log"]\n')
     sanctum_app(nothing)
 
@@ -29,7 +29,7 @@ def test_the_app_has_the_saved_settings_and_saves_changes(saved, app_options, no
 
 
 def test_given_settings_override_saved_ones(saved):
-    """The others stay."""
+    """Other settings keep their saved values."""
     saved('theme = "light"\nsymbols = "braille"\n')
     settings, problem = effective_settings(None, "ascii")
 
@@ -37,7 +37,7 @@ def test_given_settings_override_saved_ones(saved):
 
 
 def test_a_damaged_settings_file_is_a_problem(saved):
-    """The defaults hold."""
+    """The defaults apply."""
     path = saved("theme = ")
     settings, problem = effective_settings(None, None)
 
@@ -46,15 +46,15 @@ def test_a_damaged_settings_file_is_a_problem(saved):
 
 
 @pytest.mark.parametrize(("driver", "served"), [("", False), ("textual.drivers.web_driver:WebDriver", True)])
-def test_a_visitor_in_a_browser_is_known_by_the_driver(monkeypatch, driver, served):
-    """Which is the one that the server sets."""
+def test_a_visitor_in_a_browser_is_detected_by_the_driver(monkeypatch, driver, served):
+    """The server sets this driver."""
     monkeypatch.setenv("TEXTUAL_DRIVER", driver)
 
     assert is_served() == served
 
 
 def test_a_visitor_in_a_browser_saves_nothing(monkeypatch, nothing):
-    """The settings are those of the one who serves."""
+    """The settings are those of the user who serves."""
     seen = {}
     monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
     monkeypatch.setattr(

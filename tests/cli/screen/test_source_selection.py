@@ -14,13 +14,13 @@ from esper_schemas.source import Feed
 
 @pytest.fixture(autouse=True)
 def own_directories(monkeypatch, tmp_path):
-    """Sockets and runs of this test only."""
+    """Each test has its own sockets and runs."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("ESPER_RUNS_DIR", str(tmp_path / "runs"))
 
 
 def test_a_path_is_a_recorded_run(recorded):
-    """Its end is what is shown."""
+    """The feed is not live and has all events of the run."""
     source = open_source(str(recorded(LogRecorded(level="info", message="m"))))
     feed = first_feed(source)
 
@@ -32,18 +32,18 @@ def test_a_path_is_a_recorded_run(recorded):
     "target", ["no/such/run", "tcp://198.51.100.7:5556", "http://localhost", "tcp://[::"]
 )
 def test_a_target_that_cannot_be_shown_is_refused(target):
-    """A path that is not there, plain tcp to another machine, another scheme, no address."""
+    """These are a missing path, plain TCP to another machine, another scheme and a malformed address."""
     with pytest.raises(EsperError):
         open_source(target)
 
 
 def test_without_a_target_the_aggregator_of_the_runs_directory_is_shown(tmp_path):
-    """Whether it runs or not."""
+    """It need not be running."""
     assert local_endpoints() == addresses.for_runs_dir(tmp_path / "runs")
 
 
 def test_another_aggregator_of_this_user_is_shown_if_none_runs_here(tmp_path):
-    """As it is likely the one that is meant."""
+    """It is probably the intended one."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     with AggregatorLock(elsewhere):
@@ -60,18 +60,18 @@ class Source:
         self.feed = feed
 
     def poll(self):
-        """Always the same."""
+        """Return the feed."""
         return self.feed
 
 
 def test_silence_is_a_failure_that_says_what_to_do(monkeypatch):
-    """After a moment."""
+    """It is reported after a timeout."""
     monkeypatch.setattr(source_selection, "FIRST_SNAPSHOT_TIMEOUT_S", 0.05)
     with pytest.raises(CommandError, match="start a training with `esper ppo`, or name a recorded run"):
         first_feed(Source(Feed()))
 
 
 def test_a_problem_of_the_source_is_a_failure():
-    """In its own words, at once."""
+    """The error is the message of the source."""
     with pytest.raises(CommandError, match=r"^The key is refused\.$"):
         first_feed(Source(Feed(problem="The key is refused.")))

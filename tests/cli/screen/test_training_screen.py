@@ -22,7 +22,7 @@ def run_dir(tmp_path, monkeypatch):
 
 @pytest.fixture
 def train(run_dir, app_options):
-    """Trains beside a screen that is closed at once; the trainer is a given program."""
+    """Trains with a given program beside a screen that is closed at once."""
     return lambda program: train_beside_sanctum(
         TrainingRequest(runs_dir=run_dir.parent), [sys.executable, "-c", program], run_dir
     )
@@ -30,7 +30,7 @@ def train(run_dir, app_options):
 
 @pytest.mark.process
 def test_the_screen_says_that_the_training_is_starting(run_dir, app_options):
-    """And where to look if it takes long."""
+    """It also names the file with the output of the training."""
     with subprocess.Popen([sys.executable, "-c", ""]) as trainer:
         show_sanctum(TrainingRequest(runs_dir=run_dir.parent), trainer, run_dir)
     sentence = judge_feed(app_options["feed"], 0).sentence
@@ -39,8 +39,8 @@ def test_the_screen_says_that_the_training_is_starting(run_dir, app_options):
 
 
 @pytest.mark.process
-def test_a_training_that_goes_on_is_followed(train, run_dir, capsys):
-    """From where the screen was closed; its exit code is that of the command."""
+def test_a_training_that_continues_is_followed(train, run_dir, capsys):
+    """Its output is printed once the screen is closed; its exit code is that of the command."""
     code = train("import time; time.sleep(1); print('update 1'); raise SystemExit(3)")
     out = capsys.readouterr().out
 
@@ -51,8 +51,8 @@ def test_a_training_that_goes_on_is_followed(train, run_dir, capsys):
 
 
 @pytest.mark.process
-def test_of_a_training_that_has_ended_the_last_lines_are_printed(run_dir, app_options, capsys, monkeypatch):
-    """Its summary, or what went wrong."""
+def test_the_last_lines_of_an_ended_training_are_printed(run_dir, app_options, capsys, monkeypatch):
+    """They are its summary or its error."""
     monkeypatch.setattr(
         "esper_cli.screen.training_screen.show_sanctum", lambda request, trainer, run_dir: trainer.wait()
     )
@@ -64,6 +64,6 @@ def test_of_a_training_that_has_ended_the_last_lines_are_printed(run_dir, app_op
 
 @pytest.mark.process
 def test_a_training_that_was_killed_is_a_failure(train):
-    """Which names the signal and how to continue."""
+    """The error names the signal and what to do."""
     with pytest.raises(CommandError, match=r"signal 9 \(Killed\); start a new run"):
         train("import os; os.kill(os.getpid(), 9)")

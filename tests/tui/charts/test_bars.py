@@ -25,13 +25,13 @@ BOUNDS = (0.5, 1.5)
     ],
 )
 def test_bar_fills_its_track_to_the_half_cell(share, drawn):
-    """Shares outside 0 to 1 are drawn as the nearest of the two."""
+    """Shares below 0 are drawn as 0, those above 1 as 1, NaN as crosses and a missing share as blanks."""
     assert plain(bar(share, 5, Tone.GOOD)) == drawn
 
 
 @given(st.none() | st.floats(), st.integers(0, 30))
 def test_bar_has_exactly_its_width(share, width):
-    """Whatever the share is."""
+    """A bar fills its width for any share."""
     assert row_width(bar(share, width, Tone.GOOD)) == width
 
 
@@ -44,12 +44,12 @@ def test_halving_and_doubling_deviate_equally():
 
 @pytest.mark.parametrize("ratio", [0.0, -3.0, math.inf, 1e300])
 def test_impossible_ratios_deviate_fully(ratio):
-    """Zero, what is below it and infinity are as far from 1 as can be."""
+    """Zero, negative, infinite and huge ratios have the largest deviation."""
     assert deviation(ratio, BOUNDS) == 1.0
 
 
-def test_deviation_of_nothing_is_nothing():
-    """Not measured stays so, NaN stays so, and without a bound there is no scale."""
+def test_deviation_is_undefined_without_a_ratio_or_bounds():
+    """A missing ratio and missing bounds give None; NaN stays NaN."""
     assert deviation(None, BOUNDS) is None
     assert math.isnan(deviation(math.nan, BOUNDS))
     assert deviation(2.0, (None, None)) is None

@@ -7,10 +7,10 @@ from esper_tui.text.spans import plain
 
 
 def test_a_chart_spans_its_values():
-    """The smallest is one eighth of a row, the largest fills all rows."""
+    """The smallest value is one eighth of a row high, the largest fills all rows."""
     assert [plain(row) for row in chart([0.0, 1.0, 0.5], 2)] == ["   ██ ▁▁ ", "▁▁ ██ ██ "]
 
 
 def test_a_chart_marks_values_that_are_not_finite():
-    """On the ground, without moving the scale; a flat history is in the middle."""
+    """Missing values and NaN do not change the scale; a constant history has half height."""
     assert [plain(row) for row in chart([None, math.nan, 1.0, 1.0], 1)] == ["·· ×× ▅▅ ▅▅ "]

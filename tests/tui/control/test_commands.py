@@ -1,4 +1,4 @@
-"""Tests of esper_tui.control.commands: the table, and what is made from it."""
+"""Tests of esper_tui.control.commands: the table of commands and what is generated from it."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def page(text):
 
 
 def test_every_command_has_a_key_an_action_and_help(page):
-    """The bindings, the page and the methods are made of one table."""
+    """The key bindings, the action methods and the help page match the table of commands."""
     bound = [(binding.action, binding.key) for binding in SanctumApp.BINDINGS]
 
     assert bound == [(command.action, ",".join(command.keys)) for command in COMMANDS]
@@ -31,7 +31,7 @@ def test_every_command_has_a_key_an_action_and_help(page):
 
 
 def test_commands_that_work_on_the_help_page_are_actions_of_its_screen():
-    """The others find no action there."""
+    """Other commands of the screen have no action there."""
     for command in COMMANDS:
         owner, _, call = command.action.rpartition(".")
         if owner == "screen":
@@ -39,14 +39,14 @@ def test_commands_that_work_on_the_help_page_are_actions_of_its_screen():
 
 
 def test_no_key_is_named_twice():
-    """Two names that terminals have for one key are one to people."""
+    """A key that terminals report under two names is listed once."""
     for command in COMMANDS:
         names = command.all_keys.split()
         assert len(names) == len(set(names))
 
 
 def test_no_key_has_two_meanings():
-    """Each key stands once in the table."""
+    """Each key is in the table once."""
     keys = [key for command in COMMANDS for key in command.keys]
 
     assert len(keys) == len(set(keys))

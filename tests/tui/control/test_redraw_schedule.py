@@ -1,4 +1,4 @@
-"""Tests of esper_tui.control.redraw_schedule: how often to look and to draw."""
+"""Tests of esper_tui.control.redraw_schedule: how often to poll and to draw."""
 
 import pytest
 
@@ -14,15 +14,15 @@ from esper_tui.control.redraw_schedule import (
 )
 
 
-def test_while_there_is_news_it_draws_as_often_as_was_chosen():
-    """Every other picture starts the count again."""
+def test_new_snapshots_are_drawn_at_the_chosen_rate():
+    """Each new snapshot restarts the quiet interval."""
     pace = RedrawRate(chosen=20.0)
 
     assert [pace.rate(object(), False, 0.9 * QUIET_AFTER_S * n) for n in range(4)] == [20.0] * 4
 
 
-def test_without_news_it_asks_seldom_until_there_is_some():
-    """Never more often than was chosen."""
+def test_the_rate_drops_until_there_is_a_new_snapshot():
+    """The next snapshot restores it; the quiet rate is never above the chosen one."""
     pace, old, new = RedrawRate(chosen=20.0), object(), object()
     pace.rate(old, False, 0.0)
 
@@ -32,22 +32,22 @@ def test_without_news_it_asks_seldom_until_there_is_some():
     assert pace.rate(new, False, 99.0) == 2.0
 
 
-def test_a_held_picture_is_drawn_for_its_ages_alone():
-    """Whether there is news or not."""
+def test_a_paused_screen_is_drawn_at_the_paused_rate():
+    """A lower chosen rate still applies."""
     assert RedrawRate(chosen=20.0).rate(object(), True, 0.0) == PAUSED_RATE
     assert RedrawRate(chosen=1.0).rate(object(), True, 0.0) == 1.0
 
 
 def test_choices_have_bounds():
-    """Neither a standstill nor a busy loop."""
+    """The rate is limited to the range from SLOWEST to FASTEST."""
     pace = RedrawRate()
     for rate, chosen in ((1000.0, FASTEST), (0.0, SLOWEST), (4.0, 4.0)):
         pace.choose(rate)
         assert pace.chosen == chosen
 
 
-def test_panels_that_are_read_at_leisure_are_drawn_at_leisure():
-    """The header at every tick, the losses ten times a second, the rest four times."""
+def test_panels_with_a_longer_interval_are_not_due_yet():
+    """After 0.15 s header and losses are due and slots are not; a panel that was never drawn is due."""
     due = {panel: is_due(panel, 0.0, 0.15) for panel in ("header", "losses", "slots")}
 
     assert due == {"header": True, "losses": True, "slots": False}
@@ -55,9 +55,11 @@ def test_panels_that_are_read_at_leisure_are_drawn_at_leisure():
 
 
 @pytest.mark.parametrize("key", ["p", None])
-async def test_the_source_is_asked_seldom_while_nothing_happens(given, make_feed, make_snapshot, now, key):
-    """On a running app: held or quiet it slows down, and is fast again as soon as it can be."""
-    source = given(make_feed())
+async def test_the_source_is_polled_less_often_while_nothing_changes(
+    make_source, make_feed, make_snapshot, now, key
+):
+    """A paused or quiet app polls less often, until it is resumed or a new snapshot arrives."""
+    source = make_source(make_feed())
     app = SanctumApp(source, clock=lambda: now)
     async with app.run_test(size=(80, 24)) as pilot:
         assert app.ticks_per_second == FASTEST
@@ -74,8 +76,8 @@ async def test_the_source_is_asked_seldom_while_nothing_happens(given, make_feed
         assert app.ticks_per_second == FASTEST
 
 
-def test_panels_are_drawn_at_their_own_pace():
-    """Losses ten times a second, lists four times, the header always."""
+def test_panels_are_drawn_at_their_own_intervals():
+    """Losses are drawn ten times a second, lists four times, the header at every tick."""
     assert is_due("losses", None, 0.0)
     assert not is_due("losses", 1.0, 1.09)
     assert is_due("losses", 1.0, 1.11)

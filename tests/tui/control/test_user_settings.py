@@ -18,8 +18,8 @@ from esper_tui.text.theme import THEMES
         hidden=st.frozensets(st.sampled_from(tuple(NEEDS))),
     )
 )
-def test_what_is_written_is_read_again(settings):
-    """Whatever the choices are."""
+def test_settings_survive_a_round_trip(settings):
+    """Serialized settings are parsed back unchanged."""
     assert parsed(serialized(settings)) == settings
 
 
@@ -35,19 +35,19 @@ def test_what_is_written_is_read_again(settings):
         "symbols = ['a']",
     ],
 )
-def test_a_damaged_file_means_the_defaults_and_a_word(tmp_path, text):
-    """It names the file and says what to do."""
+def test_a_damaged_file_gives_the_defaults_and_a_message(tmp_path, text):
+    """The message names the file and says what to do."""
     file = tmp_path / "sanctum.toml"
     file.write_text(text)
-    settings, word = load(file)
+    settings, message = load(file)
 
     assert settings == Settings()
-    assert str(file) in word
-    assert "delete it" in word
+    assert str(file) in message
+    assert "delete it" in message
 
 
 def test_bytes_that_are_not_text_are_a_damaged_file(tmp_path):
-    """As is a directory."""
+    """A directory in place of the file is reported in the same way."""
     (tmp_path / "a").write_bytes(b"\xff\xfe\x00")
 
     assert load(tmp_path / "a")[1]
@@ -55,17 +55,17 @@ def test_bytes_that_are_not_text_are_a_damaged_file(tmp_path):
 
 
 def test_a_missing_file_is_not_a_problem(tmp_path):
-    """There are no choices yet."""
+    """The defaults apply, without a message."""
     assert load(tmp_path / "none") == (Settings(), "")
 
 
-def test_panels_that_are_not_known_are_left_out():
-    """A newer version may have had more."""
+def test_unknown_panels_are_ignored():
+    """The file of a newer version may name panels that do not exist here."""
     assert parsed('hidden = ["log", "unheard of"]').hidden == {"log"}
 
 
-def test_saving_makes_the_directory_and_leaves_no_other_file(tmp_path):
-    """A reader never sees half a file."""
+def test_saving_creates_the_directory_and_leaves_no_other_file(tmp_path):
+    """Parent directories are created, and no temporary file is left beside the file."""
     file = tmp_path / "a" / "b" / "sanctum.toml"
 
     assert save(Settings(theme="light"), file) == ""
@@ -73,15 +73,15 @@ def test_saving_makes_the_directory_and_leaves_no_other_file(tmp_path):
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_file_that_cannot_be_written_is_a_word(tmp_path):
-    """Not an exception."""
+def test_a_file_that_cannot_be_written_is_reported(tmp_path):
+    """`save` returns a message and raises nothing."""
     (tmp_path / "file").write_text("")
 
     assert "cannot be saved" in save(Settings(), tmp_path / "file" / "x.toml")
 
 
 def test_the_file_is_where_xdg_says(monkeypatch, tmp_path):
-    """Or below ~/.config."""
+    """It is below $XDG_CONFIG_HOME, or below ~/.config if that is not set."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert settings_path() == tmp_path / "esper" / "sanctum.toml"
     monkeypatch.delenv("XDG_CONFIG_HOME")

@@ -26,7 +26,7 @@ def metric(**bounds):
         ),
     ],
 )
-def test_bounds_are_said_as_they_are_judged(bounds, fine, critical):
-    """A bound that counts as crossed is not part of what is fine."""
+def test_bounds_are_written_as_they_are_checked(bounds, fine, critical):
+    """An inclusive bound is not part of the ok range."""
     assert ok_words(metric(**bounds)) == fine
     assert critical_words(metric(**bounds)) == critical

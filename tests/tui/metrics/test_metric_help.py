@@ -7,8 +7,8 @@ from esper_tui.metrics.metric_help import advice_for
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
-def test_every_metric_says_what_to_do(name):
-    """What it is and what it asks are never empty; advice is the catalogue's or that of the rules."""
+def test_every_metric_has_help(name):
+    """Meaning, question and advice are never empty."""
     metric = QUANTITIES[name].metric
 
     assert metric.meaning

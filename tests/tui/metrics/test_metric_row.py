@@ -15,7 +15,7 @@ PARTS = (Part.LABEL, Part.VALUE, Part.ARROW, Part.HISTORY, Part.OK, Part.CRITICA
 
 @pytest.fixture
 def part(make_state):
-    """One part of the row of a metric, for a state with some fields changed."""
+    """One part of a metric's row, for a state with some fields changed."""
 
     def make(part, width, name="value_loss", **fields):
         return metric_row(value_in_state(make_state(**fields), name), [Column(part, width)])
@@ -55,7 +55,7 @@ def test_each_part_is_written_in_its_width(part, column, text):
 @pytest.mark.parametrize("value", [0.1, math.nan, None, 1e300, -1e-300])
 @pytest.mark.parametrize("received", [True, False])
 def test_a_row_is_exactly_as_wide_as_its_columns(make_state, value, received):
-    """Whatever the value is."""
+    """Missing, non-finite and extreme values do not change the width."""
     columns = [GAP, *(Column(part, width) for width, part in enumerate(PARTS, 5))]
     state = make_state(grad_norm=value, ppo_data_received=received)
 
@@ -74,7 +74,7 @@ def test_a_row_is_exactly_as_wide_as_its_columns(make_state, value, received):
     ],
 )
 def test_a_metric_without_bounds_is_never_marked_as_ok(part, name, value, mark, tone):
-    """Only what is not finite is marked."""
+    """It is marked only if its value is not finite."""
     (number,) = part(Part.VALUE, 9, name, **{name: value})
 
     assert number.tone is tone
@@ -82,7 +82,7 @@ def test_a_metric_without_bounds_is_never_marked_as_ok(part, name, value, mark, 
 
 
 def test_before_the_first_update_there_is_nothing_to_show(part):
-    """No history, no mark, and a word instead of the default."""
+    """There is no history and no mark, and `waiting` replaces the default value."""
     waiting = {"ppo_data_received": False}
 
     assert part(Part.VALUE, 9, **waiting) == (Span("  waiting", Tone.DIM),)
@@ -90,8 +90,8 @@ def test_before_the_first_update_there_is_nothing_to_show(part):
     assert plain(part(Part.HISTORY, 10, **waiting)) == " " * 10
 
 
-def test_a_compact_value_is_marked_only_where_it_is_an_alarm(make_state):
-    """A tick in each of many columns would be noise."""
+def test_a_compact_value_is_marked_only_if_it_is_unhealthy(make_state):
+    """A healthy value has a blank in place of the mark."""
     calm = value_of(make_state(value_loss=0.5), "value_loss")
     alarm = value_of(make_state(value_loss=25.0), "value_loss")
 

@@ -19,30 +19,30 @@ from esper_tui.metrics.metric_value import (
 )
 
 
-def test_a_history_that_is_not_kept_is_not_made_up(make_snapshot, feeds):
-    """Before the first update, or of what was never measured."""
+def test_a_missing_history_is_empty(make_snapshot, feeds):
+    """There is none before the first update or for a metric that was never measured."""
     assert history_of(make_snapshot(), "td_error_std") == ()
     assert history_of(feeds["waiting"].snapshot, "policy_loss") == ()
     assert trend_of(make_snapshot(), "td_error_std") is Trend.UNKNOWN
 
 
-def test_the_loss_ratio_has_the_history_of_its_losses(make_snapshot, make_state):
-    """Undefined where the policy loss vanishes."""
+def test_the_history_of_the_loss_ratio_is_computed_from_its_losses(make_snapshot, make_state):
+    """The ratio is undefined where the policy loss is zero."""
     state = make_state(policy_loss_history=(2.0, -1.0, 0.0), value_loss_history=(1.0, 3.0, 5.0))
 
     assert history_of(make_snapshot(state), "loss_ratio") == (0.5, 3.0, None)
 
 
-def test_the_trend_of_any_metric_is_judged_by_its_own_threshold(make_snapshot):
-    """As the state's trends are: a change of the mean from 1.0 to 1.2 is less than 30 %."""
+def test_the_trend_of_a_metric_uses_its_own_threshold(make_snapshot):
+    """A change of the mean by 20 % is a trend where the threshold is lower."""
     rising = structs.replace(make_snapshot(), histories={"value_std": (1.0,) * 5 + (1.2,) * 5})
 
     assert trend_of(rising, "value_std") is Trend.RISING
     assert QUANTITIES["value_std"].metric.trend_threshold < 0.2
 
 
-def test_a_value_has_its_judgement(make_state):
-    """By the bands of its metric."""
+def test_a_value_has_a_health(make_state):
+    """It follows from the bands of the metric."""
     value = value_of(make_state(value_loss=25.3), "value_loss")
 
     assert (value.value, value.health) == (25.3, Health.CRITICAL)
@@ -50,7 +50,7 @@ def test_a_value_has_its_judgement(make_state):
 
 
 def test_the_state_keeps_the_trend_and_the_history_of_few_metrics(make_state):
-    """Of the others only the value is known."""
+    """Other metrics have a value only."""
     state = make_state(trends={"policy_loss": Trend.RISING})
 
     assert value_in_state(state, "policy_loss").trend is Trend.RISING
@@ -60,7 +60,7 @@ def test_the_state_keeps_the_trend_and_the_history_of_few_metrics(make_state):
 
 
 def test_a_snapshot_has_the_trend_and_the_history_of_any_metric(make_snapshot):
-    """From the histories beside the state."""
+    """They come from the histories beside the state."""
     rising = structs.replace(make_snapshot(), histories={"value_std": (1.0,) * 5 + (2.0,) * 5})
     value = value_in_snapshot(rising, "value_std")
 
@@ -77,13 +77,13 @@ def test_a_snapshot_has_the_trend_and_the_history_of_any_metric(make_snapshot):
     ],
 )
 def test_an_undefined_ratio_does_not_look_like_one_that_was_not_measured(make_state, fields, text):
-    """Nor like one before the first update."""
+    """Nor does it look like one before the first update."""
     assert value_of(make_state(**fields), "loss_ratio").text(7) == text
     assert value_of(make_state(td_error_std=None), "td_error_std").text(7) == "–"
 
 
 def test_decimals_are_those_of_the_metric_or_fewer(make_state):
-    """Where a table asks for fewer, or the width does."""
+    """A table or a narrow column can ask for fewer."""
     value = value_of(make_state(kl_divergence=0.012345), "kl_divergence")
 
     assert [value.text(9), value.text(9, most_decimals=2), value.text(4)] == ["0.0123", "0.01", "0.01"]
@@ -93,8 +93,8 @@ def test_decimals_are_those_of_the_metric_or_fewer(make_state):
     ("value", "health"),
     [(1.0, Health.OK), (None, Health.NOT_MEASURED), (math.inf, Health.NOT_FINITE)],
 )
-def test_a_value_outside_the_catalogue_is_judged_as_any_other(value, health):
-    """Without bounds it can only be missing or not finite."""
+def test_a_value_outside_the_catalogue_has_a_health(value, health):
+    """Without bounds it is ok, not measured or not finite."""
     speed = Metric(label="Speed", group=Group.TIMING, unit="steps/s", meaning="", question="")
 
     assert unbounded_value(speed, value).health is health

@@ -19,13 +19,13 @@ from esper_tui.metrics.row_layout import RowLayout, row_layout, shrink_columns
     ],
 )
 def test_the_arrow_shrinks_before_the_label_and_the_number_stays_longest(width, layout):
-    """The mark always keeps its cell."""
+    """The label is shortened and dropped before the number is."""
     assert row_layout(width, 15, 9) == layout
 
 
 @pytest.mark.parametrize("width", range(3, 60))
 def test_the_columns_are_never_wider_than_the_row(width):
-    """With the mark."""
+    """The cell of the mark is included."""
     layout = row_layout(width, 15, 9)
 
     assert layout.label + layout.value + layout.arrow + 1 <= width

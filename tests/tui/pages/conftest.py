@@ -1,4 +1,4 @@
-"""A view of a run of which everything is known, and its opened panels as text."""
+"""A view of a run with data for every panel, and its opened panels as text."""
 
 import pytest
 from msgspec import structs
@@ -12,7 +12,7 @@ from esper_tui.view.view import View
 
 @pytest.fixture
 def view(make_feed, make_snapshot, with_reports, now):
-    """A run of which everything is known."""
+    """A view of a run with data for every panel."""
     entry = LogEntry(at_ns=now, producer="rank0", level="error", message="the disk is full")
     return View(make_feed(structs.replace(with_reports(make_snapshot()), log=(entry,))), now)
 

@@ -7,7 +7,7 @@ from esper_tui.view.view import View
 
 
 @pytest.fixture
-def hurt(make_snapshot, with_reports):
+def with_anomalies(make_snapshot, with_reports):
     """A snapshot with one report of each kind."""
     return with_reports(make_snapshot())
 
@@ -39,8 +39,8 @@ def hurt(make_snapshot, with_reports):
         (6, ["Found in: policy_loss, lstm.", "The gradient norm before clipping was 12.500."]),
     ],
 )
-def test_opened_each_report_says_all_that_is_known(hurt, make_feed, now, text, cursor, said):
-    """With the help and the history of the metric that it is about."""
-    page = "\n".join(text(opened_rows(View(make_feed(hurt), now), "anomalies", cursor, 118, 37)))
+def test_opened_reports_show_all_their_details(with_anomalies, make_feed, now, text, cursor, said):
+    """The help and the history of its metric are included."""
+    page = "\n".join(text(opened_rows(View(make_feed(with_anomalies), now), "anomalies", cursor, 118, 37)))
 
     assert [words for words in said if words not in page] == []

@@ -28,7 +28,7 @@ def view(make_feed, make_snapshot, now):
     ],
 )
 def test_the_details_are_kind_producer_and_the_whole_text(view, text, entries, row, head):
-    """Of which the row has no room for the end."""
+    """The row itself has no room for the end of the text."""
     (entry,) = entries(view, 60)
     lines = text(entry.details(60))
 
@@ -39,8 +39,8 @@ def test_the_details_are_kind_producer_and_the_whole_text(view, text, entries, r
 
 
 @pytest.mark.parametrize("entries", [event_entries, log_entries])
-def test_an_entry_is_known_by_itself(view, entries):
-    """So that the cursor follows it while newer ones arrive."""
+def test_the_key_of_an_entry_is_its_record(view, entries):
+    """The cursor can follow it while newer entries arrive."""
     (entry,) = entries(view, 60)
 
     assert entry.key in (*view.snapshot.recent_events, *view.snapshot.log)
@@ -48,7 +48,7 @@ def test_an_entry_is_known_by_itself(view, entries):
 
 @pytest.mark.parametrize(("entries", "words"), [(event_entries, "no events"), (log_entries, "no warnings")])
 def test_an_empty_list_says_so_in_one_entry(feeds, now, entries, words):
-    """Which has no details."""
+    """The entry has no details."""
     (entry,) = entries(View(feeds["waiting"], now), 60)
 
     assert plain(entry.row).startswith(words)

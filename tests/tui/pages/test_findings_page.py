@@ -4,10 +4,8 @@ from esper_tui.pages.findings_page import finding_entries
 from esper_tui.view.view import View
 
 
-def test_opened_what_is_beyond_its_bounds_has_a_row_and_its_help(
-    make_feed, make_snapshot, make_state, now, text
-):
-    """One for each, the worst first, heads by their names."""
+def test_opened_findings_list_metrics_beyond_their_bounds(make_feed, make_snapshot, make_state, now, text):
+    """Each metric has a row and its help; the worst comes first, and heads have their names."""
     snapshot = make_snapshot(make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3))
     entries = finding_entries(View(make_feed(snapshot), now), 118)
     rows = text([entry.row for entry in entries])

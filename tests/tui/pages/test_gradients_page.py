@@ -11,7 +11,7 @@ from esper_tui.view.view import View
 
 
 def test_an_opened_panel_lists_the_layers_that_were_sampled(make_snapshot, make_feed, text, now):
-    """With the norm of each gradient."""
+    """Each layer has the norm of its gradient."""
     sample = LayerGradientsSampled(update=16, grad_norms={"lstm.weight": 0.25})
     entry = LayerGradientsEntry(at_ns=now, producer="r0", sample=sample)
     view = View(make_feed(structs.replace(make_snapshot(), layer_gradients=entry)), now)
@@ -21,8 +21,8 @@ def test_an_opened_panel_lists_the_layers_that_were_sampled(make_snapshot, make_
     assert any("sampled in update 16" in line for line in lines)
 
 
-def test_opened_gradients_show_heads_against_each_other(page):
-    """Norms, cosines of each two, and what they mean."""
+def test_opened_gradients_compare_the_heads(page):
+    """The table has the norm of each head and the cosine of each pair, and its help explains them."""
     said = page("gradients", "slot")
 
     assert [line.split() for line in said.splitlines() if line.strip().startswith(("op ", "▸   slot"))] == [
@@ -32,8 +32,8 @@ def test_opened_gradients_show_heads_against_each_other(page):
     assert "undo what the other learns" in said
 
 
-def test_opened_gradients_show_how_large_a_layers_entries_are(page):
-    """Counted between the bounds that the trainer names."""
+def test_opened_gradients_show_the_magnitudes_of_a_layer(page):
+    """Gradient entries are counted between the bounds of the sample."""
     lines = [" ".join(line.split()) for line in page("gradients", "lstm.weight").splitlines()]
 
     assert any(line.startswith("below 1e-08 10 ━") for line in lines)

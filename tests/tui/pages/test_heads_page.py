@@ -12,13 +12,13 @@ from esper_tui.view.view import View
 
 
 def test_opened_heads_list_the_decisions(page):
-    """With the names in full and the probability of each choice."""
+    """Choices have their full name and their probability."""
     assert "germinate 93%" in page("heads", "Entr")
 
 
 @pytest.mark.parametrize("width", [78, 118])
-def test_opened_heads_have_all_that_the_panel_has(feeds, now, width):
-    """State, latch, coefficient, the gradient's direction and its flow, in a table or head by head."""
+def test_opened_heads_show_everything_that_the_panel_shows(feeds, now, width):
+    """State, latch, coefficient, gradient and gradient flow are shown, in a table or head by head."""
     view = View(feeds["critical"], now)
     state = view.snapshot.tamiyo
     rows = [plain(entry.row) for entry in PAGES["heads"].entries(view, width)]
@@ -35,8 +35,8 @@ LABELS = ("State", "Latch", "Entr", "Grad", "Flow")
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_opened_heads_say_what_their_state_and_latch_mean(page, width):
-    """In words, for the head at the cursor or for all; and what stands beside a number."""
+def test_opened_heads_explain_their_state_and_latch(page, width):
+    """The flow and the additions to a number are explained too."""
     state = " ".join(page("heads", "State", width).split())
     assert "State" in state
     assert any(words in state for words in CONDITION_WORDS.values())

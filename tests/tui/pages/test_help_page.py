@@ -1,4 +1,4 @@
-"""Tests of esper_tui.pages.help_page and the tables that it is made from."""
+"""Tests of esper_tui.pages.help_page and the tables that it is generated from."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def page(text):
 
 
 def test_every_number_of_the_panels_is_explained(page):
-    """With its question, from the catalogue."""
+    """Each metric has its question from the catalogue."""
     fields = [*LOSSES_METRICS, *(f"head_op_{family}" for family in HEADS_FAMILIES)]
 
     for name in fields:
@@ -28,26 +28,26 @@ def test_every_number_of_the_panels_is_explained(page):
 
 
 def test_the_bounds_on_the_page_are_those_of_the_records(page):
-    """Lv/Lp and a head's entropy, as TELE-131, TELE-132 and TELE-170 say."""
+    """Lv/Lp and the entropy of a head have the bounds of TELE-131, TELE-132 and TELE-170."""
     assert "ok 0.2–5, critical < 0.1 or > 10" in page(400)
     assert "TELE-170, ok > 0.5, critical ≤ 0.25 of its maximum" in page(400)
 
 
 def test_every_symbol_of_the_legend_is_explained(page):
-    """The page says what a condition is, the legend only how it is called."""
+    """Each symbol is on the page with the name of its condition."""
     for condition in LEGEND:
         assert f"{CONDITIONS[condition][0]} {condition.value}" in page()
 
 
 def test_what_is_not_finite_is_explained(page):
-    """As the state of a head, and as a mark in a history."""
+    """It is explained as the state of a head and as a mark in a history."""
     assert "× not finite" in page()
     assert f"{CONDITIONS[HeadCondition.NOT_FINITE][0]} {HeadCondition.NOT_FINITE.value}" in page()
     assert CONDITION_WORDS[HeadCondition.NOT_FINITE] in page()
 
 
 def test_every_condition_has_a_symbol():
-    """A head can be in no state that cannot be drawn."""
+    """Every state of a head can be drawn."""
     assert set(CONDITIONS) == set(HeadCondition)
 
 

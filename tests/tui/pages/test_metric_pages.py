@@ -8,7 +8,7 @@ from esper_tui.view.view import View
 
 
 def test_a_row_has_everything_that_is_known_of_a_metric(make_snapshot, make_state):
-    """Value, trend, mark, history, both bounds, unit and id."""
+    """It has value, trend, mark, history, both bounds, unit and id."""
     row = plain(metric_entry(make_snapshot(make_state(kl_divergence=0.0171)), "kl_divergence").row)
 
     assert row.split() == [
@@ -18,7 +18,7 @@ def test_a_row_has_everything_that_is_known_of_a_metric(make_snapshot, make_stat
 
 
 def test_its_details_are_the_help_of_the_metric_and_its_history(make_snapshot, text):
-    """As at every other place that explains it."""
+    """The help comes first, the history last."""
     lines = text(metric_entry(make_snapshot(), "kl_divergence").details(100))
 
     assert lines[0] == "KL  TELE-110 · kl_divergence · nats"
@@ -27,7 +27,7 @@ def test_its_details_are_the_help_of_the_metric_and_its_history(make_snapshot, t
 
 
 def test_a_page_has_one_entry_for_each_metric(make_feed, now):
-    """In the given order, at any width."""
+    """The entries have the given order."""
     names = ("value_loss", "td_error_std", "loss_ratio")
     page = metrics_page(names)
     rows = [plain(entry.row) for entry in page.entries(View(make_feed(), now), 20)]
@@ -36,8 +36,8 @@ def test_a_page_has_one_entry_for_each_metric(make_feed, now):
 
 
 @pytest.mark.parametrize("name", ["value_loss", "policy_loss", "td_error_std"])
-def test_rows_have_one_width_whatever_is_missing(make_snapshot, name):
-    """So that columns stand below each other."""
+def test_rows_have_one_width_if_parts_are_missing(make_snapshot, name):
+    """Columns stay aligned."""
     snapshot = make_snapshot()
 
     assert row_width(metric_entry(snapshot, name).row) == row_width(metric_entry(snapshot, "grad_norm").row)

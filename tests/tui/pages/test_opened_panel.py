@@ -12,8 +12,8 @@ from esper_tui.text.spans import plain, row_width
 from esper_tui.view.view import View, ViewOptions
 
 
-def test_help_stands_right_below_the_list(page):
-    """One blank row apart, so that the eye need not search for it."""
+def test_help_is_directly_below_the_list(page):
+    """One blank row separates the two."""
     lines = page("link", "Gaps").splitlines()
     last = next(number for number, line in enumerate(lines) if line.strip().startswith("Repeated"))
 
@@ -33,8 +33,8 @@ LONG = Finding(
 
 @pytest.mark.parametrize("panel", PAGES)
 @pytest.mark.parametrize("feed", ["critical", "healthy", "nan"])
-def test_at_80_by_24_nothing_that_is_known_of_an_entry_is_cut(feeds, now, panel, feed):
-    """Every word of every entry's help is on the screen, and its row with it."""
+def test_at_80_by_24_no_detail_of_an_entry_is_cut(feeds, now, panel, feed):
+    """Every word of an entry's details is on the screen, together with its row."""
     known = feeds[feed].snapshot
     snapshot = structs.replace(known, findings=(*known.findings, LONG) if feed == "critical" else ())
     view = View(structs.replace(feeds[feed], snapshot=snapshot), now)
@@ -51,8 +51,8 @@ def test_at_80_by_24_nothing_that_is_known_of_an_entry_is_cut(feeds, now, panel,
 
 
 @pytest.mark.parametrize("height", range(2, 12))
-def test_help_that_is_cut_says_so(view, height):
-    """Down to one row of it."""
+def test_help_that_is_cut_is_marked(view, height):
+    """It ends with an ellipsis, down to a single row."""
     rows = opened_rows(view, "losses", 0, 78, height)
     about = PAGES["losses"].entries(view, 76)[0].details(78)
 
@@ -63,7 +63,7 @@ def test_help_that_is_cut_says_so(view, height):
 
 @pytest.mark.parametrize("panel", PAGES)
 def test_an_opened_panel_stays_within_a_small_window(view, panel):
-    """Down to a few rows it still has its cursor."""
+    """The cursor is visible at every height."""
     for height in (1, 2, 5, 21):
         rows = opened_rows(view, panel, 0, 78, height)
         assert len(rows) <= height

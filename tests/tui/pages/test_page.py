@@ -17,7 +17,7 @@ def test_an_explained_entry_repeats_its_label_above_the_explanation(text):
 
 
 def test_an_entry_has_no_details_unless_it_is_given_some():
-    """And no key."""
+    """It has no key either."""
     entry = Entry((Span("row"),))
 
     assert entry.details(60) == ()
@@ -29,7 +29,7 @@ def test_an_entry_has_no_details_unless_it_is_given_some():
     [(9, ["one two", "three four", "five"]), (2, ["one two", "three …"]), (0, [])],
 )
 def test_a_text_that_has_no_room_ends_with_an_ellipsis(text, most, lines):
-    """Unless it has no row at all."""
+    """With no rows at all it is left out."""
     assert text(wrapped("one two three four five", 10, most=most)) == lines
 
 

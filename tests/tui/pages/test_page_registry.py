@@ -1,4 +1,4 @@
-"""Tests of esper_tui.pages.page_registry: what holds for every page."""
+"""Tests of esper_tui.pages.page_registry: properties of every page."""
 
 import pytest
 
@@ -10,22 +10,22 @@ from esper_tui.text.spans import Tone, plain
 from esper_tui.text.theme import MARKS
 from esper_tui.view.view import View
 
-WITHOUT_WORDS = {"slots", "runs"}
-"""Pages with rows that say all there is: changes of stages; other runs."""
+WITHOUT_DETAILS = {"slots", "runs"}
+"""Pages with rows that need no details: changes of stages, other runs."""
 
 
 TITLES = {"ranks": 1, "gradients": 1, "heads": 2}
-"""Rows that are no entries of their own: titles of tables, and the two decisions."""
+"""Rows that are not entries of their own: titles of tables, and the two decisions."""
 
 
 def test_every_panel_can_be_opened_and_so_can_the_runs():
-    """Nothing on the screen is without a page."""
+    """Everything on the screen has a page."""
     assert set(PAGES) == {*PANELS, "runs"}
 
 
-@pytest.mark.parametrize("panel", sorted(set(PAGES) - WITHOUT_WORDS - {"findings"}))
+@pytest.mark.parametrize("panel", sorted(set(PAGES) - WITHOUT_DETAILS - {"findings"}))
 def test_every_row_is_explained(view, panel):
-    """Whatever the cursor stands on; blank rows and titles apart."""
+    """Only blank rows and titles have no details."""
     entries = [entry for entry in PAGES[panel].entries(view, 116) if entry.row]
     unexplained = [plain(entry.row) for entry in entries if not entry.details(118)]
 
@@ -34,7 +34,7 @@ def test_every_row_is_explained(view, panel):
 
 @pytest.mark.parametrize("panel", ["losses", "health", "value", "gradients", "heads"])
 def test_every_metric_of_an_opened_panel_has_its_history(view, make_snapshot, panel, page):
-    """Ten values of whatever was measured, as a line in the row and as a chart below."""
+    """Every measured metric has one, as a line in the row and as a chart below."""
     missing = [
         name
         for name in QUANTITIES
@@ -59,8 +59,8 @@ def test_every_metric_of_an_opened_panel_has_its_history(view, make_snapshot, pa
 
 
 @pytest.mark.parametrize("panel", ["losses", "health", "value", "gradients"])
-def test_no_row_of_a_metric_is_judged_by_colour_alone(feeds, now, panel):
-    """What is not finite has its mark, whether the metric has bounds or not."""
+def test_no_row_of_a_metric_depends_on_colour_alone(feeds, now, panel):
+    """A value that is not finite has a mark, whether the metric has bounds or not."""
     for entry in PAGES[panel].entries(View(feeds["nan"], now), 76):
         bad = [span.tone for span in entry.row if span.tone in (Tone.WARNING, Tone.CRITICAL)]
         assert not bad or set(plain(entry.row)) & set(MARKS.values())

@@ -5,6 +5,6 @@ from esper_tui.pages.slots_page import STAGES
 
 
 def test_every_stage_is_explained(page):
-    """Also what it means for the slot."""
+    """The help also says what the stage means for the slot."""
     assert set(STAGES) == set(Stage)
     assert "the slot stays closed" in page("slots", "embargoed")

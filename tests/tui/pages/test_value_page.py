@@ -1,8 +1,8 @@
 """Tests of esper_tui.pages.value_page."""
 
 
-def test_opened_value_shows_how_the_return_went(page):
-    """Against always waiting, with its own chart."""
+def test_opened_value_shows_the_history_of_the_return(page):
+    """It is compared with the WAIT baseline and has its own chart."""
     said = page("value", "Mean return")
 
     assert "WAIT 0.385" in said

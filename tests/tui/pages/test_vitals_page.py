@@ -2,7 +2,7 @@
 
 
 def test_opened_vitals_list_the_checkpoints(page):
-    """After which update, when, how long it took, where and by whom."""
+    """Each has its update, time, duration, path and producer; other rows have their help."""
     said = page("vitals", "Saved after")
 
     assert "10  22:12:15  in 48 ms  checkpoints/00000010-rank0.pt  by rank0" in said

@@ -5,7 +5,7 @@ from esper_tui.text.spans import plain
 
 
 def test_a_decision_names_its_relevant_heads_with_their_confidence(make_snapshot):
-    """Other heads are blank."""
+    """Heads that are not relevant are blank."""
     widths = {"op": 14, "slot": 10, "alpha_speed": 12}
     columns = plain(decision_columns(make_snapshot().decisions[0], widths))
 

@@ -10,7 +10,7 @@ from esper_tui.text.spans import Tone
 
 
 def test_the_last_events_are_shown_oldest_first(make_snapshot, text):
-    """As a log reads: the newest stands at the bottom."""
+    """The newest event is at the bottom, as in a log."""
     lines = text(events_rows(make_snapshot(), 100, 3))
 
     assert lines == [
@@ -21,7 +21,7 @@ def test_the_last_events_are_shown_oldest_first(make_snapshot, text):
 
 
 def test_an_anomaly_has_a_tone_of_its_own(make_snapshot, tone_of):
-    """It is found at a glance, and by its words."""
+    """Its name has the warning tone."""
     row = events_rows(make_snapshot(), 100, 1)[0]
 
     assert tone_of(row, "anomaly") is Tone.WARNING
@@ -29,7 +29,7 @@ def test_an_anomaly_has_a_tone_of_its_own(make_snapshot, tone_of):
 
 @pytest.mark.parametrize("kind", sorted(TONES))
 def test_no_kind_is_distinguished_by_colour_alone(kind, text):
-    """It has words of its own."""
+    """Each kind has a name of its own."""
     names = [*NAMES.values(), "undecodable"]
     entry = EventEntry(at_ns=0, producer="p", kind=kind)
     (line,) = text(events_rows(SanctumSnapshot(recent_events=(entry,)), 80, 5))
@@ -38,14 +38,14 @@ def test_no_kind_is_distinguished_by_colour_alone(kind, text):
 
 
 def test_every_kind_with_a_tone_exists():
-    """A renamed event does not lose its tone unnoticed."""
+    """A renamed event type cannot lose its tone unnoticed."""
     known = {kind.__name__ for kind in EVENT_TYPES} | {"Undecodable"}
 
     assert set(TONES) <= known
 
 
 def test_every_kind_has_a_short_name(text):
-    """One of a newer version is named by its own."""
+    """A kind of a newer version is shown by its own name."""
     assert set(NAMES) == {kind.__name__ for kind in EVENT_TYPES}
     assert max(map(len, NAMES.values())) <= KIND_WIDTH
     entry = EventEntry(at_ns=0, producer="p", kind="RainFell", text="much")
@@ -56,7 +56,7 @@ def test_every_kind_has_a_short_name(text):
 
 
 def test_texts_from_outside_cannot_disturb_the_terminal(text):
-    """A message of a log may contain anything."""
+    """Control characters of a log message are replaced, and a long message is cut."""
     entry = EventEntry(at_ns=0, producer="p", kind="LogRecorded", text="a\x1b[2J\nb" + "x" * 5000)
     lines = text(events_rows(SanctumSnapshot(recent_events=(entry,)), 80, 5))
 
@@ -64,12 +64,12 @@ def test_texts_from_outside_cannot_disturb_the_terminal(text):
     assert lines[0].endswith("x…")
 
 
-def test_nothing_has_happened_yet(text):
-    """An empty list is said in words."""
+def test_an_empty_list_of_events_says_so(text):
+    """The panel says `no events yet`."""
     assert text(events_rows(SanctumSnapshot(), 80, 5)) == ["no events yet"]
 
 
 @pytest.mark.parametrize("at_ns", [-(2**63), 2**64])
 def test_impossible_times_raise_nothing(at_ns):
-    """A broken clock is not the reader's problem."""
+    """The text has its usual width for any integer."""
     assert len(time_of_day(at_ns)) == 8

@@ -14,7 +14,7 @@ from esper_tui.view.view import View, ViewOptions
     ],
 )
 def test_the_footer_names_the_keys_of_its_screen(feeds, now, text, opened, keys):
-    """Commands with a label, and where the picture comes from."""
+    """It lists the commands that have a label, and the origin of the feed."""
     line = text(footer_rows(View(feeds["healthy"], now), ViewOptions(opened=opened), 150, 1))[0]
 
     assert line.split("ipc")[0].split() == keys.split()

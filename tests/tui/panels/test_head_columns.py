@@ -41,7 +41,7 @@ def test_an_entropy_that_was_not_measured_has_no_coefficient(cell, head):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_tele_170_entropy_bar_is_normalised_by_the_maximum(cell, head):
-    """A uniform choice fills the bar, half of that half of it, whatever the number of choices."""
+    """The maximum fills the bar and half the maximum fills half of it, for every head."""
     highest = HEAD_MAX_ENTROPIES[head]
 
     assert plain(cell("entropy_bar", head, **{f"head_{head}_entropy": highest})) == "━━━━━ "
@@ -58,8 +58,8 @@ def test_tele_170_entropy_bar_is_normalised_by_the_maximum(cell, head):
         (0.0, Tone.CRITICAL, "✗"),
     ],
 )
-def test_tele_170_entropy_is_judged_by_its_share_of_the_maximum(cell, normalised, tone, mark):
-    """Healthy above one half, critical at a quarter and below."""
+def test_tele_170_entropy_is_evaluated_by_its_share_of_the_maximum(cell, normalised, tone, mark):
+    """It is healthy above one half and critical at one quarter and below."""
     value, alarm = cell("entropy", head_op_entropy=normalised * HEAD_MAX_ENTROPIES["op"])
 
     assert (value.tone, alarm.text) == (tone, mark)
@@ -86,8 +86,8 @@ def test_tele_170_entropy_is_judged_by_its_share_of_the_maximum(cell, normalised
     ],
 )
 def test_tele_170_state_symbol_combines_entropy_and_gradient(cell, entropy, gradient, symbol, tone):
-    """Healthy, dead, confused, deterministic, exploding whatever the entropy is, neither, not finite, not
-    measured.
+    """A head is healthy, dead, confused, deterministic, exploding at any entropy, none of these, not finite
+    or not measured.
     """
     nats = None if entropy is None else entropy * HEAD_MAX_ENTROPIES["op"]
     shown = cell("condition", head_op_entropy=nats, head_op_grad_norm=gradient)
@@ -97,7 +97,7 @@ def test_tele_170_state_symbol_combines_entropy_and_gradient(cell, entropy, grad
 
 
 def test_tele_170_a_head_without_a_choice_is_deterministic_without_alarm(cell):
-    """If the masks never left two choices, always choosing the same is expected."""
+    """If the masks never leave two choices, a deterministic head is expected."""
     shown = cell("condition", head_op_entropy=0.0, head_op_entropy_legal=None)
 
     assert plain(shown) == "◇ "
@@ -121,8 +121,8 @@ def test_tele_170_a_head_without_a_choice_is_deterministic_without_alarm(cell):
         (math.inf, Tone.CRITICAL, "✗"),
     ],
 )
-def test_tele_151_ratio_is_judged_by_the_clip_range(cell, family, ratio, tone, mark):
-    """Healthy within 0.8 to 1.2, critical outside 0.5 to 1.5, for the largest and the smallest."""
+def test_tele_151_ratio_is_evaluated_by_the_clip_range(cell, family, ratio, tone, mark):
+    """It is healthy within 0.8 to 1.2 and critical outside 0.5 to 1.5, for the largest and the smallest."""
     value, alarm = cell(family, **{f"head_op_{family}": ratio})
 
     assert (value.tone, alarm.text) == (tone, mark)
@@ -131,19 +131,19 @@ def test_tele_151_ratio_is_judged_by_the_clip_range(cell, family, ratio, tone, m
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("family", ["ratio_max", "ratio_min"])
 def test_tele_151_every_head_shows_its_own_ratio(cell, head, family):
-    """Eight fields; the record has maxima alone, the design minima too, as a maximum hides a collapse."""
+    """The record has maxima only; minima are shown too, because a maximum hides a collapse."""
     assert plain(cell(family, head, **{f"head_{head}_{family}": 1.123})) == "1.123 "
 
 
 def test_tele_151_ratio_has_three_decimals(cell):
-    """A ratio that the logarithm's clamp let through is abbreviated."""
+    """A very large ratio is abbreviated."""
     assert plain(cell("ratio_max", head_op_ratio_max=1.0456)) == "1.046 "
     assert plain(cell("ratio_max", head_op_ratio_max=math.exp(20))) == "485M✗"
 
 
 @pytest.mark.parametrize(("ratio", "bar"), [(1.0, "─────"), (2.0, "━━━━━"), (0.5, "━━━━━"), (1.19, "━╸───")])
 def test_tele_151_ratio_bar_shows_the_deviation_from_one(cell, ratio, bar):
-    """Fuller is farther; a policy that did not move has an empty bar."""
+    """A larger deviation fills more of the bar; a ratio of 1 leaves it empty."""
     assert plain(cell("ratio_bar", head_op_ratio_max=ratio)).rstrip() == bar
 
 
@@ -162,22 +162,22 @@ def test_tele_151_ratio_bar_shows_the_deviation_from_one(cell, ratio, bar):
     ],
 )
 def test_tele_321_gradient_arrow_compares_with_the_previous_update(make_state, before, now, trend):
-    """A change is what the catalogue's share of the previous norm says; else it is stable."""
+    """A change of less than a given share of the previous norm is stable."""
     state = make_state(head_op_grad_norm=now, head_op_grad_norm_prev=before)
 
     assert head_columns.gradient_change(state, "op") is trend
 
 
-def test_tele_320_gradient_stands_behind_its_arrow(cell):
-    """Three decimals, the arrow without a colour of its own, the judgement behind."""
+def test_tele_320_gradient_follows_its_arrow(cell):
+    """It has three decimals and a mark behind it; the arrow has a neutral tone."""
     shown = cell("gradient", head_op_grad_norm=2.1, head_op_grad_norm_prev=1.0)
 
     assert plain(shown) == "↗2.100!"
     assert [span.tone for span in shown] == [Tone.LABEL, Tone.WARNING, Tone.WARNING]
 
 
-def test_latches_say_what_was_seen(cell):
-    """NaN, infinity or both; a head that was always finite has a dot."""
+def test_latches_show_what_was_seen(cell):
+    """A latch shows NaN, infinity or both; a head that was always finite has a dot."""
     assert plain(cell("latch")) == "· "
     assert plain(cell("latch", head_nan_latch={"op": True})) == "NaN✗"
     assert plain(cell("latch", head_inf_latch={"op": True})) == "Inf✗"
@@ -186,7 +186,9 @@ def test_latches_say_what_was_seen(cell):
 
 
 def test_tele_170_what_was_not_measured_is_a_dash_without_a_bar(cell):
-    """The record has 0.0 for it; the design tells a head that was never relevant from one without entropy."""
+    """The record has 0.0 for it; a dash distinguishes a head that was never relevant from one without
+    entropy.
+    """
     assert plain(cell("entropy", head_op_entropy=None)) == "– "
     assert plain(cell("entropy_bar", head_op_entropy=None)).strip() == ""
 
@@ -199,7 +201,7 @@ def test_tele_170_what_was_not_measured_is_a_dash_without_a_bar(cell):
     ],
 )
 def test_tele_170_the_maxima_are_those_of_the_record(cell, head, maximum):
-    """A head at the maximum that the record lists has a full bar; a tenth below it has not."""
+    """A head at the maximum of the record has a full bar; one at 85 % of it does not."""
     full = plain(cell("entropy_bar", head, **{f"head_{head}_entropy": maximum}))
 
     assert full == "━━━━━ "

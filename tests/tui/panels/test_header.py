@@ -12,7 +12,7 @@ from esper_tui.view.view import View
 
 @pytest.fixture
 def header(text, now):
-    """The lines of the header of a feed."""
+    """The lines of the header for a feed."""
 
     def lines(feed, width=120, height=2, newest=None):
         return text(header_rows(View(feed, now, newest), width, height))
@@ -22,7 +22,7 @@ def header(text, now):
 
 @pytest.fixture
 def every_state(feeds, make_feed, make_snapshot, now):
-    """A feed for each state; most of them have been silent for a time that is long to write."""
+    """A feed for each state; in most, the age of the last message needs many cells."""
     ended = {name: make_feed(make_snapshot(outcome=name)) for name in ("interrupted", "failed")}
     hangs = make_feed(make_snapshot(last_event_ns=now - 75 * 10**9))
     found = {**feeds, "live": feeds["healthy"], "stalled": hangs, **ended}
@@ -30,8 +30,8 @@ def every_state(feeds, make_feed, make_snapshot, now):
     return found
 
 
-def test_it_names_state_run_progress_speed_and_return(header, make_feed):
-    """The four questions of the first glance are answered in two lines."""
+def test_the_header_shows_state_run_progress_speed_and_return(header, make_feed):
+    """The first line has state, run, progress and speed, the second the return and the lag."""
     first, second = header(make_feed())
 
     assert first.split() == ["●", "LIVE", "0s", "digits-lite-7f3a", "update", "17/100", "12345", "steps/s"]
@@ -40,8 +40,8 @@ def test_it_names_state_run_progress_speed_and_return(header, make_feed):
 
 
 @pytest.mark.parametrize(("width", "updates"), [(120, 17), (58, 11), (50, 0)])
-def test_the_curve_of_the_return_takes_what_room_is_left(header, make_feed, width, updates):
-    """Its newest part; it is left out where it would say nothing."""
+def test_the_curve_of_the_return_takes_the_remaining_space(header, make_feed, width, updates):
+    """It shows the newest updates and is left out if there is too little space."""
     second = header(make_feed(), width)[1]
 
     assert sum(char in "▁▂▃▄▅▆▇█" for char in second) == updates
@@ -49,7 +49,7 @@ def test_the_curve_of_the_return_takes_what_room_is_left(header, make_feed, widt
 
 
 def test_no_number_is_shown_before_the_first_update(header, feeds):
-    """Nothing that was not measured is shown as zero."""
+    """A value that was not measured is not shown as zero."""
     first, second = header(feeds["waiting"])
 
     assert first.strip() == "○ WAITING"
@@ -61,13 +61,13 @@ def test_a_return_below_the_baseline_has_its_sign(header, make_feed, make_snapsh
     assert "-0.135" in header(make_feed(make_snapshot(mean_return=0.25)))[1]
 
 
-def test_a_run_without_a_plan_has_no_total(header, make_feed, make_snapshot):
-    """An unbounded run counts updates only."""
+def test_an_unbounded_run_has_no_total(header, make_feed, make_snapshot):
+    """An unbounded run shows the number of its updates only."""
     assert "update 17 " in header(make_feed(make_snapshot(episodes=None)))[0]
 
 
-def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snapshot):
-    """What was dropped, missed or refused is named, worst first."""
+def test_lost_events_are_marked(header, make_feed, make_snapshot):
+    """Dropped, missing and rejected events are named, worst first; repeated ones have no mark."""
     link = LinkHealth(gaps=3, dropped=12, rejected=1, unknown=2, duplicates=4)
     second = header(make_feed(structs.replace(make_snapshot(), link=link)))[1]
 
@@ -76,7 +76,7 @@ def test_losses_on_the_way_are_shown_with_an_alarm(header, make_feed, make_snaps
 
 @pytest.fixture
 def lossy(every_state):
-    """A feed of a state whose link has done all that a link can do wrong."""
+    """A feed of a given state whose link has every kind of problem."""
     wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, duplicate_producers=2, lag_ms=9.0)
 
     def make(state):
@@ -90,8 +90,8 @@ def lossy(every_state):
     "state", [state for state in ConnectionState if state is not ConnectionState.WAITING]
 )
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120, 160])
-def test_the_worst_of_the_link_is_never_left_out(header, lossy, state, width):
-    """Whatever else there is to say: a sentence, the return, how that went."""
+def test_the_worst_problem_of_the_link_is_never_left_out(header, lossy, state, width):
+    """It takes precedence over a sentence, the return and its curve."""
     second = header(lossy(state), width)[1]
 
     assert "! 120 dropped" in second
@@ -99,8 +99,8 @@ def test_the_worst_of_the_link_is_never_left_out(header, lossy, state, width):
 
 
 @pytest.mark.parametrize("width", range(17, 100))
-def test_without_a_return_the_link_stands_alone(header, lossy, width):
-    """Also where it takes the whole row."""
+def test_without_a_return_the_link_is_shown_alone(header, lossy, width):
+    """It is shown even if it needs the whole row."""
     feed = lossy(ConnectionState.LIVE)
     run = structs.replace(feed.snapshot.run, mean_return=None)
     feed = structs.replace(feed, snapshot=structs.replace(feed.snapshot, run=run))
@@ -119,15 +119,15 @@ def test_without_a_return_the_link_stands_alone(header, lossy, width):
     ],
 )
 def test_the_link_is_cut_by_whole_items(header, lossy, width, said):
-    """The worst first, beside the return, which keeps its place."""
+    """The worst item comes first; the return beside it keeps its place."""
     second = header(lossy(ConnectionState.LIVE), width)[1]
 
     assert second.startswith(" return 0.412  WAIT 0.385  +0.027  ")
     assert second.endswith(f"  {said}")
 
 
-def test_all_three_are_shown_at_the_end_of_a_run(header, lossy):
-    """The sentence, the return, and what was lost on the way."""
+def test_the_end_of_a_run_has_sentence_return_and_lost_events(header, lossy):
+    """The row has the sentence, the return and the lost events."""
     second = header(lossy(ConnectionState.FINISHED))[1]
 
     assert second.startswith(" Run completed after 17 updates.  ")
@@ -143,13 +143,13 @@ def test_all_three_are_shown_at_the_end_of_a_run(header, lossy):
         (12, " ! 120 drop"),
     ],
 )
-def test_what_was_lost_outlives_the_return(header, lossy, width, second):
-    """In a narrow window the comparison goes first, then the return."""
+def test_lost_events_are_dropped_after_the_return(header, lossy, width, second):
+    """In a narrow window the comparison is dropped first, then the return."""
     assert header(lossy(ConnectionState.LIVE), width)[1] == second
 
 
 def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
-    """Zero gaps, drops and lag take no place."""
+    """Zero gaps, drops and lag take no space."""
     second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
 
     assert second.strip().startswith("return 0.412  WAIT 0.385  +0.027")
@@ -157,21 +157,21 @@ def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
 
 
 def test_a_problem_of_the_source_is_shown(header, make_feed):
-    """The sentence stands where the link's numbers would."""
+    """The second line starts with its message."""
     second = header(make_feed(problem="The aggregator refuses this key."))[1]
 
     assert second.strip().startswith("The aggregator refuses this key.")
 
 
-def test_silence_has_its_age(header, feeds):
-    """Stale and disconnected say for how long."""
+def test_a_silent_feed_shows_for_how_long(header, feeds):
+    """The states stale and disconnected include the time since the last message."""
     assert header(feeds["stale"])[0].strip().startswith("◐ STALE 1m15s")
     assert header(feeds["disconnected"])[0].strip().startswith("◇ DISCONNECTED 1m15s")
 
 
 @pytest.mark.parametrize("width", [10, 60, 80])
-def test_one_row_says_that_a_run_failed(make_feed, make_snapshot, tone_of, now, width):
-    """The state itself says it, at every size, for the sentence is what gives way first."""
+def test_one_row_shows_that_a_run_failed(make_feed, make_snapshot, tone_of, now, width):
+    """The state itself says so at every width, because the sentence is dropped first."""
     view = View(make_feed(make_snapshot(outcome="failed", reason="disk full")), now)
     (row,) = header_rows(view, width, 1)
 
@@ -179,8 +179,8 @@ def test_one_row_says_that_a_run_failed(make_feed, make_snapshot, tone_of, now, 
     assert tone_of(row, "✗ FAILED") is Tone.CRITICAL
 
 
-def test_a_held_picture_says_how_far_behind_it_is(header, make_feed, make_snapshot, make_state):
-    """Progress is that of the picture, the distance that to the newest update."""
+def test_a_paused_screen_shows_how_far_behind_it_is(header, make_feed, make_snapshot, make_state):
+    """Progress is that of the paused snapshot, the distance is that to the newest update."""
     newest = make_feed(make_snapshot(make_state(ppo_updates_count=20, last_update=20)))
     first = header(make_feed(), newest=newest)[0]
 
@@ -188,15 +188,15 @@ def test_a_held_picture_says_how_far_behind_it_is(header, make_feed, make_snapsh
     assert "update 17/100" in first
 
 
-def test_one_row_keeps_the_state(header, make_feed):
-    """In the lowest windows the second line is what goes."""
-    assert len(header(make_feed(), height=1)) == 1
+def test_a_header_of_one_row_has_one_line(header, make_feed):
+    """In the lowest windows the second line is dropped; the first is unchanged."""
+    assert header(make_feed(), height=1) == header(make_feed(), height=2)[:1]
 
 
 @pytest.mark.parametrize("width", range(3, 90, 3))
 @pytest.mark.parametrize("state", ConnectionState)
-def test_the_state_is_the_last_thing_to_go(header, every_state, state, width):
-    """Name, speed, progress and age give way first, then the word; the symbol never does."""
+def test_the_state_is_dropped_last(header, every_state, state, width):
+    """Name, speed, progress and age are dropped first, then the word; the symbol always stays."""
     symbol, word = SYMBOLS[state][0], state.value.upper()
     first = header(every_state[state], width=width)[0]
 

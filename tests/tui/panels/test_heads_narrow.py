@@ -7,7 +7,7 @@ from esper_tui.text.spans import plain, row_width
 
 
 def test_a_narrow_window_has_one_row_per_head(make_state, text):
-    """Nothing is left out because of the width alone."""
+    """All heads are shown, each with its condition."""
     lines = text(narrow_rows(make_state(), 40, 9))
 
     assert [line.split()[0] for line in lines[1:]] == ["op", "slot", "blueprint", "style", "tempo"] + [
@@ -17,9 +17,9 @@ def test_a_narrow_window_has_one_row_per_head(make_state, text):
 
 
 @pytest.mark.parametrize("width", range(14, 61))
-def test_a_narrow_window_cuts_no_number(hurt_state, width):
-    """A name is shortened, and a column left out whole; the condition with its mark stays."""
-    rows = narrow_rows(hurt_state, width, 9)
+def test_a_narrow_window_cuts_no_number(unhealthy_state, width):
+    """Names are shortened and columns left out whole; the condition keeps its mark."""
+    rows = narrow_rows(unhealthy_state, width, 9)
     titles, op = plain(rows[0]).split(), plain(rows[1])
 
     assert max(map(row_width, rows)) <= width
@@ -29,8 +29,8 @@ def test_a_narrow_window_cuts_no_number(hurt_state, width):
     assert titles == ["Entr", "Ratio", "Grad"][: max((width - 12) // 8, 1)]
 
 
-def test_a_narrow_window_gives_up_its_titles_before_a_head(make_state, text):
-    """Eight rows are eight heads."""
+def test_a_narrow_window_drops_its_titles_before_a_head(make_state, text):
+    """Eight rows hold eight heads."""
     lines = text(narrow_rows(make_state(), 40, 8))
 
     assert len(lines) == 8
@@ -38,13 +38,13 @@ def test_a_narrow_window_gives_up_its_titles_before_a_head(make_state, text):
 
 
 def test_a_bar_of_the_entropy_follows_where_there_is_room(make_state, text):
-    """Behind all three numbers."""
+    """It comes after all three numbers."""
     assert "━" not in text(narrow_rows(make_state(), 42, 8))[0]
     assert text(narrow_rows(make_state(), 43, 8))[0].rstrip("─").endswith("━━╸")
 
 
 def test_before_the_first_update_every_head_is_waiting(feeds, text):
-    """No number is made up."""
+    """No default is shown as a number."""
     lines = text(narrow_rows(feeds["waiting"].snapshot.tamiyo, 40, 8))
 
     assert [line.split()[-1] for line in lines] == ["waiting"] * 8

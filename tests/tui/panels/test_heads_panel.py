@@ -1,4 +1,4 @@
-"""Tests of esper_tui.panels.heads_panel: the table of all heads, and what stands below it."""
+"""Tests of esper_tui.panels.heads_panel: the table of all heads and the rows below it."""
 
 import re
 
@@ -21,15 +21,15 @@ def panel(make_snapshot, make_state, text):
 
 
 @pytest.mark.parametrize("width", [79, 116, 132])
-def test_heads_stand_in_their_order(panel, width):
-    """Eight columns, in the order that holds everywhere."""
+def test_heads_are_in_order(panel, width):
+    """The eight columns have the same order at every width."""
     names = ["op", "slot", "blueprint", "style", "tempo", "α target", "α speed", "α curve"]
 
     assert re.split(r"\s{1,}(?!target|speed|curve)", panel(width)[0].strip()) == names
 
 
 def test_tele_151_healthy_heads_can_have_a_joint_ratio_that_is_not(make_snapshot, make_state, find):
-    """Eight ratios of 1.2 are fine one by one; their product, 4.3, is critical in PPO LOSSES."""
+    """Eight ratios of 1.2 are healthy; their product, 4.3, is critical in PPO LOSSES."""
     ratios = {f"head_{head}_ratio_max": 1.2 for head in HEADS}
     snapshot = make_snapshot(make_state(joint_ratio_max=1.2**8, **ratios))
 
@@ -40,7 +40,7 @@ def test_tele_151_healthy_heads_can_have_a_joint_ratio_that_is_not(make_snapshot
 
 
 def test_tele_151_a_ratio_of_one_is_distinguished_from_no_data(panel, feeds, text):
-    """The default is 1.0; only after an update is it a ratio, with a bar and a judgement."""
+    """The default of 1.0 is not shown before the first update."""
     neutral = {f"head_{head}_ratio_max": 1.0 for head in HEADS}
 
     assert "1.000" in panel(116, 9, **neutral)[3]
@@ -48,14 +48,14 @@ def test_tele_151_a_ratio_of_one_is_distinguished_from_no_data(panel, feeds, tex
 
 
 def test_tele_170_the_rows_are_labelled(panel):
-    """`Entr` for the entropies, `State` for what entropy and gradient say together."""
+    """`Entr` labels the entropies, `State` the conditions."""
     labels = [line.split()[0] for line in panel(116, 9) if line[:1].strip()]
 
     assert labels == ["Entr", "Ratio", "Ratio", "Grad", "State", "Latch"]
 
 
 def test_the_table_has_all_rows_and_a_legend(panel):
-    """From entropy to latch, with the bars between, and what the symbols mean."""
+    """The rows go from entropy to latch, with bars between them and the legend below."""
     lines = panel(116, 11)
     labels = [line[:10].strip() for line in lines]
 
@@ -65,19 +65,19 @@ def test_the_table_has_all_rows_and_a_legend(panel):
 
 
 def test_a_low_panel_keeps_entropy_state_ratio_and_gradient(panel):
-    """Bars, minimum and latches give way first, the order of the rows stays."""
+    """Bars, minimum and latches are dropped first; the rows keep their order."""
     assert [line[:10].strip() for line in panel(116, 5)] == ["", "Entr", "Ratio", "Grad", "State"]
 
 
-def test_a_high_panel_has_air_between_groups(panel):
-    """With room for it, entropy, ratio, gradient and state are set apart."""
+def test_a_high_panel_has_blank_rows_between_groups(panel):
+    """Blank rows separate entropy, ratio, gradient and state."""
     assert sum(not line for line in panel(116, 14)) == 4
 
 
 @pytest.mark.parametrize("width", range(61, 200, 3))
-def test_the_table_never_outgrows_its_width(make_snapshot, hurt_state, width):
-    """Whatever the numbers are, nothing wraps and no number is cut."""
-    rows = heads_rows(make_snapshot(hurt_state), width, 14)
+def test_the_table_never_outgrows_its_width(make_snapshot, unhealthy_state, width):
+    """No number is cut, and no row has to be wrapped."""
+    rows = heads_rows(make_snapshot(unhealthy_state), width, 14)
 
     assert max(map(row_width, rows)) <= width
     assert sum("485" in plain(row) for row in rows) == 1
@@ -92,7 +92,7 @@ def test_eighty_cells_have_room_for_the_coefficients():
 
 @pytest.mark.parametrize("width", range(61, 120))
 def test_cells_do_not_touch(panel, width):
-    """Also where every entropy has a mark behind it: between that and the next number is a blank."""
+    """A mark behind an entropy is separated from the next number by a blank."""
     low = {f"head_{head}_entropy": 0.199 for head in HEADS}
     line = panel(width, 10, **low)[1]
 
@@ -100,26 +100,26 @@ def test_cells_do_not_touch(panel, width):
     assert line.count("0.199✗") == len(HEADS)
 
 
-def test_a_coefficient_is_given_up_only_where_it_would_touch(panel):
-    """At eighty columns all heads have theirs, but for one behind a head that is not well."""
+def test_a_coefficient_is_dropped_only_where_cells_would_touch(panel):
+    """At 80 cells every head has its coefficient, except one that follows an unhealthy head."""
     sparse = [head for head in HEADS if ENTROPY_COEFFICIENT_MULTIPLIERS[head] != 1.0]
     before = HEADS[HEADS.index(sparse[0]) - 1]
-    well, hurt = panel(79, 10)[1], panel(79, 10, **{f"head_{before}_entropy": 0.01})[1]
+    healthy, unhealthy = panel(79, 10)[1], panel(79, 10, **{f"head_{before}_entropy": 0.01})[1]
 
-    assert well.count("×") == len(sparse)
-    assert hurt.count("×") == len(sparse) - 1
+    assert healthy.count("×") == len(sparse)
+    assert unhealthy.count("×") == len(sparse) - 1
 
 
 def test_tele_151_170_before_the_first_update_it_is_waiting(feeds, text):
-    """No zeros, no ratios of 1, no symbols."""
+    """There are no zeros, no ratios of 1 and no symbols."""
     lines = text(heads_rows(feeds["waiting"].snapshot, 116, 14))
 
     assert lines[1].strip() == "waiting for the first update"
     assert len(lines) == 2
 
 
-def test_high_heads_show_decisions_and_the_gradients_flow(make_snapshot, text):
-    """Newest first, below the table."""
+def test_a_high_panel_shows_decisions_and_the_gradient_flow(make_snapshot, text):
+    """Decisions are below the table, newest first."""
     lines = text(heads_rows(make_snapshot(), 116, 22))
 
     assert lines[15].split() == ["Chosen", "wait", "52%"]

@@ -23,7 +23,7 @@ from esper_tui.view.view import View
     ],
 )
 def test_what_is_lost_is_marked(make_feed, make_snapshot, find, tone_of, now, field, label):
-    """And what is not lost has a tick."""
+    """A count of zero has a tick."""
     lossy = structs.replace(make_snapshot(), link=LinkHealth(events=9, **{field: 3}))
     row = find(link_panel.link_rows(View(make_feed(lossy), now), 60, 12), label)
 
@@ -33,8 +33,8 @@ def test_what_is_lost_is_marked(make_feed, make_snapshot, find, tone_of, now, fi
     assert tone_of(whole, "✓") is Tone.DIM
 
 
-def test_the_link_is_that_of_now_while_the_picture_is_held(make_feed, make_snapshot, find, now):
-    """Held or not, its counts are the newest."""
+def test_the_link_is_current_while_the_screen_is_paused(make_feed, make_snapshot, find, now):
+    """Its counts are those of the newest snapshot."""
     newest = make_feed(structs.replace(make_snapshot(), link=LinkHealth(gaps=7)))
 
     assert "7" in plain(find(link_panel.link_rows(View(make_feed(), now, newest), 60, 12), "Gaps"))

@@ -10,7 +10,7 @@ from esper_tui.text.spans import plain
 
 
 def test_the_log_has_a_mark_for_each_level(make_snapshot, text):
-    """Warnings and errors, newest last; the title counts those of the whole run."""
+    """Warnings and errors are listed newest last; the title counts those of the whole run."""
     entries = tuple(
         LogEntry(at_ns=n * 10**9, producer="r0", level=level, message=f"message {n}")
         for n, level in enumerate(("warning", "error", "critical"))

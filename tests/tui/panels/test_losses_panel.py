@@ -1,4 +1,4 @@
-"""Tests of esper_tui.panels.losses_panel: the records TELE-131 and TELE-132, and what stands around them."""
+"""Tests of esper_tui.panels.losses_panel: the records TELE-131 and TELE-132, and the rows around them."""
 
 import math
 import re
@@ -29,7 +29,7 @@ def row(make_snapshot, make_state, find):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_tele_131_policy_loss_has_three_decimals_sparkline_and_trend(row, width):
-    """The last ten values, the value with three decimals, and where it is going."""
+    """The row has the last ten values, the value with three decimals, and the trend."""
     line = plain(row("P.Loss", width, policy_loss=0.04149, trends={"policy_loss": Trend.FALLING}))
 
     assert re.match(rf"P\.Loss +{BLOCKS}{{10}} +0\.041 ↘", line)
@@ -37,7 +37,7 @@ def test_tele_131_policy_loss_has_three_decimals_sparkline_and_trend(row, width)
 
 @pytest.mark.parametrize("name", ["policy_loss", "value_loss"])
 def test_tele_131_132_the_sparkline_has_the_last_ten_values(row, name):
-    """Fewer are padded at the left, where the past is."""
+    """A shorter history is padded on the left."""
     label = {"policy_loss": "P.Loss", "value_loss": "V.Loss"}[name]
     line = plain(row(label, **{f"{name}_history": (1.0, 2.0, 3.0)}))
 
@@ -47,7 +47,7 @@ def test_tele_131_132_the_sparkline_has_the_last_ten_values(row, name):
 @pytest.mark.parametrize("name", ["policy_loss", "value_loss"])
 @pytest.mark.parametrize(("change", "arrow"), [(0.19, "→"), (0.21, "↗"), (-0.21, "↘")])
 def test_tele_131_132_a_change_of_a_fifth_is_a_trend(row, name, change, arrow):
-    """The mean of the newer half of the history against that of the older: losses are noisy."""
+    """The mean of the newer half of the history is compared with that of the older half."""
     label = {"policy_loss": "P.Loss", "value_loss": "V.Loss"}[name]
     history = (1.0,) * 5 + (1.0 + change,) * 5
     direction = trend(history, CATALOGUE[name].metric.trend_threshold)
@@ -55,8 +55,8 @@ def test_tele_131_132_a_change_of_a_fifth_is_a_trend(row, name, change, arrow):
     assert f" {arrow} " in plain(row(label, trends={name: direction}))
 
 
-def test_tele_131_oscillation_is_shown_as_such(row):
-    """Spikes and swings say that training may be unstable; the mean alone would not."""
+def test_tele_131_oscillation_is_shown(row):
+    """An oscillating loss is volatile, which its mean alone would not show."""
     history = (1.0, 1.1, 1.0, 1.1, 1.0, 3.0, -1.0, 3.0, -1.0, 3.0)
     direction = trend(history, CATALOGUE["policy_loss"].metric.trend_threshold)
 
@@ -70,7 +70,7 @@ def test_tele_131_a_negative_policy_loss_keeps_its_sign(row):
 
 
 def test_tele_131_policy_loss_has_no_bounds_of_its_own(row):
-    """Its size depends on the advantages; there is nothing to be fine or critical about."""
+    """Its size depends on the advantages, so no value is ok or critical."""
     line = plain(row("P.Loss", policy_loss=1234.5))
 
     assert not set("✓!✗") & set(line)
@@ -79,7 +79,7 @@ def test_tele_131_policy_loss_has_no_bounds_of_its_own(row):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_tele_131_a_policy_loss_that_is_not_finite_is_critical(row, tone_of, value):
-    """It is shown as what it is, with the critical mark and tone."""
+    """NaN or infinity is shown with the critical mark and tone."""
     line = row("P.Loss", policy_loss=value)
     said = {"nan": "NaN", "inf": "Inf", "-inf": "-Inf"}[str(value)]
 
@@ -89,7 +89,7 @@ def test_tele_131_a_policy_loss_that_is_not_finite_is_critical(row, tone_of, val
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_tele_132_value_loss_has_three_decimals_sparkline_and_trend(row, width):
-    """As the policy loss, and judged."""
+    """The row is like that of the policy loss, with a mark."""
     line = plain(row("V.Loss", width, value_loss=1.2345, trends={"value_loss": Trend.RISING}))
 
     assert re.match(rf"V\.Loss +{BLOCKS}{{10}} +1\.23[45] ↗ ✓", line)
@@ -110,8 +110,8 @@ def test_tele_132_value_loss_has_three_decimals_sparkline_and_trend(row, width):
         (math.nan, "✗", Tone.CRITICAL),
     ],
 )
-def test_tele_132_value_loss_is_judged_by_its_bands(row, tone_of, value, mark, tone):
-    """Healthy up to 5, a warning beyond or below 0.001, critical beyond 20 or if not a number."""
+def test_tele_132_value_loss_is_evaluated_by_its_bands(row, tone_of, value, mark, tone):
+    """It is healthy up to 5, a warning above that or below 0.001, and critical above 20 or if not finite."""
     line = row("V.Loss", value_loss=value)
 
     assert tone in {span.tone for span in line[1:]}
@@ -134,15 +134,17 @@ def test_tele_132_value_loss_is_judged_by_its_bands(row, tone_of, value, mark, t
         (math.nan, 1.0, "NaN", "✗"),
     ],
 )
-def test_tele_131_132_loss_ratio_is_judged_by_its_bands(row, policy_loss, value_loss, written, mark):
-    """Healthy between 0.2 and 5, critical below 0.1 or above 10, by the magnitude of P.Loss."""
+def test_tele_131_132_loss_ratio_is_evaluated_by_its_bands(row, policy_loss, value_loss, written, mark):
+    """It is healthy between 0.2 and 5, and critical below 0.1 or above 10; the sign of P.Loss does not
+    matter.
+    """
     line = plain(row("Lv/Lp", policy_loss=policy_loss, value_loss=value_loss))
 
     assert line.split()[:3] == ["Lv/Lp", written, mark]
 
 
 def test_tele_131_132_loss_ratio_shows_its_bounds(row):
-    """The bounds are those of the catalogue."""
+    """The row ends with the ok range and the critical bounds."""
     assert plain(row("Lv/Lp")).rstrip().endswith("ok 0.2–5      critical < 0.1 or > 10")
 
 
@@ -151,7 +153,7 @@ def test_tele_131_132_loss_ratio_shows_its_bounds(row):
     [(1.0, Tone.VALUE), (6.0, Tone.WARNING), (11.0, Tone.CRITICAL), (0.05, Tone.CRITICAL)],
 )
 def test_tele_132_loss_ratio_is_cyan_yellow_or_red(row, value_loss, tone):
-    """Cyan while it is healthy, yellow for a warning, red where it is critical."""
+    """It is cyan while healthy, yellow for a warning, and red if critical."""
     line = row("Lv/Lp", policy_loss=1.0, value_loss=value_loss)
 
     assert tone in {span.tone for span in line if span.text.strip()[:1].isdigit()}
@@ -159,7 +161,7 @@ def test_tele_132_loss_ratio_is_cyan_yellow_or_red(row, value_loss, tone):
 
 @pytest.mark.parametrize("policy_loss", [0.0, 1e-11, -1e-11])
 def test_tele_131_132_loss_ratio_is_undefined_where_the_policy_loss_vanishes(row, policy_loss):
-    """Then there is neither a number nor a judgement."""
+    """The row has neither a number nor a mark."""
     line = plain(row("Lv/Lp", policy_loss=policy_loss)).split()
 
     assert line[:2] == ["Lv/Lp", "---"]
@@ -176,8 +178,8 @@ def test_tele_131_132_loss_ratio_is_undefined_where_the_policy_loss_vanishes(row
         (Trend.VOLATILE, "~"),
     ],
 )
-def test_the_arrow_says_direction_only(row, trend, arrow):
-    """It has no colour, and the judgement beside it does not depend on it."""
+def test_the_arrow_shows_the_direction_only(row, trend, arrow):
+    """It has no colour, and the mark beside it does not depend on it."""
     line = row("V.Loss", value_loss=0.5, trends={"value_loss": trend})
     spans = [span for span in line if span.text == f" {arrow} "]
 
@@ -185,8 +187,8 @@ def test_the_arrow_says_direction_only(row, trend, arrow):
     assert "✓" in plain(line)
 
 
-def test_tele_200_110_112_explained_variance_kl_and_clip_have_history_value_and_judgement(row):
-    """Each with the precision of the catalogue."""
+def test_tele_200_110_112_explained_variance_kl_and_clip_have_history_value_and_mark(row):
+    """Each value has the precision of the catalogue."""
     assert re.match(
         rf"Expl\.Var +{BLOCKS}{{10}} +-0\.400 . ✗", plain(row("Expl.Var", explained_variance=-0.4))
     )
@@ -196,7 +198,7 @@ def test_tele_200_110_112_explained_variance_kl_and_clip_have_history_value_and_
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_clip_fraction_shows_its_directions(row, width):
-    """How often ratios rose above the range and fell below it, each judged by itself, at every width."""
+    """The shares above and below the clip range are shown at every width, each with its own mark."""
     line = row("Clip", width, clip_fraction_positive=0.072, clip_fraction_negative=0.2)
 
     assert "↑7.2%" in plain(line)
@@ -205,7 +207,7 @@ def test_clip_fraction_shows_its_directions(row, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_joint_ratio_shows_both_extremes(row, width):
-    """The largest and the smallest, each judged by itself."""
+    """The largest and the smallest ratio have a mark each."""
     line = plain(row("Ratio joint", width, joint_ratio_max=1.5, joint_ratio_min=0.1))
 
     assert re.search(r"Ratio joint +1\.500 +✓", line)
@@ -213,30 +215,30 @@ def test_joint_ratio_shows_both_extremes(row, width):
 
 
 def test_what_was_not_measured_is_a_dash(row):
-    """A trainer that measures less shows no zeros."""
+    """A trainer that measures less causes no zeros on the screen."""
     line = plain(row("KL", kl_divergence=None, kl_divergence_history=(None,) * 10))
 
     assert line.split()[:3] == ["KL", "··········", "–"]
 
 
 def test_tele_131_132_before_the_first_update_every_row_is_waiting(feeds):
-    """The records' default is 0.0; the design has it that a default is not shown as a measurement."""
+    """The default of the records is 0.0; a default is not shown as a measurement."""
     rows = [plain(row) for row in losses_rows(feeds["waiting"].snapshot, 116, 7)]
 
     assert all("waiting" in row for row in rows)
     assert not any(re.search(r"0\.000|1\.000|✓", row) for row in rows)
 
 
-def test_the_title_says_which_update_and_what_broke(make_snapshot, make_state):
-    """NaN gradients and skipped steps stand in the title; their absence does not."""
-    hurt = make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2)
+def test_the_title_shows_the_update_or_the_problems(make_snapshot, make_state):
+    """NaN gradients and skipped steps are in the title only if there are any."""
+    unhealthy = make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2)
 
     assert plain(losses_note(make_snapshot(make_state(ppo_updates_count=50)))) == "update 17"
-    assert plain(losses_note(make_snapshot(hurt))) == "✗ 7 NaN grads  ! 2 Skipped steps"
+    assert plain(losses_note(make_snapshot(unhealthy))) == "✗ 7 NaN grads  ! 2 Skipped steps"
 
 
-def test_tele_100_the_title_says_while_a_run_warms_up(make_snapshot, make_state):
-    """For its first fifty updates."""
+def test_tele_100_the_title_shows_that_a_run_warms_up(make_snapshot, make_state):
+    """A run warms up for its first fifty updates."""
     young = make_state(ppo_updates_count=49)
 
     assert plain(losses_note(make_snapshot(young))) == "warming up 49/50  update 17"
@@ -256,7 +258,7 @@ def test_tele_100_the_title_says_while_a_run_warms_up(make_snapshot, make_state)
 def test_tele_122_the_title_counts_down_to_a_collapse(
     make_snapshot, make_state, entropy, velocity, risk, said
 ):
-    """While the risk is critical and the entropy falls: updates until the critical bound."""
+    """While the risk is critical and the entropy falls, it shows the updates until the critical bound."""
     state = make_state(
         entropy_normalized=entropy,
         entropy_velocity=velocity,
@@ -278,8 +280,8 @@ WORST = {
 
 
 @pytest.mark.parametrize("width", [40, 60, 76, 80, 99, 100, 120, 140, 160, 180, 200, 240, 300])
-def test_the_title_says_the_worst_where_everything_is_bad(make_snapshot, make_state, make_feed, now, width):
-    """A collapse that is near comes first, in every window; what else fits follows it."""
+def test_the_title_shows_the_worst_problem_first(make_snapshot, make_state, make_feed, now, width):
+    """A predicted collapse comes first in every window; other problems follow if they fit."""
     view = View(make_feed(make_snapshot(make_state(**WORST))), now)
     place, rows = next((p, rows) for p, rows in draw(view, width, 50) if p.panel == "losses")
     title = plain(rows[0])
@@ -288,8 +290,8 @@ def test_the_title_says_the_worst_where_everything_is_bad(make_snapshot, make_st
     assert ("✗ 7 NaN grads" in title) == (place.width >= 48)
 
 
-def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state):
-    """Nine skipped steps before one NaN gradient."""
+def test_critical_counts_come_before_warnings(make_snapshot, make_state):
+    """Nine skipped steps are critical, one NaN gradient is a warning."""
     state = make_state(nan_grad_count=1, skipped_steps=9)
 
     assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
@@ -297,7 +299,7 @@ def test_what_is_critical_comes_before_what_is_not_yet(make_snapshot, make_state
 
 @pytest.mark.parametrize("width", range(24, 120))
 def test_no_label_is_cut_where_there_is_room(make_snapshot, width):
-    """A label without a sparkline has that one's place; at 46 cells the smallest ratio stands behind."""
+    """A label without a sparkline uses its space; from 46 cells on, the smallest joint ratio follows."""
     rows = [plain(row)[:width] for row in losses_rows(make_snapshot(), width, 7)]
 
     assert not any("…" in row for row in rows)
@@ -307,7 +309,7 @@ def test_no_label_is_cut_where_there_is_room(make_snapshot, width):
 
 @pytest.fixture
 def value_loss(make_snapshot, make_state):
-    """The row of V.Loss as a panel of some width shows it."""
+    """The row of V.Loss in a panel of a given width."""
 
     def shown(width, value):
         state = make_state(value_loss=value, trends={"value_loss": Trend.RISING})
@@ -318,7 +320,7 @@ def value_loss(make_snapshot, make_state):
 
 @pytest.mark.parametrize("width", range(13, 34))
 def test_in_a_narrow_panel_the_number_and_its_mark_stay(value_loss, width):
-    """Arrow and label are given up before them."""
+    """Arrow and label are dropped before them."""
     line = value_loss(width, 50.0)
 
     assert re.search(r" 50\.000 .*✗", line)
@@ -328,21 +330,21 @@ def test_in_a_narrow_panel_the_number_and_its_mark_stay(value_loss, width):
 
 @pytest.mark.parametrize("width", range(4, 34))
 def test_a_number_that_has_no_room_is_abbreviated(value_loss, width):
-    """The tightest panel says thousands, or that there is no room: never the first digits of a number."""
+    """The narrowest panels show thousands or `#`, never the first digits of a number."""
     spellings = r"(12345\.68|12345\.7|12346|12\.3k|12k|1e4|##|#)"
 
     assert re.search(rf"(^|\s|…){spellings} .?.?✗", value_loss(width, 12345.678))
 
 
-def test_the_losses_stay_longest(make_snapshot, text):
+def test_the_losses_are_dropped_last(make_snapshot, text):
     """A panel with three rows shows P.Loss, V.Loss and Lv/Lp."""
     labels = [line.split()[0] for line in text(losses_rows(make_snapshot(), 60, 3))]
 
     assert labels == ["P.Loss", "V.Loss", "Lv/Lp"]
 
 
-def test_no_bound_is_written_down_twice(row):
-    """Bounds that are shown are those that the catalogue has."""
+def test_the_bounds_shown_are_those_of_the_catalogue(row):
+    """The row of the KL divergence has the bounds of its bands."""
     bands = CATALOGUE["kl_divergence"].metric.bands
 
     assert f"ok ≤ {bands.warning_above}" in plain(row("KL"))

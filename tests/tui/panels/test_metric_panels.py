@@ -25,29 +25,29 @@ def row(make_snapshot, make_state):
 
 
 def test_every_quantity_of_the_learner_is_in_a_panel():
-    """What is measured is shown somewhere."""
+    """Every measured quantity is shown somewhere."""
     shown = {name for panel in METRIC_PANELS.values() for name in panel.metrics}
     shown |= {*LOSSES_METRICS, *TIMES, "loss_ratio"}
 
     assert {name for name, field in QUANTITIES.items() if not field.head} == shown
 
 
-def test_a_row_has_label_value_arrow_judgement_and_history(row, text):
-    """In columns that do not depend on the values."""
+def test_a_row_has_label_value_arrow_mark_and_history(row, text):
+    """The parts are in this order."""
     assert text([row("grad_norm", 40, grad_norm=7.5)]) == ["Grad               7.500 → !  ▁▂▃▃▅▆▅▇██"]
 
 
 @pytest.mark.parametrize("value", [0.0, -1e300, math.nan, None, math.inf, 12345.678])
 @pytest.mark.parametrize("width", [30, 36, 60])
 def test_a_row_fits_its_place(row, value, width):
-    """Whatever its value is."""
+    """No value makes it wider than its panel."""
     for name in METRIC_PANELS["value"].metrics:
         assert row_width(row(name, width, **{name: value})) <= width
 
 
 @pytest.mark.parametrize("width", range(13, 30))
 def test_in_a_narrow_panel_the_number_and_its_mark_stay(row, width):
-    """Arrow and label are given up before them."""
+    """The label is shortened before they are."""
     line = plain(row("grad_norm_pre_clip", width, grad_norm_pre_clip=55.5))[:width]
 
     assert "55.500" in line
@@ -55,48 +55,50 @@ def test_in_a_narrow_panel_the_number_and_its_mark_stay(row, width):
     assert line.startswith("Gra")
 
 
-def test_the_bounds_stand_where_there_is_room(row):
-    """And are left out, not cut, where there is none."""
+def test_the_bounds_are_shown_where_there_is_room(row):
+    """They are left out, not cut, where there is too little."""
     assert plain(row("grad_norm_pre_clip", 36)).endswith("ok ≤ 5")
     assert "ok" not in plain(row("grad_norm_pre_clip", 33))
 
 
-def test_the_title_counts_what_is_not_well(make_snapshot, make_state, tone_of):
-    """Rows that had no room included; nothing where all is well."""
+def test_the_title_counts_unhealthy_metrics(make_snapshot, make_state, tone_of):
+    """It is empty if all metrics are healthy."""
     panel = METRIC_PANELS["health"]
-    hurt = make_snapshot(make_state(grad_norm=7.5, log_prob_min=-101.0))
+    unhealthy = make_snapshot(make_state(grad_norm=7.5, log_prob_min=-101.0))
 
     assert metric_panel_note(panel, make_snapshot()) == ()
-    assert plain(metric_panel_note(panel, hurt)) == "✗ 2"
-    assert tone_of(metric_panel_note(panel, hurt), "2") is Tone.CRITICAL
+    assert plain(metric_panel_note(panel, unhealthy)) == "✗ 2"
+    assert tone_of(metric_panel_note(panel, unhealthy), "2") is Tone.CRITICAL
 
 
 def labels(rows):
-    """What the rows are about."""
+    """The labels of the rows."""
     return [row[0].text.strip() for row in rows]
 
 
-def test_what_is_not_well_has_a_row_where_not_all_fit(make_snapshot, make_state):
-    """It takes the last rows, in the usual order; the others stay where they were."""
-    panel, hurt = METRIC_PANELS["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
+def test_unhealthy_metrics_have_a_row_where_not_all_fit(make_snapshot, make_state):
+    """They take the last rows, in the usual order; the other rows do not move."""
+    panel, unhealthy = METRIC_PANELS["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
     usual = labels(metric_panel_rows(panel, make_snapshot(), 36, 8))
-    shown = labels(metric_panel_rows(panel, make_snapshot(make_state(**hurt)), 36, 8))
+    shown = labels(metric_panel_rows(panel, make_snapshot(make_state(**unhealthy)), 36, 8))
 
     assert shown == [*usual[:6], "c rms", "Skipped steps"]
 
 
-def test_a_metric_that_is_not_well_and_had_a_row_stays_in_its_place(make_snapshot, make_state):
-    """The last one that is well gives its row."""
-    hurt = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
-    shown = labels(metric_panel_rows(METRIC_PANELS["gradients"], make_snapshot(make_state(**hurt)), 36, 9))
+def test_an_unhealthy_metric_that_had_a_row_keeps_its_place(make_snapshot, make_state):
+    """The last healthy metric gives up its row."""
+    unhealthy = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
+    shown = labels(
+        metric_panel_rows(METRIC_PANELS["gradients"], make_snapshot(make_state(**unhealthy)), 36, 9)
+    )
 
     assert shown[6:] == ["V grad", "h rms", "c rms"]
 
 
 def test_critical_metrics_have_a_row_before_warnings(make_snapshot, make_state):
-    """Where not even all that is not well fits."""
-    hurt = {"nan_grad_count": 1, "skipped_steps": 9, "lstm_cell_rms": math.inf}
-    snapshot = make_snapshot(make_state(**hurt))
+    """Warnings are dropped first if not even all unhealthy metrics fit."""
+    unhealthy = {"nan_grad_count": 1, "skipped_steps": 9, "lstm_cell_rms": math.inf}
+    snapshot = make_snapshot(make_state(**unhealthy))
 
     assert labels(metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 2)) == [
         "c rms",
@@ -107,7 +109,7 @@ def test_critical_metrics_have_a_row_before_warnings(make_snapshot, make_state):
 
 
 def test_before_the_first_update_every_row_is_waiting(feeds, text):
-    """Defaults are not measurements."""
+    """No default is shown as a measurement."""
     rows = text(metric_panel_rows(METRIC_PANELS["gradients"], feeds["waiting"].snapshot, 36, 30))
 
     assert all("waiting" in row for row in rows)

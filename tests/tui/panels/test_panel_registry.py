@@ -1,4 +1,4 @@
-"""Tests of esper_tui.panels.panel_registry: what holds for every panel."""
+"""Tests of esper_tui.panels.panel_registry: properties of every panel."""
 
 import pytest
 
@@ -10,15 +10,15 @@ from esper_tui.view.view import View
 @pytest.mark.parametrize("panel", PANELS)
 @pytest.mark.parametrize("state", ["waiting", "healthy", "critical", "nan"])
 def test_a_panel_has_no_more_rows_than_it_is_given(feeds, now, panel, state):
-    """Down to none."""
+    """With a height of 0 it has none."""
     view = View(feeds[state], now)
     for height in (0, 1, 2, 5, 40):
         assert len(PANELS[panel].rows(view, 60, height)) <= height
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_says_something_in_every_state(feeds, now, panel):
-    """A row, if it has room for one; an empty panel would look broken."""
+def test_a_panel_shows_something_in_every_state(feeds, now, panel):
+    """A panel with room for a row is never blank."""
     for state in ("waiting", "healthy", "critical", "nan", "replay"):
         rows = PANELS[panel].rows(View(feeds[state], now), 60, 8)
         assert any(span.text.strip() for row in rows for span in row)
@@ -26,7 +26,7 @@ def test_a_panel_says_something_in_every_state(feeds, now, panel):
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_titles_differ_and_a_note_fits_beside_one(feeds, now, panel):
-    """In the border of a wide window."""
+    """Title and note have less than 80 cells together."""
     note = PANELS[panel].note(View(feeds["critical"], now))
 
     assert len({definition.title for definition in PANELS.values()}) == len(PANELS)
@@ -35,7 +35,7 @@ def test_titles_differ_and_a_note_fits_beside_one(feeds, now, panel):
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_only_a_panel_that_depends_on_time_changes_with_time(feeds, now, panel):
-    """The others are redrawn for a new snapshot alone."""
+    """Other panels are redrawn for a new snapshot only."""
     rows = [PANELS[panel].rows(View(feeds["healthy"], now + s * 10**9), 60, 20) for s in (0, 100)]
 
     assert (rows[0] != rows[1]) == PANELS[panel].depends_on_time

@@ -13,7 +13,7 @@ from esper_tui.text.spans import Tone, plain
 
 
 def test_the_straggler_is_marked(make_snapshot, text):
-    """The rank that plays clearly slower than the others: they wait for it."""
+    """It is the rank whose rollouts are clearly slower than those of the others, which wait for it."""
     lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 6))
 
     assert [line.startswith("!") for line in lines] == [False, False, False, True, False]
@@ -22,7 +22,7 @@ def test_the_straggler_is_marked(make_snapshot, text):
 
 
 def test_the_straggler_is_shown_where_not_all_ranks_fit(make_snapshot, text):
-    """It comes first."""
+    """It is the first row."""
     lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 3))
 
     assert lines[1].startswith("! 2 host2:2")
@@ -31,7 +31,7 @@ def test_the_straggler_is_shown_where_not_all_ranks_fit(make_snapshot, text):
 
 @pytest.fixture
 def marked(make_snapshot):
-    """The numbers of the ranks that are marked, of as many as differ in this."""
+    """The numbers of the stragglers among ranks that differ in the given fields."""
 
     def of(*differences, world_size=1):
         states = tuple(
@@ -46,14 +46,14 @@ def marked(make_snapshot):
     return of
 
 
-def test_ranks_that_are_level_have_no_straggler(marked):
-    """Nor has a single one, or none."""
+def test_equal_ranks_have_no_straggler(marked):
+    """A single rank is not a straggler either."""
     assert marked({}, {}) == marked({}) == marked() == []
 
 
 @pytest.mark.parametrize("times", [(80, 101), (80, 81, 101), (80, 8, 80, 80, 101)])
-def test_who_plays_clearly_slower_is_marked(marked, times):
-    """Below four fifths of the usual speed of the others; one fast rank makes no straggler of the rest."""
+def test_a_clearly_slower_rank_is_marked(marked, times):
+    """The limit is four fifths of the usual speed of the others; one fast rank does not mark the rest."""
     slowest = len(times) - 1
 
     assert marked(*({"median_rollout_ms": float(ms)} for ms in times)) == [slowest]
@@ -62,36 +62,36 @@ def test_who_plays_clearly_slower_is_marked(marked, times):
 
 @pytest.mark.parametrize("ms", [None, math.nan, -math.inf])
 def test_a_time_that_is_not_a_number_makes_no_straggler(marked, ms):
-    """Neither of that rank nor of the others."""
+    """Neither that rank nor another one is marked."""
     assert marked({"median_rollout_ms": 100.0}, {"median_rollout_ms": ms}) == []
     assert marked({"median_rollout_ms": ms}, {"median_rollout_ms": 100.0}) == []
 
 
-def test_one_update_apart_is_a_matter_of_whose_event_came_first(marked):
-    """Ranks that wait for each other are never two apart; those that do not are marked."""
+def test_a_rank_that_is_one_update_behind_is_not_marked(marked):
+    """Ranks that wait for each other are never two updates apart; a rank that is two behind is marked."""
     assert marked({"last_update": 9}, {"last_update": 8}) == []
     assert marked({"last_update": 9}, {"last_update": 7}) == [1]
 
 
-def test_numbers_of_earlier_epochs_mark_no_rank(marked):
-    """After a resume the counts may differ for good, as one had not told its last update."""
+def test_update_counts_of_earlier_epochs_mark_no_rank(marked):
+    """After a resume the counts may differ for good, because one rank had not sent its last update."""
     assert marked({"updates": 12}, {"updates": 9}) == []
 
 
-@pytest.mark.parametrize(("seconds", "who"), [(15, []), (16, [1])])
-def test_who_is_silent_while_others_go_on_is_marked(marked, seconds, who):
-    """For longer than updates may take."""
-    assert marked({}, {"last_event_ns": 10**12 - seconds * 10**9}) == who
+@pytest.mark.parametrize(("seconds", "expected"), [(15, []), (16, [1])])
+def test_a_rank_that_is_silent_while_others_continue_is_marked(marked, seconds, expected):
+    """It is marked after more than 15 seconds."""
+    assert marked({}, {"last_event_ns": 10**12 - seconds * 10**9}) == expected
 
 
-def test_ranks_that_have_ended_are_not_waited_for(marked):
-    """They are silent because they are done, and their speed is that of a run which was."""
+def test_ranks_that_have_ended_are_ignored(marked):
+    """Neither their silence nor their speed marks a rank."""
     assert marked({"last_update": 20}, {"last_update": 9, "outcome": "completed"}) == []
     assert marked({"median_rollout_ms": 50.0, "outcome": "failed"}, {"median_rollout_ms": 100.0}) == []
 
 
-def test_a_rank_that_goes_on_under_another_name_has_left_the_first_one(marked):
-    """In a world of several; trainers that are each alone in theirs may all be rank 0."""
+def test_a_rank_that_continues_under_another_name_replaces_the_first_one(marked):
+    """This holds in a world of several ranks; independent trainers may all be rank 0."""
     before = {"rank": 0, "last_update": 2, "last_event_ns": 10**11}
 
     assert marked(before, {"rank": 0}, {"rank": 1}, world_size=2) == []
@@ -99,7 +99,7 @@ def test_a_rank_that_goes_on_under_another_name_has_left_the_first_one(marked):
 
 
 def test_a_missing_rank_is_a_warning(make_snapshot, tone_of):
-    """Three of four."""
+    """The title shows three of four ranks."""
     three = structs.replace(make_snapshot(), ranks=make_snapshot().ranks[:3])
 
     assert tone_of(ranks_panel.ranks_note(three), "3 of 4") is Tone.WARNING

@@ -14,7 +14,7 @@ from esper_tui.text.spans import plain
 
 
 def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
-    """And a bar of its share; the changes of watched slots below."""
+    """The changes of watched slots are below."""
     lines = text(slots_panel.slots_rows(make_snapshot(), 60, 12))
 
     assert [line.split()[:2] for line in lines[:3]] == [
@@ -29,7 +29,7 @@ def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
 
 @pytest.fixture
 def with_changes(make_snapshot):
-    """A snapshot in which slots have just come to given stages, with the longest names there are."""
+    """A snapshot with recent changes to the given stages and the longest blueprint name."""
 
     def make(*stages, alpha=0.123):
         changes = (
@@ -53,8 +53,8 @@ def with_changes(make_snapshot):
 
 
 @pytest.mark.parametrize("width", [31, 32, 36, 37, 43, 60])
-def test_a_change_shows_all_of_its_share_of_blending(with_changes, text, width):
-    """In the boxes of the usual windows a blueprint's name is shortened, the number is not."""
+def test_a_change_shows_all_digits_of_alpha(with_changes, text, width):
+    """In narrow boxes the name of the blueprint is shortened, the number is not."""
     line = text(slots_panel.slots_rows(with_changes(Stage.GERMINATED), width, 9))[8]
 
     assert len(line) <= width
@@ -63,8 +63,8 @@ def test_a_change_shows_all_of_its_share_of_blending(with_changes, text, width):
 
 
 @pytest.mark.parametrize("width", [22, 29, 30])
-def test_where_a_share_of_blending_has_no_room_it_is_left_out(with_changes, text, width):
-    """Whole, as a number without its last digit is another number."""
+def test_an_alpha_that_has_no_room_is_left_out(with_changes, text, width):
+    """It is left out whole, because a number without its last digit is a different number."""
     line = text(slots_panel.slots_rows(with_changes(Stage.FOSSILIZED), width, 9))[8]
 
     assert len(line) <= width
@@ -73,8 +73,8 @@ def test_where_a_share_of_blending_has_no_room_it_is_left_out(with_changes, text
 
 
 @pytest.mark.parametrize("width", [29, 31, 32, 36, 37, 60])
-def test_every_panel_shows_how_many_seeds_survive(with_changes, text, width):
-    """The rate stands before the counts that it is made of, which may have no room."""
+def test_every_width_shows_how_many_seeds_survive(with_changes, text, width):
+    """The rate comes before the counts, which are dropped first."""
     stages = (Stage.GERMINATED,) * 12 + (Stage.FOSSILIZED,) * 4 + (Stage.EMBARGOED,)
     line = text(slots_panel.slots_rows(with_changes(*stages), width, 9))[7]
 
@@ -88,14 +88,14 @@ def test_a_stage_keeps_its_count_in_a_narrow_panel(make_snapshot, text):
 
 
 def test_slots_wait_for_the_first_rollout(make_snapshot, text):
-    """No zeros before something was counted."""
+    """There are no zeros before anything was counted."""
     empty = structs.replace(make_snapshot(), slots=SlotsState())
 
     assert text(slots_panel.slots_rows(empty, 60, 12)) == ["waiting for the first rollout"]
 
 
 def test_stages_of_a_newer_version_have_a_number(make_snapshot, text):
-    """They are counted as the others."""
+    """They are counted like the others."""
     newer = structs.replace(make_snapshot(), slots=SlotsState(stage_counts=(1,) * 8))
 
     assert text(slots_panel.slots_rows(newer, 60, 12))[7].split()[:2] == ["#7", "1"]

@@ -12,7 +12,7 @@ from esper_tui.text.spans import Tone, plain
 
 
 def test_vitals_distinguish_unused_from_unmeasured(make_snapshot, find):
-    """A machine without a GPU has no zero bytes of it."""
+    """A machine without a GPU does not show 0 bytes of GPU memory."""
     rows = vitals_panel.vitals_rows(make_snapshot(), 36, 12)
 
     assert plain(find(rows, "CPU")).split() == ["CPU", "93", "%"]
@@ -22,7 +22,7 @@ def test_vitals_distinguish_unused_from_unmeasured(make_snapshot, find):
 
 
 def test_every_vital_shows_its_own_number(make_snapshot, text):
-    """Those of a GPU last where there is none; the checkpoint has the age that it had at the last event."""
+    """Without a GPU its rows are last; the checkpoint has the age that it had at the last event."""
     run = {
         "env_steps_total": 69632,
         "mean_accuracy": 0.71,
@@ -47,8 +47,8 @@ def test_every_vital_shows_its_own_number(make_snapshot, text):
     ]
 
 
-def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, text):
-    """Where there is one; it may be that its driver does not say how busy it is."""
+def test_rows_of_a_gpu_follow_those_of_the_cpu(make_snapshot, text):
+    """A driver may not report the utilisation, which is then a dash."""
     sample = VitalsSampled(cpu_share=0.1, gpu_share=0.87, gpu_memory_bytes=2**30, gpu_memory_peak_bytes=2**31)
     silent = structs.replace(sample, gpu_share=None)
     busy, unknown = (
@@ -68,7 +68,7 @@ def test_what_a_gpu_does_stands_beside_what_the_processor_does(make_snapshot, te
 
 @pytest.mark.parametrize("width", [28, 29, 30, 31, 32, 50])
 def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, width):
-    """The labels stand closer, and all numbers still end in one column."""
+    """The labels move closer to the numbers, which still end in one column."""
     lines = text(vitals_panel.vitals_rows(make_snapshot(), width, 5))
 
     assert max(map(len, lines)) <= width
@@ -77,8 +77,8 @@ def test_units_of_vitals_are_not_cut_in_a_narrow_panel(make_snapshot, text, widt
 
 
 @pytest.mark.parametrize("width", range(3, 45))
-def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
-    """A unit is there or it is not; a number is there, or ends in `…`; the mark of a rollback stays."""
+def test_vitals_that_have_no_room_are_dropped_whole(make_snapshot, text, width):
+    """A unit is whole or left out; a number is whole or ends in `…`; the mark of a rollback stays."""
     run = {"env_steps_total": 12345678, "rollbacks_total": 2, "returns_not_finite_total": 3}
     lines = text(vitals_panel.vitals_rows(make_snapshot(**run), width, 12))
 
@@ -90,7 +90,7 @@ def test_what_has_no_room_in_vitals_goes_whole(make_snapshot, text, width):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_vital_that_is_not_a_number_is_critical(make_snapshot, make_state, find, tone_of, value):
-    """A time of the learner's as well as what was measured of the machine; neither has a unit."""
+    """This holds for times of the learner and measurements of the machine; neither has a unit then."""
     snapshot = make_snapshot(make_state(update_time_ms=value), steps_per_second=value)
     rows = vitals_panel.vitals_rows(snapshot, 36, 12)
 

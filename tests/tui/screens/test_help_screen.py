@@ -9,7 +9,7 @@ from esper_tui.screens.panel_widget import PanelWidget
 
 
 async def wait_until(pilot, is_true):
-    """Let the app run until something holds."""
+    """Let the app run until a condition holds."""
     deadline = time.monotonic() + 10
     while not is_true():
         assert time.monotonic() < deadline
@@ -17,8 +17,8 @@ async def wait_until(pilot, is_true):
 
 
 @pytest.mark.parametrize("leave", ["?", "h", "escape"])
-async def test_help_comes_and_goes(start_both, make_feed, leave):
-    """The key that shows it hides it; escape always goes back."""
+async def test_help_opens_and_closes(start_both, make_feed, leave):
+    """The key that opens it closes it, and so does escape."""
     app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press("?")
@@ -34,7 +34,7 @@ async def test_help_comes_and_goes(start_both, make_feed, leave):
 
 
 async def test_the_help_page_scrolls(start_both, make_feed):
-    """It is longer than the window."""
+    """The page is longer than the window."""
     app, _ = start_both(make_feed())
     async with app.run_test() as pilot:
         await pilot.press("?")

@@ -16,12 +16,12 @@ ORDER = list(PANELS)
 
 
 def shown(app, panel=OPENED):
-    """What a panel of the cockpit says."""
+    """The text of a panel of the main screen."""
     return "\n".join(plain(row) for row in app.screen_stack[0].query_one(f"#{panel}", PanelWidget).rows)
 
 
-async def test_the_focus_goes_around_all_panels(start_app):
-    """Tab forwards, shift+tab backwards, escape leaves it; the marked panel has a mark in its title."""
+async def test_the_focus_cycles_through_all_panels(start_app):
+    """Tab goes forwards, shift+tab backwards, escape clears it; the title of a selected panel has a mark."""
     app = start_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("tab")
@@ -37,7 +37,7 @@ async def test_the_focus_goes_around_all_panels(start_app):
 
 
 async def test_every_panel_opens_and_closes(start_app):
-    """It fills the screen between header and footer; the brackets go from one to the next."""
+    """It fills the screen between header and footer; the brackets switch to the next and the previous one."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter")
@@ -52,7 +52,7 @@ async def test_every_panel_opens_and_closes(start_app):
 
 
 async def test_the_cursor_shows_the_help_of_its_metric(start_app):
-    """What it is, what is healthy and what to do, from the catalogue and the rules."""
+    """The help has the meaning, the healthy range and the advice for the metric."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter", "down")
@@ -66,7 +66,7 @@ async def test_the_cursor_shows_the_help_of_its_metric(start_app):
 
 
 async def test_the_cursor_stays_within_the_list(start_app):
-    """Home, end and pages go no further than there are rows."""
+    """Home, end and page keys stop at its ends."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter", "G")
@@ -77,8 +77,8 @@ async def test_the_cursor_stays_within_the_list(start_app):
         assert app.options.cursor == 0
 
 
-async def test_the_last_row_is_the_last_that_there_is(start_app):
-    """A wide window lists a family of heads in one row; from its end one step leads up."""
+async def test_one_step_up_leaves_the_last_row(start_app):
+    """A wide window lists a family of heads in one row; one step up from the last row moves the cursor."""
     app = start_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press(*["tab"] * 3, "enter", "G")
@@ -91,7 +91,7 @@ async def test_the_last_row_is_the_last_that_there_is(start_app):
 
 
 async def test_a_finding_is_opened_with_its_evidence_and_advice(start_app, make_feed, make_snapshot):
-    """All of both, below the list."""
+    """All of it is below the list."""
     finding = Finding(
         rule="x",
         severity="critical",
@@ -109,7 +109,7 @@ async def test_a_finding_is_opened_with_its_evidence_and_advice(start_app, make_
 
 
 async def test_hidden_panels_stay_hidden(start_app, tmp_path):
-    """Until all are shown again; the choice is in the file."""
+    """The settings file keeps the choice until all panels are shown again."""
     file = tmp_path / "esper" / "sanctum.toml"
     app = start_app(settings_file=file)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -117,7 +117,7 @@ async def test_hidden_panels_stay_hidden(start_app, tmp_path):
         await pilot.pause()
         assert app.screen.query_one("#findings", PanelWidget).size.height == 0
         assert app.screen.query_one("#losses", PanelWidget).size.width == 120
-        assert app.options.selected == "heads"  # the mark goes on
+        assert app.options.selected == "heads"  # the next panel is selected
     assert load(file) == (Settings(hidden=frozenset({"findings"})), "")
     again = start_app(settings=load(file)[0], settings_file=file)
     async with again.run_test(size=(120, 40)) as pilot:
@@ -126,8 +126,8 @@ async def test_hidden_panels_stay_hidden(start_app, tmp_path):
     assert load(file) == (Settings(), "")
 
 
-async def test_hiding_needs_a_marked_panel(start_app):
-    """Otherwise there is a word, and nothing is hidden."""
+async def test_hiding_needs_a_selected_panel(start_app):
+    """Without a selected panel nothing is hidden."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("x")
@@ -135,7 +135,7 @@ async def test_hiding_needs_a_marked_panel(start_app):
 
 
 async def test_runs_are_listed_and_switched(several_runs, now):
-    """Enter watches the one at the cursor, n the next one."""
+    """Enter shows the run at the cursor, n the next one."""
     source = several_runs
     app = SanctumApp(source, clock=lambda: now)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -151,15 +151,16 @@ async def test_runs_are_listed_and_switched(several_runs, now):
 
 
 async def test_a_single_run_has_no_next(start_app):
-    """There is a word, and nothing changes."""
+    """The key opens nothing; a notification says why."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("n")
         assert app.options.opened is None
+        assert notices(app) == ["There is no other run."]
 
 
-async def test_the_mouse_marks_and_opens(start_app):
-    """A click marks, a second one opens."""
+async def test_the_mouse_selects_and_opens(start_app):
+    """A click selects a panel, a second one opens it."""
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.click("#heads")
@@ -169,7 +170,7 @@ async def test_the_mouse_marks_and_opens(start_app):
 
 
 def many_events(first, number):
-    """So many events in a row, each with its number."""
+    """Consecutive events, each with its number."""
     return tuple(
         EventEntry(n * 10**9, "rank0", "PPOUpdateCompleted", f"update {n}")
         for n in range(first, first + number)
@@ -177,13 +178,13 @@ def many_events(first, number):
 
 
 def marked_row(app):
-    """What the cursor of an opened panel stands at."""
+    """The row at the cursor of an opened panel."""
     return next(line for line in shown(app).splitlines() if "▸" in line)
 
 
 @pytest.fixture
-def events_opened(start_app, make_feed, make_snapshot):
-    """An app with EVENTS open, and what lets it know of the events from a number on."""
+def app_with_events(start_app, make_feed, make_snapshot):
+    """An app with a list of events, and a function that replaces them by those from a given number on."""
 
     def feed(first):
         return make_feed(structs.replace(make_snapshot(), recent_events=many_events(first, 40)))
@@ -200,9 +201,9 @@ def events_opened(start_app, make_feed, make_snapshot):
 OPEN_EVENTS = ("enter", "left_square_bracket")
 
 
-async def test_a_list_that_grows_opens_at_its_newest_and_follows_it(events_opened):
-    """The cursor stands at the end, also when more arrives."""
-    app, arrive = events_opened
+async def test_a_growing_list_opens_at_its_newest_entry_and_follows_it(app_with_events):
+    """The cursor stays at the end when more entries arrive."""
+    app, arrive = app_with_events
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*OPEN_EVENTS)
         assert "update 39" in marked_row(app)
@@ -210,9 +211,9 @@ async def test_a_list_that_grows_opens_at_its_newest_and_follows_it(events_opene
         assert "update 44" in marked_row(app)
 
 
-async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again(events_opened):
-    """While events arrive, and where its event is no longer listed, at the oldest that is."""
-    app, arrive = events_opened
+async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again(app_with_events):
+    """When its event is no longer listed, it moves to the oldest one."""
+    app, arrive = app_with_events
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*OPEN_EVENTS, "up", "up")
         assert "update 37" in marked_row(app)
@@ -228,7 +229,7 @@ async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again
 
 
 def notices(app):
-    """What was said in passing."""
+    """The messages of the notifications."""
     return [notice.message for notice in app._notifications]
 
 
@@ -238,8 +239,8 @@ def drawn(app):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
-async def test_the_mark_goes_only_through_panels_that_are_seen(start_app, size):
-    """Each of them once around, in their order; every other panel can still be opened."""
+async def test_only_visible_panels_are_selected(start_app, size):
+    """Each of them is selected once, in order; the other panels can still be opened."""
     app = start_app()
     async with app.run_test(size=size) as pilot:
         seen = drawn(app)
@@ -252,8 +253,8 @@ async def test_the_mark_goes_only_through_panels_that_are_seen(start_app, size):
         assert app.options.opened == ORDER[-1]
 
 
-async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start_app):
-    """So does one that was opened and has no place on the cockpit; nothing is hidden unseen."""
+async def test_a_panel_that_a_smaller_window_drops_is_deselected(start_app):
+    """So is one that was opened without a place on the main screen; nothing is hidden unseen."""
     app = start_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await pilot.press("shift+tab")
@@ -266,8 +267,8 @@ async def test_a_panel_that_a_smaller_window_drops_loses_its_mark(start_app):
         assert app.options.hidden == frozenset()
 
 
-async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start_app):
-    """For the marked panel, the opened one, the list of runs, and where nothing is left to hide."""
+async def test_hiding_names_the_panel_and_how_to_show_it_again(start_app):
+    """This covers the selected panel, the opened one, and the list of runs, which cannot be hidden."""
     app = start_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab", "x", "escape", "enter", "x", "r", "x")
@@ -279,8 +280,8 @@ async def test_hiding_says_what_is_hidden_and_how_it_comes_back(start_app):
         assert app.options.hidden == frozenset({"losses", "findings"})
 
 
-async def test_with_everything_hidden_the_screen_says_how_it_comes_back(start_app):
-    """And another attempt to hide says the same."""
+async def test_with_everything_hidden_the_screen_says_how_to_show_it_again(start_app):
+    """Another attempt to hide reports the same."""
     app = start_app(settings=Settings(hidden=frozenset(ORDER)))
     async with app.run_test(size=(80, 24)) as pilot:
         assert "All panels are hidden; X shows them again." in shown(app, "empty")

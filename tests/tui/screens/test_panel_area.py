@@ -1,4 +1,4 @@
-"""Tests of esper_tui.screens.panel_area: what is drawn again, and when."""
+"""Tests of esper_tui.screens.panel_area: what is redrawn, and when."""
 
 import pytest
 from msgspec import structs
@@ -14,7 +14,7 @@ SIZE = (120, 40)
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands until it is moved."""
+    """A clock that is advanced by hand."""
     at = [100.0]
     monkeypatch.setattr(panel_area.time, "monotonic", lambda: at[0])
     return at
@@ -36,18 +36,18 @@ def drawn(monkeypatch):
 
 @pytest.fixture
 def area():
-    """Panels that are on no screen."""
+    """Panels without a screen."""
     return PanelArea()
 
 
 @pytest.fixture
 def view(make_feed, make_snapshot, now):
-    """A view of a new snapshot, however often it is made."""
+    """Makes views of a new snapshot each."""
     return lambda **feed: View(make_feed(structs.replace(make_snapshot()), **feed), now)
 
 
 def test_a_new_snapshot_is_drawn_by_the_panels_that_are_due(area, view, clock, drawn):
-    """The header at once, the losses soon, the others at leisure."""
+    """The header is redrawn at once, losses, heads and findings after 0.1 s, the others later."""
     area.show(view(), *SIZE, ViewOptions())
     everything = set(drawn)
     for after, panels in ((0.0, {"header"}), (0.1, {"header", "losses", "heads", "findings"})):
@@ -62,8 +62,8 @@ def test_a_new_snapshot_is_drawn_by_the_panels_that_are_due(area, view, clock, d
     assert set(drawn) == everything
 
 
-def test_without_news_only_ages_are_drawn(area, view, clock, drawn):
-    """Not at every tick."""
+def test_without_a_new_snapshot_only_ages_are_drawn(area, view, clock, drawn):
+    """Header and footer are redrawn once per interval, not at every tick."""
     same = view()
     area.show(same, *SIZE, ViewOptions())
     drawn.clear()
@@ -84,8 +84,8 @@ def test_without_news_only_ages_are_drawn(area, view, clock, drawn):
         {"feed": {"received_ns": 0}},
     ],
 )
-def test_a_change_of_how_it_is_drawn_draws_everything(area, view, clock, drawn, change):
-    """Options, size, and the loss of the aggregator, which fades all panels."""
+def test_a_change_of_options_or_size_redraws_everything(area, view, clock, drawn, change):
+    """So does the loss of the aggregator, which fades all panels."""
     area.show(view(), *SIZE, ViewOptions())
     everything = set(drawn)
     drawn.clear()
@@ -95,7 +95,7 @@ def test_a_change_of_how_it_is_drawn_draws_everything(area, view, clock, drawn, 
 
 
 def test_an_opened_panel_is_drawn_instead_of_all_others(area, view, clock, drawn):
-    """Between header and footer."""
+    """Header and footer are still drawn."""
     area.show(view(), *SIZE, ViewOptions(opened="losses"))
 
     assert set(drawn) == {"header", "footer", OPENED}
@@ -103,7 +103,7 @@ def test_an_opened_panel_is_drawn_instead_of_all_others(area, view, clock, drawn
 
 
 def test_the_layout_gives_each_widget_its_place():
-    """And none to those that have no place."""
+    """Widgets of panels without a place are left out."""
     area, layout = PanelArea(), PanelLayout()
     placements = layout.arrange(None, list(area.widgets.values()), panel_area.Size(*SIZE))
     regions = {placement.widget.id: tuple(placement.region) for placement in placements}

@@ -11,22 +11,22 @@ A, B, C = (Span("a"),), (Span("b"),), (Span("c"),)
 
 
 def test_changed_rows_are_those_that_differ():
-    """Also those that came or went."""
+    """Added and removed rows are included."""
     assert changed_rows((A, B, C), (A, C, C)) == [1]
     assert changed_rows((A,), (A, B, C)) == [1, 2]
     assert changed_rows((A, B), (A,)) == [1]
     assert changed_rows((A, B), (A, B)) == []
 
 
-def test_neighbours_are_one_region():
-    """A region costs as much as several rows."""
+def test_adjacent_rows_are_one_region():
+    """Painting a region costs as much as painting several rows."""
     assert runs([0, 1, 2, 5, 7, 8]) == [(0, 3), (5, 1), (7, 2)]
     assert runs([]) == []
 
 
 @pytest.fixture
 def painted(monkeypatch):
-    """The rows that are really painted, as they are painted."""
+    """The rows that are painted, in order."""
     seen = []
     paint = PanelWidget.render_line
 
@@ -38,9 +38,9 @@ def painted(monkeypatch):
     return seen
 
 
-async def test_only_changed_rows_are_painted(given, make_feed, make_snapshot, make_state, now, painted):
-    """Another KL divergence paints the row of the KL divergence and nothing else."""
-    source = given(make_feed(make_snapshot(make_state(kl_divergence=0.0101))))
+async def test_only_changed_rows_are_painted(make_source, make_feed, make_snapshot, make_state, now, painted):
+    """A new KL divergence paints its row and nothing else."""
+    source = make_source(make_feed(make_snapshot(make_state(kl_divergence=0.0101))))
     app = SanctumApp(source, clock=lambda: now)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
@@ -52,11 +52,11 @@ async def test_only_changed_rows_are_painted(given, make_feed, make_snapshot, ma
     assert painted == [("losses", 2)]
 
 
-async def test_noise_below_the_last_digit_paints_nothing(
-    given, make_feed, make_snapshot, make_state, now, painted
+async def test_a_change_below_the_last_digit_paints_nothing(
+    make_source, make_feed, make_snapshot, make_state, now, painted
 ):
     """Numbers are rounded before they are compared."""
-    source = given(make_feed(make_snapshot(make_state(kl_divergence=0.01011))))
+    source = make_source(make_feed(make_snapshot(make_state(kl_divergence=0.01011))))
     app = SanctumApp(source, clock=lambda: now)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
@@ -69,10 +69,10 @@ async def test_noise_below_the_last_digit_paints_nothing(
     assert painted == []
 
 
-async def test_time_alone_paints_the_header_alone(given, make_feed, now, painted):
-    """An idle screen costs one row a second."""
+async def test_time_alone_paints_the_header_alone(make_source, make_feed, now, painted):
+    """An idle screen repaints only the row with the age."""
     clock = [now]
-    source = given(make_feed())
+    source = make_source(make_feed())
     app = SanctumApp(source, clock=lambda: clock[0])
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
@@ -84,9 +84,9 @@ async def test_time_alone_paints_the_header_alone(given, make_feed, now, painted
     assert painted == [("header", 0)]
 
 
-async def test_a_resized_window_is_painted_whole(given, make_feed, now, painted):
-    """Every row of every panel is painted for its new width."""
-    source = given(structs.replace(make_feed()))
+async def test_a_resized_window_is_painted_whole(make_source, make_feed, now, painted):
+    """All rows of losses and heads are painted for the new width."""
+    source = make_source(structs.replace(make_feed()))
     app = SanctumApp(source, clock=lambda: now)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()

@@ -1,4 +1,4 @@
-"""Tests of esper_tui.serving: real visits over real sockets, each with a process of its own."""
+"""Tests of esper_tui.serving: browser sessions over real sockets, each with its own process."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ SCREEN = f"exec {shlex.join([sys.executable, '-c', PROGRAM])}"
 
 
 class Visitor:
-    """A browser, for all that the server knows: one page, one websocket."""
+    """A browser as the server sees it: one page and one websocket."""
 
     def __init__(self, session, url):
         self.session, self.url = session, url
@@ -37,7 +37,7 @@ class Visitor:
         self.said = []
 
     async def get(self, url, **options):
-        """Return an answer that has been read to its end, which frees its connection."""
+        """Return a response that has been read to its end, which frees its connection."""
         async with self.session.get(url, **options) as answer:
             await answer.read()
             return answer
@@ -50,8 +50,8 @@ class Visitor:
         )
         return self.websocket
 
-    async def look_until(self, is_enough):
-        """Receive until enough was drawn or said; False if the connection ended before."""
+    async def receive_until(self, is_enough):
+        """Receive until a condition holds; False if the connection ended before."""
         async with asyncio.timeout(30):
             while not is_enough(self):
                 message = await self.websocket.receive()
@@ -65,13 +65,13 @@ class Visitor:
         return True
 
     async def press(self, keys):
-        """Type something."""
+        """Type keys."""
         await self.websocket.send_json(["stdin", keys])
 
 
 @pytest.fixture
 async def serve():
-    """Serves a command, and gives visitors."""
+    """Serves a command and returns its visitors."""
     started = []
 
     async def start(command=SCREEN, token=None):
@@ -89,37 +89,37 @@ async def serve():
 
 
 def shows(*words):
-    """Whether all of these have been drawn."""
+    """A condition: all of these words have been drawn."""
     return lambda visitor: all(word in visitor.drawn for word in words)
 
 
 @pytest.mark.process
 async def test_a_visitor_sees_the_panels_and_types_commands(serve):
-    """As large as the browser's terminal; `?` shows the help, and quitting ends the connection."""
+    """`?` shows the help, and quitting ends the connection."""
     visitor = await serve()
     await visitor.open()
 
-    assert await visitor.look_until(shows(b"PPO LOSSES", b"ACTION HEADS", b"WAITING"))
+    assert await visitor.receive_until(shows(b"PPO LOSSES", b"ACTION HEADS", b"WAITING"))
     await visitor.press("?")
-    assert await visitor.look_until(shows(b"Quit Sanctum. Training continues."))
+    assert await visitor.receive_until(shows(b"Quit Sanctum. Training continues."))
     await visitor.press("?q")
-    assert not await visitor.look_until(lambda _: False)
+    assert not await visitor.receive_until(lambda _: False)
 
 
 @pytest.mark.process
-async def test_another_size_is_drawn_for(serve):
+async def test_a_new_size_is_drawn(serve):
     """The rule of a panel is as long as the window is wide."""
     visitor = await serve()
     await visitor.open()
-    await visitor.look_until(shows(b"PPO LOSSES"))
+    await visitor.receive_until(shows(b"PPO LOSSES"))
     await visitor.websocket.send_json(["resize", {"width": 40, "height": 10}])
 
     rule = re.compile(r" PPO LOSSES [^ ]*?(?:─){26}\x1b".encode())
-    assert await visitor.look_until(lambda v: rule.search(v.drawn))
+    assert await visitor.receive_until(lambda v: rule.search(v.drawn))
 
 
-async def test_the_page_asks_no_other_server(serve):
-    """Everything that it needs is served beside it, so that it works where there is no network."""
+async def test_the_page_loads_nothing_from_another_server(serve):
+    """All files that it needs are served with it, so that it works without a network."""
     visitor = await serve()
     page = await visitor.get(visitor.url)
     text = await page.text()
@@ -133,8 +133,8 @@ async def test_the_page_asks_no_other_server(serve):
 
 
 @pytest.mark.parametrize("path", ["/", "/ws", "/static/js/textual.js", "/download/x", "/nowhere", "/static/"])
-async def test_without_the_token_nothing_is_answered(serve, path):
-    """Not even that there is no such page."""
+async def test_without_the_token_every_request_is_refused(serve, path):
+    """A path that does not exist is no exception."""
     visitor = await serve(token=TOKEN)
     for headers in ({}, {"Authorization": "Bearer no"}, {"Cookie": "sanctum-8000=no"}):
         answer = await visitor.get(visitor.url.with_path(path), headers=headers)
@@ -146,7 +146,7 @@ async def test_without_the_token_nothing_is_answered(serve, path):
 
 @pytest.mark.process
 async def test_the_token_is_asked_for_once(serve):
-    """It is taken out of the address, and the cookie opens the page, its files and the websocket."""
+    """It is removed from the address, and the cookie opens the page and the websocket."""
     visitor = await serve(token=TOKEN)
     first = await visitor.get(visitor.url % {"token": TOKEN, "fontsize": "20"}, allow_redirects=False)
     cookie = first.cookies["sanctum-8000"]
@@ -155,12 +155,12 @@ async def test_the_token_is_asked_for_once(serve):
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert (await visitor.get(visitor.url)).status == 200
     await visitor.open()
-    assert await visitor.look_until(shows(b"PPO LOSSES"))
+    assert await visitor.receive_until(shows(b"PPO LOSSES"))
 
 
 @pytest.mark.parametrize("token", [None, TOKEN])
 async def test_another_site_can_open_nothing(serve, token):
-    """Neither under its own name nor with the visitor's cookie."""
+    """It is refused under its own name, and with the visitor's cookie."""
     visitor = await serve(token=token)
     if token:
         await visitor.get(visitor.url % {"token": token})
@@ -174,8 +174,8 @@ async def test_another_site_can_open_nothing(serve, token):
 
 
 @pytest.mark.process
-async def test_there_are_only_so_many_visitors(serve, monkeypatch):
-    """Each costs a process; whoever leaves makes room."""
+async def test_the_number_of_visitors_is_limited(serve, monkeypatch):
+    """Each needs a process; a visitor that leaves makes room for another one."""
     monkeypatch.setattr(sanctum_server, "MOST_VISITORS", 1)
     visitor = await serve()
     first = await visitor.open()
@@ -188,7 +188,7 @@ async def test_there_are_only_so_many_visitors(serve, monkeypatch):
     while (await visitor.get(visitor.url)).status == 503:
         pass
     await visitor.open()
-    assert await visitor.look_until(shows(b"PPO LOSSES"))
+    assert await visitor.receive_until(shows(b"PPO LOSSES"))
 
 
 @pytest.mark.process
@@ -197,36 +197,36 @@ async def test_there_are_only_so_many_visitors(serve, monkeypatch):
     ["{", "[" * 9000, '["stdin", 3]', '["resize", {"width": "1", "height": 2}]'],
     ids=["torn", "deep", "typed a number", "wide as a word"],
 )
-async def test_what_no_page_would_say_ends_the_visit(serve, sent, capfd):
-    """Without a word on the terminal of whoever serves."""
+async def test_an_invalid_message_ends_the_session(serve, sent, capfd):
+    """Nothing is printed on the terminal of the server."""
     visitor = await serve()
     await visitor.open()
     await visitor.websocket.send_str(sent)
 
-    assert not await visitor.look_until(lambda _: False)
+    assert not await visitor.receive_until(lambda _: False)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.process
-async def test_a_process_that_dies_ends_the_visit(serve):
-    """The page says so instead of standing still."""
+async def test_a_process_that_dies_ends_the_session(serve):
+    """The connection is closed."""
     visitor = await serve(command=f"exec {shlex.join([sys.executable, '-c', 'raise SystemExit(3)'])}")
     await visitor.open()
 
-    assert not await visitor.look_until(lambda _: False)
+    assert not await visitor.receive_until(lambda _: False)
 
 
 @pytest.mark.process
-async def test_a_saved_picture_is_a_download(serve):
-    """It comes to the visitor, not into a directory of the server."""
+async def test_a_saved_screen_is_a_download(serve):
+    """The visitor receives it as an SVG file."""
     visitor = await serve()
     await visitor.open()
-    await visitor.look_until(shows(b"PPO LOSSES"))
+    await visitor.receive_until(shows(b"PPO LOSSES"))
     await visitor.press("s")
-    await visitor.look_until(lambda v: any(said[0] == "deliver_file_start" for said in v.said))
+    await visitor.receive_until(lambda v: any(said[0] == "deliver_file_start" for said in v.said))
     key = visitor.said[-1][1]
 
-    reading = asyncio.create_task(visitor.look_until(lambda _: False))
+    reading = asyncio.create_task(visitor.receive_until(lambda _: False))
     picture = await visitor.get(visitor.url / "download" / key)
     text = await picture.text()
     reading.cancel()

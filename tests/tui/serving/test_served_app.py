@@ -8,13 +8,13 @@ from esper_tui.serving.served_app import ServedApp
 
 
 @pytest.fixture
-def app(given, make_feed, now):
-    """The app of a visitor."""
-    return ServedApp(given(make_feed()), clock=lambda: now)
+def app(make_source, make_feed, now):
+    """The app of one browser session."""
+    return ServedApp(make_source(make_feed()), clock=lambda: now)
 
 
 async def test_a_saved_screen_goes_to_the_browser(app, monkeypatch):
-    """And not into the working directory of the server."""
+    """It is delivered as an SVG file."""
     delivered = []
     monkeypatch.setattr(app, "deliver_text", lambda file, **how: delivered.append((file.read(), how)))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -25,8 +25,8 @@ async def test_a_saved_screen_goes_to_the_browser(app, monkeypatch):
     assert how == {"save_filename": "sanctum-20231114-221320.svg", "mime_type": "image/svg+xml"}
 
 
-async def test_it_is_unseen_once_its_server_is_gone(app, monkeypatch):
-    """Its parent process is another one then."""
+async def test_an_app_is_unseen_once_its_server_is_gone(app, monkeypatch):
+    """Its parent process has changed then."""
     async with app.run_test(size=(80, 24)):
         assert not app.is_unseen()
         monkeypatch.setattr(os, "getppid", lambda: 1)

@@ -9,7 +9,7 @@ from esper_tui.terminal.ascii_filter import AsciiFilter
 
 
 def test_a_line_has_only_ascii_and_keeps_its_width_and_its_styles():
-    """Also characters that take two cells."""
+    """A character of two cells is replaced by two characters."""
     style = Style.parse("bold red")
     line = [Segment("plain"), Segment("“é” ▁█ 名", style)]
 

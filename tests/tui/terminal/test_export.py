@@ -11,7 +11,7 @@ from esper_tui.terminal.export import print_frame
 
 @pytest.fixture
 def once(now):
-    """What is written for a feed."""
+    """The output for a feed."""
 
     def make(feed, **options):
         stream = io.StringIO()
@@ -34,7 +34,7 @@ def test_plain_text_has_no_escape_sequence_and_no_trailing_blank(once, feeds):
     ("theme", "critical"), [("dark", "1;38;5;203"), ("light", "1;38;5;160"), ("ansi", "1;91")]
 )
 def test_a_theme_is_the_same_text_with_escape_sequences(once, feeds, theme, critical):
-    """Tones become its colours, and nothing else changes."""
+    """Only the colours of the tones are added."""
     written = once(feeds["critical"], theme=theme)
 
     assert f"\x1b[{critical}m" in written
@@ -43,7 +43,7 @@ def test_a_theme_is_the_same_text_with_escape_sequences(once, feeds, theme, crit
 
 
 def test_a_frame_is_as_high_as_its_content(once, feeds):
-    """Without a height, every panel has what matters."""
+    """Without a height, every panel has its important rows."""
     lines = once(feeds["healthy"]).splitlines()
 
     assert max(map(len, lines)) == 100
@@ -55,22 +55,22 @@ def test_a_frame_is_as_high_as_its_content(once, feeds):
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (20, 5), (80, 24), (200, 60)])
 def test_a_given_size_is_kept(once, feeds, width, height):
-    """Not wider and not higher than asked for."""
+    """The output is neither wider nor higher than requested."""
     lines = once(feeds["healthy"], width=width, height=height).splitlines()
 
     assert len(lines) <= height
     assert max(map(len, lines), default=0) <= width
 
 
-def test_wide_frames_join_the_panels_that_stand_beside_each_other(once, feeds):
-    """One line of text holds a row of both."""
+def test_wide_frames_join_panels_that_are_side_by_side(once, feeds):
+    """One line of text has a row of each."""
     lines = once(feeds["healthy"], width=200).splitlines()
 
     assert any("PPO LOSSES" in line and "ACTION HEADS" in line for line in lines)
 
 
 def test_before_the_first_update_it_says_waiting(once, feeds):
-    """A frame of nothing is words, not zeros."""
+    """There are words in place of zeros."""
     written = once(feeds["waiting"])
 
     assert "○ WAITING" in written

@@ -20,7 +20,7 @@ from esper_tui.terminal.hangup import (
 
 @pytest.fixture
 def terminal():
-    """The side of the program of a pseudo-terminal, and what hangs it up."""
+    """The program's side of a pseudo-terminal, and a function that hangs it up."""
     ours, theirs = pty.openpty()
     stream = os.fdopen(theirs, "w", buffering=1, closefd=False)
     open_ends = [ours]
@@ -34,7 +34,7 @@ def terminal():
 
 
 def test_a_stream_writes_to_its_terminal(terminal):
-    """And has everything else that the terminal has."""
+    """All other attributes are those of the terminal."""
     stream = HangupTolerantStream(terminal[0])
     stream.write("hello")
     stream.flush()
@@ -44,7 +44,7 @@ def test_a_stream_writes_to_its_terminal(terminal):
 
 
 def test_writing_after_a_hangup_raises_nothing(terminal):
-    """As a broken pipe would end the thread that writes."""
+    """An error would end the thread that writes."""
     stream, hang_up = terminal
     hang_up()
     with pytest.raises(OSError, match="Input/output error"):
@@ -55,7 +55,7 @@ def test_writing_after_a_hangup_raises_nothing(terminal):
 
 
 def test_a_terminal_is_gone_once_it_has_hung_up(terminal, monkeypatch):
-    """Not before; and what never was a terminal has not gone."""
+    """It is not gone before, and neither is a stream that never was a terminal."""
     stream, hang_up = terminal
     monkeypatch.setattr(sys, "__stdin__", stream)
     assert not terminal_is_gone()
@@ -71,7 +71,7 @@ def test_a_terminal_is_gone_once_it_has_hung_up(terminal, monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_ends_the_app_in_its_own_loop(number):
-    """So that the terminal is restored before the process exits."""
+    """The terminal can be restored before the process exits."""
     ended = asyncio.Event()
     exit_on_signals(ended.set)
     os.kill(os.getpid(), number)
@@ -82,7 +82,7 @@ async def test_a_signal_ends_the_app_in_its_own_loop(number):
 
 
 def test_without_an_event_loop_signals_are_left_as_they_are():
-    """No error, and no handler."""
+    """There is no error, and no handler is installed."""
     before = signal.getsignal(signal.SIGTERM)
     exit_on_signals(lambda: None)
 
@@ -90,7 +90,7 @@ def test_without_an_event_loop_signals_are_left_as_they_are():
 
 
 class TerminalDriver(HeadlessDriver):
-    """A driver that writes to the terminal, as that of Unix does."""
+    """A driver that writes to the terminal, like the one for Unix."""
 
     def __init__(self, app):
         super().__init__(app)
@@ -98,7 +98,7 @@ class TerminalDriver(HeadlessDriver):
 
 
 async def test_only_a_driver_that_writes_to_the_terminal_is_changed():
-    """A headless one writes nowhere."""
+    """A headless driver has no stream."""
     tolerant, headless = (hangup_tolerant(kind)(App()) for kind in (TerminalDriver, HeadlessDriver))
 
     assert isinstance(tolerant, TerminalDriver)

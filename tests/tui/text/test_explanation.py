@@ -5,7 +5,7 @@ from esper_tui.text.spans import Tone, row_width
 
 
 def test_an_explanation_has_a_row_for_each_of_its_parts(text):
-    """A part that is empty has none."""
+    """An empty part has none."""
     whole = Explanation("What it is.", "steady", "Do this.")
 
     assert text(explanation_rows(whole, 60)) == [
@@ -17,7 +17,7 @@ def test_an_explanation_has_a_row_for_each_of_its_parts(text):
 
 
 def test_a_text_is_wrapped_beside_its_term(text):
-    """The term stands once, in the tone of a label."""
+    """The term is written once, in the tone of a label."""
     rows = list(term_rows("Meaning", "one two three four five", 24))
 
     assert text(rows) == ["Meaning     one two", "            three four", "            five"]
@@ -26,5 +26,5 @@ def test_a_text_is_wrapped_beside_its_term(text):
 
 
 def test_a_window_that_is_too_narrow_still_shows_some_words(text):
-    """At least ten cells of text in each row."""
+    """Each row has at least ten cells of text."""
     assert len(text(term_rows("Meaning", "one two three", TERM_WIDTH))) == 2

@@ -30,13 +30,13 @@ from esper_tui.text.numbers import age, counted, number, percent, significant
     ],
 )
 def test_number_keeps_its_decimals_while_they_fit(value, precision, width, written):
-    """Decimals go first, then thousands are abbreviated, then a power of ten is written."""
+    """Decimals are dropped first, then thousands are abbreviated, then a power of ten is written."""
     assert number(value, precision, width) == written
 
 
 @given(st.none() | st.floats() | st.integers(-(2**63), 2**64), st.integers(0, 6), st.integers(0, 12))
-def test_number_never_outgrows_its_place(value, precision, width):
-    """No value is written in more characters than there are."""
+def test_number_never_exceeds_its_width(value, precision, width):
+    """No value is written in more characters than it is given."""
     assert len(number(value, precision, width)) <= width
 
 
@@ -52,7 +52,7 @@ def test_number_never_outgrows_its_place(value, precision, width):
     ],
 )
 def test_age_has_two_units(seconds, written):
-    """An age is written in its two largest units; a clock that runs ahead makes no negative age."""
+    """An age is written in its two largest units; a clock that runs ahead gives no negative age."""
     assert age(seconds) == written
 
 
@@ -68,7 +68,7 @@ def test_percent_is_a_share_with_one_decimal():
 
 
 def test_counted_knows_singular_and_plural():
-    """A noun follows its number."""
+    """The noun agrees with its number."""
     assert [counted(n, "update") for n in (0, 1, 2)] == ["0 updates", "1 update", "2 updates"]
 
 
@@ -76,7 +76,7 @@ def test_counted_knows_singular_and_plural():
     ("value", "written"),
     [(0.0, "0.000"), (3.44e-06, "3e-6"), (-2e-9, "-2e-9"), (0.001, "0.001"), (12.5, "12.500"), (None, "–")],
 )
-def test_what_is_tiny_does_not_look_like_zero(value, written):
-    """It is a power of ten; all else is written as usual."""
+def test_a_tiny_value_does_not_look_like_zero(value, written):
+    """It is written as a power of ten; other values are written as usual."""
     assert significant(value, 7) == written
     assert len(significant(value, 1)) == 1

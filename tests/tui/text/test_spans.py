@@ -30,8 +30,8 @@ def test_fit_gives_exactly_the_width(row, width):
 
 
 @given(rows)
-def test_merged_says_the_same_in_no_more_spans(row):
-    """Only the number of spans changes, and what is not blank keeps its tone."""
+def test_merged_keeps_the_text_in_no_more_spans(row):
+    """Only the number of spans changes; characters that are not blank keep their tone."""
     short = merged(row)
 
     def said(spans):
@@ -43,7 +43,7 @@ def test_merged_says_the_same_in_no_more_spans(row):
 
 
 @given(st.text())
-def test_clean_leaves_nothing_that_a_terminal_obeys(text):
+def test_clean_leaves_nothing_that_a_terminal_interprets(text):
     """Escape sequences, line breaks and direction marks are replaced."""
     assert clean(text).isprintable()
 
@@ -64,7 +64,7 @@ def test_crop_marks_what_is_missing():
 
 
 def test_left_and_right_fill_their_place():
-    """Both have exactly the width that was asked for."""
+    """Both have exactly the requested width."""
     assert [left("ab", 4).text, right("ab", 4).text, right("abcdef", 4).text] == [
         "ab  ",
         "  ab",
@@ -72,7 +72,7 @@ def test_left_and_right_fill_their_place():
     ]
 
 
-def test_flow_ends_before_the_first_item_that_does_not_fit():
+def test_fit_items_ends_before_the_first_item_that_does_not_fit():
     """Items are never cut."""
     items = [(Span("aaa"),), (Span("bbb"),), (Span("c"),)]
 
@@ -80,20 +80,20 @@ def test_flow_ends_before_the_first_item_that_does_not_fit():
     assert plain(fit_items(items, 7)) == "aaa"
 
 
-def test_between_leaves_out_the_right_part_where_both_do_not_fit():
-    """The left part is the important one."""
+def test_justified_leaves_out_the_right_part_where_both_do_not_fit():
+    """The left part takes precedence."""
     assert plain(justified((Span("left"),), (Span("right"),), 12)) == "left   right"
     assert plain(justified((Span("left"),), (Span("right"),), 9)) == "left     "
 
 
 def test_aligned_drops_spans_from_the_beginning():
-    """A number is never cut, only what stands before it is left out."""
+    """A number is never cut; what precedes it is left out."""
     assert plain(aligned((Span("1.3×"), Span("0.456")), 10)) == " 1.3×0.456"
     assert plain(aligned((Span("1.3×"), Span("0.456")), 7)) == "  0.456"
 
 
-def test_faded_rows_say_the_same_in_one_tone():
-    """An old picture keeps its words and loses its colours."""
+def test_faded_rows_have_one_tone():
+    """The text is unchanged."""
     picture = faded(((Span("a", Tone.GOOD), Span("b", Tone.CRITICAL)),))
 
     assert picture == ((Span("a", Tone.FADED), Span("b", Tone.FADED)),)

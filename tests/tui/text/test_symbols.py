@@ -10,20 +10,20 @@ from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS
 
 @pytest.mark.parametrize("symbols", SYMBOL_SETS)
 def test_translated_rows_are_as_wide_as_before(symbols):
-    """Texts from outside too."""
+    """This includes texts from outside."""
     rows = (*help_rows(80), (Span("名前 ▁▂▃ é"),))
 
     assert [row_width(r) for r in translated(rows, symbols)] == [row_width(r) for r in rows]
 
 
 def test_ascii_is_ascii():
-    """What has no likeness is a question mark for each cell."""
+    """A character without an equivalent becomes a question mark per cell."""
     assert plain(translated(((Span("名 é ▁█ ✓"),),), "ascii")[0]) == "?? ? _# v"
     assert all(plain(row).isascii() for row in translated(help_rows(80), "ascii"))
 
 
-def test_signs_that_can_stand_beside_each_other_differ_in_ascii():
-    """A bound that belongs to the range and one that does not; what is well and what goes down."""
+def test_symbols_that_are_used_together_differ_in_ascii():
+    """Inclusive and exclusive bounds differ, and so do marks and arrows."""
     said = [plain(row) for row in translated(tuple((Span(t),) for t in ("ok ≤ 1", "ok < 1")), "ascii")]
     assert said == ["ok <=1", "ok < 1"]
     assert plain(translated(((Span("critical ≥ 3"),),), "ascii")[0]) == "critical >=3"
@@ -31,7 +31,7 @@ def test_signs_that_can_stand_beside_each_other_differ_in_ascii():
 
 
 def test_different_states_stay_different_in_ascii():
-    """Marks, arrows and conditions are told apart."""
+    """Marks, arrows and conditions can be distinguished."""
     for said in (MARKS.values(), ARROWS.values(), (symbol for symbol, _, _ in CONDITIONS.values())):
         kinds = set(said)
         rows = translated(tuple((Span(kind),) for kind in kinds), "ascii")

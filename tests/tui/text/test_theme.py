@@ -26,7 +26,7 @@ def test_tele_132_151_170_healthy_is_cyan_or_green_and_a_warning_yellow(theme, t
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_tele_132_151_170_critical_is_red_and_bold(theme):
-    """It is seen first, also by those who do not see red."""
+    """It is conspicuous even for users who do not see red."""
     style = styles_for("256", theme)[Tone.CRITICAL]
     red, green, blue = style.color.get_truecolor()
     hue = 360 * colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)[0]
@@ -35,17 +35,17 @@ def test_tele_132_151_170_critical_is_red_and_bold(theme):
     assert style.bold
 
 
-def test_nothing_is_said_by_colour_alone():
-    """Every judgement that is an alarm has a mark, and no two conditions of a head share symbol and mark."""
+def test_nothing_is_shown_by_colour_alone():
+    """Every health that is an alarm has a mark, and no two conditions of a head share symbol and mark."""
     assert {Health.WARNING, Health.CRITICAL, Health.NOT_FINITE} <= set(MARKS)
-    looks = {condition: CONDITIONS[condition][:2] for condition in HeadCondition}
-    same = [pair for pair in combinations(looks, 2) if looks[pair[0]] == looks[pair[1]]]
+    appearance = {condition: CONDITIONS[condition][:2] for condition in HeadCondition}
+    same = [pair for pair in combinations(appearance, 2) if appearance[pair[0]] == appearance[pair[1]]]
 
     assert same == []
 
 
 def test_every_theme_has_every_tone():
-    """And is no other theme."""
+    """The dark and the light theme differ; with 16 colours, each theme is drawn as ansi."""
     tones = [set(theme.colours) for theme in THEMES.values()]
 
     assert all(tone == tones[0] for tone in tones)

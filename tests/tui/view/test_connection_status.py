@@ -14,13 +14,13 @@ LIMIT = int(SILENT_AFTER_S * SECOND)
 
 
 @pytest.mark.parametrize("name", ["waiting", "stale", "disconnected", "finished", "replay"])
-def test_each_state_is_named_by_what_the_feed_knows(feeds, now, name):
-    """The feeds of the screens are judged as they are called."""
+def test_each_feed_has_its_state(feeds, now, name):
+    """The feeds of the screens have the states that they are named after."""
     assert judge_feed(feeds[name], now).state == name
 
 
-def test_a_feed_with_fresh_news_is_live(feeds, now):
-    """Aggregator and trainer have both been heard within the limit; there is nothing to say."""
+def test_a_feed_with_recent_messages_is_live(feeds, now):
+    """Aggregator and trainer have sent a message within the limit; the sentence is empty."""
     status = judge_feed(feeds["healthy"], now)
 
     assert (status.state, status.sentence) == (ConnectionState.LIVE, "")
@@ -37,7 +37,7 @@ def test_the_limit_itself_is_not_silence(make_feed, now):
 
 
 def test_the_aggregators_clock_may_be_wrong(make_feed, make_snapshot, now):
-    """The trainer's silence is measured by the aggregator's clock alone, the rest by ours."""
+    """The trainer's silence is measured by the aggregator's clock alone, the rest by the local one."""
     hour = 3600 * SECOND
     snapshot = structs.replace(make_snapshot(), link=LinkHealth(lag_ms=3_600_000.0))
     feed = make_feed(snapshot, received_ns=now, sent_ns=now + hour, trainer_message_ns=now + hour - SECOND)
@@ -47,7 +47,7 @@ def test_the_aggregators_clock_may_be_wrong(make_feed, make_snapshot, now):
 
 
 def test_a_clock_that_runs_backwards_makes_no_negative_silence(make_feed, now):
-    """News from the future are news from now."""
+    """A message from the future counts as one from now."""
     feed = make_feed(received_ns=now + SECOND, sent_ns=None, trainer_message_ns=now + SECOND)
 
     assert judge_feed(feed, now).silent_s == 0.0
@@ -63,24 +63,24 @@ def test_without_an_aggregator_it_says_how_to_start_one(now):
 
 
 def test_an_aggregator_without_a_trainer_is_waiting(now):
-    """Nothing has ever trained there."""
+    """The sentence says that there is no trainer yet."""
     status = judge_feed(Feed(received_ns=now, sent_ns=now), now)
 
     assert status.state is ConnectionState.WAITING
     assert "No trainer yet" in status.sentence
 
 
-@pytest.mark.parametrize("heard", ["nobody", "aggregator"])
-def test_a_user_who_has_started_a_training_is_not_advised_to_start_one(now, heard):
-    """Until the trainer is heard, it is the training that is waited for."""
-    news = {"received_ns": now, "sent_ns": now} if heard == "aggregator" else {}
-    status = judge_feed(Feed(awaited="The training is starting.", **news), now)
+@pytest.mark.parametrize("sender", ["nobody", "aggregator"])
+def test_a_user_who_has_started_a_training_is_not_advised_to_start_one(now, sender):
+    """Until the trainer sends a message, the sentence is about the start of the training."""
+    received = {"received_ns": now, "sent_ns": now} if sender == "aggregator" else {}
+    status = judge_feed(Feed(awaited="The training is starting.", **received), now)
 
     assert (status.state, status.sentence) == (ConnectionState.WAITING, "The training is starting.")
 
 
 def test_a_trainer_before_its_first_update_is_waiting(now):
-    """The run has begun, but there is nothing to show of it."""
+    """The run has begun, but there is nothing to show yet."""
     snapshot = SanctumSnapshot(run=RunInfo(run="r", last_event_ns=now))
     feed = Feed(snapshot=snapshot, received_ns=now, sent_ns=now, trainer_message_ns=now)
 
@@ -89,7 +89,7 @@ def test_a_trainer_before_its_first_update_is_waiting(now):
 
 
 def test_a_run_read_back_by_a_new_aggregator_is_stale(make_feed, now):
-    """If no trainer was ever heard, the run's last event says how long it has been silent."""
+    """Without a message of a trainer, the run's last event determines how long it has been silent."""
     feed = make_feed(trainer_message_ns=None)
 
     assert judge_feed(feed, now + 60 * SECOND).state is ConnectionState.DISCONNECTED
@@ -97,8 +97,8 @@ def test_a_run_read_back_by_a_new_aggregator_is_stale(make_feed, now):
     assert judge_feed(later, now + 60 * SECOND).state is ConnectionState.STALE
 
 
-def test_a_finished_run_stays_finished_when_its_aggregator_goes(make_feed, make_snapshot, now):
-    """The end of a run is no failure of the connection."""
+def test_a_finished_run_stays_finished_without_its_aggregator(make_feed, make_snapshot, now):
+    """The end of a run is not a connection failure."""
     feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), received_ns=0)
 
     assert judge_feed(feed, now).state is ConnectionState.FAILED
@@ -114,20 +114,20 @@ def test_a_finished_run_stays_finished_when_its_aggregator_goes(make_feed, make_
         ("of a newer version", ConnectionState.FINISHED),
     ],
 )
-def test_each_way_to_end_is_a_state(make_feed, make_snapshot, now, outcome, state):
-    """A run that failed must not look like one that did all it should."""
+def test_each_outcome_has_its_state(make_feed, make_snapshot, now, outcome, state):
+    """A failed run does not look like a completed one."""
     assert judge_feed(make_feed(make_snapshot(outcome=outcome)), now).state is state
 
 
-def test_a_reason_that_is_a_sentence_ends_once(make_feed, make_snapshot, now):
-    """Its own full stop is that of the whole."""
+def test_a_reason_that_is_a_sentence_has_one_full_stop(make_feed, make_snapshot, now):
+    """No second full stop is added."""
     feed = make_feed(make_snapshot(outcome="interrupted", reason="The run was ended by SIGINT."))
 
     assert judge_feed(feed, now).sentence == "Run interrupted after 17 updates: The run was ended by SIGINT."
 
 
-def test_the_sources_problem_is_what_is_said(make_feed, now):
-    """The state stays; the sentence is the source's own, without control characters."""
+def test_a_problem_of_the_source_is_the_sentence(make_feed, now):
+    """The state stays; control characters are replaced."""
     status = judge_feed(make_feed(problem="The key is\x1b not allowed."), now)
 
     assert status.state is ConnectionState.LIVE
@@ -135,11 +135,11 @@ def test_the_sources_problem_is_what_is_said(make_feed, now):
 
 
 def test_an_empty_log_says_so(now):
-    """A replay of nothing is not a picture of a run that has not begun."""
+    """A replay without events is not a run that has not begun."""
     assert judge_feed(Feed(live=False), now).sentence == "The log contains no events."
 
 
 def test_every_state_has_a_symbol_of_its_own():
-    """States can be told apart without colour."""
+    """States can be distinguished without colour."""
     assert set(SYMBOLS) == set(ConnectionState)
     assert len({symbol for symbol, _, _ in SYMBOLS.values()}) == len(ConnectionState)

@@ -15,7 +15,7 @@ LIMIT = int(SILENT_AFTER_S * SECOND)
 
 @pytest.fixture
 def hung(make_feed, make_snapshot, now):
-    """A feed whose trainer was heard just now, but whose last event came so many seconds ago."""
+    """A feed of a trainer that sends heartbeats, but whose last event is the given number of seconds old."""
 
     def make(seconds, state=None, lag_ms=0.0, events=(), **run):
         last_ns = now - int(seconds * SECOND) - int(lag_ms * 1e6)
@@ -27,13 +27,13 @@ def hung(make_feed, make_snapshot, now):
     return make
 
 
-def told(kind, *seconds, producer="r0"):
+def entries(kind, *seconds, producer="r0"):
     """Entries of the event list, at these seconds."""
     return tuple(EventEntry(at_ns=int(s * SECOND), producer=producer, kind=kind) for s in seconds)
 
 
 def test_a_trainer_that_hangs_is_stalled_although_it_sends_heartbeats(hung, now):
-    """Its IO thread goes on speaking for it; only the age of its last event gives it away."""
+    """Its IO thread continues to send them; only the age of the last event shows the stall."""
     assert judge_feed(hung(MIN_STALL_TIMEOUT_S), now).state is ConnectionState.LIVE
 
     status = judge_feed(hung(25), now)
@@ -44,7 +44,7 @@ def test_a_trainer_that_hangs_is_stalled_although_it_sends_heartbeats(hung, now)
 
 @pytest.mark.parametrize(("seconds", "state"), [(99, ConnectionState.LIVE), (101, ConnectionState.STALLED)])
 def test_slow_updates_are_waited_for(hung, make_state, now, seconds, state):
-    """Five times as long as rollout and update usually take together."""
+    """The limit is five times the usual time of rollout and update together."""
     slow = make_state(update_time_ms=5_000.0, rollout_time_ms=15_000.0)
 
     assert judge_feed(hung(seconds, slow), now).state is state
@@ -52,10 +52,13 @@ def test_slow_updates_are_waited_for(hung, make_state, now, seconds, state):
 
 @pytest.mark.parametrize(("seconds", "state"), [(299, ConnectionState.LIVE), (301, ConnectionState.STALLED)])
 @pytest.mark.parametrize("measured", [None, 1.0, math.nan])
-def test_updates_that_were_seen_say_what_is_usual_too(hung, make_state, now, measured, seconds, state):
-    """A trainer of another kind may measure no times, or only those of its own work."""
+def test_the_usual_interval_is_also_that_of_recent_updates(hung, make_state, now, measured, seconds, state):
+    """A trainer may measure no times, or only those of its own work."""
     unmeasured = make_state(update_time_ms=1.0, rollout_time_ms=measured)
-    own, other = told("PPOUpdateCompleted", 0, 60, 120), told("PPOUpdateCompleted", 1, 61, producer="r1")
+    own, other = (
+        entries("PPOUpdateCompleted", 0, 60, 120),
+        entries("PPOUpdateCompleted", 1, 61, producer="r1"),
+    )
     mixed = (own[0], other[0], own[1], other[1], own[2])
 
     assert judge_feed(hung(seconds, unmeasured, events=own), now).state is state
@@ -64,29 +67,29 @@ def test_updates_that_were_seen_say_what_is_usual_too(hung, make_state, now, mea
 
 @pytest.mark.parametrize("measured", [None, math.nan, math.inf])
 def test_without_a_measured_interval_nothing_is_stalled(hung, make_state, now, measured):
-    """One update without its times does not say when the next one is due."""
+    """One update without its times does not determine when the next one is due."""
     unknown = make_state(update_time_ms=1.0, rollout_time_ms=measured)
 
     assert (
-        judge_feed(hung(3600, unknown, events=told("PPOUpdateCompleted", 0)), now).state
+        judge_feed(hung(3600, unknown, events=entries("PPOUpdateCompleted", 0)), now).state
         is ConnectionState.LIVE
     )
 
 
 def test_nothing_is_stalled_before_the_first_update(hung, make_state, now):
-    """Importing, measuring the baseline and compiling take what they take."""
+    """Imports, the baseline and compilation may take any time."""
     nothing = make_state(ppo_data_received=False)
 
     assert judge_feed(hung(3600, nothing), now).state is ConnectionState.WAITING
 
 
 def test_a_trainer_that_has_resumed_is_starting(hung, now):
-    """The first update of its new life may compile, whatever those of the one before took."""
-    before = told("PPOUpdateCompleted", 1, 2, 3)
-    resumed = (*before, *told("RunStarted", 9), *told("LogRecorded", 10))
+    """Its first update may need compilation, however short earlier updates were."""
+    before = entries("PPOUpdateCompleted", 1, 2, 3)
+    resumed = (*before, *entries("RunStarted", 9), *entries("LogRecorded", 10))
 
     assert judge_feed(hung(3600, events=resumed), now).state is ConnectionState.LIVE
-    again = (*resumed, *told("PPOUpdateCompleted", 20))
+    again = (*resumed, *entries("PPOUpdateCompleted", 20))
     assert judge_feed(hung(3600, events=again), now).state is ConnectionState.STALLED
 
 
@@ -99,22 +102,22 @@ def test_a_run_that_has_made_all_its_updates_is_ending(hung, make_state, now):
 
 
 def test_the_trainers_clock_may_be_wrong_without_a_stall(hung, now):
-    """An event of an hour ago that was an hour under way has come just now."""
+    """An event of an hour ago with a lag of an hour has just arrived."""
     assert judge_feed(hung(0, lag_ms=3_600_000.0), now).state is ConnectionState.LIVE
     assert judge_feed(hung(20, lag_ms=3_600_000.0), now).silent_s == pytest.approx(20)
 
 
 @pytest.mark.parametrize("lag_ms", [math.nan, math.inf, -math.inf])
 def test_a_lag_that_is_not_a_number_is_harmless(make_feed, make_snapshot, now, lag_ms):
-    """Whatever arrives, there is a state."""
+    """The feed still has a state."""
     snapshot = make_snapshot(last_event_ns=now)
     link = structs.replace(snapshot.link, lag_ms=lag_ms)
 
     assert judge_feed(make_feed(structs.replace(snapshot, link=link)), now).state in ConnectionState
 
 
-def test_silence_ending_and_replay_come_before_a_stall(hung, now):
-    """They say why no event comes."""
+def test_silence_end_and_replay_take_precedence_over_a_stall(hung, now):
+    """They explain why no event arrives."""
     feed = hung(3600)
 
     for state, other in {

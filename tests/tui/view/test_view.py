@@ -12,7 +12,7 @@ def feed(make_feed, make_snapshot, make_state):
 
 
 def test_panels_draw_the_feed_at_which_the_display_was_paused(feed, now):
-    """The link is always the newest."""
+    """The link is always that of the newest feed."""
     paused, newest = feed(17), feed(20)
     view = View(paused, now, newest)
 
@@ -21,7 +21,7 @@ def test_panels_draw_the_feed_at_which_the_display_was_paused(feed, now):
 
 
 def test_without_a_pause_there_is_one_feed(feed, now):
-    """And nothing is behind it."""
+    """The number of updates behind is 0."""
     view = View(feed(17), now)
 
     assert view.link is view.feed
