@@ -109,12 +109,13 @@ class _Learner:
         )
 
 
-def _rows_of(head: str) -> slice:
+def rows_of(head: str) -> slice:
+    """The rows of a head in the output layer."""
     first = sum(HEAD_SIZES[earlier] for earlier in HEADS[: HEADS.index(head)])
     return slice(first, first + HEAD_SIZES[head])
 
 
-def _freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
+def freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
     """No gradient reaches these rows of the output layer."""
 
     def damage(policy: Tamiyo) -> None:
@@ -138,7 +139,7 @@ def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
     def damage(policy: Tamiyo) -> None:
         def scaled(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
             logits = output.logits.clone()
-            logits[_rows_of(head)] += ((factor - 1.0) * logits[_rows_of(head)]).detach()
+            logits[rows_of(head)] += ((factor - 1.0) * logits[rows_of(head)]).detach()
             return output._replace(logits=logits)
 
         policy.register_forward_hook(scaled)
@@ -151,12 +152,14 @@ def _prefer_the_first(logit: float) -> Callable[[Tamiyo], None]:
 
     def damage(policy: Tamiyo) -> None:
         with torch.no_grad():
-            policy.output.bias[[_rows_of(head).start for head in HEADS]] += logit
+            policy.output.bias[[rows_of(head).start for head in HEADS]] += logit
 
     return damage
 
 
-def _scale_gradients(factor: float) -> Callable[[Tamiyo], None]:
+def scale_gradients(factor: float) -> Callable[[Tamiyo], None]:
+    """Multiply every gradient of the policy by a factor, before the optimiser sees it."""
+
     def damage(policy: Tamiyo) -> None:
         for parameter in policy.parameters():
             parameter.register_hook(lambda gradient: gradient * factor)
@@ -170,7 +173,7 @@ def _nan_gradients(policy: Tamiyo) -> None:
 
 def _constant_critic(policy: Tamiyo) -> None:
     """Set the critic's weights to 0 and let no gradient reach them."""
-    _freeze_rows(slice(VALUE_ROW, None))(policy)
+    freeze_rows(slice(VALUE_ROW, None))(policy)
     _set_critic(policy, 0.0)
 
 
@@ -214,21 +217,21 @@ FAULTS = (
         name="gradients × 1000",
         words="all gradients are multiplied by 1,000",
         rules=("exploding_gradient",),
-        damage=_scale_gradients(1000.0),
+        damage=scale_gradients(1000.0),
         updates=7,
     ),
     Fault(
         name="gradients × 1e-9",
         words="all gradients are multiplied by a billionth",
         rules=("vanishing_gradient",),
-        damage=_scale_gradients(1e-9),
+        damage=scale_gradients(1e-9),
         updates=7,
     ),
     Fault(
         name="frozen head",
         words="no gradient reaches the logits of the blueprint head",
         rules=("head_frozen",),
-        damage=_freeze_rows(_rows_of("blueprint")),
+        damage=freeze_rows(rows_of("blueprint")),
         updates=7,
     ),
     Fault(

@@ -47,8 +47,8 @@ class Parts:
         """The addresses of all tensors that outlive a step or an update."""
         held = [
             *leaves(self.environment._state),
-            *(value for value in vars(self.environment._population).values() if torch.is_tensor(value)),
-            *leaves([self.environment._population._weights, self.environment._population._momentum]),
+            *(value for value in vars(self.environment.population).values() if torch.is_tensor(value)),
+            *leaves([self.environment.population.weights, self.environment.population.momentum]),
             *leaves(
                 [
                     self.collector.transitions,

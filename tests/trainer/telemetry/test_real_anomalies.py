@@ -57,7 +57,7 @@ def prefers(*heads):
     def damage(policy):
         with torch.no_grad():
             for head in heads:
-                rows = faults._rows_of(head)
+                rows = faults.rows_of(head)
                 policy.output.bias[rows] += 30.0 * torch.arange(HEAD_SIZES[head])
 
     return damage
@@ -81,7 +81,7 @@ def wrong_critic(weight):
     """Damage that gives the critic large weights of either sign, and no gradient."""
 
     def damage(policy):
-        faults._freeze_rows(slice(faults.VALUE_ROW, None))(policy)
+        faults.freeze_rows(slice(faults.VALUE_ROW, None))(policy)
         signs = 1.0 - 2.0 * (torch.arange(policy.lstm.hidden_size) % 2)
         with torch.no_grad():
             policy.output.weight[faults.VALUE_ROW] = weight * signs
@@ -97,7 +97,7 @@ def acts_as_another(head, logit):
             if torch.is_grad_enabled():
                 return output
             logits = output.logits.clone()
-            logits[faults._rows_of(head).start + 1] += logit
+            logits[faults.rows_of(head).start + 1] += logit
             return output._replace(logits=logits)
 
         policy.register_forward_hook(shifted)
@@ -118,7 +118,7 @@ CASES = {
     "value_collapse": (known("constant critic"), 7, [("value_collapse", 6)]),
     "value_explosion": (known("rewards × 1000"), 5, [("value_explosion", 4)]),
     "gradient_drift": (
-        fault(LATER, damage=faults._scale_gradients(1000.0)), 15, [("gradient_drift", 14)],
+        fault(LATER, damage=faults.scale_gradients(1000.0)), 15, [("gradient_drift", 14)],
     ),
     "performance_degradation": (
         fault(7, rewards=lambda rewards: rewards.sub_(0.03)), 10, [("performance_degradation", 9)],

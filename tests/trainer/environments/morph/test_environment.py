@@ -185,7 +185,7 @@ def test_shaping_is_paid_back_at_the_horizon(make_environment, action):
 def test_a_reset_ends_a_suspension(make_environment, action):
     """The suspended environment has a new host and valid steps again."""
     environment = make_environment()
-    environment._population._weights.readout[1] = torch.nan
+    environment.population.weights.readout[1] = torch.nan
     environment.step(action(Op.WAIT))
     offered = environment.action_masks().op[:, 1].tolist()
     environment.reset()

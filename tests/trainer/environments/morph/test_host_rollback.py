@@ -79,7 +79,7 @@ def test_a_host_is_suspended_and_then_restored(make_environment, action, wait):
     """It is penalised once, loses a step, keeps its fossil, and its other seeds are embargoed."""
     environment = grown(make_environment, action)
     before = environment.accuracy[SICK].item()
-    environment._population._weights.readout[SICK] = torch.nan
+    environment.population.weights.readout[SICK] = torch.nan
     first, second = environment.step(wait), environment.step(wait)
     revived = environment.accuracy[SICK].item()
     third = environment.step(wait)
@@ -100,7 +100,7 @@ def test_the_rollback_itself_is_not_rewarded(make_environment, action, wait):
     environment = make_environment()
     for _ in range(3 * SAVE_INTERVAL):
         environment.step(wait)
-    environment._population._weights.readout[SICK] = torch.nan
+    environment.population.weights.readout[SICK] = torch.nan
     for _ in range(2):
         environment.step(wait)
     restore_point = environment.accuracy[SICK].clone()
@@ -113,7 +113,7 @@ def test_the_rollback_itself_is_not_rewarded(make_environment, action, wait):
 def test_the_embargo_ends_and_the_slot_is_free_again(make_environment, action, wait):
     """A restored host can grow again."""
     environment = grown(make_environment, action)
-    environment._population._weights.readout[SICK] = torch.nan
+    environment.population.weights.readout[SICK] = torch.nan
     for _ in range(2 + EMBARGO_STEPS):
         environment.step(wait)
 
@@ -125,7 +125,7 @@ def test_hosts_are_restored_one_after_the_other(make_environment, wait):
     """Two hosts that are suspended in the same step are restored in successive steps."""
     environment = make_environment()
     environment.step(wait)
-    environment._population._weights.readout[[SICK, 3]] = torch.nan
+    environment.population.weights.readout[[SICK, 3]] = torch.nan
     valid = torch.stack([environment.step(wait).valid for _ in range(4)])
 
     assert valid[:, SICK].tolist() == [True, False, True, True]
@@ -137,7 +137,7 @@ def test_hosts_are_restored_one_after_the_other(make_environment, wait):
 def test_other_hosts_are_not_affected(make_environment, action, wait):
     """Their rewards and observations are bit-identical to those of an environment without a failure."""
     environment, twin = (grown(make_environment, action) for _ in range(2))
-    environment._population._weights.readout[SICK] = torch.nan
+    environment.population.weights.readout[SICK] = torch.nan
     for _ in range(2 * SAVE_INTERVAL):
         ours, theirs = environment.step(wait), twin.step(wait)
 
@@ -153,14 +153,14 @@ def test_an_exploding_host_is_never_saved(phase, make_environment, wait):
     environment = make_environment()
     for _ in range(SAVE_INTERVAL + phase):
         environment.step(wait)
-    environment._population._weights.readout[SICK] *= 100
-    before = environment._population._saved_weights.readout[SICK].clone()
+    environment.population.weights.readout[SICK] *= 100
+    before = environment.population.saved_weights.readout[SICK].clone()
     explosions = []
     while environment.step(wait).valid[SICK]:
         explosions.append(int(environment._episode.explosions[SICK]))
-        assert torch.equal(environment._population._saved_weights.readout[SICK], before)
+        assert torch.equal(environment.population.saved_weights.readout[SICK], before)
 
     assert explosions == list(range(1, MAX_CONSECUTIVE_EXPLOSIONS + 1))
     assert environment.rollbacks[SICK] == 1
-    assert environment._population._weights.readout[SICK].abs().max() < 30
+    assert environment.population.weights.readout[SICK].abs().max() < 30
     assert environment._episode.explosions[SICK] == 0

@@ -86,7 +86,7 @@ class MorphEnvironment:
         self.environments = environments
         self.preset = preset
         self.device = device
-        self._population = HostPopulation(environments, preset, RandomSource(seed, device))
+        self.population = HostPopulation(environments, preset, RandomSource(seed, device))
         self._alpha_tables = alpha_controller.build_tables(device)
         self._potentials = rewards.potential_table(device)
         self._choices = static_choices(device)
@@ -95,12 +95,12 @@ class MorphEnvironment:
 
     def reset(self) -> None:
         """Start a new episode in every environment: new hosts, new validation subsets, no seeds."""
-        self._population.reset()
+        self.population.reset()
         self._write_state(self._new_episode())
 
     def _new_episode(self) -> _State:
         slots = lifecycle.empty(self.environments, self.device)
-        begun = episode_state.begin(self._population.evaluate(self._population.modes(slots)))
+        begun = episode_state.begin(self.population.evaluate(self.population.modes(slots)))
         return _State(slots, begun, host_rollback.begin(begun, slots))
 
     def _write_state(self, state: _State) -> None:
@@ -113,7 +113,7 @@ class MorphEnvironment:
 
     def observe(self) -> Tensor:
         """The observation, float32 [N, 116]; `observation_table` names its features."""
-        slots, population = self._slots, self._population
+        slots, population = self._slots, self.population
         features = SeedFeatures(
             parameter_ratio=population.parameter_ratio(slots),
             rectified=population.rectified(slots),
@@ -135,9 +135,9 @@ class MorphEnvironment:
         slots, previous = self._slots, self._episode
         effective, legal = self._mask_illegal(Action(*action))
         updated = self._apply_action(effective)
-        modes = self._population.modes(updated)
-        self._population.train(modes, updated.is_learning)
-        evaluation = self._population.evaluate(modes)
+        modes = self.population.modes(updated)
+        self.population.train(modes, updated.is_learning)
+        evaluation = self.population.evaluate(modes)
         current = episode_state.advance(previous, evaluation, effective.op, legal, (slots, updated))
         reward = rewards.reward(self._reward_inputs((slots, updated), (previous, current)))
         reward = reward.masked_fill(~current.alive, -rewards.ROLLBACK).masked_fill(~previous.alive, 0)
@@ -149,7 +149,7 @@ class MorphEnvironment:
     @property
     def generator(self) -> torch.Generator:
         """The generator of all random numbers; `reset` draws everything else from it."""
-        return self._population.generator
+        return self.population.generator
 
     @property
     def accuracy(self) -> Tensor:
@@ -187,21 +187,21 @@ class MorphEnvironment:
         return action._replace(op=torch.where(legal, action.op, int(Op.WAIT))), legal
 
     def _compute_slot_masks(self) -> Tensor:
-        inputs = stage_gates.GateInputs(self._population.gradient_norm, self._episode.average_contribution)
+        inputs = stage_gates.GateInputs(self.population.gradient_norm, self._episode.average_contribution)
         gates_passed = stage_gates.gates_passed(self._slots, inputs, self.preset.gates)
         return slot_masks(self._slots, self._episode.alive, gates_passed)
 
     def _apply_action(self, action: Action) -> Slots:
         """The slots after the action and one step of time; new seeds get their weights."""
         slots = lifecycle.apply(self._slots, action, self._alpha_tables)
-        self._population.germinate(action.op == Op.GERMINATE, action.slot, action.blueprint)
+        self.population.germinate(action.op == Op.GERMINATE, action.slot, action.blueprint)
         return lifecycle.pass_time(slots, self._alpha_tables)
 
     def _roll_back(
         self, previous: episode_state.EpisodeState, current: episode_state.EpisodeState, updated: Slots
     ) -> _State:
         """Restore one host that was suspended before this step, and save some of the healthy ones."""
-        population, saved = self._population, self._restore_point
+        population, saved = self.population, self._restore_point
         current, updated = host_rollback.restore(saved, population, ~previous.alive, current, updated)
         return _State(updated, current, host_rollback.save(saved, population, current, updated))
 
@@ -216,7 +216,7 @@ class MorphEnvironment:
         return rewards.RewardInputs(
             accuracy_gain=current.accuracies[-1] - previous.accuracies[-1],
             contribution=current.contribution,
-            parameter_ratio=self._population.parameter_ratio(after).sum(0),
+            parameter_ratio=self.population.parameter_ratio(after).sum(0),
             potential_before=self._potentials[before.stage].sum(0),
             potential_after=potential * (current.time < self.preset.horizon),
             legal=current.legal,

@@ -72,8 +72,8 @@ def test_hosts_learn_without_seeds():
 def test_labels_are_wrong_as_often_as_a_host_is_noisy():
     """Every host has its own label noise; with noise alone there is nothing to learn."""
     population, slots = make(), lifecycle.empty(ENVIRONMENTS, CPU)
-    drawn = population._label_noise
-    population._label_noise = torch.ones_like(drawn)
+    drawn = population.label_noise
+    population.label_noise = torch.ones_like(drawn)
     for _ in range(60):
         train(population, slots)
 
@@ -111,13 +111,13 @@ def test_germination_replaces_only_the_chosen_seed():
     """One slot of one environment gets a new seed; nothing else changes."""
     population = make()
     plant(population, Blueprint.MLP)
-    before = population._weights.seed_inner.clone()
+    before = population.weights.seed_inner.clone()
     where = torch.tensor([False, True, False])
     population.germinate(where, torch.tensor([0, 2, 1]), torch.full((3,), int(Blueprint.LORA)))
-    changed = (population._weights.seed_inner != before).any(-1).any(-1)
+    changed = (population.weights.seed_inner != before).any(-1).any(-1)
 
     assert changed.nonzero().tolist() == [[2, 1]]
-    assert (population._weights.seed_outer == 0).all()
+    assert (population.weights.seed_outer == 0).all()
 
 
 def test_a_seed_learns_before_it_is_blended_in():
@@ -126,12 +126,12 @@ def test_a_seed_learns_before_it_is_blended_in():
     population, germinated = make(), slots_with(Stage.GERMINATED, Blueprint.MLP)
     plant(population, Blueprint.MLP)
     train(population, germinated)
-    rested = population._weights.seed_outer[1].abs().amax()
+    rested = population.weights.seed_outer[1].abs().amax()
     train(population, slots_with(Stage.TRAINING, Blueprint.MLP))
 
     assert rested == 0
-    assert (population._weights.seed_outer[1].abs().amax((1, 2)) > 0).all()
-    assert (population._weights.seed_outer[[0, 2]] == 0).all()
+    assert (population.weights.seed_outer[1].abs().amax((1, 2)) > 0).all()
+    assert (population.weights.seed_outer[[0, 2]] == 0).all()
 
 
 def test_a_new_seed_inherits_nothing_from_the_previous_one():
@@ -140,16 +140,16 @@ def test_a_new_seed_inherits_nothing_from_the_previous_one():
     plant(population, Blueprint.MLP)
     train(population, slots)
     before = [
-        population._momentum.seed_inner[1].abs().amax(),
-        population._momentum.seed_outer[1].abs().amax(),
+        population.momentum.seed_inner[1].abs().amax(),
+        population.momentum.seed_outer[1].abs().amax(),
     ]
     train(population, slots)
     plant(population, Blueprint.NORM)
 
     assert before[1] > 0
-    assert population._momentum.seed_inner[1].abs().amax() == 0
-    assert population._momentum.seed_outer[1].abs().amax() == 0
-    assert (population._weights.seed_outer[1] == 0).all()
+    assert population.momentum.seed_inner[1].abs().amax() == 0
+    assert population.momentum.seed_outer[1].abs().amax() == 0
+    assert (population.weights.seed_outer[1] == 0).all()
 
 
 def test_weights_stay_inside_their_structure():
@@ -158,12 +158,12 @@ def test_weights_stay_inside_their_structure():
     plant(population, Blueprint.CONV_SMALL)
     for _ in range(10):
         train(population, slots)
-    mask = population._tables.outer_mask[Blueprint.CONV_SMALL]
-    outer = population._weights.seed_outer[1]
+    mask = population.tables.outer_mask[Blueprint.CONV_SMALL]
+    outer = population.weights.seed_outer[1]
 
     assert (outer * (1 - mask) == 0).all()
     assert (outer * mask).abs().sum() > 0
-    assert (population._weights.readout[:, :, 8:] == 0).all()
+    assert (population.weights.readout[:, :, 8:] == 0).all()
 
 
 def test_actions_do_not_shift_the_random_numbers():
@@ -176,8 +176,8 @@ def test_actions_do_not_shift_the_random_numbers():
     for population in (quiet, busy):
         population.reset()
 
-    assert torch.equal(quiet._weights.readout, busy._weights.readout)
-    assert torch.equal(quiet._validation_labels, busy._validation_labels)
+    assert torch.equal(quiet.weights.readout, busy.weights.readout)
+    assert torch.equal(quiet.validation_labels, busy.validation_labels)
 
 
 def test_parameter_ratio_counts_living_seeds():
@@ -193,7 +193,7 @@ def test_parameter_ratio_counts_living_seeds():
 
 def test_validation_subsets_have_no_duplicates():
     """A subset is drawn without replacement, one per environment."""
-    features = make()._validation_features
+    features = make().validation_features
 
     for environment in features:
         assert len(environment.T.unique(dim=0)) > 0.9 * environment.shape[1]
@@ -203,15 +203,15 @@ def test_validation_subsets_have_no_duplicates():
 def test_healthy_hosts_are_saved_and_suspended_ones_restored():
     """One of three hosts is saved and then restored; the others are unchanged."""
     population = make()
-    drawn = population._weights.readout.clone()
+    drawn = population.weights.readout.clone()
     everywhere, second = torch.arange(ENVIRONMENTS), torch.tensor([False, True, False])
-    population._weights.readout.add_(1.0)
+    population.weights.readout.add_(1.0)
     population.save_weights(everywhere, second)
-    population._weights.readout.add_(1.0)
-    population._momentum.readout.fill_(torch.nan)
+    population.weights.readout.add_(1.0)
+    population.momentum.readout.fill_(torch.nan)
     population.restore_weights(everywhere, second)
 
-    gained = (population._weights.readout - drawn).amax((1, 2))
+    gained = (population.weights.readout - drawn).amax((1, 2))
     torch.testing.assert_close(gained, torch.tensor([2.0, 1.0, 2.0]))
-    assert population._momentum.readout.isnan().any(2).any(1).tolist() == [True, False, True]
-    assert torch.equal(population._saved_weights.readout[[0, 2]], drawn[[0, 2]])
+    assert population.momentum.readout.isnan().any(2).any(1).tolist() == [True, False, True]
+    assert torch.equal(population.saved_weights.readout[[0, 2]], drawn[[0, 2]])

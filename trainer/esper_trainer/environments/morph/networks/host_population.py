@@ -46,7 +46,8 @@ class HostPopulation:
     """N host networks, their seed blocks and their data, on the device of `random_source`.
 
     The amount of random numbers that is drawn does not depend on the actions, so that runs that differ in
-    their actions alone see the same hosts and batches.
+    their actions alone see the same hosts and batches. `weights` and `momentum` are trained; `saved_weights`
+    are those that a host is rolled back to.
     """
 
     def __init__(self, environments: int, preset: Preset, random_source: RandomSource) -> None:
@@ -55,41 +56,41 @@ class HostPopulation:
         self._random = random_source
         self.generator = random_source.generator
         self._digits = digits.load(random_source.device)
-        self._tables = blueprints.build(random_source.device)
-        self._weights = host_network.zeros(environments, random_source.device)
-        self._momentum = host_network.zeros(environments, random_source.device)
+        self.tables = blueprints.build(random_source.device)
+        self.weights = host_network.zeros(environments, random_source.device)
+        self.momentum = host_network.zeros(environments, random_source.device)
         self._gradient = host_network.zeros(environments, random_source.device)
         self._masks = host_network.zeros(environments, random_source.device)
         # One more than there are hosts: weights that are not to be saved are written to the last one.
-        self._saved_weights = host_network.zeros(environments + 1, random_source.device)
-        self._learning_inner = (1 - MOMENTUM) * self._tables.inner_mask
-        self._learning_outer = (1 - MOMENTUM) * self._tables.outer_mask
+        self.saved_weights = host_network.zeros(environments + 1, random_source.device)
+        self._learning_inner = (1 - MOMENTUM) * self.tables.inner_mask
+        self._learning_outer = (1 - MOMENTUM) * self.tables.outer_mask
         self._style_indicators = _style_indicators(random_source.device)
         self._indices = torch.arange(environments, device=random_source.device)
         validation = environments, preset.validation_size
-        self._validation_features = self._weights.readout.new_zeros(environments, FEATURES, validation[1])
-        self._validation_labels = self._digits.validation_labels.new_zeros(validation)
-        self._true_scores = self._validation_labels.new_zeros(environments, PASSES, preset.validation_size)
-        self._label_noise = self._weights.readout.new_zeros(environments, 1)
-        self.gradient_norm = self._weights.readout.new_zeros(SLOTS, environments)
-        self.parameters = self._weights.readout.new_zeros(environments)
+        self.validation_features = self.weights.readout.new_zeros(environments, FEATURES, validation[1])
+        self.validation_labels = self._digits.validation_labels.new_zeros(validation)
+        self._true_scores = self.validation_labels.new_zeros(environments, PASSES, preset.validation_size)
+        self.label_noise = self.weights.readout.new_zeros(environments, 1)
+        self.gradient_norm = self.weights.readout.new_zeros(SLOTS, environments)
+        self.parameters = self.weights.readout.new_zeros(environments)
         self.reset()
 
     def reset(self) -> None:
         """Draw new hosts, label noise and validation subsets, and remove all seeds."""
-        for tensor in (*self._weights, *self._momentum, *self._masks):
+        for tensor in (*self.weights, *self.momentum, *self._masks):
             tensor.zero_()
         self._draw_hosts()
-        for saved, weights in zip(self._saved_weights, self._weights, strict=True):
+        for saved, weights in zip(self.saved_weights, self.weights, strict=True):
             saved.narrow(_DIMENSION, 0, self.environments).copy_(weights)
         self._draw_validation()
-        self._label_noise.copy_(LABEL_NOISE * self._random.uniform(self.environments, 1))
+        self.label_noise.copy_(LABEL_NOISE * self._random.uniform(self.environments, 1))
         self.gradient_norm.zero_()
 
     def _draw_hosts(self) -> None:
         width = self._random.integers(1, BLOCK_WIDTH + 1, self.environments)
         unit = torch.arange(BLOCK_WIDTH, device=width.device) < width[:, None]
-        block_in, readout = self._weights.block_in, self._weights.readout
+        block_in, readout = self.weights.block_in, self.weights.readout
         scale = FEATURES**-0.5
         block_in.copy_(scale * self._random.normal(*block_in.shape) * unit[:, :, None])
         readout.copy_(scale * self._random.normal(*readout.shape))
@@ -102,16 +103,16 @@ class HostPopulation:
     def _draw_validation(self) -> None:
         keys = self._random.uniform(self.environments, len(self._digits.validation_labels))
         index = keys.argsort(dim=1)[:, : self._preset.validation_size]
-        self._validation_features.copy_(feature_major(self._digits.validation_features, index))
-        self._validation_labels.copy_(self._digits.validation_labels[index])
+        self.validation_features.copy_(feature_major(self._digits.validation_features, index))
+        self.validation_labels.copy_(self._digits.validation_labels[index])
         # Flat indices of the true classes in the scores [N, 10, passes, samples].
-        row = self._indices[:, None] * CLASSES + self._validation_labels
+        row = self._indices[:, None] * CLASSES + self.validation_labels
         first = torch.arange(self._true_scores[0].numel(), device=row.device).view_as(self._true_scores[0])
         self._true_scores.copy_(row[:, None] * first.numel() + first)
 
     def germinate(self, where: Tensor, slot: Tensor, blueprint: Tensor) -> None:
         """Draw a new seed of `blueprint` in `slot` where `where` is True; all [N]."""
-        tables, weights, momentum, masks = self._tables, self._weights, self._momentum, self._masks
+        tables, weights, momentum, masks = self.tables, self.weights, self.momentum, self._masks
         uniform = self._random.coarse_uniform(self.environments, INNER_ROWS, FEATURES)
         inner = uniform.mul_(tables.inner_scale.index_select(0, blueprint))
         spare = SLOTS * self.environments
@@ -129,14 +130,14 @@ class HostPopulation:
     def save_weights(self, index: Tensor, where: Tensor) -> None:
         """Save the weights of environments `index` [n] where `where` (bool [N]) is True."""
         index_or_spare = torch.where(where.index_select(0, index), index, self.environments)
-        for saved, weights in zip(self._saved_weights, self._weights, strict=True):
+        for saved, weights in zip(self.saved_weights, self.weights, strict=True):
             saved.index_copy_(_DIMENSION, index_or_spare, _select(weights, index))
 
     def restore_weights(self, index: Tensor, where: Tensor) -> None:
         """Restore the saved weights of environments `index` [n] where `where` is True, and reset their
         momentum."""
         back = where.index_select(0, index)[:, None, None]
-        for saved, weights, momentum in zip(self._saved_weights, self._weights, self._momentum, strict=True):
+        for saved, weights, momentum in zip(self.saved_weights, self.weights, self.momentum, strict=True):
             restored = torch.where(back, _select(saved, index), _select(weights, index))
             weights.index_copy_(_DIMENSION, index, restored)
             momentum.index_copy_(_DIMENSION, index, _select(momentum, index).masked_fill(back, 0))
@@ -147,23 +148,21 @@ class HostPopulation:
         is_learning = is_learning.float()
         for _ in range(self._preset.sgd_steps):
             features, labels = self._draw_batch()
-            host_network.gradients(features, labels, self._weights, modes, into=self._gradient)
-            norm = host_optimiser.step(
-                self._weights, self._momentum, self._gradient, self._masks, is_learning
-            )
+            host_network.gradients(features, labels, self.weights, modes, into=self._gradient)
+            norm = host_optimiser.step(self.weights, self.momentum, self._gradient, self._masks, is_learning)
             self.gradient_norm.copy_(norm)
 
     def _draw_batch(self) -> tuple[Tensor, Tensor]:
         shape = (self.environments, self._preset.batch_size)
         index = self._random.integers(0, len(self._digits.train_labels), *shape)
-        wrong = self._random.uniform(*shape) < self._label_noise
+        wrong = self._random.uniform(*shape) < self.label_noise
         random = self._random.integers(0, CLASSES, *shape)
         labels = torch.where(wrong, random, self._digits.train_labels[index])
         return feature_major(self._digits.train_features, index), labels
 
     def evaluate(self, modes: list[SeedMode]) -> HostEvaluation:
         """Evaluate every host with its seeds, and with each seed left out."""
-        scores = host_network.counterfactual_logits(self._validation_features, self._weights, modes)
+        scores = host_network.counterfactual_logits(self.validation_features, self.weights, modes)
         true = scores.flatten().index_select(0, self._true_scores.flatten()).view_as(self._true_scores)
         accuracy = (true >= scores.amax(1)).float().mean(2)
         loss = (scores[:, :, 0].logsumexp(1) - true[:, 0]).mean(1)
@@ -175,22 +174,22 @@ class HostPopulation:
 
     def parameter_ratio(self, slots: Slots) -> Tensor:
         """Parameters of every active seed over those of its host, float32 [3, N]."""
-        return self._tables.parameters[slots.blueprint] * slots.active / self.parameters
+        return self.tables.parameters[slots.blueprint] * slots.active / self.parameters
 
     def rectified(self, slots: Slots) -> Tensor:
         """1 where a slot's blueprint has rectified hidden units, float32 [3, N]."""
-        return (self._tables.floor[slots.blueprint] == 0).float()
+        return (self.tables.floor[slots.blueprint] == 0).float()
 
     def attends(self, slots: Slots) -> Tensor:
         """1 where a slot's blueprint attends over tokens, float32 [3, N]."""
-        return self._tables.attends[slots.blueprint]
+        return self.tables.attends[slots.blueprint]
 
     def modes(self, slots: Slots) -> list[SeedMode]:
         """How the seed blocks of each slot operate, for `train` and `evaluate`."""
         alpha, blueprint = slots.alpha.value, slots.blueprint
         learning = torch.where(slots.stage == Stage.TRAINING, 1.0, alpha)
         blends = torch.stack([alpha, learning])[:, None] * self._style_indicators[:, slots.style]
-        properties = torch.stack([self._tables.floor[blueprint], self.attends(slots), (alpha > 0).float()])
+        properties = torch.stack([self.tables.floor[blueprint], self.attends(slots), (alpha > 0).float()])
         by_slot = torch.cat([properties, blends.flatten(0, 1)])[..., None, None].unbind(1)
         return [
             SeedMode(floor, attends, passing, BlendWeights(*numbers[:3]), BlendWeights(*numbers[3:]))
