@@ -32,8 +32,8 @@ def describe(event: e.DecodedEvent) -> str:
 
 def describe_update(update: int, policy_loss: float, value_loss: float, kl_divergence: float | None) -> str:
     """Describe a PPO update; equal numbers give equal texts, so that -0.0 is written as 0.0."""
-    losses = f"policy loss {policy_loss + 0.0:.3f}, value loss {value_loss + 0.0:.3f}"
-    return f"update {update}: {losses}, KL {_number(kl_divergence, 4)}"
+    kl = "–" if kl_divergence is None else f"{kl_divergence:.4f}"
+    return f"update {update}: policy loss {policy_loss + 0.0:.3f}, value loss {value_loss + 0.0:.3f}, KL {kl}"
 
 
 def _process(

@@ -1,8 +1,8 @@
 """Judgement of values, histories and heads by the bands of the catalogue. Pure."""
 
-import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from math import inf, isfinite
 
 from esper_schemas.heads import HEAD_MAX_ENTROPIES
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField, head_field
@@ -35,7 +35,7 @@ def judge(metric: Metric, value: float | None, *, maximum: float = 1.0) -> Healt
     """
     if value is None:
         return Health.NOT_MEASURED
-    if not math.isfinite(value):
+    if not isfinite(value):
         return Health.NOT_FINITE
     value /= maximum
     if metric.bands.is_critical(value):
@@ -99,14 +99,14 @@ def trend(history: Sequence[float | None], threshold: float) -> Trend:
     Unknown below two windows of three finite values. Volatile if the variance has more than tripled.
     Otherwise rising or falling if the mean has changed by at least `threshold` times its magnitude.
     """
-    values = [value for value in history if value is not None and math.isfinite(value)]
+    values = [value for value in history if value is not None and isfinite(value)]
     window = min(TREND_WINDOW, len(values) // 2)
     if window < TREND_MINIMUM_WINDOW:
         return Trend.UNKNOWN
     older, recent = values[-2 * window : -window], values[-window:]
     before, now = _mean(older), _mean(recent)
     spread = _variance(older, before)
-    if 1e-8 < spread < math.inf and _variance(recent, now) / spread > TREND_VOLATILE_VARIANCE_RATIO:
+    if 1e-8 < spread < inf and _variance(recent, now) / spread > TREND_VOLATILE_VARIANCE_RATIO:
         return Trend.VOLATILE
     return _direction(before, now, threshold)
 
@@ -122,7 +122,7 @@ def _direction(older: float, recent: float, threshold: float) -> Trend:
 def _mean(values: Sequence[float]) -> float:
     """The mean of finite values; it lies between them, however near the largest float they are."""
     total = sum(values)
-    if math.isfinite(total):
+    if isfinite(total):
         return total / len(values)
     mean = sum(value / len(values) for value in values)
     return min(max(mean, min(values)), max(values))
@@ -130,10 +130,7 @@ def _mean(values: Sequence[float]) -> float:
 
 def _variance(values: Sequence[float], mean: float) -> float:
     """Population variance; infinite where squares overflow."""
-    try:
-        return math.fsum([(offset := value - mean) * offset for value in values]) / len(values)
-    except OverflowError:
-        return math.inf
+    return sum([(offset := value - mean) * offset for value in values]) / len(values)
 
 
 class HeadCondition(StrEnum):
@@ -168,7 +165,7 @@ def head_condition(
         return HeadCondition.WAITING
     entropy = getattr(state, f"head_{head}_entropy")
     gradient = getattr(state, f"head_{head}_grad_norm")
-    if not all(value is None or math.isfinite(value) for value in (entropy, gradient)):
+    if not all(value is None or isfinite(value) for value in (entropy, gradient)):
         return HeadCondition.NOT_FINITE
     bands = quantities[head_field(head, "grad_norm")].metric.bands
     if gradient is not None and bands.critical_above is not None and gradient > bands.critical_above:

@@ -92,14 +92,14 @@ def _trend_threshold(name: str) -> float:
 
 
 def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | None]:
-    previous = [rank.ppo_updates[-2].payload for rank in ranks if len(rank.ppo_updates) > 1]
-    return {
-        previous_name: reduce_field(name, [getattr(payload, name) for payload in previous])
-        for previous_name, name in _PREVIOUS_GRAD_NORMS.items()
-    }
+    norms = [_read_grad_norms(rank.ppo_updates[-2].payload) for rank in ranks if len(rank.ppo_updates) > 1]
+    reduced = norms[0] if len(norms) == 1 else map(reduce_field, _GRAD_NORMS, zip(*norms, strict=True))
+    return dict(zip(_PREVIOUS_GRAD_NORMS, reduced, strict=False))
 
 
 _COUNTS = {name for name, of in get_type_hints(PPOUpdatePayload).items() if int in (of, *get_args(of))}
 _HISTORIES = (*HISTORY_METRICS, "entropy_normalized")
 _read_histories = attrgetter(*_HISTORIES)
-_PREVIOUS_GRAD_NORMS = {f"{name}_prev": name for name in (head_field(head, "grad_norm") for head in HEADS)}
+_GRAD_NORMS = tuple(head_field(head, "grad_norm") for head in HEADS)
+_PREVIOUS_GRAD_NORMS = tuple(f"{name}_prev" for name in _GRAD_NORMS)
+_read_grad_norms = attrgetter(*_GRAD_NORMS)

@@ -112,10 +112,9 @@ class _Bounds:
 
     def __init__(self, names: Iterable[str], watches: Iterable[BoundedWatch]) -> None:
         self._names = tuple(names)
-        self._watches = tuple(
-            tuple(w for w in watches if w.metric == name and w.name) for name in self._names
-        )
-        self._lows, self._highs = zip(*map(_range, self._watches), strict=True)
+        groups = [[w for w in watches if w.metric == name and w.name] for name in self._names]
+        self._watches = tuple([((w.name, w.metric), w) for w in group] for group in groups)
+        self._lows, self._highs = zip(*map(_range, groups), strict=True)
 
     def ranges(self, names: Iterable[str]) -> list[Bounds]:
         """Return the ranges of some of the quantities."""
@@ -146,9 +145,9 @@ class _Bounds:
             streak.finite = False
             _add_critical(streak, update)
             return
-        for watch in self._watches[place]:
-            if watch.is_beyond(value, watch.warning) and _applies(watch, payload):
-                streak = streaks.extend((watch.name, metric), watch.head, update, value, below=watch.below)
+        for key, watch in self._watches[place]:
+            if watch.is_beyond(value, watch.warning) and (not watch.only_where or _applies(watch, payload)):
+                streak = streaks.extend(key, watch.head, update, value, below=watch.below)
                 if watch.is_beyond(value, watch.critical):
                     _add_critical(streak, update)
 
@@ -162,7 +161,8 @@ def _range(watches: Iterable[BoundedWatch]) -> Bounds:
 
 
 def _applies(watch: BoundedWatch, payload: PPOUpdatePayload | None) -> bool:
-    return not watch.only_where or (getattr(payload, watch.only_where) or 0.0) > 0.0
+    """Return whether the field that a watch requires is above 0."""
+    return (getattr(payload, watch.only_where) or 0.0) > 0.0
 
 
 def _add_critical(streak: Streak, update: int) -> None:
