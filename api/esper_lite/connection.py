@@ -18,57 +18,69 @@ from esper_bus.paths import default_runs_dir, default_spool_quota
 from esper_bus.paths import spool_quota as checked_quota
 from esper_bus.rate_limited_log import LogMessage
 from esper_lite.existing_run import producer_name, refuse_existing, updates_before
+from esper_lite.launch import create_run_dir, rank_and_world_size
 from esper_lite.telemetry import Telemetry
-from esper_schemas.errors import EsperError
+from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import RunStarted
 
 
 def connect(
-    run: str,
+    run: str | None = None,
     *,
     started: RunStarted | None = None,
     runs_dir: Path | str | None = None,
     aggregator: bool | str | None = None,
     keys: Path | str | None = None,
     producer: str | None = None,
-    rank: int = 0,
-    world_size: int = 1,
+    rank: int | None = None,
+    world_size: int | None = None,
     resume: bool = False,
     spool_quota: int | str | None = None,
     enabled: bool = True,
 ) -> Telemetry:
     """Start recording this process of a training run in `runs_dir`/`run`, and emit `RunStarted`.
 
-    started: what is known about the training; rank, world size, host, process id and version are filled in.
+    run: name of the run; default that of the task or the program, with a number if it is taken.
+    started: facts about the training; rank, world size, host, process id and version are filled in.
     runs_dir: default `$ESPER_RUNS_DIR`, else `./runs`.
-    aggregator: None sends events to the aggregator of `runs_dir` whenever one runs; True also starts one;
-    an address such as `tcp://127.0.0.1:5556` names another one; False sends nothing.
-    keys: path of a client's key file, for an aggregator over tcp that requires keys.
+    aggregator: None sends events to the aggregator of `runs_dir` while one runs; True also starts one; an
+    address such as `tcp://127.0.0.1:5556` names another one; False sends nothing.
+    keys: a client's key file, for an aggregator over tcp that requires keys.
     producer: name of this process; default `trainer:RANK`.
-    rank, world_size: this process and the number of processes that train together in this run.
-    resume: continue an existing run, which is refused otherwise. Updates are counted from
-    `started.resumed_from`, or else from the last recorded one.
-    spool_quota: limit of this process's spool, in bytes or as `500M`, at least 16 MiB; default
-    `$ESPER_SPOOL_QUOTA`, else 2 GiB. Acknowledged events are removed first.
+    rank, world_size: default `$RANK` and `$WORLD_SIZE`, as `torchrun` sets them, else 0 and 1.
+    resume: continue an existing run, after update `started.resumed_from`, or else its last recorded one.
+    spool_quota: limit of the spool, in bytes or as `500M`; default `$ESPER_SPOOL_QUOTA`, else 2 GiB.
     enabled: False records nothing, and touches neither disk nor network.
 
-    Raises `RunExists` for a run that exists, `InvalidArgument` for a name, address or size that cannot be
-    used, `StorageError` if the run directory cannot be read or written, and another `EsperError` for a key
-    file that cannot be used.
+    Raises `RunExists` for a run that exists, `InvalidArgument` for an unusable argument, `StorageError` for
+    a directory that cannot be read or written, and another `EsperError` for a key file.
     """
-    started = _filled_in(started or RunStarted(task=run), rank, world_size)
+    rank, world_size = rank_and_world_size(rank, world_size)
     if not enabled:
-        return Telemetry(NullEmitter(), started)
+        return Telemetry(NullEmitter(), _filled_in(started, run or "", rank, world_size))
     directory = default_runs_dir() if runs_dir is None else Path(runs_dir)
-    run_dir = directory / check_name("run", run)
-    name = check_name("producer", producer or producer_name(run_dir, rank, resume=resume))
     quota = default_spool_quota() if spool_quota is None else checked_quota(str(spool_quota), "spool_quota")
-    updates = _updates_before(run_dir, name, started, resume=resume)
     ingest, client = _aggregator(directory, aggregator, keys)
-    return Telemetry(Emitter(run, name, run_dir, ingest, keys=client, spool_quota=quota), started, updates)
+    run_dir = _run_dir(directory, run, started, world_size, resume=resume)
+    started = _filled_in(started, run_dir.name, rank, world_size)
+    name = check_name("producer", producer or producer_name(run_dir, rank, resume=resume))
+    updates = _updates_before(run_dir, name, started, resume=resume)
+    emitter = Emitter(run_dir.name, name, run_dir, ingest, keys=client, spool_quota=quota)
+    return Telemetry(emitter, started, updates)
 
 
-def _filled_in(started: RunStarted, rank: int, world_size: int) -> RunStarted:
+def _run_dir(
+    runs_dir: Path, run: str | None, started: RunStarted | None, world_size: int, *, resume: bool
+) -> Path:
+    if run is not None:
+        return runs_dir / check_name("run", run)
+    if resume:
+        raise InvalidArgument("Name the run that is to be resumed.")
+    return create_run_dir(runs_dir, started, world_size)
+
+
+def _filled_in(started: RunStarted | None, run: str, rank: int, world_size: int) -> RunStarted:
+    started = started or RunStarted(task=run)
     return msgspec.structs.replace(
         started,
         rank=rank,

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from esper_schemas.events import EVENT_TYPES, DecodedEvent, Event, KnownEvent, Undecodable, Unknown
+from esper_schemas.plain_values import encodable, plain_value
 from esper_schemas.snapshot import SanctumSnapshot
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
 """What the decoder raises for damaged or hostile msgpack."""
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=plain_value, decimal_format="number")
 _event_decoder: msgspec.msgpack.Decoder[KnownEvent] = msgspec.msgpack.Decoder(KnownEvent)
 _snapshot_decoder = msgspec.msgpack.Decoder(SanctumSnapshot)
 _known_kinds = {event_type.__name__ for event_type in EVENT_TYPES}
@@ -31,7 +32,21 @@ def encode_event(event: Event) -> bytes:
 
 
 encode_event_into: Callable[[Event, bytearray], None] = _encoder.encode_into
-"""As `encode_event`, into a buffer that then holds just the event; costs no more than filling it."""
+"""As `encode_event`, into a buffer that then holds just the event; costs no more than filling it.
+
+Numbers and objects of other libraries are encoded as `plain_value` returns them; whether they fit their
+fields is checked by `event_repair`. Raises for what only `encode_refused_event_into` can encode.
+"""
+
+
+def encode_refused_event_into(event: Event, buffer: bytearray) -> None:
+    """Encode an event for which `encode_event_into` has raised, such as one with an integer of 70 bits."""
+    _encoder.encode_into(encodable(event), buffer)
+
+
+def encode_plain(value: object) -> bytes:
+    """Encode builtin values as msgpack."""
+    return _encoder.encode(value)
 
 
 def decode_event(raw: bytes | memoryview) -> DecodedEvent:

@@ -52,17 +52,17 @@ class PPOUpdateCompleted(Event, frozen=True):
 class RolloutCompleted(Event, frozen=True):
     """One episode of every environment was collected, as the data of update `update`.
 
-    Returns are undiscounted sums of rewards. `stage_counts` counts slots by `Stage` at the end, `rollbacks`
-    the hosts that were rolled back because their loss exploded or was NaN, and `returns_not_finite` the
-    environments whose return is not finite.
+    Returns are undiscounted sums of rewards; `mean_return` is None while no episode has ended.
+    `stage_counts` counts slots by `Stage` at the end, `rollbacks` the hosts that were rolled back because their
+    loss exploded or was NaN, and `returns_not_finite` the environments whose return is not finite.
     """
 
     update: int
-    env_steps: int
-    env_steps_total: int
-    steps_per_second: float
-    duration_ms: float
-    mean_return: float
+    env_steps: int = 0
+    env_steps_total: int = 0
+    steps_per_second: float | None = None
+    duration_ms: float | None = None
+    mean_return: float | None = None
     std_return: float | None = None
     mean_accuracy: float | None = None
     stage_counts: tuple[int, ...] = ()

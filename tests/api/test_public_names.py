@@ -19,7 +19,7 @@ Damaged(EsperError)
 DecisionMade(update: int, environment: int, step: int, choices: dict[str, int], confidences: dict[str,
     float], value: float | None = None, reward: float | None = None)
 EmitterReport(*, emitted: int = 0, spooled: int = 0, acknowledged: int = 0, dropped: int = 0, held: int = 0,
-    errors: int = 0, spool: str = '', problem: str = '')
+    errors: int = 0, left_out: int = 0, spool: str = '', problem: str = '')
 EpisodeCompleted(environment: int, episode: int, episode_return: float, length: int, accuracy: float | None
     = None, fossilized: int | None = None)
 EsperError(Exception)

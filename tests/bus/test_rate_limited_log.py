@@ -100,6 +100,9 @@ def test_a_program_decides_what_the_library_prints(tmp_path, configured):
 
     assert done.stdout == "[]"
     if configured == "configured":
-        assert "esper.bus.emit|cannot encode an event (run='run', producer='host:0', error=" in done.stderr
+        assert (
+            "esper.bus.emit|cannot record an event (run='run', producer='host:0', event_kind='unknown')"
+            in done.stderr
+        )
     else:
         assert done.stderr == ""

@@ -75,7 +75,7 @@ class ProducerState:
     finished: RunFinished | None = None
     rollout: RolloutCompleted | None = None
     ppo_updates: deque[PPOUpdateCompleted] = field(default_factory=lambda: deque(maxlen=HISTORY_LENGTH))
-    returns: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
+    returns: deque[tuple[int, float | None]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     first_update: bool = False
     first_rollout: bool = False
     rollbacks: int = 0

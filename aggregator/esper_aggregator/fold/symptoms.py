@@ -89,8 +89,11 @@ class Watchlist:
     ) -> None:
         """Add a rollout to the streaks."""
         mean_return = rollout.mean_return
-        lead = None if baseline is None else mean_return - baseline
-        values = (mean_return, rollout.std_return, lost_return(state.levels, mean_return), lead)
+        lead = lost = None
+        if mean_return is not None:
+            lost = lost_return(state.levels, mean_return)
+            lead = None if baseline is None else mean_return - baseline
+        values = (mean_return, rollout.std_return, lost, lead)
         self._rollouts.observe(state.rollouts, rollout.update, values, None)
 
 

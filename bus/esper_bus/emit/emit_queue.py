@@ -9,7 +9,7 @@ from operator import itemgetter
 from esper_bus.emit.wake_up import WakeUp
 from esper_bus.limits import CHUNK_BYTES, MAX_EVENT_BYTES
 from esper_bus.records import Entry, take_batch
-from esper_schemas.codec import encode_event_into
+from esper_schemas.codec import encode_event_into, encode_refused_event_into
 from esper_schemas.events import Event, EventsDropped
 
 _TAKE_EVENTS = 8192
@@ -109,8 +109,7 @@ class EmitQueue:
         try:
             encode_event_into(event, buffer)
         except Exception:
-            self._drop(event, buffer)
-            raise
+            self._encode_again(event, buffer)
         size = len(buffer)
         self._put_bytes += size
         if (
@@ -125,6 +124,13 @@ class EmitQueue:
         if self.idle:
             self.idle = False
             self.wake_up.set()
+
+    def _encode_again(self, event: Event, buffer: bytearray) -> None:
+        try:
+            encode_refused_event_into(event, buffer)
+        except Exception:
+            self._drop(event, buffer)
+            raise
 
     def close(self) -> None:
         """Refuse all events from now on."""
@@ -177,12 +183,14 @@ class EmitQueue:
         while self._items:
             self._count_drop("unknown", *self._items.popleft())
 
-    def drop_taken(self, count: int) -> None:
+    def drop_taken(self, count: int, kind: str = "unknown") -> None:
         """Count as dropped `count` of the events that were taken: the taker could not keep them."""
         if count:
             with self._drop_lock:
+                self._first_drop_ns = self._first_drop_ns or time.time_ns()
+                self._last_drop_ns = time.time_ns()
                 self._taken_count -= count
-                self._dropped["unknown"] = self._dropped.get("unknown", 0) + count
+                self._dropped[kind] = self._dropped.get(kind, 0) + count
 
     def _drop(self, event: Event, buffer: bytearray) -> None:
         self._count_drop(type(event).__name__, time.time_ns(), buffer)

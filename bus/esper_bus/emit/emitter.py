@@ -34,8 +34,9 @@ class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
     `emitted` counts calls of `emit`, `dropped` those among them whose event could not be kept, `held` events
     that so far are only in memory. `spooled` and `acknowledged` count events in the spool and in the
     aggregator's log, including those of the emitter itself: losses (`EventsDropped`), problems with the
-    spool and their end (`LogRecorded`). `errors` counts unexpected exceptions. `problem` is why events do not
-    reach the spool or the aggregator at present, in one sentence.
+    spool and their end (`LogRecorded`). `left_out` counts values that were left out of their
+    events because no reader could decode them, `errors` unexpected exceptions. `problem` is why events, or
+    values of them, are not recorded or sent at present, in one sentence.
     """
 
     emitted: int = 0
@@ -44,6 +45,7 @@ class EmitterReport(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     held: int = 0
     errors: int = 0
+    left_out: int = 0
     spool: str = ""
     problem: str = ""
 
@@ -105,6 +107,7 @@ class Emitter:
             dropped=self._queue.dropped,
             held=len(self._queue) + self._writer.held,
             errors=self._writer.errors,
+            left_out=self._writer.left_out,
             spool=str(self._spool.path),
             problem=self._writer.problem,
         )

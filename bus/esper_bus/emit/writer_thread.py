@@ -12,11 +12,12 @@ from esper_bus.auth.keys import ClientKeys
 from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.emit.polling import PollingInterval
 from esper_bus.emit.resend_buffer import ResendBuffer
+from esper_bus.emit.value_check import checked, sentence
 from esper_bus.limits import SYNC_S
 from esper_bus.mcap.append_file import FileDeletedError
 from esper_bus.net.uplink import Uplink
 from esper_bus.rate_limited_log import REPEAT_AFTER_S, RateLimitedLog
-from esper_bus.records import Batch, StreamKey
+from esper_bus.records import Batch, Entry, StreamKey
 from esper_bus.store.spool import SpoolQuotaError, SpoolWriter
 from esper_schemas.codec import encode_event
 from esper_schemas.events import Event, LogRecorded
@@ -29,13 +30,17 @@ _SETTLED_S = 5.0
 _LONGEST_WAIT_S = 1.0
 _AFTER_ERROR_S = 0.05
 _BYE_S = 0.2
+_INVALID = "a value was left out"
+_MAX_REPORTS = 1000
+"""Kinds of problems whose last report is remembered: names of values may be made up without end."""
 
 
 class WriterThread(threading.Thread):
     """Owns the spool and the socket of one stream; ends some time after `stop`.
 
-    `spooled` counts events in the spool, `acknowledged` those in the aggregator's log; `errors` counts
-    unexpected exceptions. The queue is polled for a while after each event, otherwise a wake-up is awaited.
+    `spooled` counts events in the spool, `acknowledged` those in the aggregator's log; `left_out` counts
+    values that no reader could decode, `errors` unexpected exceptions. The queue is polled for a while after
+    each event, otherwise a wake-up is awaited.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class WriterThread(threading.Thread):
         self.spooled = 0
         self.acknowledged = 0
         self.errors = 0
+        self.left_out = 0
         self._key = key
         self._queue = queue
         self._spool = spool
@@ -61,6 +67,7 @@ class WriterThread(threading.Thread):
         self._polling = PollingInterval()
         self._stop_at: float | None = None
         self._spool_problem = ""
+        self._value_problem, self._value_problem_at = "", 0.0
         self._spool_retry_at = 0.0
         self._spool_failed_at = 0.0
         self._reported_at: dict[str, float] = {}
@@ -71,9 +78,14 @@ class WriterThread(threading.Thread):
 
     @property
     def problem(self) -> str:
-        """Why events do not reach the spool or the aggregator at present, empty if they do."""
+        """Why events, or values of them, are not recorded or sent at present; empty if they are."""
         uplink = self._uplink
-        return self._spool_problem or (uplink.problem if uplink else "")
+        recent = time.monotonic() - self._value_problem_at < REPEAT_AFTER_S
+        return (
+            self._spool_problem
+            or (uplink.problem if uplink else "")
+            or (self._value_problem if recent else "")
+        )
 
     @property
     def held(self) -> int:
@@ -142,7 +154,7 @@ class WriterThread(threading.Thread):
         return min(times)
 
     def _drain(self, now: float, *, last: bool = False) -> int:
-        taken = self._queue.take()
+        taken = self._checked(self._queue.take(), now)
         losses = self._queue.losses(even_if_full=last)
         own: list[Event] = [*self._reports, losses] if losses else self._reports
         if losses:
@@ -154,6 +166,19 @@ class WriterThread(threading.Thread):
         self._queue.account(self._buffer.held_count, self._buffer.held_bytes)
         self._write_spool(now)
         return len(entries) + len(self._reports)
+
+    def _checked(self, taken: list[Entry], now: float) -> list[Entry]:
+        """The entries without the values that no reader could decode, which are reported."""
+        entries, left_out, refused = checked(taken)
+        for value in left_out:
+            self.left_out += 1
+            self._value_problem, self._value_problem_at = sentence(value), now
+            self._log.warn(_INVALID, event_kind=value.kind, field=value.field, value=value.value)
+            self._report(f"{_INVALID}: {value.kind}.{value.field}", f"it is {value.value}", now)
+        for kind in refused:
+            self._queue.drop_taken(1, kind)
+            self._log.warn("cannot record an event", event_kind=kind)
+        return entries
 
     def _note_own(self, count: int) -> None:
         """The last `count` events are this thread's own: they do not count as emitted, nor as held."""
@@ -225,6 +250,8 @@ class WriterThread(threading.Thread):
         """Record a problem in the stream itself, at most once a minute; returns whether it was recorded."""
         if now - self._reported_at.get(kind, -REPEAT_AFTER_S) < REPEAT_AFTER_S:
             return False
+        if len(self._reported_at) >= _MAX_REPORTS:
+            self._reported_at.clear()
         self._reported_at[kind] = now
         self._add_report(LogRecorded(level="warning", message=f"{kind}: {reason}"), now)
         return True

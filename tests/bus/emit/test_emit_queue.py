@@ -148,12 +148,27 @@ def test_an_event_too_large_to_be_sent_is_refused():
     assert (len(queue), queue.dropped) == (2, 1)
 
 
-def test_an_event_that_cannot_be_encoded_is_counted():
-    """`put` raises a TypeError, and the event is counted as dropped."""
+def test_an_event_that_the_encoder_refuses_is_encoded_in_another_way():
+    """Integers beyond 64 bits and characters that UTF-8 does not have are replaced."""
+    queue = EmitQueue(10, 10**6)
+    queue.put(LogRecorded(level="info", message="\ud800", fields={"large": 2**70}))
+    ((_, data),) = queue.take()
+
+    assert decode_event(data) == LogRecorded(level="info", message="?", fields={"large": 2.0**70})
+    assert queue.dropped == 0
+
+
+def test_an_event_that_cannot_be_encoded_is_counted(monkeypatch):
+    """`put` raises what the encoder raised, and the event is counted as dropped."""
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("esper_bus.emit.emit_queue.encode_refused_event_into", fail)
     queue = EmitQueue(10, 10**6)
     for _ in range(100):
-        with pytest.raises(TypeError):
-            queue.put(LogRecorded(level="info", message="x", fields={"bad": object()}))
+        with pytest.raises(MemoryError):
+            queue.put(LogRecorded(level="info", message="\ud800"))
     put(queue, 1)
 
     assert (len(queue), queue.dropped) == (1, 100)

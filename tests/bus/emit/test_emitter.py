@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections import Counter
+from fractions import Fraction
 
 import pytest
 import zmq
@@ -25,7 +26,8 @@ from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
 from esper_schemas.codec import encode_event
 from esper_schemas.errors import InvalidArgument, StorageError
-from esper_schemas.events import EventsDropped, LogRecorded, RunStarted
+from esper_schemas.events import EpisodeCompleted, EventsDropped, LogRecorded, PPOUpdateCompleted, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
 
 FULL_DISK = """
 import logging, resource, sys, time
@@ -602,16 +604,50 @@ def test_a_burst_beyond_all_limits_is_counted(emitter, run_dir, episode):
     assert result.ok
 
 
-def test_an_event_that_cannot_be_encoded_is_counted(emitter, run_dir, episode):
+def test_an_event_that_no_reader_could_decode_is_counted(emitter, run_dir, episode):
     """`emit` does not raise; the spool contains a report of the dropped event."""
     one = emitter()
-    one.emit(RunStarted(task="digits", config={"bad": object()}))
+    one.emit(EpisodeCompleted(environment="first", episode=1, episode_return=0.5, length=9))
+    one.emit(object())
     one.emit(episode(1))
     report = one.close()
     events = [record.event for record in read_records(run_dir)]
+    (dropped,) = (event for event in events if isinstance(event, EventsDropped))
 
-    assert report.dropped == 1
-    assert {type(event).__name__ for event in events} == {"EventsDropped", "EpisodeCompleted"}
+    assert (report.emitted, report.dropped) == (3, 2)
+    assert dropped.by_kind == {"EpisodeCompleted": 1, "unknown": 1}
+    assert episode(1) in events
+
+
+def test_a_value_that_is_not_a_number_costs_only_itself(emitter, run_dir, until):
+    """The update is recorded; the value is named in the report, in the run's log and in the logging."""
+    one = emitter()
+    payload = PPOUpdatePayload(policy_loss=Fraction(1, 2), kl_divergence="high")
+    one.emit(PPOUpdateCompleted(update=1, payload=payload))
+    until(lambda: one.stats.left_out == 1)
+
+    problem = "PPOUpdateCompleted.payload.kl_divergence is text and is left out; emit a number."
+    assert one.stats.problem == problem
+    report = one.close()
+    update, log = (record.event for record in read_records(run_dir))
+    assert (report.dropped, report.left_out) == (0, 1)
+    assert (update.payload.policy_loss, update.payload.kl_divergence) == (0.5, None)
+    assert log == LogRecorded(
+        level="warning",
+        message="a value was left out: PPOUpdateCompleted.payload.kl_divergence: it is text",
+    )
+
+
+def test_the_same_invalid_value_is_reported_once(emitter, run_dir):
+    """At every update it would fill the log; the report counts all of them."""
+    one = emitter()
+    for update in range(100):
+        payload = PPOUpdatePayload(kl_divergence="high")
+        one.emit(PPOUpdateCompleted(update=update, payload=payload))
+    report = one.close()
+
+    assert report.left_out == 100
+    assert len(list(read_records(run_dir))) == 101
 
 
 def test_emitting_after_close_is_harmless(emitter, episode, run_dir):

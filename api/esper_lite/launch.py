@@ -1,0 +1,67 @@
+"""What a process knows of itself when it starts to be recorded: its rank, and a name for its run."""
+
+import os
+import re
+import sys
+from itertools import count
+from pathlib import Path
+
+from esper_bus.names import check_name
+from esper_schemas.errors import InvalidArgument, StorageError
+from esper_schemas.events import RunStarted
+
+_MAX_BASE = 80
+"""Characters of a name that Esper makes; a number follows."""
+
+
+def rank_and_world_size(rank: int | None, world_size: int | None) -> tuple[int, int]:
+    """Return the given numbers, or else those of `torchrun` and other launchers in the environment.
+
+    Raises `InvalidArgument` for numbers that do not fit each other, or a variable that is not a number.
+    """
+    local = _variable("LOCAL_RANK", 0)
+    rank = _variable("RANK", local) if rank is None else rank
+    world_size = _variable("WORLD_SIZE", 1) if world_size is None else world_size
+    if not 0 <= rank < world_size:
+        raise InvalidArgument(
+            f"rank={rank} must be at least 0 and less than world_size={world_size}; pass both, or set RANK "
+            "and WORLD_SIZE."
+        )
+    return rank, world_size
+
+
+def create_run_dir(runs_dir: Path, started: RunStarted | None, world_size: int) -> Path:
+    """Create the directory of a run that was not named: `cartpole`, `cartpole-2` and so on.
+
+    The name is that of the task, or else of the program. Raises `InvalidArgument` for one of several
+    processes, which cannot agree on a name, and `StorageError`.
+    """
+    if world_size > 1:
+        raise InvalidArgument("Name the run: several processes train together, and all need the same name.")
+    base = _base_name(started)
+    for number in count(1):
+        run_dir = runs_dir / check_name("run", base if number == 1 else f"{base}-{number}")
+        try:
+            run_dir.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StorageError(
+                f"Cannot create {run_dir} ({error.strerror}); choose another runs directory."
+            ) from error
+        return run_dir
+    raise AssertionError("unreachable")
+
+
+def _base_name(started: RunStarted | None) -> str:
+    named = (started.task if started else "") or Path(sys.argv[0]).stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", named).strip("-._")[:_MAX_BASE] or "run"
+
+
+def _variable(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise InvalidArgument(f"{name}={text!r} in the environment is not a number; unset it, or pass rank=.")
+    return int(text)

@@ -1,0 +1,33 @@
+"""Checks the events that a training thread has emitted for values that no reader could decode."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from esper_bus.records import Entry
+from esper_schemas.event_repair import LeftOut, repaired
+
+
+class CheckedEntries(NamedTuple):
+    """Entries that every reader can decode, the values that they lack, and the kinds of refused events."""
+
+    entries: list[Entry]
+    left_out: list[LeftOut]
+    refused: list[str]
+
+
+def checked(entries: Iterable[Entry]) -> CheckedEntries:
+    """Return the entries without invalid values, in their order."""
+    result = CheckedEntries([], [], [])
+    for emitted_ns, data in entries:
+        repair = repaired(data)
+        result.left_out.extend(repair.left_out)
+        if repair.data is not None:
+            result.entries.append((emitted_ns, repair.data))
+        else:
+            result.refused.append(repair.left_out[0].kind if repair.left_out else "unknown")
+    return result
+
+
+def sentence(left_out: LeftOut) -> str:
+    """What is wrong with a value, and what to do."""
+    return f"{left_out.kind}.{left_out.field} is {left_out.value} and is left out; emit a number."
