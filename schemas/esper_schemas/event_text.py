@@ -30,10 +30,14 @@ def describe(event: e.DecodedEvent) -> str:
             assert_never(event)
 
 
-def describe_update(update: int, policy_loss: float, value_loss: float, kl_divergence: float | None) -> str:
+def describe_update(
+    update: int, policy_loss: float | None, value_loss: float | None, kl_divergence: float | None
+) -> str:
     """Describe a PPO update; equal numbers give equal texts, so that -0.0 is written as 0.0."""
+    policy = "–" if policy_loss is None else f"{policy_loss + 0.0:.3f}"
+    value = "–" if value_loss is None else f"{value_loss + 0.0:.3f}"
     kl = "–" if kl_divergence is None else f"{kl_divergence:.4f}"
-    return f"update {update}: policy loss {policy_loss + 0.0:.3f}, value loss {value_loss + 0.0:.3f}, KL {kl}"
+    return f"update {update}: policy loss {policy}, value loss {value}, KL {kl}"
 
 
 def _process(

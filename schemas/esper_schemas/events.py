@@ -53,8 +53,8 @@ class RolloutCompleted(Event, frozen=True):
     """One episode of every environment was collected, as the data of update `update`.
 
     Returns are undiscounted sums of rewards; `mean_return` is None while no episode has ended.
-    `stage_counts` counts slots by `Stage` at the end, `rollbacks` the hosts that were rolled back because their
-    loss exploded or was NaN, and `returns_not_finite` the environments whose return is not finite.
+    `stage_counts` counts slots by `Stage` at the end, `rollbacks` the hosts that were rolled back because
+    their loss exploded or was NaN, and `returns_not_finite` the environments whose return is not finite.
     """
 
     update: int

@@ -82,10 +82,10 @@ def _judge_correlation(state: TamiyoState, health: Health, quantities: Mapping[s
 
 def loss_ratio(state: TamiyoState) -> float | None:
     """Value loss over the magnitude of the policy loss (Lv/Lp); None where that is undefined."""
-    policy_loss = abs(state.policy_loss)
-    if not state.ppo_data_received or policy_loss < UNDEFINED_POLICY_LOSS:
+    value_loss, policy_loss = state.value_loss, state.policy_loss
+    if not state.ppo_data_received or value_loss is None or policy_loss is None:
         return None
-    return state.value_loss / policy_loss
+    return None if abs(policy_loss) < UNDEFINED_POLICY_LOSS else value_loss / abs(policy_loss)
 
 
 def judge_loss_ratio(state: TamiyoState) -> Health:

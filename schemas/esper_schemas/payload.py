@@ -8,12 +8,11 @@ from esper_schemas import metrics as m
 class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The measurements of one PPO update.
 
-    A number is measured, `None` (not measured) or not finite (kept as it is). Fields of the TELE
-    records have the defaults that the records give; all others default to "not measured".
+    A number is measured, `None` (not measured) or not finite (kept as it is).
     """
 
-    policy_loss: m.PolicyLoss = 0.0
-    value_loss: m.ValueLoss = 0.0
+    policy_loss: m.PolicyLoss = None
+    value_loss: m.ValueLoss = None
     entropy: m.Entropy = None
     entropy_normalized: m.EntropyNormalized = None
     kl_divergence: m.KLDivergence = None
@@ -23,8 +22,8 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     explained_variance: m.ExplainedVariance = None
     grad_norm: m.GradNorm = None
     grad_norm_pre_clip: m.GradNormPreClip = None
-    joint_ratio_max: m.JointRatioMax = 1.0
-    joint_ratio_min: m.JointRatioMin = 1.0
+    joint_ratio_max: m.JointRatioMax = None
+    joint_ratio_min: m.JointRatioMin = None
     log_prob_min: m.LogProbMin = None
     advantage_mean: m.AdvantageMean = None
     advantage_std: m.AdvantageStd = None
@@ -102,23 +101,23 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     head_alpha_speed_relevance: m.HeadRelevance = None
     head_alpha_curve_relevance: m.HeadRelevance = None
 
-    head_op_ratio_max: m.HeadRatioMax = 1.0
-    head_slot_ratio_max: m.HeadRatioMax = 1.0
-    head_blueprint_ratio_max: m.HeadRatioMax = 1.0
-    head_style_ratio_max: m.HeadRatioMax = 1.0
-    head_tempo_ratio_max: m.HeadRatioMax = 1.0
-    head_alpha_target_ratio_max: m.HeadRatioMax = 1.0
-    head_alpha_speed_ratio_max: m.HeadRatioMax = 1.0
-    head_alpha_curve_ratio_max: m.HeadRatioMax = 1.0
+    head_op_ratio_max: m.HeadRatioMax = None
+    head_slot_ratio_max: m.HeadRatioMax = None
+    head_blueprint_ratio_max: m.HeadRatioMax = None
+    head_style_ratio_max: m.HeadRatioMax = None
+    head_tempo_ratio_max: m.HeadRatioMax = None
+    head_alpha_target_ratio_max: m.HeadRatioMax = None
+    head_alpha_speed_ratio_max: m.HeadRatioMax = None
+    head_alpha_curve_ratio_max: m.HeadRatioMax = None
 
-    head_op_ratio_min: m.HeadRatioMin = 1.0
-    head_slot_ratio_min: m.HeadRatioMin = 1.0
-    head_blueprint_ratio_min: m.HeadRatioMin = 1.0
-    head_style_ratio_min: m.HeadRatioMin = 1.0
-    head_tempo_ratio_min: m.HeadRatioMin = 1.0
-    head_alpha_target_ratio_min: m.HeadRatioMin = 1.0
-    head_alpha_speed_ratio_min: m.HeadRatioMin = 1.0
-    head_alpha_curve_ratio_min: m.HeadRatioMin = 1.0
+    head_op_ratio_min: m.HeadRatioMin = None
+    head_slot_ratio_min: m.HeadRatioMin = None
+    head_blueprint_ratio_min: m.HeadRatioMin = None
+    head_style_ratio_min: m.HeadRatioMin = None
+    head_tempo_ratio_min: m.HeadRatioMin = None
+    head_alpha_target_ratio_min: m.HeadRatioMin = None
+    head_alpha_speed_ratio_min: m.HeadRatioMin = None
+    head_alpha_curve_ratio_min: m.HeadRatioMin = None
 
     head_op_grad_norm: m.HeadGradNorm = None
     head_slot_grad_norm: m.HeadGradNorm = None

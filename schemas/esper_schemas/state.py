@@ -35,8 +35,32 @@ class Trend(StrEnum):
 class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     """The metrics of the last update, flat, with short histories, oldest first.
 
-    While `ppo_data_received` is false nothing was measured, and all values are defaults.
+    While `ppo_data_received` is false nothing was measured, and all values are defaults: those of the TELE
+    records. After an update, what it did not measure is None.
     """
+
+    policy_loss: m.PolicyLoss = 0.0
+    value_loss: m.ValueLoss = 0.0
+    joint_ratio_max: m.JointRatioMax = 1.0
+    joint_ratio_min: m.JointRatioMin = 1.0
+
+    head_op_ratio_max: m.HeadRatioMax = 1.0
+    head_slot_ratio_max: m.HeadRatioMax = 1.0
+    head_blueprint_ratio_max: m.HeadRatioMax = 1.0
+    head_style_ratio_max: m.HeadRatioMax = 1.0
+    head_tempo_ratio_max: m.HeadRatioMax = 1.0
+    head_alpha_target_ratio_max: m.HeadRatioMax = 1.0
+    head_alpha_speed_ratio_max: m.HeadRatioMax = 1.0
+    head_alpha_curve_ratio_max: m.HeadRatioMax = 1.0
+
+    head_op_ratio_min: m.HeadRatioMin = 1.0
+    head_slot_ratio_min: m.HeadRatioMin = 1.0
+    head_blueprint_ratio_min: m.HeadRatioMin = 1.0
+    head_style_ratio_min: m.HeadRatioMin = 1.0
+    head_tempo_ratio_min: m.HeadRatioMin = 1.0
+    head_alpha_target_ratio_min: m.HeadRatioMin = 1.0
+    head_alpha_speed_ratio_min: m.HeadRatioMin = 1.0
+    head_alpha_curve_ratio_min: m.HeadRatioMin = 1.0
 
     head_op_entropy: m.HeadEntropy = 0.0
     head_slot_entropy: m.HeadEntropy = 0.0

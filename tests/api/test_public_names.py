@@ -43,9 +43,10 @@ RatioExplosionDiagnosed(update: int, head: str, ratios: tuple[float, ...], steps
 Record(*, run: str, producer: str, epoch: int, seq: int, emitted_ns: int, received_ns: int, event:
     DecodedEvent)
 Refused(EsperError)
-RolloutCompleted(update: int, env_steps: int, env_steps_total: int, steps_per_second: float, duration_ms:
-    float, mean_return: float, std_return: float | None = None, mean_accuracy: float | None = None,
-    stage_counts: tuple[int, ...] = (), rollbacks: int | None = None, returns_not_finite: int | None = None)
+RolloutCompleted(update: int, env_steps: int = 0, env_steps_total: int = 0, steps_per_second: float | None =
+    None, duration_ms: float | None = None, mean_return: float | None = None, std_return: float | None =
+    None, mean_accuracy: float | None = None, stage_counts: tuple[int, ...] = (), rollbacks: int | None =
+    None, returns_not_finite: int | None = None)
 Run.path: Path
 Run.name: str
 Run.started: RunStarted | None
@@ -81,9 +82,10 @@ Unknown(kind: str, raw: bytes)
 Unreachable(EsperError)
 VitalsSampled(cpu_share: float | None = None, memory_bytes: int | None = None, gpu_share: float | None =
     None, gpu_memory_bytes: int | None = None, gpu_memory_peak_bytes: int | None = None)
-connect(run: str, *, started: RunStarted | None=None, runs_dir: Path | str | None=None, aggregator: bool |
-    str | None=None, keys: Path | str | None=None, producer: str | None=None, rank: int=0, world_size:
-    int=1, resume: bool=False, spool_quota: int | str | None=None, enabled: bool=True) -> Telemetry
+connect(run: str | None=None, *, started: RunStarted | None=None, runs_dir: Path | str | None=None,
+    aggregator: bool | str | None=None, keys: Path | str | None=None, producer: str | None=None, rank: int |
+    None=None, world_size: int | None=None, resume: bool=False, spool_quota: int | str | None=None, enabled:
+    bool=True) -> Telemetry
 open_run(path: Path | str) -> Run
 subscribe(source: str | Path | None=None, *, kinds: Collection[type[Event] | str] | type[Event] | str |
     None=None, run: str | None=None, start: int | None=0, timeout: float | None=None, keys: str | Path |

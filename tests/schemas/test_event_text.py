@@ -13,7 +13,7 @@ LINES = [
     (e.RunStarted(task="morph"), "morph with None environments on ?"),
     (
         e.PPOUpdateCompleted(update=3, payload=PPOUpdatePayload(policy_loss=-0.01, kl_divergence=0.0042)),
-        "update 3: policy loss -0.010, value loss 0.000, KL 0.0042",
+        "update 3: policy loss -0.010, value loss –, KL 0.0042",
     ),
     (
         e.RolloutCompleted(

@@ -1,25 +1,44 @@
 """The payload and the state have the fields and defaults of the TELE records."""
 
-import pytest
+from typing import get_args, get_type_hints
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import asdict
+
+from esper_schemas.codec import decode_event, encode_event
+from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.heads import HEADS
 from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState
 
+COUNTS = {name for name, hint in get_type_hints(PPOUpdatePayload).items() if int in get_args(hint)}
 
-def test_tele_131_and_132_losses_default_to_zero():
-    """Policy and value loss are 0.0 before they are measured."""
-    assert PPOUpdatePayload().policy_loss == 0.0
-    assert PPOUpdatePayload().value_loss == 0.0
+
+def test_tele_131_and_132_losses_are_zero_before_the_first_update():
+    """An update that does not measure them leaves them out."""
+    assert (TamiyoState().policy_loss, TamiyoState().value_loss) == (0.0, 0.0)
+    assert (PPOUpdatePayload().policy_loss, PPOUpdatePayload().value_loss) == (None, None)
     assert TamiyoState().policy_loss_history == TamiyoState().value_loss_history == ()
     assert HISTORY_LENGTH == 10
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_tele_151_ratios_default_to_one(head):
-    """A ratio of 1.0 means that nothing changed."""
-    assert getattr(PPOUpdatePayload(), f"head_{head}_ratio_max") == 1.0
+def test_tele_151_ratios_are_one_before_the_first_update(head):
+    """A ratio of 1.0 means that nothing changed; it is not that of a trainer without the head."""
     assert getattr(TamiyoState(), f"head_{head}_ratio_max") == 1.0
+    assert getattr(PPOUpdatePayload(), f"head_{head}_ratio_max") is None
+
+
+@given(st.dictionaries(st.sampled_from(PPOUpdatePayload.__struct_fields__), st.sampled_from([0.0, 1.0, 2.0])))
+def test_absent_and_measured_are_two_things_on_the_wire(values):
+    """Also where the measured value is a default of the state."""
+    values = {name: int(value) if name in COUNTS else value for name, value in values.items()}
+    event = PPOUpdateCompleted(update=1, payload=PPOUpdatePayload(**values))
+    payload = decode_event(encode_event(event)).payload
+
+    assert {name: value for name, value in asdict(payload).items() if value is not None} == values
 
 
 @pytest.mark.parametrize("head", HEADS)

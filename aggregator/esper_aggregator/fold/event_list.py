@@ -52,8 +52,8 @@ def _cached_update_entry(
     at_ns: int,
     producer: str,
     update: int,
-    policy_loss: float,
-    value_loss: float,
+    policy_loss: float | None,
+    value_loss: float | None,
     kl_divergence: float | None,
 ) -> EventEntry:
     text = bounded_text(describe_update(update, policy_loss, value_loss, kl_divergence))

@@ -47,7 +47,7 @@ HeadRelevance = Annotated[
     ),
 ]
 HeadRatioMax = Annotated[
-    float,
+    float | None,
     Metric(
         id="TELE-151",
         label="Ratio",
@@ -64,7 +64,7 @@ HeadRatioMax = Annotated[
     ),
 ]
 HeadRatioMin = Annotated[
-    float,
+    float | None,
     Metric(
         id="TELE-151",
         label="Ratio min",

@@ -13,7 +13,7 @@ from esper_schemas.metrics.metric import (
 )
 
 PolicyLoss = Annotated[
-    float,
+    float | None,
     Metric(
         id="TELE-131",
         label="P.Loss",
@@ -29,7 +29,7 @@ PolicyLoss = Annotated[
     ),
 ]
 ValueLoss = Annotated[
-    float,
+    float | None,
     Metric(
         id="TELE-132",
         label="V.Loss",

@@ -98,7 +98,7 @@ ClipFractionNegative = Annotated[
     ),
 ]
 JointRatioMax = Annotated[
-    float,
+    float | None,
     Metric(
         id="TELE-150",
         label="Ratio joint",
@@ -115,7 +115,7 @@ JointRatioMax = Annotated[
     ),
 ]
 JointRatioMin = Annotated[
-    float,
+    float | None,
     Metric(
         id="TELE-150",
         label="Ratio joint min",

@@ -77,9 +77,9 @@ def lost_return(levels: BaselineLevels, mean_return: float) -> float | None:
     return _ratio(lost, tolerance) if tolerance > 0.0 else None
 
 
-def _value_loss_growth(levels: BaselineLevels, value_loss: float) -> float | None:
+def _value_loss_growth(levels: BaselineLevels, value_loss: float | None) -> float | None:
     level = levels.value_loss
-    if not 0.0 < value_loss < _LARGEST:
+    if value_loss is None or not 0.0 < value_loss < _LARGEST:
         return None
     if level is None:
         levels.value_loss = value_loss

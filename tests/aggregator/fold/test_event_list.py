@@ -51,9 +51,9 @@ def test_updates_that_differ_have_different_texts(record_of):
     entries = [event_entries(fold_all([record]).recent_events)[0] for record in records]
 
     assert [entry.text for entry in entries] == [
-        "update 1: policy loss 0.100, value loss 0.000, KL –",
-        "update 1: policy loss 0.200, value loss 0.000, KL –",
-        "update 1: policy loss 0.000, value loss 0.000, KL –",
+        "update 1: policy loss 0.100, value loss –, KL –",
+        "update 1: policy loss 0.200, value loss –, KL –",
+        "update 1: policy loss 0.000, value loss –, KL –",
     ]
 
 

@@ -12,7 +12,8 @@ HEALTHY = {
     "value_loss": 0.5, "entropy_normalized": 0.8, "kl_divergence": 0.01, "explained_variance": 0.6,
     "grad_norm_pre_clip": 1.0, "value_std": 1.0, "return_std": 1.2, "return_variance_low": 0.0,
     "nan_grad_count": 0, "inf_grad_count": 0, "lstm_hidden_rms": 0.3, "lstm_cell_rms": 0.5,
-    "lstm_input_gate_saturation": 0.2, "head_op_entropy_legal": 0.7,
+    "lstm_input_gate_saturation": 0.2, "head_op_entropy_legal": 0.7, "head_slot_ratio_max": 1.1,
+    "head_slot_ratio_min": 0.9,
 }  # fmt: skip
 
 FAULTS = {

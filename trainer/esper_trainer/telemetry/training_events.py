@@ -152,9 +152,10 @@ def instability_events(
     The counts are those of the gradient; `where` starts with the earliest place.
     """
     nan, inf = payload.nan_grad_count or 0, payload.inf_grad_count or 0
+    losses = (payload.policy_loss, payload.value_loss)
     affected = {
         "reward": returns_not_finite > 0,
-        "loss": not (math.isfinite(payload.policy_loss) and math.isfinite(payload.value_loss)),
+        "loss": any(loss is not None and not math.isfinite(loss) for loss in losses),
         "gradient": nan + inf > 0,
     }
     if any(affected.values()):

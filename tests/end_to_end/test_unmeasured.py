@@ -1,0 +1,49 @@
+"""A trainer that measures little: the screen shows what it measured, and judges nothing else."""
+
+import pytest
+
+from esper_lite import PPOUpdatePayload, connect, open_run
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def run_dir(playground):
+    """A run of updates with a policy loss and a KL divergence."""
+    run_dir = playground.runs_dir / "little"
+    if not run_dir.exists():
+        with connect("little", runs_dir=playground.runs_dir, aggregator=False) as telemetry:
+            for _ in range(20):
+                telemetry.emit(PPOUpdatePayload(policy_loss=-0.01, kl_divergence=0.004))
+    return run_dir
+
+
+def test_the_state_has_nothing_that_was_not_measured(run_dir):
+    """Neither zeros nor ratios of 1."""
+    tamiyo = open_run(run_dir).snapshot().tamiyo
+
+    assert (tamiyo.policy_loss, tamiyo.value_loss) == (-0.01, None)
+    assert (tamiyo.joint_ratio_max, tamiyo.head_op_ratio_max, tamiyo.head_op_entropy) == (None, None, None)
+    assert tamiyo.value_loss_history == (None,) * 10
+
+
+@pytest.mark.parametrize("size", [("80", "24"), ("160", "50")])
+def test_the_screen_marks_nothing_that_was_not_measured(playground, commands, run_dir, size):
+    """No value is critical, none is a warning, and none is healthy without having been measured."""
+    width, _ = size
+    environment = {**playground.environment, "COLUMNS": width}
+    result = playground.run([*commands["sanctum"], str(run_dir), "--once"], environment=environment)
+    losses = next(row for row in result.stdout.splitlines() if "V.Loss" in row)
+
+    assert result.returncode == 0, result.stderr
+    assert "✗" not in result.stdout
+    assert "1.000" not in result.stdout
+    assert "V.Loss" in losses
+    assert "0.000" not in losses
+
+
+def test_a_diagnosis_finds_nothing_wrong(playground, commands, run_dir):
+    """What is not measured is no symptom."""
+    result = playground.run([*commands["esper"], "diagnose", str(run_dir), "--fail-on", "warning"])
+
+    assert result.returncode == 0, result.stdout + result.stderr
