@@ -47,6 +47,7 @@ def test_a_failure_is_answered_with_a_refusal(answers):
     assert "Input/output error" in answer.text
 
 
+@pytest.mark.slow
 def test_runs_may_be_deleted_while_they_are_listed(answers, tmp_path):
     """Directories are made and deleted all the time: each answer contains the one that stays."""
     (tmp_path / "stays" / "log").mkdir(parents=True)

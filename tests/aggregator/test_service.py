@@ -123,6 +123,7 @@ def test_a_restarted_aggregator_shows_the_last_run_again(tmp_path, endpoints):
     assert feed.snapshot == snapshot_of(tmp_path / "r")
 
 
+@pytest.mark.slow
 def test_an_aggregator_that_cannot_read_a_log_refuses_its_trainers_and_serves_the_others(tmp_path, endpoints):
     """The trainer reports the reason, and continues once the log can be read; nothing is logged twice."""
     ingest = endpoints.ingest
@@ -261,6 +262,7 @@ def test_the_spool_of_a_trainer_that_lives_is_not_adopted(tmp_path, endpoints):
     emitter.close()
 
 
+@pytest.mark.slow
 def test_two_running_trainers_with_one_name_are_reported(tmp_path, endpoints, monkeypatch):
     """Events of both are logged; the snapshot reports one duplicate until one of them ends."""
     monkeypatch.setattr("esper_bus.protocol.duplicate_producers.GRACE_S", 0.0)

@@ -45,6 +45,7 @@ def test_the_error_for_an_invalid_spool_quota_shows_it(connect):
         connect(spool_quota=10)
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_without_an_aggregator_if_none_can_be_started(connect, events, runs_dir, caplog):
     """The reason is logged as one warning."""
     (runs_dir / "aggregator.log").mkdir(parents=True)

@@ -104,6 +104,7 @@ async def test_the_app_starts_before_the_trainer_and_survives_its_end(
             await wait_until(pilot, lambda word=word: word in screen_text(app))
 
 
+@pytest.mark.slow
 async def test_the_screen_is_complete_after_many_resizes(start_both, feeds):
     """The sizes range from one cell to more than a screen."""
     app, _ = start_both(feeds["critical"])

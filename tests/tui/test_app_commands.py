@@ -152,6 +152,7 @@ ON_TOP = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ON_TOP)
 async def test_with_ascii_every_character_of_the_screen_is_ascii(start_app, feeds, what):
     """This includes what Textual draws itself: a notification, the palette and a scrollbar."""

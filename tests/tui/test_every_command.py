@@ -114,6 +114,7 @@ async def test_on_the_help_page_no_key_acts_behind_it(app, name, key):
 HELP_LEFT = {"quit", "help", "back"}
 
 
+@pytest.mark.slow
 async def test_the_help_page_changes_its_theme_and_symbols_and_is_copied_itself(app):
     """This applies to the page that is shown, not only to the next one."""
     async with app.run_test(size=(80, 24)) as pilot:

@@ -62,6 +62,7 @@ async def test_the_ascii_screen_is_as_accepted(start):
     assert frame.isascii()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panel", PAGES)
 async def test_an_opened_panel_is_as_accepted(start, panel):
     """It fills the screen, with the help of its second row."""

@@ -130,6 +130,19 @@ def test_old_and_unknown_terminals_are_drawn_on(open_terminal, kind):
 
 
 @pytest.mark.process
+def test_a_burst_of_resize_signals_does_not_end_the_app(open_terminal):
+    """Signals that arrive while another one is handled are handled after it, not within it."""
+    terminal = open_terminal(MOVING="1")
+    terminal.read_until(lambda seen: b"nowhere" in seen)
+    for _ in range(20_000):
+        terminal.process.send_signal(signal.SIGWINCH)
+    terminal.written = b""
+    terminal.press(b"?")
+
+    terminal.read_until(lambda seen: b"Quit Sanctum" in seen, deadline_s=4 * DEADLINE_S)
+
+
+@pytest.mark.process
 def test_many_resizes_while_snapshots_arrive(open_terminal):
     """After 300 resizes the screen is complete, and keys are answered."""
     terminal = open_terminal(MOVING="1")

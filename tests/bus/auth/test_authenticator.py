@@ -101,6 +101,7 @@ def raw(address):
     context.term()
 
 
+@pytest.mark.slow
 def test_refused_clients_are_counted(served, client, keys, sender, raw, until):
     """The counter rises for no key, an unknown or viewer's key, another version and a foreign producer."""
     unknown, good = client("unknown"), client("good")

@@ -492,6 +492,7 @@ def test_events_of_a_spool_at_its_quota_stay_in_memory_and_it_is_reported(
     assert verify(run_dir).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("idle", [False, True])
 def test_a_deleted_spool_is_written_again(emitter, run_dir, episode, until, caplog, idle):
     """Unacknowledged events in memory are written to a new file, even if nothing more is emitted."""
@@ -530,6 +531,7 @@ def test_a_spool_deleted_at_the_end_is_written_again(emitter, run_dir, episode, 
     assert "the spool was deleted" in warning.message
 
 
+@pytest.mark.slow
 def test_events_stay_in_memory_while_a_deleted_spool_cannot_be_created_again(
     emitter, run_dir, episode, until
 ):
@@ -557,6 +559,7 @@ def test_events_stay_in_memory_while_a_deleted_spool_cannot_be_created_again(
     ]
 
 
+@pytest.mark.slow
 def test_an_intermittent_problem_is_logged_once_and_its_end_once_it_stays_away(
     emitter, run_dir, episode, until, monkeypatch
 ):
@@ -805,6 +808,7 @@ def test_the_writer_thread_survives_unexpected_exceptions(emitter, episode, run_
     assert numbers(run_dir) == list(range(10))
 
 
+@pytest.mark.slow
 def test_a_problem_is_logged_once(emitter, episode, monkeypatch, until, caplog):
     """A full disk is logged once for many events, and once more when it is resolved."""
     one = emitter()

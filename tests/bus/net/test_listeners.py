@@ -83,6 +83,7 @@ def test_all_connections_are_closed_at_the_memory_limit(monkeypatch, peer, endpo
     listeners.close(0)
 
 
+@pytest.mark.slow
 def test_addresses_that_cannot_be_bound_again_are_tried_again(monkeypatch, endpoints, until, caplog):
     """Another socket has the second of three addresses: it is tried a few times a second, and logged once.
 
@@ -138,6 +139,7 @@ def is_open(address):
         return stack.enter_context(socket.socket(socket.AF_UNIX)).connect_ex(str(ipc_path(address))) == 0
 
 
+@pytest.mark.slow
 def test_an_allow_list_that_is_half_edited_does_not_end_the_server(monkeypatch, tmp_path, until, caplog):
     """After all connections were closed, none is accepted until the list is intact; no call raises."""
     keys, port = tmp_path / "keys", free_ports(len(Endpoints._fields))

@@ -125,6 +125,7 @@ def test_recorded_events_are_followed_by_published_ones(aggregator, live, record
     assert aggregator.asked <= asked + 2
 
 
+@pytest.mark.slow
 def test_events_that_were_not_published_are_queried(aggregator, live, records):
     """After a second of silence, or when a later event shows that some are missing."""
     aggregator.add("run", records(0, 1))

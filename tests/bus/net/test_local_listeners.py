@@ -107,6 +107,7 @@ def test_all_three_addresses_are_served_at_both(listeners, endpoints, remote, go
                     listeners.queries.recv_multipart()
 
 
+@pytest.mark.slow
 def test_both_are_closed_while_descriptors_are_scarce_and_open_again_as_they_were(
     arrives, listeners, endpoints, remote, good, monkeypatch, until
 ):

@@ -128,6 +128,7 @@ def test_a_busy_aggregator_is_asked_again(server, client, ask):
     assert ask(client("viewer")) == Runs(("run",))
 
 
+@pytest.mark.slow
 def test_an_aggregator_that_stays_busy_is_unreachable(server, client, ask):
     """The error contains the text of its refusal."""
     server(BUSY)

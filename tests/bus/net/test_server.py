@@ -162,6 +162,7 @@ def test_a_flood_does_not_starve_another_trainer(server, trainer, batch):
     assert max(map(max, calls)) <= 64
 
 
+@pytest.mark.slow
 def test_a_peer_that_dies_while_its_messages_wait_affects_no_other(server, trainer, batch):
     """After a busy second, libzmq would abort the process if its heartbeats were on."""
     dying, honest = trainer(), trainer()

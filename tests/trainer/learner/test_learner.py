@@ -30,6 +30,7 @@ def trained(learner, updates=1):
     return metrics.clone()
 
 
+@pytest.mark.slow
 def test_a_loaded_state_continues_bit_for_bit():
     """It is loaded into a learner that was built with another seed and trained differently."""
     learner, other = Learner(config_of(), CPU), Learner(config_of(seed=9), CPU)

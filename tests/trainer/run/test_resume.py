@@ -131,6 +131,7 @@ def test_a_completed_run_resumes_with_more_episodes(tmp_path):
     assert resume(tmp_path, episodes=2).summary.updates == 2
 
 
+@pytest.mark.slow
 def test_settings_that_shaped_the_run_may_not_change(whole):
     """The message names the setting and both values."""
     start = last_checkpoint(whole)

@@ -51,6 +51,7 @@ def payloads_of(events_of):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", TELEMETRY)
 def test_a_level_writes_the_fields_of_the_catalogue_and_no_others(level, payloads_of):
     """A field counts as written if any update gives it another value than its default."""

@@ -54,6 +54,7 @@ def test_panels_with_a_longer_interval_are_not_due_yet():
     assert is_due("slots", None, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["p", None])
 async def test_the_source_is_polled_less_often_while_nothing_changes(
     make_source, make_feed, make_snapshot, now, key

@@ -31,6 +31,7 @@ LONG = Finding(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panel", PAGES)
 @pytest.mark.parametrize("feed", ["critical", "healthy", "nan"])
 def test_at_80_by_24_no_detail_of_an_entry_is_cut(feeds, now, panel, feed):

@@ -36,6 +36,7 @@ async def test_the_focus_cycles_through_all_panels(start_app):
         assert "▸" not in shown(app, "losses")
 
 
+@pytest.mark.slow
 async def test_every_panel_opens_and_closes(start_app):
     """It fills the screen between header and footer; the brackets switch to the next and the previous one."""
     app = start_app()
@@ -211,6 +212,7 @@ async def test_a_growing_list_opens_at_its_newest_entry_and_follows_it(app_with_
         assert "update 44" in marked_row(app)
 
 
+@pytest.mark.slow
 async def test_a_moved_cursor_stays_at_its_event_until_it_is_at_the_newest_again(app_with_events):
     """When its event is no longer listed, it moves to the oldest one."""
     app, arrive = app_with_events
@@ -238,6 +240,7 @@ def drawn(app):
     return [name for name in ORDER if app.screen_stack[0].query_one(f"#{name}", PanelWidget).size.height]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (60, 16), (160, 50)])
 async def test_only_visible_panels_are_selected(start_app, size):
     """Each of them is selected once, in order; the other panels can still be opened."""
@@ -253,6 +256,7 @@ async def test_only_visible_panels_are_selected(start_app, size):
         assert app.options.opened == ORDER[-1]
 
 
+@pytest.mark.slow
 async def test_a_panel_that_a_smaller_window_drops_is_deselected(start_app):
     """So is one that was opened without a place on the main screen; nothing is hidden unseen."""
     app = start_app()

@@ -12,6 +12,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 
 from esper_tui.terminal.hangup import (
     HangupTolerantStream,
+    coalesce_resizes,
     exit_on_signals,
     hangup_tolerant,
     terminal_is_gone,
@@ -104,3 +105,41 @@ async def test_only_a_driver_that_writes_to_the_terminal_is_changed():
     assert isinstance(tolerant, TerminalDriver)
     assert isinstance(tolerant._file, HangupTolerantStream)
     assert "_file" not in vars(headless)
+
+
+@pytest.fixture
+def resize_handler():
+    """Sets a handler that another resize interrupts, 2000 times; a list with an item for each call."""
+    previous = signal.getsignal(signal.SIGWINCH)
+    calls = []
+
+    def handle(*_):
+        calls.append(None)
+        if len(calls) < 2000:
+            os.kill(os.getpid(), signal.SIGWINCH)
+
+    signal.signal(signal.SIGWINCH, handle)
+    yield calls
+    signal.signal(signal.SIGWINCH, previous)
+
+
+async def test_a_burst_of_resizes_is_handled_one_after_the_other(resize_handler, monkeypatch):
+    """Within each other they would exceed the recursion limit."""
+    monkeypatch.setattr("esper_tui.terminal.hangup.RESIZE_INTERVAL_S", 0.0)
+    coalesce_resizes()
+    os.kill(os.getpid(), signal.SIGWINCH)
+
+    async with asyncio.timeout(30):
+        while len(resize_handler) < 2000:
+            await asyncio.sleep(0)
+
+
+async def test_resizes_within_a_moment_are_one(resize_handler):
+    """The size is read when it is handled, so that the last one counts."""
+    resize_handler.extend([None] * 2000)
+    coalesce_resizes()
+    for _ in range(50):
+        os.kill(os.getpid(), signal.SIGWINCH)
+    await asyncio.sleep(0.2)
+
+    assert 2001 <= len(resize_handler) < 2050

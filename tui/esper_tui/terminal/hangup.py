@@ -13,6 +13,8 @@ from textual.driver import Driver
 
 TERMINAL_CHECK_S = 2.0
 """How often the app checks whether its terminal still exists."""
+RESIZE_INTERVAL_S = 0.02
+"""The shortest time between two resizes."""
 
 
 class HangupTolerantStream:
@@ -53,6 +55,10 @@ def hangup_tolerant(driver: type[Driver]) -> type[Driver]:
             if terminal is not None and vars(self).get("_file") == terminal:
                 self._file = HangupTolerantStream(terminal)
 
+        def start_application_mode(self) -> None:
+            super().start_application_mode()
+            coalesce_resizes()
+
     return HangupTolerantDriver
 
 
@@ -61,6 +67,34 @@ def exit_on_signals(end: Callable[[], object]) -> None:
     with suppress(NotImplementedError, RuntimeError, ValueError):  # Not Unix, or not the main thread.
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, end)
+        # Every signal writes to the loop's wake-up socket. Where a burst fills it, Python would take a lock
+        # in its C handler to warn about that, which may interrupt the holder of the same lock.
+        signal.set_wakeup_fd(signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+
+
+def coalesce_resizes() -> None:
+    """Call the handler of SIGWINCH that is set at most once per `RESIZE_INTERVAL_S`, from the event loop.
+
+    Python calls a handler within that of the last signal if it has not ended. On a busy machine a burst of
+    resizes, of which a window that is dragged sends hundreds, would exceed the recursion limit.
+    """
+    handler, loop = signal.getsignal(signal.SIGWINCH), asyncio.get_running_loop()
+    due = False
+
+    def resize() -> None:
+        nonlocal due
+        due = False
+        if callable(handler):
+            handler(signal.SIGWINCH, None)
+
+    def resized(*_: object) -> None:
+        nonlocal due
+        if not due:
+            due = True
+            loop.call_soon_threadsafe(loop.call_later, RESIZE_INTERVAL_S, resize)
+
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGWINCH, resized)
 
 
 def terminal_is_gone() -> bool:
