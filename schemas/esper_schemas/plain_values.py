@@ -4,7 +4,6 @@ This runs on the training thread, while an event is encoded, so that nothing her
 its field: `event_repair` does that later.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +24,7 @@ def plain_value(value: Any) -> Any:
     arrays of at most 8 KiB are lists. The text has at most 500 characters. An object that has neither,
     because its methods raise, becomes an extension with the name of its type.
     """
-    for convert in (_item, float, _short_list, os.fspath, str):
+    for convert in (_item, float, _short_list, str):
         try:
             plain = convert(value)
         except Exception:  # a method of any class can raise anything

@@ -76,7 +76,8 @@ def losses(path: Path) -> list[float]:
             match record.event:
                 case PPOUpdateCompleted(update=update, payload=payload):
                     print(f"update {update}", record.producer, record.seq)
-                    found.append(payload.value_loss)
+                    if payload.value_loss is not None:  # measured
+                        found.append(payload.value_loss)
     return found
 
 
