@@ -166,7 +166,7 @@ def test_the_generated_values_are_hostile():
     allowed.
     """
     seen = defaultdict(set)
-    for seed in range(150):
+    for seed in range(250):
         hostile = Hostile(seed)
         hostile.make(SNAPSHOT)
         for path, values in hostile.seen.items():
