@@ -6,16 +6,27 @@ import time
 
 import pytest
 
-from esper_aggregator.query_service import QueryService
+from esper_aggregator.fold.fold import fold_all
+from esper_aggregator.fold.projection import project
+from esper_aggregator.fold.run_state import RunState
+from esper_aggregator.query_service import MAX_JOBS, QueryService
+from esper_aggregator.recording import Recording
 from esper_bus.protocol.query_messages import (
+    AggregatorHealth,
+    EventsPage,
     EventsQuery,
     HealthQuery,
+    PastSnapshot,
     Question,
     Refusal,
     Runs,
     RunsQuery,
     SnapshotQuery,
 )
+from esper_bus.records import RawRecord, StreamKey
+from esper_schemas.codec import encode_event, encode_snapshot
+from esper_schemas.events import PPOUpdateCompleted
+from esper_schemas.payload import PPOUpdatePayload
 
 
 def broken_health():
@@ -78,3 +89,73 @@ def test_a_run_that_does_not_exist_is_refused(answers):
     found = answers(EventsQuery("no"), SnapshotQuery("no", 3), RunsQuery())
 
     assert [type(answer) for answer in found] == [Refusal, Refusal, Runs]
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Records a run of 30 updates, each logged for itself; returns its records."""
+    key = StreamKey("run", "trainer:0", 1)
+
+    def record(seq):
+        event = PPOUpdateCompleted(update=seq + 1, payload=PPOUpdatePayload(policy_loss=0.5 * seq))
+        return RawRecord(key, seq, 10**18 + seq, 10**18 + seq, encode_event(event))
+
+    records = [record(seq) for seq in range(30)]
+    recording = Recording(tmp_path / "run", 1)
+    for each in records:
+        recording.extend([each])
+        recording.flush()
+    recording.close()
+    return records
+
+
+def test_the_health_is_that_of_the_aggregator(tmp_path):
+    """The service asks for it when it answers."""
+    health = AggregatorHealth(agg_epoch=1, pid=2, uptime_s=3.0, subscribers=4, rejected=5, positions={})
+    service = QueryService(tmp_path, lambda: health)
+    service.submit(b"peer", Question(7, HealthQuery()))
+
+    assert list(service.answers()) == [(b"peer", 7, health)]
+    assert not service.busy
+
+
+def test_events_are_answered_page_by_page(answers, recorded):
+    """A page begins at any position, and says whether it is the last one."""
+    first, last, behind = answers(
+        EventsQuery("run", 0, 10), EventsQuery("run", 20, 99), EventsQuery("run", 99)
+    )
+
+    assert (first.records(), first.at_end) == (recorded[:10], False)
+    assert (last.first, last.records(), last.at_end) == (20, recorded[20:], True)
+    assert isinstance(behind, EventsPage)
+    assert (behind.records(), behind.at_end) == ([], True)
+
+
+@pytest.mark.parametrize(("asked", "folded"), [(0, 0), (7, 7), (30, 30), (99, 30)])
+def test_a_past_snapshot_is_the_fold_of_the_first_events(answers, recorded, asked, folded):
+    """Beyond the end of the log it is the last one."""
+    (answer,) = answers(SnapshotQuery("run", asked))
+
+    assert isinstance(answer, PastSnapshot)
+    assert answer.events == folded
+    state = fold_all((record.decoded() for record in recorded[:folded]), RunState(run="run"))
+    assert answer.body == encode_snapshot(project(state))
+
+
+def test_no_more_queries_are_accepted_than_can_wait(answers, recorded):
+    """Each further one is refused for now, and the others are answered."""
+    found = answers(*[EventsQuery("run")] * (MAX_JOBS + 3))
+
+    refused = [answer for answer in found if isinstance(answer, Refusal)]
+    assert len(found) == MAX_JOBS + 3
+    assert len(refused) == 3
+    assert all(answer.temporary for answer in refused)
+
+
+@pytest.mark.parametrize("run", ["..", "run/log", "", "run\0"])
+def test_a_name_is_never_used_as_a_path(answers, recorded, run):
+    """It is refused like that of a run that does not exist."""
+    (answer,) = answers(EventsQuery(run))
+
+    assert isinstance(answer, Refusal)
+    assert not answer.temporary

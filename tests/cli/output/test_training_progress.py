@@ -1,5 +1,6 @@
 """Progress is a line per update, or a bar on a terminal."""
 
+import io
 import os
 import pty
 import subprocess
@@ -27,6 +28,19 @@ def test_without_a_terminal_every_update_is_a_line(capsys, report):
         assert capsys.readouterr().out == (
             "update    3/5  return   1.500  policy loss  -0.500  value loss   0.250       64 steps/s\n"
         )
+
+
+def test_on_a_terminal_an_update_moves_the_bar(monkeypatch, report):
+    """The description has its numbers; nothing is printed line by line."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress(5) as on_update:
+        on_update(report)
+
+    assert "3/5" in screen.getvalue()
+    assert "policy loss  -0.500" in screen.getvalue()
 
 
 PROGRAM = """
