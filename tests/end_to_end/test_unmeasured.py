@@ -2,7 +2,7 @@
 
 import pytest
 
-from esper_lite import PPOUpdatePayload, connect, open_run
+from esper_lite import PPOUpdatePayload, RolloutCompleted, connect, open_run
 
 pytestmark = pytest.mark.process
 
@@ -47,3 +47,17 @@ def test_a_diagnosis_finds_nothing_wrong(playground, commands, run_dir):
     result = playground.run([*commands["esper"], "diagnose", str(run_dir), "--fail-on", "warning"])
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_rollouts_before_the_first_finished_episode_are_no_fault(playground):
+    """Their return is unknown; the returns that follow are judged as ever."""
+    with connect("late", runs_dir=playground.runs_dir, aggregator=False) as telemetry:
+        for update in range(1, 21):
+            mean_return = None if update < 15 else float(update)
+            telemetry.emit(RolloutCompleted(update=update, mean_return=mean_return))
+            telemetry.emit(PPOUpdatePayload(policy_loss=-0.01))
+    run = open_run(playground.runs_dir / "late")
+    snapshot = run.snapshot()
+
+    assert run.findings() == ()
+    assert (snapshot.run.mean_return, snapshot.run.mean_return_history[:2]) == (20.0, (None, None))
