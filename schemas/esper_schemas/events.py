@@ -58,8 +58,8 @@ class RolloutCompleted(Event, frozen=True):
     """
 
     update: int
-    env_steps: int = 0
-    env_steps_total: int = 0
+    env_steps: int | None = None
+    env_steps_total: int | None = None
     steps_per_second: float | None = None
     duration_ms: float | None = None
     mean_return: float | None = None

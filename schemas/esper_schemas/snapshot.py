@@ -47,13 +47,13 @@ class RunInfo(_Part, frozen=True):
     world_size: int = 1
     clip_range: float | None = None
     baseline_return: float | None = None
-    env_steps_total: int = 0
+    env_steps_total: int | None = None
     steps_per_second: float | None = None
     mean_return: float | None = None
     mean_accuracy: float | None = None
     mean_return_history: History = ()
-    rollbacks_total: int = 0
-    returns_not_finite_total: int = 0
+    rollbacks_total: int | None = None
+    returns_not_finite_total: int | None = None
     config: dict[str, str | int | float | bool | None] = {}
 
 

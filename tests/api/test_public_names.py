@@ -43,10 +43,10 @@ RatioExplosionDiagnosed(update: int, head: str, ratios: tuple[float, ...], steps
 Record(*, run: str, producer: str, epoch: int, seq: int, emitted_ns: int, received_ns: int, event:
     DecodedEvent)
 Refused(EsperError)
-RolloutCompleted(update: int, env_steps: int = 0, env_steps_total: int = 0, steps_per_second: float | None =
-    None, duration_ms: float | None = None, mean_return: float | None = None, std_return: float | None =
-    None, mean_accuracy: float | None = None, stage_counts: tuple[int, ...] = (), rollbacks: int | None =
-    None, returns_not_finite: int | None = None)
+RolloutCompleted(update: int, env_steps: int | None = None, env_steps_total: int | None = None,
+    steps_per_second: float | None = None, duration_ms: float | None = None, mean_return: float | None =
+    None, std_return: float | None = None, mean_accuracy: float | None = None, stage_counts: tuple[int, ...]
+    = (), rollbacks: int | None = None, returns_not_finite: int | None = None)
 Run.path: Path
 Run.name: str
 Run.started: RunStarted | None

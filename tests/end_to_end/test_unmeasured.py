@@ -38,6 +38,8 @@ def test_the_screen_marks_nothing_that_was_not_measured(playground, commands, ru
     assert result.returncode == 0, result.stderr
     assert "✗" not in result.stdout
     assert "1.000" not in result.stdout
+    assert "---" not in result.stdout
+    assert "✓" not in "".join(row for row in result.stdout.splitlines() if "Rollbacks" in row)
     assert "V.Loss" in losses
     assert "0.000" not in losses
 

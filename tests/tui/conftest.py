@@ -282,6 +282,8 @@ def make_snapshot(make_state):
             "last_event_ns": NOW - SECOND,
             "mean_return_history": tuple(0.3 + 0.01 * n - 0.02 * (n % 3) for n in range(17)),
             "config": {"telemetry": "normal", "seed": 3, "learning_rate": 0.0015},
+            "env_steps_total": 69632,
+            "rollbacks_total": 0,
         }
         events = tuple(
             EventEntry(at_ns=NOW - (10 - i) * SECOND, producer="rank0", kind=kind, text=text)

@@ -1,5 +1,6 @@
 """Projects the state of a run to a snapshot, which is everything that a screen shows."""
 
+from collections.abc import Iterable
 from math import isfinite
 from statistics import median
 
@@ -99,17 +100,23 @@ def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
         last_event_ns=state.last_event_ns,
         outcome=finished.outcome if finished else None,
         reason=finished.reason if finished else "",
-        env_steps_total=rollout.env_steps_total if rollout else 0,
+        env_steps_total=rollout.env_steps_total if rollout else None,
         steps_per_second=rollout.steps_per_second if rollout else None,
         mean_return=rollout.mean_return if rollout else None,
         mean_accuracy=rollout.mean_accuracy if rollout else None,
-        rollbacks_total=bounded_count(sum(p.rollbacks for p in state.producers.values())),
-        returns_not_finite_total=bounded_count(sum(p.returns_not_finite for p in state.producers.values())),
+        rollbacks_total=_sum(p.rollbacks for p in state.producers.values()),
+        returns_not_finite_total=_sum(p.returns_not_finite for p in state.producers.values()),
         mean_return_history=tuple([mean for _, mean in leader.returns]) if leader else (),
     )
     if started is None:
         return facts
     return structs.replace(facts, **{name: getattr(started, name) for name in _PLAN_FIELDS})
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum over the ranks that count something; `None` if none does."""
+    known = [count for count in counts if count is not None]
+    return bounded_count(sum(known)) if known else None
 
 
 def _rank(producer: ProducerState) -> RankState:

@@ -78,8 +78,8 @@ class ProducerState:
     returns: deque[tuple[int, float | None]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     first_update: bool = False
     first_rollout: bool = False
-    rollbacks: int = 0
-    returns_not_finite: int = 0
+    rollbacks: int | None = None
+    returns_not_finite: int | None = None
     episodes_completed: int = 0
     episodes: deque[EpisodeCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES))
     escalation: EscalationEntry | None = None

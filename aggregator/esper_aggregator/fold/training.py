@@ -45,9 +45,8 @@ def rollout_completed(
     state: RunState, producer: ProducerState, event: e.RolloutCompleted, *, late: bool
 ) -> None:
     """Add a rollout. Counts of faults include late ones; histories do not."""
-    producer.rollbacks = bounded_count(producer.rollbacks + max(0, event.rollbacks or 0))
-    faults = max(0, event.returns_not_finite or 0)
-    producer.returns_not_finite = bounded_count(producer.returns_not_finite + faults)
+    producer.rollbacks = _total(producer.rollbacks, event.rollbacks)
+    producer.returns_not_finite = _total(producer.returns_not_finite, event.returns_not_finite)
     if late:
         return
     if producer.first_rollout:
@@ -56,6 +55,11 @@ def rollout_completed(
     producer.returns.append((event.update, event.mean_return))
     baseline = producer.started.baseline_return if producer.started else None
     state.watchlist.rollout_completed(producer.symptoms, event, baseline)
+
+
+def _total(total: int | None, count: int | None) -> int | None:
+    """Add a count to a total, which is None until something was counted."""
+    return total if count is None else bounded_count((total or 0) + max(0, count))
 
 
 def episode_completed(producer: ProducerState, event: e.EpisodeCompleted, *, late: bool) -> None:

@@ -26,6 +26,13 @@ def test_rollbacks_and_returns_that_are_not_finite_add_up(record_of):
     assert snapshot.recent_events[1].text.endswith("1 hosts rolled back, 1 returns are not finite")
 
 
+def test_what_no_rank_counts_is_unknown_and_not_zero(record_of):
+    """A trainer of another library has no hosts that could be rolled back."""
+    run = project(fold_all([record_of(e.RolloutCompleted(update=1))])).run
+
+    assert (run.rollbacks_total, run.returns_not_finite_total, run.env_steps_total) == (None, None, None)
+
+
 def test_the_last_episodes_are_listed_and_all_are_counted(shown):
     """Returns, lengths and accuracies of the last 64 episodes."""
     episodes = [

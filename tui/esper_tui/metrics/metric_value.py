@@ -48,8 +48,10 @@ def value_of(
 ) -> MetricValue:
     """The value and its judgement, with a trend and a history if they are known."""
     metric, health = QUANTITIES[name].metric, judge_field(state, name)
-    if name == "loss_ratio":
+    if name == "loss_ratio" and None not in (state.value_loss, state.policy_loss):
         return MetricValue(metric, loss_ratio(state), health, trend, history, UNDEFINED)
+    if name == "loss_ratio":
+        return MetricValue(metric, None, health, trend, history)
     return MetricValue(metric, getattr(state, name), health, trend, history)
 
 

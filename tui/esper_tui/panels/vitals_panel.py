@@ -99,7 +99,7 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
         _checkpoint(snapshot),
         _vital("Host accuracy", run.mean_accuracy, "", ACCURACY, precision=3),
         _vital("Env steps", run.env_steps_total, "", ENV_STEPS),
-        Vital(_rollbacks(snapshot), explanation=ROLLBACKS),
+        _rollbacks(snapshot),
     ]
     return rows if sample.gpu_memory_bytes is not None else sorted(rows, key=lambda vital: vital.of_gpu)
 
@@ -130,14 +130,18 @@ def _checkpoint(snapshot: SanctumSnapshot) -> Vital:
     return _vital("Checkpoint", entry.checkpoint.update, since, CHECKPOINT)
 
 
-def _rollbacks(snapshot: SanctumSnapshot) -> Row:
+def _rollbacks(snapshot: SanctumSnapshot) -> Vital:
     """How often a host was rolled back, and how many returns were not finite if there were any."""
     rolled_back, returns = snapshot.run.rollbacks_total, snapshot.run.returns_not_finite_total
-    label = left("Rollbacks", LABEL_WIDTH, Tone.LABEL)
+    if rolled_back is None and returns is None:
+        return _vital("Rollbacks", None, "", ROLLBACKS)
+    label, number = left("Rollbacks", LABEL_WIDTH, Tone.LABEL), count(rolled_back or 0)
     if not (rolled_back or returns):
-        return (label, right("0", VALUE_WIDTH, Tone.DIM), Span(" ✓", Tone.DIM))
-    what = Span(f" {count(returns)} NaN returns" if returns else "", Tone.WARNING)
-    return (label, right(count(rolled_back), VALUE_WIDTH, Tone.WARNING), Span(" !", Tone.WARNING), what)
+        row: Row = (label, right(number, VALUE_WIDTH, Tone.DIM), Span(" ✓", Tone.DIM))
+    else:
+        what = Span(f" {count(returns)} NaN returns" if returns else "", Tone.WARNING)
+        row = (label, right(number, VALUE_WIDTH, Tone.WARNING), Span(" !", Tone.WARNING), what)
+    return Vital(row, explanation=ROLLBACKS)
 
 
 def _row(value: MetricValue) -> Row:
