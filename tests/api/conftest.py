@@ -11,12 +11,16 @@ __all__ = ["aggregator", "endpoints", "episode", "python", "runs_dir", "runtime"
 
 @pytest.fixture
 def connect(runs_dir):
-    """Connects to a run without an aggregator."""
+    """Connects to a run without an aggregator; the writer threads end with the test."""
+    started = []
 
     def start(run="cartpole", **options):
-        return esper_lite.connect(run, **{"runs_dir": runs_dir, "aggregator": False, **options})
+        started.append(esper_lite.connect(run, **{"runs_dir": runs_dir, "aggregator": False, **options}))
+        return started[-1]
 
-    return start
+    yield start
+    for telemetry in started:
+        telemetry.close(timeout=0)
 
 
 @pytest.fixture
