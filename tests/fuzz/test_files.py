@@ -21,7 +21,7 @@ from esper_schemas.events import EpisodeCompleted
 from esper_schemas.metrics.overrides import overridden
 
 KEY = StreamKey("run", "host:0", 7)
-EVENTS, CHUNK = 100, 25
+EVENTS, CHUNK = 40, 10
 TOML = b"""
 [kl_divergence]
 warning_above = 0.02
