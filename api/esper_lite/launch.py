@@ -39,18 +39,23 @@ def create_run_dir(runs_dir: Path, started: RunStarted | None, world_size: int) 
     if world_size > 1:
         raise InvalidArgument("Name the run: several processes train together, and all need the same name.")
     base = _base_name(started)
-    for number in count(1):
-        run_dir = runs_dir / check_name("run", base if number == 1 else f"{base}-{number}")
-        try:
-            run_dir.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise StorageError(
-                f"Cannot create {run_dir} ({error.strerror}); choose another runs directory."
-            ) from error
-        return run_dir
-    raise AssertionError("unreachable")
+    names = (base if number == 1 else f"{base}-{number}" for number in count(1))
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        return next(runs_dir / name for name in names if _is_new(runs_dir / check_name("run", name)))
+    except OSError as error:
+        raise StorageError(
+            f"Cannot create a run in {runs_dir} ({error.strerror}); choose another runs directory."
+        ) from error
+
+
+def _is_new(run_dir: Path) -> bool:
+    """Create a directory; return whether there was none. Raises `OSError`."""
+    try:
+        run_dir.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def _base_name(started: RunStarted | None) -> str:
@@ -63,5 +68,7 @@ def _variable(name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal():
-        raise InvalidArgument(f"{name}={text!r} in the environment is not a number; unset it, or pass rank=.")
+        raise InvalidArgument(
+            f"{name}={text!r} in the environment is not a number; unset it, or pass rank and world_size."
+        )
     return int(text)

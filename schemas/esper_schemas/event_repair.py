@@ -12,11 +12,11 @@ import msgspec
 from esper_schemas.codec import DECODE_ERRORS, decode_event, encode_plain
 from esper_schemas.events import EVENT_TYPES, Undecodable
 from esper_schemas.metrics.metric import Metric
+from esper_schemas.plain_values import MAX_TEXT
 
 _FLAG_UNITS = ("flag", "share")
 """Units of metrics for which true and false are the numbers 1 and 0."""
 
-_MAX_TEXT = 500
 _EVENT_TYPES = {event_type.__name__: event_type for event_type in EVENT_TYPES}
 
 
@@ -73,7 +73,7 @@ class _Repair:
 
     def _valid_members(self, types: dict[str, Any], value: dict[str, Any], prefix: str) -> dict[str, Any]:
         members = {
-            name: self.valid(types[name], item, prefix + name)
+            str(name): self.valid(types[name], item, f"{prefix}{name}")
             for name, item in value.items()
             if name in types
         }
@@ -95,7 +95,7 @@ def _candidates(expected: Any, value: Any) -> Iterator[Any]:
         yield value
     elif _is_flag(expected):
         yield float(value)
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         yield int(value)
     if value is not None:
         yield _text(value)
@@ -112,7 +112,7 @@ def _is_flag(expected: Any) -> bool:
 def _text(value: Any) -> str:
     if isinstance(value, msgspec.msgpack.Ext):
         return f"({bytes(value.data).decode(errors='replace')})"
-    return str(value)[:_MAX_TEXT]
+    return str(value)[:MAX_TEXT]
 
 
 def _described(value: Any) -> str:

@@ -12,7 +12,9 @@ import msgspec
 UNCONVERTIBLE = 1
 """The code of the msgpack extension for a value that is neither a number nor has a text."""
 
-_MAX_TEXT = 500
+MAX_TEXT = 500
+"""Characters that are kept of the text of an object."""
+
 _MAX_LIST_BYTES = 8192
 _MAX_DEPTH = 8
 
@@ -30,7 +32,7 @@ def plain_value(value: Any) -> Any:
         except Exception:  # a method of any class can raise anything
             continue
         if type(plain) is not type(value):  # the item of a long double is a long double
-            return plain[:_MAX_TEXT] if isinstance(plain, str) else plain
+            return plain[:MAX_TEXT] if isinstance(plain, str) else plain
     return _unconvertible(value)
 
 

@@ -128,9 +128,11 @@ def test_an_invalid_argument_creates_no_directory(runs_dir):
     assert not runs_dir.exists()
 
 
-def test_a_directory_that_cannot_be_created_is_an_error(runs_dir):
-    """The error says what to do."""
-    runs_dir.touch()
+@pytest.mark.parametrize("target", ["missing", "file"])
+def test_a_directory_that_cannot_be_created_is_an_error(runs_dir, target):
+    """A file in its place, or a link that leads nowhere. The error says what to do."""
+    (runs_dir.parent / "file").touch()
+    runs_dir.symlink_to(runs_dir.parent / target)
 
     with pytest.raises(StorageError, match="choose another runs directory"):
         connect(runs_dir=runs_dir)

@@ -115,6 +115,7 @@ def test_a_number_of_another_type_is_converted(name, value, recorded):
         ("kl_divergence", b"0.1", "bytes"),
         ("kl_divergence", 10**400, "text"),
         ("epochs_completed", 2.5, "the number 2.5"),
+        ("epochs_completed", 1e300, "the number 1e+300"),
     ],
 )
 def test_a_value_that_is_not_a_number_is_left_out_and_named(name, value, described):
@@ -147,6 +148,34 @@ def test_maps_keep_their_valid_items():
 
     assert (event.choices, event.confidences) == ({"op": 2}, {})
     assert [left.field for left in repair.left_out] == ["choices.slot", "confidences.op"]
+
+
+def test_names_of_any_type_become_text():
+    """A map may have numbers as names."""
+    decision = e.DecisionMade(
+        update=1, environment=0, step=1, choices={1: 2, None: 3}, confidences={2: "high"}
+    )
+    repair = repaired(encoded(decision))
+
+    assert decode_event(repair.data).choices == {"1": 2, "None": 3}
+    assert [left.field for left in repair.left_out] == ["confidences.2"]
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text() | st.integers() | st.none(), HOSTILE, max_size=3), min_size=3, max_size=3
+    )
+)
+def test_maps_of_anything_are_repaired_or_refused(maps):
+    """In every kind of map that an event has; nothing is raised."""
+    choices, confidences, counts = maps
+    for event in (
+        e.DecisionMade(update=1, environment=0, step=1, choices=choices, confidences=confidences),
+        e.LogRecorded(level="info", message="m", fields=choices),
+        e.EventsDropped(count=1, first_ns=1, last_ns=2, by_kind=counts),
+        e.LayerGradientsSampled(update=1, grad_norms=confidences, magnitudes=counts),
+    ):
+        assert type(decode_event(repaired(encoded(event)).data)) is type(event)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from esper_bus.records import Entry
-from esper_schemas.event_repair import LeftOut, repaired
+from esper_schemas.event_repair import LeftOut, Repaired, repaired
 
 
 class CheckedEntries(NamedTuple):
@@ -19,7 +19,10 @@ def checked(entries: Iterable[Entry]) -> CheckedEntries:
     """Return the entries without invalid values, in their order."""
     result = CheckedEntries([], [], [])
     for emitted_ns, data in entries:
-        repair = repaired(data)
+        try:
+            repair = repaired(data)
+        except Exception:  # arbitrary values can raise anything, and must not cost the other events
+            repair = Repaired(None)
         result.left_out.extend(repair.left_out)
         if repair.data is not None:
             result.entries.append((emitted_ns, repair.data))

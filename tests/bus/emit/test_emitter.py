@@ -26,6 +26,7 @@ from esper_bus.store.spool import SpoolWriter
 from esper_bus.store.verify import verify
 from esper_schemas.codec import encode_event
 from esper_schemas.errors import InvalidArgument, StorageError
+from esper_schemas.event_repair import Repaired
 from esper_schemas.events import EpisodeCompleted, EventsDropped, LogRecorded, PPOUpdateCompleted, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -639,6 +640,26 @@ def test_a_value_that_is_not_a_number_costs_only_itself(emitter, run_dir, until)
         level="warning",
         message="a value was left out: PPOUpdateCompleted.payload.kl_divergence: it is text",
     )
+
+
+def test_an_event_that_cannot_be_repaired_costs_no_other(emitter, run_dir, episode, monkeypatch):
+    """Events that were emitted just before and after it are recorded; it is counted."""
+
+    def fail(data):
+        if b"poison" in data:
+            raise RuntimeError("not thought of")
+        return Repaired(data)
+
+    monkeypatch.setattr("esper_bus.emit.value_check.repaired", fail)
+    one = emitter()
+    one.emit(episode(1))
+    one.emit(LogRecorded(level="info", message="poison"))
+    one.emit(episode(2))
+    report = one.close()
+    events = [record.event for record in read_records(run_dir)]
+
+    assert [event for event in events if isinstance(event, EpisodeCompleted)] == [episode(1), episode(2)]
+    assert (report.emitted, report.dropped, report.errors) == (3, 1, 0)
 
 
 def test_the_same_invalid_value_is_reported_once(emitter, run_dir):
