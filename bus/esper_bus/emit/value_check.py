@@ -1,10 +1,11 @@
 """Checks the events that a training thread has emitted for values that no reader could decode."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from esper_bus.records import Entry
+from esper_bus.records import Entry, entry_data
+from esper_schemas.codec import decode_event
 from esper_schemas.event_repair import LeftOut, Repaired, repaired
+from esper_schemas.events import Undecodable
 
 
 class CheckedEntries(NamedTuple):
@@ -15,8 +16,10 @@ class CheckedEntries(NamedTuple):
     refused: list[str]
 
 
-def checked(entries: Iterable[Entry]) -> CheckedEntries:
+def checked(entries: list[Entry]) -> CheckedEntries:
     """Return the entries without invalid values, in their order."""
+    if Undecodable not in map(type, map(decode_event, map(entry_data, entries))):  # as nearly always
+        return CheckedEntries(entries, [], [])
     result = CheckedEntries([], [], [])
     for emitted_ns, data in entries:
         try:

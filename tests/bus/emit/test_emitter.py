@@ -653,7 +653,7 @@ def test_an_event_that_cannot_be_repaired_costs_no_other(emitter, run_dir, episo
     monkeypatch.setattr("esper_bus.emit.value_check.repaired", fail)
     one = emitter()
     one.emit(episode(1))
-    one.emit(LogRecorded(level="info", message="poison"))
+    one.emit(LogRecorded(level="poison", message="of no level that exists"))
     one.emit(episode(2))
     report = one.close()
     events = [record.event for record in read_records(run_dir)]
