@@ -3,7 +3,7 @@
     import esper_lite
 
     with esper_lite.connect("cartpole") as telemetry:
-        telemetry.emit(esper_lite.PPOUpdatePayload(policy_loss=-0.01))
+        telemetry.log({"policy_loss": -0.01, "approx_kl": 0.003, "my/metric": 5.0}, step=2048)
 
 Names are imported on first use, so that a program loads only what it needs. Names outside `__all__` may
 change in any version.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from esper_lite.connection import connect
     from esper_lite.run import Run, open_run
     from esper_lite.telemetry import Telemetry
+    from esper_schemas.declarations import HeadSpec, MetricSpec
     from esper_schemas.errors import (
         Damaged,
         EsperError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         HeadGradientsCompared,
         LayerGradientsSampled,
         LogRecorded,
+        MetricDefined,
         NumericalInstabilityReported,
         PPOUpdateCompleted,
         RatioExplosionDiagnosed,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         RolloutCompleted,
         RunFinished,
         RunStarted,
+        ScalarsLogged,
         SeedStageChanged,
         TelemetryEscalated,
         Undecodable,
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
         VitalsSampled,
     )
     from esper_schemas.findings import Finding
-    from esper_schemas.payload import PPOUpdatePayload
+    from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
     from esper_schemas.snapshot import SanctumSnapshot
 
     __version__: str
@@ -68,9 +71,13 @@ __all__ = [
     "EventsDropped",
     "Finding",
     "HeadGradientsCompared",
+    "HeadMeasures",
+    "HeadSpec",
     "InvalidArgument",
     "LayerGradientsSampled",
     "LogRecorded",
+    "MetricDefined",
+    "MetricSpec",
     "NumericalInstabilityReported",
     "PPOUpdateCompleted",
     "PPOUpdatePayload",
@@ -83,6 +90,7 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "SanctumSnapshot",
+    "ScalarsLogged",
     "SeedStageChanged",
     "StorageError",
     "Subscription",
@@ -103,6 +111,7 @@ _MODULES = {
     "esper_lite.connection": ("connect",),
     "esper_lite.run": ("Run", "open_run"),
     "esper_lite.telemetry": ("Telemetry",),
+    "esper_schemas.declarations": ("HeadSpec", "MetricSpec"),
     "esper_schemas.errors": (
         "Damaged",
         "EsperError",
@@ -113,7 +122,7 @@ _MODULES = {
         "Unreachable",
     ),
     "esper_schemas.findings": ("Finding",),
-    "esper_schemas.payload": ("PPOUpdatePayload",),
+    "esper_schemas.payload": ("HeadMeasures", "PPOUpdatePayload"),
     "esper_schemas.snapshot": ("SanctumSnapshot",),
 }
 _MODULE_OF = dict.fromkeys(__all__, "esper_schemas.events") | {

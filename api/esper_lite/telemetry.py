@@ -2,11 +2,20 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from esper_bus.emit.emitter import CLOSE_S, Emitter, EmitterReport, NullEmitter
-from esper_schemas.events import Event, PPOUpdateCompleted, RunFinished, RunStarted
+from esper_lite.metric_definition import metric_spec
+from esper_schemas.events import (
+    Event,
+    MetricDefined,
+    PPOUpdateCompleted,
+    RunFinished,
+    RunStarted,
+    ScalarsLogged,
+)
 from esper_schemas.payload import PPOUpdatePayload
 
 Outcome = Literal["completed", "interrupted", "failed"]
@@ -53,6 +62,30 @@ class Telemetry:
             self._finished = True
         self._emitter.emit(event)
 
+    def log(self, values: Mapping[str, Any], step: int | None = None, time: float | None = None) -> None:
+        """Record values under the names that a program logs. Never blocks and never raises.
+
+        Names of the catalogue, and those that well-known libraries log for them (`train/approx_kl`,
+        `losses/clipfrac`), become metrics of the PPO update, with their sign and scale; all others become
+        scalars of the run. The calls of one `step`, a number that grows with the training, belong to one
+        update; without a step, a repeated name begins the next update. An update counts once one of its
+        values is a metric of the catalogue.
+
+        A value may be whatever is a number; others are left out, and named in `stats.problem`. `time` is in
+        seconds since 1970, by default now. Thread-safe; the values are encoded before the call returns.
+        """
+        table = values if type(values) is dict else _as_dict(values)
+        emitted_ns = None if time is None else _nanoseconds(time)
+        self._emitter.emit(ScalarsLogged(values=table, step=step), emitted_ns)
+
+    def define(self, name: str, **description: Any) -> None:
+        """Describe a metric of the run's own: `define("kl_ref", unit="nats", warning_above=10)`.
+
+        The keywords are the fields of `MetricSpec`. Raises `InvalidArgument` for another keyword, a value of
+        a wrong type, or bounds in a wrong order.
+        """
+        self._emitter.emit(MetricDefined(metric=metric_spec(name, description)))
+
     def _emit_update(self, event: PPOUpdateCompleted | PPOUpdatePayload) -> None:
         if os.getpid() != self._pid:
             return  # a forked child records nothing, and no thread of it can release an inherited lock
@@ -83,6 +116,23 @@ class Telemetry:
         trace: TracebackType | None,
     ) -> None:
         self.close(*_how_it_ended(error))
+
+
+def _as_dict(values: Any) -> Any:
+    """Return a mapping as a dictionary; what is none is emitted as it is, and reported by the emitter."""
+    try:
+        return dict(values)
+    except Exception:  # a mapping of another library may raise anything
+        return values
+
+
+def _nanoseconds(time: Any) -> int | None:
+    """Return a time in seconds since 1970 in nanoseconds; None for what cannot be one."""
+    try:
+        nanoseconds = int(float(time) * 1e9)
+    except Exception:  # as above
+        return None
+    return nanoseconds if 0 < nanoseconds < 2**63 else None
 
 
 def _how_it_ended(error: BaseException | None) -> tuple[Outcome, str]:

@@ -12,6 +12,7 @@ import msgspec
 from esper_schemas.codec import DECODE_ERRORS, decode_event, encode_plain
 from esper_schemas.events import EVENT_TYPES, Undecodable
 from esper_schemas.metrics.metric import Metric
+from esper_schemas.metrics.own import ACCEPTS_FLAGS
 from esper_schemas.plain_values import MAX_TEXT
 
 _FLAG_UNITS = ("flag", "share")
@@ -106,7 +107,8 @@ def _is_number(expected: Any) -> bool:
 
 
 def _is_flag(expected: Any) -> bool:
-    return any(isinstance(part, Metric) and part.unit in _FLAG_UNITS for part in get_args(expected))
+    parts = get_args(expected)
+    return ACCEPTS_FLAGS in parts or any(isinstance(p, Metric) and p.unit in _FLAG_UNITS for p in parts)
 
 
 def _text(value: Any) -> str:

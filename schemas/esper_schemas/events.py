@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
+from esper_schemas.declarations import HeadSpec, MetricSpec
+from esper_schemas.metrics import OwnScalar
 from esper_schemas.payload import PPOUpdatePayload
 
 
@@ -21,7 +23,7 @@ class RunStarted(Event, frozen=True):
     `episodes` is the number of planned PPO updates, `horizon` the number of steps per episode.
     `baseline_return` is the mean episode return of always choosing WAIT in the same environments.
     `resumed_from` is the update of the checkpoint from which it resumed; events of later updates are emitted
-    again.
+    again. `heads` are the policy's own action heads; none means those of Tamiyo.
     """
 
     task: str
@@ -40,6 +42,7 @@ class RunStarted(Event, frozen=True):
     baseline_return: float | None = None
     resumed_from: int | None = None
     config: dict[str, str | int | float | bool | None] = {}
+    heads: tuple[HeadSpec, ...] = ()
 
 
 class PPOUpdateCompleted(Event, frozen=True):
@@ -52,7 +55,8 @@ class PPOUpdateCompleted(Event, frozen=True):
 class RolloutCompleted(Event, frozen=True):
     """One episode of every environment was collected, as the data of update `update`.
 
-    Returns are undiscounted sums of rewards; `mean_return` is None while no episode has ended.
+    Returns are undiscounted sums of rewards; `mean_return` and `mean_length`, in steps, are None while no
+    episode has ended.
     `stage_counts` counts slots by `Stage` at the end, `rollbacks` the hosts that were rolled back because
     their loss exploded or was NaN, and `returns_not_finite` the environments whose return is not finite.
     """
@@ -68,6 +72,7 @@ class RolloutCompleted(Event, frozen=True):
     stage_counts: tuple[int, ...] = ()
     rollbacks: int | None = None
     returns_not_finite: int | None = None
+    mean_length: float | None = None
 
 
 class EpisodeCompleted(Event, frozen=True):
@@ -226,6 +231,23 @@ class HeadGradientsCompared(Event, frozen=True):
     cosines: tuple[float, ...]
 
 
+class ScalarsLogged(Event, frozen=True):
+    """Values that a training program logged in one call, under the names that it uses.
+
+    The fold joins the calls of one `step` to one update, and translates names by `esper_schemas.aliases`.
+    Without a step, a call belongs to the update before, until a name is repeated.
+    """
+
+    values: dict[str, OwnScalar]
+    step: int | None = None
+
+
+class MetricDefined(Event, frozen=True):
+    """The run described a metric of its own; the latest description of a name is valid."""
+
+    metric: MetricSpec
+
+
 KnownEvent: TypeAlias = (
     RunStarted
     | PPOUpdateCompleted
@@ -244,6 +266,8 @@ KnownEvent: TypeAlias = (
     | EventsDropped
     | RunFinished
     | HeadGradientsCompared
+    | ScalarsLogged
+    | MetricDefined
 )
 """Every kind of event that this version knows, in the order in which they were added.
 

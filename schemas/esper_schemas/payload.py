@@ -156,5 +156,29 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     head_alpha_curve_learnable_fraction: m.HeadLearnableFraction = None
 
 
+class HeadMeasures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The measurements of one action head that a run declares (`RunStarted.heads`) in one PPO update.
+
+    `std` is the mean standard deviation of a continuous head's distribution.
+    """
+
+    entropy: m.HeadEntropy = None
+    entropy_legal: m.HeadEntropyLegal = None
+    relevance: m.HeadRelevance = None
+    ratio_max: m.HeadRatioMax = None
+    ratio_min: m.HeadRatioMin = None
+    grad_norm: m.HeadGradNorm = None
+    kl_divergence: m.HeadKL = None
+    clip_fraction: m.HeadClipFraction = None
+    learnable_fraction: m.HeadLearnableFraction = None
+    std: m.HeadStd = None
+
+
 class PPOUpdatePayload(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
-    """The measurements of one PPO update, as a trainer emits them."""
+    """The measurements of one PPO update, as a trainer emits them.
+
+    `heads` has those of the heads that the run declares, `scalars` its own metrics, by name.
+    """
+
+    heads: dict[str, HeadMeasures] = {}
+    scalars: dict[str, m.OwnScalar] = {}

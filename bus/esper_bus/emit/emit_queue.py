@@ -97,7 +97,7 @@ class EmitQueue:
         """How many events were refused or given up."""
         return sum(self._dropped.copy().values())
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Event, emitted_ns: int | None = None) -> None:
         """Add an event as it is now, or count it as dropped if there is no room.
 
         Raises what the encoder raises; the event is counted as dropped then, too.
@@ -120,7 +120,7 @@ class EmitQueue:
             self._put_bytes -= size
             self._drop(event, buffer)
             return
-        self._items.append((time.time_ns(), buffer))
+        self._items.append((emitted_ns or time.time_ns(), buffer))
         if self.idle:
             self.idle = False
             self.wake_up.set()

@@ -84,10 +84,13 @@ class Emitter:
         _emitters.add(self)
         self._warn_if_remote(run_dir)
 
-    def emit(self, event: Event) -> None:
-        """Record an event as it is now. Never blocks, never raises; counts what cannot be kept."""
+    def emit(self, event: Event, emitted_ns: int | None = None) -> None:
+        """Record an event as it is now. Never blocks, never raises; counts what cannot be kept.
+
+        `emitted_ns` is its time, in nanoseconds since 1970, if that is not now.
+        """
         try:
-            self._put(event)
+            self._put(event, emitted_ns)
         except Exception as error:
             self._log.warn("cannot encode an event", error=repr(error))
 
@@ -147,7 +150,7 @@ class NullEmitter:
 
     epoch = 0
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, emitted_ns: int | None = None) -> None:
         """Do nothing."""
 
     @property
@@ -160,7 +163,7 @@ class NullEmitter:
         return EmitterReport()
 
 
-def _ignore(event: Event) -> None:
+def _ignore(event: Event, emitted_ns: int | None = None) -> None:
     """Discard an event."""
 
 

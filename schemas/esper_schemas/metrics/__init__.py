@@ -37,6 +37,7 @@ from esper_schemas.metrics.heads import (
     HeadRatioMax,
     HeadRatioMin,
     HeadRelevance,
+    HeadStd,
 )
 from esper_schemas.metrics.losses import (
     EntropyCoefficient,
@@ -59,6 +60,7 @@ from esper_schemas.metrics.lstm import (
     LstmInputGateSaturation,
     LstmOutputGateSaturation,
 )
+from esper_schemas.metrics.own import OwnScalar
 from esper_schemas.metrics.policy import (
     ClipFraction,
     ClipFractionNegative,
@@ -146,6 +148,7 @@ __all__ = [
     "HeadRatioMax",
     "HeadRatioMin",
     "HeadRelevance",
+    "HeadStd",
     "InfGradCount",
     "JointRatioMax",
     "JointRatioMean",
@@ -166,6 +169,7 @@ __all__ = [
     "LstmInputGateSaturation",
     "LstmOutputGateSaturation",
     "NanGradCount",
+    "OwnScalar",
     "PolicyLoss",
     "ReturnMean",
     "ReturnP10",

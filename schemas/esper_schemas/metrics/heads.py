@@ -135,3 +135,14 @@ HeadLearnableFraction = Annotated[
         maximum=1.0,
     ),
 ]
+HeadStd = Annotated[
+    float | None,
+    Metric(
+        label="Std",
+        group=Group.HEADS,
+        unit="action",
+        meaning="Mean standard deviation of a continuous head's distribution.",
+        question="How widely does a continuous head still explore?",
+        minimum=0.0,
+    ),
+]
