@@ -2,6 +2,7 @@
 
 import msgspec
 
+from esper_schemas.declarations import HeadSpec, MetricSpec
 from esper_schemas.events import (
     AnomalyDetected,
     CheckpointSaved,
@@ -29,7 +30,9 @@ class RunInfo(_Part, frozen=True):
     """The run, its progress and its results; times in nanoseconds since 1970.
 
     `rollbacks_total` counts the hosts of all ranks that were rolled back, `returns_not_finite_total` their
-    episodes whose return is not finite.
+    episodes whose return is not finite. `last_step` is the last step that a trainer gave to a logged value,
+    `heads` are the policy's own action heads, none for those of Tamiyo. `conventions` tells, for a metric
+    with several definitions, which one the trainer's library uses: "k1" for `kl_divergence`, for example.
     """
 
     run: str = ""
@@ -55,6 +58,22 @@ class RunInfo(_Part, frozen=True):
     rollbacks_total: int | None = None
     returns_not_finite_total: int | None = None
     config: dict[str, str | int | float | bool | None] = {}
+    mean_length: float | None = None
+    last_step: int | None = None
+    heads: tuple[HeadSpec, ...] = ()
+    conventions: dict[str, str] = {}
+
+
+class ScalarState(_Part, frozen=True):
+    """One of the run's own metrics: its last value, when it was logged, and the values before, oldest first.
+
+    `update` is the number of the last update that was made before or with it; `step` is the trainer's.
+    """
+
+    value: float | None = None
+    update: int = 0
+    step: int | None = None
+    history: History = ()
 
 
 class RankState(_Part, frozen=True):
@@ -223,7 +242,8 @@ class SanctumSnapshot(_Part, frozen=True):
     Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
     ever escalated, `ratio_explosions` one per head, in the order of the heads. `histories` has every metric
     that the leading rank measured in its last updates. `findings` is the result of `diagnose` for the
-    other fields; it comes first in JSON.
+    other fields; it comes first in JSON. `scalars` has the run's own metrics, merged over the ranks,
+    `metric_specs` the descriptions of those that were defined.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -251,6 +271,8 @@ class SanctumSnapshot(_Part, frozen=True):
     episodes: EpisodesState = EpisodesState()
     link: LinkHealth = LinkHealth()
     symptoms: tuple[Symptom, ...] = ()
+    scalars: dict[str, ScalarState] = {}
+    metric_specs: dict[str, MetricSpec] = {}
 
 
 EMPTY_SNAPSHOT = SanctumSnapshot()

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from esper_schemas import metrics as m
-from esper_schemas.payload import PPOMetrics
+from esper_schemas.payload import HeadMeasures, PPOMetrics
 
 HISTORY_LENGTH = 10
 """How many updates the `*_history` fields keep (TELE-131, TELE-132)."""
@@ -36,7 +36,8 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     """The metrics of the last update, flat, with short histories, oldest first.
 
     While `ppo_data_received` is false nothing was measured, and all values are defaults: those of the TELE
-    records. After an update, what it did not measure is None.
+    records. After an update, what it did not measure is None. `heads` has the measurements of the heads that the
+    run declares, `heads_previous` those of the update before.
     """
 
     policy_loss: m.PolicyLoss = 0.0
@@ -100,3 +101,6 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
 
     head_nan_latch: dict[str, bool] = {}
     head_inf_latch: dict[str, bool] = {}
+
+    heads: dict[str, HeadMeasures] = {}
+    heads_previous: dict[str, HeadMeasures] = {}
