@@ -235,11 +235,13 @@ class ScalarsLogged(Event, frozen=True):
     """Values that a training program logged in one call, under the names that it uses.
 
     The fold joins the calls of one `step` to one update, and translates names by `esper_schemas.aliases`.
-    Without a step, a call belongs to the update before, until a name is repeated.
+    Without a step, a call belongs to the update before, until a name is repeated. `source` identifies the
+    file from which an importer read the values; the number of its values in the run is its position there.
     """
 
     values: dict[str, OwnScalar]
     step: int | None = None
+    source: str = ""
 
 
 class MetricDefined(Event, frozen=True):
