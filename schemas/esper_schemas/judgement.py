@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from math import inf, isfinite
 
-from esper_schemas.heads import HEAD_MAX_ENTROPIES
-from esper_schemas.metrics.catalogue import QUANTITIES, MetricField, head_field
+from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
 from esper_schemas.metrics.metric import Bands, Metric
+from esper_schemas.policy_heads import (
+    head_quantity,
+    head_spec,
+    head_value,
+    is_own,
+    max_entropy,
+    measured_own,
+    metric_field,
+    quantity_value,
+)
 from esper_schemas.state import TamiyoState, Trend
 
 UNDEFINED_POLICY_LOSS = 1e-10
@@ -50,8 +59,8 @@ def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricFi
     """
     if not state.ppo_data_received:
         return Health.WAITING
-    field = quantities[name]
-    value = loss_ratio(state) if name == "loss_ratio" else getattr(state, name)
+    field = metric_field(state, name, quantities)
+    value = loss_ratio(state) if name == "loss_ratio" else quantity_value(state, name)
     health = judge(field.metric, value, maximum=field.maximum)
     return _judge_correlation(state, health, quantities) if name == "entropy_clip_correlation" else health
 
@@ -59,7 +68,7 @@ def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricFi
 def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> tuple[str, ...]:
     """The names of the metrics that are beyond their bounds now, or not finite; the worst first."""
     worst_first = (Health.NOT_FINITE, Health.CRITICAL, Health.WARNING)
-    judged = {name: judge_field(state, name, quantities) for name in quantities}
+    judged = {name: judge_field(state, name, quantities) for name in (*QUANTITIES, *measured_own(state))}
     return tuple(name for health in worst_first for name in judged if judged[name] is health)
 
 
@@ -67,7 +76,8 @@ def beyond_bounds_text(state: TamiyoState, quantities: Mapping[str, MetricField]
     """How many metrics are beyond their bounds, and their labels; empty if none is."""
     names = beyond_bounds(state, quantities)
     counted = "1 metric beyond its bounds" if len(names) == 1 else f"{len(names)} metrics beyond their bounds"
-    return f"{counted}: {', '.join(quantities[name].label for name in names)}" if names else ""
+    labels = (metric_field(state, name, quantities).label for name in names)
+    return f"{counted}: {', '.join(labels)}" if names else ""
 
 
 def _judge_correlation(state: TamiyoState, health: Health, quantities: Mapping[str, MetricField]) -> Health:
@@ -160,25 +170,43 @@ def head_condition(
     """Classify one head by its normalised entropy and the norm of its gradient.
 
     A value that is not finite takes precedence, then an exploding gradient, for which no entropy is needed.
+    One of a run's own heads needs no gradient to be deterministic; a continuous one is never so.
     """
     if not state.ppo_data_received:
         return HeadCondition.WAITING
-    entropy = getattr(state, f"head_{head}_entropy")
-    gradient = getattr(state, f"head_{head}_grad_norm")
+    entropy, gradient = head_value(state, head, "entropy"), head_value(state, head, "grad_norm")
     if not all(value is None or isfinite(value) for value in (entropy, gradient)):
         return HeadCondition.NOT_FINITE
-    bands = quantities[head_field(head, "grad_norm")].metric.bands
+    bands = metric_field(state, head_quantity(state, head, "grad_norm"), quantities).metric.bands
     if gradient is not None and bands.critical_above is not None and gradient > bands.critical_above:
         return HeadCondition.EXPLODING
-    if entropy is None or gradient is None:
+    spec = head_spec(state, head)
+    maximum = max_entropy(spec)
+    share = None if entropy is None or maximum is None else entropy / maximum
+    if is_own(spec) and (share is None or gradient is None):
+        return _partly_measured(spec.size, share, entropy if gradient is None else gradient)
+    if share is None or gradient is None:
         return HeadCondition.NOT_MEASURED
-    return _condition(entropy / HEAD_MAX_ENTROPIES[head], gradient, bands, _is_forced(state, head))
+    return _condition(share, gradient, bands, _is_forced(state, head))
+
+
+def _partly_measured(size: int | None, share: float | None, value: float | None) -> HeadCondition:
+    """Classify an own head without a gradient or without a normalised entropy; `value` is what it has."""
+    if size == 1:
+        return HeadCondition.EXPECTED_DETERMINISTIC
+    if share is not None and share < COLLAPSED_ENTROPY:
+        return HeadCondition.DETERMINISTIC
+    return HeadCondition.NOT_MEASURED if value is None else HeadCondition.UNREMARKABLE
 
 
 def _is_forced(state: TamiyoState, head: str) -> bool:
-    """Whether the head was relevant, but the masks never left it a choice."""
-    relevance = getattr(state, f"head_{head}_relevance")
-    return bool(relevance) and getattr(state, f"head_{head}_entropy_legal") is None
+    """Whether the head was relevant, but the masks never left it a choice.
+
+    An own head without `entropy_legal` may simply have no masks.
+    """
+    if is_own(head_spec(state, head)):
+        return head_value(state, head, "learnable_fraction") == 0.0
+    return bool(head_value(state, head, "relevance")) and head_value(state, head, "entropy_legal") is None
 
 
 def _condition(entropy: float, gradient: float, bands: Bands, forced: bool) -> HeadCondition:

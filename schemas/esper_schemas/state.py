@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from esper_schemas import metrics as m
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.payload import HeadMeasures, PPOMetrics
 
 HISTORY_LENGTH = 10
@@ -36,8 +37,9 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     """The metrics of the last update, flat, with short histories, oldest first.
 
     While `ppo_data_received` is false nothing was measured, and all values are defaults: those of the TELE
-    records. After an update, what it did not measure is None. `heads` has the measurements of the heads that the
-    run declares, `heads_previous` those of the update before.
+    records. After an update, what it did not measure is None. `heads` has the measurements of the run's own
+    heads, `heads_previous` those of the update before. `head_specs` describes these heads, first the declared
+    ones; it is empty for a run whose heads are those of Tamiyo.
     """
 
     policy_loss: m.PolicyLoss = 0.0
@@ -104,3 +106,4 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
 
     heads: dict[str, HeadMeasures] = {}
     heads_previous: dict[str, HeadMeasures] = {}
+    head_specs: tuple[HeadSpec, ...] = ()

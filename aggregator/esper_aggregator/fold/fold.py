@@ -8,13 +8,16 @@ and left out; no record makes the fold raise.
 from collections.abc import Iterable
 from typing import assert_never
 
+from msgspec import structs
+
 from esper_aggregator.fold import reports, training
 from esper_aggregator.fold.event_list import list_event
+from esper_aggregator.fold.own_heads import bounded_heads, declare
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bounded_event
 from esper_schemas import events as e
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 """Raised whenever the same events fold to another state."""
 
 
@@ -82,7 +85,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     late = record.epoch != producer.epoch
     match event:
         case e.PPOUpdateCompleted():
-            training.update_completed(state, producer, event, late=late)
+            event = training.update_completed(state, producer, event, late=late)
             state.recent_events.append((record.emitted_ns, record.producer, event))
             return  # a snapshot makes its line of text, if it still shows it
         case e.RolloutCompleted():
@@ -117,7 +120,8 @@ def _run_started(
 ) -> None:
     if not late:
         training.begin(producer)
-        producer.started = bounded_event(event)
+        producer.started = bounded_event(structs.replace(event, heads=bounded_heads(event.heads)))
+        declare(producer, producer.started.heads)
     if state.started_ns is None:
         state.started_ns = record.emitted_ns
 

@@ -171,7 +171,8 @@ def _judgements(producer: ProducerState) -> Iterator[Check]:
     for update in producer.ppo_updates:
         latch(nan, inf, update.payload)
     for latches, seen in ((producer.nan_latch, nan), (producer.inf_latch, inf)):
-        yield tuple(latches) == HEADS, "every head has a latch"
+        yield tuple(latches)[: len(HEADS)] == HEADS, "every head has a latch"
+        yield set(latches) <= {*HEADS, *producer.heads}, "only known heads have a latch"
         yield all(latches.get(head) for head in seen), "heads whose values were not finite are latched"
     risk, drift = producer.collapse_risk, producer.gradient_drift
     yield risk is None or 0.0 <= risk <= 1.0, "the collapse risk is a share"

@@ -6,13 +6,14 @@ from typing import Any, get_args, get_type_hints
 
 from msgspec import structs
 
+from esper_aggregator.fold.own_heads import own_head_fields, own_histories
 from esper_aggregator.fold.rank_reduction import common_updates, merge, reduce_field
 from esper_aggregator.fold.run_state import ProducerState
 from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import trend
 from esper_schemas.metrics.catalogue import QUANTITIES, head_field
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState
 
 
@@ -24,12 +25,14 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
     """
     ranks = [producer for producer in producers if producer.ppo_updates]
     if not ranks:
-        return TamiyoState()
+        return TamiyoState(**own_head_fields(producers))
     histories = _histories(ranks)
     entropies = histories.pop("entropy_normalized")
     fields: dict[str, Any] = structs.asdict(merge(rank.ppo_updates[-1].payload for rank in ranks))
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(ranks)
+    fields |= own_head_fields(ranks)
+    fields.pop("scalars")
     fields |= _derived(ranks, entropies, histories["clip_fraction"])
     return TamiyoState(
         **fields,
@@ -51,11 +54,11 @@ def metric_histories(producer: ProducerState | None) -> dict[str, History]:
         return {}
     columns = zip(*[structs.astuple(update.payload) for update in producer.ppo_updates], strict=True)
     unmeasured = (None,) * len(producer.ppo_updates)
-    named = zip(PPOUpdatePayload.__struct_fields__, columns, strict=True)
+    named = zip(PPOMetrics.__struct_fields__, columns, strict=False)  # without heads and scalars
     histories = {name: column for name, column in named if column[0] is not None or column != unmeasured}
     for name in _COUNTS & histories.keys():  # decoding a history gives floats
         histories[name] = tuple([value if value is None else float(value) for value in histories[name]])
-    return histories
+    return histories | own_histories(producer) if producer.heads else histories
 
 
 def _histories(ranks: Sequence[ProducerState]) -> dict[str, History]:

@@ -3,6 +3,8 @@
 import math
 from operator import attrgetter
 
+from msgspec.structs import astuple
+
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import head_field
 from esper_schemas.payload import PPOUpdatePayload
@@ -17,7 +19,11 @@ _read = attrgetter(*LATCHED_FIELDS)
 
 
 def latch(nan: dict[str, bool], inf: dict[str, bool], payload: PPOUpdatePayload) -> None:
-    """Set the latches of the heads that have a value which is not finite."""
+    """Set the latches of the heads that have a value which is not finite; of own heads, any value counts."""
     for head, value in zip(_HEADS, _read(payload), strict=True):
         if value is not None and not math.isfinite(value):
             (nan if math.isnan(value) else inf)[head] = True
+    for name, measures in payload.heads.items():
+        for value in astuple(measures):
+            if value is not None and not math.isfinite(value):
+                (nan if math.isnan(value) else inf)[name] = True

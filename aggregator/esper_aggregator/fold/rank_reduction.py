@@ -21,9 +21,14 @@ def merge(payloads: Iterable[PPOUpdatePayload]) -> PPOUpdatePayload:
 
 
 def reduce_field(name: str, values: Sequence[float | None]) -> Any:
-    """Reduce the values of one field on all ranks to one.
+    """Reduce the values of one field on all ranks to one."""
+    return values[0] if len(values) == 1 else reduce_values(QUANTITIES[name].metric.over_ranks, values)
 
-    `None` is left out; the result is `None` if no rank measured the field, and NaN if any rank has NaN.
+
+def reduce_values(reduction: Reduction, values: Sequence[float | None]) -> Any:
+    """Reduce the values of several ranks to one.
+
+    `None` is left out; the result is `None` if no rank has a value, and NaN if any rank has NaN.
     """
     if len(values) == 1:
         return values[0]
@@ -34,7 +39,7 @@ def reduce_field(name: str, values: Sequence[float | None]) -> Any:
         return math.nan
     # Sorted, with -0.0 before 0.0, because sums of floats and the larger of two zeros depend on the order.
     measured.sort(key=lambda value: (value, math.copysign(1.0, value)))
-    return _REDUCE[QUANTITIES[name].metric.over_ranks](measured)
+    return _REDUCE[reduction](measured)
 
 
 def common_updates(ranks: Sequence[Mapping[int, PPOMetrics]]) -> list[list[PPOMetrics]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from esper_aggregator.fold.symptoms import WATCHLIST, SymptomState, Watchlist
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import (
     EpisodeCompleted,
     PPOUpdateCompleted,
@@ -62,6 +63,7 @@ class ProducerState:
     `ppo_updates` and `returns` (pairs of update and mean return) hold what led to the newest update, also
     across a restart that resumed there. `first_update` and `first_rollout` mark that the next one is the
     first of the present process; it decides what is kept. `episodes` are those of the present process.
+    `heads` are the run's own heads, declared ones first, then those that were only measured.
     """
 
     producer: str
@@ -91,6 +93,7 @@ class ProducerState:
     gradient_drift: float | None = None
     average_grad_norm: MovingAverage = field(default_factory=MovingAverage)
     symptoms: SymptomState = field(default_factory=SymptomState)
+    heads: dict[str, HeadSpec] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

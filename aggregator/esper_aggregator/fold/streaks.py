@@ -5,7 +5,7 @@ streaks is limited by the number of watches.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,6 +86,11 @@ class Streaks:
         if _is_worse(value, streak.worst, below=below):
             streak.worst, streak.worst_update = value, update
         return streak
+
+    def forget_heads(self, heads: Collection[str]) -> None:
+        """Forget the streaks of some heads."""
+        self.open = {key: streak for key, streak in self.open.items() if streak.head not in heads}
+        self.ended = {key: symptom for key, symptom in self.ended.items() if symptom.head not in heads}
 
     def end_observation(self) -> None:
         """Count an observation, and end the streaks that more than `GAP` observations did not extend."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from esper_aggregator.fold.non_finite import latch
+from esper_aggregator.fold.own_heads import with_known_heads
 from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_aggregator.fold.size_limits import bounded_count, bounded_event
 from esper_schemas import events as e
@@ -24,21 +25,34 @@ def begin(producer: ProducerState) -> None:
 
 def update_completed(
     state: RunState, producer: ProducerState, event: e.PPOUpdateCompleted, *, late: bool
-) -> None:
-    """Add a PPO update. Counts and latches include late ones; histories do not."""
+) -> e.PPOUpdateCompleted:
+    """Add a PPO update. Counts and latches include late ones; histories do not.
+
+    Returns the update as it is kept: with the heads that are known.
+    """
+    if event.payload.heads or producer.heads:
+        event = with_known_heads(state, producer, event)
     if producer.first_update and not late:
         _begin_updates(producer, event.update)
-    if late or not state.watchlist.update_completed(producer.symptoms, event.update, event.payload):
+    if late or not _is_within_bounds(state, producer, event):
         latch(producer.nan_latch, producer.inf_latch, event.payload)
     producer.updates += 1
     if late:
-        return
+        return event
     producer.ppo_updates.append(event)
     producer.last_update = event.update
     entropies = [update.payload.entropy_normalized for update in producer.ppo_updates]
     producer.collapse_risk = collapse_risk_score(entropies, producer.collapse_risk)
     norm = event.payload.grad_norm_pre_clip
     producer.gradient_drift = gradient_drift(norm, producer.average_grad_norm)
+    return event
+
+
+def _is_within_bounds(state: RunState, producer: ProducerState, event: e.PPOUpdateCompleted) -> bool:
+    """Add an update to the streaks; return whether all its values are within bounds."""
+    watchlist, symptoms, heads = state.watchlist, producer.symptoms, event.payload.heads
+    within = not heads or watchlist.heads_measured(symptoms, event, producer.heads, producer.ppo_updates)
+    return watchlist.update_completed(symptoms, event.update, event.payload) and within
 
 
 def rollout_completed(

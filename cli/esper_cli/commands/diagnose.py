@@ -8,11 +8,13 @@ from typing import Annotated
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.symptoms import Watchlist
 from esper_aggregator.replay import fold_path
+from esper_bus.store.run_reader import read_records
 from esper_cli.options.command import Command
 from esper_cli.options.option import Json, Option, RecordedRun
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, echo_json
+from esper_schemas.events import RunStarted
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds_text
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
@@ -39,7 +41,7 @@ class DiagnoseOptions:
 
 def run(options: DiagnoseOptions) -> int:
     """Print the findings; returns 1 if one is as severe as `--fail-on`."""
-    quantities = _quantities(options.thresholds)
+    quantities = _quantities(options)
     report = damage_reporter("esper diagnose", options.path)
     snapshot = project(fold_path(options.path, watchlist=Watchlist(quantities), on_damage=report))
     updates = snapshot.tamiyo.ppo_updates_count
@@ -53,15 +55,24 @@ def run(options: DiagnoseOptions) -> int:
     return int(any(finding.severity in bad for finding in snapshot.findings))
 
 
-def _quantities(path: Path | None) -> dict[str, MetricField]:
+def _quantities(options: DiagnoseOptions) -> dict[str, MetricField]:
     """The quantities with the bounds of the catalogue, or of a file."""
+    path = options.thresholds
     if path is None:
         return QUANTITIES
     try:
-        return overridden(path.read_text(encoding="utf-8"), origin=str(path))
+        text = path.read_text(encoding="utf-8")
+        return overridden(text, origin=str(path), heads=_declared_heads(options.path))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise CommandError(f"cannot read the thresholds {path}: {reason}; choose a TOML file") from error
+
+
+def _declared_heads(path: Path) -> list[str]:
+    """The names of the heads that a run declares at its beginning."""
+    starts = (r.event for r in read_records(path) if isinstance(r.event, RunStarted))
+    started = next(starts, None)
+    return [spec.name for spec in started.heads] if started else []
 
 
 def _report(snapshot: SanctumSnapshot, signs: dict[str, str], beyond: str) -> list[str]:

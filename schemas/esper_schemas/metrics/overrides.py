@@ -7,21 +7,26 @@
     [head_entropy]            # of all heads; [head_blueprint_entropy] is of one head
     critical_below = 0.1      # in the unit of the bands: here a share of the maximum entropy
 
+    ["heads/move/entropy"]    # of one of the run's own heads
+    warning_below = 0.3
+
 A bound that is left out keeps its default; `inf` or `-inf` removes it. Pure.
 """
 
 import difflib
 import math
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, MetricField, head_field
 from esper_schemas.metrics.metric import Bands, Metric
+from esper_schemas.policy_heads import OWN_FAMILIES, head_family, own_quantity, shared_metric, split_own
 
 BOUNDS = ("critical_below", "warning_below", "warning_above", "critical_above")
 """The bounds of `Bands`, from the lowest to the highest."""
@@ -32,40 +37,63 @@ SETTINGS = (*BOUNDS, "trend_threshold")
 FAMILIES: dict[str, tuple[str, ...]] = {
     f"head_{family}": tuple(head_field(head, family) for head in HEADS) for family in HEAD_FAMILIES
 }
-"""Names for a quantity of all heads at once: "head_entropy" for "head_op_entropy" and so on."""
+"""Names for a quantity of all of Tamiyo's heads at once: "head_entropy" for "head_op_entropy" and so on."""
+
+OWN_FAMILY_NAMES: dict[str, str] = {head_family(family): family for family in OWN_FAMILIES}
+"""The same names, which stand for the quantity of all own heads, and "head_std"."""
 
 
-def overridden(text: str, *, origin: str = "thresholds") -> dict[str, MetricField]:
+def overridden(
+    text: str, *, origin: str = "thresholds", heads: Collection[str] = ()
+) -> dict[str, MetricField]:
     """All quantities with the bands of a TOML text where it has some; for `judge_field`.
 
-    A table of one head takes precedence over a table of all heads, in any order. Raises `InvalidArgument`,
-    whose message begins with `origin` and the line.
+    A table of one head takes precedence over a table of all heads, in any order. For own heads, the result
+    has the quantities that the text names: of all heads (`head_entropy`) and of one (`heads/move/entropy`, or
+    `head_move_entropy` if "move" is in `heads`). Raises `InvalidArgument`, whose message begins with `origin`
+    and the line.
     """
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not only of tomllib: int() raises for 5,000 digits
         raise InvalidArgument(f"{origin}: not valid TOML: {error}.") from None
-    reader = _Reader(text, origin)
+    reader = _Reader(text, origin, heads)
     quantities = dict(QUANTITIES)
-    for name in sorted(tables, key=lambda name: name not in FAMILIES):  # all heads first, then single ones
+    of_all = (*FAMILIES, *OWN_FAMILY_NAMES)
+    for name in sorted(tables, key=lambda name: name not in of_all):  # all heads first, then single ones
         for member in reader.members(name):
-            metric = reader.metric(quantities[member].metric, name, tables[name])
-            quantities[member] = replace(quantities[member], metric=metric)
+            before = quantities.get(member) or _own_head_field(member, quantities)
+            metric = reader.metric(before.metric, name, tables[name])
+            quantities[member] = replace(before, metric=metric)
     return quantities
+
+
+def _own_head_field(name: str, quantities: dict[str, MetricField]) -> MetricField:
+    """Return a quantity of own heads that the table does not have yet: of all of them, or of one."""
+    if name in OWN_FAMILY_NAMES:
+        return MetricField(name, OWN_FAMILIES[OWN_FAMILY_NAMES[name]], None)
+    head, family = split_own(name) or ("", "")
+    return MetricField(name, shared_metric(HeadSpec(head), family, quantities), None, head)
 
 
 class _Reader:
     """Reads the tables of one text; an error names the line."""
 
-    def __init__(self, text: str, origin: str) -> None:
+    def __init__(self, text: str, origin: str, heads: Collection[str]) -> None:
         self._lines = text.split("\n")
         self._origin = origin
+        self._own = {
+            f"head_{head}_{family}": own_quantity(head, family) for head in heads for family in OWN_FAMILIES
+        }
 
     def members(self, name: str) -> tuple[str, ...]:
         """The quantities to which a table applies."""
-        if name not in QUANTITIES and name not in FAMILIES:
-            self._refuse((name,), f"there is no metric {name!r}{_hint(name, [*QUANTITIES, *FAMILIES])}.")
-        return FAMILIES.get(name, (name,))
+        if split_own(name) is not None or name in self._own:
+            return (self._own.get(name, name),)
+        known = {**dict.fromkeys(QUANTITIES), **FAMILIES, **OWN_FAMILY_NAMES}
+        if name not in known:
+            self._refuse((name,), f"there is no metric {name!r}{_hint(name, [*known, *self._own])}.")
+        return (*FAMILIES.get(name, ()), name)
 
     def metric(self, metric: Metric, name: str, table: Any) -> Metric:
         """The metric with the settings of its table."""

@@ -7,7 +7,7 @@ import msgspec
 
 from esper_schemas.drift import gradient_drift
 from esper_schemas.moving_average import MovingAverage
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_schemas.rules import anomaly_rules as a
 
 TINY = 1e-8
@@ -56,7 +56,9 @@ class DerivedQuantities:
 
 def _not_finite(payload: PPOUpdatePayload, mean_return: float) -> float:
     """Return how many values, and how many entries of the gradient, are not finite."""
-    values = [mean_return, *msgspec.structs.astuple(payload)]
+    flat = (getattr(payload, name) for name in PPOMetrics.__struct_fields__)
+    of_heads = (value for head in payload.heads.values() for value in msgspec.structs.astuple(head))
+    values = [mean_return, *flat, *of_heads]
     found = sum(value is not None and not math.isfinite(value) for value in values)
     return float(found + (payload.nan_grad_count or 0) + (payload.inf_grad_count or 0))
 

@@ -49,6 +49,7 @@ GRADIENT_FAULTS = (Sign("nan_gradient"), Sign("inf_gradient"), Sign("gradient_no
 LARGE_UPDATES = (Sign("large_kl", 2, critical=True), Sign("large_clip", 3, critical=True))
 LARGE_VALUE_LOSS = (Sign("large_value_loss", 2, critical=True), Sign("value_loss_growth", 2, critical=True))
 EXTREME_RATIOS = (Sign("ratio_explosion", 2), Sign("ratio_collapse", 2))
+HEAD_ENTROPY_FALL = Sign("head_entropy_fall")
 NO_GRADIENT = Sign("no_gradient", 3, critical=True)
 NO_STEPS = Sign("skipped_steps")
 
@@ -128,6 +129,7 @@ RULES: tuple[Rule, ...] = (
             Sign("no_entropy_bonus"),
             Sign("lost_return", 3),
             Sign("below_baseline", 3),
+            HEAD_ENTROPY_FALL,
         ),
         context=(
             "large_kl",
@@ -146,9 +148,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="head_collapse",
         severity="critical",
-        title="The {head} head has collapsed to one choice after updates that were too large",
+        title="The {head} head has collapsed to one choice",
         signs=(Sign("low_head_entropy", 2, critical=True),),
-        together_with=(*EXTREME_RATIOS, *LARGE_UPDATES),
+        together_with=(*EXTREME_RATIOS, *LARGE_UPDATES, HEAD_ENTROPY_FALL),
         unless=(Sign("low_entropy", 2, critical=True),),
         context=("large_kl", "ratio_explosion", "ratio_collapse", "no_entropy_bonus"),
         per_head=True,

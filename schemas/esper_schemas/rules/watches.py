@@ -8,9 +8,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import MetricField, head_field
 from esper_schemas.metrics.metric import Bands
+from esper_schemas.policy_heads import own_quantity, shared_metric
+from esper_schemas.rules.anomaly_rules import COLLAPSE_FALL
 
 GAP = 3
 """A streak goes on over at most this many updates in a row without a value beyond its bound."""
@@ -25,7 +28,7 @@ class Watch:
     a chain of evidence. Unless the watch has bounds of its own, in the unit of the field, they are those of
     the catalogue, changed to `(bound * factor) ** power`; with `only_critical`, the critical bound is also
     the warning one. `bands_of` names another family that has the bands. `only_where` names a family of
-    fields that must be above 0 for the head.
+    fields that must be above 0 for the head. With `only_own`, it is only about heads that a run declares.
     """
 
     name: str
@@ -40,10 +43,14 @@ class Watch:
     bands_of: str = ""
     per_head: bool = False
     only_where: str = ""
+    only_own: bool = False
 
 
 RELATIVE = ("value_spread", "value_loss_growth")
 """`value_std` over `return_std`, and `value_loss` over its baseline level."""
+
+ENTROPY_FALL = "entropy_fall"
+"""By how much a head's entropy, as a share of its maximum, has fallen within the last updates."""
 
 OF_ROLLOUTS = ("mean_return", "return_spread", "lost_return", "baseline_lead")
 """The mean return; its spread over the environments; by how many tolerances it has fallen below its best
@@ -98,6 +105,14 @@ WATCHES: tuple[Watch, ...] = (
         only_critical=True,
         bands_of="entropy",
         per_head=True,
+    ),
+    Watch(
+        name="head_entropy_fall",
+        quantity=ENTROPY_FALL,
+        text="{head} entropy fell by {value} of its maximum within a few updates",
+        critical=COLLAPSE_FALL,
+        per_head=True,
+        only_own=True,
     ),
     Watch(
         name="no_entropy_bonus",
@@ -218,28 +233,41 @@ class BoundedWatch:
 def bounded_watches(quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
     """Yield each watch of each field, with the bounds that a table of metrics gives it."""
     for watch in WATCHES:
+        if watch.only_own:
+            continue
         for head in HEADS if watch.per_head else (None,):
-            yield _bounded(watch, head, quantities)
+            named = watch.bands_of or watch.quantity
+            bands = quantities[_field(head, named)].metric.bands if _needs_bands(watch) else Bands()
+            yield _bounded(watch, head, bands, _field(head, watch.quantity), _field(head, watch.only_where))
 
 
-def _bounded(watch: Watch, head: str | None, quantities: Mapping[str, MetricField]) -> BoundedWatch:
+def own_head_watches(spec: HeadSpec, quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
+    """Yield each watch of one of a run's own heads, with the bounds that a table of metrics gives it.
+
+    The bands of `entropy` are about shares of the maximum, even where the size of the head is not known.
+    `only_where` is a field of the head's measurements.
+    """
+    for watch in WATCHES:
+        if watch.per_head:
+            family = watch.bands_of or watch.quantity
+            bands = shared_metric(spec, family, quantities).bands if _needs_bands(watch) else Bands()
+            metric = own_quantity(spec.name, watch.quantity)
+            yield _bounded(watch, spec.name, bands, metric, watch.only_where)
+
+
+def _needs_bands(watch: Watch) -> bool:
+    return watch.warning is None and watch.critical is None and bool(watch.name)
+
+
+def _bounded(watch: Watch, head: str | None, bands: Bands, metric: str, only_where: str) -> BoundedWatch:
     warning, critical = watch.warning, watch.critical
-    if warning is None and critical is None and watch.name:
-        bands = quantities[_field(head, watch.bands_of or watch.quantity)].metric.bands
+    if _needs_bands(watch):
         warning, critical = (_moved(watch, bound, bands) for bound in _side(watch, bands))
     never = -math.inf if watch.below else math.inf
     critical = never if critical is None else critical
     if watch.only_critical or warning is None:
         warning = critical
-    return BoundedWatch(
-        watch.name,
-        _field(head, watch.quantity),
-        head,
-        watch.below,
-        warning,
-        critical,
-        _field(head, watch.only_where),
-    )
+    return BoundedWatch(watch.name, metric, head, watch.below, warning, critical, only_where)
 
 
 def _field(head: str | None, name: str) -> str:

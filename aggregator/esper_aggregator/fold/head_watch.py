@@ -1,0 +1,65 @@
+"""The watches of one of a run's own heads."""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+
+from msgspec import ValidationError, convert
+from msgspec.structs import astuple, replace
+
+from esper_aggregator.fold.streaks import Streaks
+from esper_aggregator.fold.watched_row import FINITE, WatchedRow, constrained_row
+from esper_schemas.declarations import HeadSpec
+from esper_schemas.events import PPOUpdateCompleted
+from esper_schemas.metrics.catalogue import MetricField
+from esper_schemas.payload import HeadMeasures
+from esper_schemas.policy_heads import max_entropy, own_quantity
+from esper_schemas.rules.watches import ENTROPY_FALL, own_head_watches
+
+_WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)
+
+
+class HeadWatch:
+    """Compares what was measured of one head in an update; usually one call decides that all is well."""
+
+    def __init__(self, spec: HeadSpec, quantities: Mapping[str, MetricField]) -> None:
+        self._name, self._maximum = spec.name, max_entropy(spec)
+        names = [own_quantity(spec.name, family) for family in _WATCHED]
+        watches = list(own_head_watches(spec, quantities))
+        self._watched = WatchedRow(names, watches, spec.name)
+        ranges = dict(zip(_WATCHED, self._watched.ranges(names), strict=True))
+        of_families = [ranges.get(family, FINITE) for family in HeadMeasures.__struct_fields__]
+        self._within_bounds = constrained_row([*of_families, ranges["entropy_legal"]])
+
+    def observe(
+        self, streaks: Streaks, update: int, measures: HeadMeasures, past: Iterable[PPOUpdateCompleted]
+    ) -> bool:
+        """Extend the streaks of the head; return whether all its values are within their bounds."""
+        share = self._entropy_share(measures)
+        try:
+            convert((*astuple(measures), share), self._within_bounds)
+        except ValidationError:
+            fall = self._fall(share, past)
+            values = (share, measures.ratio_max, measures.ratio_min, measures.grad_norm, fall)
+            self._watched.compare(streaks, update, values, _used(measures))
+            return False
+        return True
+
+    def _entropy_share(self, measures: HeadMeasures) -> float | None:
+        """Return the entropy over that of a uniform choice among the legal ones; without masks, among all."""
+        if measures.entropy_legal is not None or measures.entropy is None or self._maximum is None:
+            return measures.entropy_legal
+        return measures.entropy / self._maximum
+
+    def _fall(self, share: float | None, past: Iterable[PPOUpdateCompleted]) -> float | None:
+        """Return by how much the share has fallen below its largest value in the last updates."""
+        if share is None or not isfinite(share):
+            return None
+        tables = [update.payload.heads for update in past]
+        measured = [table[self._name] for table in tables if self._name in table]
+        shares = [before for each in measured if (before := self._entropy_share(each)) is not None]
+        return max([before for before in shares if isfinite(before)], default=share) - share
+
+
+def _used(measures: HeadMeasures) -> HeadMeasures:
+    """Return the measurements of a head that is used in every step unless its relevance says otherwise."""
+    return replace(measures, relevance=1.0) if measures.relevance is None else measures

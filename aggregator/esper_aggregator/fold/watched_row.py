@@ -1,0 +1,95 @@
+"""A row of values of which each has watches: streaks are extended by the values that are beyond a bound."""
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct, defstruct
+
+from esper_aggregator.fold.streaks import Streak, Streaks
+from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE, BoundedWatch
+
+Bounds: TypeAlias = tuple[float, float]
+"""The smallest and the largest value without a symptom."""
+
+FINITE: Bounds = (-sys.float_info.max, sys.float_info.max)
+
+
+def constrained_row(bounds: Iterable[Bounds]) -> type[Struct]:
+    """Return a type that accepts a row of values if each is within its bounds or was not measured."""
+    types = [Annotated[float, Meta(ge=low, le=high)] | None for low, high in bounds]
+    fields = [(f"value_{place}", value_type) for place, value_type in enumerate(types)]
+    return defstruct("ConstrainedRow", fields, array_like=True, frozen=True, gc=False)
+
+
+class WatchedRow:
+    """The watches of some quantities, and the ranges that no value may leave without a symptom."""
+
+    def __init__(
+        self, names: Iterable[str], watches: Iterable[BoundedWatch], head: str | None = None
+    ) -> None:
+        self._names, self._head = tuple(names), head
+        groups = [[w for w in watches if w.metric == name and w.name] for name in self._names]
+        self._watches = tuple([((w.name, w.metric), w) for w in group] for group in groups)
+        self._lows, self._highs = zip(*map(_range, groups), strict=True)
+
+    def ranges(self, names: Iterable[str]) -> list[Bounds]:
+        """Return the ranges of some of the quantities."""
+        by_name = {name: place for place, name in enumerate(self._names)}
+        return [(self._lows[by_name[name]], self._highs[by_name[name]]) for name in names]
+
+    def observe(
+        self,
+        streaks: Streaks,
+        update: int,
+        values: Sequence[float | None],
+        measured: Struct | None,
+    ) -> None:
+        """Compare one value of each quantity; `None` was not measured. This ends the observation."""
+        self.compare(streaks, update, values, measured)
+        streaks.end_observation()
+
+    def compare(
+        self, streaks: Streaks, update: int, values: Sequence[float | None], measured: Struct | None
+    ) -> None:
+        """Compare one value of each quantity; `measured` has the fields that watches require."""
+        for place, (value, low, high) in enumerate(zip(values, self._lows, self._highs, strict=True)):
+            if value is not None and not low <= value <= high:  # also true of NaN
+                self._extend(streaks, update, place, float(value), measured)
+
+    def _extend(
+        self, streaks: Streaks, update: int, place: int, value: float, measured: Struct | None
+    ) -> None:
+        """Extend the streak of each watch whose bound a value is beyond."""
+        metric = self._names[place]
+        if not math.isfinite(value):
+            key = (NOT_FINITE.get(metric, OTHER_NOT_FINITE), metric)
+            streak = streaks.extend(key, self._head, update, value, below=False)
+            streak.finite = False
+            _add_critical(streak, update)
+            return
+        for key, watch in self._watches[place]:
+            if watch.is_beyond(value, watch.warning) and (not watch.only_where or _applies(watch, measured)):
+                streak = streaks.extend(key, watch.head, update, value, below=watch.below)
+                if watch.is_beyond(value, watch.critical):
+                    _add_critical(streak, update)
+
+
+def _range(watches: Iterable[BoundedWatch]) -> Bounds:
+    """Return the values that none of the watches of a quantity is about: finite ones between two bounds."""
+    lowest, highest = FINITE
+    lows = [watch.warning for watch in watches if watch.below]
+    highs = [watch.warning for watch in watches if not watch.below]
+    return max([lowest, *lows]), min([highest, *highs])
+
+
+def _applies(watch: BoundedWatch, measured: Struct | None) -> bool:
+    """Return whether the field that a watch requires is above 0."""
+    return (getattr(measured, watch.only_where) or 0.0) > 0.0
+
+
+def _add_critical(streak: Streak, update: int) -> None:
+    streak.critical_updates += 1
+    if streak.critical_since is None:
+        streak.critical_since = update
