@@ -79,7 +79,8 @@ def page(
     rows = []
     for rule in RULES:
         wrong[rule.severity] += healthy[rule.id]
-        cells = (f"[`{rule.id}`](#{rule.id})", rule.severity, _soonest(delays[rule.id]), healthy[rule.id])
+        delay = OWN_BOUNDS if rule.per_metric else _soonest(delays[rule.id])
+        cells = (f"[`{rule.id}`](#{rule.id})", rule.severity, delay, healthy[rule.id])
         rows.append("| " + " | ".join(map(str, cells)) + " |")
     head = INTRODUCTION.format(
         gap=GAP, seeds=len(SEEDS), runs=runs, updates=f"{updates:,}", **wrong, rules=len(RULES)
@@ -87,6 +88,7 @@ def page(
     return "\n".join([head, *rows, "", *(_section(rule, delays[rule.id]) for rule in RULES)])
 
 
+OWN_BOUNDS = "by the run's own bounds"
 SEVERITIES = ("critical", "warning")
 INTRODUCTION = """\
 # Findings
@@ -136,9 +138,10 @@ def _section(rule: Rule, faults: dict[str, list[int | None]]) -> str:
     words = {fault.name: fault.words for fault in FAULTS}
     made = "\n".join(f"- {words[name]}: {_counted(_range(delays))}" for name, delays in faults.items())
     first = "\n".join(f"- {advice}" for advice in rule.advice)
-    title = rule.title.format(head="(name)")
+    title = rule.title.replace("{head}", "(name)").replace("{metric}", "(metric)")
     parts = (f"## {rule.id}", f"{title}: a {rule.severity} finding.", "Try first:", first)
-    return "\n\n".join([*parts, "Injected, and found after:", made, ""])
+    found = () if rule.per_metric else ("Injected, and found after:", made)
+    return "\n\n".join([*parts, *found, ""])
 
 
 def measured_delays() -> Delays:

@@ -19,7 +19,6 @@ class Kind(StrEnum):
     UPDATE = "update"
     ROLLOUT = "rollout"
     EPISODE = "episode"
-    SCALAR = "scalar"
 
 
 ROLLOUT_FIELDS = (
@@ -43,9 +42,9 @@ SETTINGS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms", 
 class Alias:
     """The field that a logged name means, and how its values are converted.
 
-    `head` is set for a field of one of the run's own heads. `convention` tells which of several definitions
-    the library uses, where that matters to whoever reads the value: the estimator of a KL divergence ("k1":
-    mean of old minus new log-probability, "k2", "k3"), or the form of a value loss.
+    `head` is set for a field of one of the run's own heads. `convention` names the definition that the
+    library uses, where there are several: the estimator of a KL divergence ("k1", the mean of the old minus
+    the new log-probability, "k2" or "k3"), or the form of a value loss.
     """
 
     field: str

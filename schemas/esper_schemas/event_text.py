@@ -20,6 +20,8 @@ def describe(event: e.DecodedEvent) -> str:
             return _fault(event)
         case e.RatioExplosionDiagnosed() | e.LayerGradientsSampled() | e.HeadGradientsCompared():
             return _diagnosis(event)
+        case e.ScalarsLogged() | e.MetricDefined():
+            return _own_metric(event)
         case e.EventsDropped():
             return f"{event.count} events could not be kept"
         case e.Unknown():
@@ -48,7 +50,8 @@ def _process(
             return f"{event.task} with {event.environments} environments on {event.device or '?'}"
         case e.RunFinished():
             reason = f": {event.reason}" if event.reason else ""
-            return f"{event.outcome} after {event.updates} updates{reason}"
+            updates = f" after {event.updates} updates" if event.updates else ""
+            return f"{event.outcome}{updates}{reason}"
         case e.CheckpointSaved():
             return event.path
         case e.LogRecorded():
@@ -100,6 +103,17 @@ def _diagnosis(event: e.RatioExplosionDiagnosed | e.LayerGradientsSampled | e.He
             return f"{len(event.grad_norms)} layers"
         case e.HeadGradientsCompared():
             return _comparison(event)
+        case _:
+            assert_never(event)
+
+
+def _own_metric(event: e.ScalarsLogged | e.MetricDefined) -> str:
+    match event:
+        case e.ScalarsLogged(values=values, step=step):
+            at = "" if step is None else f" at step {step}"
+            return f"{len(values)} values{at}: " + ", ".join(f"{n} {_number(v)}" for n, v in values.items())
+        case e.MetricDefined(metric=metric):
+            return f"{metric.name} in {metric.unit}" if metric.unit else metric.name
         case _:
             assert_never(event)
 

@@ -76,12 +76,12 @@ class RolloutCompleted(Event, frozen=True):
 
 
 class EpisodeCompleted(Event, frozen=True):
-    """One environment finished one episode."""
+    """One environment finished one episode, after `length` steps."""
 
     environment: int
     episode: int
     episode_return: float
-    length: int
+    length: int | None = None
     accuracy: float | None = None
     fossilized: int | None = None
 

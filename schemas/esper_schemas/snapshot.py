@@ -203,7 +203,7 @@ class EpisodesState(_Part, frozen=True):
 
     completed: int = 0
     returns: tuple[float, ...] = ()
-    lengths: tuple[int, ...] = ()
+    lengths: tuple[int | None, ...] = ()
     accuracies: History = ()
 
 

@@ -20,8 +20,8 @@ DecisionMade(update: int, environment: int, step: int, choices: dict[str, int], 
     float], value: float | None = None, reward: float | None = None)
 EmitterReport(*, emitted: int = 0, spooled: int = 0, acknowledged: int = 0, dropped: int = 0, held: int = 0,
     errors: int = 0, left_out: int = 0, spool: str = '', problem: str = '')
-EpisodeCompleted(environment: int, episode: int, episode_return: float, length: int, accuracy: float | None
-    = None, fossilized: int | None = None)
+EpisodeCompleted(environment: int, episode: int, episode_return: float, length: int | None = None, accuracy:
+    float | None = None, fossilized: int | None = None)
 EsperError(Exception)
 Event(*)
 EventsDropped(count: int, first_ns: int, last_ns: int, by_kind: dict[str, int] = {})
@@ -29,11 +29,22 @@ Finding(*, rule: str, severity: Literal['warning', 'critical'], title: str, head
     since_update: int = 0, evidence: tuple[Evidence, ...] = (), advice: tuple[str, ...] = ())
 HeadGradientsCompared(update: int, heads: tuple[str, ...], norms: tuple[float, ...], cosines: tuple[float,
     ...])
+HeadMeasures(*, entropy: m.HeadEntropy = None, entropy_legal: m.HeadEntropyLegal = None, relevance:
+    m.HeadRelevance = None, ratio_max: m.HeadRatioMax = None, ratio_min: m.HeadRatioMin = None, grad_norm:
+    m.HeadGradNorm = None, kl_divergence: m.HeadKL = None, clip_fraction: m.HeadClipFraction = None,
+    learnable_fraction: m.HeadLearnableFraction = None, std: m.HeadStd = None)
+HeadSpec(name: str, size: int | None = None, entropy_coefficient: float = 1.0, choices: tuple[str, ...] =
+    ())
 InvalidArgument(EsperError)
 LayerGradientsSampled(update: int, grad_norms: dict[str, float], magnitude_bounds: tuple[float, ...] = (),
     magnitudes: dict[str, tuple[int, ...]] = {})
 LogRecorded(level: Literal['debug', 'info', 'warning', 'error', 'critical'], message: str, fields: dict[str,
     str | int | float | bool | None] = {})
+MetricDefined(metric: MetricSpec)
+MetricSpec(*, name: str, unit: str = '', meaning: str = '', critical_below: float | None = None,
+    warning_below: float | None = None, warning_above: float | None = None, critical_above: float | None =
+    None, good: Literal['rising', 'falling', 'neither'] = 'neither', precision: int = 3, over_ranks:
+    Literal['mean', 'max', 'min', 'sum'] = 'mean')
 NumericalInstabilityReported(update: int, nan_count: int, inf_count: int, where: tuple[str, ...] = (),
     grad_norm_pre_clip: float | None = None)
 PPOUpdateCompleted(update: int, payload: PPOUpdatePayload)
@@ -46,7 +57,8 @@ Refused(EsperError)
 RolloutCompleted(update: int, env_steps: int | None = None, env_steps_total: int | None = None,
     steps_per_second: float | None = None, duration_ms: float | None = None, mean_return: float | None =
     None, std_return: float | None = None, mean_accuracy: float | None = None, stage_counts: tuple[int, ...]
-    = (), rollbacks: int | None = None, returns_not_finite: int | None = None)
+    = (), rollbacks: int | None = None, returns_not_finite: int | None = None, mean_length: float | None =
+    None)
 Run.path: Path
 Run.name: str
 Run.started: RunStarted | None
@@ -60,8 +72,9 @@ RunStarted(task: str, episodes: int | None = None, environments: int | None = No
     None, seed: int | None = None, device: str = '', rank: int = 0, world_size: int = 1, host: str = '',
     pid: int | None = None, version: str = '', clip_range: float | None = None, target_kl: float | None =
     None, baseline_return: float | None = None, resumed_from: int | None = None, config: dict[str, str | int
-    | float | bool | None] = {})
+    | float | bool | None] = {}, heads: tuple[HeadSpec, ...] = ())
 SanctumSnapshot(...)
+ScalarsLogged(values: dict[str, OwnScalar], step: int | None = None, source: str = '')
 SeedStageChanged(update: int, environment: int, step: int, slot: int, from_stage: int, to_stage: int,
     blueprint: int | None = None, alpha: float | None = None, contribution: float | None = None)
 StorageError(EsperError)
@@ -74,6 +87,8 @@ Telemetry.enabled: bool
 Telemetry.updates: int
 Telemetry.stats: EmitterReport
 Telemetry.emit(event: Event | PPOUpdatePayload) -> None
+Telemetry.log(values: Mapping[str, Any], step: int | None=None, time: float | None=None) -> None
+Telemetry.define(name: str, **description: Any) -> None
 Telemetry.close(outcome: Outcome='completed', reason: str='', timeout: float=CLOSE_S) -> EmitterReport
 Telemetry.__enter__() -> 'Telemetry'
 TelemetryEscalated(update: int, level: int, until_update: int, reason: str = '')

@@ -60,8 +60,10 @@ def test_a_healthy_training_has_no_findings():
 
 
 def test_every_rule_has_a_fault():
-    """The rules of the faults are all the rules that exist."""
-    assert {rule for fault in faults.FAULTS for rule in fault.rules} == {rule.id for rule in RULES}
+    """The rules of the faults are all the rules, but for those about metrics that only the run knows."""
+    found = {rule for fault in faults.FAULTS for rule in fault.rules}
+
+    assert found == {rule.id for rule in RULES if not rule.per_metric}
 
 
 def test_the_page_is_up_to_date_with_the_rules():
@@ -70,7 +72,7 @@ def test_the_page_is_up_to_date_with_the_rules():
 
     for rule in RULES:
         assert f"## {rule.id}" in page
-        assert rule.title.format(head="(name)") in page
+        assert rule.title.replace("{head}", "(name)").replace("{metric}", "(metric)") in page
         assert all(advice in page for advice in rule.advice)
     for fault in faults.FAULTS:
         assert fault.words in page

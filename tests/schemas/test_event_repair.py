@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from esper_schemas import events as e
 from esper_schemas.codec import decode_event, encode_event_into, encode_refused_event_into
 from esper_schemas.event_repair import LeftOut, repaired
+from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.payload import PPOUpdatePayload
 
 np = pytest.importorskip("numpy")
@@ -32,7 +33,7 @@ HOSTILE = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = st.sampled_from(PPOUpdatePayload.__struct_fields__)
+FIELDS = st.sampled_from(sorted(CATALOGUE))
 
 
 def encoded(event):

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from esper_schemas import events as e
+from esper_schemas.declarations import MetricSpec
 from esper_schemas.event_text import describe, describe_update
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -88,6 +89,10 @@ LINES = [
     (e.EventsDropped(count=7, first_ns=1, last_ns=2), "7 events could not be kept"),
     (e.RunFinished(outcome="completed", updates=9), "completed after 9 updates"),
     (e.RunFinished(outcome="failed", updates=9, reason="no disk"), "failed after 9 updates: no disk"),
+    (e.RunFinished(outcome="completed", updates=0), "completed"),
+    (e.ScalarsLogged(values={"kl_ref": 3.5, "x": None}, step=7), "2 values at step 7: kl_ref 3.500, x –"),
+    (e.MetricDefined(metric=MetricSpec(name="kl_ref", unit="nats")), "kl_ref in nats"),
+    (e.MetricDefined(metric=MetricSpec(name="kl_ref")), "kl_ref"),
     (e.Unknown("Later", b""), "a kind of event that this version does not know"),
     (e.Undecodable("not msgpack", b""), "not msgpack"),
 ]

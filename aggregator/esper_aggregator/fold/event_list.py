@@ -11,7 +11,13 @@ from esper_schemas.codec import kind_of
 from esper_schemas.event_text import describe, describe_update
 from esper_schemas.snapshot import EventEntry
 
-UNLISTED_KINDS = (e.EpisodeCompleted, e.DecisionMade, e.SeedStageChanged, e.VitalsSampled)
+UNLISTED_KINDS = (
+    e.EpisodeCompleted,
+    e.DecisionMade,
+    e.SeedStageChanged,
+    e.VitalsSampled,
+    e.ScalarsLogged,
+)
 """Kinds so frequent that they would fill the list; a snapshot shows them elsewhere."""
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec import structs
 
-from esper_aggregator.fold import reports, training
+from esper_aggregator.fold import logged_steps, own_scalars, reports, training
 from esper_aggregator.fold.event_list import list_event
 from esper_aggregator.fold.own_heads import bounded_heads, declare
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
@@ -64,6 +64,7 @@ def _new_producer(state: RunState, record: e.Record) -> ProducerState | None:
 
 def _begin_epoch(state: RunState, producer: ProducerState, epoch: int) -> None:
     """Follow a producer into an epoch that was not seen before: its process was restarted."""
+    logged_steps.close_steps(state, producer)
     producer.epoch = epoch
     if len(producer.next_seq) >= KEPT_EPOCHS:
         del producer.next_seq[next(iter(producer.next_seq))]
@@ -85,7 +86,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     late = record.epoch != producer.epoch
     match event:
         case e.PPOUpdateCompleted():
-            event = training.update_completed(state, producer, event, late=late)
+            event = _update_completed(state, producer, record, event, late=late)
             state.recent_events.append((record.emitted_ns, record.producer, event))
             return  # a snapshot makes its line of text, if it still shows it
         case e.RolloutCompleted():
@@ -95,7 +96,12 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
         case e.RunStarted():
             _run_started(state, producer, record, event, late=late)
         case e.RunFinished():
-            _run_finished(producer, event, late=late)
+            _run_finished(state, producer, event, late=late)
+        case e.ScalarsLogged():
+            if not late:
+                logged_steps.values_logged(state, producer, record, event)
+        case e.MetricDefined():
+            own_scalars.metric_defined(state, event.metric)
         case e.VitalsSampled():
             state.vitals = event
         case e.EventsDropped():
@@ -115,17 +121,31 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     list_event(state.recent_events, record)
 
 
+def _update_completed(
+    state: RunState, producer: ProducerState, record: e.Record, event: e.PPOUpdateCompleted, *, late: bool
+) -> e.PPOUpdateCompleted:
+    if not late:
+        logged_steps.close_steps(state, producer)
+    event = training.update_completed(state, producer, event, late=late)
+    if event.payload.scalars and not late:
+        own_scalars.record_scalars(state, producer, record, event.payload.scalars, None)
+    return event
+
+
 def _run_started(
     state: RunState, producer: ProducerState, record: e.Record, event: e.RunStarted, *, late: bool
 ) -> None:
     if not late:
+        logged_steps.close_steps(state, producer)
         training.begin(producer)
         producer.started = bounded_event(structs.replace(event, heads=bounded_heads(event.heads)))
+        producer.logged.resumed_from = event.resumed_from
         declare(producer, producer.started.heads)
     if state.started_ns is None:
         state.started_ns = record.emitted_ns
 
 
-def _run_finished(producer: ProducerState, event: e.RunFinished, *, late: bool) -> None:
+def _run_finished(state: RunState, producer: ProducerState, event: e.RunFinished, *, late: bool) -> None:
     if not late:
+        logged_steps.close_steps(state, producer)
         producer.finished = bounded_event(event)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from esper_aggregator.fold.non_finite import latch
+from esper_aggregator.fold.own_scalars import MAX_SCALARS
 from esper_aggregator.fold.reports import SHOWN_LOG_LEVELS
 from esper_aggregator.fold.run_state import (
     KEPT_ANOMALIES,
@@ -137,6 +138,7 @@ def _producer(name: str, producer: ProducerState) -> Iterable[Check]:
         _identity(name, producer),
         _histories(producer),
         _judgements(producer),
+        _scalars(producer),
         _streaks(producer.symptoms.updates, producer.updates),
         _streaks(producer.symptoms.rollouts, producer.events),
         _list_limits("producer", producer),
@@ -149,7 +151,7 @@ def _identity(name: str, producer: ProducerState) -> Iterator[Check]:
     yield 1 <= len(producer.next_seq) <= KEPT_EPOCHS, "the number of epochs is limited"
     yield producer.epoch == next(reversed(producer.next_seq), None), "the newest epoch is the current one"
     counts = (producer.updates, producer.episodes_completed)
-    yield sum(counts) <= producer.events, "updates and episodes are events"
+    yield max(counts) <= producer.events, "updates and episodes come from events"
     entries = (producer.escalation, producer.layer_gradients, producer.head_gradients)
     yield all(entry is None or entry.producer == name for entry in entries), "entries are a producer's own"
     kept = (producer.started, producer.finished, producer.rollout)
@@ -181,6 +183,15 @@ def _judgements(producer: ProducerState) -> Iterator[Check]:
     yield producer.average_grad_norm.count <= producer.updates, "averaged norms are of updates"
     yield levels.best_return >= levels.mean_return or levels.rollouts == 0, "the best return is the highest"
     yield levels.value_loss is None or isfinite(levels.value_loss), "the level of the value loss is finite"
+
+
+def _scalars(producer: ProducerState) -> Iterator[Check]:
+    scalars = producer.scalars
+    yield len(scalars) <= MAX_SCALARS, "the number of the run's own metrics is limited"
+    yield all(len(name) <= MAX_NAME_LENGTH for name in scalars), "their names are limited"
+    for scalar in scalars.values():
+        yield 1 <= len(scalar.history) <= HISTORY_LENGTH, "a metric has its last values"
+    yield producer.scalar_streaks.keys() <= scalars.keys(), "only what was logged is judged"
 
 
 def _streaks(streaks: Streaks, observable: int) -> Iterator[Check]:

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from msgspec import structs
-
 from esper_aggregator.fold.own_heads import own_head_fields, own_histories
 from esper_aggregator.fold.rank_reduction import common_updates, merge, reduce_field
 from esper_aggregator.fold.run_state import ProducerState
 from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import trend
-from esper_schemas.metrics.catalogue import QUANTITIES, head_field
-from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
+from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES, head_field
+from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState
 
 
@@ -28,11 +26,11 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
         return TamiyoState(**own_head_fields(producers))
     histories = _histories(ranks)
     entropies = histories.pop("entropy_normalized")
-    fields: dict[str, Any] = structs.asdict(merge(rank.ppo_updates[-1].payload for rank in ranks))
+    merged = merge(rank.ppo_updates[-1].payload for rank in ranks)
+    fields: dict[str, Any] = {name: getattr(merged, name) for name in CATALOGUE}
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(ranks)
     fields |= own_head_fields(ranks)
-    fields.pop("scalars")
     fields |= _derived(ranks, entropies, histories["clip_fraction"])
     return TamiyoState(
         **fields,
@@ -52,9 +50,9 @@ def metric_histories(producer: ProducerState | None) -> dict[str, History]:
     """
     if producer is None or not producer.ppo_updates:
         return {}
-    columns = zip(*[structs.astuple(update.payload) for update in producer.ppo_updates], strict=True)
+    columns = zip(*[_read_metrics(update.payload) for update in producer.ppo_updates], strict=True)
     unmeasured = (None,) * len(producer.ppo_updates)
-    named = zip(PPOMetrics.__struct_fields__, columns, strict=False)  # without heads and scalars
+    named = zip(CATALOGUE, columns, strict=True)
     histories = {name: column for name, column in named if column[0] is not None or column != unmeasured}
     for name in _COUNTS & histories.keys():  # decoding a history gives floats
         histories[name] = tuple([value if value is None else float(value) for value in histories[name]])
@@ -101,6 +99,7 @@ def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | No
 
 
 _COUNTS = {name for name, of in get_type_hints(PPOUpdatePayload).items() if int in (of, *get_args(of))}
+_read_metrics = attrgetter(*CATALOGUE)
 _HISTORIES = (*HISTORY_METRICS, "entropy_normalized")
 _read_histories = attrgetter(*_HISTORIES)
 _GRAD_NORMS = tuple(head_field(head, "grad_norm") for head in HEADS)

@@ -1,6 +1,6 @@
 """Projects the state of a run to a snapshot, which is everything that a screen shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from statistics import median
 
@@ -8,10 +8,13 @@ from msgspec import structs
 
 from esper_aggregator.fold.event_list import event_entries
 from esper_aggregator.fold.learner import metric_histories, project_tamiyo
+from esper_aggregator.fold.logged_steps import with_open_steps_closed
+from esper_aggregator.fold.own_scalars import merged_scalars, own_symptoms
 from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_aggregator.fold.size_limits import bounded_count
 from esper_aggregator.fold.streaks import merged_symptoms
 from esper_schemas.events import RunStarted
+from esper_schemas.findings import Symptom
 from esper_schemas.heads import HEADS
 from esper_schemas.rules.diagnose import diagnose
 from esper_schemas.snapshot import (
@@ -34,6 +37,7 @@ _PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__s
 
 def project(state: RunState) -> SanctumSnapshot:
     """Return the snapshot of a run after the events folded so far; the state stays as it is."""
+    state = with_open_steps_closed(state)
     leader = leading_producer(state)
     learners = _learners(state, leader)
     snapshot = SanctumSnapshot(
@@ -59,9 +63,16 @@ def project(state: RunState) -> SanctumSnapshot:
         head_gradients=leader.head_gradients if leader else None,
         episodes=_episodes(leader),
         link=_link(state),
-        symptoms=merged_symptoms(s for learner in learners for s in learner.symptoms.symptoms()),
+        symptoms=merged_symptoms(s for learner in learners for s in _symptoms(learner)),
+        scalars=merged_scalars(learners, state.metric_specs),
+        metric_specs=dict(state.metric_specs),
     )
     return structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
+
+
+def _symptoms(producer: ProducerState) -> Iterator[Symptom]:
+    yield from producer.symptoms.symptoms()
+    yield from own_symptoms(producer)
 
 
 def leading_producer(state: RunState) -> ProducerState | None:
@@ -107,6 +118,9 @@ def _run_info(state: RunState, leader: ProducerState | None) -> RunInfo:
         rollbacks_total=_sum(p.rollbacks for p in state.producers.values()),
         returns_not_finite_total=_sum(p.returns_not_finite for p in state.producers.values()),
         mean_return_history=tuple([mean for _, mean in leader.returns]) if leader else (),
+        mean_length=rollout.mean_length if rollout else None,
+        last_step=leader.logged.last_step if leader else None,
+        conventions=dict(leader.logged.conventions) if leader else {},
     )
     if started is None:
         return facts

@@ -30,8 +30,6 @@ def reduce_values(reduction: Reduction, values: Sequence[float | None]) -> Any:
 
     `None` is left out; the result is `None` if no rank has a value, and NaN if any rank has NaN.
     """
-    if len(values) == 1:
-        return values[0]
     measured = [value for value in values if value is not None]
     if len(measured) < 2:
         return measured[0] if measured else None

@@ -66,6 +66,11 @@ def fault_reported(
             assert_never(event)
 
 
+def add_warning(state: RunState, record: e.Record, message: str) -> None:
+    """Append a warning of the fold itself about a record to the log."""
+    _log_recorded(state, record, e.LogRecorded(level="warning", message=message))
+
+
 def keep_latest(
     producer: ProducerState,
     record: e.Record,

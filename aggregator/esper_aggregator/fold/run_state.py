@@ -4,8 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from esper_aggregator.fold.streaks import Streaks
 from esper_aggregator.fold.symptoms import WATCHLIST, SymptomState, Watchlist
-from esper_schemas.declarations import HeadSpec
+from esper_schemas.declarations import HeadSpec, MetricSpec
 from esper_schemas.events import (
     EpisodeCompleted,
     PPOUpdateCompleted,
@@ -28,6 +29,7 @@ from esper_schemas.snapshot import (
     LayerGradientsEntry,
     LogEntry,
     RatioExplosionEntry,
+    ScalarState,
     StageChangeEntry,
 )
 from esper_schemas.state import HISTORY_LENGTH
@@ -44,6 +46,8 @@ KEPT_LOG_ENTRIES = 20
 KEPT_PRODUCERS = 1024
 KEPT_RETURNS = 50
 KEPT_STAGE_CHANGES = 20
+KEPT_EPISODES_OF_UPDATE = 4096
+"""Episodes of one update whose mean is its return: the newest ones."""
 
 ListedUpdate: TypeAlias = tuple[int, str, PPOUpdateCompleted]
 """When an update was emitted and by which producer; its line of text is made when a snapshot shows it."""
@@ -51,6 +55,44 @@ ListedUpdate: TypeAlias = tuple[int, str, PPOUpdateCompleted]
 
 def _no_heads() -> dict[str, bool]:
     return dict.fromkeys(HEADS, False)
+
+
+@dataclass(slots=True)
+class OpenStep:
+    """What one step has logged so far for one update, rollout or episode, by the names of the catalogue.
+
+    `at_ns` is the time of the last call. `makes_update` is true once a value shows that an update was made.
+    """
+
+    step: int | None = None
+    values: dict[str, float] = field(default_factory=dict)
+    at_ns: int = 0
+    makes_update: bool = False
+
+
+@dataclass(slots=True)
+class LoggedState:
+    """What is remembered of values that a trainer logs under its own names.
+
+    `closed_step` is the step of the last update that is complete, `last_step` that of the last call.
+    `episode_returns` and `episode_lengths` are of the episodes since the last update. `resumed_from` is the
+    update after which the next one is numbered, if that is not the last one.
+    """
+
+    update: OpenStep | None = None
+    rollout: OpenStep | None = None
+    episode: OpenStep | None = None
+    closed_step: int | None = None
+    last_step: int | None = None
+    resumed_from: int | None = None
+    episode_returns: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES_OF_UPDATE))
+    episode_lengths: deque[int] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES_OF_UPDATE))
+    conventions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a step is open that changes the state when it is closed."""
+        return bool((self.update and self.update.makes_update) or self.rollout or self.episode)
 
 
 @dataclass(slots=True)
@@ -64,6 +106,9 @@ class ProducerState:
     across a restart that resumed there. `first_update` and `first_rollout` mark that the next one is the
     first of the present process; it decides what is kept. `episodes` are those of the present process.
     `heads` are the run's own heads, declared ones first, then those that were only measured.
+
+    `scalars` are its own metrics; `scalar_streaks` are about those that have bounds, `scalars_left_out` tells
+    that there were too many names.
     """
 
     producer: str
@@ -94,6 +139,10 @@ class ProducerState:
     average_grad_norm: MovingAverage = field(default_factory=MovingAverage)
     symptoms: SymptomState = field(default_factory=SymptomState)
     heads: dict[str, HeadSpec] = field(default_factory=dict)
+    logged: LoggedState = field(default_factory=LoggedState)
+    scalars: dict[str, ScalarState] = field(default_factory=dict)
+    scalar_streaks: dict[str, Streaks] = field(default_factory=dict)
+    scalars_left_out: bool = False
 
 
 @dataclass(slots=True)
@@ -114,6 +163,7 @@ class RunState:
     left_out: int = 0
     vitals: VitalsSampled | None = None
     producers: dict[str, ProducerState] = field(default_factory=dict)
+    metric_specs: dict[str, MetricSpec] = field(default_factory=dict)
     anomalies: deque[AnomalyEntry] = field(default_factory=lambda: deque(maxlen=KEPT_ANOMALIES))
     anomaly_counts: dict[str, int] = field(default_factory=dict)
     decisions: deque[DecisionEntry] = field(default_factory=lambda: deque(maxlen=KEPT_DECISIONS))

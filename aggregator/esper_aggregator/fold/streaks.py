@@ -37,6 +37,17 @@ class Streak:
     critical_updates: int = 0
     finite: bool = True
 
+    def add_critical(self, update: int) -> None:
+        """Count the last value as one beyond the critical bound."""
+        self.critical_updates += 1
+        if self.critical_since is None:
+            self.critical_since = update
+
+    def mark_not_finite(self, update: int) -> None:
+        """Count the last value as one that is not finite."""
+        self.finite = False
+        self.add_critical(update)
+
     def symptom(self, key: Key, *, active: bool) -> Symptom:
         """Return the streak as a snapshot shows it."""
         severity: Severity = "critical" if self.critical_updates else "warning"

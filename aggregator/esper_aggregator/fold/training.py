@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from esper_aggregator.fold.non_finite import latch
 from esper_aggregator.fold.own_heads import with_known_heads
-from esper_aggregator.fold.run_state import ProducerState, RunState
+from esper_aggregator.fold.run_state import LoggedState, ProducerState, RunState
 from esper_aggregator.fold.size_limits import bounded_count, bounded_event
 from esper_schemas import events as e
 from esper_schemas.collapse import collapse_risk_score
@@ -21,6 +21,7 @@ def begin(producer: ProducerState) -> None:
     producer.finished = producer.escalation = None
     producer.first_update = producer.first_rollout = True
     producer.episodes.clear()
+    producer.logged = LoggedState(conventions=producer.logged.conventions)
 
 
 def update_completed(

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct, defstruct
 
-from esper_aggregator.fold.streaks import Streak, Streaks
+from esper_aggregator.fold.streaks import Streaks
 from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE, BoundedWatch
 
 Bounds: TypeAlias = tuple[float, float]
@@ -65,15 +65,13 @@ class WatchedRow:
         metric = self._names[place]
         if not math.isfinite(value):
             key = (NOT_FINITE.get(metric, OTHER_NOT_FINITE), metric)
-            streak = streaks.extend(key, self._head, update, value, below=False)
-            streak.finite = False
-            _add_critical(streak, update)
+            streaks.extend(key, self._head, update, value, below=False).mark_not_finite(update)
             return
         for key, watch in self._watches[place]:
             if watch.is_beyond(value, watch.warning) and (not watch.only_where or _applies(watch, measured)):
                 streak = streaks.extend(key, watch.head, update, value, below=watch.below)
                 if watch.is_beyond(value, watch.critical):
-                    _add_critical(streak, update)
+                    streak.add_critical(update)
 
 
 def _range(watches: Iterable[BoundedWatch]) -> Bounds:
@@ -87,9 +85,3 @@ def _range(watches: Iterable[BoundedWatch]) -> Bounds:
 def _applies(watch: BoundedWatch, measured: Struct | None) -> bool:
     """Return whether the field that a watch requires is above 0."""
     return (getattr(measured, watch.only_where) or 0.0) > 0.0
-
-
-def _add_critical(streak: Streak, update: int) -> None:
-    streak.critical_updates += 1
-    if streak.critical_since is None:
-        streak.critical_since = update

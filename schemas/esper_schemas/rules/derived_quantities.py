@@ -1,13 +1,15 @@
 """The quantities that the detector judges and no payload has: `anomaly_rules.DERIVED_QUANTITIES`."""
 
 import math
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from esper_schemas.drift import gradient_drift
+from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.moving_average import MovingAverage
-from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
+from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules import anomaly_rules as a
 
 TINY = 1e-8
@@ -56,9 +58,8 @@ class DerivedQuantities:
 
 def _not_finite(payload: PPOUpdatePayload, mean_return: float) -> float:
     """Return how many values, and how many entries of the gradient, are not finite."""
-    flat = (getattr(payload, name) for name in PPOMetrics.__struct_fields__)
     of_heads = (value for head in payload.heads.values() for value in msgspec.structs.astuple(head))
-    values = [mean_return, *flat, *of_heads]
+    values = [mean_return, *_read_metrics(payload), *of_heads]
     found = sum(value is not None and not math.isfinite(value) for value in values)
     return float(found + (payload.nan_grad_count or 0) + (payload.inf_grad_count or 0))
 
@@ -73,3 +74,6 @@ def _value_spread(payload: PPOUpdatePayload) -> float | None:
     if values is None or not returns or _returns_are_flat(payload):
         return None
     return values / returns
+
+
+_read_metrics = attrgetter(*CATALOGUE)

@@ -46,13 +46,26 @@ def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
 
 
 def _findings(rule: Rule, by_name: ByName) -> Iterator[Finding]:
-    """Yield what a rule finds: at most one finding, or one per head."""
+    """Yield what a rule finds: at most one finding, or one per head or metric."""
+    if rule.per_metric:
+        yield from _per_metric(rule, by_name)
+        return
     signs = [symptom for symptom in _shown(rule.signs, by_name) if symptom.active or rule.lasting]
     if signs and not rule.per_head:
         yield from _finding(rule, None, signs, by_name)
     elif signs:
         for head in sorted({sign.head or "" for sign in signs}):
             yield from _finding(rule, head, [s for s in signs if s.head == head], by_name)
+
+
+def _per_metric(rule: Rule, by_name: ByName) -> Iterator[Finding]:
+    """Yield at most one finding for each metric, as if there were no other."""
+    metrics = {s.metric for sign in rule.signs for s in by_name.get(sign.symptom, ())}
+    for metric in sorted(metrics):
+        of_metric = {name: [s for s in group if s.metric == metric] for name, group in by_name.items()}
+        signs = [symptom for symptom in _shown(rule.signs, of_metric) if symptom.active or rule.lasting]
+        if signs:
+            yield from _finding(rule, None, signs, of_metric)
 
 
 def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName) -> Iterator[Finding]:
@@ -66,7 +79,7 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
     yield Finding(
         rule=rule.id,
         severity=rule.severity,
-        title=rule.title.format(head=head),
+        title=rule.title.replace("{head}", str(head)).replace("{metric}", main.metric),
         head=head,
         since_update=_since(rule, main),
         evidence=evidence_of(_chain(main, [*signs, *causes[:1], *context])),

@@ -16,7 +16,8 @@ def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
 def _text(symptom: Symptom) -> str:
     watch = WATCH_NAMES.get(symptom.name)
     text = watch.text if watch else symptom.metric.replace("_", " ") + " {value}"
-    return text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
+    text = text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
+    return text.replace("{metric}", symptom.metric)
 
 
 def _later(symptom: Symptom) -> str:

@@ -25,9 +25,9 @@ class Rule:
     The rule applies if one of `signs` is present and, unless `together_with` is empty, one of those was
     present at the same time or shortly before. It does not apply if one of `unless` was, which explains the
     signs better. With `per_head`, the signs are those of one head, and other symptoms must be of the same
-    head or of none. `context` has further symptoms for the chain of evidence. A `lasting` finding remains
-    after its signs are over. `only_with_several` names a setting of the run; if it is 1, the rule does not
-    apply.
+    head or of none; with `per_metric`, each metric is judged apart. `context` has further symptoms for the
+    chain of evidence. A `lasting` finding remains after its signs are over. `only_with_several` names a
+    setting of the run; if it is 1, the rule does not apply.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Rule:
     unless: tuple[Sign, ...] = ()
     context: tuple[str, ...] = ()
     per_head: bool = False
+    per_metric: bool = False
     lasting: bool = False
     only_with_several: str = ""
 
@@ -52,6 +53,10 @@ EXTREME_RATIOS = (Sign("ratio_explosion", 2), Sign("ratio_collapse", 2))
 HEAD_ENTROPY_FALL = Sign("head_entropy_fall")
 NO_GRADIENT = Sign("no_gradient", 3, critical=True)
 NO_STEPS = Sign("skipped_steps")
+OWN_METRIC_CRITICAL = (
+    Sign("own_metric_above", 2, critical=True),
+    Sign("own_metric_below", 2, critical=True),
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -325,5 +330,22 @@ RULES: tuple[Rule, ...] = (
             "Raise the target KL, if the measured KL is small (below 0.01).",
             "Otherwise lower the learning rate, so that all epochs can be used.",
         ),
+    ),
+    Rule(
+        id="own_metric_critical",
+        severity="critical",
+        title="{metric} is beyond its critical bound",
+        signs=OWN_METRIC_CRITICAL,
+        per_metric=True,
+        advice=("The run itself defined this bound: see where it calls define().",),
+    ),
+    Rule(
+        id="own_metric_warning",
+        severity="warning",
+        title="{metric} is beyond its bound",
+        signs=(Sign("own_metric_above", 3), Sign("own_metric_below", 3)),
+        unless=OWN_METRIC_CRITICAL,
+        per_metric=True,
+        advice=("The run itself defined this bound: see where it calls define().",),
     ),
 )

@@ -206,7 +206,15 @@ WATCHES: tuple[Watch, ...] = (
 )
 """All watches; one without a name only reports values that are not finite."""
 
-WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in WATCHES if watch.name}
+OWN_METRIC_ABOVE, OWN_METRIC_BELOW = "own_metric_above", "own_metric_below"
+"""Symptoms of the run's own metrics, whose bounds the run gives."""
+
+_OWN_METRICS = (
+    Watch(name=OWN_METRIC_ABOVE, quantity="", text="{metric} {value}"),
+    Watch(name=OWN_METRIC_BELOW, quantity="", text="{metric} {value}", below=True),
+)
+
+WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in (*WATCHES, *_OWN_METRICS) if watch.name}
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ EXAMPLES = {
     e.LogRecorded: {"level": "info", "message": "hello"},
     e.EventsDropped: {"count": 3, "first_ns": 0, "last_ns": 1},
     e.RunFinished: {"outcome": "completed", "updates": 1},
+    e.ScalarsLogged: {"values": {"train/approx_kl": 0.01, "kl_ref": 2.0}, "step": 64},
+    e.MetricDefined: {"metric": {"name": "kl_ref", "warning_above": 1.0}},
 }
 """A plain event of each kind, as it is on the wire."""
 

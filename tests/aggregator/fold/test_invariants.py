@@ -98,7 +98,7 @@ FAULTS = {
     "log of the run is limited": lambda state: setattr(state, "log", deque(state.log)),
     "kept by its name": lambda state: setattr(producer(state), "producer", "host:1"),
     "the newest epoch": lambda state: setattr(producer(state), "epoch", 8),
-    "updates and episodes are events": lambda state: setattr(producer(state), "updates", 99),
+    "updates and episodes come from events": lambda state: setattr(producer(state), "updates", 99),
     "entries are a producer's own": lambda state: setattr(
         producer(state), "escalation", structs.replace(producer(state).escalation, producer="host:1")
     ),

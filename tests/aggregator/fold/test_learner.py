@@ -8,7 +8,8 @@ from tests.aggregator.fold.validated import fold_all, project
 
 from esper_aggregator.fold.run_state import RunState
 from esper_schemas import events as e
-from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
+from esper_schemas.metrics.catalogue import CATALOGUE
+from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.state import TamiyoState, Trend
 
 
@@ -50,7 +51,7 @@ def test_values_that_are_not_finite_are_kept(record_of):
 
 def test_the_tamiyo_state_of_an_update_has_every_measured_field(record_of):
     """Each field of the payload appears under its own name."""
-    names = PPOMetrics.__struct_fields__
+    names = tuple(CATALOGUE)
     payload = PPOUpdatePayload(**{name: float(index) for index, name in enumerate(names)})
     tamiyo = project(fold_all([record_of(e.PPOUpdateCompleted(update=1, payload=payload))])).tamiyo
 

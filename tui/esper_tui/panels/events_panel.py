@@ -38,6 +38,8 @@ NAMES: dict[str, str] = {
     e.LogRecorded.__name__: "log",
     e.EventsDropped.__name__: "events dropped",
     e.RunFinished.__name__: "run finished",
+    e.ScalarsLogged.__name__: "values",
+    e.MetricDefined.__name__: "metric",
 }
 """Short names of the kinds; other kinds keep their own name, as words."""
 
