@@ -51,7 +51,7 @@ class Fault:
 def faulty_run(fault: Fault | None, config: TrainingConfig) -> Iterator[Event]:
     """The events of a run of `config.episodes` updates with a fault, or without one if `fault` is None."""
     baseline = run_baseline("wait", config.environments, config.size, config.seed, DEVICE)
-    yield run_started(config, baseline.mean_return)
+    yield run_started(config, config.environments, baseline.mean_return)
     learner = _Learner(config)
     for update in range(1, config.episodes + 1):
         if fault is not None and update == fault.begins:

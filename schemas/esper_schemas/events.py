@@ -14,13 +14,18 @@ from esper_schemas.payload import PPOUpdatePayload
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    """Something that happened in a training run."""
+    """Something that happened in a training run.
+
+    Every number is of the process that emits the event, which is one rank of its run: what it did in its own
+    environments. The fold merges the ranks.
+    """
 
 
 class RunStarted(Event, frozen=True):
     """A trainer process started or resumed its part of a run.
 
-    `episodes` is the number of planned PPO updates, `horizon` the number of steps per episode.
+    `episodes` is the number of planned PPO updates, `horizon` the number of steps per episode, `environments`
+    the number of environments of this process (in version 0.1: of all ranks).
     `baseline_return` is the mean episode return of always choosing WAIT in the same environments.
     `resumed_from` is the update of the checkpoint from which it resumed; events of later updates are emitted
     again. `heads` are the policy's own action heads; none means those of Tamiyo.

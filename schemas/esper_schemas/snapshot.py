@@ -33,6 +33,9 @@ class RunInfo(_Part, frozen=True):
     episodes whose return is not finite. `last_step` is the last step that a trainer gave to a logged value,
     `heads` are the policy's own action heads, none for those of Tamiyo. `conventions` tells, for a metric
     with several definitions, which one the trainer's library uses: "k1" for `kl_divergence`, for example.
+
+    Numbers are those of all ranks: counts and speeds are summed, means are weighted by the environments of
+    the ranks, and `std_return` is pooled. They are of the newest update that all ranks have collected.
     """
 
     run: str = ""
@@ -59,6 +62,7 @@ class RunInfo(_Part, frozen=True):
     returns_not_finite_total: int | None = None
     config: dict[str, str | int | float | bool | None] = {}
     mean_length: float | None = None
+    std_return: float | None = None
     last_step: int | None = None
     heads: tuple[HeadSpec, ...] = ()
     conventions: dict[str, str] = {}
@@ -81,6 +85,10 @@ class RankState(_Part, frozen=True):
 
     `updates` counts its updates over all epochs, `last_update` is the number of the last one.
     `median_rollout_ms` is over its last updates, since single rollouts vary.
+
+    From `env_steps_total` on, the fields have what the process itself reported last, before it is merged with
+    other ranks. `training_since_ns` and `training_since_update` are when its present process began to train;
+    `processes` is 2 if an earlier process of its name trained at the same time.
     """
 
     producer: str
@@ -96,6 +104,18 @@ class RankState(_Part, frozen=True):
     update_time_ms: float | None = None
     median_rollout_ms: float | None = msgspec.field(default=None, name="usual_rollout_ms")
     outcome: str | None = None
+    env_steps_total: int | None = None
+    mean_return: float | None = None
+    policy_loss: float | None = None
+    value_loss: float | None = None
+    entropy: float | None = None
+    kl_divergence: float | None = None
+    clip_fraction: float | None = None
+    explained_variance: float | None = None
+    grad_norm: float | None = None
+    training_since_ns: int | None = None
+    training_since_update: int = 0
+    processes: int = 1
 
 
 class AnomalyEntry(_Part, frozen=True):
@@ -196,9 +216,9 @@ class HeadGradientsEntry(_Part, frozen=True):
 
 
 class EpisodesState(_Part, frozen=True):
-    """Episodes of the leading rank: the count for the whole run, and the last ones of its present process.
+    """Episodes of all ranks: the count for the whole run, and the last ones of their present processes.
 
-    `returns`, `lengths` and `accuracies` are of the same episodes, oldest first.
+    `returns`, `lengths` and `accuracies` are of the same episodes, in the order of time.
     """
 
     completed: int = 0
@@ -241,7 +261,7 @@ class SanctumSnapshot(_Part, frozen=True):
 
     Lists have the oldest entry first; counts are of the whole run. `telemetry` has one entry per trainer that
     ever escalated, `ratio_explosions` one per head, in the order of the heads. `histories` has every metric
-    that the leading rank measured in its last updates. `findings` is the result of `diagnose` for the
+    that was measured in the last updates that all ranks made. `findings` is the result of `diagnose` for the
     other fields; it comes first in JSON. `scalars` has the run's own metrics, merged over the ranks,
     `metric_specs` the descriptions of those that were defined.
     """

@@ -113,7 +113,7 @@ class Trainer:
         """
         with self._interruption:
             resumed_from = self._start.update if self._start else None
-            started = run_started(self._config, self._baseline(), resumed_from)
+            started = run_started(self._config, self._environments, self._baseline(), resumed_from)
             with self._connect(started=started) as self._telemetry:
                 began = time.perf_counter()
                 try:

@@ -13,6 +13,7 @@ from msgspec import structs
 from esper_aggregator.fold import logged_steps, own_scalars, reports, training
 from esper_aggregator.fold.event_list import list_event
 from esper_aggregator.fold.own_heads import bounded_heads, declare
+from esper_aggregator.fold.process_overlap import TRAINING_EVENTS, observe_process
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bounded_event
 from esper_schemas import events as e
@@ -84,6 +85,9 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     """Let an event change the state. It is late if a later process of its producer has begun before."""
     event = record.event
     late = record.epoch != producer.epoch
+    unusual = late or producer.training_since_ns is None or producer.late_ns is not None
+    if unusual and isinstance(event, TRAINING_EVENTS):
+        observe_process(producer, record.emitted_ns, late=late)
     match event:
         case e.PPOUpdateCompleted():
             event = _update_completed(state, producer, record, event, late=late)
@@ -92,7 +96,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
         case e.RolloutCompleted():
             training.rollout_completed(state, producer, event, late=late)
         case e.EpisodeCompleted():
-            training.episode_completed(producer, event, late=late)
+            training.episode_completed(producer, record.emitted_ns, event, late=late)
         case e.RunStarted():
             _run_started(state, producer, record, event, late=late)
         case e.RunFinished():
@@ -103,7 +107,8 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
         case e.MetricDefined():
             own_scalars.metric_defined(state, event.metric)
         case e.VitalsSampled():
-            state.vitals = event
+            if not late:
+                producer.vitals = event
         case e.EventsDropped():
             state.dropped = bounded_count(state.dropped + max(0, event.count))
         case e.Unknown():
@@ -141,8 +146,8 @@ def _run_started(
         producer.started = bounded_event(structs.replace(event, heads=bounded_heads(event.heads)))
         producer.logged.resumed_from = event.resumed_from
         declare(producer, producer.started.heads)
-    if state.started_ns is None:
-        state.started_ns = record.emitted_ns
+    if state.started_ns is None or record.emitted_ns < state.started_ns:
+        state.started_ns = record.emitted_ns  # whichever rank's start arrived first
 
 
 def _run_finished(state: RunState, producer: ProducerState, event: e.RunFinished, *, late: bool) -> None:

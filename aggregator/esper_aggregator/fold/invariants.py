@@ -154,7 +154,7 @@ def _identity(name: str, producer: ProducerState) -> Iterator[Check]:
     yield max(counts) <= producer.events, "updates and episodes come from events"
     entries = (producer.escalation, producer.layer_gradients, producer.head_gradients)
     yield all(entry is None or entry.producer == name for entry in entries), "entries are a producer's own"
-    kept = (producer.started, producer.finished, producer.rollout)
+    kept = (producer.started, producer.finished, *producer.rollouts)
     yield all(event is None or _is_within_limits(event) for event in kept), "events are limited"
 
 
@@ -163,6 +163,7 @@ def _histories(producer: ProducerState) -> Iterator[Check]:
     yield len(updates) <= min(HISTORY_LENGTH, producer.updates), "the last updates are counted"
     yield not updates or updates[-1].update == producer.last_update, "the newest update is the last one"
     yield len(producer.episodes) <= min(KEPT_EPISODES, producer.episodes_completed), "episodes are counted"
+    yield 1 <= producer.processes <= 2, "one process is the present one, another one may be late"
     newest = returns[-1][0] if returns else None
     yield newest == (rollout.update if rollout else None), "the newest return is that of the last rollout"
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
+from esper_aggregator.fold.merged_updates import common_payloads, last_payload
 from esper_aggregator.fold.own_heads import own_head_fields, own_histories
-from esper_aggregator.fold.rank_reduction import common_updates, merge, reduce_field
+from esper_aggregator.fold.rank_reduction import reduce_field
 from esper_aggregator.fold.run_state import ProducerState
 from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
 from esper_schemas.heads import HEADS
@@ -26,7 +27,7 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
         return TamiyoState(**own_head_fields(producers))
     histories = _histories(ranks)
     entropies = histories.pop("entropy_normalized")
-    merged = merge(rank.ppo_updates[-1].payload for rank in ranks)
+    merged = last_payload(ranks)
     fields: dict[str, Any] = {name: getattr(merged, name) for name in CATALOGUE}
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(ranks)
@@ -43,32 +44,32 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
     )
 
 
-def metric_histories(producer: ProducerState | None) -> dict[str, History]:
-    """Return the last values of every metric of one rank, oldest first, for metrics that have any.
+def metric_histories(producers: Sequence[ProducerState]) -> dict[str, History]:
+    """Return the last values of every metric, oldest first, for metrics that have any.
 
-    Ranks are not merged, as that would cost too much in every snapshot; nothing is judged by these values.
+    Those of several ranks are merged, for the updates that all of them made.
     """
-    if producer is None or not producer.ppo_updates:
+    ranks = [producer for producer in producers if producer.ppo_updates]
+    payloads = common_payloads(ranks) if ranks else []
+    if not payloads:
         return {}
-    columns = zip(*[_read_metrics(update.payload) for update in producer.ppo_updates], strict=True)
-    unmeasured = (None,) * len(producer.ppo_updates)
+    columns = zip(*[_read_metrics(payload) for payload in payloads], strict=True)
+    unmeasured = (None,) * len(payloads)
     named = zip(CATALOGUE, columns, strict=True)
     histories = {name: column for name, column in named if column[0] is not None or column != unmeasured}
     for name in _COUNTS & histories.keys():  # decoding a history gives floats
         histories[name] = tuple([value if value is None else float(value) for value in histories[name]])
-    return histories | own_histories(producer) if producer.heads else histories
+    heads = dict.fromkeys(head for rank in ranks for head in rank.heads)
+    return histories | own_histories(payloads, heads) if heads else histories
 
 
 def _histories(ranks: Sequence[ProducerState]) -> dict[str, History]:
     """Return the histories of the learner's state, and that of the normalised entropy."""
-    if len(ranks) == 1:
-        columns = zip(*[_read_histories(update.payload) for update in ranks[0].ppo_updates], strict=True)
-        return dict(zip(_HISTORIES, columns, strict=True))
-    rows = common_updates([{u.update: u.payload for u in rank.ppo_updates} for rank in ranks])
-    return {
-        name: tuple([reduce_field(name, [getattr(p, name) for p in row]) for row in rows])
-        for name in _HISTORIES
-    }
+    payloads = common_payloads(ranks)
+    if not payloads:
+        return dict.fromkeys(_HISTORIES, ())
+    columns = zip(*[_read_histories(payload) for payload in payloads], strict=True)
+    return dict(zip(_HISTORIES, columns, strict=True))
 
 
 def _derived(ranks: Sequence[ProducerState], entropies: History, clips: History) -> dict[str, float | None]:

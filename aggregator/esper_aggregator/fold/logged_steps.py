@@ -169,7 +169,7 @@ def _close_episode(state: RunState, producer: ProducerState, joined: OpenStep) -
         episode_return=episode_return,
         length=None if length is None or not math.isfinite(length) else bounded_count(int(length)),
     )
-    training.episode_completed(producer, event, late=False)
+    training.episode_completed(producer, joined.at_ns, event, late=False)
     logged.episode_returns.append(episode_return)
     if event.length is not None:
         logged.episode_lengths.append(event.length)

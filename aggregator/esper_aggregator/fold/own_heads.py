@@ -114,13 +114,14 @@ def own_head_fields(producers: Sequence[ProducerState]) -> dict[str, Any]:
     before = [producer.ppo_updates[-2].payload for producer in producers if len(producer.ppo_updates) > 1]
     others = {spec.name: spec for payload in newest for spec in measured_heads(payload)}
     return {
-        "heads": _merged(newest, ordered),
-        "heads_previous": _merged(before, ordered),
+        "heads": merged_heads(newest, ordered),
+        "heads_previous": merged_heads(before, ordered),
         "head_specs": tuple((ordered | {n: s for n, s in others.items() if n not in ordered}).values()),
     }
 
 
-def _merged(payloads: Sequence[PPOUpdatePayload], names: Iterable[str]) -> dict[str, HeadMeasures]:
+def merged_heads(payloads: Sequence[PPOUpdatePayload], names: Iterable[str]) -> dict[str, HeadMeasures]:
+    """Return the measurements of own heads, merged over the payloads of several ranks."""
     rows = {name: [p.heads[name] for p in payloads if name in p.heads] for name in names}
     return {name: _merge_head(row) for name, row in rows.items() if row}
 
@@ -136,11 +137,11 @@ def _merge_head(ranks: Sequence[HeadMeasures]) -> HeadMeasures:
     )
 
 
-def own_histories(producer: ProducerState) -> dict[str, History]:
-    """Return the last values of every quantity of own heads that was measured, oldest first."""
-    tables = [update.payload.heads for update in producer.ppo_updates]
+def own_histories(payloads: Sequence[PPOUpdatePayload], heads: Iterable[str]) -> dict[str, History]:
+    """Return the values of every quantity of own heads that was measured in these updates."""
+    tables = [payload.heads for payload in payloads]
     histories: dict[str, History] = {}
-    for head in producer.heads:
+    for head in heads:
         rows = [structs.astuple(table[head]) if head in table else _NO_ROW for table in tables]
         for family, column in zip(OWN_FAMILIES, zip(*rows, strict=True), strict=True):
             if any(value is not None for value in column):

@@ -45,9 +45,13 @@ KEPT_INSTABILITIES = 20
 KEPT_LOG_ENTRIES = 20
 KEPT_PRODUCERS = 1024
 KEPT_RETURNS = 50
+KEPT_ROLLOUTS = HISTORY_LENGTH
 KEPT_STAGE_CHANGES = 20
 KEPT_EPISODES_OF_UPDATE = 4096
 """Episodes of one update whose mean is its return: the newest ones."""
+
+TimedEpisode: TypeAlias = tuple[int, EpisodeCompleted]
+"""When an episode was emitted, and the episode."""
 
 ListedUpdate: TypeAlias = tuple[int, str, PPOUpdateCompleted]
 """When an update was emitted and by which producer; its line of text is made when a snapshot shows it."""
@@ -102,9 +106,14 @@ class ProducerState:
     `next_seq` has the next expected sequence number of each epoch. `collapse_risk` and `average_grad_norm`
     depend on updates older than `ppo_updates`.
 
-    `ppo_updates` and `returns` (pairs of update and mean return) hold what led to the newest update, also
-    across a restart that resumed there. `first_update` and `first_rollout` mark that the next one is the
-    first of the present process; it decides what is kept. `episodes` are those of the present process.
+    `ppo_updates`, `rollouts` and `returns` (pairs of update and mean return) hold what led to the newest
+    update, also across a restart that resumed there. `first_update` and `first_rollout` mark that the next
+    one is the first of the present process; it decides what is kept. `episodes` are of the present process.
+
+    `training_since_ns` is when the present process emitted its first event about its training, and
+    `training_since_update` its first update. `late_ns` is when an earlier process last emitted one after
+    that, and `processes` is 2 once the present process has emitted another one since.
+
     `heads` are the run's own heads, declared ones first, then those that were only measured.
 
     `scalars` are its own metrics; `scalar_streaks` are about those that have bounds, `scalars_left_out` tells
@@ -120,15 +129,20 @@ class ProducerState:
     last_event_ns: int | None = None
     started: RunStarted | None = None
     finished: RunFinished | None = None
-    rollout: RolloutCompleted | None = None
+    training_since_ns: int | None = None
+    training_since_update: int = 0
+    late_ns: int | None = None
+    processes: int = 1
+    vitals: VitalsSampled | None = None
     ppo_updates: deque[PPOUpdateCompleted] = field(default_factory=lambda: deque(maxlen=HISTORY_LENGTH))
+    rollouts: deque[RolloutCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_ROLLOUTS))
     returns: deque[tuple[int, float | None]] = field(default_factory=lambda: deque(maxlen=KEPT_RETURNS))
     first_update: bool = False
     first_rollout: bool = False
     rollbacks: int | None = None
     returns_not_finite: int | None = None
     episodes_completed: int = 0
-    episodes: deque[EpisodeCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES))
+    episodes: deque[TimedEpisode] = field(default_factory=lambda: deque(maxlen=KEPT_EPISODES))
     escalation: EscalationEntry | None = None
     layer_gradients: LayerGradientsEntry | None = None
     head_gradients: HeadGradientsEntry | None = None
@@ -143,6 +157,16 @@ class ProducerState:
     scalars: dict[str, ScalarState] = field(default_factory=dict)
     scalar_streaks: dict[str, Streaks] = field(default_factory=dict)
     scalars_left_out: bool = False
+
+    @property
+    def rollout(self) -> RolloutCompleted | None:
+        """The last rollout."""
+        return self.rollouts[-1] if self.rollouts else None
+
+    @property
+    def rank(self) -> int:
+        """The rank that the process has given, or else 0."""
+        return self.started.rank if self.started else 0
 
 
 @dataclass(slots=True)
@@ -161,7 +185,6 @@ class RunState:
     rejected: int = 0
     unknown: int = 0
     left_out: int = 0
-    vitals: VitalsSampled | None = None
     producers: dict[str, ProducerState] = field(default_factory=dict)
     metric_specs: dict[str, MetricSpec] = field(default_factory=dict)
     anomalies: deque[AnomalyEntry] = field(default_factory=lambda: deque(maxlen=KEPT_ANOMALIES))

@@ -20,6 +20,8 @@ def begin(producer: ProducerState) -> None:
     """Begin the training of a process; its first update decides whether it continues the one before."""
     producer.finished = producer.escalation = None
     producer.first_update = producer.first_rollout = True
+    producer.training_since_ns = producer.late_ns = None
+    producer.training_since_update, producer.processes = 0, 1
     producer.episodes.clear()
     producer.logged = LoggedState(conventions=producer.logged.conventions)
 
@@ -66,7 +68,7 @@ def rollout_completed(
         return
     if producer.first_rollout:
         _begin_rollouts(producer, event.update)
-    producer.rollout = bounded_event(event)
+    producer.rollouts.append(bounded_event(event))
     producer.returns.append((event.update, event.mean_return))
     baseline = producer.started.baseline_return if producer.started else None
     state.watchlist.rollout_completed(producer.symptoms, event, baseline)
@@ -77,16 +79,19 @@ def _total(total: int | None, count: int | None) -> int | None:
     return total if count is None else bounded_count((total or 0) + max(0, count))
 
 
-def episode_completed(producer: ProducerState, event: e.EpisodeCompleted, *, late: bool) -> None:
+def episode_completed(
+    producer: ProducerState, emitted_ns: int, event: e.EpisodeCompleted, *, late: bool
+) -> None:
     """Add an episode. The count includes late ones; the list does not."""
     producer.episodes_completed += 1
     if not late:
-        producer.episodes.append(event)
+        producer.episodes.append((emitted_ns, event))
 
 
 def _begin_updates(producer: ProducerState, update: int) -> None:
     """Continue the histories if they led to the first update of a process, else begin them anew."""
     producer.first_update, producer.collapse_risk = False, None
+    producer.training_since_update = update
     _keep_what_led_to(update, producer.ppo_updates, lambda before: before.update)
     if update <= 1:
         producer.symptoms.begin_updates()
@@ -96,6 +101,7 @@ def _begin_updates(producer: ProducerState, update: int) -> None:
 def _begin_rollouts(producer: ProducerState, update: int) -> None:
     producer.first_rollout = False
     _keep_what_led_to(update, producer.returns, lambda before: before[0])
+    _keep_what_led_to(update, producer.rollouts, lambda before: before.update)
     if update <= 1:
         producer.symptoms.begin_rollouts()
 

@@ -179,7 +179,7 @@ def test_all_events_round_trip(episode_summary):
     """They have plain numbers and no tensors."""
     episode_summary.stage_after[0, 0] = 1.0
     events = [
-        run_started(TrainingConfig(), 3.0),
+        run_started(TrainingConfig(), 64, 3.0),
         *update_events(1, episode_summary, PPOUpdatePayload(policy_loss=math.inf), 60, 0.5),
     ]
 
@@ -187,11 +187,11 @@ def test_all_events_round_trip(episode_summary):
 
 
 def test_a_run_begins_with_its_settings():
-    """Its event has the settings, the WAIT baseline and the version of torch."""
-    event = run_started(TrainingConfig(seed=7, target_kl=0.0), 3.25)
+    """Its event has the settings, the process's environments, the WAIT baseline and the version of torch."""
+    event = run_started(TrainingConfig(seed=7, target_kl=0.0), 32, 3.25)
 
     assert event.task == "digits-lite"
-    assert (event.environments, event.horizon, event.seed) == (64, 64, 7)
+    assert (event.environments, event.horizon, event.seed) == (32, 64, 7)
     assert event.target_kl is None
     assert event.clip_range == 0.2
     assert event.baseline_return == 3.25

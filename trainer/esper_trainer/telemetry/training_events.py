@@ -29,14 +29,14 @@ MAX_DETAILS = 8
 
 
 def run_started(
-    config: TrainingConfig, baseline_return: float, resumed_from: int | None = None
+    config: TrainingConfig, environments: int, baseline_return: float, resumed_from: int | None = None
 ) -> RunStarted:
-    """The task and settings of a run; `connect` adds the facts about the process."""
+    """The task and settings of a run, and this process's part; `connect` adds the facts about the process."""
     settings = {**asdict(config), "torch": str(torch.__version__), "python": platform.python_version()}
     return RunStarted(
         task=f"digits-{config.preset}",
         episodes=config.episodes,
-        environments=config.environments,
+        environments=environments,
         horizon=config.size.horizon,
         seed=config.seed,
         device=config.device,
