@@ -72,15 +72,21 @@ def _environment(
         case e.EpisodeCompleted():
             return f"environment {event.environment}: return {_number(event.episode_return)}"
         case e.DecisionMade():
-            op, slot = event.choices.get("op"), event.choices.get("slot")
-            where = "" if slot is None else f" in {_name(Slot, slot)}"
-            return f"{_name(Op, op)}{where} in environment {event.environment}, step {event.step}"
+            return f"{_chosen(event)} in environment {event.environment}, step {event.step}"
         case e.SeedStageChanged():
             before, after = _name(Stage, event.from_stage), _name(Stage, event.to_stage)
             seed = "" if event.blueprint is None else f" {_name(Blueprint, event.blueprint)}"
             return f"{_name(Slot, event.slot)}{seed}: {before} → {after}"
         case _:
             assert_never(event)
+
+
+def _chosen(event: e.DecisionMade) -> str:
+    """Op and slot of Tamiyo's heads; the numbers of the choices of other heads."""
+    op, slot = event.choices.get("op"), event.choices.get("slot")
+    if op is None and event.choices:
+        return " ".join(f"{head}={choice}" for head, choice in event.choices.items())
+    return _name(Op, op) + ("" if slot is None else f" in {_name(Slot, slot)}")
 
 
 def _fault(event: e.AnomalyDetected | e.TelemetryEscalated | e.NumericalInstabilityReported) -> str:

@@ -76,11 +76,10 @@ def own_quantity(head: str, family: str) -> str:
 
 
 def head_quantity(state: TamiyoState, head: str, family: str) -> str:
-    """Return the name of a quantity of one head."""
-    if not state.head_specs and head in TAMIYO_SPECS:
-        return head_field(head, family)
-    own = is_own(head_spec(state, head))
-    return own_quantity(head, family) if own else head_field(head, family)
+    """Return the name of a quantity of one head; Tamiyo's have no flat field for "std"."""
+    if family not in HEAD_FAMILIES or (state.head_specs and is_own(head_spec(state, head))):
+        return own_quantity(head, family)
+    return head_field(head, family) if head in TAMIYO_SPECS else own_quantity(head, family)
 
 
 def head_value(state: TamiyoState, head: str, family: str) -> float | None:
@@ -102,8 +101,8 @@ def split_own(name: str) -> tuple[str, str] | None:
     """Return head and family of the name of an own head's quantity; None for any other name."""
     if not name.startswith(HEADS_PREFIX):
         return None
-    head, _, family = name.removeprefix(HEADS_PREFIX).rpartition("/")
-    return (head, family) if head and family in OWN_FAMILIES else None
+    head, slash, family = name.removeprefix(HEADS_PREFIX).rpartition("/")
+    return (head, family) if slash and family in OWN_FAMILIES else None
 
 
 def measured_own(state: TamiyoState) -> tuple[str, ...]:

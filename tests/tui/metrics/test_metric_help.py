@@ -13,4 +13,4 @@ def test_every_metric_has_help(name):
 
     assert metric.meaning
     assert metric.question
-    assert advice_for(name)
+    assert advice_for(QUANTITIES[name])

@@ -3,6 +3,7 @@
 import pytest
 
 from esper_schemas.heads import HEADS
+from esper_schemas.state import TamiyoState
 from esper_tui.pages.help_page import CONDITION_WORDS
 from esper_tui.pages.page_registry import PAGES
 from esper_tui.panels.gradient_flow import gradient_flow_row
@@ -27,7 +28,7 @@ def test_opened_heads_show_everything_that_the_panel_shows(feeds, now, width):
     for head in HEADS:
         for label, cell in (("State", condition), ("Latch", latch), ("Grad", gradient)):
             assert plain(cell(state, head, Space(7))).strip() in said[label]
-        assert plain(coefficient(head)) in said["Entr"]
+        assert plain(coefficient(TamiyoState(), head)) in said["Entr"]
     assert plain(gradient_flow_row(state, width - 16)) in said["Flow"]
 
 

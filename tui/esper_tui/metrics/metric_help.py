@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.metrics.metric import Good
+from esper_schemas.policy_heads import metric_field, split_own
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watches import WATCHES
 from esper_schemas.snapshot import SanctumSnapshot
@@ -13,32 +14,35 @@ from esper_tui.metrics.bounds_text import critical_words, ok_words
 from esper_tui.metrics.metric_value import history_of
 from esper_tui.text.explanation import TERM_WIDTH, term_rows
 from esper_tui.text.numbers import significant
-from esper_tui.text.spans import Row, Rows, Span, Tone, crop, left
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left
 
 CHART_ROWS = 3
 
 
 def about_metric(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
     """The metric's help, and its recent history if it has one."""
-    return (*metric_help(name, width), *_history(snapshot, name, width))
+    field = metric_field(snapshot.tamiyo, name)
+    values = history_of(snapshot, name)
+    history = history_rows(values, field.metric.precision, width) if values else ()
+    return (*metric_help(field, width), *history)
 
 
-def advice_for(name: str) -> tuple[str, ...]:
+def advice_for(field: MetricField) -> tuple[str, ...]:
     """The metric's own advice, then that of the rules of which the metric is a symptom."""
-    field = QUANTITIES[name]
     own = (field.metric.advice,) if field.metric.advice else ()
-    quantity = name.removeprefix(f"head_{field.head}_") if field.head else name
+    quantity = field.name.removeprefix(f"head_{field.head}_") if field.head else field.name
+    if split := split_own(field.name):
+        quantity = split[1]
     per_head = field.head is not None
     watched = {w.name for w in WATCHES if quantity in (w.quantity, w.bands_of) and w.per_head == per_head}
     rules = (rule for rule in RULES if any(sign.symptom in watched for sign in rule.signs))
     return (*own, *dict.fromkeys(text for rule in rules for text in rule.advice))
 
 
-def metric_help(name: str, width: int) -> Iterator[Row]:
+def metric_help(field: MetricField, width: int) -> Iterator[Row]:
     """What the metric is, when it is healthy, and what to try when it is not."""
-    field = QUANTITIES[name]
     metric = field.metric
-    identity = " · ".join(part for part in (metric.id, field.name, metric.unit) if part)
+    identity = " · ".join(part for part in (metric.id, clean(field.name), metric.unit) if part)
     yield (Span(f"{metric.label}  ", Tone.TITLE), Span(crop(identity, max(width - 20, 0)), Tone.DIM))
     yield from term_rows("Question", metric.question, width)
     yield from term_rows("Meaning", metric.meaning, width)
@@ -46,13 +50,8 @@ def metric_help(name: str, width: int) -> Iterator[Row]:
     bounds = [words + share for words in (ok_words(metric), critical_words(metric)) if words]
     good = "" if metric.good is Good.NEITHER else f"ideally {metric.good.value}"
     yield from term_rows("Healthy", ", ".join([*bounds, *([good] if good else [])]) or "no bounds", width)
-    for text in advice_for(field.name)[:3]:
+    for text in advice_for(field)[:3]:
         yield from term_rows("Advice", text, width)
-
-
-def _history(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
-    values = history_of(snapshot, name)
-    return history_rows(values, QUANTITIES[name].metric.precision, width) if values else ()
 
 
 def history_rows(values: History, precision: int, width: int) -> Rows:

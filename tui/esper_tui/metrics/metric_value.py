@@ -10,8 +10,8 @@ from esper_schemas.judgement import (
     loss_ratio,
     trend,
 )
-from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.metrics.metric import Metric
+from esper_schemas.policy_heads import metric_field, quantity_value
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState, Trend
 from esper_tui.text.numbers import NOT_MEASURED, number
@@ -47,12 +47,12 @@ def value_of(
     state: TamiyoState, name: str, trend: Trend = Trend.UNKNOWN, history: History = ()
 ) -> MetricValue:
     """The value and its judgement, with a trend and a history if they are known."""
-    metric, health = QUANTITIES[name].metric, judge_field(state, name)
+    metric, health = metric_field(state, name).metric, judge_field(state, name)
     if name == "loss_ratio" and None not in (state.value_loss, state.policy_loss):
         return MetricValue(metric, loss_ratio(state), health, trend, history, UNDEFINED)
     if name == "loss_ratio":
         return MetricValue(metric, None, health, trend, history)
-    return MetricValue(metric, getattr(state, name), health, trend, history)
+    return MetricValue(metric, quantity_value(state, name), health, trend, history)
 
 
 def value_in_state(state: TamiyoState, name: str) -> MetricValue:
@@ -100,4 +100,5 @@ def _loss_ratios(value_losses: History, policy_losses: History) -> History:
 def trend_of(snapshot: SanctumSnapshot, name: str) -> Trend:
     """The trend that the state holds, or else that of the history, judged by the same rule."""
     known = snapshot.tamiyo.trends.get(name)
-    return known or trend(history_of(snapshot, name), QUANTITIES[name].metric.trend_threshold)
+    threshold = metric_field(snapshot.tamiyo, name).metric.trend_threshold
+    return known or trend(history_of(snapshot, name), threshold)

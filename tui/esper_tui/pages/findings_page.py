@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.metrics.catalogue import QUANTITIES, head_field
+from esper_schemas.policy_heads import split_own
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.pages.heads_page import head_entry
 from esper_tui.pages.metric_pages import metric_entry
@@ -28,6 +29,8 @@ def finding_entries(view: View, width: int) -> list[Entry]:
 
 def _metric(snapshot: SanctumSnapshot, name: str) -> Entry:
     """A metric's row and its help, for metrics of a head and for all others."""
+    if own := split_own(name):
+        return head_entry(snapshot, *own)
     head = QUANTITIES[name].head
     if head is None:
         return metric_entry(snapshot, name)

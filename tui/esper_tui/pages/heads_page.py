@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from esper_schemas.heads import HEADS
 from esper_schemas.judgement import head_condition
-from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, head_field
+from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.policy_heads import families_of, head_quantity, heads_of, metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
 from esper_tui.charts.sparkline import sparkline
@@ -20,11 +20,10 @@ from esper_tui.panels.decisions import decision_lines
 from esper_tui.panels.gradient_flow import FLOW_METRICS, gradient_flow_row
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
-from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, left, right
+from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, left, right
 from esper_tui.view.view import View
 
 HEAD_WIDTH = 11  # a coefficient, a number and its mark take ten cells
-TABLE_WIDTH = LABEL_WIDTH + HEAD_WIDTH * len(HEADS)
 ONE_LABEL_WIDTH, ONE_HEAD_WIDTH = 26, 12
 """Widths where each head has a row of its own."""
 SPACE = head_columns.Space(digits=7, coefficients=True)
@@ -43,27 +42,40 @@ EXTRAS: dict[str, tuple[str, str]] = {
 def heads_entries(view: View, width: int) -> list[Entry]:
     """State and numbers of every head, in a table if there is room for one, then the recent decisions."""
     snapshot = view.snapshot
-    if width < TABLE_WIDTH:
-        numbers = [head_entry(snapshot, head, family) for family in HEAD_FAMILIES for head in HEADS]
+    families, heads = families_of(snapshot.tamiyo), _names(snapshot.tamiyo)
+    if _has_table(snapshot.tamiyo, width):
+        numbers = [_family_entry(snapshot, family) for family in families]
     else:
-        numbers = [_family_entry(snapshot, family) for family in HEAD_FAMILIES]
+        numbers = [head_entry(snapshot, head, family) for family in families for head in heads]
     decisions = decision_lines(snapshot)
     rest = map(Entry, ((), *decisions) if decisions else ())
     return [*_state_entries(snapshot.tamiyo, width), *numbers, *rest]
 
 
-def heads_titles(width: int) -> Rows:
+def _names(state: TamiyoState) -> tuple[str, ...]:
+    return tuple(spec.name for spec in heads_of(state))
+
+
+def _has_table(state: TamiyoState, width: int) -> bool:
+    """Whether the heads have room beside each other."""
+    return width >= LABEL_WIDTH + HEAD_WIDTH * len(heads_of(state))
+
+
+def heads_titles(view: View, width: int) -> Rows:
     """The names of the heads above the table."""
-    if width < TABLE_WIDTH:
+    state = view.snapshot.tamiyo
+    if not _has_table(state, width):
         return ()
-    names = (right(f"{head_label(head)} ", HEAD_WIDTH, Tone.LABEL) for head in HEADS)
+    labels = (crop(head_label(head), HEAD_WIDTH - 2) for head in _names(state))
+    names = (right(f"{label} ", HEAD_WIDTH, Tone.LABEL) for label in labels)
     return ((Span(" " * LABEL_WIDTH), *names),)
 
 
 def head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
     """One number of one head, with the help of its metric."""
-    name = head_field(head, family)
-    title = left(f"{QUANTITIES[name].metric.label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
+    name = head_quantity(snapshot.tamiyo, head, family)
+    label = metric_field(snapshot.tamiyo, name).metric.label
+    title = left(f"{label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
     column = aligned(_number(snapshot.tamiyo, head, family), ONE_HEAD_WIDTH)
     return Entry(
         (title, *column), lambda width: (*_extras(family, width), *about_metric(snapshot, name, width))
@@ -72,10 +84,12 @@ def head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
 
 def _family_entry(snapshot: SanctumSnapshot, family: str) -> Entry:
     """One number of every head, with the help of their metric and the history of each."""
-    first = head_field(HEADS[0], family)
-    columns = (s for head in HEADS for s in aligned(_number(snapshot.tamiyo, head, family), HEAD_WIDTH))
-    row = (left(QUANTITIES[first].metric.label, LABEL_WIDTH, Tone.LABEL), *columns)
-    histories = tuple(_history(snapshot, head, family) for head in HEADS)
+    state = snapshot.tamiyo
+    heads = _names(state)
+    first = metric_field(state, head_quantity(state, heads[0], family))
+    columns = (s for head in heads for s in aligned(_number(state, head, family), HEAD_WIDTH))
+    row = (left(first.metric.label, LABEL_WIDTH, Tone.LABEL), *columns)
+    histories = tuple(_history(snapshot, head, family) for head in heads)
     return Entry(row, lambda width: (*metric_help(first, width), *_extras(family, width), (), *histories))
 
 
@@ -96,7 +110,7 @@ def _extras(family: str, width: int) -> Iterator[Row]:
 
 
 def _history(snapshot: SanctumSnapshot, head: str, family: str) -> Row:
-    history = history_of(snapshot, head_field(head, family))
+    history = history_of(snapshot, head_quantity(snapshot.tamiyo, head, family))
     return (
         left(head_label(head), 12, Tone.LABEL),
         *sparkline(history, HISTORY_LENGTH, Tone.VALUE),
@@ -137,19 +151,20 @@ STATE_LINES = (
 
 def _state_entries(state: TamiyoState, width: int) -> list[Entry]:
     """State and latch of every head, then the gradient flow."""
-    entries = _of_all_heads if width >= TABLE_WIDTH else _of_each_head
+    entries = _of_all_heads if _has_table(state, width) else _of_each_head
     return [*(entry for line in STATE_LINES for entry in entries(state, line)), _flow(state, width)]
 
 
 def _of_all_heads(state: TamiyoState, line: StateLine) -> Iterator[Entry]:
-    row = [span for head in HEADS for span in aligned(_state_column(state, head, line), HEAD_WIDTH)]
+    heads = _names(state)
+    row = [span for head in heads for span in aligned(_state_column(state, head, line), HEAD_WIDTH)]
     yield Entry(
-        (left(line.label, LABEL_WIDTH, Tone.LABEL), *row), partial(_state_details, state, line, HEADS)
+        (left(line.label, LABEL_WIDTH, Tone.LABEL), *row), partial(_state_details, state, line, heads)
     )
 
 
 def _of_each_head(state: TamiyoState, line: StateLine) -> Iterator[Entry]:
-    for head in HEADS:
+    for head in _names(state):
         title = left(f"{line.label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
         column = aligned(_state_column(state, head, line), ONE_HEAD_WIDTH)
         yield Entry((title, *column), partial(_state_details, state, line, (head,)))

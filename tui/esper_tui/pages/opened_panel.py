@@ -42,7 +42,7 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, ke
     below = _fitting(_details(entries[cursor], width), width, height) if entries else ()
     gap = ((),) if below and height > len(below) + 1 else ()
     room = max(height - len(below) - len(gap), 0)
-    titles = tuple((Span("  "), *row) for row in page.titles(inner)) if room > 2 else ()
+    titles = tuple((Span("  "), *row) for row in page.titles(view, inner)) if room > 2 else ()
     listed = (*titles, *_window(entries, cursor, room - len(titles)))
     return (*listed, *gap, *below)[: max(height, 0)]
 

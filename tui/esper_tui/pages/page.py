@@ -29,7 +29,7 @@ class Page:
     """
 
     entries: Callable[[View, int], Sequence[Entry]]
-    titles: Callable[[int], Rows] = lambda width: ()
+    titles: Callable[[View, int], Rows] = lambda view, width: ()
     newest_last: bool = False
 
 

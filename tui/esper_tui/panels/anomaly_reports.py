@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from esper_schemas.heads import HEAD_ENUMS
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.judgement import Health
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.policy_heads import head_quantity, heads_of, split_own
 from esper_schemas.snapshot import (
     AnomalyEntry,
     EscalationEntry,
@@ -14,7 +15,8 @@ from esper_schemas.snapshot import (
     RatioExplosionEntry,
     SanctumSnapshot,
 )
-from esper_tui.text.choice_names import enum_name, head_label
+from esper_schemas.state import TamiyoState
+from esper_tui.text.choice_names import choice_name, head_label
 from esper_tui.text.numbers import count, counted, number, significant
 from esper_tui.text.spans import clean
 
@@ -38,7 +40,7 @@ def anomaly_reports(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
     found = (
         *map(_anomaly, snapshot.anomalies),
         *map(_instability, snapshot.instabilities),
-        *map(_explosion, snapshot.ratio_explosions),
+        *(_explosion(snapshot.tamiyo, entry) for entry in snapshot.ratio_explosions),
         *map(_escalation, snapshot.telemetry),
     )
     return tuple(sorted(found, key=lambda report: report.at_ns))
@@ -66,7 +68,7 @@ def _anomaly(entry: AnomalyEntry) -> AnomalyReport:
         with_blanks(anomaly.anomaly),
         " ".join(_comparison(entry)),
         (clean(anomaly.detail),) if anomaly.detail else (),
-        anomaly.metric if anomaly.metric in QUANTITIES else "",
+        anomaly.metric if anomaly.metric in QUANTITIES or split_own(anomaly.metric) else "",
     )
 
 
@@ -102,16 +104,16 @@ def _instability(entry: InstabilityEntry) -> AnomalyReport:
     )
 
 
-def _explosion(entry: RatioExplosionEntry) -> AnomalyReport:
+def _explosion(state: TamiyoState, entry: RatioExplosionEntry) -> AnomalyReport:
     """The text names the worst transition, the details list all of them."""
     explosion = entry.explosion
-    head = clean(explosion.head)
+    spec = next((spec for spec in heads_of(state) if spec.name == explosion.head), None)
     transitions = zip(
         explosion.ratios, explosion.environments, explosion.steps, explosion.actions, strict=False
     )
     details = tuple(
         f"ratio {significant(ratio, 9)} in environment {count(environment)}, step {count(step)}: "
-        f"{_choice(head, action)}"
+        f"{_choice(spec, action)}"
         for ratio, environment, step, action in transitions
     )
     worst = significant(explosion.ratios[0], 7) if explosion.ratios else ""
@@ -121,14 +123,16 @@ def _explosion(entry: RatioExplosionEntry) -> AnomalyReport:
         explosion.update,
         Health.WARNING,
         "worst ratios",
-        f"{head_label(head)} {worst} in {counted(len(details), 'transition')}",
+        f"{head_label(explosion.head)} {worst} in {counted(len(details), 'transition')}",
         details,
-        f"head_{head}_ratio_max" if head in HEAD_ENUMS else "",
+        head_quantity(state, spec.name, "ratio_max") if spec else "",
     )
 
 
-def _choice(head: str, action: int) -> str:
-    return enum_name(HEAD_ENUMS[head], action).lower() if head in HEAD_ENUMS else f"action {count(action)}"
+def _choice(spec: HeadSpec | None, action: int) -> str:
+    if spec is None or not 0 <= action < len(spec.choices):
+        return f"action {count(action)}"
+    return choice_name(spec, action)
 
 
 def _escalation(entry: EscalationEntry) -> AnomalyReport:

@@ -1,31 +1,31 @@
-"""Tamiyo's last decisions: the choice of each head and its probability."""
+"""The last decisions of the policy: the choice of each head and its probability."""
 
 import math
 
-from esper_schemas.heads import HEAD_ENUMS
+from esper_schemas.policy_heads import head_spec, is_own
 from esper_schemas.snapshot import DecisionEntry, SanctumSnapshot
-from esper_tui.text.choice_names import enum_name, short_name
+from esper_schemas.state import TamiyoState
+from esper_tui.text.choice_names import choice_name, head_label
 from esper_tui.text.numbers import number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
 
 PERCENT_WIDTH = 5
 
 
-def decision_columns(entry: DecisionEntry, widths: dict[str, int]) -> Row:
+def decision_columns(state: TamiyoState, entry: DecisionEntry, widths: dict[str, int]) -> Row:
     """One decision in the columns of the heads; a head without a part in it is blank."""
     row: list[Span] = []
     for head, width in widths.items():
-        row.extend(_column(entry, head, width))
+        row.extend(_column(state, entry, head, width))
     return tuple(row)
 
 
-def _column(entry: DecisionEntry, head: str, width: int) -> Row:
+def _column(state: TamiyoState, entry: DecisionEntry, head: str, width: int) -> Row:
     choice = entry.decision.choices.get(head)
     if choice is None:
         return (Span(" " * width),)
     room = width - PERCENT_WIDTH - 1
-    full = enum_name(HEAD_ENUMS[head], choice).lower()
-    name = right(full if len(full) <= room else short_name(head, choice), room)
+    name = right(choice_name(head_spec(state, head), choice, room), room)
     return (name, right(confidence(entry, head), PERCENT_WIDTH, Tone.DIM), Span(" "))
 
 
@@ -37,8 +37,8 @@ def confidence(entry: DecisionEntry, head: str) -> str:
     return number(share * 100, 0, 3) + "%"
 
 
-def decision_line(entry: DecisionEntry) -> Row:
-    """One decision as a row of its own."""
+def decision_line(state: TamiyoState, entry: DecisionEntry) -> Row:
+    """One decision as a row of its own; choices of own heads have the name of their head."""
     decision = entry.decision
     spans = [
         Span(time_of_day(entry.at_ns), Tone.DIM),
@@ -46,12 +46,14 @@ def decision_line(entry: DecisionEntry) -> Row:
         left(f"env {number(decision.environment, 0, 5)} step {number(decision.step, 0, 4)}", 20, Tone.LABEL),
     ]
     for head, choice in decision.choices.items():
-        if head in HEAD_ENUMS:
-            spans.append(Span(enum_name(HEAD_ENUMS[head], choice).lower()))
-            spans.append(Span(f" {confidence(entry, head)}  ", Tone.DIM))
+        spec = head_spec(state, head)
+        if is_own(spec):
+            spans.append(Span(f"{head_label(head)}=", Tone.LABEL))
+        spans.append(Span(choice_name(spec, choice)))
+        spans.append(Span(f" {confidence(entry, head)}  ", Tone.DIM))
     return tuple(spans)
 
 
 def decision_lines(snapshot: SanctumSnapshot) -> Rows:
     """All decisions of the snapshot, newest last."""
-    return tuple(decision_line(entry) for entry in snapshot.decisions)
+    return tuple(decision_line(snapshot.tamiyo, entry) for entry in snapshot.decisions)

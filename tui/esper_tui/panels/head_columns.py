@@ -3,14 +3,15 @@
 import math
 from dataclasses import dataclass
 
-from esper_schemas.heads import ENTROPY_COEFFICIENT_MULTIPLIERS
 from esper_schemas.judgement import Health, head_condition, judge_field
-from esper_schemas.metrics.catalogue import CATALOGUE, head_field
+from esper_schemas.metrics.catalogue import head_field
+from esper_schemas.policy_heads import head_quantity, head_spec, head_value, metric_field, quantity_value
 from esper_schemas.state import TamiyoState, Trend
 from esper_tui.charts.bars import bar, deviation
 from esper_tui.metrics.bounds_text import head_metric, ok_words
 from esper_tui.metrics.metric_row import compact_value
 from esper_tui.metrics.metric_value import value_of
+from esper_tui.text.numbers import significant
 from esper_tui.text.spans import Row, Span, Tone
 from esper_tui.text.theme import ARROWS, CONDITIONS, alarm, mark, tone
 
@@ -25,20 +26,20 @@ class Space:
 
 def entropy(state: TamiyoState, head: str, space: Space) -> Row:
     """The entropy in nats, preceded by the head's coefficient if that is not 1 and there is an entropy."""
-    known = getattr(state, head_field(head, "entropy")) is not None
-    prefix = coefficient(head) if space.coefficients and known else ()
+    known = head_value(state, head, "entropy") is not None
+    prefix = coefficient(state, head) if space.coefficients and known else ()
     return (*prefix, *measured(state, head, "entropy", space))
 
 
-def coefficient(head: str) -> Row:
+def coefficient(state: TamiyoState, head: str) -> Row:
     """The multiplier of the head's entropy bonus: `1.3×`, or nothing for 1."""
-    multiplier = ENTROPY_COEFFICIENT_MULTIPLIERS[head]
-    return () if multiplier == 1.0 else (Span(f"{multiplier:.1f}×", Tone.DIM),)
+    multiplier = head_spec(state, head).entropy_coefficient
+    return () if multiplier == 1.0 else (Span(f"{significant(multiplier, 5, 1)}×", Tone.DIM),)
 
 
 def measured(state: TamiyoState, head: str, family: str, space: Space) -> Row:
     """A value in the given space, and its mark if it is an alarm."""
-    value = value_of(state, head_field(head, family))
+    value = value_of(state, head_quantity(state, head, family))
     return compact_value(value, space.digits, Tone.GOOD if ok_words(value.metric) else Tone.VALUE)
 
 
@@ -60,8 +61,7 @@ def gradient(state: TamiyoState, head: str, space: Space) -> Row:
 
 def gradient_change(state: TamiyoState, head: str) -> Trend:
     """The direction since the last update, by the relative change that the catalogue calls a trend."""
-    now = getattr(state, head_field(head, "grad_norm"))
-    before = getattr(state, f"{head_field(head, 'grad_norm')}_prev")
+    now, before = head_value(state, head, "grad_norm"), _gradient_before(state, head)
     if now is None or before is None or not (math.isfinite(now) and math.isfinite(before)):
         return Trend.UNKNOWN
     change = now - before
@@ -70,19 +70,28 @@ def gradient_change(state: TamiyoState, head: str) -> Trend:
     return Trend.RISING if change > 0 else Trend.FALLING
 
 
+def _gradient_before(state: TamiyoState, head: str) -> float | None:
+    """The gradient norm of the update before."""
+    measures = state.heads_previous.get(head)
+    if measures is not None:
+        return measures.grad_norm
+    before: float | None = getattr(state, f"{head_field(head, 'grad_norm')}_prev", None)
+    return before
+
+
 def entropy_bar(state: TamiyoState, head: str, space: Space) -> Row:
-    """The entropy as a share of that of a uniform choice."""
-    name = head_field(head, "entropy")
-    value = getattr(state, name)
-    share = None if value is None else value / CATALOGUE[name].maximum
+    """The entropy as a share of that of a uniform choice; blank for a continuous head."""
+    name = head_quantity(state, head, "entropy")
+    value, field = quantity_value(state, name), metric_field(state, name)
+    share = None if value is None or not field.metric.share_of_maximum else value / field.maximum
     return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
 
 
 def ratio_bar(state: TamiyoState, head: str, space: Space) -> Row:
     """The distance of the largest ratio from 1; full at the distance of the farthest critical bound."""
-    name = head_field(head, "ratio_max")
-    bands = CATALOGUE[name].metric.bands
-    share = deviation(getattr(state, name), (bands.critical_below, bands.critical_above))
+    name = head_quantity(state, head, "ratio_max")
+    bands = metric_field(state, name).metric.bands
+    share = deviation(quantity_value(state, name), (bands.critical_below, bands.critical_above))
     return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
 
 

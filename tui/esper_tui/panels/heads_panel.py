@@ -1,15 +1,16 @@
-"""ACTION HEADS: which of the eight heads collapses, diverges or has stopped learning?"""
+"""ACTION HEADS: which head collapses, diverges or has stopped learning?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from esper_schemas.heads import ENTROPY_COEFFICIENT_MULTIPLIERS, HEADS
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.judgement import HeadCondition
+from esper_schemas.policy_heads import TAMIYO_HEADS, heads_of, is_any_measured
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState
 from esper_tui.metrics.bounds_text import head_metric
 from esper_tui.panels import head_columns
-from esper_tui.panels.decisions import decision_columns
+from esper_tui.panels.decisions import decision_columns, decision_line
 from esper_tui.panels.gradient_flow import gradient_flow_row
 from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.choice_names import head_label
@@ -20,6 +21,7 @@ TITLE = "ACTION HEADS"
 DECISIONS_SHOWN = 6
 WIDEST_GAP = 8
 WAITING = "waiting for the first update"
+NONE_MEASURED = "No action head is measured."
 LEGEND = (
     HeadCondition.HEALTHY,
     HeadCondition.UNREMARKABLE,
@@ -64,35 +66,45 @@ legend, which is also on the help page.
 """
 
 
-def columns(width: int) -> Columns | None:
-    """Divide a row among the heads; None if eight columns do not fit beside each other.
+def columns(width: int, heads: Sequence[HeadSpec] = TAMIYO_HEADS) -> Columns | None:
+    """Divide a row among the heads; None if their columns do not fit beside each other.
 
     A column holds an arrow or a coefficient (`1.3×`), five digits and a mark. Coefficients are left out if
     they do not fit; spare width makes numbers and columns wider, up to a limit.
     """
     label = 10 if width >= 100 else 5
-    coefficients = label + sum(_narrowest(True).values()) <= width
-    narrowest = _narrowest(coefficients)
-    spare = (width - label - sum(narrowest.values())) // len(HEADS)
+    coefficients = label + sum(_narrowest(heads, True).values()) <= width
+    narrowest = _narrowest(heads, coefficients)
+    spare = (width - label - sum(narrowest.values())) // len(heads)
     if spare < 0:
         return None
     widths = {head: column + min(spare, WIDEST_GAP) for head, column in narrowest.items()}
     return Columns(label, widths, head_columns.Space(5 + min(spare, 2), coefficients))
 
 
-def _narrowest(coefficients: bool) -> dict[str, int]:
-    return {
-        head: 10 if coefficients and ENTROPY_COEFFICIENT_MULTIPLIERS[head] != 1.0 else 7 for head in HEADS
-    }
+def _narrowest(heads: Iterable[HeadSpec], coefficients: bool) -> dict[str, int]:
+    return {spec.name: 10 if coefficients and spec.entropy_coefficient != 1.0 else 7 for spec in heads}
 
 
 def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """A table with one column per head or, if that is too wide, one row per head."""
-    layout, state = columns(width), snapshot.tamiyo
+    state = snapshot.tamiyo
+    if state.ppo_data_received and not state.head_specs and not is_any_measured(state):
+        return tuple(_without_heads(snapshot, width, height)[: max(height, 0)])
+    layout = columns(width, heads_of(state))
     if layout is None:
         return tuple(narrow_rows(state, width, height)[: max(height, 0)])
     rows = _table(state, layout, width, height)
     return tuple([*rows, *_below(snapshot, layout, width, height - len(rows))][: max(height, 0)])
+
+
+def _without_heads(snapshot: SanctumSnapshot, width: int, height: int) -> list[Row]:
+    """For a run that measures no head: a sentence, the last decisions, and the gradient flow."""
+    shown = max(min(height - 4, DECISIONS_SHOWN), 0)
+    newest = snapshot.decisions[: -shown - 1 : -1]
+    decisions = [decision_line(snapshot.tamiyo, entry) for entry in newest]
+    flow: Row = (left("Flow", 5, Tone.LABEL), *gradient_flow_row(snapshot.tamiyo, width - 5))
+    return [(Span(NONE_MEASURED, Tone.DIM),), (), *decisions, *([()] if decisions else []), flow]
 
 
 def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
@@ -104,9 +116,8 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
     shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
     newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
     labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
-    chosen = [
-        (label, *decision_columns(entry, layout.widths)) for label, entry in zip(labels, newest, strict=False)
-    ]
+    rows = (decision_columns(snapshot.tamiyo, entry, layout.widths) for entry in newest)
+    chosen = [(label, *row) for label, row in zip(labels, rows, strict=False)]
     return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flow]
 
 
