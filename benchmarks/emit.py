@@ -23,7 +23,7 @@ from benchmarks.peers import Record, available
 from esper_bus.emit.emitter import Emitter
 from esper_bus.store.run_reader import read_raw
 from esper_schemas.events import PPOUpdateCompleted
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 
 KILLED_EVENTS = 1000
 LONE_EVENTS = 200
@@ -63,7 +63,7 @@ def main() -> None:
 def full_payload(dice: random.Random) -> PPOUpdatePayload:
     """A payload in which every field is measured, with the digits of real values."""
     values: dict[str, float | int] = {}
-    for field in msgspec.structs.fields(PPOUpdatePayload):
+    for field in msgspec.structs.fields(PPOMetrics):
         whole = any(part is int for part in _types(field.type))
         values[field.name] = dice.randrange(1, 9) if whole else dice.uniform(0.001, 9.0)
     return msgspec.convert(values, PPOUpdatePayload)
@@ -128,7 +128,7 @@ import os, signal, sys, time
 from pathlib import Path
 from esper_bus.emit.emitter import Emitter
 from esper_schemas.events import PPOUpdateCompleted
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 
 emitter = Emitter("run", "host:0", Path(sys.argv[1]))
 for update in range(int(sys.argv[2])):

@@ -10,8 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.payload import PPOUpdatePayload
 
 Record = Callable[[int, PPOUpdatePayload], object]
@@ -32,10 +31,10 @@ def available(directory: Path, *, everybody: bool) -> dict[str, Record]:
 
 def _csv(directory: Path) -> Record:
     file = (directory / "updates.csv").open("w", newline="")
-    writer = csv.DictWriter(file, PPOUpdatePayload.__struct_fields__)
+    writer = csv.DictWriter(file, CATALOGUE)
 
     def record(update: int, payload: PPOUpdatePayload) -> None:
-        writer.writerow(msgspec.structs.asdict(payload))
+        writer.writerow(_measured(payload))
         file.flush()
 
     return record
@@ -46,7 +45,7 @@ def _tensorboard(directory: Path) -> Record:
     writer = module.SummaryWriter(str(directory / "tensorboard"))
 
     def record(update: int, payload: PPOUpdatePayload) -> None:
-        for name, value in msgspec.structs.asdict(payload).items():
+        for name, value in _measured(payload).items():
             writer.add_scalar(name, value, update)
 
     return record
@@ -55,11 +54,16 @@ def _tensorboard(directory: Path) -> Record:
 def _wandb(directory: Path) -> Record:
     os.environ |= {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_DIR": str(directory)}
     run = import_module("wandb").init(project="benchmark", dir=str(directory))
-    return lambda update, payload: run.log(msgspec.structs.asdict(payload), step=update)
+    return lambda update, payload: run.log(_measured(payload), step=update)
 
 
 def _trackio(directory: Path) -> Record:
     os.environ |= {"TRACKIO_DIR": str(directory / "trackio"), "HF_HUB_OFFLINE": "1"}
     trackio = import_module("trackio")
     trackio.init(project="benchmark")
-    return lambda update, payload: trackio.log(msgspec.structs.asdict(payload))
+    return lambda update, payload: trackio.log(_measured(payload))
+
+
+def _measured(payload: PPOUpdatePayload) -> dict[str, float | None]:
+    """The metrics of an update, as a trainer would hand them to a recorder."""
+    return {name: getattr(payload, name) for name in CATALOGUE}

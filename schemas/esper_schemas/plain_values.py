@@ -5,6 +5,7 @@ its field: `event_repair` does that later.
 """
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ UNCONVERTIBLE = 1
 MAX_TEXT = 500
 """Characters that are kept of the text of an object."""
 
+_is_float: dict[type, bool] = {}
+"""Whether all values of a type are floats: for those of NumPy, `float` is five times as fast as `item`."""
+_MAX_TYPES = 64
 _MAX_LIST_BYTES = 8192
 _MAX_DEPTH = 8
 
@@ -26,6 +30,25 @@ def plain_value(value: Any) -> Any:
     arrays of at most 8 KiB are lists. The text has at most 500 characters. An object that has neither,
     because its methods raise, becomes an extension with the name of its type.
     """
+    try:  # what nearly all values are: the loop below costs as much again
+        return float(value) if _is_float.get(type(value)) else _number(value)
+    except Exception:  # a method of any class can raise anything
+        return _other_plain_value(value)
+
+
+def _number(value: Any) -> int | float:
+    """Return the item of a scalar or an array. Raises for what is not exactly a number."""
+    plain = value.item()
+    if type(plain) is not float:
+        if type(plain) is int:
+            return plain
+        raise TypeError
+    if type(value) not in _is_float and len(_is_float) < _MAX_TYPES:
+        _is_float[type(value)] = isinstance(value, Real)
+    return plain
+
+
+def _other_plain_value(value: Any) -> Any:
     for convert in (_item, float, _short_list, str):
         try:
             plain = convert(value)
