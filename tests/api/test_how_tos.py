@@ -13,7 +13,15 @@ from benchmarks.ports import free_ports
 from esper_bus.addresses import Endpoints
 from esper_bus.host.aggregator_lock import aggregator_running
 from esper_bus.store.run_reader import read_log
-from esper_lite import PPOUpdateCompleted, PPOUpdatePayload, RunFinished, RunStarted, connect, open_run
+from esper_lite import (
+    PPOUpdateCompleted,
+    PPOUpdatePayload,
+    RunFinished,
+    RunStarted,
+    ScalarsLogged,
+    connect,
+    open_run,
+)
 
 pytestmark = pytest.mark.process
 
@@ -124,7 +132,7 @@ def test_the_shortest_program_records_a_run(run, home):
     kinds = [type(record.event) for record in open_run(home / "runs" / "cartpole").records()]
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert kinds == [RunStarted, PPOUpdateCompleted, RunFinished]
+    assert kinds == [RunStarted, ScalarsLogged, RunFinished]
 
 
 @pytest.mark.process
