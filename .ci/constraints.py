@@ -17,9 +17,10 @@ ARRAY = re.compile(r"(?<=^constraint-dependencies = \[\n).*?(?=^\])", re.MULTILI
 
 
 def newest() -> list[str]:
-    """Resolve the newest versions for a development install, without the constraints of today."""
+    """Resolve the newest versions for development with all integrations, without the constraints of today."""
     flags = "--no-config --upgrade --quiet --no-header --no-annotate --no-emit-package esper-lite"
-    command = ["uv", "pip", "compile", *flags.split(), "--python-version", PYTHON, "--extra", "dev", PROJECT]
+    extras = "--extra dev --extra integrations"
+    command = ["uv", "pip", "compile", *flags.split(), "--python-version", PYTHON, *extras.split(), PROJECT]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 

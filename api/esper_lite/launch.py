@@ -59,8 +59,12 @@ def _is_new(run_dir: Path) -> bool:
 
 
 def _base_name(started: RunStarted | None) -> str:
-    named = (started.task if started else "") or Path(sys.argv[0]).stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", named).strip("-._")[:_MAX_BASE] or "run"
+    return name_from((started.task if started else "") or Path(sys.argv[0]).stem)
+
+
+def name_from(text: str) -> str:
+    """Return a valid name of a run that resembles a text, such as the name of a task or a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:_MAX_BASE] or "run"
 
 
 def _variable(name: str, default: int) -> int:

@@ -115,7 +115,7 @@ class Telemetry:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close(*_how_it_ended(error))
+        self.close(*how_it_ended(error))
 
 
 def _as_dict(values: Any) -> Any:
@@ -135,7 +135,8 @@ def _nanoseconds(time: Any) -> int | None:
     return nanoseconds if 0 < nanoseconds < 2**63 else None
 
 
-def _how_it_ended(error: BaseException | None) -> tuple[Outcome, str]:
+def how_it_ended(error: BaseException | None) -> tuple[Outcome, str]:
+    """Return the outcome of a run that ended with an exception or None, and the exception's text."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "completed", ""
     if isinstance(error, KeyboardInterrupt):

@@ -47,13 +47,29 @@ ONLY_IN = {
     "mcap": "esper_bus",
     "structlog": "esper_bus",
     "argparse": "esper_cli",
+    "rsl_rl": "esper_lite",
+    "stable_baselines3": "esper_lite",
+    "tensorboard": "esper_lite",
+    "tensorboardX": "esper_lite",
+    "torchrl": "esper_lite",
+    "transformers": "esper_lite",
+    "trl": "esper_lite",
 }
 ONLY_IN_FOLDERS = {
     "zmq": {"net", "auth"},
     "mcap": {"mcap", "store"},
     "structlog": {"host"},
     "textual": {"screens", "terminal", "serving", "app.py"},
+    "rsl_rl": {"integrations"},
+    "stable_baselines3": {"integrations"},
+    "tensorboard": {"integrations"},
+    "tensorboardX": {"integrations"},
+    "torchrl": {"integrations"},
+    "transformers": {"integrations"},
+    "trl": {"integrations"},
 }
+# Libraries for training; a module of an integration imports at most one of them.
+INTEGRATED = {"rsl_rl", "stable_baselines3", "torchrl", "transformers"}
 # The folders of the same package that the modules of a folder may import; top-level modules are not listed.
 FOLDERS = {
     "esper_schemas": {"metrics": set(), "rules": {"metrics"}},
@@ -67,6 +83,7 @@ FOLDERS = {
         "emit": {"auth", "host", "mcap", "net", "store"},
     },
     "esper_aggregator": {"fold": set()},
+    "esper_lite": {"integrations": set()},
     "esper_trainer": {
         "device": set(),
         "environments": {"device"},
@@ -212,6 +229,12 @@ def test_a_library_is_used_in_its_folders_only(library, folders):
     assert users <= folders
 
 
+@pytest.mark.parametrize("path", modules("esper_lite", "integrations"), ids=lambda path: path.stem)
+def test_an_integration_imports_one_library(path):
+    """What integrations share imports none, so that each needs its own library only."""
+    assert len(libraries(path) & INTEGRATED) <= 1
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(("package", "folder"), FREE_OF)
 def test_a_folder_loads_no_forbidden_module(package, folder):
@@ -230,13 +253,16 @@ def test_a_folder_loads_no_forbidden_module(package, folder):
 
 @pytest.mark.process
 def test_everything_but_the_trainer_imports_without_torch():
-    """A machine that only shows runs needs no torch, and commands do not wait for its import."""
+    """A machine that only shows runs needs no torch, and commands do not wait for its import.
+
+    An integration imports its library, which imports torch; the others and what they share do not.
+    """
     names = [
         dotted(path)
         for package in PACKAGES
         if package != "esper_trainer"
         for path in modules(package)
-        if path.name != "__main__.py"
+        if path.name != "__main__.py" and not libraries(path) & INTEGRATED
     ]
     program = (
         "import importlib, sys\n"
