@@ -102,6 +102,10 @@ without such a value. A rule applies when a streak is long enough: some updates 
 single outlier. A finding ends with its streak; one about values that were not finite remains. `esper diagnose
 PATH` judges an old log by the bands of the catalogue, or by those of a file (`--thresholds`).
 
+One more finding is about the recording: `duplicate_rank` (critical), where several processes train as the
+same rank at the same time, so that the run's numbers are those of one of them. It follows from the times of
+their events.
+
 The remedies to try first follow Schulman, "Nuts and bolts of deep RL experimentation"; Andrychowicz et al.
 2021, "What matters in on-policy reinforcement learning"; Huang et al. 2022, "The 37 implementation details of
 proximal policy optimization"; and the documentation of Spinning Up and Stable-Baselines3.

@@ -87,8 +87,9 @@ class RankState(_Part, frozen=True):
     `median_rollout_ms` is over its last updates, since single rollouts vary.
 
     From `env_steps_total` on, the fields have what the process itself reported last, before it is merged with
-    other ranks. `training_since_ns` and `training_since_update` are when its present process began to train;
-    `processes` is 2 if an earlier process of its name trained at the same time.
+    other ranks. `training_since_ns` and `training_since_update` are when its present process began to train,
+    the former None if it has not given its rank; `processes` counts it and those that have trained under its
+    name at the same time.
     """
 
     producer: str

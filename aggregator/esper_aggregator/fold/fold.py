@@ -13,7 +13,7 @@ from msgspec import structs
 from esper_aggregator.fold import logged_steps, own_scalars, reports, training
 from esper_aggregator.fold.event_list import list_event
 from esper_aggregator.fold.own_heads import bounded_heads, declare
-from esper_aggregator.fold.process_overlap import TRAINING_EVENTS, observe_process
+from esper_aggregator.fold.process_overlap import TRAINING_EVENTS, end_process, observe_process
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bounded_event
 from esper_schemas import events as e
@@ -66,6 +66,7 @@ def _new_producer(state: RunState, record: e.Record) -> ProducerState | None:
 def _begin_epoch(state: RunState, producer: ProducerState, epoch: int) -> None:
     """Follow a producer into an epoch that was not seen before: its process was restarted."""
     logged_steps.close_steps(state, producer)
+    end_process(producer)
     producer.epoch = epoch
     if len(producer.next_seq) >= KEPT_EPOCHS:
         del producer.next_seq[next(iter(producer.next_seq))]
@@ -85,9 +86,8 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     """Let an event change the state. It is late if a later process of its producer has begun before."""
     event = record.event
     late = record.epoch != producer.epoch
-    unusual = late or producer.training_since_ns is None or producer.late_ns is not None
-    if unusual and isinstance(event, TRAINING_EVENTS):
-        observe_process(producer, record.emitted_ns, late=late)
+    if isinstance(event, TRAINING_EVENTS):
+        observe_process(producer, record.epoch, record.emitted_ns)
     match event:
         case e.PPOUpdateCompleted():
             event = _update_completed(state, producer, record, event, late=late)

@@ -11,6 +11,7 @@ import msgspec
 
 from esper_aggregator.fold.non_finite import latch
 from esper_aggregator.fold.own_scalars import MAX_SCALARS
+from esper_aggregator.fold.process_overlap import KEPT_SPANS
 from esper_aggregator.fold.reports import SHOWN_LOG_LEVELS
 from esper_aggregator.fold.run_state import (
     KEPT_ANOMALIES,
@@ -163,7 +164,8 @@ def _histories(producer: ProducerState) -> Iterator[Check]:
     yield len(updates) <= min(HISTORY_LENGTH, producer.updates), "the last updates are counted"
     yield not updates or updates[-1].update == producer.last_update, "the newest update is the last one"
     yield len(producer.episodes) <= min(KEPT_EPISODES, producer.episodes_completed), "episodes are counted"
-    yield 1 <= producer.processes <= 2, "one process is the present one, another one may be late"
+    yield len(producer.earlier_spans) <= KEPT_SPANS, "the number of remembered processes is limited"
+    yield producer.epoch not in producer.earlier_spans, "the present process is not an earlier one"
     newest = returns[-1][0] if returns else None
     yield newest == (rollout.update if rollout else None), "the newest return is that of the last rollout"
 

@@ -4,6 +4,7 @@ from math import isfinite
 from operator import attrgetter
 from statistics import median
 
+from esper_aggregator.fold.process_overlap import processes
 from esper_aggregator.fold.run_state import ProducerState
 from esper_schemas.snapshot import RankState
 from esper_schemas.state import HISTORY_METRICS
@@ -32,9 +33,9 @@ def rank_state(producer: ProducerState) -> RankState:
         outcome=producer.finished.outcome if producer.finished else None,
         env_steps_total=rollout.env_steps_total if rollout else None,
         mean_return=rollout.mean_return if rollout else None,
-        training_since_ns=producer.training_since_ns,
+        training_since_ns=producer.training_since_ns if started else None,
         training_since_update=producer.training_since_update,
-        processes=producer.processes,
+        processes=processes(producer),
         **measured,
     )
 

@@ -110,9 +110,9 @@ class ProducerState:
     update, also across a restart that resumed there. `first_update` and `first_rollout` mark that the next
     one is the first of the present process; it decides what is kept. `episodes` are of the present process.
 
-    `training_since_ns` is when the present process emitted its first event about its training, and
-    `training_since_update` its first update. `late_ns` is when an earlier process last emitted one after
-    that, and `processes` is 2 once the present process has emitted another one since.
+    `training_since_ns` and `training_until_ns` are the times of the first and the last event of the present
+    process about its training, `training_since_update` is its first update. `earlier_spans` has these two
+    times of earlier processes, by their epochs.
 
     `heads` are the run's own heads, declared ones first, then those that were only measured.
 
@@ -130,9 +130,9 @@ class ProducerState:
     started: RunStarted | None = None
     finished: RunFinished | None = None
     training_since_ns: int | None = None
+    training_until_ns: int = 0
     training_since_update: int = 0
-    late_ns: int | None = None
-    processes: int = 1
+    earlier_spans: dict[int, tuple[int, int]] = field(default_factory=dict)
     vitals: VitalsSampled | None = None
     ppo_updates: deque[PPOUpdateCompleted] = field(default_factory=lambda: deque(maxlen=HISTORY_LENGTH))
     rollouts: deque[RolloutCompleted] = field(default_factory=lambda: deque(maxlen=KEPT_ROLLOUTS))

@@ -20,8 +20,7 @@ def begin(producer: ProducerState) -> None:
     """Begin the training of a process; its first update decides whether it continues the one before."""
     producer.finished = producer.escalation = None
     producer.first_update = producer.first_rollout = True
-    producer.training_since_ns = producer.late_ns = None
-    producer.training_since_update, producer.processes = 0, 1
+    producer.training_since_ns, producer.training_since_update = None, 0
     producer.episodes.clear()
     producer.logged = LoggedState(conventions=producer.logged.conventions)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from esper_schemas.findings import Finding, Symptom
+from esper_schemas.rules.duplicate_ranks import duplicate_ranks
 from esper_schemas.rules.evidence import evidence_of
 from esper_schemas.rules.rules import RULES, Rule, Sign
 from esper_schemas.snapshot import SanctumSnapshot
@@ -20,18 +21,19 @@ ByName = Mapping[str, Sequence[Symptom]]
 def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     """Return the findings about a run: critical ones first, then those whose evidence begins first.
 
-    They follow from the symptoms, which depend on the bounds with which the run was folded, and from the
-    settings of the run. Equal snapshots give equal findings.
+    They follow from the symptoms, which depend on the bounds with which the run was folded, from the settings
+    of the run and from its ranks. Equal snapshots give equal findings.
     """
+    duplicates = duplicate_ranks(snapshot.ranks)
     if not snapshot.symptoms:
-        return []  # the usual case, twenty times a second
+        return duplicates  # the usual case, twenty times a second
     by_name: dict[str, list[Symptom]] = {}
     for symptom in snapshot.symptoms:
         by_name.setdefault(symptom.name, []).append(symptom)
     settings = snapshot.run.config
     rules = [rule for rule in RULES if settings.get(rule.only_with_several) != 1]
     found = [finding for rule in rules for finding in _findings(rule, by_name)]
-    return sorted(found, key=_rank)
+    return sorted([*duplicates, *found], key=_rank)
 
 
 def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
@@ -40,7 +42,7 @@ def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
         finding.severity != "critical",
         cause,
         finding.since_update,
-        _ORDER[finding.rule],
+        _ORDER.get(finding.rule, -1),
         finding.head or "",
     )
 

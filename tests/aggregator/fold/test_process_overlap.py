@@ -3,10 +3,14 @@
 from tests.aggregator.fold.ranks import collected, finished, rank_records
 from tests.aggregator.fold.validated import fold_all
 
+from esper_aggregator.fold import process_overlap
+from esper_aggregator.fold.process_overlap import KEPT_SPANS
+
 
 def processes(*records):
     """The number of processes of a producer at the same time, after these records."""
-    return fold_all(record for part in records for record in part).producers["trainer:0"].processes
+    state = fold_all(record for part in records for record in part)
+    return process_overlap.processes(state.producers["trainer:0"])
 
 
 def process(epoch, from_s, events=8):
@@ -36,7 +40,7 @@ def test_a_restarted_process_is_one_although_the_spool_of_the_first_arrives_late
     assert processes(first[:3], second[:4], first[3:], second[4:]) == 1
 
 
-def test_a_spool_that_arrives_entirely_after_the_next_process_is_no_second_one():
+def test_a_spool_that_arrives_entirely_after_the_next_process_is_not_a_second_one():
     """The process of the spool is older than the one that has sent all the time."""
     first, second = process(1, 0), process(2, 20)
 
@@ -54,3 +58,27 @@ def test_the_end_of_the_first_process_may_have_a_later_time_than_the_start_of_th
 def test_a_restart_ends_the_finding():
     """The third process is alone."""
     assert processes(by_time(process(1, 0), process(2, 3)), process(3, 50)) == 1
+
+
+def test_the_order_in_which_the_events_of_two_processes_arrive_does_not_matter():
+    """All of one may arrive before all of the other, as a connection takes its time."""
+    first, second = process(1, 0), process(2, 3)
+
+    assert processes(first, second) == processes(second, first) == 2
+
+
+def test_a_process_between_two_others_is_alone_although_it_arrives_last():
+    """The first process had ended and the third one had not begun."""
+    assert processes(process(1, 0), process(3, 40), process(2, 20)) == 1
+
+
+def test_more_than_two_processes_are_counted():
+    """Three hosts without a world size."""
+    assert processes(by_time(process(1, 0), process(2, 2), process(3, 4))) == 3
+
+
+def test_the_number_of_remembered_processes_is_limited():
+    """A rank that is restarted over and over is remembered by its last processes."""
+    state = fold_all(record for epoch in range(1, 30) for record in process(epoch, 20 * epoch))
+
+    assert len(state.producers["trainer:0"].earlier_spans) == KEPT_SPANS
