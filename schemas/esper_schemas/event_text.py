@@ -4,6 +4,7 @@ from itertools import combinations
 from typing import assert_never
 
 from esper_schemas import events as e
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.heads import Blueprint, Op, Slot, Stage
 
 
@@ -47,7 +48,9 @@ def _process(
 ) -> str:
     match event:
         case e.RunStarted():
-            return f"{event.task} with {event.environments} environments on {event.device or '?'}"
+            heads = ", ".join(_head(spec) for spec in event.heads)
+            about = f"{event.task} with {event.environments} environments on {event.device or '?'}"
+            return f"{about}, heads {heads}" if heads else about
         case e.RunFinished():
             reason = f": {event.reason}" if event.reason else ""
             updates = f" after {event.updates} updates" if event.updates else ""
@@ -79,6 +82,10 @@ def _environment(
             return f"{_name(Slot, event.slot)}{seed}: {before} → {after}"
         case _:
             assert_never(event)
+
+
+def _head(spec: HeadSpec) -> str:
+    return f"{spec.name} (continuous)" if spec.size is None else f"{spec.name} ({spec.size})"
 
 
 def _chosen(event: e.DecisionMade) -> str:

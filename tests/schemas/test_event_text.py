@@ -5,7 +5,7 @@ import math
 import pytest
 
 from esper_schemas import events as e
-from esper_schemas.declarations import MetricSpec
+from esper_schemas.declarations import HeadSpec, MetricSpec
 from esper_schemas.event_text import describe, describe_update
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -42,6 +42,14 @@ LINES = [
     (
         e.DecisionMade(update=1, environment=2, step=5, choices={"op": 1, "slot": 0}, confidences={}),
         "GERMINATE in R0C0 in environment 2, step 5",
+    ),
+    (
+        e.DecisionMade(update=1, environment=2, step=5, choices={"move": 3, "aim": 0}, confidences={}),
+        "move=3 aim=0 in environment 2, step 5",
+    ),
+    (
+        e.RunStarted(task="t", environments=2, heads=(HeadSpec("move", 5), HeadSpec("steer"))),
+        "t with 2 environments on ?, heads move (5), steer (continuous)",
     ),
     (
         e.DecisionMade(update=1, environment=2, step=5, choices={"op": 77}, confidences={}),

@@ -9,6 +9,7 @@ from msgspec import structs
 from tests.tui.pseudo_terminal import Terminal
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import (
     AnomalyDetected,
     CheckpointSaved,
@@ -22,6 +23,7 @@ from esper_schemas.events import (
     VitalsSampled,
 )
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.payload import HeadMeasures
 from esper_schemas.snapshot import (
     AnomalyEntry,
     CheckpointEntry,
@@ -182,6 +184,21 @@ def _healthy_heads():
         fields[f"head_{head}_grad_norm"] = 0.15 + 0.11 * i
         fields[f"head_{head}_grad_norm_prev"] = (0.15 + 0.11 * i) * (1.0, 0.6, 1.6)[i % 3]
     return fields
+
+
+@pytest.fixture(scope="session")
+def own_state(make_state):
+    """A state with a number of own heads; the measurements of some can be given by name."""
+
+    def make(number, sizes=(2,), **given):
+        names = ("move", "aim", "fire", *(f"head{place}" for place in range(3, number)))[:number]
+        specs = tuple(HeadSpec(name, sizes[place % len(sizes)]) for place, name in enumerate(names))
+        healthy = HeadMeasures(entropy=0.5, ratio_max=1.1, ratio_min=0.9, grad_norm=0.5)
+        heads = {name: given.get(name, healthy) for name in names}
+        unmeasured = dict.fromkeys(name for name, field in CATALOGUE.items() if field.head)
+        return make_state(**unmeasured, heads=heads, heads_previous=heads, head_specs=specs)
+
+    return make
 
 
 @pytest.fixture(scope="session")

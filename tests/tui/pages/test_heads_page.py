@@ -1,9 +1,13 @@
 """Tests of esper_tui.pages.heads_page."""
 
 import pytest
+from msgspec import structs
 
 from esper_schemas.heads import HEADS
+from esper_schemas.payload import HeadMeasures
+from esper_schemas.source import Feed
 from esper_schemas.state import TamiyoState
+from esper_tui.pages.heads_page import head_entry
 from esper_tui.pages.help_page import CONDITION_WORDS
 from esper_tui.pages.page_registry import PAGES
 from esper_tui.panels.gradient_flow import gradient_flow_row
@@ -46,3 +50,36 @@ def test_opened_heads_explain_their_state_and_latch(page, width):
     assert "reach every layer" in page("heads", "Flow", width)
     assert "Coefficient" in page("heads", "Entr", width)
     assert "since the last update" in page("heads", "Grad", width)
+
+
+@pytest.mark.parametrize(("number", "width"), [(1, 118), (3, 78), (8, 118), (24, 78), (24, 200)])
+def test_opened_heads_reach_every_number_of_every_own_head(own_state, make_snapshot, now, number, width):
+    """In a table if there is room for one, else in a row for each number."""
+    view = View(Feed(snapshot=make_snapshot(own_state(number))), now)
+    rows = [plain(entry.row) for entry in PAGES["heads"].entries(view, width)]
+    titles = [plain(row) for row in PAGES["heads"].titles(view, width)]
+
+    for spec in view.snapshot.tamiyo.head_specs:
+        assert any(spec.name in text for text in [*titles, *rows])
+    for label in ("State", "Latch", "Entr", "Ratio min", "Grad", "KL", "Clip"):
+        assert sum(row.startswith(f"{label} ") for row in rows) == (1 if titles else number)
+
+
+def test_a_number_of_an_own_head_is_explained_with_its_history(own_state, make_snapshot, now, text):
+    """The name is that of its quantity."""
+    histories = {"heads/aim/entropy": (0.5, 0.6)}
+    snapshot = structs.replace(make_snapshot(own_state(3)), histories=histories)
+    details = "\n".join(text(head_entry(snapshot, "aim", "entropy").details(78)))
+
+    assert "heads/aim/entropy" in details
+    assert "0.500 → 0.600" in details
+
+
+def test_the_deviation_of_continuous_heads_is_listed(own_state, make_snapshot, now):
+    """It is left out where no head has one."""
+    steer = own_state(1, sizes=(None,), move=HeadMeasures(entropy=-1.0, std=0.25))
+
+    for state, listed in ((steer, True), (own_state(1), False)):
+        view = View(Feed(snapshot=make_snapshot(state)), now)
+        rows = [plain(entry.row) for entry in PAGES["heads"].entries(view, 118)]
+        assert any(row.startswith("Std") for row in rows) == listed

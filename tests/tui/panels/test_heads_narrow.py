@@ -2,6 +2,7 @@
 
 import pytest
 
+from esper_schemas.payload import HeadMeasures
 from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.spans import plain, row_width
 
@@ -48,3 +49,26 @@ def test_before_the_first_update_every_head_is_waiting(feeds, text):
     lines = text(narrow_rows(feeds["waiting"].snapshot.tamiyo, 40, 8))
 
     assert [line.split()[-1] for line in lines] == ["waiting"] * 8
+
+
+def test_many_heads_have_blocks_beside_each_other(own_state, text):
+    """Three blocks of eight, each below its titles, read from top to bottom."""
+    lines = text(narrow_rows(own_state(24), 118, 9))
+
+    assert len(lines) == 9
+    assert lines[0].count("Entr") == 3
+    assert [lines[1].split()[0], lines[2].split()[0]] == ["move", "aim"]
+    assert "head8" in lines[1]
+    assert "head16" in lines[1]
+    assert "head23" in lines[8]
+
+
+def test_heads_without_room_are_counted_and_those_with_a_problem_are_kept(own_state, text):
+    """The last of 24 heads is deterministic; eight rows show it and six others."""
+    stuck = HeadMeasures(entropy=0.001, grad_norm=0.5)
+    lines = text(narrow_rows(own_state(24, head23=stuck), 60, 8))
+
+    assert [line.split()[0] for line in lines] == [
+        *("move", "aim", "fire", "head3", "head4", "head5", "head23"),
+        "+17",
+    ]

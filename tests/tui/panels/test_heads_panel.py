@@ -3,9 +3,15 @@
 import re
 
 import pytest
+from msgspec import structs
 
+from esper_schemas.declarations import HeadSpec
+from esper_schemas.events import DecisionMade
 from esper_schemas.heads import ENTROPY_COEFFICIENT_MULTIPLIERS, HEADS
-from esper_tui.panels.heads_panel import columns, heads_rows
+from esper_schemas.payload import HeadMeasures
+from esper_schemas.snapshot import DecisionEntry
+from esper_schemas.state import TamiyoState
+from esper_tui.panels.heads_panel import NONE_MEASURED, columns, heads_rows
 from esper_tui.panels.losses_panel import losses_rows
 from esper_tui.text.spans import Tone, plain, row_width
 
@@ -125,3 +131,67 @@ def test_a_high_panel_shows_decisions_and_the_gradient_flow(make_snapshot, text)
     assert lines[15].split() == ["Chosen", "wait", "52%"]
     assert "germ  93%" in lines[16]
     assert lines[18].split()[:4] == ["Flow", "Grad", "CV", "0.31"]
+
+
+@pytest.mark.parametrize("number", range(1, 17))
+def test_each_own_head_has_a_column(own_state, make_snapshot, text, number):
+    """From one head to as many as fit beside each other."""
+    rows = heads_rows(make_snapshot(own_state(number)), 118, 10)
+
+    assert len(plain(rows[0]).split()) == number
+    assert text(rows)[1].count("0.500") == number
+    assert max(map(row_width, rows)) <= 118
+
+
+@pytest.mark.parametrize("number", range(1, 33))
+@pytest.mark.parametrize("width", range(1, 240, 17))
+def test_any_number_of_heads_stays_within_any_width(own_state, make_snapshot, number, width):
+    """Every height is respected, too, and the head with a problem is never left out."""
+    stuck = HeadMeasures(entropy=0.001, grad_norm=0.5)
+    names = [spec.name for spec in own_state(number).head_specs]
+    snapshot = make_snapshot(own_state(number, **{names[-1]: stuck}))
+    for height in (2, 5, 10, 22):
+        rows = heads_rows(snapshot, width, height)
+        assert len(rows) <= height
+        if width >= 40:
+            assert max(map(row_width, rows)) <= width
+            assert height < 5 or any("0.001✗" in plain(row) for row in rows)
+
+
+def test_an_own_head_that_always_makes_the_same_choice_is_marked(own_state, make_snapshot, text):
+    """Its entropy and its state are, although its gradient was not measured."""
+    lines = text(heads_rows(make_snapshot(own_state(3, aim=HeadMeasures(entropy=0.001))), 118, 10))
+
+    assert "0.001✗" in lines[1]
+    assert "◇!" in next(line for line in lines if line.startswith("State"))
+
+
+def test_a_continuous_head_shows_its_deviation_instead_of_a_share(own_state, make_snapshot, text):
+    """Its entropy may be negative, without a mark."""
+    steer = HeadMeasures(entropy=-1.5, std=0.21, grad_norm=0.5)
+    lines = text(heads_rows(make_snapshot(own_state(1, sizes=(None,), move=steer)), 118, 10))
+
+    assert lines[1].split() == ["Entr", "-1.500"]
+    assert lines[2].split() == ["±0.210"]
+    assert not any(mark in "".join(lines[:3]) for mark in "✗!")
+
+
+def test_a_run_that_measures_no_head_says_so(own_state, make_snapshot, text):
+    """Its decisions are listed with the names of their heads."""
+    decision = DecisionMade(update=1, environment=0, step=2, choices={"move": 3}, confidences={"move": 0.5})
+    entry = DecisionEntry(at_ns=1, producer="p", decision=decision)
+    state = structs.replace(own_state(1), heads={}, head_specs=())
+    lines = text(heads_rows(structs.replace(make_snapshot(state), decisions=(entry,)), 118, 10))
+
+    assert lines[0] == NONE_MEASURED
+    assert "move=3 50%" in lines[2]
+    assert lines[-1].startswith("Flow")
+
+
+def test_heads_that_are_declared_have_columns_before_the_first_update(make_snapshot, text):
+    """The names of the declared heads stand above the sentence."""
+    waiting = TamiyoState(head_specs=(HeadSpec("move", 5), HeadSpec("steer")))
+    lines = text(heads_rows(make_snapshot(waiting), 118, 10))
+
+    assert lines[0].split() == ["move", "steer"]
+    assert "waiting" in lines[1]

@@ -11,7 +11,7 @@ from esper_tui.charts.bars import bar, deviation
 from esper_tui.metrics.bounds_text import head_metric, ok_words
 from esper_tui.metrics.metric_row import compact_value
 from esper_tui.metrics.metric_value import value_of
-from esper_tui.text.numbers import significant
+from esper_tui.text.numbers import number, significant
 from esper_tui.text.spans import Row, Span, Tone
 from esper_tui.text.theme import ARROWS, CONDITIONS, alarm, mark, tone
 
@@ -80,11 +80,20 @@ def _gradient_before(state: TamiyoState, head: str) -> float | None:
 
 
 def entropy_bar(state: TamiyoState, head: str, space: Space) -> Row:
-    """The entropy as a share of that of a uniform choice; blank for a continuous head."""
+    """The entropy as a share of that of a uniform choice; for a continuous head its standard deviation."""
     name = head_quantity(state, head, "entropy")
     value, field = quantity_value(state, name), metric_field(state, name)
-    share = None if value is None or not field.metric.share_of_maximum else value / field.maximum
+    if not field.metric.share_of_maximum:
+        return _std(state, head, space)
+    share = None if value is None else value / field.maximum
     return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
+
+
+def _std(state: TamiyoState, head: str, space: Space) -> Row:
+    """The standard deviation, as `±0.800`; blank if it was not measured."""
+    std = head_value(state, head, "std")
+    text = "" if std is None else f"±{number(std, 3, space.digits - 1)}"
+    return (Span(text.rjust(space.digits), Tone.LABEL), Span(" "))
 
 
 def ratio_bar(state: TamiyoState, head: str, space: Space) -> Row:

@@ -14,7 +14,7 @@ from esper_tui.panels.decisions import decision_columns, decision_line
 from esper_tui.panels.gradient_flow import gradient_flow_row
 from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.choice_names import head_label
-from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, fit_items, left, plain, right
+from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, fit, fit_items, left, plain, right
 from esper_tui.text.theme import CONDITIONS
 
 TITLE = "ACTION HEADS"
@@ -72,7 +72,7 @@ def columns(width: int, heads: Sequence[HeadSpec] = TAMIYO_HEADS) -> Columns | N
     A column holds an arrow or a coefficient (`1.3×`), five digits and a mark. Coefficients are left out if
     they do not fit; spare width makes numbers and columns wider, up to a limit.
     """
-    label = 10 if width >= 100 else 5
+    label = 10 if width >= 100 and 10 + 7 * len(heads) <= width else 5
     coefficients = label + sum(_narrowest(heads, True).values()) <= width
     narrowest = _narrowest(heads, coefficients)
     spare = (width - label - sum(narrowest.values())) // len(heads)
@@ -90,21 +90,27 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """A table with one column per head or, if that is too wide, one row per head."""
     state = snapshot.tamiyo
     if state.ppo_data_received and not state.head_specs and not is_any_measured(state):
-        return tuple(_without_heads(snapshot, width, height)[: max(height, 0)])
+        below = _without_columns(snapshot, width, height - 1)
+        return ((Span(NONE_MEASURED, Tone.DIM),), *below)[: max(height, 0)]
     layout = columns(width, heads_of(state))
     if layout is None:
-        return tuple(narrow_rows(state, width, height)[: max(height, 0)])
-    rows = _table(state, layout, width, height)
-    return tuple([*rows, *_below(snapshot, layout, width, height - len(rows))][: max(height, 0)])
+        rows = narrow_rows(state, width, height)
+        below = _without_columns(snapshot, width, height - len(rows)) if state.head_specs else []
+    else:
+        rows = _table(state, layout, width, height)
+        below = _below(snapshot, layout, width, height - len(rows))
+    return tuple([*rows, *below][: max(height, 0)])
 
 
-def _without_heads(snapshot: SanctumSnapshot, width: int, height: int) -> list[Row]:
-    """For a run that measures no head: a sentence, the last decisions, and the gradient flow."""
-    shown = max(min(height - 4, DECISIONS_SHOWN), 0)
+def _without_columns(snapshot: SanctumSnapshot, width: int, room: int) -> list[Row]:
+    """Below rows that are no table: the last decisions, newest first, and the gradient flow."""
+    if room < 2 or not snapshot.tamiyo.ppo_data_received:
+        return []
+    shown = max(min(room - 3, DECISIONS_SHOWN), 0)
     newest = snapshot.decisions[: -shown - 1 : -1]
-    decisions = [decision_line(snapshot.tamiyo, entry) for entry in newest]
+    decisions = [fit(decision_line(snapshot.tamiyo, entry), width) for entry in newest]
     flow: Row = (left("Flow", 5, Tone.LABEL), *gradient_flow_row(snapshot.tamiyo, width - 5))
-    return [(Span(NONE_MEASURED, Tone.DIM),), (), *decisions, *([()] if decisions else []), flow]
+    return [(), *decisions, *([()] if decisions else []), flow]
 
 
 def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
