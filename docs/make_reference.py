@@ -1,17 +1,18 @@
-"""Write the reference: all metrics, the JSON Schema of all events, and all features of the observation.
+"""Write the reference: metrics, the JSON Schema of events, names of other libraries, the observation.
 
     python docs/make_reference.py
 
-Writes metrics.md, events.schema.json and observation.md into docs/reference.
+Writes metrics.md, events.schema.json, names.md and observation.md into docs/reference.
 """
 
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from esper_bus.mcap.event_channels import event_schema
+from esper_schemas.aliases import CONVENTIONS, LIBRARIES, Alias, Library
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, MetricField, head_field
 from esper_schemas.metrics.metric import Bands, Good, Metric, Reduction
@@ -61,6 +62,20 @@ Tamiyo's observation of an environment before each action has {len(OBSERVATION_F
 
 symlog is sign(x) ln(1 + |x|) (Hafner et al. 2023). In a slot without a seed all features but the stage are 0.
 The legal choices are passed to the policy as action masks, beside the observation.
+"""
+
+NAMES = """\
+# Names of other libraries
+
+What `log()`, the integrations and the importers make of the names that training libraries log. This page is
+generated from `esper_schemas/aliases/` by `python docs/make_reference.py`.
+
+The value of the field is the logged value times the factor. A name that is in none of these tables, and is
+not a field of the [catalogue](metrics.md), becomes a scalar of the run. So does a name that means different
+things in different libraries: a missing value is better than a wrong one. Names that tensorboardX writes with
+`_` for spaces and parentheses are found too.
+
+A value is kept as it was logged; the convention says which of several definitions the library uses:
 """
 
 
@@ -199,9 +214,59 @@ def observation_page() -> str:
     return "\n".join([OBSERVATION, "| index | name | meaning | range |", "|--:|---|---|---|", *rows, ""])
 
 
+def names_page() -> str:
+    """The page of the names that other libraries log, as Markdown."""
+    parts = [NAMES, *_table(("convention", "meaning"), CONVENTIONS.items()), "", *_signed_divergences()]
+    return "\n".join([*parts, *(line for library in LIBRARIES for line in _library(library))])
+
+
+def _signed_divergences() -> Iterator[str]:
+    names = sorted(
+        {name for library in LIBRARIES for name, alias in library.aliases.items() if alias.convention == "k1"}
+    )
+    yield textwrap.fill(
+        "A KL divergence by the k1 estimator may be negative, which is not an error: "
+        + ", ".join(f"`{name}`" for name in names)
+        + ".",
+        110,
+        break_on_hyphens=False,
+    )
+    yield ""
+
+
+def _library(library: Library) -> Iterator[str]:
+    yield f"## {library.name}\n"
+    yield f"Read in: {library.source}. Step: {library.step}.\n"
+    rows = ((f"`{name}`", *_alias_row(alias)) for name, alias in library.aliases.items())
+    yield from _table(("logged name", "field", "factor", "convention"), rows)
+    yield ""
+    yield from _remarks(("scalar, not a field", "because"), library.scalars)
+    yield from _remarks(("exception", "what differs"), library.exceptions)
+    if library.dropped:
+        yield f"Left out: {', '.join(f'`{name}`' for name in sorted(library.dropped))}.\n"
+
+
+def _alias_row(alias: Alias) -> tuple[str, str, str]:
+    zero = "0 is not measured" if alias.zero_is_unmeasured else ""
+    return f"`{alias.field}`", f"{alias.factor:g}", "; ".join(filter(None, (alias.convention, zero)))
+
+
+def _remarks(titles: tuple[str, str], remarks: dict[str, str]) -> Iterator[str]:
+    if remarks:
+        yield from _table(titles, ((f"`{name}`", remark) for name, remark in remarks.items()))
+        yield ""
+
+
+def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield "|---" * len(titles) + "|"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
 PAGES = {
     "metrics.md": metrics_page,
     "events.schema.json": events_schema,
+    "names.md": names_page,
     "observation.md": observation_page,
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from esper_bus.mcap.event_channels import event_schema
+from esper_schemas.aliases import CONVENTIONS, LIBRARIES
 from esper_schemas.events import EVENT_TYPES
 from esper_schemas.metrics.catalogue import QUANTITIES
 
@@ -22,7 +23,7 @@ def make_reference():
     return module
 
 
-@pytest.mark.parametrize("name", ["metrics.md", "events.schema.json", "observation.md"])
+@pytest.mark.parametrize("name", ["metrics.md", "events.schema.json", "names.md", "observation.md"])
 def test_the_committed_reference_is_not_stale(make_reference, name):
     """It equals what `python docs/make_reference.py` writes."""
     committed = (DOCS / "reference" / name).read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def test_the_committed_reference_is_not_stale(make_reference, name):
 
 def test_every_page_is_tested_for_being_stale(make_reference):
     """The parameters of the test above are all pages."""
-    assert set(make_reference.PAGES) == {"metrics.md", "events.schema.json", "observation.md"}
+    assert set(make_reference.PAGES) == {"metrics.md", "events.schema.json", "names.md", "observation.md"}
 
 
 def test_every_quantity_is_in_the_reference(make_reference):
@@ -51,3 +52,25 @@ def test_the_exported_schema_is_the_one_in_the_logs(make_reference):
 
     assert schema == json.loads(event_schema())
     assert {kind.__name__ for kind in EVENT_TYPES} <= set(schema["$defs"])
+
+
+def test_every_name_of_a_library_is_in_the_reference(make_reference):
+    """The page has each name with its field, each remark, and each convention."""
+    page = make_reference.names_page()
+
+    for library in LIBRARIES:
+        section = page.partition(f"## {library.name}\n")[2].partition("\n## ")[0]
+        assert all(f"| `{name}` | `{alias.field}` |" in section for name, alias in library.aliases.items())
+        assert all(f"| `{name}` | {why} |" in section for name, why in library.scalars.items())
+        assert all(f"| `{name}` | {why} |" in section for name, why in library.exceptions.items())
+    assert all(f"| {name} | {meaning} |" in page for name, meaning in CONVENTIONS.items())
+
+
+def test_the_reference_lists_the_divergences_that_may_be_negative(make_reference):
+    """They are those by the k1 estimator."""
+    page = " ".join(make_reference.names_page().split())
+    listed = page.partition("not an error: ")[2].partition(".")[0]
+
+    assert "`actor/ppo_kl`" in listed
+    assert "`kl_approx`" in listed
+    assert "`losses/approx_kl`" not in listed

@@ -26,10 +26,13 @@ class LoggedParts:
     counts_env_steps: bool = False
 
     def add(self, name: str, alias: Alias, value: float) -> None:
-        """Add a value to the part to which its name belongs."""
+        """Add a value to the part to which its name belongs, unless it stands for one not measured."""
+        converted = alias.convert(value)
+        if converted is None:
+            return
         tables = {Kind.UPDATE: self.update, Kind.ROLLOUT: self.rollout, Kind.EPISODE: self.episode}
         field_name = alias.field if alias.head is None else f"{HEADS_PREFIX}{alias.head}/{alias.field}"
-        tables[alias.kind][field_name] = value * alias.factor
+        tables[alias.kind][field_name] = converted
         self.makes_update |= alias.makes_update
         self.counts_env_steps |= name in ENV_STEP_NAMES and alias.kind is not Kind.EPISODE
         if alias.convention:

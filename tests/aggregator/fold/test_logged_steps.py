@@ -54,6 +54,18 @@ def test_names_become_fields_with_their_sign_and_scale(snapshot_of):
     assert snapshot.run.conventions == {"kl_divergence": "k3"}
 
 
+def test_a_zero_that_stands_for_not_computed_is_not_measured(snapshot_of):
+    """RLlib logs a KL divergence of 0 where it has no KL penalty; a 0 of stable-baselines3 is measured."""
+    stats = "info__learner__default_policy__learner_stats"
+    snapshot = snapshot_of(
+        logged(1, **{f"{stats}__kl": 0.0, f"{stats}__policy_loss": 0.0}),
+        logged(2, train__approx_kl=0.0),
+    )
+
+    assert snapshot.tamiyo.kl_divergence_history == (None, 0.0)
+    assert snapshot.tamiyo.policy_loss_history == (0.0, None)
+
+
 def test_measurements_of_own_heads_are_in_the_payload(record_of):
     """They are those of one update, like its other metrics."""
     state = fold_all(

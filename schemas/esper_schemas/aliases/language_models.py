@@ -1,0 +1,132 @@
+"""Libraries that train language models: TRL, verl, OpenRLHF."""
+
+from esper_schemas.aliases.alias import (
+    ACTIVE,
+    HALF_MSE,
+    K1,
+    K2,
+    PER_TOKEN,
+    SCALED,
+    SCALED_HALF_MSE,
+    Alias,
+    Library,
+    prefixed,
+)
+
+_TRL = {
+    "loss/policy_avg": Alias("policy_loss"),
+    "loss/value_avg": Alias("value_loss", convention=HALF_MSE),
+    "policy/approxkl_avg": Alias("kl_divergence", convention=K2),
+    "policy/clipfrac_avg": Alias("clip_fraction", convention=ACTIVE),
+    "policy/entropy_avg": Alias("entropy", convention=PER_TOKEN),
+    "val/ratio": Alias("joint_ratio_mean"),
+    "objective/rlhf_reward": Alias("mean_return"),
+    "lr": Alias("learning_rate"),
+    "clip_ratio/region_mean": Alias("clip_fraction", convention=ACTIVE),
+    "completions/mean_length": Alias("mean_length"),
+}
+TRL = Library(
+    "TRL",
+    "0.9.6 to 1.9.0 (f2cd577), 1.12.0 (PPO), 1.16.0 (GRPO, RLOO)",
+    prefixed(("", "train/"), _TRL)
+    | {
+        "train/learning_rate": Alias("learning_rate"),
+        "train/policy_loss": Alias("policy_loss"),
+        "train/entropy": Alias("entropy"),
+        "train/reward": Alias("mean_return"),
+    },
+    step="optimiser steps",
+    scalars={
+        "train/loss": "the total loss",
+        "train/kl": "from the reference policy",
+        "train/grad_norm": "before clipping here, after clipping in Sample Factory",
+        "train/reward_std": "over the batch in 1.0.0 and later, within groups before",
+        "objective/kl": "from the reference policy, summed over tokens; may be negative",
+        "objective/entropy": "minus the log-probability, summed over tokens",
+        "objective/scores": "the return without the KL penalty",
+        "val/clipfrac_avg": "of the critic",
+    },
+    exceptions={"grad_norm": "before clipping, but read as Esper's own, which is after clipping"},
+)
+TRL_CLASSIC = Library(
+    "TRL, PPOTrainer before 0.12",
+    "0.9.6",
+    {
+        "ppo/loss/policy": Alias("policy_loss"),
+        "ppo/loss/value": Alias("value_loss", convention=HALF_MSE),
+        "ppo/policy/entropy": Alias("entropy", convention=PER_TOKEN),
+        "ppo/policy/approxkl": Alias("kl_divergence", convention=K2),
+        "ppo/policy/clipfrac": Alias("clip_fraction", convention=ACTIVE),
+        "ppo/returns/mean": Alias("return_mean"),
+        "ppo/val/mean": Alias("value_mean"),
+        "ppo/learning_rate": Alias("learning_rate"),
+        "env/reward_mean": Alias("mean_return"),
+        "env/reward_std": Alias("std_return"),
+        "tokens/responses_len_mean": Alias("mean_length"),
+    },
+    step="updates",
+    scalars={
+        "ppo/loss/total": "the total loss",
+        "ppo/policy/policykl": "the k1 estimate beside approxkl",
+        "ppo/policy/advantages_mean": "after normalisation",
+        "ppo/val/var_explained": "relative to the squared error, so that a bias counts",
+        "ppo/mean_scores": "the same as env/reward_mean",
+    },
+)
+VERL = Library(
+    "verl",
+    "0.2 to 0.7.0 (b178a3c)",
+    {
+        "actor/pg_loss": Alias("policy_loss", convention=SCALED),
+        "actor/ppo_kl": Alias("kl_divergence", convention=K1, zero_is_unmeasured=True),
+        "actor/pg_clipfrac": Alias("clip_fraction", convention=ACTIVE),
+        "actor/entropy": Alias("entropy", convention=PER_TOKEN),
+        "actor/entropy_loss": Alias("entropy", convention=PER_TOKEN),
+        "actor/grad_norm": Alias("grad_norm_pre_clip"),
+        "actor/lr": Alias("learning_rate"),
+        "critic/vf_loss": Alias("value_loss", convention=SCALED_HALF_MSE),
+        "critic/vf_explained_var": Alias("explained_variance"),
+        "critic/values/mean": Alias("value_mean"),
+        "critic/values/min": Alias("value_min"),
+        "critic/values/max": Alias("value_max"),
+        "critic/rewards/mean": Alias("mean_return"),
+        "response_length/mean": Alias("mean_length"),
+        "timing_s/gen": Alias("rollout_time_ms", 1000.0),
+    },
+    step="updates",
+    scalars={
+        "actor/kl_loss": "from the reference policy",
+        "actor/reward_kl_penalty": "from the reference policy",
+        "actor/pg_clipfrac_lower": "of the second bound of dual clipping",
+        "critic/score/mean": "the return without the KL penalty",
+        "critic/advantages/mean": "after normalisation",
+        "critic/returns/mean": "normalised advantages in GRPO",
+        "critic/vf_clipfrac": "of the critic",
+        "critic/grad_norm": "of the critic's own network",
+        "critic/lr": "of the critic's own network",
+    },
+)
+OPENRLHF = Library(
+    "OpenRLHF",
+    "0.5.8 to 0.9.7 (3c3be62)",
+    {
+        "train/policy_loss": Alias("policy_loss"),
+        "train/ppo_kl": Alias("kl_divergence", convention=K1),
+        "train/ppo_clip_ratio": Alias("clip_fraction", convention=ACTIVE),
+        "train/actor_grad_norm": Alias("grad_norm_pre_clip", zero_is_unmeasured=True),
+        "train/actor_lr": Alias("learning_rate"),
+        "train/reward": Alias("mean_return"),
+        "train/response_length": Alias("mean_length"),
+    },
+    step="updates",
+    scalars={
+        "train/kl": "from the reference policy",
+        "train/vllm_kl": "from the policy of the inference engine",
+        "train/return": "the same as train/reward with the KL penalty",
+        "train/critic_loss": "also of off-policy algorithms of stable-baselines3",
+        "train/values": "during the critic's update",
+    },
+    exceptions={
+        "train/entropy_loss": "the entropy, but read as stable-baselines3's, which is minus the entropy",
+    },
+)
