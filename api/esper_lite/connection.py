@@ -60,7 +60,7 @@ def connect(
         return Telemetry(NullEmitter(), _filled_in(started, run or "", rank, world_size))
     directory = default_runs_dir() if runs_dir is None else Path(runs_dir)
     quota = default_spool_quota() if spool_quota is None else checked_quota(str(spool_quota), "spool_quota")
-    ingest, client = _aggregator(directory, aggregator, keys)
+    ingest, client = aggregator_address(directory, aggregator, keys)
     run_dir = _run_dir(directory, run, started, world_size, resume=resume)
     started = _filled_in(started, run_dir.name, rank, world_size)
     name = check_name("producer", producer or producer_name(run_dir, rank, resume=resume))
@@ -98,7 +98,7 @@ def _updates_before(run_dir: Path, name: str, started: RunStarted, *, resume: bo
     return 0
 
 
-def _aggregator(
+def aggregator_address(
     runs_dir: Path, aggregator: bool | str | None, keys: Path | str | None
 ) -> tuple[str | None, ClientKeys | None]:
     """The address of the aggregator and the key for it; None where there is none."""

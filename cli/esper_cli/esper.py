@@ -28,6 +28,8 @@ COMMANDS: dict[str, Subcommand] = {
         "report what is wrong with a recorded run, and why", "esper_cli.commands.diagnose"
     ),
     "log": Subcommand("inspect, verify, print or repair a recorded run", "esper_cli.commands.log"),
+    "import": Subcommand("make runs from the logs of other libraries", "esper_cli.commands.import_"),
+    "follow": Subcommand("record what another program logs, while it does", "esper_cli.commands.follow"),
     "keys": Subcommand(
         "manage the keys of trainers and viewers on other machines", "esper_cli.commands.keys"
     ),
