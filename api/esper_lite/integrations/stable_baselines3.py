@@ -49,6 +49,7 @@ class EsperCallback(BaseCallback):
         self._episodes = self._updates_before = 0
         self._rollout_began = self._rollout_ended = 0.0
         self._entropy_limit: float | None = None
+        self._of_rollout: dict[str, float] = {}
 
     def __enter__(self) -> "EsperCallback":
         return self
@@ -81,6 +82,7 @@ class EsperCallback(BaseCallback):
     def _on_rollout_end(self) -> None:
         self._rollout_ended = time.perf_counter()
         self._output.pending.mark(self.logger.name_to_value)
+        self._of_rollout = _measured_rollout(self.model)
 
     @guarded
     def _on_training_end(self) -> None:
@@ -119,7 +121,7 @@ class EsperCallback(BaseCallback):
     def _measured(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What the library does not log of an update."""
         model = self.model
-        measured = {
+        measured = self._of_rollout | {
             "entropy_coefficient": model.ent_coef,
             "epochs_completed": model._n_updates - self._updates_before,
             "rollout_time_ms": 1000 * (self._rollout_ended - self._rollout_began),
@@ -128,6 +130,16 @@ class EsperCallback(BaseCallback):
         if self._entropy_limit and "train/entropy_loss" in values:
             measured["entropy_normalized"] = -values["train/entropy_loss"] / self._entropy_limit
         return measured
+
+
+def _measured_rollout(model: Any) -> dict[str, float]:
+    """Means and standard deviations over a rollout, which the library drops before the next one."""
+    measured = {}
+    for field in ("returns", "values", "advantages"):
+        array = getattr(model.rollout_buffer, field)
+        measured[f"{field[:-1]}_mean"] = float(array.mean())
+        measured[f"{field[:-1]}_std"] = float(array.std())
+    return measured
 
 
 def _replace_output(outputs: list[Any], output: "LoggerOutput") -> None:
@@ -194,9 +206,11 @@ class LoggerOutput(KVWriter):
         self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
     ) -> None:
         """Record the values of a dump at an environment step."""
-        if _DUMP_OF_ROLLOUT in key_values:
-            self.last_dump = step
         values = self.pending.dumped(key_values)
+        if _DUMP_OF_ROLLOUT in values:
+            self.last_dump = step
+        else:
+            values.pop("time/total_timesteps", None)  # of an evaluation: it would begin another rollout
         if values:
             self._recording.log(values, step)
 

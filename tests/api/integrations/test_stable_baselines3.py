@@ -19,12 +19,18 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
 
-from esper_lite import EpisodeCompleted, RunFinished, RunStarted, ScalarsLogged
+from esper_lite import EpisodeCompleted, RunFinished, RunStarted, ScalarsLogged, open_run
 from esper_lite.integrations.stable_baselines3 import EsperCallback
 
 pytestmark = pytest.mark.slow
 
 SMALL = {"n_steps": 32, "batch_size": 32, "n_epochs": 2, "device": "cpu", "seed": 1}
+SHOWN = {
+    "train/policy_gradient_loss": "policy_loss", "train/policy_loss": "policy_loss",
+    "train/value_loss": "value_loss", "train/approx_kl": "kl_divergence",
+    "train/clip_fraction": "clip_fraction", "train/explained_variance": "explained_variance",
+    "train/learning_rate": "learning_rate",
+}  # fmt: skip
 LSTM = {"lstm_hidden_size": 8}
 
 
@@ -122,6 +128,37 @@ def test_every_value_of_the_librarys_log_is_recorded_at_its_update(make, callbac
         assert "train/value_loss" in recorded[step]
 
 
+@pytest.mark.parametrize("make", [ppo, a2c, recurrent, maskable, continuous])
+def test_the_screen_has_the_numbers_of_the_librarys_log(make, callback, runs_dir):
+    """All of the last update, with the sign of the catalogue; and the results of the last rollout."""
+    model = make()
+    model.learn(128, callback=callback(), log_interval=1)
+    logged, snapshot = model.logger.name_to_value, open_run(runs_dir / "run").snapshot()
+    names = [name for name in SHOWN if name in logged]
+    shown = {name: getattr(snapshot.tamiyo, SHOWN[name]) for name in names}
+    lengths = [episode["l"] for episode in model.ep_info_buffer]
+
+    assert shown == {name: float(logged[name]) for name in names}
+    assert snapshot.tamiyo.entropy == -logged["train/entropy_loss"]
+    assert snapshot.run.mean_length == (pytest.approx(sum(lengths) / len(lengths)) if lengths else None)
+    assert (snapshot.run.env_steps_total, snapshot.run.last_step) == (128, 128)
+    assert snapshot.ranks[0].last_update == 128 // model.n_steps
+    assert snapshot.scalars["train/n_updates"].value == model._n_updates
+
+
+def test_the_rollout_is_measured(callback, runs_dir):
+    """Returns, values and advantages are those of the rollout of the last update."""
+    model = ppo()
+    model.learn(64, callback=callback())
+    shown, buffer = open_run(runs_dir / "run").snapshot().tamiyo, model.rollout_buffer
+
+    assert shown.return_mean == pytest.approx(buffer.returns.mean())
+    assert shown.return_std == pytest.approx(buffer.returns.std())
+    assert (shown.value_mean, shown.value_std) == pytest.approx((buffer.values.mean(), buffer.values.std()))
+    assert shown.advantage_mean == pytest.approx(buffer.advantages.mean())
+    assert shown.epochs_completed == 2
+
+
 def test_rollouts_that_the_library_does_not_dump_are_recorded(callback, events):
     """Without any dump, each update has its mean return and length."""
     model = ppo()
@@ -194,6 +231,7 @@ def test_values_of_other_callbacks_are_recorded(callback, events):
     recorded = values_by_step(events("run"))
 
     assert recorded[60]["eval/mean_reward"] == evaluation.last_mean_reward
+    assert [step for step in recorded if "time/total_timesteps" in recorded[step]] == [32, 64]
     assert [step for step in recorded if "eval/mean_ep_length" in recorded[step]] == [20, 40, 60]
     assert [recorded[step]["custom/steps"] for step in (32, 64)] == [32, 64]
     assert [step for step in recorded if "train/approx_kl" in recorded[step]] == [32, 64]
