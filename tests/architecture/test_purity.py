@@ -34,6 +34,7 @@ CHANGES_THE_STATE = {
     "fold/event_list.py",
     "fold/logged_steps.py",
     "fold/own_heads.py",
+    "fold/process_overlap.py",
     "fold/own_scalars.py",
     "fold/non_finite.py",
     "fold/streaks.py",

@@ -53,6 +53,38 @@ def test_torchrun_starts_processes_that_one_aggregator_folds(playground, command
     assert (run_dir / "log").exists()  # the first rank started an aggregator
 
 
+NUMBER = r" +([-\d.,]+)"
+
+
+def test_printed_lines_and_state_have_the_numbers_of_all_ranks(playground, commands):
+    """Those of the last update are equal in both, and none of them is one rank's."""
+    run_dir = playground.runs_dir / "printed"
+    training = Training(playground, commands, "--name", "printed", "--episodes", "2", ranks=2)
+    printed, stderr = training.process.communicate(timeout=250)
+    state = json.loads(playground.run([*commands["esper"], "state", str(run_dir)]).stdout)
+    run, ranks = state["run"], state["ranks"]
+    last = next(line for line in printed.splitlines() if line.startswith("update    2/2"))
+
+    for label, value, own in (
+        ("return", run["mean_return"], "mean_return"),
+        ("policy loss", state["tamiyo"]["policy_loss"], "policy_loss"),
+        ("value loss", state["tamiyo"]["value_loss"], "value_loss"),
+    ):
+        assert _printed(label, last) == pytest.approx(value, abs=6e-4)
+        assert value == pytest.approx(sum(rank[own] for rank in ranks) / 2)
+        assert all(abs(rank[own] - value) > 2e-4 for rank in ranks)
+    steps = int(re.search(r"([\d,]+) environment steps", printed)[1].replace(",", ""))
+    assert steps == run["env_steps_total"] == 6 * run["horizon"] * 2
+    assert _printed("always WAIT returns", printed) == pytest.approx(run["baseline_return"], abs=6e-4)
+    assert (training.process.returncode, run["environments"], stderr) == (0, 6, "")
+    assert sum(state["slots"]["stage_counts"]) == 6 * 3
+
+
+def _printed(label, text):
+    """The number behind a label."""
+    return float(re.search(label + NUMBER, text)[1].replace(",", ""))
+
+
 class Training:
     """A process of `esper ppo --ranks N`."""
 

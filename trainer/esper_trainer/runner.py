@@ -35,6 +35,7 @@ from esper_trainer.telemetry.debug_events import diagnostic_events
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
 from esper_trainer.telemetry.process_vitals import ProcessVitals
 from esper_trainer.telemetry.profiler import Profiler
+from esper_trainer.telemetry.run_averages import RunAverages, average_over_processes
 from esper_trainer.telemetry.training_events import (
     instability_events,
     returns_not_finite,
@@ -132,7 +133,9 @@ class Trainer:
         return self._telemetry.stats
 
     def _baseline(self) -> float:
-        """The mean return of always choosing WAIT; measured once and stored in checkpoints."""
+        """The mean return of always choosing WAIT in this process's environments; measured once and stored in
+        checkpoints.
+        """
         config, start = self._config, self._start
         if start is not None:
             self._baseline_return = start.baseline_return
@@ -140,6 +143,7 @@ class Trainer:
             seed = environment_seed(config, self._group)
             baseline = run_baseline("wait", self._environments, config.size, seed, self._device)
             self._baseline_return = baseline.mean_return
+        self._run_baseline = self._baseline_return
         return self._baseline_return
 
     def _train_until_it_ends(self) -> tuple[RunOutcome, str]:
@@ -172,7 +176,9 @@ class Trainer:
             with self._profiler.region("telemetry"):
                 diagnostics = self._diagnose(collected.transitions, level)
                 self._emit_update()
-                copy = self._host_buffers.copy((packed, *episode_summary(collected), *diagnostics))
+                summary = episode_summary(collected)
+                averages = average_over_processes(packed, level, summary, self._baseline_return, self._group)
+                copy = self._host_buffers.copy((packed, averages, *summary, *diagnostics))
             self._pending = _Pending(update, level, coefficients, copy, rollout_timer, update_timer)
             self._completed, self._generator_states = update, self._learner.generator_states()
             if self._checkpoints and self._checkpoints.due(update):
@@ -221,7 +227,7 @@ class Trainer:
         if self._pending is None:
             return
         (update, level, coefficients, copy, rollout_timer, update_timer), self._pending = self._pending, None
-        packed, *columns = copy.wait()
+        packed, averages, *columns = copy.wait()
         size = len(EpisodeSummary._fields)
         summary, diagnostics = EpisodeSummary(*columns[:size]), columns[size:]
         payload = unpack_metrics(packed, level, _host_fields(coefficients, rollout_timer, update_timer))
@@ -232,7 +238,8 @@ class Trainer:
         for event in self._anomaly_response.after_update(update, payload, summary.returns.mean().item()):
             self._telemetry.emit(event)
         self._telemetry.emit(self._vitals.sample())
-        self._report(update, summary, payload, rollout_timer.seconds + update_timer.seconds)
+        seconds = rollout_timer.seconds + update_timer.seconds
+        self._report(update, RunAverages(*averages.tolist()), seconds)
 
     def _diagnose(self, rollout: Transitions, level: TelemetryLevel) -> DebugDiagnostics | tuple[()]:
         """Additional tensors for DEBUG telemetry, on the device."""
@@ -248,18 +255,19 @@ class Trainer:
                 update, self._learner.ppo.optimiser.layers, DebugDiagnostics(*diagnostics)
             )
 
-    def _report(
-        self, update: int, summary: EpisodeSummary, payload: PPOUpdatePayload, seconds: float
-    ) -> None:
+    def _report(self, update: int, averages: RunAverages, seconds: float) -> None:
+        steps = self._steps * self._group.world_size  # the processes wait for each other
         report = UpdateReport(
             update=update,
             episodes=self._config.episodes,
-            mean_return=summary.returns.mean().item(),
-            mean_accuracy=summary.accuracy.mean().item(),
-            env_steps=self._steps * update,
-            steps_per_second=self._steps / seconds,
-            payload=payload,
+            mean_return=averages.mean_return,
+            mean_accuracy=averages.mean_accuracy,
+            env_steps=steps * update,
+            steps_per_second=steps / seconds,
+            policy_loss=averages.policy_loss,
+            value_loss=averages.value_loss,
         )
+        self._run_baseline = averages.baseline_return
         self._updates = report.update
         self._first, self._last = self._first or report, report
         if self._on_update is not None:
@@ -267,7 +275,7 @@ class Trainer:
 
     @property
     def _steps(self) -> int:
-        """Environment steps per rollout."""
+        """Environment steps per rollout of this process."""
         return self._environments * self._config.size.horizon
 
     def _finish(self) -> None:
@@ -287,13 +295,14 @@ class Trainer:
     def _summary(self, outcome: RunOutcome, seconds: float) -> TrainingSummary:
         first, last = self._first, self._last
         made = self._updates - (self._start.update if self._start else 0)
+        steps = self._steps * self._group.world_size
         return TrainingSummary(
             updates=self._updates,
-            env_steps=self._steps * self._updates,
-            steps_per_second=self._steps * made / seconds,
+            env_steps=steps * self._updates,
+            steps_per_second=steps * made / seconds,
             first_mean_return=first.mean_return if first else None,
             last_mean_return=last.mean_return if last else None,
-            baseline_return=self._baseline_return,
+            baseline_return=self._run_baseline,
             mean_accuracy=last.mean_accuracy if last else None,
             outcome=outcome,
             seconds=seconds,

@@ -9,16 +9,13 @@ import sys
 import pytest
 
 from esper_cli.output.training_progress import progress
-from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.run.progress_report import UpdateReport
-
-PAYLOAD = PPOUpdatePayload(policy_loss=-0.5, value_loss=0.25)
 
 
 @pytest.fixture
 def report():
     """The third of five updates."""
-    return UpdateReport(3, 5, 1.5, 0.5, env_steps=192, steps_per_second=64.0, payload=PAYLOAD)
+    return UpdateReport(3, 5, 1.5, 0.5, 192, steps_per_second=64.0, policy_loss=-0.5, value_loss=0.25)
 
 
 def test_without_a_terminal_every_update_is_a_line(capsys, report):
@@ -45,12 +42,10 @@ def test_on_a_terminal_an_update_moves_the_bar(monkeypatch, report):
 
 PROGRAM = """
 from esper_cli.output.training_progress import progress
-from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.run.progress_report import UpdateReport
 
-payload = PPOUpdatePayload(policy_loss=-0.5, value_loss=0.25)
 with progress(5) as on_update:
-    on_update(UpdateReport(3, 5, 1.5, 0.5, 192, 64.0, payload))
+    on_update(UpdateReport(3, 5, 1.5, 0.5, 192, 64.0, -0.5, 0.25))
 """
 
 

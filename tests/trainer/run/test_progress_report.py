@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.run.progress_report import TrainingSummary, UpdateReport, summary_lines, update_line
 
 RUN = Path("runs/lite")
@@ -20,9 +19,9 @@ def summary_of(**changes):
 
 def test_an_update_is_one_line_of_aligned_columns():
     """Negative numbers and those with more digits take the same space."""
-    payload = PPOUpdatePayload(policy_loss=-0.789, value_loss=0.0954)
-    line = update_line(UpdateReport(7, 100, 1.5833, 0.7, 4096, 1012.4, payload))
-    wide = update_line(UpdateReport(70, 100, -11.5, 0.7, 4096, 98_765.0, payload))
+    losses = {"policy_loss": -0.789, "value_loss": 0.0954}
+    line = update_line(UpdateReport(7, 100, 1.5833, 0.7, 4096, 1012.4, **losses))
+    wide = update_line(UpdateReport(70, 100, -11.5, 0.7, 4096, 98_765.0, **losses))
 
     assert line == (
         "update    7/100  return   1.583  policy loss  -0.789  value loss   0.095    1,012 steps/s"

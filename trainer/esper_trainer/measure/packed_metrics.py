@@ -92,6 +92,11 @@ def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[Meas
     yield from (measurements.families[family] for family in schema.families)
 
 
+def packed_value(packed: Tensor, level: TelemetryLevel, name: str) -> Tensor:
+    """The value of one plain payload field, 0-d, on the device."""
+    return packed[0, SCHEMAS[level].plain.index(name)]
+
+
 def unpack_metrics(packed: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
     """Decode packed metrics on the host, and add the `HOST_FIELDS`."""
     values, measured = packed.tolist()

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from esper_schemas.payload import PPOUpdatePayload
-
 RunOutcome = Literal["completed", "interrupted"]
 """How a run can end without an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateReport:
-    """A completed update, whose events have been emitted."""
+    """A completed update of the run, with the numbers of all its processes; its events have been emitted."""
 
     update: int
     episodes: int
@@ -20,12 +18,13 @@ class UpdateReport:
     mean_accuracy: float
     env_steps: int
     steps_per_second: float
-    payload: PPOUpdatePayload
+    policy_loss: float
+    value_loss: float
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """The result of a run. Returns are None if there was no update.
+    """The result of a run, of all its processes. Returns are None if there was no update.
 
     baseline_return: mean return of always choosing WAIT in the same environments. steps_per_second:
     environment steps per second of the whole loop, including updates. profile: the directory of the
@@ -51,10 +50,9 @@ def update_line(report: UpdateReport) -> str:
 
 def update_numbers(report: UpdateReport) -> str:
     """The main numbers of an update in aligned columns."""
-    payload = report.payload
     return (
-        f"return {report.mean_return:7.3f}  policy loss {payload.policy_loss:7.3f}  "
-        f"value loss {payload.value_loss:7.3f}  {report.steps_per_second:7,.0f} steps/s"
+        f"return {report.mean_return:7.3f}  policy loss {report.policy_loss:7.3f}  "
+        f"value loss {report.value_loss:7.3f}  {report.steps_per_second:7,.0f} steps/s"
     )
 
 
