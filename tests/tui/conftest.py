@@ -6,6 +6,7 @@ import time
 
 import pytest
 from msgspec import structs
+from tests.tui.foreign import FOREIGN
 from tests.tui.pseudo_terminal import Terminal
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
@@ -457,6 +458,12 @@ def feeds(make_feed, make_snapshot, make_state, unhealthy_state, with_reports):
         "finished": make_feed(make_snapshot(outcome="completed")),
         "replay": make_feed(make_snapshot(outcome="completed"), live=False, origin="runs/digits"),
     }
+
+
+@pytest.fixture(scope="session")
+def foreign_feeds(make_feed):
+    """One feed for each kind of run that is not of Esper's own trainer."""
+    return {name: make_feed(make()) for name, make in FOREIGN.items()}
 
 
 class FixedSource:

@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 from rich.style import Style
+from tests.tui.foreign import FOREIGN
 from tests.tui.frames import ACCEPTED, assert_accepted, frame_of
 
 from esper_tui.app import SanctumApp
@@ -15,16 +16,18 @@ from esper_tui.text.spans import Tone, merged
 from esper_tui.text.theme import THEMES
 
 SIZES = [f"{width}x{height}" for width, height in ((80, 24), (120, 40), (160, 50), (200, 60))]
+FOREIGN_SIZES = ["40x12", "80x24", "120x40", "200x60"]
 STATES = ["waiting", "healthy", "warning", "critical", "nan", "stale", "disconnected"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def start(make_source, feeds, now):
+def start(make_source, feeds, foreign_feeds, now):
     """An app that shows one of the feeds."""
+    known = {**feeds, **foreign_feeds}
 
     def make(state, **settings):
-        return SanctumApp(make_source(feeds[state]), clock=lambda: now, settings=Settings(**settings))
+        return SanctumApp(make_source(known[state]), clock=lambda: now, settings=Settings(**settings))
 
     return make
 
@@ -45,6 +48,22 @@ async def test_a_screen_is_as_accepted(start, state, size):
     frame = await drawn(start(state), size)
 
     assert_accepted(f"screen-{state}-{size}", frame)
+
+
+@pytest.mark.parametrize("size", FOREIGN_SIZES)
+@pytest.mark.parametrize("state", FOREIGN)
+async def test_the_screen_of_another_trainer_is_as_accepted(start, state, size):
+    """It shows what that trainer measures, and nothing of what it does not."""
+    frame = await drawn(start(state), size)
+
+    assert_accepted(f"screen-{state}-{size}", frame)
+
+
+async def test_the_scalars_of_another_trainer_are_opened_as_accepted(start):
+    """The groups of a run with few scalars are expanded."""
+    frame = await drawn(start("foreign"), "120x40", "enter", *"]" * list(PANELS).index("scalars"), "down")
+
+    assert_accepted("opened-foreign-scalars", frame)
 
 
 async def test_the_help_page_is_as_accepted(start):
@@ -76,7 +95,8 @@ async def test_an_opened_panel_is_as_accepted(start, panel):
 def test_every_accepted_frame_is_compared():
     """A frame without a test has to be deleted."""
     compared = {f"screen-{state}-{size}" for state in STATES for size in SIZES}
-    compared |= {"help", "ascii", *(f"opened-{panel}" for panel in PAGES)}
+    compared |= {f"screen-{state}-{size}" for state in FOREIGN for size in FOREIGN_SIZES}
+    compared |= {"opened-foreign-scalars", "help", "ascii", *(f"opened-{panel}" for panel in PAGES)}
 
     assert {path.stem for path in ACCEPTED.iterdir()} == compared
 

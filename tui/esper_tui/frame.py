@@ -1,22 +1,29 @@
 """A frame: the whole screen as rows of text, drawn from panels, borders and their arrangement."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
 
 from esper_tui.control.commands import key_of
 from esper_tui.grid.arrangement import OPENED, Place, arrange
-from esper_tui.grid.border import FOCUSED_BORDER, PLAIN_BORDER, bordered, inner_size
+from esper_tui.grid.border import BOX_ROWS, FOCUSED_BORDER, PLAIN_BORDER, bordered, inner_size
+from esper_tui.grid.grid_plans import USUAL_LIMITS, RowLimits, is_full_width
 from esper_tui.pages.opened_panel import keys, opened_rows
 from esper_tui.pages.page import wrapped
 from esper_tui.panels.footer import footer_rows
 from esper_tui.panels.header import header_rows
+from esper_tui.panels.panel_content import content_rows, panels_with_content
 from esper_tui.panels.panel_registry import PANELS
+from esper_tui.panels.scalars_panel import scalar_columns
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, faded, fit, plain
 from esper_tui.text.symbols import translated
 from esper_tui.view.connection_status import ConnectionState, judge_feed
 from esper_tui.view.view import View, ViewOptions
 
 RUNS, RUNS_TITLE = "runs", "RUNS"
+SCALARS = "scalars"
 EMPTY = "empty"
+NOTHING_MEASURED: Row = (Span("nothing measured, so it has no place on the main screen", Tone.DIM),)
 ALL_HIDDEN = f"All panels are hidden; {key_of('show_all')} shows them again."
 
 
@@ -34,18 +41,47 @@ BARS: dict[str, Callable[[View, ViewOptions, int, int], Rows]] = {
 """The parts of a frame that have no border."""
 
 
-def places_for(width: int, height: int, options: ViewOptions) -> tuple[Place, ...]:
-    """The places in a window of this size; if all panels are hidden, one for the message that says so."""
-    places = arrange(width, height, options.hidden, options.opened is not None)
-    if options.opened is not None or not options.hidden.issuperset(PANELS):
-        return places
-    top, rows = places[0].height, height - sum(bar.height for bar in places)
-    return (*places, Place(EMPTY, 0, top, width, rows)) if rows > 0 else places
+@dataclass(frozen=True, slots=True)
+class ScreenPlan:
+    """What the places of a frame depend on besides its size: the panels that are not shown, because they are
+    hidden or have nothing to show; how many rows others can fill; and whether one is opened.
+    """
+
+    absent: frozenset[str] = frozenset()
+    limits: RowLimits = USUAL_LIMITS
+    opened: bool = False
+
+    def places(self, width: int, height: int) -> tuple[Place, ...]:
+        """The places in a window of this size; without any panel, one for the message that says so."""
+        places = arrange(width, height, self.absent, self.opened, limits_at(width, self.limits))
+        if self.opened or not self.absent.issuperset(PANELS):
+            return places
+        top, rows = places[0].height, height - sum(bar.height for bar in places)
+        return (*places, Place(EMPTY, 0, top, width, rows)) if rows > 0 else places
 
 
-def placed_panels(width: int, height: int, options: ViewOptions) -> tuple[str, ...]:
+def limits_at(width: int, limits: RowLimits) -> RowLimits:
+    """The limits in a window of this width. Where SCALARS is as wide as the window it has several columns,
+    so that it needs fewer rows.
+    """
+    if not is_full_width(SCALARS, width):
+        return limits
+    columns = scalar_columns(inner_size(width, BOX_ROWS, boxed=True)[0])
+    return tuple((panel, ceil(rows / columns) if panel == SCALARS else rows) for panel, rows in limits)
+
+
+def screen_plan(view: View, options: ViewOptions) -> ScreenPlan:
+    """The plan of a view with these options."""
+    opened = options.opened is not None
+    rows = content_rows(view.snapshot, options.measured)
+    shown = panels_with_content(view.snapshot, options.measured)
+    absent = options.hidden | (PANELS.keys() - shown)
+    return ScreenPlan(absent, tuple((panel, number) for panel, number in rows.items() if number), opened)
+
+
+def placed_panels(plan: ScreenPlan, width: int, height: int) -> tuple[str, ...]:
     """The panels that have a place on the main screen in a window of this size, in selection order."""
-    placed = {place.panel for place in arrange(width, height, options.hidden)}
+    placed = {place.panel for place in plan.places(width, height)}
     return tuple(panel for panel in PANELS if panel in placed)
 
 
@@ -56,7 +92,7 @@ def draw(
     options: ViewOptions = ViewOptions(),  # noqa: B008
 ) -> tuple[tuple[Place, Rows], ...]:
     """All panels of a window of this size, each with its place."""
-    old, places = is_old(view), places_for(width, height, options)
+    old, places = is_old(view), screen_plan(view, options).places(width, height)
     return tuple((place, draw_place(view, place, old, options)) for place in places)
 
 
@@ -84,10 +120,15 @@ def _joined(line: list[tuple[int, Row]]) -> Row:
     return tuple(span for _, row in ordered for span in row)
 
 
-def opened_keys(view: View, panel: str, width: int, height: int) -> list[object]:
+def opened_keys(
+    view: View, panel: str, width: int, height: int, toggled: frozenset[object] = frozenset()
+) -> Sequence[object]:
     """The key of each entry of an opened panel, in a window of this size."""
+    view = replace(view, toggled=toggled)
     places = [p for p in arrange(width, height, opened=True) if p.panel == OPENED]
-    return [key for p in places for key in keys(view, panel, inner_size(p.width, p.height, p.boxed)[0])]
+    return next(
+        (keys(view, panel, inner_size(p.width, p.height, p.boxed)[0]) for p in places), tuple[object, ...]()
+    )
 
 
 def is_old(view: View) -> bool:
@@ -107,6 +148,8 @@ def _draw_panel(view: View, place: Place, options: ViewOptions) -> Rows:
     opened = place.panel == OPENED
     panel = options.opened if opened and options.opened else place.panel
     title, note = _title(panel, view)
+    if opened and panel in PANELS and panel not in panels_with_content(view.snapshot, options.measured):
+        note = NOTHING_MEASURED
     style = FOCUSED_BORDER if options.selected == panel and not opened else PLAIN_BORDER
     size = (place.width, place.height, place.boxed)
     try:
@@ -128,6 +171,7 @@ def _title(panel: str, view: View) -> tuple[str, Row]:
 
 def _content(view: View, panel: str, options: ViewOptions, width: int, height: int) -> Rows:
     if options.opened is not None:
+        view = replace(view, toggled=options.toggled)
         return opened_rows(view, panel, options.cursor, width, height, options.cursor_key)
     return PANELS[panel].rows(view, width, height)
 

@@ -93,8 +93,11 @@ def test_every_size_has_a_layout():
 
 
 def test_large_windows_show_every_panel():
-    """From 160 by 50 on, no panel is left out."""
-    assert panels(160, 50) == panels(200, 60) == panels(300, 90) == {"header", "footer", *NEEDS}
+    """From 160 by 50 on, no panel is left out; at 200 by 60 there is room for own scalars too."""
+    without_scalars = {place.panel for place in arrange(160, 50, frozenset({"scalars"}))}
+
+    assert without_scalars == {"header", "footer", *NEEDS} - {"scalars"}
+    assert panels(200, 60) == panels(300, 90) == {"header", "footer", *NEEDS}
 
 
 def test_a_hidden_panel_leaves_its_room_to_others():
@@ -113,7 +116,7 @@ def test_an_opened_panel_has_all_but_header_and_footer():
 
 def test_stacked_panels_share_the_remaining_rows():
     """The last panel grows to its comfortable height first, then the ones above it."""
-    heights = {place.panel: place.height for place in arrange(200, 60)}
+    heights = {place.panel: place.height for place in arrange(200, 60, frozenset({"scalars"}))}
 
     assert heights["link"] == NEEDS["link"].comfortable + BOX_ROWS
     assert heights["ranks"] > NEEDS["ranks"].sufficient + BOX_ROWS

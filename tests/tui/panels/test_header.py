@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from esper_schemas import TamiyoState
 from esper_schemas.snapshot import LinkHealth
 from esper_tui.panels.header import header_rows
 from esper_tui.text.spans import Tone, plain
@@ -188,9 +189,35 @@ def test_a_paused_screen_shows_how_far_behind_it_is(header, make_feed, make_snap
     assert "update 17/100" in first
 
 
-def test_a_header_of_one_row_has_one_line(header, make_feed):
-    """In the lowest windows the second line is dropped; the first is unchanged."""
-    assert header(make_feed(), height=1) == header(make_feed(), height=2)[:1]
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (120, "● LIVE 0s digits-lite-7f3a update 17/100 return 0.412 12345 steps/s"),
+        (60, "● LIVE 0s update 17/100 return 0.412 12345 steps/s"),
+        (44, "● LIVE 0s update 17/100 return 0.412"),
+        (30, "● LIVE 0s 17/100 0.412"),
+        (16, "● LIVE 0s"),
+    ],
+)
+def test_a_header_of_one_row_has_the_return(header, make_feed, width, words):
+    """In the lowest windows the second line is dropped; the return moves to the first, before the speed."""
+    (line,) = header(make_feed(), width, height=1)
+
+    assert line.split() == words.split()
+
+
+def test_a_header_of_one_row_without_a_return_has_the_usual_line(header, make_feed, make_snapshot):
+    """Nothing is left out for a return that is not known."""
+    feed = make_feed(make_snapshot(mean_return=None))
+
+    assert header(feed, height=1) == header(feed, height=2)[:1]
+
+
+def test_a_run_without_updates_shows_the_step_of_its_last_value(header, make_feed, make_snapshot):
+    """It is the only sign of progress of a run that logs nothing but scalars of its own."""
+    snapshot = make_snapshot(TamiyoState(), last_step=98_304)
+
+    assert "step 98304 " in header(make_feed(snapshot))[0]
 
 
 @pytest.mark.parametrize("width", range(3, 90, 3))

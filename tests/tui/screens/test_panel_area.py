@@ -99,7 +99,7 @@ def test_an_opened_panel_is_drawn_instead_of_all_others(area, view, clock, drawn
     area.show(view(), *SIZE, ViewOptions(opened="losses"))
 
     assert set(drawn) == {"header", "footer", OPENED}
-    assert area.layout.options.opened == "losses"
+    assert area.layout.plan.opened
 
 
 def test_the_layout_gives_each_widget_its_place():

@@ -72,7 +72,7 @@ _SELECTION = (
         "open",
         "Open the panel",
         "Open the selected panel on the whole screen: every metric with its bounds, history and help. "
-        "In the list of runs: watch the run at the cursor.",
+        "In the list of runs: watch the run. At a group of scalars: expand or collapse it.",
         _MAIN,
     ),
     ScreenCommand(

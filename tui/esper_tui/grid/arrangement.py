@@ -1,11 +1,21 @@
 """Place, size and box of every panel for any size of window. Pure; shared by the app and `--once`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 
 from esper_tui.grid.border import BOX_ROWS, RULE_ROWS
-from esper_tui.grid.grid_plans import NEEDS, GridPlan, Stack, Tier, plan_for
+from esper_tui.grid.grid_plans import (
+    NEEDS,
+    USUAL_LIMITS,
+    GridPlan,
+    RowLimits,
+    RowNeeds,
+    Stack,
+    Tier,
+    plan_for,
+)
 
 OPENED = "opened"
 """The place of the one panel that fills the screen."""
@@ -26,12 +36,16 @@ class Place:
     boxed: bool = False
 
 
-@lru_cache(maxsize=32)  # Called on every tick; the result changes only with the window and what is hidden.
+@lru_cache(maxsize=32)  # Called on every tick; the result changes only with the arguments, which rarely do.
 def arrange(
-    width: int, height: int, hidden: frozenset[str] = frozenset(), opened: bool = False
+    width: int,
+    height: int,
+    hidden: frozenset[str] = frozenset(),
+    opened: bool = False,
+    limits: RowLimits = USUAL_LIMITS,
 ) -> tuple[Place, ...]:
     """Place the header, the footer and, between them, the opened panel or as many panels as fit, without
-    the hidden ones.
+    the hidden ones. A panel that can fill only a few rows, by `limits`, is given no more than it needs.
     """
     top = 2 if height >= TWO_HEADER_ROWS_FROM else min(height, 1)
     bottom = 1 if height >= FOOTER_FROM else 0
@@ -39,26 +53,36 @@ def arrange(
     if bottom:
         bars.append(Place("footer", 0, height - 1, width, 1))
     rows = height - top - bottom
-    plan = _plan(width, rows, hidden)
+    needs = _needs(limits)
+    plan = _plan(width, rows, hidden, needs)
     if opened:
         whole = [Place(OPENED, 0, top, width, rows, plan.boxed)] if rows else []
         return (*bars, *whole)
-    return (*bars, *_panels(plan, hidden, width, top, rows))
+    return (*bars, *_panels(plan, hidden, width, top, rows, needs))
 
 
-def natural_height(width: int) -> int:
-    """The rows of a printed frame, in which every panel shows all that matters."""
-    plan = plan_for(width)
-    return 3 + sum(_needed(tier, "sufficient", _border_rows(plan)) for tier in plan.tiers)
+def natural_height(width: int, hidden: frozenset[str] = frozenset(), limits: RowLimits = USUAL_LIMITS) -> int:
+    """The rows of a printed frame, in which every panel that is not hidden shows all that matters."""
+    plan, needs = plan_for(width), _needs(limits)
+    tiers = _tiers(plan, hidden)
+    return 3 + sum(_needed(tier, "sufficient", _border_rows(plan), needs) for tier in tiers)
 
 
-def _plan(width: int, rows: int, hidden: frozenset[str]) -> GridPlan:
+Needs = Mapping[str, RowNeeds]
+
+
+def _needs(limits: RowLimits) -> Needs:
+    rows = dict(limits)
+    return {panel: needs.limited(rows.get(panel)) for panel, needs in NEEDS.items()}
+
+
+def _plan(width: int, rows: int, hidden: frozenset[str], needs: Needs) -> GridPlan:
     """The plan for a size. If not even the first tier of boxes fits, the plan without boxes, which stacks the
     panels by importance.
     """
     plan = plan_for(width)
     first = next(iter(_tiers(plan, hidden)), None)
-    fits = first is None or _needed(first, "minimum", _border_rows(plan)) <= rows
+    fits = first is None or _needed(first, "minimum", _border_rows(plan), needs) <= rows
     return plan_for(width, boxed=fits)
 
 
@@ -76,26 +100,28 @@ def _border_rows(plan: GridPlan) -> int:
     return BOX_ROWS if plan.boxed else RULE_ROWS
 
 
-def _panels(plan: GridPlan, hidden: frozenset[str], width: int, y: int, rows: int) -> list[Place]:
+def _panels(
+    plan: GridPlan, hidden: frozenset[str], width: int, y: int, rows: int, needs: Needs
+) -> list[Place]:
     places: list[Place] = []
-    for tier, height in _heights(_tiers(plan, hidden), rows, _border_rows(plan)):
-        places.extend(_placed(tier, width, y, height, plan.boxed))
+    for tier, height in _heights(_tiers(plan, hidden), rows, _border_rows(plan), needs):
+        places.extend(_placed(tier, width, y, height, plan.boxed, needs))
         y += height
     return places
 
 
-def _heights(tiers: list[Tier], rows: int, border: int) -> list[tuple[Tier, int]]:
+def _heights(tiers: list[Tier], rows: int, border: int, needs: Needs) -> list[tuple[Tier, int]]:
     """Divide rows among tiers. In turn, each gets what is sufficient, or the rest if that is at least its
     minimum; what is left makes them comfortable, and then goes to a list or to the last tier.
     """
     heights: dict[int, int] = {}
     for number, tier in enumerate(tiers):
-        height = min(_needed(tier, "sufficient", border), rows)
-        if height >= _needed(tier, "minimum", border):
+        height = min(_needed(tier, "sufficient", border, needs), rows)
+        if height >= _needed(tier, "minimum", border, needs):
             heights[number] = height
             rows -= height
     for number in heights:
-        more = min(max(_needed(tiers[number], "comfortable", border) - heights[number], 0), rows)
+        more = min(max(_needed(tiers[number], "comfortable", border, needs) - heights[number], 0), rows)
         heights[number] += more
         rows -= more
     if heights:
@@ -113,38 +139,39 @@ def _is_list(stack: Stack) -> bool:
     return len(stack.panels) == 1 and NEEDS[stack.panels[0]].is_list
 
 
-def _needed(tier: Tier, level: str, border: int) -> int:
+def _needed(tier: Tier, level: str, border: int, needs: Needs) -> int:
     """Rows that the tallest stack of a tier needs, borders included."""
-    return max(_stack_rows(stack, level, border) for stack in tier.stacks)
+    return max(_stack_rows(stack, level, border, needs) for stack in tier.stacks)
 
 
-def _stack_rows(stack: Stack, level: str, border: int) -> int:
-    return sum(getattr(NEEDS[panel], level) + border for panel in stack.panels)
+def _stack_rows(stack: Stack, level: str, border: int, needs: Needs) -> int:
+    return sum(getattr(needs[panel], level) + border for panel in stack.panels)
 
 
-def _placed(tier: Tier, width: int, y: int, height: int, boxed: bool) -> list[Place]:
+def _placed(tier: Tier, width: int, y: int, height: int, boxed: bool, needs: Needs) -> list[Place]:
     """Divide the width by weight; no cell between two stacks is lost to rounding."""
     ends = list(accumulate(stack.weight for stack in tier.stacks))
     edges = [0, *(width * end // ends[-1] for end in ends)]
     places: list[Place] = []
     for number, stack in enumerate(tier.stacks):
         left, right = edges[number : number + 2]
-        places.extend(_stacked(stack, left, y, right - left, height, boxed))
+        places.extend(_stacked(stack, left, y, right - left, height, boxed, needs))
     return places
 
 
-def _spare_rows(panel: str) -> int:
-    return NEEDS[panel].comfortable - NEEDS[panel].sufficient
+def _spare_rows(needs: RowNeeds) -> int:
+    return needs.comfortable - needs.sufficient
 
 
-def _stacked(stack: Stack, x: int, y: int, width: int, height: int, boxed: bool) -> list[Place]:
+def _stacked(stack: Stack, x: int, y: int, width: int, height: int, boxed: bool, needs: Needs) -> list[Place]:
     """Place the panels of one stack; spare rows go to the last one first, then to those above it."""
     border, places, end = BOX_ROWS if boxed else RULE_ROWS, [], y + height
-    spare = height - _stack_rows(stack, "sufficient", border) - _spare_rows(stack.panels[-1])
+    spare = height - _stack_rows(stack, "sufficient", border, needs)
+    spare -= _spare_rows(needs[stack.panels[-1]])
     for panel in stack.panels[:-1]:
-        more = min(max(spare, 0), _spare_rows(panel))
+        more = min(max(spare, 0), _spare_rows(needs[panel]))
         spare -= more
-        rows = min(NEEDS[panel].sufficient + more + border, end - y)
+        rows = min(needs[panel].sufficient + more + border, end - y)
         places.append(Place(panel, x, y, width, rows, boxed))
         y += rows
     if end - y > border or not places:

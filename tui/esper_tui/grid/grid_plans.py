@@ -14,11 +14,23 @@ class RowNeeds:
     comfortable: int
     is_list: bool = False
 
+    def limited(self, rows: int | None) -> "RowNeeds":
+        """The needs of a panel that has no more rows than this to show; None is no limit."""
+        if rows is None:
+            return self
+        return RowNeeds(
+            min(self.minimum, rows), min(self.sufficient, rows), min(self.comfortable, rows), self.is_list
+        )
+
+
+RowLimits = tuple[tuple[str, int], ...]
+"""The number of rows that some panels have to show, by their names; the others fill any number."""
 
 NEEDS: dict[str, RowNeeds] = {
-    "losses": RowNeeds(1, 7, 7),
+    "losses": RowNeeds(1, 11, 11),
     "heads": RowNeeds(4, 10, 22),
     "findings": RowNeeds(1, 4, 8, is_list=True),
+    "scalars": RowNeeds(2, 8, 30, is_list=True),
     "health": RowNeeds(3, 8, 11),
     "value": RowNeeds(3, 8, 13),
     "gradients": RowNeeds(3, 8, 13),
@@ -30,6 +42,8 @@ NEEDS: dict[str, RowNeeds] = {
     "log": RowNeeds(1, 2, 8, is_list=True),
     "events": RowNeeds(2, 4, 8, is_list=True),
 }
+USUAL_LIMITS: RowLimits = (("losses", 7),)
+"""The losses of an update of Tamiyo; its other metrics are in the panels of their groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ _RULED = GridPlan(
         _tier("losses"),
         _tier("heads"),
         _tier("findings"),
+        _tier("scalars"),
         _tier("health", "value"),
         _tier("gradients", "slots"),
         _tier("events"),
@@ -89,7 +104,7 @@ _BOXED = GridPlan(
         _tier("losses", "findings"),
         _tier("heads"),
         _tier("health", "value", "gradients"),
-        _tier("events"),
+        _tier("scalars", "events"),
         _tier("slots", "vitals", "link"),
         _tier("anomalies", "log"),
         _tier("ranks"),
@@ -101,6 +116,7 @@ _MEDIUM = GridPlan(
     (
         _tier("losses", "findings"),
         _tier("heads"),
+        _tier("scalars"),
         _tier("health", "value", "gradients", "slots"),
         Tier((Stack(("events",), 2), Stack(("vitals",)), Stack(("link",)))),
         _tier("anomalies", "log", "ranks"),
@@ -110,7 +126,7 @@ _WIDE = GridPlan(
     180,
     True,
     (
-        Tier((Stack(("losses", "findings"), 7), Stack(("heads",), 12))),
+        Tier((Stack(("losses", "findings"), 7), Stack(("heads", "scalars"), 12))),
         _tier("health", "value", "gradients", "slots", "vitals"),
         Tier((Stack(("events",), 5), Stack(("anomalies", "log"), 5), Stack(("ranks", "link"), 4))),
     ),
@@ -119,7 +135,7 @@ _WIDEST = GridPlan(
     240,
     True,
     (
-        Tier((Stack(("losses", "findings"), 7), Stack(("heads",), 10))),
+        Tier((Stack(("losses", "findings"), 7), Stack(("heads", "scalars"), 10))),
         _tier("health", "value", "gradients", "slots", "vitals", "link"),
         _tier("events", "anomalies", "log", "ranks"),
     ),
@@ -131,3 +147,9 @@ def plan_for(width: int, boxed: bool = True) -> GridPlan:
     """The plan of the widest class that a width reaches, of those without boxes unless `boxed`."""
     reached = (plan for plan in PLANS if plan.from_width <= width and (boxed or not plan.boxed))
     return max(reached, key=lambda plan: plan.from_width)
+
+
+def is_full_width(panel: str, width: int) -> bool:
+    """Whether a panel is alone in its tier in a window with boxes."""
+    plan = plan_for(width)
+    return plan.boxed and any(tier == _tier(panel) for tier in plan.tiers)

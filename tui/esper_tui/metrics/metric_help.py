@@ -20,11 +20,19 @@ CHART_ROWS = 3
 
 
 def about_metric(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
-    """The metric's help, and its recent history if it has one."""
+    """The metric's help, the definition that the trainer's library uses, and the recent history, if known."""
     field = metric_field(snapshot.tamiyo, name)
     values = history_of(snapshot, name)
     history = history_rows(values, field.metric.precision, width) if values else ()
-    return (*metric_help(field, width), *history)
+    return (*metric_help(field, width), *_convention(snapshot, name, width), *history)
+
+
+def _convention(snapshot: SanctumSnapshot, name: str, width: int) -> Iterator[Row]:
+    """Which of several definitions of a metric the values follow, which matters where they are compared."""
+    convention = clean(snapshot.run.conventions.get(name, ""))
+    if convention:
+        kind = "estimator " if name.endswith("kl_divergence") else ""
+        yield from term_rows("Convention", f"{kind}{convention}, as the trainer's library logs it", width)
 
 
 def advice_for(field: MetricField) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from esper_schemas.metrics.metric import Metric
 from esper_schemas.state import Trend
 from esper_tui.control.commands import COMMANDS, key_of
 from esper_tui.metrics.bounds_text import critical_words, head_metric, metric_of, ok_words
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, left
 from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS, tone
 from esper_tui.view.connection_status import SYMBOLS
@@ -42,6 +43,30 @@ CONDITION_WORDS: dict[HeadCondition, str] = {
     HeadCondition.NOT_MEASURED: "Its entropy or its gradient was not measured.",
     HeadCondition.WAITING: "There has been no update yet.",
 }
+PANEL_WORDS: dict[str, str] = {
+    "losses": "The update: losses, KL, clipping, ratios; also entropy and learning rate where the panels of "
+    "their groups have nothing else to show.",
+    "findings": "What the rules conclude, since when, and what to try first.",
+    "heads": "Each action head: entropy, ratios, gradient, state.",
+    "scalars": "What the run logs under names of its own, by prefix: first those beyond their own bounds, "
+    "then those that it describes, then by name. Large groups are collapsed; a number that the last updates "
+    "lack is dim.",
+    "health": "Advantages, gradients, entropy and log-probabilities of the update.",
+    "value": "The critic: explained variance, errors, values, returns.",
+    "gradients": "Gradients of the layers, the LSTM, and the settings of the optimiser.",
+    "slots": "Stages of the seeds in their slots, for trainers that grow networks.",
+    "anomalies": "Reports of the trainer's own detector, and its telemetry level.",
+    "vitals": "Speed, machine, checkpoints.",
+    "link": "Whether events were lost on their way.",
+    "ranks": "The processes of the trainer.",
+    "log": "The trainer's warnings and errors.",
+    "events": "The last events.",
+}
+ABSENT_WORDS = (
+    "A panel of which the run has measured nothing leaves its place to the others; it appears with its first "
+    f"number and stays. When a panel is opened, {key_of('select_next')} also reaches those without a place. "
+    f"{key_of('hide')} hides a panel until {key_of('show_all')}, whatever is measured."
+)
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
 
@@ -54,6 +79,7 @@ def _page(width: int) -> Iterator[Row]:
     for title, section in (
         ("KEYS", _keys(width)),
         ("HEADER", _states(width)),
+        ("PANELS", _panels(width)),
         ("SYMBOLS", _symbols(width)),
         ("PPO LOSSES", _losses(width)),
         ("ACTION HEADS", _heads(width)),
@@ -80,6 +106,12 @@ def _states(width: int) -> Iterator[Row]:
         yield from _entry(Span(f"{symbol} {state.value}"[: INDENT - 1], shade), meaning, width)
     text = "Mean return of the last rollout, that of always choosing WAIT, and the difference."
     yield from _entry(Span("return", Tone.LABEL), text, width)
+
+
+def _panels(width: int) -> Iterator[Row]:
+    for panel, words in PANEL_WORDS.items():
+        yield from _entry(Span(PANELS[panel].title[: INDENT - 1], Tone.LABEL), words, width)
+    yield from _entry(Span("not shown", Tone.LABEL), ABSENT_WORDS, width)
 
 
 def _symbols(width: int) -> Iterator[Row]:

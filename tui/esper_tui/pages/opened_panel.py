@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from esper_tui.control.navigation import LAST, cursor_row, moved
-from esper_tui.pages.page import Entry, wrapped
+from esper_tui.pages.page import Entry, entry_keys, wrapped
 from esper_tui.pages.page_registry import PAGES
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, plain, row_width
 from esper_tui.view.view import View
@@ -11,9 +11,9 @@ from esper_tui.view.view import View
 CURSOR = "▸ "
 
 
-def keys(view: View, panel: str, width: int) -> list[object]:
+def keys(view: View, panel: str, width: int) -> Sequence[object]:
     """The key of each entry of a panel of this width."""
-    return [entry.key for entry in PAGES[panel].entries(view, max(width - len(CURSOR), 0))]
+    return entry_keys(PAGES[panel].entries(view, max(width - len(CURSOR), 0)))
 
 
 def first_row(panel: str) -> int:
@@ -26,11 +26,12 @@ def moved_cursor(
 ) -> tuple[int, object]:
     """The cursor `rows` further, and the key of the entry that it follows from now on.
 
-    At the newest entry of a growing list it follows none, and so stays at the end.
+    At the newest entry of a growing list it follows none, and so stays at the end; in a list whose entries
+    have no keys it stays in its row.
     """
     row = moved(cursor_row(cursor, key, keys), rows, len(keys))
     if not PAGES[panel].newest_last:
-        return row, None
+        return row, keys[row] if keys else None
     return (LAST, None) if row >= len(keys) - 1 else (row, keys[row])
 
 
@@ -38,7 +39,7 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, ke
     """The entries around the cursor, and below them the details of the one at the cursor."""
     page, inner = PAGES[panel], max(width - len(CURSOR), 0)
     entries = page.entries(view, inner)
-    cursor = cursor_row(cursor, key, [entry.key for entry in entries])
+    cursor = cursor_row(cursor, key, entry_keys(entries))
     below = _fitting(_details(entries[cursor], width), width, height) if entries else ()
     gap = ((),) if below and height > len(below) + 1 else ()
     room = max(height - len(below) - len(gap), 0)

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple, overload
 
 from esper_tui.text.explanation import Explanation, explanation_rows
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean
@@ -19,6 +20,40 @@ class Entry:
     row: Row
     details: Callable[[int], Rows] = lambda width: ()
     key: object = None
+
+
+class GroupKey(NamedTuple):
+    """The key of the heading of a group of entries, which can be expanded and collapsed."""
+
+    kind: str
+    name: str = ""
+
+
+class Entries(Sequence[Entry]):
+    """Entries that are made when they are drawn, for lists of which few rows are in sight."""
+
+    def __init__(self, keys: Sequence[object], make: Callable[[Any], Entry]) -> None:
+        self.keys = keys
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Entry]: ...
+
+    def __getitem__(self, place: int | slice) -> Entry | list[Entry]:
+        if isinstance(place, slice):
+            return [self._make(key) for key in self.keys[place]]
+        return self._make(self.keys[place])
+
+
+def entry_keys(entries: Sequence[Entry]) -> Sequence[object]:
+    """The key of each entry."""
+    return entries.keys if isinstance(entries, Entries) else [entry.key for entry in entries]
 
 
 @dataclass(frozen=True, slots=True)

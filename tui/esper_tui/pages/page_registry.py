@@ -9,6 +9,7 @@ from esper_tui.pages.heads_page import heads_entries, heads_titles
 from esper_tui.pages.help_page import LOSSES_METRICS
 from esper_tui.pages.metric_pages import metrics_page
 from esper_tui.pages.page import Page
+from esper_tui.pages.scalars_page import scalar_entries
 from esper_tui.pages.slots_page import slot_entries
 from esper_tui.pages.value_page import value_entries
 from esper_tui.pages.vitals_page import vitals_entries
@@ -18,6 +19,7 @@ PAGES: dict[str, Page] = {
     "losses": metrics_page((*LOSSES_METRICS, "loss_ratio")),
     "heads": Page(heads_entries, heads_titles),
     "findings": Page(finding_entries),
+    "scalars": Page(scalar_entries),
     "health": metrics_page(METRIC_PANELS["health"].metrics),
     "value": Page(value_entries),
     "gradients": Page(gradient_entries),

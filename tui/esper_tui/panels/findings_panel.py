@@ -9,6 +9,7 @@ from esper_tui.text.theme import MARKS, TONES, mark
 
 TITLE = "FINDINGS"
 WAITING = "waiting for the first update"
+ONLY_SCALARS = "no findings; no metric of PPO was logged"
 NOTHING_BEYOND = "✓ no findings"
 NO_FINDINGS = "no findings"
 _HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
@@ -33,7 +34,8 @@ def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Row
     runs; they are listed in one dim row.
     """
     if not snapshot.tamiyo.ppo_data_received:
-        return ((Span(WAITING, Tone.DIM),),)[:height]
+        words = ONLY_SCALARS if snapshot.scalars else WAITING
+        return ((Span(crop(words, width), Tone.DIM),),)[:height]
     beyond = beyond_bounds_text(snapshot.tamiyo)
     if not beyond:
         return ((Span(NOTHING_BEYOND, Tone.GOOD),),)[:height]

@@ -20,19 +20,41 @@ LEAST_CURVE, CURVE_WIDTH = 5, 40
 def header_rows(view: View, width: int, height: int) -> Rows:
     """One row (state and progress) or two (also a message, the return and the link)."""
     status = judge_feed(view.link, view.now_ns)
-    rows = [_first(view, status, width - 2), _second(view, status, width - 2)][:height]
+    first = _first(view, status, width - 2, with_return=height == 1)
+    rows = [first, _second(view, status, width - 2)][:height]
     return tuple(fit((Span(" "), *row), width) for row in rows)
 
 
-def _first(view: View, status: Status, width: int) -> Row:
-    """The state, the pause if there is one, the progress, and as much of the run's name as fits."""
+def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
+    """The state, the pause if there is one, the progress, and as much of the run's name as fits.
+
+    Where it is the only row it also has the return, for which the labels are left out if necessary.
+    """
     state = fit_items([_state(status, width), *_pause(view)], width)
-    progress = fit_items(_progress(view.snapshot), width - row_width(state) - 1, gap=3)
+    room = width - row_width(state) - 1
+    progress = _with_return(view.snapshot, room) if with_return else ()
+    progress = progress or fit_items(_progress(view.snapshot), room, gap=3)
     room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
     name = clean(view.snapshot.run.run)
     if name and room >= 4:
         state = (*state, Span("  "), Span(crop(name, room), Tone.TITLE))
     return justified(state, progress, width)
+
+
+def _with_return(snapshot: SanctumSnapshot, width: int) -> Row:
+    """The progress with the return behind it, as much of both as fits; nothing without a return."""
+    done, *speed = (*_progress(snapshot), ())
+    mean = _returns(snapshot, len("return -000.000"))
+    if not mean:
+        return ()
+    choices = ([done, mean, *speed], [done[-1:], mean, *speed], [done[-1:], mean[-1:]], [mean])
+    rows = ([item for item in choice if item] for choice in choices)
+    fitting = (choice for choice in rows if _items_width(choice[:2]) <= width)
+    return fit_items(next(fitting, []), width, gap=2)
+
+
+def _items_width(items: list[Row]) -> int:
+    return sum(map(row_width, items)) + 2 * (len(items) - 1)
 
 
 def _state(status: Status, width: int) -> Row:
@@ -56,6 +78,8 @@ def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
         of_all = "" if planned is None else f"/{count(planned)}"
         done = f"{count(snapshot.tamiyo.last_update)}{of_all}"
         yield Span("update ", Tone.LABEL), Span(done)
+    elif snapshot.run.last_step is not None:
+        yield Span("step ", Tone.LABEL), Span(count(snapshot.run.last_step))
     if snapshot.run.steps_per_second is not None:
         speed = number(snapshot.run.steps_per_second, 0, 6)
         yield Span(f"{speed:>6}"), Span(" steps/s", Tone.LABEL)

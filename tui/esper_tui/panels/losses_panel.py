@@ -12,9 +12,11 @@ from esper_tui.metrics.bounds_text import metric_of
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
 from esper_tui.metrics.metric_value import MetricValue, value_in_state, value_of
 from esper_tui.metrics.row_layout import row_layout
+from esper_tui.panels.metric_panels import METRIC_PANELS, has_own_metrics
 from esper_tui.text.numbers import NOT_MEASURED, count, percent
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit_items, row_width
 from esper_tui.text.theme import alarm, mark, tone
+from esper_tui.view.measured_fields import is_of_tamiyo, measured_fields
 
 TITLE = "PPO LOSSES"
 WARM_UP_UPDATES = 50
@@ -38,6 +40,13 @@ METRICS = {
     "loss_ratio": 3,
 }
 """The rows from top to bottom, with the order in which they are given a place in low windows."""
+GUESTS = {
+    "entropy": "health",
+    "learning_rate": "gradients",
+    "entropy_coefficient": "gradients",
+    "epochs_completed": "gradients",
+}
+"""Further rows, for metrics whose own panel has nothing else to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +75,30 @@ def layout(width: int) -> Layout:
 
 def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The panel's rows; where there is room for it, a blank row between two of them."""
-    shown = [name for name, importance in METRICS.items() if importance <= height]
-    rows = tuple(_row(snapshot.tamiyo, name, layout(width)) for name in shown)
+    rows = tuple(_row(snapshot.tamiyo, name, layout(width)) for name in _fitting(snapshot, height))
     if height >= 2 * len(rows) - 1:
         rows = tuple(line for row in rows for line in (row, ()))[:-1]
     return rows
+
+
+def _fitting(snapshot: SanctumSnapshot, height: int) -> list[str]:
+    """The most important rows that fit, from top to bottom."""
+    names = losses_metrics(snapshot)
+    kept = sorted(names, key=lambda name: METRICS.get(name, len(METRICS) + 1))[: max(height, 0)]
+    return [name for name in names if name in kept]
+
+
+def losses_metrics(snapshot: SanctumSnapshot, measured: frozenset[str] | None = None) -> tuple[str, ...]:
+    """The metrics that have a row: all that Esper's own trainer measures, or else those that the run has
+    measured. A run that only logs scalars of its own has none.
+    """
+    if is_of_tamiyo(snapshot.run):
+        return tuple(METRICS)
+    if not snapshot.tamiyo.ppo_data_received:
+        return () if snapshot.scalars else tuple(METRICS)
+    known = measured_fields(snapshot) if measured is None else measured
+    guests = (n for n, panel in GUESTS.items() if not has_own_metrics(METRIC_PANELS[panel], known))
+    return tuple(name for name in (*METRICS, *guests) if name in known)
 
 
 def _row(state: TamiyoState, name: str, columns: Layout) -> Row:
@@ -95,7 +123,10 @@ def _notes(value: MetricValue, width: int, details: Row) -> Row:
 
 
 def _clip_directions(state: TamiyoState) -> Row:
-    """How much of the clipping is at each side."""
+    """How much of the clipping is at each side; nothing where an update did not measure that."""
+    sides = (state.clip_fraction_positive, state.clip_fraction_negative)
+    if state.ppo_data_received and sides == (None, None):
+        return ()
     up, down = (_direction(state, *side) for side in (("↑", "positive"), ("↓", "negative")))
     return (*up, Span(" "), *down)
 
@@ -108,7 +139,9 @@ def _direction(state: TamiyoState, sign: str, side: str) -> Row:
 
 
 def _lowest_ratio(state: TamiyoState) -> Row:
-    """The smallest ratio, which the largest one does not show."""
+    """The smallest ratio, which the largest one does not show; nothing if it was not measured."""
+    if state.ppo_data_received and state.joint_ratio_min is None:
+        return ()
     value = value_of(state, "joint_ratio_min")
     text = value.text(5) if state.ppo_data_received else NOT_MEASURED
     return (Span("min ", Tone.LABEL), Span(f"{text:<5} ", tone(value.health, Tone.VALUE)), mark(value.health))

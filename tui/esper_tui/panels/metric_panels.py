@@ -11,6 +11,7 @@ from esper_tui.metrics.metric_value import value_in_state
 from esper_tui.metrics.row_layout import row_layout
 from esper_tui.text.spans import Row, Rows, Span
 from esper_tui.text.theme import mark, tone
+from esper_tui.view.measured_fields import is_of_tamiyo, measured_fields
 
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
 START_WIDTH = LABEL_WIDTH + VALUE_WIDTH + 6
@@ -100,19 +101,42 @@ METRIC_PANELS: dict[str, MetricPanel] = {
 }
 
 
+SHOWN_IN_LOSSES = frozenset(
+    ("explained_variance", "entropy", "learning_rate", "entropy_coefficient", "epochs_completed")
+)
+"""Metrics of these panels that PPO LOSSES shows where the rest of their panel was not measured."""
+
+
+def has_own_metrics(panel: MetricPanel, measured: frozenset[str]) -> bool:
+    """Whether a metric was measured that only this panel shows."""
+    return not measured.isdisjoint(set(panel.metrics) - SHOWN_IN_LOSSES)
+
+
 def metric_panel_rows(panel: MetricPanel, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """One row for each metric that fits, in their order."""
-    state = snapshot.tamiyo
-    return tuple(_row(state, name, width) for name in _shown(panel, state, max(height, 0)))
+    state, metrics = snapshot.tamiyo, shown_metrics(panel, snapshot)
+    return tuple(_row(state, name, width) for name in _fitting(metrics, state, max(height, 0)))
 
 
-def _shown(panel: MetricPanel, state: TamiyoState, height: int) -> tuple[str, ...]:
-    """The first metrics; if not all fit, those with a problem replace the last ones without."""
-    if height >= len(panel.metrics):
+def shown_metrics(
+    panel: MetricPanel, snapshot: SanctumSnapshot, measured: frozenset[str] | None = None
+) -> tuple[str, ...]:
+    """The metrics of a panel that have a row: all that Esper's own trainer measures, or else those that the
+    run has measured.
+    """
+    if not snapshot.tamiyo.ppo_data_received or is_of_tamiyo(snapshot.run):
         return panel.metrics
-    worst_first = sorted(panel.metrics, key=lambda name: _urgency(judge_field(state, name)))
+    known = measured_fields(snapshot) if measured is None else measured
+    return tuple(name for name in panel.metrics if name in known)
+
+
+def _fitting(metrics: tuple[str, ...], state: TamiyoState, height: int) -> tuple[str, ...]:
+    """The first metrics; if not all fit, those with a problem replace the last ones without."""
+    if height >= len(metrics):
+        return metrics
+    worst_first = sorted(metrics, key=lambda name: _urgency(judge_field(state, name)))
     kept = set(worst_first[:height])
-    return tuple(name for name in panel.metrics if name in kept)
+    return tuple(name for name in metrics if name in kept)
 
 
 def _urgency(health: Health) -> int:

@@ -14,6 +14,7 @@ from esper_tui.panels import (
     log_panel,
     losses_panel,
     ranks_panel,
+    scalars_panel,
     slots_panel,
     vitals_panel,
 )
@@ -54,6 +55,7 @@ PANELS: dict[str, PanelDefinition] = {
         findings_panel.TITLE, findings_panel.findings_rows, findings_panel.findings_note
     ),
     "heads": _of_snapshot(heads_panel.TITLE, heads_panel.heads_rows),
+    "scalars": _of_snapshot(scalars_panel.TITLE, scalars_panel.scalars_rows, scalars_panel.scalars_note),
     **{name: _metric_panel(panel) for name, panel in METRIC_PANELS.items()},
     "slots": _of_snapshot(slots_panel.TITLE, slots_panel.slots_rows, slots_panel.slots_note),
     "anomalies": _of_snapshot(

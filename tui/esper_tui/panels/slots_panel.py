@@ -8,9 +8,11 @@ from esper_tui.charts.bars import bar
 from esper_tui.text.choice_names import enum_name
 from esper_tui.text.numbers import count, number, percent
 from esper_tui.text.spans import Row, Rows, Span, Tone, crop, fit_items, left, right
+from esper_tui.view.measured_fields import is_of_tamiyo
 
 TITLE = "SLOTS"
 WAITING = "waiting for the first rollout"
+NO_SLOTS = "this run reports no slots"
 NAME_WIDTH, COUNT_WIDTH = 12, 7
 SLOT_WIDTH, ARROW_WIDTH, STAGE_WIDTH, ALPHA_WIDTH = 5, 2, 10, 8
 SEED_WIDTH, SHORTEST_SEED = 15, 6
@@ -30,7 +32,9 @@ def slots_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """A row for each stage, then a summary of the recent changes, then these, newest last."""
     counts = snapshot.slots.stage_counts
     if not counts:
-        return ((Span(WAITING, Tone.DIM),),)[:height]
+        is_late = snapshot.tamiyo.ppo_data_received and not is_of_tamiyo(snapshot.run)
+        words = NO_SLOTS if is_late else WAITING
+        return ((Span(words, Tone.DIM),),)[:height]
     total = sum(max(number, 0) for number in counts)
     rows = [_stage(index, number, total, width) for index, number in enumerate(counts[:20])]
     rows.append(_outcomes(snapshot, width))

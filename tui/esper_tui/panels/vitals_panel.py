@@ -1,6 +1,7 @@
 """VITALS: what the training uses of its machine, and how fast it is."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from esper_tui.text.explanation import Explanation
 from esper_tui.text.numbers import age, count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, row_width
 from esper_tui.text.theme import alarm
+from esper_tui.view.measured_fields import is_of_tamiyo
 
 TITLE = "VITALS"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
@@ -26,12 +28,20 @@ NO_WORDS = Explanation("")
 
 @dataclass(frozen=True, slots=True)
 class Vital:
-    """A row, and either the catalogue's metric that it shows or an explanation of its own."""
+    """A row, whether it has a value, and either the metric of the catalogue that it shows or an explanation
+    of its own.
+    """
 
     row: Row
     metric: str = ""
     explanation: Explanation = NO_WORDS
     of_gpu: bool = False
+    is_measured: bool = True
+
+    @property
+    def in_header(self) -> bool:
+        """Whether the header shows the same number."""
+        return self.explanation in (SPEED, LAST_STEP)
 
 
 SPEED = Explanation(
@@ -68,6 +78,12 @@ CHECKPOINT = Explanation(
     "as frequent as `--checkpoint-every` asks for",
     "LOG shows why one could not be written. `esper ppo --resume RUN` continues from the last.",
 )
+EPISODE_LENGTH = Explanation(
+    "Mean number of steps of the episodes behind the mean return.",
+    "",
+    "A sudden change often explains a change of the return.",
+)
+LAST_STEP = Explanation("The step that the trainer gave to the last values that it logged.", "growing", "")
 ENV_STEPS = Explanation("Steps of all environments since the run began.", "growing", "")
 ACCURACY = Explanation(
     "Mean accuracy of the host networks on their validation images, at the end of the last rollout.",
@@ -80,6 +96,12 @@ ROLLBACKS = Explanation(
     "0",
     "EVENTS shows the rollouts in which it happened; lower the learning rate of the hosts.",
 )
+
+
+def shown_vitals(snapshot: SanctumSnapshot) -> list[Vital]:
+    """The vitals that have a row: all that Esper's own trainer samples, or else those that have a value."""
+    every = is_of_tamiyo(snapshot.run)
+    return [vital for vital in vitals(snapshot) if every or vital.is_measured]
 
 
 def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
@@ -98,15 +120,28 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
         *(replace(vital, of_gpu=True) for vital in gpu),
         _checkpoint(snapshot),
         _vital("Host accuracy", run.mean_accuracy, "", ACCURACY, precision=3),
+        *_lengths(snapshot),
         _vital("Env steps", run.env_steps_total, "", ENV_STEPS),
         _rollbacks(snapshot),
     ]
     return rows if sample.gpu_memory_bytes is not None else sorted(rows, key=lambda vital: vital.of_gpu)
 
 
+def _lengths(snapshot: SanctumSnapshot) -> Iterator[Vital]:
+    """The length of the episodes, for environments in which it varies; and the step of the last logged value,
+    if that is not the number of environment steps.
+    """
+    run = snapshot.run
+    if run.mean_length is not None:
+        yield _vital("Episode length", run.mean_length, "steps", EPISODE_LENGTH, precision=1)
+    if run.last_step is not None and run.env_steps_total is None:
+        yield _vital("Step", run.last_step, "", LAST_STEP)
+
+
 def _vital(label: str, value: float | None, unit: str, explanation: Explanation, precision: int = 0) -> Vital:
     """A number that is not in the catalogue of metrics."""
-    return Vital(_row(unbounded_value(_metric(label, unit, precision), value)), explanation=explanation)
+    row = _row(unbounded_value(_metric(label, unit, precision), value))
+    return Vital(row, explanation=explanation, is_measured=value is not None)
 
 
 @lru_cache(maxsize=32)  # called for every row of every frame; the age of a checkpoint is a unit that changes
@@ -118,7 +153,7 @@ def _time(snapshot: SanctumSnapshot, name: str) -> Vital:
     value = value_of(snapshot.tamiyo, name)
     if value.health is Health.WAITING:
         value = value._replace(value=None, health=Health.NOT_MEASURED)
-    return Vital(_row(value), metric=name)
+    return Vital(_row(value), metric=name, is_measured=value.value is not None)
 
 
 def _checkpoint(snapshot: SanctumSnapshot) -> Vital:
@@ -163,7 +198,7 @@ def _mebibytes(size: int | None) -> float | None:
 
 def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The rows that fit, with one width for all labels and one for all numbers."""
-    rows = tuple(vital.row for vital in vitals(snapshot)[: max(height, 0)])
+    rows = tuple(vital.row for vital in shown_vitals(snapshot)[: max(height, 0)])
     widths = _widths(rows, width)
     return tuple(_narrowed(row, widths["label"], widths["value"], width) for row in rows)
 

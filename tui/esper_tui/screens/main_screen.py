@@ -1,5 +1,6 @@
 """The main screen: panels or one opened panel, and the commands that select, open, hide and scroll them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -8,15 +9,26 @@ from textual.app import ComposeResult
 from textual.layout import Layout
 from textual.screen import Screen
 
+from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.control.commands import key_of
-from esper_tui.control.navigation import LAST, neighbour, next_choice
-from esper_tui.frame import ALL_HIDDEN, RUNS, draw_place, frame_rows, opened_keys, placed_panels
+from esper_tui.control.navigation import LAST, cursor_row, neighbour, next_choice
+from esper_tui.frame import (
+    ALL_HIDDEN,
+    RUNS,
+    ScreenPlan,
+    draw_place,
+    frame_rows,
+    opened_keys,
+    placed_panels,
+)
 from esper_tui.grid.arrangement import Place
 from esper_tui.pages.opened_panel import first_row, moved_cursor
+from esper_tui.pages.page import GroupKey
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_area import PanelArea
 from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Rows, Tone
+from esper_tui.view.measured_fields import measured_fields
 from esper_tui.view.view import View, ViewOptions
 
 
@@ -44,6 +56,7 @@ class MainScreen(Screen[None]):
         self._host = host
         self._area = PanelArea()
         self.options = options
+        self._seen: SanctumSnapshot | None = None
 
     @property
     def layout(self) -> Layout:
@@ -68,13 +81,23 @@ class MainScreen(Screen[None]):
 
         A panel without a place in the window is deselected, so that no command acts on it unseen.
         """
-        selected = self.options.selected
-        if selected is not None and self.options.opened is None and selected not in self._placed():
+        self._remember(view.snapshot)
+        plan, selected = self._area.plan_for(view, self.options), self.options.selected
+        if selected is not None and self.options.opened is None and selected not in self._placed(plan):
             self.options = replace(self.options, selected=None)
         return self._area.show(view, *self.app.size, self.options)
 
-    def _placed(self) -> tuple[str, ...]:
-        return placed_panels(*self.app.size, self.options)
+    def _remember(self, snapshot: SanctumSnapshot) -> None:
+        """Keep the metrics that this run has measured, for its panels to stay."""
+        if snapshot is self._seen:
+            return
+        same_run = self._seen is not None and self._seen.run.run == snapshot.run.run
+        before = self.options.measured if same_run else frozenset[str]()
+        self._seen = snapshot
+        self.options = replace(self.options, measured=before | measured_fields(snapshot))
+
+    def _placed(self, plan: ScreenPlan | None = None) -> tuple[str, ...]:
+        return placed_panels(plan or self._area.plan, *self.app.size)
 
     def _not_hidden(self) -> tuple[str, ...]:
         return tuple(panel for panel in PANELS if panel not in self.options.hidden)
@@ -103,9 +126,12 @@ class MainScreen(Screen[None]):
         if opened is None:
             self.action_step(1 if rows > 0 else -1)
             return
-        keys = opened_keys(self._host.view(), opened, *self.app.size)
+        keys = self._keys(opened)
         cursor, key = moved_cursor(self.options.cursor, self.options.cursor_key, rows, opened, keys)
         self.change(cursor=cursor, cursor_key=key)
+
+    def _keys(self, panel: str) -> Sequence[object]:
+        return opened_keys(self._host.view(), panel, *self.app.size, self.options.toggled)
 
     def action_first_row(self) -> None:
         """Move to the first row."""
@@ -116,7 +142,9 @@ class MainScreen(Screen[None]):
         self.action_move(LAST)
 
     def action_open(self) -> None:
-        """Open the selected panel, or the first; in the list of runs, watch the run at the cursor."""
+        """Open the selected panel, or the first; in the list of runs, watch the run at the cursor; in a list
+        of groups, expand or collapse the one at the cursor.
+        """
         if self.options.opened == RUNS:
             runs = self._host.view().link.runs
             if runs:
@@ -125,6 +153,17 @@ class MainScreen(Screen[None]):
             panel = self.options.selected or neighbour(None, self._placed() or self._not_hidden(), 1)
             if panel:
                 self._open(panel)
+        else:
+            self._toggle_group(self.options.opened)
+
+    def _toggle_group(self, panel: str) -> None:
+        """Expand or collapse the group at the cursor, or the one of the entry at the cursor."""
+        keys = self._keys(panel)
+        key = keys[cursor_row(self.options.cursor, self.options.cursor_key, keys)] if keys else None
+        if isinstance(key, tuple) and key and isinstance(key[0], GroupKey):
+            key = key[0]
+        if isinstance(key, GroupKey):
+            self.change(toggled=self.options.toggled ^ {key}, cursor_key=key, cursor=keys.index(key))
 
     def _open(self, panel: str) -> None:
         self.change(selected=panel, opened=panel, cursor=first_row(panel), cursor_key=None)

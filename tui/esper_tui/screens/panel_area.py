@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.control.redraw_schedule import AGE_INTERVAL_S, is_due
-from esper_tui.frame import BARS, draw_place, is_old, places_for
+from esper_tui.frame import BARS, ScreenPlan, draw_place, is_old, screen_plan
 from esper_tui.grid.arrangement import OPENED, Place
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import PanelWidget
@@ -24,7 +24,7 @@ class PanelLayout(Layout):
     name = "panels"
 
     def __init__(self) -> None:
-        self.options = ViewOptions()
+        self.plan = ScreenPlan()
 
     def arrange(
         self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
@@ -38,7 +38,7 @@ class PanelLayout(Layout):
                 NULL_SPACING,
                 panels[place.panel],
             )
-            for place in places_for(size.width, size.height, self.options)
+            for place in self.plan.places(size.width, size.height)
         ]
 
 
@@ -58,6 +58,8 @@ class PanelArea:
         self.widgets = {name: PanelWidget(name) for name in (*BARS, *PANELS, OPENED)}
         self._drawn: dict[str, Drawn] = {}
         self._drawn_for: tuple[object, ...] = ()
+        self._planned_for: tuple[SanctumSnapshot | None, ViewOptions] = (None, ViewOptions())
+        self.plan = ScreenPlan()
 
     def paint(self, styles: dict[Tone, Style]) -> None:
         """Use other styles from now on."""
@@ -70,18 +72,27 @@ class PanelArea:
         After a change of size, options or connection everything is drawn. Otherwise a panel is drawn when
         it is due and its snapshot is new, or when it shows ages.
         """
-        places, old = places_for(width, height, options), is_old(view)
+        plan, old = self.plan_for(view, options), is_old(view)
+        places = plan.places(width, height)
         drawn_for = (places, old, options, view.newest is None)
         if self._drawn_for != drawn_for:
             self._drawn_for = drawn_for
             self._drawn.clear()
-            self._rearrange(options)
+            self._rearrange(plan)
         now = time.monotonic()
         return sum(self._draw(view, place, old, options, now) for place in places)
 
-    def _rearrange(self, options: ViewOptions) -> None:
-        before, self.layout.options = self.layout.options, options
-        if (before.hidden, before.opened is None) != (options.hidden, options.opened is None):
+    def plan_for(self, view: View, options: ViewOptions) -> ScreenPlan:
+        """The plan of the screen, which changes only with the snapshot and the options."""
+        snapshot, planned_options = self._planned_for
+        if snapshot is not view.snapshot or planned_options != options:
+            self._planned_for = (view.snapshot, options)
+            self.plan = screen_plan(view, options)
+        return self.plan
+
+    def _rearrange(self, plan: ScreenPlan) -> None:
+        before, self.layout.plan = self.layout.plan, plan
+        if before != plan:
             # The screen's own request would leave its arrangement cached; a child's does not.
             self.widgets["header"].refresh(layout=True)
 

@@ -7,7 +7,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from esper_schemas.source import Feed
-from esper_tui.frame import frame_rows
+from esper_tui.frame import frame_rows, screen_plan
 from esper_tui.grid.arrangement import natural_height
 from esper_tui.text.spans import Row, Tone, plain
 from esper_tui.text.theme import foreground_styles
@@ -31,9 +31,11 @@ def print_frame(
     Without a height the frame is as high as its content. With a theme its colours are added as escape
     sequences, but not its background.
     """
-    height = height or natural_height(width)
+    view = View(feed, now_ns)
+    plan = screen_plan(view, options)
+    height = height or natural_height(width, plan.absent, plan.limits)
     styles = foreground_styles(theme) if theme else None
-    for row in frame_rows(View(feed, now_ns), width, height, options):
+    for row in frame_rows(view, width, height, options):
         stream.write((_coloured(row, styles) if styles else plain(row).rstrip()) + "\n")
 
 

@@ -94,7 +94,7 @@ def _trainer_status(feed: Feed, now_ns: int) -> Status:
         return Status(ConnectionState.WAITING, None, clean(feed.awaited) or missing)
     if silent_s > SILENT_AFTER_S:
         return Status(ConnectionState.STALE, silent_s, f"Trainer silent for {age(silent_s)}.")
-    if not feed.snapshot.tamiyo.ppo_data_received:
+    if not feed.snapshot.tamiyo.ppo_data_received and not feed.snapshot.scalars:
         return Status(
             ConnectionState.WAITING, silent_s, "The trainer is connected; waiting for its first update."
         )

@@ -11,11 +11,13 @@ class View:
     """A feed at a moment, in nanoseconds since 1970.
 
     While the display is paused, `feed` is the one at which it was paused and `newest` the latest one.
+    `toggled` are the keys of the groups of an opened panel that were expanded or collapsed by hand.
     """
 
     feed: Feed
     now_ns: int
     newest: Feed | None = None
+    toggled: frozenset[object] = frozenset()
 
     @property
     def snapshot(self) -> SanctumSnapshot:
@@ -38,7 +40,9 @@ class View:
 class ViewOptions:
     """Symbols, hidden panels, the selected panel, and the opened panel with its cursor.
 
-    `cursor_key` is the key of the entry that the cursor follows while the list moves.
+    `cursor_key` is the key of the entry that the cursor follows while the list moves. `measured` are metrics
+    that the run has measured since it is shown, so that no panel disappears because an update lacks them;
+    `toggled` are the groups of opened panels that were expanded or collapsed by hand.
     """
 
     symbols: str = "block"
@@ -47,3 +51,5 @@ class ViewOptions:
     opened: str | None = None
     cursor: int = 0
     cursor_key: object = None
+    measured: frozenset[str] = frozenset()
+    toggled: frozenset[object] = frozenset()
