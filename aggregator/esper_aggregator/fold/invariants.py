@@ -178,7 +178,8 @@ def _judgements(producer: ProducerState) -> Iterator[Check]:
     for latches, seen in ((producer.nan_latch, nan), (producer.inf_latch, inf)):
         yield tuple(latches)[: len(HEADS)] == HEADS, "every head has a latch"
         yield set(latches) <= {*HEADS, *producer.heads}, "only known heads have a latch"
-        yield all(latches.get(head) for head in seen), "heads whose values were not finite are latched"
+        known = [head for head in seen if head in HEADS or head in producer.heads]
+        yield all(latches.get(head) for head in known), "heads whose values were not finite are latched"
     risk, drift = producer.collapse_risk, producer.gradient_drift
     yield risk is None or 0.0 <= risk <= 1.0, "the collapse risk is a share"
     yield drift is None or 1.0 <= drift < float("inf"), "the gradient drift is a finite factor"

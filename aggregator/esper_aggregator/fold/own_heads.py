@@ -45,12 +45,10 @@ def declare(producer: ProducerState, heads: Iterable[HeadSpec]) -> None:
     if not changed:
         return
     producer.symptoms.forget_heads(changed)
+    gone = changed - declared.keys() - set(HEADS)
     for latches in (producer.nan_latch, producer.inf_latch):
-        for head in changed & latches.keys():
-            if head in HEADS:
-                latches[head] = False
-            else:
-                del latches[head]
+        for head in gone & latches.keys():
+            del latches[head]
 
 
 def with_known_heads(

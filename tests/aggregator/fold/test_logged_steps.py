@@ -1,5 +1,7 @@
 """Values that trainers log under their own names become updates, rollouts and episodes."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from tests.aggregator.fold.validated import fold_all, project
 
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import Record
 from esper_schemas.payload import HeadMeasures
 
@@ -233,3 +236,17 @@ def test_a_snapshot_shows_open_steps_as_the_end_of_the_run_will(events):
         assert repr(shown.tamiyo) == repr(ended.tamiyo)
         assert repr(shown.scalars) == repr(ended.scalars)
         assert repr(shown.run.mean_return_history) == repr(ended.run.mean_return_history)
+
+
+@pytest.mark.parametrize("size", [None, 5])
+def test_a_restart_may_forget_or_change_a_head_that_was_not_finite(record_of, size):
+    """A head that is declared again keeps its latch, whatever its size is now; one that is gone has none."""
+    heads = () if size is None else (HeadSpec("a", size),)
+    records = [
+        record_of(logged(1, heads__a__entropy=math.inf)),
+        record_of(e.RunStarted(task="t", heads=heads), epoch=8),
+        record_of(logged(2, policy_loss=1.0), epoch=8),
+    ]
+    latch = project(fold_all(records)).tamiyo.head_inf_latch
+
+    assert latch.get("a") is (None if size is None else True)
