@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from esper_bus.auth.keys import ClientKeys
+from esper_bus.net.ship import ship
 from esper_lite.importing.event_sinks import LiveSink
 from esper_lite.importing.import_logs import (
     NO_MAPPING,
@@ -26,6 +27,7 @@ from esper_schemas.errors import EsperError
 POLL_S = 0.2
 """Interval between two looks at the files; an update is shown within a second of its flush."""
 _SCAN_S = 0.5
+_PATIENCE_S = 5.0
 Outcome = Literal["completed", "interrupted"]
 WANDB_LEFT_OUT = "files of W&B, which are written 32 KiB at a time; import them afterwards"
 
@@ -111,10 +113,26 @@ class LogFollower:
 
     def _begin(self, plan: PlannedRun) -> RunImport:
         run_dir = self._destination.runs_dir / plan.run
-        self._locks.enter_context(exclusive(run_dir))
         open_sink = partial(LiveSink, plan.run, run_dir, self._destination.ingest, self._destination.keys)
-        run = self._runs[plan.origin] = run_import(plan, run_dir, open_sink, refuse_rewritten=False)
+        with ExitStack() as lock:
+            lock.enter_context(exclusive(run_dir))
+            run = run_import(plan, run_dir, open_sink, refuse_rewritten=False)
+            if run.totals.existed:
+                self._deliver_earlier(run_dir)
+            self._locks.enter_context(lock.pop_all())
+        self._runs[plan.origin] = run
         return run
+
+    def _deliver_earlier(self, run_dir: Path) -> None:
+        """Send what earlier processes recorded: after events of this one, it would come too late."""
+        _, ingest, keys = self._destination
+        if ingest is None:
+            return
+        try:
+            for _ in ship(run_dir, ingest, keys, patience_s=_PATIENCE_S):
+                continue
+        except EsperError as error:
+            self._problems.append(f"Events that were recorded before were not sent: {error}")
 
     def _add_files(self, run: RunImport, logs: list[LogFile]) -> None:
         known = {source.path for source in run.sources}

@@ -206,8 +206,8 @@ class RunImport:
         self._recorded.add(timed.event)
 
     def _check_origin(self) -> None:
-        keys = {source.key for source in self.sources}
-        if self._known_files and self._known_files.isdisjoint(keys):
+        present = {source.identity for source in self.sources}
+        if self._known_files and self._known_files.isdisjoint(present):
             raise Refused(
                 f"The run {self.run} was made from another log than {self.origin}; choose another name for "
                 "the run."

@@ -58,8 +58,12 @@ class Source:
     @property
     def key(self) -> str:
         """What identifies the contents of the file in a run; empty while it has none."""
-        identity = self._reader.identity if self._reader else ""
-        return f"{identity}.{self.rewritten}" if self.rewritten and identity else identity
+        return f"{self.identity}.{self.rewritten}" if self.rewritten and self.identity else self.identity
+
+    @property
+    def identity(self) -> str:
+        """What identifies the beginning of the file; empty while it has none."""
+        return self._reader.identity if self._reader else ""
 
     def rows(self, *, final: bool) -> Iterator[Row]:
         """The rows that were added since the last call, each with a time. Never raises `OSError`.

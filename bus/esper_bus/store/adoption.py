@@ -21,6 +21,14 @@ PART_BYTES = 4 * 1024 * 1024
 _LOCKS = f"*/spool/*{LOCK_SUFFIX}"
 
 
+def _locked_at(lock: Path) -> tuple[float, str]:
+    """When a trainer began: the fold ignores events of a process that arrive after those of a later one."""
+    try:
+        return lock.stat().st_mtime, lock.name
+    except OSError:  # it was removed
+        return 0.0, lock.name
+
+
 class _Spool(NamedTuple):
     lock: Path
     reader: BatchReader
@@ -84,7 +92,7 @@ class Adoption:
         if not self._waiting and now >= self._scan_at:
             self._scan_at = now + SCAN_S
             found = set(self._runs_dir.glob(_LOCKS)) - self._given_up - set(self._done)
-            self._waiting = sorted(lock for lock in found if is_dead(lock))
+            self._waiting = sorted((lock for lock in found if is_dead(lock)), key=_locked_at)
         if not self._waiting:
             return None
         lock = self._waiting.pop(0)

@@ -52,6 +52,24 @@ def read(adoption, now=0.0):
     return parts
 
 
+def test_spools_are_read_in_the_order_in_which_they_were_begun(runs_dir, key, batch):
+    """The name of a file has a random number: a resumed run would be adopted before its beginning."""
+    for order, epoch in enumerate((0xF, 0x1, 0x8)):
+        stream = key._replace(epoch=epoch)
+        spool = SpoolWriter(RunPaths(runs_dir / key.run), stream)
+        spool.write(batch(0, 1))
+        spool.close()
+        lock = RunPaths(runs_dir / key.run).spool_file(key.producer, epoch).with_suffix(".lock")
+        os.utime(lock, (order, order))
+    adoption = Adoption(runs_dir)
+
+    epochs = []
+    while (part := adoption.next_records(0.0)) or adoption.busy:
+        epochs += [record.stream.epoch for record in part]
+
+    assert epochs == [0xF, 0x1, 0x8]
+
+
 def test_a_dead_trainers_spool_is_read_to_its_end_in_parts(spool, runs_dir):
     """Parts are small, so that living trainers do not have to wait."""
     spool(PART_EVENTS + 10)
