@@ -6,10 +6,10 @@ from pathlib import Path
 from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
 from esper_aggregator.fold_checkpoints import restore_before
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.store.run_reader import read_records, readable_files, run_name
+from esper_schemas.rules.symptoms import WATCHLIST, Watchlist
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
 

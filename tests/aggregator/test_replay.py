@@ -7,11 +7,11 @@ import pytest
 from esper_aggregator import fold_checkpoints
 from esper_aggregator.fold.invariants import validate
 from esper_aggregator.fold.projection import project
-from esper_aggregator.fold.symptoms import Watchlist
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import LogSource, fold_at, fold_path, snapshot_of
 from esper_schemas.errors import EsperError
 from esper_schemas.metrics.overrides import overridden
+from esper_schemas.rules.symptoms import Watchlist
 
 
 @pytest.fixture

@@ -36,9 +36,6 @@ CHANGES_THE_STATE = {
     "fold/own_heads.py",
     "fold/process_overlap.py",
     "fold/own_scalars.py",
-    "fold/non_finite.py",
-    "fold/streaks.py",
-    "fold/symptoms.py",
     "fold/state_codec.py",  # while it builds a state from bytes
 }
 MUTATING_METHODS = {"add", "append", "appendleft", "clear", "extend", "insert", "pop", "popitem", "popleft"}

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from esper_aggregator.fold.non_finite import latch
 from esper_aggregator.fold.own_scalars import MAX_SCALARS
 from esper_aggregator.fold.process_overlap import KEPT_SPANS
 from esper_aggregator.fold.reports import SHOWN_LOG_LEVELS
@@ -31,8 +30,9 @@ from esper_aggregator.fold.size_limits import (
     bounded_event,
     bounded_text,
 )
-from esper_aggregator.fold.streaks import Streaks
 from esper_schemas.heads import HEADS
+from esper_schemas.rules.non_finite import latch
+from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watches import GAP
 from esper_schemas.snapshot import EventEntry
 from esper_schemas.state import HISTORY_LENGTH

@@ -7,11 +7,11 @@ from esper_aggregator.fold.rank_reduction import reduce_values
 from esper_aggregator.fold.reports import add_warning
 from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_event, bounded_text
-from esper_aggregator.fold.streaks import Streaks
 from esper_schemas.declarations import MetricSpec
 from esper_schemas.events import Record
 from esper_schemas.findings import Symptom
 from esper_schemas.metrics.metric import Bands, Reduction
+from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watches import OWN_METRIC_ABOVE, OWN_METRIC_BELOW
 from esper_schemas.snapshot import ScalarState
 from esper_schemas.state import HISTORY_LENGTH, History

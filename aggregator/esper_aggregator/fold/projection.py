@@ -21,11 +21,11 @@ from esper_aggregator.fold.run_totals import (
     total,
     vitals,
 )
-from esper_aggregator.fold.streaks import merged_symptoms
 from esper_schemas.events import RunStarted
 from esper_schemas.findings import Symptom
 from esper_schemas.heads import HEADS
 from esper_schemas.rules.diagnose import diagnose
+from esper_schemas.rules.streaks import merged_symptoms
 from esper_schemas.snapshot import (
     EscalationEntry,
     LinkHealth,

@@ -4,8 +4,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from esper_aggregator.fold.streaks import Streaks
-from esper_aggregator.fold.symptoms import WATCHLIST, SymptomState, Watchlist
 from esper_schemas.declarations import HeadSpec, MetricSpec
 from esper_schemas.events import (
     EpisodeCompleted,
@@ -17,6 +15,8 @@ from esper_schemas.events import (
 )
 from esper_schemas.heads import HEADS
 from esper_schemas.moving_average import MovingAverage
+from esper_schemas.rules.streaks import Streaks
+from esper_schemas.rules.symptoms import WATCHLIST, SymptomState, Watchlist
 from esper_schemas.snapshot import (
     AnomalyEntry,
     CheckpointEntry,

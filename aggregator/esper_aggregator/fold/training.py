@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from esper_aggregator.fold.non_finite import latch
 from esper_aggregator.fold.own_heads import with_known_heads
 from esper_aggregator.fold.run_state import LoggedState, ProducerState, RunState
 from esper_aggregator.fold.size_limits import bounded_count, bounded_event
@@ -12,6 +11,7 @@ from esper_schemas import events as e
 from esper_schemas.collapse import collapse_risk_score
 from esper_schemas.drift import gradient_drift
 from esper_schemas.moving_average import MovingAverage
+from esper_schemas.rules.non_finite import latch
 
 _Numbered = TypeVar("_Numbered")
 

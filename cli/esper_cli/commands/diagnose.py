@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from esper_aggregator.fold.projection import project
-from esper_aggregator.fold.symptoms import Watchlist
 from esper_aggregator.replay import fold_path
 from esper_bus.store.run_reader import read_records
 from esper_cli.options.command import Command
@@ -19,6 +18,7 @@ from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds_text
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
 from esper_schemas.metrics.overrides import overridden
+from esper_schemas.rules.symptoms import Watchlist
 from esper_schemas.snapshot import SanctumSnapshot
 
 SEVERITIES = ("warning", "critical")

@@ -8,7 +8,6 @@ from tests.aggregator.fold.validated import fold, fold_all, project
 
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, MAX_NAMES
-from esper_aggregator.fold.symptoms import Watchlist
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import RunStarted
@@ -17,6 +16,7 @@ from esper_schemas.judgement import Health, beyond_bounds, beyond_bounds_text, j
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import heads_of
+from esper_schemas.rules.symptoms import Watchlist
 
 MOVE, AIM, FIRE = HeadSpec("move", 5), HeadSpec("aim", 9), HeadSpec("fire", 2)
 

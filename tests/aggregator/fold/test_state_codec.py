@@ -11,9 +11,9 @@ from esper_aggregator.fold import state_codec
 from esper_aggregator.fold.invariants import validate
 from esper_aggregator.fold.run_state import KEPT_EVENTS, RunState
 from esper_aggregator.fold.state_codec import decode_state, encode_state, fold_fingerprint
-from esper_aggregator.fold.symptoms import WATCHLIST, Watchlist
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.rules.symptoms import WATCHLIST, Watchlist
 
 
 @pytest.fixture

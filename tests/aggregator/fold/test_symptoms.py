@@ -7,9 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.aggregator.fold.validated import fold, fold_all, project
 
-from esper_aggregator.fold.non_finite import LATCHED_FIELDS
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.fold.symptoms import SymptomState, Watchlist
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted
 from esper_schemas.findings import Symptom
@@ -17,6 +15,8 @@ from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.non_finite import LATCHED_FIELDS
+from esper_schemas.rules.symptoms import SymptomState, Watchlist
 from esper_schemas.rules.watches import GAP, WATCHES, bounded_watches
 
 

@@ -5,7 +5,7 @@ from esper_aggregator.fold import projection
 from esper_aggregator.fold.invariants import validate
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.state_codec import encode_state
-from esper_aggregator.fold.symptoms import WATCHLIST
+from esper_schemas.rules.symptoms import WATCHLIST
 
 
 def fold(state, record):

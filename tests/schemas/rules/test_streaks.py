@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from esper_aggregator.fold.streaks import Streaks, merged_symptoms
 from esper_schemas.findings import Symptom
+from esper_schemas.rules.streaks import Streaks, merged_symptoms
 from esper_schemas.rules.watches import GAP
 
 KEY = ("large_kl", "kl_divergence")

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct, defstruct
 
-from esper_aggregator.fold.streaks import Streaks
+from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE, BoundedWatch
 
 Bounds: TypeAlias = tuple[float, float]

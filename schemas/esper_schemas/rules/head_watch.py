@@ -6,13 +6,13 @@ from math import isfinite
 from msgspec import ValidationError, convert
 from msgspec.structs import astuple, replace
 
-from esper_aggregator.fold.streaks import Streaks
-from esper_aggregator.fold.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import max_entropy, own_quantity
+from esper_schemas.rules.streaks import Streaks
+from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.rules.watches import ENTROPY_FALL, own_head_watches
 
 _WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from esper_aggregator.fold.non_finite import LATCHED_FIELDS, latch
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.non_finite import LATCHED_FIELDS, latch
 
 
 def latched(**fields):

@@ -8,16 +8,16 @@ from typing import Any
 from msgspec import ValidationError, convert
 from msgspec.structs import astuple
 
-from esper_aggregator.fold.head_watch import HeadWatch
-from esper_aggregator.fold.non_finite import LATCHED_FIELDS
-from esper_aggregator.fold.streaks import Streaks
-from esper_aggregator.fold.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.findings import Symptom
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.baseline_levels import BaselineLevels, lost_return, relative_values
+from esper_schemas.rules.head_watch import HeadWatch
+from esper_schemas.rules.non_finite import LATCHED_FIELDS
+from esper_schemas.rules.streaks import Streaks
+from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE, bounded_watches
 
 _MAX_HEAD_WATCHES = 256
