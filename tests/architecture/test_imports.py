@@ -83,7 +83,7 @@ FOLDERS = {
         "emit": {"auth", "host", "mcap", "net", "store"},
     },
     "esper_aggregator": {"fold": set()},
-    "esper_lite": {"importing": set(), "integrations": set()},
+    "esper_lite": {"importing": set(), "integrations": {"importing"}},
     "esper_trainer": {
         "device": set(),
         "environments": {"device"},
