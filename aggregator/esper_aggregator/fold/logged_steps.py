@@ -19,7 +19,7 @@ from esper_aggregator.fold.reports import add_warning
 from esper_aggregator.fold.run_state import OpenStep, ProducerState, RunState
 from esper_aggregator.fold.size_limits import bounded_count
 from esper_schemas import events as e
-from esper_schemas.aliases import HEADS_PREFIX, ROLLOUT_FIELDS
+from esper_schemas.aliases import DROPPED, HEADS_PREFIX, ROLLOUT_FIELDS
 from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
 
 Part = Literal["episode", "update", "rollout"]
@@ -38,7 +38,7 @@ def values_logged(state: RunState, producer: ProducerState, record: e.Record, ev
     parts = sorted_by_meaning(event)
     logged = producer.logged
     logged.conventions |= parts.conventions
-    if event.step is not None:
+    if event.step is not None and not DROPPED.issuperset(event.values):
         logged.last_step = bounded_count(event.step)
     at_ns = record.emitted_ns
     if parts.episode:

@@ -17,7 +17,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "device": ("device",),
     "clip_range": ("clip_coef", "clip_range", "clip_param", "clip_epsilon", "epsilon"),
-    "target_kl": ("target_kl", "desired_kl"),
+    "target_kl": ("target_kl",),
     "episodes": ("num_iterations", "num_updates", "max_iterations"),
 }
 """Fields of `RunStarted`, and the names that libraries give these settings; the first one counts."""

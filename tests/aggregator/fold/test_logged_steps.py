@@ -45,6 +45,17 @@ def test_the_calls_of_one_step_are_one_update(snapshot_of):
     assert [entry.kind for entry in snapshot.recent_events] == ["PPOUpdateCompleted"] * 2
 
 
+def test_a_step_that_counts_something_else_is_not_that_of_the_run(snapshot_of):
+    """rsl_rl logs some values a second time, with seconds as their step."""
+    snapshot = snapshot_of(
+        e.ScalarsLogged(values={"Loss/surrogate": 0.5, "Train/mean_reward": 1.0}, step=7),
+        e.ScalarsLogged(values={"Train/mean_reward/time": 1.0}, step=3),
+    )
+
+    assert (snapshot.run.last_step, snapshot.run.mean_return) == (7, 1.0)
+    assert snapshot.scalars == {}
+
+
 def test_names_become_fields_with_their_sign_and_scale(snapshot_of):
     """SB3 logs the negative entropy, rsl_rl seconds, and heads have a prefix."""
     snapshot = snapshot_of(

@@ -26,14 +26,14 @@ def test_nested_settings_are_found_by_their_last_name():
     """An outer setting counts before an inner one of the same name."""
     settings = {
         "seed": 7,
-        "algorithm": {"clip_param": 0.1, "desired_kl": 0.01, "seed": 8},
+        "algorithm": {"clip_param": 0.1, "target_kl": 0.01, "seed": 8},
         "num_steps_per_env": 24,
     }
     started = facts_from(settings, task="walker")
 
     assert (started.task, started.seed, started.horizon) == ("walker", 7, 24)
     assert (started.clip_range, started.target_kl) == (0.1, 0.01)
-    assert started.config["algorithm.desired_kl"] == 0.01
+    assert started.config["algorithm.target_kl"] == 0.01
 
 
 @pytest.mark.parametrize("value", ["many", None, float("nan"), float("inf"), object(), [], True, 10**400])
