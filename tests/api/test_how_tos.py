@@ -22,6 +22,7 @@ from esper_lite import (
     connect,
     open_run,
 )
+from esper_schemas.metrics.overrides import overridden
 
 pytestmark = pytest.mark.process
 
@@ -146,6 +147,21 @@ def test_the_complete_program_learns_without_torch(run, home, environment):
     assert (done.returncode, done.stderr) == (0, "")
     assert len([event for event in events if isinstance(event, PPOUpdateCompleted)]) == 40
     assert sum(returns[-5:]) > 2 * sum(returns[:5])
+
+
+@pytest.mark.process
+def test_programs_that_declare_heads_record_their_measurements(run, home):
+    """By an event and by a call of `log`; the thresholds of the page are valid for such a run."""
+    page = "declare-heads.md"
+    for program in programs(page):
+        done = run(program)
+        assert (done.returncode, done.stderr) == (0, "")
+    emitted, logged = (open_run(home / "runs" / name).snapshot().tamiyo for name in ("arena", "arena-2"))
+    (toml,) = re.findall(r"```toml\n(.*?)```", (HOW_TOS / page).read_text(), re.DOTALL)
+
+    assert [spec.name for spec in emitted.head_specs] == list(emitted.heads) == ["move", "aim", "throttle"]
+    assert logged.heads["move"].ratio_max == 1.1
+    assert overridden(toml, heads=["aim"])["heads/aim/ratio_max"].metric.bands.critical_above == 3.0
 
 
 @pytest.mark.process

@@ -75,7 +75,8 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
     if main is None:
         return
     causes = _near(_shown(rule.together_with, by_name), main, head)
-    if (rule.together_with and not causes) or _near(_shown(rule.unless, by_name), main, head):
+    explained = _near(_shown(rule.unless, by_name), main, head)
+    if (rule.together_with and not causes) or (explained and not _is_decided(rule, main, head, by_name)):
         return
     context = _near((s for name in rule.context for s in by_name.get(name, ())), main, head)
     yield Finding(
@@ -87,6 +88,11 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
         evidence=evidence_of(_chain(main, [*signs, *causes[:1], *context])),
         advice=rule.advice,
     )
+
+
+def _is_decided(rule: Rule, main: Symptom, head: str | None, by_name: ByName) -> bool:
+    """Return whether a sign is present for which no other explanation counts."""
+    return bool(_near(_shown(rule.decisive, by_name), main, head))
 
 
 def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:

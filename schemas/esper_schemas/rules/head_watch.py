@@ -13,9 +13,12 @@ from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import max_entropy, own_quantity
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
-from esper_schemas.rules.watches import ENTROPY_FALL, own_head_watches
+from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN, own_head_watches
 
 _WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)
+
+_SMALLEST = 1e-9
+"""Smaller shares count as this, so that the factor is finite."""
 
 
 class HeadWatch:
@@ -51,13 +54,17 @@ class HeadWatch:
         return measures.entropy / self._maximum
 
     def _fall(self, share: float | None, past: Iterable[PPOUpdateCompleted]) -> float | None:
-        """Return by how much the share has fallen below its largest value in the last updates."""
+        """Return the factor by which the share has fallen since its largest value in the updates just before.
+
+        None if it was low before, or was not measured.
+        """
         if share is None or not isfinite(share):
             return None
-        tables = [update.payload.heads for update in past]
+        tables = [update.payload.heads for update in list(past)[-FALL_WITHIN:]]
         measured = [table[self._name] for table in tables if self._name in table]
-        shares = [before for each in measured if (before := self._entropy_share(each)) is not None]
-        return max([before for before in shares if isfinite(before)], default=share) - share
+        shares = [one for each in measured if (one := self._entropy_share(each)) is not None]
+        before = max([one for one in shares if isfinite(one)], default=0.0)
+        return before / max(share, _SMALLEST) if before >= FALL_FROM else None
 
 
 def _used(measures: HeadMeasures) -> HeadMeasures:

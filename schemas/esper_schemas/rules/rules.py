@@ -23,11 +23,11 @@ class Rule:
     """One thing that can be wrong.
 
     The rule applies if one of `signs` is present and, unless `together_with` is empty, one of those was
-    present at the same time or shortly before. It does not apply if one of `unless` was, which explains the
-    signs better. With `per_head`, the signs are those of one head, and other symptoms must be of the same
-    head or of none; with `per_metric`, each metric is judged apart. `context` has further symptoms for the
-    chain of evidence. A `lasting` finding remains after its signs are over. `only_with_several` names a
-    setting of the run; if it is 1, the rule does not apply.
+    present at the same time or shortly before. It does not apply if one of `unless` was, which explains
+    the signs better, and none of `decisive` was. With `per_head`, the signs are those of one head, and
+    other symptoms must be of the same head or of none; with `per_metric`, each metric is judged apart.
+    `context` has further symptoms for the chain of evidence. A `lasting` finding remains after its signs
+    are over. `only_with_several` names a setting of the run; if it is 1, the rule does not apply.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Rule:
     signs: tuple[Sign, ...]
     together_with: tuple[Sign, ...] = ()
     unless: tuple[Sign, ...] = ()
+    decisive: tuple[Sign, ...] = ()
     context: tuple[str, ...] = ()
     per_head: bool = False
     per_metric: bool = False
@@ -134,7 +135,6 @@ RULES: tuple[Rule, ...] = (
             Sign("no_entropy_bonus"),
             Sign("lost_return", 3),
             Sign("below_baseline", 3),
-            HEAD_ENTROPY_FALL,
         ),
         context=(
             "large_kl",
@@ -157,6 +157,7 @@ RULES: tuple[Rule, ...] = (
         signs=(Sign("low_head_entropy", 2, critical=True),),
         together_with=(*EXTREME_RATIOS, *LARGE_UPDATES, HEAD_ENTROPY_FALL),
         unless=(Sign("low_entropy", 2, critical=True),),
+        decisive=(HEAD_ENTROPY_FALL,),
         context=("large_kl", "ratio_explosion", "ratio_collapse", "no_entropy_bonus"),
         per_head=True,
         advice=(

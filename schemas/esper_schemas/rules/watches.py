@@ -13,7 +13,6 @@ from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import MetricField, head_field
 from esper_schemas.metrics.metric import Bands
 from esper_schemas.policy_heads import own_quantity, shared_metric
-from esper_schemas.rules.anomaly_rules import COLLAPSE_FALL
 
 GAP = 3
 """A streak goes on over at most this many updates in a row without a value beyond its bound."""
@@ -50,7 +49,12 @@ RELATIVE = ("value_spread", "value_loss_growth")
 """`value_std` over `return_std`, and `value_loss` over its baseline level."""
 
 ENTROPY_FALL = "entropy_fall"
-"""By how much a head's entropy, as a share of its maximum, has fallen within the last updates."""
+"""The factor by which the entropy of a head that was not low has fallen within `FALL_WITHIN` updates."""
+
+FALL_WITHIN = 3
+FALL_FROM = 0.1
+"""Learning makes a head sure over tens of updates; a head that is sure within a few has not learnt it. An
+entropy below this share of its maximum was low before, and varies by large factors."""
 
 OF_ROLLOUTS = ("mean_return", "return_spread", "lost_return", "baseline_lead")
 """The mean return; its spread over the environments; by how many tolerances it has fallen below its best
@@ -109,8 +113,8 @@ WATCHES: tuple[Watch, ...] = (
     Watch(
         name="head_entropy_fall",
         quantity=ENTROPY_FALL,
-        text="{head} entropy fell by {value} of its maximum within a few updates",
-        critical=COLLAPSE_FALL,
+        text="{head} entropy fell by a factor of {value} within a few updates",
+        critical=5.0,
         per_head=True,
         only_own=True,
     ),
