@@ -258,16 +258,16 @@ def _machinery():
         "ranks": ranks,
         "slots": SlotsState(
             stage_counts=(40, 20, 50, 30, 10, 40, 2),
-            changes=(StageChangeEntry(at_ns=NOW - SECOND, producer="rank0", change=change),),
+            changes=(StageChangeEntry(at_ns=NOW - SECOND, producer="host0:0", change=change),),
         ),
         "decisions": tuple(
-            DecisionEntry(at_ns=NOW - SECOND, producer="rank0", decision=made) for made in (decision, wait)
+            DecisionEntry(at_ns=NOW - SECOND, producer="host0:0", decision=made) for made in (decision, wait)
         ),
         "vitals": VitalsSampled(cpu_share=0.93, memory_bytes=429 * 2**20),
         "checkpoints": (
             CheckpointEntry(
                 at_ns=NOW - 65 * SECOND,
-                producer="rank0",
+                producer="host0:0",
                 checkpoint=CheckpointSaved(update=10, path="checkpoints/00000010-rank0.pt", duration_ms=48.2),
             ),
         ),
@@ -304,7 +304,7 @@ def make_snapshot(make_state):
             "rollbacks_total": 0,
         }
         events = tuple(
-            EventEntry(at_ns=NOW - (10 - i) * SECOND, producer="rank0", kind=kind, text=text)
+            EventEntry(at_ns=NOW - (10 - i) * SECOND, producer="host0:0", kind=kind, text=text)
             for i, (kind, text) in enumerate(EVENTS * 2)
         )
         return SanctumSnapshot(
@@ -343,7 +343,7 @@ FINDINGS = (
 
 def _entry(kind, seconds, **what):
     """A list entry from the given number of seconds ago."""
-    return kind(at_ns=NOW - seconds * SECOND, producer="rank0", **what)
+    return kind(at_ns=NOW - seconds * SECOND, producer="host0:0", **what)
 
 
 ANOMALY = AnomalyDetected(
@@ -438,7 +438,7 @@ def feeds(make_feed, make_snapshot, make_state, unhealthy_state, with_reports):
         link=LinkHealth(events=1234, lag_ms=812.0, gaps=3, dropped=12),
         findings=FINDINGS,
         log=(
-            LogEntry(at_ns=NOW - 3 * SECOND, producer="rank0", level="warning", message="value loss grows"),
+            LogEntry(at_ns=NOW - 3 * SECOND, producer="host0:0", level="warning", message="value loss grows"),
         ),
         log_counts={"warning": 1},
     )

@@ -13,7 +13,7 @@ from esper_tui.view.view import View
 @pytest.fixture
 def view(make_feed, make_snapshot, with_reports, now):
     """A view of a run with data for every panel."""
-    entry = LogEntry(at_ns=now, producer="rank0", level="error", message="the disk is full")
+    entry = LogEntry(at_ns=now, producer="host0:0", level="error", message="the disk is full")
     return View(make_feed(structs.replace(with_reports(make_snapshot()), log=(entry,))), now)
 
 

@@ -19,7 +19,7 @@ def with_anomalies(make_snapshot, with_reports):
         (
             1,
             [
-                "22:13:04  update 12, rank0",
+                "22:13:04  update 12, host0:0",
                 "kl_divergence 0.231 is above 0.1",
                 "TELE-110",
                 "Advice",

@@ -14,8 +14,8 @@ LONG = "the text of an event that is too long for its row, and goes on to the EN
 @pytest.fixture
 def view(make_feed, make_snapshot, now):
     """A view of a run with an event and a warning, both with a long text."""
-    event = EventEntry(at_ns=10**9, producer="rank1", kind="AnomalyDetected", text=LONG)
-    warning = LogEntry(at_ns=2 * 10**9, producer="rank2", level="warning", message=LONG)
+    event = EventEntry(at_ns=10**9, producer="host1:1", kind="AnomalyDetected", text=LONG)
+    warning = LogEntry(at_ns=2 * 10**9, producer="host2:2", level="warning", message=LONG)
     snapshot = structs.replace(make_snapshot(), recent_events=(event,), log=(warning,))
     return View(make_feed(snapshot), now)
 
@@ -23,8 +23,8 @@ def view(make_feed, make_snapshot, now):
 @pytest.mark.parametrize(
     ("entries", "row", "head"),
     [
-        (event_entries, "00:00:01  anomaly", "00:00:01  AnomalyDetected from rank1"),
-        (log_entries, "00:00:02  ! the text", "00:00:02  warning from rank2"),
+        (event_entries, "00:00:01  anomaly", "00:00:01  AnomalyDetected from host1:1"),
+        (log_entries, "00:00:02  ! rank 2: the text", "00:00:02  warning from host2:2"),
     ],
 )
 def test_the_details_are_kind_producer_and_the_whole_text(view, text, entries, row, head):

@@ -6,7 +6,9 @@ from esper_schemas.events import LayerGradientsSampled
 from esper_schemas.snapshot import (
     LayerGradientsEntry,
 )
+from esper_tui.pages.gradients_page import gradient_entries
 from esper_tui.pages.opened_panel import opened_rows
+from esper_tui.text.spans import plain
 from esper_tui.view.view import View
 
 
@@ -39,3 +41,15 @@ def test_opened_gradients_show_the_magnitudes_of_a_layer(page):
     assert any(line.startswith("below 1e-08 10 ━") for line in lines)
     assert any(line.startswith("1e-08 to 1e-04 60 ━") for line in lines)
     assert any(line.startswith("not finite 0 ─") for line in lines)
+
+
+def test_samples_name_their_rank_if_there_are_several(view, make_feed, now):
+    """They are not merged over the ranks."""
+    snapshot = view.snapshot
+    several, alone = (
+        [plain(entry.row) for entry in gradient_entries(View(make_feed(shown), now), 116)]
+        for shown in (snapshot, structs.replace(snapshot, ranks=snapshot.ranks[:1]))
+    )
+
+    assert several.count("rank 0: sampled in update 16") == 2
+    assert not any("rank" in line for line in alone)

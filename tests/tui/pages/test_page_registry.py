@@ -14,7 +14,7 @@ WITHOUT_DETAILS = {"slots", "runs"}
 """Pages with rows that need no details: changes of stages, other runs."""
 
 
-TITLES = {"ranks": 1, "gradients": 1, "heads": 2}
+TITLES = {"ranks": 1, "gradients": 3, "heads": 2}
 """Rows that are not entries of their own: titles of tables, and the two decisions."""
 
 

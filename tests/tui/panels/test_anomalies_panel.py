@@ -25,14 +25,14 @@ def test_a_run_without_anomalies_shows_its_telemetry_level(make_snapshot, text):
 
 def test_reports_of_all_kinds_are_in_chronological_order(with_anomalies, text):
     """Each has update, mark, kind and observation; a tiny value is not written as zero."""
-    assert text(anomalies_rows(with_anomalies, 70, 9)) == [
-        "Telemetry  ! debug from update 12 to 18: kl spike",
-        "    12 ✗ kl spike               KL 0.231 > 0.100",
-        "    12 ! telemetry raised       debug until update 18: kl spike",
-        "    13 ! gradient drift         Grad drift 5.100 > 4.000",
-        "    14 ✗ head entropy collapse  op 3e-6 < 0.080",
-        "    15 ! worst ratios           style 8.880 in 2 transitions",
-        "    16 ✗ not finite             3 NaN, 1 Inf: policy_loss, lstm",
+    assert text(anomalies_rows(with_anomalies, 80, 9)) == [
+        "Telemetry  ! rank 0: debug from update 12 to 18: kl spike",
+        "    12 ✗ kl spike               rank 0: KL 0.231 > 0.100",
+        "    12 ! telemetry raised       rank 0: debug until update 18: kl spike",
+        "    13 ! gradient drift         rank 0: Grad drift 5.100 > 4.000",
+        "    14 ✗ head entropy collapse  rank 0: op 3e-6 < 0.080",
+        "    15 ! worst ratios           rank 0: style 8.880 in 2 transitions",
+        "    16 ✗ not finite             rank 0: 3 NaN, 1 Inf: policy_loss, lstm",
     ]
 
 
@@ -46,7 +46,7 @@ def test_a_past_escalation_is_not_a_warning(make_snapshot, with_reports, find):
     """The row shows the current level, then when it was raised."""
     row = find(anomalies_rows(with_reports(make_snapshot(), active=False), 70, 9), "Telemetry")
 
-    assert plain(row) == "Telemetry  normal, was debug from update 12 to 18"
+    assert plain(row) == "Telemetry  normal, rank 0: was debug from update 12 to 18"
     assert Tone.WARNING not in {span.tone for span in row}
 
 

@@ -14,9 +14,9 @@ def test_the_last_events_are_shown_oldest_first(make_snapshot, text):
     lines = text(events_rows(make_snapshot(), 100, 3))
 
     assert lines == [
-        "22:13:17  update            update 17: policy loss 0.025, value loss 0.080, KL 0.0123",
-        "22:13:18  stage             R0C1 CONV_LIGHT: GERMINATED → TRAINING",
-        "22:13:19  anomaly           ratio_explosion: head_op_ratio_max 5.123",
+        "22:13:17  update            rank 0: update 17: policy loss 0.025, value loss 0.080, KL 0.0123",
+        "22:13:18  stage             rank 0: R0C1 CONV_LIGHT: GERMINATED → TRAINING",
+        "22:13:19  anomaly           rank 0: ratio_explosion: head_op_ratio_max 5.123",
     ]
 
 

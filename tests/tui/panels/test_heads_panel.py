@@ -125,10 +125,12 @@ def test_tele_151_170_before_the_first_update_it_is_waiting(feeds, text):
 
 
 def test_a_high_panel_shows_decisions_and_the_gradient_flow(make_snapshot, text):
-    """Decisions are below the table, newest first."""
+    """Decisions are below the table, newest first, each with its rank if there are several."""
     lines = text(heads_rows(make_snapshot(), 116, 22))
+    alone = text(heads_rows(structs.replace(make_snapshot(), ranks=()), 116, 22))
 
-    assert lines[15].split() == ["Chosen", "wait", "52%"]
+    assert lines[15].split() == ["rank", "0", "wait", "52%"]
+    assert alone[15].split() == ["Chosen", "wait", "52%"]
     assert "germ  93%" in lines[16]
     assert lines[18].split()[:4] == ["Flow", "Grad", "CV", "0.31"]
 

@@ -103,3 +103,34 @@ def test_a_missing_rank_is_a_warning(make_snapshot, tone_of):
     three = structs.replace(make_snapshot(), ranks=make_snapshot().ranks[:3])
 
     assert tone_of(ranks_panel.ranks_note(three), "3 of 4") is Tone.WARNING
+
+
+def sharing(**fields):
+    """A process that trains as rank 0 from second 1 on."""
+    times = {"training_since_ns": 10**9, "last_event_ns": 9 * 10**9}
+    return RankState(**{"producer": "a", "rank": 0} | times | fields)
+
+
+def test_processes_that_share_a_rank_are_marked(make_snapshot, text, tone_of):
+    """The title counts them, too; neither is true of a rank that was started again under another name."""
+    twice = (sharing(), sharing(producer="b", training_since_ns=2 * 10**9), sharing(producer="c", rank=1))
+    again = (sharing(), sharing(producer="b", training_since_ns=9 * 10**9), sharing(producer="c", rank=1))
+    shared, restarted = (
+        structs.replace(make_snapshot(world_size=2), ranks=ranks, recent_events=())
+        for ranks in (twice, again)
+    )
+    lines = text(ranks_panel.ranks_rows(shared, 70, 6))
+
+    assert [line.startswith("!") for line in lines] == [False, True, True, False]
+    assert plain(ranks_panel.ranks_note(shared)) == "2 of 2, 2 processes share a rank"
+    assert tone_of(ranks_panel.ranks_note(shared), ", 2 processes share a rank") is Tone.CRITICAL
+    assert plain(ranks_panel.ranks_note(restarted)) == "2 of 2"
+    assert not any(line.startswith("!") for line in text(ranks_panel.ranks_rows(restarted, 70, 6)))
+
+
+def test_two_processes_of_one_name_are_marked(make_snapshot, text):
+    """They are one row, as the screen cannot tell them apart."""
+    snapshot = structs.replace(make_snapshot(world_size=1), ranks=(sharing(processes=2),))
+
+    assert text(ranks_panel.ranks_rows(snapshot, 70, 6))[1].startswith("!")
+    assert plain(ranks_panel.ranks_note(snapshot)) == "1 of 1, 2 processes share a rank"

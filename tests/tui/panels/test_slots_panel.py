@@ -23,15 +23,15 @@ def test_every_stage_has_a_row_with_its_count(make_snapshot, text):
         ["training", "50"],
     ]
     assert lines[7].startswith("recent 0 tried")
-    assert lines[8].split() == ["R0C1", "CONV_LIGHT", "→", "training", "α", "0.00"]
+    assert lines[8].split() == ["rank", "0", "R0C1", "CONV_LIGHT", "→", "training", "α", "0.00"]
     assert plain(slots_panel.slots_note(make_snapshot())) == "192 in 64 environments"
 
 
 @pytest.fixture
 def with_changes(make_snapshot):
-    """A snapshot with recent changes to the given stages and the longest blueprint name."""
+    """A snapshot with recent changes to the given stages and the longest blueprint name; of one process."""
 
-    def make(*stages, alpha=0.123):
+    def make(*stages, alpha=0.123, ranks=()):
         changes = (
             SeedStageChanged(
                 update=17,
@@ -45,9 +45,9 @@ def with_changes(make_snapshot):
             )
             for stage in stages
         )
-        entries = tuple(StageChangeEntry(at_ns=0, producer="rank0", change=change) for change in changes)
+        entries = tuple(StageChangeEntry(at_ns=0, producer="host0:0", change=change) for change in changes)
         slots_now = structs.replace(make_snapshot().slots, changes=entries)
-        return structs.replace(make_snapshot(), slots=slots_now)
+        return structs.replace(make_snapshot(), slots=slots_now, ranks=ranks)
 
     return make
 
@@ -60,6 +60,15 @@ def test_a_change_shows_all_digits_of_alpha(with_changes, text, width):
     assert len(line) <= width
     assert line.endswith("→ germinated  α 0.12")
     assert line.startswith("R0C2 FLEX")
+
+
+def test_a_change_has_the_label_of_its_rank_if_there_are_several(with_changes, make_snapshot, text):
+    """It is short in a narrow panel, and the share of the blend is kept."""
+    snapshot = with_changes(Stage.GERMINATED, ranks=make_snapshot().ranks)
+    wide, narrow = (text(slots_panel.slots_rows(snapshot, width, 9))[8] for width in (60, 36))
+
+    assert wide == "rank 0   R0C2 FLEX_ATTENTION → germinated  α 0.12"
+    assert narrow == "r0  R0C2 FLEX_… → germinated  α 0.12"
 
 
 @pytest.mark.parametrize("width", [22, 29, 30])

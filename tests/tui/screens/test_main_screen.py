@@ -173,7 +173,7 @@ async def test_the_mouse_selects_and_opens(start_app):
 def many_events(first, number):
     """Consecutive events, each with its number."""
     return tuple(
-        EventEntry(n * 10**9, "rank0", "PPOUpdateCompleted", f"update {n}")
+        EventEntry(n * 10**9, "host0:0", "PPOUpdateCompleted", f"update {n}")
         for n in range(first, first + number)
     )
 

@@ -1,39 +1,12 @@
-"""RANKS, LINK and RUNS, opened: trainer processes, counters of the link, runs of the aggregator."""
+"""LINK and RUNS, opened: counters of the link, runs of the aggregator."""
 
 import textwrap
 
-from esper_schemas.snapshot import RankState, SanctumSnapshot
+from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.pages.page import ALL, Entry, explained_entry, wrapped
 from esper_tui.panels.link_panel import link_explanations, link_rows
-from esper_tui.panels.ranks_panel import ranks_rows
-from esper_tui.text.explanation import Explanation, explanation_rows
-from esper_tui.text.numbers import count, time_of_day
-from esper_tui.text.spans import Row, Rows, Span, Tone, clean
+from esper_tui.text.spans import Rows, Span, Tone, clean
 from esper_tui.view.view import View
-
-RANK = Explanation(
-    "One trainer process. It is marked if the others wait for it because its last rollouts were clearly "
-    "slower, or if it is silent or updates behind while they continue.",
-    "similar speeds; silent for no longer than one update takes",
-    "Check the machine of the marked one for other programs, a slow disk or thermal throttling.",
-)
-
-
-def rank_entries(view: View, width: int) -> list[Entry]:
-    """The ranks as in the panel, with the process of each as details."""
-    rows, ranks = ranks_rows(view.snapshot, width, ALL), view.snapshot.ranks
-    titles, listed = rows[: len(rows) - len(ranks)], rows[len(rows) - len(ranks) :]
-    return [
-        *map(Entry, titles),
-        *(_rank(row, rank) for row, rank in zip(listed, ranks, strict=True)),
-    ]
-
-
-def _rank(row: Row, rank: RankState) -> Entry:
-    where = f"Process {count(rank.pid)} on {rank.host or 'an unknown host'}, {count(rank.events)} events."
-    last_ns = rank.last_event_ns
-    last = "" if last_ns is None else f" The last one was emitted at {time_of_day(last_ns)}."
-    return Entry(row, lambda width: (*explanation_rows(RANK, width), *wrapped(where + last, width)))
 
 
 def link_entries(view: View, width: int) -> list[Entry]:

@@ -12,6 +12,7 @@ from esper_tui.panels.metric_panels import METRIC_PANELS
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.numbers import count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, text_width
+from esper_tui.view.rank_labels import prefixed, rank_labels
 from esper_tui.view.view import View
 
 NAME_WIDTH, COLUMN_WIDTH, BAR_WIDTH = 16, 10, 30
@@ -30,7 +31,7 @@ def _heads(snapshot: SanctumSnapshot) -> Iterator[Entry]:
         return
     compared = snapshot.head_gradients.comparison
     heads = [clean(head) for head in compared.heads]
-    yield Entry(())
+    yield _separator(snapshot, snapshot.head_gradients.producer, compared.update)
     names = (right(head_label(head), COLUMN_WIDTH, Tone.LABEL) for head in heads)
     yield Entry((left("Cosine", NAME_WIDTH, Tone.LABEL), right("norm", COLUMN_WIDTH, Tone.LABEL), *names))
     cosines = _cosines(compared)
@@ -41,6 +42,13 @@ def _heads(snapshot: SanctumSnapshot) -> Iterator[Entry]:
             *(_cosine(cosines, place, other) for other in range(len(heads))),
         )
         yield Entry(row, _details(_head_text(head, compared)))
+
+
+def _separator(snapshot: SanctumSnapshot, producer: str, update: int) -> Entry:
+    """A blank row, or one that names the rank whose sample follows if there are several ranks."""
+    labels = rank_labels(snapshot)
+    sampled = prefixed(labels, producer, f"sampled in update {count(update)}")
+    return Entry((Span(sampled, Tone.DIM),) if labels else ())
 
 
 def _head_text(head: str, compared: HeadGradientsCompared) -> str:
@@ -71,7 +79,7 @@ def _layers(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
     sample = snapshot.layer_gradients.sample
     longest = max(map(text_width, sample.grad_norms), default=0)
     name_width = max(min(longest + 2, width - 12), NAME_WIDTH)
-    yield Entry(())
+    yield _separator(snapshot, snapshot.layer_gradients.producer, sample.update)
     for name, norm in sorted(sample.grad_norms.items()):
         row = (left(clean(name), name_width, Tone.LABEL), right(number(norm, 6, 10), 11, Tone.VALUE))
         text = f"The norm of one layer's gradient, sampled in update {count(sample.update)}."

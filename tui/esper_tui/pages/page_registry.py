@@ -1,7 +1,7 @@
 """Every page by the name of its panel."""
 
 from esper_tui.pages.anomalies_page import anomaly_entries
-from esper_tui.pages.connection_pages import link_entries, rank_entries, run_entries
+from esper_tui.pages.connection_pages import link_entries, run_entries
 from esper_tui.pages.event_pages import event_entries, log_entries
 from esper_tui.pages.findings_page import finding_entries
 from esper_tui.pages.gradients_page import gradient_entries
@@ -9,6 +9,7 @@ from esper_tui.pages.heads_page import heads_entries, heads_titles
 from esper_tui.pages.help_page import LOSSES_METRICS
 from esper_tui.pages.metric_pages import metrics_page
 from esper_tui.pages.page import Page
+from esper_tui.pages.ranks_page import rank_entries
 from esper_tui.pages.scalars_page import scalar_entries
 from esper_tui.pages.slots_page import slot_entries
 from esper_tui.pages.value_page import value_entries

@@ -7,6 +7,7 @@ from esper_tui.panels.anomaly_reports import AnomalyReport, anomaly_reports, lev
 from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, crop, left, right
 from esper_tui.text.theme import mark, tone
+from esper_tui.view.rank_labels import prefixed, rank_labels
 
 TITLE = "ANOMALIES"
 NO_REPORTS: Row = (Span("✓ no anomalies", Tone.GOOD),)
@@ -39,7 +40,8 @@ def telemetry_row(snapshot: SanctumSnapshot, width: int) -> Row:
     raised = [entry for entry in snapshot.telemetry if entry.active]
     if raised:
         now = raised[0].escalation
-        text = f"! {_period(now)}" + (f": {with_blanks(now.reason)}" if now.reason else "")
+        period = prefixed(rank_labels(snapshot), raised[0].producer, _period(now))
+        text = f"! {period}" + (f": {with_blanks(now.reason)}" if now.reason else "")
         return (label, Span(crop(text, width - 11), Tone.WARNING))
     requested = level_name(snapshot.run.config.get("telemetry")) or "–"
     return (label, Span(requested, Tone.VALUE), *_last_raised(snapshot, width - 11 - len(requested)))
@@ -53,8 +55,9 @@ def _period(escalation: TelemetryEscalated) -> str:
 def _last_raised(snapshot: SanctumSnapshot, room: int) -> Row:
     if not snapshot.telemetry:
         return ()
-    last = max(snapshot.telemetry, key=lambda entry: entry.at_ns).escalation
-    return (Span(crop(f", was {_period(last)}", room), Tone.DIM),)
+    last = max(snapshot.telemetry, key=lambda entry: entry.at_ns)
+    period = prefixed(rank_labels(snapshot), last.producer, f"was {_period(last.escalation)}")
+    return (Span(crop(f", {period}", room), Tone.DIM),)
 
 
 def report_row(report: AnomalyReport, width: int) -> Row:

@@ -1,7 +1,7 @@
 """Everything that a trainer's detector reported and did, as one list in the order of time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.judgement import Health
@@ -19,6 +19,7 @@ from esper_schemas.state import TamiyoState
 from esper_tui.text.choice_names import choice_name, head_label
 from esper_tui.text.numbers import count, counted, number, significant
 from esper_tui.text.spans import clean
+from esper_tui.view.rank_labels import prefixed, rank_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def anomaly_reports(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
         *(_explosion(snapshot.tamiyo, entry) for entry in snapshot.ratio_explosions),
         *map(_escalation, snapshot.telemetry),
     )
-    return tuple(sorted(found, key=lambda report: report.at_ns))
+    labels = rank_labels(snapshot)
+    named = (replace(report, text=prefixed(labels, report.producer, report.text)) for report in found)
+    return tuple(sorted(named if labels else found, key=lambda report: report.at_ns))
 
 
 def level_name(level: int | str | bool | float | None) -> str:

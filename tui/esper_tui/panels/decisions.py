@@ -8,6 +8,8 @@ from esper_schemas.state import TamiyoState
 from esper_tui.text.choice_names import choice_name, head_label
 from esper_tui.text.numbers import number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
+from esper_tui.view.rank_labels import WIDTH as RANK_WIDTH
+from esper_tui.view.rank_labels import rank_labels, short_label
 
 PERCENT_WIDTH = 5
 
@@ -37,10 +39,14 @@ def confidence(entry: DecisionEntry, head: str) -> str:
     return number(share * 100, 0, 3) + "%"
 
 
-def decision_line(state: TamiyoState, entry: DecisionEntry) -> Row:
-    """One decision as a row of its own; choices of own heads have the name of their head."""
+def decision_line(state: TamiyoState, entry: DecisionEntry, rank: str = "") -> Row:
+    """One decision as a row of its own, with the label of its rank if there are several.
+
+    Choices of own heads have the name of their head.
+    """
     decision = entry.decision
     spans = [
+        *([left(rank, RANK_WIDTH, Tone.DIM)] if rank else []),
         Span(time_of_day(entry.at_ns), Tone.DIM),
         Span("  "),
         left(f"env {number(decision.environment, 0, 5)} step {number(decision.step, 0, 4)}", 20, Tone.LABEL),
@@ -56,4 +62,8 @@ def decision_line(state: TamiyoState, entry: DecisionEntry) -> Row:
 
 def decision_lines(snapshot: SanctumSnapshot) -> Rows:
     """All decisions of the snapshot, newest last."""
-    return tuple(decision_line(snapshot.tamiyo, entry) for entry in snapshot.decisions)
+    labels = rank_labels(snapshot)
+    return tuple(
+        decision_line(snapshot.tamiyo, entry, short_label(labels, entry.producer))
+        for entry in snapshot.decisions
+    )

@@ -6,6 +6,7 @@ from esper_schemas import events as e
 from esper_schemas.snapshot import EventEntry, SanctumSnapshot
 from esper_tui.text.numbers import count, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left
+from esper_tui.view.rank_labels import prefixed, rank_labels
 
 TITLE = "EVENTS"
 NO_EVENTS = "no events yet"
@@ -49,7 +50,8 @@ def events_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     entries = snapshot.recent_events[-height:] if height > 0 else ()
     if not entries:
         return ((Span(NO_EVENTS, Tone.DIM),),)[:height]
-    return tuple(_row(entry, width) for entry in entries)
+    labels = rank_labels(snapshot)
+    return tuple(_row(entry, prefixed(labels, entry.producer, entry.text), width) for entry in entries)
 
 
 def events_note(snapshot: SanctumSnapshot) -> Row:
@@ -57,11 +59,11 @@ def events_note(snapshot: SanctumSnapshot) -> Row:
     return (Span(f"{count(snapshot.events_folded)} in all", Tone.DIM),)
 
 
-def _row(entry: EventEntry, width: int) -> Row:
+def _row(entry: EventEntry, text: str, width: int) -> Row:
     at, tone = time_of_day(entry.at_ns), TONES.get(entry.kind, Tone.PLAIN)
     kind = left(NAMES.get(entry.kind) or _words(clean(entry.kind)), min(KIND_WIDTH, max(width - 10, 0)), tone)
     room = max(width - KIND_WIDTH - 12, 0)
-    return (Span(at, Tone.DIM), Span("  "), kind, Span("  "), Span(crop(clean(entry.text), room)))
+    return (Span(at, Tone.DIM), Span("  "), kind, Span("  "), Span(crop(clean(text), room)))
 
 
 def _words(kind: str) -> str:

@@ -16,6 +16,7 @@ from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, fit, fit_items, left, plain, right
 from esper_tui.text.theme import CONDITIONS
+from esper_tui.view.rank_labels import rank_labels, short_label
 
 TITLE = "ACTION HEADS"
 DECISIONS_SHOWN = 6
@@ -108,7 +109,11 @@ def _without_columns(snapshot: SanctumSnapshot, width: int, room: int) -> list[R
         return []
     shown = max(min(room - 3, DECISIONS_SHOWN), 0)
     newest = snapshot.decisions[: -shown - 1 : -1]
-    decisions = [fit(decision_line(snapshot.tamiyo, entry), width) for entry in newest]
+    ranks = rank_labels(snapshot)
+    decisions = [
+        fit(decision_line(snapshot.tamiyo, entry, short_label(ranks, entry.producer)), width)
+        for entry in newest
+    ]
     flow: Row = (left("Flow", 5, Tone.LABEL), *gradient_flow_row(snapshot.tamiyo, width - 5))
     return [(), *decisions, *([()] if decisions else []), flow]
 
@@ -120,10 +125,14 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
     indent = left("Flow", layout.label, Tone.LABEL)
     flow: Row = (indent, *gradient_flow_row(snapshot.tamiyo, width - layout.label))
     shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
-    newest = reversed(snapshot.decisions[-shown:] if shown > 0 else ())
-    labels = (left("Chosen" if not number else "", layout.label, Tone.LABEL) for number in range(shown))
+    newest = snapshot.decisions[-shown:][::-1] if shown > 0 else ()
+    ranks = rank_labels(snapshot)
+    labels = [short_label(ranks, entry.producer, layout.label - 1) for entry in newest]
     rows = (decision_columns(snapshot.tamiyo, entry, layout.widths) for entry in newest)
-    chosen = [(label, *row) for label, row in zip(labels, rows, strict=False)]
+    chosen = [
+        (left(label or ("" if place else "Chosen"), layout.label, Tone.LABEL), *row)
+        for place, (label, row) in enumerate(zip(labels, rows, strict=True))
+    ]
     return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flow]
 
 

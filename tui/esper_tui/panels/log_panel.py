@@ -3,6 +3,7 @@
 from esper_schemas.snapshot import LogEntry, SanctumSnapshot
 from esper_tui.text.numbers import counted, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop
+from esper_tui.view.rank_labels import prefixed, rank_labels
 
 TITLE = "LOG"
 NO_ENTRIES = "no warnings or errors"
@@ -18,7 +19,8 @@ def log_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     entries = snapshot.log[-height:] if height > 0 else ()
     if not entries:
         return ((Span(NO_ENTRIES, Tone.DIM),),)[:height]
-    return tuple(_row(entry, width) for entry in entries)
+    labels = rank_labels(snapshot)
+    return tuple(_row(entry, prefixed(labels, entry.producer, entry.message), width) for entry in entries)
 
 
 def log_note(snapshot: SanctumSnapshot) -> Row:
@@ -31,7 +33,7 @@ def log_note(snapshot: SanctumSnapshot) -> Row:
     return (Span(words, LEVELS[worst][1]),)
 
 
-def _row(entry: LogEntry, width: int) -> Row:
+def _row(entry: LogEntry, message: str, width: int) -> Row:
     mark, tone = LEVELS.get(entry.level, (" ", Tone.PLAIN))
-    text = crop(clean(entry.message), max(width - 12, 0))
+    text = crop(clean(message), max(width - 12, 0))
     return (Span(time_of_day(entry.at_ns), Tone.DIM), Span(f"  {mark} ", tone), Span(text))

@@ -1,9 +1,10 @@
-"""RANKS: one row for each trainer process, marked if it delays the others or has fallen behind them."""
+"""RANKS: one row for each trainer process, marked if it delays the others, is behind, or is a duplicate."""
 
 from collections.abc import Iterable
 from math import inf, isfinite
 from statistics import median
 
+from esper_schemas.rules.duplicate_ranks import duplicates
 from esper_schemas.snapshot import RankState, SanctumSnapshot
 from esper_tui.text.numbers import age, count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left, right
@@ -24,21 +25,21 @@ def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     ranks = snapshot.ranks
     if not ranks:
         return ((Span(NO_TRAINER, Tone.DIM),),)[:height]
-    marked = stragglers(snapshot)
-    rows = [_row(rank, snapshot, rank in marked, width) for rank in ranks]
+    marked = {rank.producer for rank in (*stragglers(snapshot), *_duplicates(snapshot))}
+    rows = [_row(rank, snapshot, rank.producer in marked, width) for rank in ranks]
     if len(rows) > max(height - 1, 1):
         rows.sort(key=lambda row: row[0].text != "!")
     return (_titles(width), *rows)[: max(height, 0)] if height > 1 else tuple(rows[: max(height, 0)])
 
 
 def ranks_note(snapshot: SanctumSnapshot) -> Row:
-    """For the border: how many of the ranks are present."""
-    present, world = len(snapshot.ranks), snapshot.run.world_size
-    return (
-        (Span(f"{present} of {count(world)}", Tone.DIM if present >= world else Tone.WARNING),)
-        if present
-        else ()
-    )
+    """For the border: how many of the ranks are present, and whether processes share one."""
+    present, world = len({rank.rank for rank in snapshot.ranks}), snapshot.run.world_size
+    if not present:
+        return ()
+    shown = Span(f"{present} of {count(world)}", Tone.DIM if present >= world else Tone.WARNING)
+    shared = sum(rank.processes for rank in _duplicates(snapshot))
+    return (shown, *((Span(f", {count(shared)} processes share a rank", Tone.CRITICAL),) if shared else ()))
 
 
 def stragglers(snapshot: SanctumSnapshot) -> tuple[RankState, ...]:
@@ -54,6 +55,11 @@ def stragglers(snapshot: SanctumSnapshot) -> tuple[RankState, ...]:
         or _is_silent(rank, newest_ns, timeout_s)
         or _is_slow(rank, slow_ms)
     )
+
+
+def _duplicates(snapshot: SanctumSnapshot) -> list[RankState]:
+    """The processes that train as the same rank as another one."""
+    return [rank for group in duplicates(snapshot.ranks).values() for rank in group]
 
 
 def _training(snapshot: SanctumSnapshot) -> list[RankState]:

@@ -9,12 +9,16 @@ from esper_tui.text.choice_names import enum_name
 from esper_tui.text.numbers import count, number, percent
 from esper_tui.text.spans import Row, Rows, Span, Tone, crop, fit_items, left, right
 from esper_tui.view.measured_fields import is_of_tamiyo
+from esper_tui.view.rank_labels import WIDTH as RANK_WIDTH
+from esper_tui.view.rank_labels import rank_labels, short_label
 
 TITLE = "SLOTS"
 WAITING = "waiting for the first rollout"
 NO_SLOTS = "this run reports no slots"
 NAME_WIDTH, COUNT_WIDTH = 12, 7
 SLOT_WIDTH, ARROW_WIDTH, STAGE_WIDTH, ALPHA_WIDTH = 5, 2, 10, 8
+WIDE, SHORT_RANK_WIDTH = 48, 4
+"""The width from which on the label of a rank is written in full, and that of a short one."""
 SEED_WIDTH, SHORTEST_SEED = 15, 6
 """The width down to which a blueprint is shortened before the blending share is left out."""
 STAGE_TONES: dict[Stage, Tone] = {
@@ -39,7 +43,11 @@ def slots_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     rows = [_stage(index, number, total, width) for index, number in enumerate(counts[:20])]
     rows.append(_outcomes(snapshot, width))
     room = height - len(rows)
-    rows.extend(_change(entry, width) for entry in (snapshot.slots.changes[-room:] if room > 0 else ()))
+    labels, label_width = rank_labels(snapshot), RANK_WIDTH if width >= WIDE else SHORT_RANK_WIDTH
+    for entry in snapshot.slots.changes[-room:] if room > 0 else ():
+        label = short_label(labels, entry.producer, label_width - 1)
+        labelled = (left(label, label_width, Tone.DIM),) if label else ()
+        rows.append((*labelled, *_change(entry, width - (label_width if label else 0))))
     return tuple(rows[: max(height, 0)])
 
 

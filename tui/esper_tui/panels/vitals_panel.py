@@ -45,27 +45,29 @@ class Vital:
 
 
 SPEED = Explanation(
-    "Environment steps per second of wall time, in the last rollout.",
+    "Environment steps per second of wall time, in the last rollout; of all ranks together.",
     "steady",
     "If it drops during a run, check for other programs on the same cores.",
 )
 CPU = Explanation(
-    "Share of the machine's cores that the trainer keeps busy.",
+    "Share of the machine's cores that the trainer keeps busy; a mean over the hosts of all ranks.",
     "steady",
     "`--threads` limits the number of cores that a trainer uses.",
 )
 MEMORY = Explanation(
-    "Resident memory of the trainer's process.",
+    "Resident memory of the trainer's processes, of all ranks together.",
     "steady after the first updates",
     "Steady growth is a memory leak; fewer environments only delay its end.",
 )
 GPU = Explanation(
-    "Share of the time in which the GPU computes, for any program.",
+    "Share of the time in which the GPU computes, for any program; a mean over the ranks.",
     "high during updates",
     "If it is low, use more environments; `--profile` shows what the GPU waits for.",
 )
 GPU_MEMORY = Explanation(
-    "GPU memory that tensors occupy now.", "steady after the first updates", "Use fewer environments."
+    "GPU memory that tensors of all ranks occupy now.",
+    "steady after the first updates",
+    "Use fewer environments.",
 )
 GPU_PEAK = Explanation(
     "The most GPU memory that tensors have ever occupied.",
@@ -232,5 +234,7 @@ def _narrowed(row: Row, label: int, value: int, width: int) -> Row:
 
 def vitals_note(snapshot: SanctumSnapshot) -> Row:
     """For the border: the device and the host."""
-    place = " on ".join(clean(word) for word in (snapshot.run.device, snapshot.run.host) if word)
+    hosts = {rank.host for rank in snapshot.ranks if rank.host}
+    host = f"{len(hosts)} hosts" if len(hosts) > 1 else clean(snapshot.run.host)
+    place = " on ".join(word for word in (clean(snapshot.run.device), host) if word)
     return (Span(place, Tone.DIM),) if place else ()
