@@ -63,6 +63,8 @@ class _Repair:
         """The value as one of the expected type, without invalid parts; `UNSET` if there is none."""
         if isinstance(value, dict) and (types := _member_types(expected, value)) is not None:
             return self._valid_members(types, value, f"{place}." if place else "")
+        if isinstance(value, list) and (item_type := _struct_items(expected)) is not None:
+            return self._valid_items(item_type, value, place)
         for candidate in _candidates(expected, value):
             try:
                 return msgspec.convert(candidate, expected)
@@ -79,6 +81,25 @@ class _Repair:
             if name in types
         }
         return {name: item for name, item in members.items() if item is not msgspec.UNSET}
+
+    def _valid_items(self, item_type: Any, values: list[Any], place: str) -> list[Any]:
+        """The items of a list of structs that have what a struct requires, each without invalid fields."""
+        items = []
+        for number, value in enumerate(values):
+            item = self.valid(item_type, value, f"{place}[{number}]")
+            try:
+                items.append(msgspec.convert(item, item_type))
+            except DECODE_ERRORS:
+                if isinstance(value, dict):  # of any other value it was said
+                    self.left_out.append(LeftOut(self._kind, f"{place}[{number}]", _described(value)))
+        return items
+
+
+def _struct_items(expected: Any) -> Any:
+    """The type of the items of a sequence of structs; None for any other type."""
+    item_type = next(iter(get_args(expected)), None) if get_origin(expected) is tuple else None
+    is_struct = isinstance(item_type, type) and issubclass(item_type, msgspec.Struct)
+    return item_type if is_struct else None
 
 
 def _member_types(expected: Any, value: dict[str, Any]) -> dict[str, Any] | None:

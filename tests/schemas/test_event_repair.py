@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from esper_schemas import events as e
 from esper_schemas.codec import decode_event, encode_event_into, encode_refused_event_into
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.event_repair import LeftOut, repaired
 from esper_schemas.metrics.catalogue import CATALOGUE
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
 
 np = pytest.importorskip("numpy")
 
@@ -187,3 +188,26 @@ def test_maps_of_anything_are_repaired_or_refused(maps):
 def test_an_event_without_a_required_value_is_refused(raw):
     """It says nothing that a reader could use."""
     assert repaired(raw).data is None
+
+
+def test_a_head_with_invalid_fields_costs_only_itself():
+    """The others are declared, and what was left out is named."""
+    heads = (HeadSpec("move", np.int64(5)), HeadSpec("aim", "many"), {"size": 3}, None, 7)
+    repair = repaired(encoded(e.RunStarted(task="t", heads=heads)))
+
+    assert decode_event(repair.data).heads == (HeadSpec("move", 5), HeadSpec("aim"))
+    assert [(left_out.field, left_out.value) for left_out in repair.left_out] == [
+        ("heads[1].size", "text"),
+        ("heads[2]", "a map"),
+        ("heads[4]", "the number 7"),
+    ]
+
+
+@given(st.lists(HOSTILE, max_size=4), st.dictionaries(st.text(), HOSTILE, max_size=4))
+def test_any_declared_and_measured_heads_leave_an_event_that_can_be_read(declared, measured):
+    """A run begins and an update is recorded, whatever was given for their heads."""
+    started = repaired(encoded(e.RunStarted(task="t", heads=declared)))
+    heads = {name: HeadMeasures(entropy=value) for name, value in measured.items()}
+
+    assert decode_event(started.data).task == "t"
+    assert decode_event(repaired(update(heads=heads)).data).payload.value_loss == 0.25
