@@ -70,6 +70,16 @@ def max_entropy(spec: HeadSpec) -> float | None:
     return log(size) if size is not None and 1 < size < _LARGEST_SIZE else None
 
 
+def entropy_share(measures: HeadMeasures, maximum: float | None) -> float | None:
+    """Return an entropy over that of a uniform choice among the legal ones; without masks, among all.
+
+    `maximum` is the largest entropy of the head. None if the share was not measured and is not known.
+    """
+    if measures.entropy_legal is not None or measures.entropy is None or maximum is None:
+        return measures.entropy_legal
+    return measures.entropy / maximum
+
+
 def own_quantity(head: str, family: str) -> str:
     """Return the name of a quantity of one of a run's own heads."""
     return f"{HEADS_PREFIX}{head}/{family}"

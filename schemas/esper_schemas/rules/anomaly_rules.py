@@ -4,13 +4,16 @@ Bounds are the critical ones of the catalogue. A rule has its own where healthy 
 the quantity is not a payload field.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
 
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.drift import GRADIENT_DRIFT
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, head_field
+from esper_schemas.policy_heads import own_quantity
 
 COLLAPSE_FALL = 0.5
 COLLAPSE_WITHIN = 10
@@ -40,6 +43,9 @@ EXPLAINED_VARIANCE_BY_PROGRESS = ((0.1, -0.5), (0.25, -0.2), (0.75, 0.0), (1.0, 
 
 HEAD_ENTROPY_BOUNDS = dict.fromkeys(HEADS, 0.08) | {"slot": 0.10, "blueprint": 0.05, "tempo": 0.05}
 """The lowest entropy of each head, as a share of that of a uniform choice among the legal ones."""
+
+OWN_HEAD_ENTROPY_BOUND = 0.08
+"""The same for the heads that a run declares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,3 +203,27 @@ ANOMALY_RULES: tuple[AnomalyRule, ...] = (
     ),
 )
 """One rule per kind of anomaly, or per kind and head."""
+
+
+def anomaly_rules(heads: Iterable[HeadSpec]) -> tuple[AnomalyRule, ...]:
+    """Return the rules for a policy with these heads of its own; for those of Tamiyo if there are none."""
+    specs = tuple(heads)
+    if not specs:
+        return ANOMALY_RULES
+    common = [rule for rule in ANOMALY_RULES if rule.head is None]
+    return (*[_of_own_heads(rule, specs) for rule in common], *_collapse_rules(specs))
+
+
+def _of_own_heads(rule: AnomalyRule, heads: Iterable[HeadSpec]) -> AnomalyRule:
+    """Return a rule about the ratios of all heads with those of own heads; any other rule as it is."""
+    for family in ("ratio_max", "ratio_min"):
+        if rule.quantities == _all_heads(family):
+            return replace(rule, quantities=tuple(own_quantity(spec.name, family) for spec in heads))
+    return rule
+
+
+def _collapse_rules(heads: Iterable[HeadSpec]) -> Iterator[AnomalyRule]:
+    of_tamiyo = next(rule for rule in ANOMALY_RULES if rule.kind == "head_entropy_collapse")
+    for spec in heads:
+        quantity = own_quantity(spec.name, "entropy_legal")
+        yield replace(of_tamiyo, quantities=(quantity,), bound=OWN_HEAD_ENTROPY_BOUND, head=spec.name)

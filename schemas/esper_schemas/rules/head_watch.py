@@ -10,7 +10,7 @@ from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.payload import HeadMeasures
-from esper_schemas.policy_heads import max_entropy, own_quantity
+from esper_schemas.policy_heads import entropy_share, max_entropy, own_quantity
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN, own_head_watches
@@ -37,7 +37,7 @@ class HeadWatch:
         self, streaks: Streaks, update: int, measures: HeadMeasures, past: Iterable[PPOUpdateCompleted]
     ) -> bool:
         """Extend the streaks of the head; return whether all its values are within their bounds."""
-        share = self._entropy_share(measures)
+        share = entropy_share(measures, self._maximum)
         try:
             convert((*astuple(measures), share), self._within_bounds)
         except ValidationError:
@@ -46,12 +46,6 @@ class HeadWatch:
             self._watched.compare(streaks, update, values, _used(measures))
             return False
         return True
-
-    def _entropy_share(self, measures: HeadMeasures) -> float | None:
-        """Return the entropy over that of a uniform choice among the legal ones; without masks, among all."""
-        if measures.entropy_legal is not None or measures.entropy is None or self._maximum is None:
-            return measures.entropy_legal
-        return measures.entropy / self._maximum
 
     def _fall(self, share: float | None, past: Iterable[PPOUpdateCompleted]) -> float | None:
         """Return the factor by which the share has fallen since its largest value in the updates just before.
@@ -62,7 +56,7 @@ class HeadWatch:
             return None
         tables = [update.payload.heads for update in list(past)[-FALL_WITHIN:]]
         measured = [table[self._name] for table in tables if self._name in table]
-        shares = [one for each in measured if (one := self._entropy_share(each)) is not None]
+        shares = [one for each in measured if (one := entropy_share(each, self._maximum)) is not None]
         before = max([one for one in shares if isfinite(one)], default=0.0)
         return before / max(share, _SMALLEST) if before >= FALL_FROM else None
 

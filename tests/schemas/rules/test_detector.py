@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.declarations import HeadSpec
+from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
 from esper_schemas.rules.anomaly_rules import ANOMALY_RULES
 from esper_schemas.rules.detector import AnomalyDetector
 
@@ -218,3 +219,18 @@ def test_a_detector_continues_from_its_state():
     assert second.state() == first.state()
     assert observed(second, 3, **after) == observed(first, 3, **after)
     assert second.state() == first.state()
+
+
+def test_anomalies_of_own_heads_are_found_by_their_own_maximum():
+    """A ratio, and an entropy that fell; a continuous head has no collapse, and Tamiyo's heads are absent."""
+    heads = (HeadSpec("move", 5), HeadSpec("steer"))
+    detector = AnomalyDetector(heads)
+    free = {"move": HeadMeasures(entropy=1.4, ratio_max=1.1), "steer": HeadMeasures(entropy=1.0)}
+    stuck = {"move": HeadMeasures(entropy=0.05, ratio_max=9.0), "steer": HeadMeasures(entropy=-9.0)}
+    found = [*observed(detector, 5, heads=free), *observed(detector, 5, heads=stuck, kl_divergence=0.05)]
+
+    assert [(anomaly.anomaly, anomaly.head, anomaly.metric) for anomaly in found] == [
+        ("ratio_explosion", "move", "heads/move/ratio_max"),
+        ("head_entropy_collapse", "move", "heads/move/entropy_legal"),
+    ]
+    assert observed(AnomalyDetector(heads), 5, head_op_ratio_max=50.0, kl_divergence=0.05) == []
