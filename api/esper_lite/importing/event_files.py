@@ -15,7 +15,7 @@ from esper_lite.importing.wire_format import WIRE_ERRORS
 INCOMPLETE = "incomplete records at the end"
 NOT_EVENTS = "records that are not TensorBoard events"
 
-_TOGETHER_NS = 1_000_000_000
+_TOGETHER_S = 1.0
 """Values of one step whose times differ by more were not logged together."""
 _TABLE = "|param|value|"  # how CleanRL logs its arguments, as a text
 _MAX_TAGS = 100_000
@@ -47,24 +47,17 @@ class EventFileReader:
     def _grouped(self) -> Iterator[Row]:
         """The values of one step that were written one after the other are one row."""
         values: dict[str, float] = {}
-        step: int | None = None
-        time_ns, latest_ns = None, 0
-        for event in self._events():
-            if not event.scalars:
-                continue
-            now = _nanoseconds(event.wall_time)
-            if values and (event.step != step or (now or latest_ns) - latest_ns > _TOGETHER_NS):
-                yield Row(time_ns, step, values)
-                values = {}
-            for tag, value in event.scalars:
-                if tag in values:
-                    yield Row(time_ns, step, values)
+        step, begin = 0, 0.0
+        for wall_time, event_step, scalars, _ in self._events():
+            for tag, value in scalars:
+                if values and (event_step != step or tag in values or wall_time - begin > _TOGETHER_S):
+                    yield Row(_nanoseconds(begin), step, values)
                     values = {}
                 if not values:
-                    time_ns, latest_ns, step = now, now or 0, event.step
+                    step, begin = event_step, wall_time
                 values[tag] = value
         if values:
-            yield Row(time_ns, step, values)
+            yield Row(_nanoseconds(begin), step, values)
 
     def _events(self) -> Iterator[EventMessage]:
         for record in self._records():
@@ -75,8 +68,8 @@ class EventFileReader:
                 continue
             if not self.identity:
                 self.identity = blake2b(record, digest_size=6).hexdigest()
-            for other in event.others:
-                self._note(other)
+            if event[3]:
+                self._note(event[3])
             yield event
 
     def _records(self) -> Iterator[bytes]:
@@ -96,20 +89,24 @@ class EventFileReader:
         self._offset += count
         self._frames.skipped(count)
 
-    def _note(self, other: Other) -> None:
-        """Take the configuration from a value that is not a scalar, or count it."""
+    def _note(self, others: list[Other]) -> None:
+        """Take the configuration from values that are not scalars, or count them."""
         if len(self._plugins) > _MAX_TAGS:
             self._plugins.clear()
-        try:
-            settings = _settings(other)
-        except WIRE_ERRORS:
-            settings = {}
-        for name, value in settings.items():
-            self._facts.add(name, value)
-        if not settings and not other.tag.startswith("_hparams_/"):
-            known = other.plugin in ("histograms", "images", "audio", "tensors")
-            kind = other.plugin if known else f"values of the TensorBoard plugin {other.plugin!r}"
-            self._not_read.add(kind, other.tag)
+        for other in others:
+            try:
+                settings = _settings(other)
+            except WIRE_ERRORS:
+                settings = {}
+            for name, value in settings.items():
+                self._facts.add(name, value)
+            if not settings and not other.tag.startswith("_hparams_/"):
+                self._not_read.add(_kind(other), other.tag)
+
+
+def _kind(other: Other) -> str:
+    known = other.plugin in ("histograms", "images", "audio", "tensors")
+    return other.plugin if known else f"values of the TensorBoard plugin {other.plugin!r}"
 
 
 def _settings(other: Other) -> dict[str, object]:

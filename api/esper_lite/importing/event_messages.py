@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from esper_lite.importing.wire_format import double, fields, message, signed, text, varint
@@ -19,6 +20,11 @@ _NUMBERS: dict[int, tuple[str, int]] = {
 """By data type: the format in `tensor_content`, and the field of a single value."""
 
 
+_SHORTEST = 20
+_BEFORE_TAG = [bytes((0x2A, size + 9, 0x0A, size + 7, 0x0A, size)) for size in range(0x80 - 9)]
+"""By the length of a tag: what precedes it in an event with one simple value, all lengths being one byte."""
+
+
 class Other(NamedTuple):
     """A value that is not a scalar: the plugin that it belongs to, the plugin's data, and its tensor."""
 
@@ -28,13 +34,11 @@ class Other(NamedTuple):
     tensor: bytes
 
 
-class EventMessage(NamedTuple):
-    """An event: wall time in seconds since 1970, step, scalars and other values."""
+EventMessage = tuple[float, int, list[tuple[str, float]], list[Other]]
+"""Wall time in seconds since 1970, step, scalars and other values.
 
-    wall_time: float
-    step: int
-    scalars: list[tuple[str, float]]
-    others: list[Other]
+A plain tuple: there are many, and one with names takes three times as long to make.
+"""
 
 
 def parse_event(data: bytes, plugins: dict[str, str]) -> EventMessage:
@@ -42,21 +46,56 @@ def parse_event(data: bytes, plugins: dict[str, str]) -> EventMessage:
 
     plugins: the plugin of each tag so far; a tag's metadata may come with its first value only.
     """
+    return _single_scalar(data) or _parse_any(data, plugins)
+
+
+def _single_scalar(data: bytes) -> EventMessage | None:
+    """Decode an event with a time, a step and one simple value, as nearly all are; None for any other."""
+    end = len(data)
+    if end < _SHORTEST or data[0] != 0x09:
+        return None
+    step, at = 0, 9
+    if data[9] == 0x10:
+        at = 10
+        while data[at] > 0x7F and at < 19:
+            at += 1
+        at += 1
+        step = _step(data[10:at])
+    tag_size = end - at - 11
+    if not 0 <= tag_size < len(_BEFORE_TAG) or data[at : at + 6] != _BEFORE_TAG[tag_size]:
+        return None
+    if data[end - 5] != 0x15:
+        return None
+    return _double_at(data, 1)[0], step, [(_tag(data[at + 6 : end - 5]), _float_at(data, end - 4)[0])], []
+
+
+@lru_cache(maxsize=64)
+def _step(encoded: bytes) -> int:
+    """A step from its varint; many values have the same one."""
+    return signed(varint(encoded, 0)[0])
+
+
+@lru_cache(maxsize=4096)
+def _tag(encoded: bytes) -> str:
+    return encoded.decode(errors="replace")
+
+
+def _parse_any(data: bytes, plugins: dict[str, str]) -> EventMessage:
+    """Decode any event."""
     wall_time, step = 0.0, 0
     scalars: list[tuple[str, float]] = []
     others: list[Other] = []
     at, end = 0, len(data)
     while at < end:
-        key = data[at]
+        key, at = varint(data, at)
         if key == 0x09:
-            wall_time = _double_at(data, at + 1)[0]
-            at += 9
+            wall_time = _double_at(data, at)[0]
+            at += 8
         elif key == 0x10:
-            step, at = varint(data, at + 1)
+            step, at = varint(data, at)
         else:
-            key, at = varint(data, at)
             at = _field(data, at, key, plugins, scalars, others)
-    return EventMessage(wall_time, signed(step), scalars, others)
+    return wall_time, signed(step), scalars, others
 
 
 def _field(
@@ -87,18 +126,14 @@ def _summary(
     scalars: list[tuple[str, float]],
     others: list[Other],
 ) -> None:
-    """Read `Summary`, a list of values; nearly all of them are a tag and a simple value."""
+    """Read `Summary`, a list of values."""
     while at < end:
         key = data[at]
         size, at = varint(data, at + 1)
         behind = at + size
         if key != 0x0A or behind > end:
             raise ValueError("not a summary")
-        tag_end = at + 2 + data[at + 1] if data[at] == 0x0A and data[at + 1] < 0x80 else behind
-        if tag_end + 5 == behind and data[tag_end] == 0x15:
-            scalars.append((data[at + 2 : tag_end].decode(errors="replace"), _float_at(data, tag_end + 1)[0]))
-        else:
-            _value(data[at:behind], plugins, scalars, others)
+        _value(data[at:behind], plugins, scalars, others)
         at = behind
 
 

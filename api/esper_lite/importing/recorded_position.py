@@ -4,6 +4,7 @@ The position in a file is the number of its values in the run, so that no other 
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isnan
 from pathlib import Path
 
@@ -70,7 +71,10 @@ class Recorded:
         values = {name: value for name, value in event.values.items() if value is not None}
         if not values:
             return
-        self.files.setdefault(event.source, FilePosition()).add(event.step, values)
+        position = self.files.get(event.source)
+        if position is None:
+            position = self.files[event.source] = FilePosition()
+        position.add(event.step, values)
         if (event.step is None or event.step != self.update_step) and any(map(_makes_update, values)):
             self.update_step = event.step
             self.updates += 1
@@ -137,6 +141,7 @@ def _has_events(run_dir: Path) -> bool:
         raise StorageError(f"Cannot list {run_dir} ({error.strerror}); make it readable.") from error
 
 
+@lru_cache(maxsize=8192)
 def _makes_update(name: str) -> bool:
     alias = alias_of(name)
     return alias is not None and alias.makes_update

@@ -26,7 +26,7 @@ def test_an_event_has_a_time_a_step_and_scalars():
 @pytest.mark.parametrize("length", [0, 1, 100, 127, 128, 400])
 def test_a_tag_may_have_any_length(length):
     """A length of 128 and more takes two bytes."""
-    assert parse_event(event(1.0, 1, scalar("x" * length, 0.5)), {}).scalars == [("x" * length, 0.5)]
+    assert parse_event(event(1.0, 1, scalar("x" * length, 0.5)), {})[2] == [("x" * length, 0.5)]
 
 
 def test_fields_that_are_not_needed_are_passed_over():
@@ -69,9 +69,9 @@ def test_the_plugin_of_a_tag_may_come_with_its_first_value_only():
     second = parse_event(event(1.0, 2, field(1, "loss") + tensor), plugins)
     unknown = parse_event(event(1.0, 2, field(1, "other") + tensor), plugins)
 
-    assert first.scalars == second.scalars == [("loss", 0.25)]
-    assert unknown.scalars == []
-    assert [other.plugin for other in unknown.others] == ["tensors"]
+    assert first[2] == second[2] == [("loss", 0.25)]
+    assert unknown[2] == []
+    assert [other.plugin for other in unknown[3]] == ["tensors"]
 
 
 def test_other_values_name_their_kind():
@@ -81,10 +81,10 @@ def test_other_values_name_their_kind():
         field(1, "i") + field(4, b"png"),
         field(1, "t") + metadata("text"),
     ]
-    message = parse_event(event(1.0, 1, *values), {})
+    _, _, scalars, others = parse_event(event(1.0, 1, *values), {})
 
-    assert message.scalars == []
-    assert [(other.tag, other.plugin) for other in message.others] == [
+    assert scalars == []
+    assert [(other.tag, other.plugin) for other in others] == [
         ("h", "histograms"), ("i", "images"), ("t", "text"),
     ]  # fmt: skip
 
@@ -127,4 +127,4 @@ def test_the_messages_are_those_of_the_tensorboard_package():
     message = parse_event(written.SerializeToString(), {})
 
     assert message[:3] == (12.5, 99, [("simple", 0.25), ("tensor", 0.125)])
-    assert [(other.tag, other.plugin) for other in message.others] == [("histogram", "histograms")]
+    assert [(other.tag, other.plugin) for other in message[3]] == [("histogram", "histograms")]
