@@ -3,8 +3,15 @@
 import pytest
 
 from esper_schemas import CATALOGUE, HeadCondition
-from esper_tui.pages.help_page import CONDITION_WORDS, HEADS_FAMILIES, LOSSES_METRICS, help_rows
+from esper_tui.pages.help_page import (
+    CONDITION_WORDS,
+    HEADS_FAMILIES,
+    LOSSES_METRICS,
+    PANEL_WORDS,
+    help_rows,
+)
 from esper_tui.panels.heads_panel import LEGEND
+from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import row_width
 from esper_tui.text.theme import CONDITIONS
 
@@ -55,3 +62,12 @@ def test_every_condition_has_a_symbol():
 def test_the_page_is_wrapped_not_cut(width):
     """Every row has the width of the window."""
     assert {row_width(row) for row in help_rows(width)} == {width}
+
+
+def test_every_panel_is_named_with_what_it_shows(page):
+    """So is the reason why a panel may not be shown."""
+    assert PANEL_WORDS.keys() == PANELS.keys()
+    for panel, words in PANEL_WORDS.items():
+        assert f" {PANELS[panel].title.split(' & ')[0]} " in page(400)
+        assert words in page(400)
+    assert "leaves its place to the others" in page(400)

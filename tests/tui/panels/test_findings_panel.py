@@ -1,6 +1,7 @@
 """Tests of esper_tui.panels.findings_panel."""
 
 from msgspec import structs
+from tests.tui.foreign import own_scalars_only
 
 from esper_tui.panels.findings_panel import findings_note, findings_rows
 from esper_tui.text.spans import Tone, plain
@@ -55,3 +56,8 @@ def test_advice_that_is_too_long_is_marked(feeds):
     snapshot = structs.replace(feeds["warning"].snapshot, findings=(finding,))
 
     assert plain(findings_rows(snapshot, 40, 4)[1]).endswith("x…")
+
+
+def test_a_run_of_scalars_waits_for_no_update(text):
+    """It says what cannot be judged."""
+    assert text(findings_rows(own_scalars_only(), 60, 4)) == ["no findings; no metric of PPO was logged"]

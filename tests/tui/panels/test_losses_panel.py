@@ -4,6 +4,7 @@ import math
 import re
 
 import pytest
+from tests.tui.foreign import sb3
 
 from esper_schemas import CATALOGUE
 from esper_schemas.judgement import trend
@@ -349,3 +350,26 @@ def test_the_bounds_shown_are_those_of_the_catalogue(row):
 
     assert f"ok ≤ {bands.warning_above}" in plain(row("KL"))
     assert f"critical > {bands.critical_above}" in plain(row("KL"))
+
+
+def test_another_trainer_has_the_rows_of_what_it_measures(text):
+    """Entropy and learning rate are among them; the ratio and the sides of the clipping are not."""
+    lines = text(losses_rows(sb3(), 100, 11))
+
+    assert [line.split()[0] for line in lines] == [
+        "Expl.Var",
+        "KL",
+        "Clip",
+        "P.Loss",
+        "V.Loss",
+        "Lv/Lp",
+        "Entropy",
+        "Learning",
+    ]
+    assert not any(" – " in line or "–%" in line for line in lines)
+
+
+@pytest.mark.parametrize(("height", "last"), [(7, "Entropy"), (6, "Lv/Lp"), (2, "V.Loss")])
+def test_in_a_low_panel_the_losses_precede_the_guests(text, height, last):
+    """The most important rows are those that are kept."""
+    assert text(losses_rows(sb3(), 100, height))[-1].startswith(last)

@@ -3,8 +3,9 @@
 import math
 
 import pytest
+from tests.tui.foreign import sb3, sb3_state
 
-from esper_schemas import QUANTITIES
+from esper_schemas import QUANTITIES, TamiyoState
 from esper_tui.pages.help_page import LOSSES_METRICS
 from esper_tui.panels.metric_panels import METRIC_PANELS, MetricPanel, metric_panel_note, metric_panel_rows
 from esper_tui.panels.vitals_panel import TIMES
@@ -114,3 +115,16 @@ def test_before_the_first_update_every_row_is_waiting(feeds, text):
 
     assert all("waiting" in row for row in rows)
     assert len(rows) == len(METRIC_PANELS["gradients"].metrics)
+
+
+def test_another_trainer_has_rows_for_what_it_measures_only(text):
+    """Before its first update every metric is waiting."""
+    snapshot = sb3(sb3_state(value_mean=1.0))
+
+    assert [
+        line.split()[0] for line in text(metric_panel_rows(METRIC_PANELS["value"], snapshot, 36, 12))
+    ] == [
+        "Expl.Var",
+        "Value",
+    ]
+    assert len(metric_panel_rows(METRIC_PANELS["value"], sb3(TamiyoState()), 36, 12)) == 12

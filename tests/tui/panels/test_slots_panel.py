@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec import structs
+from tests.tui.foreign import sb3
 
 from esper_schemas.events import SeedStageChanged
 from esper_schemas.heads import Blueprint, Stage
@@ -108,3 +109,8 @@ def test_stages_of_a_newer_version_have_a_number(make_snapshot, text):
     newer = structs.replace(make_snapshot(), slots=SlotsState(stage_counts=(1,) * 8))
 
     assert text(slots_panel.slots_rows(newer, 60, 12))[7].split()[:2] == ["#7", "1"]
+
+
+def test_a_trainer_without_slots_is_not_waited_for(text):
+    """The opened panel says that there are none."""
+    assert text(slots_panel.slots_rows(sb3(), 60, 12)) == ["this run reports no slots"]

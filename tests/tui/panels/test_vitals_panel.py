@@ -5,6 +5,7 @@ import re
 
 import pytest
 from msgspec import structs
+from tests.tui.foreign import sb3, sb3_run
 
 from esper_schemas.events import VitalsSampled
 from esper_tui.panels import vitals_panel
@@ -99,3 +100,21 @@ def test_a_vital_that_is_not_a_number_is_critical(make_snapshot, make_state, fin
         said = "NaN" if math.isnan(value) else "Inf"
         assert plain(row).split() == [label, said, "✗"]
         assert tone_of(row, said) is tone_of(row, "✗") is Tone.CRITICAL
+
+
+def test_another_trainer_has_the_rows_of_what_it_measures(text):
+    """The length of its episodes is among them; a machine that it does not sample is not."""
+    rows = [line.split() for line in text(vitals_panel.vitals_rows(sb3(), 50, 12))]
+
+    assert rows == [
+        ["Speed", "812", "steps/s"],
+        ["Episode", "length", "195.3", "steps"],
+        ["Env", "steps", "34816"],
+    ]
+
+
+def test_the_step_of_a_run_that_counts_no_environment_steps_is_shown(text):
+    """It is the number that the trainer gave to its last values."""
+    snapshot = sb3(run=sb3_run(env_steps_total=None))
+
+    assert ["Step", "34816"] in [line.split() for line in text(vitals_panel.vitals_rows(snapshot, 50, 12))]

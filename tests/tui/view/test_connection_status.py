@@ -2,6 +2,7 @@
 
 import pytest
 from msgspec import structs
+from tests.tui.foreign import own_scalars_only
 
 from esper_schemas.snapshot import LinkHealth, RunInfo, SanctumSnapshot
 from esper_schemas.source import Feed
@@ -143,3 +144,8 @@ def test_every_state_has_a_symbol_of_its_own():
     """States can be distinguished without colour."""
     assert set(SYMBOLS) == set(ConnectionState)
     assert len({symbol for symbol, _, _ in SYMBOLS.values()}) == len(ConnectionState)
+
+
+def test_a_trainer_that_only_logs_scalars_is_live(make_feed, now):
+    """Nothing is waited for."""
+    assert judge_feed(make_feed(own_scalars_only()), now).state is ConnectionState.LIVE

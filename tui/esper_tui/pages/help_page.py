@@ -110,7 +110,8 @@ def _states(width: int) -> Iterator[Row]:
 
 def _panels(width: int) -> Iterator[Row]:
     for panel, words in PANEL_WORDS.items():
-        yield from _entry(Span(PANELS[panel].title[: INDENT - 1], Tone.LABEL), words, width)
+        name = PANELS[panel].title.split(" & ")[0]
+        yield from _entry(Span(name, Tone.LABEL), words, width)
     yield from _entry(Span("not shown", Tone.LABEL), ABSENT_WORDS, width)
 
 

@@ -20,7 +20,7 @@ from esper_tui.view.view import View
 PROBLEMS = GroupKey("beyond")
 EXPANDED_UP_TO = 60
 """With more scalars than this, groups are collapsed at first."""
-INDENT = 2
+INDENT, UNIT_WIDTH = 2, 14
 NO_MEANING = "Not described by the run; `define` gives a scalar a unit, a meaning and bounds."
 
 
@@ -72,7 +72,7 @@ def _entry(
 
 def _heading(snapshot: SanctumSnapshot, group: ScalarGroup, key: GroupKey, expanded: bool) -> Entry:
     title = clean(group.prefix) or "without prefix"
-    sign = "▾" if expanded else "▸"
+    sign = "-" if expanded else "+"
     row: list[Span] = [
         Span(f"{sign} ", Tone.DIM),
         Span(crop(title, 40), Tone.TITLE),
@@ -94,7 +94,8 @@ def about_scalar(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
 def _about(snapshot: SanctumSnapshot, name: str, width: int) -> Iterator[Row]:
     spec, state = snapshot.metric_specs.get(name), snapshot.scalars[name]
     metric = scalar_metric(name, spec)
-    yield (Span(f"{crop(metric.label, max(width - 14, 0))}  ", Tone.TITLE), Span(metric.unit, Tone.DIM))
+    unit = crop(metric.unit, UNIT_WIDTH)
+    yield (Span(f"{crop(metric.label, max(width - UNIT_WIDTH - 2, 0))}  ", Tone.TITLE), Span(unit, Tone.DIM))
     yield from term_rows("Meaning", metric.meaning or NO_MEANING, width)
     bounds = [words for words in (ok_words(metric), critical_words(metric)) if words]
     good = [] if metric.good is Good.NEITHER else [f"ideally {metric.good.value}"]

@@ -15,7 +15,7 @@ from esper_tui.text.theme import mark, tone
 TITLE = "SCALARS"
 REST = "…"
 NO_SCALARS = "nothing logged under names of its own"
-VALUE_WIDTH, ARROW_WIDTH, MARK_WIDTH, HISTORY_WIDTH, TAIL_WIDTH = 9, 3, 1, 10, 14
+VALUE_WIDTH, ARROW_WIDTH, MARK_WIDTH, HISTORY_WIDTH, TAIL_WIDTH = 9, 3, 1, 10, 12
 SHORTEST_NAME, LONGEST_NAME = 12, 44
 LEAST_COLUMN, COLUMN_GAP = 46, 3
 """The width from which on a column has room for a name, a number and its history."""
