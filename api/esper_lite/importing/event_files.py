@@ -68,8 +68,8 @@ class EventFileReader:
                 continue
             if not self.identity:
                 self.identity = blake2b(record, digest_size=6).hexdigest()
-            if event[3]:
-                self._note(event[3])
+            if event.others:
+                self._note(event.others)
             yield event
 
     def _records(self) -> Iterator[bytes]:
