@@ -197,3 +197,19 @@ def test_heads_that_are_declared_have_columns_before_the_first_update(make_snaps
 
     assert lines[0].split() == ["move", "steer"]
     assert "waiting" in lines[1]
+
+
+def test_rows_that_no_own_head_measures_are_left_out(own_state, make_snapshot, text):
+    """Entropies alone take two rows; there is room for the legend and the decisions."""
+    only = HeadMeasures(entropy=0.5)
+    state = structs.replace(own_state(2, move=only, aim=only), gradient_cv=None, dead_layers=None)
+    state = structs.replace(state, exploding_layers=None, nan_grad_count=None, inf_grad_count=None)
+    lines = text(heads_rows(make_snapshot(state), 118, 10))
+
+    assert [line.split()[0] for line in lines if line.strip()][1:] == [
+        "Entr",
+        "━━━━━─",
+        "State",
+        "Latch",
+        "●",
+    ]

@@ -11,7 +11,7 @@ from esper_schemas.state import TamiyoState
 from esper_tui.metrics.bounds_text import head_metric
 from esper_tui.panels import head_columns
 from esper_tui.panels.decisions import decision_columns, decision_line
-from esper_tui.panels.gradient_flow import gradient_flow_row
+from esper_tui.panels.gradient_flow import FLOW_METRICS, gradient_flow_row
 from esper_tui.panels.heads_narrow import narrow_rows
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.spans import Row, Rows, Span, Tone, aligned, crop, fit, fit_items, left, plain, right
@@ -44,21 +44,25 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the table: its importance (1 is kept longest), its group, label and column."""
+    """One row of the table: its importance (1 is kept longest), its group, label and column.
+
+    For own heads, it is left out if none of them has a quantity of `families`; without any it never is.
+    """
 
     importance: int
     group: int
     label: str
     column: Callable[[TamiyoState, str, head_columns.Space], Row]
+    families: tuple[str, ...] = ()
 
 
 LINES: tuple[Line, ...] = (
-    Line(1, 0, head_metric("entropy").label, head_columns.entropy),
-    Line(5, 0, "", head_columns.entropy_bar),
-    Line(3, 1, head_metric("ratio_max").label, head_columns.ratio_max),
-    Line(6, 1, "", head_columns.ratio_bar),
-    Line(7, 1, head_metric("ratio_min").label, head_columns.ratio_min),
-    Line(4, 2, head_metric("grad_norm").label, head_columns.gradient),
+    Line(1, 0, head_metric("entropy").label, head_columns.entropy, ("entropy",)),
+    Line(5, 0, "", head_columns.entropy_bar, ("entropy", "std")),
+    Line(3, 1, head_metric("ratio_max").label, head_columns.ratio_max, ("ratio_max",)),
+    Line(6, 1, "", head_columns.ratio_bar, ("ratio_max",)),
+    Line(7, 1, head_metric("ratio_min").label, head_columns.ratio_min, ("ratio_min",)),
+    Line(4, 2, head_metric("grad_norm").label, head_columns.gradient, ("grad_norm",)),
     Line(2, 3, "State", head_columns.condition),
     Line(8, 3, "Latch", head_columns.latch),
 )
@@ -114,16 +118,15 @@ def _without_columns(snapshot: SanctumSnapshot, width: int, room: int) -> list[R
         fit(decision_line(snapshot.tamiyo, entry, short_label(ranks, entry.producer)), width)
         for entry in newest
     ]
-    flow: Row = (left("Flow", 5, Tone.LABEL), *gradient_flow_row(snapshot.tamiyo, width - 5))
-    return [(), *decisions, *([()] if decisions else []), flow]
+    flow = _flow(snapshot.tamiyo, 5, width)
+    return [(), *decisions, *([()] if decisions else []), *flow]
 
 
 def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) -> list[Row]:
     """Below the table, if there is room: the last decisions, newest first, and the gradient flow."""
     if room < 1 or not snapshot.tamiyo.ppo_data_received:
         return []
-    indent = left("Flow", layout.label, Tone.LABEL)
-    flow: Row = (indent, *gradient_flow_row(snapshot.tamiyo, width - layout.label))
+    flow = _flow(snapshot.tamiyo, layout.label, width)
     shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
     newest = snapshot.decisions[-shown:][::-1] if shown > 0 else ()
     ranks = rank_labels(snapshot)
@@ -133,21 +136,37 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
         (left(label or ("" if place else "Chosen"), layout.label, Tone.LABEL), *row)
         for place, (label, row) in enumerate(zip(labels, rows, strict=True))
     ]
-    return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), flow]
+    return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), *flow]
 
 
 def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list[Row]:
     rows = [_titles(layout)]
     if not state.ppo_data_received:
         return [*rows, (Span(" " * layout.label), Span(WAITING, Tone.DIM))]
-    lines = [line for line in LINES if line.importance < height]
-    legend = height > len(LINES) + 2
-    spacious = height >= len(LINES) + 2 + len({line.group for line in LINES})
+    available = [line for line in LINES if _has_value(state, line)]
+    kept = sorted(line.importance for line in available)[: max(height - 1, 0)]
+    lines = [line for line in available if line.importance in kept]
+    legend = height > len(available) + 2
+    spacious = height >= len(available) + 2 + len({line.group for line in available})
     for number, line in enumerate(lines):
         if spacious and number and line.group != lines[number - 1].group:
             rows.append(())
         rows.append(_line(state, line, layout))
     return rows + ([()] if spacious else []) + ([_legend(layout, width)] if legend else [])
+
+
+def _has_value(state: TamiyoState, line: Line) -> bool:
+    """Whether a line is about what is measured of the heads that a run declares."""
+    measured = (getattr(head, family) for head in state.heads.values() for family in line.families)
+    return not state.heads or not line.families or any(value is not None for value in measured)
+
+
+def _flow(state: TamiyoState, label_width: int, width: int) -> list[Row]:
+    """The gradient flow; for a run with own heads only if it measures it."""
+    if state.head_specs and all(getattr(state, name) is None for name in FLOW_METRICS):
+        return []
+    label = left("Flow", label_width, Tone.LABEL)
+    return [(label, *gradient_flow_row(state, width - label_width))]
 
 
 def _titles(layout: Columns) -> Row:
