@@ -1,16 +1,18 @@
-"""Draw the screens of the documentation from two recorded runs, a healthy one and a broken one.
+"""Draw the screens of the documentation from three recorded runs: a healthy one, a broken one, and one of
+Stable-Baselines3 (PPO on CartPole-v1, 18,000 steps, with an `EsperCallback` and an `EvalCallback`).
 
     esper ppo --episodes 60 --name digits
     esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
-    python docs/make_screens.py runs/digits runs/broken
+    python docs/make_screens.py runs/digits runs/broken runs/cartpole
 
-Writes docs/screens/sanctum-<name>.svg.
+Writes docs/screens/sanctum-<name>.svg; a run that is given as "-" is left out.
 """
 
 import asyncio
 import os
 import sys
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 from esper_aggregator.replay import LogSource
@@ -19,6 +21,14 @@ from esper_tui.control.user_settings import Settings
 from esper_tui.panels.panel_registry import PANELS
 
 SCREENS = Path(__file__).parent / "screens"
+
+
+class Run(IntEnum):
+    """The recorded runs, in the order of the arguments."""
+
+    HEALTHY = 1
+    BROKEN = 2
+    OF_SB3 = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class Screen:
     height: int
     keys: tuple[str, ...] = ()
     theme: str = "dark"
-    broken: bool = False
+    run: Run = Run.HEALTHY
 
 
 def keys_to(panel: str) -> tuple[str, ...]:
@@ -45,11 +55,13 @@ PICTURES = (
     Screen("200x60", 200, 60),
     Screen("opened", 120, 40, (*keys_to("losses"), "down")),
     Screen("heads", 120, 40, keys_to("heads")),
-    Screen("broken", 120, 40, broken=True),
-    Screen("findings", 120, 40, keys_to("findings"), broken=True),
-    Screen("anomalies", 120, 40, (*keys_to("anomalies"), *("down",) * 12), broken=True),
+    Screen("broken", 120, 40, run=Run.BROKEN),
+    Screen("findings", 120, 40, keys_to("findings"), run=Run.BROKEN),
+    Screen("anomalies", 120, 40, (*keys_to("anomalies"), *("down",) * 12), run=Run.BROKEN),
     Screen("help", 120, 40, ("question_mark",)),
     Screen("light", 120, 40, (), "light"),
+    Screen("sb3", 120, 40, run=Run.OF_SB3),
+    Screen("scalars", 120, 40, (*keys_to("scalars"), "down"), run=Run.OF_SB3),
 )
 
 
@@ -65,11 +77,10 @@ async def draw(run: Path, screen: Screen) -> str:
 def main() -> None:
     """Draw every screenshot in true colour."""
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-    well, broken = Path(sys.argv[1]), Path(sys.argv[2])
     SCREENS.mkdir(exist_ok=True)
-    for screen in PICTURES:
+    for screen in (screen for screen in PICTURES if sys.argv[screen.run] != "-"):
         path = SCREENS / f"sanctum-{screen.name}.svg"
-        path.write_text(asyncio.run(draw(broken if screen.broken else well, screen)))
+        path.write_text(asyncio.run(draw(Path(sys.argv[screen.run]), screen)))
         sys.stdout.write(f"{path}\n")
 
 

@@ -49,7 +49,8 @@ def _process(
     match event:
         case e.RunStarted():
             heads = ", ".join(_head(spec) for spec in event.heads)
-            about = f"{event.task} with {event.environments} environments on {event.device or '?'}"
+            number = "" if event.environments is None else f" with {event.environments} environments"
+            about = f"{event.task}{number}{f' on {event.device}' if event.device else ''}"
             return f"{about}, heads {heads}" if heads else about
         case e.RunFinished():
             reason = f": {event.reason}" if event.reason else ""

@@ -11,7 +11,7 @@ from esper_schemas.payload import PPOUpdatePayload
 
 LINES = [
     (e.RunStarted(task="morph", environments=8, device="cpu"), "morph with 8 environments on cpu"),
-    (e.RunStarted(task="morph"), "morph with None environments on ?"),
+    (e.RunStarted(task="morph"), "morph"),
     (
         e.PPOUpdateCompleted(update=3, payload=PPOUpdatePayload(policy_loss=-0.01, kl_divergence=0.0042)),
         "update 3: policy loss -0.010, value loss –, KL 0.0042",
@@ -49,7 +49,7 @@ LINES = [
     ),
     (
         e.RunStarted(task="t", environments=2, heads=(HeadSpec("move", 5), HeadSpec("steer"))),
-        "t with 2 environments on ?, heads move (5), steer (continuous)",
+        "t with 2 environments, heads move (5), steer (continuous)",
     ),
     (
         e.DecisionMade(update=1, environment=2, step=5, choices={"op": 77}, confidences={}),

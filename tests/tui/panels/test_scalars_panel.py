@@ -1,6 +1,7 @@
 """Tests of esper_tui.panels.scalars_panel."""
 
 from cProfile import Profile
+from math import nan
 from pstats import Stats
 
 import pytest
@@ -121,6 +122,22 @@ def test_a_row_fits_its_panel_and_disturbs_no_terminal(make, width):
     for row in scalars_rows(make(), width, 5):
         assert row_width(row) <= max(width, 3)
         assert plain(row).isprintable()
+
+
+def test_a_name_takes_precedence_over_the_history(text):
+    """Without its name a curve says nothing."""
+    snapshot = sb3(scalars={SUCCESS.name: scalar((0.0, 0.42))})
+
+    assert text(scalars_rows(snapshot, 39, 1)) == ["rollout/success_rate    0.420 ↗ !"]
+
+
+def test_what_is_no_number_is_not_quiet(find):
+    """Even where it never was one, which is no problem."""
+    snapshot = sb3(scalars={"x": ScalarState(value=nan, history=(nan,), update=1)}, metric_specs={})
+    row = find(scalars_rows(snapshot, 60, 1), "x")
+
+    assert next(span.tone for span in row if "NaN" in span.text) is Tone.WARNING
+    assert "!" not in plain(row)
 
 
 def test_the_number_stays_in_a_narrow_panel(text):

@@ -149,3 +149,11 @@ def test_every_state_has_a_symbol_of_its_own():
 def test_a_trainer_that_only_logs_scalars_is_live(make_feed, now):
     """Nothing is waited for."""
     assert judge_feed(make_feed(own_scalars_only()), now).state is ConnectionState.LIVE
+
+
+def test_the_end_of_a_run_of_scalars_has_its_last_step(make_feed, now):
+    """It has made no updates."""
+    snapshot = own_scalars_only()
+    ended = structs.replace(snapshot, run=structs.replace(snapshot.run, outcome="completed"))
+
+    assert judge_feed(make_feed(ended), now).sentence == "Run completed at step 500."

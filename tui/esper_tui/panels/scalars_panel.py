@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
+from esper_tui.metrics.metric_value import MetricValue
 from esper_tui.metrics.own_scalar import age_text, scalar_text, scalar_value
 from esper_tui.metrics.scalar_groups import ScalarGroup, beyond, prefix_of, scalar_groups
 from esper_tui.text.numbers import count
@@ -16,7 +17,8 @@ TITLE = "SCALARS"
 REST = "…"
 NO_SCALARS = "nothing logged under names of its own"
 VALUE_WIDTH, ARROW_WIDTH, MARK_WIDTH, HISTORY_WIDTH, TAIL_WIDTH = 9, 3, 1, 10, 12
-SHORTEST_NAME, LONGEST_NAME = 12, 44
+SHORTEST_NAME, USUAL_NAME, LONGEST_NAME = 12, 20, 44
+"""Widths of a name: the least, the one for which the history is left out, and the greatest."""
 LEAST_COLUMN, COLUMN_GAP = 46, 3
 """The width from which on a column has room for a name, a number and its history."""
 
@@ -124,8 +126,7 @@ def row_layout(longest_name: int, width: int) -> ScalarLayout:
     if rest < SHORTEST_NAME:
         value = max(min(VALUE_WIDTH, width - MARK_WIDTH), 1)
         return ScalarLayout(max(width - value - MARK_WIDTH, 0), value, 0)
-    spare = rest - min(longest, rest)
-    history = HISTORY_WIDTH if rest - SHORTEST_NAME >= HISTORY_WIDTH + 2 else 0
+    history = HISTORY_WIDTH if rest - min(longest, USUAL_NAME) >= HISTORY_WIDTH + 2 else 0
     name = min(longest, rest - (history + 2 if history else 0))
     spare = rest - name - (history + 2 if history else 0)
     return ScalarLayout(name, history=history, tail=spare - 2 if spare >= TAIL_WIDTH + 2 else 0)
@@ -139,7 +140,7 @@ def scalar_row(snapshot: SanctumSnapshot, name: str, layout: ScalarLayout, repea
     number = scalar_text(snapshot, name, max(layout.value - 1, 1))
     row: list[Span] = [
         *_name(name, layout.name, repeats),
-        right(number, layout.value, tone(value.health, Tone.DIM if age else Tone.VALUE)),
+        right(number, layout.value, _tone(value, old=bool(age))),
         *metric_row(value, (Column(Part.ARROW, layout.arrow), Column(Part.MARK, MARK_WIDTH))),
     ]
     if layout.history:
@@ -147,6 +148,13 @@ def scalar_row(snapshot: SanctumSnapshot, name: str, layout: ScalarLayout, repea
     if layout.tail:
         row += (Span("  "), left(age or value.metric.unit, layout.tail, Tone.DIM))
     return tuple(row)
+
+
+def _tone(value: MetricValue, old: bool) -> Tone:
+    """What is no number is not quiet, even if it is no problem."""
+    if value.value is not None and not isfinite(value.value):
+        return tone(value.health, Tone.WARNING)
+    return tone(value.health, Tone.DIM if old else Tone.VALUE)
 
 
 def _name(name: str, width: int, repeats: bool) -> Row:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from esper_schemas.source import Feed
-from esper_tui.text.numbers import age, counted, number
+from esper_tui.text.numbers import age, count, counted, number
 from esper_tui.text.spans import Tone, clean
 from esper_tui.view.stall_detection import stall_timeout_s, typical_update_s
 
@@ -145,8 +145,10 @@ def _outcome(feed: Feed) -> str:
     if run.outcome is None:
         return ""
     reason = f": {clean(run.reason).rstrip('.')}" if run.reason else ""
-    updates = counted(feed.snapshot.tamiyo.ppo_updates_count, "update")
-    return f"Run {clean(run.outcome)} after {updates}{reason}."
+    made = feed.snapshot.tamiyo.ppo_updates_count
+    if not made and run.last_step is not None:
+        return f"Run {clean(run.outcome)} at step {count(run.last_step)}{reason}."
+    return f"Run {clean(run.outcome)} after {counted(made, 'update')}{reason}."
 
 
 def _no_aggregator(feed: Feed) -> str:
