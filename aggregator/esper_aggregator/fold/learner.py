@@ -1,8 +1,10 @@
 """Projects the updates of all ranks to the flat state of the learner."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
+
+from msgspec import structs
 
 from esper_aggregator.fold.merged_updates import common_payloads, last_payload
 from esper_aggregator.fold.own_heads import own_head_fields, own_histories
@@ -27,8 +29,7 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
         return TamiyoState(**own_head_fields(producers))
     histories = _histories(ranks)
     entropies = histories.pop("entropy_normalized")
-    merged = last_payload(ranks)
-    fields: dict[str, Any] = {name: getattr(merged, name) for name in CATALOGUE}
+    fields: dict[str, Any] = _metrics(structs.astuple(last_payload(ranks)))
     fields |= {f"{name}_history": history for name, history in histories.items()}
     fields |= _previous_grad_norms(ranks)
     fields |= own_head_fields(ranks)
@@ -53,14 +54,20 @@ def metric_histories(producers: Sequence[ProducerState]) -> dict[str, History]:
     payloads = common_payloads(ranks) if ranks else []
     if not payloads:
         return {}
-    columns = zip(*[_read_metrics(payload) for payload in payloads], strict=True)
+    columns = _metrics(zip(*[structs.astuple(payload) for payload in payloads], strict=True))
     unmeasured = (None,) * len(payloads)
-    named = zip(CATALOGUE, columns, strict=True)
-    histories = {name: column for name, column in named if column[0] is not None or column != unmeasured}
+    histories = {
+        name: column for name, column in columns.items() if column[0] is not None or column != unmeasured
+    }
     for name in _COUNTS & histories.keys():  # decoding a history gives floats
         histories[name] = tuple([value if value is None else float(value) for value in histories[name]])
     heads = dict.fromkeys(head for rank in ranks for head in rank.heads)
     return histories | own_histories(payloads, heads) if heads else histories
+
+
+def _metrics(columns: Iterable[Any]) -> dict[str, Any]:
+    """Return what the metrics of the catalogue have of all fields of a payload, whose first they are."""
+    return dict(zip(CATALOGUE, columns, strict=False))
 
 
 def _histories(ranks: Sequence[ProducerState]) -> dict[str, History]:
@@ -100,7 +107,6 @@ def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | No
 
 
 _COUNTS = {name for name, of in get_type_hints(PPOUpdatePayload).items() if int in (of, *get_args(of))}
-_read_metrics = attrgetter(*CATALOGUE)
 _HISTORIES = (*HISTORY_METRICS, "entropy_normalized")
 _read_histories = attrgetter(*_HISTORIES)
 _GRAD_NORMS = tuple(head_field(head, "grad_norm") for head in HEADS)

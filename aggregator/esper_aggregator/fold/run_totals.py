@@ -8,6 +8,7 @@ collected, so that no number is of some ranks only; if there is none among the l
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice, zip_longest
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from esper_aggregator.fold.rank_reduction import (
@@ -34,6 +35,8 @@ class _Collected(NamedTuple):
 
 def rollout_totals(ranks: RunRanks) -> dict[str, Any]:
     """Return the fields of a run's information that follow from the rollouts of its ranks."""
+    if len(ranks.started) < 2:
+        return _of_one(ranks.leader)
     means = _newest(ranks.training)
     totals = [rank.rollout.env_steps_total for rank in ranks.started if rank.rollout]
     speeds = [rank.rollout.steps_per_second for rank in ranks.training if rank.rollout]
@@ -50,6 +53,8 @@ def rollout_totals(ranks: RunRanks) -> dict[str, Any]:
 
 def stage_counts(ranks: RunRanks) -> tuple[int, ...]:
     """Return the slots of all ranks by stage, in the newest update that all of them have collected."""
+    if len(ranks.started) < 2:
+        return ranks.leader.rollout.stage_counts if ranks.leader and ranks.leader.rollout else ()
     counts = [rollout.stage_counts for rollout, _ in _newest(ranks.training)]
     return tuple([bounded_count(sum(stage)) for stage in zip_longest(*counts, fillvalue=0)])
 
@@ -91,6 +96,9 @@ def outcome(ranks: RunRanks) -> tuple[str | None, str]:
 
     A failure is passed over if another rank has begun to train since, as that is of an earlier attempt.
     """
+    if len(ranks.started) < 2:
+        end = ranks.leader.finished if ranks.leader else None
+        return (end.outcome, end.reason) if end else (None, "")
     began_ns = max((rank.training_since_ns or 0 for rank in ranks.started), default=0)
     ends = [(rank.finished, (rank.last_event_ns or 0) >= began_ns) for rank in ranks.started]
     for end, is_present in ends:
@@ -127,6 +135,14 @@ def total(counts: Iterable[int | None]) -> int | None:
     return bounded_count(sum(known)) if known else None
 
 
+def _of_one(rank: ProducerState | None) -> dict[str, Any]:
+    """Return the fields for a run of one rank, which are its own."""
+    if rank is None or not rank.rollouts:
+        return {}
+    own = dict(zip(_OWN, _read_own(rank.rollouts[-1]), strict=True))
+    return own | {"mean_return_history": tuple([mean_return for _, mean_return in rank.returns])}
+
+
 def _newest(ranks: Sequence[ProducerState]) -> list[_Collected]:
     """Return a rollout of each rank: those of the newest update that all of them have collected."""
     collecting = [rank for rank in ranks if rank.rollouts]
@@ -146,8 +162,6 @@ def _weights(ranks: Sequence[ProducerState]) -> list[float]:
 def _returns(ranks: Sequence[ProducerState]) -> History:
     """Return the mean returns of the last updates that all ranks have collected."""
     collecting = [rank for rank in ranks if rank.returns]
-    if len(collecting) == 1:
-        return tuple([mean_return for _, mean_return in collecting[0].returns])
     weights = _weights(collecting)
     common = common_updates([dict(rank.returns) for rank in collecting])
     return tuple([weighted_mean(zip(returns, weights, strict=True)) for returns in common])
@@ -170,6 +184,16 @@ def _cpu_share(sampled: Iterable[tuple[ProducerState, VitalsSampled]]) -> float 
     mean: float | None = reduce_values(Reduction.MEAN, [s if s is None else min(s, 1.0) for s in shares])
     return mean
 
+
+_OWN = (
+    "env_steps_total",
+    "steps_per_second",
+    "mean_return",
+    "std_return",
+    "mean_length",
+    "mean_accuracy",
+)
+_read_own = attrgetter(*_OWN)
 
 _OUTCOMES = ("failed", "interrupted", "completed")
 """How a rank can end, the worst first."""
