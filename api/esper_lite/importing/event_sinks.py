@@ -23,6 +23,7 @@ _NO_QUOTA = 2**62
 """An import is not limited: what it reads is on the disk already."""
 _CHECK_EVENTS = 256
 _PAUSE_S = 0.01
+_PATIENCE_S = 30.0
 
 
 class EventSink(Protocol):
@@ -81,19 +82,20 @@ class LiveSink:
         self._emitter = Emitter(run, PRODUCER, run_dir, ingest, keys=keys)
         self._unchecked = 0
 
-    @property
-    def problem(self) -> str:
-        """Why events are not recorded or sent at present; empty if they are."""
-        return self._emitter.stats.problem
-
     def emit(self, event: Event, emitted_ns: int) -> None:
-        """As `EventSink.emit`."""
+        """As `EventSink.emit`. Raises `StorageError` if the disk takes nothing for a long time."""
         self._unchecked += 1
         if self._unchecked >= _CHECK_EVENTS:
             self._unchecked = 0
-            while self._emitter.stats.held > MAX_EVENTS // 4:
-                time.sleep(_PAUSE_S)
+            self._wait_for_room()
         self._emitter.emit(event, emitted_ns)
+
+    def _wait_for_room(self) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while (stats := self._emitter.stats).held > MAX_EVENTS // 4:
+            if time.monotonic() > deadline:
+                raise StorageError(stats.problem or f"Cannot write {stats.spool} in time; check its disk.")
+            time.sleep(_PAUSE_S)
 
     def close(self) -> None:
         """As `EventSink.close`, and wait some seconds for the aggregator."""

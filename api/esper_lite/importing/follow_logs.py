@@ -27,6 +27,8 @@ from esper_schemas.errors import EsperError
 POLL_S = 0.2
 """Interval between two looks at the files; an update is shown within a second of its flush."""
 _SCAN_S = 0.5
+_SCAN_SHARE = 9.0
+"""A large directory is listed at most a tenth of the time."""
 _PATIENCE_S = 5.0
 Outcome = Literal["completed", "interrupted"]
 WANDB_LEFT_OUT = "files of W&B, which are written 32 KiB at a time; import them afterwards"
@@ -70,7 +72,8 @@ class LogFollower:
         found: list[Imported] = []
         if now >= self._scan_at:
             found = [self._imported(run) for run in self._scan()]
-            self._scan_at = now + _SCAN_S
+            took_s = time.monotonic() - now
+            self._scan_at = now + max(_SCAN_S, took_s * _SCAN_SHARE)
         if sum(run.read(final=False) for run in self._runs.values()):
             self._changed_at = time.monotonic()
         return found

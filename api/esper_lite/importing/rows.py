@@ -57,8 +57,8 @@ class NotRead:
         return self._counts[kind]
 
     def lines(self) -> list[str]:
-        """One line per kind, the most frequent first: `3 cells that are not numbers (host, note)`."""
-        return [f"{count:,} {kind}{self._in_brackets(kind)}" for kind, count in self._counts.most_common()]
+        """One line per kind, the most frequent first: `cells that are not numbers (host, note): 3`."""
+        return [f"{kind}{self._in_brackets(kind)}: {count:,}" for kind, count in self._counts.most_common()]
 
     def _in_brackets(self, kind: str) -> str:
         examples = self._examples[kind]

@@ -59,7 +59,7 @@ def report(imported: Imported) -> list[str]:
         lines = [f"{run_dir}: has all that is in {imported.origin}"]
     else:
         lines = [f"{imported.origin}: contains no values; no run was made"]
-    return [*lines, *(f"  not read: {line}" for line in imported.not_read.lines())]
+    return [*lines, *(f"  {line}" for line in imported.not_read.lines())]
 
 
 def _number(count: int, noun: str) -> str:

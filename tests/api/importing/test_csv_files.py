@@ -98,7 +98,7 @@ def test_a_growing_table_is_read_where_it_was_left(table, tmp_path):
 def test_an_incomplete_last_line_is_counted(table, not_read):
     """It has fewer cells than the header."""
     assert values(table("step,loss,kl\n1,0.5,0.1\n2,0.")) == [{"loss": 0.5, "kl": 0.1}]
-    assert not_read.lines() == [f"1 {INCOMPLETE}"]
+    assert not_read.lines() == [f"{INCOMPLETE}: 1"]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -117,7 +117,7 @@ def test_cells_that_are_not_numbers_are_counted_by_column(table, not_read):
 
     assert first["loss"] != first["loss"]
     assert (first.keys(), second) == ({"loss", "done"}, {"loss": float("-inf"), "kl": 0.1, "done": 0.0})
-    assert not_read.lines() == [f"2 {NOT_NUMBERS} (host)"]
+    assert not_read.lines() == [f"{NOT_NUMBERS} (host): 2"]
 
 
 def test_ragged_rows_are_left_out(table, not_read):
@@ -140,7 +140,7 @@ def test_a_step_that_is_not_whole_is_counted(table, not_read):
     (row,) = table("step,loss\nx1,0.5\n").rows(final=True)
 
     assert (row.step, row.values) == (None, {"loss": 0.5})
-    assert not_read.lines() == [f"1 {NO_STEP} (x1)"]
+    assert not_read.lines() == [f"{NO_STEP} (x1): 1"]
 
 
 def test_a_table_may_have_ten_thousand_columns(table):

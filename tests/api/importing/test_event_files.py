@@ -55,7 +55,7 @@ def test_a_growing_file_is_read_where_it_was_left(reader, log_dir, not_read):
         assert values == 9
         file.write(b"\x05")
     assert list(growing.rows(final=True)) == []
-    assert not_read.lines() == [f"1 {INCOMPLETE}"]
+    assert not_read.lines() == [f"{INCOMPLETE}: 1"]
 
 
 def test_the_identity_is_that_of_the_first_record(reader, log_dir):
@@ -116,8 +116,8 @@ def test_the_arguments_that_cleanrl_logs_as_a_text_are_the_configuration(reader,
 
     assert facts.config == {"learning_rate": "0.00025", "env_id": "CartPole-v1"}
     assert sorted(not_read.lines()) == [
-        "1 images (frame)",
-        "1 values of the TensorBoard plugin 'text' (note)",
+        "images (frame): 1",
+        "values of the TensorBoard plugin 'text' (note): 1",
     ]
 
 

@@ -24,6 +24,7 @@ def runs(tmp_path):
 def follow(runs, monkeypatch):
     """Starts followers that look for new files at every poll; they end with the test."""
     monkeypatch.setattr(follow_logs, "_SCAN_S", 0.0)
+    monkeypatch.setattr(follow_logs, "_SCAN_SHARE", 0.0)
     followers = []
 
     def start(path, **options):
@@ -178,7 +179,7 @@ def test_what_is_not_followed_is_named(follow, log_dir):
 
     assert result.totals.rows == 1
     assert sorted(result.not_read.lines()) == sorted(
-        [f"1 {PROGRESS_LEFT_OUT} (progress.csv)", f"1 {WANDB_LEFT_OUT} (run-x.wandb)"]
+        [f"{PROGRESS_LEFT_OUT} (progress.csv): 1", f"{WANDB_LEFT_OUT} (run-x.wandb): 1"]
     )
 
 

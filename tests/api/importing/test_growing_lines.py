@@ -37,7 +37,7 @@ def test_a_line_that_is_too_long_is_not_held_in_memory(path, not_read, monkeypat
     path.write_bytes(b"a\n" + b"x" * 5000 + b"\nb\n")
 
     assert all_lines(GrowingLines(path, not_read)) == [b"a", b"b"]
-    assert not_read.lines() == [f"1 {TOO_LONG}"]
+    assert not_read.lines() == [f"{TOO_LONG}: 1"]
 
 
 def test_the_head_tells_whether_the_file_is_the_same(path, not_read):

@@ -131,7 +131,7 @@ def test_a_shorter_log_is_named(import_, tmp_path):
     import_(table)
     table.write_text("step,approx_kl\n1,0\n")
 
-    assert import_(table).not_read.lines() == [f"1 {SHORTER} (table.csv)"]
+    assert import_(table).not_read.lines() == [f"{SHORTER} (table.csv): 1"]
 
 
 def test_a_run_of_a_trainer_is_not_touched(import_, connect, tmp_path):
@@ -202,7 +202,7 @@ def test_a_table_beside_its_event_file_is_left_out(import_, log_dir):
     both = import_(log_dir, name="both")
 
     assert (alone.totals.rows, both.totals.rows) == (3, 1)
-    assert both.not_read.lines() == [f"1 {PROGRESS_LEFT_OUT} (progress.csv)"]
+    assert both.not_read.lines() == [f"{PROGRESS_LEFT_OUT} (progress.csv): 1"]
 
 
 def test_episodes_of_several_environments_are_ordered_by_time(import_, log_dir):

@@ -37,7 +37,7 @@ def test_what_is_not_understood_is_counted(lines, not_read):
 
     assert [row.values for row in reader.rows(final=True)] == [{"d": 1.0}, {"a": 2.0}]
     assert sorted(not_read.lines()) == sorted(
-        [f"2 {NOT_NUMBERS} (a, b)", f"2 {NOT_OBJECTS}", f"1 {INCOMPLETE}"]
+        [f"{NOT_NUMBERS} (a, b): 2", f"{NOT_OBJECTS}: 2", f"{INCOMPLETE}: 1"]
     )
 
 

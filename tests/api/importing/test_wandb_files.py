@@ -110,7 +110,7 @@ def test_other_records_are_counted(path, facts, not_read):
     reader = WandbReader(wandb_file(path, field(13, b""), field(7, b"")), facts, not_read)
 
     assert list(reader.rows(final=True)) == []
-    assert sorted(not_read.lines()) == ["1 records of console output", "1 records of system statistics"]
+    assert sorted(not_read.lines()) == ["records of console output: 1", "records of system statistics: 1"]
 
 
 def test_the_header_tells_what_the_file_is():

@@ -22,7 +22,7 @@ def test_what_was_imported_and_what_was_not_is_printed(run_esper, table, tmp_pat
     assert (first.code, first.err, again.code, again.err) == (0, "", 0, "")
     assert first.out.splitlines() == [
         f"{runs}/walker: 2 rows and 5 values of {table}; 1 update in all",
-        "  not read: 2 cells that are not numbers (note)",
+        "  cells that are not numbers (note): 2",
     ]
     assert again.out.splitlines()[0] == f"{runs}/walker: has all that is in {table}"
 
