@@ -11,7 +11,8 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `name` is that of a watch in `esper_schemas.rules.watches`. `updates` counts the updates with such a
     value between `since_update` and `last_update`; `critical_updates` and `critical_since` are about values
     beyond the critical bound or not finite. `value` is the first one, `worst` the one farthest beyond its
-    bound. A streak is no longer `active` after more than `GAP` updates in a row without such a value.
+    bound. A streak is no longer `active` after more than `GAP` updates in a row without such a value. `ranks`
+    has the lowest ranks that show it, if not all ranks of the run do.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     worst: float = 0.0
     worst_update: int = 0
     active: bool = True
+    ranks: tuple[int, ...] = ()
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -67,14 +67,26 @@ def project(state: RunState) -> SanctumSnapshot:
         head_gradients=leader.head_gradients if leader else None,
         episodes=episodes(ranks),
         link=_link(state),
-        symptoms=merged_symptoms(s for rank in ranks.started for s in _symptoms(rank)),
+        symptoms=_symptoms(ranks),
         scalars=merged_scalars(ranks.training, state.metric_specs),
         metric_specs=dict(state.metric_specs),
     )
     return structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
 
 
-def _symptoms(producer: ProducerState) -> Iterator[Symptom]:
+def _symptoms(ranks: RunRanks) -> tuple[Symptom, ...]:
+    """Return the symptoms of all ranks, merged; those of some ranks only name them."""
+    if len(ranks.started) == 1:
+        return merged_symptoms(_own_symptoms(ranks.started[0]))
+    named = (
+        structs.replace(symptom, ranks=(rank.rank,))
+        for rank in ranks.started
+        for symptom in _own_symptoms(rank)
+    )
+    return merged_symptoms(named, len(ranks.started))
+
+
+def _own_symptoms(producer: ProducerState) -> Iterator[Symptom]:
     yield from producer.symptoms.symptoms()
     yield from own_symptoms(producer)
 

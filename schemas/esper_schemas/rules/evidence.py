@@ -17,7 +17,18 @@ def _text(symptom: Symptom) -> str:
     watch = WATCH_NAMES.get(symptom.name)
     text = watch.text if watch else symptom.metric.replace("_", " ") + " {value}"
     text = text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))
-    return text.replace("{metric}", symptom.metric)
+    return text.replace("{metric}", symptom.metric) + _ranks(symptom)
+
+
+def _ranks(symptom: Symptom) -> str:
+    """Name the ranks, unless all of them show the symptom."""
+    if not symptom.ranks:
+        return ""
+    first, *others = map(str, symptom.ranks)
+    if not others:
+        return f" on rank {first}"
+    several = [first, *others] if len(others) < 3 else [first, *others[:2], "others"]
+    return f" on ranks {', '.join(several[:-1])} and {several[-1]}"
 
 
 def _later(symptom: Symptom) -> str:

@@ -18,6 +18,9 @@ Key = tuple[str, str]
 """The name of a symptom, and its metric."""
 
 Severity = Literal["warning", "critical", "not finite"]
+NAMED_RANKS = 4
+"""Ranks that a symptom names, of those that show it."""
+
 _SEVERITIES: tuple[Severity, ...] = ("warning", "critical", "not finite")
 
 
@@ -120,16 +123,19 @@ def _is_worse(value: float, than: float, *, below: bool) -> bool:
     return value < than if below else value > than
 
 
-def merged_symptoms(symptoms: Iterable[Symptom]) -> tuple[Symptom, ...]:
-    """Merge the symptoms of all ranks, oldest first: one active and one ended symptom per name and metric."""
+def merged_symptoms(symptoms: Iterable[Symptom], world_size: int = 1) -> tuple[Symptom, ...]:
+    """Merge the symptoms of all ranks, oldest first: one active and one ended symptom per name and metric.
+
+    One that all of `world_size` ranks show is the run's, and names none of them.
+    """
     groups: dict[tuple[str, str, bool], list[Symptom]] = {}
     for symptom in symptoms:
         groups.setdefault((symptom.name, symptom.metric, symptom.active), []).append(symptom)
-    merged = (group[0] if len(group) == 1 else _merged(group) for group in groups.values())
+    merged = (group[0] if len(group) == 1 else _merged(group, world_size) for group in groups.values())
     return tuple(sorted(merged, key=lambda s: (s.since_update, s.name, s.metric, s.active)))
 
 
-def _merged(group: list[Symptom]) -> Symptom:
+def _merged(group: list[Symptom], world_size: int) -> Symptom:
     """Merge symptoms to the earliest beginning, the latest end, the longest streak and the worst value."""
     watch = WATCH_NAMES.get(group[0].name)
     sign = -1.0 if watch is not None and watch.below else 1.0
@@ -144,7 +150,12 @@ def _merged(group: list[Symptom]) -> Symptom:
         updates=max(s.updates for s in group),
         critical_since=min((s.critical_since for s in group if s.critical_since is not None), default=None),
         critical_updates=max(s.critical_updates for s in group),
+        ranks=_lowest(rank for s in group for rank in s.ranks) if len(group) < world_size else (),
     )
+
+
+def _lowest(ranks: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(ranks))[:NAMED_RANKS])
 
 
 def _orderable(value: float) -> float:

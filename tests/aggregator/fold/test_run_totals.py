@@ -314,3 +314,28 @@ def test_one_rank_is_itself():
     assert str(snapshot.run.mean_return) == "-0.0"
     assert (snapshot.run.std_return, snapshot.run.env_steps_total) == (0.1, 2)
     assert (snapshot.slots.stage_counts, snapshot.run.environments) == ((2,), 3)
+
+
+def evidence_of(*losses):
+    """The evidence of the first finding about ranks with these losses."""
+    ranks = [
+        rank_records(rank, [update(n, policy_loss=loss) for n in range(1, 4)], world_size=len(losses))
+        for rank, loss in enumerate(losses)
+    ]
+    return shown(*ranks).findings[0].evidence[0].text
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ((1.0, math.nan), " on rank 1"),
+        ((math.nan, 1.0, math.nan), " on ranks 0 and 2"),
+        ((1.0, *[math.nan] * 3), " on ranks 1, 2 and 3"),
+        ((*[math.nan] * 5, 1.0), " on ranks 0, 1, 2 and others"),
+        ((math.nan, math.nan), "NaN"),
+        ((math.nan,), "NaN"),
+    ],
+)
+def test_a_finding_names_the_ranks_that_show_it_unless_all_do(losses, expected):
+    """The value in its evidence is one of theirs."""
+    assert evidence_of(*losses).endswith(expected)
