@@ -26,6 +26,7 @@ from esper_schemas.findings import Symptom
 from esper_schemas.heads import HEADS
 from esper_schemas.rules.diagnose import diagnose
 from esper_schemas.rules.streaks import merged_symptoms
+from esper_schemas.rules.watches import FLAT_RETURNS, FLAT_SPREAD
 from esper_schemas.snapshot import (
     EscalationEntry,
     LinkHealth,
@@ -44,9 +45,10 @@ def project(state: RunState) -> SanctumSnapshot:
     state = with_open_steps_closed(state)
     ranks = run_ranks(state)
     leader = ranks.leader
+    run = _run_info(state, ranks)
     snapshot = SanctumSnapshot(
         events_folded=state.events_folded,
-        run=_run_info(state, ranks),
+        run=run,
         tamiyo=project_tamiyo(ranks.training),
         histories=metric_histories(ranks.training),
         ranks=tuple(rank_state(producer) for producer in producers_by_rank(state)),
@@ -67,21 +69,25 @@ def project(state: RunState) -> SanctumSnapshot:
         head_gradients=leader.head_gradients if leader else None,
         episodes=episodes(ranks),
         link=_link(state),
-        symptoms=_symptoms(ranks),
+        symptoms=_symptoms(ranks, run.std_return),
         scalars=merged_scalars(ranks.training, state.metric_specs),
         metric_specs=dict(state.metric_specs),
     )
     return structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
 
 
-def _symptoms(ranks: RunRanks) -> tuple[Symptom, ...]:
-    """Return the symptoms of all ranks, merged; those of some ranks only name them."""
+def _symptoms(ranks: RunRanks, std_return: float | None) -> tuple[Symptom, ...]:
+    """Return the symptoms of all ranks, merged; those of some ranks only name them.
+
+    Equal returns within each rank are none if the returns of the ranks differ from each other.
+    """
     if len(ranks.started) == 1:
         return merged_symptoms(_own_symptoms(ranks.started[0]))
     named = (
         structs.replace(symptom, ranks=(rank.rank,))
         for rank in ranks.started
         for symptom in _own_symptoms(rank)
+        if symptom.name != FLAT_RETURNS or std_return is None or not std_return > FLAT_SPREAD
     )
     return merged_symptoms(named, len(ranks.started))
 

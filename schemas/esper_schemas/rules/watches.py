@@ -18,6 +18,11 @@ GAP = 3
 """A streak goes on over at most this many updates in a row without a value beyond its bound."""
 
 
+FLAT_RETURNS = "flat_returns"
+FLAT_SPREAD = 1e-9
+"""The spread of the returns of a rollout up to which they are equal."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """One side of a quantity on which its values are symptoms.
@@ -183,11 +188,11 @@ WATCHES: tuple[Watch, ...] = (
         warning=1e-6,
     ),
     Watch(
-        name="flat_returns",
+        name=FLAT_RETURNS,
         quantity="return_spread",
         text="spread of the environments' returns {value}",
         below=True,
-        warning=1e-9,
+        warning=FLAT_SPREAD,
     ),
     Watch(
         name="lost_return",

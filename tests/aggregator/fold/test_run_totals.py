@@ -339,3 +339,12 @@ def evidence_of(*losses):
 def test_a_finding_names_the_ranks_that_show_it_unless_all_do(losses, expected):
     """The value in its evidence is one of theirs."""
     assert evidence_of(*losses).endswith(expected)
+
+
+@pytest.mark.parametrize(("second", "expected"), [(1.0, ["no_reward_signal"]), (5.0, [])])
+def test_equal_returns_within_each_rank_are_no_fault_if_ranks_differ(second, expected):
+    """Each of two ranks has one environment, whose return has no spread."""
+    rollouts = ([collected(n, mean, std_return=0.0) for n in range(1, 6)] for mean in (1.0, second))
+    ranks = [rank_records(rank, made, environments=1) for rank, made in enumerate(rollouts)]
+
+    assert [finding.rule for finding in shown(*ranks).findings] == expected
