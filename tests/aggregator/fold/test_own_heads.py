@@ -266,3 +266,17 @@ def test_any_size_and_any_values_are_folded(record_of, size, value):
 
     assert encode_snapshot(project(state))
     assert state.rejected == 0
+
+
+def test_the_head_is_named_even_if_the_policy_as_a_whole_is_sure(record_of):
+    """That one head lost its entropy at once is more than that the policy hardly explores."""
+    low = {"entropy_normalized": 0.05}
+    state = fold_all([record_of(started(MOVE, AIM))])
+    for number in range(1, 9):
+        heads = {
+            "move": HeadMeasures(entropy=1.5 if number < 4 else 0.001),
+            "aim": HeadMeasures(entropy=0.01),
+        }
+        fold(state, record_of(update(number, heads=heads, **low)))
+
+    assert findings_of(project(state)) == {("head_collapse", "move")}

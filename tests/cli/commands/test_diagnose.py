@@ -8,16 +8,17 @@ from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolWriter
 from esper_schemas.codec import encode_event
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
 
 
 @pytest.fixture
 def record(tmp_path):
     """Records a run whose updates have the given payloads; returns its directory."""
 
-    def write(*payloads, name="mine"):
-        events = [RunStarted(task="t"), LogRecorded(level="info", message="hello")]
+    def write(*payloads, name="mine", heads=()):
+        events = [RunStarted(task="t", heads=heads), LogRecorded(level="info", message="hello")]
         events += [
             PPOUpdateCompleted(update=n, payload=PPOUpdatePayload(**p)) for n, p in enumerate(payloads, 1)
         ]
@@ -106,6 +107,19 @@ def test_old_logs_are_evaluated_with_other_thresholds(run_esper, record, tmp_pat
     thresholds.write_text("[kl_divergence]\nwarning_above = 0.5\ncritical_above = 1.0\n")
 
     assert run_esper("diagnose", run, "--fail-on", "critical")[0] == 1
+    assert run_esper("diagnose", run, "--fail-on", "warning", "--thresholds", thresholds)[0] == 0
+
+
+@pytest.mark.parametrize("table", ["[head_aim_ratio_max]", '["heads/aim/ratio_max"]', "[head_ratio_max]"])
+def test_own_heads_are_evaluated_with_other_thresholds(run_esper, record, tmp_path, table):
+    """A table is of one head that the run declares, or of all heads."""
+    aim = {"heads": {"aim": HeadMeasures(ratio_max=9.0)}}
+    run, thresholds = record(*[aim] * 6, heads=(HeadSpec("aim", 9),)), tmp_path / "thresholds.toml"
+    thresholds.write_text(f"{table}\nwarning_above = 10.0\ncritical_above = 20.0\n")
+
+    code, stdout, _ = run_esper("diagnose", run, "--fail-on", "warning")
+    assert code == 1
+    assert "The aim head's probability ratios explode" in stdout
     assert run_esper("diagnose", run, "--fail-on", "warning", "--thresholds", thresholds)[0] == 0
 
 

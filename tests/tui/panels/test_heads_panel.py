@@ -208,7 +208,7 @@ def test_rows_that_no_own_head_measures_are_left_out(own_state, make_snapshot, t
 
     assert [line.split()[0] for line in lines if line.strip()][1:] == [
         "Entr",
-        "━━━━━─",
+        "━━━━━──",
         "State",
         "Latch",
         "●",
