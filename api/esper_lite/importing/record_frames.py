@@ -21,8 +21,8 @@ _LONGEST = 2**31
 _HEADER, _OVERHEAD = 12, 16
 _header_at = struct.Struct("<QI").unpack_from
 _checksum_at = struct.Struct("<I").unpack_from
-_CANDIDATE = re.compile(rb"(?s).{3}\x00{5}(?!\x00{4})")
-"""A length below 2^24 and a checksum, which is not zero for any length that is found in practice."""
+_ZEROS = bytes(5)
+_NOT_ZERO = re.compile(rb"[^\x00]")
 
 
 class RecordFrames:
@@ -75,14 +75,22 @@ class RecordFrames:
         self._rest = data[at:] if not self.to_skip else b""
 
     def _next_header(self, data: bytes, at: int) -> int:
-        """The offset of the next valid header; where there is none yet, of the bytes to look at again."""
+        """The offset of the next valid header; where there is none yet, of the bytes to look at again.
+
+        A length below 2^24 has five zeros at its end, and a checksum behind them that is not zero in
+        practice. So there are at most four candidates in each run of zeros, however long it is.
+        """
         if not self._lost:
             self._not_read.add(DAMAGED)
-        while (found := _CANDIDATE.search(data, at)) and found.start() + _HEADER <= len(data):
-            at = found.start()
-            if masked_crc32c(data[at : at + 8]) == _header_at(data, at)[1]:
-                self._lost = False
-                return at
-            at += 1
         self._lost = True
+        while (zeros := data.find(_ZEROS, at + 3)) >= 0:
+            behind = _NOT_ZERO.search(data, zeros + len(_ZEROS))
+            end = behind.start() if behind else len(data)
+            for start in range(max(at, zeros - 3, end - 11), end - 7):
+                if start + _HEADER > len(data):
+                    return start
+                if masked_crc32c(data[start : start + 8]) == _header_at(data, start)[1]:
+                    self._lost = False
+                    return start
+            at = end - 3
         return max(at, len(data) - _HEADER + 1)

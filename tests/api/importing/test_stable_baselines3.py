@@ -12,7 +12,7 @@ from esper_lite.importing.import_logs import import_logs
 
 pytestmark = pytest.mark.slow
 
-UPDATES = 12
+UPDATES = 6
 
 
 @pytest.fixture
@@ -20,9 +20,12 @@ def trained(tmp_path):
     """Trains in a directory with both files and the episodes; a function is called after each rollout."""
     sb3 = pytest.importorskip("stable_baselines3", exc_type=ImportError)
     pytest.importorskip("tensorboard")
+    import torch
     from stable_baselines3.common.callbacks import ConvertCallback
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.logger import configure
+
+    torch.set_num_threads(1)
 
     def train(directory, formats, after_rollout):
         env = make_vec_env("CartPole-v1", n_envs=2, seed=0, monitor_dir=str(directory))
