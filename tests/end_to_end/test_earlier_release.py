@@ -37,6 +37,15 @@ def named(old):
     return old
 
 
+def known(part, old):
+    """A part of the state without the fields that the old one does not have, as fields are added."""
+    if isinstance(old, list):
+        return [known(*items) for items in zip(part, old, strict=True)]
+    if isinstance(old, dict):
+        return {key: known(part[key], value) for key, value in old.items()}
+    return part
+
+
 def updates(run_dir):
     """The numbers of the updates in the order of the run."""
     events = (record.event for record in open_run(run_dir).records())
@@ -57,7 +66,7 @@ def test_its_state_is_the_one_that_0_1_0_printed(playground, commands, run_dir):
     state = json.loads(result.stdout)
 
     for name, part in named(json.loads((GOLDEN / "state.json").read_text())).items():
-        assert state[name] == part, name
+        assert known(state[name], part) == part, name
 
 
 @pytest.mark.parametrize("folder", ["log", "spool"])
