@@ -1,0 +1,8 @@
+"""How often the findings are right, measured on recorded trainings with and without faults.
+
+    python -m benchmarks.verdicts           # folds the recordings and prints how often each rule is right
+    python -m benchmarks.verdicts.record    # trains and records anew
+
+`table` lists the trainings; `trainers` has the programs that train, and the faults that are injected into
+them; `corpus` has one file per training, as `recording_file` writes it.
+"""

@@ -1,0 +1,100 @@
+"""The results as tables of text."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from benchmarks.verdicts.measure import Confusion, FaultResult, HealthyResult, Measurement
+from benchmarks.verdicts.table import FAULTS, Half
+
+from esper_schemas.rules.rules import RULES
+
+_WORST = 3
+
+
+def report(halves: dict[Half, Measurement]) -> Iterator[str]:
+    """The lines of the report: both halves, the measured one last."""
+    for half, result in halves.items():
+        yield f"== {half} half"
+        yield from ("", healthy_line(result.healthy), "")
+        yield from rule_table(result)
+        yield ""
+        yield from fault_table(result)
+        yield ""
+
+
+def healthy_line(healthy: HealthyResult) -> str:
+    """What was found in healthy trainings, in one line."""
+    updates = healthy.updates or 1
+    parts = [
+        f"{healthy.alarms[severity]} {severity} ({1000 * healthy.alarms[severity] / updates:.2f} per 1,000 "
+        f"updates, in {healthy.with_alarms[severity]} trainings)"
+        for severity in ("critical", "warning")
+    ]
+    return (
+        f"{healthy.trainings} healthy trainings, {healthy.learned} of which learned, {healthy.updates:,} "
+        f"updates; false findings: {', '.join(parts)}"
+    )
+
+
+def rule_table(result: Measurement) -> Iterator[str]:
+    """One row for each rule: how often it was right and wrong."""
+    order = [rule.id for rule in RULES]
+    order += sorted(set(result.rules) - set(order))
+    head = ("rule", "hits", "misses", "by all", "delay", "onset", "crit/1k", "warn/1k", "flat", "other", "on")
+    rows = [head]
+    for rule in order:
+        counts = result.rules.get(rule, Confusion())
+        rows.append((rule, *_rule_row(counts, result.healthy.updates or 1)))
+    yield from _table(rows)
+
+
+def _rule_row(counts: Confusion, updates: int) -> tuple[str, ...]:
+    worst = ", ".join(f"{where} {count}" for where, count in counts.false_in.most_common(_WORST))
+    return (
+        str(counts.hits),
+        str(counts.misses),
+        str(counts.missed_by_all),
+        spread(counts.delays),
+        spread(counts.onset_errors),
+        f"{1000 * counts.false['critical'] / updates:.2f}",
+        f"{1000 * counts.false['warning'] / updates:.2f}",
+        str(counts.true_of_flat),
+        str(counts.secondary),
+        worst,
+    )
+
+
+def fault_table(result: Measurement) -> Iterator[str]:
+    """One row for each fault: in how many trainings it was named."""
+    head = ("fault", "kind", "found", "hurt and found", "delay", "onset", "found instead", "missed in")
+    rows = [head]
+    for fault in FAULTS:
+        outcome = result.faults.get(fault.name)
+        if outcome is not None:
+            rows.append((fault.name, fault.kind, *_fault_row(outcome)))
+    yield from _table(rows)
+
+
+def _fault_row(outcome: FaultResult) -> tuple[str, ...]:
+    return (
+        f"{outcome.found}/{outcome.trainings}",
+        f"{outcome.hurt_and_found}/{outcome.hurt}",
+        spread(outcome.delays),
+        spread(outcome.onset_errors),
+        ", ".join(f"{rule} {count}" for rule, count in outcome.other_rules.most_common(_WORST)),
+        ", ".join(outcome.missed[:_WORST]) + ", …" * (len(outcome.missed) > _WORST),
+    )
+
+
+def spread(values: Sequence[int]) -> str:
+    """Median and extremes of some numbers, or a dash."""
+    if not values:
+        return "–"
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{median(values):g} ({low}…{high})"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

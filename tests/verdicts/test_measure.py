@@ -1,0 +1,164 @@
+"""Hits, delays, onset errors and false findings of runs whose answers are known."""
+
+import math
+
+import pytest
+from benchmarks.verdicts.measure import did_damage, has_learned, is_flat, measure
+from benchmarks.verdicts.recording_file import Recording
+from benchmarks.verdicts.replay import Alarm, ReplayedRun, replay
+from benchmarks.verdicts.report import report
+
+from esper_schemas.events import PPOUpdateCompleted, RunStarted
+from esper_schemas.findings import Finding
+from esper_schemas.payload import PPOUpdatePayload
+
+TUNING, MEASURED = 1, 4
+
+
+def recording(returns, seed=MEASURED, fault="", begins=1, **facts):
+    """A training with one empty update for each return."""
+    return Recording(
+        trainer="sb3", task="CartPole", seed=seed, fault=fault, twin=f"sb3-CartPole-{seed}" * bool(fault),
+        begins=begins, marks=[0] * len(returns), true_returns=list(returns), **facts,
+    )  # fmt: skip
+
+
+def alarm(update, rule, since, severity="critical"):
+    """A finding that began to apply."""
+    return Alarm(update, Finding(rule=rule, severity=severity, title="", since_update=since))
+
+
+def faulty(*alarms, fault="learning rate × 100", returns=(1.0,) * 10):
+    """A run whose fault begins at update 11, and what is found in it."""
+    twin = recording([1.0, 2.0] * 10)
+    return ReplayedRun(recording(returns, fault=fault, begins=11), twin, alarms, frozenset())
+
+
+def test_a_hit_has_its_delay_and_onset_error():
+    """They are counted from the true beginning of the fault, to the first of several findings."""
+    result = measure([faulty(alarm(13, "large_updates", 12), alarm(15, "large_updates", 15))])["measured"]
+
+    assert result.rules["large_updates"].hits == 1
+    assert result.rules["large_updates"].delays == [2]
+    assert result.rules["large_updates"].onset_errors == [1]
+    assert result.faults["learning rate × 100"].delays == [2]
+    assert result.faults["learning rate × 100"].found == 1
+
+
+def test_one_rule_is_enough_to_find_a_fault():
+    """The other rules that could have named it miss it, but it is not missed by all."""
+    result = measure([faulty(alarm(13, "policy_collapse", 13))])["measured"]
+
+    assert result.rules["large_updates"].misses == 1
+    assert result.rules["large_updates"].missed_by_all == 0
+    assert result.faults["learning rate × 100"].found == 1
+
+
+def test_a_finding_that_does_not_name_the_fault_is_no_hit():
+    """It is counted as secondary, and the fault as missed by all of its rules."""
+    result = measure([faulty(alarm(13, "no_reward_signal", 11))])["measured"]
+
+    assert result.faults["learning rate × 100"].found == 0
+    assert result.faults["learning rate × 100"].missed == ["sb3 CartPole 4"]
+    assert result.rules["no_reward_signal"].secondary == 1
+    assert result.rules["large_updates"].missed_by_all == 1
+
+
+def test_every_finding_about_a_healthy_training_is_false():
+    """They are counted by severity, in the half of the seed."""
+    run = ReplayedRun(
+        recording([1.0, 2.0] * 10, seed=TUNING),
+        None,
+        (alarm(3, "large_updates", 2), alarm(9, "large_updates", 9), alarm(9, "early_stop", 4, "warning")),
+        frozenset(),
+    )
+    halves = measure([run])
+
+    assert halves["tuning"].healthy.alarms == {"critical": 2, "warning": 1}
+    assert halves["tuning"].healthy.with_alarms == {"critical": 1, "warning": 1}
+    assert halves["tuning"].rules["large_updates"].false["critical"] == 2
+    assert halves["measured"].healthy.trainings == 0
+    assert any("2 critical (100.00 per 1,000 updates" in line for line in report(halves))
+
+
+def test_no_reward_signal_is_true_where_all_returns_are_the_same():
+    """And only there."""
+    alarms = (alarm(12, "no_reward_signal", 9, "warning"), alarm(24, "no_reward_signal", 22, "warning"))
+    run = ReplayedRun(recording([-200.0] * 15 + [1.0, 2.0] * 5), None, alarms, frozenset())
+    result = measure([run])["measured"]
+
+    assert result.rules["no_reward_signal"].true_of_flat == 1
+    assert result.rules["no_reward_signal"].false["warning"] == 1
+
+
+def test_damage_is_shown_against_the_twin_in_the_same_updates():
+    """The returns before the fault, and those right after it, do not count."""
+    twin = recording([1.0] * 10 + [9.0, 10.0, 11.0] * 3)
+
+    assert did_damage(recording([10.0, 10.0, 1.0, 1.0, 1.0, 1.0], fault="x", begins=11), twin)
+    assert not did_damage(recording([1.0, 10.0, 10.0, 9.0, 10.0, 9.5], fault="x", begins=11), twin)
+
+
+def test_a_training_that_ended_early_is_damaged():
+    """Even if no episode ended in it."""
+    crashed = recording([math.nan], fault="NaN reward", begins=3, ended="ValueError")
+    assert did_damage(crashed, recording([1.0] * 9))
+    assert not did_damage(recording([math.nan], fault="NaN reward", begins=3), recording([1.0] * 9))
+
+
+def test_a_training_learned_if_its_last_quarter_is_better_than_its_beginning():
+    """By more than the returns of the beginning differ."""
+    assert has_learned(recording([1.0, 2.0] * 4 + [5.0] * 12))
+    assert not has_learned(recording([1.0, 2.0] * 10))
+    assert not has_learned(recording([math.nan] * 20))
+
+
+def test_returns_are_flat_while_all_recent_ones_are_the_same():
+    """Updates without an episode do not count."""
+    assert is_flat(recording([1.0, 0.0, 0.0, math.nan] + [0.0] * 8), 12)
+    assert not is_flat(recording([1.0] * 4 + [0.0] * 8), 8)
+
+
+def update(number, kl):
+    """The event of an update."""
+    return PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(kl_divergence=kl, clip_fraction=0.1))
+
+
+@pytest.fixture
+def branches():
+    """A healthy training of ten updates, and one whose KL explodes from update 6 on."""
+    started = RunStarted(task="CartPole")
+    twin = Recording(
+        trainer="sb3", task="CartPole", seed=MEASURED, marks=list(range(2, 12)), true_returns=[1.0] * 10,
+        events=[started, *(update(number, 0.01) for number in range(1, 11))],
+    )  # fmt: skip
+    broken = Recording(
+        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100", twin="sb3-CartPole-4",
+        begins=6, marks=[1, 2, 3, 4], true_returns=[1.0] * 4,
+        events=[update(number, 5.0) for number in range(6, 10)],
+    )  # fmt: skip
+    return twin, broken
+
+
+def test_a_fault_is_folded_after_the_updates_of_its_twin(branches):
+    """Two updates with a huge KL are a finding, since the first of them; the twin has none."""
+    twin, broken = branches
+    of_fault, of_twin = replay(twin, [broken])
+
+    assert [(a.update, a.finding.rule, a.finding.since_update) for a in of_fault.alarms] == [
+        (7, "large_updates", 6)
+    ]
+    assert of_twin.alarms == ()
+    result = measure([of_fault, of_twin])["measured"]
+    assert result.rules["large_updates"].delays == [1]
+    assert result.rules["large_updates"].onset_errors == [0]
+
+
+def test_a_finding_from_before_the_fault_is_no_hit(branches):
+    """What applied already when the fault began says nothing about it."""
+    twin, broken = branches
+    twin.events[1:] = [update(number, 5.0) for number in range(1, 11)]
+    of_fault, _ = replay(twin, [broken])
+
+    assert ("large_updates", None) in of_fault.present
+    assert of_fault.alarms == ()

@@ -1,0 +1,60 @@
+"""The table of trainings is consistent."""
+
+from collections import Counter
+
+from benchmarks.verdicts.table import (
+    BASES,
+    CONTINUOUS_TASKS,
+    FAULTS,
+    SEEDS,
+    TASKS_OF,
+    TRUE_OF_FLAT_RETURNS,
+    recording_name,
+)
+
+from esper_schemas.rules.rules import RULES
+
+RULE_IDS = {rule.id for rule in RULES}
+
+
+def test_every_training_has_a_name_of_its_own():
+    """Files of different trainings never have the same name."""
+    names = Counter(recording_name(base, fault) for base in BASES for fault in (None, *base.faults()))
+    assert set(names.values()) == {1}
+
+
+def test_faults_are_named_by_rules_that_exist():
+    """A rule that is renamed is renamed in the table, too."""
+    assert {rule for fault in FAULTS for rule in fault.hits} | set(TRUE_OF_FLAT_RETURNS) <= RULE_IDS
+
+
+def test_loud_faults_are_named_by_a_rule():
+    """A fault without any would be counted as missed for ever."""
+    assert all(fault.hits for fault in FAULTS if fault.kind == "loud")
+
+
+def test_the_halves_share_no_seed():
+    """Nothing that is measured was used to choose bounds."""
+    assert not set(SEEDS["tuning"]) & set(SEEDS["measured"])
+    assert len(SEEDS["tuning"]) >= 3
+    assert len(SEEDS["measured"]) >= 3
+
+
+def test_a_fault_has_a_place_in_each_half():
+    """Described in words."""
+    assert all(set(fault.places) == {"tuning", "measured"} and all(fault.places.values()) for fault in FAULTS)
+
+
+def test_there_are_four_trainers_and_six_tasks_besides_the_own_one():
+    """Of which at least one is continuous."""
+    tasks = {task for tasks in TASKS_OF.values() for task in tasks}
+    assert len(TASKS_OF) >= 4
+    assert len(tasks - {"Morph"}) >= 6
+    assert tasks & CONTINUOUS_TASKS
+
+
+def test_faults_begin_after_a_level_could_be_learned():
+    """And not all at the same update."""
+    begins = {base.fault_begins for base in BASES}
+    assert min(begins) >= 20
+    assert len(begins) > 1
