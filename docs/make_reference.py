@@ -42,7 +42,8 @@ How to read a record:
 
 A project can give bands of its own in a TOML file, one table per field, with any of `critical_below`,
 `warning_below`, `warning_above`, `critical_above` and `trend_threshold`. A table `[head_entropy]` is
-about that quantity of all heads, `[head_op_entropy]` about one head's; `inf` and `-inf` remove a bound.
+about that quantity of all heads, `[head_op_entropy]` or `["heads/move/entropy"]` about one head's; `inf` and
+`-inf` remove a bound.
 """
 
 FLOW = """\
