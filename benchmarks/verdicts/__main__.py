@@ -17,9 +17,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.verdicts.checks import check_table
 from benchmarks.verdicts.field_logs import field_log_lines
 from benchmarks.verdicts.measure import measure
 from benchmarks.verdicts.record import CORPUS
+from benchmarks.verdicts.recording_file import SUFFIX, read_recording
 from benchmarks.verdicts.replay import ReplayedRun, replay_all
 from benchmarks.verdicts.report import report
 
@@ -34,11 +36,20 @@ def main() -> None:
     began = time.monotonic()
     runs = replay_all(options.corpus)
     halves = measure(_with_details(runs) if options.details else runs)
-    for line in report(halves):
-        print(line)
+    print(*report(halves), sep="\n")
+    print(
+        "== the trainers' own checks, smallest … largest of all updates",
+        *_check_lines(options.corpus),
+        "",
+        sep="\n",
+    )
     for line in field_log_lines(options.field_logs):
         print(line)
     print(f"{time.monotonic() - began:.0f} s")
+
+
+def _check_lines(corpus: Path) -> Iterator[str]:
+    return check_table(map(read_recording, sorted(corpus.glob(f"*{SUFFIX}"))))
 
 
 def _with_details(runs: Iterator[ReplayedRun]) -> Iterator[ReplayedRun]:

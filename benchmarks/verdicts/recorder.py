@@ -20,7 +20,14 @@ from benchmarks.verdicts.trainers.tasks import TrueReturn
 from esper_bus.emit.emitter import EmitterReport, NullEmitter
 from esper_lite import Telemetry
 from esper_schemas.codec import decode_event, encode_event
-from esper_schemas.events import DecisionMade, EpisodeCompleted, Event, RunStarted, SeedStageChanged
+from esper_schemas.events import (
+    DecisionMade,
+    DecodedEvent,
+    EpisodeCompleted,
+    Event,
+    RunStarted,
+    SeedStageChanged,
+)
 
 _NOT_NEEDED = (DecisionMade, EpisodeCompleted, SeedStageChanged)
 
@@ -39,7 +46,7 @@ class MemoryEmitter(NullEmitter):
     """
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[DecodedEvent] = []
 
     def emit(self, event: Event, emitted_ns: int | None = None) -> None:
         """Keep an event."""
@@ -72,7 +79,7 @@ class Session:
 
     def telemetry(self, started: RunStarted) -> Telemetry:
         """Open telemetry that is kept in memory."""
-        return Telemetry(self._emitter, started)  # type: ignore[arg-type]
+        return Telemetry(self._emitter, started)
 
     def true_return(self, value: float) -> None:
         """Note the true mean return of a rollout, where `TrueReturn` does not add it up."""

@@ -8,6 +8,7 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 import zstandard
 
 from esper_schemas.codec import decode_event, encode_event
-from esper_schemas.events import Event
+from esper_schemas.events import DecodedEvent, Event
 
 SUFFIX = ".run"
 _LEVEL = 19
@@ -43,7 +44,7 @@ class Recording:
     ended: str = ""
     marks: list[int] = field(default_factory=list)
     true_returns: list[float] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[DecodedEvent] = field(default_factory=list)
 
     @property
     def updates(self) -> range:
@@ -57,6 +58,7 @@ def write_recording(path: Path, recording: Recording) -> None:
     columns: list[list[list[Any]]] = []
     order = bytearray()
     for event in recording.events:
+        assert isinstance(event, Event), event
         leaves = dict(_leaves(msgspec.msgpack.decode(encode_event(event))))
         numbers = {leaf: value for leaf, value in leaves.items() if _is_number(value)}
         rest = [(leaf, value) for leaf, value in leaves.items() if leaf not in numbers]
@@ -92,16 +94,16 @@ def read_recording(path: Path) -> Recording:
         raise ValueError(f"{path} is not a recording ({error}); record it again.") from error
 
 
-def _events(shapes: list[bytes], order: bytes, packed: list[list[Any]]) -> Iterator[Event]:
-    rows = []
+def _events(shapes: list[bytes], order: bytes, packed: list[list[Any]]) -> Iterator[DecodedEvent]:
+    rows: list[tuple[list[Any], list[Any], Iterator[tuple[Any, ...]]]] = []
     for shape, columns in zip(shapes, packed, strict=True):
         leaves, rest = msgspec.msgpack.decode(shape)
-        values = [_unpacked(column) for column in columns]
-        rows.append((leaves, rest, zip(*values, strict=True) if values else None))
+        unpacked = [_unpacked(column) for column in columns]
+        rows.append((leaves, rest, zip(*unpacked, strict=True) if unpacked else repeat(())))
     places = array("H", _unplaned(order, 2))
     for place in places:
         leaves, rest, values = rows[place]
-        row = zip(leaves, next(values), strict=True) if values is not None else ()
+        row = zip(leaves, next(values), strict=True)
         event = decode_event(msgspec.msgpack.encode(_tree([*row, *rest])))
         if not isinstance(event, Event):
             raise TypeError(f"an event cannot be decoded: {event}")

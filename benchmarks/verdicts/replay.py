@@ -11,7 +11,7 @@ from msgspec import structs
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_schemas.events import Event, PPOUpdateCompleted, Record
+from esper_schemas.events import DecodedEvent, PPOUpdateCompleted, Record, RunFinished
 from esper_schemas.findings import Finding
 
 
@@ -44,7 +44,7 @@ class Replay:
         """An independent fold of the same events."""
         return copy.deepcopy(self)
 
-    def fold(self, events: Iterable[Event]) -> tuple[Finding, ...]:
+    def fold(self, events: Iterable[DecodedEvent]) -> tuple[Finding, ...]:
         """Fold events; return the findings after them."""
         for event in events:
             number, self._events = self._events, self._events + 1
@@ -98,17 +98,21 @@ def _replay_fault(
     return ReplayedRun(recording, twin, tuple(alarms), present)
 
 
-def _by_update(recording: Recording) -> Iterator[tuple[int, list[Event]]]:
+def _by_update(recording: Recording) -> Iterator[tuple[int, list[DecodedEvent]]]:
+    """Yield the events of each update; those of the last one include how a failed training ended."""
     places = [0, *recording.marks]
     for number, update in enumerate(recording.updates):
-        yield update, recording.events[places[number] : places[number + 1]]
+        events = recording.events[places[number] : places[number + 1]]
+        if recording.ended and update == recording.updates[-1]:
+            events = [*events, RunFinished(outcome="failed", updates=update, reason=recording.ended)]
+        yield update, events
 
 
 def _identity(finding: Finding) -> tuple[str, str | None]:
     return finding.rule, finding.head
 
 
-def _with_fields_of_the_catalogue(event: Event) -> Event:
+def _with_fields_of_the_catalogue(event: DecodedEvent) -> DecodedEvent:
     """An update whose own scalars are fields of the payload where the catalogue has them by now."""
     if not isinstance(event, PPOUpdateCompleted) or not event.payload.scalars:
         return event

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from benchmarks.verdicts.measure import Confusion, FaultResult, HealthyResult, Measurement
-from benchmarks.verdicts.table import FAULTS, Half
+from benchmarks.verdicts.table import FAULTS, Fault, Half
 
 from esper_schemas.rules.rules import RULES
 
 _WORST = 3
+MAX_ONSET_ERROR = 3
 
 
 def report(halves: dict[Half, Measurement]) -> Iterator[str]:
@@ -19,6 +20,8 @@ def report(halves: dict[Half, Measurement]) -> Iterator[str]:
         yield from rule_table(result)
         yield ""
         yield from fault_table(result)
+        yield ""
+        yield from goals(result)
         yield ""
 
 
@@ -36,12 +39,37 @@ def healthy_line(healthy: HealthyResult) -> str:
     )
 
 
+def goals(result: Measurement) -> Iterator[str]:
+    """How far the results are from what the findings are meant to reach."""
+    healthy, updates = result.healthy, result.healthy.updates or 1
+    loud = [result.faults[fault.name] for fault in FAULTS if fault.kind == "loud" and _known(fault, result)]
+    silent = [
+        result.faults[fault.name] for fault in FAULTS if fault.kind == "silent" and _known(fault, result)
+    ]
+    onsets = [error for outcome in loud for error in outcome.onset_errors]
+    near = sum(abs(error) <= MAX_ONSET_ERROR for error in onsets)
+    yield f"critical findings in healthy trainings: {healthy.alarms['critical']} (goal 0)"
+    yield f"warnings per 2,000 healthy updates: {2000 * healthy.alarms['warning'] / updates:.1f} (goal 2)"
+    found = _share(sum(o.hurt_and_found for o in loud), sum(o.hurt for o in loud))
+    yield f"loud faults with damage: {found} found (goal 98 %)"
+    yield f"their onset within {MAX_ONSET_ERROR} updates: {_share(near, len(onsets))}"
+    yield f"silent faults: {_share(sum(o.found for o in silent), sum(o.trainings for o in silent))} found"
+
+
+def _known(fault: Fault, result: Measurement) -> bool:
+    return fault.name in result.faults
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole}" + (f" ({100 * part / whole:.0f} %)" if whole else "")
+
+
 def rule_table(result: Measurement) -> Iterator[str]:
     """One row for each rule: how often it was right and wrong."""
     order = [rule.id for rule in RULES]
     order += sorted(set(result.rules) - set(order))
     head = ("rule", "hits", "misses", "by all", "delay", "onset", "crit/1k", "warn/1k", "flat", "other", "on")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for rule in order:
         counts = result.rules.get(rule, Confusion())
         rows.append((rule, *_rule_row(counts, result.healthy.updates or 1)))
@@ -67,7 +95,7 @@ def _rule_row(counts: Confusion, updates: int) -> tuple[str, ...]:
 def fault_table(result: Measurement) -> Iterator[str]:
     """One row for each fault: in how many trainings it was named."""
     head = ("fault", "kind", "found", "hurt and found", "delay", "onset", "found instead", "missed in")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for fault in FAULTS:
         outcome = result.faults.get(fault.name)
         if outcome is not None:

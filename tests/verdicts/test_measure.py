@@ -3,12 +3,13 @@
 import math
 
 import pytest
+from benchmarks.verdicts import replay as replay_module
 from benchmarks.verdicts.measure import did_damage, has_learned, is_flat, measure
 from benchmarks.verdicts.recording_file import Recording
 from benchmarks.verdicts.replay import Alarm, ReplayedRun, replay
 from benchmarks.verdicts.report import report
 
-from esper_schemas.events import PPOUpdateCompleted, RunStarted
+from esper_schemas.events import PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.findings import Finding
 from esper_schemas.payload import PPOUpdatePayload
 
@@ -162,3 +163,22 @@ def test_a_finding_from_before_the_fault_is_no_hit(branches):
 
     assert ("large_updates", None) in of_fault.present
     assert of_fault.alarms == ()
+
+
+def test_a_failed_training_is_folded_to_its_end(branches):
+    """With the reason for which it failed."""
+    twin, broken = branches
+    broken.ended = "ValueError: invalid probabilities"
+    seen = []
+    original = replay_module.Replay.fold
+
+    def fold(self, events):
+        events = list(events)
+        seen.extend(events)
+        return original(self, events)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay_module.Replay, "fold", fold)
+        next(iter(replay(twin, [broken])))
+
+    assert seen[-1] == RunFinished(outcome="failed", updates=9, reason=broken.ended)
