@@ -121,6 +121,23 @@ def test_a_table_that_sb3_rewrites_gives_each_row_once(follow, log_dir, runs):
     assert recorded(runs / "logs")[1][1]["train/approx_kl"] == 0.01
 
 
+def test_a_table_is_not_read_while_it_is_being_rewritten(follow, log_dir, runs):
+    """Half of it is written in the new form already; the end of the old one follows."""
+    table = log_dir / "progress.csv"
+    table.write_text("time/total_timesteps,train/approx_kl\n1,0.1\n2,0.2\n")
+    follower = follow(log_dir)
+    follower.poll()
+    header = "time/total_timesteps,train/approx_kl,train/loss\n"
+    table.write_text(header + "1,0.1,\n2,0.2\n3,0.3,5\n4,0.9,9\n")
+    follower.poll()
+    table.write_text(header + "1,0.1,\n2,0.2,\n3,0.3,5\n")
+    for _ in range(3):
+        follower.poll()
+    follower.close("completed", "")
+
+    assert [values["train/approx_kl"] for _, values in recorded(runs / "logs")] == [0.1, 0.2, 0.3]
+
+
 def test_a_training_that_is_started_anew_in_the_same_table_is_recorded_after_it(follow, log_dir, runs):
     """The table is shorter and begins otherwise."""
     table = log_dir / "progress.csv"

@@ -105,6 +105,17 @@ def test_damage_costs_its_records_only(path, facts, not_read):
     assert (not_read[WRONG_CHECKSUM], not_read[NOT_RECORDS], len(not_read)) == (1, 1, 2)
 
 
+def test_a_long_record_with_a_damaged_fragment_is_not_joined(path, facts, not_read):
+    """What precedes and follows the fragment is no record."""
+    whole = bytearray(wandb_file(path, history(a=1, text="x" * 3 * BLOCK), history(a=2)).read_bytes())
+    whole[BLOCK + 100] ^= 1
+    path.write_bytes(whole)
+    rows = list(WandbReader(path, facts, not_read).rows(final=True))
+
+    assert [row.values for row in rows] == [{"a": 2.0}]
+    assert not_read.lines() == [f"{WRONG_CHECKSUM}: 1"]
+
+
 def test_other_records_are_counted(path, facts, not_read):
     """Console output and system statistics are not values of the training."""
     reader = WandbReader(wandb_file(path, field(13, b""), field(7, b"")), facts, not_read)
