@@ -31,6 +31,7 @@ _SCAN_SHARE = 9.0
 """A large directory is listed at most a tenth of the time."""
 _PATIENCE_S = 5.0
 Outcome = Literal["completed", "interrupted"]
+EVENTS_LEFT_OUT = "event files that appeared beside a table with the same numbers"
 WANDB_LEFT_OUT = "files of W&B, which are written 32 KiB at a time; import them afterwards"
 
 
@@ -139,16 +140,32 @@ class LogFollower:
 
     def _add_files(self, run: RunImport, logs: list[LogFile]) -> None:
         known = {source.path for source in run.sources}
-        used = without_progress(logs) if any(log.format is Format.EVENTS for log in logs) else logs
+        used = _without_same_numbers(run, logs)
         for log in logs:
             if log.path in known or log.path in self._left_out:
                 continue
             if log not in used or log.format is Format.WANDB:
                 self._left_out.add(log.path)
-                run.not_read.add(PROGRESS_LEFT_OUT if log.is_progress else WANDB_LEFT_OUT, log.path.name)
+                run.not_read.add(_reason(log), log.path.name)
                 continue
             run.sources.append(Source(log, run.facts, run.not_read, self._mapping))
 
     def _imported(self, run: RunImport) -> Imported:
         run_dir = self._destination.runs_dir / run.run
         return Imported(run_dir, run.origin, run.totals, run.not_read)
+
+
+def _without_same_numbers(run: RunImport, logs: list[LogFile]) -> list[LogFile]:
+    """Leave out SB3's table beside event files, or these if they appear after rows of the table were read."""
+    if not any(log.format is Format.EVENTS for log in logs):
+        return logs
+    if any(source.log.is_progress and source.passed for source in run.sources):
+        return [log for log in logs if log.format is not Format.EVENTS]
+    run.sources = [source for source in run.sources if not source.log.is_progress]
+    return without_progress(logs)
+
+
+def _reason(log: LogFile) -> str:
+    if log.format is Format.WANDB:
+        return WANDB_LEFT_OUT
+    return PROGRESS_LEFT_OUT if log.is_progress else EVENTS_LEFT_OUT

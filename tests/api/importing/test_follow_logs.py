@@ -9,7 +9,7 @@ from tests.api.importing.conftest import event_file, folded, recorded, updates
 
 from esper_lite import RunFinished, open_run
 from esper_lite.importing import follow_logs
-from esper_lite.importing.follow_logs import WANDB_LEFT_OUT, Destination, LogFollower
+from esper_lite.importing.follow_logs import EVENTS_LEFT_OUT, WANDB_LEFT_OUT, Destination, LogFollower
 from esper_lite.importing.import_logs import PROGRESS_LEFT_OUT, import_logs
 from esper_schemas.errors import Refused, RunExists
 
@@ -198,6 +198,26 @@ def test_what_is_not_followed_is_named(follow, log_dir):
     assert sorted(result.not_read.lines()) == sorted(
         [f"{PROGRESS_LEFT_OUT} (progress.csv): 1", f"{WANDB_LEFT_OUT} (run-x.wandb): 1"]
     )
+
+
+@pytest.mark.parametrize("rows", ["", "2048,1,0.01\n"])
+def test_an_event_file_may_appear_beside_a_table(follow, log_dir, runs, rows):
+    """SB3 makes both files one after the other: the numbers come from one of them."""
+    table = log_dir / "progress.csv"
+    header = "time/total_timesteps,rollout/ep_rew_mean,train/approx_kl\n"
+    table.write_text(header + rows)
+    follower = follow(log_dir)
+    follower.poll()
+    event_file(log_dir / "tfevents", *updates(1, 2))
+    table.write_text(header + "2048,1,0.01\n4096,2,0.01\n")
+    for _ in range(3):
+        follower.poll()
+    (result,) = follower.close("completed", "")
+
+    assert [step for step, _ in recorded(runs / "logs")] == [2048, 4096]
+    assert result.not_read.lines() == [
+        f"{EVENTS_LEFT_OUT} (tfevents): 1" if rows else f"{PROGRESS_LEFT_OUT} (progress.csv): 1"
+    ]
 
 
 def test_a_file_that_vanishes_or_cannot_be_read_does_no_harm(follow, log_dir, runs):

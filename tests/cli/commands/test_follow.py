@@ -110,6 +110,7 @@ def test_a_follower_that_is_killed_again_and_again_records_each_value_once(
 
     assert (process.returncode, err) == (0, "")
     assert folded(runs_dir / "logs") == folded(runs_dir / "whole")
+    assert open_run(runs_dir / "logs").findings() == open_run(runs_dir / "whole").findings()
     until(lambda: sum(isinstance(r.decoded().event, RunFinished) for r in read_log(runs_dir / "logs")) == 1)
     starts = [r.decoded().event for r in read_log(runs_dir / "logs")]
     assert sum(isinstance(event, RunStarted) for event in starts) >= 3
