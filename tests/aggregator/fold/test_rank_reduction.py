@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.aggregator.fold.examples import update
 from tests.aggregator.fold.validated import fold_all, project
 
-from esper_aggregator.fold.rank_reduction import common_updates, merge
+from esper_aggregator.fold.rank_reduction import common_updates, merge, pooled_deviation, weighted_mean
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.payload import PPOUpdatePayload
@@ -82,6 +82,31 @@ def test_merging_does_not_depend_on_the_order_of_ranks(data):
     shuffled = data.draw(st.permutations(ranks))
 
     assert msgspec.msgpack.encode(merge(shuffled)) == msgspec.msgpack.encode(merge(ranks))
+
+
+_values = st.none() | st.floats() | st.sampled_from([0.1, 0.2, 0.3, 1e16, -1e16, 0.0, -0.0])
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_weighted_reductions_do_not_depend_on_the_order_of_ranks(data):
+    """The bytes are equal, and the mean is between the smallest and the largest value."""
+    row = st.tuples(_values, _values, st.sampled_from([1.0, 3.0, 64.0]))
+    rows = data.draw(st.lists(row, max_size=5))
+    shuffled = data.draw(st.permutations(rows))
+    first, second = (
+        (weighted_mean((mean, weight) for mean, _, weight in order), pooled_deviation(order))
+        for order in (rows, shuffled)
+    )
+    means = [mean for mean, _, _ in rows if mean is not None]
+
+    assert msgspec.msgpack.encode(first) == msgspec.msgpack.encode(second)
+    assert first[0] is None or first[0] != first[0] or min(means) <= first[0] <= max(means)
+
+
+def test_a_weighted_mean_has_each_value_by_its_weight():
+    """(3·5 + 1·1) / 4 = 4, in either order."""
+    assert weighted_mean([(5.0, 3.0), (1.0, 1.0)]) == weighted_mean([(1.0, 1.0), (5.0, 3.0)]) == 4.0
 
 
 def started(rank, world_size=2):
