@@ -128,7 +128,7 @@ def test_two_hosts_without_ranks_are_a_finding(playground, commands, tmp_path, w
     finding, code = finding_of(playground, commands, run_dir)
 
     assert (finding["rule"], finding["severity"], code) == ("duplicate_rank", "critical", 1)
-    assert "Two processes train as rank 0" in finding["title"]
+    assert "Two processes are rank 0" in finding["title"]
     assert "WORLD_SIZE" in finding["advice"][0]
 
 

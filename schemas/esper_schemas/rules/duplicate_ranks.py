@@ -78,14 +78,14 @@ def _second_begin(group: list[RankState]) -> int:
 
 def _title(groups: list[list[RankState]]) -> str:
     if len(groups) > 1:
-        return f"{len(groups)} ranks have several processes each; only one of each is in the run's numbers"
+        return f"{len(groups)} ranks have several processes each; only one of each counts"
     (group,) = groups
     number = sum(rank.processes for rank in group)
     count = "Two" if number == 2 else str(number)
-    return f"{count} processes train as rank {group[0].rank}; only one of them is in the run's numbers"
+    return f"{count} processes are rank {group[0].rank}; only one counts"
 
 
 def _evidence(rank: RankState) -> Evidence:
     where = f"process {rank.pid} on {rank.host}" if rank.host else "a process"
-    who = f"{where} trains" if rank.processes == 1 else f"{where} and another one train"
-    return Evidence(rank.training_since_update, f"{who} as rank {rank.rank} under the name {rank.producer}")
+    others = " and another one" if rank.processes > 1 else ""
+    return Evidence(rank.training_since_update, f"{rank.producer}: {where}{others} as rank {rank.rank}")

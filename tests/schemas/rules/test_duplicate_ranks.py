@@ -27,10 +27,10 @@ def test_two_producers_of_one_rank_at_the_same_time_are_a_critical_finding():
     (finding,) = duplicate_ranks([rank(0, "b", 30, 90, update=4), rank(0, "a", 10, 80), rank(1, "c", 10, 80)])
 
     assert (finding.rule, finding.severity, finding.since_update) == ("duplicate_rank", "critical", 4)
-    assert finding.title == "Two processes train as rank 0; only one of them is in the run's numbers"
+    assert finding.title == "Two processes are rank 0; only one counts"
     assert [(link.update, link.text) for link in finding.evidence] == [
-        (1, "process 7 on host-a trains as rank 0 under the name a"),
-        (4, "process 7 on host-b trains as rank 0 under the name b"),
+        (1, "a: process 7 on host-a as rank 0"),
+        (4, "b: process 7 on host-b as rank 0"),
     ]
     assert "RANK and WORLD_SIZE" in finding.advice[0]
 
@@ -50,16 +50,16 @@ def test_two_processes_of_one_name_are_a_finding():
     """The log distinguishes them by their epochs."""
     (finding,) = duplicate_ranks([rank(0, "a", 10, 80, update=3, processes=2)])
 
-    assert finding.title.startswith("Two processes train as rank 0;")
+    assert finding.title.startswith("Two processes are rank 0;")
     assert finding.since_update == 3
-    assert finding.evidence[0].text == "process 7 on host-a and another one train as rank 0 under the name a"
+    assert finding.evidence[0].text == "a: process 7 on host-a and another one as rank 0"
 
 
 def test_an_overlap_with_an_earlier_long_process_is_found():
     """The third one overlaps with the first, not with the second."""
     (finding,) = duplicate_ranks([rank(0, "a", 10, 90), rank(0, "b", 20, 30), rank(0, "c", 50, 60)])
 
-    assert finding.title.startswith("3 processes train as rank 0;")
+    assert finding.title.startswith("3 processes are rank 0;")
 
 
 def test_many_duplicates_are_one_finding_of_limited_size():
@@ -67,7 +67,7 @@ def test_many_duplicates_are_one_finding_of_limited_size():
     ranks = [rank(number, f"{name}:{number}", 10, 90) for number in range(500) for name in "ab"]
     (finding,) = duplicate_ranks(ranks)
 
-    assert finding.title == "500 ranks have several processes each; only one of each is in the run's numbers"
+    assert finding.title == "500 ranks have several processes each; only one of each counts"
     assert len(finding.evidence) == MAX_EVIDENCE
 
 
