@@ -2,6 +2,7 @@
 
     python -m benchmarks.verdicts           # folds the recordings and prints how often each rule is right
     python -m benchmarks.verdicts.record    # trains and records anew
+    python -m benchmarks.verdicts.export    # makes a run of a recording, for `esper diagnose` and the screen
 
 `table` lists the trainings; `trainers` has the programs that train, and the faults that are injected into
 them; `corpus` has one file per training, as `recording_file` writes it.

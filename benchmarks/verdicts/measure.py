@@ -63,6 +63,7 @@ class HealthyResult:
     alarms: Counter[str] = field(default_factory=Counter)
     with_alarms: Counter[str] = field(default_factory=Counter)
     learned: int = 0
+    not_learned: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -95,7 +96,10 @@ def add_healthy(result: Measurement, run: ReplayedRun) -> None:
     recording, healthy = run.recording, result.healthy
     healthy.trainings += 1
     healthy.updates += len(recording.marks)
-    healthy.learned += has_learned(recording)
+    if has_learned(recording):
+        healthy.learned += 1
+    else:
+        healthy.not_learned.append(f"{recording.trainer} {recording.task} {recording.seed}")
     severities: set[str] = set()
     for alarm in run.alarms:
         counts = result.rule(alarm.finding.rule)

@@ -78,7 +78,7 @@ def replay(twin: Recording, faulty: Iterable[Recording]) -> Iterator[ReplayedRun
         by_begin.setdefault(recording.begins, []).append(recording)
     fold_of_twin, alarms = Replay(), []
     before: frozenset[tuple[str, str | None]] = frozenset()
-    for update, events in _by_update(twin):
+    for update, events in by_update(twin):
         for recording in by_begin.get(update, ()):
             yield _replay_fault(recording, twin, fold_of_twin.copy(), before)
         findings = fold_of_twin.fold(events)
@@ -91,14 +91,14 @@ def _replay_fault(
     recording: Recording, twin: Recording, fold_of_run: Replay, present: frozenset[tuple[str, str | None]]
 ) -> ReplayedRun:
     alarms, before = [], present
-    for update, events in _by_update(recording):
+    for update, events in by_update(recording):
         findings = fold_of_run.fold(events)
         alarms += [Alarm(update, finding) for finding in findings if _identity(finding) not in before]
         before = frozenset(map(_identity, findings))
     return ReplayedRun(recording, twin, tuple(alarms), present)
 
 
-def _by_update(recording: Recording) -> Iterator[tuple[int, list[DecodedEvent]]]:
+def by_update(recording: Recording) -> Iterator[tuple[int, list[DecodedEvent]]]:
     """Yield the events of each update; those of the last one include how a failed training ended."""
     places = [0, *recording.marks]
     for number, update in enumerate(recording.updates):

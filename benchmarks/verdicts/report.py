@@ -16,7 +16,9 @@ def report(halves: dict[Half, Measurement]) -> Iterator[str]:
     """The lines of the report: both halves, the measured one last."""
     for half, result in halves.items():
         yield f"== {half} half"
-        yield from ("", healthy_line(result.healthy), "")
+        yield from ("", healthy_line(result.healthy))
+        yield f"not learned within their updates: {', '.join(result.healthy.not_learned) or 'none'}"
+        yield ""
         yield from rule_table(result)
         yield ""
         yield from fault_table(result)

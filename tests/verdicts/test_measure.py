@@ -3,10 +3,9 @@
 import math
 
 import pytest
-from benchmarks.verdicts import replay as replay_module
 from benchmarks.verdicts.measure import did_damage, has_learned, is_flat, measure
 from benchmarks.verdicts.recording_file import Recording
-from benchmarks.verdicts.replay import Alarm, ReplayedRun, replay
+from benchmarks.verdicts.replay import Alarm, ReplayedRun, by_update, replay
 from benchmarks.verdicts.report import report
 
 from esper_schemas.events import PPOUpdateCompleted, RunFinished, RunStarted
@@ -166,19 +165,11 @@ def test_a_finding_from_before_the_fault_is_no_hit(branches):
 
 
 def test_a_failed_training_is_folded_to_its_end(branches):
-    """With the reason for which it failed."""
-    twin, broken = branches
+    """With the reason for which it failed, in its last update."""
+    _, broken = branches
     broken.ended = "ValueError: invalid probabilities"
-    seen = []
-    original = replay_module.Replay.fold
+    *before, (last, events) = by_update(broken)
 
-    def fold(self, events):
-        events = list(events)
-        seen.extend(events)
-        return original(self, events)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay_module.Replay, "fold", fold)
-        next(iter(replay(twin, [broken])))
-
-    assert seen[-1] == RunFinished(outcome="failed", updates=9, reason=broken.ended)
+    assert [len(events) for _, events in before] == [1, 1, 1]
+    assert last == 9
+    assert events[1:] == [RunFinished(outcome="failed", updates=9, reason=broken.ended)]
