@@ -11,7 +11,8 @@ from esper_tui.text.spans import Rows, Span, Tone, left, right
 from esper_tui.view.view import View
 
 MEAN_RETURN = Explanation(
-    "Mean undiscounted return of a rollout's episodes; WAIT is that of a policy that never acts.",
+    "Mean undiscounted return of a rollout's episodes, of all ranks, and its standard deviation; WAIT is that "
+    "of a policy that never acts.",
     "rising, above WAIT",
 )
 
@@ -27,6 +28,7 @@ def _mean_return(snapshot: SanctumSnapshot) -> Entry:
     row = (
         left("Mean return", LABEL_WIDTH, Tone.LABEL),
         right(number(run.mean_return, 3, 10), 11, Tone.VALUE),
+        Span("" if run.std_return is None else f" ± {number(run.std_return, 3, 9)}", Tone.DIM),
         Span(f"      WAIT {number(run.baseline_return, 3, 9)}", Tone.DIM),
         Span(f"   {count(episodes.completed)} episodes", Tone.DIM),
     )
