@@ -3,6 +3,7 @@
 The position in a file is the number of its values in the run, so that no other state has to survive a kill.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isnan
@@ -57,13 +58,15 @@ class FilePosition:
 class Recorded:
     """What a run has: the position in each file by its key, and the number of updates.
 
-    `update_step` is the step of the last update, `latest_ns` the latest time.
+    `update_step` is the step of the last update, `update_steps` has those of all that count, as far as they
+    have steps; `latest_ns` is the latest time.
     """
 
     files: dict[str, FilePosition] = field(default_factory=dict)
     exists: bool = False
     updates: int = 0
     update_step: int | None = None
+    update_steps: list[int] = field(default_factory=list)
     latest_ns: int = 0
 
     def add(self, event: ScalarsLogged) -> None:
@@ -78,6 +81,15 @@ class Recorded:
         if (event.step is None or event.step != self.update_step) and any(map(_makes_update, values)):
             self.update_step = event.step
             self.updates += 1
+            if event.step is not None:
+                self.update_steps.append(event.step)
+
+    def restart_before(self, event: ScalarsLogged) -> int | None:
+        """The number of updates after which a training resumes that goes back to an earlier step."""
+        step, last = event.step, self.update_step
+        if step is None or last is None or step >= last or len(self.update_steps) != self.updates:
+            return None
+        return bisect_left(self.update_steps, step) if any(map(_makes_update, event.values)) else None
 
     def repeat_step(self, step: int | None) -> dict[str, int]:
         """Go back to before the last step, which is incomplete.
@@ -89,18 +101,23 @@ class Recorded:
         for key, count in again.items():
             self.files[key].go_back(count)
         self.updates -= self.update_step == step
-        self.update_step = None
+        self._forget_later_updates()
         return {f"{_REPEATED}{key}": count for key, count in again.items()}
 
     def start(self, event: RunStarted) -> None:
         """Note that a process began, possibly by repeating a step."""
         if event.resumed_from is None:
             return
-        self.updates, self.update_step = event.resumed_from, None
+        self.updates = event.resumed_from
+        self._forget_later_updates()
         for name, count in event.config.items():
             position = self.files.get(name.removeprefix(_REPEATED))
             if name.startswith(_REPEATED) and position is not None and isinstance(count, int):
                 position.go_back(count)
+
+    def _forget_later_updates(self) -> None:
+        self.update_step = None
+        del self.update_steps[self.updates :]
 
 
 def recorded_position(run_dir: Path) -> Recorded:

@@ -196,12 +196,17 @@ class RunImport:
         if self._recorded.exists:
             self._not_before_ns = self._recorded.latest_ns + 1
         self._latest_ns = max(time_ns, self._not_before_ns)
-        self._sink.emit(self._started(), self._latest_ns)
+        self._sink.emit(self._started(self._resumed_from, self._repeated), self._latest_ns)
 
     def _emit(self, timed: _Timed) -> None:
         emitted_ns = max(timed.time_ns, self._not_before_ns)
         self._latest_ns = max(self._latest_ns, emitted_ns)
+        resumed_from = self._recorded.restart_before(timed.event)
         if self._sink is not None:
+            if resumed_from is not None:  # a training that was resumed from a checkpoint
+                started = self._started(resumed_from)
+                self._recorded.start(started)
+                self._sink.emit(started, emitted_ns)
             self._sink.emit(timed.event, emitted_ns)
         self._recorded.add(timed.event)
 
@@ -213,15 +218,15 @@ class RunImport:
                 "the run."
             )
 
-    def _started(self) -> RunStarted:
-        config = {IMPORTED_FROM: str(self.origin), **self.facts.config, **self._repeated}
+    def _started(self, resumed_from: int | None, repeated: Mapping[str, int] = {}) -> RunStarted:
+        config = {IMPORTED_FROM: str(self.origin), **self.facts.config, **repeated}
         seed = config.get("seed")
         return RunStarted(
             task=self.run,
             seed=seed if type(seed) is int else None,
             version=esper_lite.__version__,
             config=config,
-            resumed_from=self._resumed_from,
+            resumed_from=resumed_from,
         )
 
 

@@ -168,12 +168,16 @@ def test_another_process_may_be_importing(import_, tmp_path, runs):
 
 
 def test_files_of_one_directory_are_one_run_in_order_of_time(import_, log_dir):
-    """A restart writes a second file, and repeats steps; both are recorded, and the place is counted."""
+    """A restart writes a second file, and repeats steps: both are recorded, and the run is a resumed one."""
     event_file(log_dir / "tfevents.b", *updates(1, 3))
-    event_file(log_dir / "tfevents.a", *updates(3, 5, begin=1700000100.0), begin=1700000100.0)
+    event_file(log_dir / "tfevents.a", *updates(2, 5, begin=1700000100.0), begin=1700000100.0)
     imported = import_(log_dir)
 
-    assert [step // 2048 for step, _ in recorded(imported.run_dir)] == [1, 2, 3, 3, 4, 5]
+    assert [step // 2048 for step, _ in recorded(imported.run_dir)] == [1, 2, 3, 2, 3, 4, 5]
+    records = [record.event for record in open_run(imported.run_dir).records()]
+    assert [e.resumed_from for e in records if isinstance(e, RunStarted)] == [None, 1]
+    assert (imported.totals.updates, records[-1].updates) == (5, 5)
+    assert open_run(imported.run_dir).snapshot().ranks[0].last_update == 5
     event_file(log_dir / "tfevents.b", *updates(1, 3), *updates(2, 2))
     assert import_(log_dir).not_read[STEP_BACK] == 1
 
