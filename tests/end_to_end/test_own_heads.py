@@ -82,4 +82,4 @@ def test_own_heads_are_seen_while_the_program_runs(program, playground, commands
     assert diagnosis.returncode == 1
     assert "The aim head has collapsed to one choice  [head_collapse]" in diagnosis.stdout
     assert "move=1 aim=7 in environment 0, step 2" in events
-    assert "t with None environments on ?, heads move (5), aim (9), steer (continuous)" in events
+    assert "t, heads move (5), aim (9), steer (continuous)" in events
