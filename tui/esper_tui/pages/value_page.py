@@ -11,8 +11,8 @@ from esper_tui.text.spans import Rows, Span, Tone, left, right
 from esper_tui.view.view import View
 
 MEAN_RETURN = Explanation(
-    "Mean undiscounted return of a rollout's episodes, of all ranks, and its standard deviation; WAIT is that "
-    "of a policy that never acts.",
+    "Mean undiscounted return of a rollout's episodes, of all ranks, and its standard deviation; WAIT is "
+    "that of a policy that never acts.",
     "rising, above WAIT",
 )
 
