@@ -1,6 +1,7 @@
 """A run's own action heads: which ones are known, within limits, and what was measured of them."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import structs
@@ -104,10 +105,9 @@ def _own_measures(payload: PPOUpdatePayload, name: str, own: HeadMeasures) -> di
 
 def own_head_fields(producers: Sequence[ProducerState]) -> dict[str, Any]:
     """Return the fields of the learner's state about own heads, merged over the ranks; empty without any."""
-    specs = {name: spec for producer in reversed(producers) for name, spec in producer.heads.items()}
-    if not specs:
+    if not any(producer.heads for producer in producers):
         return {}
-    ordered = {name: specs[name] for producer in producers for name in producer.heads}
+    ordered = _heads_of_ranks(producers)
     newest = [producer.ppo_updates[-1].payload for producer in producers if producer.ppo_updates]
     before = [producer.ppo_updates[-2].payload for producer in producers if len(producer.ppo_updates) > 1]
     others = {spec.name: spec for payload in newest for spec in measured_heads(payload)}
@@ -116,6 +116,17 @@ def own_head_fields(producers: Sequence[ProducerState]) -> dict[str, Any]:
         "heads_previous": merged_heads(before, ordered),
         "head_specs": tuple((ordered | {n: s for n, s in others.items() if n not in ordered}).values()),
     }
+
+
+def _heads_of_ranks(producers: Sequence[ProducerState]) -> dict[str, HeadSpec]:
+    """Return the heads of all ranks: those that the lowest rank declares first, undeclared ones last."""
+    ranks = sorted(producers, key=lambda p: (p.started.rank if p.started else 0, p.producer))
+    heads: dict[str, HeadSpec] = {}
+    for spec in (spec for rank in ranks if rank.started for spec in rank.started.heads):
+        heads.setdefault(spec.name, spec)
+    for name, spec in (item for rank in ranks for item in rank.heads.items()):
+        heads.setdefault(name, spec)
+    return dict(islice(heads.items(), MAX_NAMES))
 
 
 def merged_heads(payloads: Sequence[PPOUpdatePayload], names: Iterable[str]) -> dict[str, HeadMeasures]:

@@ -280,3 +280,22 @@ def test_the_head_is_named_even_if_the_policy_as_a_whole_is_sure(record_of):
         fold(state, record_of(update(number, heads=heads, **low)))
 
     assert findings_of(project(state)) == {("head_collapse", "move")}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_heads_that_only_some_ranks_declare_have_their_size(record_of, order):
+    """The lowest rank that declares a head describes it, in any order; their number is limited."""
+    events = {
+        0: [started(rank=0, world_size=3), measured(1, move={"entropy": 1.0}, **_many(0))],
+        1: [started(MOVE, AIM, rank=1, world_size=3), measured(1, move={"entropy": 0.5})],
+        2: [started(HeadSpec("aim", 4), rank=2, world_size=3), measured(1, **_many(2))],
+    }
+    records = [record_of(event, producer=f"h:{rank}") for rank in order for event in events[rank]]
+    specs = project(fold_all(records)).tamiyo.head_specs
+
+    assert specs[:2] == (MOVE, AIM)
+    assert len(specs) == MAX_NAMES
+
+
+def _many(rank):
+    return {f"r{rank}-{place}": {"entropy": 1.0} for place in range(30)}
