@@ -81,7 +81,7 @@ async def test_a_recorded_run_is_drawn_for_a_visitor_with_the_token(served):
         assert (await session.get(address, params={"token": TOKEN})).status == 200
         origin = {"Origin": address.rstrip("/")}
         websocket = await session.ws_connect(f"{address}ws?width=120&height=40", headers=origin)
-        await drawn_until(websocket, b"REPLAY", b"shown", b"PPO LOSSES", b"ACTION HEADS", b"FINDINGS")
+        await drawn_until(websocket, b"REPLAY", b"shown", b"PPO LOSSES", b"FINDINGS")
         assert len(children(process)) == 1
         await websocket.close()
     deadline = time.monotonic() + 30
@@ -178,7 +178,7 @@ async def test_a_real_browser_draws_the_panels_and_sends_keys(served, browser):
     _, address = served
     await browser.call("Page.navigate", url=f"{address}?token={TOKEN}")
 
-    screen = await browser.text_with("PPO LOSSES", "ACTION HEADS", "REPLAY", "shown")
+    screen = await browser.text_with("PPO LOSSES", "FINDINGS", "REPLAY", "shown")
     assert "0.0123" in screen  # the KL divergence
     assert await browser.evaluate("location.href") == address
     cockpit = await browser.picture()

@@ -125,7 +125,7 @@ def redraw(terminal, width):
     """Have the whole screen redrawn, and return the output."""
     terminal.written = b""
     terminal.resize(width, 30)
-    terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"ACTION HEADS" in seen)
+    terminal.read_until(lambda seen: b"PPO LOSSES" in seen and b"FINDINGS" in seen)
     return terminal.written
 
 

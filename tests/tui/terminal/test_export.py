@@ -43,12 +43,13 @@ def test_a_theme_is_the_same_text_with_escape_sequences(once, feeds, theme, crit
 
 
 def test_a_frame_is_as_high_as_its_content(once, feeds):
-    """Without a height, every panel has its important rows."""
+    """Without a height, every panel that has something to show has its important rows."""
     lines = once(feeds["healthy"]).splitlines()
 
     assert max(map(len, lines)) == 100
     assert sum("22:1" in line for line in lines) == 4
-    assert all(any(kind.title in line for line in lines) for kind in PANELS.values())
+    titles = {kind.title for kind in PANELS.values()}
+    assert {title for title in titles if any(title in line for line in lines)} == titles - {"SCALARS"}
     assert any("Lv/Lp" in line for line in lines)
     assert any("State" in line for line in lines)
 
