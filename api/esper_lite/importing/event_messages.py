@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from esper_lite.importing.rows import clean_name
 from esper_lite.importing.wire_format import double, fields, message, signed, text, varint
 
 _float_at = struct.Struct("<f").unpack_from
@@ -84,7 +85,7 @@ def _step(encoded: bytes) -> int:
 
 @lru_cache(maxsize=4096)
 def _tag(encoded: bytes) -> str:
-    return encoded.decode(errors="replace")
+    return clean_name(encoded.decode(errors="replace"))
 
 
 def _parse_any(data: bytes, plugins: dict[str, str]) -> EventMessage:
@@ -153,7 +154,7 @@ def _value(
     for number, value in fields(data):
         match number:
             case 1:
-                tag = text(value)
+                tag = clean_name(text(value))
             case 2:
                 simple = _float_at(message(value))[0]
             case 8:

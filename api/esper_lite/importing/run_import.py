@@ -19,7 +19,7 @@ STEP_BACK = "places where the step goes back, as after a restart"
 COPIES = "copies of other files"
 SHORTER = "files with fewer values than are in the run"
 
-_EVENT_VALUES = 5000
+_EVENT_VALUES = 1000
 """Values in one event: more, with long names, would exceed its maximum size."""
 _FIRST_EVENTS = 100
 """Events that are read before the start of the run is recorded: settings may stand between them."""

@@ -23,6 +23,11 @@ def test_an_event_has_a_time_a_step_and_scalars():
     assert message == (1700000000.25, -7, [("a", 0.5), ("b", 2.0)], [])
 
 
+def test_a_tag_is_cut_to_the_length_of_a_name():
+    """An event with many of them would be too large to be sent."""
+    assert parse_event(event(1.0, 1, scalar("x" * 100_000, 0.5)), {}).scalars == [("x" * 500, 0.5)]
+
+
 @pytest.mark.parametrize("length", [0, 1, 100, 127, 128, 400])
 def test_a_tag_may_have_any_length(length):
     """A length of 128 and more takes two bytes."""
