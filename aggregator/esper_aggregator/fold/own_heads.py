@@ -1,6 +1,6 @@
 """A run's own action heads: which ones are known, within limits, and what was measured of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -46,10 +46,18 @@ def declare(producer: ProducerState, heads: Iterable[HeadSpec]) -> None:
     if not changed:
         return
     producer.symptoms.forget_heads(changed)
-    gone = changed - declared.keys() - set(HEADS)
+    gone = changed - declared.keys()
     for latches in (producer.nan_latch, producer.inf_latch):
-        for head in gone & latches.keys():
+        for head in gone & latches.keys() - set(HEADS):
             del latches[head]
+    for place, update in enumerate(producer.ppo_updates):
+        if gone & update.payload.heads.keys():
+            producer.ppo_updates[place] = _without_heads(update, gone)
+
+
+def _without_heads(update: PPOUpdateCompleted, names: Collection[str]) -> PPOUpdateCompleted:
+    heads = {name: measures for name, measures in update.payload.heads.items() if name not in names}
+    return PPOUpdateCompleted(update.update, structs.replace(update.payload, heads=heads))
 
 
 def with_known_heads(

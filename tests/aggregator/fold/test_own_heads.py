@@ -3,11 +3,14 @@
 import math
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.aggregator.fold.examples import update
 from tests.aggregator.fold.validated import fold, fold_all, project
 
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, MAX_NAMES
+from esper_aggregator.fold.state_codec import decode_state, encode_state
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import RunStarted
@@ -299,3 +302,24 @@ def test_heads_that_only_some_ranks_declare_have_their_size(record_of, order):
 
 def _many(rank):
     return {f"r{rank}-{place}": {"entropy": 1.0} for place in range(30)}
+
+
+NAMES = st.sampled_from(["move", "aim", "op", "slot", "a/b", "", *(f"h{n}" for n in range(40))])
+VALUES = st.none() | st.floats() | st.sampled_from([0.0, 1e-12, 0.5, 1.5, 50.0])
+MEASURES = st.builds(HeadMeasures, **dict.fromkeys(HeadMeasures.__struct_fields__, VALUES))
+SPECS = st.builds(HeadSpec, NAMES, st.none() | st.integers(-1, 9))
+STARTS = st.builds(lambda specs: started(*specs), st.lists(SPECS, max_size=40))
+UPDATES = st.builds(lambda heads: update(1, heads=heads), st.dictionaries(NAMES, MEASURES, max_size=40))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STARTS | UPDATES, max_size=12), st.integers(0, 12))
+def test_any_heads_in_any_order_fold_the_same_with_any_interruption(record_of, events, cut):
+    """Nothing is rejected, every state is valid, and a checkpoint in between changes nothing."""
+    records = [record_of(event, seq=seq) for seq, event in enumerate(events)]
+    whole = fold_all(records)
+    resumed = fold_all(records[cut:], decode_state(encode_state(fold_all(records[:cut]))))
+
+    assert encode_state(resumed) == encode_state(whole)
+    assert encode_snapshot(project(whole))
+    assert whole.rejected == 0
