@@ -140,7 +140,7 @@ def _producer(name: str, producer: ProducerState) -> Iterable[Check]:
         _histories(producer),
         _judgements(producer),
         _scalars(producer),
-        _streaks(producer.symptoms.updates, producer.updates),
+        _streaks(producer.symptoms.updates, producer.events),
         _streaks(producer.symptoms.rollouts, producer.events),
         _list_limits("producer", producer),
     )
@@ -184,7 +184,7 @@ def _judgements(producer: ProducerState) -> Iterator[Check]:
     yield risk is None or 0.0 <= risk <= 1.0, "the collapse risk is a share"
     yield drift is None or 1.0 <= drift < float("inf"), "the gradient drift is a finite factor"
     levels = producer.symptoms.levels
-    yield producer.average_grad_norm.count <= producer.updates, "averaged norms are of updates"
+    yield producer.average_grad_norm.count <= producer.events, "averaged norms are of updates"
     yield levels.best_return >= levels.mean_return or levels.rollouts == 0, "the best return is the highest"
     yield levels.value_loss is None or isfinite(levels.value_loss), "the level of the value loss is finite"
 

@@ -92,6 +92,7 @@ def _begin_updates(producer: ProducerState, update: int) -> None:
     producer.first_update, producer.collapse_risk = False, None
     producer.training_since_update = update
     _keep_what_led_to(update, producer.ppo_updates, lambda before: before.update)
+    producer.updates = min(producer.updates, max(update - 1, 0))  # the others are made again
     if update <= 1:
         producer.symptoms.begin_updates()
         producer.average_grad_norm = MovingAverage()

@@ -64,3 +64,14 @@ def test_a_late_event_of_an_earlier_epoch_does_not_change_the_present_one(record
     assert snapshot.tamiyo.ppo_updates_count == 3
     assert snapshot.tamiyo.head_nan_latch["op"]
     assert (snapshot.episodes.completed, snapshot.episodes.returns) == (1, ())
+
+
+def test_updates_that_are_made_again_after_a_restart_count_once(record_of):
+    """A trainer that was killed after update 5 and resumed from 3 has made 8 updates after update 8."""
+    first = [record_of(update(n), epoch=1) for n in range(1, 6)]
+    started = record_of(e.RunStarted(task="t", resumed_from=3), epoch=2)
+    again = [record_of(update(n), epoch=2) for n in range(4, 9)]
+    snapshot = project(fold_all([*first, started, *again]))
+
+    assert (snapshot.tamiyo.ppo_updates_count, snapshot.tamiyo.last_update) == (8, 8)
+    assert [rank.updates for rank in snapshot.ranks] == [8]
