@@ -11,6 +11,8 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any, TypeVar
 
+import msgspec
+
 import esper_lite
 from esper_bus.rate_limited_log import LogMessage
 from esper_lite.integrations.facts import merged
@@ -68,14 +70,22 @@ class Recording:
         """
         if self._telemetry is not None:
             return
-        self._trainer = None if trainer is None else weakref.ref(trainer)
         try:
-            self._telemetry = self._opened(merged(self._started, facts), resume=resume)
+            if trainer is not None:
+                self.expect_end_of(trainer)
+            started = merged(self._started, facts)
+            if not started.task:
+                started = msgspec.structs.replace(started, task=self._run or "")
+            self._telemetry = self._opened(started, resume=resume)
             self._opened_run = Path(self._telemetry.stats.spool).absolute().parents[1].name
         except Exception as error:
             self.failed("start", error)
         else:
             atexit.register(self.finish_at_exit)
+
+    def expect_end_of(self, trainer: object) -> None:
+        """Regard the run as unfinished until its end is reported, with an exception of this trainer only."""
+        self._reports_end, self._trainer = True, weakref.ref(trainer)
 
     def log(self, values: Mapping[str, Any], step: int | None = None, time: float | None = None) -> None:
         """Record values under the names of the library."""
