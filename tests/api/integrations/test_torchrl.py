@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from types import SimpleNamespace
 
 import pytest
 
@@ -160,7 +159,14 @@ def test_a_failing_recorder_costs_the_record_only(train, logger, tmp_path, caplo
 def test_another_version_of_the_trainer_costs_the_record_only(logger, caplog):
     """What the logger needs and does not find is reported once for each hook."""
     hooks = {}
-    trainer = SimpleNamespace(register_op=hooks.__setitem__, loss_module=None, collector=None)
+
+    class Other:
+        """A trainer without the values that it has logged."""
+
+        loss_module = collector = None
+        register_op = staticmethod(hooks.__setitem__)
+
+    trainer = Other()
     with caplog.at_level(logging.WARNING, "esper"):
         logger().watch(trainer)
         for _ in range(2):
