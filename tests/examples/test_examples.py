@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,31 @@ def test_a_gaussian_policy_has_negative_entropies_without_a_finding(train, run):
     assert all(0.05 < measures["std"] < 0.3 for measures in heads.values())
     assert snapshot["run"]["mean_return_history"][-1] > snapshot["run"]["mean_return_history"][0]
     assert all(f"±{measures['std']:.3f}" in frame for measures in heads.values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("stable_baselines3"), reason="without stable-baselines3")
+def test_stable_baselines3_learns_to_balance(train):
+    """Updates, episodes and evaluations are recorded, and the return rises."""
+    snapshot = train("stable_baselines3_cartpole", "--updates", "16")
+    returns = snapshot["run"]["mean_return_history"]
+
+    assert (snapshot["run"]["task"], snapshot["run"]["episodes"]) == ("CartPole-v1", 16)
+    assert (snapshot["tamiyo"]["last_update"], snapshot["run"]["env_steps_total"]) == (16, 16 * 8 * 64)
+    assert returns[-1] > 1.5 * returns[0]
+    assert snapshot["episodes"]["completed"] > 50
+    assert "eval/mean_reward" in snapshot["scalars"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (find_spec("torch") and find_spec("gymnasium")), reason="without torch and gymnasium")
+def test_a_program_in_the_style_of_cleanrl_learns_to_balance(train):
+    """Its settings describe the run, and the return rises."""
+    snapshot = train("cleanrl_ppo", "--updates", "16")
+    returns = snapshot["run"]["mean_return_history"]
+
+    assert (snapshot["run"]["task"], snapshot["run"]["environments"]) == ("CartPole-v1", 4)
+    assert (snapshot["run"]["episodes"], snapshot["tamiyo"]["last_update"]) == (16, 16)
+    assert snapshot["run"]["outcome"] == "completed"
+    assert sum(returns[-3:]) > 1.5 * sum(returns[:3])
+    assert "losses/old_approx_kl" in snapshot["scalars"]

@@ -108,7 +108,7 @@ def _settings_of(trainer: Any) -> dict[str, Any]:
     settings = {name: getattr(trainer, name, None) for name in _SETTINGS}
     loss, frames = trainer.loss_module, getattr(trainer.collector, "requested_frames_per_batch", None)
     settings["loss"] = type(loss).__name__
-    clip_epsilon = getattr(loss, "clip_epsilon", None)
+    clip_epsilon: Any = getattr(loss, "clip_epsilon", None)
     if is_number(clip_epsilon):
         settings["clip_epsilon"] = float(clip_epsilon)
     if frames and settings["total_frames"]:

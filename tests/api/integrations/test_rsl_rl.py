@@ -1,6 +1,7 @@
 """Trainings of rsl_rl: what the log writer records equals what the library logs."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from esper_lite.integrations.mirror_tensorboard import mirror_tensorboard
 from esper_lite.integrations.rsl_rl import EsperLogWriter
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]  # the library runs git
+HOW_TOS = Path(__file__).parents[3] / "docs" / "how-to"
 WRITER = "esper_lite.integrations.rsl_rl:EsperLogWriter"
 
 
@@ -167,3 +169,15 @@ def test_the_librarys_own_tensorboard_writer_can_be_mirrored(train, runs_dir):
     assert snapshot.ranks[0].last_update == 3
     assert snapshot.tamiyo.learning_rate == pytest.approx(runner.alg.learning_rate)
     assert snapshot.run.mean_length == 5
+
+
+def test_the_lines_of_the_how_to_record_a_run(train, tmp_path, runs_dir, monkeypatch):
+    """They are executed as they are, with fewer iterations."""
+    page = (HOW_TOS / "record-rsl-rl.md").read_text()
+    code = "".join(line[4:] for line in page.splitlines(keepends=True) if line.startswith("    "))
+    monkeypatch.setenv("ESPER_RUNS_DIR", str(runs_dir))
+    monkeypatch.chdir(tmp_path)
+    cfg = train("tensorboard").cfg
+    exec(code.replace("1_000", "2"), {"cfg": cfg, "env": Pushing(), "OnPolicyRunner": OnPolicyRunner})
+
+    assert open_run(runs_dir / "walker").snapshot().ranks[0].last_update == 2

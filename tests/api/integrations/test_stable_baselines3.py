@@ -11,7 +11,7 @@ pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
 import gymnasium
-from sb3_contrib import MaskablePPO, RecurrentPPO
+from sb3_contrib import TRPO, MaskablePPO, RecurrentPPO
 from sb3_contrib.common.envs import InvalidActionEnvDiscrete
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
@@ -52,6 +52,11 @@ def recurrent():
 def maskable():
     """PPO with masked actions."""
     return MaskablePPO("MlpPolicy", Monitor(InvalidActionEnvDiscrete(dim=6, n_invalid_actions=2)), **SMALL)
+
+
+def trpo():
+    """An algorithm with another objective, and without a clip range."""
+    return TRPO("MlpPolicy", "CartPole-v1", n_steps=32, batch_size=32, device="cpu", seed=1)
 
 
 def continuous():
@@ -113,7 +118,7 @@ def expected_by_step(rows, last_update):
     return expected
 
 
-@pytest.mark.parametrize("make", [ppo, a2c, recurrent, maskable, continuous])
+@pytest.mark.parametrize("make", [ppo, a2c, trpo, recurrent, maskable, continuous])
 def test_every_value_of_the_librarys_log_is_recorded_at_its_update(make, callback, own_log, events):
     """Equal numbers, at the step of the update that they belong to; the last update is there as well."""
     model = make()
@@ -128,7 +133,7 @@ def test_every_value_of_the_librarys_log_is_recorded_at_its_update(make, callbac
         assert "train/value_loss" in recorded[step]
 
 
-@pytest.mark.parametrize("make", [ppo, a2c, recurrent, maskable, continuous])
+@pytest.mark.parametrize("make", [ppo, a2c, trpo, recurrent, maskable, continuous])
 def test_the_screen_has_the_numbers_of_the_librarys_log(make, callback, runs_dir):
     """All of the last update, with the sign of the catalogue; and the results of the last rollout."""
     model = make()

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,8 @@ with warnings.catch_warnings():
 
 from esper_lite import ScalarsLogged, open_run
 from esper_lite.integrations.torchrl import EsperLogger
+
+HOW_TOS = Path(__file__).parents[3] / "docs" / "how-to"
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -175,3 +178,15 @@ def test_another_version_of_the_trainer_costs_the_record_only(logger, caplog):
     (record,) = caplog.records
 
     assert "'_log_dict'" in record.msg.fields["reason"]
+
+
+def test_the_lines_of_the_how_to_record_a_run(train, runs_dir, monkeypatch):
+    """Those for a `Trainer` are executed as they are."""
+    page = (HOW_TOS / "record-torchrl.md").read_text()
+    code = "".join(
+        line[4:] for line in page.split("```")[0].splitlines(keepends=True) if line.startswith("    ")
+    )
+    monkeypatch.setenv("ESPER_RUNS_DIR", str(runs_dir))
+    train(None, before=lambda trainer: exec(code.replace("trainer.train()", ""), {"trainer": trainer}))
+
+    assert open_run(runs_dir / "cartpole").snapshot().ranks[0].last_update == 4

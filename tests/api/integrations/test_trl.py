@@ -3,6 +3,8 @@
 import importlib.util
 import logging
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ if not all(importlib.util.find_spec(name) for name in ("trl", "transformers", "d
 from esper_lite import ScalarsLogged, open_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+HOW_TOS = Path(__file__).parents[3] / "docs" / "how-to"
 WORDS = ["<pad>", "<eos>", "<unk>", *"abcdefgh"]
 
 
@@ -49,13 +52,13 @@ def train(model, tokenizer, tmp_path, runs_dir):
 
     from esper_lite.integrations.trl import EsperCallback
 
-    def run(algorithm="GRPO", **options):
+    def run(algorithm="GRPO", callback=None, **options):
         settings = getattr(trl, f"{algorithm}Config")(
             output_dir=str(tmp_path), per_device_train_batch_size=4, num_generations=2, max_steps=3,
-            max_completion_length=4, logging_steps=1, report_to=[], use_cpu=True, bf16=False, save_strategy="no",
-            disable_tqdm=True, beta=0.1, seed=7,
+            max_completion_length=4, logging_steps=1, report_to=[], use_cpu=True, bf16=False,
+            save_strategy="no", disable_tqdm=True, beta=0.1, seed=7,
         )  # fmt: skip
-        callback = EsperCallback("run", **{"runs_dir": runs_dir, "aggregator": False, **options})
+        callback = callback or EsperCallback("run", **{"runs_dir": runs_dir, "aggregator": False, **options})
         trainer = getattr(trl, f"{algorithm}Trainer")(
             model=model, args=settings, processing_class=tokenizer, callbacks=[callback],
             train_dataset=Dataset.from_dict({"prompt": ["a b", "c d", "e f", "g h"] * 4}),
@@ -112,3 +115,17 @@ def test_a_failing_recorder_costs_the_record_only(train, tmp_path, caplog):
 
     assert trainer.state.global_step == 3
     assert len([record for record in caplog.records if record.name.startswith("esper")]) == 1
+
+
+def test_the_lines_of_the_how_to_record_a_run(train, runs_dir, monkeypatch):
+    """They are executed as they are, around a small training."""
+    page = (HOW_TOS / "record-trl.md").read_text()
+    code = "".join(line[4:] for line in page.splitlines(keepends=True) if line.startswith("    "))
+    monkeypatch.setenv("ESPER_RUNS_DIR", str(runs_dir))
+
+    def trainer_of(_, *, args, callbacks):
+        return SimpleNamespace(train=lambda: train(callback=callbacks[0]))
+
+    exec(code, {"GRPOTrainer": trainer_of, "GRPOConfig": dict})
+
+    assert open_run(runs_dir / "grpo").snapshot().ranks[0].last_update == 3
