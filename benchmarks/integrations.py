@@ -22,7 +22,7 @@ ROLLOUT = 2048
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A training: its length, and the time inside the callback."""
+    """A training, and the time inside the callback; `cpu_share` is of the thread's processor time."""
 
     what: str
     seconds: float
@@ -31,6 +31,7 @@ class Row(msgspec.Struct, frozen=True):
     events: int
     inside_ms: float
     share: float
+    cpu_share: float
 
 
 def main() -> None:
@@ -59,27 +60,29 @@ def _measure(seconds: float, environments: int) -> Row:
     model.learn(ROLLOUT)  # the first update loads parts of torch
     with tempfile.TemporaryDirectory() as directory:
         callback, inside = _timed_callback(seconds, directory)
-        begin = time.perf_counter()
+        begin, begin_cpu = time.perf_counter(), time.thread_time()
         model.learn(10**9, callback=callback)
-        elapsed = time.perf_counter() - begin
+        elapsed, cpu = time.perf_counter() - begin, time.thread_time() - begin_cpu
         events = sum(1 for _ in import_module("esper_lite").open_run(Path(directory) / "run").records())
     updates = model.num_timesteps // ROLLOUT
     what = f"SB3 PPO, CartPole, {environments} environments"
-    return Row(what, elapsed, model.num_timesteps, updates, events, 1000 * inside[0], inside[0] / elapsed)
+    shares = (inside[0] / elapsed, inside[1] / cpu)
+    return Row(what, elapsed, model.num_timesteps, updates, events, 1000 * inside[0], *shares)
 
 
 def _timed_callback(seconds: float, directory: str) -> tuple[Any, list[float]]:
-    """A callback that stops after `seconds`, and the sum of its times, one element."""
+    """A callback that stops after `seconds`, and the sums of its wall and CPU times."""
     integration: Any = import_module("esper_lite.integrations.stable_baselines3")
-    inside = [0.0]
+    inside = [0.0, 0.0]
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **keywords: Any) -> Any:
-            begin = time.perf_counter()
+            begin, begin_cpu = time.perf_counter(), time.thread_time()
             try:
                 return method(*arguments, **keywords)
             finally:
                 inside[0] += time.perf_counter() - begin
+                inside[1] += time.thread_time() - begin_cpu
 
         return call
 
@@ -96,8 +99,9 @@ def _timed_callback(seconds: float, directory: str) -> tuple[Any, list[float]]:
 def _print(row: Row) -> None:
     print(f"{row.what}: {row.env_steps} steps and {row.updates} updates in {row.seconds:.1f} s")
     print(
-        f"{row.events} events; {row.inside_ms:.1f} ms in the callback, {100 * row.share:.2f} % (at most 1 %)"
+        f"{row.events} events; {row.inside_ms:.1f} ms in the callback: {100 * row.share:.2f} % of the time,"
     )
+    print(f"{100 * row.cpu_share:.2f} % of the thread's processor time (at most 1 %)")
 
 
 def _options() -> argparse.Namespace:

@@ -4,8 +4,9 @@
 
     trainer = GRPOTrainer(..., callbacks=[EsperCallback("grpo")])
 
-It records what the trainer logs, every `logging_steps` steps. KL and entropies are those that the trainer
-logs: `kl` is the divergence from the reference policy, which is not the KL of an update.
+It records what the trainer logs, every `logging_steps` steps, under the names that transformers gives the
+values for TensorBoard and W&B: `reward` is `train/reward`. `kl` is the divergence from the reference policy,
+not that of an update.
 """
 
 import weakref
@@ -19,8 +20,7 @@ from esper_lite.integrations.facts import facts_from
 from esper_lite.integrations.recording import Recording, Target, guarded, is_number
 from esper_schemas.events import RunStarted
 
-_RENAMED = {"grad_norm": "grad_norm_pre_clip"}
-"""The norm before clipping, which the catalogue has under another name."""
+_PREFIXES = {"eval_": "eval/", "test_": "test/"}
 
 
 class EsperCallback(TrainerCallback):
@@ -47,9 +47,7 @@ class EsperCallback(TrainerCallback):
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
     ) -> None:
         """Record the values of a step; the last call of a training has its totals only."""
-        numbers = {
-            _RENAMED.get(name, name): value for name, value in (logs or {}).items() if is_number(value)
-        }
+        numbers = {_named(name): value for name, value in (logs or {}).items() if is_number(value)}
         if numbers:
             self._recording.log(numbers, state.global_step)
 
@@ -57,6 +55,16 @@ class EsperCallback(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """End the run."""
         self._recording.finish()
+
+
+def _named(name: str) -> str:
+    """Return the name of a value for TensorBoard, or that of the catalogue for the norm before clipping."""
+    if name == "grad_norm":
+        return "grad_norm_pre_clip"
+    for prefix, group in _PREFIXES.items():
+        if name.startswith(prefix):
+            return group + name.removeprefix(prefix)
+    return f"train/{name}"
 
 
 def _facts(args: Any, state: Any, model: Any) -> RunStarted:

@@ -80,6 +80,7 @@ def test_a_run_ends_with_the_program(body, train, expected, runs_dir, events):
 def test_a_library_that_does_not_report_the_end_completes_with_the_program(runs_dir, events):
     """A writer of logs need not be closed."""
     program = PROGRAM.format(body="pass", train=TRAIN).replace('"library")', '"library", reports_end=False)')
+    program = program.replace(", trainer=self", "")
     subprocess.run([sys.executable, "-W", "error", "-c", program, str(runs_dir)], timeout=60, check=True)
 
     assert finished(events("run")) == ("completed", "")

@@ -82,16 +82,18 @@ def test_every_value_of_the_trainers_log_is_recorded(train, algorithm, events, r
     assert [step for step, _ in recorded] == [1, 2, 3, 3]
     for entry, (step, values) in zip([*steps, totals], recorded, strict=True):
         assert step == entry.pop("step")
-        if "grad_norm" in entry:
-            entry["grad_norm_pre_clip"] = entry.pop("grad_norm")
-        assert values == {name: value for name, value in entry.items() if value is not None}
-    assert (run.mean_return, run.std_return) == (last["reward"], last["reward_std"])
+        norm = {"grad_norm_pre_clip": entry.pop("grad_norm")} if "grad_norm" in entry else {}
+        assert values == norm | {f"train/{name}": value for name, value in entry.items() if value is not None}
+    assert (run.mean_return, snapshot.scalars["train/reward_std"].value) == (
+        last["reward"],
+        last["reward_std"],
+    )
     assert run.mean_length == last["completions/mean_length"]
     assert (tamiyo.entropy, tamiyo.learning_rate) == (last["entropy"], last["learning_rate"])
     assert tamiyo.clip_fraction == last["clip_ratio/region_mean"]
-    assert (tamiyo.kl_divergence, snapshot.scalars["kl"].value) == (None, last["kl"])
+    assert (tamiyo.kl_divergence, snapshot.scalars["train/kl"].value) == (None, last["kl"])
     assert snapshot.ranks[0].last_update == 3  # the totals are not an update
-    assert "train_runtime" in snapshot.scalars
+    assert "train/train_runtime" in snapshot.scalars
 
 
 def test_the_start_of_the_run_has_the_arguments(train, events):
@@ -129,3 +131,21 @@ def test_the_lines_of_the_how_to_record_a_run(train, runs_dir, monkeypatch):
     exec(code, {"GRPOTrainer": trainer_of, "GRPOConfig": dict})
 
     assert open_run(runs_dir / "grpo").snapshot().ranks[0].last_update == 3
+
+
+def test_evaluations_have_their_own_names(runs_dir, events):
+    """As in the files that transformers writes for TensorBoard; texts are left out."""
+    from esper_lite.integrations.trl import EsperCallback
+
+    callback = EsperCallback("run", runs_dir=runs_dir, aggregator=False)
+    state = SimpleNamespace(is_world_process_zero=True, global_step=5, max_steps=9)
+    arguments = SimpleNamespace(to_dict=dict)
+    callback.on_train_begin(arguments, state, None)
+    callback.on_log(
+        arguments, state, None, logs={"eval_reward": 2.0, "loss": 1, "note": "text", "none": None}
+    )
+    callback.on_train_end(arguments, state, None)
+    started, values, _ = events("run")
+
+    assert (values.step, values.values) == (5, {"eval/reward": 2.0, "train/loss": 1.0})
+    assert started.episodes == 9
