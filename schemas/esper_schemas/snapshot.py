@@ -83,9 +83,8 @@ class ScalarState(_Part, frozen=True):
 class RankState(_Part, frozen=True):
     """One trainer process of the run.
 
-    `updates` counts its updates, once those that were made again after a restart; `last_update` is the number of
-    the last one.
-    `median_rollout_ms` is over its last updates, since single rollouts vary.
+    `updates` counts its updates, those that were made again after a restart once; `last_update` is the number
+    of the last one. `median_rollout_ms` is over its last updates, since single rollouts vary.
 
     From `env_steps_total` on, the fields have what the process itself reported last, before it is merged with
     other ranks. `training_since_ns` and `training_since_update` are when its present process began to train,

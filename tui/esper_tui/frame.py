@@ -7,7 +7,7 @@ from math import ceil
 from esper_tui.control.commands import key_of
 from esper_tui.grid.arrangement import OPENED, Place, arrange
 from esper_tui.grid.border import BOX_ROWS, FOCUSED_BORDER, PLAIN_BORDER, bordered, inner_size
-from esper_tui.grid.grid_plans import USUAL_LIMITS, RowLimits, is_full_width
+from esper_tui.grid.grid_plans import DEFAULT_LIMITS, RowLimits, is_full_width
 from esper_tui.pages.opened_panel import keys, opened_rows
 from esper_tui.pages.page import wrapped
 from esper_tui.panels.footer import footer_rows
@@ -48,7 +48,7 @@ class ScreenPlan:
     """
 
     absent: frozenset[str] = frozenset()
-    limits: RowLimits = USUAL_LIMITS
+    limits: RowLimits = DEFAULT_LIMITS
     opened: bool = False
 
     def places(self, width: int, height: int) -> tuple[Place, ...]:

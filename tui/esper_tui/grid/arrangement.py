@@ -7,8 +7,8 @@ from itertools import accumulate
 
 from esper_tui.grid.border import BOX_ROWS, RULE_ROWS
 from esper_tui.grid.grid_plans import (
+    DEFAULT_LIMITS,
     NEEDS,
-    USUAL_LIMITS,
     GridPlan,
     RowLimits,
     RowNeeds,
@@ -42,7 +42,7 @@ def arrange(
     height: int,
     hidden: frozenset[str] = frozenset(),
     opened: bool = False,
-    limits: RowLimits = USUAL_LIMITS,
+    limits: RowLimits = DEFAULT_LIMITS,
 ) -> tuple[Place, ...]:
     """Place the header, the footer and, between them, the opened panel or as many panels as fit, without
     the hidden ones. A panel that can fill only a few rows, by `limits`, is given no more than it needs.
@@ -61,7 +61,9 @@ def arrange(
     return (*bars, *_panels(plan, hidden, width, top, rows, needs))
 
 
-def natural_height(width: int, hidden: frozenset[str] = frozenset(), limits: RowLimits = USUAL_LIMITS) -> int:
+def natural_height(
+    width: int, hidden: frozenset[str] = frozenset(), limits: RowLimits = DEFAULT_LIMITS
+) -> int:
     """The rows of a printed frame, in which every panel that is not hidden shows all that matters."""
     plan, needs = plan_for(width), _needs(limits)
     tiers = _tiers(plan, hidden)

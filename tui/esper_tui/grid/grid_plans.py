@@ -42,7 +42,7 @@ NEEDS: dict[str, RowNeeds] = {
     "log": RowNeeds(1, 2, 8, is_list=True),
     "events": RowNeeds(2, 4, 8, is_list=True),
 }
-USUAL_LIMITS: RowLimits = (("losses", 7),)
+DEFAULT_LIMITS: RowLimits = (("losses", 7),)
 """The losses of an update of Tamiyo; its other metrics are in the panels of their groups."""
 
 

@@ -17,7 +17,7 @@ TITLE = "SCALARS"
 REST = "…"
 NO_SCALARS = "nothing logged under names of its own"
 VALUE_WIDTH, ARROW_WIDTH, MARK_WIDTH, HISTORY_WIDTH, TAIL_WIDTH = 9, 3, 1, 10, 12
-SHORTEST_NAME, USUAL_NAME, LONGEST_NAME = 12, 20, 44
+SHORTEST_NAME, NAME_WIDTH, LONGEST_NAME = 12, 20, 44
 """Widths of a name: the least, the one for which the history is left out, and the greatest."""
 LEAST_COLUMN, COLUMN_GAP = 46, 3
 """The width from which on a column has room for a name, a number and its history."""
@@ -126,7 +126,7 @@ def row_layout(longest_name: int, width: int) -> ScalarLayout:
     if rest < SHORTEST_NAME:
         value = max(min(VALUE_WIDTH, width - MARK_WIDTH), 1)
         return ScalarLayout(max(width - value - MARK_WIDTH, 0), value, 0)
-    history = HISTORY_WIDTH if rest - min(longest, USUAL_NAME) >= HISTORY_WIDTH + 2 else 0
+    history = HISTORY_WIDTH if rest - min(longest, NAME_WIDTH) >= HISTORY_WIDTH + 2 else 0
     name = min(longest, rest - (history + 2 if history else 0))
     spare = rest - name - (history + 2 if history else 0)
     return ScalarLayout(name, history=history, tail=spare - 2 if spare >= TAIL_WIDTH + 2 else 0)
@@ -151,7 +151,7 @@ def scalar_row(snapshot: SanctumSnapshot, name: str, layout: ScalarLayout, repea
 
 
 def _tone(value: MetricValue, old: bool) -> Tone:
-    """What is no number is not quiet, even if it is no problem."""
+    """Return the tone of a value; one that is not finite stands out, even if it is not a finding."""
     if value.value is not None and not isfinite(value.value):
         return tone(value.health, Tone.WARNING)
     return tone(value.health, Tone.DIM if old else Tone.VALUE)
