@@ -18,7 +18,7 @@ RANK = Explanation(
     "similar speeds; silent for no longer than one update takes; each rank is one process",
     "Check the machine of the marked one for other programs, a slow disk or thermal throttling.",
 )
-LABEL_WIDTH, VALUE_WIDTH, GAP = 16, 12, 4
+LABEL_WIDTH, VALUE_WIDTH, GAP = 15, 11, 3
 WIDE = 2 * (LABEL_WIDTH + 2 * VALUE_WIDTH) + GAP
 """The width from which on the numbers are in two columns."""
 
