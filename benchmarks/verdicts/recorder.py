@@ -79,7 +79,8 @@ class Session:
 
     def telemetry(self, started: RunStarted) -> Telemetry:
         """Open telemetry that is kept in memory."""
-        return Telemetry(self._emitter, started)
+        self._telemetry = Telemetry(self._emitter, started)
+        return self._telemetry
 
     def true_return(self, value: float) -> None:
         """Note the true mean return of a rollout, where `TrueReturn` does not add it up."""
@@ -133,6 +134,7 @@ class Session:
             twin=self.base.name,
             begins=update,
         )
+        self._telemetry._pid = os.getpid()  # else it would record no updates of a forked process
         self.inject(fault)
         return True
 

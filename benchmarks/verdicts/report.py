@@ -21,7 +21,7 @@ def report(halves: dict[Half, Measurement]) -> Iterator[str]:
         yield ""
         yield from rule_table(result)
         yield ""
-        yield from fault_table(result)
+        yield from fault_table(result, half)
         yield ""
         yield from goals(result)
         yield ""
@@ -94,14 +94,14 @@ def _rule_row(counts: Confusion, updates: int) -> tuple[str, ...]:
     )
 
 
-def fault_table(result: Measurement) -> Iterator[str]:
-    """One row for each fault: in how many trainings it was named."""
-    head = ("fault", "kind", "found", "hurt and found", "delay", "onset", "found instead", "missed in")
+def fault_table(result: Measurement, half: Half) -> Iterator[str]:
+    """One row for each fault: where it was injected, and in how many trainings it was named."""
+    head = ("fault", "kind", "found", "hurt", "delay", "onset", "found instead", "missed in", "injected")
     rows: list[tuple[str, ...]] = [head]
     for fault in FAULTS:
         outcome = result.faults.get(fault.name)
         if outcome is not None:
-            rows.append((fault.name, fault.kind, *_fault_row(outcome)))
+            rows.append((fault.name, fault.kind, *_fault_row(outcome), fault.places[half]))
     yield from _table(rows)
 
 
