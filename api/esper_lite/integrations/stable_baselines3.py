@@ -25,6 +25,8 @@ _LIBRARY = "stable-baselines3"
 _TRAINING = "train/"
 _DUMP_OF_ROLLOUT = "time/fps"
 """What only the algorithm logs, once per dumped rollout; an `EvalCallback` dumps without it."""
+_EPISODES_S = 0.5
+"""Finished episodes are recorded at least this often, and at the end of a rollout."""
 
 
 class EsperCallback(BaseCallback):
@@ -50,6 +52,8 @@ class EsperCallback(BaseCallback):
         self._rollout_began = self._rollout_ended = 0.0
         self._entropy_limit: float | None = None
         self._of_rollout: dict[str, float] = {}
+        self._ended: list[EpisodeCompleted] = []
+        self._recorded_at = 0.0
 
     def __enter__(self) -> "EsperCallback":
         return self
@@ -74,19 +78,23 @@ class EsperCallback(BaseCallback):
         self._rollout_began = time.perf_counter()
 
     def _on_step(self) -> bool:
-        if self._recording.is_open:
-            self._log_episodes()
+        for info in self.locals.get("infos", ()):  # at nearly all steps this is all that happens
+            if "episode" in info:
+                self._collect_episodes()
+                break
         return True
 
     @guarded
     def _on_rollout_end(self) -> None:
         self._rollout_ended = time.perf_counter()
+        self._record_episodes()
         self._output.pending.mark(self.logger.name_to_value)
         self._of_rollout = _measured_rollout(self.model)
 
     @guarded
     def _on_training_end(self) -> None:
         try:
+            self._record_episodes()
             self._log_update()
         finally:
             self._recording.finish()
@@ -94,18 +102,20 @@ class EsperCallback(BaseCallback):
             self.logger.output_formats.remove(self._output)
 
     @guarded
-    def _log_episodes(self) -> None:
+    def _collect_episodes(self) -> None:
+        """Keep the episodes that ended at this step, for a moment: recording many at once takes less time."""
         for environment, info in enumerate(self.locals["infos"]):
             if "episode" in info:
                 self._episodes += 1
-                episode = info["episode"]
-                event = EpisodeCompleted(
-                    environment=environment,
-                    episode=self._episodes,
-                    episode_return=float(episode["r"]),
-                    length=int(episode["l"]),
-                )
-                self._recording.emit(event)
+                self._ended.append(_episode(environment, self._episodes, info["episode"]))
+        if time.perf_counter() - self._recorded_at > _EPISODES_S:
+            self._record_episodes()
+
+    def _record_episodes(self) -> None:
+        ended, self._ended = self._ended, []
+        self._recorded_at = time.perf_counter()
+        for event in ended:
+            self._recording.emit(event)
 
     def _log_update(self) -> None:
         """Record the update that was made since the last call, and its rollout if the logger omitted that."""
@@ -145,6 +155,12 @@ def _measured_rollout(model: Any) -> dict[str, float]:
 def _replace_output(outputs: list[Any], output: "LoggerOutput") -> None:
     """Add an output to the logger; that of an earlier training, which an exception ended, is removed."""
     outputs[:] = [other for other in outputs if not isinstance(other, LoggerOutput)] + [output]
+
+
+def _episode(environment: int, number: int, result: Mapping[str, Any]) -> EpisodeCompleted:
+    return EpisodeCompleted(
+        environment=environment, episode=number, episode_return=float(result["r"]), length=int(result["l"])
+    )
 
 
 def _rollout_values(model: Any) -> dict[str, Any]:
