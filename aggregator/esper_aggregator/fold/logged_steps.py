@@ -47,7 +47,8 @@ def values_logged(state: RunState, producer: ProducerState, record: e.Record, ev
         _join_update(state, producer, record, parts, event.step)
     if parts.counts_env_steps and event.step is not None:
         parts.rollout.setdefault("env_steps_total", float(event.step))
-    if parts.rollout:
+    if parts.rollout and (parts.update or parts.rollout.keys() != {"env_steps_total"}):
+        # steps alone are those of an evaluation between two rollouts
         _join(state, producer, "rollout", parts.rollout, event.step, at_ns)
     if parts.scalars:
         record_scalars(state, producer, record, parts.scalars, event.step)

@@ -151,6 +151,19 @@ def test_rollout_values_of_one_step_are_one_rollout(snapshot_of):
     assert snapshot.run.steps_per_second is None
 
 
+def test_an_evaluation_between_two_rollouts_is_none(snapshot_of):
+    """Stable-Baselines3 dumps its values with the number of steps; the history of returns has no gap."""
+    snapshot = snapshot_of(
+        logged(64, rollout__ep_rew_mean=1.0, time__total_timesteps=64.0),
+        logged(100, eval__mean_reward=5.0, time__total_timesteps=100.0),
+        logged(128, rollout__ep_rew_mean=2.0, time__total_timesteps=128.0),
+    )
+
+    assert snapshot.run.mean_return_history == (1.0, 2.0)
+    assert snapshot.run.env_steps_total == 128
+    assert snapshot.scalars["eval/mean_reward"].step == 100
+
+
 def test_a_step_that_goes_back_is_a_new_update_and_a_warning(snapshot_of):
     """Nothing is lost, and the log of the run names both steps."""
     snapshot = snapshot_of(
