@@ -183,22 +183,22 @@ def test_18_histories_of_ranks_have_common_updates(merged):
 
 
 @pytest.mark.parametrize(
-    ("resumed_at", "history"),
+    ("resumed_at", "history", "made"),
     [
-        (4, (1.0, 2.0, 3.0, 40.0, 50.0)),  # continues where it ended
-        (3, (1.0, 2.0, 40.0, 50.0)),  # update 3 was undone: it is made again
-        (1, (40.0, 50.0)),  # from the beginning
-        (9, (40.0, 50.0)),  # 4 to 8 are missing in between
+        (4, (1.0, 2.0, 3.0, 40.0, 50.0), 5),  # continues where it ended
+        (3, (1.0, 2.0, 40.0, 50.0), 4),  # update 3 was undone: it is made again
+        (1, (40.0, 50.0), 2),  # from the beginning
+        (9, (40.0, 50.0), 5),  # 4 to 8 are missing in between
     ],
 )
-def test_19_a_restart_continues_where_its_updates_do(record_of, resumed_at, history):
+def test_19_a_restart_continues_where_its_updates_do(record_of, resumed_at, history, made):
     """Updates 1 2 3 with losses 1 2 3, then a new process with losses 40 and 50."""
     before = [record_of(event, epoch=1) for event in series("policy_loss", [1.0, 2.0, 3.0])]
     after = [record_of(event, epoch=2) for event in series("policy_loss", [40.0, 50.0], first=resumed_at)]
     tamiyo = project(fold_all(before + after)).tamiyo
 
     assert tamiyo.policy_loss_history == history
-    assert (tamiyo.ppo_updates_count, tamiyo.last_update) == (5, resumed_at + 1)
+    assert (tamiyo.ppo_updates_count, tamiyo.last_update) == (made, resumed_at + 1)
 
 
 def test_20_repetitions_and_holes(record_of):

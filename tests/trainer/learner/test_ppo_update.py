@@ -10,7 +10,7 @@ from torch.distributions import Categorical
 
 from esper_schemas.heads import CAUSAL, ENTROPY_COEFFICIENT_MULTIPLIERS, HEAD_SIZES, HEADS, Op
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.payload import PPOMetrics, PPOUpdatePayload
 from esper_trainer.config import TrainingConfig
 from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
@@ -187,7 +187,7 @@ def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     unwritten = PPOUpdatePayload()
     same = [
         name
-        for name in PPOUpdatePayload.__struct_fields__
+        for name in PPOMetrics.__struct_fields__
         if all(getattr(payload, name) == getattr(unwritten, name) for payload in payloads)
     ]
 
