@@ -23,7 +23,7 @@ def run(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
