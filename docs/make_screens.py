@@ -1,10 +1,11 @@
-"""Draw the screens of the documentation from three recorded runs: a healthy one, a broken one, and one of
-Stable-Baselines3 (PPO on CartPole-v1, 18,000 steps, with an `EsperCallback` and an `EvalCallback`).
+"""Draw the screens of the documentation from recorded runs: a healthy one, a broken one, and some of libraries.
 
     esper ppo --episodes 60 --name digits
     esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
-    python docs/make_screens.py runs/digits runs/broken runs/cartpole
+    python docs/make_screens.py runs/digits runs/broken SB3 CLEANRL RSL_RL TORCHRL TRL
 
+SB3 is PPO on CartPole-v1, 18,000 steps, with an `EsperCallback` and an `EvalCallback`; CLEANRL is made by
+`examples/cleanrl_ppo.py`; the last three are trainings as in `tests/api/integrations`, with more updates.
 Writes docs/screens/sanctum-<name>.svg; a run that is given as "-" is left out.
 """
 
@@ -29,6 +30,10 @@ class Run(IntEnum):
     HEALTHY = 1
     BROKEN = 2
     OF_SB3 = 3
+    OF_CLEANRL = 4
+    OF_RSL_RL = 5
+    OF_TORCHRL = 6
+    OF_TRL = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,10 @@ PICTURES = (
     Screen("light", 120, 40, (), "light"),
     Screen("sb3", 120, 40, run=Run.OF_SB3),
     Screen("scalars", 120, 40, (*keys_to("scalars"), "down"), run=Run.OF_SB3),
+    Screen("cleanrl", 120, 40, run=Run.OF_CLEANRL),
+    Screen("rsl-rl", 120, 40, run=Run.OF_RSL_RL),
+    Screen("torchrl", 120, 40, run=Run.OF_TORCHRL),
+    Screen("trl", 120, 40, run=Run.OF_TRL),
 )
 
 
