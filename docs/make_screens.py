@@ -1,4 +1,4 @@
-"""Draw the screens of the documentation from recorded runs: a healthy one, a broken one, and some of libraries.
+"""Draw the screens of the documentation from recorded runs: a healthy one, a broken one, and of libraries.
 
     esper ppo --episodes 60 --name digits
     esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
