@@ -7,9 +7,7 @@ import msgspec
 
 from esper_schemas.declarations import MetricSpec
 from esper_schemas.errors import InvalidArgument
-
-_BOUNDS = ("critical_below", "warning_below", "warning_above", "critical_above")
-"""From the lowest to the highest."""
+from esper_schemas.metrics.metric import BOUNDS
 
 
 def metric_spec(name: str, description: dict[str, Any]) -> MetricSpec:
@@ -34,7 +32,7 @@ def _plain_number(value: Any) -> Any:
 
 
 def _check_order(spec: MetricSpec) -> None:
-    given = [(key, bound) for key in _BOUNDS if (bound := getattr(spec, key)) is not None]
+    given = [(key, bound) for key in BOUNDS if (bound := getattr(spec, key)) is not None]
     for (low, lower), (high, upper) in pairwise(given):
         if not lower <= upper:
             raise InvalidArgument(

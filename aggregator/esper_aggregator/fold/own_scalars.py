@@ -11,6 +11,7 @@ from esper_schemas.declarations import MetricSpec
 from esper_schemas.events import Record
 from esper_schemas.findings import Symptom
 from esper_schemas.metrics.metric import Bands, Reduction
+from esper_schemas.metrics.own import bands_of
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watches import OWN_METRIC_ABOVE, OWN_METRIC_BELOW
 from esper_schemas.snapshot import ScalarState
@@ -94,14 +95,13 @@ def _leave_out(state: RunState, producer: ProducerState, record: Record, name: s
 def _judge(state: RunState, producer: ProducerState, name: str, value: float, update: int) -> None:
     """Extend the streak of a metric whose value is beyond the bounds of its description."""
     spec = state.metric_specs.get(name)
-    if spec is None or not _has_bounds(spec):
+    if spec is None or (bands := bands_of(spec)) == Bands():
         return
     streaks = producer.scalar_streaks.setdefault(name, Streaks())
-    bands = bands_of(spec)
     if not math.isfinite(value):
         streaks.extend((OWN_METRIC_ABOVE, name), None, update, value, below=False).mark_not_finite(update)
     elif bands.is_warning(value) or bands.is_critical(value):
-        below = _is_below(spec, value)
+        below = _is_below(bands, value)
         key = (OWN_METRIC_BELOW if below else OWN_METRIC_ABOVE, name)
         streak = streaks.extend(key, None, update, value, below=below)
         if bands.is_critical(value):
@@ -109,23 +109,8 @@ def _judge(state: RunState, producer: ProducerState, name: str, value: float, up
     streaks.end_observation()
 
 
-def bands_of(spec: MetricSpec) -> Bands:
-    """Return the bounds of a metric."""
-    return Bands(
-        critical_below=spec.critical_below,
-        warning_below=spec.warning_below,
-        warning_above=spec.warning_above,
-        critical_above=spec.critical_above,
-    )
-
-
-def _has_bounds(spec: MetricSpec) -> bool:
-    bounds = (spec.critical_below, spec.warning_below, spec.warning_above, spec.critical_above)
-    return any(bound is not None for bound in bounds)
-
-
-def _is_below(spec: MetricSpec, value: float) -> bool:
-    return any(bound is not None and value < bound for bound in (spec.critical_below, spec.warning_below))
+def _is_below(bands: Bands, value: float) -> bool:
+    return any(bound is not None and value < bound for bound in (bands.critical_below, bands.warning_below))
 
 
 def _merged(scalars: Sequence[ScalarState], spec: MetricSpec | None) -> ScalarState:

@@ -52,6 +52,10 @@ class Group(StrEnum):
     TIMING = "timing"
 
 
+BOUNDS = ("critical_below", "warning_below", "warning_above", "critical_above")
+"""The bounds of `Bands`, from the lowest to the highest."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bands:
     """The bounds beyond which a value is a warning or critical; `None` is never crossed.

@@ -25,11 +25,8 @@ from esper_schemas.declarations import HeadSpec
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, MetricField, head_field
-from esper_schemas.metrics.metric import Bands, Metric
+from esper_schemas.metrics.metric import BOUNDS, Bands, Metric
 from esper_schemas.policy_heads import OWN_FAMILIES, head_family, own_quantity, shared_metric, split_own
-
-BOUNDS = ("critical_below", "warning_below", "warning_above", "critical_above")
-"""The bounds of `Bands`, from the lowest to the highest."""
 
 SETTINGS = (*BOUNDS, "trend_threshold")
 """The keys of a table."""

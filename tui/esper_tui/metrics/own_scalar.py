@@ -5,7 +5,8 @@ from functools import lru_cache
 
 from esper_schemas.declarations import MetricSpec
 from esper_schemas.judgement import Health, judge, trend
-from esper_schemas.metrics.metric import Bands, Good, Group, Metric
+from esper_schemas.metrics.metric import Good, Group, Metric
+from esper_schemas.metrics.own import bands_of
 from esper_schemas.snapshot import SanctumSnapshot, ScalarState
 from esper_schemas.state import History
 from esper_tui.metrics.metric_value import MetricValue
@@ -31,12 +32,6 @@ def scalar_value(snapshot: SanctumSnapshot, name: str) -> MetricValue:
 def scalar_metric(name: str, spec: MetricSpec | None) -> Metric:
     """The description of a scalar as that of any metric."""
     spec = spec or MetricSpec(name=name)
-    bands = Bands(
-        critical_below=spec.critical_below,
-        warning_below=spec.warning_below,
-        warning_above=spec.warning_above,
-        critical_above=spec.critical_above,
-    )
     return Metric(
         label=clean(name),
         group=Group.TIMING,
@@ -44,7 +39,7 @@ def scalar_metric(name: str, spec: MetricSpec | None) -> Metric:
         meaning=clean(spec.meaning),
         question="",
         precision=min(max(spec.precision, 0), MOST_PRECISION),
-        bands=bands,
+        bands=bands_of(spec),
         good=Good(spec.good),
     )
 
