@@ -42,7 +42,8 @@ class Evidence(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is wrong, since which update, on which evidence, and what to try first.
 
-    `rule` is the id of the rule that found it; `evidence` is in the order of time.
+    `rule` is the id of the rule that found it; `evidence` is in the order of time. `metrics` names the
+    metrics to open, the main one first: those of the sign, and those of the evidence that still show it.
     """
 
     rule: str
@@ -52,3 +53,4 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since_update: int = 0
     evidence: tuple[Evidence, ...] = ()
     advice: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()

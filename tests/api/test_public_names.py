@@ -26,7 +26,8 @@ EsperError(Exception)
 Event(*)
 EventsDropped(count: int, first_ns: int, last_ns: int, by_kind: dict[str, int] = {})
 Finding(*, rule: str, severity: Literal['warning', 'critical'], title: str, head: str | None = None,
-    since_update: int = 0, evidence: tuple[Evidence, ...] = (), advice: tuple[str, ...] = ())
+    since_update: int = 0, evidence: tuple[Evidence, ...] = (), advice: tuple[str, ...] = (), metrics:
+    tuple[str, ...] = ())
 HeadGradientsCompared(update: int, heads: tuple[str, ...], norms: tuple[float, ...], cosines: tuple[float,
     ...])
 HeadMeasures(*, entropy: m.HeadEntropy = None, entropy_legal: m.HeadEntropyLegal = None, relevance:

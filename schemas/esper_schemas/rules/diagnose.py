@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from esper_schemas.findings import Finding, Symptom
 from esper_schemas.rules.duplicate_ranks import duplicate_ranks
 from esper_schemas.rules.evidence import evidence_of
+from esper_schemas.rules.finding_metrics import metrics_of
 from esper_schemas.rules.rules import RULES, Rule, Sign
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -87,6 +88,7 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
         since_update=_since(rule, main),
         evidence=evidence_of(_chain(main, [*signs, *causes[:1], *context])),
         advice=rule.advice,
+        metrics=metrics_of(main, [*signs, *causes, *context]),
     )
 
 
