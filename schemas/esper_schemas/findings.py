@@ -1,5 +1,6 @@
-"""Symptoms, which the fold remembers, and findings, which a diagnosis concludes from them."""
+"""Symptoms, which the fold remembers; findings, which a diagnosis concludes from them; and the verdict."""
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -54,3 +55,26 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: tuple[Evidence, ...] = ()
     advice: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+
+
+class VerdictWord(StrEnum):
+    """What the findings about a run mean together, in one word.
+
+    CRITICAL and SUSPICIOUS follow from the most severe finding, CONVERGED from the notice that the policy has
+    converged; NO DATA is the verdict before the first update.
+    """
+
+    NO_DATA = "NO DATA"
+    HEALTHY = "HEALTHY"
+    CONVERGED = "CONVERGED"
+    SUSPICIOUS = "SUSPICIOUS"
+    CRITICAL = "CRITICAL"
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One word about a run, the reason in a few words, since which update, and the rule that found it."""
+
+    word: VerdictWord = VerdictWord.NO_DATA
+    reason: str = ""
+    since_update: int | None = None
+    rule: str = ""

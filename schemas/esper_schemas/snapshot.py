@@ -15,7 +15,7 @@ from esper_schemas.events import (
     TelemetryEscalated,
     VitalsSampled,
 )
-from esper_schemas.findings import Finding, Symptom
+from esper_schemas.findings import Finding, Symptom, Verdict
 from esper_schemas.state import History, TamiyoState
 
 SNAPSHOT_VERSION = 1
@@ -264,7 +264,8 @@ class SanctumSnapshot(_Part, frozen=True):
     ever escalated, `ratio_explosions` one per head, in the order of the heads. `histories` has every metric
     that was measured in the last updates that all ranks made. `findings` is the result of `diagnose` for the
     other fields; it comes first in JSON. `scalars` has the run's own metrics, merged over the ranks,
-    `metric_specs` the descriptions of those that were defined.
+    `metric_specs` the descriptions of those that were defined. `verdict` is the result of `verdict_of`, and
+    has no data in snapshots of aggregators before 0.2.0.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -294,6 +295,7 @@ class SanctumSnapshot(_Part, frozen=True):
     symptoms: tuple[Symptom, ...] = ()
     scalars: dict[str, ScalarState] = {}
     metric_specs: dict[str, MetricSpec] = {}
+    verdict: Verdict = Verdict()
 
 
 EMPTY_SNAPSHOT = SanctumSnapshot()

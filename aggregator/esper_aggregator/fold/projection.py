@@ -35,6 +35,7 @@ from esper_schemas.snapshot import (
     SanctumSnapshot,
     SlotsState,
 )
+from esper_schemas.verdict import verdict_of
 
 _PLAN_FIELDS = tuple(f for f in RunStarted.__struct_fields__ if f in RunInfo.__struct_fields__)
 """The fields that a run's information copies from its start event."""
@@ -73,7 +74,8 @@ def project(state: RunState) -> SanctumSnapshot:
         scalars=merged_scalars(ranks.training, state.metric_specs),
         metric_specs=dict(state.metric_specs),
     )
-    return structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
+    diagnosed = structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
+    return structs.replace(diagnosed, verdict=verdict_of(diagnosed))
 
 
 def _symptoms(ranks: RunRanks, std_return: float | None) -> tuple[Symptom, ...]:
