@@ -143,7 +143,10 @@ class TelemetryEscalated(Event, frozen=True):
 
 
 class RatioExplosionDiagnosed(Event, frozen=True):
-    """The transitions with the largest probability ratios of a head; parallel tuples, largest first."""
+    """The transitions whose probability ratios of a head moved furthest, as parallel tuples.
+
+    First those that became more probable, then those that became less so; the furthest first.
+    """
 
     update: int
     head: str

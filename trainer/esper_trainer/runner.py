@@ -20,10 +20,10 @@ from esper_trainer.device.devices import DeviceTimer, resolve_device, set_thread
 from esper_trainer.device.host_transfer import HostBuffers, HostCopy
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
-from esper_trainer.measure.debug_diagnostics import DebugDiagnostics
+from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, WorstTransitions
 from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients, scheduled_coefficients
-from esper_trainer.ppo.rollout_buffer import Transitions
+from esper_trainer.ppo.rollout_buffer import Transitions, kept_transitions
 from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 from esper_trainer.run.checkpoint_file import TrainingCheckpoint
 from esper_trainer.run.checkpoint_writer import CheckpointWriter
@@ -31,7 +31,7 @@ from esper_trainer.run.interruption import Interrupted, Interruption
 from esper_trainer.run.progress_report import RunOutcome, TrainingSummary, UpdateReport
 from esper_trainer.run.training_failure import error_summary
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
-from esper_trainer.telemetry.debug_events import diagnostic_events
+from esper_trainer.telemetry.debug_events import diagnostic_events, exploded_heads, explosion_events
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
 from esper_trainer.telemetry.process_vitals import ProcessVitals
 from esper_trainer.telemetry.profiler import Profiler
@@ -54,10 +54,11 @@ class Connect(Protocol):
 
 
 class _Pending(NamedTuple):
-    """An update whose numbers are being copied to the host."""
+    """An update whose numbers are being copied to the host; `rollout` is the one that it learned from."""
 
     update: int
     level: TelemetryLevel
+    rollout: Transitions
     coefficients: ScheduledCoefficients
     copy: HostCopy
     rollout_timer: DeviceTimer
@@ -166,6 +167,7 @@ class Trainer:
             rollout_timer.stop()
             if self._group.world_size > 1:
                 self._interruption.check(self._group.any)  # all stop before the same update
+            self._emit_update()  # while the policy is still the one after that update
             coefficients = scheduled_coefficients(self._config, update)
             update_timer = DeviceTimer(self._device)
             level = self._anomaly_response.level(update)
@@ -175,11 +177,11 @@ class Trainer:
             update_timer.stop()
             with self._profiler.region("telemetry"):
                 diagnostics = self._diagnose(collected.transitions, level)
-                self._emit_update()
                 summary = episode_summary(collected)
                 averages = average_over_processes(packed, level, summary, self._baseline_return, self._group)
                 copy = self._host_buffers.copy((packed, averages, *summary, *diagnostics))
-            self._pending = _Pending(update, level, coefficients, copy, rollout_timer, update_timer)
+            rollout = kept_transitions(collected.transitions)
+            self._pending = _Pending(update, level, rollout, coefficients, copy, rollout_timer, update_timer)
             self._completed, self._generator_states = update, self._learner.generator_states()
             if self._checkpoints and self._checkpoints.due(update):
                 self._emit_update()  # a checkpoint includes the state of the anomaly response after it
@@ -226,7 +228,8 @@ class Trainer:
         """Emit all events of the pending update."""
         if self._pending is None:
             return
-        (update, level, coefficients, copy, rollout_timer, update_timer), self._pending = self._pending, None
+        pending, self._pending = self._pending, None
+        update, level, rollout, coefficients, copy, rollout_timer, update_timer = pending
         packed, averages, *columns = copy.wait()
         size = len(EpisodeSummary._fields)
         summary, diagnostics = EpisodeSummary(*columns[:size]), columns[size:]
@@ -235,8 +238,11 @@ class Trainer:
             self._telemetry.emit(event)
         for event in self._diagnostic_events(update, payload, summary, diagnostics):
             self._telemetry.emit(event)
-        for event in self._anomaly_response.after_update(update, payload, summary.returns.mean().item()):
+        response = self._anomaly_response.after_update(update, payload, summary.returns.mean().item())
+        for event in response:
             self._telemetry.emit(event)
+        if not diagnostics and level > TelemetryLevel.OFF:
+            self._diagnose_explosion(update, rollout, exploded_heads(response))
         self._telemetry.emit(self._vitals.sample())
         seconds = rollout_timer.seconds + update_timer.seconds
         self._report(update, RunAverages(*averages.tolist()), seconds)
@@ -244,6 +250,13 @@ class Trainer:
     def _diagnose(self, rollout: Transitions, level: TelemetryLevel) -> DebugDiagnostics | tuple[()]:
         """Additional tensors for DEBUG telemetry, on the device."""
         return self._learner.ppo.diagnose(rollout) if level >= TelemetryLevel.DEBUG else ()
+
+    def _diagnose_explosion(self, update: int, rollout: Transitions, heads: set[str]) -> None:
+        """Emit which transitions' ratios exploded in an update in which an explosion began."""
+        if heads:
+            worst = HostCopy(self._learner.ppo.worst_transitions(rollout)).wait()
+            for event in explosion_events(update, WorstTransitions(*worst), heads):
+                self._telemetry.emit(event)
 
     def _diagnostic_events(
         self, update: int, payload: PPOUpdatePayload, summary: EpisodeSummary, diagnostics: list[Tensor]

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from esper_schemas.heads import HEADS
@@ -33,17 +34,31 @@ def diagnose(log_ratios, relevance=None):
 
 
 def test_the_largest_ratios_come_first_in_either_direction():
-    """Each head has `MAX_TRANSITIONS` ratios with the step, environment and action that they belong to."""
+    """Each head has `MAX_TRANSITIONS` that rose, then those that fell, each with its place and action."""
     log_ratios = torch.zeros(len(HEADS), N)
-    log_ratios[SLOT, 5], log_ratios[SLOT, 2] = -math.log(8), math.log(4)
+    log_ratios[SLOT, 5], log_ratios[SLOT, 3], log_ratios[SLOT, 2] = -math.log(8), -math.log(2), math.log(4)
 
     diagnostics = diagnose(log_ratios)
 
-    assert diagnostics.ratios.shape == (len(HEADS), MAX_TRANSITIONS)
-    torch.testing.assert_close(diagnostics.ratios[SLOT], torch.tensor([1 / 8, 4.0, 1.0, 1.0, 1.0]))
-    assert diagnostics.steps[SLOT, :2].tolist() == [2, 1]
-    assert diagnostics.environments[SLOT, :2].tolist() == [1, 0]
-    assert diagnostics.actions[SLOT, :2].tolist() == [5, 2]
+    assert diagnostics.ratios.shape == (len(HEADS), 2 * MAX_TRANSITIONS)
+    furthest = [0, MAX_TRANSITIONS, MAX_TRANSITIONS + 1]
+    torch.testing.assert_close(diagnostics.ratios[SLOT, furthest], torch.tensor([4.0, 1 / 8, 1 / 2]))
+    assert (diagnostics.ratios[SLOT] == 1.0).sum() == 2 * MAX_TRANSITIONS - len(furthest)
+    assert diagnostics.steps[SLOT, furthest].tolist() == [1, 2, 1]
+    assert diagnostics.environments[SLOT, furthest].tolist() == [0, 1, 1]
+    assert diagnostics.actions[SLOT, furthest].tolist() == [2, 5, 3]
+
+
+def test_a_large_ratio_is_found_among_many_that_fell_further():
+    """A choice that became eight times as probable is reported beside many that became impossible."""
+    log_ratios = torch.full((len(HEADS), N), -10.0)
+    log_ratios[SLOT, 6] = math.log(8)
+
+    diagnostics = diagnose(log_ratios)
+
+    assert diagnostics.ratios[SLOT, 0].item() == pytest.approx(8.0)
+    assert diagnostics.actions[SLOT, 0].item() == 6
+    assert (diagnostics.ratios[SLOT, 1:MAX_TRANSITIONS] == 1.0).all()
 
 
 def test_the_ratio_of_an_irrelevant_head_is_one():

@@ -7,16 +7,27 @@ import pytest
 
 pytest.importorskip("torch")
 
+from tests.trainer.sink import Sink
+
 from esper_bus.store.run_reader import read_records
-from esper_schemas.events import AnomalyDetected, LayerGradientsSampled, TelemetryEscalated
+from esper_schemas.events import (
+    AnomalyDetected,
+    LayerGradientsSampled,
+    RatioExplosionDiagnosed,
+    TelemetryEscalated,
+)
 from esper_trainer.config import TrainingConfig
 from esper_trainer.run.resume import last_checkpoint, resumed_config
+from esper_trainer.runner import train
 from esper_trainer.session import TrainingPlan, record_training
 
 # With this learning rate the first update moves the policy far.
 CONFIG = TrainingConfig(
     environments=4, hidden_size=16, threads=1, episodes=8, learning_rate=0.3, target_kl=0.0
 )
+
+# The ratio of a head exceeds 5 in the first update.
+EXPLODING = {"environments": 16, "hidden_size": 64, "threads": 1, "learning_rate": 0.15}
 
 
 def response(run_dir):
@@ -61,3 +72,26 @@ def _stop_after(report, update):
     """End the training as Ctrl-C does, once."""
     if report.update == update:
         os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_l2_the_transitions_are_diagnosed_in_the_update_in_which_their_ratios_exploded():
+    """The diagnosis names the head of the anomaly, whose ratios the update left beyond their bound."""
+    sink = Sink()
+    train(TrainingConfig(episodes=1, **EXPLODING), sink.connect)
+    begins = next(event for event in sink.of(AnomalyDetected) if event.anomaly == "ratio_explosion")
+    diagnosed = [event for event in sink.of(RatioExplosionDiagnosed) if event.update == begins.update]
+
+    assert begins.head in {event.head for event in diagnosed}
+    largest = max(ratio for event in diagnosed for ratio in event.ratios)
+    assert largest == pytest.approx(begins.value, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_an_explosion_is_not_diagnosed_without_telemetry():
+    """OFF measures the ratios, and nothing more is computed for them."""
+    sink = Sink()
+    train(TrainingConfig(episodes=1, telemetry="off", **EXPLODING), sink.connect)
+
+    assert "ratio_explosion" in {event.anomaly for event in sink.of(AnomalyDetected)}
+    assert sink.of(RatioExplosionDiagnosed) == []

@@ -13,7 +13,12 @@ from esper_trainer.config import TrainingConfig, derived_seed
 from esper_trainer.device.cuda_graphs import Warn, ignore_warning
 from esper_trainer.device.host_transfer import pack, unpack
 from esper_trainer.learner.pointwise_compilation import EAGER, PointwiseFunctions, compile_pointwise
-from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, debug_diagnostics
+from esper_trainer.measure.debug_diagnostics import (
+    DebugDiagnostics,
+    WorstTransitions,
+    debug_diagnostics,
+    worst_transitions,
+)
 from esper_trainer.measure.gradient_collector import RowGradients, collect_gradients
 from esper_trainer.measure.lstm_metrics import lstm_extremes, lstm_sums
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation, detail_extremes, detail_sums
@@ -94,9 +99,7 @@ class PPO:
 
     def diagnose(self, rollout: Transitions) -> DebugDiagnostics:
         """Evaluate the present policy on a rollout; changes nothing, and costs about one epoch."""
-        with torch.no_grad():
-            targets = compute_targets(rollout, self._config.gamma, self._config.gae_lambda)
-            flat = make_batch(rollout, targets, self._choices, self._layout).flatten()
+        flat = self._flat_batch(rollout)
         output = self._policy(flat.observations)
         loss, evaluation = self._evaluate(output, flat, count_steps(flat), EAGER)
         logits, values, *parameters = torch.autograd.grad(
@@ -107,6 +110,20 @@ class PPO:
             bounds, weight = self.optimiser.layers.magnitude_bounds, self._policy.output.weight
             gradients = collect_gradients(tuple(parameters), bounds, rows, weight, self._layout)
             return debug_diagnostics(evaluation, flat, gradients)
+
+    @torch.no_grad()
+    def worst_transitions(self, rollout: Transitions) -> WorstTransitions:
+        """Find the transitions of a rollout that the present policy's ratios moved furthest: one forward
+        pass."""
+        flat = self._flat_batch(rollout)
+        _, evaluation = self._evaluate(self._policy(flat.observations), flat, count_steps(flat), EAGER)
+        return worst_transitions(evaluation, flat)
+
+    @torch.no_grad()
+    def _flat_batch(self, rollout: Transitions) -> RolloutBatch:
+        """The flat batch of a rollout of this process."""
+        targets = compute_targets(rollout, self._config.gamma, self._config.gae_lambda)
+        return make_batch(rollout, targets, self._choices, self._layout).flatten()
 
     def loss(
         self, batch: RolloutBatch, step_counts: StepCounts | None = None

@@ -51,3 +51,14 @@ def store(columns: Iterable[Tensor], step: Tensor, values: Iterable[Tensor]) -> 
     """Write the values of one step, int64 [1] on the device, into columns [T, ...]."""
     for column, value in zip(columns, values, strict=True):
         column.index_copy_(0, step, value.unsqueeze(0))
+
+
+def kept_transitions(transitions: Transitions) -> Transitions:
+    """The transitions until their update has been evaluated.
+
+    On the CPU that is before the next rollout overwrites the buffer; a device may be behind the host, so
+    that there it is a copy.
+    """
+    if not transitions.rewards.is_cuda:
+        return transitions
+    return Transitions(*(column.clone() for column in transitions))

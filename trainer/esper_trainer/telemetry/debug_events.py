@@ -1,13 +1,19 @@
-"""Events of DEBUG telemetry: gradients of layers and heads, and exploding probability ratios."""
+"""Events of diagnoses: gradients of layers and heads, and exploding probability ratios."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import combinations
 
-from esper_schemas.events import Event, HeadGradientsCompared, LayerGradientsSampled, RatioExplosionDiagnosed
+from esper_schemas.events import (
+    AnomalyDetected,
+    Event,
+    HeadGradientsCompared,
+    LayerGradientsSampled,
+    RatioExplosionDiagnosed,
+)
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, head_field
-from esper_trainer.measure.debug_diagnostics import DebugDiagnostics
+from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, WorstTransitions
 from esper_trainer.measure.gradient_collector import LOSS_PARTS, CollectedGradients
 from esper_trainer.ppo.policy_optimiser import LayerInfo
 
@@ -17,9 +23,21 @@ def diagnostic_events(update: int, layers: LayerInfo, diagnostics: DebugDiagnost
     collected = len(CollectedGradients._fields)
     gradients, transitions = CollectedGradients(*diagnostics[:collected]), diagnostics[collected:]
     yield from gradient_events(update, layers.names, layers.magnitude_bounds, gradients)
+    yield from explosion_events(update, WorstTransitions(*transitions))
+
+
+def explosion_events(
+    update: int, transitions: WorstTransitions, heads: Collection[str] = ()
+) -> Iterator[RatioExplosionDiagnosed]:
+    """The transitions, on the host, whose ratios are critical.
+
+    heads: those whose ratios exploded during the update; if none is critical after it, those that rose.
+    """
     for index, head in enumerate(HEADS):
-        rows = (column[index].tolist() for column in transitions)
-        exploding = [row for row in zip(*rows, strict=True) if _explodes(head, row[0])]
+        rows = list(zip(*(column[index].tolist() for column in transitions), strict=True))
+        exploding = [row for row in rows if _explodes(head, row[0])]
+        if head in heads and not exploding:
+            exploding = [row for row in rows if row[0] > 1.0]
         if exploding:
             ratios, *indices = zip(*exploding, strict=True)
             steps, environments, actions = (tuple(map(int, column)) for column in indices)
@@ -27,6 +45,15 @@ def diagnostic_events(update: int, layers: LayerInfo, diagnostics: DebugDiagnost
                 update=update, head=head, ratios=ratios,
                 steps=steps, environments=environments, actions=actions,
             )  # fmt: skip
+
+
+def exploded_heads(events: Iterable[Event]) -> set[str]:
+    """The heads whose ratios begin to explode, according to the anomalies of an update."""
+    return {
+        event.head
+        for event in events
+        if isinstance(event, AnomalyDetected) and event.anomaly == "ratio_explosion" and event.head
+    }
 
 
 def _explodes(head: str, ratio: float) -> bool:
