@@ -9,6 +9,7 @@ from esper_schemas.errors import InvalidArgument
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.settings import Setting, validate
 from esper_trainer.environments.morph.presets import DEFAULT_PRESET, GAMMA, GATES, PRESETS, Preset
+from esper_trainer.telemetry.escalation_durations import PATTERN, parse_escalation
 
 TELEMETRY = tuple(level.name.lower() for level in TelemetryLevel)
 SCHEDULES = ("constant", "linear", "cosine")
@@ -166,6 +167,18 @@ class TrainingConfig:
             may_change_on_resume=True,
         ),
     ] = "normal"
+    escalation: Annotated[
+        str,
+        Setting(
+            "updates at the debug level after an anomaly, by kind, such as kl_spike=10,lstm_explosion=0; "
+            "all=0 disables it",
+            _RECORDING,
+            metavar="KIND=N,...",
+            pattern=PATTERN,
+            form="pairs KIND=UPDATES, separated by commas",
+            may_change_on_resume=True,
+        ),
+    ] = ""
     checkpoint_every: Annotated[
         int,
         Setting(
@@ -178,6 +191,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        parse_escalation(self.escalation)
         self._require_multiple(self.minibatches, f"{self.minibatches} minibatches")
 
     def share(self, processes: int) -> int:

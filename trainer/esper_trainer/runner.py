@@ -33,6 +33,7 @@ from esper_trainer.run.training_failure import error_summary
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
 from esper_trainer.telemetry.debug_events import diagnostic_events, exploded_heads, explosion_events
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
+from esper_trainer.telemetry.escalation_durations import parse_escalation
 from esper_trainer.telemetry.process_vitals import ProcessVitals
 from esper_trainer.telemetry.profiler import Profiler
 from esper_trainer.telemetry.run_averages import RunAverages, average_over_processes
@@ -93,7 +94,9 @@ class Trainer:
         self._pending: _Pending | None = None
         self._checkpoints, self._start = checkpoints, start
         self._updates = self._completed = start.update if start else 0
-        self._anomaly_response = AnomalyResponse(TelemetryLevel[config.telemetry.upper()], config.episodes)
+        self._anomaly_response = AnomalyResponse(
+            TelemetryLevel[config.telemetry.upper()], config.episodes, parse_escalation(config.escalation)
+        )
         self._anomaly_response.load(start.telemetry if start else {})
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None

@@ -95,3 +95,13 @@ def test_an_explosion_is_not_diagnosed_without_telemetry():
 
     assert "ratio_explosion" in {event.anomaly for event in sink.of(AnomalyDetected)}
     assert sink.of(RatioExplosionDiagnosed) == []
+
+
+@pytest.mark.slow
+def test_l5_escalation_that_is_switched_off_leaves_the_level_as_it_is():
+    """The anomalies are reported as before."""
+    sink = Sink()
+    train(TrainingConfig(episodes=1, escalation="all=0", **EXPLODING), sink.connect)
+
+    assert "ratio_explosion" in {event.anomaly for event in sink.of(AnomalyDetected)}
+    assert sink.of(TelemetryEscalated) == []

@@ -62,6 +62,17 @@ def test_a_cooldown_continues_from_its_state():
     assert second.after(41, [anomaly("gradient_drift")]) != []
 
 
+def test_l5_a_kind_that_is_switched_off_does_not_raise_the_level():
+    """The anomaly itself is reported as before; another kind of the same update still raises the level."""
+    escalation = LevelEscalation(NORMAL, {"kl_spike": 0, "ratio_explosion": 1})
+
+    assert escalation.after(1, [anomaly("kl_spike")]) == []
+    assert escalation.after(2, [anomaly("kl_spike"), anomaly("ratio_explosion")]) == [
+        TelemetryEscalated(update=2, level=DEBUG, until_update=4, reason="ratio_explosion")
+    ]
+    assert levels(escalation, 1, 5) == [NORMAL] * 3 + [DEBUG, NORMAL]
+
+
 @pytest.mark.parametrize("asked", [TelemetryLevel.OFF, TelemetryLevel.DEBUG])
 def test_off_and_debug_are_not_raised(asked):
     """No event is emitted."""

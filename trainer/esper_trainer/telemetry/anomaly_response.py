@@ -1,5 +1,6 @@
 """The anomaly detector and the escalation of the telemetry level, as one unit for the runner."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from esper_schemas.events import Event
@@ -10,10 +11,15 @@ from esper_trainer.telemetry.level_escalation import LevelEscalation
 
 
 class AnomalyResponse:
-    """Detects anomalies in every update, in order, and selects the telemetry level of later updates."""
+    """Detects anomalies in every update, in order, and selects the telemetry level of later updates.
 
-    def __init__(self, requested: TelemetryLevel, episodes: int) -> None:
-        self._detector, self._escalation = AnomalyDetector(), LevelEscalation(requested)
+    escalation: the numbers of updates at DEBUG that differ from the defaults, by kind of anomaly.
+    """
+
+    def __init__(
+        self, requested: TelemetryLevel, episodes: int, escalation: Mapping[str, int] | None = None
+    ) -> None:
+        self._detector, self._escalation = AnomalyDetector(), LevelEscalation(requested, escalation)
         self._episodes = episodes
 
     def level(self, update: int) -> TelemetryLevel:

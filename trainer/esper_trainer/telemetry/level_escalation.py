@@ -1,19 +1,15 @@
 """Escalation of the telemetry level: after an anomaly, updates are measured at DEBUG for a while."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from esper_schemas.events import AnomalyDetected, TelemetryEscalated
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_schemas.rules.anomaly_rules import ANOMALY_RULES
-
-DURATIONS: dict[str, int] = {rule.kind: rule.escalation for rule in ANOMALY_RULES}
-"""The number of updates that are measured at DEBUG, by kind of anomaly."""
+from esper_trainer.telemetry.escalation_durations import escalation_updates
 
 DELAY = 2
 """Updates until an escalation takes effect: an update is evaluated during the next one, so that the one
 after that is the first which always starts later, on every device."""
-
 
 COOLDOWN_FACTOR = 20
 """A kind of anomaly escalates again only after this many times its duration, so that a recurring anomaly,
@@ -21,10 +17,13 @@ such as the low entropy of a converged policy, does not slow down training."""
 
 
 class LevelEscalation:
-    """The telemetry level of every update. OFF is never escalated."""
+    """The telemetry level of every update. OFF is never escalated.
 
-    def __init__(self, requested: TelemetryLevel) -> None:
-        self._requested = requested
+    updates: the numbers of updates at DEBUG that differ from the defaults, by kind of anomaly.
+    """
+
+    def __init__(self, requested: TelemetryLevel, updates: Mapping[str, int] | None = None) -> None:
+        self._requested, self._updates = requested, updates or {}
         self._spans: list[tuple[int, int]] = []
         self._cooldown_until: dict[str, int] = {}
 
@@ -37,15 +36,16 @@ class LevelEscalation:
         """Escalate because of an update's anomalies; returns an event only if this extends the escalation."""
         self._spans = [span for span in self._spans if span[1] > update]
         eligible = {a.anomaly for a in anomalies if update >= self._cooldown_until.get(a.anomaly, 0)}
-        kind = max(sorted(eligible), key=lambda kind: DURATIONS[kind], default=None)
-        if kind is None or self._requested in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
+        durations = {kind: escalation_updates(kind, self._updates) for kind in sorted(eligible)}
+        kind = max(durations, key=lambda kind: durations[kind], default=None)
+        if not kind or not durations[kind] or self._requested in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):
             return []
         first = update + DELAY
-        last = first + DURATIONS[kind] - 1
+        last = first + durations[kind] - 1
         if any(until >= last for _, until in self._spans):
             return []
         self._spans.append((first, last))
-        self._cooldown_until[kind] = update + COOLDOWN_FACTOR * DURATIONS[kind]
+        self._cooldown_until[kind] = update + COOLDOWN_FACTOR * durations[kind]
         return [TelemetryEscalated(update=update, level=TelemetryLevel.DEBUG, until_update=last, reason=kind)]
 
     def state(self) -> dict[str, Any]:
