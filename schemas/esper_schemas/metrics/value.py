@@ -169,7 +169,8 @@ ValueNrmse = Annotated[
         label="V NRMSE",
         group=Group.VALUE,
         unit="ratio",
-        meaning="Standard deviation of return - value, divided by that of the return plus 0.1.",
+        meaning="Root mean square of return - value, divided by the standard deviation of the return: 1 for "
+        "a critic that predicts the mean return. Not measured where the variance of returns is below 0.01.",
         question="Is the critic better than a constant?",
         advice="As for Expl.Var: train the critic for more epochs, or lower the learning rate.",
         minimum=0.0,

@@ -81,8 +81,30 @@ def test_the_critic():
     assert details["value_std"] == pytest.approx(math.sqrt(8))
     assert details["value_return_correlation"] == pytest.approx(4 / math.sqrt(24))
     assert details["explained_variance_floored"] == pytest.approx(1 - 3 / 3)
-    assert details["value_nrmse"] == pytest.approx(math.sqrt(3) / (math.sqrt(3) + 0.1))
     assert details["return_variance_low"] == 0.0
+
+
+def test_the_normalised_error_is_one_for_a_constant_critic():
+    """Returns 0, 4, 0, 4 have the standard deviation 2; the error of their mean is 2, of 0 the root of 8."""
+    returns = [0.0, 4.0, 0.0, 4.0]
+
+    assert details_of(returns, [-2.0, 2.0, -2.0, 2.0])["value_nrmse"] == pytest.approx(1.0)
+    assert details_of(returns, returns)["value_nrmse"] == pytest.approx(math.sqrt(8) / 2)
+    assert details_of(returns, [0.0, 1.0, 0.0, 1.0])["value_nrmse"] == pytest.approx(math.sqrt(0.5) / 2)
+
+
+def test_the_normalised_error_is_at_least_one_where_the_explained_variance_is_negative():
+    """The errors vary a little more than the returns, whose standard deviation is 0.25."""
+    returns, advantages = [0.0, 0.5, 0.0, 0.5], [0.52, 0.0, 0.52, 0.0]
+    explained = explained_variance(rollout_statistics(targets_of(returns, advantages))).value.item()
+
+    assert explained == pytest.approx(1 - 0.26**2 / 0.25**2)
+    assert details_of(returns, advantages)["value_nrmse"] >= math.sqrt(1 - explained)
+
+
+def test_the_normalised_error_is_not_measured_where_returns_hardly_vary():
+    """Their variance is 0.0025."""
+    assert details_of([0.0, 0.1, 0.0, 0.1], [0.3] * 4)["value_nrmse"] is None
 
 
 def test_returns_that_hardly_vary_are_flagged_and_floored():

@@ -72,7 +72,7 @@ def critic_details(rollout: RolloutStatistics) -> dict[str, MeasuredValue]:
         "td_error_std": std[TD_ERRORS],
         "bellman_error": (rollout.columns[TD_ERRORS].abs() * rollout.alive).sum() / steps,
         "advantage_positive_share": ((rollout.columns[ADVANTAGES] > 0) * rollout.alive).sum() / steps,
-        **_floored(rollout, std),
+        **_floored(rollout),
         **_extremes(rollout),
         **_quantiles(rollout),
     }
@@ -83,15 +83,23 @@ def critic_details(rollout: RolloutStatistics) -> dict[str, MeasuredValue]:
         "advantage_kurtosis": MeasuredValue(kurtosis - 3.0, varies),
         "return_skewness": rollout.moment(RETURNS, 3),
         "value_return_correlation": _correlation(rollout),
+        "value_nrmse": _normalised_error(rollout),
     }
 
 
-def _floored(rollout: RolloutStatistics, std: Tensor) -> dict[str, Tensor]:
+def _normalised_error(rollout: RolloutStatistics) -> MeasuredValue:
+    """Root mean square of return - value over the standard deviation of returns, 0-d."""
+    variance = rollout.variance[RETURNS]
+    square = rollout.variance[ADVANTAGES] + rollout.mean[ADVANTAGES].square()
+    varies = (variance < RETURN_VARIANCE_FLOOR).logical_not()
+    return MeasuredValue((square / variance.clamp_min(RETURN_VARIANCE_FLOOR)).sqrt(), varies)
+
+
+def _floored(rollout: RolloutStatistics) -> dict[str, Tensor]:
     variance = rollout.variance[RETURNS]
     return {
         "explained_variance_floored": 1.0
         - rollout.variance[ADVANTAGES] / variance.clamp_min(RETURN_VARIANCE_FLOOR),
-        "value_nrmse": std[ADVANTAGES] / (std[RETURNS] + RETURN_VARIANCE_FLOOR**0.5),
         "return_variance_low": (variance < RETURN_VARIANCE_FLOOR).float(),
     }
 
