@@ -17,7 +17,6 @@ from benchmarks.verdicts.recording_file import SUFFIX
 from benchmarks.verdicts.table import BASES, Base, Fault, recording_name
 
 CORPUS = Path(__file__).parent / "corpus"
-UPDATES = 400
 
 
 def wanted(base: Base, only: Sequence[str], to: Path, *, missing: bool) -> list[Fault | None] | None:
@@ -59,7 +58,7 @@ def main() -> None:
     """Record what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of files")
-    parser.add_argument("--updates", type=int, default=UPDATES, help="the length of healthy trainings")
+    parser.add_argument("--updates", type=int, help="the length of healthy trainings, if not as in the table")
     parser.add_argument("--to", type=Path, default=CORPUS, metavar="DIR", help="where to write")
     parser.add_argument("--missing", action="store_true", help="only what is not there yet")
     options = parser.parse_args()
@@ -69,7 +68,7 @@ def main() -> None:
     for base in BASES:
         branches = wanted(base, options.only, options.to, missing=options.missing)
         if branches is not None:
-            record(base, branches, options.updates, options.to)
+            record(base, branches, options.updates or base.updates, options.to)
     print(f"{time.monotonic() - began:.0f} s")
 
 

@@ -72,6 +72,7 @@ class Session:
         self.base = base
         self.inject: Inject = _nothing
         self._end, self._faults, self._directory = updates, faults, directory
+        self._update, self._length = 1, updates or base.updates
         self._emitter = MemoryEmitter()
         self._recording = Recording(trainer=base.trainer, task=base.task, seed=base.seed)
         self._fault: Fault | None = None
@@ -86,8 +87,15 @@ class Session:
         """Note the true mean return of a rollout, where `TrueReturn` does not add it up."""
         self._true_return = value
 
+    def learning_rate(self, at_first: float) -> float:
+        """The learning rate of the present update."""
+        if not self.base.annealed:
+            return at_first
+        return at_first * max(0.0, 1.0 - (self._update - 1) / self._length)
+
     def begin_update(self, update: int) -> None:
         """Mark the end of the update before; branch off, or raise `FinishedError` after the last update."""
+        self._update = update
         if update > self._recording.begins:
             self._mark()
         if self._fault is None and update == self.base.fault_begins:

@@ -1,11 +1,12 @@
 """Folds recordings update by update, as an aggregator would, and says what is found when."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.verdicts.recording_file import SUFFIX, Recording, read_recording
+from benchmarks.verdicts.table import Half, half_of
 from msgspec import structs
 
 from esper_aggregator.fold.fold import fold
@@ -63,9 +64,14 @@ class Replay:
         return project(self._state).findings
 
 
-def replay_all(directory: Path) -> Iterator[ReplayedRun]:
-    """Fold all recordings of a directory; a faulty one is folded after the updates of its twin before it."""
-    recordings = [read_recording(path) for path in sorted(directory.glob(f"*{SUFFIX}"))]
+def read_halves(directory: Path, halves: Collection[Half]) -> list[Recording]:
+    """Read the recordings of some halves, in the order of their names."""
+    recordings = map(read_recording, sorted(directory.glob(f"*{SUFFIX}")))
+    return [recording for recording in recordings if half_of(recording.seed) in halves]
+
+
+def replay_all(recordings: Sequence[Recording]) -> Iterator[ReplayedRun]:
+    """Fold recordings; a faulty one is folded after the updates of its twin before it."""
     for twin in [recording for recording in recordings if not recording.twin]:
         name = f"{twin.trainer}-{twin.task}-{twin.seed}"
         yield from replay(twin, [recording for recording in recordings if recording.twin == name])

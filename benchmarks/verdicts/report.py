@@ -1,10 +1,11 @@
 """The results as tables of text."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
-from benchmarks.verdicts.measure import Confusion, FaultResult, HealthyResult, Measurement
-from benchmarks.verdicts.table import FAULTS, Fault, Half
+from benchmarks.verdicts.measure import Amount, Confusion, FaultResult, HealthyResult, Measurement
+from benchmarks.verdicts.table import FAULTS, Fault, Half, place_of
 
 from esper_schemas.rules.rules import RULES
 
@@ -13,11 +14,15 @@ MAX_ONSET_ERROR = 3
 
 
 def report(halves: dict[Half, Measurement]) -> Iterator[str]:
-    """The lines of the report: both halves, the measured one last."""
+    """The lines of the report: all halves with recordings, the measured one last."""
     for half, result in halves.items():
-        yield f"== {half} half"
-        yield from ("", healthy_line(result.healthy))
-        yield f"not learned within their updates: {', '.join(result.healthy.not_learned) or 'none'}"
+        if not result.amounts:
+            continue
+        yield f"== {half}: {PURPOSES[half]}"
+        yield ""
+        yield from amount_table(result)
+        yield ""
+        yield from healthy_lines(result.healthy)
         yield ""
         yield from rule_table(result)
         yield ""
@@ -27,18 +32,52 @@ def report(halves: dict[Half, Measurement]) -> Iterator[str]:
         yield ""
 
 
-def healthy_line(healthy: HealthyResult) -> str:
-    """What was found in healthy trainings, in one line."""
+PURPOSES: dict[Half, str] = {
+    "tuning": "bounds may be chosen on these",
+    "seen": "looked at while rules changed",
+    "measured": "only measured",
+}
+
+
+def amount_table(result: Measurement) -> Iterator[str]:
+    """One row for each trainer and task: how many recordings and updates there are."""
+    rows: list[tuple[str, ...]] = [("trainer", "task", "without fault", "updates", "with fault", "updates")]
+    rows += [(*key, *_amount(amount)) for key, amount in sorted(result.amounts.items())]
+    rows.append(("all", "", *_amount(total(result.amounts.values()))))
+    yield from _table(rows)
+
+
+def _amount(amount: Amount) -> tuple[str, ...]:
+    counts = amount.recordings, amount.updates, amount.faulty, amount.faulty_updates
+    return tuple(f"{count:,}" for count in counts)
+
+
+def total(amounts: Iterable[Amount]) -> Amount:
+    """The sum of some amounts."""
+    result = Amount()
+    for amount in amounts:
+        result.recordings += amount.recordings
+        result.updates += amount.updates
+        result.faulty += amount.faulty
+        result.faulty_updates += amount.faulty_updates
+    return result
+
+
+def healthy_lines(healthy: HealthyResult) -> Iterator[str]:
+    """What was found in trainings without a fault."""
     updates = healthy.updates or 1
     parts = [
         f"{healthy.alarms[severity]} {severity} ({1000 * healthy.alarms[severity] / updates:.2f} per 1,000 "
         f"updates, in {healthy.with_alarms[severity]} trainings)"
-        for severity in ("critical", "warning")
+        for severity in ("critical", "warning", "notice")
     ]
-    return (
-        f"{healthy.trainings} healthy trainings, {healthy.learned} of which learned, {healthy.updates:,} "
-        f"updates; false findings: {', '.join(parts)}"
+    yield (
+        f"{healthy.trainings} healthy trainings, {healthy.updates:,} updates, and {healthy.fallen} around "
+        f"falls of the return; false findings: {', '.join(parts)}"
     )
+    for outcome, (trainings, made) in healthy.others.items():
+        yield f"{outcome}: {trainings} trainings, {made:,} updates"
+    yield f"without learning: {', '.join(healthy.not_learned) or 'none'}"
 
 
 def goals(result: Measurement) -> Iterator[str]:
@@ -48,14 +87,17 @@ def goals(result: Measurement) -> Iterator[str]:
     silent = [
         result.faults[fault.name] for fault in FAULTS if fault.kind == "silent" and _known(fault, result)
     ]
-    onsets = [error for outcome in loud for error in outcome.onset_errors]
+    onsets = [error for outcome in loud for error in outcome.hurt_onset_errors]
+    at_once = sum(delay == 0 for outcome in silent for delay in outcome.delays)
     near = sum(abs(error) <= MAX_ONSET_ERROR for error in onsets)
     yield f"critical findings in healthy trainings: {healthy.alarms['critical']} (goal 0)"
     yield f"warnings per 2,000 healthy updates: {2000 * healthy.alarms['warning'] / updates:.1f} (goal 2)"
     found = _share(sum(o.hurt_and_found for o in loud), sum(o.hurt for o in loud))
     yield f"loud faults with damage: {found} found (goal 98 %)"
     yield f"their onset within {MAX_ONSET_ERROR} updates: {_share(near, len(onsets))}"
-    yield f"silent faults: {_share(sum(o.found for o in silent), sum(o.trainings for o in silent))} found"
+    trainings = sum(outcome.trainings for outcome in silent)
+    yield f"silent faults: {_share(sum(outcome.found for outcome in silent), trainings)} found"
+    yield f"in the first faulty update: {_share(at_once, trainings)}"
 
 
 def _known(fault: Fault, result: Measurement) -> bool:
@@ -70,7 +112,8 @@ def rule_table(result: Measurement) -> Iterator[str]:
     """One row for each rule: how often it was right and wrong."""
     order = [rule.id for rule in RULES]
     order += sorted(set(result.rules) - set(order))
-    head = ("rule", "hits", "misses", "by all", "delay", "onset", "crit/1k", "warn/1k", "flat", "other", "on")
+    head = ("rule", "hits", "misses", "by all", "delay", "onset", "crit/1k", "warn/1k", "note/1k", "flat",
+            "in falls", "unlearned", "other", "wrong on", "missed by all")  # fmt: skip
     rows: list[tuple[str, ...]] = [head]
     for rule in order:
         counts = result.rules.get(rule, Confusion())
@@ -79,19 +122,27 @@ def rule_table(result: Measurement) -> Iterator[str]:
 
 
 def _rule_row(counts: Confusion, updates: int) -> tuple[str, ...]:
-    worst = ", ".join(f"{where} {count}" for where, count in counts.false_in.most_common(_WORST))
     return (
         str(counts.hits),
         str(counts.misses),
-        str(counts.missed_by_all),
+        str(counts.missed_by_all.total()),
         spread(counts.delays),
         spread(counts.onset_errors),
         f"{1000 * counts.false['critical'] / updates:.2f}",
         f"{1000 * counts.false['warning'] / updates:.2f}",
+        f"{1000 * counts.false['notice'] / updates:.2f}",
         str(counts.true_of_flat),
+        str(counts.in_falls),
+        str(counts.unlearned),
         str(counts.secondary),
-        worst,
+        most_common(counts.false_in),
+        most_common(counts.missed_by_all),
     )
+
+
+def most_common(counts: Counter[str], number: int = _WORST) -> str:
+    """The most frequent names, with how often each occurred."""
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common(number) if count)
 
 
 def fault_table(result: Measurement, half: Half) -> Iterator[str]:
@@ -101,7 +152,7 @@ def fault_table(result: Measurement, half: Half) -> Iterator[str]:
     for fault in FAULTS:
         outcome = result.faults.get(fault.name)
         if outcome is not None:
-            rows.append((fault.name, fault.kind, *_fault_row(outcome), fault.places[half]))
+            rows.append((fault.name, fault.kind, *_fault_row(outcome), fault.places[place_of(half)]))
     yield from _table(rows)
 
 
@@ -111,7 +162,7 @@ def _fault_row(outcome: FaultResult) -> tuple[str, ...]:
         f"{outcome.hurt_and_found}/{outcome.hurt}",
         spread(outcome.delays),
         spread(outcome.onset_errors),
-        ", ".join(f"{rule} {count}" for rule, count in outcome.other_rules.most_common(_WORST)),
+        most_common(outcome.other_rules),
         ", ".join(outcome.missed[:_WORST]) + ", …" * (len(outcome.missed) > _WORST),
     )
 

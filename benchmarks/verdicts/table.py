@@ -1,14 +1,33 @@
 """The trainings as data: who trains what with which seed, and the faults that begin in the middle."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Half = Literal["tuning", "measured"]
+Half = Literal["tuning", "seen", "measured"]
+"""Bounds may be chosen on the trainings for tuning. Those that were seen have their faults where the measured
+ones have them, but their results were looked at while rules changed; those of the measured ones were not."""
+
+Place = Literal["tuning", "measured"]
 Kind = Literal["loud", "silent"]
 
 BASIC_TASKS = ("CartPole", "Acrobot", "MountainCar", "Pendulum", "FrozenLake", "CliffWalking")
 """Discrete with a dense reward, discrete with -1 per step, sparse, continuous with large rewards, sparse 0/1,
 and large negative rewards."""
+
+MEASURED_TASKS = (
+    "CartPole",
+    "Acrobot",
+    "Pendulum",
+    "FrozenLake",
+    "CliffWalking",
+    "SlipperyLake",
+    "Taxi",
+)
+"""Without the task that hardly any training learns; with two whose returns are mostly chance, or large."""
+
+EPISODES_OF_ONE_STEP = "Blackjack"
+"""Only for trainers that log the mean of many episodes."""
 
 MEMORY_TASK = "CartPoleNoVelocity"
 OWN_TASK = "Morph"
@@ -19,27 +38,49 @@ TASKS_OF: dict[str, tuple[str, ...]] = {
     "sb3_recurrent": (MEMORY_TASK,),
     "esper": (OWN_TASK,),
 }
-"""The trainers, and the tasks that each is recorded with."""
+"""The trainers, and the tasks that each is recorded with for tuning."""
 
-SEEDS: dict[Half, tuple[int, ...]] = {"tuning": (1, 2, 3), "measured": (4, 5, 6)}
-"""Bounds may be chosen on the trainings of the first half; those of the second are only measured."""
+MEASURED_TASKS_OF: dict[str, tuple[str, ...]] = {
+    "single_file": MEASURED_TASKS,
+    "sb3": (*MEASURED_TASKS, EPISODES_OF_ONE_STEP),
+    "sb3_recurrent": (MEMORY_TASK,),
+    "esper": (OWN_TASK,),
+}
+"""The same for the measured trainings."""
+
+SEEDS: dict[Half, tuple[int, ...]] = {"tuning": (1, 2, 3), "seen": (4, 5, 6), "measured": (7, 8, 9)}
+MORE_SEEDS = (10, 11)
+"""Further measured trainings of the own trainer, without faults."""
 
 FIRST_FAULTY_UPDATE = (25, 30, 35)
 """By the seed, so that no rule can be fitted to one number."""
+
+FIRST_FAULTY_MEASURED_UPDATE = (40, 60, 90)
+"""Later than in those for tuning, when most policies are good enough to be damaged."""
+
+UPDATES = 400
+"""The length of a training without a fault, unless it is a measured one of another program."""
+
+MEASURED_UPDATES = (700, 300, 400)
+"""By the seed."""
+
+ANNEALED_SEEDS = (8,)
+"""Trainings of other programs whose learning rate falls to 0, linearly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Something that goes wrong with a training.
 
-    places: where it is injected in each half. hits: the rules that name the fault; one of them is enough.
-    updates: how long the training continues with it. only_for: the trainers that can have it, all by default.
-    only_discrete: whether it is about logits. only_varying: whether it has no effect on equal rewards.
+    places: where it is injected, for tuning and otherwise. hits: the rules that name the fault; one of them
+    is enough. updates: how long the training continues with it. only_for: the trainers that can have it, all
+    by default. only_discrete: whether it is about logits. only_varying: whether it has no effect on equal
+    rewards.
     """
 
     name: str
     kind: Kind
-    places: dict[Half, str]
+    places: dict[Place, str]
     hits: tuple[str, ...]
     updates: int = 25
     only_for: tuple[str, ...] = ()
@@ -55,7 +96,7 @@ class Fault:
 def _loud(
     name: str, tuning: str, measured: str, *hits: str, updates: int = 25, only_discrete: bool = False
 ) -> Fault:
-    places: dict[Half, str] = {"tuning": tuning, "measured": measured}
+    places: dict[Place, str] = {"tuning": tuning, "measured": measured}
     return Fault(
         name=name, kind="loud", places=places, hits=hits, updates=updates, only_discrete=only_discrete
     )
@@ -69,7 +110,7 @@ def _silent(
     only_for: tuple[str, ...] = (),
     only_varying: bool = False,
 ) -> Fault:
-    places: dict[Half, str] = {"tuning": tuning, "measured": measured}
+    places: dict[Place, str] = {"tuning": tuning, "measured": measured}
     return Fault(
         name=name,
         kind="silent",
@@ -178,15 +219,35 @@ class Base:
     @property
     def half(self) -> Half:
         """Whether bounds may be chosen on the training."""
-        return "tuning" if self.seed in SEEDS["tuning"] else "measured"
+        return half_of(self.seed)
+
+    @property
+    def place(self) -> Place:
+        """Where faults are injected."""
+        return place_of(self.half)
 
     @property
     def fault_begins(self) -> int:
         """The first update with a fault, of those trainings that have one."""
-        return FIRST_FAULTY_UPDATE[self.seed % len(FIRST_FAULTY_UPDATE)]
+        begins = FIRST_FAULTY_MEASURED_UPDATE if self.half == "measured" else FIRST_FAULTY_UPDATE
+        return begins[self.seed % len(begins)]
+
+    @property
+    def updates(self) -> int:
+        """The length of the training without a fault."""
+        if self.half != "measured" or self.task == OWN_TASK:
+            return UPDATES
+        return MEASURED_UPDATES[self.seed % len(MEASURED_UPDATES)]
+
+    @property
+    def annealed(self) -> bool:
+        """Whether the learning rate falls to 0."""
+        return self.seed in ANNEALED_SEEDS and self.task != OWN_TASK
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that can be injected into the training."""
+        if self.seed in MORE_SEEDS:
+            return ()
         return tuple(fault for fault in FAULTS if self._can_have(fault))
 
     def _can_have(self, fault: Fault) -> bool:
@@ -197,11 +258,26 @@ class Base:
         return not (fault.only_varying and self.task in EQUAL_REWARDS)
 
 
-BASES: tuple[Base, ...] = tuple(
-    Base(trainer=trainer, task=task, seed=seed)
-    for seed in (*SEEDS["tuning"], *SEEDS["measured"])
-    for trainer, tasks in TASKS_OF.items()
-    for task in tasks
+def half_of(seed: int) -> Half:
+    """The half that a training belongs to."""
+    return next((half for half, seeds in SEEDS.items() if seed in seeds), "measured")
+
+
+def place_of(half: Half) -> Place:
+    """Where the faults of a half are injected."""
+    return "tuning" if half == "tuning" else "measured"
+
+
+def _bases(seeds: Iterable[int], tasks_of: dict[str, tuple[str, ...]]) -> Iterator[Base]:
+    for seed in seeds:
+        for trainer, tasks in tasks_of.items():
+            yield from (Base(trainer=trainer, task=task, seed=seed) for task in tasks)
+
+
+BASES: tuple[Base, ...] = (
+    *_bases((*SEEDS["tuning"], *SEEDS["seen"]), TASKS_OF),
+    *_bases(SEEDS["measured"], MEASURED_TASKS_OF),
+    *_bases(MORE_SEEDS, {"esper": (OWN_TASK,)}),
 )
 
 BASE_NAMED = {base.name: base for base in BASES}

@@ -1,18 +1,16 @@
 """Hits, delays, onset errors and false findings of runs whose answers are known."""
 
-import math
-
 import pytest
-from benchmarks.verdicts.measure import did_damage, has_learned, is_flat, measure
+from benchmarks.verdicts.measure import Amount, measure
 from benchmarks.verdicts.recording_file import Recording
 from benchmarks.verdicts.replay import Alarm, ReplayedRun, by_update, replay
-from benchmarks.verdicts.report import report
+from benchmarks.verdicts.report import report, total
 
 from esper_schemas.events import PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.findings import Finding
 from esper_schemas.payload import PPOUpdatePayload
 
-TUNING, MEASURED = 1, 4
+TUNING, MEASURED = 1, 7
 
 
 def recording(returns, seed=MEASURED, fault="", begins=1, **facts):
@@ -21,6 +19,10 @@ def recording(returns, seed=MEASURED, fault="", begins=1, **facts):
         trainer="sb3", task="CartPole", seed=seed, fault=fault, twin=f"sb3-CartPole-{seed}" * bool(fault),
         begins=begins, marks=[0] * len(returns), true_returns=list(returns), **facts,
     )  # fmt: skip
+
+
+LEARNED = [1.0, 2.0] * 4 + [9.0] * 12
+"""The returns of a training that learns."""
 
 
 def alarm(update, rule, since, severity="critical"):
@@ -50,7 +52,7 @@ def test_one_rule_is_enough_to_find_a_fault():
     result = measure([faulty(alarm(13, "policy_collapse", 13))])["measured"]
 
     assert result.rules["large_updates"].misses == 1
-    assert result.rules["large_updates"].missed_by_all == 0
+    assert not result.rules["large_updates"].missed_by_all.total()
     assert result.faults["learning rate × 100"].found == 1
 
 
@@ -59,15 +61,15 @@ def test_a_finding_that_does_not_name_the_fault_is_no_hit():
     result = measure([faulty(alarm(13, "no_reward_signal", 11))])["measured"]
 
     assert result.faults["learning rate × 100"].found == 0
-    assert result.faults["learning rate × 100"].missed == ["sb3 CartPole 4"]
+    assert result.faults["learning rate × 100"].missed == ["sb3 CartPole 7"]
     assert result.rules["no_reward_signal"].secondary == 1
-    assert result.rules["large_updates"].missed_by_all == 1
+    assert result.rules["large_updates"].missed_by_all == {"learning rate × 100": 1}
 
 
 def test_every_finding_about_a_healthy_training_is_false():
     """They are counted by severity, in the half of the seed."""
     run = ReplayedRun(
-        recording([1.0, 2.0] * 10, seed=TUNING),
+        recording(LEARNED, seed=TUNING),
         None,
         (alarm(3, "large_updates", 2), alarm(9, "large_updates", 9), alarm(9, "early_stop", 4, "warning")),
         frozenset(),
@@ -81,6 +83,58 @@ def test_every_finding_about_a_healthy_training_is_false():
     assert any("2 critical (100.00 per 1,000 updates" in line for line in report(halves))
 
 
+def test_findings_around_a_fall_of_the_return_are_counted_apart():
+    """The updates around the fall are not healthy ones, and a later finding is false."""
+    returns = [1.0, 2.0] * 4 + [9.0] * 12 + [1.0] * 8 + [9.0] * 40
+    alarms = (alarm(25, "return_collapse", 21), alarm(60, "large_updates", 60))
+    result = measure([ReplayedRun(recording(returns), None, alarms, frozenset())])["measured"]
+
+    assert result.rules["return_collapse"].in_falls == 1
+    assert not result.rules["return_collapse"].false
+    assert result.healthy.alarms == {"critical": 1}
+    assert result.healthy.updates + result.healthy.fallen == len(returns)
+    assert result.healthy.fallen >= 17
+
+
+@pytest.mark.parametrize(
+    ("returns", "outcome"), [([5.0] * 20, "no signal"), ([1.0, 2.0] * 10, "did not learn")]
+)
+def test_findings_about_a_training_that_learned_nothing_are_neither_right_nor_wrong(returns, outcome):
+    """Its updates are not healthy ones."""
+    result = measure([ReplayedRun(recording(returns), None, (alarm(9, "large_updates", 9),), frozenset())])
+    healthy = result["measured"].healthy
+
+    assert healthy.others == {outcome: (1, 20)}
+    assert healthy.updates == healthy.alarms.total() == 0
+    assert healthy.not_learned == ["sb3 CartPole 7"]
+    assert result["measured"].rules["large_updates"].unlearned == 1
+
+
+def test_recordings_and_updates_are_counted_by_trainer_and_task():
+    """Those with a fault apart."""
+    run = ReplayedRun(recording(LEARNED), None, (), frozenset())
+    result = measure([run, faulty()])["measured"]
+
+    assert result.amounts == {
+        ("sb3", "CartPole"): Amount(recordings=1, updates=20, faulty=1, faulty_updates=10)
+    }
+    assert total([*result.amounts.values()] * 2).updates == 40
+
+
+def test_a_missed_fault_with_damage_is_listed():
+    """Damage is what counts."""
+    result = measure([faulty(returns=[-9.0] * 10)])["measured"]
+
+    assert result.rules["large_updates"].missed_damage == {"learning rate × 100": 1}
+    assert "0 of 1 (0 %) found" in "".join(report({"measured": result}))
+
+
+def test_the_report_has_no_part_for_a_half_without_recordings():
+    """As the measured one, unless it is asked for."""
+    lines = list(report(measure([faulty()])))
+    assert [line for line in lines if line.startswith("==")] == ["== measured: only measured"]
+
+
 def test_no_reward_signal_is_true_where_all_returns_are_the_same():
     """And only there."""
     alarms = (alarm(12, "no_reward_signal", 9, "warning"), alarm(24, "no_reward_signal", 22, "warning"))
@@ -89,34 +143,6 @@ def test_no_reward_signal_is_true_where_all_returns_are_the_same():
 
     assert result.rules["no_reward_signal"].true_of_flat == 1
     assert result.rules["no_reward_signal"].false["warning"] == 1
-
-
-def test_damage_is_shown_against_the_twin_in_the_same_updates():
-    """The returns before the fault, and those right after it, do not count."""
-    twin = recording([1.0] * 10 + [9.0, 10.0, 11.0] * 3)
-
-    assert did_damage(recording([10.0, 10.0, 1.0, 1.0, 1.0, 1.0], fault="x", begins=11), twin)
-    assert not did_damage(recording([1.0, 10.0, 10.0, 9.0, 10.0, 9.5], fault="x", begins=11), twin)
-
-
-def test_a_training_that_ended_early_is_damaged():
-    """Even if no episode ended in it."""
-    crashed = recording([math.nan], fault="NaN reward", begins=3, ended="ValueError")
-    assert did_damage(crashed, recording([1.0] * 9))
-    assert not did_damage(recording([math.nan], fault="NaN reward", begins=3), recording([1.0] * 9))
-
-
-def test_a_training_learned_if_its_last_quarter_is_better_than_its_beginning():
-    """By more than the returns of the beginning differ."""
-    assert has_learned(recording([1.0, 2.0] * 4 + [5.0] * 12))
-    assert not has_learned(recording([1.0, 2.0] * 10))
-    assert not has_learned(recording([math.nan] * 20))
-
-
-def test_returns_are_flat_while_all_recent_ones_are_the_same():
-    """Updates without an episode do not count."""
-    assert is_flat(recording([1.0, 0.0, 0.0, math.nan] + [0.0] * 8), 12)
-    assert not is_flat(recording([1.0] * 4 + [0.0] * 8), 8)
 
 
 def update(number, kl):
@@ -133,7 +159,7 @@ def branches():
         events=[started, *(update(number, 0.01) for number in range(1, 11))],
     )  # fmt: skip
     broken = Recording(
-        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100", twin="sb3-CartPole-4",
+        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100", twin="sb3-CartPole-7",
         begins=6, marks=[1, 2, 3, 4], true_returns=[1.0] * 4,
         events=[update(number, 5.0) for number in range(6, 10)],
     )  # fmt: skip

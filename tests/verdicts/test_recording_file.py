@@ -48,14 +48,14 @@ def test_nan_remains_nan(tmp_path):
     assert math.isnan(event.values["loss"])
 
 
-def test_fractions_have_the_precision_of_float32_unless_they_are_too_large(tmp_path):
+def test_fractions_have_four_digits_unless_they_are_too_large(tmp_path):
     """Columns with larger numbers are float64."""
     values = {"small": 0.1, "large": 1.1e200}
     recording = Recording(trainer="", task="", seed=0, events=[ScalarsLogged(values=values)])
     write_recording(tmp_path / "a.run", recording)
 
     (event,) = read_recording(tmp_path / "a.run").events
-    assert event.values["small"] == pytest.approx(0.1, rel=1e-7)
+    assert event.values["small"] == pytest.approx(0.1, rel=6.2e-5)
     assert event.values["small"] != 0.1
     assert event.values["large"] == 1.1e200
 

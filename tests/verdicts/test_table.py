@@ -2,13 +2,17 @@
 
 from collections import Counter
 
+import pytest
 from benchmarks.verdicts.table import (
     BASES,
     CONTINUOUS_TASKS,
     FAULTS,
+    MEASURED_TASKS_OF,
+    MORE_SEEDS,
     SEEDS,
     TASKS_OF,
     TRUE_OF_FLAT_RETURNS,
+    half_of,
     recording_name,
 )
 
@@ -35,9 +39,17 @@ def test_loud_faults_are_named_by_a_rule():
 
 def test_the_halves_share_no_seed():
     """Nothing that is measured was used to choose bounds."""
-    assert not set(SEEDS["tuning"]) & set(SEEDS["measured"])
-    assert len(SEEDS["tuning"]) >= 3
-    assert len(SEEDS["measured"]) >= 3
+    seeds = [seed for of_half in (*SEEDS.values(), MORE_SEEDS) for seed in of_half]
+    assert len(set(seeds)) == len(seeds)
+    assert all(len(of_half) >= 3 for of_half in SEEDS.values())
+    assert {half_of(seed) for seed in MORE_SEEDS} == {"measured"}
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
+def test_a_fault_is_injected_for_tuning_at_other_places_than_otherwise(base):
+    """And the training is long enough for it."""
+    assert base.place == ("tuning" if base.seed in SEEDS["tuning"] else "measured")
+    assert base.fault_begins < base.updates
 
 
 def test_a_fault_has_a_place_in_each_half():
@@ -47,10 +59,11 @@ def test_a_fault_has_a_place_in_each_half():
 
 def test_there_are_four_trainers_and_six_tasks_besides_the_own_one():
     """Of which at least one is continuous."""
-    tasks = {task for tasks in TASKS_OF.values() for task in tasks}
-    assert len(TASKS_OF) >= 4
-    assert len(tasks - {"Morph"}) >= 6
-    assert tasks & CONTINUOUS_TASKS
+    for tasks_of in (TASKS_OF, MEASURED_TASKS_OF):
+        tasks = {task for tasks in tasks_of.values() for task in tasks}
+        assert len(tasks_of) >= 4
+        assert len(tasks - {"Morph"}) >= 6
+        assert tasks & CONTINUOUS_TASKS
 
 
 def test_faults_begin_after_a_level_could_be_learned():

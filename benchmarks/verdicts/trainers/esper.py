@@ -142,5 +142,5 @@ def train(session: Session) -> None:
     from benchmarks.verdicts.trainers.esper_faults import inject
 
     training = EsperTraining(session)
-    session.inject = lambda fault: inject(training, fault, session.base.half)
+    session.inject = lambda fault: inject(training, fault, session.base.place)
     training.train()

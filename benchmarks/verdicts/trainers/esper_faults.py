@@ -1,4 +1,4 @@
-"""The faults of `esper`, in each half at another place."""
+"""The faults of `esper`, for tuning at other places than otherwise."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from benchmarks.verdicts.table import Fault, Half
+from benchmarks.verdicts.table import Fault, Place
 from benchmarks.verdicts.trainers.esper import EsperTraining
 from benchmarks.verdicts.trainers.single_file_faults import reversed_gradient
 from torch import Tensor
@@ -17,9 +17,9 @@ from esper_trainer.model.policy import PolicyOutput
 Injection = Callable[[EsperTraining], None]
 
 
-def inject(training: EsperTraining, fault: Fault, half: Half) -> None:
-    """Inject a fault at its place in a half."""
-    _INJECTIONS[fault.name][half == "measured"](training)
+def inject(training: EsperTraining, fault: Fault, place: Place) -> None:
+    """Inject a fault at its place, for tuning or otherwise."""
+    _INJECTIONS[fault.name][place == "measured"](training)
 
 
 def _sets(**places: Any) -> Injection:

@@ -200,7 +200,7 @@ def settings(session: Session) -> dict[str, Any]:
         "n_steps": STEPS,
         "batch_size": BATCH,
         "n_epochs": task.epochs,
-        "learning_rate": task.learning_rate,
+        "learning_rate": lambda remaining: session.learning_rate(task.learning_rate),
         "gamma": task.gamma,
         "ent_coef": task.entropy,
         "seed": session.base.seed,
@@ -224,7 +224,7 @@ def learn(session: Session, model: Any) -> None:
     )
     telemetry = without_times(session.telemetry(started))
     instrumented = Instrumented(model, telemetry)
-    session.inject = lambda fault: inject(instrumented, fault, session.base.half)
+    session.inject = lambda fault: inject(instrumented, fault, session.base.place)
     callbacks = CallbackList([EsperCallback(telemetry), SessionCallback(session, instrumented)])
     model.learn(10**9, callback=callbacks)
 

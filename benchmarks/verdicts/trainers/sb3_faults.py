@@ -1,4 +1,4 @@
-"""The faults of `sb3` and `sb3_recurrent`, in each half at another place."""
+"""The faults of `sb3` and `sb3_recurrent`, for tuning at other places than otherwise."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from benchmarks.verdicts.identities import Array
-from benchmarks.verdicts.table import Fault, Half
+from benchmarks.verdicts.table import Fault, Place
 from benchmarks.verdicts.trainers.sb3 import Instrumented
 from benchmarks.verdicts.trainers.single_file_faults import (
     damage_environment_rewards,
@@ -20,9 +20,9 @@ from benchmarks.verdicts.trainers.single_file_faults import (
 Injection = Callable[[Instrumented], None]
 
 
-def inject(instrumented: Instrumented, fault: Fault, half: Half) -> None:
-    """Inject a fault at its place in a half."""
-    _INJECTIONS[fault.name][half == "measured"](instrumented)
+def inject(instrumented: Instrumented, fault: Fault, place: Place) -> None:
+    """Inject a fault at its place, for tuning or otherwise."""
+    _INJECTIONS[fault.name][place == "measured"](instrumented)
 
 
 def _sets(**settings: Any) -> Injection:

@@ -227,7 +227,7 @@ class SingleFilePPO:
     def _optimise(self, batch: Batch, truth: Array, checks: dict[str, float]) -> dict[str, float]:
         """Train on a rollout; return the values of the last minibatch, as CleanRL logs them."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self._session.learning_rate(self.learning_rate)
         count, fractions = len(batch.actions), []
         values: dict[str, float] = {}
         for _ in range(self.epochs):
@@ -300,6 +300,6 @@ def train(session: Session) -> None:
     from benchmarks.verdicts.trainers.single_file_faults import inject
 
     ppo = SingleFilePPO(session)
-    session.inject = lambda fault: inject(ppo, fault, session.base.half)
+    session.inject = lambda fault: inject(ppo, fault, session.base.place)
     ppo.start()
     ppo.train()

@@ -1,4 +1,4 @@
-"""The faults of `single_file`, in each half at another place."""
+"""The faults of `single_file`, for tuning at other places than otherwise."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.verdicts.identities import Array
-from benchmarks.verdicts.table import Fault, Half
+from benchmarks.verdicts.table import Fault, Place
 from benchmarks.verdicts.trainers.single_file import Batch, SingleFilePPO
 from benchmarks.verdicts.trainers.tasks import RewardDamage
 from torch import Tensor
@@ -14,9 +14,9 @@ from torch import Tensor
 Injection = Callable[[SingleFilePPO], None]
 
 
-def inject(ppo: SingleFilePPO, fault: Fault, half: Half) -> None:
-    """Inject a fault at its place in a half."""
-    _INJECTIONS[fault.name][half == "measured"](ppo)
+def inject(ppo: SingleFilePPO, fault: Fault, place: Place) -> None:
+    """Inject a fault at its place, for tuning or otherwise."""
+    _INJECTIONS[fault.name][place == "measured"](ppo)
 
 
 def _sets(**settings: Any) -> Injection:

@@ -1,4 +1,4 @@
-"""Six tasks of Gymnasium, and one that needs memory, with settings that most trainings learn them with."""
+"""Tasks of Gymnasium, and one that needs memory, with settings that most trainings learn them with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +62,20 @@ class OneHot(gym.ObservationWrapper[Any, Any, Any]):
         return self._identity[observation]
 
 
+class OneHotParts(gym.ObservationWrapper[Any, Any, Any]):
+    """Several numbers as one vector."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self._parts = env.observation_space
+        size = gym.spaces.utils.flatdim(self._parts)
+        self.observation_space = gym.spaces.Box(0.0, 1.0, (size,), np.float32)
+
+    def observation(self, observation: Any) -> Any:
+        """Return the vector of an observation."""
+        return np.asarray(gym.spaces.utils.flatten(self._parts, observation), np.float32)
+
+
 class WithoutVelocities(gym.ObservationWrapper[Any, Any, Any]):
     """Cart and pole by their positions alone; the velocities have to be remembered."""
 
@@ -89,6 +103,14 @@ TASKS: dict[str, Task] = {
     "CliffWalking": Task(
         make=lambda: OneHot(_gym("CliffWalking-v1", max_episode_steps=100)), learning_rate=2.5e-3
     ),
+    "SlipperyLake": Task(
+        make=lambda: OneHot(_gym("FrozenLake-v1", is_slippery=True)),
+        gamma=0.99,
+        entropy=0.01,
+        learning_rate=2.5e-3,
+    ),
+    "Blackjack": Task(make=lambda: OneHotParts(_gym("Blackjack-v1")), entropy=0.01),
+    "Taxi": Task(make=lambda: OneHot(_gym("Taxi-v4")), entropy=0.01, learning_rate=2.5e-3),
     "CartPoleNoVelocity": Task(make=lambda: WithoutVelocities(_gym("CartPole-v1"))),
 }
 
