@@ -186,6 +186,13 @@ def _set_critic(policy: Tamiyo, weight: float) -> None:
         policy.output.weight[VALUE_ROW].fill_(weight)
 
 
+def _random_critic(policy: Tamiyo) -> None:
+    """Give the critic large random weights and let no gradient reach them."""
+    freeze_rows(slice(VALUE_ROW, None))(policy)
+    with torch.no_grad():
+        policy.output.weight[VALUE_ROW].normal_(std=50.0, generator=torch.Generator().manual_seed(0))
+
+
 def _nan_at(rewards: torch.Tensor) -> None:
     rewards[10, 0] = math.nan
 
@@ -218,7 +225,8 @@ FAULTS = (
         words="all gradients are multiplied by 1,000",
         rules=("exploding_gradient",),
         damage=scale_gradients(1000.0),
-        updates=7,
+        begins=10,
+        updates=13,
     ),
     Fault(
         name="gradients × 1e-9",
@@ -246,7 +254,8 @@ FAULTS = (
         words="all rewards are multiplied by 1,000",
         rules=("value_loss_explosion",),
         rewards=lambda rewards: rewards.mul_(1000.0),
-        updates=6,
+        begins=10,
+        updates=12,
     ),
     Fault(
         name="NaN reward",
@@ -272,9 +281,16 @@ FAULTS = (
     Fault(
         name="frozen critic",
         words="the value coefficient is 0 from the first update on",
-        rules=("critic_not_learning",),
+        rules=("critic_untrained",),
         settings={"value_coefficient": 0.0},
         begins=1,
+        updates=4,
+    ),
+    Fault(
+        name="random critic",
+        words="the critic has large random weights and gets no gradient",
+        rules=("critic_not_learning",),
+        damage=_random_critic,
         updates=8,
     ),
     Fault(
@@ -293,11 +309,11 @@ FAULTS = (
     ),
     Fault(
         name="costly steps",
-        words="every step costs 1 more",
+        words="every step costs 3 more",
         rules=("return_collapse", "value_loss_explosion"),
-        rewards=lambda rewards: rewards.sub_(1.0),
-        begins=7,
-        updates=10,
+        rewards=lambda rewards: rewards.sub_(3.0),
+        begins=12,
+        updates=16,
     ),
     Fault(
         name="target KL 1e-6",

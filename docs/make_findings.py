@@ -21,7 +21,8 @@ from esper_aggregator.fold.run_state import RunState
 from esper_bus.store.run_reader import read_records
 from esper_schemas.events import Event, PPOUpdateCompleted, Record
 from esper_schemas.findings import Finding
-from esper_schemas.rules.rules import RULES, Rule
+from esper_schemas.rules.rule import Rule
+from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watches import GAP
 from esper_trainer.config import TrainingConfig
 

@@ -32,6 +32,10 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ranks: tuple[int, ...] = ()
 
 
+Severity = Literal["notice", "warning", "critical"]
+"""A notice is worth knowing and no fault; a warning may be one; what is critical ruins the training."""
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """One link of the chain that leads to a finding: a symptom that began at `update`, and how it went on."""
 
@@ -48,7 +52,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     rule: str
-    severity: Literal["warning", "critical"]
+    severity: Severity
     title: str
     head: str | None = None
     since_update: int = 0

@@ -57,11 +57,11 @@ def test_a_fold_from_a_checkpoint_is_the_fold_from_the_beginning(run_dir, events
 
 
 def test_a_run_is_evaluated_with_the_bounds_of_a_project(tmp_path, raw_record):
-    """A KL divergence of 0.02 is a symptom with the catalogue's bounds, and none with wider ones."""
+    """A KL divergence of 0.2 is a symptom with the catalogue's bounds, and none with wider ones."""
     recording = Recording(tmp_path / "r", 1)
-    recording.extend([raw_record(0, kl_divergence=0.02)])
+    recording.extend([raw_record(0, kl_divergence=0.2)])
     recording.close()
-    wider = Watchlist(overridden("[kl_divergence]\nwarning_above = 0.1\ncritical_above = 0.2\n"))
+    wider = Watchlist(overridden("[kl_divergence]\nwarning_above = 0.5\ncritical_above = 1.0\n"))
 
     assert [symptom.name for symptom in snapshot_of(tmp_path / "r").symptoms] == ["large_kl"]
     assert project(fold_path(tmp_path / "r", watchlist=wider)).symptoms == ()

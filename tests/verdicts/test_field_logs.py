@@ -17,7 +17,7 @@ def test_a_finding_is_listed_with_its_first_update(tmp_path):
     lines = list(field_log_lines(tmp_path))
 
     assert "broken.csv: 8 updates, 1 findings" in lines
-    assert "  6: critical large_updates since 5" in lines
+    assert "  5: critical large_updates since 5" in lines
     assert "healthy.csv: 8 updates, 0 findings" in lines
 
 

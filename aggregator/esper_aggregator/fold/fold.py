@@ -18,7 +18,7 @@ from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, Produce
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bounded_event
 from esper_schemas import events as e
 
-FOLD_VERSION = 8
+FOLD_VERSION = 9
 """Raised whenever the same events fold to another state."""
 
 

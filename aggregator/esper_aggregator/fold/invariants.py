@@ -183,10 +183,11 @@ def _judgements(producer: ProducerState) -> Iterator[Check]:
     risk, drift = producer.collapse_risk, producer.gradient_drift
     yield risk is None or 0.0 <= risk <= 1.0, "the collapse risk is a share"
     yield drift is None or 1.0 <= drift < float("inf"), "the gradient drift is a finite factor"
-    levels = producer.symptoms.levels
+    returns = producer.symptoms.returns
     yield producer.average_grad_norm.count <= producer.events, "averaged norms are of updates"
-    yield levels.best_return >= levels.mean_return or levels.rollouts == 0, "the best return is the highest"
-    yield levels.value_loss is None or isfinite(levels.value_loss), "the level of the value loss is finite"
+    yield returns.best >= returns.level or returns.rollouts == 0, "the best return is the highest"
+    levels = (producer.symptoms.levels.value_loss, producer.symptoms.levels.kl)
+    yield all(isfinite(level.value) for level in levels), "levels are finite"
 
 
 def _scalars(producer: ProducerState) -> Iterator[Check]:

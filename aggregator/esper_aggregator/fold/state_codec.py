@@ -14,8 +14,8 @@ from esper_aggregator.fold.fold import FOLD_VERSION
 from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_schemas.events import EVENT_TYPES
 from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.symptoms import WATCHLIST, Watchlist
-from esper_schemas.rules.watches import bounded_watches
 from esper_schemas.snapshot import SanctumSnapshot
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")

@@ -1,6 +1,8 @@
 """`esper diagnose PATH`: what is wrong with a recorded run, since when, why, and what to try."""
 
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -85,11 +87,15 @@ def _report(snapshot: SanctumSnapshot, signs: dict[str, str], beyond: str) -> li
         verdict = "no finding" if beyond else "nothing is wrong"
         now = f"; after the last, {beyond}" if beyond else ""
         return [f"{name}: {verdict} in {_number(updates, 'update')}{now}"]
-    critical, warnings = (
-        sum(finding.severity == severity for finding in snapshot.findings) for severity in SEVERITIES[::-1]
-    )
-    title = f"{name}: {critical} critical, {_number(warnings, 'warning')} after {_number(updates, 'update')}"
+    title = f"{name}: {_counts(snapshot.findings)} after {_number(updates, 'update')}"
     return [title, *(line for finding in snapshot.findings for line in _block(finding, signs))]
+
+
+def _counts(findings: Iterable[Finding]) -> str:
+    """How many findings there are of each severity; notices only if there are any."""
+    counts = Counter(finding.severity for finding in findings)
+    notices = f", {_number(counts['notice'], 'notice')}" if counts["notice"] else ""
+    return f"{counts['critical']} critical, {_number(counts['warning'], 'warning')}{notices}"
 
 
 def _number(count: int, noun: str) -> str:
@@ -113,11 +119,11 @@ def _link(link: Evidence) -> str:
 
 def _signs(encoding: str) -> dict[str, str]:
     """Glyphs, or plain characters where the output cannot show them."""
-    glyphs = {"critical": "✖", "warning": "▲", "then": "→"}
+    glyphs = {"critical": "✖", "warning": "▲", "notice": "·", "then": "→"}
     try:
         "".join(glyphs.values()).encode(encoding)
     except UnicodeEncodeError:
-        return {"critical": "x", "warning": "!", "then": "->"}
+        return {"critical": "x", "warning": "!", "notice": "-", "then": "->"}
     return glyphs
 
 

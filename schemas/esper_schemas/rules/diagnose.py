@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from esper_schemas.findings import Finding, Symptom
+from esper_schemas.findings import Finding, Severity, Symptom
 from esper_schemas.rules.duplicate_ranks import duplicate_ranks
 from esper_schemas.rules.evidence import evidence_of
 from esper_schemas.rules.finding_metrics import metrics_of
-from esper_schemas.rules.rules import RULES, Rule, Sign
+from esper_schemas.rules.rule import Rule, Sign
+from esper_schemas.rules.rules import RULES
 from esper_schemas.snapshot import SanctumSnapshot
 
 CHAIN = 20
 """A symptom that ended at most this many updates before the sign of a finding may have led to it."""
 
 MAX_EVIDENCE = 6
+
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "notice")
+"""From the worst."""
 
 _ORDER = {rule.id: place for place, rule in enumerate(RULES)}
 
@@ -37,10 +41,10 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     return sorted([*duplicates, *found], key=_rank)
 
 
-def _rank(finding: Finding) -> tuple[bool, int, int, int, str]:
+def _rank(finding: Finding) -> tuple[int, int, int, int, str]:
     cause = min((evidence.update for evidence in finding.evidence), default=finding.since_update)
     return (
-        finding.severity != "critical",
+        SEVERITIES.index(finding.severity),
         cause,
         finding.since_update,
         _ORDER.get(finding.rule, -1),
@@ -79,6 +83,8 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
     explained = _near(_shown(rule.unless, by_name), main, head)
     if (rule.together_with and not causes) or (explained and not _is_decided(rule, main, head, by_name)):
         return
+    if not _holds_now(rule, by_name):
+        return
     context = _near((s for name in rule.context for s in by_name.get(name, ())), main, head)
     yield Finding(
         rule=rule.id,
@@ -95,6 +101,13 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
 def _is_decided(rule: Rule, main: Symptom, head: str | None, by_name: ByName) -> bool:
     """Return whether a sign is present for which no other explanation counts."""
     return bool(_near(_shown(rule.decisive, by_name), main, head))
+
+
+def _holds_now(rule: Rule, by_name: ByName) -> bool:
+    """Return whether the signs that a rule needs at the newest update are there, and no others."""
+    needed = [s for s in _shown(rule.while_one_of, by_name) if s.active]
+    barred = [s for s in _shown(rule.not_while, by_name) if s.active]
+    return not barred and (bool(needed) or not rule.while_one_of)
 
 
 def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:

@@ -11,9 +11,10 @@ from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import entropy_share, max_entropy, own_quantity
+from esper_schemas.rules.bounded_watches import own_head_watches
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
-from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN, own_head_watches
+from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
 
 _WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)
 

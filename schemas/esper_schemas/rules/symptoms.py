@@ -13,12 +13,18 @@ from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.findings import Symptom
 from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.rules.baseline_levels import BaselineLevels, lost_return, relative_values
+from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.head_watch import HeadWatch
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
+from esper_schemas.rules.run_levels import (
+    ReturnLevels,
+    UpdateLevels,
+    return_quantities,
+    update_quantities,
+)
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
-from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE, bounded_watches
+from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE
 
 _MAX_HEAD_WATCHES = 256
 
@@ -29,15 +35,16 @@ class SymptomState:
 
     updates: Streaks = field(default_factory=Streaks)
     rollouts: Streaks = field(default_factory=Streaks)
-    levels: BaselineLevels = field(default_factory=BaselineLevels)
+    levels: UpdateLevels = field(default_factory=UpdateLevels)
+    returns: ReturnLevels = field(default_factory=ReturnLevels)
 
     def begin_updates(self) -> None:
         """Forget the updates of an earlier training."""
-        self.updates, self.levels.value_loss = Streaks(), None
+        self.updates, self.levels = Streaks(), UpdateLevels()
 
     def begin_rollouts(self) -> None:
         """Forget the rollouts of an earlier training."""
-        self.rollouts, self.levels = Streaks(), BaselineLevels(value_loss=self.levels.value_loss)
+        self.rollouts, self.returns = Streaks(), ReturnLevels()
 
     def forget_heads(self, heads: Collection[str]) -> None:
         """Forget what was remembered of some heads, which the run no longer has."""
@@ -71,7 +78,7 @@ class Watchlist:
     def update_completed(self, state: SymptomState, update: int, payload: PPOUpdatePayload) -> bool:
         """Add an update to the streaks; return whether all watched and latched values are within bounds."""
         row = self._select(astuple(payload))
-        relative = relative_values(state.levels, payload)
+        relative = update_quantities(state.levels, payload)
         try:
             convert(row + relative, self._within_bounds)
         except ValidationError:
@@ -108,11 +115,11 @@ class Watchlist:
     ) -> None:
         """Add a rollout to the streaks."""
         mean_return = rollout.mean_return
-        lead = lost = None
+        lead = lost = kept = change = None
         if mean_return is not None:
-            lost = lost_return(state.levels, mean_return)
+            lost, kept, change = return_quantities(state.returns, mean_return)
             lead = None if baseline is None else mean_return - baseline
-        values = (mean_return, rollout.std_return, lost, lead)
+        values = (mean_return, rollout.std_return, lost, lead, kept, change)
         self._rollouts.observe(state.rollouts, rollout.update, values, None)
 
 

@@ -57,7 +57,7 @@ def producer(state):
 
 def open_streak(state):
     """The streak of large KL divergences."""
-    return producer(state).symptoms.updates.open["large_kl", "kl_divergence"]
+    return producer(state).symptoms.updates.open["large_kl", "kl_size"]
 
 
 def _forget_the_latch(state):
@@ -110,8 +110,8 @@ FAULTS = {
     "were not finite are latched": _forget_the_latch,
     "collapse risk": lambda state: setattr(producer(state), "collapse_risk", 1.5),
     "gradient drift": lambda state: setattr(producer(state), "gradient_drift", 0.5),
-    "the best return": lambda state: setattr(producer(state).symptoms.levels, "mean_return", 9.0),
-    "value loss is finite": lambda state: setattr(producer(state).symptoms.levels, "value_loss", math.inf),
+    "the best return": lambda state: setattr(producer(state).symptoms.returns, "level", 9.0),
+    "levels are finite": lambda state: setattr(producer(state).symptoms.levels.kl, "value", math.inf),
     "only updates and rollouts": lambda state: setattr(producer(state).symptoms.updates, "observed", 99),
     "was seen lately": lambda state: setattr(producer(state).symptoms.updates, "observed", 13 + GAP),
     "as long as was seen": lambda state: setattr(open_streak(state), "updates", 0),

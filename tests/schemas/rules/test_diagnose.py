@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from esper_schemas.codec import decode_snapshot, encode_snapshot, to_json
 from esper_schemas.findings import Evidence, Symptom
 from esper_schemas.heads import HEADS
-from esper_schemas.rules.diagnose import diagnose
+from esper_schemas.rules.diagnose import SEVERITIES, diagnose
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE, WATCH_NAMES
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, RunInfo, SanctumSnapshot
@@ -71,11 +71,11 @@ def test_a_chain_of_evidence_leads_to_the_head():
 
 
 def test_critical_findings_come_first_then_what_began_first():
-    """A later critical finding comes before an earlier warning."""
+    """A later critical finding comes before an earlier warning, and a notice last."""
     warning = symptom("flat_values", 1, critical=False)
-    late, early = symptom("no_gradient", 60), symptom("lost_return", 50)
+    late, notice = symptom("no_gradient", 60), symptom("lost_return", 50)
 
-    assert rules_of(warning, late, early) == ["return_collapse", "vanishing_gradient", "value_collapse"]
+    assert rules_of(warning, late, notice) == ["vanishing_gradient", "value_collapse", "return_collapse"]
 
 
 def test_an_earlier_cause_comes_first():
@@ -88,19 +88,27 @@ def test_an_earlier_cause_comes_first():
 
 
 def test_a_converged_policy_is_not_a_collapsed_one():
-    """Low entropy is a finding only if updates were too large shortly before."""
-    low = symptom("low_entropy", 100, updates=50)
+    """What a low entropy means is what the return is now; without a return it is not known."""
+    low, fallen = symptom("low_entropy", 100, updates=50), symptom("fallen_entropy", 100, updates=50)
+    best, worse = symptom("return_near_best", 20, updates=130), symptom("return_not_kept", 120)
+    was_best = symptom("return_near_best", 20, updates=90, active=False)
 
-    assert rules_of(low) == []
-    assert rules_of(low, symptom("large_kl", 20, active=False)) == []
-    assert rules_of(low, symptom("large_kl", 95, active=False)) == ["policy_collapse"]
+    assert rules_of(low) == rules_of(fallen) == ["low_entropy"]
+    assert rules_of(low, best) == rules_of(fallen, best) == ["policy_converged"]
+    assert rules_of(low, was_best, worse) == ["policy_collapse"]
+    assert rules_of(low, symptom("constant_return", 90)) == ["policy_collapse", "no_reward_signal"]
+    assert rules_of(low, best, symptom("large_kl", 95, active=False)) == []
 
 
 def test_a_single_outlier_is_not_a_finding():
-    """Only a value that is not finite is a finding at once."""
+    """Only a value that is not finite is a finding at once, and a KL divergence above 1."""
     finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]
 
-    assert sorted(filter(None, finite)) == [["gradient_not_finite"], ["gradient_not_finite"]]
+    assert sorted(filter(None, finite)) == [
+        ["gradient_not_finite"],
+        ["gradient_not_finite"],
+        ["large_updates"],
+    ]
     assert rules_of(symptom("loss_not_finite", 7, updates=1)) == ["loss_not_finite"]
 
 
@@ -127,7 +135,7 @@ def test_a_cause_suppresses_what_it_explains():
 def test_a_finding_about_values_that_are_not_finite_does_not_end():
     """A finding about a large gradient ends."""
     assert rules_of(symptom("nan_gradient", 9, updates=1, active=False)) == ["gradient_not_finite"]
-    assert rules_of(symptom("large_gradient", 9, active=False)) == []
+    assert rules_of(symptom("gradient_growth", 9, active=False)) == []
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [(1, []), (4, ["policy_frozen"]), (None, ["policy_frozen"])])
@@ -183,7 +191,7 @@ def test_any_snapshot_is_diagnosed(symptoms):
     found = diagnose(snapshot)
 
     assert found == diagnose(snapshot)
-    assert [f.severity for f in found] == sorted((f.severity for f in found), key="critical warning".index)
+    assert [f.severity for f in found] == sorted((f.severity for f in found), key=SEVERITIES.index)
     diagnosed = SanctumSnapshot(symptoms=snapshot.symptoms, findings=tuple(found))
     assert encode_snapshot(decode_snapshot(encode_snapshot(diagnosed))) == encode_snapshot(diagnosed)
     assert to_json(found)

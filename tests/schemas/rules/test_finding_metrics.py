@@ -6,9 +6,9 @@ from esper_schemas.declarations import HeadSpec
 from esper_schemas.findings import Symptom
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.policy_heads import split_own
+from esper_schemas.rules.bounded_watches import bounded_watches, own_head_watches
 from esper_schemas.rules.diagnose import diagnose
 from esper_schemas.rules.finding_metrics import MEAN_RETURN, measured_by, metrics_of
-from esper_schemas.rules.watches import bounded_watches, own_head_watches
 from esper_schemas.snapshot import SanctumSnapshot
 
 

@@ -7,15 +7,9 @@ import pytest
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metrics.overrides import overridden
+from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.rules import RULES
-from esper_schemas.rules.watches import (
-    NOT_FINITE,
-    OF_ROLLOUTS,
-    OTHER_NOT_FINITE,
-    RELATIVE,
-    WATCH_NAMES,
-    bounded_watches,
-)
+from esper_schemas.rules.watches import NOT_FINITE, OF_ROLLOUTS, OTHER_NOT_FINITE, RELATIVE, WATCH_NAMES
 
 BOUNDED = list(bounded_watches(QUANTITIES))
 
@@ -29,11 +23,11 @@ def bounds(name, head=None, quantities=QUANTITIES):
 @pytest.mark.parametrize(
     ("name", "head", "expected"),
     [
-        ("large_kl", None, (0.015, 0.03)),
+        ("large_kl", None, (pytest.approx(0.05), pytest.approx(0.1))),
         ("no_kl", None, (1e-7, -math.inf)),  # its own, and never critical
         ("ratio_explosion", "op", (1.5**4, 1.5**4)),
         ("low_head_entropy", "op", (pytest.approx(0.1), pytest.approx(0.1))),  # of 0.25 for "entropy"
-        ("value_loss_growth", None, (10.0, 10.0)),
+        ("value_loss_growth", None, (20.0, 2000.0)),
     ],
 )
 def test_bounds_are_those_of_the_catalogue_moved_outwards(name, head, expected):
@@ -42,10 +36,11 @@ def test_bounds_are_those_of_the_catalogue_moved_outwards(name, head, expected):
 
 
 def test_an_inclusive_bound_becomes_the_last_value_within_it():
-    """A clip fraction of 0.25 is beyond its bound, the float below it is not."""
+    """A clip fraction of 0.25, times 5 / 3, is beyond its bound, the float below it is not."""
     warning, _ = bounds("large_clip")
+    bound = 0.25 * 5 / 3
 
-    assert 0.25 > warning == math.nextafter(0.25, 0.0)
+    assert warning == math.nextafter(bound, 0.0)
 
 
 def test_a_projects_bounds_replace_those_of_the_catalogue():
@@ -53,7 +48,7 @@ def test_a_projects_bounds_replace_those_of_the_catalogue():
     large_kl = "[kl_divergence]\nwarning_above = 0.1\ncritical_above = inf\n"
     quantities = overridden(large_kl + "[head_ratio_max]\ncritical_above = 1e300\n")
 
-    assert bounds("large_kl", quantities=quantities) == (0.1, math.inf)
+    assert bounds("large_kl", quantities=quantities) == (pytest.approx(1 / 3), math.inf)
     assert bounds("ratio_explosion", "op", quantities) == (math.inf, math.inf)
 
 
@@ -70,9 +65,12 @@ def test_every_watch_is_about_a_quantity_that_exists():
 def test_every_rule_is_about_symptoms_that_exist():
     """A symptom is a watch, or a value that is not finite."""
     symptoms = {*WATCH_NAMES, *NOT_FINITE.values(), OTHER_NOT_FINITE}
-    named = {sign.symptom for rule in RULES for sign in (*rule.signs, *rule.together_with, *rule.unless)} | {
-        name for rule in RULES for name in rule.context
-    }
+    signs = [
+        (*rule.signs, *rule.together_with, *rule.unless, *rule.while_one_of, *rule.not_while)
+        for rule in RULES
+    ]
+    named = {sign.symptom for group in signs for sign in group}
+    named |= {name for rule in RULES for name in rule.context}
 
     assert named <= symptoms
 

@@ -12,6 +12,7 @@ WAITING = "waiting for the first update"
 ONLY_SCALARS = "no findings; no metric of PPO was logged"
 NOTHING_BEYOND = "✓ no findings"
 NO_FINDINGS = "no findings"
+NOTICE = "·"
 _HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
 
 
@@ -43,8 +44,8 @@ def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Row
 
 
 def findings_note(snapshot: SanctumSnapshot) -> Row:
-    """For the border: the number of findings."""
-    found = len(snapshot.findings)
+    """For the border: the number of findings that are more than a notice."""
+    found = sum(finding.severity != "notice" for finding in snapshot.findings)
     if not found:
         return ()
     critical = any(finding.severity == "critical" for finding in snapshot.findings)
@@ -54,10 +55,11 @@ def findings_note(snapshot: SanctumSnapshot) -> Row:
 
 def finding_title(finding: Finding, width: int) -> Row:
     """Mark, title, and the update since which the finding holds."""
-    health = _HEALTH[finding.severity]
+    health = _HEALTH.get(finding.severity)
+    symbol, tone = (MARKS[health], TONES[health]) if health else (NOTICE, Tone.VALUE)
     since = (Span(f"since {count(finding.since_update)}", Tone.DIM),)
-    title = crop(f"{MARKS[health]} {clean(finding.title)}", max(width - 15, width // 2))
-    return justified((Span(title, TONES[health]),), since, width)
+    title = crop(f"{symbol} {clean(finding.title)}", max(width - 15, width // 2))
+    return justified((Span(title, tone),), since, width)
 
 
 def finding_details(finding: Finding, width: int) -> list[Row]:

@@ -1,0 +1,45 @@
+"""What a rule is: the signs of one thing that can be wrong with a training, and the advice against it."""
+
+from dataclasses import dataclass
+
+from esper_schemas.findings import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A symptom that has lasted at least `updates` updates; with `critical`, only critical ones count."""
+
+    symptom: str
+    updates: int = 1
+    critical: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One thing that can be wrong.
+
+    The rule applies if one of `signs` is present and, unless `together_with` is empty, one of those was
+    present at the same time or shortly before. It does not apply if one of `unless` was, which explains the
+    signs better, and none of `decisive` was. One of `while_one_of` must be present at the newest update, and
+    none of `not_while`. With `per_head`, the signs are those of one head, and other symptoms must be of the
+    same head or of none; with `per_metric`, each metric is judged apart. `context` has further symptoms for
+    the chain of evidence. A
+    `lasting` finding remains after its signs are over. `only_with_several` names a setting of the run; if it
+    is 1, the rule does not apply.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    advice: tuple[str, ...]
+    signs: tuple[Sign, ...]
+    together_with: tuple[Sign, ...] = ()
+    unless: tuple[Sign, ...] = ()
+    decisive: tuple[Sign, ...] = ()
+    while_one_of: tuple[Sign, ...] = ()
+    not_while: tuple[Sign, ...] = ()
+    context: tuple[str, ...] = ()
+    per_head: bool = False
+    per_metric: bool = False
+    lasting: bool = False
+    only_with_several: str = ""

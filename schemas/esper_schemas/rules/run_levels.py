@@ -1,0 +1,247 @@
+"""Levels of one producer's own past, with which its new values are compared.
+
+What is a large value loss or a high return depends on the task; what is unusual for a run follows from the
+run itself. Outliers have little effect on a level.
+"""
+
+import math
+import sys
+from dataclasses import dataclass, field
+
+from esper_schemas.payload import PPOUpdatePayload
+
+FEWEST = 8
+"""Values that a level needs before others are compared with it."""
+
+LEVEL_RATE = 0.1
+"""The weight of a new value in a level, by the logarithm."""
+
+MAX_GROWTH = 2.0
+"""A value moves a level as if it were at most this many times larger or smaller."""
+
+START = 5
+"""Updates whose largest entropy is that of the start."""
+
+DISCRETE_ENTROPY = 0.35
+"""Ten times the entropy, in nats, below which a choice is nearly certain, whatever the number of choices."""
+
+RATE = 0.3
+"""The weight of a new return in its level, so that a fall is seen soon."""
+
+FIRST_ROLLOUTS = 4
+"""Rollouts that only show how much returns vary, before a fall is judged by that."""
+
+MAX_CHANGE = 2.0
+"""A change of the return counts as at most this many times the usual one."""
+
+DEVIATION_RATE = 0.1
+
+TOLERANCE_OF_GAIN = 0.5
+TOLERANCE_OF_DEVIATIONS = 6.0
+"""A return may fall below its best level by this share of the gain since the first one, or by this many mean
+deviations, whichever is more."""
+
+CLEAR_GAIN = 3.0
+"""A return has risen if its best level exceeds the first one by this many mean deviations."""
+
+CLEAR_GROWTH = 20.0
+"""Below this growth, a value loss that is large beside the variance of the returns is a new critic's."""
+
+LARGE_KL = 0.05
+"""Below this, in nats, a KL divergence is not large, however small it usually is."""
+
+_LARGEST, _SMALLEST = sys.float_info.max, sys.float_info.min
+
+
+@dataclass(slots=True)
+class Level:
+    """The usual value of a positive quantity: a geometric mean on which outliers have little effect."""
+
+    value: float = 0.0
+    count: int = 0
+
+    def growth(self, value: float | None) -> float | None:
+        """Return a value over the level, and add it; None while there are too few values."""
+        if value is None:
+            return None
+        grown = ratio(value, self.value) if self.count >= FEWEST else None
+        self.count += 1
+        if self.count == 1:
+            self.value = value
+            return None
+        weight = max(1.0 / self.count, LEVEL_RATE)
+        change = min(max(value / self.value, 1.0 / MAX_GROWTH), MAX_GROWTH)
+        self.value = max(self.value * change**weight, _SMALLEST)
+        return grown
+
+
+@dataclass(slots=True)
+class UpdateLevels:
+    """What is remembered of a producer's updates.
+
+    `entropy_start` is the largest entropy of the first updates; it is None once an entropy was negative, as
+    it is then that of a density. `best_explained` is the largest explained variance so far, and
+    `returns_undefined` tells whether the last one was NaN.
+    """
+
+    value_loss: Level = field(default_factory=Level)
+    kl: Level = field(default_factory=Level)
+    gradient: Level = field(default_factory=Level)
+    entropies: int = 0
+    entropy_start: float | None = 0.0
+    best_explained: float | None = None
+    returns_undefined: bool = False
+
+
+@dataclass(slots=True)
+class ReturnLevels:
+    """What is remembered of a producer's rollouts; levels are valid from the first one on.
+
+    `deviation` is the mean change of the return from one rollout to the next.
+    """
+
+    rollouts: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    level: float = 0.0
+    best: float = 0.0
+    deviation: float = 0.0
+
+
+UpdateQuantities = tuple[float | None, ...]
+"""The values of `watches.RELATIVE`, in their order."""
+
+ReturnQuantities = tuple[float | None, float | None, float | None]
+
+
+def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> UpdateQuantities:
+    """Return what follows from an update and those before it, and remember it.
+
+    A value that was not measured, or is not finite, gives None: the latter is a symptom of its own.
+    """
+    kl = _finite(payload.kl_divergence)
+    size = None if kl is None else abs(kl)
+    undefined = _is_undefined(levels, payload.explained_variance)
+    kl_growth = levels.kl.growth(_positive(size))
+    value_growth = levels.value_loss.growth(_positive(payload.value_loss))
+    return (
+        _spread(payload),
+        _value_error(payload) if value_growth is not None and value_growth > CLEAR_GROWTH else None,
+        value_growth,
+        size,
+        kl_growth if size is not None and size > LARGE_KL else None,
+        None if payload.clip_fraction else size,
+        levels.gradient.growth(_positive(payload.grad_norm_pre_clip)),
+        _entropy_share(levels, _finite(payload.entropy)),
+        undefined,
+        _best_explained(levels, _finite(payload.explained_variance)),
+    )
+
+
+def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantities:
+    """Return how much of its gain a return has lost, how much it has kept, and its relative change.
+
+    What was lost is in tolerances, what was kept a share of the gain since the first return, which is 0 where
+    the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
+    """
+    if not abs(mean_return) < _LARGEST / 10:
+        return None, None, None
+    levels.rollouts += 1
+    if levels.rollouts == 1:
+        levels.first = levels.last = levels.level = levels.best = mean_return
+        return None, None, None
+    change = abs(mean_return - levels.last)
+    levels.level += RATE * (mean_return - levels.level)
+    levels.best = max(levels.best, levels.level)
+    _add_deviation(levels, change)
+    levels.last = mean_return
+    relative = change / max(abs(mean_return), 1e-12)
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        return None, None, relative
+    return _lost(levels), _kept(levels), relative
+
+
+def _lost(levels: ReturnLevels) -> float | None:
+    gain = levels.best - levels.first
+    tolerance = max(TOLERANCE_OF_GAIN * gain, TOLERANCE_OF_DEVIATIONS * levels.deviation)
+    return ratio(levels.best - levels.level, tolerance) if tolerance > 0.0 else None
+
+
+def _kept(levels: ReturnLevels) -> float:
+    gain = levels.best - levels.first
+    if gain <= CLEAR_GAIN * levels.deviation or gain <= 0.0:
+        return 0.0
+    return (levels.level - levels.first) / gain
+
+
+def _add_deviation(levels: ReturnLevels, change: float) -> None:
+    """Add a change of the return; after the first rollouts a fall does not count as usual variation."""
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        levels.deviation += (change - levels.deviation) / (levels.rollouts - 1)
+    else:
+        limit = MAX_CHANGE * levels.deviation or change
+        levels.deviation += DEVIATION_RATE * (min(change, limit) - levels.deviation)
+
+
+def _spread(payload: PPOUpdatePayload) -> float | None:
+    """Return the spread of the values over that of the returns; undefined where returns do not vary."""
+    values, returns = payload.value_std, payload.return_std
+    if values is None or returns is None or not 0.0 < returns < math.inf or not abs(values) < math.inf:
+        return None
+    return ratio(values, returns)
+
+
+def _value_error(payload: PPOUpdatePayload) -> float | None:
+    """Return the mean squared error, twice the value loss, over the variance of the returns."""
+    loss, deviation = _positive(payload.value_loss), _positive(payload.return_std)
+    if loss is None or deviation is None or payload.return_variance_low:
+        return None
+    return ratio(loss / deviation, deviation / 2.0)
+
+
+def _entropy_share(levels: UpdateLevels, entropy: float | None) -> float | None:
+    """Return an entropy over that of the start, or over a small absolute one, whichever is less."""
+    if entropy is None or levels.entropy_start is None:
+        return None
+    if entropy < 0.0:
+        levels.entropy_start = None
+        return None
+    levels.entropies += 1
+    if levels.entropies <= START:
+        levels.entropy_start = max(levels.entropy_start, entropy)
+    return min(ratio(entropy, levels.entropy_start), ratio(entropy, DISCRETE_ENTROPY))
+
+
+def _is_undefined(levels: UpdateLevels, explained_variance: float | None) -> float | None:
+    """Return 1 where an explained variance is NaN, because all returns are equal, and 0 where it is not.
+
+    When returns begin to vary the value loss begins to have another level.
+    """
+    if explained_variance is None:
+        return None
+    undefined = explained_variance != explained_variance
+    if levels.returns_undefined and not undefined:
+        levels.value_loss = Level()
+    levels.returns_undefined = undefined
+    return 1.0 if undefined else 0.0
+
+
+def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> float | None:
+    if explained_variance is not None:
+        best = levels.best_explained
+        levels.best_explained = explained_variance if best is None else max(best, explained_variance)
+    return levels.best_explained
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and 0.0 < value < _LARGEST else None
+
+
+def ratio(value: float, level: float) -> float:
+    """Return a finite ratio, whatever the two are."""
+    found = value / level if level > 0.0 else _LARGEST
+    return found if found < _LARGEST else _LARGEST
