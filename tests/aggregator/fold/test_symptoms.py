@@ -17,8 +17,9 @@ from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
+from esper_schemas.rules.run_levels import UpdateLevels, update_quantities
 from esper_schemas.rules.symptoms import SymptomState, Watchlist
-from esper_schemas.rules.watches import ABOUT_RETURNS, GAP, WATCHES
+from esper_schemas.rules.watches import ABOUT_RETURNS, GAP, RELATIVE, WATCHES
 
 
 def found(state):
@@ -184,14 +185,15 @@ def test_head_symptoms_name_the_head(symptoms_of):
     }
 
 
-WATCHED = [w for w in bounded_watches(QUANTITIES) if w.metric in CATALOGUE]
+WATCHED = [w for w in bounded_watches(QUANTITIES) if w.metric in (*CATALOGUE, *RELATIVE)]
 EDGES = sorted({bound for w in WATCHED for bound in (w.warning, math.nextafter(w.warning, 0.0))})
 
 
 def is_within_bounds(payload):
     """The same check, made value by value."""
-    finite = {w.metric for w in WATCHED} | set(LATCHED_FIELDS)
-    values = {name: getattr(payload, name) for name in finite}
+    finite = {w.metric for w in WATCHED} - set(RELATIVE) | set(LATCHED_FIELDS)
+    relative = dict(zip(RELATIVE, update_quantities(UpdateLevels(), payload), strict=True))
+    values = {name: getattr(payload, name) for name in finite} | relative
     measured = {name: value for name, value in values.items() if value is not None}
     return all(map(math.isfinite, measured.values())) and not any(
         w.is_beyond(measured[w.metric], w.warning) for w in WATCHED if w.name and w.metric in measured
@@ -201,7 +203,7 @@ def is_within_bounds(payload):
 @settings(deadline=None)
 @given(
     fields=st.dictionaries(
-        st.sampled_from(sorted({w.metric for w in WATCHED} | set(LATCHED_FIELDS))),
+        st.sampled_from(sorted({w.metric for w in WATCHED} - set(RELATIVE) | set(LATCHED_FIELDS))),
         st.sampled_from(EDGES) | st.floats(),
         max_size=4,
     )
