@@ -22,6 +22,7 @@ from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_position import LogPosition, read_after
 from esper_bus.store.run_files import RunFiles, log_files
 from esper_bus.store.run_reader import read_log, refuse_unreadable
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import StorageError
 
 EVERY_S = 30.0
@@ -47,16 +48,18 @@ class Restored(NamedTuple):
     not_folded: Iterator[RawRecord]
 
 
-def restore(run_dir: Path) -> Restored:
+def restore(run_dir: Path, given: RunThresholds | None = None) -> Restored:
     """Restore the last valid checkpoint of a run's log; without one, an empty state and the whole log.
+
+    `given` are thresholds that replace those of the run.
 
     Raises `StorageError`, also while the records are read, where a file of the log cannot be read: a log that
     passed for an empty one would be numbered from 0 again.
     """
     files = _readable_log(run_dir)
-    found = find_checkpoint(run_dir)
+    found = find_checkpoint(run_dir, given=given)
     if found is None:
-        return Restored(RunState(run=run_dir.name), read_log(run_dir, refuse_unreadable()))
+        return Restored(RunState(run=run_dir.name, given=given), read_log(run_dir, refuse_unreadable()))
     state, place = found
     return Restored(state, read_after(place, files, next_seqs(state, state.run), refuse_unreadable()))
 
@@ -73,15 +76,20 @@ def _readable_log(run_dir: Path) -> RunFiles:
     return files
 
 
-def find_checkpoint(run_dir: Path, at_most: int | None = None) -> tuple[RunState, LogPosition] | None:
-    """Return the last valid checkpoint of a log, or of its first `at_most` events. Raises `OSError`."""
+def find_checkpoint(
+    run_dir: Path, at_most: int | None = None, given: RunThresholds | None = None
+) -> tuple[RunState, LogPosition] | None:
+    """Return the last valid checkpoint of a log, or of its first `at_most` events. Raises `OSError`.
+
+    One that was folded with other `given` thresholds is not valid.
+    """
     paths = _positions(run_dir)
     logs = log_files(run_dir).logs if paths else []
     for position in sorted(paths, reverse=True):
         if at_most is None or position <= at_most:
             checkpoint = _read(paths[position])
             state = checkpoint and _state(checkpoint, logs)
-            if checkpoint and state and state.events_folded == position:
+            if checkpoint and state and state.events_folded == position and state.given == given:
                 return state, checkpoint.place
     return None
 

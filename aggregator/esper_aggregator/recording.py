@@ -15,6 +15,7 @@ from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.snapshot import LinkHealth
 
 _log = logging.getLogger("esper.aggregator")
@@ -24,15 +25,15 @@ class Recording:
     """Appends records to the log of a run and folds them into its state.
 
     It begins with the state that the log folds to, from the last checkpoint on, so that a restarted
-    aggregator continues where the log ends. `changed` is set while the last snapshot is out of date. Raises
-    `StorageError` for a log that cannot be read.
+    aggregator continues where the log ends. `given` are thresholds that replace those of the run. `changed`
+    is set while the last snapshot is out of date. Raises `StorageError` for a log that cannot be read.
     """
 
-    def __init__(self, run_dir: Path, aggregator_epoch: int) -> None:
+    def __init__(self, run_dir: Path, aggregator_epoch: int, given: RunThresholds | None = None) -> None:
         self.run = run_dir.name
         self.changed = True
         self._link = LinkCounters()
-        self._state, not_folded = restore(run_dir)
+        self._state, not_folded = restore(run_dir, given)
         self._fold(not_folded)
         self._checkpoints = FoldCheckpointWriter(run_dir, self.position)
         self._unpublished: list[RawRecord] = []

@@ -9,7 +9,7 @@ from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold_checkpoints import restore_before
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.store.run_reader import read_records, readable_files, run_name
-from esper_schemas.rules.symptoms import WATCHLIST, Watchlist
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
 
@@ -18,16 +18,16 @@ def fold_path(
     path: Path,
     *,
     events: int | None = None,
-    watchlist: Watchlist = WATCHLIST,
+    given: RunThresholds | None = None,
     on_damage: OnDamage = ignore_damage,
 ) -> RunState:
     """Fold a run directory or a log file, or only its first `events` records.
 
-    `watchlist` has the bounds for symptoms, if a project overrides those of the catalogue.
+    `given` are thresholds that replace those of the run.
 
     Raises `EsperError` if nothing at `path` can be read as a log.
     """
-    state = RunState(run=run_name(path), watchlist=watchlist)
+    state = RunState(run=run_name(path), given=given)
     return fold_all(islice(read_records(path, on_damage), events), state)
 
 
@@ -41,17 +41,24 @@ def fold_at(path: Path, events: int, on_damage: OnDamage = ignore_damage) -> Run
 
 
 def snapshot_of(
-    path: Path, *, events: int | None = None, on_damage: OnDamage = ignore_damage
+    path: Path,
+    *,
+    events: int | None = None,
+    given: RunThresholds | None = None,
+    on_damage: OnDamage = ignore_damage,
 ) -> SanctumSnapshot:
     """Return the snapshot of a recorded run, or of its first `events` records."""
-    return project(fold_path(path, events=events, on_damage=on_damage))
+    return project(fold_path(path, events=events, given=given, on_damage=on_damage))
 
 
 class LogSource:
-    """Shows the end of a recorded run as a `SnapshotSource`."""
+    """Shows the end of a recorded run as a `SnapshotSource`, with its own thresholds or `given` ones."""
 
-    def __init__(self, path: Path, on_damage: OnDamage = ignore_damage) -> None:
-        self._feed = Feed(snapshot=snapshot_of(path, on_damage=on_damage), live=False, origin=str(path))
+    def __init__(
+        self, path: Path, on_damage: OnDamage = ignore_damage, given: RunThresholds | None = None
+    ) -> None:
+        snapshot = snapshot_of(path, given=given, on_damage=on_damage)
+        self._feed = Feed(snapshot=snapshot, live=False, origin=str(path))
 
     def poll(self) -> Feed:
         """Return the snapshot at the end of the log."""

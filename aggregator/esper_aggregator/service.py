@@ -20,6 +20,7 @@ from esper_bus.protocol.query_messages import AggregatorHealth
 from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError, StorageError
 
 SNAPSHOT_INTERVAL_S = 0.05
@@ -39,7 +40,8 @@ class Aggregator:
 
     If `endpoints` are tcp, the ipc addresses of the runs directory are served too, so that clients on this
     machine find the aggregator there. `keys` is a directory of `esper keys`, for tcp. With `idle_exit_s`, it
-    exits after that many seconds without a trainer, a viewer or a spool to adopt.
+    exits after that many seconds without a trainer, a viewer or a spool to adopt. `thresholds` replace those
+    of all runs.
 
     Raises `Refused` if another aggregator owns the directory or an address, another `EsperError` if an
     address cannot be bound or the keys cannot be used.
@@ -52,12 +54,14 @@ class Aggregator:
         *,
         idle_exit_s: float | None = None,
         keys: Path | None = None,
+        thresholds: RunThresholds | None = None,
     ) -> None:
         self._runs_dir = runs_dir
         self._endpoints = endpoints
         self._local = for_runs_dir(runs_dir) if ipc_path(endpoints.ingest) is None else None
         self._keys = keys
         self._idle_exit_s = idle_exit_s
+        self._thresholds = thresholds
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
         self._adoption = Adoption(runs_dir)
@@ -117,7 +121,7 @@ class Aggregator:
 
     def _recording(self, run: str) -> Recording:
         if run not in self._recordings:
-            self._recordings[run] = Recording(self._runs_dir / run, self._epoch)
+            self._recordings[run] = Recording(self._runs_dir / run, self._epoch, self._thresholds)
         return self._recordings[run]
 
     def _next_seqs(self, run: str) -> dict[StreamKey, int]:

@@ -20,8 +20,10 @@ from esper_bus.rate_limited_log import LogMessage
 from esper_lite.existing_run import producer_name, refuse_existing, updates_before
 from esper_lite.launch import create_run_dir, rank_and_world_size
 from esper_lite.telemetry import Telemetry
+from esper_lite.thresholds_file import thresholds_text
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import RunStarted
+from esper_schemas.rules.thresholds import read_thresholds
 
 
 def connect(
@@ -37,6 +39,7 @@ def connect(
     resume: bool = False,
     spool_quota: int | str | None = None,
     enabled: bool = True,
+    thresholds: Path | str | None = None,
 ) -> Telemetry:
     """Start recording this process of a training run in `runs_dir`/`run`, and emit `RunStarted`.
 
@@ -51,22 +54,34 @@ def connect(
     resume: continue an existing run, after update `started.resumed_from`, or else its last recorded one.
     spool_quota: limit of the spool, in bytes or as `500M`; default `$ESPER_SPOOL_QUOTA`, else 2 GiB.
     enabled: False records nothing, and touches neither disk nor network.
+    thresholds: a TOML file, or its text, with bounds by which the run is judged; recorded with the run.
 
     Raises `RunExists` for a run that exists, `InvalidArgument` for an unusable argument, `StorageError` for
     a directory that cannot be read or written, and another `EsperError` for a key file.
     """
     rank, world_size = rank_and_world_size(rank, world_size)
+    bounds = _thresholds(started, thresholds)
     if not enabled:
-        return Telemetry(NullEmitter(), _filled_in(started, run or "", rank, world_size))
+        return Telemetry(NullEmitter(), _filled_in(started, run or "", rank, world_size, bounds))
     directory = default_runs_dir() if runs_dir is None else Path(runs_dir)
     quota = default_spool_quota() if spool_quota is None else checked_quota(str(spool_quota), "spool_quota")
     ingest, client = aggregator_address(directory, aggregator, keys)
     run_dir = _run_dir(directory, run, started, world_size, resume=resume)
-    started = _filled_in(started, run_dir.name, rank, world_size)
+    started = _filled_in(started, run_dir.name, rank, world_size, bounds)
     name = check_name("producer", producer or producer_name(run_dir, rank, resume=resume))
     updates = _updates_before(run_dir, name, started, resume=resume)
     emitter = Emitter(run_dir.name, name, run_dir, ingest, keys=client, spool_quota=quota)
     return Telemetry(emitter, started, updates)
+
+
+def _thresholds(started: RunStarted | None, given: Path | str | None) -> str:
+    """Return the checked text of the thresholds of a run; empty without any."""
+    heads = [spec.name for spec in started.heads] if started else []
+    if given is not None:
+        return thresholds_text(given, heads)
+    text = started.thresholds if started else ""
+    read_thresholds(text, origin="RunStarted.thresholds", heads=heads)
+    return text
 
 
 def _run_dir(
@@ -79,7 +94,9 @@ def _run_dir(
     return create_run_dir(runs_dir, started, world_size)
 
 
-def _filled_in(started: RunStarted | None, run: str, rank: int, world_size: int) -> RunStarted:
+def _filled_in(
+    started: RunStarted | None, run: str, rank: int, world_size: int, thresholds: str
+) -> RunStarted:
     started = started or RunStarted(task=run)
     return msgspec.structs.replace(
         started,
@@ -88,6 +105,7 @@ def _filled_in(started: RunStarted | None, run: str, rank: int, world_size: int)
         host=started.host or socket.gethostname(),
         pid=started.pid or os.getpid(),
         version=started.version or esper_lite.__version__,
+        thresholds=thresholds,
     )
 
 

@@ -6,17 +6,19 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated
 
 from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.command import Command, run_command_line
 from esper_cli.options.dataclass_options import command_line
 from esper_cli.options.option import ClientKey, Json, Option, default_client_key
+from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo_json
 from esper_cli.screen.browser_server import TOKEN_VARIABLE, serve_screen
 from esper_cli.screen.sanctum_app import SSH_RATE, effective_settings, is_served, sanctum_app
-from esper_cli.screen.source_selection import first_feed, open_source
+from esper_cli.screen.source_selection import first_feed, is_recorded, open_source
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.text.symbols import SYMBOL_SETS
@@ -49,6 +51,7 @@ class SanctumOptions:
     ] = None
     once: Annotated[bool, Option("print one frame and exit")] = False
     json: Json = False
+    thresholds: Annotated[Path | None, THRESHOLDS] = None
     keys: ClientKey = field(default_factory=default_client_key)
     compress: Annotated[
         bool | None,
@@ -152,7 +155,9 @@ def _require_terminal() -> None:
 
 
 def _open(options: SanctumOptions) -> SnapshotSource:
-    return open_source(options.target, options.keys, compress=options.compress)
+    run = Path(options.target) if is_recorded(options.target) else None
+    thresholds = given_thresholds(options.thresholds, run)
+    return open_source(options.target, options.keys, compress=options.compress, thresholds=thresholds)
 
 
 def _visitor_arguments(options: SanctumOptions) -> list[str]:

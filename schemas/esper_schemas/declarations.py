@@ -1,4 +1,4 @@
-"""What a run declares of itself: its action heads, and its own metrics."""
+"""What a run declares of itself: its action heads, its own metrics, and its thresholds."""
 
 from typing import Literal
 
@@ -37,3 +37,15 @@ class MetricSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     good: Literal["rising", "falling", "neither"] = "neither"
     precision: int = 3
     over_ranks: Literal["mean", "max", "min", "sum"] = "mean"
+
+
+class RunThresholds(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Thresholds that replace those of the catalogue and of the rules, for a run or for a viewer of runs.
+
+    `text` is TOML, `heads` are the names of the run's own heads, which it may name. `problem` is why a text
+    that was given cannot be used, in which case `text` is empty.
+    """
+
+    text: str = ""
+    heads: tuple[str, ...] = ()
+    problem: str = ""

@@ -28,7 +28,9 @@ class RunStarted(Event, frozen=True):
     the number of environments of this process (in version 0.1: of all ranks).
     `baseline_return` is the mean episode return of always choosing WAIT in the same environments.
     `resumed_from` is the update of the checkpoint from which it resumed; events of later updates are emitted
-    again. `heads` are the policy's own action heads; none means those of Tamiyo.
+    again. `heads` are the policy's own action heads; none means those of Tamiyo. `thresholds` is a TOML text
+    (`esper_schemas.rules.thresholds`) with bounds by which the run is judged; an empty one keeps those that
+    it has.
     """
 
     task: str
@@ -48,6 +50,7 @@ class RunStarted(Event, frozen=True):
     resumed_from: int | None = None
     config: dict[str, str | int | float | bool | None] = {}
     heads: tuple[HeadSpec, ...] = ()
+    thresholds: str = ""
 
 
 class PPOUpdateCompleted(Event, frozen=True):

@@ -13,9 +13,9 @@ from esper_schemas.policy_heads import (
     is_own,
     max_entropy,
     measured_own,
-    metric_field,
     quantity_value,
 )
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.state import TamiyoState, Trend
 
 UNDEFINED_POLICY_LOSS = 1e-10
@@ -52,10 +52,10 @@ def judge(metric: Metric, value: float | None, *, maximum: float = 1.0) -> Healt
     return Health.WARNING if metric.bands.is_warning(value) else Health.OK
 
 
-def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricField] = QUANTITIES) -> Health:
+def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricField] | None = None) -> Health:
     """Judge one field of the learner's state, measured or derived; nothing is judged before the first update.
 
-    `quantities` are the metrics to judge by, where a project has bands of its own (`overrides`).
+    `quantities` are the metrics to judge by, those with the bounds of the run by default.
     """
     if not state.ppo_data_received:
         return Health.WAITING
@@ -65,14 +65,14 @@ def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricFi
     return _judge_correlation(state, health, quantities) if name == "entropy_clip_correlation" else health
 
 
-def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> tuple[str, ...]:
+def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] | None = None) -> tuple[str, ...]:
     """The names of the metrics that are beyond their bounds now, or not finite; the worst first."""
     worst_first = (Health.NOT_FINITE, Health.CRITICAL, Health.WARNING)
     judged = {name: judge_field(state, name, quantities) for name in (*QUANTITIES, *measured_own(state))}
     return tuple(name for health in worst_first for name in judged if judged[name] is health)
 
 
-def beyond_bounds_text(state: TamiyoState, quantities: Mapping[str, MetricField] = QUANTITIES) -> str:
+def beyond_bounds_text(state: TamiyoState, quantities: Mapping[str, MetricField] | None = None) -> str:
     """How many metrics are beyond their bounds, and their labels; empty if none is."""
     names = beyond_bounds(state, quantities)
     counted = "1 metric beyond its bounds" if len(names) == 1 else f"{len(names)} metrics beyond their bounds"
@@ -80,7 +80,9 @@ def beyond_bounds_text(state: TamiyoState, quantities: Mapping[str, MetricField]
     return f"{counted}: {', '.join(labels)}" if names else ""
 
 
-def _judge_correlation(state: TamiyoState, health: Health, quantities: Mapping[str, MetricField]) -> Health:
+def _judge_correlation(
+    state: TamiyoState, health: Health, quantities: Mapping[str, MetricField] | None
+) -> Health:
     """TELE-123: a concern only while the entropy is low, critical only while clips are many."""
     if health not in (Health.WARNING, Health.CRITICAL):
         return health
@@ -165,7 +167,7 @@ CONFUSED_ENTROPY = 0.9
 
 
 def head_condition(
-    state: TamiyoState, head: str, quantities: Mapping[str, MetricField] = QUANTITIES
+    state: TamiyoState, head: str, quantities: Mapping[str, MetricField] | None = None
 ) -> HeadCondition:
     """Classify one head by its normalised entropy and the norm of its gradient.
 

@@ -139,16 +139,6 @@ def is_any_measured(state: TamiyoState) -> bool:
     return bool(state.heads or measured_heads(state))
 
 
-def metric_field(
-    state: TamiyoState, name: str, quantities: Mapping[str, MetricField] = QUANTITIES
-) -> MetricField:
-    """Return the metric of any quantity, also of a run's own head. Raises `KeyError` for an unknown name."""
-    split = split_own(name)
-    if split is None:
-        return quantities[name]
-    return own_field(head_spec(state, split[0]), split[1], quantities)
-
-
 def own_field(spec: HeadSpec, family: str, quantities: Mapping[str, MetricField] = QUANTITIES) -> MetricField:
     """Return the metric of a quantity of one own head.
 

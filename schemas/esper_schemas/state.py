@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from esper_schemas import metrics as m
-from esper_schemas.declarations import HeadSpec
+from esper_schemas.declarations import HeadSpec, RunThresholds
 from esper_schemas.payload import HeadMeasures, PPOMetrics
 
 HISTORY_LENGTH = 10
@@ -39,7 +39,8 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     While `ppo_data_received` is false nothing was measured, and all values are defaults: those of the TELE
     records. After an update, what it did not measure is None. `heads` has the measurements of the run's own
     heads, `heads_previous` those of the update before. `head_specs` describes these heads, first the declared
-    ones; it is empty for a run whose heads are those of Tamiyo.
+    ones; it is empty for a run whose heads are those of Tamiyo. `thresholds` are those with which the run was
+    folded, by which its values are judged as well.
     """
 
     policy_loss: m.PolicyLoss = 0.0
@@ -107,3 +108,4 @@ class TamiyoState(PPOMetrics, frozen=True, kw_only=True, omit_defaults=True):
     heads: dict[str, HeadMeasures] = {}
     heads_previous: dict[str, HeadMeasures] = {}
     head_specs: tuple[HeadSpec, ...] = ()
+    thresholds: RunThresholds = RunThresholds()

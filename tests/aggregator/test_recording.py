@@ -5,12 +5,14 @@ import shutil
 
 import pytest
 
+from esper_aggregator.fold.projection import project
 from esper_aggregator.recording import Recording
-from esper_aggregator.replay import snapshot_of
+from esper_aggregator.replay import fold_at, snapshot_of
 from esper_bus.protocol.receiver import LinkCounters
 from esper_bus.records import StreamKey
 from esper_bus.store.run_reader import read_raw
 from esper_schemas.codec import decode_snapshot, encode_snapshot
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import StorageError
 
 
@@ -151,3 +153,20 @@ def test_flushed_records_are_taken_once(tmp_path, raw_record):
     assert (first, recording.take_flushed()) == ((0, records[:2]), (2, records[2:]))
     assert recording.take_flushed() == (3, [])
     recording.close()
+
+
+def test_a_checkpoint_of_other_thresholds_is_passed_over(tmp_path, raw_record):
+    """An aggregator with thresholds for all runs evaluates a log anew, and so does one without them."""
+    wider = RunThresholds("[kl_divergence]\nwarning_above = 0.5\ncritical_above = 1.0\n")
+    symptoms = []
+    for epoch, given in enumerate((None, wider, wider, None)):
+        recording = Recording(tmp_path / "r", epoch, given)
+        recording.extend([raw_record(recording.position, kl_divergence=0.4)])
+        symptoms.append([s.name for s in decode_snapshot(recording.snapshot()).symptoms])
+        recording.close()
+
+    assert symptoms[1] == symptoms[2] == []
+    assert symptoms[0] == symptoms[3] != []
+    assert encode_snapshot(snapshot_of(tmp_path / "r")) == encode_snapshot(
+        project(fold_at(tmp_path / "r", 4))
+    )

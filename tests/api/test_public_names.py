@@ -25,9 +25,8 @@ EpisodeCompleted(environment: int, episode: int, episode_return: float, length: 
 EsperError(Exception)
 Event(*)
 EventsDropped(count: int, first_ns: int, last_ns: int, by_kind: dict[str, int] = {})
-Finding(*, rule: str, severity: Literal['warning', 'critical'], title: str, head: str | None = None,
-    since_update: int = 0, evidence: tuple[Evidence, ...] = (), advice: tuple[str, ...] = (), metrics:
-    tuple[str, ...] = ())
+Finding(*, rule: str, severity: Severity, title: str, head: str | None = None, since_update: int = 0,
+    evidence: tuple[Evidence, ...] = (), advice: tuple[str, ...] = (), metrics: tuple[str, ...] = ())
 HeadGradientsCompared(update: int, heads: tuple[str, ...], norms: tuple[float, ...], cosines: tuple[float,
     ...])
 HeadMeasures(*, entropy: m.HeadEntropy = None, entropy_legal: m.HeadEntropyLegal = None, relevance:
@@ -73,7 +72,7 @@ RunStarted(task: str, episodes: int | None = None, environments: int | None = No
     None, seed: int | None = None, device: str = '', rank: int = 0, world_size: int = 1, host: str = '',
     pid: int | None = None, version: str = '', clip_range: float | None = None, target_kl: float | None =
     None, baseline_return: float | None = None, resumed_from: int | None = None, config: dict[str, str | int
-    | float | bool | None] = {}, heads: tuple[HeadSpec, ...] = ())
+    | float | bool | None] = {}, heads: tuple[HeadSpec, ...] = (), thresholds: str = '')
 SanctumSnapshot(...)
 ScalarsLogged(values: dict[str, OwnScalar], step: int | None = None, source: str = '')
 SeedStageChanged(update: int, environment: int, step: int, slot: int, from_stage: int, to_stage: int,
@@ -101,7 +100,7 @@ VitalsSampled(cpu_share: float | None = None, memory_bytes: int | None = None, g
 connect(run: str | None=None, *, started: RunStarted | None=None, runs_dir: Path | str | None=None,
     aggregator: bool | str | None=None, keys: Path | str | None=None, producer: str | None=None, rank: int |
     None=None, world_size: int | None=None, resume: bool=False, spool_quota: int | str | None=None, enabled:
-    bool=True) -> Telemetry
+    bool=True, thresholds: Path | str | None=None) -> Telemetry
 open_run(path: Path | str) -> Run
 subscribe(source: str | Path | None=None, *, kinds: Collection[type[Event] | str] | type[Event] | str |
     None=None, run: str | None=None, start: int | None=0, timeout: float | None=None, keys: str | Path |

@@ -17,9 +17,9 @@ from esper_schemas.policy_heads import (
     heads_of,
     is_any_measured,
     max_entropy,
-    metric_field,
     split_own,
 )
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.state import TamiyoState
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from esper_bus import addresses
 from esper_bus.auth.keys import ClientKeys, client_keys_for
+from esper_lite.thresholds_file import thresholds_of_file
 from esper_schemas.settings import SettingValue
 from esper_trainer.config import TrainingConfig
 
@@ -24,6 +25,7 @@ class TrainingRequest:
     aggregator: the URL of an aggregator, None for the one of `runs_dir`. keys: a client's key file for tcp.
     patience_s: seconds of silence after which one of several processes counts as lost.
     spool_quota: the bytes that a spool may take, None for the default.
+    thresholds: a TOML file with bounds by which the run is judged; None for those that the run has.
     profile: whether to trace some updates; into `profile_dir`, or else `profile` in the run's directory.
     """
 
@@ -35,6 +37,7 @@ class TrainingRequest:
     keys: Path | None = None
     patience_s: float = PATIENCE_S
     spool_quota: int | None = None
+    thresholds: Path | None = None
     profile: bool = False
     profile_dir: Path | None = None
 
@@ -45,6 +48,10 @@ class TrainingRequest:
     def run_name(self) -> str:
         """The name of the run; without a given one, the preset and the time."""
         return self.name or f"{self.config().preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+    def thresholds_text(self) -> str:
+        """The checked text of the thresholds; empty without any. Raises `InvalidArgument` for a mistake."""
+        return "" if self.thresholds is None else thresholds_of_file(self.thresholds)
 
     def traces_dir(self, run_dir: Path) -> Path | None:
         """The directory for the profiler's traces, None without a profile."""

@@ -84,6 +84,7 @@ class Trainer:
         start: TrainingCheckpoint | None = None,
         group: ProcessGroup = ALONE,
         profiler: Profiler | None = None,
+        thresholds: str = "",
     ) -> None:
         set_thread_count(config.torch_threads)
         self._config, self._connect, self._on_update = config, connect, on_update
@@ -92,7 +93,7 @@ class Trainer:
         self._device = resolve_device(config.device)
         self._interruption = Interruption()
         self._pending: _Pending | None = None
-        self._checkpoints, self._start = checkpoints, start
+        self._checkpoints, self._start, self._thresholds = checkpoints, start, thresholds
         self._updates = self._completed = start.update if start else 0
         self._anomaly_response = AnomalyResponse(
             TelemetryLevel[config.telemetry.upper()], config.episodes, parse_escalation(config.escalation)
@@ -118,7 +119,9 @@ class Trainer:
         """
         with self._interruption:
             resumed_from = self._start.update if self._start else None
-            started = run_started(self._config, self._environments, self._baseline(), resumed_from)
+            started = run_started(
+                self._config, self._environments, self._baseline(), resumed_from, self._thresholds
+            )
             with self._connect(started=started) as self._telemetry:
                 began = time.perf_counter()
                 try:
@@ -213,6 +216,7 @@ class Trainer:
                 baseline_return,
                 state,
                 self._anomaly_response.state(),
+                self._thresholds,
             )
         )
 

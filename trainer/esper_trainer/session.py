@@ -29,7 +29,8 @@ class TrainingPlan(NamedTuple):
     """A training that can start: its settings and directories have been checked.
 
     start: the checkpoint to resume from, None for a new run. profile: the directory for traces, None for
-    none. spool_quota: maximum bytes of a spool, None for the default.
+    none. spool_quota: maximum bytes of a spool, None for the default. thresholds: the text of the bounds by
+    which the run is judged, empty for those of the catalogue.
     """
 
     config: TrainingConfig
@@ -37,6 +38,7 @@ class TrainingPlan(NamedTuple):
     start: TrainingCheckpoint | None = None
     profile: Path | None = None
     spool_quota: int | None = None
+    thresholds: str = ""
 
 
 class RecordedTraining(NamedTuple):
@@ -70,7 +72,7 @@ def plan(request: TrainingRequest, group: ProcessGroup = ALONE) -> TrainingPlan:
 
 
 def _new(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
-    config = request.config()
+    config, thresholds = request.config(), request.thresholds_text()
     resolve_device(config.device)
     group.local_environments(config)
     if group.world_size > 1 and not request.name:
@@ -78,7 +80,8 @@ def _new(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
     if request.profile_dir is not None:
         prepare_profile_dir(request.profile_dir)  # an error here must not leave a run behind
     run_dir = create_run_dir(request.runs_dir, request.run_name())
-    return TrainingPlan(config, run_dir, profile=request.traces_dir(run_dir), spool_quota=request.spool_quota)
+    profile, quota = request.traces_dir(run_dir), request.spool_quota
+    return TrainingPlan(config, run_dir, None, profile, quota, thresholds)
 
 
 def _resumed(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
@@ -86,7 +89,8 @@ def _resumed(request: TrainingRequest, group: ProcessGroup) -> TrainingPlan:
     start = last_checkpoint(run_dir, group)
     config = resumed_config(start, request.settings)
     resolve_device(config.device)
-    return TrainingPlan(config, run_dir, start, request.traces_dir(run_dir), request.spool_quota)
+    profile, thresholds = request.traces_dir(run_dir), request.thresholds_text() or start.thresholds
+    return TrainingPlan(config, run_dir, start, profile, request.spool_quota, thresholds)
 
 
 def record_training(
@@ -102,7 +106,7 @@ def record_training(
     Raises `TrainingFailedError` for an error during the training, `RankLostError` if other processes are
     gone, and another `EsperError` if the training cannot start.
     """
-    config, run_dir, start, profile, quota = plan
+    config, run_dir, start, profile, quota, thresholds = plan
     connected = partial(
         connect,
         run_dir.name,
@@ -124,6 +128,7 @@ def record_training(
                 start=start,
                 group=group,
                 profiler=Profiler(profile, group.rank),
+                thresholds=thresholds,
             )
             return RecordedTraining(trainer.run(), trainer.recorded)
         except EsperError:

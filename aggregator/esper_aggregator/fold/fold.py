@@ -17,6 +17,7 @@ from esper_aggregator.fold.process_overlap import TRAINING_EVENTS, end_process, 
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bounded_event
 from esper_schemas import events as e
+from esper_schemas.rules.thresholds import checked
 
 FOLD_VERSION = 9
 """Raised whenever the same events fold to another state."""
@@ -143,7 +144,10 @@ def _run_started(
     if not late:
         logged_steps.close_steps(state, producer)
         training.begin(producer)
-        producer.started = bounded_event(structs.replace(event, heads=bounded_heads(event.heads)))
+        heads = bounded_heads(event.heads)
+        if event.thresholds:  # a process that gives none keeps those of the run
+            state.thresholds = checked(event.thresholds, [spec.name for spec in heads])
+        producer.started = bounded_event(structs.replace(event, heads=heads, thresholds=""))
         producer.logged.resumed_from = event.resumed_from
         declare(producer, producer.started.heads)
     if state.started_ns is None or record.emitted_ns < state.started_ns:

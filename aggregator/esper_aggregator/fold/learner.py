@@ -11,22 +11,24 @@ from esper_aggregator.fold.own_heads import own_head_fields, own_histories
 from esper_aggregator.fold.rank_reduction import reduce_field
 from esper_aggregator.fold.run_state import ProducerState
 from esper_schemas.collapse import entropy_clip_correlation, entropy_velocity
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import trend
-from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES, head_field
+from esper_schemas.metrics.catalogue import CATALOGUE, head_field
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.state import HISTORY_METRICS, History, TamiyoState
+from esper_schemas.rules.thresholds import thresholds_of
+from esper_schemas.state import HISTORY_METRICS, History, TamiyoState, Trend
 
 
-def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
-    """Return the learner's state: its last metrics and what led to them.
+def project_tamiyo(producers: Sequence[ProducerState], thresholds: RunThresholds) -> TamiyoState:
+    """Return the learner's state: its last metrics and what led to them, to be judged by thresholds.
 
     The last payloads of several ranks are merged; histories have the updates that all ranks made. Ranks
     without any update are left out.
     """
     ranks = [producer for producer in producers if producer.ppo_updates]
     if not ranks:
-        return TamiyoState(**own_head_fields(producers))
+        return TamiyoState(**own_head_fields(producers), thresholds=thresholds)
     histories = _histories(ranks)
     entropies = histories.pop("entropy_normalized")
     fields: dict[str, Any] = _metrics(structs.astuple(last_payload(ranks)))
@@ -36,12 +38,13 @@ def project_tamiyo(producers: Sequence[ProducerState]) -> TamiyoState:
     fields |= _derived(ranks, entropies, histories["clip_fraction"])
     return TamiyoState(
         **fields,
-        trends={name: trend(history, _trend_threshold(name)) for name, history in histories.items()},
+        trends=_trends(histories, thresholds),
         ppo_data_received=True,
         ppo_updates_count=max(rank.updates for rank in ranks),
         last_update=max(rank.last_update for rank in ranks),
         head_nan_latch=_any_rank([rank.nan_latch for rank in ranks]),
         head_inf_latch=_any_rank([rank.inf_latch for rank in ranks]),
+        thresholds=thresholds,
     )
 
 
@@ -96,8 +99,11 @@ def _any_rank(latches: Sequence[dict[str, bool]]) -> dict[str, bool]:
     return seen
 
 
-def _trend_threshold(name: str) -> float:
-    return QUANTITIES[name].metric.trend_threshold
+def _trends(histories: dict[str, History], thresholds: RunThresholds) -> dict[str, Trend]:
+    quantities = thresholds_of(thresholds).quantities
+    return {
+        name: trend(history, quantities[name].metric.trend_threshold) for name, history in histories.items()
+    }
 
 
 def _previous_grad_norms(ranks: Sequence[ProducerState]) -> dict[str, float | None]:

@@ -50,7 +50,7 @@ def project(state: RunState) -> SanctumSnapshot:
     snapshot = SanctumSnapshot(
         events_folded=state.events_folded,
         run=run,
-        tamiyo=project_tamiyo(ranks.training),
+        tamiyo=project_tamiyo(ranks.training, state.bounds),
         histories=metric_histories(ranks.training),
         ranks=tuple(rank_state(producer) for producer in producers_by_rank(state)),
         anomalies=tuple(state.anomalies),

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from esper_schemas.declarations import HeadSpec, MetricSpec
+from esper_schemas.declarations import HeadSpec, MetricSpec, RunThresholds
 from esper_schemas.events import (
     EpisodeCompleted,
     PPOUpdateCompleted,
@@ -16,7 +16,7 @@ from esper_schemas.events import (
 from esper_schemas.heads import HEADS
 from esper_schemas.moving_average import MovingAverage
 from esper_schemas.rules.streaks import Streaks
-from esper_schemas.rules.symptoms import WATCHLIST, SymptomState, Watchlist
+from esper_schemas.rules.symptoms import SymptomState, Watchlist, watchlist_of
 from esper_schemas.snapshot import (
     AnomalyEntry,
     CheckpointEntry,
@@ -171,9 +171,13 @@ class ProducerState:
 
 @dataclass(slots=True)
 class RunState:
-    """One run: its producers and what is kept of their events; `watchlist` has the bounds for symptoms."""
+    """One run: its producers and what is kept of their events.
 
-    watchlist: Watchlist = WATCHLIST
+    `thresholds` are those that the run gives, `given` those that a viewer gives in their place.
+    """
+
+    given: RunThresholds | None = None
+    thresholds: RunThresholds = field(default_factory=RunThresholds)
     run: str = ""
     events_folded: int = 0
     started_ns: int | None = None
@@ -198,3 +202,13 @@ class RunState:
     instabilities: deque[InstabilityEntry] = field(default_factory=lambda: deque(maxlen=KEPT_INSTABILITIES))
     instability_totals: InstabilityTotals = field(default_factory=InstabilityTotals)
     recent_events: deque[EventEntry | ListedUpdate] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
+
+    @property
+    def bounds(self) -> RunThresholds:
+        """The thresholds that apply."""
+        return self.thresholds if self.given is None else self.given
+
+    @property
+    def watchlist(self) -> Watchlist:
+        """The watches with the thresholds that apply."""
+        return watchlist_of(self.bounds)

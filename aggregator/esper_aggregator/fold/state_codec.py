@@ -15,7 +15,6 @@ from esper_aggregator.fold.run_state import ProducerState, RunState
 from esper_schemas.events import EVENT_TYPES
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.rules.bounded_watches import bounded_watches
-from esper_schemas.rules.symptoms import WATCHLIST, Watchlist
 from esper_schemas.snapshot import SanctumSnapshot
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -30,7 +29,7 @@ def fold_fingerprint() -> int:
 
 
 def encode_state(state: RunState) -> bytes:
-    """Encode a state whose watchlist is that of the catalogue; equal states give equal bytes."""
+    """Encode a state; equal states give equal bytes."""
     return _encoder.encode(state)
 
 
@@ -46,14 +45,10 @@ def decode_state(data: bytes) -> RunState:
 def _encode(value: Any) -> Any:
     if isinstance(value, deque):
         return list(value)
-    if value is WATCHLIST:
-        return None
     raise NotImplementedError(f"{type(value).__name__} cannot be encoded")
 
 
 def _decode(declared: Any, value: Any) -> Any:
-    if declared is Watchlist:
-        return WATCHLIST
     if get_origin(declared) is deque:
         return deque(msgspec.convert(value, GenericAlias(list, get_args(declared))))
     raise NotImplementedError(f"{declared} cannot be decoded")

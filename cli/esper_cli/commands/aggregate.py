@@ -1,6 +1,6 @@
 """`esper aggregate`: the aggregator in the foreground."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,11 @@ from esper_bus import paths
 from esper_bus.host.process_logging import configure_logging
 from esper_cli.options.command import Command
 from esper_cli.options.option import LogJson, Option, RunsDir
+from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
+
+THRESHOLDS_OF_ALL = replace(
+    THRESHOLDS, help="TOML file whose bounds replace those of all runs and of the catalogue"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,7 @@ class AggregateOptions:
             minimum=0,
         ),
     ] = None
+    thresholds: Annotated[Path | None, THRESHOLDS_OF_ALL] = None
     log_json: LogJson = False
 
 
@@ -58,6 +64,7 @@ def run(options: AggregateOptions) -> int:
         listen=options.listen,
         keys=options.server_keys,
         idle_exit_s=options.idle_exit,
+        thresholds=given_thresholds(options.thresholds),
     )
     serve_until_stopped(settings)
     return 0

@@ -9,18 +9,14 @@ from typing import Annotated
 
 from esper_aggregator.fold.projection import project
 from esper_aggregator.replay import fold_path
-from esper_bus.store.run_reader import read_records
 from esper_cli.options.command import Command
 from esper_cli.options.option import Json, Option, RecordedRun
+from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, echo_json
-from esper_schemas.events import RunStarted
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds_text
-from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
-from esper_schemas.metrics.overrides import overridden
-from esper_schemas.rules.symptoms import Watchlist
 from esper_schemas.snapshot import SanctumSnapshot
 
 SEVERITIES = ("warning", "critical")
@@ -31,9 +27,7 @@ class DiagnoseOptions:
     """Report what is wrong with a recorded run: in which head, since which update, why, and what to try."""
 
     path: RecordedRun
-    thresholds: Annotated[
-        Path | None, Option("TOML file whose bounds replace those of the catalogue", metavar="FILE")
-    ] = None
+    thresholds: Annotated[Path | None, THRESHOLDS] = None
     fail_on: Annotated[
         str | None,
         Option("exit with 1 if any finding is at least this severe", choices=SEVERITIES),
@@ -43,38 +37,18 @@ class DiagnoseOptions:
 
 def run(options: DiagnoseOptions) -> int:
     """Print the findings; returns 1 if one is as severe as `--fail-on`."""
-    quantities = _quantities(options)
+    given = given_thresholds(options.thresholds, options.path)
     report = damage_reporter("esper diagnose", options.path)
-    snapshot = project(fold_path(options.path, watchlist=Watchlist(quantities), on_damage=report))
+    snapshot = project(fold_path(options.path, given=given, on_damage=report))
     updates = snapshot.tamiyo.ppo_updates_count
     if not updates:
         raise CommandError(f"{options.path} has no PPO updates yet; there is nothing to diagnose")
     if options.json:
         echo_json({"findings": snapshot.findings, "run": snapshot.run.run, "updates": updates}, indent=2)
     else:
-        echo(*_report(snapshot, _signs(sys.stdout.encoding), beyond_bounds_text(snapshot.tamiyo, quantities)))
+        echo(*_report(snapshot, _signs(sys.stdout.encoding), beyond_bounds_text(snapshot.tamiyo)))
     bad = SEVERITIES[SEVERITIES.index(options.fail_on) :] if options.fail_on else ()
     return int(any(finding.severity in bad for finding in snapshot.findings))
-
-
-def _quantities(options: DiagnoseOptions) -> dict[str, MetricField]:
-    """The quantities with the bounds of the catalogue, or of a file."""
-    path = options.thresholds
-    if path is None:
-        return QUANTITIES
-    try:
-        text = path.read_text(encoding="utf-8")
-        return overridden(text, origin=str(path), heads=_declared_heads(options.path))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise CommandError(f"cannot read the thresholds {path}: {reason}; choose a TOML file") from error
-
-
-def _declared_heads(path: Path) -> list[str]:
-    """The names of the heads that a run declares at its beginning."""
-    starts = (r.event for r in read_records(path) if isinstance(r.event, RunStarted))
-    started = next(starts, None)
-    return [spec.name for spec in started.heads] if started else []
 
 
 def _report(snapshot: SanctumSnapshot, signs: dict[str, str], beyond: str) -> list[str]:

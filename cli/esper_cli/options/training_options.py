@@ -63,6 +63,12 @@ class TrainingOptions:
             parse=_spool_quota,
         ),
     ] = None
+    thresholds: Annotated[
+        Path | None,
+        Option(
+            "TOML file with bounds by which the run is judged; recorded with it", "recording", metavar="FILE"
+        ),
+    ] = None
     aggregator: Annotated[
         str | None,
         replace(AGGREGATOR_URL, help=f"{AGGREGATOR_URL.help} (default: the one of the runs directory)"),
@@ -86,6 +92,7 @@ class TrainingOptions:
             )
         if not self.resume:
             TrainingConfig(**self.settings)  # type: ignore[arg-type]
+        self.request().thresholds_text()  # a mistake is reported before there is a run
 
     def request(self) -> TrainingRequest:
         """The training that these options ask for."""
@@ -98,6 +105,7 @@ class TrainingOptions:
             keys=self.keys,
             patience_s=self.patience,
             spool_quota=self.spool_quota,
+            thresholds=self.thresholds,
             profile=self.profile is not None,
             profile_dir=Path(self.profile) if self.profile else None,
         )

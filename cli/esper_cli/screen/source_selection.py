@@ -2,28 +2,42 @@
 
 import time
 from pathlib import Path
+from typing import TypeGuard
 
 from esper_bus import addresses, paths
 from esper_bus.auth.keys import client_keys_for
 from esper_bus.host.aggregator_lock import local_runs_dirs
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
+from esper_schemas.declarations import RunThresholds
+from esper_schemas.errors import InvalidArgument
 from esper_schemas.source import Feed, SnapshotSource
 
 FIRST_SNAPSHOT_TIMEOUT_S = 3.0
 
 
 def open_source(
-    target: str | None, key_file: Path | None = None, *, compress: bool | None = None
+    target: str | None,
+    key_file: Path | None = None,
+    *,
+    compress: bool | None = None,
+    thresholds: RunThresholds | None = None,
 ) -> SnapshotSource:
     """Open an address, a path, or the local aggregator for None.
 
     compress: whether snapshots are sent compressed; None for those from other machines only.
+    thresholds: bounds that replace those of a recorded run. Raises `InvalidArgument` for another target.
     """
-    if target is not None and "://" not in target:
+    if is_recorded(target):
         from esper_aggregator.replay import LogSource
 
-        return LogSource(Path(target), damage_reporter("sanctum", Path(target)))
+        run = Path(target)
+        return LogSource(run, damage_reporter("sanctum", run), thresholds)
+    if thresholds is not None:
+        raise InvalidArgument(
+            "--thresholds needs a recorded run, as an aggregator has judged what it sends; name the run, or "
+            "start the aggregator with --thresholds."
+        )
     from esper_bus.net.snapshot_source import SocketSource
 
     if target is not None:
@@ -31,6 +45,11 @@ def open_source(
         keys = client_keys_for(endpoints.ingest, key_file)
         return SocketSource(lambda: endpoints, keys=keys, compress=compress)
     return SocketSource(local_endpoints, compress=compress)
+
+
+def is_recorded(target: str | None) -> TypeGuard[str]:
+    """Whether a target is the path of a recorded run."""
+    return target is not None and "://" not in target
 
 
 def local_endpoints() -> addresses.Endpoints:

@@ -13,19 +13,17 @@
 A bound that is left out keeps its default; `inf` or `-inf` removes it. Pure.
 """
 
-import difflib
 import math
-import tomllib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 from esper_schemas.declarations import HeadSpec
-from esper_schemas.errors import InvalidArgument
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import HEAD_FAMILIES, QUANTITIES, MetricField, head_field
 from esper_schemas.metrics.metric import BOUNDS, Bands, Metric
+from esper_schemas.metrics.toml_document import TomlDocument, hint, quoted
 from esper_schemas.policy_heads import OWN_FAMILIES, head_family, own_quantity, shared_metric, split_own
 
 SETTINGS = (*BOUNDS, "trend_threshold")
@@ -40,6 +38,10 @@ OWN_FAMILY_NAMES: dict[str, str] = {head_family(family): family for family in OW
 """The same names, which stand for the quantity of all own heads, and "head_std"."""
 
 
+RULES_TABLE = "rules"
+"""The table that is about watches and rules instead of a metric: `esper_schemas.rules.thresholds`."""
+
+
 def overridden(
     text: str, *, origin: str = "thresholds", heads: Collection[str] = ()
 ) -> dict[str, MetricField]:
@@ -50,17 +52,19 @@ def overridden(
     `head_move_entropy` if "move" is in `heads`). Raises `InvalidArgument`, whose message begins with `origin`
     and the line.
     """
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # not only of tomllib: int() raises for 5,000 digits
-        raise InvalidArgument(f"{origin}: not valid TOML: {error}.") from None
-    reader = _Reader(text, origin, heads)
+    return overridden_quantities(TomlDocument(text, origin), heads)
+
+
+def overridden_quantities(document: TomlDocument, heads: Collection[str] = ()) -> dict[str, MetricField]:
+    """Return what `overridden` does, for a text that was read."""
+    reader = _Reader(document, heads)
     quantities = dict(QUANTITIES)
     of_all = (*FAMILIES, *OWN_FAMILY_NAMES)
-    for name in sorted(tables, key=lambda name: name not in of_all):  # all heads first, then single ones
+    names = [name for name in document.tables if name != RULES_TABLE]
+    for name in sorted(names, key=lambda name: name not in of_all):  # all heads first, then single ones
         for member in reader.members(name):
             before = quantities.get(member) or _own_head_field(member, quantities)
-            metric = reader.metric(before.metric, name, tables[name])
+            metric = reader.metric(before.metric, name, document.tables[name])
             quantities[member] = replace(before, metric=metric)
     return quantities
 
@@ -76,9 +80,8 @@ def _own_head_field(name: str, quantities: dict[str, MetricField]) -> MetricFiel
 class _Reader:
     """Reads the tables of one text; an error names the line."""
 
-    def __init__(self, text: str, origin: str, heads: Collection[str]) -> None:
-        self._lines = text.split("\n")
-        self._origin = origin
+    def __init__(self, document: TomlDocument, heads: Collection[str]) -> None:
+        self._refuse = document.refuse
         self._own = {
             f"head_{head}_{family}": own_quantity(head, family) for head in heads for family in OWN_FAMILIES
         }
@@ -89,7 +92,7 @@ class _Reader:
             return (self._own.get(name, name),)
         known = {**dict.fromkeys(QUANTITIES), **FAMILIES, **OWN_FAMILY_NAMES}
         if name not in known:
-            self._refuse((name,), f"there is no metric {name!r}{_hint(name, [*known, *self._own])}.")
+            self._refuse((name,), f"there is no metric {quoted(name)}{hint(name, [*known, *self._own])}.")
         return (*FAMILIES.get(name, ()), name)
 
     def metric(self, metric: Metric, name: str, table: Any) -> Metric:
@@ -106,8 +109,8 @@ class _Reader:
 
     def _number(self, name: str, key: str, value: Any) -> float:
         if key not in SETTINGS:
-            self._refuse((name, key), f"{name} has no setting {key!r}{_hint(key, SETTINGS)}.")
-        if not _is_number(value):
+            self._refuse((name, key), f"{name} has no setting {quoted(key)}{hint(key, SETTINGS)}.")
+        if not is_number(value):
             self._refuse((name, key), f"{key} of {name} must be a number.")
         if key == "trend_threshold" and not 0 < value < math.inf:
             self._refuse((name, key), f"trend_threshold of {name} must be a share above 0, such as 0.2.")
@@ -127,28 +130,9 @@ class _Reader:
             if math.isinf(bound):
                 self._refuse((name, key), f"{key} of {name} is {bound:g}: every value would be beyond it.")
 
-    def _refuse(self, path: tuple[str, ...], sentence: str) -> NoReturn:
-        raise InvalidArgument(f"{self._origin}:{self._line_of(path)}: {sentence}")
 
-    def _line_of(self, path: tuple[str, ...]) -> int:
-        """The number of the first line with which the lines up to it, read as TOML, contain `path`."""
-        return next(end for end in range(1, len(self._lines) + 1) if _contains(self._lines[:end], path))
-
-
-def _contains(lines: Iterable[str], path: tuple[str, ...]) -> bool:
-    try:
-        found: Any = tomllib.loads("\n".join(lines))
-    except ValueError:  # the lines end within a value
-        return False
-    for key in path:
-        if not isinstance(found, dict) or key not in found:
-            return False
-        found = found[key]
-    return True
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a number that a float can represent; integers in TOML are unbounded."""
+def is_number(value: Any) -> bool:
+    """Return whether it is a number that a float can represent; integers in TOML are unbounded."""
     if isinstance(value, int) and not isinstance(value, bool):
         return abs(value) < 2**1023
     return isinstance(value, float) and not math.isnan(value)
@@ -157,8 +141,3 @@ def _is_number(value: Any) -> bool:
 def _bound(key: str, value: float) -> float | None:
     """The bound, or None where an infinite value removes it."""
     return None if value == (-math.inf if key.endswith("below") else math.inf) else value
-
-
-def _hint(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f", the nearest is {close[0]!r}" if close else ""

@@ -2,29 +2,38 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import MetricField, head_field
 from esper_schemas.metrics.metric import Bands
 from esper_schemas.policy_heads import own_quantity, shared_metric
-from esper_schemas.rules.watch import BoundedWatch, Watch
+from esper_schemas.rules.watch import NO_LEVELS, BoundedWatch, Levels, Watch
 from esper_schemas.rules.watches import WATCHES
 
 
-def bounded_watches(quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
-    """Yield each watch of each field, with the bounds that a table of metrics gives it."""
+def bounded_watches(
+    quantities: Mapping[str, MetricField], levels: Mapping[str, Levels] = NO_LEVELS
+) -> Iterator[BoundedWatch]:
+    """Yield each watch of each field, with the bounds that a table of metrics gives it.
+
+    `levels` are those that a project gives, by the names of watches; they take precedence.
+    """
     for watch in WATCHES:
         if watch.only_own:
             continue
         for head in HEADS if watch.per_head else (None,):
             named = watch.bands_of or watch.quantity
             bands = quantities[_field(head, named)].metric.bands if _needs_bands(watch) else Bands()
-            yield _bounded(watch, head, bands, _field(head, watch.quantity), _field(head, watch.only_where))
+            metric, only_where = _field(head, watch.quantity), _field(head, watch.only_where)
+            yield _at_levels(_bounded(watch, head, bands, metric, only_where), levels)
 
 
-def own_head_watches(spec: HeadSpec, quantities: Mapping[str, MetricField]) -> Iterator[BoundedWatch]:
-    """Yield each watch of one of a run's own heads, with the bounds that a table of metrics gives it.
+def own_head_watches(
+    spec: HeadSpec, quantities: Mapping[str, MetricField], levels: Mapping[str, Levels] = NO_LEVELS
+) -> Iterator[BoundedWatch]:
+    """Yield each watch of one of a run's own heads, with its levels, or the bounds of a table of metrics.
 
     The bands of `entropy` are about shares of the maximum, even where the size of the head is not known.
     `only_where` is a field of the head's measurements.
@@ -34,7 +43,17 @@ def own_head_watches(spec: HeadSpec, quantities: Mapping[str, MetricField]) -> I
             family = watch.bands_of or watch.quantity
             bands = shared_metric(spec, family, quantities).bands if _needs_bands(watch) else Bands()
             metric = own_quantity(spec.name, watch.quantity)
-            yield _bounded(watch, spec.name, bands, metric, watch.only_where)
+            yield _at_levels(_bounded(watch, spec.name, bands, metric, watch.only_where), levels)
+
+
+def _at_levels(bounded: BoundedWatch, levels: Mapping[str, Levels]) -> BoundedWatch:
+    """Return a watch at the levels that a project gives; a watch with one level only has that one moved."""
+    given = levels.get(bounded.name)
+    if given is None:
+        return bounded
+    critical = bounded.critical if given.critical is None else given.critical
+    kept = critical if bounded.warning == bounded.critical else bounded.warning
+    return replace(bounded, warning=kept if given.warning is None else given.warning, critical=critical)
 
 
 def _needs_bands(watch: Watch) -> bool:

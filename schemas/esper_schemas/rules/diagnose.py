@@ -8,6 +8,7 @@ from esper_schemas.rules.evidence import evidence_of
 from esper_schemas.rules.finding_metrics import metrics_of
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
+from esper_schemas.rules.thresholds import ignored_thresholds, thresholds_of
 from esper_schemas.snapshot import SanctumSnapshot
 
 CHAIN = 20
@@ -29,16 +30,22 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     They follow from the symptoms, which depend on the bounds with which the run was folded, from the settings
     of the run and from its ranks. Equal snapshots give equal findings.
     """
-    duplicates = duplicate_ranks(snapshot.ranks)
+    thresholds = thresholds_of(snapshot.tamiyo.thresholds)
+    of_recording = [finding for finding in _of_recording(snapshot) if finding.rule not in thresholds.disabled]
     if not snapshot.symptoms:
-        return duplicates  # the usual case, twenty times a second
+        return of_recording  # the usual case, twenty times a second
     by_name: dict[str, list[Symptom]] = {}
     for symptom in snapshot.symptoms:
         by_name.setdefault(symptom.name, []).append(symptom)
     settings = snapshot.run.config
-    rules = [rule for rule in RULES if settings.get(rule.only_with_several) != 1]
+    rules = [rule for rule in thresholds.rules if settings.get(rule.only_with_several) != 1]
     found = [finding for rule in rules for finding in _findings(rule, by_name)]
-    return sorted([*duplicates, *found], key=_rank)
+    return sorted([*of_recording, *found], key=_rank)
+
+
+def _of_recording(snapshot: SanctumSnapshot) -> list[Finding]:
+    """Return the findings that are about the recording rather than the training."""
+    return [*duplicate_ranks(snapshot.ranks), *ignored_thresholds(snapshot.tamiyo.thresholds)]
 
 
 def _rank(finding: Finding) -> tuple[int, int, int, int, str]:

@@ -1,6 +1,6 @@
 """The watches of one of a run's own heads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import isfinite
 
 from msgspec import ValidationError, convert
@@ -8,11 +8,11 @@ from msgspec.structs import astuple, replace
 
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import PPOUpdateCompleted
-from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import entropy_share, max_entropy, own_quantity
 from esper_schemas.rules.bounded_watches import own_head_watches
 from esper_schemas.rules.streaks import Streaks
+from esper_schemas.rules.thresholds import Thresholds
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
 
@@ -25,10 +25,10 @@ _SMALLEST = 1e-9
 class HeadWatch:
     """Compares what was measured of one head in an update; usually one call decides that all is well."""
 
-    def __init__(self, spec: HeadSpec, quantities: Mapping[str, MetricField]) -> None:
+    def __init__(self, spec: HeadSpec, thresholds: Thresholds) -> None:
         self._name, self._maximum = spec.name, max_entropy(spec)
         names = [own_quantity(spec.name, family) for family in _WATCHED]
-        watches = list(own_head_watches(spec, quantities))
+        watches = list(own_head_watches(spec, thresholds.quantities, thresholds.levels))
         self._watched = WatchedRow(names, watches, spec.name)
         ranges = dict(zip(_WATCHED, self._watched.ranges(names), strict=True))
         of_families = [ranges.get(family, FINITE) for family in HeadMeasures.__struct_fields__]

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 from msgspec import ValidationError, convert
 from msgspec.structs import astuple
 
-from esper_schemas.declarations import HeadSpec
+from esper_schemas.declarations import HeadSpec, RunThresholds
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.findings import Symptom
-from esper_schemas.metrics.catalogue import QUANTITIES, MetricField
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.head_watch import HeadWatch
@@ -23,6 +23,7 @@ from esper_schemas.rules.run_levels import (
     update_quantities,
 )
 from esper_schemas.rules.streaks import Streaks
+from esper_schemas.rules.thresholds import DEFAULTS, Thresholds, thresholds_of
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE
 
@@ -57,15 +58,15 @@ class SymptomState:
 
 
 class Watchlist:
-    """The watches with the bounds that a table of metrics gives them.
+    """The watches with the bounds that thresholds give them.
 
     Nearly every update is within all bounds, which one call decides: `msgspec` checks a row of values against
     a type whose fields are constrained to the bounds. Only if that fails, each value is compared on its own.
     """
 
-    def __init__(self, quantities: Mapping[str, MetricField] = QUANTITIES) -> None:
-        self._quantities, self._heads = quantities, dict[HeadSpec, HeadWatch]()
-        watches = list(bounded_watches(quantities))
+    def __init__(self, thresholds: Thresholds = DEFAULTS) -> None:
+        self._thresholds, self._heads = thresholds, dict[HeadSpec, HeadWatch]()
+        watches = list(bounded_watches(thresholds.quantities, thresholds.levels))
         fields = tuple(dict.fromkeys(w.metric for w in watches if w.metric not in (*RELATIVE, *OF_ROLLOUTS)))
         only_latched = tuple(name for name in LATCHED_FIELDS if name not in fields)
         self._select = _selector(fields + only_latched)
@@ -107,7 +108,7 @@ class Watchlist:
     def _new_head_watch(self, spec: HeadSpec) -> HeadWatch:
         if len(self._heads) >= _MAX_HEAD_WATCHES:
             self._heads.clear()
-        watch = self._heads[spec] = HeadWatch(spec, self._quantities)
+        watch = self._heads[spec] = HeadWatch(spec, self._thresholds)
         return watch
 
     def rollout_completed(
@@ -131,3 +132,10 @@ def _selector(names: Iterable[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ..
 
 WATCHLIST = Watchlist()
 """The watches with the bounds of the catalogue."""
+
+
+@lru_cache(maxsize=16)
+def watchlist_of(given: RunThresholds) -> Watchlist:
+    """Return the watches with the thresholds of a run; equal thresholds give the same object."""
+    thresholds = thresholds_of(given)
+    return WATCHLIST if thresholds is DEFAULTS else Watchlist(thresholds)

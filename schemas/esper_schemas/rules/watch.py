@@ -1,5 +1,6 @@
 """What a watch is: one side of a quantity, and the bound beyond which its values are symptoms."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -28,6 +29,17 @@ class Watch:
     per_head: bool = False
     only_where: str = ""
     only_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The bounds of a watch that a project gives, in the unit of the field; None keeps the default."""
+
+    warning: float | None = None
+    critical: float | None = None
+
+
+NO_LEVELS: Mapping[str, Levels] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from esper_aggregator.fold import fold as production
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_EVENTS, KEPT_PRODUCERS, RunState
 from esper_schemas import events as e
 from esper_schemas.codec import decode_event, encode_event, encode_snapshot
+from esper_schemas.declarations import HeadSpec, RunThresholds
+from esper_schemas.judgement import Health, judge_field
+from esper_schemas.state import Trend
 
 
 def test_an_update_is_counted_and_its_payload_kept(record_of):
@@ -180,3 +183,76 @@ def test_any_records_fold_and_project_with_any_interruption(any_records, data):
     resumed = fold_all(records[cut:], copy.deepcopy(first))
 
     assert encode_snapshot(project(resumed)) == whole
+
+
+WIDER = "[kl_divergence]\nwarning_above = 0.5\ncritical_above = 1.0\n"
+
+
+def judged(record_of, *started, given=None):
+    """The snapshot of a run with large updates, each of whose processes gives some thresholds."""
+    state = RunState(given=given)
+    for epoch, thresholds in enumerate(started, 1):
+        begun = e.RunStarted(task="t", thresholds=thresholds, heads=(HeadSpec("move", 4),))
+        for event in (begun, *[update(4 * epoch + n, kl_divergence=0.4) for n in range(4)]):
+            fold(state, record_of(event, epoch=epoch))
+    return project(state)
+
+
+def test_a_run_is_judged_by_the_thresholds_that_it_gives(record_of):
+    """Its findings, and the health of its values on every screen; 0.4 is critical in the catalogue."""
+    unlike, wider = judged(record_of, ""), judged(record_of, WIDER)
+
+    assert [finding.rule for finding in unlike.findings] == ["large_updates"]
+    assert judge_field(unlike.tamiyo, "kl_divergence") is Health.CRITICAL
+    assert wider.findings == wider.symptoms == ()
+    assert judge_field(wider.tamiyo, "kl_divergence") is Health.OK
+
+
+def test_a_resumed_process_keeps_the_thresholds_of_its_run(record_of):
+    """Only others replace them."""
+    assert judged(record_of, WIDER, "").findings == ()
+    assert judged(record_of, WIDER, WIDER.replace("1.0", "0.6")).tamiyo.thresholds.text.endswith("0.6\n")
+
+
+def test_the_thresholds_of_a_viewer_replace_those_of_the_run(record_of):
+    """Also where the run has none, and whatever a process gives later."""
+    strict = RunThresholds("[kl_divergence]\nwarning_above = 0.01\n")
+
+    assert [f.rule for f in judged(record_of, WIDER, WIDER, given=strict).findings] == ["large_updates"]
+    assert judged(record_of, "", given=RunThresholds(WIDER)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "words"),
+    [
+        ("[mood]\n", "thresholds:1: there is no metric 'mood'"),
+        ("[kl_divergence]\nwarning_above = 0.9\n", "inverted"),
+        ("[head_mov_entropy]\n", "the nearest is 'head_move_entropy'"),
+        ("x" * 40_000, "40,000 characters"),
+        ("= \0\ud800", "not valid TOML"),
+        ("a = " + "[" * 9_000, "not valid TOML"),
+        (f"a = {'9' * 9_000}", "not valid TOML"),
+    ],
+    ids=["unknown", "inverted", "unknown head", "long", "not toml", "nested", "large number"],
+)
+def test_thresholds_that_cannot_be_used_are_a_finding(record_of, thresholds, words):
+    """The bounds of the catalogue apply, and the text is not kept."""
+    snapshot = judged(record_of, thresholds)
+    ignored = [finding for finding in snapshot.findings if finding.rule == "thresholds_ignored"]
+
+    assert {finding.rule for finding in snapshot.findings} == {"thresholds_ignored", "large_updates"}
+    assert words in ignored[0].evidence[0].text
+    assert snapshot.tamiyo.thresholds.text == ""
+    assert judge_field(snapshot.tamiyo, "kl_divergence") is Health.CRITICAL
+
+
+def test_a_trend_is_that_of_the_runs_threshold(record_of):
+    """A loss that rises by a third is stable where a trend begins at a half."""
+    losses = [update(n, value_loss=1.0 if n < 5 else 1.4) for n in range(10)]
+    text = "[value_loss]\ntrend_threshold = 0.5\n"
+
+    plain = project(fold_all(map(record_of, losses)))
+    other = project(fold_all([record_of(u, epoch=8) for u in losses], RunState(given=RunThresholds(text))))
+
+    assert plain.tamiyo.trends["value_loss"] is Trend.RISING
+    assert other.tamiyo.trends["value_loss"] is Trend.STABLE

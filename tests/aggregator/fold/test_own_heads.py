@@ -12,14 +12,13 @@ from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, MAX_NAMES
 from esper_aggregator.fold.state_codec import decode_state, encode_state
 from esper_schemas.codec import encode_snapshot
-from esper_schemas.declarations import HeadSpec
+from esper_schemas.declarations import HeadSpec, RunThresholds
 from esper_schemas.events import RunStarted
 from esper_schemas.heads import HEADS
 from esper_schemas.judgement import Health, beyond_bounds, beyond_bounds_text, judge_field
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import heads_of
-from esper_schemas.rules.symptoms import Watchlist
 
 MOVE, AIM, FIRE = HeadSpec("move", 5), HeadSpec("aim", 9), HeadSpec("fire", 2)
 
@@ -169,8 +168,7 @@ def test_ratios_and_gradients_of_own_heads_are_watched(shown):
 
 def test_a_projects_bounds_apply_to_own_heads(record_of):
     """Those of all heads, and those of one head by the name of its quantity."""
-    quantities = overridden("[head_ratio_max]\ncritical_above = 3.0")
-    state = RunState(watchlist=Watchlist(quantities))
+    state = RunState(given=RunThresholds("[head_ratio_max]\ncritical_above = 3.0"))
     fold_all(map(record_of, [started(MOVE), *[measured(n, move={"ratio_max": 40.0}) for n in (1, 2)]]), state)
     tamiyo = project(state).tamiyo
 
@@ -178,7 +176,7 @@ def test_a_projects_bounds_apply_to_own_heads(record_of):
     text = '[head_ratio_max]\ncritical_above = 3.0\n["heads/move/ratio_max"]\ncritical_above = 90.0'
     of_one = overridden(text)
     by_name = overridden("[head_move_ratio_max]\ncritical_above = 90.0", heads=["move"])
-    assert judge_field(tamiyo, "heads/move/ratio_max", quantities) is Health.CRITICAL
+    assert judge_field(tamiyo, "heads/move/ratio_max") is Health.CRITICAL
     assert judge_field(tamiyo, "heads/move/ratio_max", of_one) is Health.WARNING
     assert judge_field(tamiyo, "heads/move/ratio_max", by_name) is Health.WARNING
 

@@ -13,7 +13,8 @@ from esper_aggregator.fold.run_state import KEPT_EVENTS, RunState
 from esper_aggregator.fold.state_codec import decode_state, encode_state, fold_fingerprint
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot
-from esper_schemas.rules.symptoms import WATCHLIST, Watchlist
+from esper_schemas.declarations import RunThresholds
+from esper_schemas.rules.symptoms import WATCHLIST, watchlist_of
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def state(record_of):
 
 
 def test_a_decoded_state_is_valid_and_encodes_to_the_same_bytes(state):
-    """Its lists have their limits, and its watchlist is that of the catalogue."""
+    """Its lists have their limits, and its watches have the bounds of the catalogue."""
     decoded = decode_state(encode_state(state))
 
     validate(decoded)
@@ -60,10 +61,15 @@ def test_an_empty_state_can_be_encoded():
     assert decoded.recent_events.maxlen == KEPT_EVENTS
 
 
-def test_a_state_with_other_bounds_is_not_encoded():
-    """A checkpoint does not contain the bounds with which it was folded."""
-    with pytest.raises(NotImplementedError, match="Watchlist"):
-        encode_state(RunState(watchlist=Watchlist()))
+@pytest.mark.parametrize("field", ["given", "thresholds"])
+def test_a_decoded_state_has_the_thresholds_with_which_it_was_folded(field):
+    """Those of the run, or those that a viewer gives in their place."""
+    wider = RunThresholds("kl_divergence = { critical_above = 0.5 }", ("move",))
+
+    decoded = decode_state(encode_state(RunState(**{field: wider})))
+
+    assert decoded.bounds == wider
+    assert decoded.watchlist is watchlist_of(wider) is not WATCHLIST
 
 
 def test_every_list_of_the_state_has_a_limit():

@@ -9,11 +9,11 @@ from tests.aggregator.fold.validated import fold, fold_all, project
 
 from esper_aggregator.fold.run_state import RunState
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted
 from esper_schemas.findings import Symptom
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
-from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
@@ -125,8 +125,8 @@ def test_bounds_are_those_of_the_catalogue(symptoms_of):
 
 def test_a_project_can_override_bands(symptoms_of):
     """With other bands for the KL divergence, only the clip fraction is unusual."""
-    quantities = overridden("[kl_divergence]\nwarning_above = 0.1\ncritical_above = 0.2\n")
-    state = RunState(watchlist=Watchlist(quantities))
+    text = "[kl_divergence]\nwarning_above = 0.1\ncritical_above = 0.2\n"
+    state = RunState(given=RunThresholds(text))
 
     found = symptoms_of({"kl_divergence": 0.3, "clip_fraction": 0.9}, state=state)
 

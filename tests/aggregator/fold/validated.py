@@ -5,7 +5,6 @@ from esper_aggregator.fold import projection
 from esper_aggregator.fold.invariants import validate
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.state_codec import encode_state
-from esper_schemas.rules.symptoms import WATCHLIST
 
 
 def fold(state, record):
@@ -24,9 +23,7 @@ def fold_all(records, state=None):
 
 
 def project(state):
-    """Project a state, which must not change it; one with other bounds cannot be encoded and compared."""
-    if state.watchlist is not WATCHLIST:
-        return projection.project(state)
+    """Project a state, which must not change it."""
     before = encode_state(state)
     snapshot = projection.project(state)
     assert encode_state(state) == before

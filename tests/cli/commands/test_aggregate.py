@@ -6,6 +6,7 @@ import pytest
 
 from esper_aggregator.foreground import AggregatorSettings
 from esper_cli.commands import aggregate
+from esper_schemas.declarations import RunThresholds
 
 
 @pytest.fixture
@@ -62,3 +63,15 @@ def test_an_invalid_time_is_wrong_usage(run_esper, value):
     assert code == 2
     assert err.startswith("esper aggregate: argument --idle-exit: must be ")
     assert err.count("\n") == 1
+
+
+def test_thresholds_apply_to_all_runs(settings, run_esper, tmp_path):
+    """They are read at the start, where a mistake is refused with its line."""
+    file = tmp_path / "t.toml"
+    file.write_text("[kl_divergence]\ncritical_above = 0.5\n")
+
+    assert settings("--thresholds", file)[0].thresholds == RunThresholds(file.read_text())
+    file.write_text("[rules.no_kl]\nupdates = 0\n")
+    code, _, err = run_esper("aggregate", "--thresholds", file)
+    assert code == 1
+    assert f"{file}:2: updates of rules.no_kl must be a whole number" in err

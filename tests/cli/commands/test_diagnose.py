@@ -126,7 +126,7 @@ def test_own_heads_are_evaluated_with_other_thresholds(run_esper, record, tmp_pa
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "cannot read the thresholds"),
+        (None, "annot read the thresholds"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[kl_divergenz]\nwarning_above = 1\n", ":1: there is no metric"),
         (b"[kl_divergence]\nwarning_above = 0.5\n", "inverted"),

@@ -26,7 +26,8 @@ class TrainingCheckpoint(NamedTuple):
 
     update: number of updates made. config: the settings. rank, world_size: of the process that wrote it.
     baseline_return: mean return of always choosing WAIT. telemetry: the state of `AnomalyResponse`, as plain
-    numbers, strings and containers; empty in checkpoints from before it existed.
+    numbers, strings and containers; empty in checkpoints from before it existed. thresholds: the text of the
+    bounds by which the run is judged.
     """
 
     update: int
@@ -36,6 +37,7 @@ class TrainingCheckpoint(NamedTuple):
     baseline_return: float
     state: LearnerState
     telemetry: dict[str, Any] = {}
+    thresholds: str = ""
 
 
 def write(path: Path, checkpoint: TrainingCheckpoint) -> None:

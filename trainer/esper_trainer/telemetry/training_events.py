@@ -29,7 +29,11 @@ MAX_DETAILS = 8
 
 
 def run_started(
-    config: TrainingConfig, environments: int, baseline_return: float, resumed_from: int | None = None
+    config: TrainingConfig,
+    environments: int,
+    baseline_return: float,
+    resumed_from: int | None = None,
+    thresholds: str = "",
 ) -> RunStarted:
     """The task and settings of a run, and this process's part; `connect` adds the facts about the process."""
     settings = {**asdict(config), "torch": str(torch.__version__), "python": platform.python_version()}
@@ -45,6 +49,7 @@ def run_started(
         baseline_return=baseline_return,
         resumed_from=resumed_from,
         config=settings,
+        thresholds=thresholds,
     )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.metrics.metric import Good
-from esper_schemas.policy_heads import metric_field, split_own
+from esper_schemas.policy_heads import split_own
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watches import WATCHES
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import History
 from esper_tui.charts.block_chart import BAR_WIDTH, chart

@@ -11,7 +11,8 @@ from esper_schemas.judgement import (
     trend,
 )
 from esper_schemas.metrics.metric import Metric
-from esper_schemas.policy_heads import metric_field, quantity_value
+from esper_schemas.policy_heads import quantity_value
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState, Trend
 from esper_tui.text.numbers import NOT_MEASURED, number

@@ -6,7 +6,8 @@ from functools import partial
 
 from esper_schemas.judgement import head_condition
 from esper_schemas.metrics.catalogue import QUANTITIES
-from esper_schemas.policy_heads import families_of, head_quantity, heads_of, metric_field
+from esper_schemas.policy_heads import families_of, head_quantity, heads_of
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
 from esper_tui.charts.sparkline import sparkline

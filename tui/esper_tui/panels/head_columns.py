@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from esper_schemas.judgement import Health, head_condition, judge_field
 from esper_schemas.metrics.catalogue import head_field
-from esper_schemas.policy_heads import head_quantity, head_spec, head_value, metric_field, quantity_value
+from esper_schemas.policy_heads import head_quantity, head_spec, head_value, quantity_value
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.state import TamiyoState, Trend
 from esper_tui.charts.bars import bar, deviation
 from esper_tui.metrics.bounds_text import head_metric, ok_words
