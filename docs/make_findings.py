@@ -1,107 +1,46 @@
-"""Write the reference of findings: every rule, its delay, and how often it is wrong.
+"""Write the reference of findings: every rule, and how often it was right and wrong.
 
-    python docs/make_findings.py RUN...
+    python -m docs.make_findings [--corpus DIR]
 
-RUN are recordings of healthy trainings, such as those of `esper ppo --episodes 400 --seed 0`. Writes
-docs/reference/findings.md.
+Replays the recordings of `benchmarks/verdicts`, which takes some minutes, and writes
+docs/reference/findings.md. Only the measured half counts, on which no bound was chosen.
 """
 
 import argparse
+import hashlib
+import re
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
-import torch
-from faults import FAULTS, Fault, faulty_run
+from benchmarks.verdicts.measure import Confusion, FaultResult, Measurement, measure
+from benchmarks.verdicts.outcome import DAMAGE, FALLEN, RISE, SHARE, WINDOW
+from benchmarks.verdicts.record import CORPUS
+from benchmarks.verdicts.recording_file import SUFFIX
+from benchmarks.verdicts.replay import read_halves, replay_all
+from benchmarks.verdicts.report import goals, most_common, spread, total
+from benchmarks.verdicts.table import FAULTS, SEEDS, Half, half_of, place_of
+from docs.rule_sections import all_sections, listed
 
-from esper_aggregator.fold.fold import fold
-from esper_aggregator.fold.projection import project
-from esper_aggregator.fold.run_state import RunState
-from esper_bus.store.run_reader import read_records
-from esper_schemas.events import Event, PPOUpdateCompleted, Record
-from esper_schemas.findings import Finding
-from esper_schemas.rules.rule import Rule
 from esper_schemas.rules.rules import RULES
-from esper_schemas.rules.watches import GAP
-from esper_trainer.config import TrainingConfig
+from esper_schemas.rules.watches import GAP, WATCHES
 
 PAGE = Path(__file__).parent / "reference" / "findings.md"
-SEEDS = range(3)
-EXTRA_UPDATES = 3
-"""The number of updates that a run is longer than seed 0 needs to find its fault."""
+HALF: Half = "measured"
 
-
-Delays = dict[str, dict[str, list[int | None]]]
-"""Maps rules to faults to the delay for each seed, None where the fault was missed."""
-
-
-def diagnosed(records: Iterable[Record]) -> Iterator[tuple[int, tuple[Finding, ...]]]:
-    """The number of each PPO update, with the findings after it."""
-    state = RunState()
-    for record in records:
-        fold(state, record)
-        if isinstance(record.event, PPOUpdateCompleted):
-            yield record.event.update, project(state).findings
-
-
-def recorded(events: Iterable[Event]) -> Iterator[Record]:
-    """The events as the records of a log."""
-    for seq, event in enumerate(events):
-        yield Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
-
-
-def first_said(fault: Fault, config: TrainingConfig) -> dict[str, int]:
-    """For each rule, the number of updates from the beginning of the fault to its first finding."""
-    said: dict[str, int] = {}
-    for update, findings in diagnosed(recorded(faulty_run(fault, config))):
-        for finding in findings:
-            said.setdefault(finding.rule, update - fault.begins)
-    return said
-
-
-def raised(records: Iterable[Record]) -> tuple[Counter[str], int]:
-    """How often each rule began to apply, and the number of updates in all."""
-    counts: Counter[str] = Counter()
-    before: set[tuple[str, str | None]] = set()
-    updates = 0
-    for _, findings in diagnosed(records):
-        now = {(finding.rule, finding.head) for finding in findings}
-        counts.update(rule for rule, _ in now - before)
-        before, updates = now, updates + 1
-    return counts, updates
-
-
-def page(
-    delays: dict[str, dict[str, list[int | None]]], healthy: Counter[str], runs: int, updates: int
-) -> str:
-    """The page, as Markdown."""
-    wrong = dict.fromkeys(SEVERITIES, 0)
-    rows = []
-    for rule in RULES:
-        wrong[rule.severity] += healthy[rule.id]
-        delay = OWN_BOUNDS if rule.per_metric else _soonest(delays[rule.id])
-        cells = (f"[`{rule.id}`](#{rule.id})", rule.severity, delay, healthy[rule.id])
-        rows.append("| " + " | ".join(map(str, cells)) + " |")
-    head = INTRODUCTION.format(
-        gap=GAP, seeds=len(SEEDS), runs=runs, updates=f"{updates:,}", **wrong, rules=len(RULES)
-    )
-    return "\n".join([head, *rows, "", *(_section(rule, delays[rule.id]) for rule in RULES)])
-
-
-OWN_BOUNDS = "by the run's own bounds"
-SEVERITIES = ("critical", "warning")
 INTRODUCTION = """\
 # Findings
 
 What `esper diagnose` and the screen can find wrong with a training. There are {rules} rules, as data in
-`esper_schemas/rules/rules.py`; the symptoms that they look at are data in `esper_schemas/rules/watches.py`.
-This page is written by `python docs/make_findings.py RUN...`.
+`esper_schemas/rules`, and so are the symptoms that they look at. This page is written by
+`python -m docs.make_findings`.
 
-The fold remembers streaks of values beyond a bound; a streak goes on over at most {gap} updates in a row
+The fold remembers streaks of values beyond a bound; a streak continues over at most {gap} updates in a row
 without such a value. A rule applies when a streak is long enough: some updates late, but never because of a
-single outlier. A finding ends with its streak; one about values that were not finite remains. `esper diagnose
-PATH` judges an old log by the bands of the catalogue, or by those of a file (`--thresholds`).
+single outlier, unless it says so. A finding ends with its streak; one about values that were not finite
+remains. `esper diagnose PATH` judges an old log by the bands of the catalogue, or by those of a file
+(`--thresholds`).
 
 One more finding is about the recording: `duplicate_rank` (critical), where several processes train as the
 same rank at the same time, so that the run's numbers are those of one of them. It follows from the times of
@@ -111,73 +50,179 @@ The remedies to try first follow Schulman, "Nuts and bolts of deep RL experiment
 2021, "What matters in on-policy reinforcement learning"; Huang et al. 2022, "The 37 implementation details of
 proximal policy optimization"; and the documentation of Spinning Up and Stable-Baselines3.
 
-Measured:
+## How often they are right
 
-- **Delay**: updates between the beginning of a fault and the first finding, in short real trainings (8
-  environments, hidden size 32, {seeds} seeds) into which the fault is injected. 0 is the faulty update.
-- **Wrong**: how often the rule began to apply in {runs} healthy trainings (`esper ppo`, preset lite, default
-  settings, one seed each) of {updates} updates in all, diagnosed after every update. Together: {critical}
-  critical findings and {warning} warnings.
+Measured on recorded trainings (`benchmarks/verdicts`), replayed update by update. The half for tuning (seeds
+{tuning}) has faults in settings and environments; bounds may be chosen on it. Recordings of seeds {seen} were
+looked at while rules changed. Every number below is from the measured half, with other seeds, further tasks,
+and faults in the rollout store, targets, loss and minibatches:
 
-| rule | severity | delay | wrong |
-|---|---|---|---|"""
+{amounts}
 
+What came of a training is decided by the true returns of its episodes alone, before any rule is looked at:
 
-def _soonest(faults: dict[str, list[int | None]]) -> str:
-    return "; ".join(dict.fromkeys(_range(delays) for delays in faults.values()))
+- **Healthy** is a training without a fault that learned: in its last quarter, the mean return is above what
+  Gymnasium calls solved, or above that of its first {window} updates by at least {rise:g} of their deviations
+  and {share:.0%} of their mean. The updates around a fall, in which the mean return had lost {fallen:.0%} of
+  what had been learned, do not count: {fallen_updates} updates.
+- {others}
+- A fault **did damage** if it ended the training, or the mean return fell below that of the healthy twin, the
+  same training without the fault, by {damage:g} of its deviations.
 
+{healthy}
 
-def _counted(delay: str) -> str:
-    return f"{delay} update" if delay == "1" else f"{delay} updates"
+Together:
 
+{goals}
 
-def _range(delays: list[int | None]) -> str:
-    known = sorted(delay for delay in delays if delay is not None)
-    missed = f" (missed in {len(delays) - len(known)} of {len(delays)})" if len(known) < len(delays) else ""
-    if not known:
-        return f"–{missed}"
-    return (str(known[0]) if known[0] == known[-1] else f"{known[0]}–{known[-1]}") + missed
+Columns: *named*, the trainings with a fault that the rule is about in which it applied, and their number;
+*missed*, those in which no rule named the fault; *delay*, the updates from the beginning of the fault to the
+finding, 0 being the faulty update itself, and *onset*, the error of the update that the finding names, as
+median (smallest … largest); *wrong*, how often it began to apply per 1,000 healthy updates, and on what.
 
-
-def _section(rule: Rule, faults: dict[str, list[int | None]]) -> str:
-    words = {fault.name: fault.words for fault in FAULTS}
-    made = "\n".join(f"- {words[name]}: {_counted(_range(delays))}" for name, delays in faults.items())
-    first = "\n".join(f"- {advice}" for advice in rule.advice)
-    title = rule.title.replace("{head}", "(name)").replace("{metric}", "(metric)")
-    parts = (f"## {rule.id}", f"{title}: a {rule.severity} finding.", "Try first:", first)
-    found = () if rule.per_metric else ("Injected, and found after:", made)
-    return "\n\n".join([*parts, *found, ""])
+| rule | severity | named | missed | delay | onset | wrong | on |
+|---|---|---|---|---|---|---|---|
+"""
 
 
-def measured_delays() -> Delays:
-    """The delays of all rules, measured by injecting every fault with every seed."""
-    delays: Delays = {rule.id: {} for rule in RULES}
+def page(result: Measurement) -> str:
+    """The page, as Markdown."""
+    healthy = result.healthy
+    introduction = INTRODUCTION.format(
+        rules=len(RULES),
+        gap=GAP,
+        tuning=_seeds("tuning"),
+        seen=_seeds("seen"),
+        amounts="\n".join(_amounts(result)),
+        window=WINDOW,
+        rise=RISE,
+        share=SHARE,
+        fallen=FALLEN,
+        fallen_updates=f"{healthy.fallen:,}",
+        damage=DAMAGE,
+        others=_others(result),
+        healthy=_healthy(result),
+        goals="\n".join(f"- {line}" for line in goals(result)),
+    )
+    parts = [introduction + "\n".join(_rows(result)), "", *_faults(result)]
+    return "\n".join([*parts, *all_sections(result.rules, healthy.updates), fingerprint(), ""])
+
+
+def _seeds(half: Half) -> str:
+    return f"{min(SEEDS[half])}-{max(SEEDS[half])}"
+
+
+def _amounts(result: Measurement) -> Iterator[str]:
+    yield "| trainer | task | trainings | updates | with a fault | updates |"
+    yield "|---|---|---|---|---|---|"
+    rows = [*sorted(result.amounts.items()), (("all", ""), total(result.amounts.values()))]
+    for (trainer, task), amount in rows:
+        counts = amount.recordings, amount.updates, amount.faulty, amount.faulty_updates
+        yield _row(trainer, task, *(f"{count:,}" for count in counts))
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _others(result: Measurement) -> str:
+    parts = [
+        f"{trainings} trainings of {updates:,} updates have the outcome *{outcome}*"
+        for outcome, (trainings, updates) in result.healthy.others.items()
+    ]
+    if not parts:
+        return "All others learned, too."
+    return f"{', '.join(parts)}; what is found in them is neither right nor wrong."
+
+
+def _healthy(result: Measurement) -> str:
+    healthy = result.healthy
+    return (
+        f"In {healthy.trainings} healthy trainings of {healthy.updates:,} updates there were "
+        f"{healthy.alarms['critical']} critical findings, {healthy.alarms['warning']} warnings and "
+        f"{healthy.alarms['notice']} notices."
+    )
+
+
+def _rows(result: Measurement) -> Iterator[str]:
+    updates = result.healthy.updates or 1
+    for rule in RULES:
+        counts = result.rules.get(rule.id, Confusion())
+        trainings = counts.hits + counts.misses
+        yield _row(
+            f"[`{rule.id}`](#{rule.id})",
+            rule.severity,
+            f"{counts.hits} of {trainings}" if trainings else "–",
+            counts.missed_by_all.total() if trainings else "–",
+            spread(counts.delays),
+            spread(counts.onset_errors),
+            f"{1000 * counts.false.total() / updates:.2f}",
+            listed(counts.false_in) or "–",
+        )
+
+
+def _faults(result: Measurement) -> Iterator[str]:
+    yield "The faults, where they were injected, and in how many trainings a rule named them:\n"
+    yield "| fault | kind | injected | named | with damage | delay | onset | found instead |"
+    yield "|---|---|---|---|---|---|---|---|"
     for fault in FAULTS:
-        for seed in SEEDS:
-            config = TrainingConfig(
-                environments=8, hidden_size=32, threads=1, seed=seed, episodes=fault.updates + EXTRA_UPDATES
-            )
-            said = first_said(fault, config)
-            sys.stdout.write(f"{fault.name}, seed {seed}: {said}\n")
-            for rule in fault.rules:
-                delays[rule].setdefault(fault.name, []).append(said.get(rule))
-    return delays
+        outcome = result.faults.get(fault.name)
+        if outcome is not None:
+            yield _row(fault.name, fault.kind, fault.places[place_of(HALF)], *_fault(outcome))
+    yield ""
+
+
+def _fault(outcome: FaultResult) -> tuple[str, ...]:
+    return (
+        f"{outcome.found} of {outcome.trainings}",
+        f"{outcome.hurt_and_found} of {outcome.hurt}",
+        spread(outcome.delays),
+        spread(outcome.onset_errors),
+        most_common(outcome.other_rules) or "–",
+    )
+
+
+_MARK = re.compile(r"<!-- measured with rules \w+, recordings \w+ -->")
+
+
+def fingerprint() -> str:
+    """What the numbers of the page depend on: the rules without their words, and the recordings."""
+    return f"<!-- measured with rules {_digest(_rules())}, recordings {_digest(_recordings())} -->"
+
+
+def fingerprint_of(text: str) -> str:
+    """The fingerprint in a page; "" if it has none."""
+    found = _MARK.search(text)
+    return found[0] if found else ""
+
+
+def _digest(parts: Iterator[object]) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def _rules() -> Iterator[object]:
+    for item in (*RULES, *WATCHES):
+        yield [getattr(item, field.name) for field in fields(item) if field.name not in _WORDS]
+
+
+_WORDS = ("title", "advice", "text", "context")
+
+
+def _recordings() -> Iterator[object]:
+    for path in sorted(CORPUS.glob(f"*{SUFFIX}")):
+        if half_of(int(path.stem.split("-")[2])) == HALF:
+            yield path.name, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main() -> None:
     """Measure, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a recording of a healthy training")
-    runs = parser.parse_args().runs
-    torch.set_num_threads(1)
-    healthy: Counter[str] = Counter()
-    updates = 0
-    for run in runs:
-        counts, made = raised(read_records(run))
-        healthy, updates = healthy + counts, updates + made
-        sys.stdout.write(f"{run}: {made} updates, {dict(counts)}\n")
-    PAGE.write_text(page(measured_delays(), healthy, len(runs), updates), encoding="utf-8")
-    sys.stdout.write(f"{PAGE}\n")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="DIR", help="the recordings")
+    parser.add_argument("--to", type=Path, default=PAGE, metavar="FILE", help="where to write")
+    options = parser.parse_args()
+    runs = replay_all(read_halves(options.corpus, (HALF,)))
+    options.to.write_text(page(measure(runs)[HALF]), encoding="utf-8")
+    sys.stdout.write(f"{options.to}\n")
 
 
 if __name__ == "__main__":

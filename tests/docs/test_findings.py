@@ -1,10 +1,15 @@
 """Every rule finds its faults in short real trainings, and none applies to a healthy one."""
 
 import importlib
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from benchmarks.verdicts.measure import Amount, Confusion, Measurement
+from docs.make_findings import PAGE, fingerprint, fingerprint_of, page
+from docs.rule_sections import signs, title_of
 
 pytest.importorskip("torch")
 
@@ -19,7 +24,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def faults_module():
-    """`docs/faults.py`, imported as a top-level module like in `docs/make_findings.py`."""
+    """`docs/faults.py`, which is no part of a package."""
     sys.path.insert(0, str(DOCS))
     try:
         return importlib.import_module("faults")
@@ -72,12 +77,42 @@ def test_every_rule_has_a_fault():
 
 
 def test_the_page_is_up_to_date_with_the_rules():
-    """It has the titles and advice of all rules, and the descriptions of all faults."""
-    page = (DOCS / "reference" / "findings.md").read_text(encoding="utf-8")
+    """It has the titles and advice of all rules."""
+    text = PAGE.read_text(encoding="utf-8")
 
     for rule in RULES:
-        assert f"## {rule.id}" in page
-        assert rule.title.replace("{head}", "(name)").replace("{metric}", "(metric)") in page
-        assert all(advice in page for advice in rule.advice)
-    for fault in faults.FAULTS:
-        assert fault.words in page
+        assert f"## {rule.id}" in text
+        assert title_of(rule) in text
+        assert all(advice in text for advice in rule.advice)
+
+
+def test_the_page_was_measured_with_the_present_rules_and_recordings():
+    """After a change of either, `python -m docs.make_findings` measures anew."""
+    text = PAGE.read_text(encoding="utf-8")
+    if not fingerprint_of(text):
+        pytest.skip("the page has not been measured with recordings yet")
+
+    assert fingerprint_of(text) == fingerprint()
+    assert all(part in text for rule in RULES for part in signs(rule))
+
+
+def test_the_page_says_how_often_a_rule_was_right_and_wrong_and_on_what():
+    """In a table, and in the section of the rule."""
+    result = Measurement(amounts={("sb3", "CartPole"): Amount(2, 1200, 3, 75)})
+    result.healthy.updates = 1000
+    result.rules["large_updates"] = Confusion(
+        hits=2, misses=1, missed_by_all=Counter({"logits × 50": 1}), missed_damage=Counter(["logits × 50"]),
+        delays=[0, 2], onset_errors=[0, 0], false=Counter(warning=2), false_in=Counter({"sb3 Taxi": 2}),
+        secondary=3, in_falls=1,
+    )  # fmt: skip
+    text = page(result)
+
+    assert "| sb3 | CartPole | 2 | 1,200 | 3 | 75 |" in text
+    assert re.search(
+        r"\| \[`large_updates`\].* \| 2 of 3 \| 1 \| 1 \(0…2\) \| 0 \| 2.00 \| sb3 Taxi 2 \|", text
+    )
+    assert "It applied in 2 of 3 trainings with a fault that it is about, 1 (0…2) updates after" in text
+    assert "In 1 no rule named the fault (logits × 50 1); it did damage in 1 of these." in text
+    assert "It was wrong 2 times in 1,000 healthy updates: sb3 Taxi 2." in text
+    assert "3 times with a fault that it does not name, once around a fall of the return" in text
+    assert fingerprint_of(text) == fingerprint()
