@@ -1,6 +1,6 @@
 """What is found in the training logs of other people, which are not part of the repository."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +10,7 @@ from esper_aggregator.fold.run_state import RunState
 from esper_bus.store.run_reader import read_records
 from esper_lite.importing.import_logs import import_logs
 from esper_schemas.errors import EsperError
+from esper_schemas.events import Record
 from esper_schemas.findings import Finding
 
 
@@ -45,7 +46,13 @@ def first_findings(path: Path) -> tuple[int, list[tuple[int, Finding]], set[str]
     with TemporaryDirectory() as runs_dir:
         run_dir = next(iter(import_logs(path, Path(runs_dir)))).run_dir
         records = list(read_records(run_dir)) if run_dir.exists() else []
-    state, found, before, update = RunState(), [], set(), 0
+    return found_in(records)
+
+
+def found_in(records: Iterable[Record]) -> tuple[int, list[tuple[int, Finding]], set[str]]:
+    """Fold a run update by update; return what `first_findings` does."""
+    state, before, update = RunState(), set[str](), 0
+    found: list[tuple[int, Finding]] = []
     for record in records:
         fold(state, record)
         snapshot = project(state)
