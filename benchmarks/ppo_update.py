@@ -16,9 +16,10 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
@@ -34,13 +35,17 @@ CPU = torch.device("cpu")
 class Work(NamedTuple):
     """The functions that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry.
 
-    update_compiled is the one at NORMAL with its pointwise part compiled, None if it was not requested.
+    update_unchecked does not compare rewards and advantages with the rewards of the environment; final
+    evaluates the policy after an update, which is done in every fourth one. update_compiled is the one at
+    NORMAL with its pointwise part compiled, None if it was not requested.
     """
 
     lstm: Callable[[], object]
     update: Callable[[], object]
     update_minimal: Callable[[], object]
     update_off: Callable[[], object]
+    update_unchecked: Callable[[], object]
+    final: Callable[[], object]
     update_compiled: Callable[[], object] | None = None
 
 
@@ -49,7 +54,8 @@ def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
     constants = action_layout(CPU)
     environment = MorphEnvironment(config.environments, config.size, seed=0, device=CPU)
     policy = Tamiyo(environment.observation_size, config.hidden_size, seed=0)
-    collected = RolloutCollector(policy, environment, constants, seed=1).collect(lambda: None)
+    collector = RolloutCollector(policy, environment, constants, seed=1)
+    collected, rewards = collector.collect(lambda: None), collector.environment_rewards
     ppo = PPO(policy, constants, environment.action_masks().choices, config)
     part = config.environments // config.minibatches
     features = torch.randn(config.size.horizon, part, config.hidden_size, requires_grad=True)
@@ -66,9 +72,11 @@ def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
 
     return Work(
         lstm,
-        lambda: ppo.update(collected.transitions),
+        lambda: ppo.update(collected.transitions, TelemetryLevel.NORMAL, rewards),
         lambda: ppo.update(collected.transitions, TelemetryLevel.MINIMAL),
         lambda: ppo.update(collected.transitions, TelemetryLevel.OFF),
+        lambda: ppo.update(collected.transitions),
+        lambda: ppo.measure_final(collected.transitions),
         compiled_update() if compiled else None,
     )
 
@@ -84,6 +92,29 @@ def measure(work: Work, repeats: int) -> dict[str, list[float]]:
             if round_ >= 2:
                 times[name].append((time.perf_counter() - began) * 1000.0)
     return times
+
+
+class _Operations(TorchDispatchMode):
+    """Counts operations, each of which is about one kernel on a CUDA device, except for views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def operations(work: Work) -> dict[str, int]:
+    """The number of operations of each function that is not compiled."""
+    counts = {}
+    for name, function in work._replace(update_compiled=None)._asdict().items():
+        if function is not None:
+            with _Operations() as mode:
+                function()
+            counts[f"{name}_operations"] = mode.count
+    return counts
 
 
 def _median_ratio(these: list[float], those: list[float]) -> float:
@@ -109,7 +140,8 @@ def main() -> None:
         minibatches=arguments.minibatches,
         target_kl=0.0,
     )
-    times = measure(prepare(config, compiled=arguments.compile), arguments.repeats)
+    work = prepare(config, compiled=arguments.compile)
+    times = measure(work, arguments.repeats)
     others = [name for name in times if name != "update"]
     result = {
         "torch": torch.__version__,
@@ -119,6 +151,7 @@ def main() -> None:
         **{f"{name}_median_ms": statistics.median(values) for name, values in times.items()},
         **{f"min_ratio_to_{name}": min(times["update"]) / min(times[name]) for name in others},
         **{f"median_ratio_to_{name}": _median_ratio(times["update"], times[name]) for name in others},
+        **operations(work),
     }
     if arguments.json:
         print(json.dumps(result, indent=2))

@@ -155,6 +155,18 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     head_alpha_speed_learnable_fraction: m.HeadLearnableFraction = None
     head_alpha_curve_learnable_fraction: m.HeadLearnableFraction = None
 
+    initial_ratio_max: m.InitialRatioMax = None
+    initial_kl: m.InitialKL = None
+    gae_residual: m.GAEResidual = None
+    reward_checksum_error: m.RewardChecksumError = None
+    advantage_correlation: m.AdvantageCorrelation = None
+    value_gradient_share: m.ValueGradientShare = None
+    kl_final: m.KLFinal = None
+    joint_kl_final: m.JointKLFinal = None
+    clip_fraction_final: m.ClipFractionFinal = None
+    ratio_max_final: m.RatioMaxFinal = None
+    joint_ratio_max_final: m.JointRatioMaxFinal = None
+
 
 class HeadMeasures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The measurements of one action head that a run declares (`RunStarted.heads`) in one PPO update.

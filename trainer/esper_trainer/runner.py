@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import NamedTuple, Protocol
 
 import torch
+from msgspec import structs
 from torch import Tensor
 
 from esper_lite import EmitterReport, Telemetry
@@ -21,7 +22,7 @@ from esper_trainer.device.host_transfer import HostBuffers, HostCopy
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
 from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, WorstTransitions
-from esper_trainer.measure.packed_metrics import unpack_metrics
+from esper_trainer.measure.packed_metrics import unpack_final, unpack_metrics
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients, scheduled_coefficients
 from esper_trainer.ppo.rollout_buffer import Transitions, kept_transitions
 from esper_trainer.ranks.process_group import ALONE, ProcessGroup
@@ -44,6 +45,9 @@ from esper_trainer.telemetry.training_events import (
     update_events,
 )
 
+FINAL_EVERY = 4
+"""The policy after an update is evaluated once in this many updates, and in each at level DEBUG."""
+
 OnUpdate = Callable[[UpdateReport], None]
 
 
@@ -62,6 +66,7 @@ class _Pending(NamedTuple):
     rollout: Transitions
     coefficients: ScheduledCoefficients
     copy: HostCopy
+    has_final: bool
     rollout_timer: DeviceTimer
     update_timer: DeviceTimer
 
@@ -183,11 +188,14 @@ class Trainer:
             update_timer.stop()
             with self._profiler.region("telemetry"):
                 diagnostics = self._diagnose(collected.transitions, level)
+                final = (self._learner.measure_final(),) if _measures_final(update, level) else ()
                 summary = episode_summary(collected)
                 averages = average_over_processes(packed, level, summary, self._baseline_return, self._group)
-                copy = self._host_buffers.copy((packed, averages, *summary, *diagnostics))
-            rollout = kept_transitions(collected.transitions)
-            self._pending = _Pending(update, level, rollout, coefficients, copy, rollout_timer, update_timer)
+                copy = self._host_buffers.copy((packed, averages, *summary, *final, *diagnostics))
+            rollout, has_final = kept_transitions(collected.transitions), bool(final)
+            self._pending = _Pending(
+                update, level, rollout, coefficients, copy, has_final, rollout_timer, update_timer
+            )
             self._completed, self._generator_states = update, self._learner.generator_states()
             if self._checkpoints and self._checkpoints.due(update):
                 self._emit_update()  # a checkpoint includes the state of the anomaly response after it
@@ -236,11 +244,13 @@ class Trainer:
         if self._pending is None:
             return
         pending, self._pending = self._pending, None
-        update, level, rollout, coefficients, copy, rollout_timer, update_timer = pending
+        update, level, rollout, coefficients, copy, has_final, rollout_timer, update_timer = pending
         packed, averages, *columns = copy.wait()
         size = len(EpisodeSummary._fields)
-        summary, diagnostics = EpisodeSummary(*columns[:size]), columns[size:]
+        summary, final = EpisodeSummary(*columns[:size]), columns[size : size + has_final]
+        diagnostics = columns[size + has_final :]
         payload = unpack_metrics(packed, level, _host_fields(coefficients, rollout_timer, update_timer))
+        payload = structs.replace(payload, **(unpack_final(final[0]) if final else {}))
         for event in update_events(update, summary, payload, self._steps, rollout_timer.seconds):
             self._telemetry.emit(event)
         for event in self._diagnostic_events(update, payload, summary, diagnostics):
@@ -328,6 +338,11 @@ class Trainer:
             seconds=seconds,
             profile=self._profiler.written,
         )
+
+
+def _measures_final(update: int, level: TelemetryLevel) -> bool:
+    """Whether to evaluate the policy after an update: the same in all processes of one level."""
+    return level >= TelemetryLevel.DEBUG or (level >= TelemetryLevel.NORMAL and update % FINAL_EVERY == 0)
 
 
 def train(config: TrainingConfig, connect: Connect, on_update: OnUpdate | None = None) -> TrainingSummary:

@@ -101,9 +101,9 @@ class EsperTraining:
         return self.targets(compute_targets(rollout, gamma, gae_lambda))
 
     def _make_damaged_batch(self, *arguments: Any) -> RolloutBatch:
-        rollout, _, *others = arguments
+        rollout, _, choices, layout, _ = arguments
         batch = self.gathered(self._make_batch(*arguments))
-        true = self._make_batch(rollout, self._true_targets, *others)
+        true = self._make_batch(rollout, self._true_targets, choices, layout)
         difference = (batch.advantages - true.advantages).abs().max()
         self._checks["gae_residual"] = float(difference)  # both have a deviation of 1
         self._true_advantages = true.advantages.flatten()

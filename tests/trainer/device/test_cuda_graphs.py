@@ -43,6 +43,10 @@ class Parts:
         config = TrainingConfig(minibatches=minibatches, **SETTINGS)
         self.ppo = PPO(self.policy, constants, self.environment.action_masks().choices, config)
 
+    def update(self, level):
+        """One update, with everything that the level measures."""
+        return self.ppo.update(self.collector.transitions, level, self.collector.environment_rewards)
+
     def memory(self):
         """The addresses of all tensors that outlive a step or an update."""
         held = [
@@ -52,6 +56,7 @@ class Parts:
             *leaves(
                 [
                     self.collector.transitions,
+                    self.collector.environment_rewards,
                     self.collector._slots,
                     self.collector._state,
                     self.collector._time,
@@ -179,10 +184,10 @@ class TestUpdate:
     @pytest.mark.slow
     def test_every_update_dispatches_the_same_operations(self, parts, level):
         """This holds even for a rollout with a NaN reward, whose optimiser steps are skipped."""
-        first = operations(lambda: parts.ppo.update(parts.collector.transitions, level))
+        first = operations(lambda: parts.update(level))
         parts.collector.collect(lambda: None)
         parts.collector.transitions.rewards[2, 1] = torch.nan
-        second = operations(lambda: parts.ppo.update(parts.collector.transitions, level))
+        second = operations(lambda: parts.update(level))
 
         assert first == second
 
@@ -190,14 +195,14 @@ class TestUpdate:
         """This covers parameters, moments, and the statistics of PopArt."""
         before = parts.memory()
 
-        parts.ppo.update(parts.collector.transitions, level)
+        parts.update(level)
 
         assert parts.memory() == before
 
     def test_it_copies_nothing_from_the_host(self, parts, level):
         """Scheduled coefficients are tensors that were filled before."""
         with nothing_from_the_host():
-            parts.ppo.update(parts.collector.transitions, level)
+            parts.update(level)
 
 
 def test_the_lint_finds_constants():
@@ -289,7 +294,7 @@ class TestCuda:
         updates = [
             graphs.wrap(
                 level.name,
-                lambda level=level: parts.ppo.update(parts.collector.transitions, level),
+                lambda level=level: parts.update(level),
                 [parts.ppo.generator],
             )
             for level in LEVELS

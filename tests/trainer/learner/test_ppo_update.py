@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from msgspec import structs
 from torch.distributions import Categorical
 
 from esper_schemas.heads import CAUSAL, ENTROPY_COEFFICIENT_MULTIPLIERS, HEAD_SIZES, HEADS, Op
@@ -16,7 +17,7 @@ from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, unpack_metrics
+from esper_trainer.measure.packed_metrics import HOST_FIELDS, SCHEMAS, unpack_final, unpack_metrics
 from esper_trainer.model.action_layout import OP, action_layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import compute_targets, make_batch
@@ -181,9 +182,11 @@ def test_what_is_rewarded_becomes_more_probable(policy, rollout):
 def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     """Every field differs from its default after at least one of them, and those of the first are finite."""
     ppo = ppo_of(policy)
-    payloads = [
-        unpack_metrics(ppo.update(rollout), NORMAL, dict.fromkeys(HOST_FIELDS, 1.0)) for _ in range(2)
-    ]
+    payloads = []
+    for _ in range(2):
+        packed, host = ppo.update(rollout, NORMAL, rollout.rewards), dict.fromkeys(HOST_FIELDS, 1.0)
+        final = unpack_final(ppo.measure_final(rollout))
+        payloads.append(structs.replace(unpack_metrics(packed, NORMAL, host), **final))
     unwritten = PPOUpdatePayload()
     same = [
         name

@@ -9,6 +9,7 @@ from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOMetrics
 from esper_trainer.measure.packed_metrics import (
+    FINAL_FIELDS,
     HOST_FIELDS,
     SCHEMAS,
     MeasuredValue,
@@ -38,7 +39,7 @@ def measurements():
 
 def test_row_and_host_together_are_the_payload():
     """Every metric of the payload has a producer; our trainer has no metrics of its own."""
-    assert set(SCHEMAS[NORMAL].names) | HOST_FIELDS == set(CATALOGUE)
+    assert {*SCHEMAS[NORMAL].names, *HOST_FIELDS, *FINAL_FIELDS} == set(CATALOGUE)
     assert set(CATALOGUE) == set(PPOMetrics.__struct_fields__)
     assert len(SCHEMAS[NORMAL].names) == len(set(SCHEMAS[NORMAL].names))
 

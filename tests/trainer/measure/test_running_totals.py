@@ -26,7 +26,7 @@ def evaluation(value):
 def details(value):
     """Sums and extremes of NORMAL telemetry that are all the same number."""
     scalar = torch.tensor(value)
-    return DetailSums(scalar, scalar), DetailExtremes(scalar)
+    return DetailSums(scalar, scalar, scalar.repeat(3, 3)), DetailExtremes(scalar)
 
 
 def lstm_values(value):

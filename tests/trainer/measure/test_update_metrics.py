@@ -30,6 +30,10 @@ LAYERS = LayerInfo(
 """Three parameters."""
 
 
+PRODUCTS = torch.tensor([[8.0, 6.0, 8.0], [6.0, 32.0, 0.0], [8.0, 0.0, 16.0]])
+"""Of log-ratio, advantage and 1 over 16 steps: variances 4 / 16 and 2, covariance 6 / 16."""
+
+
 TD_ERRORS = torch.tensor([[1.0, -1.0, 2.0, -4.0]])
 
 
@@ -78,7 +82,7 @@ def totals():
         sums=sums,
         extremes=extremes,
         gradients=gradients,
-        detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0)),
+        detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0), PRODUCTS),
         detail_extremes=DetailExtremes(torch.tensor(-0.5)),
         lstm_sums=last_step,
         lstm_extremes=LSTMExtremes(torch.tensor(0.9), torch.tensor(3.0)),

@@ -72,7 +72,8 @@ def test_an_update_reads_nothing(learner, check):
     collected = collector.collect(lambda: None)
 
     with check():
-        row = ppo.update(collected.transitions)
+        row = ppo.update(collected.transitions, environment_rewards=collector.environment_rewards)
+        ppo.measure_final(collected.transitions)
 
     assert row.dim() == 2
 

@@ -69,11 +69,19 @@ class Learner:
         self._updates = {
             level: graphs.wrap(
                 f"update at telemetry level {level.name.lower()}",
-                partial(self.ppo.update, self.collector.transitions, level),
+                partial(
+                    self.ppo.update,
+                    self.collector.transitions,
+                    level,
+                    self.collector.environment_rewards,
+                ),
                 [self.ppo.generator],
             )
             for level in TelemetryLevel
         }
+        self._measure_final = graphs.wrap(
+            "evaluation after an update", partial(self.ppo.measure_final, self.collector.transitions)
+        )
         self._generators = {
             "environment": environment.generator,
             "actions": self.collector.generator,
@@ -83,6 +91,10 @@ class Learner:
     def update(self, level: TelemetryLevel) -> Tensor:
         """Train on the last rollout; return packed metrics [2, F], which the next update overwrites."""
         return self._updates[level]()
+
+    def measure_final(self) -> Tensor:
+        """Evaluate the policy on the last rollout; return packed metrics, which the next call overwrites."""
+        return self._measure_final()
 
     def generator_states(self) -> dict[str, Tensor]:
         """The present states of all generators."""

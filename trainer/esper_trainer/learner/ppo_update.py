@@ -5,6 +5,8 @@ The target-KL stop and the check for values that are not finite are tensors that
 that breaks on the host.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -19,21 +21,26 @@ from esper_trainer.measure.debug_diagnostics import (
     debug_diagnostics,
     worst_transitions,
 )
+from esper_trainer.measure.final_policy import final_policy
 from esper_trainer.measure.gradient_collector import RowGradients, collect_gradients
 from esper_trainer.measure.lstm_metrics import lstm_extremes, lstm_sums
-from esper_trainer.measure.minibatch_statistics import PolicyEvaluation, detail_extremes, detail_sums
-from esper_trainer.measure.packed_metrics import pack_metrics
+from esper_trainer.measure.minibatch_statistics import PolicyEvaluation, Sums, detail_extremes, detail_sums
+from esper_trainer.measure.packed_metrics import pack_final, pack_metrics
 from esper_trainer.measure.running_totals import RunningTotals
+from esper_trainer.measure.self_checks import RewardSource, SelfChecks, self_checks
 from esper_trainer.measure.update_metrics import update_metrics
 from esper_trainer.model.action_layout import ActionLayout
+from esper_trainer.model.distributions import evaluate, mask_penalties
 from esper_trainer.model.policy import LSTMStep, PolicyOutput, Tamiyo
 from esper_trainer.ppo.batch import (
+    Moments,
     RolloutBatch,
     StepCounts,
     compute_targets,
     count_steps,
     make_batch,
     moments,
+    recorded_choices,
 )
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients
 from esper_trainer.ppo.combined_loss import LossCoefficients
@@ -44,6 +51,14 @@ from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 
 STOP_FACTOR = 1.5
 """An update stops once the KL divergence exceeds the target by this factor (OpenAI Spinning Up)."""
+
+
+class MinibatchStep(NamedTuple):
+    """What a step leaves: whether the update has stopped (bool, 0-d), and its evaluation before the step."""
+
+    stopped: Tensor
+    evaluation: PolicyEvaluation
+    sums: Sums
 
 
 class PPO:
@@ -78,24 +93,54 @@ class PPO:
         self.optimiser.set_learning_rate(coefficients.learning_rate)
         self._entropy_coefficient.fill_(coefficients.entropy_coefficient)
 
-    def update(self, rollout: Transitions, level: TelemetryLevel = TelemetryLevel.NORMAL) -> Tensor:
-        """Train on a rollout; return packed metrics [2, F] of a telemetry level, on the device."""
-        detailed = level >= TelemetryLevel.NORMAL
+    def update(
+        self,
+        rollout: Transitions,
+        level: TelemetryLevel = TelemetryLevel.NORMAL,
+        environment_rewards: Tensor | None = None,
+    ) -> Tensor:
+        """Train on a rollout; return packed metrics [2, F] of a telemetry level, on the device.
+
+        environment_rewards [T, N]: the rewards where the environment returned them, with which those of the
+        rollout and the advantages are compared.
+        """
+        config, detailed = self._config, level >= TelemetryLevel.NORMAL
         with torch.no_grad():
-            targets = compute_targets(rollout, self._config.gamma, self._config.gae_lambda)
-            if self._config.value_normalisation == "popart":
+            targets = compute_targets(rollout, config.gamma, config.gae_lambda)
+            if config.value_normalisation == "popart":
                 update_normalisation(self._policy, moments(targets.returns, targets.alive, self._group))
-            batch = make_batch(rollout, targets, self._choices, self._layout, self._group)
+            normalisation = moments(targets.advantages, targets.alive, self._group)
+            batch = make_batch(rollout, targets, self._choices, self._layout, normalisation)
         layers = self.optimiser.layers
         totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
-        epochs = [self._minibatches(batch) for _ in range(self._config.epochs)]
+        checks: SelfChecks | None = None
+        epochs = [self._minibatches(batch) for _ in range(config.epochs)]
         for epoch, parts in enumerate(self._with_step_counts(batch, epochs)):
             for part, step_counts in parts:
-                stopped = self._minibatch_step(
-                    _part(batch, part), step_counts, totals, stopped, detailed, epoch == 0
-                )
-            totals.end_epoch(self._config.minibatches)
-        return pack_metrics(update_metrics(totals.read(), targets, self._layout, layers, level), level)
+                minibatch = _part(batch, part)
+                step = self._minibatch_step(minibatch, step_counts, totals, stopped, detailed, epoch == 0)
+                stopped = step.stopped
+                if detailed and checks is None:
+                    source = self._reward_source(environment_rewards, normalisation)
+                    checks = self_checks(minibatch, step.evaluation, step.sums, part, rollout.rewards, source)
+            totals.end_epoch(config.minibatches)
+        metrics = update_metrics(totals.read(), targets, self._layout, layers, level, checks)
+        return pack_metrics(metrics, level)
+
+    @torch.no_grad()
+    def measure_final(self, rollout: Transitions) -> Tensor:
+        """Evaluate the present policy on a rollout; return the packed `FINAL_FIELDS`, on the device."""
+        alive = rollout.alive.float().flatten()
+        recorded = recorded_choices(rollout, self._choices, self._layout, alive)
+        logits = self._policy(rollout.observations).logits
+        penalty = mask_penalties(recorded.mask, self._layout)
+        log_probs, _ = evaluate(logits, penalty, recorded.actions, self._layout)
+        return pack_final(final_policy(log_probs, recorded, alive, self._config.clip_range))
+
+    def _reward_source(self, rewards: Tensor | None, normalisation: Moments) -> RewardSource | None:
+        if rewards is None:
+            return None
+        return RewardSource(rewards, normalisation, self._config.gamma, self._config.gae_lambda)
 
     def diagnose(self, rollout: Transitions) -> DebugDiagnostics:
         """Evaluate the present policy on a rollout; changes nothing, and costs about one epoch."""
@@ -186,9 +231,8 @@ class PPO:
         stopped: Tensor,
         detailed: bool,
         first: bool,
-    ) -> Tensor:
-        """Take one optimiser step, or skip it after the target-KL stop; return whether the update has
-        stopped.
+    ) -> MinibatchStep:
+        """Take one optimiser step, or skip it after the target-KL stop.
 
         The LSTM is measured in the first epoch only, while it is still the one that collected the rollout.
         """
@@ -206,7 +250,7 @@ class PPO:
         choices = (step_counts.relevance if step_counts else summed.relevant).sum()
         stopped = stopped.logical_or(divergence / choices.clamp_min(1.0) > self._kl_limit)
         totals.add_step(self.optimiser.apply(stopped, detailed=detailed), stopped)
-        return stopped
+        return MinibatchStep(stopped, evaluation, summed)
 
     def _false(self) -> Tensor:
         return torch.zeros((), dtype=torch.bool, device=self._device)

@@ -6,6 +6,7 @@ epochs is one sum divided by one count, never a mean of means.
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from esper_trainer.model.policy import LSTMStep
@@ -98,10 +99,15 @@ def extremes(evaluation: PolicyEvaluation, batch: RolloutBatch) -> Extremes:
 
 
 class DetailSums(NamedTuple):
-    """Sums for telemetry level NORMAL: of the joint ratio minus 1, and of its square."""
+    """Sums for telemetry level NORMAL.
+
+    joint_excess, joint_excess_square: of the joint ratio minus 1, and of its square. products [3, 3]: of the
+    products of joint log-ratio, advantage and 1, from which their correlation follows.
+    """
 
     joint_excess: Tensor
     joint_excess_square: Tensor
+    products: Tensor
 
 
 class DetailExtremes(NamedTuple):
@@ -112,8 +118,10 @@ class DetailExtremes(NamedTuple):
 
 def detail_sums(evaluation: PolicyEvaluation, batch: RolloutBatch) -> DetailSums:
     """Sum one evaluation of a flat batch."""
-    excess = (_joint_log_ratio(evaluation, batch).exp() - 1.0) * batch.alive
-    return DetailSums(excess.sum(), excess.square().sum())
+    log_ratios = _joint_log_ratio(evaluation, batch)
+    excess = (log_ratios.exp() - 1.0) * batch.alive
+    columns = torch.stack((log_ratios, batch.advantages * batch.alive, batch.alive))
+    return DetailSums(excess.sum(), excess.square().sum(), columns @ columns.t())
 
 
 def detail_extremes(evaluation: PolicyEvaluation, batch: RolloutBatch) -> DetailExtremes:

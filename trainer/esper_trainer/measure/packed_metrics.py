@@ -19,6 +19,15 @@ from esper_trainer.device.host_transfer import pack
 HOST_FIELDS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms", "rollout_time_ms"})
 """Payload fields that are known on the host."""
 
+FINAL_FIELDS = (
+    "kl_final",
+    "joint_kl_final",
+    "clip_fraction_final",
+    "ratio_max_final",
+    "joint_ratio_max_final",
+)
+"""Payload fields about the policy after an update, which are packed apart: not every update measures them."""
+
 
 class MeasuredValue(NamedTuple):
     """A value, 0-d or [8], and whether it was measured (bool, same shape)."""
@@ -59,7 +68,11 @@ class PackedSchema(NamedTuple):
 def _schema(level: TelemetryLevel) -> PackedSchema:
     measured = {name: field for name, field in CATALOGUE.items() if field.metric.level <= level}
     return PackedSchema(
-        tuple(name for name, field in measured.items() if field.head is None and name not in HOST_FIELDS),
+        tuple(
+            name
+            for name, field in measured.items()
+            if field.head is None and name not in HOST_FIELDS and name not in FINAL_FIELDS
+        ),
         tuple(family for family in HEAD_FAMILIES if head_field(HEADS[0], family) in measured),
     )
 
@@ -95,6 +108,18 @@ def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[Meas
 def packed_value(packed: Tensor, level: TelemetryLevel, name: str) -> Tensor:
     """The value of one plain payload field, 0-d, on the device."""
     return packed[0, SCHEMAS[level].plain.index(name)]
+
+
+def pack_final(fields: Mapping[str, MeasuredValue]) -> Tensor:
+    """Pack the `FINAL_FIELDS` as float32 [2, F], like the other metrics."""
+    columns = [fields[name] for name in FINAL_FIELDS]
+    return torch.stack((pack(c.value for c in columns), pack(c.measured for c in columns)))
+
+
+def unpack_final(packed: Tensor) -> dict[str, float]:
+    """Decode the `FINAL_FIELDS` that were measured, on the host."""
+    values, measured = packed.tolist()
+    return {name: value for name, value, known in zip(FINAL_FIELDS, values, measured, strict=True) if known}
 
 
 def unpack_metrics(packed: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:

@@ -55,7 +55,7 @@ class RunningTotals:
         self._sums = _Vector(Sums(*(heads,) * 8, zero, zero))
         self._extremes = _Vector(Extremes(low_heads, low_heads, low, low, low))
         self._steps = _Vector((zero, zero, zero, zero, heads, zero, zero.expand(layers), zero))
-        self._detail_sums = _Vector(DetailSums(zero, zero))
+        self._detail_sums = _Vector(DetailSums(zero, zero, zero.expand(3, 3)))
         self._detail_extremes = _Vector(DetailExtremes(low))
         self._lstm_sums = _Vector(LSTMSums(zero, zero, zero, zero.expand(len(GATES)), zero))
         self._lstm_extremes = _Vector(LSTMExtremes(low, low))

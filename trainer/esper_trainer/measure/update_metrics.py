@@ -9,15 +9,24 @@ from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import ABSENT, Extremes, Sums, kl_divergence
 from esper_trainer.measure.packed_metrics import MeasuredValue, UpdateMetrics, average, measured_value
 from esper_trainer.measure.running_totals import GradientTotals, Totals
+from esper_trainer.measure.self_checks import SelfChecks, self_check_metrics, unmeasured_checks
 from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.ppo.batch import Targets
 from esper_trainer.ppo.policy_optimiser import LayerInfo
 
 
 def update_metrics(
-    totals: Totals, targets: Targets, layout: ActionLayout, layers: LayerInfo, level: TelemetryLevel
+    totals: Totals,
+    targets: Targets,
+    layout: ActionLayout,
+    layers: LayerInfo,
+    level: TelemetryLevel,
+    checks: SelfChecks | None = None,
 ) -> UpdateMetrics:
-    """All metrics of an update at a telemetry level; a level includes the metrics of lower ones."""
+    """All metrics of an update at a telemetry level; a level includes the metrics of lower ones.
+
+    checks: those of the first minibatch, if they were made.
+    """
     fields = {**_losses(totals.sums), **_joint_extremes(totals.extremes), **_gradients(totals.gradients)}
     families = _head_ratios(totals)
     if level >= TelemetryLevel.MINIMAL:
@@ -29,6 +38,7 @@ def update_metrics(
             **critic_details(rollout),
             **_details(totals),
             **_layer_gradients(totals.gradients, layers),
+            **self_check_metrics(checks or unmeasured_checks(totals.gradients.attempted), totals),
         }
         families |= _head_means(totals.sums)
         families["grad_norm"] = average(totals.gradients.heads, totals.gradients.attempted)

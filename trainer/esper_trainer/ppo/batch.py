@@ -111,21 +111,51 @@ def moments(values: Tensor, weights: Tensor, group: ProcessGroup = ALONE) -> Mom
     return Moments(mean, ((values - mean).square() * weights).sum().div(total).sqrt())
 
 
-def make_batch(
-    rollout: Transitions, targets: Targets, choices: Tensor, layout: ActionLayout, group: ProcessGroup = ALONE
-) -> RolloutBatch:
-    """Build the batch of a whole rollout; advantages are normalised over all processes.
+class RecordedChoices(NamedTuple):
+    """The choices of a rollout, flat.
 
-    choices: bool [8, 13], the static mask of the choices that each head offers.
+    mask bool [8, 13, N]: the legal ones. ops bool [6, N]: the legal ops. Per head [8, N]: actions int64,
+    log_probs of the policy that acted, relevance (1 where the chosen op uses the head).
     """
-    mean, std = moments(targets.advantages, targets.alive, group)
+
+    mask: Tensor
+    ops: Tensor
+    actions: Tensor
+    log_probs: Tensor
+    relevance: Tensor
+
+
+def recorded_choices(
+    rollout: Transitions, choices: Tensor, layout: ActionLayout, alive: Tensor
+) -> RecordedChoices:
+    """The choices of a rollout.
+
+    choices: bool [8, 13], the static mask of the choices that each head offers. alive [N].
+    """
     ops, slots, actions, log_probs = (
         column.movedim(0, 1).flatten(1)
         for column in (rollout.ops, rollout.slots, rollout.actions, rollout.log_probs)
     )
-    mask = choice_mask(choices, ops, slots)
-    count, alive = mask.sum(1), targets.alive.flatten()
     relevance = layout.causal.index_select(1, actions[OP]) * alive
+    return RecordedChoices(choice_mask(choices, ops, slots), ops, actions, log_probs, relevance)
+
+
+def make_batch(
+    rollout: Transitions,
+    targets: Targets,
+    choices: Tensor,
+    layout: ActionLayout,
+    normalisation: Moments | None = None,
+) -> RolloutBatch:
+    """Build the batch of a whole rollout.
+
+    choices: bool [8, 13], the static mask of the choices that each head offers. normalisation: moments of
+    the advantages over all processes; default: over this rollout.
+    """
+    mean, std = normalisation or moments(targets.advantages, targets.alive)
+    alive = targets.alive.flatten()
+    mask, ops, actions, log_probs, relevance = recorded_choices(rollout, choices, layout, alive)
+    count = mask.sum(1)
     learnable = relevance * (count > 1)
     return RolloutBatch(
         rollout.observations,

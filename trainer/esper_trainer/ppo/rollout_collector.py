@@ -50,7 +50,11 @@ class CollectedRollout(NamedTuple):
 
 
 class RolloutCollector:
-    """Runs a policy in the environments and writes to buffers that every rollout overwrites."""
+    """Runs a policy in the environments and writes to buffers that every rollout overwrites.
+
+    environment_rewards [T, N]: the rewards as the environment returns them, for comparison with those that
+    the learner uses.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class RolloutCollector:
         self.generator = torch.Generator(environment.device).manual_seed(seed)
         horizon, count = environment.preset.horizon, environment.environments
         self.transitions = empty_transitions(horizon, count, environment.observation_size, environment.device)
+        self.environment_rewards = torch.zeros_like(self.transitions.rewards)
         self._slots = _empty_history(horizon, environment.device)
         self._state = tuple(part.clone() for part in policy.initial_state(count))
         self._time = torch.zeros(1, dtype=torch.int64, device=environment.device)
@@ -108,6 +113,7 @@ class RolloutCollector:
             self._layout, self.generator,
         )  # fmt: skip
         outcome = self._environment.step(choice.actions)
+        store((self.environment_rewards,), self._time, (outcome.reward,))
         transitions = Transitions(
             observations=observations,
             ops=legality.op,
