@@ -146,18 +146,21 @@ def _variance(values: Sequence[float], mean: float) -> float:
 
 
 class HeadCondition(StrEnum):
-    """The state of a head, as its entropy and its gradient show together (TELE-170, state synthesis)."""
+    """The state of a head, as its entropy and its gradient show together (TELE-170, state synthesis).
+
+    The values describe the state: none of them is a fault by itself.
+    """
 
     WAITING = "waiting"
     NOT_MEASURED = "not measured"
     NOT_FINITE = "not finite"
     HEALTHY = "healthy"
     UNREMARKABLE = "unremarkable"
-    DEAD = "dead"
-    CONFUSED = "confused"
-    DETERMINISTIC = "deterministic"
-    EXPECTED_DETERMINISTIC = "expected deterministic"
-    EXPLODING = "exploding"
+    DEAD = "no gradient"
+    CONFUSED = "near uniform"
+    DETERMINISTIC = "one choice"
+    EXPECTED_DETERMINISTIC = "one legal choice"
+    EXPLODING = "large gradient"
 
 
 COLLAPSED_ENTROPY = 0.1

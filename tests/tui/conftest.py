@@ -328,6 +328,7 @@ FINDINGS = (
         since_update=12,
         evidence=(Evidence(11, "KL divergence 0.0502"), Evidence(12, "clip fraction 0.412")),
         advice=("Lower the learning rate by 3 to 10 times, or anneal it to 0 over the run.",),
+        metrics=("kl_divergence", "clip_fraction"),
     ),
     Finding(
         rule="head_collapse",
@@ -337,6 +338,7 @@ FINDINGS = (
         since_update=15,
         evidence=(Evidence(15, "op entropy 0.052 of its maximum"),),
         advice=("Raise the entropy coefficient.",),
+        metrics=("head_op_entropy_legal", "head_op_entropy"),
     ),
 )
 
@@ -387,6 +389,19 @@ LAYERS = LayerGradientsSampled(
 COMPARED = HeadGradientsCompared(
     update=16, heads=("op", "slot", "value"), norms=(0.1, 0.2, 0.3), cosines=(0.5, -0.25, 0.0)
 )
+
+
+@pytest.fixture(scope="session")
+def with_finding():
+    """Adds a finding about some metrics to a snapshot."""
+
+    def add(snapshot, *metrics, severity="critical", since=12, rule="a_rule", **fields):
+        finding = Finding(
+            rule=rule, severity=severity, title="A title", since_update=since, metrics=metrics, **fields
+        )
+        return structs.replace(snapshot, findings=(*snapshot.findings, finding))
+
+    return add
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ LETTERS = {
     Tone.GOOD: "g",
     Tone.WARNING: "W",
     Tone.CRITICAL: "C",
+    Tone.BEYOND: "B",
     Tone.FADED: "f",
     Tone.KEY: "k",
     Tone.FOCUS: "F",

@@ -29,12 +29,12 @@ def test_a_constant_history_is_a_line_at_the_bottom():
     assert plain(sparkline((3.0, 3.0, 3.0), 3)) == "▁▁▁"
 
 
-def test_values_that_are_not_finite_are_critical_and_do_not_move_the_scale():
+def test_values_that_are_not_finite_are_red_and_do_not_move_the_scale():
     """NaN and infinities are crosses, missing values are dots; the other values set the scale."""
     row = sparkline((1.0, math.nan, 2.0, math.inf, None, 1.0), 6)
 
     assert plain(row) == "▁×█×·▁"
-    assert [span.tone for span in row if "×" in span.text] == [Tone.CRITICAL] * 2
+    assert [span.tone for span in row if "×" in span.text] == [Tone.BEYOND] * 2
 
 
 def test_a_spread_beyond_the_largest_float_is_drawn():

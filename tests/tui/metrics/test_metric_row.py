@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from esper_schemas.judgement import Health
 from esper_schemas.state import Trend
 from esper_tui.metrics.metric_row import GAP, Column, Part, compact_value, metric_row
 from esper_tui.metrics.metric_value import value_in_state, value_of
@@ -14,11 +13,12 @@ PARTS = (Part.LABEL, Part.VALUE, Part.ARROW, Part.HISTORY, Part.OK, Part.CRITICA
 
 
 @pytest.fixture
-def part(make_state):
-    """One part of a metric's row, for a state with some fields changed."""
+def part(make_snapshot, make_state, with_finding):
+    """One part of a metric's row, for a state with some fields changed and a finding about some metrics."""
 
-    def make(part, width, name="value_loss", **fields):
-        return metric_row(value_in_state(make_state(**fields), name), [Column(part, width)])
+    def make(part, width, name="value_loss", *, about=(), severity="critical", **fields):
+        snapshot = with_finding(make_snapshot(make_state(**fields)), *about, severity=severity)
+        return metric_row(value_in_state(snapshot, name), [Column(part, width)])
 
     return make
 
@@ -54,31 +54,43 @@ def test_each_part_is_written_in_its_width(part, column, text):
 
 @pytest.mark.parametrize("value", [0.1, math.nan, None, 1e300, -1e-300])
 @pytest.mark.parametrize("received", [True, False])
-def test_a_row_is_exactly_as_wide_as_its_columns(make_state, value, received):
+def test_a_row_is_exactly_as_wide_as_its_columns(make_snapshot, make_state, value, received):
     """Missing, non-finite and extreme values do not change the width."""
     columns = [GAP, *(Column(part, width) for width, part in enumerate(PARTS, 5))]
-    state = make_state(grad_norm=value, ppo_data_received=received)
+    snapshot = make_snapshot(make_state(grad_norm=value, ppo_data_received=received))
 
-    assert row_width(metric_row(value_in_state(state, "grad_norm"), columns)) == sum(w for _, w in columns)
+    assert row_width(metric_row(value_in_state(snapshot, "grad_norm"), columns)) == sum(w for _, w in columns)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "mark", "tone"),
     [
         ("value_loss", 0.5, "✓", Tone.VALUE),
-        ("value_loss", 5.1, "!", Tone.WARNING),
-        ("value_loss", 20.1, "✗", Tone.CRITICAL),
+        ("value_loss", 5.1, " ", Tone.WARNING),
+        ("value_loss", 20.1, " ", Tone.BEYOND),
         ("policy_loss", 1e9, " ", Tone.VALUE),
-        ("policy_loss", math.nan, "✗", Tone.CRITICAL),
+        ("policy_loss", math.nan, " ", Tone.BEYOND),
         ("td_error_std", None, " ", Tone.DIM),
     ],
 )
-def test_a_metric_without_bounds_is_never_marked_as_ok(part, name, value, mark, tone):
-    """It is marked only if its value is not finite."""
+def test_a_value_is_ticked_within_bounds_and_coloured_beyond_them(part, name, value, mark, tone):
+    """A metric without bounds is never ticked."""
     (number,) = part(Part.VALUE, 9, name, **{name: value})
 
     assert number.tone is tone
     assert plain(part(Part.MARK, 1, name, **{name: value})) == mark
+
+
+@pytest.mark.parametrize(
+    ("severity", "mark", "tone"),
+    [("notice", " ", Tone.BEYOND), ("warning", "!", Tone.WARNING), ("critical", "✗", Tone.CRITICAL)],
+)
+def test_the_mark_is_that_of_the_finding(part, severity, mark, tone):
+    """A notice is not an alarm; the band of the value does not matter."""
+    found = {"about": ("value_loss",), "severity": severity, "value_loss": 20.1}
+
+    assert part(Part.VALUE, 9, **found)[0].tone is tone
+    assert plain(part(Part.MARK, 1, **found)) == mark
 
 
 def test_before_the_first_update_there_is_nothing_to_show(part):
@@ -90,11 +102,18 @@ def test_before_the_first_update_there_is_nothing_to_show(part):
     assert plain(part(Part.HISTORY, 10, **waiting)) == " " * 10
 
 
-def test_a_compact_value_is_marked_only_if_it_is_unhealthy(make_state):
-    """A healthy value has a blank in place of the mark."""
-    calm = value_of(make_state(value_loss=0.5), "value_loss")
-    alarm = value_of(make_state(value_loss=25.0), "value_loss")
+def test_a_compact_value_is_marked_only_if_a_finding_is_about_it(make_snapshot, make_state, with_finding):
+    """Any other value has a blank in place of the mark."""
+    beyond = make_snapshot(make_state(value_loss=25.0))
+    ok, quiet, alarm = (
+        value_of(snapshot, "value_loss")
+        for snapshot in (
+            make_snapshot(make_state(value_loss=0.5)),
+            beyond,
+            with_finding(beyond, "value_loss"),
+        )
+    )
 
-    assert calm.health is Health.OK
-    assert compact_value(calm, 7, Tone.GOOD) == (Span("0.500", Tone.GOOD), Span(" "))
+    assert compact_value(ok, 7, Tone.GOOD) == (Span("0.500", Tone.GOOD), Span(" "))
+    assert compact_value(quiet, 7) == (Span("25.000", Tone.BEYOND), Span(" "))
     assert compact_value(alarm, 7) == (Span("25.000", Tone.CRITICAL), Span("✗", Tone.CRITICAL))

@@ -10,6 +10,7 @@ from esper_schemas.judgement import Health
 from esper_schemas.metrics.metric import Group, Metric
 from esper_schemas.state import Trend
 from esper_tui.metrics.metric_value import (
+    MetricValue,
     history_of,
     trend_of,
     unbounded_value,
@@ -17,6 +18,7 @@ from esper_tui.metrics.metric_value import (
     value_in_state,
     value_of,
 )
+from esper_tui.text.spans import Tone
 
 
 def test_a_missing_history_is_empty(make_snapshot, feeds):
@@ -41,22 +43,38 @@ def test_the_trend_of_a_metric_uses_its_own_threshold(make_snapshot):
     assert QUANTITIES["value_std"].metric.trend_threshold < 0.2
 
 
-def test_a_value_has_a_health(make_state):
+def test_a_value_has_a_health(make_snapshot, make_state):
     """It follows from the bands of the metric."""
-    value = value_of(make_state(value_loss=25.3), "value_loss")
+    value = value_of(make_snapshot(make_state(value_loss=25.3)), "value_loss")
 
     assert (value.value, value.health) == (25.3, Health.CRITICAL)
     assert value.metric is QUANTITIES["value_loss"].metric
 
 
-def test_the_state_keeps_the_trend_and_the_history_of_few_metrics(make_state):
+@pytest.mark.parametrize(
+    ("alarm", "health", "tone"),
+    [
+        (Health.OK, Health.OK, Tone.VALUE),
+        (Health.OK, Health.CRITICAL, Tone.BEYOND),
+        (Health.WARNING, Health.CRITICAL, Tone.WARNING),
+        (Health.CRITICAL, Health.WARNING, Tone.CRITICAL),
+        (Health.CRITICAL, Health.OK, Tone.CRITICAL),
+    ],
+)
+def test_the_tone_is_that_of_the_alarm_or_else_that_of_the_value(alarm, health, tone):
+    """An alarm takes precedence over the band."""
+    metric = QUANTITIES["value_loss"].metric
+
+    assert MetricValue(metric, 1.0, health, alarm=alarm).tone() is tone
+
+
+def test_the_state_keeps_the_trend_and_the_history_of_few_metrics(make_snapshot, make_state):
     """Other metrics have a value only."""
     state = make_state(trends={"policy_loss": Trend.RISING})
+    loss, std = (value_in_state(make_snapshot(state), name) for name in ("policy_loss", "value_std"))
 
-    assert value_in_state(state, "policy_loss").trend is Trend.RISING
-    assert value_in_state(state, "policy_loss").history == state.policy_loss_history
-    assert value_in_state(state, "value_std").trend is Trend.UNKNOWN
-    assert value_in_state(state, "value_std").history == ()
+    assert (loss.trend, loss.history) == (Trend.RISING, state.policy_loss_history)
+    assert (std.trend, std.history) == (Trend.UNKNOWN, ())
 
 
 def test_a_snapshot_has_the_trend_and_the_history_of_any_metric(make_snapshot):
@@ -76,15 +94,17 @@ def test_a_snapshot_has_the_trend_and_the_history_of_any_metric(make_snapshot):
         ({"ppo_data_received": False}, "waiting"),
     ],
 )
-def test_an_undefined_ratio_does_not_look_like_one_that_was_not_measured(make_state, fields, text):
+def test_an_undefined_ratio_does_not_look_like_one_that_was_not_measured(
+    make_snapshot, make_state, fields, text
+):
     """Nor does it look like one before the first update."""
-    assert value_of(make_state(**fields), "loss_ratio").text(7) == text
-    assert value_of(make_state(td_error_std=None), "td_error_std").text(7) == "–"
+    assert value_of(make_snapshot(make_state(**fields)), "loss_ratio").text(7) == text
+    assert value_of(make_snapshot(make_state(td_error_std=None)), "td_error_std").text(7) == "–"
 
 
-def test_decimals_are_those_of_the_metric_or_fewer(make_state):
+def test_decimals_are_those_of_the_metric_or_fewer(make_snapshot, make_state):
     """A table or a narrow column can ask for fewer."""
-    value = value_of(make_state(kl_divergence=0.012345), "kl_divergence")
+    value = value_of(make_snapshot(make_state(kl_divergence=0.012345)), "kl_divergence")
 
     assert [value.text(9), value.text(9, most_decimals=2), value.text(4)] == ["0.0123", "0.01", "0.01"]
 

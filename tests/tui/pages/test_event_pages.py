@@ -24,7 +24,7 @@ def view(make_feed, make_snapshot, now):
     ("entries", "row", "head"),
     [
         (event_entries, "00:00:01  anomaly", "00:00:01  AnomalyDetected from host1:1"),
-        (log_entries, "00:00:02  ! rank 2: the text", "00:00:02  warning from host2:2"),
+        (log_entries, "00:00:02  W rank 2: the text", "00:00:02  warning from host2:2"),
     ],
 )
 def test_the_details_are_kind_producer_and_the_whole_text(view, text, entries, row, head):

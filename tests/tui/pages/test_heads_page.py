@@ -25,15 +25,14 @@ def test_opened_heads_list_the_decisions(page):
 def test_opened_heads_show_everything_that_the_panel_shows(feeds, now, width):
     """State, latch, coefficient, gradient and gradient flow are shown, in a table or head by head."""
     view = View(feeds["critical"], now)
-    state = view.snapshot.tamiyo
     rows = [plain(entry.row) for entry in PAGES["heads"].entries(view, width)]
     said = {label: " ".join(row for row in rows if row.startswith(label)) for label in LABELS}
     assert all(said.values())
     for head in HEADS:
         for label, cell in (("State", condition), ("Latch", latch), ("Grad", gradient)):
-            assert plain(cell(state, head, Space(7))).strip() in said[label]
+            assert plain(cell(view.snapshot, head, Space(7))).strip() in said[label]
         assert plain(coefficient(TamiyoState(), head)) in said["Entr"]
-    assert plain(gradient_flow_row(state, width - 16)) in said["Flow"]
+    assert plain(gradient_flow_row(view.snapshot, width - 16)) in said["Flow"]
 
 
 LABELS = ("State", "Latch", "Entr", "Grad", "Flow")

@@ -7,9 +7,11 @@ from esper_tui.text.spans import plain, row_width
 from esper_tui.view.view import View
 
 
-def test_a_row_has_everything_that_is_known_of_a_metric(make_snapshot, make_state):
-    """It has value, trend, mark, history, both bounds, unit and id."""
-    row = plain(metric_entry(make_snapshot(make_state(kl_divergence=0.0171)), "kl_divergence").row)
+def test_a_row_has_everything_that_is_known_of_a_metric(make_snapshot, make_state, with_finding):
+    """It has value, trend, the mark of a finding, history, both bounds, unit and id."""
+    snapshot = make_snapshot(make_state(kl_divergence=0.0171))
+    found = with_finding(snapshot, "kl_divergence", severity="warning")
+    row = plain(metric_entry(found, "kl_divergence").row)
 
     assert row.split() == [
         *("KL", "0.0171", "↗", "!", "▁▁▂▃▅▆▅███", "ok", "≤", "0.015"),

@@ -84,4 +84,4 @@ def test_the_details_name_process_and_host_and_explain_the_mark(details_of):
     said = " ".join(details_of(rank(1, pid=12, host="node-3", events=5), width=116))
 
     assert "Process 12 on node-3, 5 events." in said
-    assert "the others wait for it" in said
+    assert "for which the others wait" in said

@@ -31,7 +31,7 @@ def test_problems_are_listed_above_the_groups():
     found = entries(sb3())
 
     assert headings(found) == [
-        "- beyond their bounds  1  !",
+        "- beyond their bounds  1",
         "- rollout/  1",
         "- eval/  2",
         "- time/  2",

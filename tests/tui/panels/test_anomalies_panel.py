@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from esper_schemas.findings import Evidence
 from esper_schemas.snapshot import InstabilityTotals
 from esper_tui.panels.anomalies_panel import anomalies_note, anomalies_rows
 from esper_tui.text.spans import Tone, plain, row_width
@@ -24,16 +25,26 @@ def test_a_run_without_anomalies_shows_its_telemetry_level(make_snapshot, text):
 
 
 def test_reports_of_all_kinds_are_in_chronological_order(with_anomalies, text):
-    """Each has update, mark, kind and observation; a tiny value is not written as zero."""
+    """Each has update, kind and observation; a tiny value is not written as zero."""
     assert text(anomalies_rows(with_anomalies, 80, 9)) == [
-        "Telemetry  ! rank 0: debug from update 12 to 18: kl spike",
-        "    12 ✗ kl spike               rank 0: KL 0.231 > 0.100",
-        "    12 ! telemetry raised       rank 0: debug until update 18: kl spike",
-        "    13 ! gradient drift         rank 0: Grad drift 5.100 > 4.000",
-        "    14 ✗ head entropy collapse  rank 0: op 3e-6 < 0.080",
-        "    15 ! worst ratios           rank 0: style 8.880 in 2 transitions",
-        "    16 ✗ not finite             rank 0: 3 NaN, 1 Inf: policy_loss, lstm",
+        "Telemetry  rank 0: debug from update 12 to 18: kl spike",
+        "    12   kl spike               rank 0: KL 0.231 > 0.100",
+        "    12   telemetry raised       rank 0: debug until update 18: kl spike",
+        "    13   gradient drift         rank 0: Grad drift 5.100 > 4.000",
+        "    14   head entropy collapse  rank 0: op 3e-6 < 0.080",
+        "    15   worst ratios           rank 0: style 8.880 in 2 transitions",
+        "    16   not finite             rank 0: 3 NaN, 1 Inf: policy_loss, lstm",
     ]
+
+
+def test_a_report_is_marked_if_a_finding_is_about_the_same(with_anomalies, with_finding, text):
+    """Reports of earlier updates than its evidence, and of other metrics, are not marked."""
+    shows = with_finding(with_anomalies, "kl_divergence", evidence=(Evidence(12, "KL"),))
+    later = with_finding(with_anomalies, "kl_divergence", evidence=(Evidence(13, "KL"),))
+    broken = with_finding(with_anomalies, "policy_loss", rule="loss_not_finite")
+
+    marked = [[line[7] for line in text(anomalies_rows(s, 80, 9))[1:]] for s in (shows, later, broken)]
+    assert marked == [["✗", *" " * 5], [*" " * 6], [*" " * 5, "✗"]]
 
 
 def test_a_low_panel_keeps_the_level_and_the_newest(with_anomalies, text):
@@ -42,17 +53,24 @@ def test_a_low_panel_keeps_the_level_and_the_newest(with_anomalies, text):
     assert anomalies_rows(with_anomalies, 70, 0) == ()
 
 
-def test_a_past_escalation_is_not_a_warning(make_snapshot, with_reports, find):
+def test_an_escalation_is_not_a_warning(make_snapshot, with_reports, find):
     """The row shows the current level, then when it was raised."""
-    row = find(anomalies_rows(with_reports(make_snapshot(), active=False), 70, 9), "Telemetry")
+    over, now = (
+        find(anomalies_rows(with_reports(make_snapshot(), active=active), 70, 9), "Telemetry")
+        for active in (False, True)
+    )
 
-    assert plain(row) == "Telemetry  normal, rank 0: was debug from update 12 to 18"
-    assert Tone.WARNING not in {span.tone for span in row}
+    assert plain(over) == "Telemetry  normal, rank 0: was debug from update 12 to 18"
+    assert {span.tone for span in (*over, *now)} == {Tone.LABEL, Tone.VALUE, Tone.DIM}
 
 
-def test_the_title_counts_anomalies_and_non_finite_values(make_snapshot, with_anomalies, tone_of):
-    """It counts the anomalies; NaN and infinite values are critical."""
-    assert tone_of(anomalies_note(with_anomalies), "3 NaN, 1 Inf") is Tone.CRITICAL
+def test_the_title_counts_anomalies_and_non_finite_values(
+    make_snapshot, with_anomalies, with_finding, tone_of
+):
+    """It counts the anomalies; NaN and infinite values are marked if a finding is about them."""
+    broken = with_finding(with_anomalies, rule="loss_not_finite")
+    assert tone_of(anomalies_note(with_anomalies), "3 NaN, 1 Inf") is Tone.BEYOND
+    assert plain(anomalies_note(broken)) == "✗ 3 NaN, 1 Inf"
     finite = structs.replace(with_anomalies, instability_totals=InstabilityTotals())
     assert plain(anomalies_note(finite)) == "3 anomalies"
     one = structs.replace(make_snapshot(), anomaly_counts={"kl_spike": 1})

@@ -33,21 +33,29 @@ def test_the_title_counts_findings_in_the_tone_of_the_worst(feeds):
     assert findings_note(feeds["healthy"].snapshot) == ()
 
 
-def test_no_findings_is_shown_only_after_an_update(feeds, text):
+def test_no_finding_is_shown_only_after_an_update(feeds, text):
     """Before the first update there is nothing to evaluate."""
-    assert text(findings_rows(feeds["healthy"].snapshot, 70, 4)) == ["✓ no findings"]
+    assert text(findings_rows(feeds["healthy"].snapshot, 70, 4)) == ["✓ no finding in 17 updates"]
     assert text(findings_rows(feeds["waiting"].snapshot, 70, 4)) == ["waiting for the first update"]
 
 
-def test_without_a_finding_metrics_beyond_their_bounds_are_named(make_snapshot, make_state, text):
-    """Single values do not make a finding, but "no findings" alone would contradict the marks beside it."""
+def test_values_beyond_their_bands_are_not_the_headline(make_snapshot, make_state, text):
+    """Most healthy runs have some, so that their number says nothing."""
     state = make_state(collapse_risk_score=0.8, head_alpha_speed_ratio_max=1.3)
-    said = "2 metrics beyond their bounds: Collapse, Ratio alpha speed"
 
-    assert text(findings_rows(make_snapshot(state), 70, 4)) == ["no findings", said]
-    assert text(findings_rows(make_snapshot(state), 40, 2))[1] == said[:39] + "…"
-    assert text(findings_rows(make_snapshot(state), 40, 1)) == ["no findings"]
+    assert text(findings_rows(make_snapshot(state), 70, 4)) == ["✓ no finding in 17 updates"]
     assert findings_rows(make_snapshot(state), 40, 0) == ()
+
+
+def test_a_notice_is_quiet(make_snapshot, with_finding):
+    """It has no mark and no tone of an alarm, and is not counted in the border."""
+    snapshot = with_finding(make_snapshot(), "entropy_normalized", severity="notice", rule="policy_converged")
+    (row,) = findings_rows(snapshot, 60, 1)
+
+    assert plain(row).startswith("· A title")
+    assert plain(row).rstrip().endswith("since 12")
+    assert row[0].tone is Tone.PLAIN
+    assert findings_note(snapshot) == ()
 
 
 def test_advice_that_is_too_long_is_marked(feeds):
@@ -60,4 +68,4 @@ def test_advice_that_is_too_long_is_marked(feeds):
 
 def test_a_run_of_scalars_waits_for_no_update(text):
     """It says what cannot be judged."""
-    assert text(findings_rows(own_scalars_only(), 60, 4)) == ["no findings; no metric of PPO was logged"]
+    assert text(findings_rows(own_scalars_only(), 60, 4)) == ["no finding; no metric of PPO was logged"]

@@ -14,11 +14,13 @@ SPACE = Space(5, coefficients=True)
 
 
 @pytest.fixture
-def cell(make_state):
-    """One cell of the table, for a state with some fields changed."""
+def cell(make_snapshot, make_state, with_finding):
+    """One cell of the table, for a state with some fields changed and a finding about some metrics."""
 
-    def make(kind, head="op", **fields):
-        return getattr(head_columns, kind)(make_state(**fields), head, SPACE)
+    def make(kind, head="op", *, about=(), severity="critical", **fields):
+        snapshot = make_snapshot(make_state(**fields))
+        shown = with_finding(snapshot, *about, severity=severity) if about else snapshot
+        return getattr(head_columns, kind)(shown, head, SPACE)
 
     return make
 
@@ -49,45 +51,62 @@ def test_tele_170_entropy_bar_is_normalised_by_the_maximum(cell, head):
 
 
 @pytest.mark.parametrize(
-    ("normalised", "tone", "mark"),
+    ("normalised", "tone"),
     [
-        (0.51, Tone.GOOD, " "),
-        (0.50, Tone.WARNING, "!"),
-        (0.26, Tone.WARNING, "!"),
-        (0.25, Tone.CRITICAL, "✗"),
-        (0.0, Tone.CRITICAL, "✗"),
+        (0.51, Tone.GOOD),
+        (0.50, Tone.WARNING),
+        (0.26, Tone.WARNING),
+        (0.25, Tone.BEYOND),
+        (0.0, Tone.BEYOND),
     ],
 )
-def test_tele_170_entropy_is_evaluated_by_its_share_of_the_maximum(cell, normalised, tone, mark):
-    """It is healthy above one half and critical at one quarter and below."""
-    value, alarm = cell("entropy", head_op_entropy=normalised * HEAD_MAX_ENTROPIES["op"])
+def test_tele_170_entropy_is_coloured_by_its_share_of_the_maximum(cell, normalised, tone):
+    """It is healthy above one half and critical at one quarter and below; the colour alone is no alarm."""
+    value, mark = cell("entropy", head_op_entropy=normalised * HEAD_MAX_ENTROPIES["op"])
 
-    assert (value.tone, alarm.text) == (tone, mark)
+    assert (value.tone, mark.text) == (tone, " ")
+
+
+@pytest.mark.parametrize(
+    ("severity", "tone", "mark"),
+    [("critical", Tone.CRITICAL, "✗"), ("warning", Tone.WARNING, "!"), ("notice", Tone.BEYOND, " ")],
+)
+def test_a_value_that_a_finding_is_about_has_its_mark(cell, severity, tone, mark):
+    """The number and the state have the tone and the mark of the severity; other heads have none."""
+    low = {"head_op_entropy": 0.01, "head_slot_entropy": 0.01}
+    about = {"about": ("head_op_entropy",), "severity": severity}
+
+    value, sign = cell("entropy", **low, **about)
+    condition = cell("condition", **low, **about)
+
+    assert (value.tone, sign.text) == (tone, mark)
+    assert condition[1].text == mark
+    assert [plain(cell(kind, "slot", **low, **about))[-1] for kind in ("entropy", "condition")] == [" ", " "]
 
 
 @pytest.mark.parametrize(
     ("entropy", "gradient", "symbol", "tone"),
     [
         (0.5, 1.0, "● ", Tone.GOOD),
-        (0.05, 0.001, "○✗", Tone.CRITICAL),
-        (0.95, 1.0, "◐!", Tone.WARNING),
-        (0.05, 1.0, "◇!", Tone.WARNING),
-        (0.5, 5.1, "▲✗", Tone.CRITICAL),
-        (0.05, 99.0, "▲✗", Tone.CRITICAL),
+        (0.05, 0.001, "○ ", Tone.BEYOND),
+        (0.95, 1.0, "◐ ", Tone.WARNING),
+        (0.05, 1.0, "◇ ", Tone.WARNING),
+        (0.5, 5.1, "▲ ", Tone.BEYOND),
+        (0.05, 99.0, "▲ ", Tone.BEYOND),
         (0.8, 1.0, "• ", Tone.DIM),
-        (math.nan, 1.0, "×✗", Tone.CRITICAL),
-        (0.5, math.inf, "×✗", Tone.CRITICAL),
-        (math.nan, 99.0, "×✗", Tone.CRITICAL),
-        (None, math.nan, "×✗", Tone.CRITICAL),
-        (math.nan, None, "×✗", Tone.CRITICAL),
+        (math.nan, 1.0, "× ", Tone.BEYOND),
+        (0.5, math.inf, "× ", Tone.BEYOND),
+        (math.nan, 99.0, "× ", Tone.BEYOND),
+        (None, math.nan, "× ", Tone.BEYOND),
+        (math.nan, None, "× ", Tone.BEYOND),
         (None, 1.0, "– ", Tone.DIM),
-        (None, 99.0, "▲✗", Tone.CRITICAL),
+        (None, 99.0, "▲ ", Tone.BEYOND),
         (0.5, None, "– ", Tone.DIM),
     ],
 )
 def test_tele_170_state_symbol_combines_entropy_and_gradient(cell, entropy, gradient, symbol, tone):
-    """A head is healthy, dead, confused, deterministic, exploding at any entropy, none of these, not finite
-    or not measured.
+    """A head is healthy, near uniform, makes one choice with or without a gradient, has a large gradient at
+    any entropy, none of these, is not finite or not measured; none of it is an alarm by itself.
     """
     nats = None if entropy is None else entropy * HEAD_MAX_ENTROPIES["op"]
     shown = cell("condition", head_op_entropy=nats, head_op_grad_norm=gradient)
@@ -96,36 +115,36 @@ def test_tele_170_state_symbol_combines_entropy_and_gradient(cell, entropy, grad
     assert shown[0].tone is tone
 
 
-def test_tele_170_a_head_without_a_choice_is_deterministic_without_alarm(cell):
+def test_tele_170_a_head_without_a_choice_is_a_dim_diamond(cell):
     """If the masks never leave two choices, a deterministic head is expected."""
     shown = cell("condition", head_op_entropy=0.0, head_op_entropy_legal=None)
 
-    assert plain(shown) == "◇ "
+    assert plain(shown) == "◈ "
     assert shown[0].tone is Tone.DIM
 
 
 @pytest.mark.parametrize("family", ["ratio_max", "ratio_min"])
 @pytest.mark.parametrize(
-    ("ratio", "tone", "mark"),
+    ("ratio", "tone"),
     [
-        (1.0, Tone.GOOD, " "),
-        (1.2, Tone.GOOD, " "),
-        (0.8, Tone.GOOD, " "),
-        (1.21, Tone.WARNING, "!"),
-        (0.79, Tone.WARNING, "!"),
-        (1.5, Tone.WARNING, "!"),
-        (0.5, Tone.WARNING, "!"),
-        (math.nan, Tone.CRITICAL, "✗"),
-        (1.51, Tone.CRITICAL, "✗"),
-        (0.49, Tone.CRITICAL, "✗"),
-        (math.inf, Tone.CRITICAL, "✗"),
+        (1.0, Tone.GOOD),
+        (1.2, Tone.GOOD),
+        (0.8, Tone.GOOD),
+        (1.21, Tone.WARNING),
+        (0.79, Tone.WARNING),
+        (1.5, Tone.WARNING),
+        (0.5, Tone.WARNING),
+        (math.nan, Tone.BEYOND),
+        (1.51, Tone.BEYOND),
+        (0.49, Tone.BEYOND),
+        (math.inf, Tone.BEYOND),
     ],
 )
-def test_tele_151_ratio_is_evaluated_by_the_clip_range(cell, family, ratio, tone, mark):
+def test_tele_151_ratio_is_coloured_by_the_clip_range(cell, family, ratio, tone):
     """It is healthy within 0.8 to 1.2 and critical outside 0.5 to 1.5, for the largest and the smallest."""
-    value, alarm = cell(family, **{f"head_op_{family}": ratio})
+    value, mark = cell(family, **{f"head_op_{family}": ratio})
 
-    assert (value.tone, alarm.text) == (tone, mark)
+    assert (value.tone, mark.text) == (tone, " ")
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -138,7 +157,7 @@ def test_tele_151_every_head_shows_its_own_ratio(cell, head, family):
 def test_tele_151_ratio_has_three_decimals(cell):
     """A very large ratio is abbreviated."""
     assert plain(cell("ratio_max", head_op_ratio_max=1.0456)) == "1.046 "
-    assert plain(cell("ratio_max", head_op_ratio_max=math.exp(20))) == "485M✗"
+    assert plain(cell("ratio_max", head_op_ratio_max=math.exp(20))) == "485M "
 
 
 @pytest.mark.parametrize(("ratio", "bar"), [(1.0, "─────"), (2.0, "━━━━━"), (0.5, "━━━━━"), (1.19, "━╸───")])
@@ -172,16 +191,16 @@ def test_tele_320_gradient_follows_its_arrow(cell):
     """It has three decimals and a mark behind it; the arrow has a neutral tone."""
     shown = cell("gradient", head_op_grad_norm=2.1, head_op_grad_norm_prev=1.0)
 
-    assert plain(shown) == "↗2.100!"
-    assert [span.tone for span in shown] == [Tone.LABEL, Tone.WARNING, Tone.WARNING]
+    assert plain(shown) == "↗2.100 "
+    assert [span.tone for span in shown] == [Tone.LABEL, Tone.WARNING, Tone.PLAIN]
 
 
 def test_latches_show_what_was_seen(cell):
     """A latch shows NaN, infinity or both; a head that was always finite has a dot."""
     assert plain(cell("latch")) == "· "
-    assert plain(cell("latch", head_nan_latch={"op": True})) == "NaN✗"
-    assert plain(cell("latch", head_inf_latch={"op": True})) == "Inf✗"
-    assert plain(cell("latch", head_nan_latch={"op": True}, head_inf_latch={"op": True})) == "both✗"
+    assert plain(cell("latch", head_nan_latch={"op": True})) == "NaN "
+    assert plain(cell("latch", head_inf_latch={"op": True})) == "Inf "
+    assert plain(cell("latch", head_nan_latch={"op": True}, head_inf_latch={"op": True})) == "both "
     assert plain(cell("latch", head_nan_latch={"slot": True})) == "· "
 
 

@@ -1,5 +1,7 @@
 """Tests of esper_tui.panels.header."""
 
+import math
+
 import pytest
 from msgspec import structs
 
@@ -9,6 +11,8 @@ from esper_tui.panels.header import header_rows
 from esper_tui.text.spans import Tone, plain
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, judge_feed
 from esper_tui.view.view import View
+
+PROGRESS = ["update", "17/100", "12345", "steps/s"]
 
 
 @pytest.fixture
@@ -32,10 +36,10 @@ def every_state(feeds, make_feed, make_snapshot, now):
 
 
 def test_the_header_shows_state_run_progress_speed_and_return(header, make_feed):
-    """The first line has state, run, progress and speed, the second the return and the lag."""
+    """The first line has state, verdict, run, progress and speed, the second the return and the lag."""
     first, second = header(make_feed())
 
-    assert first.split() == ["●", "LIVE", "0s", "digits-lite-7f3a", "update", "17/100", "12345", "steps/s"]
+    assert first.split() == ["●", "LIVE", "0s", "HEALTHY", "digits-lite-7f3a", *PROGRESS]
     curve = "▁▁▁▃▂▂▄▄▃▆▅▅▇▇▆██"
     assert second.split() == ["return", "0.412", "WAIT", "0.385", "+0.027", curve, "lag", "12", "ms"]
 
@@ -53,7 +57,7 @@ def test_no_number_is_shown_before_the_first_update(header, feeds):
     """A value that was not measured is not shown as zero."""
     first, second = header(feeds["waiting"])
 
-    assert first.strip() == "○ WAITING"
+    assert first.strip() == "○ WAITING  NO DATA"
     assert "0" not in second.replace("ipc:///run/user/1000", "")
 
 
@@ -192,10 +196,10 @@ def test_a_paused_screen_shows_how_far_behind_it_is(header, make_feed, make_snap
 @pytest.mark.parametrize(
     ("width", "words"),
     [
-        (120, "● LIVE 0s digits-lite-7f3a update 17/100 return 0.412 12345 steps/s"),
-        (60, "● LIVE 0s update 17/100 return 0.412 12345 steps/s"),
-        (44, "● LIVE 0s update 17/100 return 0.412"),
-        (30, "● LIVE 0s 17/100 0.412"),
+        (120, "● LIVE 0s HEALTHY digits-lite-7f3a update 17/100 return 0.412 12345 steps/s"),
+        (60, "● LIVE 0s HEALTHY digits-… update 17/100 return 0.412"),
+        (44, "● LIVE 0s HEALTHY 17/100 return 0.412"),
+        (30, "● LIVE 0s HEALTHY 0.412"),
         (16, "● LIVE 0s"),
     ],
 )
@@ -204,6 +208,42 @@ def test_a_header_of_one_row_has_the_return(header, make_feed, width, words):
     (line,) = header(make_feed(), width, height=1)
 
     assert line.split() == words.split()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [
+        (160, 2, "● LIVE 0s CRITICAL policy collapse since 12 digits-lite-7f3a update 17/100 12345 steps/s"),
+        (120, 2, "● LIVE 0s CRITICAL policy collapse since 12 digits-lite-7f3a update 17/100 12345 steps/s"),
+        (80, 2, "● LIVE 0s CRITICAL policy collapse since 12 update 17/100 12345 steps/s"),
+        (52, 2, "● LIVE 0s CRITICAL policy collapse since 12"),
+        (44, 1, "● LIVE CRITICAL policy collapse since 12"),
+        (40, 1, "● CRITICAL policy collapse since 12"),
+        (30, 1, "● CRITICAL policy collapse"),
+        (20, 1, "● LIVE CRITICAL"),
+        (14, 1, "● CRITICAL"),
+        (10, 1, "● LIVE"),
+    ],
+)
+def test_the_verdict_and_its_reason_are_in_the_first_row_of_every_window(
+    header, make_feed, make_snapshot, with_finding, width, height, shown
+):
+    """Name, speed, progress and the state's own words are left out first, then since when, then why."""
+    snapshot = with_finding(make_snapshot(), rule="policy_collapse")
+
+    first = header(make_feed(snapshot), width, height)[0]
+
+    assert first.split() == shown.split()
+
+
+def test_the_return_has_the_tone_of_a_finding_about_it(make_feed, make_snapshot, with_finding, tone_of, now):
+    """A return that is not finite shows the finding."""
+    snapshot = with_finding(make_snapshot(mean_return=math.nan), "mean_return")
+
+    found, calm = (header_rows(View(make_feed(s), now), 120, 2)[1] for s in (snapshot, make_snapshot()))
+
+    assert next(span.tone for span in found if span.text == "NaN") is Tone.CRITICAL
+    assert tone_of(calm, "0.412") is Tone.PLAIN
 
 
 def test_a_header_of_one_row_without_a_return_has_the_usual_line(header, make_feed, make_snapshot):

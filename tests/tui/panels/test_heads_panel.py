@@ -17,11 +17,12 @@ from esper_tui.text.spans import Tone, plain, row_width
 
 
 @pytest.fixture
-def panel(make_snapshot, make_state, text):
-    """The panel's lines."""
+def panel(make_snapshot, make_state, with_finding, text):
+    """The panel's lines, with a finding about some metrics."""
 
-    def make(width=116, height=10, **fields):
-        return text(heads_rows(make_snapshot(make_state(**fields)), width, height))
+    def make(width=116, height=10, about=(), **fields):
+        snapshot = with_finding(make_snapshot(make_state(**fields)), *about)
+        return text(heads_rows(snapshot, width, height))
 
     return make
 
@@ -42,7 +43,8 @@ def test_tele_151_healthy_heads_can_have_a_joint_ratio_that_is_not(make_snapshot
     heads = find(heads_rows(snapshot, 116, 9), "Ratio  ")
     assert {span.tone for span in heads if span.text == "1.200"} == {Tone.GOOD}
     joint = find(losses_rows(snapshot, 116, 7), "Ratio joint")
-    assert "4.300   ✗" in plain(joint)
+    assert "4.300    " in plain(joint)
+    assert next(span.tone for span in joint if "4.300" in span.text) is Tone.BEYOND
 
 
 def test_tele_151_a_ratio_of_one_is_distinguished_from_no_data(panel, feeds, text):
@@ -67,7 +69,7 @@ def test_the_table_has_all_rows_and_a_legend(panel):
 
     assert labels == ["", "Entr", "", "Ratio", "", "Ratio min", "Grad", "State", "Latch", "", "Flow"]
     assert "● healthy" in lines[-2]
-    assert "▲ exploding" in lines[-2]
+    assert "▲ large gradient" in lines[-2]
 
 
 def test_a_low_panel_keeps_entropy_state_ratio_and_gradient(panel):
@@ -100,17 +102,18 @@ def test_eighty_cells_have_room_for_the_coefficients():
 def test_cells_do_not_touch(panel, width):
     """A mark behind an entropy is separated from the next number by a blank."""
     low = {f"head_{head}_entropy": 0.199 for head in HEADS}
-    line = panel(width, 10, **low)[1]
+    line = panel(width, 10, about=low, **low)[1]
 
     assert not re.search(r"[✗!]\d", line)
     assert line.count("0.199✗") == len(HEADS)
 
 
 def test_a_coefficient_is_dropped_only_where_cells_would_touch(panel):
-    """At 80 cells every head has its coefficient, except one that follows an unhealthy head."""
+    """At 80 cells every head has its coefficient, except one that follows a head in alarm."""
     sparse = [head for head in HEADS if ENTROPY_COEFFICIENT_MULTIPLIERS[head] != 1.0]
     before = HEADS[HEADS.index(sparse[0]) - 1]
-    healthy, unhealthy = panel(79, 10)[1], panel(79, 10, **{f"head_{before}_entropy": 0.01})[1]
+    low = {f"head_{before}_entropy": 0.01}
+    healthy, unhealthy = panel(79, 10)[1], panel(79, 10, about=low, **low)[1]
 
     assert healthy.count("×") == len(sparse)
     assert unhealthy.count("×") == len(sparse) - 1
@@ -147,11 +150,12 @@ def test_each_own_head_has_a_column(own_state, make_snapshot, text, number):
 
 @pytest.mark.parametrize("number", range(1, 33))
 @pytest.mark.parametrize("width", range(1, 240, 17))
-def test_any_number_of_heads_stays_within_any_width(own_state, make_snapshot, number, width):
-    """Every height is respected, too, and the head with a problem is never left out."""
+def test_any_number_of_heads_stays_within_any_width(own_state, make_snapshot, with_finding, number, width):
+    """Every height is respected, too, and the head that a finding is about is never left out."""
     stuck = HeadMeasures(entropy=0.001, grad_norm=0.5)
     names = [spec.name for spec in own_state(number).head_specs]
     snapshot = make_snapshot(own_state(number, **{names[-1]: stuck}))
+    snapshot = with_finding(snapshot, f"heads/{names[-1]}/entropy")
     for height in (2, 5, 10, 22):
         rows = heads_rows(snapshot, width, height)
         assert len(rows) <= height
@@ -160,12 +164,13 @@ def test_any_number_of_heads_stays_within_any_width(own_state, make_snapshot, nu
             assert height < 5 or any("0.001✗" in plain(row) for row in rows)
 
 
-def test_an_own_head_that_always_makes_the_same_choice_is_marked(own_state, make_snapshot, text):
+def test_an_own_head_that_a_finding_is_about_is_marked(own_state, make_snapshot, with_finding, text):
     """Its entropy and its state are, although its gradient was not measured."""
-    lines = text(heads_rows(make_snapshot(own_state(3, aim=HeadMeasures(entropy=0.001))), 118, 10))
+    snapshot = make_snapshot(own_state(3, aim=HeadMeasures(entropy=0.001)))
+    lines = text(heads_rows(with_finding(snapshot, "heads/aim/entropy"), 118, 10))
 
     assert "0.001✗" in lines[1]
-    assert "◇!" in next(line for line in lines if line.startswith("State"))
+    assert "◇✗" in next(line for line in lines if line.startswith("State"))
 
 
 def test_a_continuous_head_shows_its_deviation_instead_of_a_share(own_state, make_snapshot, text):

@@ -19,11 +19,12 @@ BLOCKS = "[▁▂▃▄▅▆▇█]"
 
 
 @pytest.fixture
-def row(make_snapshot, make_state, find):
-    """One row of the panel, by its label, for a state with some fields changed."""
+def row(make_snapshot, make_state, with_finding, find):
+    """One row of the panel, by its label, for a state with some fields changed and a finding about some."""
 
-    def make(label, width=116, **fields):
-        return find(losses_rows(make_snapshot(make_state(**fields)), width, 7), label)
+    def make(label, width=116, *, about=(), severity="critical", **fields):
+        snapshot = with_finding(make_snapshot(make_state(**fields)), *about, severity=severity)
+        return find(losses_rows(snapshot, width, 7), label)
 
     return make
 
@@ -80,12 +81,13 @@ def test_tele_131_policy_loss_has_no_bounds_of_its_own(row):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_tele_131_a_policy_loss_that_is_not_finite_is_critical(row, tone_of, value):
-    """NaN or infinity is shown with the critical mark and tone."""
-    line = row("P.Loss", policy_loss=value)
+    """NaN or infinity is red; the finding that follows from it adds its mark."""
     said = {"nan": "NaN", "inf": "Inf", "-inf": "-Inf"}[str(value)]
+    alone, found = row("P.Loss", policy_loss=value), row("P.Loss", policy_loss=value, about=("policy_loss",))
 
-    assert tone_of(line, said) is Tone.CRITICAL
-    assert tone_of(line, "✗") is Tone.CRITICAL
+    assert tone_of(alone, said) is Tone.BEYOND
+    assert "✗" not in plain(alone)
+    assert tone_of(found, said) is tone_of(found, "✗") is Tone.CRITICAL
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -103,20 +105,38 @@ def test_tele_132_value_loss_has_three_decimals_sparkline_and_trend(row, width):
         (5.0, "✓", Tone.VALUE),
         (0.01, "✓", Tone.VALUE),
         (0.001, "✓", Tone.VALUE),
-        (5.1, "!", Tone.WARNING),
-        (20.0, "!", Tone.WARNING),
-        (0.0005, "!", Tone.WARNING),
-        (20.1, "✗", Tone.CRITICAL),
-        (math.inf, "✗", Tone.CRITICAL),
-        (math.nan, "✗", Tone.CRITICAL),
+        (5.1, "", Tone.WARNING),
+        (20.0, "", Tone.WARNING),
+        (0.0005, "", Tone.WARNING),
+        (20.1, "", Tone.BEYOND),
+        (math.inf, "", Tone.BEYOND),
+        (math.nan, "", Tone.BEYOND),
     ],
 )
-def test_tele_132_value_loss_is_evaluated_by_its_bands(row, tone_of, value, mark, tone):
+def test_tele_132_value_loss_is_coloured_by_its_bands(row, value, mark, tone):
     """It is healthy up to 5, a warning above that or below 0.001, and critical above 20 or if not finite."""
     line = row("V.Loss", value_loss=value)
 
     assert tone in {span.tone for span in line[1:]}
-    assert tone_of(line, mark) is (Tone.DIM if mark == "✓" else tone)
+    assert "".join(char for char in plain(line) if char in "✓!✗") == mark
+
+
+@pytest.mark.parametrize(
+    ("severity", "mark", "tone"), [("warning", "!", Tone.WARNING), ("critical", "✗", Tone.CRITICAL)]
+)
+def test_a_value_that_a_finding_is_about_has_its_mark_and_tone(row, tone_of, severity, mark, tone):
+    """Those of the finding, whichever band the value is beyond; no other row is marked."""
+    about = {"about": ("value_loss",), "severity": severity}
+    line, other = (row(label, value_loss=20.1, clip_fraction=0.9, **about) for label in ("V.Loss", "Clip"))
+
+    assert tone_of(line, mark) is tone
+    assert next(span.tone for span in line if "20.100" in span.text) is tone
+    assert not {"!", "✗"} & set(plain(other))
+
+
+def test_a_finding_that_outlasts_its_sign_leaves_no_alarm(row):
+    """The value is within its bands again."""
+    assert "✓" in plain(row("V.Loss", value_loss=0.5, about=("value_loss",)))
 
 
 @pytest.mark.parametrize(
@@ -126,18 +146,18 @@ def test_tele_132_value_loss_is_evaluated_by_its_bands(row, tone_of, value, mark
         (-0.5, 0.5, "1.00", "✓"),
         (1.0, 5.0, "5.00", "✓"),
         (1.0, 0.2, "0.20", "✓"),
-        (1.0, 5.1, "5.10", "!"),
-        (1.0, 10.0, "10.00", "!"),
-        (1.0, 0.15, "0.15", "!"),
-        (1.0, 0.1, "0.10", "!"),
-        (1.0, 10.1, "10.10", "✗"),
-        (1.0, 0.09, "0.09", "✗"),
-        (math.nan, 1.0, "NaN", "✗"),
+        (1.0, 5.1, "5.10", "ok"),
+        (1.0, 10.0, "10.00", "ok"),
+        (1.0, 0.15, "0.15", "ok"),
+        (1.0, 0.1, "0.10", "ok"),
+        (1.0, 10.1, "10.10", "ok"),
+        (1.0, 0.09, "0.09", "ok"),
+        (math.nan, 1.0, "NaN", "ok"),
     ],
 )
-def test_tele_131_132_loss_ratio_is_evaluated_by_its_bands(row, policy_loss, value_loss, written, mark):
-    """It is healthy between 0.2 and 5, and critical below 0.1 or above 10; the sign of P.Loss does not
-    matter.
+def test_tele_131_132_loss_ratio_is_ticked_within_its_bands(row, policy_loss, value_loss, written, mark):
+    """It is healthy between 0.2 and 5, whatever the sign of P.Loss; beyond that the bounds follow without a
+    mark.
     """
     line = plain(row("Lv/Lp", policy_loss=policy_loss, value_loss=value_loss))
 
@@ -151,7 +171,7 @@ def test_tele_131_132_loss_ratio_shows_its_bounds(row):
 
 @pytest.mark.parametrize(
     ("value_loss", "tone"),
-    [(1.0, Tone.VALUE), (6.0, Tone.WARNING), (11.0, Tone.CRITICAL), (0.05, Tone.CRITICAL)],
+    [(1.0, Tone.VALUE), (6.0, Tone.WARNING), (11.0, Tone.BEYOND), (0.05, Tone.BEYOND)],
 )
 def test_tele_132_loss_ratio_is_cyan_yellow_or_red(row, value_loss, tone):
     """It is cyan while healthy, yellow for a warning, and red if critical."""
@@ -190,26 +210,31 @@ def test_the_arrow_shows_the_direction_only(row, trend, arrow):
 
 def test_tele_200_110_112_explained_variance_kl_and_clip_have_history_value_and_mark(row):
     """Each value has the precision of the catalogue."""
-    assert re.match(
-        rf"Expl\.Var +{BLOCKS}{{10}} +-0\.400 . ✗", plain(row("Expl.Var", explained_variance=-0.4))
-    )
-    assert re.match(rf"KL +{BLOCKS}{{10}} +0\.0171 . !", plain(row("KL", kl_divergence=0.0171)))
-    assert re.match(rf"Clip +{BLOCKS}{{10}} +0\.300 . ✗", plain(row("Clip", clip_fraction=0.3)))
+    about = {"about": ("explained_variance", "kl_divergence", "clip_fraction")}
+    expected = {
+        "Expl.Var": rf"Expl\.Var +{BLOCKS}{{10}} +-0\.400 . ✗",
+        "KL": rf"KL +{BLOCKS}{{10}} +0\.0171 . ✗",
+        "Clip": rf"Clip +{BLOCKS}{{10}} +0\.300 . ✗",
+    }
+    bad = {"explained_variance": -0.4, "kl_divergence": 0.0171, "clip_fraction": 0.3}
+
+    assert all(re.match(pattern, plain(row(label, **bad, **about))) for label, pattern in expected.items())
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_clip_fraction_shows_its_directions(row, width):
-    """The shares above and below the clip range are shown at every width, each with its own mark."""
+    """The shares above and below the clip range are shown at every width, each in its own colour."""
     line = row("Clip", width, clip_fraction_positive=0.072, clip_fraction_negative=0.2)
+    tones = {span.text.strip(): span.tone for span in line if span.text[:1] in "↑↓"}
 
-    assert "↑7.2%" in plain(line)
-    assert re.search(r"↓20\.0% *!", plain(line))
+    assert tones == {"↑7.2%": Tone.PLAIN, "↓20.0%": Tone.WARNING}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_joint_ratio_shows_both_extremes(row, width):
     """The largest and the smallest ratio have a mark each."""
-    line = plain(row("Ratio joint", width, joint_ratio_max=1.5, joint_ratio_min=0.1))
+    about = {"about": ("joint_ratio_min",)}
+    line = plain(row("Ratio joint", width, joint_ratio_max=1.5, joint_ratio_min=0.1, **about))
 
     assert re.search(r"Ratio joint +1\.500 +✓", line)
     assert re.search(r"min 0\.100 +✗", line)
@@ -230,12 +255,14 @@ def test_tele_131_132_before_the_first_update_every_row_is_waiting(feeds):
     assert not any(re.search(r"0\.000|1\.000|✓", row) for row in rows)
 
 
-def test_the_title_shows_the_update_or_the_problems(make_snapshot, make_state):
-    """NaN gradients and skipped steps are in the title only if there are any."""
-    unhealthy = make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2)
+def test_the_title_shows_the_update_or_what_is_not_finite(make_snapshot, make_state, with_finding):
+    """NaN gradients and skipped steps are in the title only if there are any; a mark is that of a finding."""
+    unhealthy = make_snapshot(make_state(nan_grad_count=7, inf_grad_count=0, skipped_steps=2))
+    found = with_finding(unhealthy, "skipped_steps")
 
     assert plain(losses_note(make_snapshot(make_state(ppo_updates_count=50)))) == "update 17"
-    assert plain(losses_note(make_snapshot(unhealthy))) == "✗ 7 NaN grads  ! 2 Skipped steps"
+    assert plain(losses_note(unhealthy)) == "7 NaN grads  2 Skipped steps"
+    assert plain(losses_note(found)) == "✗ 2 Skipped steps  7 NaN grads"
 
 
 def test_tele_100_the_title_shows_that_a_run_warms_up(make_snapshot, make_state):
@@ -248,18 +275,20 @@ def test_tele_100_the_title_shows_that_a_run_warms_up(make_snapshot, make_state)
 @pytest.mark.parametrize(
     ("entropy", "velocity", "risk", "said"),
     [
-        (0.2, -0.02, 0.9, "✗ COLLAPSE in ~5"),
+        (0.2, -0.02, 0.9, "entropy 0.1 in ~5"),
         (0.2, -0.02, 0.69, ""),
         (0.2, 0.02, 0.9, ""),
-        (0.05, -0.02, 1.0, "✗ COLLAPSED"),
+        (0.05, -0.02, 1.0, ""),
         (math.nan, -0.02, 0.9, ""),
         (None, -0.02, 0.9, ""),
     ],
 )
-def test_tele_122_the_title_counts_down_to_a_collapse(
+def test_tele_122_the_title_counts_down_to_the_bound_of_the_entropy(
     make_snapshot, make_state, entropy, velocity, risk, said
 ):
-    """While the risk is critical and the entropy falls, it shows the updates until the critical bound."""
+    """It shows the updates until the critical bound, while the risk is critical and the entropy falls;
+    whether that is a collapse, the findings say.
+    """
     state = make_state(
         entropy_normalized=entropy,
         entropy_velocity=velocity,
@@ -281,21 +310,24 @@ WORST = {
 
 
 @pytest.mark.parametrize("width", [40, 60, 76, 80, 99, 100, 120, 140, 160, 180, 200, 240, 300])
-def test_the_title_shows_the_worst_problem_first(make_snapshot, make_state, make_feed, now, width):
-    """A predicted collapse comes first in every window; other problems follow if they fit."""
-    view = View(make_feed(make_snapshot(make_state(**WORST))), now)
+def test_the_title_shows_what_a_finding_is_about_first(
+    make_snapshot, make_state, make_feed, with_finding, now, width
+):
+    """It comes first in every window; other counts and the entropy ahead follow if they fit."""
+    snapshot = with_finding(make_snapshot(make_state(**WORST)), "skipped_steps")
+    view = View(make_feed(snapshot), now)
     place, rows = next((p, rows) for p, rows in draw(view, width, 50) if p.panel == "losses")
     title = plain(rows[0])
 
-    assert "✗ COLLAPSE in ~5" in title
-    assert ("✗ 7 NaN grads" in title) == (place.width >= 48)
+    assert "✗ 9 Skipped steps" in title
+    assert ("  7 NaN grads" in title) == (place.width >= 47)
 
 
 def test_critical_counts_come_before_warnings(make_snapshot, make_state):
     """Nine skipped steps are critical, one NaN gradient is a warning."""
     state = make_state(nan_grad_count=1, skipped_steps=9)
 
-    assert plain(losses_note(make_snapshot(state))) == "✗ 9 Skipped steps  ! 1 NaN grads"
+    assert plain(losses_note(make_snapshot(state))) == "9 Skipped steps  1 NaN grads"
 
 
 @pytest.mark.parametrize("width", range(24, 120))
@@ -309,12 +341,12 @@ def test_no_label_is_cut_where_there_is_room(make_snapshot, width):
 
 
 @pytest.fixture
-def value_loss(make_snapshot, make_state):
-    """The row of V.Loss in a panel of a given width."""
+def value_loss(make_snapshot, make_state, with_finding):
+    """The row of V.Loss, which a finding is about, in a panel of a given width."""
 
     def shown(width, value):
         state = make_state(value_loss=value, trends={"value_loss": Trend.RISING})
-        return plain(losses_rows(make_snapshot(state), width, 7)[5])[:width]
+        return plain(losses_rows(with_finding(make_snapshot(state), "value_loss"), width, 7)[5])[:width]
 
     return shown
 

@@ -13,13 +13,12 @@ from esper_tui.text.spans import Tone, plain, row_width
 
 
 @pytest.fixture
-def row(make_snapshot, make_state):
-    """The row of one metric, for a state with some fields changed."""
+def row(make_snapshot, make_state, with_finding):
+    """The row of one metric that a warning is about, for a state with some fields changed."""
 
     def make(name, width, **fields):
-        (made,) = metric_panel_rows(
-            MetricPanel("PANEL", (name,)), make_snapshot(make_state(**fields)), width, 1
-        )
+        snapshot = with_finding(make_snapshot(make_state(**fields)), name, severity="warning")
+        (made,) = metric_panel_rows(MetricPanel("PANEL", (name,)), snapshot, width, 1)
         return made
 
     return make
@@ -52,7 +51,7 @@ def test_in_a_narrow_panel_the_number_and_its_mark_stay(row, width):
     line = plain(row("grad_norm_pre_clip", width, grad_norm_pre_clip=55.5))[:width]
 
     assert "55.500" in line
-    assert "✗" in line
+    assert "!" in line
     assert line.startswith("Gra")
 
 
@@ -62,14 +61,17 @@ def test_the_bounds_are_shown_where_there_is_room(row):
     assert "ok" not in plain(row("grad_norm_pre_clip", 33))
 
 
-def test_the_title_counts_unhealthy_metrics(make_snapshot, make_state, tone_of):
-    """It is empty if all metrics are healthy."""
+def test_the_title_counts_the_metrics_that_findings_are_about(
+    make_snapshot, make_state, with_finding, tone_of
+):
+    """Values beyond their bands are not counted, as most healthy runs have some."""
     panel = METRIC_PANELS["health"]
-    unhealthy = make_snapshot(make_state(grad_norm=7.5, log_prob_min=-101.0))
+    beyond = make_snapshot(make_state(grad_norm=7.5, log_prob_min=-101.0, advantage_std=0.0))
+    found = with_finding(with_finding(beyond, "grad_norm"), "log_prob_min", severity="warning")
 
-    assert metric_panel_note(panel, make_snapshot()) == ()
-    assert plain(metric_panel_note(panel, unhealthy)) == "✗ 2"
-    assert tone_of(metric_panel_note(panel, unhealthy), "2") is Tone.CRITICAL
+    assert metric_panel_note(panel, beyond) == ()
+    assert plain(metric_panel_note(panel, found)) == "✗ 2"
+    assert tone_of(metric_panel_note(panel, found), "2") is Tone.CRITICAL
 
 
 def labels(rows):
@@ -77,36 +79,45 @@ def labels(rows):
     return [row[0].text.strip() for row in rows]
 
 
-def test_unhealthy_metrics_have_a_row_where_not_all_fit(make_snapshot, make_state):
+@pytest.fixture
+def fitting(make_snapshot, make_state, with_finding):
+    """The labels of the rows of GRADIENTS in a panel of a given height, with findings about some metrics."""
+
+    def shown(height, critical=(), warnings=(), **fields):
+        snapshot = with_finding(make_snapshot(make_state(**fields)), *critical)
+        snapshot = with_finding(snapshot, *warnings, severity="warning")
+        return labels(metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, height))
+
+    return shown
+
+
+def test_metrics_that_findings_are_about_have_a_row_where_not_all_fit(fitting):
     """They take the last rows, in the usual order; the other rows do not move."""
-    panel, unhealthy = METRIC_PANELS["gradients"], {"lstm_cell_rms": 99.0, "skipped_steps": 1}
-    usual = labels(metric_panel_rows(panel, make_snapshot(), 36, 8))
-    shown = labels(metric_panel_rows(panel, make_snapshot(make_state(**unhealthy)), 36, 8))
+    bad = {"lstm_cell_rms": 99.0, "skipped_steps": 1}
 
-    assert shown == [*usual[:6], "c rms", "Skipped steps"]
+    assert fitting(8, bad, **bad) == [*fitting(8)[:6], "c rms", "Skipped steps"]
 
 
-def test_an_unhealthy_metric_that_had_a_row_keeps_its_place(make_snapshot, make_state):
-    """The last healthy metric gives up its row."""
-    unhealthy = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
-    shown = labels(
-        metric_panel_rows(METRIC_PANELS["gradients"], make_snapshot(make_state(**unhealthy)), 36, 9)
-    )
-
-    assert shown[6:] == ["V grad", "h rms", "c rms"]
+def test_values_beyond_their_bands_do_not_move_the_rows(fitting):
+    """A panel of a healthy run keeps its rows while values cross their bands."""
+    assert fitting(8, lstm_cell_rms=99.0, skipped_steps=1) == fitting(8)
 
 
-def test_critical_metrics_have_a_row_before_warnings(make_snapshot, make_state):
-    """Warnings are dropped first if not even all unhealthy metrics fit."""
-    unhealthy = {"nan_grad_count": 1, "skipped_steps": 9, "lstm_cell_rms": math.inf}
-    snapshot = make_snapshot(make_state(**unhealthy))
+def test_a_metric_in_alarm_that_had_a_row_keeps_its_place(fitting):
+    """The last other metric gives up its row."""
+    bad = {"lstm_hidden_rms": math.nan, "lstm_cell_rms": 99.0}
 
-    assert labels(metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 2)) == [
-        "c rms",
-        "Skipped steps",
-    ]
-    assert labels(metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 3))[0] == "NaN grads"
-    assert metric_panel_rows(METRIC_PANELS["gradients"], snapshot, 36, 0) == ()
+    assert fitting(9, bad, **bad)[6:] == ["V grad", "h rms", "c rms"]
+
+
+def test_metrics_of_critical_findings_have_a_row_before_those_of_warnings(fitting):
+    """Warnings are dropped first if not even all metrics in alarm fit."""
+    warnings, critical = {"nan_grad_count": 1}, {"skipped_steps": 9, "lstm_cell_rms": math.inf}
+    found = {"critical": critical, "warnings": warnings} | critical | warnings
+
+    assert fitting(2, **found) == ["c rms", "Skipped steps"]
+    assert fitting(3, **found)[0] == "NaN grads"
+    assert fitting(0, **found) == []
 
 
 def test_before_the_first_update_every_row_is_waiting(feeds, text):

@@ -16,8 +16,8 @@ def test_the_straggler_is_marked(make_snapshot, text):
     """It is the rank whose rollouts are clearly slower than those of the others, which wait for it."""
     lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 6))
 
-    assert [line.startswith("!") for line in lines] == [False, False, False, True, False]
-    assert lines[3].split() == ["!", "2", "host2:2", "16", "9145", "36.4", "3s"]
+    assert [line[0] for line in lines] == [" ", " ", " ", "~", " "]
+    assert lines[3].split() == ["~", "2", "host2:2", "16", "9145", "36.4", "3s"]
     assert plain(ranks_panel.ranks_note(make_snapshot())) == "4 of 4"
 
 
@@ -25,7 +25,7 @@ def test_the_straggler_is_shown_where_not_all_ranks_fit(make_snapshot, text):
     """It is the first row."""
     lines = text(ranks_panel.ranks_rows(make_snapshot(), 70, 3))
 
-    assert lines[1].startswith("! 2 host2:2")
+    assert lines[1].startswith("~ 2 host2:2")
     assert len(lines) == 3
 
 
@@ -121,16 +121,16 @@ def test_processes_that_share_a_rank_are_marked(make_snapshot, text, tone_of):
     )
     lines = text(ranks_panel.ranks_rows(shared, 70, 6))
 
-    assert [line.startswith("!") for line in lines] == [False, True, True, False]
+    assert [line[0] for line in lines] == [" ", "✗", "✗", " "]
     assert plain(ranks_panel.ranks_note(shared)) == "2 of 2, 2 processes share a rank"
     assert tone_of(ranks_panel.ranks_note(shared), ", 2 processes share a rank") is Tone.CRITICAL
     assert plain(ranks_panel.ranks_note(restarted)) == "2 of 2"
-    assert not any(line.startswith("!") for line in text(ranks_panel.ranks_rows(restarted, 70, 6)))
+    assert not any(line.startswith("✗") for line in text(ranks_panel.ranks_rows(restarted, 70, 6)))
 
 
 def test_two_processes_of_one_name_are_marked(make_snapshot, text):
     """They are one row, as the screen cannot tell them apart."""
     snapshot = structs.replace(make_snapshot(world_size=1), ranks=(sharing(processes=2),))
 
-    assert text(ranks_panel.ranks_rows(snapshot, 70, 6))[1].startswith("!")
+    assert text(ranks_panel.ranks_rows(snapshot, 70, 6))[1].startswith("✗")
     assert plain(ranks_panel.ranks_note(snapshot)) == "1 of 1, 2 processes share a rank"

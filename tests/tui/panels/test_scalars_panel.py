@@ -21,11 +21,24 @@ def named(names):
     return sb3(scalars={name: scalar((0, 1)) for name in names}, metric_specs={})
 
 
-def test_a_row_has_name_value_trend_mark_history_and_unit(text):
-    """The value is judged by the bounds that the run gave it."""
+@pytest.fixture
+def success(with_finding):
+    """A scalar beyond the bound that the run gave it, with a finding about it."""
     snapshot = sb3(scalars={SUCCESS.name: scalar((0.0, 0.42))})
+    return with_finding(snapshot, SUCCESS.name, severity="warning")
 
-    assert text(scalars_rows(snapshot, 60, 1)) == ["rollout/success_rate    0.420 ↗ !  ▁▁▂▃▄▅▆▇██  share"]
+
+def test_a_value_beyond_its_bound_has_the_colour_of_a_warning(find):
+    """It has no mark until a finding is about it."""
+    row = find(scalars_rows(sb3(), 60, 8), "rollout/")
+
+    assert next(span.tone for span in row if "0.420" in span.text) is Tone.WARNING
+    assert "!" not in plain(row)
+
+
+def test_a_row_has_name_value_trend_mark_history_and_unit(success, text):
+    """The mark is that of the finding."""
+    assert text(scalars_rows(success, 60, 1)) == ["rollout/success_rate    0.420 ↗ !  ▁▁▂▃▄▅▆▇██  share"]
 
 
 def test_a_prefix_is_written_once(text):
@@ -124,11 +137,9 @@ def test_a_row_fits_its_panel_and_disturbs_no_terminal(make, width):
         assert plain(row).isprintable()
 
 
-def test_a_name_takes_precedence_over_the_history(text):
+def test_a_name_takes_precedence_over_the_history(success, text):
     """Without its name a curve says nothing."""
-    snapshot = sb3(scalars={SUCCESS.name: scalar((0.0, 0.42))})
-
-    assert text(scalars_rows(snapshot, 39, 1)) == ["rollout/success_rate    0.420 ↗ !"]
+    assert text(scalars_rows(success, 39, 1)) == ["rollout/success_rate    0.420 ↗ !"]
 
 
 def test_what_is_no_number_is_not_quiet(find):
@@ -140,17 +151,18 @@ def test_what_is_no_number_is_not_quiet(find):
     assert "!" not in plain(row)
 
 
-def test_the_number_stays_in_a_narrow_panel(text):
+def test_the_number_and_its_mark_stay_in_a_narrow_panel(success, text):
     """The history goes first, then the name is shortened."""
-    (line,) = text(scalars_rows(sb3(scalars={SUCCESS.name: scalar((0.0, 0.42))}), 18, 1))
+    (line,) = text(scalars_rows(success, 18, 1))
 
     assert "0.420" in line
     assert "!" in line
 
 
-def test_the_note_counts_the_scalars_and_those_beyond_their_bounds():
+def test_the_note_counts_the_scalars_and_those_that_findings_are_about(success):
     """A run without any has no note."""
-    assert plain(scalars_note(sb3())) == "! 1  8"
+    assert plain(scalars_note(success)) == "! 1  1"
+    assert plain(scalars_note(sb3())) == "8"
     assert plain(scalars_note(own_scalars_only())) == "5"
     assert scalars_note(EMPTY_SNAPSHOT) == ()
 

@@ -32,7 +32,7 @@ def test_symbols_that_are_used_together_differ_in_ascii():
 
 def test_different_states_stay_different_in_ascii():
     """Marks, arrows and conditions can be distinguished."""
-    for said in (MARKS.values(), ARROWS.values(), (symbol for symbol, _, _ in CONDITIONS.values())):
+    for said in (MARKS.values(), ARROWS.values(), (symbol for symbol, _ in CONDITIONS.values())):
         kinds = set(said)
         rows = translated(tuple((Span(kind),) for kind in kinds), "ascii")
         assert len({plain(row) for row in rows}) == len(kinds)

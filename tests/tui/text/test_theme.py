@@ -1,13 +1,12 @@
 """Tests of esper_tui.text.theme: what colours mean in every theme."""
 
 import colorsys
-from itertools import combinations
 
 import pytest
 
 from esper_schemas.judgement import HeadCondition, Health
 from esper_tui.text.spans import Tone
-from esper_tui.text.theme import CONDITIONS, MARKS, THEMES, styles_for
+from esper_tui.text.theme import ALARM_TONES, CONDITIONS, MARKS, THEMES, alarm_mark, styles_for, tone
 
 HUES = {Tone.VALUE: (160, 205), Tone.GOOD: (90, 150), Tone.WARNING: (25, 65)}
 """Degrees on the colour wheel that people call cyan, green and yellow."""
@@ -35,13 +34,28 @@ def test_tele_132_151_170_critical_is_red_and_bold(theme):
     assert style.bold
 
 
-def test_nothing_is_shown_by_colour_alone():
-    """Every health that is an alarm has a mark, and no two conditions of a head share symbol and mark."""
-    assert {Health.WARNING, Health.CRITICAL, Health.NOT_FINITE} <= set(MARKS)
-    appearance = {condition: CONDITIONS[condition][:2] for condition in HeadCondition}
-    same = [pair for pair in combinations(appearance, 2) if appearance[pair[0]] == appearance[pair[1]]]
+def test_no_alarm_is_shown_by_colour_alone():
+    """Every alarm has its own mark, and every condition of a head its own symbol."""
+    assert set(ALARM_TONES) <= set(MARKS)
+    assert len(set(MARKS.values())) == len(MARKS)
+    assert len({symbol for symbol, _ in CONDITIONS.values()}) == len(HeadCondition)
 
-    assert same == []
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_value_beyond_its_critical_band_is_red_and_not_bold(theme):
+    """Only what a critical finding is about is bold."""
+    beyond, critical = (styles_for("256", theme)[shade] for shade in (Tone.BEYOND, Tone.CRITICAL))
+
+    assert beyond.color == critical.color
+    assert not beyond.bold
+    assert {tone(health) for health in Health} & set(ALARM_TONES.values()) == {Tone.WARNING}
+
+
+def test_the_mark_of_an_alarm_has_its_tone():
+    """A value that no finding is about has none."""
+    assert alarm_mark(Health.CRITICAL) == ("✗", Tone.CRITICAL)
+    assert alarm_mark(Health.WARNING) == ("!", Tone.WARNING)
+    assert alarm_mark(Health.OK).text == alarm_mark(Health.NOT_FINITE).text == " "
 
 
 def test_every_theme_has_every_tone():

@@ -11,14 +11,14 @@ NOT_FINITE = "×"
 def bar(share: float | None, width: int, tone: Tone) -> Row:
     """A bar of `width` cells on a thin track: empty at 0, full at 1 and above.
 
-    A missing value is blank; one that is not finite is a row of critical "×".
+    A missing value is blank; one that is not finite is a row of red "×".
     """
     if width <= 0:
         return ()
     if share is None:
         return (Span(" " * width),)
     if not math.isfinite(share):
-        return (Span(NOT_FINITE * width, Tone.CRITICAL),)
+        return (Span(NOT_FINITE * width, Tone.BEYOND),)
     cells, half = divmod(round(min(max(share, 0.0), 1.0) * width * 2), 2)
     filled = FULL * cells + HALF * half
     return (Span(filled, tone), Span(TRACK * (width - len(filled)), Tone.BORDER))

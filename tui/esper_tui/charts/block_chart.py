@@ -12,7 +12,7 @@ BAR_WIDTH = 3
 def chart(history: Sequence[float | None], height: int, tone: Tone = Tone.VALUE) -> Rows:
     """A bar of three cells for each value, from the smallest (one eighth of a row) to the largest.
 
-    On the lowest row a missing value is "·" and one that is not finite a critical "×".
+    On the lowest row a missing value is "·" and one that is not finite a red "×".
     """
     finite = [value for value in history if value is not None and math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
@@ -40,5 +40,5 @@ def _cell(value: float | None, eighths: int, level: int, tone: Tone) -> Span:
         return Span(BLOCKS[min(eighths, 8) - 1] * (BAR_WIDTH - 1) + " ", tone)
     if level or (value is not None and math.isfinite(value)):
         return Span(" " * BAR_WIDTH)
-    symbol, shade = (ABSENT, Tone.DIM) if value is None else (NOT_FINITE, Tone.CRITICAL)
+    symbol, shade = (ABSENT, Tone.DIM) if value is None else (NOT_FINITE, Tone.BEYOND)
     return Span(symbol * (BAR_WIDTH - 1) + " ", shade)

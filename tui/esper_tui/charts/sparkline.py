@@ -15,7 +15,7 @@ NO_HISTORY = "─"
 def sparkline(history: Sequence[float | None], width: int, tone: Tone = Tone.VALUE) -> Row:
     """The last `width` values between their smallest and largest, padded on the left.
 
-    A missing value is "·" and one that is not finite a critical "×"; neither affects the scale. A constant
+    A missing value is "·" and one that is not finite a red "×"; neither affects the scale. A constant
     history is a line at the bottom.
     """
     values = list(history[-width:]) if width > 0 else []
@@ -29,7 +29,7 @@ def _cell(value: float | None, low: float, high: float, tone: Tone) -> Span:
     if value is None:
         return Span(ABSENT, Tone.DIM)
     if not math.isfinite(value):
-        return Span(NOT_FINITE, Tone.CRITICAL)
+        return Span(NOT_FINITE, Tone.BEYOND)
     return Span(_block(value, low, high), tone)
 
 

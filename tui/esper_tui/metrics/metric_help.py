@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.metrics.metric import Good
 from esper_schemas.policy_heads import split_own
+from esper_schemas.rules.finding_metrics import MEASURED_BY, MEASURED_BY_OF_HEADS
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watches import WATCHES
 from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import History
 from esper_tui.charts.block_chart import BAR_WIDTH, chart
+from esper_tui.metrics.beyond_bands import standing, standing_text
 from esper_tui.metrics.bounds_text import critical_words, ok_words
 from esper_tui.metrics.metric_value import history_of
 from esper_tui.text.explanation import TERM_WIDTH, term_rows
@@ -21,11 +23,15 @@ CHART_ROWS = 3
 
 
 def about_metric(snapshot: SanctumSnapshot, name: str, width: int) -> Rows:
-    """The metric's help, the definition that the trainer's library uses, and the recent history, if known."""
+    """The metric's help, what findings and bands say about its value, the definition that the trainer's
+    library uses, and the recent history, if known.
+    """
     field = metric_field(snapshot.tamiyo, name)
     values = history_of(snapshot, name)
     history = history_rows(values, field.metric.precision, width) if values else ()
-    return (*metric_help(field, width), *_convention(snapshot, name, width), *history)
+    now = standing_text(snapshot, name, standing(snapshot, name))
+    here = term_rows("Now", now, width) if now else ()
+    return (*metric_help(field, width), *here, *_convention(snapshot, name, width), *history)
 
 
 def _convention(snapshot: SanctumSnapshot, name: str, width: int) -> Iterator[Row]:
@@ -43,7 +49,9 @@ def advice_for(field: MetricField) -> tuple[str, ...]:
     if split := split_own(field.name):
         quantity = split[1]
     per_head = field.head is not None
-    watched = {w.name for w in WATCHES if quantity in (w.quantity, w.bands_of) and w.per_head == per_head}
+    table = MEASURED_BY_OF_HEADS if per_head else MEASURED_BY
+    watches = (watch for watch in WATCHES if watch.per_head == per_head)
+    watched = {w.name for w in watches if quantity in (w.bands_of, *table.get(w.quantity, (w.quantity,)))}
     rules = (rule for rule in RULES if any(sign.symptom in watched for sign in rule.signs))
     return (*own, *dict.fromkeys(text for rule in rules for text in rule.advice))
 

@@ -8,7 +8,7 @@ from esper_tui.charts.sparkline import sparkline
 from esper_tui.metrics.bounds_text import critical_words, ok_words
 from esper_tui.metrics.metric_value import MOST_DECIMALS, MetricValue
 from esper_tui.text.spans import Row, Span, Tone, left, right
-from esper_tui.text.theme import ARROWS, alarm, mark, tone
+from esper_tui.text.theme import ARROWS, MARKS, alarm_mark
 
 
 class Column(NamedTuple):
@@ -29,8 +29,8 @@ def metric_row(value: MetricValue, columns: Sequence[Column]) -> Row:
 def compact_value(
     value: MetricValue, digits: int, ok: Tone = Tone.VALUE, most_decimals: int = MOST_DECIMALS
 ) -> Row:
-    """For tables: the value alone, and its mark only if it is an alarm."""
-    return (Span(value.text(digits, most_decimals), tone(value.health, ok)), alarm(value.health))
+    """For tables: the value alone, and its mark only if a finding is about it."""
+    return (Span(value.text(digits, most_decimals), value.tone(ok)), alarm_mark(value.alarm))
 
 
 def _label(value: MetricValue, width: int) -> Row:
@@ -39,18 +39,18 @@ def _label(value: MetricValue, width: int) -> Row:
 
 def _value(value: MetricValue, width: int) -> Row:
     """At the right, behind at least one blank."""
-    return (right(value.text(max(width - 1, 1)), width, tone(value.health, Tone.VALUE)),)
+    return (right(value.text(max(width - 1, 1)), width, value.tone()),)
 
 
 def _arrow(value: MetricValue, width: int) -> Row:
-    """The direction of the trend; the mark shows whether the value is healthy."""
+    """The direction of the trend; colour and mark show whether the value is healthy."""
     return (Span(f" {ARROWS[value.trend]} ".ljust(width)[:width]),)
 
 
 def _mark(value: MetricValue, width: int) -> Row:
-    """A metric without bounds is never marked as ok."""
-    judged = value.health is not Health.OK or bool(ok_words(value.metric))
-    return (mark(value.health) if judged else Span(" "),)
+    """That of a finding, or else ✓ within bounds; a metric without bounds is never marked as ok."""
+    is_ok = value.alarm is Health.OK and value.health is Health.OK and bool(ok_words(value.metric))
+    return (Span(MARKS[Health.OK], Tone.DIM) if is_ok else alarm_mark(value.alarm),)
 
 
 def _history(value: MetricValue, width: int) -> Row:

@@ -1,4 +1,4 @@
-"""The value of one metric with its judgement, its trend and its last values, from a state or a snapshot."""
+"""The value of one metric with its judgement, its trend and its last values, from a snapshot."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,10 @@ from esper_schemas.policy_heads import quantity_value
 from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_METRICS, History, TamiyoState, Trend
+from esper_tui.metrics.alarms import alarm_of
 from esper_tui.text.numbers import NOT_MEASURED, number
+from esper_tui.text.spans import Tone
+from esper_tui.text.theme import ALARM_TONES, tone
 
 UNDEFINED = "---"
 WAITING = "waiting"
@@ -25,7 +28,8 @@ MOST_DECIMALS = 9
 class MetricValue(NamedTuple):
     """A value, how it is judged, where it is going, and the values before it, oldest first.
 
-    `absent` is printed in place of a value that is None.
+    `absent` is printed in place of a value that is None. `alarm` is the severity of the finding that the
+    value shows, OK without one.
     """
 
     metric: Metric
@@ -34,6 +38,7 @@ class MetricValue(NamedTuple):
     trend: Trend = Trend.UNKNOWN
     history: History = ()
     absent: str = NOT_MEASURED
+    alarm: Health = Health.OK
 
     def text(self, width: int, most_decimals: int = MOST_DECIMALS) -> str:
         """The value with the metric's precision in at most `width` characters, or why there is none."""
@@ -43,27 +48,33 @@ class MetricValue(NamedTuple):
             return self.absent[:width]
         return number(self.value, min(self.metric.precision, most_decimals), width)
 
+    def tone(self, ok: Tone = Tone.VALUE) -> Tone:
+        """The tone of the alarm, or else the colour of the value; `ok` is that of a healthy one."""
+        return ALARM_TONES.get(self.alarm) or tone(self.health, ok)
+
 
 def value_of(
-    state: TamiyoState, name: str, trend: Trend = Trend.UNKNOWN, history: History = ()
+    snapshot: SanctumSnapshot, name: str, trend: Trend = Trend.UNKNOWN, history: History = ()
 ) -> MetricValue:
     """The value and its judgement, with a trend and a history if they are known."""
+    state = snapshot.tamiyo
     metric, health = metric_field(state, name).metric, judge_field(state, name)
-    if name == "loss_ratio" and None not in (state.value_loss, state.policy_loss):
-        return MetricValue(metric, loss_ratio(state), health, trend, history, UNDEFINED)
+    value, absent = quantity_value(state, name), NOT_MEASURED
     if name == "loss_ratio":
-        return MetricValue(metric, None, health, trend, history)
-    return MetricValue(metric, quantity_value(state, name), health, trend, history)
+        value = loss_ratio(state)
+        absent = NOT_MEASURED if None in (state.value_loss, state.policy_loss) else UNDEFINED
+    return MetricValue(metric, value, health, trend, history, absent, alarm_of(snapshot, name, health))
 
 
-def value_in_state(state: TamiyoState, name: str) -> MetricValue:
-    """The value with the trend and the history that the state itself keeps; few metrics have them."""
-    return value_of(state, name, state.trends.get(name, Trend.UNKNOWN), _kept(state, name))
+def value_in_state(snapshot: SanctumSnapshot, name: str) -> MetricValue:
+    """The value with the trend and the history that the learner's state keeps; few metrics have them."""
+    state = snapshot.tamiyo
+    return value_of(snapshot, name, state.trends.get(name, Trend.UNKNOWN), _kept(state, name))
 
 
 def value_in_snapshot(snapshot: SanctumSnapshot, name: str) -> MetricValue:
     """The value with the trend and the history of any metric."""
-    return value_of(snapshot.tamiyo, name, trend_of(snapshot, name), history_of(snapshot, name))
+    return value_of(snapshot, name, trend_of(snapshot, name), history_of(snapshot, name))
 
 
 def unbounded_value(metric: Metric, value: float | None) -> MetricValue:

@@ -9,6 +9,7 @@ from esper_schemas.metrics.metric import Good, Group, Metric
 from esper_schemas.metrics.own import bands_of
 from esper_schemas.snapshot import SanctumSnapshot, ScalarState
 from esper_schemas.state import History
+from esper_tui.metrics.alarms import alarm_of
 from esper_tui.metrics.metric_value import MetricValue
 from esper_tui.text.numbers import count, significant
 from esper_tui.text.spans import clean
@@ -22,10 +23,10 @@ def scalar_value(snapshot: SanctumSnapshot, name: str) -> MetricValue:
     """The value of a scalar with its judgement, its trend and its history."""
     state = snapshot.scalars[name]
     metric = scalar_metric(name, snapshot.metric_specs.get(name))
-    history = state.history
-    return MetricValue(
-        metric, state.value, scalar_health(snapshot, name), trend(history, metric.trend_threshold), history
-    )
+    history, health = state.history, scalar_health(snapshot, name)
+    direction = trend(history, metric.trend_threshold)
+    alarm = alarm_of(snapshot, name, health)
+    return MetricValue(metric, state.value, health, direction, history, alarm=alarm)
 
 
 @lru_cache(maxsize=4096)  # every visible row of every frame

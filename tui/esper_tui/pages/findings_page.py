@@ -1,4 +1,4 @@
-"""FINDINGS, opened: every finding with its evidence and advice, or else the metrics beyond their bounds."""
+"""FINDINGS, opened: every finding with its evidence and advice, or else the values beyond their bands."""
 
 from collections.abc import Iterator
 
@@ -6,25 +6,39 @@ from esper_schemas.findings import Evidence, Finding
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.metrics.catalogue import QUANTITIES, head_field
 from esper_schemas.policy_heads import split_own
+from esper_schemas.rules.finding_metrics import MEAN_RETURN
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.metrics.alarms import SEVERITIES
 from esper_tui.pages.heads_page import head_entry
 from esper_tui.pages.metric_pages import metric_entry
 from esper_tui.pages.page import Entry, wrapped
 from esper_tui.panels.findings_panel import finding_title, findings_rows
-from esper_tui.text.numbers import number
-from esper_tui.text.spans import Row, Rows, Span, Tone, clean, plain, right
+from esper_tui.text.choice_names import head_label
+from esper_tui.text.explanation import term_rows
+from esper_tui.text.numbers import counted, number
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, plain, right
 from esper_tui.view.view import View
 
 EVIDENCE_INDENT = 9
 
 
 def finding_entries(view: View, width: int) -> list[Entry]:
-    """The findings; without any, the metrics that are beyond their bounds."""
-    findings = view.snapshot.findings
-    if findings:
-        return [_finding(finding, width) for finding in findings]
-    beyond = [_metric(view.snapshot, name) for name in beyond_bounds(view.snapshot.tamiyo)]
-    return [*map(Entry, findings_rows(view.snapshot, width, 1)), *beyond]
+    """The findings, or that there is none; without an alarm, also the values beyond their bands."""
+    snapshot = view.snapshot
+    findings = [_finding(snapshot, finding, width) for finding in snapshot.findings]
+    if any(finding.severity in SEVERITIES for finding in snapshot.findings):
+        return findings
+    return [*(findings or map(Entry, findings_rows(snapshot, width, 1))), *_beyond(snapshot, width)]
+
+
+def _beyond(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
+    """How many values are beyond the bands of their colours, and each of them with its help."""
+    names = beyond_bounds(snapshot.tamiyo)
+    if names:
+        words = f"{counted(len(names), 'value')} beyond the bands of the colours; that alone is not a finding"
+        yield Entry((Span(crop(words, width), Tone.DIM),))
+    yield from (_metric(snapshot, name) for name in names)
 
 
 def _metric(snapshot: SanctumSnapshot, name: str) -> Entry:
@@ -37,7 +51,7 @@ def _metric(snapshot: SanctumSnapshot, name: str) -> Entry:
     return head_entry(snapshot, head, name.removeprefix(head_field(head, "")))
 
 
-def _finding(finding: Finding, width: int) -> Entry:
+def _finding(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Entry:
     row = finding_title(finding, width)
     is_cut = clean(finding.title) not in plain(row)
 
@@ -45,9 +59,24 @@ def _finding(finding: Finding, width: int) -> Entry:
         title = wrapped(finding.title, width) if is_cut else ()
         advice = [line for text in finding.advice for line in wrapped(f"→ {text}", width)]
         evidence = [line for e in finding.evidence for line in _evidence(e, width)]
-        return (*title, *advice, *wrapped("Evidence, by update", width, Tone.LABEL), *evidence)
+        metrics = _metrics(snapshot, finding, width)
+        return (*title, *advice, *wrapped("Evidence, by update", width, Tone.LABEL), *evidence, *metrics)
 
     return Entry(row, details)
+
+
+def _metrics(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Rows:
+    """The labels of the metrics that show the finding, which are marked on their panels."""
+    labels = ", ".join(dict.fromkeys(_label(snapshot, name) for name in finding.metrics))
+    return tuple(term_rows("Shown by", labels, width)) if labels else ()
+
+
+def _label(snapshot: SanctumSnapshot, name: str) -> str:
+    """The label of a metric, with its head; a name that the catalogue does not have stands for itself."""
+    if name not in QUANTITIES and split_own(name) is None:
+        return clean(name.replace("_", " ") if name == MEAN_RETURN else name)
+    field = metric_field(snapshot.tamiyo, name)
+    return f"{field.metric.label} of {head_label(field.head)}" if field.head else field.metric.label
 
 
 def _evidence(evidence: Evidence, width: int) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
 from esper_tui.charts.sparkline import sparkline
+from esper_tui.metrics.beyond_bands import standing
 from esper_tui.metrics.metric_help import about_metric, metric_help
 from esper_tui.metrics.metric_value import history_of
 from esper_tui.pages.help_page import CONDITION_WORDS, LATCH_WORDS
@@ -50,7 +51,7 @@ def heads_entries(view: View, width: int) -> list[Entry]:
         numbers = [head_entry(snapshot, head, family) for family in families for head in heads]
     decisions = decision_lines(snapshot)
     rest = map(Entry, ((), *decisions) if decisions else ())
-    return [*_state_entries(snapshot.tamiyo, width), *numbers, *rest]
+    return [*_state_entries(snapshot, width), *numbers, *rest]
 
 
 def _names(state: TamiyoState) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
     name = head_quantity(snapshot.tamiyo, head, family)
     label = metric_field(snapshot.tamiyo, name).metric.label
     title = left(f"{label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
-    column = aligned(_number(snapshot.tamiyo, head, family), ONE_HEAD_WIDTH)
+    column = aligned(_number(snapshot, head, family), ONE_HEAD_WIDTH)
     return Entry(
         (title, *column), lambda width: (*_extras(family, width), *about_metric(snapshot, name, width))
     )
@@ -88,21 +89,21 @@ def _family_entry(snapshot: SanctumSnapshot, family: str) -> Entry:
     state = snapshot.tamiyo
     heads = _names(state)
     first = metric_field(state, head_quantity(state, heads[0], family))
-    columns = (s for head in heads for s in aligned(_number(state, head, family), HEAD_WIDTH))
+    columns = (s for head in heads for s in aligned(_number(snapshot, head, family), HEAD_WIDTH))
     row = (left(first.metric.label, LABEL_WIDTH, Tone.LABEL), *columns)
     histories = tuple(_history(snapshot, head, family) for head in heads)
     return Entry(row, lambda width: (*metric_help(first, width), *_extras(family, width), (), *histories))
 
 
-def _number(state: TamiyoState, head: str, family: str) -> Row:
+def _number(snapshot: SanctumSnapshot, head: str, family: str) -> Row:
     """One number of one head, with its coefficient or its arrow if it has one."""
-    if not state.ppo_data_received:
+    if not snapshot.tamiyo.ppo_data_received:
         return WAITING
     if family == "entropy":
-        return head_columns.entropy(state, head, SPACE)
+        return head_columns.entropy(snapshot, head, SPACE)
     if family == "grad_norm":
-        return head_columns.gradient(state, head, SPACE)
-    return head_columns.measured(state, head, family, SPACE)
+        return head_columns.gradient(snapshot, head, SPACE)
+    return head_columns.measured(snapshot, head, family, SPACE)
 
 
 def _extras(family: str, width: int) -> Iterator[Row]:
@@ -111,11 +112,13 @@ def _extras(family: str, width: int) -> Iterator[Row]:
 
 
 def _history(snapshot: SanctumSnapshot, head: str, family: str) -> Row:
-    history = history_of(snapshot, head_quantity(snapshot.tamiyo, head, family))
+    name = head_quantity(snapshot.tamiyo, head, family)
+    history, beyond = history_of(snapshot, name), standing(snapshot, name)
     return (
         left(head_label(head), 12, Tone.LABEL),
         *sparkline(history, HISTORY_LENGTH, Tone.VALUE),
-        *aligned(_number(snapshot.tamiyo, head, family), HEAD_WIDTH),
+        *aligned(_number(snapshot, head, family), HEAD_WIDTH),
+        Span(f"  {beyond.short}" if beyond else "", Tone.DIM),
     )
 
 
@@ -124,7 +127,7 @@ class StateLine:
     """A state of each head: its label, its column, its meaning, and the state of one head in words."""
 
     label: str
-    column: Callable[[TamiyoState, str, head_columns.Space], Row]
+    column: Callable[[SanctumSnapshot, str, head_columns.Space], Row]
     meaning: str
     words: Callable[[TamiyoState, str], str]
 
@@ -150,25 +153,26 @@ STATE_LINES = (
 )
 
 
-def _state_entries(state: TamiyoState, width: int) -> list[Entry]:
+def _state_entries(snapshot: SanctumSnapshot, width: int) -> list[Entry]:
     """State and latch of every head, then the gradient flow."""
-    entries = _of_all_heads if _has_table(state, width) else _of_each_head
-    return [*(entry for line in STATE_LINES for entry in entries(state, line)), _flow(state, width)]
+    entries = _of_all_heads if _has_table(snapshot.tamiyo, width) else _of_each_head
+    return [*(entry for line in STATE_LINES for entry in entries(snapshot, line)), _flow(snapshot, width)]
 
 
-def _of_all_heads(state: TamiyoState, line: StateLine) -> Iterator[Entry]:
-    heads = _names(state)
-    row = [span for head in heads for span in aligned(_state_column(state, head, line), HEAD_WIDTH)]
+def _of_all_heads(snapshot: SanctumSnapshot, line: StateLine) -> Iterator[Entry]:
+    heads = _names(snapshot.tamiyo)
+    row = [span for head in heads for span in aligned(_state_column(snapshot, head, line), HEAD_WIDTH)]
     yield Entry(
-        (left(line.label, LABEL_WIDTH, Tone.LABEL), *row), partial(_state_details, state, line, heads)
+        (left(line.label, LABEL_WIDTH, Tone.LABEL), *row),
+        partial(_state_details, snapshot.tamiyo, line, heads),
     )
 
 
-def _of_each_head(state: TamiyoState, line: StateLine) -> Iterator[Entry]:
-    for head in _names(state):
+def _of_each_head(snapshot: SanctumSnapshot, line: StateLine) -> Iterator[Entry]:
+    for head in _names(snapshot.tamiyo):
         title = left(f"{line.label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
-        column = aligned(_state_column(state, head, line), ONE_HEAD_WIDTH)
-        yield Entry((title, *column), partial(_state_details, state, line, (head,)))
+        column = aligned(_state_column(snapshot, head, line), ONE_HEAD_WIDTH)
+        yield Entry((title, *column), partial(_state_details, snapshot.tamiyo, line, (head,)))
 
 
 def _state_details(state: TamiyoState, line: StateLine, heads: Sequence[str], width: int) -> Rows:
@@ -176,12 +180,13 @@ def _state_details(state: TamiyoState, line: StateLine, heads: Sequence[str], wi
     return (*term_rows("Meaning", line.meaning, width), *each)
 
 
-def _state_column(state: TamiyoState, head: str, line: StateLine) -> Row:
-    return line.column(state, head, SPACE) if state.ppo_data_received else WAITING
+def _state_column(snapshot: SanctumSnapshot, head: str, line: StateLine) -> Row:
+    return line.column(snapshot, head, SPACE) if snapshot.tamiyo.ppo_data_received else WAITING
 
 
-def _flow(state: TamiyoState, width: int) -> Entry:
-    shown = gradient_flow_row(state, width - LABEL_WIDTH) if state.ppo_data_received else WAITING
+def _flow(snapshot: SanctumSnapshot, width: int) -> Entry:
+    received = snapshot.tamiyo.ppo_data_received
+    shown = gradient_flow_row(snapshot, width - LABEL_WIDTH) if received else WAITING
 
     def details(width: int) -> Rows:
         metrics = [QUANTITIES[name].metric for name in FLOW_METRICS]

@@ -6,7 +6,7 @@ The help of all other numbers is in their opened panels.
 import textwrap
 from collections.abc import Iterator
 
-from esper_schemas.judgement import HeadCondition
+from esper_schemas.judgement import HeadCondition, Health
 from esper_schemas.metrics import LossRatio
 from esper_schemas.metrics.metric import Metric
 from esper_schemas.state import Trend
@@ -14,7 +14,7 @@ from esper_tui.control.commands import COMMANDS, key_of
 from esper_tui.metrics.bounds_text import critical_words, head_metric, metric_of, ok_words
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, left
-from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS, tone
+from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS
 from esper_tui.view.connection_status import SYMBOLS
 
 INDENT = 16
@@ -35,8 +35,8 @@ CONDITION_WORDS: dict[HeadCondition, str] = {
     HeadCondition.HEALTHY: "Makes choices and still explores.",
     HeadCondition.UNREMARKABLE: "Neither clearly healthy nor a problem.",
     HeadCondition.CONFUSED: "Almost uniform, although it has a gradient to learn from.",
-    HeadCondition.DETERMINISTIC: "Always the same choice; dim if the masks leave no other.",
-    HeadCondition.DEAD: "Always the same choice, and hardly any gradient to change that.",
+    HeadCondition.DETERMINISTIC: "Nearly always the same choice.",
+    HeadCondition.DEAD: "Nearly always the same choice, and hardly any gradient to change that.",
     HeadCondition.EXPECTED_DETERMINISTIC: "The masks leave no other choice.",
     HeadCondition.EXPLODING: "A gradient norm beyond its critical bound.",
     HeadCondition.NOT_FINITE: "Its entropy or its gradient is NaN or infinite.",
@@ -66,6 +66,16 @@ ABSENT_WORDS = (
     "A panel of which the run has measured nothing leaves its place to the others; it appears with its first "
     f"number and stays. When a panel is opened, {key_of('select_next')} also reaches those without a place. "
     f"{key_of('hide')} hides a panel until {key_of('show_all')}, whatever is measured."
+)
+MARK_WORDS = (
+    f"{MARKS[Health.WARNING]} {MARKS[Health.CRITICAL]} a warning or a critical finding is about it   "
+    f"{MARKS[Health.OK]} within its bounds   no mark: not measured, without bounds, or beyond them without a "
+    "finding"
+)
+COLOUR_WORDS = (
+    "Yellow and red values are beyond the bands of their metric, as happens in most healthy runs; what a "
+    "critical finding is about is bold. An opened panel says whether a value is usual for the run, or since "
+    "when it is beyond its bands."
 )
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
@@ -116,8 +126,8 @@ def _panels(width: int) -> Iterator[Row]:
 
 
 def _symbols(width: int) -> Iterator[Row]:
-    marks = "   ".join(f"{symbol} {health.value}" for health, symbol in MARKS.items())
-    yield from _entry(Span("judgement", Tone.LABEL), marks, width)
+    yield from _entry(Span("marks", Tone.LABEL), MARK_WORDS, width)
+    yield from _entry(Span("colours", Tone.LABEL), COLOUR_WORDS, width)
     arrows = "   ".join(f"{ARROWS[t]} {t.value}" for t in Trend if t is not Trend.UNKNOWN)
     yield from _entry(Span("direction", Tone.LABEL), f"{arrows}   (independent of health)", width)
     values = "– not measured   NaN, Inf not finite   --- undefined   # does not fit"
@@ -136,11 +146,8 @@ def _heads(width: int) -> Iterator[Row]:
     for metric in map(head_metric, HEADS_FAMILIES):
         yield from _metric(metric, width)
     for condition, words in CONDITION_WORDS.items():
-        # It has the symbol of `DETERMINISTIC`, whose words explain the difference.
-        if condition is HeadCondition.EXPECTED_DETERMINISTIC:
-            continue
-        symbol, health, shade = CONDITIONS[condition]
-        yield from _entry(Span(f"{symbol} {condition.value}", tone(health, shade)), words, width)
+        symbol, shade = CONDITIONS[condition]
+        yield from _entry(Span(f"{symbol} {condition.value}", shade), words, width)
     yield from _entry(Span("Latch", Tone.LABEL), LATCH_WORDS, width)
 
 

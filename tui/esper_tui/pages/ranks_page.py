@@ -13,8 +13,8 @@ from esper_tui.text.spans import Row, Rows, Span, Tone, left, right
 from esper_tui.view.view import View
 
 RANK = Explanation(
-    "One trainer process. It is marked if the others wait for it because its last rollouts were clearly "
-    "slower, if it is silent or updates behind while they continue, or if it shares its rank.",
+    "One trainer process. ~ marks one for which the others wait, because its last rollouts were clearly "
+    "slower, or that is silent or updates behind while they continue; ✗ marks one that shares its rank.",
     "similar speeds; silent for no longer than one update takes; each rank is one process",
     "Check the machine of the marked one for other programs, a slow disk or thermal throttling.",
 )

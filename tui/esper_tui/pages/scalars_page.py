@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from esper_schemas.judgement import Health
 from esper_schemas.metrics.metric import Good
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.metrics.alarms import worst
+from esper_tui.metrics.beyond_bands import scalar_standing, standing_text
 from esper_tui.metrics.bounds_text import critical_words, ok_words
 from esper_tui.metrics.metric_help import history_rows
 from esper_tui.metrics.own_scalar import logged_text, scalar_metric, scalar_value
@@ -14,7 +17,7 @@ from esper_tui.panels.scalars_panel import NO_SCALARS, ScalarLayout, row_layout,
 from esper_tui.text.explanation import term_rows
 from esper_tui.text.numbers import count, counted
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop
-from esper_tui.text.theme import mark
+from esper_tui.text.theme import alarm_mark
 from esper_tui.view.view import View
 
 PROBLEMS = GroupKey("beyond")
@@ -79,8 +82,8 @@ def _heading(snapshot: SanctumSnapshot, group: ScalarGroup, key: GroupKey, expan
         Span(f"  {count(len(group.names))}", Tone.DIM),
     ]
     if key == PROBLEMS:
-        worst = scalar_value(snapshot, group.names[0]).health
-        row += (Span("  "), mark(worst))
+        alarm = worst(*(scalar_value(snapshot, name).alarm for name in group.names))
+        row += (Span("  "), alarm_mark(alarm)) if alarm is not Health.OK else ()
     what = "collapses" if expanded else "expands"
     text = f"{counted(len(group.names), 'scalar')}; enter {what} the group."
     return Entry(tuple(row), lambda width: wrapped(text, width, Tone.DIM), key)
@@ -100,6 +103,8 @@ def _about(snapshot: SanctumSnapshot, name: str, width: int) -> Iterator[Row]:
     bounds = [words for words in (ok_words(metric), critical_words(metric)) if words]
     good = [] if metric.good is Good.NEITHER else [f"ideally {metric.good.value}"]
     yield from term_rows("Healthy", ", ".join([*bounds, *good]) or "no bounds", width)
+    if now := standing_text(snapshot, name, scalar_standing(snapshot, name)):
+        yield from term_rows("Now", now, width)
     yield from term_rows("Logged", logged_text(snapshot, name), width)
     if state.history:
         yield from history_rows(state.history, metric.precision, width)

@@ -1,6 +1,7 @@
 """VALUE, opened: the metrics of the critic, and the history of the mean return."""
 
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.metrics.alarms import return_alarm
 from esper_tui.metrics.metric_help import history_rows
 from esper_tui.pages.metric_pages import LABEL_WIDTH, metric_entry
 from esper_tui.pages.page import Entry
@@ -8,6 +9,7 @@ from esper_tui.panels.metric_panels import METRIC_PANELS
 from esper_tui.text.explanation import Explanation, explanation_rows
 from esper_tui.text.numbers import count, number
 from esper_tui.text.spans import Rows, Span, Tone, left, right
+from esper_tui.text.theme import ALARM_TONES
 from esper_tui.view.view import View
 
 MEAN_RETURN = Explanation(
@@ -27,7 +29,7 @@ def _mean_return(snapshot: SanctumSnapshot) -> Entry:
     run, episodes = snapshot.run, snapshot.episodes
     row = (
         left("Mean return", LABEL_WIDTH, Tone.LABEL),
-        right(number(run.mean_return, 3, 10), 11, Tone.VALUE),
+        right(number(run.mean_return, 3, 10), 11, ALARM_TONES.get(return_alarm(snapshot), Tone.VALUE)),
         Span("" if run.std_return is None else f" ± {number(run.std_return, 3, 9)}", Tone.DIM),
         Span(f"      WAIT {number(run.baseline_return, 3, 9)}", Tone.DIM),
         Span(f"   {count(episodes.completed)} episodes", Tone.DIM),

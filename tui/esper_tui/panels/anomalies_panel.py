@@ -1,12 +1,17 @@
 """ANOMALIES: the reports of the trainer's detector, and the telemetry level that follows from them."""
 
 from esper_schemas.events import TelemetryEscalated
-from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.panels.anomaly_reports import AnomalyReport, anomaly_reports, level_name, with_blanks
+from esper_tui.panels.anomaly_reports import (
+    AnomalyReport,
+    anomaly_reports,
+    level_name,
+    not_finite_alarm,
+    with_blanks,
+)
 from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, crop, left, right
-from esper_tui.text.theme import mark, tone
+from esper_tui.text.theme import ALARM_TONES, alarm_mark, tone
 from esper_tui.view.rank_labels import prefixed, rank_labels
 
 TITLE = "ANOMALIES"
@@ -29,7 +34,9 @@ def anomalies_note(snapshot: SanctumSnapshot) -> Row:
     totals = snapshot.instability_totals
     if totals.nan_count or totals.inf_count:
         words = f"{count(totals.nan_count)} NaN, {count(totals.inf_count)} Inf"
-        return (mark(Health.NOT_FINITE), Span(f" {words}", Tone.CRITICAL))
+        alarm = not_finite_alarm(snapshot)
+        sign = (alarm_mark(alarm), Span(" ")) if alarm in ALARM_TONES else ()
+        return (*sign, Span(words, ALARM_TONES.get(alarm, Tone.BEYOND)))
     anomalies = sum(snapshot.anomaly_counts.values())
     return (Span("1 anomaly" if anomalies == 1 else f"{count(anomalies)} anomalies", Tone.DIM),)
 
@@ -41,8 +48,8 @@ def telemetry_row(snapshot: SanctumSnapshot, width: int) -> Row:
     if raised:
         now = raised[0].escalation
         period = prefixed(rank_labels(snapshot), raised[0].producer, _period(now))
-        text = f"! {period}" + (f": {with_blanks(now.reason)}" if now.reason else "")
-        return (label, Span(crop(text, width - 11), Tone.WARNING))
+        text = period + (f": {with_blanks(now.reason)}" if now.reason else "")
+        return (label, Span(crop(text, width - 11), Tone.VALUE))
     requested = level_name(snapshot.run.config.get("telemetry")) or "–"
     return (label, Span(requested, Tone.VALUE), *_last_raised(snapshot, width - 11 - len(requested)))
 
@@ -61,14 +68,14 @@ def _last_raised(snapshot: SanctumSnapshot, room: int) -> Row:
 
 
 def report_row(report: AnomalyReport, width: int) -> Row:
-    """Update, mark, kind and text."""
+    """Update, the mark of a finding about the same, kind and text."""
     kind_width = min(KIND_WIDTH, max(width - 18, 0))
     return (
         right(count(report.update), 6, Tone.DIM),
         Span(" "),
-        mark(report.health),
+        alarm_mark(report.alarm),
         Span(" "),
-        left(report.kind, kind_width, tone(report.health, Tone.PLAIN)),
+        left(report.kind, kind_width, ALARM_TONES.get(report.alarm) or tone(report.health, Tone.PLAIN)),
         Span(" "),
         Span(crop(report.text, max(width - kind_width - 10, 0))),
     )

@@ -16,6 +16,7 @@ from esper_schemas.snapshot import (
     SanctumSnapshot,
 )
 from esper_schemas.state import TamiyoState
+from esper_tui.metrics.alarms import SEVERITIES, finding_about, worst
 from esper_tui.text.choice_names import choice_name, head_label
 from esper_tui.text.numbers import count, counted, number, significant
 from esper_tui.text.spans import clean
@@ -24,7 +25,10 @@ from esper_tui.view.rank_labels import prefixed, rank_labels
 
 @dataclass(frozen=True, slots=True)
 class AnomalyReport:
-    """One report: time, producer, update, health, kind, text, details, and the metric that it is about."""
+    """One report: time, producer, update, health, kind, text, details, and the metric that it is about.
+
+    `alarm` is the severity of a finding that the run has about the same, OK without one.
+    """
 
     at_ns: int
     producer: str
@@ -34,6 +38,7 @@ class AnomalyReport:
     text: str
     details: tuple[str, ...] = ()
     metric: str = ""
+    alarm: Health = Health.OK
 
 
 def anomaly_reports(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
@@ -45,8 +50,31 @@ def anomaly_reports(snapshot: SanctumSnapshot) -> tuple[AnomalyReport, ...]:
         *map(_escalation, snapshot.telemetry),
     )
     labels = rank_labels(snapshot)
-    named = (replace(report, text=prefixed(labels, report.producer, report.text)) for report in found)
-    return tuple(sorted(named if labels else found, key=lambda report: report.at_ns))
+    named = (
+        replace(
+            report,
+            text=prefixed(labels, report.producer, report.text),
+            alarm=_alarm(snapshot, report),
+        )
+        for report in found
+    )
+    return tuple(sorted(named, key=lambda report: report.at_ns))
+
+
+def _alarm(snapshot: SanctumSnapshot, report: AnomalyReport) -> Health:
+    """The severity of the finding about the same metric, or about values that are not finite."""
+    if report.health is Health.NOT_FINITE:
+        return not_finite_alarm(snapshot)
+    finding = finding_about(snapshot, report.metric)
+    if finding is None or report.update < min((e.update for e in finding.evidence), default=0):
+        return Health.OK
+    return SEVERITIES[finding.severity]
+
+
+def not_finite_alarm(snapshot: SanctumSnapshot) -> Health:
+    """The severity of the worst finding about values that are not finite."""
+    about = (f for f in snapshot.findings if f.rule.endswith("not_finite"))
+    return worst(*(SEVERITIES.get(finding.severity, Health.OK) for finding in about))
 
 
 def level_name(level: int | str | bool | float | None) -> str:

@@ -14,7 +14,7 @@ KIND_WIDTH = 16
 TONES: dict[str, Tone] = {
     e.AnomalyDetected.__name__: Tone.WARNING,
     e.EventsDropped.__name__: Tone.WARNING,
-    e.NumericalInstabilityReported.__name__: Tone.CRITICAL,
+    e.NumericalInstabilityReported.__name__: Tone.BEYOND,
     e.RatioExplosionDiagnosed.__name__: Tone.WARNING,
     e.Undecodable.__name__: Tone.WARNING,
     e.RunFinished.__name__: Tone.VALUE,

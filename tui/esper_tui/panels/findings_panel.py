@@ -1,19 +1,18 @@
 """FINDINGS: what the diagnosis has found, worst first, since which update, and its evidence."""
 
 from esper_schemas.findings import Finding
-from esper_schemas.judgement import Health, beyond_bounds_text
+from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.metrics.alarms import SEVERITIES, worst
 from esper_tui.text.numbers import count, counted
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, justified
-from esper_tui.text.theme import MARKS, TONES, mark
+from esper_tui.text.theme import ALARM_TONES, MARKS, alarm_mark
 
 TITLE = "FINDINGS"
 WAITING = "waiting for the first update"
-ONLY_SCALARS = "no findings; no metric of PPO was logged"
-NOTHING_BEYOND = "✓ no findings"
-NO_FINDINGS = "no findings"
+ONLY_SCALARS = "no finding; no metric of PPO was logged"
 NOTICE = "·"
-_HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL}
+"""The symbol of a finding that is worth knowing and not an alarm."""
 
 
 def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -31,35 +30,32 @@ def findings_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
 
 
 def _without_findings(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
-    """Single metrics can be beyond their bounds without amounting to a finding, as happens in most healthy
-    runs; they are listed in one dim row.
+    """How many updates were diagnosed. Values beyond their bands are not counted here: most healthy runs
+    have some.
     """
     if not snapshot.tamiyo.ppo_data_received:
         words = ONLY_SCALARS if snapshot.scalars else WAITING
         return ((Span(crop(words, width), Tone.DIM),),)[:height]
-    beyond = beyond_bounds_text(snapshot.tamiyo)
-    if not beyond:
-        return ((Span(NOTHING_BEYOND, Tone.GOOD),),)[:height]
-    return ((Span(NO_FINDINGS),), (Span(crop(beyond, width), Tone.DIM),))[:height]
+    words = f"✓ no finding in {counted(snapshot.tamiyo.ppo_updates_count, 'update')}"
+    return ((Span(crop(words, width), Tone.GOOD),),)[:height]
 
 
 def findings_note(snapshot: SanctumSnapshot) -> Row:
-    """For the border: the number of findings that are more than a notice."""
-    found = sum(finding.severity != "notice" for finding in snapshot.findings)
-    if not found:
+    """For the border: the number of findings, without notices."""
+    alarms = [SEVERITIES[finding.severity] for finding in snapshot.findings if finding.severity in SEVERITIES]
+    if not alarms:
         return ()
-    critical = any(finding.severity == "critical" for finding in snapshot.findings)
-    health = Health.CRITICAL if critical else Health.WARNING
-    return (mark(health), Span(f" {counted(found, 'finding')}", TONES[health]))
+    highest = worst(*alarms)
+    return (alarm_mark(highest), Span(f" {counted(len(alarms), 'finding')}", ALARM_TONES[highest]))
 
 
 def finding_title(finding: Finding, width: int) -> Row:
-    """Mark, title, and the update since which the finding holds."""
-    health = _HEALTH.get(finding.severity)
-    symbol, tone = (MARKS[health], TONES[health]) if health else (NOTICE, Tone.VALUE)
+    """Mark, title, and the update since which the finding holds; a notice is quiet."""
+    alarm = SEVERITIES.get(finding.severity, Health.OK)
     since = (Span(f"since {count(finding.since_update)}", Tone.DIM),)
-    title = crop(f"{symbol} {clean(finding.title)}", max(width - 15, width // 2))
-    return justified((Span(title, tone),), since, width)
+    sign = MARKS[alarm] if alarm in ALARM_TONES else NOTICE
+    title = crop(f"{sign} {clean(finding.title)}", max(width - 15, width // 2))
+    return justified((Span(title, ALARM_TONES.get(alarm, Tone.PLAIN)),), since, width)
 
 
 def finding_details(finding: Finding, width: int) -> list[Row]:

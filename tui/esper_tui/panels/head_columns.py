@@ -3,18 +3,20 @@
 import math
 from dataclasses import dataclass
 
-from esper_schemas.judgement import Health, head_condition, judge_field
+from esper_schemas.judgement import Health, head_condition
 from esper_schemas.metrics.catalogue import head_field
-from esper_schemas.policy_heads import head_quantity, head_spec, head_value, quantity_value
+from esper_schemas.policy_heads import head_quantity, head_spec, head_value
 from esper_schemas.run_metrics import metric_field
+from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState, Trend
 from esper_tui.charts.bars import bar, deviation
+from esper_tui.metrics.alarms import worst
 from esper_tui.metrics.bounds_text import head_metric, ok_words
 from esper_tui.metrics.metric_row import compact_value
 from esper_tui.metrics.metric_value import value_of
 from esper_tui.text.numbers import number, significant
 from esper_tui.text.spans import Row, Span, Tone
-from esper_tui.text.theme import ARROWS, CONDITIONS, alarm, mark, tone
+from esper_tui.text.theme import ALARM_TONES, ARROWS, CONDITIONS, alarm_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,11 @@ class Space:
     coefficients: bool = False
 
 
-def entropy(state: TamiyoState, head: str, space: Space) -> Row:
+def entropy(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """The entropy in nats, preceded by the head's coefficient if that is not 1 and there is an entropy."""
-    known = head_value(state, head, "entropy") is not None
-    prefix = coefficient(state, head) if space.coefficients and known else ()
-    return (*prefix, *measured(state, head, "entropy", space))
+    known = head_value(snapshot.tamiyo, head, "entropy") is not None
+    prefix = coefficient(snapshot.tamiyo, head) if space.coefficients and known else ()
+    return (*prefix, *measured(snapshot, head, "entropy", space))
 
 
 def coefficient(state: TamiyoState, head: str) -> Row:
@@ -38,26 +40,26 @@ def coefficient(state: TamiyoState, head: str) -> Row:
     return () if multiplier == 1.0 else (Span(f"{significant(multiplier, 5, 1)}×", Tone.DIM),)
 
 
-def measured(state: TamiyoState, head: str, family: str, space: Space) -> Row:
-    """A value in the given space, and its mark if it is an alarm."""
-    value = value_of(state, head_quantity(state, head, family))
+def measured(snapshot: SanctumSnapshot, head: str, family: str, space: Space) -> Row:
+    """A value in the given space, and its mark if a finding is about it."""
+    value = value_of(snapshot, head_quantity(snapshot.tamiyo, head, family))
     return compact_value(value, space.digits, Tone.GOOD if ok_words(value.metric) else Tone.VALUE)
 
 
-def ratio_max(state: TamiyoState, head: str, space: Space) -> Row:
+def ratio_max(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """The largest probability ratio of the head's relevant choices."""
-    return measured(state, head, "ratio_max", space)
+    return measured(snapshot, head, "ratio_max", space)
 
 
-def ratio_min(state: TamiyoState, head: str, space: Space) -> Row:
+def ratio_min(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """The smallest probability ratio, which the largest one does not show."""
-    return measured(state, head, "ratio_min", space)
+    return measured(snapshot, head, "ratio_min", space)
 
 
-def gradient(state: TamiyoState, head: str, space: Space) -> Row:
+def gradient(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """The gradient norm, preceded by its direction since the last update."""
-    arrow = ARROWS[gradient_change(state, head)]
-    return (Span(arrow, Tone.LABEL), *measured(state, head, "grad_norm", space))
+    arrow = ARROWS[gradient_change(snapshot.tamiyo, head)]
+    return (Span(arrow, Tone.LABEL), *measured(snapshot, head, "grad_norm", space))
 
 
 def gradient_change(state: TamiyoState, head: str) -> Trend:
@@ -80,14 +82,14 @@ def _gradient_before(state: TamiyoState, head: str) -> float | None:
     return before
 
 
-def entropy_bar(state: TamiyoState, head: str, space: Space) -> Row:
+def entropy_bar(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """The entropy as a share of that of a uniform choice; for a continuous head its standard deviation."""
-    name = head_quantity(state, head, "entropy")
-    value, field = quantity_value(state, name), metric_field(state, name)
+    name = head_quantity(snapshot.tamiyo, head, "entropy")
+    value, field = value_of(snapshot, name), metric_field(snapshot.tamiyo, name)
     if not field.metric.share_of_maximum:
-        return _std(state, head, space)
-    share = None if value is None else value / field.maximum
-    return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
+        return _std(snapshot.tamiyo, head, space)
+    share = None if value.value is None else value.value / field.maximum
+    return (*bar(share, space.digits, value.tone(Tone.GOOD)), Span(" "))
 
 
 def _std(state: TamiyoState, head: str, space: Space) -> Row:
@@ -97,24 +99,31 @@ def _std(state: TamiyoState, head: str, space: Space) -> Row:
     return (Span(text.rjust(space.digits), Tone.LABEL), Span(" "))
 
 
-def ratio_bar(state: TamiyoState, head: str, space: Space) -> Row:
+def ratio_bar(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """The distance of the largest ratio from 1; full at the distance of the farthest critical bound."""
-    name = head_quantity(state, head, "ratio_max")
-    bands = metric_field(state, name).metric.bands
-    share = deviation(quantity_value(state, name), (bands.critical_below, bands.critical_above))
-    return (*bar(share, space.digits, tone(judge_field(state, name))), Span(" "))
+    value = value_of(snapshot, head_quantity(snapshot.tamiyo, head, "ratio_max"))
+    bands = value.metric.bands
+    share = deviation(value.value, (bands.critical_below, bands.critical_above))
+    return (*bar(share, space.digits, value.tone(Tone.GOOD)), Span(" "))
 
 
-def condition(state: TamiyoState, head: str, space: Space) -> Row:
-    """The symbol of the head's condition, and its mark if it is an alarm."""
-    symbol, health, shade = CONDITIONS[head_condition(state, head)]
-    return (Span(symbol, shade), alarm(health))
+def condition(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
+    """The symbol of the head's condition, and the mark of the findings that it shows."""
+    symbol, shade = CONDITIONS[head_condition(snapshot.tamiyo, head)]
+    alarm = condition_alarm(snapshot, head)
+    return (Span(symbol, ALARM_TONES.get(alarm, shade)), alarm_mark(alarm))
 
 
-def latch(state: TamiyoState, head: str, space: Space) -> Row:
+def condition_alarm(snapshot: SanctumSnapshot, head: str) -> Health:
+    """The worst alarm of the two quantities from which the condition of a head follows."""
+    names = (head_quantity(snapshot.tamiyo, head, family) for family in ("entropy", "grad_norm"))
+    return worst(*(value_of(snapshot, name).alarm for name in names))
+
+
+def latch(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
     """Whether a number of the head has ever been NaN or infinite in this run."""
-    nan, infinite = state.head_nan_latch.get(head), state.head_inf_latch.get(head)
+    nan, infinite = snapshot.tamiyo.head_nan_latch.get(head), snapshot.tamiyo.head_inf_latch.get(head)
     if not (nan or infinite):
         return (Span("· ", Tone.DIM),)
     word = "both" if nan and infinite else "NaN" if nan else "Inf"
-    return (Span(word, Tone.CRITICAL), mark(Health.NOT_FINITE))
+    return (Span(f"{word} ", Tone.BEYOND),)

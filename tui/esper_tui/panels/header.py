@@ -1,16 +1,27 @@
-"""The header: run, connection, progress, speed, return, and problems of the link."""
+"""The header: connection, verdict, run, progress, speed, return, and problems of the link."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from esper_schemas.findings import VerdictWord
 from esper_schemas.snapshot import LinkHealth, SanctumSnapshot
+from esper_schemas.verdict import verdict_of
 from esper_tui.charts.sparkline import sparkline
+from esper_tui.metrics.alarms import return_alarm
 from esper_tui.text.numbers import age, count, counted, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
+from esper_tui.text.theme import ALARM_TONES
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, Status, judge_feed
 from esper_tui.view.view import View
 
 NAME_WIDTH = 40
 RETURN_PRECISION = 3
+VERDICT_TONES: dict[VerdictWord, Tone] = {
+    VerdictWord.NO_DATA: Tone.DIM,
+    VerdictWord.HEALTHY: Tone.GOOD,
+    VerdictWord.CONVERGED: Tone.GOOD,
+    VerdictWord.SUSPICIOUS: Tone.WARNING,
+    VerdictWord.CRITICAL: Tone.CRITICAL,
+}
 GAP = 2
 """Cells between two parts of the second row."""
 LEAST_CURVE, CURVE_WIDTH = 5, 40
@@ -26,19 +37,47 @@ def header_rows(view: View, width: int, height: int) -> Rows:
 
 
 def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
-    """The state, the pause if there is one, the progress, and as much of the run's name as fits.
+    """The state, the verdict, the progress, and as much of the run's name as fits.
 
     Where it is the only row it also has the return, for which the labels are left out if necessary.
     """
-    state = fit_items([_state(status, width), *_pause(view)], width)
-    room = width - row_width(state) - 1
+    start = _start(view, status, width)
+    room = width - row_width(start) - 1
     progress = _with_return(view.snapshot, room) if with_return else ()
     progress = progress or fit_items(_progress(view.snapshot), room, gap=3)
-    room = min(width - row_width(state) - row_width(progress) - 4, NAME_WIDTH)
+    room = min(width - row_width(start) - row_width(progress) - 4, NAME_WIDTH)
     name = clean(view.snapshot.run.run)
     if name and room >= 4:
-        state = (*state, Span("  "), Span(crop(name, room), Tone.TITLE))
-    return justified(state, progress, width)
+        start = (*start, Span("  "), Span(crop(name, room), Tone.TITLE))
+    return justified(start, progress, width)
+
+
+def _start(view: View, status: Status, width: int) -> Row:
+    """State, pause and verdict, as much of them as fits.
+
+    A verdict with a reason is kept longest, beside the symbol of the state. Any other one is left out before
+    the word of the state is.
+    """
+    states = list(zip(_states(status), _pauses(view), strict=True))
+    verdicts = list(_verdicts(view.snapshot))
+    beside = states if len(verdicts) > 1 else states[:2]
+    rows = [(*state, verdict) for verdict in verdicts for state in beside]
+    rows += [(*state, ()) for state in states]
+    fitting = (fit_items(filter(None, row), width) for row in rows if _items_width(row) <= width)
+    return next(fitting, fit(states[-1][0], width))
+
+
+def _verdicts(snapshot: SanctumSnapshot) -> Iterator[Row]:
+    """The verdict with its reason and since when, without the latter, and alone."""
+    verdict = verdict_of(snapshot)
+    word = Span(verdict.word.value, VERDICT_TONES[verdict.word])
+    since = "" if verdict.since_update is None else f" since {count(verdict.since_update)}"
+    reason = f" {clean(verdict.reason)}" if verdict.reason else ""
+    if since:
+        yield (word, Span(reason), Span(since, Tone.LABEL))
+    if reason:
+        yield (word, Span(reason))
+    yield (word,)
 
 
 def _with_return(snapshot: SanctumSnapshot, width: int) -> Row:
@@ -47,29 +86,36 @@ def _with_return(snapshot: SanctumSnapshot, width: int) -> Row:
     mean = _returns(snapshot, len("return -000.000"))
     if not mean:
         return ()
-    choices = ([done, mean, *speed], [done[-1:], mean, *speed], [done[-1:], mean[-1:]], [mean])
+    updates, value = done[-1:], mean[-1:]
+    choices = ([done, mean, *speed], [updates, mean, *speed], [updates, value], [mean], [value])
     rows = ([item for item in choice if item] for choice in choices)
     fitting = (choice for choice in rows if _items_width(choice[:2]) <= width)
     return fit_items(next(fitting, []), width, gap=2)
 
 
-def _items_width(items: list[Row]) -> int:
-    return sum(map(row_width, items)) + 2 * (len(items) - 1)
+def _items_width(items: Sequence[Row]) -> int:
+    widths = [row_width(item) for item in items if item]
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _state(status: Status, width: int) -> Row:
-    """The state and its age, as much of it as fits; the symbol is kept longest."""
+def _states(status: Status) -> Iterator[Row]:
+    """The state with its age, without it, and its symbol alone, twice."""
     symbol, tone, _ = SYMBOLS[status.state]
     word = Span(f"{symbol} {status.state.value.upper()}", tone)
-    since = () if status.silent_s is None else (Span(f" {age(status.silent_s):<3}", Tone.DIM),)
-    choices: tuple[Row, ...] = ((word, *since), (word,))
-    return next((row for row in choices if row_width(row) <= width), (Span(symbol, tone),))
+    yield (word,) if status.silent_s is None else (word, Span(f" {age(status.silent_s):<3}", Tone.DIM))
+    yield (word,)
+    yield (Span(symbol, tone),)
+    yield (Span(symbol, tone),)
 
 
-def _pause(view: View) -> Iterator[Row]:
-    if view.newest is not None:
-        behind = counted(view.updates_behind, "update")
-        yield (Span(f"▮▮ PAUSED, {behind} behind", Tone.WARNING),)
+def _pauses(view: View) -> Iterator[Row]:
+    """How far a paused screen is behind, in the widths that go with those of the state."""
+    if view.newest is None:
+        yield from ((), (), (), ())
+        return
+    words = f" PAUSED, {counted(view.updates_behind, 'update')} behind"
+    for text in (words, " PAUSED", " PAUSED", ""):
+        yield (Span(f"▮▮{text}", Tone.WARNING),)
 
 
 def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
@@ -138,7 +184,8 @@ def _returns(snapshot: SanctumSnapshot, width: int) -> Row:
     mean, baseline = snapshot.run.mean_return, snapshot.run.baseline_return
     if mean is None:
         return ()
-    row: Row = (Span("return ", Tone.LABEL), Span(number(mean, RETURN_PRECISION, 7)))
+    shade = ALARM_TONES.get(return_alarm(snapshot), Tone.PLAIN)
+    row: Row = (Span("return ", Tone.LABEL), Span(number(mean, RETURN_PRECISION, 7), shade))
     compared = row if baseline is None else (*row, *_compared(mean, baseline))
     return next((choice for choice in (compared, row) if row_width(choice) <= width), ())
 

@@ -1,4 +1,4 @@
-"""ACTION HEADS: which head collapses, diverges or has stopped learning?"""
+"""ACTION HEADS: which head explores, how far does it move, and does it have a gradient?"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Line:
     importance: int
     group: int
     label: str
-    column: Callable[[TamiyoState, str, head_columns.Space], Row]
+    column: Callable[[SanctumSnapshot, str, head_columns.Space], Row]
     families: tuple[str, ...] = ()
 
 
@@ -99,10 +99,10 @@ def heads_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
         return ((Span(NONE_MEASURED, Tone.DIM),), *below)[: max(height, 0)]
     layout = columns(width, heads_of(state))
     if layout is None:
-        rows = narrow_rows(state, width, height)
+        rows = narrow_rows(snapshot, width, height)
         below = _without_columns(snapshot, width, height - len(rows)) if state.head_specs else []
     else:
-        rows = _table(state, layout, width, height)
+        rows = _table(snapshot, layout, width, height)
         below = _below(snapshot, layout, width, height - len(rows))
     return tuple([*rows, *below][: max(height, 0)])
 
@@ -118,7 +118,7 @@ def _without_columns(snapshot: SanctumSnapshot, width: int, room: int) -> list[R
         fit(decision_line(snapshot.tamiyo, entry, short_label(ranks, entry.producer)), width)
         for entry in newest
     ]
-    flow = _flow(snapshot.tamiyo, 5, width)
+    flow = _flow(snapshot, 5, width)
     return [(), *decisions, *([()] if decisions else []), *flow]
 
 
@@ -126,7 +126,7 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
     """Below the table, if there is room: the last decisions, newest first, and the gradient flow."""
     if room < 1 or not snapshot.tamiyo.ppo_data_received:
         return []
-    flow = _flow(snapshot.tamiyo, layout.label, width)
+    flow = _flow(snapshot, layout.label, width)
     shown = max(min(room - 3, DECISIONS_SHOWN), 0) if snapshot.decisions else 0
     newest = snapshot.decisions[-shown:][::-1] if shown > 0 else ()
     ranks = rank_labels(snapshot)
@@ -139,8 +139,8 @@ def _below(snapshot: SanctumSnapshot, layout: Columns, width: int, room: int) ->
     return [*([()] if room > 1 else []), *chosen, *([()] if chosen else []), *flow]
 
 
-def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list[Row]:
-    rows = [_titles(layout)]
+def _table(snapshot: SanctumSnapshot, layout: Columns, width: int, height: int) -> list[Row]:
+    state, rows = snapshot.tamiyo, [_titles(layout)]
     if not state.ppo_data_received:
         return [*rows, (Span(" " * layout.label), Span(WAITING, Tone.DIM))]
     available = [line for line in LINES if _has_value(state, line)]
@@ -151,7 +151,7 @@ def _table(state: TamiyoState, layout: Columns, width: int, height: int) -> list
     for number, line in enumerate(lines):
         if spacious and number and line.group != lines[number - 1].group:
             rows.append(())
-        rows.append(_line(state, line, layout))
+        rows.append(_line(snapshot, line, layout))
     return rows + ([()] if spacious else []) + ([_legend(layout, width)] if legend else [])
 
 
@@ -161,12 +161,13 @@ def _has_value(state: TamiyoState, line: Line) -> bool:
     return not state.heads or not line.families or any(value is not None for value in measured)
 
 
-def _flow(state: TamiyoState, label_width: int, width: int) -> list[Row]:
+def _flow(snapshot: SanctumSnapshot, label_width: int, width: int) -> list[Row]:
     """The gradient flow; for a run with own heads only if it measures it."""
+    state = snapshot.tamiyo
     if state.head_specs and all(getattr(state, name) is None for name in FLOW_METRICS):
         return []
     label = left("Flow", label_width, Tone.LABEL)
-    return [(label, *gradient_flow_row(state, width - label_width))]
+    return [(label, *gradient_flow_row(snapshot, width - label_width))]
 
 
 def _titles(layout: Columns) -> Row:
@@ -177,11 +178,11 @@ def _titles(layout: Columns) -> Row:
     return (Span(" " * layout.label), *names)
 
 
-def _line(state: TamiyoState, line: Line, layout: Columns) -> Row:
+def _line(snapshot: SanctumSnapshot, line: Line, layout: Columns) -> Row:
     label = line.label if len(line.label) < layout.label else line.label.split()[-1]
     row = [left(label, layout.label, Tone.LABEL)]
     for head, width in layout.widths.items():
-        row.extend(_apart(row[-1], aligned(line.column(state, head, layout.space), width), width))
+        row.extend(_apart(row[-1], aligned(line.column(snapshot, head, layout.space), width), width))
     return tuple(row)
 
 
@@ -194,7 +195,7 @@ def _apart(before: Span, column: Row, width: int) -> Row:
 def _legend(layout: Columns, width: int) -> Row:
     items: list[Row] = []
     for condition in LEGEND:
-        symbol, _, tone = CONDITIONS[condition]
+        symbol, tone = CONDITIONS[condition]
         items.append((Span(symbol, tone), Span(f" {condition.value}", Tone.DIM)))
     indent = layout.label if width >= 100 else 0
     return (Span(" " * indent), *fit_items(items, width - indent))

@@ -8,10 +8,11 @@ from esper_tui.view.rank_labels import prefixed, rank_labels
 TITLE = "LOG"
 NO_ENTRIES = "no warnings or errors"
 LEVELS = {
-    "warning": ("!", Tone.WARNING),
-    "error": ("✗", Tone.CRITICAL),
-    "critical": ("✗", Tone.CRITICAL),
+    "warning": ("W", Tone.WARNING),
+    "error": ("E", Tone.BEYOND),
+    "critical": ("C", Tone.BEYOND),
 }
+"""The levels of the trainers' logs; their entries are not findings, so that they have no mark."""
 
 
 def log_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -34,6 +35,6 @@ def log_note(snapshot: SanctumSnapshot) -> Row:
 
 
 def _row(entry: LogEntry, message: str, width: int) -> Row:
-    mark, tone = LEVELS.get(entry.level, (" ", Tone.PLAIN))
+    letter, tone = LEVELS.get(entry.level, (" ", Tone.PLAIN))
     text = crop(clean(message), max(width - 12, 0))
-    return (Span(time_of_day(entry.at_ns), Tone.DIM), Span(f"  {mark} ", tone), Span(text))
+    return (Span(time_of_day(entry.at_ns), Tone.DIM), Span(f"  {letter} ", tone), Span(text))

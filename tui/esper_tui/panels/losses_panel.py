@@ -1,4 +1,4 @@
-"""PPO LOSSES: is the update healthy? (TELE-131 and TELE-132, with the measures around them.)"""
+"""PPO LOSSES: how large was the update? (TELE-131 and TELE-132, with the measures around them.)"""
 
 import math
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from functools import cache
 
 from esper_schemas.collapse import NOT_FALLING
 from esper_schemas.judgement import Health, judge_field
+from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_LENGTH, TamiyoState
-from esper_tui.metrics.bounds_text import metric_of
+from esper_tui.metrics.alarms import BEYOND
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
 from esper_tui.metrics.metric_value import MetricValue, value_in_state, value_of
 from esper_tui.metrics.row_layout import row_layout
 from esper_tui.panels.metric_panels import METRIC_PANELS, has_own_metrics
-from esper_tui.text.numbers import NOT_MEASURED, count, percent
+from esper_tui.text.numbers import NOT_MEASURED, count, number, percent, significant
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit_items, row_width
-from esper_tui.text.theme import alarm, mark, tone
+from esper_tui.text.theme import alarm_mark
 from esper_tui.view.measured_fields import is_of_tamiyo, measured_fields
 
 TITLE = "PPO LOSSES"
@@ -28,7 +29,6 @@ OK_WIDTH, CRITICAL_WIDTH, DETAILS_WIDTH = 14, 26, 16
 NOTE_WIDTH = 200
 """More than all items of the note take; the border cuts it to what fits."""
 FAULTS = ("nan_grad_count", "inf_grad_count", "skipped_steps")
-BAD = (Health.WARNING, Health.CRITICAL, Health.NOT_FINITE)
 
 METRICS = {
     "explained_variance": 4,
@@ -75,7 +75,7 @@ def layout(width: int) -> Layout:
 
 def losses_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """The panel's rows; where there is room for it, a blank row between two of them."""
-    rows = tuple(_row(snapshot.tamiyo, name, layout(width)) for name in _fitting(snapshot, height))
+    rows = tuple(_row(snapshot, name, layout(width)) for name in _fitting(snapshot, height))
     if height >= 2 * len(rows) - 1:
         rows = tuple(line for row in rows for line in (row, ()))[:-1]
     return rows
@@ -101,10 +101,10 @@ def losses_metrics(snapshot: SanctumSnapshot, measured: frozenset[str] | None = 
     return tuple(name for name in (*METRICS, *guests) if name in known)
 
 
-def _row(state: TamiyoState, name: str, columns: Layout) -> Row:
-    value = value_in_state(state, name)
+def _row(snapshot: SanctumSnapshot, name: str, columns: Layout) -> Row:
+    value = value_in_state(snapshot, name)
     start = columns.with_history if value.history else columns.without_history
-    details = DETAILS[name](state) if name in DETAILS else ()
+    details = DETAILS[name](snapshot) if name in DETAILS else ()
     return (*metric_row(value, start), *_notes(value, columns.notes, details))
 
 
@@ -122,29 +122,31 @@ def _notes(value: MetricValue, width: int, details: Row) -> Row:
     return metric_row(value, (ok, Column(Part.CRITICAL, width - OK_WIDTH)))
 
 
-def _clip_directions(state: TamiyoState) -> Row:
+def _clip_directions(snapshot: SanctumSnapshot) -> Row:
     """How much of the clipping is at each side; nothing where an update did not measure that."""
+    state = snapshot.tamiyo
     sides = (state.clip_fraction_positive, state.clip_fraction_negative)
     if state.ppo_data_received and sides == (None, None):
         return ()
-    up, down = (_direction(state, *side) for side in (("↑", "positive"), ("↓", "negative")))
+    up, down = (_direction(snapshot, *side) for side in (("↑", "positive"), ("↓", "negative")))
     return (*up, Span(" "), *down)
 
 
-def _direction(state: TamiyoState, sign: str, side: str) -> Row:
-    name = f"clip_fraction_{side}"
-    health = judge_field(state, name)
-    share = percent(getattr(state, name), 5) if state.ppo_data_received else NOT_MEASURED
-    return (Span(f"{sign}{share:<5}", tone(health, Tone.PLAIN)), alarm(health))
+def _direction(snapshot: SanctumSnapshot, sign: str, side: str) -> Row:
+    value = value_of(snapshot, f"clip_fraction_{side}")
+    share = percent(value.value, 5) if snapshot.tamiyo.ppo_data_received else NOT_MEASURED
+    return (Span(f"{sign}{share:<5}", value.tone(Tone.PLAIN)), alarm_mark(value.alarm))
 
 
-def _lowest_ratio(state: TamiyoState) -> Row:
+def _lowest_ratio(snapshot: SanctumSnapshot) -> Row:
     """The smallest ratio, which the largest one does not show; nothing if it was not measured."""
+    state = snapshot.tamiyo
     if state.ppo_data_received and state.joint_ratio_min is None:
         return ()
-    value = value_of(state, "joint_ratio_min")
+    value = value_of(snapshot, "joint_ratio_min")
     text = value.text(5) if state.ppo_data_received else NOT_MEASURED
-    return (Span("min ", Tone.LABEL), Span(f"{text:<5} ", tone(value.health, Tone.VALUE)), mark(value.health))
+    mark = metric_row(value, (Column(Part.MARK, 1),))
+    return (Span("min ", Tone.LABEL), Span(f"{text:<5} ", value.tone()), *mark)
 
 
 DETAILS = {"clip_fraction": _clip_directions, "joint_ratio_max": _lowest_ratio}
@@ -152,15 +154,15 @@ DETAILS = {"clip_fraction": _clip_directions, "joint_ratio_max": _lowest_ratio}
 
 
 def losses_note(snapshot: SanctumSnapshot) -> Row:
-    """For the border, which keeps its first items: what is broken or about to be, the worst first; otherwise
-    the number of the update.
+    """For the border, which keeps its first items: values that are not finite and skipped steps, when the
+    entropy will be low if it keeps falling, and otherwise the number of the update.
     """
     state = snapshot.tamiyo
     if not state.ppo_data_received:
         return ()
     update = (Span(f"update {count(state.last_update)}", Tone.DIM),)
-    alarms = [*_collapse(state), *_faults(state)]
-    return fit_items(alarms or [*_warm_up(state), update], NOTE_WIDTH)
+    events = [*_faults(snapshot), *_low_entropy_ahead(state)]
+    return fit_items(events or [*_warm_up(state), update], NOTE_WIDTH)
 
 
 def _warm_up(state: TamiyoState) -> list[Row]:
@@ -170,19 +172,22 @@ def _warm_up(state: TamiyoState) -> list[Row]:
     return [(Span(words, Tone.DIM),)] if 0 <= made < WARM_UP_UPDATES else []
 
 
-def _collapse(state: TamiyoState) -> list[Row]:
-    """TELE-122: the number of updates after which the policy has collapsed if its entropy keeps falling."""
-    left_over = updates_until_collapse(state)
-    if left_over is None or judge_field(state, "collapse_risk_score") is not Health.CRITICAL:
+def _low_entropy_ahead(state: TamiyoState) -> list[Row]:
+    """TELE-122: the number of updates after which the entropy is at its critical bound if it keeps falling.
+
+    This is arithmetic and not a finding: the entropy of a policy that learns falls, too.
+    """
+    bound = metric_field(state, "entropy_normalized").metric.bands.critical_below
+    left_over = None if bound is None else updates_until_low_entropy(state, bound)
+    if not left_over or judge_field(state, "collapse_risk_score") is not Health.CRITICAL:
         return []
-    return [(Span(f"✗ COLLAPSE in ~{count(left_over)}" if left_over else "✗ COLLAPSED", Tone.CRITICAL),)]
+    return [(Span(f"entropy {significant(bound, 5, 1)} in ~{count(left_over)}", Tone.WARNING),)]
 
 
-def updates_until_collapse(state: TamiyoState) -> int | None:
-    """Updates until the entropy reaches its critical bound at its present slope; None if it does not fall."""
+def updates_until_low_entropy(state: TamiyoState, bound: float) -> int | None:
+    """Updates until the normalised entropy reaches a bound at its present slope; None if it does not fall."""
     entropy, velocity = state.entropy_normalized, state.entropy_velocity
-    bound = metric_of("entropy_normalized").bands.critical_below
-    if entropy is None or velocity is None or bound is None:
+    if entropy is None or velocity is None:
         return None
     if not (math.isfinite(entropy) and math.isfinite(velocity)) or velocity >= NOT_FALLING:
         return None
@@ -190,14 +195,14 @@ def updates_until_collapse(state: TamiyoState) -> int | None:
     return int(min(updates, 1e9))
 
 
-def _faults(state: TamiyoState) -> list[Row]:
-    """The count of each fault, critical ones before warnings."""
-    judged = [(name, judge_field(state, name)) for name in FAULTS]
-    found = [(name, health) for name, health in judged if health in BAD]
-    worst_first = sorted(found, key=lambda fault: fault[1] is Health.WARNING)
-    return [_fault(state, name, health) for name, health in worst_first]
+def _faults(snapshot: SanctumSnapshot) -> list[Row]:
+    """The count of each fault: those that a finding is about first, then the others by their bands."""
+    values = [value_of(snapshot, name) for name in FAULTS]
+    found = [value for value in values if value.health in BEYOND]
+    found.sort(key=lambda value: (value.alarm is Health.OK, value.health is Health.WARNING))
+    return [_fault(value) for value in found]
 
 
-def _fault(state: TamiyoState, name: str, health: Health) -> Row:
-    words = f" {count(getattr(state, name))} {metric_of(name).label}"
-    return (mark(health), Span(words, tone(health)))
+def _fault(value: MetricValue) -> Row:
+    mark = (alarm_mark(value.alarm), Span(" ")) if value.alarm is not Health.OK else ()
+    return (*mark, Span(f"{number(value.value, 0, 7)} {value.metric.label}", value.tone()))

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from functools import cache
 
-from esper_schemas.judgement import Health, judge_field
+from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_schemas.state import HISTORY_METRICS, TamiyoState
+from esper_schemas.state import HISTORY_METRICS
+from esper_tui.metrics.alarms import worst
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
-from esper_tui.metrics.metric_value import value_in_state
+from esper_tui.metrics.metric_value import value_in_state, value_of
 from esper_tui.metrics.row_layout import row_layout
 from esper_tui.text.spans import Row, Rows, Span
-from esper_tui.text.theme import mark, tone
+from esper_tui.text.theme import ALARM_TONES, alarm_mark
 from esper_tui.view.measured_fields import is_of_tamiyo, measured_fields
 
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
@@ -125,8 +126,8 @@ def has_own_metrics(panel: MetricPanel, measured: frozenset[str]) -> bool:
 
 def metric_panel_rows(panel: MetricPanel, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     """One row for each metric that fits, in their order."""
-    state, metrics = snapshot.tamiyo, shown_metrics(panel, snapshot)
-    return tuple(_row(state, name, width) for name in _fitting(metrics, state, max(height, 0)))
+    metrics = shown_metrics(panel, snapshot)
+    return tuple(_row(snapshot, name, width) for name in _fitting(metrics, snapshot, max(height, 0)))
 
 
 def shown_metrics(
@@ -141,41 +142,29 @@ def shown_metrics(
     return tuple(name for name in panel.metrics if name in known)
 
 
-def _fitting(metrics: tuple[str, ...], state: TamiyoState, height: int) -> tuple[str, ...]:
-    """The first metrics; if not all fit, those with a problem replace the last ones without."""
+def _fitting(metrics: tuple[str, ...], snapshot: SanctumSnapshot, height: int) -> tuple[str, ...]:
+    """The first metrics; if not all fit, those that findings are about replace the last others."""
     if height >= len(metrics):
         return metrics
-    worst_first = sorted(metrics, key=lambda name: _urgency(judge_field(state, name)))
+    worst_first = sorted(metrics, key=lambda name: -_SEVERITY.index(value_of(snapshot, name).alarm))
     kept = set(worst_first[:height])
     return tuple(name for name in metrics if name in kept)
 
 
-def _urgency(health: Health) -> int:
-    """Lower is more urgent; all metrics without a problem are equal."""
-    return -max(_SEVERITY.index(health), _SEVERITY.index(Health.OK))
-
-
 def metric_panel_note(panel: MetricPanel, snapshot: SanctumSnapshot) -> Row:
-    """For the border: how many of the panel's metrics have a problem, including those without a row."""
-    found = [judge_field(snapshot.tamiyo, name) for name in panel.metrics]
-    worst = max(found, key=_SEVERITY.index, default=Health.OK)
-    bad = sum(health in _SEVERITY[-3:] for health in found)
-    return (mark(worst), Span(f" {bad}", tone(worst))) if bad else ()
+    """For the border: how many of the panel's metrics findings are about, including those without a row."""
+    alarms = [value_of(snapshot, name).alarm for name in panel.metrics]
+    found = [alarm for alarm in alarms if alarm is not Health.OK]
+    highest = worst(*found)
+    return (alarm_mark(highest), Span(f" {len(found)}", ALARM_TONES[highest])) if found else ()
 
 
-_SEVERITY = (
-    Health.WAITING,
-    Health.NOT_MEASURED,
-    Health.OK,
-    Health.WARNING,
-    Health.CRITICAL,
-    Health.NOT_FINITE,
-)
+_SEVERITY = (Health.OK, Health.WARNING, Health.CRITICAL)
 
 
-def _row(state: TamiyoState, name: str, width: int) -> Row:
+def _row(snapshot: SanctumSnapshot, name: str, width: int) -> Row:
     """One metric, with its history or its bounds if there is room."""
-    value, rest = value_in_state(state, name), max(width - START_WIDTH, 0)
+    value, rest = value_in_state(snapshot, name), max(width - START_WIDTH, 0)
     if name in HISTORY_METRICS and rest >= LEAST_HISTORY:
         return metric_row(value, _columns(width, Column(Part.HISTORY, min(len(value.history), rest))))
     return metric_row(value, _columns(width, Column(Part.OK, rest)))

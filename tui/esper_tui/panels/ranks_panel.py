@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from math import inf, isfinite
 from statistics import median
 
+from esper_schemas.judgement import Health
 from esper_schemas.rules.duplicate_ranks import duplicates
 from esper_schemas.snapshot import RankState, SanctumSnapshot
 from esper_tui.text.numbers import age, count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, left, right
+from esper_tui.text.theme import alarm_mark
 from esper_tui.view.stall_detection import stall_timeout_s
 
 TITLE = "RANKS"
@@ -16,6 +18,8 @@ NAME_WIDTH = 16
 COLUMNS = (("updates", 8), ("steps/s", 8), ("ms/update", 10), ("silent", 10))
 SLOW_SHARE = 0.8
 """A rank whose typical rollouts run at less than this share of the others' speed delays them."""
+STRAGGLER = Span("~", Tone.WARNING)
+"""The mark of a rank that is slower or behind, which is not a fault of the training."""
 UPDATES_BEHIND = 2
 """Ranks that wait for each other are never this far apart; one update is only a matter of arrival order."""
 
@@ -25,10 +29,11 @@ def ranks_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
     ranks = snapshot.ranks
     if not ranks:
         return ((Span(NO_TRAINER, Tone.DIM),),)[:height]
-    marked = {rank.producer for rank in (*stragglers(snapshot), *_duplicates(snapshot))}
-    rows = [_row(rank, snapshot, rank.producer in marked, width) for rank in ranks]
+    marks = {rank.producer: STRAGGLER for rank in stragglers(snapshot)}
+    marks |= {rank.producer: alarm_mark(Health.CRITICAL) for rank in _duplicates(snapshot)}
+    rows = [_row(rank, snapshot, marks.get(rank.producer), width) for rank in ranks]
     if len(rows) > max(height - 1, 1):
-        rows.sort(key=lambda row: row[0].text != "!")
+        rows.sort(key=lambda row: row[0].text == " ")
     return (_titles(width), *rows)[: max(height, 0)] if height > 1 else tuple(rows[: max(height, 0)])
 
 
@@ -98,8 +103,9 @@ def _name_width(width: int) -> int:
     return min(max(width - taken, 4), 30)
 
 
-def _row(rank: RankState, snapshot: SanctumSnapshot, marked: bool, width: int) -> Row:
-    tone = Tone.WARNING if marked else Tone.VALUE
+def _row(rank: RankState, snapshot: SanctumSnapshot, mark: Span | None, width: int) -> Row:
+    mark = mark or Span(" ", Tone.VALUE)
+    tone = mark.tone
     name = crop(f"{rank.rank} {clean(rank.producer)}", _name_width(width))
     values = (
         right(count(rank.updates), 8, tone),
@@ -107,7 +113,6 @@ def _row(rank: RankState, snapshot: SanctumSnapshot, marked: bool, width: int) -
         right(number(rank.update_time_ms, 1, 9), 10, Tone.VALUE),
         _silence(rank, snapshot),
     )
-    mark = Span("!" if marked else " ", tone)
     return (mark, Span(" "), left(name, _name_width(width), Tone.LABEL), *values)
 
 

@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 
+from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.metrics.alarms import worst
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
 from esper_tui.metrics.metric_value import MetricValue
 from esper_tui.metrics.own_scalar import age_text, scalar_text, scalar_value
 from esper_tui.metrics.scalar_groups import ScalarGroup, beyond, prefix_of, scalar_groups
 from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, left, right, text_width
-from esper_tui.text.theme import mark, tone
+from esper_tui.text.theme import ALARM_TONES, alarm_mark
 
 TITLE = "SCALARS"
 REST = "…"
@@ -151,10 +153,10 @@ def scalar_row(snapshot: SanctumSnapshot, name: str, layout: ScalarLayout, repea
 
 
 def _tone(value: MetricValue, old: bool) -> Tone:
-    """Return the tone of a value; one that is not finite stands out, even if it is not a finding."""
+    """Return the tone of a value; one that is not finite stands out, even if it is within its bounds."""
     if value.value is not None and not isfinite(value.value):
-        return tone(value.health, Tone.WARNING)
-    return tone(value.health, Tone.DIM if old else Tone.VALUE)
+        return value.tone(Tone.WARNING)
+    return value.tone(Tone.DIM if old else Tone.VALUE)
 
 
 def _name(name: str, width: int, repeats: bool) -> Row:
@@ -190,12 +192,13 @@ def _group_row(line: Line, layout: ScalarLayout, repeats: bool) -> Row:
 
 
 def scalars_note(snapshot: SanctumSnapshot) -> Row:
-    """For the border: how many are beyond their own bounds, and how many there are."""
-    found, total = beyond(snapshot), len(snapshot.scalars)
-    if not total:
+    """For the border: how many of them findings are about, and how many there are."""
+    if not snapshot.scalars:
         return ()
-    number = Span(count(total), Tone.DIM)
+    number = Span(count(len(snapshot.scalars)), Tone.DIM)
+    alarms = [scalar_value(snapshot, name).alarm for name in beyond(snapshot)]
+    found = [alarm for alarm in alarms if alarm is not Health.OK]
     if not found:
         return (number,)
-    worst = scalar_value(snapshot, found[0]).health
-    return (mark(worst), Span(f" {len(found)}", tone(worst)), Span("  "), number)
+    highest = worst(*found)
+    return (alarm_mark(highest), Span(f" {len(found)}", ALARM_TONES[highest]), Span("  "), number)

@@ -15,7 +15,7 @@ from esper_tui.metrics.row_layout import shrink_columns
 from esper_tui.text.explanation import Explanation
 from esper_tui.text.numbers import age, count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, row_width
-from esper_tui.text.theme import alarm
+from esper_tui.text.theme import alarm_mark
 from esper_tui.view.measured_fields import is_of_tamiyo
 
 TITLE = "VITALS"
@@ -152,7 +152,7 @@ def _metric(label: str, unit: str, precision: int) -> Metric:
 
 
 def _time(snapshot: SanctumSnapshot, name: str) -> Vital:
-    value = value_of(snapshot.tamiyo, name)
+    value = value_of(snapshot, name)
     if value.health is Health.WAITING:
         value = value._replace(value=None, health=Health.NOT_MEASURED)
     return Vital(_row(value), metric=name, is_measured=value.value is not None)
@@ -177,13 +177,13 @@ def _rollbacks(snapshot: SanctumSnapshot) -> Vital:
         row: Row = (label, right(number, VALUE_WIDTH, Tone.DIM), Span(" ✓", Tone.DIM))
     else:
         what = Span(f" {count(returns)} NaN returns" if returns else "", Tone.WARNING)
-        row = (label, right(number, VALUE_WIDTH, Tone.WARNING), Span(" !", Tone.WARNING), what)
+        row = (label, right(number, VALUE_WIDTH, Tone.WARNING), what)
     return Vital(row, explanation=ROLLBACKS)
 
 
 def _row(value: MetricValue) -> Row:
-    """Label and value, a mark if it is an alarm, and the unit if it is a number."""
-    sign, number = alarm(value.health), value.value
+    """Label and value, a mark if a finding is about it, and the unit if it is a number."""
+    sign, number = alarm_mark(value.alarm), value.value
     marked = (Span(f" {sign.text}", sign.tone),) if sign.text.strip() else ()
     is_number = number is not None and math.isfinite(number)
     unit = (Span(f" {value.metric.unit}", Tone.DIM),) if value.metric.unit and is_number else ()

@@ -25,6 +25,7 @@ class Tone(StrEnum):
     GOOD = "good"
     WARNING = "warning"
     CRITICAL = "critical"
+    BEYOND = "beyond"
     FADED = "faded"
     KEY = "key"
     FOCUS = "focus"

@@ -18,6 +18,7 @@ _DARK = {
     Tone.GOOD: "color(114)",
     Tone.WARNING: "color(179)",
     Tone.CRITICAL: "bold color(203)",
+    Tone.BEYOND: "color(203)",
     Tone.FADED: "color(241)",
     Tone.KEY: "bold color(252)",
     Tone.FOCUS: "color(110)",
@@ -32,6 +33,7 @@ _LIGHT = {
     Tone.GOOD: "color(28)",
     Tone.WARNING: "color(130)",
     Tone.CRITICAL: "bold color(160)",
+    Tone.BEYOND: "color(160)",
     Tone.FADED: "color(247)",
     Tone.KEY: "bold color(234)",
     Tone.FOCUS: "color(25)",
@@ -46,6 +48,7 @@ _ANSI = {
     Tone.GOOD: "green",
     Tone.WARNING: "yellow",
     Tone.CRITICAL: "bold bright_red",
+    Tone.BEYOND: "bright_red",
     Tone.FADED: "bright_black",
     Tone.KEY: "bold default",
     Tone.FOCUS: "bright_blue",
@@ -88,20 +91,22 @@ def styles_for(color_system: str | None, theme: str = "dark") -> dict[Tone, Styl
     return {tone: Style.parse(colour) + background for tone, colour in chosen.colours.items()}
 
 
-MARKS: dict[Health, str] = {
-    Health.OK: "✓",
-    Health.WARNING: "!",
-    Health.CRITICAL: "✗",
-    Health.NOT_FINITE: "✗",
-}
+MARKS: dict[Health, str] = {Health.OK: "✓", Health.WARNING: "!", Health.CRITICAL: "✗"}
+"""✓ marks a value within its bands, ! and ✗ what a finding is about."""
+
+ALARM_TONES: dict[Health, Tone] = {Health.WARNING: Tone.WARNING, Health.CRITICAL: Tone.CRITICAL}
+"""The tones of what a finding is about, by the severity of the finding."""
 
 TONES: dict[Health, Tone] = {
     Health.WAITING: Tone.DIM,
     Health.NOT_MEASURED: Tone.DIM,
     Health.WARNING: Tone.WARNING,
-    Health.CRITICAL: Tone.CRITICAL,
-    Health.NOT_FINITE: Tone.CRITICAL,
+    Health.CRITICAL: Tone.BEYOND,
+    Health.NOT_FINITE: Tone.BEYOND,
 }
+"""The colours of values by their bands (TELE-131, 132, 151, 170); that of a critical one is not bold, since a
+value beyond its band alone is not a finding.
+"""
 
 ARROWS: dict[Trend, str] = {
     Trend.UNKNOWN: " ",
@@ -111,32 +116,26 @@ ARROWS: dict[Trend, str] = {
     Trend.VOLATILE: "~",
 }
 
-CONDITIONS: dict[HeadCondition, tuple[str, Health, Tone]] = {
-    HeadCondition.WAITING: ("·", Health.WAITING, Tone.DIM),
-    HeadCondition.NOT_MEASURED: ("–", Health.NOT_MEASURED, Tone.DIM),
-    HeadCondition.NOT_FINITE: ("×", Health.NOT_FINITE, Tone.CRITICAL),
-    HeadCondition.HEALTHY: ("●", Health.OK, Tone.GOOD),
-    HeadCondition.UNREMARKABLE: ("•", Health.OK, Tone.DIM),
-    HeadCondition.DEAD: ("○", Health.CRITICAL, Tone.CRITICAL),
-    HeadCondition.CONFUSED: ("◐", Health.WARNING, Tone.WARNING),
-    HeadCondition.DETERMINISTIC: ("◇", Health.WARNING, Tone.WARNING),
-    HeadCondition.EXPECTED_DETERMINISTIC: ("◇", Health.OK, Tone.DIM),
-    HeadCondition.EXPLODING: ("▲", Health.CRITICAL, Tone.CRITICAL),
+CONDITIONS: dict[HeadCondition, tuple[str, Tone]] = {
+    HeadCondition.WAITING: ("·", Tone.DIM),
+    HeadCondition.NOT_MEASURED: ("–", Tone.DIM),
+    HeadCondition.NOT_FINITE: ("×", Tone.BEYOND),
+    HeadCondition.HEALTHY: ("●", Tone.GOOD),
+    HeadCondition.UNREMARKABLE: ("•", Tone.DIM),
+    HeadCondition.DEAD: ("○", Tone.BEYOND),
+    HeadCondition.CONFUSED: ("◐", Tone.WARNING),
+    HeadCondition.DETERMINISTIC: ("◇", Tone.WARNING),
+    HeadCondition.EXPECTED_DETERMINISTIC: ("◈", Tone.DIM),
+    HeadCondition.EXPLODING: ("▲", Tone.BEYOND),
 }
-"""The symbols of TELE-170, each with the health whose mark is drawn beside it."""
+"""The symbols and colours of TELE-170."""
 
 
 def tone(health: Health, ok: Tone = Tone.GOOD) -> Tone:
-    """The tone of a judged value; `ok` is that of a healthy one."""
+    """The colour of a value that no finding is about; `ok` is that of a healthy one."""
     return TONES.get(health, ok)
 
 
-def mark(health: Health) -> Span:
-    """The symbol that corresponds to the tone: ✓, ! or ✗; blank if nothing was judged."""
-    quiet = health is Health.OK
-    return Span(MARKS.get(health, " "), Tone.DIM if quiet else tone(health))
-
-
-def alarm(health: Health) -> Span:
-    """As `mark`, but blank for a healthy value: in a table a tick per value would be noise."""
-    return Span(" ") if health is Health.OK else mark(health)
+def alarm_mark(alarm: Health) -> Span:
+    """The mark of what a finding of this severity is about: ! or ✗; blank without one."""
+    return Span(MARKS[alarm], ALARM_TONES[alarm]) if alarm in ALARM_TONES else Span(" ")
