@@ -55,14 +55,17 @@ MORE_SEEDS = (10, 11)
 FIRST_FAULTY_UPDATE = (25, 30, 35)
 """By the seed, so that no rule can be fitted to one number."""
 
-FIRST_FAULTY_MEASURED_UPDATE = (40, 60, 90)
+FIRST_FAULTY_MEASURED_UPDATE = (40, 80, 110)
 """Later than in those for tuning, when most policies are good enough to be damaged."""
 
 UPDATES = 400
 """The length of a training without a fault, unless it is a measured one of another program."""
 
-MEASURED_UPDATES = (700, 300, 400)
+MEASURED_UPDATES = (700, 400, 400)
 """By the seed."""
+
+STEPS, MEASURED_STEPS = 32, (32, 16, 16)
+"""Steps of each environment per update, those of measured trainings of other programs by the seed."""
 
 ANNEALED_SEEDS = (8,)
 """Trainings of other programs whose learning rate falls to 0, linearly."""
@@ -238,6 +241,11 @@ class Base:
         if self.half != "measured" or self.task == OWN_TASK:
             return UPDATES
         return MEASURED_UPDATES[self.seed % len(MEASURED_UPDATES)]
+
+    @property
+    def steps(self) -> int:
+        """The number of steps of each environment per update, in the trainers of other programs."""
+        return STEPS if self.half != "measured" else MEASURED_STEPS[self.seed % len(MEASURED_STEPS)]
 
     @property
     def annealed(self) -> bool:

@@ -29,7 +29,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from esper_lite import Telemetry
 from esper_lite.integrations.stable_baselines3 import EsperCallback
 
-ENVIRONMENTS, STEPS, BATCH = 8, 32, 128
+ENVIRONMENTS, MINIBATCHES = 8, 2
 _TIMES = ("time/", "rollout_time_ms", "update_time_ms")
 _NOT_LOGGED = (*_TIMES, "train/n_updates", "train/clip_range", "train/loss")
 
@@ -197,8 +197,8 @@ def settings(session: Session) -> dict[str, Any]:
     """The keywords of the model."""
     task = TASKS[session.base.task]
     return {
-        "n_steps": STEPS,
-        "batch_size": BATCH,
+        "n_steps": session.base.steps,
+        "batch_size": session.base.steps * ENVIRONMENTS // MINIBATCHES,
         "n_epochs": task.epochs,
         "learning_rate": lambda remaining: session.learning_rate(task.learning_rate),
         "gamma": task.gamma,
@@ -215,7 +215,7 @@ def learn(session: Session, model: Any) -> None:
     started = facts(
         session.base,
         environments=model.n_envs,
-        horizon=STEPS,
+        horizon=session.base.steps,
         clip_range=0.2,
         n_epochs=model.n_epochs,
         gamma=model.gamma,

@@ -23,7 +23,7 @@ from benchmarks.verdicts.trainers.tasks import TASKS, make_environment
 from torch import Tensor, nn
 from torch.distributions import Categorical, Normal
 
-ENVIRONMENTS, STEPS, MINIBATCHES, HIDDEN = 8, 32, 2, 32
+ENVIRONMENTS, MINIBATCHES, HIDDEN = 8, 2, 32
 GAE_LAMBDA, MAX_GRAD_NORM = 0.95, 0.5
 
 
@@ -140,7 +140,7 @@ class SingleFilePPO:
             facts(
                 self._session.base,
                 environments=ENVIRONMENTS,
-                horizon=STEPS,
+                horizon=self._session.base.steps,
                 clip_range=self.clip_range,
                 epochs=self.epochs,
                 gamma=self.gamma,
@@ -174,7 +174,7 @@ class SingleFilePPO:
         rows: dict[str, list[Any]] = {
             n: [] for n in ("observations", "actions", "log_probs", "rewards", "values", "starts")
         }
-        for _ in range(STEPS):
+        for _ in range(self._session.base.steps):
             with torch.no_grad():
                 observations = torch.from_numpy(self._observations)
                 policy, values = (

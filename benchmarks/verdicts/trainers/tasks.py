@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """How a task is made, and what it is trained with; 8 environments × 32 steps per update."""
+    """How a task is made, and what it is trained with; 8 environments × 32 or 16 steps per update."""
 
     make: Callable[[], gym.Env[Any, Any]]
     gamma: float = 0.98
