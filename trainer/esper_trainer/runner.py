@@ -32,9 +32,8 @@ from esper_trainer.run.interruption import Interrupted, Interruption
 from esper_trainer.run.progress_report import RunOutcome, TrainingSummary, UpdateReport
 from esper_trainer.run.training_failure import error_summary
 from esper_trainer.telemetry.anomaly_response import AnomalyResponse
-from esper_trainer.telemetry.debug_events import diagnostic_events, exploded_heads, explosion_events
+from esper_trainer.telemetry.debug_events import diagnostic_events, explosion_events
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
-from esper_trainer.telemetry.escalation_durations import parse_escalation
 from esper_trainer.telemetry.process_vitals import ProcessVitals
 from esper_trainer.telemetry.profiler import Profiler
 from esper_trainer.telemetry.run_averages import RunAverages, average_over_processes
@@ -100,9 +99,7 @@ class Trainer:
         self._pending: _Pending | None = None
         self._checkpoints, self._start, self._thresholds = checkpoints, start, thresholds
         self._updates = self._completed = start.update if start else 0
-        self._anomaly_response = AnomalyResponse(
-            TelemetryLevel[config.telemetry.upper()], config.episodes, parse_escalation(config.escalation)
-        )
+        self._anomaly_response = AnomalyResponse(config)
         self._anomaly_response.load(start.telemetry if start else {})
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None
@@ -251,15 +248,13 @@ class Trainer:
         diagnostics = columns[size + has_final :]
         payload = unpack_metrics(packed, level, _host_fields(coefficients, rollout_timer, update_timer))
         payload = structs.replace(payload, **(unpack_final(final[0]) if final else {}))
-        for event in update_events(update, summary, payload, self._steps, rollout_timer.seconds):
-            self._telemetry.emit(event)
-        for event in self._diagnostic_events(update, payload, summary, diagnostics):
-            self._telemetry.emit(event)
-        response = self._anomaly_response.after_update(update, payload, summary.returns.mean().item())
-        for event in response:
+        events = list(update_events(update, summary, payload, self._steps, rollout_timer.seconds))
+        events += self._diagnostic_events(update, payload, summary, diagnostics)
+        events += self._anomaly_response.after_update(events)
+        for event in events:
             self._telemetry.emit(event)
         if not diagnostics and level > TelemetryLevel.OFF:
-            self._diagnose_explosion(update, rollout, exploded_heads(response))
+            self._diagnose_explosion(update, rollout, self._anomaly_response.exploding_heads(update))
         self._telemetry.emit(self._vitals.sample())
         seconds = rollout_timer.seconds + update_timer.seconds
         self._report(update, RunAverages(*averages.tolist()), seconds)

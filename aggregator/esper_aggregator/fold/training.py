@@ -54,7 +54,7 @@ def _is_within_bounds(state: RunState, producer: ProducerState, event: e.PPOUpda
     """Add an update to the streaks; return whether all its values are within bounds."""
     watchlist, symptoms, heads = state.watchlist, producer.symptoms, event.payload.heads
     within = not heads or watchlist.heads_measured(symptoms, event, producer.heads, producer.ppo_updates)
-    return watchlist.update_completed(symptoms, event.update, event.payload) and within
+    return watchlist.update_completed(symptoms, event.update, event.payload, producer.ppo_updates) and within
 
 
 def rollout_completed(

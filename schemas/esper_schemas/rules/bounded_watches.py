@@ -21,8 +21,6 @@ def bounded_watches(
     `levels` are those that a project gives, by the names of watches; they take precedence.
     """
     for watch in WATCHES:
-        if watch.only_own:
-            continue
         for head in HEADS if watch.per_head else (None,):
             named = watch.bands_of or watch.quantity
             bands = quantities[_field(head, named)].metric.bands if _needs_bands(watch) else Bands()

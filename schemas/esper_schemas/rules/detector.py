@@ -1,127 +1,121 @@
-"""The anomaly detector of the trainer: which anomalies begin with an update."""
+"""The anomaly detector of the trainer: which findings begin with an update.
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+It remembers one training as the fold does and draws conclusions by the same rules, so that a trainer never
+reports what a diagnosis of its events denies.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
 
 from esper_schemas.declarations import HeadSpec
-from esper_schemas.events import AnomalyDetected
-from esper_schemas.metrics.catalogue import CATALOGUE
-from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.policy_heads import entropy_share, max_entropy, quantity_value, split_own
-from esper_schemas.rules.anomaly_rules import AnomalyRule, anomaly_rules
-from esper_schemas.rules.derived_quantities import DerivedQuantities, Quantities
-from esper_schemas.rules.onset import Onset
+from esper_schemas.events import AnomalyDetected, PPOUpdateCompleted, RolloutCompleted
+from esper_schemas.findings import Finding, Symptom
+from esper_schemas.rules.diagnose import Conclusion, conclude
+from esper_schemas.rules.evidence import described
+from esper_schemas.rules.rules import RULES
+from esper_schemas.rules.settings import Settings
+from esper_schemas.rules.streaks import merged_symptoms
+from esper_schemas.rules.symptoms import SymptomState, Watchlist
+from esper_schemas.rules.thresholds import DEFAULTS, Thresholds
+from esper_schemas.rules.watches import FALL_WITHIN
+
+_KINDS: Mapping[str, str] = {rule.id: rule.kind for rule in RULES}
+_PER_METRIC = {rule.id for rule in RULES if rule.per_metric}
+
+_Key = tuple[str, str, str]
+
+
+class Beginning(NamedTuple):
+    """A finding that begins with an update, its kind of anomaly, and its main sign with the bound of it."""
+
+    kind: str
+    finding: Finding
+    sign: Symptom
+    bound: float | None
 
 
 class AnomalyDetector:
-    """Reports an anomaly when it begins, and again only after it was over.
+    """Finds what begins to be wrong, and reports it again only after it was over.
 
-    A value that was not measured, or is not finite, neither begins nor ends an anomaly; that it is not
-    finite is an anomaly of its own. The result depends only on the updates observed so far. `heads` are the
-    policy's own heads, if it does not have those of Tamiyo.
+    The result depends only on the events observed so far. `settings` are those of the run, `baseline` is the
+    return of a trivial policy, and `heads` are the policy's own heads, if it does not have those of Tamiyo.
     """
 
-    def __init__(self, heads: Iterable[HeadSpec] = ()) -> None:
-        specs = tuple(heads)
-        self._maxima = {spec.name: max_entropy(spec) for spec in specs}
-        self._rules = anomaly_rules(specs)
-        self._derived = DerivedQuantities()
-        self._onsets: defaultdict[str, Onset] = defaultdict(Onset)
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        baseline: float | None = None,
+        heads: Iterable[HeadSpec] = (),
+        thresholds: Thresholds = DEFAULTS,
+    ) -> None:
+        self._settings, self._baseline = settings or {}, baseline
+        self._rules, self._watchlist = thresholds.rules, Watchlist(thresholds)
+        self._heads = {spec.name: spec for spec in heads}
+        self._symptoms = SymptomState()
+        self._past: deque[PPOUpdateCompleted] = deque(maxlen=FALL_WITHIN)
+        self._present: set[_Key] = set()
 
-    def observe(
-        self, update: int, payload: PPOUpdatePayload, mean_return: float, progress: float
-    ) -> list[AnomalyDetected]:
-        """Return the anomalies that begin with an update; `progress` is the share of the run that is done."""
-        derived = self._derived.of(payload, mean_return, progress)
-        return [
-            _anomaly(rule, update, name, value, bound, payload)
-            for rule in self._rules
-            for name, value, bound in self._begins(rule, payload, derived, progress)
-        ]
+    def observe(self, rollout: RolloutCompleted | None, update: PPOUpdateCompleted) -> list[Beginning]:
+        """Return the findings that begin with an update, given with the rollout that it was made from."""
+        if rollout is not None:
+            self._watchlist.rollout_completed(self._symptoms, rollout, self._baseline)
+        if update.payload.heads:
+            self._watchlist.heads_measured(self._symptoms, update, self._heads, self._past)
+        self._watchlist.update_completed(self._symptoms, update.update, update.payload, self._past)
+        self._past.append(update)
+        conclusions = list(conclude(self.symptoms(), self._settings, self._rules))
+        begun = [each for each in conclusions if _key(each) not in self._present]
+        self._present = set(map(_key, conclusions))
+        return [self._beginning(each) for each in begun]
 
-    def _begins(
-        self, rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities, progress: float
-    ) -> Iterator[tuple[str, float, float]]:
-        """Yield quantity, value and bound if an anomaly begins now."""
-        worst, bound = self._worst(rule, payload, derived), rule.bound_at(progress)
-        onset = self._onsets[_key(rule)]
-        if worst is None:
-            onset.skip()
-            return
-        value, name = worst
-        witnessed = rule.is_witnessed(getattr(payload, rule.witness) if rule.witness else None)
-        if onset.begins(rule, value, bound, witnessed=witnessed):
-            yield name, value, bound
+    def symptoms(self) -> tuple[Symptom, ...]:
+        """Return the symptoms after the last update."""
+        return merged_symptoms(self._symptoms.symptoms())
 
-    def _worst(
-        self, rule: AnomalyRule, payload: PPOUpdatePayload, derived: Quantities
-    ) -> tuple[float, str] | None:
-        """Return the worst finite value of a rule's quantities, and which of them has it."""
-        values = ((self._value(name, payload, derived), name) for name in rule.quantities)
-        known = [(value, name) for value, name in values if value is not None and math.isfinite(value)]
-        return (min if rule.below else max)(known, default=None)
-
-    def _value(self, name: str, payload: PPOUpdatePayload, derived: Quantities) -> float | None:
-        if name in derived:
-            return derived[name]
-        head, family = split_own(name) or ("", "")
-        if family == "entropy_legal" and head in payload.heads:
-            return entropy_share(payload.heads[head], self._maxima[head])
-        return quantity_value(payload, name)
+    def _beginning(self, conclusion: Conclusion) -> Beginning:
+        finding, sign = conclusion
+        return Beginning(_KINDS[finding.rule], finding, sign, self._watchlist.bound_of(sign))
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint of the trainer holds: plain numbers, strings and containers."""
-        onsets = {key: onset.state() for key, onset in self._onsets.items()}
-        return {"derived": self._derived.state(), "courses": onsets}
+        """Return what a checkpoint of the trainer holds: text and containers."""
+        return {
+            "symptoms": msgspec.msgpack.encode(self._symptoms).hex(),
+            "past": msgspec.msgpack.encode(list(self._past)).hex(),
+            "present": sorted(map(list, self._present)),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from a checkpoint; what a version before 0.1.0 kept of its rules is left out."""
-        self._derived.load(state["derived"])
-        self._onsets.clear()
-        for key, onset in state.get("courses", {}).items():
-            self._onsets[key].load(onset)
+        """Continue from a checkpoint; one of a version that remembers something else is left out."""
+        try:
+            symptoms = msgspec.msgpack.decode(bytes.fromhex(state["symptoms"]), type=SymptomState)
+            past = msgspec.msgpack.decode(bytes.fromhex(state["past"]), type=list[PPOUpdateCompleted])
+        except (KeyError, msgspec.MsgspecError):
+            return
+        self._symptoms, self._past = symptoms, deque(past, maxlen=FALL_WITHIN)
+        self._present = {(rule, head, metric) for rule, head, metric in state["present"]}
 
 
-def _key(rule: AnomalyRule) -> str:
-    return f"{rule.kind}:{rule.head}" if rule.head else rule.kind
+def _key(conclusion: Conclusion) -> _Key:
+    finding, sign = conclusion
+    return finding.rule, finding.head or "", sign.metric if finding.rule in _PER_METRIC else ""
 
 
-def _anomaly(
-    rule: AnomalyRule, update: int, name: str, value: float, bound: float, payload: PPOUpdatePayload
-) -> AnomalyDetected:
+def anomaly_event(update: int, beginning: Beginning) -> AnomalyDetected | None:
+    """Return the event of a finding that begins; none for a notice, which is no anomaly."""
+    kind, finding, sign, bound = beginning
+    if finding.severity == "notice":
+        return None
     return AnomalyDetected(
         update=update,
-        anomaly=rule.kind,
-        severity=rule.severity,
-        metric=name,
-        value=value,
+        anomaly=kind,
+        severity=finding.severity,
+        metric=next(iter(finding.metrics), sign.metric),
+        value=sign.worst if bound is not None else None,
         threshold=bound,
-        head=_head_of(name),
-        detail=_detail(rule, name, value, bound, payload),
+        head=sign.head,
+        detail=f"{finding.title}: {described(sign)}",
     )
-
-
-def _head_of(name: str) -> str | None:
-    own = split_own(name)
-    if own is not None:
-        return own[0]
-    return CATALOGUE[name].head if name in CATALOGUE else None
-
-
-def _detail(rule: AnomalyRule, name: str, value: float, bound: float, payload: PPOUpdatePayload) -> str:
-    """Describe an anomaly to a user; for ratios, with the entropy and the KL divergence of the update."""
-    side = "below" if rule.below else "above"
-    lasted = f" for {rule.updates} updates" if rule.updates > 1 else ""
-    text = f"{rule.kind}: {name} {value:.4g} is {side} {bound:.4g}{lasted}"
-    if not rule.kind.startswith("ratio_"):
-        return text
-    return (
-        f"{text}; entropy {_number(payload.entropy_normalized)} of its maximum, "
-        f"KL {_number(payload.kl_divergence)}"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.4g}"

@@ -1,6 +1,7 @@
 """The diagnosis: from the symptoms of a snapshot to findings, by the rules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from esper_schemas.findings import Finding, Severity, Symptom
 from esper_schemas.rules.duplicate_ranks import duplicate_ranks
@@ -8,6 +9,7 @@ from esper_schemas.rules.evidence import evidence_of
 from esper_schemas.rules.finding_metrics import metrics_of
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
+from esper_schemas.rules.settings import Settings, settings_of
 from esper_schemas.rules.thresholds import ignored_thresholds, thresholds_of
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -34,18 +36,40 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     of_recording = [finding for finding in _of_recording(snapshot) if finding.rule not in thresholds.disabled]
     if not snapshot.symptoms:
         return of_recording  # the usual case, twenty times a second
-    by_name: dict[str, list[Symptom]] = {}
-    for symptom in snapshot.symptoms:
-        by_name.setdefault(symptom.name, []).append(symptom)
-    settings = snapshot.run.config
-    rules = [rule for rule in thresholds.rules if settings.get(rule.only_with_several) != 1]
-    found = [finding for rule in rules for finding in _findings(rule, by_name)]
-    return sorted([*of_recording, *found], key=_rank)
+    settings = settings_of(snapshot.run.config)
+    concluded = conclude(snapshot.symptoms, settings, thresholds.rules)
+    return sorted([*of_recording, *[conclusion.finding for conclusion in concluded]], key=_rank)
 
 
 def _of_recording(snapshot: SanctumSnapshot) -> list[Finding]:
     """Return the findings that are about the recording rather than the training."""
     return [*duplicate_ranks(snapshot.ranks), *ignored_thresholds(snapshot.tamiyo.thresholds)]
+
+
+class Conclusion(NamedTuple):
+    """A finding, and the symptom that is its main sign."""
+
+    finding: Finding
+    main: Symptom
+
+
+def conclude(
+    symptoms: Iterable[Symptom], settings: Settings, rules: Iterable[Rule] = RULES
+) -> Iterator[Conclusion]:
+    """Yield what follows from symptoms in a training with some settings, in the order of the rules."""
+    by_name: dict[str, list[Symptom]] = {}
+    for symptom in symptoms:
+        by_name.setdefault(symptom.name, []).append(symptom)
+    for rule in rules:
+        if is_applicable(rule, settings):
+            yield from _conclusions(rule, by_name)
+
+
+def is_applicable(rule: Rule, settings: Settings) -> bool:
+    """Return whether a rule applies to trainings with these settings."""
+    if rule.only_with_several and settings.get(rule.only_with_several) == 1:
+        return False
+    return all(settings.get(setting, 0.0) > 0.0 for setting in rule.requires)
 
 
 def _rank(finding: Finding) -> tuple[int, int, int, int, str]:
@@ -59,30 +83,30 @@ def _rank(finding: Finding) -> tuple[int, int, int, int, str]:
     )
 
 
-def _findings(rule: Rule, by_name: ByName) -> Iterator[Finding]:
+def _conclusions(rule: Rule, by_name: ByName) -> Iterator[Conclusion]:
     """Yield what a rule finds: at most one finding, or one per head or metric."""
     if rule.per_metric:
         yield from _per_metric(rule, by_name)
         return
     signs = [symptom for symptom in _shown(rule.signs, by_name) if symptom.active or rule.lasting]
     if signs and not rule.per_head:
-        yield from _finding(rule, None, signs, by_name)
+        yield from _conclusion(rule, None, signs, by_name)
     elif signs:
         for head in sorted({sign.head or "" for sign in signs}):
-            yield from _finding(rule, head, [s for s in signs if s.head == head], by_name)
+            yield from _conclusion(rule, head, [s for s in signs if s.head == head], by_name)
 
 
-def _per_metric(rule: Rule, by_name: ByName) -> Iterator[Finding]:
+def _per_metric(rule: Rule, by_name: ByName) -> Iterator[Conclusion]:
     """Yield at most one finding for each metric, as if there were no other."""
     metrics = {s.metric for sign in rule.signs for s in by_name.get(sign.symptom, ())}
     for metric in sorted(metrics):
         of_metric = {name: [s for s in group if s.metric == metric] for name, group in by_name.items()}
         signs = [symptom for symptom in _shown(rule.signs, of_metric) if symptom.active or rule.lasting]
         if signs:
-            yield from _finding(rule, None, signs, of_metric)
+            yield from _conclusion(rule, None, signs, of_metric)
 
 
-def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName) -> Iterator[Finding]:
+def _conclusion(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName) -> Iterator[Conclusion]:
     main = min(signs, key=lambda s: (_since(rule, s), s.name, s.metric), default=None)
     if main is None:
         return
@@ -90,10 +114,10 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
     explained = _near(_shown(rule.unless, by_name), main, head)
     if (rule.together_with and not causes) or (explained and not _is_decided(rule, main, head, by_name)):
         return
-    if not _holds_now(rule, by_name):
+    if not _holds_now(rule, main, by_name):
         return
     context = _near((s for name in rule.context for s in by_name.get(name, ())), main, head)
-    yield Finding(
+    finding = Finding(
         rule=rule.id,
         severity=rule.severity,
         title=rule.title.replace("{head}", str(head)).replace("{metric}", main.metric),
@@ -103,6 +127,7 @@ def _finding(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByName
         advice=rule.advice,
         metrics=metrics_of(main, [*signs, *causes, *context]),
     )
+    yield Conclusion(finding, main)
 
 
 def _is_decided(rule: Rule, main: Symptom, head: str | None, by_name: ByName) -> bool:
@@ -110,11 +135,12 @@ def _is_decided(rule: Rule, main: Symptom, head: str | None, by_name: ByName) ->
     return bool(_near(_shown(rule.decisive, by_name), main, head))
 
 
-def _holds_now(rule: Rule, by_name: ByName) -> bool:
+def _holds_now(rule: Rule, main: Symptom, by_name: ByName) -> bool:
     """Return whether the signs that a rule needs at the newest update are there, and no others."""
     needed = [s for s in _shown(rule.while_one_of, by_name) if s.active]
     barred = [s for s in _shown(rule.not_while, by_name) if s.active]
-    return not barred and (bool(needed) or not rule.while_one_of)
+    recent = [s for s in _shown(rule.not_after, by_name) if s.last_update >= main.last_update - CHAIN]
+    return not barred and not recent and (bool(needed) or not rule.while_one_of)
 
 
 def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:

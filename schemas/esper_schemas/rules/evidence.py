@@ -9,11 +9,12 @@ from esper_schemas.rules.watches import WATCH_NAMES
 
 def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
     """Return one link for each symptom, oldest first."""
-    links = [Evidence(symptom.since_update, _text(symptom), _later(symptom)) for symptom in symptoms]
+    links = [Evidence(symptom.since_update, described(symptom), _later(symptom)) for symptom in symptoms]
     return tuple(sorted(links, key=lambda link: link.update))
 
 
-def _text(symptom: Symptom) -> str:
+def described(symptom: Symptom) -> str:
+    """Describe the beginning of a symptom: "KL divergence 0.2"."""
     watch = WATCH_NAMES.get(symptom.name)
     text = watch.text if watch else symptom.metric.replace("_", " ") + " {value}"
     text = text.replace("{head}", str(symptom.head)).replace("{value}", number(symptom.value))

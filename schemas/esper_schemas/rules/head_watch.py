@@ -1,7 +1,6 @@
 """The watches of one of a run's own heads."""
 
 from collections.abc import Iterable
-from math import isfinite
 
 from msgspec import ValidationError, convert
 from msgspec.structs import astuple, replace
@@ -11,15 +10,13 @@ from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import entropy_share, max_entropy, own_quantity
 from esper_schemas.rules.bounded_watches import own_head_watches
+from esper_schemas.rules.entropy_fall import entropy_fall
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import Thresholds
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
-from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
+from esper_schemas.rules.watches import ENTROPY_FALL, FALL_WITHIN
 
 _WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)
-
-_SMALLEST = 1e-9
-"""Smaller shares count as this, so that the factor is finite."""
 
 
 class HeadWatch:
@@ -49,17 +46,9 @@ class HeadWatch:
         return True
 
     def _fall(self, share: float | None, past: Iterable[PPOUpdateCompleted]) -> float | None:
-        """Return the factor by which the share has fallen since its largest value in the updates just before.
-
-        None if it was low before, or was not measured.
-        """
-        if share is None or not isfinite(share):
-            return None
         tables = [update.payload.heads for update in list(past)[-FALL_WITHIN:]]
-        measured = [table[self._name] for table in tables if self._name in table]
-        shares = [one for each in measured if (one := entropy_share(each, self._maximum)) is not None]
-        before = max([one for one in shares if isfinite(one)], default=0.0)
-        return before / max(share, _SMALLEST) if before >= FALL_FROM else None
+        before = [entropy_share(table[self._name], self._maximum) for table in tables if self._name in table]
+        return entropy_fall(share, before)
 
 
 def _used(measures: HeadMeasures) -> HeadMeasures:

@@ -1,8 +1,14 @@
 """What a rule is: the signs of one thing that can be wrong with a training, and the advice against it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from esper_schemas.findings import Severity
+from esper_schemas.rules.settings import Setting
+
+Confidence = Literal["certain", "high", "moderate"]
+"""Certain is what follows from an identity or a value that is not finite; moderate is what healthy trainings
+show now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +27,14 @@ class Rule:
     The rule applies if one of `signs` is present and, unless `together_with` is empty, one of those was
     present at the same time or shortly before. It does not apply if one of `unless` was, which explains the
     signs better, and none of `decisive` was. One of `while_one_of` must be present at the newest update, and
-    none of `not_while`. With `per_head`, the signs are those of one head, and other symptoms must be of the
-    same head or of none; with `per_metric`, each metric is judged apart. `context` has further symptoms for
-    the chain of evidence. A
-    `lasting` finding remains after its signs are over. `only_with_several` names a setting of the run; if it
-    is 1, the rule does not apply.
+    none of `not_while`; none of `not_after` within the last 20 updates. With `per_head`, the signs are those
+    of one head, and other symptoms must be of the same head or of none; with `per_metric`, each metric is
+    judged apart. `context` has further symptoms for the chain of evidence. A `lasting` finding remains after
+    its signs are over.
+
+    `only_with_several` names a setting of the run; if it is 1, the rule does not apply. `requires` names
+    settings without which it does not apply. When a finding begins, the trainer reports it as an anomaly of
+    the kind `anomaly` and measures at DEBUG for `escalation` updates.
     """
 
     id: str
@@ -38,8 +47,18 @@ class Rule:
     decisive: tuple[Sign, ...] = ()
     while_one_of: tuple[Sign, ...] = ()
     not_while: tuple[Sign, ...] = ()
+    not_after: tuple[Sign, ...] = ()
     context: tuple[str, ...] = ()
     per_head: bool = False
     per_metric: bool = False
     lasting: bool = False
-    only_with_several: str = ""
+    only_with_several: Setting | None = None
+    requires: tuple[Setting, ...] = ()
+    confidence: Confidence = "high"
+    anomaly: str = ""
+    escalation: int = 5
+
+    @property
+    def kind(self) -> str:
+        """The kind of anomaly as which the trainer reports the rule."""
+        return self.anomaly or self.id

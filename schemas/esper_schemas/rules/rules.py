@@ -10,6 +10,7 @@ from esper_schemas.rules.table.critic import CRITIC_RULES
 from esper_schemas.rules.table.exploration import EXPLORATION_RULES
 from esper_schemas.rules.table.numerical import NUMERICAL_RULES
 from esper_schemas.rules.table.own_metrics import OWN_METRIC_RULES
+from esper_schemas.rules.table.recurrent import RECURRENT_RULES
 from esper_schemas.rules.table.returns import RETURN_RULES
 from esper_schemas.rules.table.updates import UPDATE_RULES
 
@@ -18,7 +19,11 @@ RULES: tuple[Rule, ...] = (
     *EXPLORATION_RULES,
     *UPDATE_RULES,
     *CRITIC_RULES,
+    *RECURRENT_RULES,
     *RETURN_RULES,
     *OWN_METRIC_RULES,
 )
 """All rules; in a diagnosis, those of equal severity and age are in this order."""
+
+ESCALATION: dict[str, int] = {rule.kind: rule.escalation for rule in RULES}
+"""The number of updates for which the trainer measures at DEBUG after an anomaly, by kind of anomaly."""

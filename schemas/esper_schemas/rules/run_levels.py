@@ -51,6 +51,8 @@ LARGE_KL = 0.05
 """Below this, in nats, a KL divergence is not large, however small it usually is."""
 
 _LARGEST, _SMALLEST = sys.float_info.max, sys.float_info.min
+_LARGEST_RETURN = _LARGEST / 10.0
+"""Differences of larger returns may not be finite."""
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantit
     What was lost is in tolerances, what was kept a share of the gain since the first return, which is 0 where
     the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
     """
-    if not abs(mean_return) < _LARGEST / 10:
+    if not abs(mean_return) < _LARGEST_RETURN:
         return None, None, None
     levels.rollouts += 1
     if levels.rollouts == 1:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import isfinite
 from operator import itemgetter
 from typing import Any
 
@@ -12,8 +13,10 @@ from msgspec.structs import astuple
 from esper_schemas.declarations import HeadSpec, RunThresholds
 from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.findings import Symptom
+from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
+from esper_schemas.rules.entropy_fall import FALLS_OF_TAMIYO, falls_of_tamiyo
 from esper_schemas.rules.head_watch import HeadWatch
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
 from esper_schemas.rules.run_levels import (
@@ -28,16 +31,21 @@ from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
 from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE
 
 _MAX_HEAD_WATCHES = 256
+_PAYLOAD_FIELDS = frozenset(PPOUpdatePayload.__struct_fields__)
 
 
 @dataclass(slots=True)
 class SymptomState:
-    """What is remembered of one producer."""
+    """What is remembered of one producer.
+
+    Returns are those of its rollouts; of a producer that reports none, those of its updates.
+    """
 
     updates: Streaks = field(default_factory=Streaks)
     rollouts: Streaks = field(default_factory=Streaks)
     levels: UpdateLevels = field(default_factory=UpdateLevels)
     returns: ReturnLevels = field(default_factory=ReturnLevels)
+    reports_rollouts: bool = False
 
     def begin_updates(self) -> None:
         """Forget the updates of an earlier training."""
@@ -67,22 +75,46 @@ class Watchlist:
     def __init__(self, thresholds: Thresholds = DEFAULTS) -> None:
         self._thresholds, self._heads = thresholds, dict[HeadSpec, HeadWatch]()
         watches = list(bounded_watches(thresholds.quantities, thresholds.levels))
-        fields = tuple(dict.fromkeys(w.metric for w in watches if w.metric not in (*RELATIVE, *OF_ROLLOUTS)))
+        self._bounds = {(watch.name, watch.metric): watch for watch in watches}
+        fields = tuple(dict.fromkeys(w.metric for w in watches if w.metric in _PAYLOAD_FIELDS))
         only_latched = tuple(name for name in LATCHED_FIELDS if name not in fields)
         self._select = _selector(fields + only_latched)
         self._watched = len(fields)
         self._updates = WatchedRow(fields + RELATIVE, watches)
         self._rollouts = WatchedRow(OF_ROLLOUTS, watches)
+        self._falls = WatchedRow(FALLS_OF_TAMIYO, watches)
         bounds = self._updates.ranges(fields) + [FINITE] * len(only_latched) + self._updates.ranges(RELATIVE)
         self._within_bounds = constrained_row(bounds)
 
-    def update_completed(self, state: SymptomState, update: int, payload: PPOUpdatePayload) -> bool:
-        """Add an update to the streaks; return whether all watched and latched values are within bounds."""
+    def bound_of(self, symptom: Symptom) -> float | None:
+        """Return the bound that a symptom is beyond, in the unit of its metric.
+
+        None if the metric is not one of the payload, but follows from several or from those before.
+        """
+        watch = self._bounds.get((symptom.name, symptom.metric))
+        if watch is None or symptom.metric not in CATALOGUE:
+            return None
+        return watch.critical if symptom.critical_updates else watch.warning
+
+    def update_completed(
+        self,
+        state: SymptomState,
+        update: int,
+        payload: PPOUpdatePayload,
+        past: Iterable[PPOUpdateCompleted] = (),
+    ) -> bool:
+        """Add an update to the streaks; return whether all watched and latched values are within bounds.
+
+        past: the updates before it, oldest first.
+        """
+        if not state.reports_rollouts and payload.return_mean is not None and isfinite(payload.return_mean):
+            self._returns_measured(state, update, payload.return_mean)
         row = self._select(astuple(payload))
         relative = update_quantities(state.levels, payload)
         try:
             convert(row + relative, self._within_bounds)
         except ValidationError:
+            self._falls.compare(state.updates, update, tuple(falls_of_tamiyo(payload, past)), payload)
             self._updates.observe(state.updates, update, row[: self._watched] + relative, payload)
             return False
         state.updates.end_observation()
@@ -115,13 +147,25 @@ class Watchlist:
         self, state: SymptomState, rollout: RolloutCompleted, baseline: float | None
     ) -> None:
         """Add a rollout to the streaks."""
-        mean_return = rollout.mean_return
+        if not state.reports_rollouts:
+            state.begin_rollouts()  # those of payloads are of another kind
+            state.reports_rollouts = True
+        self._returns_measured(state, rollout.update, rollout.mean_return, rollout.std_return, baseline)
+
+    def _returns_measured(
+        self,
+        state: SymptomState,
+        update: int,
+        mean: float | None,
+        deviation: float | None = None,
+        baseline: float | None = None,
+    ) -> None:
         lead = lost = kept = change = None
-        if mean_return is not None:
-            lost, kept, change = return_quantities(state.returns, mean_return)
-            lead = None if baseline is None else mean_return - baseline
-        values = (mean_return, rollout.std_return, lost, lead, kept, change)
-        self._rollouts.observe(state.rollouts, rollout.update, values, None)
+        if mean is not None:
+            lost, kept, change = return_quantities(state.returns, mean)
+            lead = None if baseline is None else mean - baseline
+        values = (mean, deviation, lost, lead, kept, change)
+        self._rollouts.observe(state.rollouts, update, values, None)
 
 
 def _selector(names: Iterable[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

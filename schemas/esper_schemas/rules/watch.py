@@ -13,7 +13,7 @@ class Watch:
     a chain of evidence. Unless the watch has bounds of its own, in the unit of the field, they are those of
     the catalogue, changed to `(bound * factor) ** power`; with `only_critical`, the critical bound is also
     the warning one. `bands_of` names another family that has the bands. `only_where` names a family of
-    fields that must be above 0 for the head. With `only_own`, it is only about heads that a run declares.
+    fields that must be above 0 for the head.
     """
 
     name: str
@@ -28,7 +28,6 @@ class Watch:
     bands_of: str = ""
     per_head: bool = False
     only_where: str = ""
-    only_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ GAP = 3
 """A streak goes on over at most this many updates in a row without a value beyond its bound."""
 
 
+LARGE_CELL_STATE = 32.0
+"""Healthy cell states exceed the catalogue's 10; in an episode of 64 steps none can exceed 64."""
+
 FLAT_RETURNS = "flat_returns"
 FLAT_SPREAD = 1e-9
 """The spread of the returns of a rollout up to which they are equal."""
@@ -139,7 +142,6 @@ WATCHES: tuple[Watch, ...] = (
         text="{head} entropy fell by a factor of {value} within a few updates",
         critical=5.0,
         per_head=True,
-        only_own=True,
     ),
     Watch(
         name="no_entropy_bonus",
@@ -172,6 +174,35 @@ WATCHES: tuple[Watch, ...] = (
         only_critical=True,
         per_head=True,
         only_where="relevance",
+    ),
+    Watch(
+        name="large_lstm_cell",
+        quantity="lstm_cell_rms",
+        text="LSTM cell state {value}",
+        critical=LARGE_CELL_STATE,
+    ),
+    Watch(
+        name="small_lstm_cell",
+        quantity="lstm_cell_rms",
+        text="LSTM cell state {value}",
+        below=True,
+        only_critical=True,
+    ),
+    Watch(
+        name="small_lstm_hidden",
+        quantity="lstm_hidden_rms",
+        text="LSTM hidden state {value}",
+        below=True,
+        only_critical=True,
+    ),
+    *(
+        Watch(
+            name="saturated_gate",
+            quantity=f"lstm_{gate}_gate_saturation",
+            text=f"share of saturated {gate} gates {{value}}",
+            only_critical=True,
+        )
+        for gate in ("input", "forget", "output")
     ),
     Watch(name="nan_gradient", quantity="nan_grad_count", text="{value} NaN entries in the gradient"),
     Watch(name="inf_gradient", quantity="inf_grad_count", text="{value} infinite entries in the gradient"),

@@ -97,7 +97,8 @@ def test_a_converged_policy_is_not_a_collapsed_one():
     assert rules_of(low, best) == rules_of(fallen, best) == ["policy_converged"]
     assert rules_of(low, was_best, worse) == ["policy_collapse"]
     assert rules_of(low, symptom("constant_return", 90)) == ["policy_collapse", "no_reward_signal"]
-    assert rules_of(low, best, symptom("large_kl", 95, active=False)) == []
+    assert rules_of(low, best, symptom("large_kl", 95, active=False)) == ["policy_converged"]
+    assert rules_of(low, best, symptom("large_kl", 140, active=False)) == []
 
 
 def test_a_single_outlier_is_not_a_finding():

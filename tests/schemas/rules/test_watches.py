@@ -8,6 +8,7 @@ from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.rules.bounded_watches import bounded_watches
+from esper_schemas.rules.entropy_fall import FALLS_OF_TAMIYO
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watches import NOT_FINITE, OF_ROLLOUTS, OTHER_NOT_FINITE, RELATIVE, WATCH_NAMES
 
@@ -54,7 +55,7 @@ def test_a_projects_bounds_replace_those_of_the_catalogue():
 
 def test_every_watch_is_about_a_quantity_that_exists():
     """For a family of fields there is one watch per head."""
-    quantities = {*CATALOGUE, *RELATIVE, *OF_ROLLOUTS}
+    quantities = {*CATALOGUE, *RELATIVE, *OF_ROLLOUTS, *FALLS_OF_TAMIYO}
 
     assert {watch.metric for watch in BOUNDED} <= quantities
     assert {watch.head for watch in BOUNDED if watch.name == "ratio_collapse"} == set(HEADS)

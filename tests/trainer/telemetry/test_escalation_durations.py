@@ -3,16 +3,18 @@
 import pytest
 
 from esper_schemas.errors import InvalidArgument
+from esper_schemas.rules.rules import ESCALATION
 from esper_trainer.config import TrainingConfig
-from esper_trainer.telemetry.escalation_durations import DURATIONS, escalation_updates, parse_escalation
+from esper_trainer.telemetry.escalation_durations import escalation_updates, parse_escalation
 
 
 def test_l5_each_kind_has_a_duration_of_its_own():
-    """Numerical instability is measured longest, and drift shortest."""
-    updates = {kind: escalation_updates(kind, {}) for kind in DURATIONS}
+    """Numerical instability is measured longest, drift shortest, and what is no fault not at all."""
+    updates = {kind: escalation_updates(kind, {}) for kind in ESCALATION}
 
     assert max(updates, key=updates.get) == "numerical_instability"
-    assert min(updates, key=updates.get) == "gradient_drift"
+    assert updates["gradient_drift"] == min(count for count in updates.values() if count)
+    assert updates["policy_converged"] == 0
 
 
 def test_l5_a_kind_is_switched_off_or_given_another_duration():
@@ -21,13 +23,13 @@ def test_l5_a_kind_is_switched_off_or_given_another_duration():
 
     assert escalation_updates("kl_spike", overrides) == 0
     assert escalation_updates("lstm_explosion", overrides) == 20
-    assert escalation_updates("gradient_drift", overrides) == DURATIONS["gradient_drift"]
+    assert escalation_updates("gradient_drift", overrides) == ESCALATION["gradient_drift"]
 
 
 def test_l5_all_stands_for_the_kinds_that_are_not_named():
     """Only a NaN is examined."""
     overrides = parse_escalation("all=0,numerical_instability=3")
-    updates = {kind: escalation_updates(kind, overrides) for kind in DURATIONS}
+    updates = {kind: escalation_updates(kind, overrides) for kind in ESCALATION}
 
     assert {kind: count for kind, count in updates.items() if count} == {"numerical_instability": 3}
 

@@ -14,9 +14,10 @@ MODULES = [
     *sorted((TRAINER / "telemetry").glob("*.py")),
     TRAINER / "measure" / "debug_diagnostics.py",
     TRAINER / "measure" / "update_metrics.py",
-    RULES / "derived_quantities.py",
     RULES / "detector.py",
-    RULES / "onset.py",
+    RULES / "diagnose.py",
+    RULES / "run_levels.py",
+    RULES / "symptoms.py",
 ]
 HARMLESS = {0, 1, 2}
 """Signs, counts, and factors of constants that have a name."""

@@ -1,11 +1,10 @@
 """Events of diagnoses: gradients of layers and heads, and exploding probability ratios."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import combinations
 
 from esper_schemas.events import (
-    AnomalyDetected,
     Event,
     HeadGradientsCompared,
     LayerGradientsSampled,
@@ -45,15 +44,6 @@ def explosion_events(
                 update=update, head=head, ratios=ratios,
                 steps=steps, environments=environments, actions=actions,
             )  # fmt: skip
-
-
-def exploded_heads(events: Iterable[Event]) -> set[str]:
-    """The heads whose ratios begin to explode, according to the anomalies of an update."""
-    return {
-        event.head
-        for event in events
-        if isinstance(event, AnomalyDetected) and event.anomaly == "ratio_explosion" and event.head
-    }
 
 
 def _explodes(head: str, ratio: float) -> bool:

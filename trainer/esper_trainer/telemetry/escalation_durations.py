@@ -7,10 +7,7 @@ import difflib
 from collections.abc import Mapping
 
 from esper_schemas.errors import InvalidArgument
-from esper_schemas.rules.anomaly_rules import ANOMALY_RULES
-
-DURATIONS: Mapping[str, int] = {rule.kind: rule.escalation for rule in ANOMALY_RULES}
-"""The number of updates that are measured at DEBUG, by kind of anomaly."""
+from esper_schemas.rules.rules import ESCALATION
 
 EVERY_KIND = "all"
 """The name that stands for every kind in a user's text."""
@@ -21,7 +18,7 @@ PATTERN = r"([a-z_]+=\d{1,6}(,[a-z_]+=\d{1,6})*)?"
 
 def escalation_updates(kind: str, overrides: Mapping[str, int]) -> int:
     """The number of updates at DEBUG after an anomaly of a kind; 0 if it does not raise the level."""
-    return overrides.get(kind, overrides.get(EVERY_KIND, DURATIONS[kind]))
+    return overrides.get(kind, overrides.get(EVERY_KIND, ESCALATION[kind]))
 
 
 def parse_escalation(text: str) -> dict[str, int]:
@@ -34,13 +31,13 @@ def parse_escalation(text: str) -> dict[str, int]:
         kind, _, count = part.partition("=")
         if kind in updates:
             raise InvalidArgument(f"escalation has {kind} twice; give it once.")
-        if kind != EVERY_KIND and kind not in DURATIONS:
+        if kind != EVERY_KIND and kind not in ESCALATION:
             raise InvalidArgument(f"escalation has no kind of anomaly {kind}; {_suggestion(kind)}.")
         updates[kind] = int(count)
     return updates
 
 
 def _suggestion(kind: str) -> str:
-    kinds = [EVERY_KIND, *DURATIONS]
+    kinds = [EVERY_KIND, *ESCALATION]
     close = difflib.get_close_matches(kind, kinds, n=1)
     return f"did you mean {close[0]}" if close else f"choose from {', '.join(kinds)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from esper_schemas.events import AnomalyDetected, TelemetryEscalated
+from esper_schemas.events import TelemetryEscalated
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.telemetry.escalation_durations import escalation_updates
 
@@ -32,10 +32,10 @@ class LevelEscalation:
         raised = any(first <= update <= last for first, last in self._spans)
         return TelemetryLevel.DEBUG if raised else self._requested
 
-    def after(self, update: int, anomalies: Iterable[AnomalyDetected]) -> list[TelemetryEscalated]:
-        """Escalate because of an update's anomalies; returns an event only if this extends the escalation."""
+    def after(self, update: int, kinds: Iterable[str]) -> list[TelemetryEscalated]:
+        """Escalate because of the kinds of anomalies that begin; returns an event only if this extends it."""
         self._spans = [span for span in self._spans if span[1] > update]
-        eligible = {a.anomaly for a in anomalies if update >= self._cooldown_until.get(a.anomaly, 0)}
+        eligible = {kind for kind in kinds if update >= self._cooldown_until.get(kind, 0)}
         durations = {kind: escalation_updates(kind, self._updates) for kind in sorted(eligible)}
         kind = max(durations, key=lambda kind: durations[kind], default=None)
         if not kind or not durations[kind] or self._requested in (TelemetryLevel.OFF, TelemetryLevel.DEBUG):

@@ -16,6 +16,7 @@ CRITIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="value_loss_explosion",
         severity="critical",
+        anomaly="value_explosion",
         title="The value loss explodes: rewards are on another scale than the critic expects",
         signs=LARGE_VALUE_LOSS,
         unless=(REWARD_NOT_FINITE,),
@@ -29,6 +30,9 @@ CRITIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="critic_not_learning",
         severity="warning",
+        confidence="moderate",
+        anomaly="low_explained_variance",
+        escalation=3,
         title="The critic predicts returns worse than a constant would",
         signs=(Sign("unexplained_returns", 3, critical=True),),
         unless=(Sign("flat_returns", 3), Sign("returns_hardly_vary"), *LARGE_UPDATES, *LARGE_VALUE_LOSS),
@@ -43,6 +47,7 @@ CRITIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="critic_untrained",
         severity="warning",
+        confidence="certain",
         title="The critic receives no gradient: its values do not follow the returns",
         signs=(NO_VALUE_GRADIENT,),
         unless=(NO_GRADIENT, NO_STEPS),
@@ -55,6 +60,8 @@ CRITIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="critic_idle",
         severity="warning",
+        confidence="moderate",
+        escalation=3,
         title="The critic has never explained the returns: advantages are as noisy as without it",
         signs=(Sign("never_explained", 60),),
         unless=(*NO_SIGNAL, NO_VALUE_GRADIENT),
@@ -68,6 +75,7 @@ CRITIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="value_collapse",
         severity="warning",
+        confidence="moderate",
         title="The critic predicts nearly the same value for every state, while returns differ",
         signs=(Sign("flat_values", 3),),
         unless=(*LARGE_VALUE_LOSS, *LARGE_UPDATES, Sign("flat_returns", 3)),

@@ -14,6 +14,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
     Rule(
         id="policy_collapse",
         severity="critical",
+        anomaly="entropy_collapse",
         title="The policy has collapsed: it hardly explores, although it does not do well",
         signs=LOW_ENTROPY,
         while_one_of=(NOT_KEPT, Sign("constant_return", 8)),
@@ -37,6 +38,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
     Rule(
         id="low_entropy",
         severity="warning",
+        confidence="moderate",
         title="The policy hardly explores; whether it does well is not known, as no return is recorded",
         signs=LOW_ENTROPY,
         unless=(NEAR_BEST, NOT_KEPT, Sign("constant_return", 8), HEAD_ENTROPY_FALL),
@@ -49,16 +51,18 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
     Rule(
         id="policy_converged",
         severity="notice",
+        escalation=0,
         title="The policy has converged: it hardly explores, and its return is near its best",
         signs=LOW_ENTROPY,
         while_one_of=(NEAR_BEST,),
-        unless=(Sign("huge_kl", critical=True), Sign("large_kl", critical=True)),
+        not_after=(Sign("huge_kl", critical=True), Sign("large_kl", critical=True)),
         context=("return_near_best",),
         advice=("Stop here, or raise the entropy coefficient if you expect a better policy.",),
     ),
     Rule(
         id="head_collapse",
         severity="critical",
+        anomaly="head_entropy_collapse",
         title="The {head} head has collapsed to one choice",
         signs=(Sign("low_head_entropy", 2, critical=True),),
         together_with=(*EXTREME_RATIOS, *LARGE_UPDATES, HEAD_ENTROPY_FALL),

@@ -7,6 +7,9 @@ NUMERICAL_RULES: tuple[Rule, ...] = (
     Rule(
         id="rewards_not_finite",
         severity="critical",
+        confidence="certain",
+        anomaly="numerical_instability",
+        escalation=10,
         title="Rewards are NaN or infinite",
         signs=(REWARD_NOT_FINITE,),
         context=(
@@ -25,6 +28,9 @@ NUMERICAL_RULES: tuple[Rule, ...] = (
     Rule(
         id="loss_not_finite",
         severity="critical",
+        confidence="certain",
+        anomaly="numerical_instability",
+        escalation=10,
         title="The loss is NaN or infinite",
         signs=(LOSS_NOT_FINITE,),
         unless=(REWARD_NOT_FINITE,),
@@ -39,6 +45,9 @@ NUMERICAL_RULES: tuple[Rule, ...] = (
     Rule(
         id="kl_not_finite",
         severity="critical",
+        confidence="certain",
+        anomaly="numerical_instability",
+        escalation=10,
         title="The KL divergence is NaN or infinite: a choice that was made has become impossible",
         signs=(Sign("kl_not_finite"),),
         unless=(REWARD_NOT_FINITE, LOSS_NOT_FINITE),
@@ -52,6 +61,9 @@ NUMERICAL_RULES: tuple[Rule, ...] = (
     Rule(
         id="gradient_not_finite",
         severity="critical",
+        confidence="certain",
+        anomaly="numerical_instability",
+        escalation=10,
         title="The gradient has NaN or infinite entries",
         signs=GRADIENT_FAULTS,
         unless=(REWARD_NOT_FINITE, LOSS_NOT_FINITE),
@@ -66,6 +78,7 @@ NUMERICAL_RULES: tuple[Rule, ...] = (
     Rule(
         id="steps_skipped",
         severity="critical",
+        confidence="certain",
         title="Optimiser steps are skipped: the policy learns less than it appears to",
         signs=(Sign("skipped_steps", 2),),
         context=(

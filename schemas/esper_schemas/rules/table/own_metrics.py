@@ -7,6 +7,7 @@ OWN_METRIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="own_metric_critical",
         severity="critical",
+        confidence="certain",
         title="{metric} is beyond its critical bound",
         signs=OWN_METRIC_CRITICAL,
         per_metric=True,
@@ -15,6 +16,7 @@ OWN_METRIC_RULES: tuple[Rule, ...] = (
     Rule(
         id="own_metric_warning",
         severity="warning",
+        confidence="certain",
         title="{metric} is beyond its bound",
         signs=(Sign("own_metric_above", 3), Sign("own_metric_below", 3)),
         unless=OWN_METRIC_CRITICAL,

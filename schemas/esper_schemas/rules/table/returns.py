@@ -20,6 +20,9 @@ RETURN_RULES: tuple[Rule, ...] = (
     Rule(
         id="return_collapse",
         severity="notice",
+        confidence="moderate",
+        anomaly="performance_degradation",
+        escalation=3,
         title="The return has fallen far below its best",
         signs=(Sign("lost_return", 3),),
         unless=(REWARD_NOT_FINITE, Sign("flat_returns", 3)),

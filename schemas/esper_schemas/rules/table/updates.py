@@ -14,6 +14,7 @@ UPDATE_RULES: tuple[Rule, ...] = (
     Rule(
         id="large_updates",
         severity="critical",
+        anomaly="kl_spike",
         title="Updates move the policy too far: the learning rate is too high for this data",
         signs=LARGE_UPDATES,
         context=(
@@ -35,8 +36,9 @@ UPDATE_RULES: tuple[Rule, ...] = (
     Rule(
         id="ratio_explosion",
         severity="warning",
+        confidence="moderate",
         title="The {head} head's probability ratios explode",
-        signs=(Sign("ratio_explosion", 2, critical=True), Sign("ratio_collapse", 2, critical=True)),
+        signs=(Sign("ratio_explosion", 2, critical=True),),
         context=("large_kl", "large_clip", "ratio_collapse", "low_head_entropy", "improbable_choice"),
         per_head=True,
         advice=(
@@ -46,8 +48,24 @@ UPDATE_RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        id="ratio_collapse",
+        severity="warning",
+        confidence="moderate",
+        title="The {head} head makes choices nearly impossible that it has just made",
+        signs=(Sign("ratio_collapse", 2, critical=True),),
+        unless=(Sign("ratio_explosion", 2, critical=True),),
+        context=("large_kl", "large_clip", "low_head_entropy", "improbable_choice"),
+        per_head=True,
+        advice=(
+            "Lower the learning rate or the number of epochs; stop at a target KL.",
+            "Check that old log-probabilities were recorded under the same masks as the new ones.",
+        ),
+    ),
+    Rule(
         id="exploding_gradient",
         severity="critical",
+        anomaly="gradient_drift",
+        escalation=2,
         title="Gradients explode; clipping hides this and keeps only their direction",
         signs=(Sign("gradient_growth", 3, critical=True),),
         unless=LARGE_VALUE_LOSS,
@@ -98,9 +116,12 @@ UPDATE_RULES: tuple[Rule, ...] = (
     Rule(
         id="early_stop",
         severity="warning",
+        confidence="certain",
+        escalation=0,
         title="The target KL stops every update in its first epoch",
         signs=(Sign("early_stop", 5),),
         only_with_several="epochs",
+        requires=("epochs", "target_kl"),
         unless=(*LARGE_UPDATES, NO_STEPS),
         context=("large_kl", "ratio_explosion"),
         advice=(

@@ -1,0 +1,37 @@
+"""How far the entropy of a head has fallen within a few updates."""
+
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from operator import attrgetter
+
+from esper_schemas.events import PPOUpdateCompleted
+from esper_schemas.heads import HEADS
+from esper_schemas.metrics.catalogue import head_field
+from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
+
+FALLS_OF_TAMIYO = tuple(head_field(head, ENTROPY_FALL) for head in HEADS)
+"""The names of the falls of Tamiyo's heads."""
+
+_SMALLEST = 1e-9
+"""Smaller shares count as this, so that the factor is finite."""
+
+_shares = attrgetter(*(head_field(head, "entropy_legal") for head in HEADS))
+
+
+def entropy_fall(share: float | None, before: Iterable[float | None]) -> float | None:
+    """Return the factor by which a share of the largest entropy has fallen since the highest one before.
+
+    None if it was low before, or was not measured.
+    """
+    if share is None or not isfinite(share):
+        return None
+    highest = max([past for past in before if past is not None and isfinite(past)], default=0.0)
+    return highest / max(share, _SMALLEST) if highest >= FALL_FROM else None
+
+
+def falls_of_tamiyo(payload: PPOUpdatePayload, past: Iterable[PPOUpdateCompleted]) -> Iterator[float | None]:
+    """Yield the fall of each of Tamiyo's heads; `past` are the updates before, oldest first."""
+    rows = [_shares(update.payload) for update in list(past)[-FALL_WITHIN:]]
+    for place, share in enumerate(_shares(payload)):
+        yield entropy_fall(share, [row[place] for row in rows])

@@ -1,0 +1,49 @@
+"""The settings of a training that decide whether a rule applies, under the names that libraries give them."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Setting = Literal["epochs", "target_kl"]
+
+NAMES: Mapping[Setting, tuple[str, ...]] = {
+    "epochs": (
+        "epochs",
+        "n_epochs",
+        "update_epochs",
+        "num_epochs",
+        "ppo_epochs",
+        "num_ppo_epochs",
+        "num_learning_epochs",
+        "learning_epochs",
+        "n_updates_per_iteration",
+        "K_epochs",
+    ),
+    "target_kl": ("target_kl", "kl_target", "desired_kl", "kl_threshold", "early_stop_kl"),
+}
+"""The names of each setting in the configurations of training libraries, the own one first."""
+
+Settings = Mapping[Setting, float]
+"""The settings that are known; `target_kl` is 0 where it is switched off."""
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """Return the settings that the configuration of a run tells."""
+    found = {setting: _setting(config, names) for setting, names in NAMES.items()}
+    return {setting: value for setting, value in found.items() if value is not None}
+
+
+def _setting(config: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
+    for name in names:
+        if name in config:
+            return _number(config[name])
+    return None
+
+
+def _number(value: object) -> float | None:
+    """Return a setting as a number; nothing is 0, and text that is no number is unknown."""
+    if value is None or value in ("", "None", "none", "null"):
+        return 0.0
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
