@@ -72,14 +72,6 @@ def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] | No
     return tuple(name for health in worst_first for name in judged if judged[name] is health)
 
 
-def beyond_bounds_text(state: TamiyoState, quantities: Mapping[str, MetricField] | None = None) -> str:
-    """How many metrics are beyond their bounds, and their labels; empty if none is."""
-    names = beyond_bounds(state, quantities)
-    counted = "1 metric beyond its bounds" if len(names) == 1 else f"{len(names)} metrics beyond their bounds"
-    labels = (metric_field(state, name, quantities).label for name in names)
-    return f"{counted}: {', '.join(labels)}" if names else ""
-
-
 def _judge_correlation(
     state: TamiyoState, health: Health, quantities: Mapping[str, MetricField] | None
 ) -> Health:

@@ -16,8 +16,8 @@ from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, echo_json
 from esper_schemas.findings import Evidence, Finding
-from esper_schemas.judgement import beyond_bounds_text
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.verdict import verdict_text
 
 SEVERITIES = ("warning", "critical")
 
@@ -44,24 +44,21 @@ def run(options: DiagnoseOptions) -> int:
     if not updates:
         raise CommandError(f"{options.path} has no PPO updates yet; there is nothing to diagnose")
     if options.json:
-        echo_json({"findings": snapshot.findings, "run": snapshot.run.run, "updates": updates}, indent=2)
+        found = {"findings": snapshot.findings, "run": snapshot.run.run, "updates": updates}
+        echo_json(found | {"verdict": snapshot.verdict}, indent=2)
     else:
-        echo(*_report(snapshot, _signs(sys.stdout.encoding), beyond_bounds_text(snapshot.tamiyo)))
+        echo(*_report(snapshot, _signs(sys.stdout.encoding)))
     bad = SEVERITIES[SEVERITIES.index(options.fail_on) :] if options.fail_on else ()
     return int(any(finding.severity in bad for finding in snapshot.findings))
 
 
-def _report(snapshot: SanctumSnapshot, signs: dict[str, str], beyond: str) -> list[str]:
-    """The lines of one block per finding, the most severe first.
-
-    beyond: the metrics beyond their bounds, which are reported where there is no finding.
-    """
-    name, updates = snapshot.run.run, snapshot.tamiyo.ppo_updates_count
+def _report(snapshot: SanctumSnapshot, signs: dict[str, str]) -> list[str]:
+    """The verdict, then a block for each finding, the most severe first."""
+    updates = _number(snapshot.tamiyo.ppo_updates_count, "update")
+    verdict = f"{snapshot.run.run}: {verdict_text(snapshot.verdict)}"
     if not snapshot.findings:
-        verdict = "no finding" if beyond else "nothing is wrong"
-        now = f"; after the last, {beyond}" if beyond else ""
-        return [f"{name}: {verdict} in {_number(updates, 'update')}{now}"]
-    title = f"{name}: {_counts(snapshot.findings)} after {_number(updates, 'update')}"
+        return [f"{verdict}, no finding in {updates}"]
+    title = f"{verdict}; {_counts(snapshot.findings)} after {updates}"
     return [title, *(line for finding in snapshot.findings for line in _block(finding, signs))]
 
 

@@ -15,7 +15,7 @@ from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import HeadSpec, RunThresholds
 from esper_schemas.events import RunStarted
 from esper_schemas.heads import HEADS
-from esper_schemas.judgement import Health, beyond_bounds, beyond_bounds_text, judge_field
+from esper_schemas.judgement import Health, beyond_bounds, judge_field
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import heads_of
@@ -108,7 +108,6 @@ def test_an_entropy_is_judged_by_the_size_of_its_head(shown):
     health = {name: judge_field(tamiyo, f"heads/{name}/entropy") for name in ("fire", "move", "aim")}
     assert health == {"fire": Health.OK, "move": Health.WARNING, "aim": Health.WARNING}
     assert beyond_bounds(tamiyo) == ("heads/move/entropy", "heads/aim/entropy")
-    assert beyond_bounds_text(tamiyo) == "2 metrics beyond their bounds: Entr move, Entr aim"
 
 
 def test_the_entropy_of_a_continuous_head_has_no_bounds(shown):
