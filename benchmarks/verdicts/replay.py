@@ -14,6 +14,7 @@ from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_schemas.events import DecodedEvent, PPOUpdateCompleted, Record, RunFinished
 from esper_schemas.findings import Finding
+from esper_schemas.snapshot import SanctumSnapshot
 
 
 class Alarm(NamedTuple):
@@ -45,6 +46,11 @@ class Replay:
         """An independent fold of the same events."""
         return copy.deepcopy(self)
 
+    @property
+    def snapshot(self) -> SanctumSnapshot:
+        """What a screen would show now."""
+        return project(self._state)
+
     def fold(self, events: Iterable[DecodedEvent]) -> tuple[Finding, ...]:
         """Fold events; return the findings after them."""
         for event in events:
@@ -61,7 +67,7 @@ class Replay:
                     event=_with_fields_of_the_catalogue(event),
                 ),
             )
-        return project(self._state).findings
+        return self.snapshot.findings
 
 
 def read_halves(directory: Path, halves: Collection[Half]) -> list[Recording]:
