@@ -13,6 +13,9 @@ def test_a_sign_is_described_by_its_watch_with_its_bound():
     """And the number of updates if it is not one."""
     assert sign_text(Sign("no_kl", 4)) == "KL divergence less than 1e-07, in at least 4 updates"
     assert sign_text(Sign("large_clip")) == "clip fraction more than 0.4167"
+    warning, critical = sign_text(Sign("value_error")), sign_text(Sign("value_error", critical=True))
+    assert "more than 3 times" in warning
+    assert "more than 10 times" in critical
     assert sign_text(Sign("head_entropy_fall")).startswith("(name) entropy fell by a factor of more than ")
     assert sign_text(Sign("reward_not_finite")) == "`mean_return` NaN or infinite"
     assert sign_text(Sign("own_metric_above")) == "a metric of the run's own above its bound"
