@@ -19,7 +19,7 @@ def test_values_beyond_their_bands_are_listed_quietly(entries, make_snapshot, ma
 
     assert rows[:2] == [
         "✓ no finding in 17 updates",
-        "2 values beyond the bands of the colours; that alone is not a finding",
+        "2 values beyond the bands of their metrics; that alone is not a finding",
     ]
     assert [row.split("  ")[0] for row in rows[2:]] == ["Collapse", "Ratio α speed"]
     assert not any(mark in row for row in rows[2:] for mark in "!✗")

@@ -36,7 +36,7 @@ def _beyond(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
     """How many values are beyond the bands of their colours, and each of them with its help."""
     names = beyond_bounds(snapshot.tamiyo)
     if names:
-        words = f"{counted(len(names), 'value')} beyond the bands of the colours; that alone is not a finding"
+        words = f"{counted(len(names), 'value')} beyond the bands of their metrics; that alone is not a finding"
         yield Entry((Span(crop(words, width), Tone.DIM),))
     yield from (_metric(snapshot, name) for name in names)
 
