@@ -33,11 +33,11 @@ def finding_entries(view: View, width: int) -> list[Entry]:
 
 
 def _beyond(snapshot: SanctumSnapshot, width: int) -> Iterator[Entry]:
-    """How many values are beyond the bands of their colours, and each of them with its help."""
+    """How many values are beyond the bands of their metrics, and each of them with its help."""
     names = beyond_bounds(snapshot.tamiyo)
     if names:
-        words = f"{counted(len(names), 'value')} beyond the bands of their metrics; that alone is not a finding"
-        yield Entry((Span(crop(words, width), Tone.DIM),))
+        beyond = f"{counted(len(names), 'value')} beyond the bands of their metrics"
+        yield Entry((Span(crop(f"{beyond}; that alone is not a finding", width), Tone.DIM),))
     yield from (_metric(snapshot, name) for name in names)
 
 
