@@ -6,6 +6,7 @@ change of the rewards. A run is healthy before the update at which its fault beg
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +19,13 @@ from esper_trainer.config import TrainingConfig, derived_seed
 from esper_trainer.device.host_transfer import HostCopy
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
+from esper_trainer.learner import ppo_update
 from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.model.action_layout import VALUE_ROW, action_layout
 from esper_trainer.model.policy import PolicyOutput, Tamiyo
+from esper_trainer.ppo.batch import RolloutBatch
+from esper_trainer.ppo.rollout_buffer import Transitions
 from esper_trainer.ppo.rollout_collector import RolloutCollector
 from esper_trainer.telemetry.episode_summary import EpisodeSummary, episode_summary
 from esper_trainer.telemetry.training_events import run_started, update_events
@@ -34,7 +38,8 @@ class Fault:
     """Something that goes wrong from update `begins` on, and the rules that have to find it.
 
     `settings` replace those of the run, `damage` is called once with the policy, and `rewards` is called with
-    the rewards [T, N] of every rollout, which it changes in place. A run of `updates` updates is long enough
+    the rewards [T, N] that the environment returns, which it changes in place. `stored` changes what the
+    learner has of every rollout, and `gathered` the training batch. A run of `updates` updates is long enough
     to find the fault.
     """
 
@@ -46,6 +51,8 @@ class Fault:
     settings: dict[str, Any] | None = None
     damage: Callable[[Tamiyo], None] | None = None
     rewards: Callable[[torch.Tensor], object] | None = None
+    stored: Callable[[Transitions], object] | None = None
+    gathered: Callable[[RolloutBatch], RolloutBatch] | None = None
 
 
 def faulty_run(fault: Fault | None, config: TrainingConfig) -> Iterator[Event]:
@@ -74,6 +81,8 @@ class _Learner:
             self._policy, self._environment, self._constants, seed=derived_seed(config.seed, "actions")
         )
         self._rewards: Callable[[torch.Tensor], object] = lambda rewards: rewards
+        self._stored: Callable[[Transitions], object] = lambda transitions: transitions
+        self._gathered: Callable[[RolloutBatch], RolloutBatch] = lambda batch: batch
         self._ppo = self._new_ppo()
 
     def _new_ppo(self) -> PPO:
@@ -87,13 +96,20 @@ class _Learner:
         if fault.damage:
             fault.damage(self._policy)
         self._rewards = fault.rewards or self._rewards
+        self._stored = fault.stored or self._stored
+        self._gathered = fault.gathered or self._gathered
 
     def update(self, update: int) -> Iterator[Event]:
         """One episode of every environment and one PPO update, as events."""
         collected = self._collector.collect(between_steps=lambda: None)
-        self._rewards(collected.transitions.rewards)
-        row = self._ppo.update(collected.transitions)
-        numbers, *columns = HostCopy((row, *episode_summary(collected))).wait()
+        rewards = self._collector.environment_rewards
+        for column in (collected.transitions.rewards, rewards):
+            self._rewards(column)
+        summary = [column.clone() for column in episode_summary(collected)]
+        self._stored(collected.transitions)
+        with _batches_changed_by(self._gathered):
+            row = self._ppo.update(collected.transitions, TelemetryLevel.NORMAL, rewards)
+        numbers, *columns = HostCopy((row, *summary)).wait()
         host = {
             "learning_rate": self._config.learning_rate,
             "entropy_coefficient": self._config.entropy_coefficient,
@@ -107,6 +123,17 @@ class _Learner:
             steps,
             seconds=1.0,
         )
+
+
+@contextmanager
+def _batches_changed_by(change: Callable[[RolloutBatch], RolloutBatch]) -> Iterator[None]:
+    """Change every training batch meanwhile."""
+    make_batch = ppo_update.make_batch
+    ppo_update.make_batch = lambda *arguments: change(make_batch(*arguments))
+    try:
+        yield
+    finally:
+        ppo_update.make_batch = make_batch
 
 
 def rows_of(head: str) -> slice:
@@ -195,6 +222,45 @@ def _random_critic(policy: Tamiyo) -> None:
 
 def _nan_at(rewards: torch.Tensor) -> None:
     rewards[10, 0] = math.nan
+
+
+def _noise(deviation: float) -> Callable[[Transitions], object]:
+    """Add noise to the old log-probabilities."""
+    generator = torch.Generator().manual_seed(0)
+
+    def stored(transitions: Transitions) -> None:
+        log_probs = transitions.log_probs
+        log_probs.add_(deviation * torch.randn(log_probs.shape, generator=generator))
+
+    return stored
+
+
+def _forgetful(policy: Tamiyo) -> None:
+    """Ignore the recurrent state where the policy acts, which is one step at a time."""
+
+    def without_state(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        observations, *state = arguments
+        return (observations,) if len(observations) == 1 else (observations, *state)
+
+    policy.register_forward_pre_hook(without_state)
+
+
+def _late_rewards(transitions: Transitions) -> None:
+    transitions.rewards.copy_(transitions.rewards.roll(8, 0))
+
+
+def _shuffled(batch: RolloutBatch) -> RolloutBatch:
+    order = torch.randperm(batch.advantages.numel(), generator=torch.Generator().manual_seed(0))
+    return batch._replace(advantages=batch.advantages.flatten()[order].view_as(batch.advantages))
+
+
+def _reverse_the_loss(policy: Tamiyo) -> None:
+    """Reverse the gradient that reaches the logits."""
+
+    def reversed_(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
+        return output._replace(logits=2.0 * output.logits.detach() - output.logits)
+
+    policy.register_forward_hook(reversed_)
 
 
 FAULTS = (
@@ -314,6 +380,55 @@ FAULTS = (
         rewards=lambda rewards: rewards.sub_(3.0),
         begins=12,
         updates=16,
+    ),
+    Fault(
+        name="noisy old log-probabilities",
+        words="the learner's old log-probabilities have noise of deviation 0.1",
+        rules=("stale_log_probs",),
+        stored=_noise(0.1),
+        updates=4,
+    ),
+    Fault(
+        name="inexact old log-probabilities",
+        words="the learner's old log-probabilities have noise of deviation 0.001",
+        rules=("inexact_log_probs",),
+        stored=_noise(1e-3),
+        updates=4,
+    ),
+    Fault(
+        name="recurrent state dropped",
+        words="the policy forgets its recurrent state where it acts, and not where it is trained",
+        rules=("stale_log_probs",),
+        damage=_forgetful,
+        updates=4,
+    ),
+    Fault(
+        name="late rewards",
+        words="the learner has each reward eight steps late",
+        rules=("rewards_altered",),
+        stored=_late_rewards,
+        updates=4,
+    ),
+    Fault(
+        name="shuffled advantages",
+        words="advantages belong to other steps",
+        rules=("advantages_wrong",),
+        gathered=_shuffled,
+        updates=4,
+    ),
+    Fault(
+        name="negated advantages",
+        words="advantages have the opposite sign",
+        rules=("advantages_wrong",),
+        gathered=lambda batch: batch._replace(advantages=-batch.advantages),
+        updates=4,
+    ),
+    Fault(
+        name="reversed policy loss",
+        words="the gradient that reaches the logits has the opposite sign",
+        rules=("advantage_sign",),
+        damage=_reverse_the_loss,
+        updates=8,
     ),
     Fault(
         name="target KL 1e-6",

@@ -19,7 +19,7 @@ from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bo
 from esper_schemas import events as e
 from esper_schemas.rules.thresholds import checked
 
-FOLD_VERSION = 9
+FOLD_VERSION = 10
 """Raised whenever the same events fold to another state."""
 
 

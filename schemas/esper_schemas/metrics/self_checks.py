@@ -52,8 +52,9 @@ GAEResidual = Annotated[
         label="GAE error",
         group=Group.ADVANTAGES,
         unit="deviations",
-        meaning="Largest error of the advantages that the loss reads, in their standard deviations: against "
-        "those that follow by GAE from the values and the rewards of the environment.",
+        meaning="Largest error of the advantages that the loss reads, in their standard deviations (at least "
+        "0.001 of the largest value): against those that follow by GAE from the values and the rewards of "
+        "the environment.",
         question="Are the advantages those of these actions?",
         precision=4,
         minimum=0.0,

@@ -36,7 +36,7 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     of_recording = [finding for finding in _of_recording(snapshot) if finding.rule not in thresholds.disabled]
     if not snapshot.symptoms:
         return of_recording  # the usual case, twenty times a second
-    settings = settings_of(snapshot.run.config)
+    settings = settings_of(snapshot.run.config, snapshot.run.device)
     concluded = conclude(snapshot.symptoms, settings, thresholds.rules)
     return sorted([*of_recording, *[conclusion.finding for conclusion in concluded]], key=_rank)
 
@@ -68,6 +68,8 @@ def conclude(
 def is_applicable(rule: Rule, settings: Settings) -> bool:
     """Return whether a rule applies to trainings with these settings."""
     if rule.only_with_several and settings.get(rule.only_with_several) == 1:
+        return False
+    if any(settings.get(setting, 0.0) > 0.0 for setting in rule.excludes):
         return False
     return all(settings.get(setting, 0.0) > 0.0 for setting in rule.requires)
 

@@ -33,7 +33,7 @@ class Rule:
     its signs are over.
 
     `only_with_several` names a setting of the run; if it is 1, the rule does not apply. `requires` names
-    settings without which it does not apply. When a finding begins, the trainer reports it as an anomaly of
+    settings without which it does not apply, `excludes` those with which it does not. When a finding begins, the trainer reports it as an anomaly of
     the kind `anomaly` and measures at DEBUG for `escalation` updates.
     """
 
@@ -54,6 +54,7 @@ class Rule:
     lasting: bool = False
     only_with_several: Setting | None = None
     requires: tuple[Setting, ...] = ()
+    excludes: tuple[Setting, ...] = ()
     confidence: Confidence = "high"
     anomaly: str = ""
     escalation: int = 5

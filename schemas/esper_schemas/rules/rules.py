@@ -12,10 +12,12 @@ from esper_schemas.rules.table.numerical import NUMERICAL_RULES
 from esper_schemas.rules.table.own_metrics import OWN_METRIC_RULES
 from esper_schemas.rules.table.recurrent import RECURRENT_RULES
 from esper_schemas.rules.table.returns import RETURN_RULES
+from esper_schemas.rules.table.self_checks import SELF_CHECK_RULES
 from esper_schemas.rules.table.updates import UPDATE_RULES
 
 RULES: tuple[Rule, ...] = (
     *NUMERICAL_RULES,
+    *SELF_CHECK_RULES,
     *EXPLORATION_RULES,
     *UPDATE_RULES,
     *CRITIC_RULES,

@@ -50,6 +50,13 @@ CLEAR_GROWTH = 20.0
 LARGE_KL = 0.05
 """Below this, in nats, a KL divergence is not large, however small it usually is."""
 
+CORRELATIONS = 5
+"""Updates over which the correlation of advantages and changes is averaged."""
+
+LEAST_ENTROPY, LEAST_KL, LEAST_SPREAD = 0.1, 1e-7, 0.01
+"""Below these an update can hardly learn anything: shares of the largest or first entropy, the KL divergence,
+and the spread of the returns as a share of their mean."""
+
 _LARGEST, _SMALLEST = sys.float_info.max, sys.float_info.min
 _LARGEST_RETURN = _LARGEST / 10.0
 """Differences of larger returns may not be finite."""
@@ -83,7 +90,8 @@ class UpdateLevels:
 
     `entropy_start` is the largest entropy of the first updates; it is None once an entropy was negative, as
     it is then that of a density. `best_explained` is the largest explained variance so far, and
-    `returns_undefined` tells whether the last one was NaN.
+    `returns_undefined` tells whether the last one was NaN. `correlations` are those of advantages and changes
+    in the newest updates that count.
     """
 
     value_loss: Level = field(default_factory=Level)
@@ -93,6 +101,7 @@ class UpdateLevels:
     entropy_start: float | None = 0.0
     best_explained: float | None = None
     returns_undefined: bool = False
+    correlations: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -126,6 +135,7 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
     undefined = _is_undefined(levels, payload.explained_variance)
     kl_growth = levels.kl.growth(_positive(size))
     value_growth = levels.value_loss.growth(_positive(payload.value_loss))
+    entropy_share = _entropy_share(levels, _finite(payload.entropy))
     return (
         _spread(payload),
         _value_error(payload) if value_growth is not None and value_growth > CLEAR_GROWTH else None,
@@ -134,9 +144,10 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
         kl_growth if size is not None and size > LARGE_KL else None,
         None if payload.clip_fraction else size,
         levels.gradient.growth(_positive(payload.grad_norm_pre_clip)),
-        _entropy_share(levels, _finite(payload.entropy)),
+        entropy_share,
         undefined,
         _best_explained(levels, _finite(payload.explained_variance)),
+        _mean_correlation(levels, payload, entropy_share),
     )
 
 
@@ -233,6 +244,31 @@ def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> f
         best = levels.best_explained
         levels.best_explained = explained_variance if best is None else max(best, explained_variance)
     return levels.best_explained
+
+
+def _mean_correlation(
+    levels: UpdateLevels, payload: PPOUpdatePayload, entropy_share: float | None
+) -> float | None:
+    """Return the mean correlation of advantages and what updates did, over the newest ones that count.
+
+    One does not count if the policy is nearly certain or did not move, or if returns are nearly equal: what
+    is left is noise.
+    """
+    correlation = _finite(payload.advantage_correlation)
+    if correlation is None or not _can_learn(payload, entropy_share):
+        return None
+    levels.correlations = (*levels.correlations, correlation)[-CORRELATIONS:]
+    return sum(levels.correlations) / CORRELATIONS if len(levels.correlations) == CORRELATIONS else None
+
+
+def _can_learn(payload: PPOUpdatePayload, entropy_share: float | None) -> bool:
+    certain = any(
+        share is not None and share < LEAST_ENTROPY for share in (entropy_share, payload.entropy_normalized)
+    )
+    unmoved = payload.kl_divergence is not None and abs(payload.kl_divergence) < LEAST_KL
+    deviation, mean = payload.return_std, payload.return_mean
+    equal = deviation is not None and mean is not None and deviation < LEAST_SPREAD * abs(mean)
+    return not (certain or unmoved or equal)
 
 
 def _finite(value: float | None) -> float | None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Setting = Literal["epochs", "target_kl"]
+from esper_schemas.rules.precision import is_low_precision
+
+Setting = Literal["epochs", "target_kl", "low_precision"]
 
 NAMES: Mapping[Setting, tuple[str, ...]] = {
     "epochs": (
@@ -23,12 +25,15 @@ NAMES: Mapping[Setting, tuple[str, ...]] = {
 """The names of each setting in the configurations of training libraries, the own one first."""
 
 Settings = Mapping[Setting, float]
-"""The settings that are known; `target_kl` is 0 where it is switched off."""
+"""The settings that are known; `target_kl` is 0 where it is switched off, and `low_precision` 1 where products
+may be computed in less than float32."""
 
 
-def settings_of(config: Mapping[str, Any]) -> Settings:
-    """Return the settings that the configuration of a run tells."""
+def settings_of(config: Mapping[str, Any], device: str | None = None) -> Settings:
+    """Return the settings that the configuration of a run tells; device: where it computes."""
     found = {setting: _setting(config, names) for setting, names in NAMES.items()}
+    on = str(config.get("device", "")) if device is None else device
+    found["low_precision"] = 1.0 if is_low_precision(config, on) else None
     return {setting: value for setting, value in found.items() if value is not None}
 
 

@@ -29,6 +29,7 @@ RELATIVE = (
     "entropy_of_start",
     "undefined_variance",
     "best_explained_variance",
+    "mean_advantage_correlation",
 )
 """What follows from an update and those before it.
 
@@ -36,7 +37,8 @@ RELATIVE = (
 `value_loss` over its usual level; the magnitude of the KL divergence, which an
 estimator may give as negative, over its own usual level where it is large, and where nothing was clipped;
 the gradient norm before clipping over its usual level; the entropy over that of the start, for a policy whose
-largest entropy is not known; 1 where the explained variance is NaN; and the best explained variance so far.
+largest entropy is not known; 1 where the explained variance is NaN; the best explained variance so far; and
+the mean of `advantage_correlation` over five updates that could learn something.
 """
 
 ENTROPY_FALL = "entropy_fall"
@@ -316,6 +318,25 @@ WATCHES: tuple[Watch, ...] = (
         text="return {value} compared to always choosing WAIT",
         below=True,
         warning=0.0,
+    ),
+    Watch(name="ratio_error", quantity="initial_ratio_max", text="first ratios differ from 1 by {value}"),
+    Watch(name="initial_kl", quantity="initial_kl", text="KL divergence {value} before the first step"),
+    Watch(
+        name="gae_error",
+        quantity="gae_residual",
+        text="advantages are wrong by {value} of their standard deviation",
+    ),
+    Watch(
+        name="reward_error",
+        quantity="reward_checksum_error",
+        text="rewards of learner and environment differ by a share of {value}",
+    ),
+    Watch(
+        name="reversed_updates",
+        quantity="mean_advantage_correlation",
+        text="correlation {value} of the change of log π and the advantage, over five updates",
+        below=True,
+        warning=-0.04,
     ),
     *(
         Watch(name="", quantity=quantity, text="")

@@ -102,13 +102,18 @@ def test_a_converged_policy_is_not_a_collapsed_one():
 
 
 def test_a_single_outlier_is_not_a_finding():
-    """Only a value that is not finite is a finding at once, and a KL divergence above 1."""
+    """A value that is not finite is a finding at once, a KL divergence above 1, and a broken identity."""
     finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]
 
     assert sorted(filter(None, finite)) == [
+        ["advantage_sign"],
+        ["advantages_wrong"],
         ["gradient_not_finite"],
         ["gradient_not_finite"],
         ["large_updates"],
+        ["rewards_altered"],
+        ["stale_log_probs"],
+        ["stale_log_probs"],
     ]
     assert rules_of(symptom("loss_not_finite", 7, updates=1)) == ["loss_not_finite"]
 

@@ -15,6 +15,9 @@ from esper_trainer.measure.packed_metrics import MeasuredValue, measured_value
 from esper_trainer.measure.running_totals import Totals
 from esper_trainer.ppo.batch import MIN_DEVIATION, Moments, RolloutBatch
 
+ROUNDING = 1e-3
+"""Rounding of values may be large beside smaller advantages than this share of the values."""
+
 MIN_MAGNITUDE = 1e-8
 """Added to divisors, in units of reward."""
 
@@ -88,7 +91,8 @@ def self_checks(
 
 def gae_residual(batch: RolloutBatch, rewards: Tensor, source: RewardSource) -> Tensor:
     """The largest error of A_t = r_t + gamma * (V_{t+1} + lambda * A_{t+1}) - V_t over the valid steps of a
-    minibatch [T, B], in standard deviations of the advantages.
+    minibatch [T, B], in standard deviations of the advantages; where these are small beside the values, in
+    a thousandth of these.
 
     It needs no second estimation of the advantages, and so finds errors of the first one, too.
     """
@@ -98,7 +102,7 @@ def gae_residual(batch: RolloutBatch, rewards: Tensor, source: RewardSource) -> 
     expected = rewards - batch.old_values
     expected[:-1] += source.gamma * following
     error = ((used - expected) * alive).abs().amax()
-    return error / (normalisation.std + MIN_DEVIATION)
+    return error / (normalisation.std + ROUNDING * (batch.old_values * alive).abs().amax() + MIN_DEVIATION)
 
 
 def reward_checksum_error(learner: Tensor, environment: Tensor) -> Tensor:

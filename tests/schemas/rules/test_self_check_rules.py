@@ -1,0 +1,112 @@
+"""What a trainer verifies of its own update is judged in the first update in which it is wrong."""
+
+import pytest
+
+from esper_aggregator.fold.fold import fold_all
+from esper_aggregator.fold.projection import project
+from esper_schemas.events import PPOUpdateCompleted, Record, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.precision import is_low_precision
+
+RULES = {"stale_log_probs", "inexact_log_probs", "rewards_altered", "advantages_wrong", "advantage_sign"}
+HEALTHY = {
+    "initial_ratio_max": 4.8e-7,
+    "initial_kl": -8e-10,
+    "gae_residual": 1e-6,
+    "reward_checksum_error": 0.0,
+    "advantage_correlation": 0.1,
+    "kl_divergence": 0.004,
+    "entropy_normalized": 0.7,
+}
+
+
+def found(*updates, device="cpu", **config):
+    """The rules of self checks that apply after some updates, with the update since which they do."""
+    started = RunStarted(task="t", device=device, config=config)
+    completed = [
+        PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**HEALTHY | fields))
+        for number, fields in enumerate(updates, start=1)
+    ]
+    records = [
+        Record(run="r", producer="p", epoch=1, seq=n, emitted_ns=n, received_ns=n, event=event)
+        for n, event in enumerate([started, *completed])
+    ]
+    findings = project(fold_all(records)).findings
+    return {finding.rule: finding.since_update for finding in findings if finding.rule in RULES}
+
+
+def test_a_healthy_training_has_none():
+    """Rounding is not a fault."""
+    assert found(*[{}] * 20) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"initial_ratio_max": 0.03}, "stale_log_probs"),
+        ({"initial_kl": 3e-4}, "stale_log_probs"),
+        ({"initial_ratio_max": 0.0027}, "inexact_log_probs"),
+        ({"initial_kl": 2e-5}, "inexact_log_probs"),
+        ({"gae_residual": 0.02}, "advantages_wrong"),
+        ({"reward_checksum_error": 2e-4}, "rewards_altered"),
+    ],
+)
+def test_an_identity_that_is_broken_is_found_in_that_update(fields, rule):
+    """One update is enough, and there is one finding for it."""
+    assert found({}, {}, fields) == {rule: 3}
+
+
+def test_wrong_rewards_explain_wrong_advantages():
+    """The advantages follow from the rewards of the environment, which the learner does not have."""
+    assert found({"gae_residual": 1.0, "reward_checksum_error": 0.1}) == {"rewards_altered": 1}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"precision": "bfloat16"},
+        {"precision": "16-mixed"},
+        {"dtype": "torch.float16"},
+        {"training.bf16": True},
+        {"device": "cuda:0"},
+    ],
+)
+def test_rounding_of_low_precision_is_expected(run):
+    """A difference that it cannot explain is still found."""
+    assert found({"initial_ratio_max": 0.0075}, **run) == {}
+    assert found({"initial_ratio_max": 0.1}, **run) == {"stale_log_probs": 1}
+
+
+@pytest.mark.parametrize("config", [{}, {"precision": "float32"}, {"bf16": False}, {"clip_range": True}])
+def test_other_settings_do_not_declare_low_precision(config):
+    """Neither float32 nor a switch that is off does."""
+    assert not is_low_precision(config, "cpu")
+
+
+class TestAdvantageSign:
+    """The sign of the correlation of advantages and changes is that of its mean over five updates."""
+
+    def test_reversed_updates_are_found_within_five(self):
+        """Four are not enough."""
+        reversed_ = {"advantage_correlation": -0.1}
+
+        assert found(*[reversed_] * 4) == {}
+        assert found(*[reversed_] * 5) == {"advantage_sign": 5}
+        assert found(*[{}] * 10, *[reversed_] * 5)["advantage_sign"] <= 15
+
+    def test_a_few_negative_correlations_are_normal(self):
+        """Small batches and the optimiser's momentum cause them."""
+        assert found(*[{}, {"advantage_correlation": -0.08}] * 10) == {}
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"entropy_normalized": 0.05},
+            {"kl_divergence": 1e-9},
+            {"return_mean": -50.0, "return_std": 0.01},
+        ],
+        ids=["certain", "unmoved", "equal returns"],
+    )
+    def test_updates_that_can_hardly_learn_do_not_count(self, fields):
+        """What their correlation has is noise."""
+        assert found(*[{"advantage_correlation": -0.2} | fields] * 20) == {}
