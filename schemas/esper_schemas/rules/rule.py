@@ -33,8 +33,9 @@ class Rule:
     its signs are over.
 
     `only_with_several` names a setting of the run; if it is 1, the rule does not apply. `requires` names
-    settings without which it does not apply, `excludes` those with which it does not. When a finding begins, the trainer reports it as an anomaly of
-    the kind `anomaly` and measures at DEBUG for `escalation` updates.
+    settings without which it does not apply, `excludes` settings with which it does not. When a finding
+    begins, the trainer reports it as an anomaly of the kind `anomaly` and measures at DEBUG for `escalation`
+    updates.
     """
 
     id: str

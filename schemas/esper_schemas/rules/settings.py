@@ -25,8 +25,8 @@ NAMES: Mapping[Setting, tuple[str, ...]] = {
 """The names of each setting in the configurations of training libraries, the own one first."""
 
 Settings = Mapping[Setting, float]
-"""The settings that are known; `target_kl` is 0 where it is switched off, and `low_precision` 1 where products
-may be computed in less than float32."""
+"""The settings that are known; `target_kl` is 0 where it is switched off, and `low_precision` is 1 where
+products may be less exact than float32."""
 
 
 def settings_of(config: Mapping[str, Any], device: str | None = None) -> Settings:
