@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from esper_schemas.findings import Evidence, Symptom
 from esper_schemas.rules.watches import WATCH_NAMES
 
+MOST = 1_000_000
+"""Numbers beyond this are not written out."""
+
 
 def evidence_of(symptoms: Iterable[Symptom]) -> tuple[Evidence, ...]:
     """Return one link for each symptom, oldest first."""
@@ -43,9 +46,14 @@ def _later(symptom: Symptom) -> str:
 
 
 def number(value: float) -> str:
-    """Format a number with three significant digits, or by its name if it is not finite."""
+    """Format a number with three significant digits, or by its name if it is not finite.
+
+    Of a very large one only that it is large is said: its digits mean nothing.
+    """
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
-    return f"{value:.3g}"
+    if abs(value) > MOST:
+        return f"above {MOST:,}" if value > 0 else f"below -{MOST:,}"
+    return f"{value:.3g}" if abs(value) < 1000.0 else f"{float(f'{value:.3g}'):,.0f}"

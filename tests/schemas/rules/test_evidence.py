@@ -52,7 +52,7 @@ def test_a_head_is_named_and_an_unknown_symptom_is_described_by_its_metric():
     ("value", "text"),
     [
         (0.123456, "0.123"),
-        (1e9, "1e+09"),
+        (1e9, "above 1,000,000"),
         (math.nan, "NaN"),
         (math.inf, "infinite"),
         (-math.inf, "-infinite"),

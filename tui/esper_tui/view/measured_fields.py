@@ -1,6 +1,6 @@
 """Which metrics of the catalogue a run measures, and what is expected of it before it has measured any."""
 
-from esper_schemas.metrics.catalogue import QUANTITIES
+from esper_schemas.measured_metrics import measured_metrics
 from esper_schemas.snapshot import RunInfo, SanctumSnapshot
 
 LOSS_RATIO, LOSSES = "loss_ratio", ("value_loss", "policy_loss")
@@ -10,14 +10,8 @@ def measured_fields(snapshot: SanctumSnapshot) -> frozenset[str]:
     """The names of the metrics that the last update or one of those before it, as far back as the histories
     reach, has measured; none before the first update.
     """
-    state = snapshot.tamiyo
-    if not state.ppo_data_received:
-        return frozenset()
-    found = {name for name in QUANTITIES if getattr(state, name, None) is not None}
-    found |= {name for name, values in snapshot.histories.items() if set(values) - {None}}
-    if found.issuperset(LOSSES):
-        found.add(LOSS_RATIO)
-    return frozenset(found & QUANTITIES.keys())
+    found = measured_metrics(snapshot)
+    return found | {LOSS_RATIO} if found.issuperset(LOSSES) else found
 
 
 def is_of_tamiyo(run: RunInfo) -> bool:

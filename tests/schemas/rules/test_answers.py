@@ -1,0 +1,102 @@
+"""Every rule answers, and says what it needs where it could not judge."""
+
+import pytest
+
+from esper_aggregator.fold.fold import fold_all
+from esper_aggregator.fold.projection import project
+from esper_schemas.declarations import HeadSpec
+from esper_schemas.events import PPOUpdateCompleted, Record, RolloutCompleted, RunStarted
+from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
+from esper_schemas.rules.answers import VERDICTS, answers
+from esper_schemas.rules.rules import RULES
+from esper_schemas.snapshot import SanctumSnapshot
+
+
+def account(*payloads, returns=(), config=None, heads=()):
+    """The answers about a run with these updates, by rule."""
+    events = [RunStarted(task="t", config=config or {}, heads=heads)]
+    for place, payload in enumerate(payloads, start=1):
+        if returns:
+            events.append(RolloutCompleted(update=place, env_steps=8, mean_return=returns[place - 1]))
+        events.append(PPOUpdateCompleted(update=place, payload=payload))
+    records = [
+        Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
+        for seq, event in enumerate(events, start=1)
+    ]
+    return {answer.rule: answer for answer in answers(project(fold_all(records)))}
+
+
+def test_every_rule_answers_about_any_run():
+    """Before the first update none can judge, unless it is not applicable."""
+    of_nothing = answers(SanctumSnapshot())
+
+    assert [answer.rule for answer in of_nothing if answer.verdict == "could not judge"]
+    assert {answer.rule for answer in of_nothing} == {rule.id for rule in RULES}
+    assert {answer.verdict for answer in of_nothing} == {"could not judge", "not applicable"}
+
+
+def test_what_is_measured_can_be_judged():
+    """A rule that lacks a metric names it."""
+    found = account(*[PPOUpdatePayload(kl_divergence=0.01, clip_fraction=0.1)] * 9)
+
+    assert found["large_updates"].verdict == "fine"
+    assert found["vanishing_gradient"].verdict == "could not judge"
+    assert found["vanishing_gradient"].needs == ("grad_norm_pre_clip",)
+    assert found["value_collapse"].needs == ("return_std", "value_std")
+
+
+def test_a_rule_needs_updates():
+    """Whether a critic never explains the returns is not known after a few updates."""
+    payload = PPOUpdatePayload(explained_variance=0.0)
+
+    assert account(*[payload] * 9)["critic_idle"].needs == ("60 updates",)
+    assert account(*[payload] * 70)["critic_idle"].verdict == "suspicious"
+
+
+@pytest.mark.parametrize(
+    ("config", "verdict", "why"),
+    [
+        ({}, "could not judge", "epochs in the config, target_kl in the config"),
+        ({"n_epochs": 10}, "could not judge", "target_kl in the config"),
+        ({"n_epochs": 10, "target_kl": None}, "not applicable", "target_kl is not set"),
+        ({"n_epochs": 1, "target_kl": 0.02}, "not applicable", "epochs is 1"),
+        ({"update_epochs": 4, "target_kl": 0.02}, "fine", ""),
+        ({"epochs": 3, "target_kl": "None"}, "not applicable", "target_kl is not set"),
+        ({"epochs": "often", "target_kl": 0.02}, "could not judge", "epochs in the config"),
+    ],
+)
+def test_settings_decide_whether_a_rule_applies(config, verdict, why):
+    """They are read under the names that training libraries give them."""
+    answer = account(*[PPOUpdatePayload(epochs_completed=3, kl_divergence=0.01)] * 9, config=config)[
+        "early_stop"
+    ]
+
+    assert (answer.verdict, ", ".join(answer.needs) or answer.reason) == (verdict, why)
+
+
+def test_a_finding_is_an_answer():
+    """A critical one is wrong, another one suspicious; the worst come first."""
+    found = account(*[PPOUpdatePayload(kl_divergence=3.0, explained_variance=-0.9)] * 9)
+    verdicts = [answer.verdict for answer in found.values()]
+
+    assert found["large_updates"].verdict == "wrong"
+    assert found["large_updates"].findings[0].since_update == 1
+    assert verdicts == sorted(verdicts, key=VERDICTS.index)
+
+
+def test_heads_are_judged_by_what_is_measured_of_any_of_them():
+    """Without a head there is nothing to judge."""
+    heads = (HeadSpec("move", 4),)
+    measured = account(*[PPOUpdatePayload(heads={"move": HeadMeasures(entropy=1.0)})] * 9, heads=heads)
+    without = account(*[PPOUpdatePayload(kl_divergence=0.01)] * 9)
+
+    assert measured["head_collapse"].verdict == "fine"
+    assert measured["ratio_explosion"].needs == ("ratio_max",)
+    assert without["head_collapse"].verdict == "could not judge"
+
+
+def test_own_bounds_decide_whether_there_is_something_to_compare():
+    """Without any the rules about own metrics are not applicable."""
+    found = account(PPOUpdatePayload(kl_divergence=0.01))
+
+    assert found["own_metric_critical"].reason == "no metric of the run has bounds of its own"
