@@ -62,9 +62,9 @@ and faults in the rollout store, targets, loss and minibatches:
 What came of a training is decided by the true returns of its episodes alone, before any rule is looked at:
 
 - **Healthy** is a training without a fault that learned: in its last quarter, the mean return is above what
-  Gymnasium calls solved, or above that of its first {window} updates by at least {rise:g} of their deviations
-  and {share:.0%} of their mean. The updates around a fall, in which the mean return had lost {fallen:.0%} of
-  what had been learned, do not count: {fallen_updates} updates.
+  Gymnasium calls solved, or it still varies and is above the median of the first {window} updates by at least
+  {rise:g} of their deviations and {share:.0%} of it. The updates around a fall, in which the mean return had
+  lost {fallen:.0%} of what had been learned, and more than it varies, do not count: {fallen_updates} updates.
 - {others}
 - A fault **did damage** if it ended the training, or the mean return fell below that of the healthy twin, the
   same training without the fault, by {damage:g} of its deviations.

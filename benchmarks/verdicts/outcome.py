@@ -4,8 +4,10 @@ A training without a fault is healthy if it learned, in all updates but those in
 for a while. Damage by a fault is what it lost against its healthy twin.
 """
 
+import math
 from collections.abc import Iterator
-from statistics import fmean, pstdev
+from itertools import pairwise
+from statistics import fmean, median, pstdev
 from typing import Literal, NamedTuple
 
 from benchmarks.verdicts.recording_file import Recording
@@ -27,11 +29,15 @@ WINDOW = 8
 """The number of updates whose returns are averaged; hardly anything is learned in the first ones."""
 
 RISE = 2.0
-"""What is learned is at least this many deviations of the first returns, and `SHARE` of their mean."""
+"""What is learned is at least this many deviations of the first returns, and `SHARE` of their median, which
+the extreme first episodes of some tasks do not change."""
 
 SHARE = 0.1
 FALLEN = 0.5
-"""A return has fallen if it lost more than this share of what had been learned."""
+"""A return has fallen if it lost more than this share of what had been learned, and more than it varies."""
+
+NOISE = 3.0
+"""What it varies by: this many times the median difference between updates in a row."""
 
 FALL_MARGIN = 8
 """Around a fall, findings may be about it: the mean of a window lags, and streaks end late."""
@@ -43,6 +49,8 @@ DAMAGE = 1.0
 """A fault did damage if it costs this many deviations of the twin's returns."""
 
 _EQUAL = 1e-6
+_NORMAL = 1.4826
+"""The standard deviation of a normal distribution over its median absolute deviation."""
 
 
 class Smoothed(NamedTuple):
@@ -67,14 +75,19 @@ def outcome_of(recording: Recording) -> Outcome:
 
 
 def has_learned(recording: Recording) -> bool:
-    """Whether the last quarter of a training solves its task, or is clearly better than its beginning."""
+    """Whether the last quarter of a training solves its task, or is clearly better than its beginning.
+
+    A policy that does the same in every episode, without solving the task, is stuck.
+    """
     quarter = max(1, len(recording.marks) // 4)
     end = recording.updates.stop - 1
     first, last = _first(recording), known_returns(recording, end - quarter, end)
     if not first or not last:
         return False
     reached = fmean(last)
-    return reached >= SOLVED.get(recording.task, float("inf")) or reached - fmean(first) >= _clear_rise(first)
+    if reached >= SOLVED.get(recording.task, math.inf):
+        return True
+    return len(set(last)) > 1 and reached - median(first) >= _clear_rise(first)
 
 
 def falls(recording: Recording) -> frozenset[int]:
@@ -82,10 +95,11 @@ def falls(recording: Recording) -> frozenset[int]:
     first = _first(recording)
     if not first:
         return frozenset()
-    start, best, fallen = fmean(first), fmean(first), set[int]()
+    start, best, fallen = median(first), median(first), set[int]()
+    noise = NOISE * _difference(recording)
     for update, mean in _smoothed(recording):
         best = max(best, mean)
-        if best - start >= _clear_rise(first) and mean < best - FALLEN * (best - start):
+        if best - start >= _clear_rise(first) and best - mean > max(FALLEN * (best - start), noise):
             fallen.update(range(update - FALL_MARGIN, update + FALL_MARGIN + 1))
     return frozenset(fallen & set(recording.updates))
 
@@ -113,7 +127,16 @@ def _first(recording: Recording) -> list[float]:
 
 
 def _clear_rise(first: list[float]) -> float:
-    return max(RISE * pstdev(first), SHARE * abs(fmean(first)), _EQUAL)
+    """What is clearly better, from the median of the first returns and their deviation from it."""
+    middle = median(first)
+    deviation = _NORMAL * median(abs(value - middle) for value in first)
+    return max(RISE * deviation, SHARE * abs(middle), _EQUAL)
+
+
+def _difference(recording: Recording) -> float:
+    """The median difference between the returns of updates in a row, 0 if there are not two."""
+    returns = known_returns(recording, 1, recording.updates.stop)
+    return median([abs(after - before) for before, after in pairwise(returns)] or [0.0])
 
 
 def _smoothed(recording: Recording) -> Iterator[Smoothed]:

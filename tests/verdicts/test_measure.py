@@ -21,7 +21,7 @@ def recording(returns, seed=MEASURED, fault="", begins=1, **facts):
     )  # fmt: skip
 
 
-LEARNED = [1.0, 2.0] * 4 + [9.0] * 12
+LEARNED = [1.0, 2.0] * 4 + [9.0, 10.0] * 6
 """The returns of a training that learns."""
 
 
@@ -85,7 +85,7 @@ def test_every_finding_about_a_healthy_training_is_false():
 
 def test_findings_around_a_fall_of_the_return_are_counted_apart():
     """The updates around the fall are not healthy ones, and a later finding is false."""
-    returns = [1.0, 2.0] * 4 + [9.0] * 12 + [1.0] * 8 + [9.0] * 40
+    returns = [1.0, 2.0] * 4 + [9.0] * 12 + [1.0] * 8 + [9.0, 9.5] * 20
     alarms = (alarm(25, "return_collapse", 21), alarm(60, "large_updates", 60))
     result = measure([ReplayedRun(recording(returns), None, alarms, frozenset())])["measured"]
 

@@ -31,8 +31,15 @@ def test_a_training_that_ended_early_is_damaged():
 
 def test_a_training_learned_if_its_last_quarter_is_clearly_better_than_its_beginning():
     """By more than the returns of the beginning differ, and by more than a tenth of them."""
-    assert has_learned(recording([1.0, 2.0] * 4 + [5.0] * 12))
-    assert not has_learned(recording([100.0] * 8 + [109.0] * 12))
+    assert has_learned(recording([1.0, 2.0] * 4 + [5.0, 6.0] * 6))
+    assert has_learned(recording([-900.0, *[1.0, 2.0] * 4, *[5.0, 6.0] * 6]))
+    assert not has_learned(recording([100.0] * 8 + [108.0, 109.0] * 6))
+
+
+def test_a_policy_that_always_does_the_same_is_stuck():
+    """Unless that solves the task."""
+    assert not has_learned(recording([-300.0, -250.0] * 4 + [-200.0] * 12, task="Taxi"))
+    assert has_learned(recording([0.0, 0.1] * 4 + [1.0] * 12, task="FrozenLake"))
     assert not has_learned(recording([1.0, 2.0] * 10))
     assert not has_learned(recording([math.nan] * 20))
 
@@ -52,7 +59,7 @@ def test_a_training_that_solves_its_task_learned_though_it_began_well():
 @pytest.mark.parametrize(
     ("returns", "outcome"),
     [
-        ([1.0, 2.0] * 4 + [5.0] * 12, "learned"),
+        ([1.0, 2.0] * 4 + [5.0, 6.0] * 6, "learned"),
         ([1.0, 2.0] * 10, "did not learn"),
         ([-200.0] * 20, "no signal"),
         ([math.nan] * 20, "no signal"),
@@ -71,6 +78,13 @@ def test_a_return_has_fallen_while_half_of_what_was_learned_is_lost():
     assert set(range(29 + WINDOW, 49)) <= fallen
     assert not fallen & {*range(1, 25), *range(66, 79)}
     assert not falls(recording([0.0] * 8 + [10.0] * 20 + [6.0] * 20))
+
+
+def test_a_return_that_varies_by_as_much_has_not_fallen():
+    """The best of many noisy means is better than any that lasts."""
+    noisy = [0.0, 10.0, 1.0, 9.0] * 15
+    assert not falls(recording([-1.0, 1.0] * 4 + [10.0, 14.0] * 8 + noisy))
+    assert falls(recording([-1.0, 1.0] * 4 + [11.0, 13.0] * 8 + [0.0, 2.0] * 15))
 
 
 def test_a_return_that_never_rose_cannot_fall():
