@@ -167,7 +167,7 @@ CollapseRisk = Annotated[
     float | None,
     Metric(
         id="TELE-122",
-        label="Collapse",
+        label="Collapse risk",
         group=Group.POLICY,
         unit="share",
         meaning="Nearness of the normalised entropy to its critical bound, in distance and, while it falls, "

@@ -35,23 +35,23 @@ def explained(make_snapshot, make_state):
         (
             (OK,) * 7 + (LOW,) * 3,
             "since 198",
-            "beyond its critical band since 198; that alone is not a finding",
+            "beyond its bands since 198; that alone is not a finding",
         ),
-        ((OK,) * 9 + (LOW,), "since 200", "beyond its critical band since 200; that alone is not a finding"),
-        ((LOW,) * 3, "since 198", "beyond its critical band since 198; that alone is not a finding"),
+        ((OK,) * 9 + (LOW,), "since 200", "beyond its bands since 200; that alone is not a finding"),
+        ((LOW,) * 3, "since 198", "beyond its bands since 198; that alone is not a finding"),
         (
             (LOW,) * 10,
             "usual here",
-            "usual here: beyond its critical band since 191 or earlier, and no finding came of it",
+            "usual here: beyond its bands since 191 or earlier, and no finding came of it",
         ),
         (
             (LOW,) * 8 + (OK, LOW),
             "usual here",
-            "usual here: beyond its critical band in 9 of the last 10 updates, and no finding came of it",
+            "usual here: beyond its bands in 9 of the last 10 updates, and no finding came of it",
         ),
-        ((OK,) + (LOW,) * 9, "since 192", "beyond its critical band since 192; that alone is not a finding"),
-        ((OK,) * 9 + (math.nan,), "since 200", "not finite since 200; that alone is not a finding"),
-        ((OK,) * 9 + (0.2,), "since 200", "beyond its warning band since 200; that alone is not a finding"),
+        ((OK,) + (LOW,) * 9, "since 192", "beyond its bands since 192; that alone is not a finding"),
+        ((OK,) * 8 + (LOW, math.nan), "since 200", "not finite since 200; that alone is not a finding"),
+        ((OK,) * 9 + (0.2,), "since 200", "beyond its bands since 200; that alone is not a finding"),
     ],
 )
 def test_the_history_shows_since_when_a_value_is_beyond_its_bands(explained, history, short, sentence):

@@ -21,7 +21,7 @@ def test_values_beyond_their_bands_are_listed_quietly(entries, make_snapshot, ma
         "✓ no finding in 17 updates",
         "2 values beyond the bands of their metrics; that alone is not a finding",
     ]
-    assert [row.split("  ")[0] for row in rows[2:]] == ["Collapse", "Ratio α speed"]
+    assert [row.split("  ")[0] for row in rows[2:]] == ["Collapse risk", "Ratio α speed"]
     assert not any(mark in row for row in rows[2:] for mark in "!✗")
     assert any("TELE-122" in line for line in text(found[2].details(118)))
 

@@ -19,11 +19,6 @@ from esper_tui.metrics.own_scalar import scalar_health, scalar_metric
 from esper_tui.text.numbers import count
 
 USUAL = "usual here"
-_WHAT = {
-    Health.WARNING: "beyond its warning band",
-    Health.CRITICAL: "beyond its critical band",
-    Health.NOT_FINITE: "not finite",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +39,11 @@ class Standing:
 
     @property
     def sentence(self) -> str:
-        """What is beyond, since when, and what that means."""
+        """What is unusual about the value, since when, and what that means."""
+        what = "not finite" if self.health is Health.NOT_FINITE else "beyond its bands"
         if self.is_usual:
-            return f"{USUAL}: {_WHAT[self.health]} {self.since}, and no finding came of it"
-        return f"{_WHAT[self.health]} {self.since}; that alone is not a finding"
+            return f"{USUAL}: {what} {self.since}, and no finding came of it"
+        return f"{what} {self.since}; that alone is not a finding"
 
 
 def standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
@@ -60,7 +56,7 @@ def standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
         lasted = state.last_update - min(symptoms) + 1
         return Standing(health, _since(min(symptoms)), 2 * lasted > state.ppo_updates_count)
     field = metric_field(state, name)
-    flags = _flags(field.metric, history_of(snapshot, name), field.maximum)
+    flags = _flags(field.metric, health, history_of(snapshot, name), field.maximum)
     first = state.last_update - _at_the_end(flags) + 1
     if not _is_usual(flags):
         return Standing(health, _since(first))
@@ -73,7 +69,7 @@ def scalar_standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
     health, history = scalar_health(snapshot, name), snapshot.scalars[name].history
     if health not in BEYOND:
         return None
-    flags = _flags(scalar_metric(name, snapshot.metric_specs.get(name)), history)
+    flags = _flags(scalar_metric(name, snapshot.metric_specs.get(name)), health, history)
     latest = _at_the_end(flags)
     if _is_usual(flags):
         return Standing(health, f"in {sum(flags)} of its last {len(flags)} values", is_usual=True)
@@ -88,9 +84,10 @@ def standing_text(snapshot: SanctumSnapshot, name: str, standing: Standing | Non
     return standing.sentence if standing else ""
 
 
-def _flags(metric: Metric, history: History, maximum: float = 1.0) -> list[bool]:
-    """Whether each measured value of a history was beyond the bands."""
-    return [judge(metric, value, maximum=maximum) in BEYOND for value in history if value is not None]
+def _flags(metric: Metric, health: Health, history: History, maximum: float = 1.0) -> list[bool]:
+    """Whether each measured value of a history was beyond the bands; not finite, if the last one is not."""
+    judged = (judge(metric, value, maximum=maximum) for value in history if value is not None)
+    return [one is health if health is Health.NOT_FINITE else one in BEYOND for one in judged]
 
 
 def _is_usual(flags: Sequence[bool]) -> bool:
