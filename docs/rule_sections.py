@@ -1,7 +1,7 @@
 """A rule in plain sentences: what it needs, its signs, and how often it was right, as Markdown."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from benchmarks.verdicts.measure import Confusion
@@ -32,6 +32,7 @@ PLACES = {
     "together_with": "Together with one of",
     "while_one_of": "While the newest update has one of",
     "not_while": "But not while the newest update has one of",
+    "not_after": "But not within 20 updates after one of",
     "unless": "Unless one of these explains it better",
     "decisive": "Whatever explains it, with one of",
 }
@@ -48,9 +49,10 @@ def section(rule: Rule, counts: Confusion, healthy_updates: int) -> str:
     """The section of one rule."""
     parts = [
         f"## {rule.id}",
-        f"{title_of(rule)}: {_article(rule.severity)} {rule.severity} finding.",
+        f"{title_of(rule)}: {_kind(rule)}.",
         f"Needs {', '.join(needs(rule)) or 'nothing but the events of a run'}.",
         *signs(rule),
+        *settings(rule),
         " ".join(sentences(counts, healthy_updates)),
         "Try first:",
         "\n".join(f"- {advice}" for advice in rule.advice),
@@ -63,8 +65,12 @@ def title_of(rule: Rule) -> str:
     return rule.title.replace("{head}", "(name)").replace("{metric}", "(metric)")
 
 
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
+def _kind(rule: Rule) -> str:
+    return {
+        "critical": f"a critical finding, confidence: {rule.confidence}",
+        "warning": f"a warning, confidence: {rule.confidence}",
+        "notice": f"a notice, confidence: {rule.confidence}",
+    }[rule.severity]
 
 
 def needs(rule: Rule) -> Iterator[str]:
@@ -89,6 +95,23 @@ def signs(rule: Rule) -> Iterator[str]:
         group = getattr(rule, field.name)
         if field.name in PLACES and group:
             yield "\n".join([f"{PLACES[field.name]}:", "", *(f"- {sign_text(sign)}" for sign in group)])
+
+
+def settings(rule: Rule) -> Iterator[str]:
+    """The settings of a run with which a rule applies, if it depends on any."""
+    parts = []
+    if rule.only_with_several:
+        parts.append(f"unless `{rule.only_with_several}` is 1")
+    if rule.requires:
+        parts.append(f"only where the settings of the run have {_names(rule.requires)}")
+    if rule.excludes:
+        parts.append(f"not where they have {_names(rule.excludes)}")
+    if parts:
+        yield f"It applies {', '.join(parts)}."
+
+
+def _names(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
 
 
 def sign_text(sign: Sign) -> str:

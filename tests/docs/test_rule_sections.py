@@ -1,7 +1,9 @@
 """A rule in plain sentences."""
 
+from dataclasses import fields
+
 from benchmarks.verdicts.measure import Confusion
-from docs.rule_sections import PLACES, needs, section, sign_text, signs
+from docs.rule_sections import PLACES, needs, section, settings, sign_text, signs
 
 from esper_schemas.rules.rule import Sign
 from esper_schemas.rules.rules import RULES
@@ -34,6 +36,24 @@ def test_every_group_of_signs_is_described():
         groups = [place for place in PLACES if getattr(rule, place, ())]
         assert {line for line in lines if line.endswith(":")} == {f"{PLACES[place]}:" for place in groups}
         assert sum(line.startswith("- ") for line in lines) == sum(len(getattr(rule, g)) for g in groups)
+
+
+def test_every_field_with_signs_has_a_place_in_the_description():
+    """A new kind of condition is not left out."""
+    kinds = {field.name for rule in RULES for field in fields(rule) if _has_signs(getattr(rule, field.name))}
+    assert kinds <= set(PLACES)
+
+
+def _has_signs(value):
+    return isinstance(value, tuple) and any(isinstance(item, Sign) for item in value)
+
+
+def test_settings_on_which_a_rule_depends_are_named():
+    """Where there are any."""
+    assert list(settings(RULE["early_stop"])) == [
+        "It applies unless `epochs` is 1, only where the settings of the run have `epochs` and `target_kl`."
+    ]
+    assert list(settings(RULE["large_updates"])) == []
 
 
 def test_a_rule_without_a_fault_or_a_finding_says_so():
