@@ -167,6 +167,22 @@ class PPOMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ratio_max_final: m.RatioMaxFinal = None
     joint_ratio_max_final: m.JointRatioMaxFinal = None
 
+    feature_rank: m.FeatureRank = None
+    dead_units: m.DeadUnits = None
+    preactivation_norm: m.PreactivationNorm = None
+    kl_k1: m.KLK1 = None
+    log_prob_advantage_covariance: m.LogProbAdvantageCovariance = None
+    gradient_noise_scale: m.GradientNoiseScale = None
+    policy_churn: m.PolicyChurn = None
+    advantage_p10: m.AdvantageP10 = None
+    advantage_p50: m.AdvantageP50 = None
+    advantage_p90: m.AdvantageP90 = None
+    advantage_p99: m.AdvantageP99 = None
+    value_error_p10: m.ValueErrorP10 = None
+    value_error_p50: m.ValueErrorP50 = None
+    value_error_p90: m.ValueErrorP90 = None
+    value_error_p99: m.ValueErrorP99 = None
+
 
 class HeadMeasures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The measurements of one action head that a run declares (`RunStarted.heads`) in one PPO update.

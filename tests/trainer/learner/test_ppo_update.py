@@ -25,7 +25,7 @@ from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients
 from esper_trainer.ppo.rollout_collector import RolloutCollector
 
 CPU = torch.device("cpu")
-NORMAL = TelemetryLevel.NORMAL
+NORMAL, DEBUG = TelemetryLevel.NORMAL, TelemetryLevel.DEBUG
 CONSTANTS = action_layout(CPU)
 CHOICES = static_choices(CPU)
 SHORT = Preset("short", sgd_steps=1, batch_size=4, validation_size=8, horizon=24)
@@ -183,10 +183,10 @@ def test_two_updates_write_every_field_of_the_payload(policy, rollout):
     """Every field differs from its default after at least one of them, and those of the first are finite."""
     ppo = ppo_of(policy)
     payloads = []
-    for _ in range(2):
-        packed, host = ppo.update(rollout, NORMAL, rollout.rewards), dict.fromkeys(HOST_FIELDS, 1.0)
+    for level in (DEBUG, DEBUG):
+        packed, host = ppo.update(rollout, level, rollout.rewards), dict.fromkeys(HOST_FIELDS, 1.0)
         final = unpack_final(ppo.measure_final(rollout))
-        payloads.append(structs.replace(unpack_metrics(packed, NORMAL, host), **final))
+        payloads.append(structs.replace(unpack_metrics(packed, level, host), **final))
     unwritten = PPOUpdatePayload()
     same = [
         name
@@ -321,3 +321,37 @@ def test_the_scheduled_entropy_coefficient_weighs_the_bonus(policy, rollout):
 
     assert losses[0] - losses[1] > 0.1
     assert losses[1] - losses[2] == pytest.approx(losses[0] - losses[1], rel=1e-4)
+
+
+def debug_payload(policy, rollout, **settings):
+    """The payload of one update at the DEBUG level."""
+    return unpack_metrics(ppo_of(policy, **settings).update(rollout, DEBUG), DEBUG, {})
+
+
+def test_halves_with_equal_experience_have_a_gradient_without_noise(policy, rollout):
+    """Each environment has a copy in the other half."""
+    observations, *others = rollout
+    twice = type(rollout)(
+        observations.repeat_interleave(2, dim=1),
+        *(column.repeat_interleave(2, dim=-1) for column in others),
+    )
+
+    assert debug_payload(copy.deepcopy(policy), twice).gradient_noise_scale == pytest.approx(0.0, abs=1e-3)
+    assert debug_payload(policy, rollout).gradient_noise_scale > 1.0
+
+
+def test_a_policy_that_hardly_moves_has_no_churn(policy, rollout):
+    """Steps a million times larger change decisions, in some of the updates on the same rollout."""
+    assert debug_payload(copy.deepcopy(policy), rollout, learning_rate=1e-12).policy_churn == 0.0
+    assert debug_payload(policy, rollout).policy_churn > 0.0
+
+
+def test_the_signs_change_nothing_about_the_update(policy, rollout):
+    """The parameters after an update are the same at every level."""
+    after = []
+    for level in TelemetryLevel:
+        copied = copy.deepcopy(policy)
+        ppo_of(copied).update(rollout, level)
+        after.append(weights(copied))
+
+    assert all(torch.equal(after[0], other) for other in after[1:])

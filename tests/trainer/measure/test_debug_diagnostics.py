@@ -28,7 +28,7 @@ def diagnose(log_ratios, relevance=None):
         **dict.fromkeys(set(RolloutBatch._fields) - {"observations", "actions", "relevance"}, zeros),
     )
     evaluation = PolicyEvaluation(
-        zeros, zeros, log_ratios, log_ratios.exp(), zeros, zeros, LSTMStep(*(zeros,) * 4)
+        zeros, zeros, log_ratios, log_ratios.exp(), zeros, zeros, LSTMStep(*(zeros,) * 4), zeros
     )
     return debug_diagnostics(evaluation, batch, GRADIENTS)
 

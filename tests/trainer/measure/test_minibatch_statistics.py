@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from esper_trainer.measure.minibatch_statistics import ABSENT, PolicyEvaluation, extremes, kl_divergence, sums
+from esper_trainer.measure.minibatch_statistics import (
+    ABSENT,
+    PolicyEvaluation,
+    detail_sums,
+    extremes,
+    kl_divergence,
+    sums,
+)
 from esper_trainer.model.policy import LSTMStep
 from esper_trainer.ppo.batch import RolloutBatch
 
@@ -45,7 +52,16 @@ def evaluation():
         surrogate=torch.ones(3, 3),
         squared_errors=torch.tensor([4.0, 16.0, 100.0]),
         last_step=LSTMStep(*torch.zeros(4, 1, 1)),
+        hidden=torch.zeros(1, 1, 1),
     )
+
+
+def test_the_joint_log_ratios_are_summed_over_relevant_choices(evaluation, batch):
+    """They are those of the ratios that count, for the k1 estimator."""
+    relevant = (evaluation.log_ratios * batch.relevance).sum()
+    batch = batch._replace(advantages=torch.zeros(3))
+
+    assert detail_sums(evaluation, batch).products[0, 2].item() == pytest.approx(relevant.item())
 
 
 def test_sums_count_relevant_steps_alone(evaluation, batch):

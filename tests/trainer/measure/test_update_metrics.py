@@ -9,7 +9,7 @@ from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.measure.lstm_metrics import LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import ABSENT, DetailExtremes, DetailSums
-from esper_trainer.measure.packed_metrics import pack_metrics, unpack_metrics
+from esper_trainer.measure.packed_metrics import MeasuredValue, pack_metrics, unpack_metrics
 from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.measure.update_metrics import update_metrics
 from esper_trainer.model.action_layout import action_layout
@@ -34,6 +34,10 @@ PRODUCTS = torch.tensor([[8.0, 6.0, 8.0], [6.0, 32.0, 0.0], [8.0, 0.0, 16.0]])
 """Of log-ratio, advantage and 1 over 16 steps: variances 4 / 16 and 2, covariance 6 / 16."""
 
 
+SIGNS = dict.fromkeys(
+    ("feature_rank", "dead_units", "preactivation_norm", "log_prob_advantage_covariance"),
+    MeasuredValue(torch.tensor(0.5), torch.tensor(False)),
+)
 TD_ERRORS = torch.tensor([[1.0, -1.0, 2.0, -4.0]])
 
 
@@ -101,7 +105,9 @@ def critic():
 def payload(totals, critic):
     """The payload that follows from both."""
     return unpack_metrics(
-        pack_metrics(update_metrics(totals, critic, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {}
+        pack_metrics(update_metrics(totals, critic, CONSTANTS, LAYERS, NORMAL, signs=SIGNS), NORMAL),
+        NORMAL,
+        {},
     )
 
 
@@ -137,6 +143,11 @@ def test_relevance_is_a_share_of_steps(payload):
     values = [getattr(payload, f"head_{head}_relevance") for head in HEADS]
 
     assert values == pytest.approx([1.0, 0.4, 0, 0, 0, 0, 0, 0])
+
+
+def test_the_k1_estimator_stands_beside_k3(payload):
+    """The sum of the joint log-ratios is 8, over 28 choices."""
+    assert payload.kl_k1 == pytest.approx(-8 / 28)
 
 
 def test_the_trust_region_pools_all_choices(payload):
@@ -216,7 +227,9 @@ def test_constant_returns_leave_nothing_to_explain(totals, critic):
     constant = critic._replace(returns=torch.ones(1, 4))
 
     payload = unpack_metrics(
-        pack_metrics(update_metrics(totals, constant, CONSTANTS, LAYERS, NORMAL), NORMAL), NORMAL, {}
+        pack_metrics(update_metrics(totals, constant, CONSTANTS, LAYERS, NORMAL, signs=SIGNS), NORMAL),
+        NORMAL,
+        {},
     )
 
     assert payload.explained_variance is None
@@ -238,7 +251,9 @@ def test_an_update_without_steps_measures_nothing(critic):
 
     payload = unpack_metrics(
         pack_metrics(
-            update_metrics(RunningTotals(CPU, len(LAYERS.names)).read(), dead, CONSTANTS, LAYERS, NORMAL),
+            update_metrics(
+                RunningTotals(CPU, len(LAYERS.names)).read(), dead, CONSTANTS, LAYERS, NORMAL, signs=SIGNS
+            ),
             NORMAL,
         ),
         NORMAL,

@@ -41,7 +41,7 @@ def events_of():
             **dict.fromkeys(RolloutBatch._fields[5:], nothing),
         )
         evaluation = PolicyEvaluation(
-            nothing, nothing, flat, flat.exp(), nothing, nothing, LSTMStep(*(nothing,) * 4)
+            nothing, nothing, flat, flat.exp(), nothing, nothing, LSTMStep(*(nothing,) * 4), nothing
         )
         gradients = CollectedGradients(
             torch.tensor([5.0, 2.0]), torch.tensor([[0, 2], [1, 0]]), torch.zeros(9), torch.zeros(9, 9)

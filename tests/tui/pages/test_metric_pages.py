@@ -1,8 +1,12 @@
 """Tests of esper_tui.pages.metric_pages."""
 
 import pytest
+from msgspec import structs
 
+from esper_schemas import QUANTITIES
 from esper_tui.pages.metric_pages import metric_entry, metrics_page
+from esper_tui.pages.page_registry import PAGES
+from esper_tui.panels.metric_panels import METRIC_PANELS
 from esper_tui.text.spans import plain, row_width
 from esper_tui.view.view import View
 
@@ -35,6 +39,20 @@ def test_a_page_has_one_entry_for_each_metric(make_feed, now):
     rows = [plain(entry.row) for entry in page.entries(View(make_feed(), now), 20)]
 
     assert [row.split()[0] for row in rows] == ["V.Loss", "TD", "Lv/Lp"]
+
+
+@pytest.mark.parametrize("panel", ["health", "value", "gradients"])
+def test_the_page_of_a_panel_lists_the_signs_that_were_measured(
+    panel, make_feed, make_snapshot, make_state, now
+):
+    """The first sign of each panel stands after the other metrics."""
+    signs = METRIC_PANELS[panel].signs
+    state = make_state(**{**dict.fromkeys(signs), signs[0]: 0.125})
+    feed = make_feed(structs.replace(make_snapshot(state), histories={}))
+    rows = [plain(entry.row) for entry in PAGES[panel].entries(View(feed, now), 120)]
+    shown = [name for name in signs if any(row.startswith(QUANTITIES[name].label) for row in rows)]
+
+    assert shown == [signs[0]]
 
 
 @pytest.mark.parametrize("name", ["value_loss", "policy_loss", "td_error_std"])

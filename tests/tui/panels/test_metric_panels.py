@@ -3,11 +3,18 @@
 import math
 
 import pytest
+from msgspec import structs
 from tests.tui.foreign import sb3, sb3_state
 
 from esper_schemas import QUANTITIES, TamiyoState
 from esper_tui.pages.help_page import LOSSES_METRICS
-from esper_tui.panels.metric_panels import METRIC_PANELS, MetricPanel, metric_panel_note, metric_panel_rows
+from esper_tui.panels.metric_panels import (
+    METRIC_PANELS,
+    MetricPanel,
+    metric_panel_note,
+    metric_panel_rows,
+    shown_metrics,
+)
 from esper_tui.panels.vitals_panel import TIMES
 from esper_tui.text.spans import Tone, plain, row_width
 
@@ -26,10 +33,23 @@ def row(make_snapshot, make_state, with_finding):
 
 def test_every_quantity_of_the_learner_is_in_a_panel():
     """Every measured quantity is shown somewhere."""
-    shown = {name for panel in METRIC_PANELS.values() for name in panel.metrics}
+    shown = {name for panel in METRIC_PANELS.values() for name in panel.metrics + panel.signs}
     shown |= {*LOSSES_METRICS, *TIMES, "loss_ratio"}
 
     assert {name for name, field in QUANTITIES.items() if not field.head} == shown
+
+
+def test_signs_have_a_row_once_they_are_measured(make_state, make_snapshot):
+    """A run of an earlier version, which does not measure them, has no empty rows."""
+    panel = METRIC_PANELS["gradients"]
+    without = dict.fromkeys(panel.signs)
+    unmeasured, measured = (
+        structs.replace(make_snapshot(make_state(**fields)), histories={})
+        for fields in (without, {**without, "dead_units": 0.25})
+    )
+
+    assert shown_metrics(panel, unmeasured) == panel.metrics
+    assert shown_metrics(panel, measured) == (*panel.metrics, "dead_units")
 
 
 def test_a_row_has_label_value_arrow_mark_and_history(row, text):

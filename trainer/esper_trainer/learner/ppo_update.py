@@ -23,9 +23,20 @@ from esper_trainer.measure.debug_diagnostics import (
 )
 from esper_trainer.measure.final_policy import final_policy
 from esper_trainer.measure.gradient_collector import RowGradients, collect_gradients
+from esper_trainer.measure.leading_signs import (
+    GreedyChoices,
+    Signs,
+    feature_rank,
+    greedy_choices,
+    layer_signs,
+    log_prob_advantage_covariance,
+    noise_scale,
+    policy_churn,
+    sampled,
+)
 from esper_trainer.measure.lstm_metrics import lstm_extremes, lstm_sums
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation, Sums, detail_extremes, detail_sums
-from esper_trainer.measure.packed_metrics import pack_final, pack_metrics
+from esper_trainer.measure.packed_metrics import MeasuredValue, pack_final, pack_metrics
 from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.measure.self_checks import RewardSource, SelfChecks, self_checks
 from esper_trainer.measure.update_metrics import update_metrics
@@ -59,6 +70,14 @@ class MinibatchStep(NamedTuple):
     stopped: Tensor
     evaluation: PolicyEvaluation
     sums: Sums
+
+
+class Probe(NamedTuple):
+    """A policy before its update: the noise of its gradient, and its choices in one half of a batch."""
+
+    noise_scale: MeasuredValue
+    half: RolloutBatch
+    choices: GreedyChoices
 
 
 class PPO:
@@ -114,6 +133,8 @@ class PPO:
         layers = self.optimiser.layers
         totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
         checks: SelfChecks | None = None
+        signs = self._signs(batch) if detailed else {}
+        probe = self._probe(batch) if level >= TelemetryLevel.DEBUG else None
         epochs = [self._minibatches(batch) for _ in range(config.epochs)]
         for epoch, parts in enumerate(self._with_step_counts(batch, epochs)):
             for part, step_counts in parts:
@@ -123,9 +144,42 @@ class PPO:
                 if detailed and checks is None:
                     source = self._reward_source(environment_rewards, normalisation)
                     checks = self_checks(minibatch, step.evaluation, step.sums, part, rollout.rewards, source)
+                if detailed and "feature_rank" not in signs:
+                    signs["feature_rank"] = _feature_rank(step.evaluation, minibatch)
             totals.end_epoch(config.minibatches)
-        metrics = update_metrics(totals.read(), targets, self._layout, layers, level, checks)
+        if probe is not None:
+            signs |= self._compare(probe)
+        metrics = update_metrics(totals.read(), targets, self._layout, layers, level, checks, signs)
         return pack_metrics(metrics, level)
+
+    @torch.no_grad()
+    def _signs(self, batch: RolloutBatch) -> Signs:
+        """Signs of the policy before an update, and of the batch."""
+        return {
+            **layer_signs(self._policy.features, batch.observations, batch.alive),
+            "log_prob_advantage_covariance": log_prob_advantage_covariance(batch.flatten()),
+        }
+
+    def _probe(self, batch: RolloutBatch) -> Probe:
+        """Examine the policy on two halves of the environments before an update: about one epoch."""
+        environments = torch.arange(batch.alive.shape[-1], device=self._device)
+        halves = [batch.select(environments[place::2]).flatten() for place in (0, 1)]
+        (first, output), (second, _) = map(self._half_gradient, halves)
+        with torch.no_grad():
+            noise = noise_scale(first, second, batch.alive.sum())
+            return Probe(noise, halves[0], greedy_choices(output.logits, halves[0]))
+
+    def _half_gradient(self, half: RolloutBatch) -> tuple[tuple[Tensor, ...], PolicyOutput]:
+        output = self._policy(half.observations)
+        loss, _ = self._evaluate(output, half, count_steps(half), EAGER)
+        return torch.autograd.grad(loss, list(self._policy.parameters()), materialize_grads=True), output
+
+    @torch.no_grad()
+    def _compare(self, probe: Probe) -> Signs:
+        """Signs of the policy after an update, against itself before."""
+        logits = self._policy(probe.half.observations).logits
+        churn = policy_churn(probe.choices, greedy_choices(logits, probe.half))
+        return {"gradient_noise_scale": probe.noise_scale, "policy_churn": churn}
 
     @torch.no_grad()
     def measure_final(self, rollout: Transitions) -> Tensor:
@@ -191,7 +245,8 @@ class PPO:
             output.logits, output.values, batch, step_counts, self._loss_coefficients(), self._layout
         )
         last_step = LSTMStep(*(tensor.detach() for tensor in output.last_step))
-        return combined.loss, PolicyEvaluation(log_probs, entropies, *combined[1:], last_step)
+        hidden = output.hidden.detach()
+        return combined.loss, PolicyEvaluation(log_probs, entropies, *combined[1:], last_step, hidden)
 
     def _loss_coefficients(self) -> LossCoefficients:
         """The coefficients; the value loss is measured in units of the critic's own output."""
@@ -258,3 +313,9 @@ class PPO:
 
 def _part(batch: RolloutBatch, environments: Tensor | None) -> RolloutBatch:
     return batch if environments is None else batch.select(environments)
+
+
+@torch.no_grad()
+def _feature_rank(evaluation: PolicyEvaluation, batch: RolloutBatch) -> MeasuredValue:
+    """The effective rank of the trunk's output before a step."""
+    return feature_rank(sampled(evaluation.hidden.flatten(0, 1)).float(), sampled(batch.alive.flatten()))

@@ -21,7 +21,7 @@ class PolicyEvaluation(NamedTuple):
     """One evaluation of the policy on a flat batch, without gradients.
 
     Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate. squared_errors [N]: of the
-    critic. last_step: of the LSTM.
+    critic. last_step: of the LSTM; hidden [T, B, H]: its output.
     """
 
     log_probs: Tensor
@@ -31,6 +31,7 @@ class PolicyEvaluation(NamedTuple):
     surrogate: Tensor
     squared_errors: Tensor
     last_step: LSTMStep
+    hidden: Tensor
 
 
 class Sums(NamedTuple):

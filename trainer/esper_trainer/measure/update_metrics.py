@@ -1,10 +1,13 @@
 """The metrics of an update, computed from its totals on the device."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.measure.critic_metrics import critic_details, explained_variance, rollout_statistics
+from esper_trainer.measure.error_quantiles import error_quantiles
 from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
 from esper_trainer.measure.minibatch_statistics import ABSENT, Extremes, Sums, kl_divergence
 from esper_trainer.measure.packed_metrics import MeasuredValue, UpdateMetrics, average, measured_value
@@ -22,10 +25,12 @@ def update_metrics(
     layers: LayerInfo,
     level: TelemetryLevel,
     checks: SelfChecks | None = None,
+    signs: Mapping[str, MeasuredValue] | None = None,
 ) -> UpdateMetrics:
     """All metrics of an update at a telemetry level; a level includes the metrics of lower ones.
 
-    checks: those of the first minibatch, if they were made.
+    checks: those of the first minibatch, if they were made. signs: those that were measured with the policy
+    and the batch.
     """
     fields = {**_losses(totals.sums), **_joint_extremes(totals.extremes), **_gradients(totals.gradients)}
     families = _head_ratios(totals)
@@ -39,6 +44,8 @@ def update_metrics(
             **_details(totals),
             **_layer_gradients(totals.gradients, layers),
             **self_check_metrics(checks or unmeasured_checks(totals.gradients.attempted), totals),
+            **error_quantiles(targets),
+            **(signs or {}),
         }
         families |= _head_means(totals.sums)
         families["grad_norm"] = average(totals.gradients.heads, totals.gradients.attempted)
@@ -83,13 +90,14 @@ def _joint_extremes(extremes: Extremes) -> dict[str, MeasuredValue]:
 
 
 def _details(totals: Totals) -> dict[str, MeasuredValue]:
-    """The spread of the joint ratio, and the LSTM."""
+    """The spread of the joint ratio, the k1 estimator, and the LSTM."""
     sums, extremes, steps = totals.detail_sums, totals.detail_extremes, totals.sums.steps
     excess, square = average(sums.joint_excess, steps), average(sums.joint_excess_square, steps)
     variance = (square.value - excess.value.square()).clamp_min(0.0)
     return {
         "joint_ratio_mean": MeasuredValue(1.0 + excess.value, excess.measured),
         "joint_ratio_std": MeasuredValue(variance.sqrt(), excess.measured),
+        "kl_k1": average(-sums.products[0, 2], totals.sums.relevant.sum()),
         "log_prob_max": MeasuredValue(extremes.log_prob, _is_measured(extremes.log_prob)),
         **_memory(totals.lstm_sums, totals.lstm_extremes),
     }

@@ -26,13 +26,14 @@ class LSTMStep(NamedTuple):
 class PolicyOutput(NamedTuple):
     """The output of the policy for a sequence; T steps of B environments are N = T * B, time-major.
 
-    logits [41, N]; values [N]; state and last_step after the last step.
+    logits [41, N]; values [N]; state and last_step after the last step; hidden [T, B, H], the trunk's output.
     """
 
     logits: Tensor
     values: Tensor
     state: LSTMState
     last_step: LSTMStep
+    hidden: Tensor
 
 
 class Tamiyo(nn.Module):
@@ -80,7 +81,7 @@ class Tamiyo(nn.Module):
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
         logits, value = torch.split(rows.float(), [LOGIT_COUNT, 1])
         values = torch.addcmul(self.value_mean, value.squeeze(0), self.value_std)
-        return PolicyOutput(logits, values, state, last_step)
+        return PolicyOutput(logits, values, state, last_step, hidden)
 
     def _run_lstm(self, features: Tensor, state: LSTMState | None) -> tuple[Tensor, LSTMState]:
         """Run the LSTM over features [T, B, H]."""

@@ -8,7 +8,7 @@ from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.charts.bars import bar
 from esper_tui.pages.metric_pages import metric_entry
 from esper_tui.pages.page import Entry, wrapped
-from esper_tui.panels.metric_panels import METRIC_PANELS
+from esper_tui.panels.metric_panels import METRIC_PANELS, listed_metrics
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.numbers import count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, text_width
@@ -21,7 +21,10 @@ SAME = "·"
 
 def gradient_entries(view: View, width: int) -> list[Entry]:
     """The metrics of the panel, then the samples of heads and layers."""
-    metrics = (metric_entry(view.snapshot, name) for name in METRIC_PANELS["gradients"].metrics)
+    metrics = (
+        metric_entry(view.snapshot, name)
+        for name in listed_metrics(METRIC_PANELS["gradients"], view.snapshot)
+    )
     return [*metrics, *_heads(view.snapshot), *_layers(view.snapshot, width)]
 
 

@@ -8,6 +8,7 @@ from esper_tui.metrics.metric_help import about_metric
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
 from esper_tui.metrics.metric_value import value_in_snapshot
 from esper_tui.pages.page import Entry, Page
+from esper_tui.panels.metric_panels import MetricPanel, listed_metrics
 
 LABEL_WIDTH = 16
 COLUMNS = (
@@ -29,6 +30,15 @@ def metric_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
     """A metric's row and its help."""
     row = metric_row(value_in_snapshot(snapshot, name), COLUMNS)
     return Entry(row, lambda width: about_metric(snapshot, name, width))
+
+
+def panel_page(panel: MetricPanel) -> Page:
+    """The metrics of a panel, and the signs that were measured."""
+    return Page(
+        lambda view, width: [
+            metric_entry(view.snapshot, name) for name in listed_metrics(panel, view.snapshot)
+        ]
+    )
 
 
 def metrics_page(names: Sequence[str]) -> Page:

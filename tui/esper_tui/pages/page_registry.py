@@ -7,7 +7,7 @@ from esper_tui.pages.findings_page import finding_entries
 from esper_tui.pages.gradients_page import gradient_entries
 from esper_tui.pages.heads_page import heads_entries, heads_titles
 from esper_tui.pages.help_page import LOSSES_METRICS
-from esper_tui.pages.metric_pages import metrics_page
+from esper_tui.pages.metric_pages import metrics_page, panel_page
 from esper_tui.pages.page import Page
 from esper_tui.pages.ranks_page import rank_entries
 from esper_tui.pages.scalars_page import scalar_entries
@@ -21,7 +21,7 @@ PAGES: dict[str, Page] = {
     "heads": Page(heads_entries, heads_titles),
     "findings": Page(finding_entries),
     "scalars": Page(scalar_entries),
-    "health": metrics_page(METRIC_PANELS["health"].metrics),
+    "health": panel_page(METRIC_PANELS["health"]),
     "value": Page(value_entries),
     "gradients": Page(gradient_entries),
     "slots": Page(slot_entries),

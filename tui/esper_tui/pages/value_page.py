@@ -5,7 +5,7 @@ from esper_tui.metrics.alarms import return_alarm
 from esper_tui.metrics.metric_help import history_rows
 from esper_tui.pages.metric_pages import LABEL_WIDTH, metric_entry
 from esper_tui.pages.page import Entry
-from esper_tui.panels.metric_panels import METRIC_PANELS
+from esper_tui.panels.metric_panels import METRIC_PANELS, listed_metrics
 from esper_tui.text.explanation import Explanation, explanation_rows
 from esper_tui.text.numbers import count, number
 from esper_tui.text.spans import Rows, Span, Tone, left, right
@@ -21,7 +21,9 @@ MEAN_RETURN = Explanation(
 
 def value_entries(view: View, width: int) -> list[Entry]:
     """The metrics of the panel, then the mean return."""
-    metrics = [metric_entry(view.snapshot, name) for name in METRIC_PANELS["value"].metrics]
+    metrics = [
+        metric_entry(view.snapshot, name) for name in listed_metrics(METRIC_PANELS["value"], view.snapshot)
+    ]
     return [*metrics, _mean_return(view.snapshot)]
 
 

@@ -21,10 +21,11 @@ LEAST_HISTORY = 4
 
 @dataclass(frozen=True, slots=True)
 class MetricPanel:
-    """A panel's title and its metrics, most important first."""
+    """A panel's title and its metrics, most important first; `signs` have a row only once measured."""
 
     title: str
     metrics: tuple[str, ...]
+    signs: tuple[str, ...] = ()
 
 
 METRIC_PANELS: dict[str, MetricPanel] = {
@@ -60,6 +61,15 @@ METRIC_PANELS: dict[str, MetricPanel] = {
             "ratio_max_final",
             "joint_ratio_max_final",
         ),
+        (
+            "kl_k1",
+            "policy_churn",
+            "log_prob_advantage_covariance",
+            "advantage_p10",
+            "advantage_p50",
+            "advantage_p90",
+            "advantage_p99",
+        ),
     ),
     "value": MetricPanel(
         "VALUE",
@@ -83,6 +93,7 @@ METRIC_PANELS: dict[str, MetricPanel] = {
             "return_variance_low",
             "return_skewness",
         ),
+        ("value_error_p10", "value_error_p50", "value_error_p90", "value_error_p99"),
     ),
     "gradients": MetricPanel(
         "GRADIENTS & LSTM",
@@ -109,6 +120,7 @@ METRIC_PANELS: dict[str, MetricPanel] = {
             "epochs_completed",
             "value_gradient_share",
         ),
+        ("feature_rank", "dead_units", "preactivation_norm", "gradient_noise_scale"),
     ),
 }
 
@@ -121,7 +133,7 @@ SHOWN_IN_LOSSES = frozenset(
 
 def has_own_metrics(panel: MetricPanel, measured: frozenset[str]) -> bool:
     """Whether a metric was measured that only this panel shows."""
-    return not measured.isdisjoint(set(panel.metrics) - SHOWN_IN_LOSSES)
+    return not measured.isdisjoint({*panel.metrics, *panel.signs} - SHOWN_IN_LOSSES)
 
 
 def metric_panel_rows(panel: MetricPanel, snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
@@ -134,12 +146,19 @@ def shown_metrics(
     panel: MetricPanel, snapshot: SanctumSnapshot, measured: frozenset[str] | None = None
 ) -> tuple[str, ...]:
     """The metrics of a panel that have a row: all that Esper's own trainer measures, or else those that the
-    run has measured.
+    run has measured; and the signs that it has measured.
     """
-    if not snapshot.tamiyo.ppo_data_received or is_of_tamiyo(snapshot.run):
-        return panel.metrics
     known = measured_fields(snapshot) if measured is None else measured
-    return tuple(name for name in panel.metrics if name in known)
+    signs = tuple(name for name in panel.signs if name in known)
+    if not snapshot.tamiyo.ppo_data_received or is_of_tamiyo(snapshot.run):
+        return panel.metrics + signs
+    return tuple(name for name in panel.metrics if name in known) + signs
+
+
+def listed_metrics(panel: MetricPanel, snapshot: SanctumSnapshot) -> tuple[str, ...]:
+    """The metrics of a panel that is opened: all, and the signs that were measured."""
+    known = measured_fields(snapshot)
+    return panel.metrics + tuple(name for name in panel.signs if name in known)
 
 
 def _fitting(metrics: tuple[str, ...], snapshot: SanctumSnapshot, height: int) -> tuple[str, ...]:
@@ -153,7 +172,7 @@ def _fitting(metrics: tuple[str, ...], snapshot: SanctumSnapshot, height: int) -
 
 def metric_panel_note(panel: MetricPanel, snapshot: SanctumSnapshot) -> Row:
     """For the border: how many of the panel's metrics findings are about, including those without a row."""
-    alarms = [value_of(snapshot, name).alarm for name in panel.metrics]
+    alarms = [value_of(snapshot, name).alarm for name in panel.metrics + panel.signs]
     found = [alarm for alarm in alarms if alarm is not Health.OK]
     highest = worst(*found)
     return (alarm_mark(highest), Span(f" {len(found)}", ALARM_TONES[highest])) if found else ()
