@@ -163,6 +163,7 @@ FAULTS: tuple[Fault, ...] = (
         "the entropy coefficient is -1",
         "the sign of the entropy in the loss, times 100",
         *_TOO_LARGE,
+        "implausible_value",
     ),
     _loud("NaN reward", "in the environment", "in the rollout store", *_NOT_FINITE),
     _loud(

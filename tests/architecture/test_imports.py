@@ -72,7 +72,7 @@ ONLY_IN_FOLDERS = {
 INTEGRATED = {"rsl_rl", "stable_baselines3", "torchrl", "transformers"}
 # The folders of the same package that the modules of a folder may import; top-level modules are not listed.
 FOLDERS = {
-    "esper_schemas": {"metrics": set(), "rules": {"metrics"}, "aliases": {"metrics"}},
+    "esper_schemas": {"metrics": set(), "rules": {"metrics", "aliases"}, "aliases": {"metrics"}},
     "esper_bus": {
         "mcap": set(),
         "host": set(),

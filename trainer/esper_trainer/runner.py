@@ -99,7 +99,7 @@ class Trainer:
         self._pending: _Pending | None = None
         self._checkpoints, self._start, self._thresholds = checkpoints, start, thresholds
         self._updates = self._completed = start.update if start else 0
-        self._anomaly_response = AnomalyResponse(config)
+        self._anomaly_response = AnomalyResponse(config, thresholds)
         self._anomaly_response.load(start.telemetry if start else {})
         self._first: UpdateReport | None = None
         self._last: UpdateReport | None = None

@@ -11,6 +11,7 @@ from esper_schemas import events as e
 from esper_schemas.collapse import collapse_risk_score
 from esper_schemas.drift import gradient_drift
 from esper_schemas.moving_average import MovingAverage
+from esper_schemas.rules.declared_ranges import Definitions
 from esper_schemas.rules.non_finite import latch
 
 _Numbered = TypeVar("_Numbered")
@@ -54,7 +55,10 @@ def _is_within_bounds(state: RunState, producer: ProducerState, event: e.PPOUpda
     """Add an update to the streaks; return whether all its values are within bounds."""
     watchlist, symptoms, heads = state.watchlist, producer.symptoms, event.payload.heads
     within = not heads or watchlist.heads_measured(symptoms, event, producer.heads, producer.ppo_updates)
-    return watchlist.update_completed(symptoms, event.update, event.payload, producer.ppo_updates) and within
+    definitions = Definitions(producer.heads.values(), producer.logged.conventions)
+    past = producer.ppo_updates
+    completed = watchlist.update_completed(symptoms, event.update, event.payload, past, definitions)
+    return completed and within
 
 
 def rollout_completed(

@@ -13,6 +13,7 @@ import msgspec
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.events import AnomalyDetected, PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.findings import Finding, Symptom
+from esper_schemas.rules.declared_ranges import Definitions
 from esper_schemas.rules.diagnose import Conclusion, conclude
 from esper_schemas.rules.evidence import described
 from esper_schemas.rules.rules import RULES
@@ -55,6 +56,7 @@ class AnomalyDetector:
         self._settings, self._baseline = settings or {}, baseline
         self._rules, self._watchlist = thresholds.rules, Watchlist(thresholds)
         self._heads = {spec.name: spec for spec in heads}
+        self._definitions = Definitions(tuple(self._heads.values()))
         self._symptoms = SymptomState()
         self._past: deque[PPOUpdateCompleted] = deque(maxlen=FALL_WITHIN)
         self._present: set[_Key] = set()
@@ -65,7 +67,9 @@ class AnomalyDetector:
             self._watchlist.rollout_completed(self._symptoms, rollout, self._baseline)
         if update.payload.heads:
             self._watchlist.heads_measured(self._symptoms, update, self._heads, self._past)
-        self._watchlist.update_completed(self._symptoms, update.update, update.payload, self._past)
+        self._watchlist.update_completed(
+            self._symptoms, update.update, update.payload, self._past, self._definitions
+        )
         self._past.append(update)
         conclusions = list(conclude(self.symptoms(), self._settings, self._rules))
         begun = [each for each in conclusions if _key(each) not in self._present]

@@ -7,6 +7,7 @@ from esper_schemas.findings import Finding, Severity, Symptom
 from esper_schemas.rules.duplicate_ranks import duplicate_ranks
 from esper_schemas.rules.evidence import evidence_of
 from esper_schemas.rules.finding_metrics import metrics_of
+from esper_schemas.rules.implausible_values import implausible_values
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.settings import Settings, settings_of
@@ -43,7 +44,12 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
 
 def _of_recording(snapshot: SanctumSnapshot) -> list[Finding]:
     """Return the findings that are about the recording rather than the training."""
-    return [*duplicate_ranks(snapshot.ranks), *ignored_thresholds(snapshot.tamiyo.thresholds)]
+    heads = {spec.name: spec for spec in snapshot.tamiyo.head_specs}
+    return [
+        *duplicate_ranks(snapshot.ranks),
+        *ignored_thresholds(snapshot.tamiyo.thresholds),
+        *implausible_values(snapshot.symptoms, heads),
+    ]
 
 
 class Conclusion(NamedTuple):

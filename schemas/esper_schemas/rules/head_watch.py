@@ -10,10 +10,11 @@ from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.policy_heads import entropy_share, max_entropy, own_quantity
 from esper_schemas.rules.bounded_watches import own_head_watches
+from esper_schemas.rules.declared_ranges import extend, is_outside, own_head_ranges
 from esper_schemas.rules.entropy_fall import entropy_fall
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import Thresholds
-from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
+from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row, narrower
 from esper_schemas.rules.watches import ENTROPY_FALL, FALL_WITHIN
 
 _WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)
@@ -27,9 +28,13 @@ class HeadWatch:
         names = [own_quantity(spec.name, family) for family in _WATCHED]
         watches = list(own_head_watches(spec, thresholds.quantities, thresholds.levels))
         self._watched = WatchedRow(names, watches, spec.name)
-        ranges = dict(zip(_WATCHED, self._watched.ranges(names), strict=True))
-        of_families = [ranges.get(family, FINITE) for family in HeadMeasures.__struct_fields__]
-        self._within_bounds = constrained_row([*of_families, ranges["entropy_legal"]])
+        watched = dict(zip(_WATCHED, self._watched.ranges(names), strict=True))
+        self._ranges = own_head_ranges(spec)
+        of_families = [
+            narrower(watched.get(family, FINITE), self._ranges.get(family, FINITE))
+            for family in HeadMeasures.__struct_fields__
+        ]
+        self._within_bounds = constrained_row([*of_families, watched["entropy_legal"]])
 
     def observe(
         self, streaks: Streaks, update: int, measures: HeadMeasures, past: Iterable[PPOUpdateCompleted]
@@ -39,11 +44,23 @@ class HeadWatch:
         try:
             convert((*astuple(measures), share), self._within_bounds)
         except ValidationError:
+            measures = self._without_implausible(streaks, update, measures)
+            share = entropy_share(measures, self._maximum)
             fall = self._fall(share, past)
             values = (share, measures.ratio_max, measures.ratio_min, measures.grad_norm, fall)
             self._watched.compare(streaks, update, values, _used(measures))
             return False
         return True
+
+    def _without_implausible(self, streaks: Streaks, update: int, measures: HeadMeasures) -> HeadMeasures:
+        """Return the measurements that can be true; the others extend the streaks of their metrics."""
+        outside: dict[str, None] = {}
+        for family, bounds in self._ranges.items():
+            value = getattr(measures, family)
+            if is_outside(value, *bounds):
+                outside[family] = None
+                extend(streaks, own_quantity(self._name, family), self._name, update, value, bounds)
+        return replace(measures, **outside) if outside else measures
 
     def _fall(self, share: float | None, past: Iterable[PPOUpdateCompleted]) -> float | None:
         tables = [update.payload.heads for update in list(past)[-FALL_WITHIN:]]

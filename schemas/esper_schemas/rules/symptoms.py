@@ -7,7 +7,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any
 
-from msgspec import ValidationError, convert
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import astuple
 
 from esper_schemas.declarations import HeadSpec, RunThresholds
@@ -16,6 +16,7 @@ from esper_schemas.findings import Symptom
 from esper_schemas.metrics.catalogue import CATALOGUE
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
+from esper_schemas.rules.declared_ranges import RANGES, UNKNOWN, Definitions, without_implausible
 from esper_schemas.rules.entropy_fall import FALLS_OF_TAMIYO, falls_of_tamiyo
 from esper_schemas.rules.head_watch import HeadWatch
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
@@ -27,7 +28,7 @@ from esper_schemas.rules.run_levels import (
 )
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import DEFAULTS, Thresholds, thresholds_of
-from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row
+from esper_schemas.rules.watched_row import ANY, FINITE, Bounds, WatchedRow, constrained_row, narrower
 from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE
 
 _MAX_HEAD_WATCHES = 256
@@ -77,14 +78,13 @@ class Watchlist:
         watches = list(bounded_watches(thresholds.quantities, thresholds.levels))
         self._bounds = {(watch.name, watch.metric): watch for watch in watches}
         fields = tuple(dict.fromkeys(w.metric for w in watches if w.metric in _PAYLOAD_FIELDS))
-        only_latched = tuple(name for name in LATCHED_FIELDS if name not in fields)
-        self._select = _selector(fields + only_latched)
-        self._watched = len(fields)
+        self._select = _selector(fields)
         self._updates = WatchedRow(fields + RELATIVE, watches)
         self._rollouts = WatchedRow(OF_ROLLOUTS, watches)
         self._falls = WatchedRow(FALLS_OF_TAMIYO, watches)
-        bounds = self._updates.ranges(fields) + [FINITE] * len(only_latched) + self._updates.ranges(RELATIVE)
-        self._within_bounds = constrained_row(bounds)
+        watched = dict(zip(fields, self._updates.ranges(fields), strict=True))
+        self._within_bounds = constrained_row(_bounds_of_payloads(watched))
+        self._relative_within_bounds = constrained_row(self._updates.ranges(RELATIVE))
 
     def bound_of(self, symptom: Symptom) -> float | None:
         """Return the bound that a symptom is beyond, in the unit of its metric.
@@ -102,23 +102,24 @@ class Watchlist:
         update: int,
         payload: PPOUpdatePayload,
         past: Iterable[PPOUpdateCompleted] = (),
+        definitions: Definitions = UNKNOWN,
     ) -> bool:
         """Add an update to the streaks; return whether all watched and latched values are within bounds.
 
-        past: the updates before it, oldest first.
+        past: the updates before it, oldest first. definitions: what the run says of its metrics.
         """
         if not state.reports_rollouts and payload.return_mean is not None and isfinite(payload.return_mean):
             self._returns_measured(state, update, payload.return_mean)
-        row = self._select(astuple(payload))
+        within = _accepts(self._within_bounds, astuple(payload))
+        if not within:
+            payload = without_implausible(state.updates, update, payload, definitions)
         relative = update_quantities(state.levels, payload)
-        try:
-            convert(row + relative, self._within_bounds)
-        except ValidationError:
-            self._falls.compare(state.updates, update, tuple(falls_of_tamiyo(payload, past)), payload)
-            self._updates.observe(state.updates, update, row[: self._watched] + relative, payload)
-            return False
-        state.updates.end_observation()
-        return True
+        if within and _accepts(self._relative_within_bounds, relative):
+            state.updates.end_observation()
+            return True
+        self._falls.compare(state.updates, update, tuple(falls_of_tamiyo(payload, past)), payload)
+        self._updates.observe(state.updates, update, self._select(astuple(payload)) + relative, payload)
+        return False
 
     def heads_measured(
         self,
@@ -166,6 +167,21 @@ class Watchlist:
             lead = None if baseline is None else mean - baseline
         values = (mean, deviation, lost, lead, kept, change)
         self._rollouts.observe(state.rollouts, update, values, None)
+
+
+def _bounds_of_payloads(watched: Mapping[str, Bounds]) -> list[Bounds | None]:
+    """Return the bounds of all metrics of a payload, None for those whose values are not looked at."""
+    bounds = {**dict.fromkeys(LATCHED_FIELDS, FINITE), **watched}
+    bounds |= {name: narrower(RANGES[name], bounds.get(name, ANY)) for name in RANGES}
+    return [bounds.get(name) for name in CATALOGUE]
+
+
+def _accepts(row_type: type[Struct], row: tuple[Any, ...]) -> bool:
+    try:
+        convert(row, row_type)
+    except ValidationError:
+        return False
+    return True
 
 
 def _selector(names: Iterable[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

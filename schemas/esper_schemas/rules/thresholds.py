@@ -29,10 +29,11 @@ from esper_schemas.metrics.overrides import RULES_TABLE, is_number, overridden_q
 from esper_schemas.metrics.toml_document import TomlDocument, hint, quoted
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.duplicate_ranks import DUPLICATE_RANK
+from esper_schemas.rules.implausible_values import IMPLAUSIBLE_VALUE
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watch import Levels
-from esper_schemas.rules.watches import OWN_METRIC_ABOVE, OWN_METRIC_BELOW, WATCH_NAMES
+from esper_schemas.rules.watches import IMPLAUSIBLE, OWN_METRIC_ABOVE, OWN_METRIC_BELOW, WATCH_NAMES
 
 MAX_LENGTH = 32_768
 """Characters of the longest text that is read."""
@@ -43,13 +44,13 @@ MAX_UPDATES = 1_000_000
 
 THRESHOLDS_IGNORED = "thresholds_ignored"
 
-RULE_IDS = frozenset({DUPLICATE_RANK, THRESHOLDS_IGNORED, *(rule.id for rule in RULES)})
+RULE_IDS = frozenset({DUPLICATE_RANK, IMPLAUSIBLE_VALUE, THRESHOLDS_IGNORED, *(rule.id for rule in RULES)})
 
 LEVELS = ("warning", "critical")
 _OF_WATCHES = (*LEVELS, "updates")
 _OF_RULES = ("enabled",)
-_WITHOUT_LEVELS = frozenset({OWN_METRIC_ABOVE, OWN_METRIC_BELOW})
-"""The run gives the bounds of its own metrics where it defines them."""
+_WITHOUT_LEVELS = frozenset({OWN_METRIC_ABOVE, OWN_METRIC_BELOW, IMPLAUSIBLE})
+"""Their bounds are those that the run gives where it defines a metric, or that a metric declares."""
 
 
 @dataclass(frozen=True, slots=True)

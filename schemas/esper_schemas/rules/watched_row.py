@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta, Struct, defstruct
 
@@ -15,13 +15,28 @@ Bounds: TypeAlias = tuple[float, float]
 """The smallest and the largest value without a symptom."""
 
 FINITE: Bounds = (-sys.float_info.max, sys.float_info.max)
+ANY: Bounds = (-math.inf, math.inf)
 
 
-def constrained_row(bounds: Iterable[Bounds]) -> type[Struct]:
-    """Return a type that accepts a row of values if each is within its bounds or was not measured."""
-    types = [Annotated[float, Meta(ge=low, le=high)] | None for low, high in bounds]
+def narrower(first: Bounds, second: Bounds) -> Bounds:
+    """Return the values that are within both of two pairs of bounds."""
+    return max(first[0], second[0]), min(first[1], second[1])
+
+
+def constrained_row(bounds: Iterable[Bounds | None]) -> type[Struct]:
+    """Return a type that accepts a row of values if each is within its bounds or was not measured.
+
+    A value without bounds may be anything.
+    """
+    types = [
+        Any if pair is None else Annotated[float, Meta(ge=pair[0], le=pair[1])] | None for pair in bounds
+    ]
     fields = [(f"value_{place}", value_type) for place, value_type in enumerate(types)]
     return defstruct("ConstrainedRow", fields, array_like=True, frozen=True, gc=False)
+
+
+def _within(low: float, high: float) -> Any:
+    return Annotated[float, Meta(ge=low, le=high)] | None
 
 
 class WatchedRow:

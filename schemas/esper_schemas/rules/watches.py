@@ -357,12 +357,16 @@ WATCHES: tuple[Watch, ...] = (
 OWN_METRIC_ABOVE, OWN_METRIC_BELOW = "own_metric_above", "own_metric_below"
 """Symptoms of the run's own metrics, whose bounds the run gives."""
 
-_OWN_METRICS = (
+IMPLAUSIBLE = "implausible"
+"""The symptom of a metric whose value is outside of its declared range."""
+
+_WITHOUT_QUANTITY = (
     Watch(name=OWN_METRIC_ABOVE, quantity="", text="{metric} {value}"),
     Watch(name=OWN_METRIC_BELOW, quantity="", text="{metric} {value}", below=True),
+    Watch(name=IMPLAUSIBLE, quantity="", text="{metric} {value}"),
 )
 
 ABOUT_RETURNS = frozenset({"return_near_best", "return_not_kept", "returns_hardly_vary"})
 """Symptoms that are no sign of a fault: they tell what others mean."""
 
-WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in (*WATCHES, *_OWN_METRICS) if watch.name}
+WATCH_NAMES: dict[str, Watch] = {watch.name: watch for watch in (*WATCHES, *_WITHOUT_QUANTITY) if watch.name}

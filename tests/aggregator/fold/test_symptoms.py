@@ -10,12 +10,13 @@ from tests.aggregator.fold.validated import fold, fold_all, project
 from esper_aggregator.fold.run_state import RunState
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import RunThresholds
-from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted
+from esper_schemas.events import PPOUpdateCompleted, RolloutCompleted, RunStarted, ScalarsLogged
 from esper_schemas.findings import Symptom
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
+from esper_schemas.rules.declared_ranges import RANGES
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
 from esper_schemas.rules.run_levels import UpdateLevels, update_quantities
 from esper_schemas.rules.symptoms import SymptomState, Watchlist
@@ -189,12 +190,20 @@ WATCHED = [w for w in bounded_watches(QUANTITIES) if w.metric in (*CATALOGUE, *R
 EDGES = sorted({bound for w in WATCHED for bound in (w.warning, math.nextafter(w.warning, 0.0))})
 
 
+def ranged(payload):
+    """The values of a payload with the ranges of their metrics."""
+    found = [(getattr(payload, name), bounds) for name, bounds in RANGES.items()]
+    return [(value, bounds) for value, bounds in found if value is not None]
+
+
 def is_within_bounds(payload):
     """The same check, made value by value."""
     finite = {w.metric for w in WATCHED} - set(RELATIVE) | set(LATCHED_FIELDS)
     relative = dict(zip(RELATIVE, update_quantities(UpdateLevels(), payload), strict=True))
     values = {name: getattr(payload, name) for name in finite} | relative
     measured = {name: value for name, value in values.items() if value is not None}
+    if not all(low <= value <= high for value, (low, high) in ranged(payload)):
+        return False
     return all(map(math.isfinite, measured.values())) and not any(
         w.is_beyond(measured[w.metric], w.warning) for w in WATCHED if w.name and w.metric in measured
     )
@@ -357,3 +366,28 @@ def test_a_resumed_training_continues_its_streaks(record_of):
     large = found(fold_all([before, after]))["large_kl"]
 
     assert (large.since_update, large.updates) == (1, 2)
+
+
+def logged(record_of, **values):
+    """The findings after ten updates that a trainer logs under its own names."""
+    events = [ScalarsLogged(values=values, step=step) for step in range(1, 12)]
+    return [f.rule for f in project(fold_all(map(record_of, events))).findings]
+
+
+def test_a_negative_estimate_of_the_kl_divergence_is_normal(record_of):
+    """verl logs k1, whose sign is that of chance; the updates do change the policy."""
+    assert logged(record_of, **{"actor/ppo_kl": -0.02, "actor/pg_clipfrac": 0.01}) == []
+
+
+def test_an_infinite_kl_divergence_is_not_a_fault_of_the_loss(record_of):
+    """The loss is finite."""
+    found = logged(record_of, **{"train/approx_kl": math.inf, "train/loss": 0.1, "train/value_loss": 0.1})
+
+    assert found == ["kl_not_finite"]
+
+
+def test_a_library_that_logs_another_quantity_is_reported(record_of):
+    """CleanRL's estimator is k3, which is never negative; an explained variance is at most 1."""
+    found = logged(record_of, **{"losses/approx_kl": -0.5, "losses/explained_variance": 1.7})
+
+    assert found == ["implausible_value", "implausible_value"]

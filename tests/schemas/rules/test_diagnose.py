@@ -110,6 +110,7 @@ def test_a_single_outlier_is_not_a_finding():
         ["advantages_wrong"],
         ["gradient_not_finite"],
         ["gradient_not_finite"],
+        ["implausible_value"],
         ["large_updates"],
         ["rewards_altered"],
         ["stale_log_probs"],

@@ -4,20 +4,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import Event, PPOUpdateCompleted, RolloutCompleted
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.rules.detector import AnomalyDetector, anomaly_event
 from esper_schemas.rules.settings import settings_of
+from esper_schemas.rules.thresholds import thresholds_of
 from esper_trainer.config import TrainingConfig
 from esper_trainer.telemetry.escalation_durations import parse_escalation
 from esper_trainer.telemetry.level_escalation import LevelEscalation
 
 
 class AnomalyResponse:
-    """Detects anomalies in every update, in order, and selects the telemetry level of later updates."""
+    """Detects anomalies in every update, in order, and selects the telemetry level of later updates.
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self._detector = AnomalyDetector(settings_of(asdict(config)))
+    thresholds: the text of the bounds by which the run is judged; empty for those of the catalogue.
+    """
+
+    def __init__(self, config: TrainingConfig, thresholds: str = "") -> None:
+        given = thresholds_of(RunThresholds(thresholds))
+        self._detector = AnomalyDetector(settings_of(asdict(config)), thresholds=given)
         requested = TelemetryLevel[config.telemetry.upper()]
         self._escalation = LevelEscalation(requested, parse_escalation(config.escalation))
 
