@@ -151,8 +151,8 @@ class HeadCondition(StrEnum):
     DEAD = "no gradient"
     CONFUSED = "near uniform"
     DETERMINISTIC = "one choice"
-    EXPECTED_DETERMINISTIC = "one legal choice"
-    EXPLODING = "large gradient"
+    EXPECTED_DETERMINISTIC = "no choice"
+    EXPLODING = "high gradient"
 
 
 COLLAPSED_ENTROPY = 0.1

@@ -69,7 +69,7 @@ def test_the_table_has_all_rows_and_a_legend(panel):
 
     assert labels == ["", "Entr", "", "Ratio", "", "Ratio min", "Grad", "State", "Latch", "", "Flow"]
     assert "● healthy" in lines[-2]
-    assert "▲ large gradient" in lines[-2]
+    assert "▲ high gradient" in lines[-2]
 
 
 def test_a_low_panel_keeps_entropy_state_ratio_and_gradient(panel):

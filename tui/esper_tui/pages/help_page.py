@@ -6,6 +6,7 @@ The help of all other numbers is in their opened panels.
 import textwrap
 from collections.abc import Iterator
 
+from esper_schemas.findings import VerdictWord
 from esper_schemas.judgement import HeadCondition, Health
 from esper_schemas.metrics import LossRatio
 from esper_schemas.metrics.metric import Metric
@@ -77,6 +78,11 @@ COLOUR_WORDS = (
     "critical finding is about is bold. An opened panel says whether a value is usual for the run, or since "
     "when it is beyond its bands."
 )
+VERDICT_WORDS = (
+    f"What FINDINGS mean together: {VerdictWord.CRITICAL} or {VerdictWord.SUSPICIOUS}, with the worst finding "
+    f"and since when it holds; {VerdictWord.HEALTHY} without one; {VerdictWord.CONVERGED} if the policy hardly "
+    f"explores and does as well as ever; {VerdictWord.NO_DATA} before the first update."
+)
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
 
@@ -114,6 +120,7 @@ def _keys(width: int) -> Iterator[Row]:
 def _states(width: int) -> Iterator[Row]:
     for state, (symbol, shade, meaning) in SYMBOLS.items():
         yield from _entry(Span(f"{symbol} {state.value}"[: INDENT - 1], shade), meaning, width)
+    yield from _entry(Span("verdict", Tone.LABEL), VERDICT_WORDS, width)
     text = "Mean return of the last rollout, that of always choosing WAIT, and the difference."
     yield from _entry(Span("return", Tone.LABEL), text, width)
 
