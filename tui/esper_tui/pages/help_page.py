@@ -79,9 +79,9 @@ COLOUR_WORDS = (
     "when it is beyond its bands."
 )
 VERDICT_WORDS = (
-    f"What FINDINGS mean together: {VerdictWord.CRITICAL} or {VerdictWord.SUSPICIOUS}, with the worst finding "
-    f"and since when it holds; {VerdictWord.HEALTHY} without one; {VerdictWord.CONVERGED} if the policy hardly "
-    f"explores and does as well as ever; {VerdictWord.NO_DATA} before the first update."
+    f"What FINDINGS mean together: {VerdictWord.CRITICAL} or {VerdictWord.SUSPICIOUS}, with the worst "
+    f"finding and since when it holds; {VerdictWord.HEALTHY} without one; {VerdictWord.CONVERGED} if the "
+    f"policy hardly explores and does as well as ever; {VerdictWord.NO_DATA} before the first update."
 )
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
