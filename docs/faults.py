@@ -357,14 +357,14 @@ FAULTS = (
         words="the critic has large random weights and gets no gradient",
         rules=("critic_not_learning",),
         damage=_random_critic,
-        updates=8,
+        updates=10,
     ),
     Fault(
         name="constant critic",
         words="the critic's weights are set to 0 and get no gradient",
         rules=("value_collapse",),
         damage=_constant_critic,
-        updates=7,
+        updates=14,
     ),
     Fault(
         name="no rewards",

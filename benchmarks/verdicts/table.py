@@ -126,7 +126,14 @@ def _silent(
 
 
 _TOO_LARGE = ("large_updates", "ratio_explosion", "policy_collapse", "head_collapse")
-_NOT_FINITE = ("rewards_not_finite", "loss_not_finite", "gradient_not_finite", "steps_skipped")
+_NOT_FINITE = (
+    "rewards_not_finite",
+    "loss_not_finite",
+    "gradient_not_finite",
+    "kl_not_finite",
+    "steps_skipped",
+    "training_failed",
+)
 
 FAULTS: tuple[Fault, ...] = (
     _loud(
@@ -135,7 +142,13 @@ FAULTS: tuple[Fault, ...] = (
         "every step of the parameters is made 100 times as long",
         *_TOO_LARGE,
     ),
-    _loud("rewards × 1000", "in the environment", "in the rollout store", "value_loss_explosion"),
+    _loud(
+        "rewards × 1000",
+        "in the environment",
+        "in the rollout store",
+        "value_loss_explosion",
+        "rewards_altered",
+    ),
     _loud(
         "learning rate 1e-9",
         "setting of the optimiser",
@@ -143,11 +156,15 @@ FAULTS: tuple[Fault, ...] = (
         "policy_frozen",
         "vanishing_gradient",
     ),
-    _loud("zero rewards", "in the environment", "in the rollout store", "no_reward_signal"),
+    _loud(
+        "zero rewards", "in the environment", "in the rollout store", "no_reward_signal", "rewards_altered"
+    ),
     _loud(
         "frozen critic",
         "the value coefficient is 0",
         "the gradient of the critic is zeroed",
+        "critic_untrained",
+        "critic_idle",
         "critic_not_learning",
         "value_collapse",
     ),

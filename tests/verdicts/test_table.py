@@ -16,9 +16,7 @@ from benchmarks.verdicts.table import (
     recording_name,
 )
 
-from esper_schemas.rules.rules import RULES
-
-RULE_IDS = {rule.id for rule in RULES}
+from esper_schemas.rules.thresholds import RULE_IDS
 
 
 def test_every_training_has_a_name_of_its_own():

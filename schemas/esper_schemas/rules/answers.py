@@ -1,6 +1,6 @@
 """The complete account of a run: what every rule has to say about it, also where that is nothing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -9,11 +9,14 @@ from esper_schemas.findings import Finding
 from esper_schemas.measured_metrics import measured_metrics, measured_of_heads
 from esper_schemas.metrics.metric import BOUNDS
 from esper_schemas.rules.diagnose import is_applicable
+from esper_schemas.rules.duplicate_ranks import DUPLICATE_RANK
+from esper_schemas.rules.failed_training import TRAINING_FAILED
 from esper_schemas.rules.finding_metrics import MEAN_RETURN, MEASURED_BY
+from esper_schemas.rules.implausible_values import IMPLAUSIBLE_VALUE
 from esper_schemas.rules.rule import Confidence, Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.settings import Settings, settings_of
-from esper_schemas.rules.thresholds import thresholds_of
+from esper_schemas.rules.thresholds import THRESHOLDS_IGNORED, thresholds_of
 from esper_schemas.rules.watches import NOT_FINITE, WATCHES
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.verdict import CONVERGED_RULE
@@ -29,8 +32,18 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     **MEASURED_BY,
     "value_spread": ("value_std", "return_std"),
     "value_error": ("value_loss", "return_std"),
+    "value_gradient": ("value_gradient_share",),
 }
 """The metrics from which quantities follow that are not metrics themselves: all of them are needed."""
+
+
+TITLES_OF_RECORDING = {
+    TRAINING_FAILED: "The training ended with an error",
+    DUPLICATE_RANK: "Several processes train as one rank",
+    THRESHOLDS_IGNORED: "Thresholds of the run could not be read",
+    IMPLAUSIBLE_VALUE: "A metric has values that it cannot have",
+}
+"""What rules about the recording, rather than the training, are about."""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -140,7 +153,8 @@ def _needs(rule: Rule, evidence: _Evidence) -> tuple[str, ...]:
     for signs in (rule.signs, rule.while_one_of):
         lacking = [evidence.missing(sign) for sign in signs]
         if lacking and all(lacking):
-            return tuple(sorted(min(lacking, key=lambda metrics: len(metrics))))
+            fewest = min(len(metrics) for metrics in lacking)
+            return tuple(sorted(next(metrics for metrics in lacking if len(metrics) == fewest)))
     shortest = min(sign.updates for sign in rule.signs)
     return (f"{shortest} updates",) if evidence.updates < shortest else ()
 
@@ -153,9 +167,11 @@ def _disabled(rule: Rule) -> Answer:
     return Answer(rule.id, _title(rule), "not applicable", reason="disabled by the thresholds of the run")
 
 
-def _of_recording(snapshot: SanctumSnapshot) -> Iterable[Answer]:
-    """Yield an answer for each finding that is about the recording."""
-    of_training = {rule.id for rule in RULES}
-    for finding in snapshot.findings:
-        if finding.rule not in of_training:
-            yield Answer(finding.rule, finding.title, _verdict([finding]), "certain", findings=(finding,))
+def _of_recording(snapshot: SanctumSnapshot) -> Iterator[Answer]:
+    """Yield an answer for each rule about the recording, or for each of its findings."""
+    for rule, title in TITLES_OF_RECORDING.items():
+        found = [finding for finding in snapshot.findings if finding.rule == rule]
+        if not found:
+            yield Answer(rule, title, "fine", "certain")
+        for finding in found:
+            yield Answer(rule, finding.title, _verdict([finding]), "certain", findings=(finding,))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from esper_schemas.findings import Finding, Severity, Symptom
 from esper_schemas.rules.duplicate_ranks import duplicate_ranks
 from esper_schemas.rules.evidence import evidence_of
+from esper_schemas.rules.failed_training import failed_training
 from esper_schemas.rules.finding_metrics import metrics_of
 from esper_schemas.rules.implausible_values import implausible_values
 from esper_schemas.rules.rule import Rule, Sign
@@ -46,6 +47,7 @@ def _of_recording(snapshot: SanctumSnapshot) -> list[Finding]:
     """Return the findings that are about the recording rather than the training."""
     heads = {spec.name: spec for spec in snapshot.tamiyo.head_specs}
     return [
+        *failed_training(snapshot),
         *duplicate_ranks(snapshot.ranks),
         *ignored_thresholds(snapshot.tamiyo.thresholds),
         *implausible_values(snapshot.symptoms, heads),

@@ -13,6 +13,10 @@ from esper_schemas.payload import PPOUpdatePayload
 FEWEST = 8
 """Values that a level needs before others are compared with it."""
 
+FLOOR = 0.01
+"""Values are compared with at least this share of the highest level: a loss that was nearly 0 may be usual
+again."""
+
 LEVEL_RATE = 0.1
 """The weight of a new value in a level, by the logarithm."""
 
@@ -47,6 +51,14 @@ CLEAR_GAIN = 3.0
 CLEAR_GROWTH = 20.0
 """Below this growth, a value loss that is large beside the variance of the returns is a new critic's."""
 
+LEARNT_LOSS = 1e-6
+"""A value loss below this leaves nothing to learn, so that its gradient may vanish."""
+
+EXPLAINED = 0.3
+TOLERANCE_OF_NEW_CRITIC = 50.0
+"""The loss of a critic that never explained more than `EXPLAINED` may grow this many times as much: the first
+reward is large beside none."""
+
 LARGE_KL = 0.05
 """Below this, in nats, a KL divergence is not large, however small it usually is."""
 
@@ -64,16 +76,21 @@ _LARGEST_RETURN = _LARGEST / 10.0
 
 @dataclass(slots=True)
 class Level:
-    """The usual value of a positive quantity: a geometric mean on which outliers have little effect."""
+    """The usual value of a positive quantity: a geometric mean on which outliers have little effect.
+
+    highest: the largest usual value so far.
+    """
 
     value: float = 0.0
     count: int = 0
+    highest: float = 0.0
 
     def growth(self, value: float | None) -> float | None:
         """Return a value over the level, and add it; None while there are too few values."""
         if value is None:
             return None
-        grown = ratio(value, self.value) if self.count >= FEWEST else None
+        usual = max(self.value, FLOOR * self.highest)
+        grown = ratio(value, usual) if self.count >= FEWEST else None
         self.count += 1
         if self.count == 1:
             self.value = value
@@ -81,6 +98,8 @@ class Level:
         weight = max(1.0 / self.count, LEVEL_RATE)
         change = min(max(value / self.value, 1.0 / MAX_GROWTH), MAX_GROWTH)
         self.value = max(self.value * change**weight, _SMALLEST)
+        if self.count >= FEWEST:
+            self.highest = max(self.highest, self.value)
         return grown
 
 
@@ -134,7 +153,10 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
     size = None if kl is None else abs(kl)
     undefined = _is_undefined(levels, payload.explained_variance)
     kl_growth = levels.kl.growth(_positive(size))
-    value_growth = levels.value_loss.growth(_positive(payload.value_loss))
+    best_explained = _best_explained(levels, _finite(payload.explained_variance))
+    growth = levels.value_loss.growth(_positive(payload.value_loss))
+    has_learnt = best_explained is None or best_explained > EXPLAINED
+    value_growth = growth if growth is None or has_learnt else growth / TOLERANCE_OF_NEW_CRITIC
     entropy_share = _entropy_share(levels, _finite(payload.entropy))
     return (
         _spread(payload),
@@ -146,7 +168,8 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
         levels.gradient.growth(_positive(payload.grad_norm_pre_clip)),
         entropy_share,
         undefined,
-        _best_explained(levels, _finite(payload.explained_variance)),
+        best_explained,
+        _value_gradient(payload),
         _mean_correlation(levels, payload, entropy_share),
     )
 
@@ -269,6 +292,15 @@ def _can_learn(payload: PPOUpdatePayload, entropy_share: float | None) -> bool:
     deviation, mean = payload.return_std, payload.return_mean
     equal = deviation is not None and mean is not None and deviation < LEAST_SPREAD * abs(mean)
     return not (certain or unmoved or equal)
+
+
+def _value_gradient(payload: PPOUpdatePayload) -> float | None:
+    """Return the gradient of the critic, as a norm or a share, where its loss leaves something to learn."""
+    loss = _positive(payload.value_loss)
+    if loss is None or loss < LEARNT_LOSS:
+        return None
+    measured = (payload.value_grad_norm, payload.value_gradient_share)
+    return min([value for value in measured if value is not None and math.isfinite(value)], default=None)
 
 
 def _finite(value: float | None) -> float | None:

@@ -29,6 +29,7 @@ from esper_schemas.metrics.overrides import RULES_TABLE, is_number, overridden_q
 from esper_schemas.metrics.toml_document import TomlDocument, hint, quoted
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.duplicate_ranks import DUPLICATE_RANK
+from esper_schemas.rules.failed_training import TRAINING_FAILED
 from esper_schemas.rules.implausible_values import IMPLAUSIBLE_VALUE
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
@@ -44,7 +45,10 @@ MAX_UPDATES = 1_000_000
 
 THRESHOLDS_IGNORED = "thresholds_ignored"
 
-RULE_IDS = frozenset({DUPLICATE_RANK, IMPLAUSIBLE_VALUE, THRESHOLDS_IGNORED, *(rule.id for rule in RULES)})
+OF_RECORDING = frozenset({DUPLICATE_RANK, IMPLAUSIBLE_VALUE, THRESHOLDS_IGNORED, TRAINING_FAILED})
+"""Findings that follow from the recording rather than from the symptoms of the training."""
+
+RULE_IDS = OF_RECORDING | {rule.id for rule in RULES}
 
 LEVELS = ("warning", "critical")
 _OF_WATCHES = (*LEVELS, "updates")

@@ -29,6 +29,7 @@ RELATIVE = (
     "entropy_of_start",
     "undefined_variance",
     "best_explained_variance",
+    "value_gradient",
     "mean_advantage_correlation",
 )
 """What follows from an update and those before it.
@@ -37,8 +38,9 @@ RELATIVE = (
 `value_loss` over its usual level; the magnitude of the KL divergence, which an
 estimator may give as negative, over its own usual level where it is large, and where nothing was clipped;
 the gradient norm before clipping over its usual level; the entropy over that of the start, for a policy whose
-largest entropy is not known; 1 where the explained variance is NaN; the best explained variance so far; and
-the mean of `advantage_correlation` over five updates that could learn something.
+largest entropy is not known; 1 where the explained variance is NaN; the best explained variance so far; the
+gradient of the critic, as a norm or a share; and the mean of `advantage_correlation` over five updates that
+could learn something.
 """
 
 ENTROPY_FALL = "entropy_fall"
@@ -88,6 +90,14 @@ WATCHES: tuple[Watch, ...] = (
         bands_of="kl_divergence",
         text="KL divergence {value}",
         factor=100 / 3,
+        only_critical=True,
+    ),
+    Watch(
+        name="large_final_kl",
+        quantity="kl_final",
+        bands_of="kl_divergence",
+        text="KL divergence after the last step {value}",
+        factor=10.0,
         only_critical=True,
     ),
     Watch(
@@ -226,8 +236,8 @@ WATCHES: tuple[Watch, ...] = (
     ),
     Watch(
         name="no_value_gradient",
-        quantity="value_grad_norm",
-        text="gradient norm of the critic {value}",
+        quantity="value_gradient",
+        text="gradient of the critic {value}",
         below=True,
         critical=1e-12,
     ),

@@ -30,8 +30,8 @@ FAULTS = {
     "kl_spike": ({"kl_divergence": 2.0}, 1),
     "ratio_explosion": ({"head_slot_ratio_max": 7.0}, 2),
     "ratio_collapse": ({"head_slot_ratio_min": 0.01}, 2),
-    "low_explained_variance": ({"explained_variance": -0.6}, 3),
-    "value_collapse": ({"value_std": 0.01}, 3),
+    "low_explained_variance": ({"explained_variance": -0.6}, 6),
+    "value_collapse": ({"value_std": 0.01}, 10),
     "value_explosion": ({"value_loss": 5000.0}, 2),
     "gradient_drift": ({"grad_norm_pre_clip": 100.0}, 3),
     "lstm_explosion": ({"lstm_cell_rms": 50.0}, 2),
@@ -82,14 +82,14 @@ def test_a_kind_is_reported_once_and_again_after_it_ended(kind):
     changes, reported_in = FAULTS[kind]
     detector = new_detector()
     observed(detector, 1, 12)
-    begun = observed(detector, 13, 6, **changes)
-    over = observed(detector, 19, 60)
-    again = observed(detector, 79, 6, **changes)
+    begun = observed(detector, 13, 10, **changes)
+    over = observed(detector, 23, 60)
+    again = observed(detector, 83, 10, **changes)
 
     assert begun == [(kind, 12 + reported_in)]
     assert over == []
     lasting = any(rule.kind == kind and rule.lasting for rule in RULES)
-    assert again == ([] if lasting else [(kind, 78 + reported_in)])
+    assert again == ([] if lasting else [(kind, 82 + reported_in)])
 
 
 def test_a_loss_of_return_is_no_anomaly_but_raises_the_level():

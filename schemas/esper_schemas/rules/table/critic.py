@@ -34,7 +34,7 @@ CRITIC_RULES: tuple[Rule, ...] = (
         anomaly="low_explained_variance",
         escalation=3,
         title="The critic predicts returns worse than a constant would",
-        signs=(Sign("unexplained_returns", 3, critical=True),),
+        signs=(Sign("unexplained_returns", 6, critical=True),),
         unless=(Sign("flat_returns", 3), Sign("returns_hardly_vary"), *LARGE_UPDATES, *LARGE_VALUE_LOSS),
         not_while=(NEAR_BEST,),
         context=("value_loss_growth", "flat_values"),
@@ -77,7 +77,8 @@ CRITIC_RULES: tuple[Rule, ...] = (
         severity="warning",
         confidence="moderate",
         title="The critic predicts nearly the same value for every state, while returns differ",
-        signs=(Sign("flat_values", 3),),
+        signs=(Sign("flat_values", 10),),
+        not_while=(NEAR_BEST,),
         unless=(*LARGE_VALUE_LOSS, *LARGE_UPDATES, Sign("flat_returns", 3)),
         context=("unexplained_returns", "value_loss_growth"),
         advice=(
