@@ -38,7 +38,6 @@ EXCEPTIONS = {
 }
 ONLY_IN = {
     "torch": "esper_trainer",
-    "numpy": "esper_trainer",
     "sklearn": "esper_trainer",
     "textual": "esper_tui",
     "textual_serve": "esper_tui",
@@ -55,6 +54,15 @@ ONLY_IN = {
     "transformers": "esper_lite",
     "trl": "esper_lite",
 }
+ONLY_IN_MODULES = {
+    ("numpy", "esper_lite"): {"checks.py", "integrations/stable_baselines3_checks.py"},
+    ("numpy", "esper_schemas"): set(),
+    ("numpy", "esper_bus"): set(),
+    ("numpy", "esper_aggregator"): set(),
+    ("numpy", "esper_tui"): set(),
+    ("numpy", "esper_cli"): set(),
+}
+"""Modules that use a library which the base installation lacks; nothing imports `checks` but the user."""
 ONLY_IN_FOLDERS = {
     "zmq": {"net", "auth"},
     "mcap": {"mcap", "store"},
@@ -227,6 +235,18 @@ def test_a_library_is_used_in_its_folders_only(library, folders):
     users = {path.relative_to(root).parts[0] for path in root.rglob("*.py") if library in libraries(path)}
 
     assert users <= folders
+
+
+@pytest.mark.parametrize(("library", "package"), ONLY_IN_MODULES)
+def test_a_library_of_the_user_is_used_in_a_few_modules_only(library, package):
+    """The base installation works without it."""
+    users = {
+        path.relative_to(PACKAGES[package]).as_posix()
+        for path in modules(package)
+        if library in libraries(path)
+    }
+
+    assert users == ONLY_IN_MODULES[library, package]
 
 
 @pytest.mark.parametrize("path", modules("esper_lite", "integrations"), ids=lambda path: path.stem)

@@ -18,6 +18,7 @@ from stable_baselines3.common.logger import KVWriter
 from stable_baselines3.common.utils import safe_mean
 
 from esper_lite.integrations.recording import Recording, Target, guarded, is_number
+from esper_lite.integrations.stable_baselines3_checks import UpdateChecks
 from esper_lite.integrations.stable_baselines3_facts import entropy_limit, facts_of
 from esper_schemas.events import EpisodeCompleted
 
@@ -41,12 +42,14 @@ class EsperCallback(BaseCallback):
         super().__init__()
         self._recording = Recording(run, options, _LIBRARY)
         self._output = LoggerOutput(self._recording)
+        self._checks = UpdateChecks(lambda error: self._recording.failed("checks", error))
         self._begin()
         finalizer = weakref.finalize(self, self._recording.finish_at_exit)
         finalizer.atexit = False  # at exit the recording ends itself, before its emitter is closed
 
     def _begin(self) -> None:
         """Begin another training."""
+        self._checks.end_update()
         self._output.last_dump = -1
         self._episodes = self._updates_before = 0
         self._rollout_began = self._rollout_ended = 0.0
@@ -59,6 +62,7 @@ class EsperCallback(BaseCallback):
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._checks.end_update()
         self._recording.finish_after(error)
 
     @guarded
@@ -75,9 +79,11 @@ class EsperCallback(BaseCallback):
     @guarded
     def _on_rollout_start(self) -> None:
         self._log_update()
+        self._checks.begin_rollout()
         self._rollout_began = time.perf_counter()
 
     def _on_step(self) -> bool:
+        self._keep_rewards()
         for info in self.locals.get("infos", ()):  # at nearly all steps this is all that happens
             if "episode" in info:
                 self._collect_episodes()
@@ -85,11 +91,22 @@ class EsperCallback(BaseCallback):
         return True
 
     @guarded
+    def _keep_rewards(self) -> None:
+        found = self.locals
+        self._checks.add_step(found["rewards"], found["dones"], found["infos"], found.get("values"))
+
+    @guarded
     def _on_rollout_end(self) -> None:
         self._rollout_ended = time.perf_counter()
         self._record_episodes()
         self._output.pending.mark(self.logger.name_to_value)
         self._of_rollout = _measured_rollout(self.model)
+        self._begin_checks()
+
+    @guarded
+    def _begin_checks(self) -> None:
+        if self._recording.is_open:
+            self._checks.end_rollout(self.model, self.locals["values"], self.locals["dones"])
 
     @guarded
     def _on_training_end(self) -> None:
@@ -123,7 +140,7 @@ class EsperCallback(BaseCallback):
         if not self._recording.is_open or model._n_updates == self._updates_before:
             return
         step, values = model.num_timesteps, self._output.pending.take(self.logger.name_to_value)
-        self._recording.log(values | self._measured(values), step)
+        self._recording.log(values | self._measured(values) | self._checks.end_update(), step)
         self._updates_before = model._n_updates
         if self._output.last_dump != step:
             self._recording.log(_rollout_values(model), step)

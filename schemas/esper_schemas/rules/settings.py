@@ -45,7 +45,7 @@ def _setting(config: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    """Return a setting as a number; nothing is 0, and text that is no number is unknown."""
+    """Return a setting as a number; nothing is 0, and text that is not a number is unknown."""
     if value is None or value in ("", "None", "none", "null"):
         return 0.0
     try:
