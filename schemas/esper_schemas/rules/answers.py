@@ -80,7 +80,7 @@ class _Evidence:
 
     def __init__(self, snapshot: SanctumSnapshot) -> None:
         self.findings = snapshot.findings
-        self.settings = settings_of(snapshot.run.config)
+        self.settings = settings_of(snapshot.run.config, snapshot.run.device)
         self.updates = snapshot.tamiyo.ppo_updates_count
         specs = snapshot.metric_specs.values()
         self.own_bounds = any(getattr(spec, bound) is not None for spec in specs for bound in BOUNDS)
@@ -140,6 +140,9 @@ def _not_applicable(rule: Rule, evidence: _Evidence) -> str:
         return ""
     if rule.only_with_several and settings.get(rule.only_with_several) == 1:
         return f"{rule.only_with_several} is 1"
+    excluded = [setting for setting in rule.excludes if settings.get(setting)]
+    if excluded:
+        return f"the run has {', '.join(excluded).replace('_', ' ')}"
     return f"{', '.join(s for s in rule.requires if not settings[s])} is not set"
 
 

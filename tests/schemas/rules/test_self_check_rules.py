@@ -6,6 +6,7 @@ from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
 from esper_schemas.events import PPOUpdateCompleted, Record, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.answers import answers
 from esper_schemas.rules.precision import is_low_precision
 
 RULES = {"stale_log_probs", "inexact_log_probs", "rewards_altered", "advantages_wrong", "advantage_sign"}
@@ -110,3 +111,42 @@ class TestAdvantageSign:
     def test_updates_that_can_hardly_learn_do_not_count(self, fields):
         """What their correlation has is noise."""
         assert found(*[{"advantage_correlation": -0.2} | fields] * 20) == {}
+
+
+def account(fields, **run):
+    """What each rule of self checks answers about a run of ten equal updates: verdict, needs and reason."""
+    started = RunStarted(task="t", **run)
+    events = [
+        started,
+        *(PPOUpdateCompleted(update=n, payload=PPOUpdatePayload(**fields)) for n in range(1, 11)),
+    ]
+    records = [
+        Record(run="r", producer="p", epoch=1, seq=n, emitted_ns=n, received_ns=n, event=event)
+        for n, event in enumerate(events)
+    ]
+    found = answers(project(fold_all(records)))
+    return {a.rule: (a.verdict, a.needs, a.reason) for a in found if a.rule in RULES}
+
+
+def test_what_is_not_checked_is_not_judged():
+    """Each rule names the check that it needs."""
+    found = account({"kl_divergence": 0.01})
+
+    assert {verdict for verdict, *_ in found.values()} == {"could not judge"}
+    assert found["advantages_wrong"][1] == ("gae_residual",)
+    assert found["rewards_altered"][1] == ("reward_checksum_error",)
+    assert found["advantage_sign"][1] == ("advantage_correlation",)
+    assert found["stale_log_probs"][1] in (("initial_ratio_max",), ("initial_kl",))
+
+
+def test_what_is_checked_is_fine():
+    """One check of the first minibatch is enough."""
+    assert {verdict for verdict, *_ in account(HEALTHY).values()} == {"fine"}
+    assert account({"initial_kl": 0.0})["stale_log_probs"][0] == "fine"
+
+
+def test_small_errors_are_not_judged_in_low_precision():
+    """The answer gives the reason."""
+    verdict, _, reason = account(HEALTHY, device="cuda")["inexact_log_probs"]
+
+    assert (verdict, reason) == ("not applicable", "the run has low precision")
