@@ -18,6 +18,9 @@ from esper_schemas.snapshot import SanctumSnapshot
 CHAIN = 20
 """A symptom that ended at most this many updates before the sign of a finding may have led to it."""
 
+PATIENCE = 50
+"""Updates after which a sign that was benign for a while is one of a fault: many policies recover earlier."""
+
 MAX_EVIDENCE = 6
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "notice")
@@ -132,7 +135,7 @@ def _conclusion(rule: Rule, head: str | None, signs: list[Symptom], by_name: ByN
         severity=rule.severity,
         title=rule.title.replace("{head}", str(head)).replace("{metric}", main.metric),
         head=head,
-        since_update=_since(rule, main),
+        since_update=_onset(rule, main, by_name),
         evidence=evidence_of(_chain(main, [*signs, *causes[:1], *context])),
         advice=rule.advice,
         metrics=metrics_of(main, [*signs, *causes, *context]),
@@ -147,10 +150,25 @@ def _is_decided(rule: Rule, main: Symptom, head: str | None, by_name: ByName) ->
 
 def _holds_now(rule: Rule, main: Symptom, by_name: ByName) -> bool:
     """Return whether the signs that a rule needs at the newest update are there, and no others."""
-    needed = [s for s in _shown(rule.while_one_of, by_name) if s.active]
     barred = [s for s in _shown(rule.not_while, by_name) if s.active]
     recent = [s for s in _shown(rule.not_after, by_name) if s.last_update >= main.last_update - CHAIN]
-    return not barred and not recent and (bool(needed) or not rule.while_one_of)
+    return not barred and not recent and (bool(_needed(rule, main, by_name)) or not rule.while_one_of)
+
+
+def _needed(rule: Rule, main: Symptom, by_name: ByName) -> list[Symptom]:
+    """Return the signs that a rule needs at the newest update; where its sign was benign, they have to last."""
+    needed = [symptom for symptom in _shown(rule.while_one_of, by_name) if symptom.active]
+    if not _was_benign(rule, main, by_name):
+        return needed
+    return [symptom for symptom in needed if symptom.updates >= PATIENCE]
+
+
+def _was_benign(rule: Rule, main: Symptom, by_name: ByName) -> bool:
+    """Return whether one of the signs that all was well lasted while the main sign did."""
+    return any(
+        symptom.last_update - max(symptom.since_update, main.since_update) >= CHAIN
+        for symptom in _shown(rule.benign_with, by_name)
+    )
 
 
 def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:
@@ -167,6 +185,13 @@ def _since(rule: Rule, symptom: Symptom) -> int:
     """Return the update at which a sign began; a critical sign begins when its symptom becomes critical."""
     critical = any(sign.symptom == symptom.name and sign.critical for sign in rule.signs)
     return symptom.critical_since if critical and symptom.critical_since is not None else symptom.since_update
+
+
+def _onset(rule: Rule, main: Symptom, by_name: ByName) -> int:
+    """Return the update since which a rule applies: of a benign sign, that at which it ceased to be so."""
+    if not _was_benign(rule, main, by_name):
+        return _since(rule, main)
+    return min((symptom.since_update for symptom in _needed(rule, main, by_name)), default=_since(rule, main))
 
 
 def _near(symptoms: Iterable[Symptom], main: Symptom, head: str | None) -> list[Symptom]:

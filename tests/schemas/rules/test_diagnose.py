@@ -101,6 +101,17 @@ def test_a_converged_policy_is_not_a_collapsed_one():
     assert rules_of(low, best, symptom("large_kl", 140, active=False)) == []
 
 
+def test_a_policy_that_did_well_with_a_low_entropy_may_lose_its_return_for_a_while():
+    """After 50 updates it has collapsed, since it lost the return."""
+    low = symptom("low_entropy", 100, updates=200)
+    was_best = symptom("return_near_best", 20, updates=150, active=False)
+    dip, loss = symptom("return_not_kept", 171, updates=40), symptom("return_not_kept", 171, updates=50)
+
+    assert rules_of(low, was_best, dip) == []
+    (collapse,) = diagnose(SanctumSnapshot(symptoms=(low, was_best, loss)))
+    assert (collapse.rule, collapse.since_update) == ("policy_collapse", 171)
+
+
 def test_a_single_outlier_is_not_a_finding():
     """A value that is not finite is a finding at once, a KL divergence above 1, and a broken identity."""
     finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]

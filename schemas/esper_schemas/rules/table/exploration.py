@@ -19,6 +19,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
         signs=LOW_ENTROPY,
         while_one_of=(NOT_KEPT, Sign("constant_return", 8)),
         not_while=(NEAR_BEST,),
+        benign_with=(NEAR_BEST,),
         context=(
             "large_kl",
             "huge_kl",
