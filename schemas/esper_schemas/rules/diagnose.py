@@ -156,7 +156,7 @@ def _holds_now(rule: Rule, main: Symptom, by_name: ByName) -> bool:
 
 
 def _needed(rule: Rule, main: Symptom, by_name: ByName) -> list[Symptom]:
-    """Return the signs that a rule needs at the newest update; where its sign was benign, they have to last."""
+    """Return the signs that a rule needs at the newest update; they have to last if its sign was benign."""
     needed = [symptom for symptom in _shown(rule.while_one_of, by_name) if symptom.active]
     if not _was_benign(rule, main, by_name):
         return needed
