@@ -25,6 +25,9 @@ TREND_WINDOW = 10
 TREND_MINIMUM_WINDOW = 3
 TREND_VOLATILE_VARIANCE_RATIO = 3.0
 
+ROUNDING = 1e-9
+"""The relative error of a change that is exactly the threshold of a trend, as of 1.2 - 1."""
+
 
 class Health(StrEnum):
     """How a value compares with the bands of its metric."""
@@ -62,7 +65,14 @@ def judge_field(state: TamiyoState, name: str, quantities: Mapping[str, MetricFi
     field = metric_field(state, name, quantities)
     value = loss_ratio(state) if name == "loss_ratio" else quantity_value(state, name)
     health = judge(field.metric, value, maximum=field.maximum)
+    if health is Health.OK and oscillates(state, name):
+        return Health.WARNING
     return _judge_correlation(state, health, quantities) if name == "entropy_clip_correlation" else health
+
+
+def oscillates(state: TamiyoState, name: str) -> bool:
+    """Return whether a metric is the policy loss and oscillates, which is its warning in TELE-131."""
+    return name == "policy_loss" and state.trends.get(name) is Trend.VOLATILE
 
 
 def beyond_bounds(state: TamiyoState, quantities: Mapping[str, MetricField] | None = None) -> tuple[str, ...]:
@@ -118,7 +128,7 @@ def trend(history: Sequence[float | None], threshold: float) -> Trend:
 def _direction(older: float, recent: float, threshold: float) -> Trend:
     bound = threshold * abs(older) if older else 0.01
     change = recent - older
-    if abs(change) < bound:
+    if abs(change) < bound * (1.0 - ROUNDING):
         return Trend.STABLE
     return Trend.RISING if change > 0 else Trend.FALLING
 
@@ -167,7 +177,7 @@ def head_condition(
     """Classify one head by its normalised entropy and the norm of its gradient.
 
     A value that is not finite takes precedence, then an exploding gradient, for which no entropy is needed.
-    One of a run's own heads needs no gradient to be deterministic; a continuous one is never so.
+    A head needs no gradient to be deterministic; a continuous one is never so.
     """
     if not state.ppo_data_received:
         return HeadCondition.WAITING
@@ -182,8 +192,10 @@ def head_condition(
     share = None if entropy is None or maximum is None else entropy / maximum
     if is_own(spec) and (share is None or gradient is None):
         return _partly_measured(spec.size, share, entropy if gradient is None else gradient)
-    if share is None or gradient is None:
+    if share is None or (gradient is None and share >= COLLAPSED_ENTROPY):
         return HeadCondition.NOT_MEASURED
+    if gradient is None:
+        return _collapsed(vanished=False, forced=_is_forced(state, head))
     return _condition(share, gradient, bands, _is_forced(state, head))
 
 
@@ -209,7 +221,7 @@ def _is_forced(state: TamiyoState, head: str) -> bool:
 def _condition(entropy: float, gradient: float, bands: Bands, forced: bool) -> HeadCondition:
     """`entropy` is normalised, `bands` are those of the gradient, which does not explode."""
     if entropy < COLLAPSED_ENTROPY:
-        return _collapsed(bands.is_critical(gradient), forced)
+        return _collapsed(vanished=bands.is_critical(gradient), forced=forced)
     ordinary = not bands.is_critical(gradient) and not bands.is_warning(gradient)
     if entropy > CONFUSED_ENTROPY and ordinary:
         return HeadCondition.CONFUSED
@@ -217,7 +229,7 @@ def _condition(entropy: float, gradient: float, bands: Bands, forced: bool) -> H
     return HeadCondition.HEALTHY if low <= entropy <= high and ordinary else HeadCondition.UNREMARKABLE
 
 
-def _collapsed(vanished: bool, forced: bool) -> HeadCondition:
+def _collapsed(*, vanished: bool, forced: bool) -> HeadCondition:
     if forced:
         return HeadCondition.EXPECTED_DETERMINISTIC
     return HeadCondition.DEAD if vanished else HeadCondition.DETERMINISTIC

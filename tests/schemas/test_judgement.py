@@ -129,6 +129,17 @@ def test_trend_compares_the_newer_half_with_the_older(history, expected):
     assert trend(history, 0.25) is expected
 
 
+@pytest.mark.parametrize("window", [3, 5, 10])
+@pytest.mark.parametrize("scale", [1.0, 0.1, 1e-9, 3e7])
+def test_tele_131_a_change_of_exactly_the_threshold_is_a_trend(window, scale):
+    """From 1 to 1.2, and to 0.8, is a fifth, although floating-point numbers differ by slightly less."""
+    before = [scale] * window
+
+    assert trend([*before, *[1.2 * scale] * window], 0.2) is Trend.RISING
+    assert trend([*before, *[0.8 * scale] * window], 0.2) is Trend.FALLING
+    assert trend([*before, *[1.1999 * scale] * window], 0.2) is Trend.STABLE
+
+
 @given(st.lists(st.none() | st.floats(), max_size=40), st.floats(0, 1))
 def test_trend_is_total(history, threshold):
     """No history raises an exception."""
@@ -159,6 +170,59 @@ def test_head_condition_combines_entropy_and_gradient(share, gradient, condition
     )
 
     assert head_condition(state, "style") is condition
+
+
+@pytest.mark.parametrize(
+    ("share", "condition"),
+    [(0.05, HeadCondition.DETERMINISTIC), (0.5, HeadCondition.NOT_MEASURED)],
+)
+def test_tele_170_a_collapsed_head_has_a_condition_without_a_gradient(share, condition):
+    """Its entropy alone shows that it always makes the same choice; whether a gradient is left is unknown."""
+    state = measured(
+        head_style_entropy=share * HEAD_MAX_ENTROPIES["style"],
+        head_style_entropy_legal=share,
+        head_style_relevance=0.5,
+        head_style_grad_norm=None,
+    )
+
+    assert head_condition(state, "style") is condition
+
+
+def test_a_head_without_a_choice_and_without_a_gradient_is_expected_to_be_deterministic():
+    """The masks explain its entropy."""
+    state = measured(head_slot_entropy=0.0, head_slot_grad_norm=None, head_slot_relevance=0.4)
+
+    assert head_condition(state, "slot") is HeadCondition.EXPECTED_DETERMINISTIC
+
+
+@pytest.mark.parametrize(
+    ("value", "direction", "health"),
+    [
+        (0.02, Trend.VOLATILE, Health.WARNING),
+        (0.02, Trend.RISING, Health.OK),
+        (math.nan, Trend.VOLATILE, Health.NOT_FINITE),
+        (None, Trend.VOLATILE, Health.NOT_MEASURED),
+    ],
+)
+def test_tele_131_oscillation_of_the_policy_loss_is_a_warning(value, direction, health):
+    """The record has no bounds for the loss itself: spikes and oscillation are its warning."""
+    state = measured(policy_loss=value, trends={"policy_loss": direction})
+
+    assert judge_field(state, "policy_loss") is health
+
+
+def test_oscillation_of_another_metric_is_not_judged():
+    """Only the record of the policy loss asks for it."""
+    state = measured(learning_rate=1e-3, trends={"learning_rate": Trend.VOLATILE})
+
+    assert judge_field(state, "learning_rate") is Health.OK
+
+
+def test_tele_140_advantages_that_hardly_vary_are_a_warning():
+    """Normalisation would amplify their rounding errors."""
+    assert judge_field(measured(advantage_std=1e-7), "advantage_std") is Health.WARNING
+    assert judge_field(measured(advantage_std=0.0), "advantage_std") is Health.WARNING
+    assert judge_field(measured(advantage_std=0.01), "advantage_std") is Health.OK
 
 
 def test_a_head_without_a_choice_is_expected_to_be_deterministic():

@@ -4,6 +4,12 @@ from typing import Annotated
 
 from esper_schemas.metrics.metric import Bands, Group, Metric, Reduction
 
+SMALL_SPREAD = 1e-6
+"""A spread of the advantages, in units of return, whose normalisation amplifies rounding errors.
+
+The bounds of TELE-140 are those of normalised advantages, whose spread is 1 by construction.
+"""
+
 AdvantageMean = Annotated[
     float | None,
     Metric(
@@ -26,6 +32,7 @@ AdvantageStd = Annotated[
         meaning="Standard deviation of the advantages before normalisation.",
         question="Is there a signal to normalise, or only noise to amplify?",
         minimum=0.0,
+        bands=Bands(warning_below=SMALL_SPREAD, inclusive=True),
     ),
 ]
 AdvantageMin = Annotated[

@@ -122,6 +122,7 @@ AdvantageP10 = Annotated[
         unit="return",
         meaning="10th percentile of the advantages before normalisation, over at most 1,024 steps.",
         question="How bad are the worse decisions?",
+        advice="If it is far below Adv p90 above 0, a few bad steps dominate: scale the reward.",
     ),
 ]
 AdvantageP50 = Annotated[
@@ -132,6 +133,7 @@ AdvantageP50 = Annotated[
         unit="return",
         meaning="Median of the advantages before normalisation, over at most 1,024 steps.",
         question="Is the typical decision neutral?",
+        advice="If it stays far from 0, the critic is biased: see Expl.Var and TD mean.",
     ),
 ]
 AdvantageP90 = Annotated[
@@ -142,6 +144,7 @@ AdvantageP90 = Annotated[
         unit="return",
         meaning="90th percentile of the advantages before normalisation, over at most 1,024 steps.",
         question="How good are the better decisions?",
+        advice="If it is far above Adv p10 below 0, a few good steps dominate: scale the reward.",
     ),
 ]
 AdvantageP99 = Annotated[
@@ -163,6 +166,7 @@ ValueErrorP10 = Annotated[
         unit="return",
         meaning="10th percentile of |return - value|, over at most 1,024 steps.",
         question="How exact is the critic where it is best?",
+        advice="If it is near V error p90, the critic predicts a constant: see Expl.Var.",
         minimum=0.0,
         good=Good.FALLING,
     ),
@@ -175,6 +179,7 @@ ValueErrorP50 = Annotated[
         unit="return",
         meaning="Median of |return - value|, over at most 1,024 steps.",
         question="How exact is the critic typically?",
+        advice="If it rises while the returns do not, lower the learning rate.",
         minimum=0.0,
         good=Good.FALLING,
     ),
@@ -187,6 +192,7 @@ ValueErrorP90 = Annotated[
         unit="return",
         meaning="90th percentile of |return - value|, over at most 1,024 steps.",
         question="How wrong is the critic where it is bad?",
+        advice="If it rises while V error p50 does not, look for states that the critic cannot tell apart.",
         minimum=0.0,
         good=Good.FALLING,
     ),

@@ -286,7 +286,6 @@ WATCHES: tuple[Watch, ...] = (
         quantity="advantage_std",
         text="advantage spread {value}",
         below=True,
-        warning=1e-6,
     ),
     Watch(
         name=FLAT_RETURNS,

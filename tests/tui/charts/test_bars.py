@@ -35,11 +35,23 @@ def test_bar_has_exactly_its_width(share, width):
     assert row_width(bar(share, width, Tone.GOOD)) == width
 
 
+def test_a_ratio_beyond_either_bound_deviates_fully():
+    """The bounds of TELE-151 are not equally far from 1: 1.5 is nearer than 0.5."""
+    assert deviation(1.51, (0.5, 1.5)) == deviation(0.49, (0.5, 1.5)) == 1.0
+    assert deviation(1.5**0.5, (0.5, 1.5)) == pytest.approx(0.5)
+    assert deviation(0.5**0.5, (0.5, 1.5)) == pytest.approx(0.5)
+
+
+def test_a_side_without_a_bound_is_measured_by_the_other_one():
+    """A ratio has at least one bound that tells what is far."""
+    assert deviation(0.5, (None, 2.0)) == deviation(2.0, (0.5, None)) == 1.0
+
+
 def test_halving_and_doubling_deviate_equally():
     """Ratios are compared by their logarithms; a ratio of 1 does not deviate."""
-    assert deviation(0.5, BOUNDS) == deviation(2.0, BOUNDS) == 1.0
-    assert deviation(1.0, BOUNDS) == 0.0
-    assert deviation(2.0**0.5, BOUNDS) == pytest.approx(0.5)
+    assert deviation(0.5, (0.5, 2.0)) == deviation(2.0, (0.5, 2.0)) == 1.0
+    assert deviation(1.0, (0.5, 2.0)) == 0.0
+    assert deviation(2.0**0.5, (0.5, 2.0)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("ratio", [0.0, -3.0, math.inf, 1e300])

@@ -160,9 +160,11 @@ def test_tele_151_ratio_has_three_decimals(cell):
     assert plain(cell("ratio_max", head_op_ratio_max=math.exp(20))) == "485M "
 
 
-@pytest.mark.parametrize(("ratio", "bar"), [(1.0, "─────"), (2.0, "━━━━━"), (0.5, "━━━━━"), (1.19, "━╸───")])
+@pytest.mark.parametrize(
+    ("ratio", "bar"), [(1.0, "─────"), (1.51, "━━━━━"), (0.49, "━━━━━"), (1.19, "━━───")]
+)
 def test_tele_151_ratio_bar_shows_the_deviation_from_one(cell, ratio, bar):
-    """A larger deviation fills more of the bar; a ratio of 1 leaves it empty."""
+    """A larger deviation fills more of the bar, a critical one all of it; a ratio of 1 leaves it empty."""
     assert plain(cell("ratio_bar", head_op_ratio_max=ratio)).rstrip() == bar
 
 

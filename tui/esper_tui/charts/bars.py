@@ -25,16 +25,18 @@ def bar(share: float | None, width: int, tone: Tone) -> Row:
 
 
 def deviation(ratio: float | None, bounds: tuple[float | None, ...]) -> float | None:
-    """The distance of a ratio from 1, as a share of the distance of the farthest bound, in logarithms.
+    """The distance of a ratio from 1, as a share of the distance of the bound on its side, in logarithms.
 
-    Halving and doubling are equally far. None without a bound, NaN for NaN; 1 for infinity and for ratios
-    of 0 and below.
+    The farthest bound counts where there is none on that side. None without a bound, NaN for NaN; 1 for
+    infinity and for ratios of 0 and below.
     """
-    farthest = max((abs(math.log(bound)) for bound in bounds if bound), default=0.0)
-    if ratio is None or not farthest:
+    distances = [math.log(bound) for bound in bounds if bound]
+    if ratio is None or not any(distances):
         return None
     if math.isnan(ratio):
         return ratio
     if ratio <= 0.0 or math.isinf(ratio):
         return 1.0
-    return min(abs(math.log(ratio)) / farthest, 1.0)
+    distance = math.log(ratio)
+    farthest = max(map(abs, [d for d in distances if d * distance > 0.0] or distances))
+    return min(abs(distance) / farthest, 1.0)

@@ -7,7 +7,7 @@ have such values from their first update to their last.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esper_schemas.judgement import Health, judge, judge_field
+from esper_schemas.judgement import Health, judge, judge_field, oscillates
 from esper_schemas.metrics.metric import Metric
 from esper_schemas.rules.finding_metrics import measured_by
 from esper_schemas.run_metrics import metric_field
@@ -26,21 +26,27 @@ class Standing:
     """How long a value has been beyond its bands, as far as that is known.
 
     `since` is in words, and `is_usual` if the value has been so for most of what is known of the run.
+    `oscillates` tells that the value is within its bands, but its history is volatile.
     """
 
     health: Health
     since: str
     is_usual: bool = False
+    oscillates: bool = False
 
     @property
     def short(self) -> str:
         """A few words: "usual here" or "since 412"."""
+        if self.oscillates:
+            return "oscillates"
         return USUAL if self.is_usual else self.since
 
     @property
     def sentence(self) -> str:
         """What is unusual about the value, since when, and what that means."""
         what = "not finite" if self.health is Health.NOT_FINITE else "beyond its bands"
+        if self.oscillates:
+            what = "varies far more than before"
         if self.is_usual:
             return f"{USUAL}: {what} {self.since}, and no finding came of it"
         return f"{what} {self.since}; that alone is not a finding"
@@ -56,6 +62,8 @@ def standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
         lasted = state.last_update - min(symptoms) + 1
         return Standing(health, _since(min(symptoms)), 2 * lasted > state.ppo_updates_count)
     field = metric_field(state, name)
+    if oscillates(state, name):
+        return Standing(health, "in its last values", oscillates=True)
     flags = _flags(field.metric, health, history_of(snapshot, name), field.maximum)
     first = state.last_update - _at_the_end(flags) + 1
     if not _is_usual(flags):

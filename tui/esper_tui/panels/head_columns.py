@@ -100,7 +100,7 @@ def _std(state: TamiyoState, head: str, space: Space) -> Row:
 
 
 def ratio_bar(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
-    """The distance of the largest ratio from 1; full at the distance of the farthest critical bound."""
+    """The distance of the largest ratio from 1; full beyond the critical bound on its side."""
     value = value_of(snapshot, head_quantity(snapshot.tamiyo, head, "ratio_max"))
     bands = value.metric.bands
     share = deviation(value.value, (bands.critical_below, bands.critical_above))
