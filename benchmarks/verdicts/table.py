@@ -50,7 +50,11 @@ MEASURED_TASKS_OF: dict[str, tuple[str, ...]] = {
 
 SEEDS: dict[Half, tuple[int, ...]] = {"tuning": (1, 2, 3), "seen": (4, 5, 6), "measured": (7, 8, 9)}
 MORE_SEEDS = (10, 11)
-"""Further measured trainings of the own trainer, without faults."""
+MORE_TASKS_OF: dict[str, tuple[str, ...]] = {
+    "single_file": ("CartPole", "Acrobot", "FrozenLake", "SlipperyLake"),
+    "esper": (OWN_TASK,),
+}
+"""Further measured trainings, without faults."""
 
 FIRST_FAULTY_UPDATE = (25, 30, 35)
 """By the seed, so that no rule can be fitted to one number."""
@@ -307,7 +311,7 @@ def _bases(seeds: Iterable[int], tasks_of: dict[str, tuple[str, ...]]) -> Iterat
 BASES: tuple[Base, ...] = (
     *_bases((*SEEDS["tuning"], *SEEDS["seen"]), TASKS_OF),
     *_bases(SEEDS["measured"], MEASURED_TASKS_OF),
-    *_bases(MORE_SEEDS, {"esper": (OWN_TASK,)}),
+    *_bases(MORE_SEEDS, MORE_TASKS_OF),
 )
 
 BASE_NAMED = {base.name: base for base in BASES}
