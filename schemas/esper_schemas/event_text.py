@@ -7,6 +7,9 @@ from esper_schemas import events as e
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.heads import Blueprint, Op, Slot, Stage
 
+VALUE_LEFT_OUT = "a value was left out"
+"""How a message of a trainer begins about a value that it could not record."""
+
 
 def describe(event: e.DecodedEvent) -> str:
     """Describe an event in one line, whatever its fields hold."""

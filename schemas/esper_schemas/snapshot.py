@@ -1,5 +1,7 @@
 """Everything a viewer shows, as one immutable value, which is a pure function of the events before it."""
 
+from typing import Literal
+
 import msgspec
 
 from esper_schemas.declarations import HeadSpec, MetricSpec
@@ -257,6 +259,25 @@ class LinkHealth(_Part, frozen=True):
     refused: int = 0
 
 
+LossKind = Literal["missing", "dropped", "rejected", "values", "unwritten", "capacity"]
+"""Sequence numbers that the log lacks; events that a trainer reported as dropped; bytes that are not a valid
+event; values that a trainer left out of its events; updates that a trainer made according to its last event,
+after the last one in the log; and producers, names and epochs beyond the limits of the state."""
+
+
+class Loss(_Part, frozen=True):
+    """What a run has lost in one way: how much, in which updates, and which producer lost something first.
+
+    `since_update` is the update in progress when it was noticed first, `last_update` when it was last.
+    """
+
+    kind: LossKind
+    count: int = 0
+    producer: str = ""
+    since_update: int = 0
+    last_update: int = 0
+
+
 class SanctumSnapshot(_Part, frozen=True):
     """The state of one run after `events_folded` events, for viewers.
 
@@ -266,6 +287,7 @@ class SanctumSnapshot(_Part, frozen=True):
     other fields; it comes first in JSON. `scalars` has the run's own metrics, merged over the ranks,
     `metric_specs` the descriptions of those that were defined. `verdict` is the result of `verdict_of`, and
     has no data in snapshots of aggregators before 0.2.0.
+    `losses` are the ways in which data was lost.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -296,6 +318,7 @@ class SanctumSnapshot(_Part, frozen=True):
     scalars: dict[str, ScalarState] = {}
     metric_specs: dict[str, MetricSpec] = {}
     verdict: Verdict = Verdict()
+    losses: tuple[Loss, ...] = ()
 
 
 EMPTY_SNAPSHOT = SanctumSnapshot()

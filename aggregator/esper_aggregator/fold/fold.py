@@ -12,11 +12,13 @@ from msgspec import structs
 
 from esper_aggregator.fold import logged_steps, own_scalars, reports, training
 from esper_aggregator.fold.event_list import list_event
+from esper_aggregator.fold.losses import add_loss
 from esper_aggregator.fold.own_heads import bounded_heads, declare
 from esper_aggregator.fold.process_overlap import TRAINING_EVENTS, end_process, observe_process
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
 from esper_aggregator.fold.size_limits import MAX_NAME_LENGTH, bounded_count, bounded_event
 from esper_schemas import events as e
+from esper_schemas.event_text import VALUE_LEFT_OUT
 from esper_schemas.rules.thresholds import checked
 
 FOLD_VERSION = 10
@@ -40,11 +42,13 @@ def fold(state: RunState, record: e.Record) -> RunState:
         return state
     if record.seq != expected:
         state.gaps = bounded_count(state.gaps + record.seq - expected)
+        add_loss(state, producer, "missing", record.seq - expected)
     _count(state, producer, record)
     try:
         _apply(state, producer, record)
     except Exception:  # no value of any field may stop the fold
         state.rejected += 1
+        add_loss(state, producer, "rejected")
     return state
 
 
@@ -112,10 +116,15 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
                 producer.vitals = event
         case e.EventsDropped():
             state.dropped = bounded_count(state.dropped + max(0, event.count))
+            add_loss(state, producer, "dropped", event.count)
         case e.Unknown():
             state.unknown += 1
         case e.Undecodable():
             state.rejected += 1
+            add_loss(state, producer, "rejected")
+        case e.LogRecorded() if event.message.startswith(VALUE_LEFT_OUT):
+            add_loss(state, producer, "values")
+            reports.list_report(state, record, event)
         case e.LogRecorded() | e.CheckpointSaved() | e.DecisionMade() | e.SeedStageChanged():
             reports.list_report(state, record, event)
         case e.AnomalyDetected() | e.NumericalInstabilityReported() | e.RatioExplosionDiagnosed():

@@ -7,6 +7,7 @@ from msgspec import structs
 from esper_aggregator.fold.event_list import event_entries
 from esper_aggregator.fold.learner import metric_histories, project_tamiyo
 from esper_aggregator.fold.logged_steps import with_open_steps_closed
+from esper_aggregator.fold.losses import losses
 from esper_aggregator.fold.own_scalars import merged_scalars, own_symptoms
 from esper_aggregator.fold.rank_state import rank_state
 from esper_aggregator.fold.run_ranks import RunRanks, producers_by_rank, run_ranks
@@ -73,6 +74,7 @@ def project(state: RunState) -> SanctumSnapshot:
         symptoms=_symptoms(ranks, run.std_return),
         scalars=merged_scalars(ranks.training, state.metric_specs),
         metric_specs=dict(state.metric_specs),
+        losses=losses(state),
     )
     diagnosed = structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
     return structs.replace(diagnosed, verdict=verdict_of(diagnosed))

@@ -28,6 +28,8 @@ from esper_schemas.snapshot import (
     InstabilityTotals,
     LayerGradientsEntry,
     LogEntry,
+    Loss,
+    LossKind,
     RatioExplosionEntry,
     ScalarState,
     StageChangeEntry,
@@ -189,6 +191,7 @@ class RunState:
     rejected: int = 0
     unknown: int = 0
     left_out: int = 0
+    losses: dict[LossKind, Loss] = field(default_factory=dict)
     producers: dict[str, ProducerState] = field(default_factory=dict)
     metric_specs: dict[str, MetricSpec] = field(default_factory=dict)
     anomalies: deque[AnomalyEntry] = field(default_factory=lambda: deque(maxlen=KEPT_ANOMALIES))

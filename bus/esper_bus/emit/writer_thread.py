@@ -20,6 +20,7 @@ from esper_bus.rate_limited_log import REPEAT_AFTER_S, RateLimitedLog
 from esper_bus.records import Batch, Entry, StreamKey
 from esper_bus.store.spool import SpoolQuotaError, SpoolWriter
 from esper_schemas.codec import encode_event
+from esper_schemas.event_text import VALUE_LEFT_OUT
 from esper_schemas.events import Event, LogRecorded
 
 _NO_SPOOL = "cannot write the spool; events are kept in memory"
@@ -30,7 +31,6 @@ _SETTLED_S = 5.0
 _LONGEST_WAIT_S = 1.0
 _AFTER_ERROR_S = 0.05
 _BYE_S = 0.2
-_INVALID = "a value was left out"
 _MAX_REPORTS = 1000
 """Kinds of problems whose last report is remembered: names of values may be made up without end."""
 
@@ -173,8 +173,8 @@ class WriterThread(threading.Thread):
         for value in left_out:
             self.left_out += 1
             self._value_problem, self._value_problem_at = sentence(value), now
-            self._log.warn(_INVALID, event_kind=value.kind, field=value.field, value=value.value)
-            self._report(f"{_INVALID}: {value.kind}.{value.field}", f"it is {value.value}", now)
+            self._log.warn(VALUE_LEFT_OUT, event_kind=value.kind, field=value.field, value=value.value)
+            self._report(f"{VALUE_LEFT_OUT}: {value.kind}.{value.field}", f"it is {value.value}", now)
         for kind in refused:
             self._queue.drop_taken(1, kind)
             self._log.warn("cannot record an event", event_kind=kind)

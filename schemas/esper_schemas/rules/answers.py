@@ -13,6 +13,7 @@ from esper_schemas.rules.duplicate_ranks import DUPLICATE_RANK
 from esper_schemas.rules.failed_training import TRAINING_FAILED
 from esper_schemas.rules.finding_metrics import MEAN_RETURN, MEASURED_BY
 from esper_schemas.rules.implausible_values import IMPLAUSIBLE_VALUE
+from esper_schemas.rules.lost_data import DATA_LOST
 from esper_schemas.rules.rule import Confidence, Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.settings import Settings, settings_of
@@ -38,12 +39,16 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 TITLES_OF_RECORDING = {
+    DATA_LOST: "Data is lost",
     TRAINING_FAILED: "The training ended with an error",
     DUPLICATE_RANK: "Several processes train as one rank",
     THRESHOLDS_IGNORED: "Thresholds of the run could not be read",
     IMPLAUSIBLE_VALUE: "A metric has values that it cannot have",
 }
 """What rules about the recording, rather than the training, are about."""
+
+
+_DISABLED = "disabled by the thresholds of the run"
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -167,12 +172,16 @@ def _title(rule: Rule) -> str:
 
 
 def _disabled(rule: Rule) -> Answer:
-    return Answer(rule.id, _title(rule), "not applicable", reason="disabled by the thresholds of the run")
+    return Answer(rule.id, _title(rule), "not applicable", reason=_DISABLED)
 
 
 def _of_recording(snapshot: SanctumSnapshot) -> Iterator[Answer]:
     """Yield an answer for each rule about the recording, or for each of its findings."""
+    disabled = thresholds_of(snapshot.tamiyo.thresholds).disabled
     for rule, title in TITLES_OF_RECORDING.items():
+        if rule in disabled:
+            yield Answer(rule, title, "not applicable", reason=_DISABLED)
+            continue
         found = [finding for finding in snapshot.findings if finding.rule == rule]
         if not found:
             yield Answer(rule, title, "fine", "certain")

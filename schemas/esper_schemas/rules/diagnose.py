@@ -9,6 +9,7 @@ from esper_schemas.rules.evidence import evidence_of
 from esper_schemas.rules.failed_training import failed_training
 from esper_schemas.rules.finding_metrics import metrics_of
 from esper_schemas.rules.implausible_values import implausible_values
+from esper_schemas.rules.lost_data import lost_data
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.settings import Settings, settings_of
@@ -40,7 +41,7 @@ def diagnose(snapshot: SanctumSnapshot) -> list[Finding]:
     thresholds = thresholds_of(snapshot.tamiyo.thresholds)
     of_recording = [finding for finding in _of_recording(snapshot) if finding.rule not in thresholds.disabled]
     if not snapshot.symptoms:
-        return of_recording  # the usual case, twenty times a second
+        return sorted(of_recording, key=_rank)  # the usual case, twenty times a second
     settings = settings_of(snapshot.run.config, snapshot.run.device)
     concluded = conclude(snapshot.symptoms, settings, thresholds.rules)
     return sorted([*of_recording, *[conclusion.finding for conclusion in concluded]], key=_rank)
@@ -52,6 +53,7 @@ def _of_recording(snapshot: SanctumSnapshot) -> list[Finding]:
     return [
         *failed_training(snapshot),
         *duplicate_ranks(snapshot.ranks),
+        *lost_data(snapshot.losses),
         *ignored_thresholds(snapshot.tamiyo.thresholds),
         *implausible_values(snapshot.symptoms, heads),
     ]

@@ -31,6 +31,7 @@ from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.duplicate_ranks import DUPLICATE_RANK
 from esper_schemas.rules.failed_training import TRAINING_FAILED
 from esper_schemas.rules.implausible_values import IMPLAUSIBLE_VALUE
+from esper_schemas.rules.lost_data import DATA_LOST
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watch import Levels
@@ -45,7 +46,7 @@ MAX_UPDATES = 1_000_000
 
 THRESHOLDS_IGNORED = "thresholds_ignored"
 
-OF_RECORDING = frozenset({DUPLICATE_RANK, IMPLAUSIBLE_VALUE, THRESHOLDS_IGNORED, TRAINING_FAILED})
+OF_RECORDING = frozenset({DATA_LOST, DUPLICATE_RANK, IMPLAUSIBLE_VALUE, THRESHOLDS_IGNORED, TRAINING_FAILED})
 """Findings that follow from the recording rather than from the symptoms of the training."""
 
 RULE_IDS = OF_RECORDING | {rule.id for rule in RULES}

@@ -1,15 +1,18 @@
 """Every rule answers, and says what it needs where it could not judge."""
 
 import pytest
+from msgspec.structs import replace
 
 from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
-from esper_schemas.declarations import HeadSpec
+from esper_schemas.declarations import HeadSpec, RunThresholds
 from esper_schemas.events import PPOUpdateCompleted, Record, RolloutCompleted, RunStarted
 from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
 from esper_schemas.rules.answers import VERDICTS, answers
+from esper_schemas.rules.diagnose import diagnose
 from esper_schemas.rules.thresholds import OF_RECORDING, RULE_IDS
-from esper_schemas.snapshot import SanctumSnapshot
+from esper_schemas.snapshot import Loss, SanctumSnapshot
+from esper_schemas.state import TamiyoState
 
 
 def account(*payloads, returns=(), config=None, heads=()):
@@ -21,13 +24,13 @@ def account(*payloads, returns=(), config=None, heads=()):
         events.append(PPOUpdateCompleted(update=place, payload=payload))
     records = [
         Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
-        for seq, event in enumerate(events, start=1)
+        for seq, event in enumerate(events)
     ]
     return {answer.rule: answer for answer in answers(project(fold_all(records)))}
 
 
 def test_every_rule_answers_about_any_run():
-    """Before the first update none can judge, unless it is not applicable."""
+    """Before the first update none can judge a training, unless it is not applicable."""
     of_nothing = answers(SanctumSnapshot())
 
     assert [answer.rule for answer in of_nothing if answer.verdict == "could not judge"]
@@ -101,3 +104,22 @@ def test_own_bounds_decide_whether_there_is_something_to_compare():
     found = account(PPOUpdatePayload(kl_divergence=0.01))
 
     assert found["own_metric_critical"].reason == "no metric of the run has bounds of its own"
+
+
+def test_what_the_recording_lacks_is_an_answer():
+    """Rules about it answer as well; one that the run disables is not applicable."""
+    lost = (Loss(kind="dropped", count=3),)
+    disabled = TamiyoState(thresholds=RunThresholds("[rules.data_lost]\nenabled = false\n"))
+    found = [
+        next(answer for answer in answers(with_findings(snapshot)) if answer.rule == "data_lost")
+        for snapshot in (SanctumSnapshot(losses=lost), SanctumSnapshot(losses=lost, tamiyo=disabled))
+    ]
+
+    assert [answer.verdict for answer in found] == ["suspicious", "not applicable"]
+    assert found[0].title == "Data is lost: 3 events were dropped"
+    assert found[1].reason == "disabled by the thresholds of the run"
+
+
+def with_findings(snapshot):
+    """A snapshot with what a diagnosis finds in it."""
+    return replace(snapshot, findings=tuple(diagnose(snapshot)))
