@@ -103,6 +103,7 @@ KLFinal = Annotated[
         meaning="KL divergence (Schulman's k3 estimator) per choice after the last optimiser step, over the "
         "whole rollout; KL is the mean over the minibatches, each before its own step.",
         question="How far has the whole update moved the policy?",
+        advice="If it is far above KL, use fewer epochs or a target KL, which compares KL only.",
         precision=4,
         minimum=0.0,
         level=TelemetryLevel.DEBUG,
@@ -117,6 +118,7 @@ JointKLFinal = Annotated[
         meaning="KL divergence (Schulman's k3 estimator) of whole actions, all relevant heads together, "
         "after the last optimiser step.",
         question="How far has the update moved the policy, all heads together?",
+        advice="If it is far above KL final, all heads move at once: lower the learning rate.",
         precision=4,
         minimum=0.0,
         level=TelemetryLevel.DEBUG,
@@ -131,6 +133,7 @@ ClipFractionFinal = Annotated[
         meaning="Share of relevant choices whose ratio is outside of the clip range after the last optimiser "
         "step.",
         question="How much of the rollout has the update used up?",
+        advice="If it is far above Clip, the last epochs change little but the clipped choices: use fewer.",
         minimum=0.0,
         maximum=1.0,
         level=TelemetryLevel.DEBUG,
@@ -144,6 +147,7 @@ RatioMaxFinal = Annotated[
         unit="ratio",
         meaning="Largest ratio of a choice after the last optimiser step.",
         question="Which choice has become much likelier in the whole update?",
+        advice="If it is large, lower the learning rate or use fewer epochs.",
         minimum=0.0,
         over_ranks=Reduction.MAX,
         level=TelemetryLevel.DEBUG,
@@ -158,6 +162,7 @@ JointRatioMaxFinal = Annotated[
         meaning="Largest product of all relevant heads' ratios after the last optimiser step; log clamped to "
         "±30.",
         question="Has a whole action become much likelier in the whole update?",
+        advice="If it is large, use fewer epochs; ACTION HEADS shows which head moves.",
         minimum=0.0,
         over_ranks=Reduction.MAX,
         level=TelemetryLevel.DEBUG,
