@@ -18,20 +18,20 @@ from esper_tui.metrics.metric_value import history_of
 from esper_tui.metrics.own_scalar import scalar_health, scalar_metric
 from esper_tui.text.numbers import count
 
-USUAL = "usual here"
+TYPICAL = "usual here"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How long a value has been beyond its bands, as far as that is known.
 
-    `since` is in words, and `is_usual` if the value has been so for most of what is known of the run.
+    `since` is in words, and `is_typical` if the value has been so for most of what is known of the run.
     `oscillates` tells that the value is within its bands, but its history is volatile.
     """
 
     health: Health
     since: str
-    is_usual: bool = False
+    is_typical: bool = False
     oscillates: bool = False
 
     @property
@@ -39,7 +39,7 @@ class Standing:
         """A few words: "usual here" or "since 412"."""
         if self.oscillates:
             return "oscillates"
-        return USUAL if self.is_usual else self.since
+        return TYPICAL if self.is_typical else self.since
 
     @property
     def sentence(self) -> str:
@@ -47,8 +47,8 @@ class Standing:
         what = "not finite" if self.health is Health.NOT_FINITE else "beyond its bands"
         if self.oscillates:
             what = "varies far more than before"
-        if self.is_usual:
-            return f"{USUAL}: {what} {self.since}, and no finding came of it"
+        if self.is_typical:
+            return f"{TYPICAL}: {what} {self.since}, and no finding came of it"
         return f"{what} {self.since}; that alone is not a finding"
 
 
@@ -66,10 +66,10 @@ def standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
         return Standing(health, "in its last values", oscillates=True)
     flags = _flags(field.metric, health, history_of(snapshot, name), field.maximum)
     first = state.last_update - _at_the_end(flags) + 1
-    if not _is_usual(flags):
+    if not _is_typical(flags):
         return Standing(health, _since(first))
     times = f"in {sum(flags)} of the last {len(flags)} updates"
-    return Standing(health, f"since {count(first)} or earlier" if all(flags) else times, is_usual=True)
+    return Standing(health, f"since {count(first)} or earlier" if all(flags) else times, is_typical=True)
 
 
 def scalar_standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
@@ -79,8 +79,8 @@ def scalar_standing(snapshot: SanctumSnapshot, name: str) -> Standing | None:
         return None
     flags = _flags(scalar_metric(name, snapshot.metric_specs.get(name)), health, history)
     latest = _at_the_end(flags)
-    if _is_usual(flags):
-        return Standing(health, f"in {sum(flags)} of its last {len(flags)} values", is_usual=True)
+    if _is_typical(flags):
+        return Standing(health, f"in {sum(flags)} of its last {len(flags)} values", is_typical=True)
     return Standing(health, "in its last value" if latest == 1 else f"in its last {latest} values")
 
 
@@ -98,7 +98,7 @@ def _flags(metric: Metric, health: Health, history: History, maximum: float = 1.
     return [one is health if health is Health.NOT_FINITE else one in BEYOND for one in judged]
 
 
-def _is_usual(flags: Sequence[bool]) -> bool:
+def _is_typical(flags: Sequence[bool]) -> bool:
     """Whether a full history began beyond the bands and was there most of the time."""
     return len(flags) >= HISTORY_LENGTH and flags[0] and 2 * sum(flags) > len(flags)
 
