@@ -89,10 +89,14 @@ class _Evidence:
         self.updates = snapshot.tamiyo.ppo_updates_count
         specs = snapshot.metric_specs.values()
         self.own_bounds = any(getattr(spec, bound) is not None for spec in specs for bound in BOUNDS)
-        measured = measured_metrics(snapshot)
+        measured = measured_metrics(snapshot) - self._unread()
         has_returns = snapshot.run.mean_return is not None or "return_mean" in measured
         self._measured = measured | ({MEAN_RETURN} if has_returns else set())
         self._of_heads = measured_of_heads(snapshot)
+
+    def _unread(self) -> set[str]:
+        """Return the metrics whose values no rule reads."""
+        return {m for finding in self.findings if finding.rule == IMPLAUSIBLE_VALUE for m in finding.metrics}
 
     def of(self, rule: Rule) -> tuple[Finding, ...]:
         """Return what a rule has found."""

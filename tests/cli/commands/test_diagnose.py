@@ -7,21 +7,27 @@ import pytest
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, StreamKey
 from esper_bus.store.spool import SpoolWriter
+from esper_cli.output.diagnosis_text import OPEN_END, findings_text
 from esper_schemas.codec import encode_event
 from esper_schemas.declarations import HeadSpec
-from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted
+from esper_schemas.events import EventsDropped, LogRecorded, PPOUpdateCompleted, RunFinished, RunStarted
+from esper_schemas.findings import Evidence, Finding
 from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
+from esper_schemas.rules.thresholds import RULE_IDS
+from esper_schemas.snapshot import SanctumSnapshot
 
 
 @pytest.fixture
 def record(tmp_path):
     """Records a run whose updates have the given payloads; returns its directory."""
 
-    def write(*payloads, name="mine", heads=()):
-        events = [RunStarted(task="t", heads=heads), LogRecorded(level="info", message="hello")]
+    def write(*payloads, name="mine", heads=(), thresholds="", finished=True, then=()):
+        started = RunStarted(task="t", heads=heads, thresholds=thresholds)
+        events = [started, LogRecorded(level="info", message="hello")]
         events += [
             PPOUpdateCompleted(update=n, payload=PPOUpdatePayload(**p)) for n, p in enumerate(payloads, 1)
         ]
+        events += [*then, *[RunFinished(outcome="completed", updates=len(payloads))] * finished]
         run_dir = tmp_path / name
         spool = SpoolWriter(RunPaths(run_dir), StreamKey(name, "host:0", 1))
         spool.write(Batch(0, [(1_000 + seq, encode_event(event)) for seq, event in enumerate(events)]))
@@ -83,7 +89,7 @@ def test_json_has_the_findings_the_run_and_the_updates(run_esper, record):
     printed = json.loads(stdout)
 
     assert code == 0
-    assert list(printed) == ["findings", "run", "updates", "verdict"]
+    assert list(printed) == ["findings", "run", "updates", "verdict", "outcome"]
     assert printed["verdict"]["word"] == "CRITICAL"
     assert (printed["run"], printed["updates"]) == ("mine", 6)
     assert [finding["rule"] for finding in printed["findings"]] == ["large_updates"]
@@ -152,3 +158,93 @@ def test_a_run_without_updates_cannot_be_diagnosed(run_esper, record):
     assert (code, stdout) == (1, "")
     assert stderr.count("\n") == 1
     assert "no PPO update" in stderr
+
+
+WIDER = "[kl_divergence]\nwarning_above = 5.0\ncritical_above = 10.0\n[rules.large_kl]\nupdates = 99\n"
+
+
+def test_a_run_is_judged_by_its_own_thresholds(run_esper, record, tmp_path):
+    """Those of `--thresholds` replace them."""
+    run, strict = record(*[TOO_LARGE] * 6, thresholds=WIDER), tmp_path / "strict.toml"
+    strict.write_text("[rules.large_kl]\nwarning = 0.001\ncritical = 0.002\nupdates = 2\n")
+
+    assert run_esper("diagnose", run, "--fail-on", "warning")[0] == 0
+    assert run_esper("diagnose", run, "--fail-on", "critical", "--thresholds", strict)[0] == 1
+
+
+def test_a_rule_can_be_disabled(run_esper, record, tmp_path):
+    """The account says so."""
+    run, thresholds = record(*[TOO_LARGE] * 6), tmp_path / "t.toml"
+    thresholds.write_text("[rules.large_updates]\nenabled = false\n")
+    code, stdout, _ = run_esper("diagnose", run, "--all", "--fail-on", "warning", "--thresholds", thresholds)
+
+    assert code == 0
+    assert "[large_updates]  disabled by the thresholds of the run\n" in stdout
+
+
+def test_thresholds_of_a_run_that_cannot_be_used_are_a_warning(run_esper, record):
+    """The bounds of the catalogue apply."""
+    code, stdout, _ = run_esper(
+        "diagnose", record(*[HEALTHY] * 6, thresholds="[mood]\n"), "--fail-on", "warning"
+    )
+
+    assert code == 1
+    assert "thresholds:1: there is no metric 'mood'." in stdout
+
+
+def test_a_recording_that_lost_updates_fails(run_esper, record):
+    """60 of 120 updates were dropped; those that are left show nothing."""
+    dropped = EventsDropped(count=60, first_ns=1, last_ns=2, by_kind={"PPOUpdateCompleted": 60})
+    code, stdout, _ = run_esper("diagnose", record(*[HEALTHY] * 60, then=[dropped]), "--fail-on", "warning")
+
+    assert code == 1
+    assert "WARNING since update 61: Data is lost: 60 events were dropped  [data_lost]" in stdout
+
+
+def test_an_open_end_is_stated(run_esper, record):
+    """A running training looks the same as one that was killed, so that it is not a finding."""
+    code, stdout, _ = run_esper("diagnose", record(*[HEALTHY] * 5, finished=False), "--fail-on", "warning")
+
+    assert (code, stdout) == (0, f"mine: HEALTHY, no finding in 5 updates\n  {OPEN_END}\n")
+
+
+def test_all_rules_answer(run_esper, record):
+    """The worst come first, each with what it is about."""
+    code, stdout, _ = run_esper("diagnose", record(*[TOO_LARGE] * 6), "--all")
+    lines = stdout.splitlines()
+    groups = [line.split(" (")[0] for line in lines if line and not line.startswith(" ")][1:]
+
+    assert code == 0
+    assert groups == ["WRONG", "COULD NOT JUDGE", "FINE", "NOT APPLICABLE"]
+    assert all(sum(f"[{rule}]" in line for line in lines) == 1 for rule in RULE_IDS)
+    wrong = lines[lines.index("WRONG (1)") :]
+    assert wrong[1].startswith("  ✖ ")
+    assert wrong[2].startswith("      since    update 1, confidence ")
+    assert wrong[3] == "      because  KL divergence 0.2 at 1"
+    assert wrong[4].startswith("      try      ")
+    assert "      open     kl_divergence" in wrong
+    assert any(line.endswith("[head_collapse]  needs entropy_legal") for line in lines)
+
+
+def test_all_answers_are_printed_as_json(run_esper, record):
+    """With what a script needs to group them."""
+    code, stdout, _ = run_esper("diagnose", record(*[TOO_LARGE] * 6), "--all", "--json")
+    answers = {answer["rule"]: answer for answer in json.loads(stdout)["answers"]}
+
+    assert code == 0
+    assert set(answers) == RULE_IDS
+    assert answers["large_updates"]["verdict"] == "wrong"
+    assert answers["large_updates"]["findings"][0]["metrics"] == ["kl_divergence"]
+    assert answers["vanishing_gradient"]["verdict"] == "fine"
+    assert answers["value_collapse"]["needs"] == ["return_std", "value_std"]
+
+
+def test_signs_are_plain_where_the_output_cannot_show_glyphs():
+    """A terminal of another encoding, for example."""
+    finding = Finding(rule="r", severity="critical", title="T", evidence=(Evidence(1, "a"), Evidence(2, "b")))
+    snapshot = SanctumSnapshot(findings=(finding,))
+
+    assert findings_text(snapshot, "ascii")[3:5] == [
+        "x CRITICAL since update 0: T  [r]",
+        "  because  a at 1 -> b at 2",
+    ]

@@ -123,3 +123,11 @@ def test_what_the_recording_lacks_is_an_answer():
 def with_findings(snapshot):
     """A snapshot with what a diagnosis finds in it."""
     return replace(snapshot, findings=tuple(diagnose(snapshot)))
+
+
+def test_a_rule_cannot_judge_by_values_that_are_not_possible():
+    """Nobody knows what an explained variance of 1.7 says about the critic."""
+    found = account(*[PPOUpdatePayload(explained_variance=1.7)] * 70)
+
+    assert found["implausible_value"].verdict == "suspicious"
+    assert found["critic_idle"].needs == ("explained_variance",)
