@@ -32,6 +32,7 @@ PLACES = {
     "together_with": "Together with one of",
     "while_one_of": "While the newest update has one of",
     "not_while": "But not while the newest update has one of",
+    "benign_with": "Where that has lasted for 50 updates, if it came together with 20 of one of",
     "not_after": "But not within 20 updates after one of",
     "unless": "Unless one of these explains it better",
     "decisive": "Whatever explains it, with one of",
