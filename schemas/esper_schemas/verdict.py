@@ -8,6 +8,7 @@ CONVERGED_RULE = "policy_converged"
 SHORT_TITLES = {
     "own_metric_critical": "{metric} beyond its bound",
     "own_metric_warning": "{metric} beyond its bound",
+    "implausible_value": "implausible {metric}",
     "kl_not_finite": "KL not finite",
     "duplicate_rank": "several processes of one rank",
 }

@@ -62,6 +62,13 @@ def test_the_reason_names_the_head():
     assert short_title(finding("head_collapse", "critical", head="op")) == "head collapse of op"
 
 
+def test_the_reason_names_the_metric_that_is_implausible():
+    """The name is that of the log, where it has to be corrected."""
+    negative = finding("implausible_value", "warning", metrics=("kl_divergence",))
+
+    assert short_title(negative) == "implausible kl_divergence"
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_the_reason_of_every_rule_is_short(rule):
     """It fits into the first row of a narrow window."""
