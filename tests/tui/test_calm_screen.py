@@ -1,8 +1,11 @@
 """The screens of recorded trainings: nothing is in alarm but what a finding is about."""
 
+import re
+
 import pytest
 from benchmarks.verdicts.export import export
 from benchmarks.verdicts.record import CORPUS
+from msgspec import structs
 
 from esper_aggregator.replay import LogSource
 from esper_schemas.events import PPOUpdateCompleted
@@ -108,6 +111,23 @@ def test_a_faulty_training_marks_what_its_findings_are_about_and_nothing_else(fa
 
     assert shown
     assert shown <= marked_metrics(snapshot) <= about
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_without_a_finding_no_word_claims_a_fault(make_feed, make_snapshot, unhealthy_state, now, size):
+    """Nearly every value is beyond its bands or not finite, and the risk of a collapse is 1."""
+    low = {"entropy_normalized": 0.05, "entropy_velocity": -0.02, "collapse_risk_score": 1.0}
+    view = View(make_feed(make_snapshot(structs.replace(unhealthy_state, **low))), now)
+    frame = frame_rows(view, *size)
+
+    assert alarms_in(frame) == []
+    assert not re.search(r"collapse(d| in)|dead\b(?! layers)|confused|explodes", text_of(frame), re.I)
+    assert "no finding" in text_of(frame)
+
+
+def text_of(rows):
+    """The words of a frame."""
+    return "\n".join(map(plain, rows))
 
 
 @pytest.mark.parametrize("size", SIZES)
