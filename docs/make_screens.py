@@ -62,7 +62,7 @@ PICTURES = (
     Screen("heads", 120, 40, keys_to("heads")),
     Screen("broken", 120, 40, run=Run.BROKEN),
     Screen("findings", 120, 40, keys_to("findings"), run=Run.BROKEN),
-    Screen("anomalies", 120, 40, (*keys_to("anomalies"), *("down",) * 12), run=Run.BROKEN),
+    Screen("anomalies", 120, 40, (*keys_to("anomalies"), "home", *("down",) * 8), run=Run.BROKEN),
     Screen("help", 120, 40, ("question_mark",)),
     Screen("light", 120, 40, (), "light"),
     Screen("sb3", 120, 40, run=Run.OF_SB3),
