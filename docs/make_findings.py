@@ -39,12 +39,19 @@ What `esper diagnose` and the screen can find wrong with a training. There are {
 The fold remembers streaks of values beyond a bound; a streak continues over at most {gap} updates in a row
 without such a value. A rule applies when a streak is long enough: some updates late, but never because of a
 single outlier, unless it says so. A finding ends with its streak; one about values that were not finite
-remains. `esper diagnose PATH` judges an old log by the bands of the catalogue, or by those of a file
-(`--thresholds`).
+remains. A run is judged by the bands of the catalogue and the levels of the [watches](watches.md), or by
+[thresholds](../how-to/set-thresholds.md) that were recorded with it or are given to a reader.
 
-One more finding is about the recording: `duplicate_rank` (critical), where several processes train as the
-same rank at the same time, so that the run's numbers are those of one of them. It follows from the times of
-their events.
+Some findings are about the recording rather than the training:
+
+- `duplicate_rank` (critical): several processes train as the same rank at the same time, so that the run's
+  numbers are those of one of them. It follows from the times of their events.
+- `data_lost` (warning): events are missing in the log, were dropped or are not valid, values were left out,
+  or the trainer made updates after the last recorded one. What is missing was not judged. An open end is not
+  such a loss, as a running training has one too; `esper diagnose` states it.
+- `implausible_value` (warning): a value is outside of the range of its metric, such as an explained variance
+  of 1.7. It is another quantity, or has another unit or sign, and no other rule reads it.
+- `thresholds_ignored` (warning): the thresholds that the run gives cannot be used.
 
 The remedies to try first follow Schulman, "Nuts and bolts of deep RL experimentation"; Andrychowicz et al.
 2021, "What matters in on-policy reinforcement learning"; Huang et al. 2022, "The 37 implementation details of

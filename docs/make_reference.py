@@ -1,11 +1,12 @@
-"""Write the reference: metrics, the JSON Schema of events, names of other libraries, the observation.
+"""Write the reference: metrics, watches, the schema of events, names of other libraries, the observation.
 
     python docs/make_reference.py
 
-Writes metrics.md, events.schema.json, names.md and observation.md into docs/reference.
+Writes metrics.md, watches.md, events.schema.json, names.md and observation.md into docs/reference.
 """
 
 import json
+import math
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,22 @@ from pathlib import Path
 
 from esper_bus.mcap.event_channels import event_schema
 from esper_schemas.aliases import CONVENTIONS, LIBRARIES, Alias, Library
+from esper_schemas.declarations import HeadSpec
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
-from esper_schemas.metrics.catalogue import CATALOGUE, DERIVED, HEAD_FAMILIES, MetricField, head_field
+from esper_schemas.metrics.catalogue import (
+    CATALOGUE,
+    DERIVED,
+    HEAD_FAMILIES,
+    QUANTITIES,
+    MetricField,
+    head_field,
+)
 from esper_schemas.metrics.metric import Bands, Good, Metric, Reduction
+from esper_schemas.rules.bounded_watches import bounded_watches, own_head_watches
+from esper_schemas.rules.rules import RULES
+from esper_schemas.rules.thresholds import OF_RECORDING
+from esper_schemas.rules.watch import BoundedWatch, Watch
+from esper_schemas.rules.watches import WATCHES
 from esper_schemas.state import HISTORY_LENGTH, HISTORY_METRICS, TamiyoState
 from esper_trainer.environments.morph.observation_table import HOST, OBSERVATION_FEATURES, SLOT
 
@@ -40,10 +54,37 @@ How to read a record:
   measured values count, and NaN on one rank is NaN for the run.
 - **Level.** The lowest telemetry level at which a trainer measures it.
 
-A project can give bands of its own in a TOML file, one table per field, with any of `critical_below`,
-`warning_below`, `warning_above`, `critical_above` and `trend_threshold`. A table `[head_entropy]` is
-about that quantity of all heads, `[head_op_entropy]` or `["heads/move/entropy"]` about one head's; `inf` and
-`-inf` remove a bound.
+A project can [give bands of its own](../how-to/set-thresholds.md) in a TOML file, one table per field, with
+any of `critical_below`, `warning_below`, `warning_above`, `critical_above` and `trend_threshold`. A table
+`[head_entropy]` is about that quantity of all heads, `[head_op_entropy]` or `["heads/move/entropy"]` is about
+one head's; `inf` and `-inf` remove a bound.
+"""
+
+WATCHES_INTRODUCTION = f"""\
+# Watches
+
+What the rules of the diagnosis and the trainer's anomaly detector look at. This page is generated from
+`esper_schemas/rules` by `python docs/make_reference.py`.
+
+A watch compares one quantity of every update with two levels. What is beyond `warning` is a symptom; a
+[rule](findings.md) reads it as a sign once it has lasted for some updates. Levels that follow from the bands
+of a metric change with them. A project sets levels, updates, and which rules apply, in its
+[thresholds](../how-to/set-thresholds.md):
+
+```toml
+[rules.lost_return]   # a watch
+warning = 1.5
+critical = 4.0
+updates = 5           # instead of the numbers in the last column
+
+[rules.return_collapse]   # a rule
+enabled = false
+```
+
+A level is given in the unit of the quantity, for every head alike; `inf`, or `-inf` where values below are
+symptoms, removes it. Where a watch and a rule have the same name, `enabled` is about the rule and the other
+settings are about the watch. Rules that are about the recording can be disabled, too:
+{", ".join(f"`{rule}`" for rule in sorted(OF_RECORDING))}.
 """
 
 FLOW = """\
@@ -209,6 +250,27 @@ def _field_names(fields: list[MetricField]) -> str:
     return ", ".join(f"`{field.name}`" for field in fields)
 
 
+def watches_page() -> str:
+    """The page of the watches, their levels and the rules that read them, as Markdown."""
+    bounded: dict[str, BoundedWatch] = {}
+    for bounds in (bounded_watches(QUANTITIES), own_head_watches(HeadSpec("(name)", 2), QUANTITIES)):
+        for watch in bounds:
+            bounded.setdefault(watch.name, watch)
+    rows = [_watch_row(watch, bounded[watch.name]) for watch in WATCHES if watch.name]
+    titles = ("watch", "symptom", "values", "warning", "critical", "rules, and the updates that they need")
+    return "\n".join([WATCHES_INTRODUCTION, *_table(titles, dict.fromkeys(rows)), ""])
+
+
+def _watch_row(watch: Watch, bounded: BoundedWatch) -> tuple[str, ...]:
+    levels = ("–" if math.isinf(level) else f"{level:.4g}" for level in (bounded.warning, bounded.critical))
+    readers = [
+        f"`{rule.id}` {sign.updates}" for rule in RULES for sign in rule.signs if sign.symptom == watch.name
+    ]
+    side = "below" if watch.below else "above"
+    text = watch.text.replace("{value}", "…").replace("{head}", "(name)")
+    return f"`{watch.name}`", text, side, *levels, ", ".join(dict.fromkeys(readers))
+
+
 def observation_page() -> str:
     """The page of the observation's features, as Markdown."""
     rows = [f"| {i} | `{n.name}` | {n.meaning} | {n.range} |" for i, n in enumerate(OBSERVATION_FEATURES)]
@@ -266,6 +328,7 @@ def _table(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator
 
 PAGES = {
     "metrics.md": metrics_page,
+    "watches.md": watches_page,
     "events.schema.json": events_schema,
     "names.md": names_page,
     "observation.md": observation_page,

@@ -12,8 +12,9 @@ from benchmarks.ports import free_ports
 
 from esper_bus.addresses import Endpoints
 from esper_bus.host.aggregator_lock import aggregator_running
-from esper_bus.store.run_reader import read_log
+from esper_bus.store.run_reader import read_log, read_records
 from esper_lite import (
+    InvalidArgument,
     PPOUpdateCompleted,
     PPOUpdatePayload,
     RunFinished,
@@ -23,6 +24,7 @@ from esper_lite import (
     open_run,
 )
 from esper_schemas.metrics.overrides import overridden
+from esper_schemas.rules.thresholds import read_thresholds
 
 pytestmark = pytest.mark.process
 
@@ -162,6 +164,34 @@ def test_programs_that_declare_heads_record_their_measurements(run, home):
     assert [spec.name for spec in emitted.head_specs] == list(emitted.heads) == ["move", "aim", "throttle"]
     assert logged.heads["move"].ratio_max == 1.1
     assert overridden(toml, heads=["aim"])["heads/aim/ratio_max"].metric.bands.critical_above == 3.0
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_thresholds_are_recorded_and_replaced_as_the_page_says(run, shell, home, until):
+    """Its file is accepted, its program and its commands run, and its mistake is refused with its line."""
+    page = (HOW_TOS / "set-thresholds.md").read_text()
+    (toml,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (home / "thresholds.toml").write_text(toml.replace("[head_aim_entropy]", ""))
+    (home / "strict.toml").write_text("[kl_divergence]\nwarning_above = 0.001\ncritical_above = 0.002\n")
+    (program,) = programs("set-thresholds.md")
+    done = run(program)
+    assert (done.returncode, done.stderr) == (0, "")
+    commands = re.findall(r"^    ((?:esper|sanctum) .*)$", page, re.MULTILINE)
+    assert len(commands) == 3
+    try:
+        shell(commands)
+    finally:
+        os.kill(int((home / "runs" / ".aggregator.lock").read_text().split()[0]), signal.SIGTERM)
+    until(lambda: not aggregator_running(home / "runs"))
+
+    for name in ("ours", "cartpole"):
+        (started,) = [r.event for r in read_records(home / "runs" / name) if isinstance(r.event, RunStarted)]
+        assert started.thresholds == (home / "thresholds.toml").read_text()
+    (mistake,) = re.findall(r"^    (thresholds.toml:2: .*)$", page, re.MULTILINE)
+    with pytest.raises(InvalidArgument) as refusal:
+        read_thresholds("[kl_divergence]\nwarning_above = 0.5\n", origin="thresholds.toml")
+    assert str(refusal.value) == mistake
 
 
 @pytest.mark.process
