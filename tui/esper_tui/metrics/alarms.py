@@ -3,7 +3,7 @@
 from math import isfinite
 
 from esper_schemas.findings import Finding
-from esper_schemas.judgement import Health
+from esper_schemas.judgement import Health, judge_field
 from esper_schemas.rules.finding_metrics import MEAN_RETURN, measured_by
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -28,10 +28,19 @@ def alarm_of(snapshot: SanctumSnapshot, name: str, health: Health) -> Health:
     return SEVERITIES[finding.severity] if health in BEYOND or _is_symptom(snapshot, name) else Health.OK
 
 
+def metric_alarm(snapshot: SanctumSnapshot, name: str) -> Health:
+    """Return the severity of the worst finding about one of the learner's metrics, which it still shows."""
+    if finding_about(snapshot, name) is None:
+        return Health.OK  # the usual case, for every metric of every frame
+    return alarm_of(snapshot, name, judge_field(snapshot.tamiyo, name))
+
+
 def finding_about(snapshot: SanctumSnapshot, name: str) -> Finding | None:
     """Return the worst finding about a metric; notices are none."""
-    about = (f for f in snapshot.findings if name in f.metrics and f.severity in SEVERITIES)
-    return next(about, None)
+    for finding in snapshot.findings:
+        if name in finding.metrics and finding.severity in SEVERITIES:
+            return finding
+    return None
 
 
 def return_alarm(snapshot: SanctumSnapshot) -> Health:

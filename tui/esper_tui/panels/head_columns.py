@@ -10,7 +10,7 @@ from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import TamiyoState, Trend
 from esper_tui.charts.bars import bar, deviation
-from esper_tui.metrics.alarms import worst
+from esper_tui.metrics.alarms import metric_alarm, worst
 from esper_tui.metrics.bounds_text import head_metric, ok_words
 from esper_tui.metrics.metric_row import compact_value
 from esper_tui.metrics.metric_value import value_of
@@ -117,7 +117,7 @@ def condition(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:
 def condition_alarm(snapshot: SanctumSnapshot, head: str) -> Health:
     """The worst alarm of the two quantities from which the condition of a head follows."""
     names = (head_quantity(snapshot.tamiyo, head, family) for family in ("entropy", "grad_norm"))
-    return worst(*(value_of(snapshot, name).alarm for name in names))
+    return worst(*(metric_alarm(snapshot, name) for name in names))
 
 
 def latch(snapshot: SanctumSnapshot, head: str, space: Space) -> Row:

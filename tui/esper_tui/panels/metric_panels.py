@@ -6,9 +6,9 @@ from functools import cache
 from esper_schemas.judgement import Health
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.state import HISTORY_METRICS
-from esper_tui.metrics.alarms import worst
+from esper_tui.metrics.alarms import metric_alarm, worst
 from esper_tui.metrics.metric_row import GAP, Column, Part, metric_row
-from esper_tui.metrics.metric_value import value_in_state, value_of
+from esper_tui.metrics.metric_value import value_in_state
 from esper_tui.metrics.row_layout import row_layout
 from esper_tui.text.spans import Row, Rows, Span
 from esper_tui.text.theme import ALARM_TONES, alarm_mark
@@ -165,14 +165,14 @@ def _fitting(metrics: tuple[str, ...], snapshot: SanctumSnapshot, height: int) -
     """The first metrics; if not all fit, those that findings are about replace the last others."""
     if height >= len(metrics):
         return metrics
-    worst_first = sorted(metrics, key=lambda name: -_SEVERITY.index(value_of(snapshot, name).alarm))
+    worst_first = sorted(metrics, key=lambda name: -_SEVERITY.index(metric_alarm(snapshot, name)))
     kept = set(worst_first[:height])
     return tuple(name for name in metrics if name in kept)
 
 
 def metric_panel_note(panel: MetricPanel, snapshot: SanctumSnapshot) -> Row:
     """For the border: how many of the panel's metrics findings are about, including those without a row."""
-    alarms = [value_of(snapshot, name).alarm for name in panel.metrics + panel.signs]
+    alarms = [metric_alarm(snapshot, name) for name in panel.metrics + panel.signs]
     found = [alarm for alarm in alarms if alarm is not Health.OK]
     highest = worst(*found)
     return (alarm_mark(highest), Span(f" {len(found)}", ALARM_TONES[highest])) if found else ()
