@@ -19,6 +19,7 @@ from esper_schemas.metrics.metric import TelemetryLevel
 from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TELEMETRY, TrainingConfig
 from esper_trainer.environments.morph.presets import HORIZON
+from esper_trainer.measure.packed_metrics import FINAL_FIELDS
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.runner import train
 
@@ -157,3 +158,30 @@ def test_an_unknown_level_is_refused():
     """The message names all levels."""
     with pytest.raises(InvalidArgument, match="off, minimal, normal, debug"):
         TrainingConfig(telemetry="loud")
+
+
+@pytest.mark.parametrize(("level", "measured"), [("minimal", []), ("normal", [4])])
+def test_the_policy_after_an_update_is_measured_in_every_fourth(level, measured):
+    """It costs one more forward pass; at DEBUG that is made in every update."""
+    sink = Sink()
+    train(
+        TrainingConfig(
+            episodes=5, environments=2, threads=1, hidden_size=8, telemetry=level, escalation="all=0"
+        ),
+        sink.connect,
+    )
+    completed = [event for event in sink.events if isinstance(event, PPOUpdateCompleted)]
+
+    for name in FINAL_FIELDS:
+        assert [e.update for e in completed if getattr(e.payload, name) is not None] == measured
+
+
+def test_the_identities_hold_in_a_real_training(payloads_of):
+    """The first ratios are 1, the advantages and rewards are those of the environment, up to rounding."""
+    for payload in payloads_of("normal"):
+        assert payload.initial_ratio_max < 1e-5
+        assert abs(payload.initial_kl) < 1e-7
+        assert payload.gae_residual < 1e-4
+        assert payload.reward_checksum_error == 0.0
+        assert payload.advantage_correlation > 0.0
+        assert 0.0 < payload.value_gradient_share < 1.0
