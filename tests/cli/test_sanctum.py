@@ -1,5 +1,6 @@
 """`sanctum`: its options, and their effect on the screen."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from esper_cli import sanctum
+from esper_schemas.events import PPOUpdateCompleted, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.settings import setting_fields
 from esper_tui.control.user_settings import SYMBOL_SETS, THEMES
 from esper_tui.view.connection_status import judge_feed
@@ -160,3 +163,38 @@ def test_a_terminal_that_cannot_be_drawn_on_is_refused(monkeypatch, capsys):
 
     assert sanctum.main([]) == 1
     assert "TERM=dumb" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "verdict"),
+    [
+        ("", "CRITICAL"),
+        (
+            "[rules.large_updates]\nenabled = false\n[kl_divergence]\nwarning_above = inf\n"
+            "critical_above = inf\n",
+            "HEALTHY",
+        ),
+    ],
+)
+def test_a_recorded_run_is_shown_by_other_thresholds(recorded, tmp_path, capsys, thresholds, verdict):
+    """Its findings and its colours follow them."""
+    file = tmp_path / "t.toml"
+    file.write_text(thresholds)
+    payload = PPOUpdatePayload(kl_divergence=0.5)
+    run = recorded(
+        RunStarted(task="t"), *[PPOUpdateCompleted(update=n, payload=payload) for n in range(1, 7)]
+    )
+    assert sanctum.main(["--json", str(run), "--thresholds", str(file)]) == 0
+    snapshot = json.loads(capsys.readouterr().out)
+
+    assert snapshot["verdict"]["word"] == verdict
+
+
+def test_thresholds_with_a_mistake_show_nothing(recorded, tmp_path, capsys):
+    """One sentence has the line."""
+    file = tmp_path / "t.toml"
+    file.write_text("mood = 1\n")
+    code = sanctum.main(["--once", str(recorded(RunStarted(task="t"))), "--thresholds", str(file)])
+
+    assert code == 1
+    assert f"{file}:1: there is no metric 'mood'" in capsys.readouterr().err

@@ -30,10 +30,11 @@ def losses(state: RunState) -> tuple[Loss, ...]:
 def _unwritten(state: RunState) -> Iterator[Loss]:
     """Yield, for each producer that has finished, the updates that it made after the last one in the log.
 
-    A trainer may record every tenth update only: fewer than it leaves out otherwise are not missing.
+    A trainer may record every tenth update only: fewer than it leaves out otherwise are not missing. One that
+    failed may count the update in which it did.
     """
     for producer in state.producers.values():
-        if producer.finished is None or not producer.ppo_updates:
+        if producer.finished is None or producer.finished.outcome == "failed" or not producer.ppo_updates:
             continue
         numbers = [update.update for update in producer.ppo_updates]
         interval = max([later - earlier for earlier, later in pairwise(numbers)], default=1)

@@ -119,3 +119,27 @@ def test_without_torch_training_says_what_to_install(tmp_path):
     assert refused.stderr.count("\n") == 1
     assert "pip install 'esper-lite[trainer]'" in refused.stderr
     assert run("ppo", "--help").returncode == 0
+
+
+def test_thresholds_reach_every_process(started, tmp_path):
+    """The path of the file is an option like any other."""
+    file = tmp_path / "t.toml"
+    file.write_text("[kl_divergence]\ncritical_above = 0.5\n")
+    words = ["--thresholds", file, "--runs-dir", tmp_path, "--ranks", "2", "--envs", "8"]
+    request, command, _ = started(*words)
+    given, _ = started("--no-tui", *words, "--name", "two")
+
+    assert request.thresholds == parsed(command[4:]).thresholds == file
+    assert f"--thresholds={file}" in given
+
+
+def test_thresholds_with_a_mistake_start_nothing(run_esper, tmp_path):
+    """The error names the line, and there is no run."""
+    file, runs = tmp_path / "t.toml", tmp_path / "runs"
+    file.write_text("[kl_divergence]\nwarning_above = 0.5\n")
+    code, _, err = run_esper("ppo", "--no-tui", "--thresholds", file, "--runs-dir", runs)
+
+    assert code != 0
+    assert f"{file}:2: the bands of kl_divergence are inverted" in err
+    assert err.count("\n") == 1
+    assert not runs.exists()

@@ -7,7 +7,8 @@ from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_cli.output.command_failure import CommandError
 from esper_cli.screen import source_selection
 from esper_cli.screen.source_selection import first_feed, local_endpoints, open_source
-from esper_schemas.errors import EsperError
+from esper_schemas.declarations import RunThresholds
+from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import LogRecorded
 from esper_schemas.source import Feed
 
@@ -75,3 +76,10 @@ def test_a_problem_of_the_source_is_a_failure():
     """The error is the message of the source."""
     with pytest.raises(CommandError, match=r"^The key is refused\.$"):
         first_feed(Source(Feed(problem="The key is refused.")))
+
+
+@pytest.mark.parametrize("target", [None, "tcp://127.0.0.1:5556"])
+def test_thresholds_are_for_recorded_runs(target):
+    """An aggregator has judged what it sends."""
+    with pytest.raises(InvalidArgument, match="needs a recorded run"):
+        open_source(target, thresholds=RunThresholds("rules = {}"))

@@ -15,12 +15,14 @@ from esper_schemas.events import (
     LayerGradientsSampled,
     PPOUpdateCompleted,
     RatioExplosionDiagnosed,
+    RunStarted,
     TelemetryEscalated,
 )
 from esper_trainer.config import TrainingConfig
+from esper_trainer.request import TrainingRequest
 from esper_trainer.run.resume import last_checkpoint, resumed_config
 from esper_trainer.runner import train
-from esper_trainer.session import TrainingPlan, record_training
+from esper_trainer.session import TrainingPlan, plan, record_training
 
 # With this learning rate the first update moves the policy far.
 CONFIG = TrainingConfig(
@@ -107,3 +109,26 @@ def test_l5_escalation_that_is_switched_off_leaves_the_level_as_it_is():
 
     assert "ratio_explosion" in {event.anomaly for event in sink.of(AnomalyDetected)}
     assert sink.of(TelemetryEscalated) == []
+
+
+WITHOUT_GATES = "[rules.lstm_saturation]\nenabled = false\n"
+
+
+@pytest.mark.slow
+def test_the_detector_has_the_thresholds_of_the_run(whole, tmp_path):
+    """A rule that the run disables reports no anomaly, nor after it is resumed; the others do."""
+    run_dir = tmp_path / "tolerant"
+    run_dir.mkdir()
+    record_training(
+        TrainingPlan(CONFIG, run_dir, thresholds=WITHOUT_GATES), False, lambda r: _stop_after(r, 3)
+    )
+    record_training(plan(TrainingRequest(runs_dir=tmp_path, name="tolerant", resume=True)), False)
+    started = [r.event for r in read_records(run_dir) if isinstance(r.event, RunStarted)]
+    with_rule, without_it = (
+        {event.anomaly for event in response(run) if isinstance(event, AnomalyDetected)}
+        for run in (whole, run_dir)
+    )
+
+    assert [event.thresholds for event in started] == [WITHOUT_GATES, WITHOUT_GATES]
+    assert with_rule - without_it == {"lstm_saturation"}
+    assert without_it
