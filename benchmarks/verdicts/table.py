@@ -49,7 +49,7 @@ MEASURED_TASKS_OF: dict[str, tuple[str, ...]] = {
 """The same for the measured trainings."""
 
 SEEDS: dict[Half, tuple[int, ...]] = {"tuning": (1, 2, 3), "seen": (4, 5, 6), "measured": (7, 8, 9)}
-MORE_SEEDS = (10, 11)
+MORE_SEEDS = (10, 11, 12, 13)
 MORE_TASKS_OF: dict[str, tuple[str, ...]] = {
     "single_file": ("CartPole", "Acrobot", "FrozenLake", "SlipperyLake"),
     "esper": (OWN_TASK,),
@@ -71,7 +71,7 @@ MEASURED_UPDATES = (700, 400, 400)
 STEPS, MEASURED_STEPS = 32, (32, 16, 16)
 """Steps of each environment per update, those of measured trainings of other programs by the seed."""
 
-ANNEALED_SEEDS = (8,)
+ANNEALED_SEEDS = (8, 11, 13)
 """Trainings of other programs whose learning rate falls to 0, linearly."""
 
 
@@ -311,7 +311,8 @@ def _bases(seeds: Iterable[int], tasks_of: dict[str, tuple[str, ...]]) -> Iterat
 BASES: tuple[Base, ...] = (
     *_bases((*SEEDS["tuning"], *SEEDS["seen"]), TASKS_OF),
     *_bases(SEEDS["measured"], MEASURED_TASKS_OF),
-    *_bases(MORE_SEEDS, MORE_TASKS_OF),
+    *_bases(MORE_SEEDS[:2], MORE_TASKS_OF),
+    *_bases(MORE_SEEDS[2:], {"single_file": MORE_TASKS_OF["single_file"]}),
 )
 
 BASE_NAMED = {base.name: base for base in BASES}
