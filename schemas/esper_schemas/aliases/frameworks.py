@@ -140,6 +140,8 @@ PUFFERLIB = Library(
         "loss/policy": Alias("policy_loss"),
         "loss/value": Alias("value_loss", convention=HALF_MSE),
         "loss/clipfrac": Alias("clip_fraction"),
+        "loss/old_kl": Alias("kl_k1"),
+        "losses/old_approx_kl": Alias("kl_k1"),
         "environment/episode_return": Alias("mean_return"),
         "environment/episode_length": Alias("mean_length"),
         "SPS": Alias("steps_per_second"),
@@ -149,8 +151,6 @@ PUFFERLIB = Library(
         "0verview/learning_rate": Alias("learning_rate"),
     },
     scalars={
-        "losses/old_approx_kl": "the k1 estimate beside approx_kl",
-        "loss/old_kl": "the k1 estimate beside loss/kl",
         "loss/kl": "the k3 estimate in 4.0, but a penalty in other programs",
         "loss/entropy": "the entropy in 4.0, but a loss in other programs",
         "loss/total": "the total loss",

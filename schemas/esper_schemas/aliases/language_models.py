@@ -58,6 +58,7 @@ TRL_CLASSIC = Library(
         "ppo/policy/approxkl": Alias("kl_divergence", convention=K2),
         "ppo/policy/clipfrac": Alias("clip_fraction", convention=ACTIVE),
         "ppo/returns/mean": Alias("return_mean"),
+        "ppo/policy/policykl": Alias("kl_k1"),
         "ppo/val/mean": Alias("value_mean"),
         "ppo/learning_rate": Alias("learning_rate"),
         "env/reward_mean": Alias("mean_return"),
@@ -67,7 +68,6 @@ TRL_CLASSIC = Library(
     step="updates",
     scalars={
         "ppo/loss/total": "the total loss",
-        "ppo/policy/policykl": "the k1 estimate beside approxkl",
         "ppo/policy/advantages_mean": "after normalisation",
         "ppo/val/var_explained": "relative to the squared error, so that a bias counts",
         "ppo/mean_scores": "the same as env/reward_mean",

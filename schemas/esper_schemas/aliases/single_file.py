@@ -42,6 +42,7 @@ CLEANRL = Library(
         "losses/approx_kl": Alias("kl_divergence", convention=K3),
         "losses/clipfrac": Alias("clip_fraction"),
         "losses/explained_variance": Alias("explained_variance"),
+        "losses/old_approx_kl": Alias("kl_k1"),
         "charts/learning_rate": Alias("learning_rate"),
         "charts/entropy_coefficient": Alias("entropy_coefficient"),
         "charts/SPS": Alias("steps_per_second"),
@@ -56,7 +57,6 @@ CLEANRL = Library(
         "episode/advantage_mean": Alias("advantage_mean"),
     },
     scalars={
-        "losses/old_approx_kl": "the k1 estimate beside approx_kl",
         "losses/loss": "the total loss",
         "losses/actor_loss": "of off-policy algorithms",
         "eval/episodic_return": "of evaluation episodes",
@@ -137,6 +137,7 @@ PLAIN = Library(
         "vf_loss": Alias("value_loss"),
         "SPS": Alias("steps_per_second"),
         "episodic_return": Alias("episode_return"),
+        "old_approx_kl": Alias("kl_k1"),
         "episodic_length": Alias("episode_length"),
     },
     step="unknown",
@@ -146,7 +147,6 @@ PLAIN = Library(
         "reward": "of one step in some programs, of an episode in others",
         "reward_std": "over the batch in some versions, within groups in others",
         "entropy_loss": "the entropy in some programs, minus the entropy or times a coefficient in others",
-        "old_approx_kl": "the k1 estimate beside approx_kl",
     },
     exceptions={"grad_norm": "read as Esper's own, which is after clipping; transformers logs it before"},
 )

@@ -83,7 +83,6 @@ def test_a_zero_that_stands_for_not_computed_is_not_measured(name):
         "actor/kl_loss",
         "critic/score/mean",
         "critic/advantages/mean",
-        "losses/old_approx_kl",
         "Losses/Policy Loss",
         "Loss / Entropy loss",
         "Policy/mean_noise_std",
@@ -136,3 +135,11 @@ def test_values_whose_step_is_a_time_or_another_count_are_dropped():
     """rsl_rl and rl_games log the same return again, at seconds and at iterations."""
     assert {"Train/mean_reward/time", "rewards/time", "rewards/iter", "episode_lengths/iter"} <= DROPPED
     assert "rewards/step" not in DROPPED
+
+
+@pytest.mark.parametrize(
+    "name", ["losses/old_approx_kl", "loss/old_kl", "old_approx_kl", "ppo/policy/policykl"]
+)
+def test_the_k1_estimate_that_stands_beside_another_one_has_a_field_of_its_own(name):
+    """It may be negative, and is never read as the other one."""
+    assert alias_of(name).field == "kl_k1"
