@@ -267,7 +267,7 @@ FAULTS = (
     Fault(
         name="learning rate × 100",
         words="the learning rate is 100 times larger",
-        rules=("large_updates",),
+        rules=("large_updates", "joint_ratio_explosion"),
         settings={"learning_rate": 0.15},
         updates=7,
     ),

@@ -89,8 +89,8 @@ class Level:
         """Return a value over the level, and add it; None while there are too few values."""
         if value is None:
             return None
-        usual = max(self.value, FLOOR * self.highest)
-        grown = ratio(value, usual) if self.count >= FEWEST else None
+        baseline = max(self.value, FLOOR * self.highest)
+        grown = ratio(value, baseline) if self.count >= FEWEST else None
         self.count += 1
         if self.count == 1:
             self.value = value

@@ -29,7 +29,7 @@ from esper_schemas.rules.run_levels import (
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import DEFAULTS, Thresholds, thresholds_of
 from esper_schemas.rules.watched_row import ANY, FINITE, Bounds, WatchedRow, constrained_row, narrower
-from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE
+from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE, SIZES
 
 _MAX_HEAD_WATCHES = 256
 _PAYLOAD_FIELDS = frozenset(PPOUpdatePayload.__struct_fields__)
@@ -89,10 +89,10 @@ class Watchlist:
     def bound_of(self, symptom: Symptom) -> float | None:
         """Return the bound that a symptom is beyond, in the unit of its metric.
 
-        None if the metric is not one of the payload, but follows from several or from those before.
+        None if the quantity is in another unit: it follows from several metrics, or from values before.
         """
         watch = self._bounds.get((symptom.name, symptom.metric))
-        if watch is None or symptom.metric not in CATALOGUE:
+        if watch is None or symptom.metric not in (*CATALOGUE, *SIZES):
             return None
         return watch.critical if symptom.critical_updates else watch.warning
 

@@ -43,6 +43,9 @@ gradient of the critic, as a norm or a share; and the mean of `advantage_correla
 could learn something.
 """
 
+SIZES = frozenset({"kl_size", "kl_without_clips"})
+"""Those of `RELATIVE` that are in the unit of the metric from which they follow."""
+
 ENTROPY_FALL = "entropy_fall"
 """The factor by which the entropy of a head that was not low has fallen within `FALL_WITHIN` updates."""
 
@@ -115,6 +118,13 @@ WATCHES: tuple[Watch, ...] = (
         power=4.0,
         only_critical=True,
         per_head=True,
+    ),
+    Watch(
+        name="joint_ratio_explosion",
+        quantity="joint_ratio_max",
+        text="joint ratio {value}",
+        factor=10 / 3,
+        only_critical=True,
     ),
     Watch(
         name="ratio_collapse",

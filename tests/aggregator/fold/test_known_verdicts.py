@@ -36,7 +36,7 @@ def folded(updates, row, config=None, returns=True):
 def _records(events):
     return [
         Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
-        for seq, event in enumerate(events, start=1)
+        for seq, event in enumerate(events)
     ]
 
 

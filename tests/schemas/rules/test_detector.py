@@ -192,7 +192,7 @@ _stretches = st.lists(
 @given(stretches=_stretches, config=st.sampled_from([CONFIG, {}, {"n_epochs": 1}]))
 def test_detector_and_diagnosis_never_disagree(stretches, config):
     """After every update the findings that began are those of the fold, with onset and evidence."""
-    state, detector, seq = RunState(), AnomalyDetector(settings_of(config)), 0
+    state, detector, seq = RunState(), AnomalyDetector(settings_of(config)), -1
 
     def record(event):
         nonlocal seq

@@ -48,6 +48,19 @@ UPDATE_RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        id="joint_ratio_explosion",
+        severity="warning",
+        confidence="moderate",
+        anomaly="ratio_explosion",
+        title="The joint probability ratio of all heads explodes",
+        signs=(Sign("joint_ratio_explosion", 2, critical=True),),
+        context=("ratio_explosion", "large_kl", "large_clip", "improbable_choice"),
+        advice=(
+            "Lower the learning rate or the number of epochs; stop at a target KL.",
+            "See which heads move: each may look healthy while all move in the same direction.",
+        ),
+    ),
+    Rule(
         id="ratio_collapse",
         severity="warning",
         confidence="moderate",
