@@ -12,6 +12,9 @@ import numpy as np
 from esper_lite import checks
 from esper_lite.checks import Array, Correlation, Steps
 
+_MEASURED = 16
+"""From about this number of minibatches of an update the correlation follows."""
+
 _TRUNCATED = "TimeLimit.truncated"
 
 
@@ -24,7 +27,7 @@ class UpdateChecks:
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:
         self._failed = failed
-        self._rewards: list[Array] = []
+        self._rewards: list[Any] = []
         self._values: Any = None
         self._cut_off: list[tuple[int, int]] = []
         self._wrapped: list[tuple[Any, str, Any]] = []
@@ -37,13 +40,13 @@ class UpdateChecks:
     def add_step(self, rewards: Any, dones: Any, infos: Any, values: Any) -> None:
         """Keep the rewards of a step; the library adds a bootstrap value to those of episodes cut off."""
         self._values = values
-        if dones.any():
+        if True in dones.tolist():  # faster than any() for a few environments
             self._cut_off += [
                 (len(self._rewards), place)
                 for place, info in enumerate(infos)
                 if dones[place] and info.get(_TRUNCATED, False)
             ]
-        self._rewards.append(np.array(rewards, dtype=np.float32))
+        self._rewards.append(rewards.copy())
 
     def end_rollout(self, model: Any, last_values: Any, dones: Any) -> None:
         """Compare rewards and advantages of the whole rollout, and observe the minibatches to come."""
@@ -52,7 +55,7 @@ class UpdateChecks:
         buffer = model.rollout_buffer
         if len(self._rewards) != len(buffer.rewards):
             return  # a rollout that was not observed from its beginning
-        rewards = np.stack(self._rewards)
+        rewards = np.stack(self._rewards).astype(np.float32)
         for place in self._cut_off:
             rewards[place] = buffer.rewards[place]
         self.measured |= checks.reward_checksum(buffer.rewards, rewards)
@@ -63,6 +66,7 @@ class UpdateChecks:
         self.measured |= checks.advantages(used, steps, gamma=buffer.gamma, gae_lambda=buffer.gae_lambda)
         self._advantages = buffer.advantages.swapaxes(0, 1).reshape(-1).copy()
         self._scale = checks.advantage_scale(buffer.advantages, buffer.values)
+        self._every = max(1, _minibatches(model) // _MEASURED)
         self._wrap(buffer, "_get_samples", self._gathered)
         self._wrap(model.policy, "evaluate_actions", self._evaluated)
 
@@ -82,7 +86,7 @@ class UpdateChecks:
         self.measured: dict[str, float] = {}
         self._correlation = Correlation()
         self._advantages = np.zeros(0, np.float32)
-        self._scale, self._sample, self._minibatches = 1.0, None, 0
+        self._scale, self._sample, self._minibatches, self._every = 1.0, None, 0, 1
 
     def _wrap(self, owner: Any, name: str, observe: Callable[..., None]) -> None:
         """Call `observe` with the arguments and the result of a method after it."""
@@ -111,15 +115,23 @@ class UpdateChecks:
         sample, self._sample = self._sample, None
         if sample is None:
             return  # an evaluation of something else
+        number, self._minibatches = self._minibatches, self._minibatches + 1
+        if number % self._every:
+            return
         log_probs, old = _flat(result[1], sample), _flat(sample.old_log_prob, sample)
-        if not self._minibatches:
+        if number == 0:
             self.measured |= checks.first_minibatch(log_probs, old)
         else:
             self._correlation.add(log_probs - old, _flat(sample.advantages, sample))
-        self._minibatches += 1
 
 
-def _steps(buffer: Any, rewards: Array) -> Steps:
+def _minibatches(model: Any) -> int:
+    """The number of minibatches of an update, unless it stops early."""
+    steps = model.n_steps * model.n_envs
+    return int(getattr(model, "n_epochs", 1) * steps / (getattr(model, "batch_size", None) or steps))
+
+
+def _steps(buffer: Any, rewards: Any) -> Steps:
     """All steps but the last one, whose advantage is what follows."""
     following = buffer.values[-1] + buffer.gae_lambda * buffer.advantages[-1]
     starts = buffer.episode_starts
