@@ -17,9 +17,9 @@ def error_quantiles(targets: Targets) -> dict[str, MeasuredValue]:
     stride = -(-targets.alive.numel() // STEPS)
     errors, alive = (column.flatten()[::stride] for column in (targets.advantages, targets.alive))
     columns = torch.stack((errors, errors.abs()))
-    found, count = _quantiles(columns, alive), alive.sum()
+    found, measured = _quantiles(columns, alive), alive.any()
     return {
-        f"{name}_{share}": MeasuredValue(found[row, place], count > 0)
+        f"{name}_{share}": MeasuredValue(found[row, place], measured)
         for row, name in enumerate(("advantage", "value_error"))
         for place, share in enumerate(SHARES)
     }

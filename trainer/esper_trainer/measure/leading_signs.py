@@ -23,11 +23,10 @@ def layer_signs(features: nn.Sequential, observations: Tensor, alive: Tensor) ->
     activations = preactivations = linear(observed).float()
     for layer in others:
         activations = layer(activations)
-    count = valid.sum()
-    square = (preactivations.square().mean(1) * valid).sum() / count.clamp_min(1.0)
+    square, measured = average((preactivations.square().mean(1) * valid).sum(), valid.sum())
     return {
-        "dead_units": MeasuredValue(dead_units(activations, valid), count > 0),
-        "preactivation_norm": MeasuredValue(square.sqrt(), count > 0),
+        "dead_units": MeasuredValue(dead_units(activations, valid), measured),
+        "preactivation_norm": MeasuredValue(square.sqrt(), measured),
     }
 
 
