@@ -1,8 +1,8 @@
 """Signs that precede a failure: what the network can still represent, and how an update is steered.
 
-The levels at which they harm depend on the network, so that they are compared with the run's own first
-updates, and no finding follows from them. The two bounds are far beyond what two healthy trainings of 16 updates
-reached: there, the features varied in at least 2.2 dimensions, and at most 14 % of the units were dead.
+The levels at which they harm depend on the network: compare them with the run's own first updates. No finding
+follows from them. The two bounds are far beyond what two healthy trainings of 16 updates reached: there, the
+features varied in at least 2.2 dimensions, and at most 14 % of the units were dead.
 """
 
 from typing import Annotated
