@@ -21,14 +21,17 @@ from esper_aggregator.fold.run_state import RunState
 from esper_schemas.codec import decode_event, decode_snapshot, encode_event, encode_snapshot
 from esper_schemas.events import PPOUpdateCompleted, Record
 from esper_schemas.judgement import Health, judge
-from esper_schemas.metrics.catalogue import CATALOGUE, MetricField
+from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES, MetricField
 from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.declared_ranges import RANGES
 from esper_schemas.rules.watched_row import FINITE
 
 REPEATS = 2_000
 NEW_EVENTS = 50
 
+
+WATCHED = tuple(bounded_watches(QUANTITIES))
 
 HEALTHY_VALUES = (4, 0.9, 0.5, 1.1, 0.005, 0, -0.5, 1.5)
 """At least one of these is healthy for every metric."""
@@ -54,10 +57,15 @@ def varied_update(number: int, dice: random.Random) -> PPOUpdateCompleted:
 
 
 def healthy_value(field: MetricField) -> float:
-    """A value within the range and the bands of a metric, an integer if it is a count."""
+    """A value within the range and the bands of a metric and within its watches, an integer for a count."""
     low, high = RANGES.get(field.name, FINITE)
     values = [value for value in HEALTHY_VALUES if field.metric.precision or isinstance(value, int)]
-    values = [value for value in values if low <= value <= high]
+    watches = [watch for watch in WATCHED if watch.metric == field.name]
+    values = [
+        value
+        for value in values
+        if low <= value <= high and not any(watch.is_beyond(value, watch.warning) for watch in watches)
+    ]
     judged = ((value, judge(field.metric, value, maximum=field.maximum)) for value in values)
     return next(value for value, health in judged if health is Health.OK)
 

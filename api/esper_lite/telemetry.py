@@ -92,7 +92,8 @@ class Telemetry:
         with self._numbering:
             if isinstance(event, PPOUpdatePayload):
                 event = PPOUpdateCompleted(update=self._updates + 1, payload=event)
-            self._updates = event.update
+            if type(event.update) is int:  # otherwise the event is reported as invalid, and has no number
+                self._updates = event.update
             self._emitter.emit(event)
 
     def close(

@@ -20,6 +20,7 @@ from esper_bus.protocol.frames import Hello, encode
 from esper_bus.protocol.query_messages import HealthQuery
 from esper_bus.store.run_reader import read_log
 from esper_lite import connect
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import Refused
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
 from esper_schemas.payload import PPOUpdatePayload
@@ -303,3 +304,23 @@ def test_many_runs_delay_no_trainer(tmp_path, endpoints):
         context.destroy(linger=0)
 
     assert statistics.median(costs) < 0.1  # seconds of processor time
+
+
+@pytest.mark.process
+def test_thresholds_of_the_aggregator_apply_to_all_runs(tmp_path, endpoints):
+    """A viewer sees values and findings by them; the run itself gives others."""
+    wide = "[kl_divergence]\nwarning_above = inf\ncritical_above = inf\n"
+    strict = "[kl_divergence]\nwarning_above = 0.001\ncritical_above = 0.002\n"
+    options = {"runs_dir": tmp_path, "aggregator": f"ipc://{tmp_path}/sockets", "thresholds": wide}
+    with (
+        serving(tmp_path, endpoints, thresholds=RunThresholds(strict)),
+        watching(endpoints) as wait,
+        connect("r", **options) as telemetry,
+    ):
+        for _ in range(6):
+            telemetry.emit(PPOUpdatePayload(kl_divergence=0.2))
+        snapshot = wait(lambda feed: feed.snapshot.tamiyo.ppo_updates_count == 6).snapshot
+
+    assert snapshot.tamiyo.thresholds.text == strict
+    assert [finding.rule for finding in snapshot.findings] == ["large_updates"]
+    assert snapshot_of(tmp_path / "r").findings == ()

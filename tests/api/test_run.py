@@ -129,3 +129,17 @@ def test_a_path_without_a_run_is_refused(tmp_path, name, error):
 
     with pytest.raises(error, match=name):
         open_run(tmp_path / name)
+
+
+def test_what_a_program_could_not_record_is_a_finding(telemetry, runs_dir):
+    """A value that is not a number is left out of its update; without its number, an update is dropped."""
+    telemetry.emit(PPOUpdatePayload(policy_loss="high", value_loss=0.1))
+    telemetry.emit(PPOUpdateCompleted(update="last", payload=PPOUpdatePayload()))
+    telemetry.emit(PPOUpdatePayload(policy_loss=0.1))
+    telemetry.close()
+    (finding,) = [found for found in open_run(runs_dir / "mine").findings() if found.rule == "data_lost"]
+
+    assert finding.severity == "warning"
+    assert "1 event was dropped" in finding.title
+    assert "2 values were left out" in finding.title
+    assert telemetry.updates == 5

@@ -6,9 +6,11 @@ import pytest
 from msgspec import structs
 
 from esper_schemas import QUANTITIES
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.judgement import Health
 from esper_schemas.metrics.metric import Group, Metric
 from esper_schemas.state import Trend
+from esper_tui.metrics.bounds_text import critical_words
 from esper_tui.metrics.metric_value import (
     MetricValue,
     history_of,
@@ -49,6 +51,15 @@ def test_a_value_has_a_health(make_snapshot, make_state):
 
     assert (value.value, value.health) == (25.3, Health.CRITICAL)
     assert value.metric is QUANTITIES["value_loss"].metric
+
+
+def test_the_bounds_are_those_that_the_run_gives(make_snapshot, make_state):
+    """Its colour follows from them, and the words beside it."""
+    thresholds = RunThresholds("[value_loss]\nwarning_above = 100\ncritical_above = 200\n")
+    value = value_of(make_snapshot(make_state(value_loss=25.3, thresholds=thresholds)), "value_loss")
+
+    assert value.health is Health.OK
+    assert critical_words(value.metric).endswith("> 200")
 
 
 @pytest.mark.parametrize(
