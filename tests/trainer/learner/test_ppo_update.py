@@ -8,6 +8,7 @@ import pytest
 import torch
 from msgspec import structs
 from torch.distributions import Categorical
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_schemas.heads import CAUSAL, ENTROPY_COEFFICIENT_MULTIPLIERS, HEAD_SIZES, HEADS, Op
 from esper_schemas.metrics.metric import TelemetryLevel
@@ -355,3 +356,28 @@ def test_the_signs_change_nothing_about_the_update(policy, rollout):
         after.append(weights(copied))
 
     assert all(torch.equal(after[0], other) for other in after[1:])
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations, each of which is about one kernel on a CUDA device, except for views."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("level", "share"), [("OFF", 0.0), ("MINIMAL", 0.0), ("NORMAL", 0.05)])
+def test_the_checks_of_rewards_take_few_operations_and_none_at_low_levels(policy, rollout, level, share):
+    """They are reductions of the first minibatch."""
+    ppo, counts = ppo_of(policy), []
+    for rewards in (None, rollout.rewards):
+        with Operations() as operations:
+            ppo.update(rollout, TelemetryLevel[level], rewards)
+        counts.append(operations.count)
+
+    assert counts[1] - counts[0] <= share * counts[0]
+    assert (counts[1] > counts[0]) == (share > 0.0)
