@@ -132,7 +132,7 @@ def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, ca
     """It is compressed if requested, also by the deprecated name of the option."""
     opened = []
 
-    def open_source(target, keys, *, compress):
+    def open_source(target, keys, *, compress, thresholds):
         opened.append((target, keys, compress))
         return nothing
 

@@ -43,7 +43,7 @@ EFFECTS = {
     "page_down": Effect(lambda app: app.options.cursor, 10, OPEN_HEALTH),
     "page_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "pagedown", "down")),
     "first_row": Effect(lambda app: app.options.cursor, 0, (*OPEN_HEALTH, "down", "down")),
-    "last_row": Effect(lambda app: app.options.cursor, 17, OPEN_HEALTH),
+    "last_row": Effect(lambda app: app.options.cursor, 34, OPEN_HEALTH),
     "open_next": Effect(lambda app: app.options.opened, ORDER[1], ("enter",)),
     "open_previous": Effect(lambda app: app.options.opened, ORDER[-1], ("enter",)),
     "hide": Effect(lambda app: app.options.hidden, frozenset({ORDER[0]}), ("tab",)),

@@ -6,9 +6,8 @@ Each is made of the numbers that decide it. What is said of it last, and since w
 import math
 
 import pytest
+from tests.aggregator.fold.validated import fold_all, project
 
-from esper_aggregator.fold.fold import fold_all
-from esper_aggregator.fold.projection import project
 from esper_schemas.events import PPOUpdateCompleted, Record, RolloutCompleted, RunStarted, ScalarsLogged
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.verdict import verdict_text

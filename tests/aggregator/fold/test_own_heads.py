@@ -131,7 +131,7 @@ def test_a_head_that_becomes_deterministic_is_named_by_a_finding(shown):
 
     (finding,) = snapshot.findings
     assert (finding.rule, finding.head, finding.since_update) == ("head_collapse", "aim", 6)
-    assert "aim entropy fell by a factor of 1.5e+03" in " ".join(e.text for e in finding.evidence)
+    assert "aim entropy fell by a factor of 1,500" in " ".join(e.text for e in finding.evidence)
 
 
 def test_a_head_that_converges_slowly_is_no_finding(shown):

@@ -24,7 +24,7 @@ def defined(name, **bounds):
 @pytest.fixture
 def snapshot_of(record_of):
     """Folds events and projects the state."""
-    return lambda *events: project(fold_all(map(record_of, events)))
+    return lambda *events: project(fold_all(record_of(event, seq=seq) for seq, event in enumerate(events)))
 
 
 def test_a_metric_has_its_last_values_and_their_place(snapshot_of):
