@@ -69,7 +69,7 @@ SELF_CHECK_RULES: tuple[Rule, ...] = (
         severity="warning",
         title="Updates make actions with a large advantage less likely: the sign of the policy loss may be "
         "reversed",
-        signs=(Sign("reversed_updates"),),
+        signs=(Sign("reversed_updates", 2),),
         unless=(ADVANTAGES_WRONG, REWARDS_ALTERED, *STALE_LOG_PROBS),
         advice=(
             "Check the sign of the policy loss: the optimiser must increase ratio × advantage.",
