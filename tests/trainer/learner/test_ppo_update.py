@@ -381,3 +381,16 @@ def test_the_checks_of_rewards_take_few_operations_and_none_at_low_levels(policy
 
     assert counts[1] - counts[0] <= share * counts[0]
     assert (counts[1] > counts[0]) == (share > 0.0)
+
+
+def test_one_environment_has_no_halves_to_compare(policy, rollout):
+    """Its noise is not measured; no pass is made over an empty half, which cuDNN refuses."""
+    evaluated = []
+    policy.register_forward_pre_hook(lambda _, inputs: evaluated.append(inputs[0].shape[1]))
+    observations, *others = rollout
+    alone = type(rollout)(observations[:, :1], *(column[..., :1] for column in others))
+    payload = debug_payload(policy, alone)
+
+    assert payload.gradient_noise_scale is None
+    assert payload.policy_churn is not None
+    assert set(evaluated) == {1}

@@ -161,13 +161,20 @@ class PPO:
         }
 
     def _probe(self, batch: RolloutBatch) -> Probe:
-        """Examine the policy on two halves of the environments before an update: about one epoch."""
+        """Examine the policy on two halves of the environments before an update: about one epoch.
+
+        One environment alone has no second half, and its noise is not measured.
+        """
         environments = torch.arange(batch.alive.shape[-1], device=self._device)
-        halves = [batch.select(environments[place::2]).flatten() for place in (0, 1)]
-        (first, output), (second, _) = map(self._half_gradient, halves)
+        halves = [
+            batch.select(part).flatten() for part in (environments[::2], environments[1::2]) if len(part)
+        ]
+        (first, output), *others = map(self._half_gradient, halves)
         with torch.no_grad():
-            noise = noise_scale(first, second, batch.alive.sum())
-            return Probe(noise, halves[0], greedy_choices(output.logits, halves[0]))
+            choices = greedy_choices(output.logits, halves[0])
+            steps = batch.alive.sum()
+            noise = noise_scale(first, others[0][0], steps) if others else MeasuredValue(steps, self._false())
+            return Probe(noise, halves[0], choices)
 
     def _half_gradient(self, half: RolloutBatch) -> tuple[tuple[Tensor, ...], PolicyOutput]:
         output = self._policy(half.observations)
