@@ -220,6 +220,38 @@ def _random_critic(policy: Tamiyo) -> None:
         policy.output.weight[VALUE_ROW].normal_(std=50.0, generator=torch.Generator().manual_seed(0))
 
 
+def sets_lstm(
+    input_gate: float, forget_gate: float, cell: float, output_gate: float
+) -> Callable[[Tamiyo], None]:
+    """Damage that makes the LSTM ignore its input: fixed numbers before its gates, and no gradient."""
+
+    def damage(policy: Tamiyo) -> None:
+        numbers = torch.tensor([input_gate, forget_gate, cell, output_gate])
+        with torch.no_grad():
+            for parameter in policy.lstm.parameters():
+                parameter.zero_()
+                parameter.register_hook(torch.zeros_like)
+            policy.lstm.bias_ih_l0.add_(numbers.repeat_interleave(policy.lstm.hidden_size))
+
+    return damage
+
+
+def acts_as_another(head: str, logit: float) -> Callable[[Tamiyo], None]:
+    """Damage that adds to the logit of one choice in rollouts, but not in updates."""
+
+    def damage(policy: Tamiyo) -> None:
+        def shifted(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
+            if torch.is_grad_enabled():
+                return output
+            logits = output.logits.clone()
+            logits[rows_of(head).start + 1] += logit
+            return output._replace(logits=logits)
+
+        policy.register_forward_hook(shifted)
+
+    return damage
+
+
 def _nan_at(rewards: torch.Tensor) -> None:
     rewards[10, 0] = math.nan
 
@@ -282,7 +314,7 @@ FAULTS = (
     Fault(
         name="loud head",
         words="the logits of the blueprint head are multiplied by 1,000, and their gradient is not",
-        rules=("head_collapse", "ratio_explosion"),
+        rules=("head_collapse", "ratio_collapse"),
         damage=_scale_logits("blueprint", 1000.0),
         updates=7,
     ),
@@ -299,6 +331,35 @@ FAULTS = (
         words="all gradients are multiplied by a billionth",
         rules=("vanishing_gradient",),
         damage=scale_gradients(1e-9),
+        updates=7,
+    ),
+    Fault(
+        name="constant LSTM",
+        words="all weights of the LSTM are 0 and get no gradient",
+        rules=("lstm_vanishing",),
+        begins=1,
+        damage=sets_lstm(0.0, 0.0, 0.0, 0.0),
+        updates=4,
+    ),
+    Fault(
+        name="summing LSTM",
+        words="the cell of the LSTM adds up 1 in every step, and its weights get no gradient",
+        rules=("lstm_explosion",),
+        damage=sets_lstm(2.0, 20.0, 20.0, 0.0),
+        updates=6,
+    ),
+    Fault(
+        name="saturated LSTM",
+        words="the gates of the LSTM are nearly open or closed whatever its input is",
+        rules=("lstm_saturation",),
+        damage=sets_lstm(5.0, -5.0, 1.0, 5.0),
+        updates=7,
+    ),
+    Fault(
+        name="acting as another policy",
+        words="in rollouts, but not in training, the logit of one blueprint is larger by 5",
+        rules=("stale_log_probs", "ratio_explosion", "large_updates"),
+        damage=acts_as_another("blueprint", 5.0),
         updates=7,
     ),
     Fault(
@@ -362,7 +423,7 @@ FAULTS = (
     Fault(
         name="constant critic",
         words="the critic's weights are set to 0 and get no gradient",
-        rules=("value_collapse",),
+        rules=("critic_untrained", "value_collapse"),
         damage=_constant_critic,
         updates=14,
     ),

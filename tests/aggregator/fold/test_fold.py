@@ -193,8 +193,9 @@ def judged(record_of, *started, given=None):
     state = RunState(given=given)
     for epoch, thresholds in enumerate(started, 1):
         begun = e.RunStarted(task="t", thresholds=thresholds, heads=(HeadSpec("move", 4),))
-        for event in (begun, *[update(4 * epoch + n, kl_divergence=0.4) for n in range(4)]):
-            fold(state, record_of(event, epoch=epoch))
+        events = (begun, *[update(4 * epoch + n, kl_divergence=0.4) for n in range(4)])
+        for seq, event in enumerate(events):
+            fold(state, record_of(event, epoch=epoch, seq=seq))
     return project(state)
 
 

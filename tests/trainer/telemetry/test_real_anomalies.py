@@ -66,20 +66,6 @@ def prefers(*heads):
     return damage
 
 
-def sets_lstm(input_gate, forget_gate, cell, output_gate):
-    """Damage that makes the LSTM ignore its input: fixed numbers before its gates, and no gradient."""
-
-    def damage(policy):
-        numbers = torch.tensor([input_gate, forget_gate, cell, output_gate])
-        with torch.no_grad():
-            for parameter in policy.lstm.parameters():
-                parameter.zero_()
-                parameter.register_hook(torch.zeros_like)
-            policy.lstm.bias_ih_l0.add_(numbers.repeat_interleave(policy.lstm.hidden_size))
-
-    return damage
-
-
 def wrong_critic(weight):
     """Damage that gives the critic large weights of either sign, and no gradient."""
 
@@ -88,22 +74,6 @@ def wrong_critic(weight):
         signs = 1.0 - 2.0 * (torch.arange(policy.lstm.hidden_size) % 2)
         with torch.no_grad():
             policy.output.weight[faults.VALUE_ROW] = weight * signs
-
-    return damage
-
-
-def acts_as_another(head, logit):
-    """Damage that adds to the logit of one choice in rollouts, but not in updates."""
-
-    def damage(policy):
-        def shifted(_, __, output):
-            if torch.is_grad_enabled():
-                return output
-            logits = output.logits.clone()
-            logits[faults.rows_of(head).start + 1] += logit
-            return output._replace(logits=logits)
-
-        policy.register_forward_hook(shifted)
 
     return damage
 
@@ -131,13 +101,13 @@ CASES = {
         fault(7, rewards=lambda rewards: rewards.sub_(0.03)), 10, [("performance_degradation", 9)],
     ),
     "lstm_vanishing": (
-        fault(1, damage=sets_lstm(0.0, 0.0, 0.0, 0.0)), 4, [("lstm_vanishing", 2)],
+        fault(1, damage=faults.sets_lstm(0.0, 0.0, 0.0, 0.0)), 4, [("lstm_vanishing", 2)],
     ),
     "lstm_explosion": (
-        fault(damage=sets_lstm(2.0, 20.0, 20.0, 0.0)), 5, [("lstm_explosion", 4)],
+        fault(damage=faults.sets_lstm(2.0, 20.0, 20.0, 0.0)), 5, [("lstm_explosion", 4)],
     ),
     "lstm_saturation": (
-        fault(damage=sets_lstm(5.0, -5.0, 1.0, 5.0)), 6, [("lstm_saturation", 5)],
+        fault(damage=faults.sets_lstm(5.0, -5.0, 1.0, 5.0)), 6, [("lstm_saturation", 5)],
     ),
     "head_frozen": (known("frozen head"), 7, [("head_frozen", 6, "blueprint")]),
     "policy_frozen": (known("learning rate × 1e-6"), 9, [("policy_frozen", 8)]),
@@ -165,7 +135,7 @@ def test_an_anomaly_is_reported_once_when_it_begins(case):
 @pytest.mark.slow
 def test_c2_h2_a_head_that_acts_as_another_policy_is_shown_by_divergence_and_ratios():
     """So is that old log-probabilities are not those of the policy that acted."""
-    found = anomalies(fault(damage=acts_as_another("blueprint", 5.0)), 5)
+    found = anomalies(fault(damage=faults.acts_as_another("blueprint", 5.0)), 5)
     ratios = {(kind, update, head) for kind, update, _, head in found if kind != "kl_spike"}
 
     assert {kind for kind, *_ in found} == {"kl_spike", "ratio_explosion", "stale_log_probs"}
