@@ -14,7 +14,7 @@ from esper_schemas.aliases.alias import EXACT, EXACT_OR_K2, K2, K3
 from esper_schemas.declarations import HeadSpec
 from esper_schemas.metrics.catalogue import CATALOGUE, MetricField
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.policy_heads import OWN_FAMILIES, max_entropy, measured_heads, own_field
+from esper_schemas.policy_heads import OWN_FAMILIES, measured_heads, own_field
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watched_row import FINITE, Bounds
 from esper_schemas.rules.watches import IMPLAUSIBLE
@@ -75,11 +75,7 @@ def own_head_ranges(spec: HeadSpec) -> dict[str, Bounds]:
     The entropy of a head of unknown size has none, as it may be that of a density; neither has its KL
     divergence, whose estimator is not known.
     """
-    fields = {family: own_field(spec, family) for family in OWN_FAMILIES if family != KL}
-    ranges = {family: declared_range(field) for family, field in fields.items()}
-    if max_entropy(spec) is None:
-        ranges["entropy"] = FINITE
-    return ranges
+    return {family: declared_range(own_field(spec, family)) for family in OWN_FAMILIES if family != KL}
 
 
 def without_implausible(

@@ -4,8 +4,7 @@ import pytest
 from tests.aggregator.fold.examples import log_line, update
 from tests.aggregator.fold.validated import fold_all, project
 
-from esper_aggregator.fold import fold as production
-from esper_aggregator.fold.run_state import KEPT_PRODUCERS
+from esper_aggregator.fold.run_state import RunState
 from esper_schemas import events as e
 
 DROPPED = e.EventsDropped(count=5, first_ns=1, last_ns=2, by_kind={"PPOUpdateCompleted": 5})
@@ -82,11 +81,10 @@ def test_a_run_that_logs_without_updates_has_lost_none(record_of):
     assert of(map(record_of, [*logged, e.RunFinished(outcome="completed", updates=0)])) == {}
 
 
-def test_producers_beyond_the_capacity_are_named(record_of):
-    """The log has them."""
-    records = [record_of(update(1), producer=f"p{n}") for n in range(KEPT_PRODUCERS + 2)]
+def test_what_is_beyond_the_capacity_is_named():
+    """The log has it."""
+    (loss,) = project(RunState(left_out=2)).losses
 
-    (loss,) = project(production.fold_all(records)).losses  # not validated after each
     assert (loss.kind, loss.count) == ("capacity", 2)
 
 

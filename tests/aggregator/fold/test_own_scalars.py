@@ -91,7 +91,8 @@ def test_each_metric_is_judged_by_its_own_bounds_alone(snapshot_of):
     assert [finding.title for finding in snapshot_of(*events).findings] == ["kl_ref is beyond its bound"]
 
     events += [logged(kl_ref=0.5) for _ in range(5)]
-    assert snapshot_of(*events).findings == ()
+    rules = {finding.rule for finding in snapshot_of(*events).findings}
+    assert rules <= {"data_lost"}  # the second snapshot has the numbers after those of the first
 
 
 def test_a_definition_may_change(snapshot_of):
