@@ -20,7 +20,10 @@ again."""
 LEVEL_RATE = 0.1
 """The weight of a new value in a level, by the logarithm."""
 
-MAX_GROWTH = 2.0
+SETTLED = 9
+"""Values after which each has the same weight in a level; those before are averaged."""
+
+MAX_GROWTH, LEAST_GROWTH = 2.0, 0.5
 """A value moves a level as if it were at most this many times larger or smaller."""
 
 START = 5
@@ -89,18 +92,23 @@ class Level:
         """Return a value over the level, and add it; None while there are too few values."""
         if value is None:
             return None
-        baseline = max(self.value, FLOOR * self.highest)
-        grown = ratio(value, baseline) if self.count >= FEWEST else None
-        self.count += 1
-        if self.count == 1:
+        count, level = self.count, self.value
+        self.count = count + 1
+        if count == 0:
             self.value = value
             return None
-        weight = max(1.0 / self.count, LEVEL_RATE)
-        change = min(max(value / self.value, 1.0 / MAX_GROWTH), MAX_GROWTH)
-        self.value = max(self.value * change**weight, _SMALLEST)
-        if self.count >= FEWEST:
-            self.highest = max(self.highest, self.value)
+        change = value / level
+        change = MAX_GROWTH if change > MAX_GROWTH else LEAST_GROWTH if change < LEAST_GROWTH else change
+        level *= change ** (LEVEL_RATE if count >= SETTLED else 1.0 / (count + 1))
+        grown = self._grown(value) if count >= FEWEST else None
+        self.value = level if level > _SMALLEST else _SMALLEST
+        if count >= FEWEST - 1 and level > self.highest:
+            self.highest = level
         return grown
+
+    def _grown(self, value: float) -> float:
+        floor = FLOOR * self.highest
+        return ratio(value, self.value if self.value > floor else floor)
 
 
 @dataclass(slots=True)
@@ -149,27 +157,28 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
 
     A value that was not measured, or is not finite, gives None: the latter is a symptom of its own.
     """
-    kl = _finite(payload.kl_divergence)
+    kl, explained = _finite(payload.kl_divergence), payload.explained_variance
     size = None if kl is None else abs(kl)
-    undefined = _is_undefined(levels, payload.explained_variance)
+    undefined = None if explained is None else _is_undefined(levels, explained)
+    best = _best_explained(levels, explained)
+    loss = _positive(payload.value_loss)
+    growth = levels.value_loss.growth(loss)
+    if growth is not None and best is not None and best <= EXPLAINED:
+        growth /= TOLERANCE_OF_NEW_CRITIC
     kl_growth = levels.kl.growth(_positive(size))
-    best_explained = _best_explained(levels, _finite(payload.explained_variance))
-    growth = levels.value_loss.growth(_positive(payload.value_loss))
-    has_learnt = best_explained is None or best_explained > EXPLAINED
-    value_growth = growth if growth is None or has_learnt else growth / TOLERANCE_OF_NEW_CRITIC
     entropy_share = _entropy_share(levels, _finite(payload.entropy))
     return (
         _spread(payload),
-        _value_error(payload) if value_growth is not None and value_growth > CLEAR_GROWTH else None,
-        value_growth,
+        _value_error(payload) if growth is not None and growth > CLEAR_GROWTH else None,
+        growth,
         size,
         kl_growth if size is not None and size > LARGE_KL else None,
         None if payload.clip_fraction else size,
         levels.gradient.growth(_positive(payload.grad_norm_pre_clip)),
         entropy_share,
         undefined,
-        best_explained,
-        _value_gradient(payload),
+        best,
+        None if loss is None or loss < LEARNT_LOSS else _value_gradient(payload),
         _mean_correlation(levels, payload, entropy_share),
     )
 
@@ -222,7 +231,7 @@ def _add_deviation(levels: ReturnLevels, change: float) -> None:
 def _spread(payload: PPOUpdatePayload) -> float | None:
     """Return the spread of the values over that of the returns; undefined where returns do not vary."""
     values, returns = payload.value_std, payload.return_std
-    if values is None or returns is None or not 0.0 < returns < math.inf or not abs(values) < math.inf:
+    if values is None or returns is None or not 0.0 < returns < math.inf or not -math.inf < values < math.inf:
         return None
     return ratio(values, returns)
 
@@ -237,24 +246,23 @@ def _value_error(payload: PPOUpdatePayload) -> float | None:
 
 def _entropy_share(levels: UpdateLevels, entropy: float | None) -> float | None:
     """Return an entropy over that of the start, or over a small absolute one, whichever is less."""
-    if entropy is None or levels.entropy_start is None:
+    start = levels.entropy_start
+    if entropy is None or start is None:
         return None
     if entropy < 0.0:
         levels.entropy_start = None
         return None
-    levels.entropies += 1
-    if levels.entropies <= START:
-        levels.entropy_start = max(levels.entropy_start, entropy)
-    return min(ratio(entropy, levels.entropy_start), ratio(entropy, DISCRETE_ENTROPY))
+    if levels.entropies < START:
+        levels.entropies += 1
+        levels.entropy_start = start = max(start, entropy)
+    return ratio(entropy, start if start > DISCRETE_ENTROPY else DISCRETE_ENTROPY)
 
 
-def _is_undefined(levels: UpdateLevels, explained_variance: float | None) -> float | None:
+def _is_undefined(levels: UpdateLevels, explained_variance: float) -> float:
     """Return 1 where an explained variance is NaN, because all returns are equal, and 0 where it is not.
 
     When returns begin to vary the value loss begins to have another level.
     """
-    if explained_variance is None:
-        return None
     undefined = explained_variance != explained_variance
     if levels.returns_undefined and not undefined:
         levels.value_loss = Level()
@@ -263,10 +271,12 @@ def _is_undefined(levels: UpdateLevels, explained_variance: float | None) -> flo
 
 
 def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> float | None:
-    if explained_variance is not None:
-        best = levels.best_explained
-        levels.best_explained = explained_variance if best is None else max(best, explained_variance)
-    return levels.best_explained
+    best = levels.best_explained
+    if explained_variance is None or not math.isfinite(explained_variance):
+        return best
+    if best is None or explained_variance > best:
+        levels.best_explained = best = explained_variance
+    return best
 
 
 def _mean_correlation(
@@ -277,30 +287,29 @@ def _mean_correlation(
     One does not count if the policy is nearly certain or did not move, or if returns are nearly equal: what
     is left is noise.
     """
-    correlation = _finite(payload.advantage_correlation)
-    if correlation is None or not _can_learn(payload, entropy_share):
+    correlation = payload.advantage_correlation
+    if correlation is None or not math.isfinite(correlation) or not _can_learn(payload, entropy_share):
         return None
-    levels.correlations = (*levels.correlations, correlation)[-CORRELATIONS:]
+    levels.correlations = (*levels.correlations[1 - CORRELATIONS :], correlation)
     return sum(levels.correlations) / CORRELATIONS if len(levels.correlations) == CORRELATIONS else None
 
 
 def _can_learn(payload: PPOUpdatePayload, entropy_share: float | None) -> bool:
-    certain = any(
-        share is not None and share < LEAST_ENTROPY for share in (entropy_share, payload.entropy_normalized)
-    )
-    unmoved = payload.kl_divergence is not None and abs(payload.kl_divergence) < LEAST_KL
+    if entropy_share is not None and entropy_share < LEAST_ENTROPY:
+        return False
+    entropy, kl = payload.entropy_normalized, payload.kl_divergence
+    if (entropy is not None and entropy < LEAST_ENTROPY) or (kl is not None and -LEAST_KL < kl < LEAST_KL):
+        return False
     deviation, mean = payload.return_std, payload.return_mean
-    equal = deviation is not None and mean is not None and deviation < LEAST_SPREAD * abs(mean)
-    return not (certain or unmoved or equal)
+    return deviation is None or mean is None or deviation >= LEAST_SPREAD * abs(mean)
 
 
 def _value_gradient(payload: PPOUpdatePayload) -> float | None:
-    """Return the gradient of the critic, as a norm or a share, where its loss leaves something to learn."""
-    loss = _positive(payload.value_loss)
-    if loss is None or loss < LEARNT_LOSS:
-        return None
-    measured = (payload.value_grad_norm, payload.value_gradient_share)
-    return min([value for value in measured if value is not None and math.isfinite(value)], default=None)
+    """Return the gradient of the critic, as a norm or a share, whichever is less."""
+    norm, share = _finite(payload.value_grad_norm), _finite(payload.value_gradient_share)
+    if norm is None or share is None:
+        return norm if share is None else share
+    return min(norm, share)
 
 
 def _finite(value: float | None) -> float | None:
