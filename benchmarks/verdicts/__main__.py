@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.verdicts.checks import check_table
+from benchmarks.verdicts.drift import drift_lines
 from benchmarks.verdicts.field_logs import field_log_lines
 from benchmarks.verdicts.measure import measure
 from benchmarks.verdicts.record import CORPUS
@@ -44,7 +45,7 @@ def main() -> None:
     halves = measure(_with_details(runs) if options.details else runs)
     print(*report(halves), sep="\n")
     print("== the trainers' own checks, smallest … largest of all updates", sep="\n")
-    print(*check_table(recordings), "", sep="\n")
+    print(*check_table(recordings), "", *drift_lines(recordings), "", sep="\n")
     for line in field_log_lines(options.field_logs):
         print(line)
     print(f"{time.monotonic() - began:.0f} s")

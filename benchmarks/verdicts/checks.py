@@ -23,13 +23,14 @@ SIGN_UPDATES = 5
 def values_of(recording: Recording, check: str) -> list[float]:
     """The values of a check, one for each update that has it."""
     if check != "advantage_correlation":
-        return _recorded(recording, check)
-    values = _recorded(recording, check)
+        return recorded(recording, check)
+    values = recorded(recording, check)
     windows = [values[place : place + SIGN_UPDATES] for place in range(len(values) - SIGN_UPDATES + 1)]
     return [sum(window) / SIGN_UPDATES for window in windows]
 
 
-def _recorded(recording: Recording, check: str) -> list[float]:
+def recorded(recording: Recording, check: str) -> list[float]:
+    """The values of a metric or a scalar, without those that are NaN."""
     values: list[float | None] = []
     for event in recording.events:
         match event:
