@@ -4,16 +4,33 @@ The product does not know about them: a fault is a setting, a change of the poli
 change of the rewards. A run is healthy before the update at which its fault begins.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from fault_damage import (
+    acts_as_another,
+    constant_critic,
+    forgetful,
+    freeze_rows,
+    huge_critic,
+    late_rewards,
+    nan_at,
+    nan_gradients,
+    noise,
+    prefer_the_first,
+    random_critic,
+    reverse_the_loss,
+    rows_of,
+    scale_gradients,
+    scale_logits,
+    sets_lstm,
+    shuffled,
+)
 
 from esper_schemas.events import Event
-from esper_schemas.heads import HEAD_SIZES, HEADS
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig, derived_seed
 from esper_trainer.device.host_transfer import HostCopy
@@ -22,8 +39,8 @@ from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner import ppo_update
 from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.measure.packed_metrics import unpack_metrics
-from esper_trainer.model.action_layout import VALUE_ROW, action_layout
-from esper_trainer.model.policy import PolicyOutput, Tamiyo
+from esper_trainer.model.action_layout import action_layout
+from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import RolloutBatch
 from esper_trainer.ppo.rollout_buffer import Transitions
 from esper_trainer.ppo.rollout_collector import RolloutCollector
@@ -136,165 +153,6 @@ def _batches_changed_by(change: Callable[[RolloutBatch], RolloutBatch]) -> Itera
         ppo_update.make_batch = make_batch
 
 
-def rows_of(head: str) -> slice:
-    """The rows of a head in the output layer."""
-    first = sum(HEAD_SIZES[earlier] for earlier in HEADS[: HEADS.index(head)])
-    return slice(first, first + HEAD_SIZES[head])
-
-
-def freeze_rows(rows: slice) -> Callable[[Tamiyo], None]:
-    """No gradient reaches these rows of the output layer."""
-
-    def damage(policy: Tamiyo) -> None:
-        def without(gradient: torch.Tensor) -> torch.Tensor:
-            gradient = gradient.clone()
-            gradient[rows] = 0.0
-            return gradient
-
-        policy.output.weight.register_hook(without)
-        policy.output.bias.register_hook(without)
-
-    return damage
-
-
-def _scale_logits(head: str, factor: float) -> Callable[[Tamiyo], None]:
-    """Multiply the logits of a head, and with them the effect of every optimiser step on the head.
-
-    The gradient is not multiplied, so that its norm stays normal.
-    """
-
-    def damage(policy: Tamiyo) -> None:
-        def scaled(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
-            logits = output.logits.clone()
-            logits[rows_of(head)] += ((factor - 1.0) * logits[rows_of(head)]).detach()
-            return output._replace(logits=logits)
-
-        policy.register_forward_hook(scaled)
-
-    return damage
-
-
-def _prefer_the_first(logit: float) -> Callable[[Tamiyo], None]:
-    """Add a number to the logit of the first choice of every head."""
-
-    def damage(policy: Tamiyo) -> None:
-        with torch.no_grad():
-            policy.output.bias[[rows_of(head).start for head in HEADS]] += logit
-
-    return damage
-
-
-def scale_gradients(factor: float) -> Callable[[Tamiyo], None]:
-    """Multiply every gradient of the policy by a factor, before the optimiser sees it."""
-
-    def damage(policy: Tamiyo) -> None:
-        for parameter in policy.parameters():
-            parameter.register_hook(lambda gradient: gradient * factor)
-
-    return damage
-
-
-def _nan_gradients(policy: Tamiyo) -> None:
-    policy.lstm.weight_hh_l0.register_hook(lambda gradient: gradient * math.nan)
-
-
-def _constant_critic(policy: Tamiyo) -> None:
-    """Set the critic's weights to 0 and let no gradient reach them."""
-    freeze_rows(slice(VALUE_ROW, None))(policy)
-    _set_critic(policy, 0.0)
-
-
-def _huge_critic(policy: Tamiyo) -> None:
-    _set_critic(policy, 1e38)
-
-
-def _set_critic(policy: Tamiyo, weight: float) -> None:
-    with torch.no_grad():
-        policy.output.weight[VALUE_ROW].fill_(weight)
-
-
-def _random_critic(policy: Tamiyo) -> None:
-    """Give the critic large random weights and let no gradient reach them."""
-    freeze_rows(slice(VALUE_ROW, None))(policy)
-    with torch.no_grad():
-        policy.output.weight[VALUE_ROW].normal_(std=50.0, generator=torch.Generator().manual_seed(0))
-
-
-def sets_lstm(
-    input_gate: float, forget_gate: float, cell: float, output_gate: float
-) -> Callable[[Tamiyo], None]:
-    """Damage that makes the LSTM ignore its input: fixed numbers before its gates, and no gradient."""
-
-    def damage(policy: Tamiyo) -> None:
-        numbers = torch.tensor([input_gate, forget_gate, cell, output_gate])
-        with torch.no_grad():
-            for parameter in policy.lstm.parameters():
-                parameter.zero_()
-                parameter.register_hook(torch.zeros_like)
-            policy.lstm.bias_ih_l0.add_(numbers.repeat_interleave(policy.lstm.hidden_size))
-
-    return damage
-
-
-def acts_as_another(head: str, logit: float) -> Callable[[Tamiyo], None]:
-    """Damage that adds to the logit of one choice in rollouts, but not in updates."""
-
-    def damage(policy: Tamiyo) -> None:
-        def shifted(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
-            if torch.is_grad_enabled():
-                return output
-            logits = output.logits.clone()
-            logits[rows_of(head).start + 1] += logit
-            return output._replace(logits=logits)
-
-        policy.register_forward_hook(shifted)
-
-    return damage
-
-
-def _nan_at(rewards: torch.Tensor) -> None:
-    rewards[10, 0] = math.nan
-
-
-def _noise(deviation: float) -> Callable[[Transitions], object]:
-    """Add noise to the old log-probabilities."""
-    generator = torch.Generator().manual_seed(0)
-
-    def stored(transitions: Transitions) -> None:
-        log_probs = transitions.log_probs
-        log_probs.add_(deviation * torch.randn(log_probs.shape, generator=generator))
-
-    return stored
-
-
-def _forgetful(policy: Tamiyo) -> None:
-    """Ignore the recurrent state where the policy acts, which is one step at a time."""
-
-    def without_state(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        observations, *state = arguments
-        return (observations,) if len(observations) == 1 else (observations, *state)
-
-    policy.register_forward_pre_hook(without_state)
-
-
-def _late_rewards(transitions: Transitions) -> None:
-    transitions.rewards.copy_(transitions.rewards.roll(8, 0))
-
-
-def _shuffled(batch: RolloutBatch) -> RolloutBatch:
-    order = torch.randperm(batch.advantages.numel(), generator=torch.Generator().manual_seed(0))
-    return batch._replace(advantages=batch.advantages.flatten()[order].view_as(batch.advantages))
-
-
-def _reverse_the_loss(policy: Tamiyo) -> None:
-    """Reverse the gradient that reaches the logits."""
-
-    def reversed_(_: Any, __: Any, output: PolicyOutput) -> PolicyOutput:
-        return output._replace(logits=2.0 * output.logits.detach() - output.logits)
-
-    policy.register_forward_hook(reversed_)
-
-
 FAULTS = (
     Fault(
         name="learning rate × 100",
@@ -308,14 +166,14 @@ FAULTS = (
         words="the entropy coefficient is 0, and every head almost always takes its first choice",
         rules=("policy_collapse",),
         settings={"entropy_coefficient": 0.0},
-        damage=_prefer_the_first(8.0),
+        damage=prefer_the_first(8.0),
         updates=7,
     ),
     Fault(
         name="loud head",
         words="the logits of the blueprint head are multiplied by 1,000, and their gradient is not",
         rules=("head_collapse", "ratio_collapse"),
-        damage=_scale_logits("blueprint", 1000.0),
+        damage=scale_logits("blueprint", 1000.0),
         updates=7,
     ),
     Fault(
@@ -388,21 +246,21 @@ FAULTS = (
         name="NaN reward",
         words="one reward of every rollout is NaN",
         rules=("rewards_not_finite", "steps_skipped"),
-        rewards=_nan_at,
+        rewards=nan_at,
         updates=6,
     ),
     Fault(
         name="NaN gradient",
         words="the gradient of one layer is NaN",
         rules=("gradient_not_finite", "steps_skipped"),
-        damage=_nan_gradients,
+        damage=nan_gradients,
         updates=6,
     ),
     Fault(
         name="huge critic",
         words="the critic's weights are 1e38, so that its loss overflows",
         rules=("loss_not_finite",),
-        damage=_huge_critic,
+        damage=huge_critic,
         updates=5,
     ),
     Fault(
@@ -417,14 +275,14 @@ FAULTS = (
         name="random critic",
         words="the critic has large random weights and gets no gradient",
         rules=("critic_not_learning",),
-        damage=_random_critic,
+        damage=random_critic,
         updates=10,
     ),
     Fault(
         name="constant critic",
         words="the critic's weights are set to 0 and get no gradient",
         rules=("critic_untrained", "value_collapse"),
-        damage=_constant_critic,
+        damage=constant_critic,
         updates=14,
     ),
     Fault(
@@ -446,35 +304,35 @@ FAULTS = (
         name="noisy old log-probabilities",
         words="the learner's old log-probabilities have noise of deviation 0.1",
         rules=("stale_log_probs",),
-        stored=_noise(0.1),
+        stored=noise(0.1),
         updates=4,
     ),
     Fault(
         name="inexact old log-probabilities",
         words="the learner's old log-probabilities have noise of deviation 0.001",
         rules=("inexact_log_probs",),
-        stored=_noise(1e-3),
+        stored=noise(1e-3),
         updates=4,
     ),
     Fault(
         name="recurrent state dropped",
         words="the policy forgets its recurrent state where it acts, and not where it is trained",
         rules=("stale_log_probs",),
-        damage=_forgetful,
+        damage=forgetful,
         updates=4,
     ),
     Fault(
         name="late rewards",
         words="the learner has each reward eight steps late",
         rules=("rewards_altered",),
-        stored=_late_rewards,
+        stored=late_rewards,
         updates=4,
     ),
     Fault(
         name="shuffled advantages",
         words="advantages belong to other steps",
         rules=("advantages_wrong",),
-        gathered=_shuffled,
+        gathered=shuffled,
         updates=4,
     ),
     Fault(
@@ -488,7 +346,7 @@ FAULTS = (
         name="reversed policy loss",
         words="the gradient that reaches the logits has the opposite sign",
         rules=("advantage_sign",),
-        damage=_reverse_the_loss,
+        damage=reverse_the_loss,
         updates=8,
     ),
     Fault(

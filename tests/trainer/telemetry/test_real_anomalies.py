@@ -21,6 +21,7 @@ from esper_schemas.rules.detector import AnomalyDetector
 from esper_schemas.rules.rules import ESCALATION
 from esper_schemas.rules.settings import settings_of
 from esper_trainer.config import TrainingConfig
+from esper_trainer.model.action_layout import VALUE_ROW
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "docs"))
 faults = importlib.import_module("faults")
@@ -70,10 +71,10 @@ def wrong_critic(weight):
     """Damage that gives the critic large weights of either sign, and no gradient."""
 
     def damage(policy):
-        faults.freeze_rows(slice(faults.VALUE_ROW, None))(policy)
+        faults.freeze_rows(slice(VALUE_ROW, None))(policy)
         signs = 1.0 - 2.0 * (torch.arange(policy.lstm.hidden_size) % 2)
         with torch.no_grad():
-            policy.output.weight[faults.VALUE_ROW] = weight * signs
+            policy.output.weight[VALUE_ROW] = weight * signs
 
     return damage
 
