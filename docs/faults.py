@@ -167,7 +167,7 @@ FAULTS = (
         rules=("policy_collapse",),
         settings={"entropy_coefficient": 0.0},
         damage=prefer_the_first(8.0),
-        updates=7,
+        updates=16,
     ),
     Fault(
         name="loud head",

@@ -32,12 +32,16 @@ PLACES = {
     "together_with": "Together with one of",
     "while_one_of": "While the newest update has one of",
     "not_while": "But not while the newest update has one of",
-    "benign_with": "Where that has lasted for 50 updates, if it came together with 20 of one of",
     "not_after": "But not within 20 updates after one of",
     "unless": "Unless one of these explains it better",
     "decisive": "Whatever explains it, with one of",
 }
 """What the signs in each field of a rule are for."""
+
+RECOVERS = (
+    "A policy that did well for 20 updates with these signs may recover: then the return must have been lost "
+    "for 50 updates."
+)
 
 SPECIAL = {
     "own_metric_above": "a metric of the run's own above its bound",
@@ -54,6 +58,7 @@ def section(rule: Rule, counts: Confusion, healthy_updates: int) -> str:
         f"Needs {', '.join(needs(rule)) or 'nothing but the events of a run'}.",
         *signs(rule),
         *settings(rule),
+        *([RECOVERS] if rule.recovers else []),
         " ".join(sentences(counts, healthy_updates)),
         "Try first:",
         "\n".join(f"- {advice}" for advice in rule.advice),

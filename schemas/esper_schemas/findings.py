@@ -13,7 +13,8 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value between `since_update` and `last_update`; `critical_updates` and `critical_since` are about values
     beyond the critical bound or not finite. `value` is the first one, `worst` the one farthest beyond its
     bound. A streak is no longer `active` after more than `GAP` updates in a row without such a value. `ranks`
-    has the lowest ranks that show it, if not all ranks of the run do.
+    has the lowest ranks that show it, if not all ranks of the run do. `at_best` counts the updates of a low
+    entropy in which the return was near its best.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Symptom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     worst_update: int = 0
     active: bool = True
     ranks: tuple[int, ...] = ()
+    at_best: int = 0
 
 
 Severity = Literal["notice", "warning", "critical"]

@@ -160,17 +160,14 @@ def _holds_now(rule: Rule, main: Symptom, by_name: ByName) -> bool:
 def _needed(rule: Rule, main: Symptom, by_name: ByName) -> list[Symptom]:
     """Return the signs that a rule needs at the newest update; they have to last if its sign was benign."""
     needed = [symptom for symptom in _shown(rule.while_one_of, by_name) if symptom.active]
-    if not _was_benign(rule, main, by_name):
+    if not _was_benign(rule, main):
         return needed
     return [symptom for symptom in needed if symptom.updates >= PATIENCE]
 
 
-def _was_benign(rule: Rule, main: Symptom, by_name: ByName) -> bool:
-    """Return whether one of the signs that all was well lasted while the main sign did."""
-    return any(
-        symptom.last_update - max(symptom.since_update, main.since_update) >= CHAIN
-        for symptom in _shown(rule.benign_with, by_name)
-    )
+def _was_benign(rule: Rule, main: Symptom) -> bool:
+    """Return whether the return was near its best while the main sign lasted, so that it may recover."""
+    return rule.recovers and main.at_best >= CHAIN
 
 
 def _shown(signs: Iterable[Sign], by_name: ByName) -> list[Symptom]:
@@ -191,7 +188,7 @@ def _since(rule: Rule, symptom: Symptom) -> int:
 
 def _onset(rule: Rule, main: Symptom, by_name: ByName) -> int:
     """Return the update since which a rule applies: of a benign sign, that at which it ceased to be so."""
-    if not _was_benign(rule, main, by_name):
+    if not _was_benign(rule, main):
         return _since(rule, main)
     return min((symptom.since_update for symptom in _needed(rule, main, by_name)), default=_since(rule, main))
 

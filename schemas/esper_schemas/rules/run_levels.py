@@ -48,8 +48,9 @@ TOLERANCE_OF_DEVIATIONS = 6.0
 """A return may fall below its best level by this share of the gain since the first one, or by this many mean
 deviations, whichever is more."""
 
-CLEAR_GAIN = 3.0
-"""A return has risen if its best level exceeds the first one by this many mean deviations."""
+CLEAR_GAIN, SMALL_GAIN = 3.0, 1.0
+"""A return has risen if its best level exceeds the first one by three mean deviations, and has not if it does
+so by less than one; in between it is not known."""
 
 CLEAR_GROWTH = 20.0
 """Below this growth, a value loss that is large beside the variance of the returns is a new critic's."""
@@ -212,10 +213,13 @@ def _lost(levels: ReturnLevels) -> float | None:
     return ratio(levels.best - levels.level, tolerance) if tolerance > 0.0 else None
 
 
-def _kept(levels: ReturnLevels) -> float:
+def _kept(levels: ReturnLevels) -> float | None:
+    """Return the share of the gain that is kept, 0 without a gain; None if noise may be all of the gain."""
     gain = levels.best - levels.first
-    if gain <= CLEAR_GAIN * levels.deviation or gain <= 0.0:
+    if gain <= SMALL_GAIN * levels.deviation or gain <= 0.0:
         return 0.0
+    if gain <= CLEAR_GAIN * levels.deviation:
+        return None
     return (levels.level - levels.first) / gain
 
 

@@ -39,6 +39,7 @@ class Streak:
     critical_since: int | None = None
     critical_updates: int = 0
     finite: bool = True
+    at_best: int = 0
 
     def add_critical(self, update: int) -> None:
         """Count the last value as one beyond the critical bound."""
@@ -68,6 +69,7 @@ class Streak:
             worst=self.worst,
             worst_update=self.worst_update,
             active=active,
+            at_best=self.at_best,
         )
 
 
@@ -150,6 +152,7 @@ def _merged(group: list[Symptom], world_size: int) -> Symptom:
         updates=max(s.updates for s in group),
         critical_since=min((s.critical_since for s in group if s.critical_since is not None), default=None),
         critical_updates=max(s.critical_updates for s in group),
+        at_best=max(s.at_best for s in group),
         ranks=_lowest(rank for s in group for rank in s.ranks) if len(group) < world_size else (),
     )
 

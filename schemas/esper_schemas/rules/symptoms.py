@@ -29,7 +29,7 @@ from esper_schemas.rules.run_levels import (
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import DEFAULTS, Thresholds, thresholds_of
 from esper_schemas.rules.watched_row import ANY, FINITE, Bounds, WatchedRow, constrained_row, narrower
-from esper_schemas.rules.watches import OF_ROLLOUTS, RELATIVE, SIZES
+from esper_schemas.rules.watches import LOW_ENTROPIES, NEAR_BEST, OF_ROLLOUTS, RELATIVE, SIZES
 
 _MAX_HEAD_WATCHES = 256
 _PAYLOAD_FIELDS = frozenset(PPOUpdatePayload.__struct_fields__)
@@ -120,6 +120,8 @@ class Watchlist:
             return True
         self._falls.compare(state.updates, update, tuple(falls_of_tamiyo(payload, past)), payload)
         self._updates.observe(state.updates, update, self._select(astuple(payload)) + relative, payload)
+        if NEAR_BEST in state.rollouts.open:
+            _count_at_best(state.updates)
         return False
 
     def heads_measured(
@@ -178,6 +180,13 @@ def _bounds_of_payloads(watched: Mapping[str, Bounds]) -> list[Bounds | None]:
     bounds = {**dict.fromkeys(LATCHED_FIELDS, FINITE), **watched}
     bounds |= {name: narrower(RANGES[name], bounds.get(name, ANY)) for name in RANGES}
     return [bounds.get(name) for name in CATALOGUE]
+
+
+def _count_at_best(updates: Streaks) -> None:
+    """Count an update at the best return for each streak of low entropies that it belongs to."""
+    for key in LOW_ENTROPIES & updates.open.keys():
+        streak = updates.open[key]
+        streak.at_best += streak.seen == updates.observed
 
 
 def _accepts(row_type: type[Struct], row: tuple[Any, ...]) -> bool:

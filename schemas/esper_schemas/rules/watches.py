@@ -385,6 +385,10 @@ _WITHOUT_QUANTITY = (
     Watch(name=IMPLAUSIBLE, quantity="", text="{metric} {value}"),
 )
 
+NEAR_BEST = ("return_near_best", "kept_return")
+LOW_ENTROPIES = frozenset({("low_entropy", "entropy_normalized"), ("fallen_entropy", "entropy_of_start")})
+"""Symptoms with their metrics: a low entropy means something else while the return is near its best."""
+
 ABOUT_RETURNS = frozenset({"return_near_best", "return_not_kept", "returns_hardly_vary"})
 """Symptoms that are no sign of a fault: they tell what others mean."""
 

@@ -82,7 +82,9 @@ def wrong_critic(weight):
 GATES = ("lstm_input_gate_saturation", "lstm_forget_gate_saturation", "lstm_output_gate_saturation")
 CASES = {
     "C1 entropy_collapse": (
-        fault(damage=prefers(*HEAD_SIZES)), 5, [*[("head_entropy_collapse", 4)] * 6, ("entropy_collapse", 5)],
+        fault(damage=prefers(*HEAD_SIZES)),
+        15,
+        [*[("head_entropy_collapse", 4)] * 6, ("entropy_collapse", 14)],
     ),
     "head_entropy_collapse": (fault(damage=prefers("op")), 6, [("head_entropy_collapse", 4, "op")]),
     "M3 numerical_instability": (
