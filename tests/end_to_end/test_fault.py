@@ -24,7 +24,7 @@ def test_the_state_names_the_finding_first(run_dir, playground, commands):
 
     assert next(iter(state)) == "findings"
     assert worst["severity"] == "critical"
-    assert worst["rule"] in ("large_updates", "policy_collapse")
+    assert worst["rule"] in ("large_updates", "head_collapse", "policy_collapse")
     assert 1 <= worst["since_update"] <= 8
     assert "KL divergence" in " ".join(link["text"] for link in worst["evidence"])
     assert worst["advice"]
