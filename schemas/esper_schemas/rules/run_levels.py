@@ -55,9 +55,6 @@ so by less than one; in between it is not known."""
 CLEAR_GROWTH = 20.0
 """Below this growth, a value loss that is large beside the variance of the returns is a new critic's."""
 
-SPREAD_DECAY, LOW_SPREAD = 0.98, 0.5
-"""The spread of returns is low if it is less than half of the largest one lately."""
-
 LEARNT_LOSS = 1e-6
 """A value loss below this leaves nothing to learn, so that its gradient may vanish."""
 
@@ -122,7 +119,7 @@ class UpdateLevels:
     `entropy_start` is the largest entropy of the first updates; it is None once an entropy was negative, as
     it is then that of a density. `best_explained` is the largest explained variance so far, and
     `returns_undefined` tells whether the last one was NaN. `correlations` are those of advantages and changes
-    in the newest updates that count. `return_spread` is the largest standard deviation of the returns lately.
+    in the newest updates that count.
     """
 
     value_loss: Level = field(default_factory=Level)
@@ -133,7 +130,6 @@ class UpdateLevels:
     best_explained: float | None = None
     returns_undefined: bool = False
     correlations: tuple[float, ...] = ()
-    return_spread: float = 0.0
 
 
 @dataclass(slots=True)
@@ -185,7 +181,6 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
         best,
         None if loss is None or loss < LEARNT_LOSS else _value_gradient(payload),
         _mean_correlation(levels, payload, entropy_share),
-        _explained_where_returns_vary(levels, payload),
     )
 
 
@@ -286,19 +281,6 @@ def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> f
     if best is None or explained_variance > best:
         levels.best_explained = best = explained_variance
     return best
-
-
-def _explained_where_returns_vary(levels: UpdateLevels, payload: PPOUpdatePayload) -> float | None:
-    """Return the explained variance, unless the returns spread much less than they did lately.
-
-    A few rare rewards more or less make the variance that is explained, and what is explained of it, another.
-    """
-    spread = _positive(payload.return_std)
-    if spread is not None:
-        levels.return_spread = highest = max(spread, SPREAD_DECAY * levels.return_spread)
-        if spread < LOW_SPREAD * highest:
-            return None
-    return _finite(payload.explained_variance)
 
 
 def _mean_correlation(

@@ -31,7 +31,6 @@ RELATIVE = (
     "best_explained_variance",
     "value_gradient",
     "mean_advantage_correlation",
-    "explained_where_returns_vary",
 )
 """What follows from an update and those before it.
 
@@ -41,10 +40,10 @@ estimator may give as negative, over its own usual level where it is large, and 
 the gradient norm before clipping over its usual level; the entropy over that of the start, for a policy whose
 largest entropy is not known; 1 where the explained variance is NaN; the best explained variance so far; the
 gradient of the critic, as a norm or a share; and the mean of `advantage_correlation` over five updates that
-could learn something; and the explained variance, where returns spread as much as usual.
+could learn something.
 """
 
-SIZES = frozenset({"kl_size", "kl_without_clips", "explained_where_returns_vary"})
+SIZES = frozenset({"kl_size", "kl_without_clips"})
 """Those of `RELATIVE` that are in the unit of the metric from which they follow."""
 
 ENTROPY_FALL = "entropy_fall"
@@ -239,7 +238,7 @@ WATCHES: tuple[Watch, ...] = (
     ),
     Watch(
         name="unexplained_returns",
-        quantity="explained_where_returns_vary",
+        quantity="explained_variance",
         text="explained variance {value}",
         below=True,
         warning=0.0,
@@ -362,7 +361,6 @@ WATCHES: tuple[Watch, ...] = (
         Watch(name="", quantity=quantity, text="")
         for quantity in (
             "kl_divergence",
-            "explained_variance",
             "value_loss",
             "mean_return",
             "policy_loss",
