@@ -55,7 +55,7 @@ class Steps(NamedTuple):
 
 
 def first_minibatch(log_probs: Values, old_log_probs: Values, mask: Values = None) -> dict[str, float]:
-    """Compare the policy of an update's first minibatch, before any optimiser step, with that that acted.
+    """Compare the policy of an update's first minibatch, before any optimiser step, with the one that acted.
 
     They are the same, so that all ratios are 1. log_probs, old_log_probs: of the same choices, of any shape.
     mask: where they count, by default everywhere.

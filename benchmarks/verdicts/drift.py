@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator
 from benchmarks.verdicts.checks import recorded
 from benchmarks.verdicts.recording_file import Recording
 
+from esper_schemas.drift import MOMENTUM, WARM_UP
 from esper_schemas.moving_average import MovingAverage
 
 HALF = 0.5
-MOMENTUM = 0.99
-WARM_UP = 10
 IN_A_ROW = 3
 
 

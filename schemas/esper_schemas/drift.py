@@ -1,6 +1,6 @@
 """Gradient drift: by how much a gradient norm differs from its running mean.
 
-The trainer's anomaly detector judges it, and the fold shows it; both compute it here.
+The fold shows it. No rule judges it: healthy gradients drift all the time (`benchmarks/verdicts/drift.py`).
 """
 
 import math

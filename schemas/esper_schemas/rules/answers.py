@@ -8,6 +8,7 @@ import msgspec
 from esper_schemas.findings import Finding
 from esper_schemas.measured_metrics import measured_metrics, measured_of_heads
 from esper_schemas.metrics.metric import BOUNDS
+from esper_schemas.rules import failed_training
 from esper_schemas.rules.diagnose import is_applicable
 from esper_schemas.rules.duplicate_ranks import DUPLICATE_RANK
 from esper_schemas.rules.failed_training import TRAINING_FAILED
@@ -40,7 +41,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 TITLES_OF_RECORDING = {
     DATA_LOST: "Data is lost",
-    TRAINING_FAILED: "The training ended with an error",
+    TRAINING_FAILED: failed_training.TITLE,
     DUPLICATE_RANK: "Several processes train as one rank",
     THRESHOLDS_IGNORED: "Thresholds of the run could not be read",
     IMPLAUSIBLE_VALUE: "A metric has values that it cannot have",

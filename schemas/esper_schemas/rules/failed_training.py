@@ -5,6 +5,8 @@ from esper_schemas.snapshot import SanctumSnapshot
 
 TRAINING_FAILED = "training_failed"
 
+TITLE = "The training ended with an error"
+
 ADVICE = (
     "Read the error in the trainer's own output; the last updates of this run show what came before.",
     "If it is about values that are NaN or not valid, look for them in rewards, observations and losses.",
@@ -25,7 +27,7 @@ def failed_training(snapshot: SanctumSnapshot) -> list[Finding]:
         Finding(
             rule=TRAINING_FAILED,
             severity="critical",
-            title="The training ended with an error",
+            title=TITLE,
             since_update=update,
             evidence=(Evidence(update, shown or "no reason was recorded"),),
             advice=ADVICE,

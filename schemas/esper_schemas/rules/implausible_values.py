@@ -63,8 +63,8 @@ def _cause(symptom: Symptom, high: float) -> str:
         return "Check the formula, 1 - Var(return - value) / Var(return), which is at most 1."
     if symptom.metric.endswith("entropy") and symptom.value < 0:
         return "Check the sign: an entropy loss is the negative entropy. Declare heads that are continuous."
+    if symptom.value > high and symptom.metric.endswith("entropy"):
+        return "Check the unit: the entropy of a head is that of one choice, in nats."
     if symptom.value > high:
-        return (
-            "Check the unit: a share is at most 1, and the entropy of a head is that of one choice, in nats."
-        )
+        return "Check the unit: a share is at most 1, and not a percentage or a count."
     return "Check the sign and the definition: this quantity is never negative."

@@ -74,6 +74,9 @@ LEAST_ENTROPY, LEAST_KL, LEAST_SPREAD = 0.1, 1e-7, 0.01
 and the spread of the returns as a share of their mean."""
 
 _LARGEST, _SMALLEST = sys.float_info.max, sys.float_info.min
+SMALLEST_RETURN = 1e-12
+"""The change of a smaller return is compared with this."""
+
 _LARGEST_RETURN = _LARGEST / 10.0
 """Differences of larger returns may not be finite."""
 
@@ -190,26 +193,30 @@ def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantit
     What was lost is in tolerances, what was kept a share of the gain since the first return, which is 0 where
     the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
     """
-    if not abs(mean_return) < _LARGEST_RETURN:
+    if not -_LARGEST_RETURN < mean_return < _LARGEST_RETURN:
         return None, None, None
     levels.rollouts += 1
     if levels.rollouts == 1:
         levels.first = levels.last = levels.level = levels.best = mean_return
         return None, None, None
     change = abs(mean_return - levels.last)
-    levels.level += RATE * (mean_return - levels.level)
-    levels.best = max(levels.best, levels.level)
-    _add_deviation(levels, change)
     levels.last = mean_return
-    relative = change / max(abs(mean_return), 1e-12)
+    levels.level = level = levels.level + RATE * (mean_return - levels.level)
+    if level > levels.best:
+        levels.best = level
+    _add_deviation(levels, change)
+    size = abs(mean_return)
+    relative = change / (size if size > SMALLEST_RETURN else SMALLEST_RETURN)
     if levels.rollouts <= FIRST_ROLLOUTS:
         return None, None, relative
     return _lost(levels), _kept(levels), relative
 
 
 def _lost(levels: ReturnLevels) -> float | None:
-    gain = levels.best - levels.first
-    tolerance = max(TOLERANCE_OF_GAIN * gain, TOLERANCE_OF_DEVIATIONS * levels.deviation)
+    gain, noise = levels.best - levels.first, TOLERANCE_OF_DEVIATIONS * levels.deviation
+    tolerance = TOLERANCE_OF_GAIN * gain
+    if noise > tolerance:
+        tolerance = noise
     return ratio(levels.best - levels.level, tolerance) if tolerance > 0.0 else None
 
 

@@ -85,7 +85,6 @@ class Watchlist:
         watched = dict(zip(fields, self._updates.ranges(fields), strict=True))
         self._within_bounds = constrained_row(_bounds_of_payloads(watched))
         self._relative_within_bounds = constrained_row(self._updates.ranges(RELATIVE))
-        self._returns_within_bounds = constrained_row(self._rollouts.ranges(OF_ROLLOUTS))
 
     def bound_of(self, symptom: Symptom) -> float | None:
         """Return the bound that a symptom is beyond, in the unit of its metric.
@@ -169,10 +168,8 @@ class Watchlist:
             lost, kept, change = return_quantities(state.returns, mean)
             lead = None if baseline is None else mean - baseline
         values = (mean, deviation, lost, lead, kept, change)
-        if _accepts(self._returns_within_bounds, values):
-            state.rollouts.end_observation()
-        else:
-            self._rollouts.observe(state.rollouts, update, values, None)
+        # A return near its best is a symptom, too, so that a check of the whole row would nearly always fail.
+        self._rollouts.observe(state.rollouts, update, values, None)
 
 
 def _bounds_of_payloads(watched: Mapping[str, Bounds]) -> list[Bounds | None]:
