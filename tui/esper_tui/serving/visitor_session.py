@@ -5,6 +5,8 @@ from contextlib import suppress
 
 from textual_serve.app_service import AppService
 
+from esper_tui.serving.packet_driver import PacketDriver
+
 WIDEST, HIGHEST = 500, 200
 """The largest terminal, in cells, that a browser may request."""
 TERMINATION_TIMEOUT_S = 1.0
@@ -13,6 +15,10 @@ TERMINATION_TIMEOUT_S = 1.0
 
 class VisitorSession(AppService):
     """The process of one visitor; process and connection end together."""
+
+    def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
+        driver = f"{PacketDriver.__module__}:{PacketDriver.__qualname__}"
+        return super()._build_environment(width, height) | {"TEXTUAL_DRIVER": driver}
 
     async def start(self, width: int, height: int) -> None:
         """Start the process with a terminal of this size."""
