@@ -25,6 +25,7 @@ from esper_tui.control.commands import COMMANDS, works_on_help
 from esper_tui.control.navigation import next_choice
 from esper_tui.control.redraw_schedule import FASTEST, RedrawRate
 from esper_tui.control.user_settings import Settings, save
+from esper_tui.past.run_history import OpenHistory, RunHistory
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
 from esper_tui.terminal.ascii_filter import AsciiFilter
@@ -53,8 +54,9 @@ class RunSelector(Protocol):
 class SanctumApp(App[None]):
     """The cockpit on a terminal. The caller closes the source after `run()` has returned.
 
-    `clock` gives nanoseconds since 1970, by which ages are computed. Settings are saved in `settings_file`,
-    if it is given; `notice` is a sentence that is shown at the start.
+    `clock` gives nanoseconds since 1970, by which ages are computed. `open_history` opens the past of a run
+    by its name; the app closes what it has opened. Settings are saved in `settings_file`, if it is given;
+    `notice` is a sentence that is shown at the start.
     """
 
     TITLE = "Sanctum"
@@ -70,6 +72,7 @@ class SanctumApp(App[None]):
         source: SnapshotSource,
         *,
         clock: Callable[[], int] = time.time_ns,
+        open_history: OpenHistory | None = None,
         frames_per_second: float = FASTEST,
         settings: Settings = Settings(),  # noqa: B008
         settings_file: Path | None = None,
@@ -78,6 +81,7 @@ class SanctumApp(App[None]):
         super().__init__(ansi_color=True)  # Do not convert the colours of the palette.
         self._source = source
         self._clock = clock
+        self.history = RunHistory(open_history)
         self._redraw_rate = RedrawRate(frames_per_second)
         self._settings = settings
         self._settings_file = settings_file
@@ -122,6 +126,10 @@ class SanctumApp(App[None]):
         if self._notice:
             self.notify(self._notice, severity="warning", timeout=10)
 
+    def on_unmount(self) -> None:
+        """Release the history."""
+        self.history.close()
+
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size without waiting for the next tick."""
         self.redraw()
@@ -152,6 +160,7 @@ class SanctumApp(App[None]):
     def view(self) -> View:
         """The feed at this moment. The source is polled even while the display is paused."""
         newest = self._source.poll()
+        self.history.show(newest.snapshot.run.run)
         if self._paused_at is None:
             return View(newest, self._clock())
         return View(self._paused_at, self._clock(), newest)
@@ -250,6 +259,7 @@ class SanctumApp(App[None]):
     def _tick(self) -> None:
         """Draw, and adapt the timer to the rate."""
         view = self.view()
+        self.history.deliver()
         self.main_screen.show(view)
         rate = self._redraw_rate.rate(view.link.snapshot, self.is_paused, time.monotonic())
         if rate != self.ticks_per_second:

@@ -1,0 +1,1 @@
+"""The past of the run that is shown: questions to its history, and what their answers are for."""
