@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from esper_aggregator.replay import LogSource
+from esper_aggregator.log_source import LogSource
 from esper_tui.app import SanctumApp
 from esper_tui.control.user_settings import Settings
 from esper_tui.panels.panel_registry import PANELS

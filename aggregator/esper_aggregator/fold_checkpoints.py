@@ -102,11 +102,21 @@ def restore_before(
     `None` without one, and if the log lacks events or has some of them twice: positions in the log alone then
     differ from those in the log and the spools.
     """
-    found = find_checkpoint(run_dir, events)
-    if found is None or found[0].gaps or found[0].duplicates or found[0].left_out:
+    found = find_whole_checkpoint(run_dir, events)
+    if found is None:
         return None
     state, place = found
     return Restored(state, read_after(place, files, next_seqs(state, state.run), on_damage))
+
+
+def find_whole_checkpoint(
+    run_dir: Path, at_most: int | None = None, given: RunThresholds | None = None
+) -> tuple[RunState, LogPosition] | None:
+    """As `find_checkpoint`; `None` if the log lacks events or has some of them twice."""
+    found = find_checkpoint(run_dir, at_most, given)
+    if found is None or found[0].gaps or found[0].duplicates or found[0].left_out:
+        return None
+    return found
 
 
 def next_seqs(state: RunState, run: str) -> dict[StreamKey, int]:

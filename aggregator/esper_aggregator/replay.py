@@ -1,4 +1,4 @@
-"""Folds recorded runs: to a state, to a snapshot, and to a source that a screen shows like a live run."""
+"""Folds recorded runs to a state or a snapshot."""
 
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,6 @@ from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.store.run_reader import read_records, readable_files, run_name
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_schemas.source import Feed
 
 
 def fold_path(
@@ -49,20 +48,3 @@ def snapshot_of(
 ) -> SanctumSnapshot:
     """Return the snapshot of a recorded run, or of its first `events` records."""
     return project(fold_path(path, events=events, given=given, on_damage=on_damage))
-
-
-class LogSource:
-    """Shows the end of a recorded run as a `SnapshotSource`, with its own thresholds or `given` ones."""
-
-    def __init__(
-        self, path: Path, on_damage: OnDamage = ignore_damage, given: RunThresholds | None = None
-    ) -> None:
-        snapshot = snapshot_of(path, given=given, on_damage=on_damage)
-        self._feed = Feed(snapshot=snapshot, live=False, origin=str(path))
-
-    def poll(self) -> Feed:
-        """Return the snapshot at the end of the log."""
-        return self._feed
-
-    def close(self) -> None:
-        """Do nothing: no file is open."""

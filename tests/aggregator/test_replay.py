@@ -1,14 +1,12 @@
 """A recorded run is folded to a state and a snapshot, from its beginning or from a checkpoint."""
 
-import math
-
 import pytest
 
 from esper_aggregator import fold_checkpoints
 from esper_aggregator.fold.invariants import validate
 from esper_aggregator.fold.projection import project
 from esper_aggregator.recording import Recording
-from esper_aggregator.replay import LogSource, fold_at, fold_path, snapshot_of
+from esper_aggregator.replay import fold_at, fold_path, snapshot_of
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError
 
@@ -64,18 +62,6 @@ def test_a_run_is_evaluated_with_the_bounds_of_a_project(tmp_path, raw_record):
 
     assert [symptom.name for symptom in snapshot_of(tmp_path / "r").symptoms] == ["large_kl"]
     assert snapshot_of(tmp_path / "r", given=wider).symptoms == ()
-    assert LogSource(tmp_path / "r", given=wider).poll().snapshot.symptoms == ()
-
-
-def test_a_recorded_run_is_shown_as_a_source(run_dir):
-    """Every poll returns its end; the feed is not live, and its origin is the directory."""
-    source = LogSource(run_dir)
-    feed = source.poll()
-    source.close()
-
-    assert feed == source.poll()
-    assert (feed.live, feed.origin) == (False, str(run_dir))
-    assert math.isclose(feed.snapshot.tamiyo.policy_loss, 2.9)
 
 
 def test_damage_is_reported_and_the_rest_is_folded(run_dir):
@@ -92,7 +78,7 @@ def test_damage_is_reported_and_the_rest_is_folded(run_dir):
     assert 0 <= state.events_folded < 30
 
 
-@pytest.mark.parametrize("fold", [fold_path, lambda path: fold_at(path, 3), LogSource])
+@pytest.mark.parametrize("fold", [fold_path, lambda path: fold_at(path, 3)])
 def test_a_path_without_a_log_is_an_error(tmp_path, fold):
     """The error names the path."""
     with pytest.raises(EsperError, match="nothing-here"):

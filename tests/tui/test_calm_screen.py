@@ -7,7 +7,7 @@ from benchmarks.verdicts.export import export
 from benchmarks.verdicts.record import CORPUS
 from msgspec import structs
 
-from esper_aggregator.replay import LogSource
+from esper_aggregator.log_source import LogSource
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import head_field

@@ -29,7 +29,7 @@ def open_source(
     thresholds: bounds that replace those of a recorded run. Raises `InvalidArgument` for another target.
     """
     if is_recorded(target):
-        from esper_aggregator.replay import LogSource
+        from esper_aggregator.log_source import LogSource
 
         run = Path(target)
         return LogSource(run, damage_reporter("sanctum", run), thresholds)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from esper_bus.paths import RunPaths
-from esper_bus.store.file_events import FileEvents, GrowingFile
+from esper_bus.store.file_events import FileEvents
 from esper_bus.store.log_writer import LogWriter
 from esper_bus.store.spool import SpoolWriter
 from esper_schemas.errors import InvalidArgument
@@ -99,19 +99,3 @@ def test_a_path_without_a_recording_is_refused(tmp_path):
 
     with pytest.raises(InvalidArgument):
         FileEvents(tmp_path / "empty", 0)
-
-
-def test_a_torn_end_is_read_once_it_is_whole(spool, batch, tmp_path):
-    """A file may be copied, or written by another machine, in parts."""
-    spool.write(batch(0, 2))
-    whole = spool.path.read_bytes()
-    spool.write(batch(2, 3))
-    more = spool.path.read_bytes()
-    copy = tmp_path / "copy.mcap"
-    copy.write_bytes(more[: len(whole) + 9])
-    file = GrowingFile(copy)
-
-    assert [record.seq for record in file.read()] == [0, 1]
-    assert list(file.read()) == []
-    copy.write_bytes(more)
-    assert [record.seq for record in file.read()] == [2]
