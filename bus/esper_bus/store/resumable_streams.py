@@ -1,0 +1,73 @@
+"""Reads a run's files from the beginning, or from any place where reading them has been before."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from esper_bus.mcap.event_channels import EventChannels
+from esper_bus.mcap.reader import OnDamage, ignore_damage, read_chunks, reported
+from esper_bus.records import RawRecord, StreamKey
+from esper_bus.store.merged_streams import MergedStreams
+from esper_bus.store.run_files import RunFiles
+
+_READ_AHEAD = 8
+"""At least the number of records of a file that a merge may hold before it returns them."""
+
+
+class FilePlaces(NamedTuple):
+    """For each file that has been begun, the offset of a chunk from which on it has to be read."""
+
+    offsets: dict[Path, int]
+
+
+class ResumableStreams:
+    """The events of the files of a run, as `MergedStreams` returns them; may be read several times."""
+
+    def __init__(self, files: RunFiles) -> None:
+        self._files = files
+        self._channels: dict[Path, EventChannels] = {}
+
+    def read(
+        self,
+        on_damage: OnDamage = ignore_damage,
+        places: FilePlaces | None = None,
+        next_seqs: Mapping[StreamKey, int] | None = None,
+    ) -> "ResumableReader":
+        """Begin to read, from `places` on if given; `next_seqs` are the numbers of the next events there."""
+        return ResumableReader(self._files, self._channels, on_damage, places, next_seqs)
+
+
+class ResumableReader:
+    """Iterates over events; `places` can be asked for after each of them."""
+
+    def __init__(
+        self,
+        files: RunFiles,
+        channels: dict[Path, EventChannels],
+        on_damage: OnDamage,
+        places: FilePlaces | None,
+        next_seqs: Mapping[StreamKey, int] | None,
+    ) -> None:
+        self._channels = channels
+        self._begin = dict(places.offsets) if places else {}
+        self._recent: dict[Path, deque[int]] = {}  # the chunks of the last records of each file
+        self._records = MergedStreams(files, on_damage, self._read_file, next_seqs).records()
+
+    def __iter__(self) -> Iterator[RawRecord]:
+        return self._records
+
+    @property
+    def places(self) -> FilePlaces:
+        """Where reading can be continued, with the numbers of the events that are next."""
+        recent = {path: chunks[0] for path, chunks in self._recent.items() if chunks}
+        return FilePlaces(self._begin | recent)
+
+    def _read_file(self, path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
+        channels = self._channels.setdefault(path, EventChannels())
+        recent = self._recent.setdefault(path, deque(maxlen=_READ_AHEAD))
+        with reported(path, on_damage), path.open("rb") as file:
+            for chunk in read_chunks(file, channels, self._begin.get(path, 0), str(path), on_damage):
+                for record in chunk.records:
+                    recent.append(chunk.begin)
+                    yield record

@@ -1,0 +1,189 @@
+"""Any moment of a recorded run is the fold of its first events, byte for byte."""
+
+import random
+
+import pytest
+from tests.aggregator.past.recorded_runs import SECOND, SHAPES, START_NS, record, two_ranks, whole
+
+from esper_aggregator.fold.projection import project
+from esper_aggregator.past import history_fold, run_past
+from esper_aggregator.past.run_past import RunPast
+from esper_aggregator.past.steps import finish
+from esper_aggregator.replay import fold_path
+from esper_bus.store.run_files import files_at
+from esper_bus.store.run_reader import read_records
+from esper_schemas.codec import encode_snapshot
+from esper_schemas.history import AtEvent, AtTime, AtUpdate
+
+
+@pytest.fixture(params=[(1e-9, 7), (1.0, 64)], ids=["many checkpoints", "none"])
+def spacing(request, monkeypatch):
+    """Checkpoints some events apart, or none."""
+    spacing_s, step_events = request.param
+    monkeypatch.setattr(history_fold, "SPACING_S", spacing_s)
+    monkeypatch.setattr(run_past, "_STEP_EVENTS", step_events)
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Opens the past of a run of some shape, or with some events."""
+
+    def open_run(shape):
+        run_dir = tmp_path / "r"
+        SHAPES[shape](run_dir) if isinstance(shape, str) else record(run_dir, shape)
+        past = RunPast("r", files_at(run_dir))
+        finish(past.open())
+        return run_dir, past
+
+    return open_run
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_snapshot_is_the_fold_of_the_first_events(opened, spacing, shape):
+    """Whichever moments were asked for before, and in whichever order."""
+    run_dir, past = opened(shape)
+    dice = random.Random(shape)
+    positions = [dice.randrange(past.events + 1) for _ in range(15)]
+    positions += [3, 2, past.events, past.events - 1, 0]
+
+    assert past.events == fold_path(run_dir).events_folded > 20
+    for events in positions:
+        answer = finish(past.snapshot(AtEvent(events)))
+
+        assert answer.place.events == events
+        assert encode_snapshot(answer.snapshot) == encode_snapshot(project(fold_path(run_dir, events=events)))
+
+
+def test_a_moment_beyond_the_end_is_the_end(opened, spacing):
+    """By event, update and time."""
+    _, past = opened("finished")
+    end = finish(past.snapshot(AtEvent(past.events)))
+
+    assert finish(past.snapshot(AtEvent(10**9))) == end
+    assert finish(past.snapshot(AtUpdate(10**9))) == end
+    assert finish(past.snapshot(AtTime(1 << 61))) == end
+
+
+def test_a_moment_before_the_beginning_is_the_beginning(opened, spacing):
+    """The run has no update and no time then."""
+    _, past = opened("finished")
+    place = finish(past.snapshot(AtTime(START_NS - 1))).place
+
+    assert (place.events, place.update, place.time_ns) == (0, None, None)
+    assert finish(past.snapshot(AtUpdate(0))).place.events == 1
+
+
+@pytest.mark.parametrize("update", [1, 7, 33, 49])
+def test_an_update_ends_before_the_first_event_of_the_next(opened, spacing, update):
+    """What its trainer reports about it afterwards belongs to it."""
+    run_dir, past = opened("finished")
+    place = finish(past.snapshot(AtUpdate(update))).place
+    snapshot = finish(past.snapshot(AtUpdate(update))).snapshot
+    following = list(read_records(run_dir))[place.events].event
+
+    assert place.update == snapshot.tamiyo.ppo_updates_count == snapshot.ranks[0].last_update == update
+    assert type(following).__name__ == "EpisodeCompleted"
+    assert following.episode == update + 1
+
+
+@pytest.mark.parametrize(
+    ("update", "process"), [(15, 1), (20, 2), (21, 2), (30, 3), (31, 3), (41, 3), (60, 3)]
+)
+def test_of_an_update_that_was_made_again_the_later_one_is_meant(opened, spacing, update, process):
+    """Each process that resumed replaces what came after the update from which it did."""
+    _, past = opened("resumed")
+    answer = finish(past.snapshot(AtUpdate(update)))
+
+    assert answer.place.update == update
+    assert answer.snapshot.ranks[0].epoch == process
+    assert answer.snapshot.ranks[0].last_update in (update, 40, 35)  # a process has just been started
+
+
+@pytest.mark.parametrize("update", [1, 2, 15, 29, 30])
+def test_an_update_is_complete_when_all_ranks_have_made_it(opened, spacing, update):
+    """Then a rank that is faster may have begun the next one."""
+    _, past = opened("two ranks")
+    snapshot = finish(past.snapshot(AtUpdate(update))).snapshot
+
+    assert {rank.last_update for rank in snapshot.ranks} == {update}
+
+
+def test_nobody_waits_for_a_rank_that_has_died(opened, spacing):
+    """From the second update without it on, those of the other one count."""
+    _, past = opened("two ranks")
+    updates = [finish(past.snapshot(AtUpdate(update))).snapshot.ranks[0].last_update for update in (35, 40)]
+
+    assert updates == [35, 40]
+
+
+def test_an_update_of_logged_values_has_all_values_of_its_step(opened, spacing):
+    """They come in several calls."""
+    _, past = opened("logged")
+    answer = finish(past.snapshot(AtUpdate(17)))
+
+    assert answer.place.update == answer.snapshot.tamiyo.ppo_updates_count == 17
+    assert answer.snapshot.tamiyo.kl_divergence == pytest.approx(0.17)
+
+
+@pytest.mark.parametrize(("update", "found"), [(9, None), (10, 10), (45, 40), (290, 290)])
+def test_an_update_that_was_not_recorded_is_the_one_before(opened, spacing, update, found):
+    """A trainer may record some of its updates only."""
+    _, past = opened("every tenth")
+
+    assert finish(past.snapshot(AtUpdate(update))).place.update == found
+
+
+@pytest.mark.parametrize("second", [0, 1, 50, 155])
+def test_a_time_is_after_the_last_event_at_or_before_it(opened, spacing, second):
+    """Events of the same moment are included."""
+    _, past = opened("finished")
+    place = finish(past.snapshot(AtTime(START_NS + second * SECOND + 5))).place
+
+    assert (place.events, place.time_ns) == (second + 1, START_NS + second * SECOND)
+
+
+def test_the_clocks_of_ranks_may_differ(tmp_path, spacing):
+    """The last event in the order of the log counts."""
+    events = list(two_ranks())
+    late = [record for record in events if record.stream.producer == "host:1"]
+    record(tmp_path / "r", [record for record in events if record.stream.producer == "host:0"] + late)
+    past = RunPast("r", files_at(tmp_path / "r"))
+    finish(past.open())
+    times = [one.emitted_ns for one in read_records(tmp_path / "r")]
+    for time_ns in times[::9]:
+        expected = max(index for index, at in enumerate(times, 1) if at <= time_ns)
+
+        assert finish(past.snapshot(AtTime(time_ns))).place.events == expected
+
+
+def test_marks_are_what_happened_in_the_order_of_their_places(opened, spacing):
+    """Restarts, anomalies, checkpoints, and the onsets of findings; each place is that of its event."""
+    run_dir, past = opened("resumed")
+    marks = past.marks()
+    records = list(read_records(run_dir))
+
+    assert (marks.first.events, marks.last.events) == (0, past.events)
+    assert [mark.place.events for mark in marks.marks] == sorted(mark.place.events for mark in marks.marks)
+    assert [mark.title for mark in marks.marks if mark.kind == "restart"] == [
+        "host:0 started again, resumed from update 20",
+        "host:0 started again, resumed from update 30",
+    ]
+    kinds = {"anomaly": "AnomalyDetected", "checkpoint": "CheckpointSaved", "restart": "RunStarted"}
+    for mark in marks.marks:
+        if mark.kind in kinds:
+            assert type(records[mark.place.events - 1].event).__name__ == kinds[mark.kind]
+            assert mark.place.time_ns == records[mark.place.events - 1].emitted_ns
+    findings = [mark for mark in marks.marks if mark.kind == "finding"]
+    snapshot = finish(past.snapshot(AtEvent(past.events))).snapshot
+
+    assert {mark.rule for mark in findings} == {finding.rule for finding in snapshot.findings} != set()
+    for mark in findings:
+        assert finish(past.snapshot(AtUpdate(mark.place.update))).place.events == mark.place.events
+
+
+def test_a_run_without_events_has_a_beginning(opened, spacing):
+    """All moments are that."""
+    _, past = opened(list(whole())[:1])
+
+    assert finish(past.snapshot(AtUpdate(3))).place.events == 1
+    assert past.marks().marks == ()
