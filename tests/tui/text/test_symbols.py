@@ -36,3 +36,10 @@ def test_different_states_stay_different_in_ascii():
         kinds = set(said)
         rows = translated(tuple((Span(kind),) for kind in kinds), "ascii")
         assert len({plain(row) for row in rows}) == len(kinds)
+
+
+def test_in_ascii_dots_of_a_chart_keep_their_height():
+    """Every braille cell has a character; a high dot, a low one, an upright line and an area differ."""
+    assert plain(translated(((Span("⠉⠒⣀⡇⣿⢕⠀"),),), "ascii")[0]) == "'-.|#: "
+    every = "".join(chr(0x2800 + bits) for bits in range(1, 256))
+    assert " " not in plain(translated(((Span(every),),), "ascii")[0])

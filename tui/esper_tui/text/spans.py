@@ -29,6 +29,15 @@ class Tone(StrEnum):
     FADED = "faded"
     KEY = "key"
     FOCUS = "focus"
+    WARNING_AREA = "warning area"
+    CRITICAL_AREA = "critical area"
+    CURVE_2 = "curve 2"
+    CURVE_3 = "curve 3"
+    CURVE_4 = "curve 4"
+    CURVE_5 = "curve 5"
+    CURVE_6 = "curve 6"
+    CURVE_7 = "curve 7"
+    CURVE_8 = "curve 8"
 
 
 class Span(NamedTuple):

@@ -16,11 +16,25 @@ _ASCII = {
     "✓": "v", "✗": "X", "→": ">", "↗": "/", "↘": "\\", "↑": "^", "↓": "_",
     "≥": ">", "≤": "<", "±": "~", "²": "2", "α": "a", "σ": "s", "δ": "d", "\xa0": " ",
     **dict.fromkeys("▔▀", "-"), **dict.fromkeys("▌▐▎▊", "|"), "▶": ">", "🔎": "> ",
+    **dict.fromkeys("┤└┬", "+"), "┊": ":", "╌": "-", "░": ",", "▒": ";",
 }  # fmt: skip
 _ASCII_PAIRS = (("≤ ", "<="), ("≥ ", ">="))
 """Signs whose one-cell replacement would read as "<" or ">"; with the blank behind them they get two."""
 
 _BRAILLE = dict(zip(BLOCKS, "⣀⣀⣤⣤⣶⣶⣿⣿", strict=True))
+
+
+def _dots_in_ascii(bits: int) -> str:
+    """A character with ink at about the heights of the dots of a braille cell."""
+    rows = [bool(bits & row) for row in (0x09, 0x12, 0x24, 0xC0)]
+    if all(rows):
+        return "#" if bits.bit_count() > 5 else ":" if bits & 0x47 and bits & 0xB8 else "|"
+    if sum(rows) > 1 and (rows[0] or rows[3]) and rows != [True, True, False, False]:
+        return "." if rows == [False, False, True, True] else ":"
+    return "'" if rows[0] else "." if rows[3] else "-"
+
+
+_ASCII |= {chr(0x2800 + bits): _dots_in_ascii(bits) if bits else " " for bits in range(256)}
 
 _TABLES: dict[str, dict[int, str]] = {
     "block": {},

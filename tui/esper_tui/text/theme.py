@@ -22,6 +22,15 @@ _DARK = {
     Tone.FADED: "color(241)",
     Tone.KEY: "bold color(252)",
     Tone.FOCUS: "color(110)",
+    Tone.WARNING_AREA: "color(58)",
+    Tone.CRITICAL_AREA: "color(52)",
+    Tone.CURVE_2: "color(179)",
+    Tone.CURVE_3: "color(114)",
+    Tone.CURVE_4: "color(176)",
+    Tone.CURVE_5: "color(209)",
+    Tone.CURVE_6: "color(75)",
+    Tone.CURVE_7: "color(186)",
+    Tone.CURVE_8: "color(211)",
 }
 _LIGHT = {
     Tone.PLAIN: "color(236)",
@@ -37,6 +46,15 @@ _LIGHT = {
     Tone.FADED: "color(247)",
     Tone.KEY: "bold color(234)",
     Tone.FOCUS: "color(25)",
+    Tone.WARNING_AREA: "color(223)",
+    Tone.CRITICAL_AREA: "color(224)",
+    Tone.CURVE_2: "color(130)",
+    Tone.CURVE_3: "color(28)",
+    Tone.CURVE_4: "color(90)",
+    Tone.CURVE_5: "color(166)",
+    Tone.CURVE_6: "color(33)",
+    Tone.CURVE_7: "color(100)",
+    Tone.CURVE_8: "color(161)",
 }
 _ANSI = {
     Tone.PLAIN: "default",
@@ -52,6 +70,15 @@ _ANSI = {
     Tone.FADED: "bright_black",
     Tone.KEY: "bold default",
     Tone.FOCUS: "bright_blue",
+    Tone.WARNING_AREA: "bright_black",
+    Tone.CRITICAL_AREA: "bright_black",
+    Tone.CURVE_2: "yellow",
+    Tone.CURVE_3: "green",
+    Tone.CURVE_4: "magenta",
+    Tone.CURVE_5: "bright_red",
+    Tone.CURVE_6: "bright_blue",
+    Tone.CURVE_7: "bright_yellow",
+    Tone.CURVE_8: "bright_magenta",
 }
 
 
