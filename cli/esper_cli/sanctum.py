@@ -49,6 +49,10 @@ class SanctumOptions:
             metavar="TARGET",
         ),
     ] = None
+    run: Annotated[
+        str | None,
+        Option("run of the aggregator to show (default: the newest at the start)", metavar="NAME"),
+    ] = None
     once: Annotated[bool, Option("print one frame and exit")] = False
     json: Json = False
     thresholds: Annotated[Path | None, THRESHOLDS] = None
@@ -155,9 +159,11 @@ def _require_terminal() -> None:
 
 
 def _open(options: SanctumOptions) -> SnapshotSource:
-    run = Path(options.target) if is_recorded(options.target) else None
-    thresholds = given_thresholds(options.thresholds, run)
-    return open_source(options.target, options.keys, compress=options.compress, thresholds=thresholds)
+    recorded = Path(options.target) if is_recorded(options.target) else None
+    thresholds = given_thresholds(options.thresholds, recorded)
+    return open_source(
+        options.target, options.keys, run=options.run, compress=options.compress, thresholds=thresholds
+    )
 
 
 def _visitor_arguments(options: SanctumOptions) -> list[str]:

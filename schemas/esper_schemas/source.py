@@ -13,7 +13,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     `received_ns` is when the last message of the aggregator was received; `trainer_message_ns` is when
     the aggregator received the last one of a trainer of this run, by the clock of `sent_ns`. `problem`
     is one sentence for the user if the source has no snapshots, `awaited` one about a training that the
-    program which opened the source has started.
+    program which opened the source has started. `runs` are the runs of the source, the newest first;
+    `selected` is the one that it stays with, of which there may be no snapshot yet, and `new_runs` are those
+    that have begun since it was selected.
     """
 
     snapshot: SanctumSnapshot = EMPTY_SNAPSHOT
@@ -25,6 +27,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[str, ...] = ()
     problem: str = ""
     awaited: str = ""
+    selected: str = ""
+    new_runs: tuple[str, ...] = ()
 
 
 class SnapshotSource(Protocol):

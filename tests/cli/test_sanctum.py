@@ -122,18 +122,19 @@ def test_the_choices_are_those_of_the_screen():
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        ([], (None, None, None)),
-        (["runs/x"], ("runs/x", None, None)),
-        (["tcp://h:1", "--keys", "k", "--compress"], ("tcp://h:1", Path("k"), True)),
-        (["--thin"], (None, None, True)),
+        ([], (None, None, None, None)),
+        (["runs/x"], ("runs/x", None, None, None)),
+        (["tcp://h:1", "--keys", "k", "--compress"], ("tcp://h:1", Path("k"), True, None)),
+        (["--thin"], (None, None, True, None)),
+        (["--run", "x"], (None, None, None, "x")),
     ],
 )
 def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, capsys, words, arguments):
     """It is compressed if requested, also by the deprecated name of the option."""
     opened = []
 
-    def open_source(target, keys, *, compress, thresholds):
-        opened.append((target, keys, compress))
+    def open_source(target, keys, *, run, compress, thresholds):
+        opened.append((target, keys, compress, run))
         return nothing
 
     monkeypatch.setattr(sanctum, "open_source", open_source)

@@ -507,17 +507,22 @@ class Runs:
     """A source of several runs, like that of a socket."""
 
     def __init__(self, make_feed, make_snapshot):
-        self.runs = ("first", "second", "third")
-        self.feeds = {run: make_feed(make_snapshot(run=run), runs=self.runs) for run in self.runs}
+        self.runs = self.known = ("first", "second", "third")
         self.selected = "first"
+        self._make = lambda run, **fields: make_feed(make_snapshot(run=run), **fields)
+
+    def begin(self, run):
+        """Add a run, as the newest one."""
+        self.runs = (run, *self.runs)
 
     def select(self, run):
         """Select the run to show."""
-        self.selected = run
+        self.selected, self.known = run, self.runs
 
     def poll(self):
         """The selected run's feed."""
-        return self.feeds[self.selected]
+        new = tuple(run for run in self.runs if run not in self.known)
+        return self._make(self.selected, runs=self.runs, selected=self.selected, new_runs=new)
 
     def close(self):
         """Nothing to release."""

@@ -178,6 +178,11 @@ class SanctumApp(App[None]):
             self._paused_at = None
         self._tick()
 
+    def stay_with(self, run: str) -> None:
+        """Announce no run that the aggregator has already."""
+        if isinstance(self._source, RunSelector) and run:
+            self._source.select(run)
+
     def keep_hidden(self, hidden: frozenset[str]) -> None:
         """Save the hidden panels as a setting."""
         self._choose(hidden=hidden)

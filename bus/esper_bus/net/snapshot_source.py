@@ -23,6 +23,8 @@ RESOLVE_AFTER_S = 3.0
 """Silence after which the address is looked up again and the socket replaced."""
 ASK_AFTER_S = 0.5
 """Pause between requests for a snapshot that was published but not received."""
+CHOICE_S = 1.0
+"""Time from the first snapshot to the choice of a run: an aggregator sends its runs one after another."""
 _MESSAGES_AT_ONCE = 1000
 _OTHER_VERSION = "The aggregator speaks another version ({}); install the same esper-lite on both."
 
@@ -50,12 +52,13 @@ class _Run:
 
 
 class SocketSource:
-    """Snapshots of the newest run of an aggregator, or of the selected one.
+    """Snapshots of the selected run of an aggregator, or of the run that is the newest when it connects.
 
-    resolve: returns the addresses of the aggregator, or raises an `EsperError`, whose text the feed shows.
-    keys: a client's key, for tcp. compress: whether to receive compressed snapshots; default, if the
-    aggregator is on another machine. awaited: copied into the feed. Used from one thread; `poll` neither
-    waits nor raises.
+    It stays with that run: the feed only names those that begin later. resolve: returns the addresses of the
+    aggregator, or raises an `EsperError`, whose text the feed shows. origin: the name of the aggregator;
+    default, its address. keys: a client's key, for tcp. compress: whether to receive compressed snapshots;
+    default, if the aggregator is on another machine. awaited: copied into the feed. Used from one thread;
+    `poll` neither waits nor raises.
     """
 
     def __init__(
@@ -80,14 +83,17 @@ class SocketSource:
         self._resolve_at = 0.0
         self._ask_at = 0.0
         self._runs: dict[str, _Run] = {}
-        self._selected: str | None = None
+        self._selected = ""
+        self._known: frozenset[str] = frozenset()
+        self._known_at: float | None = None
         self._received_ns: int | None = None
         self._problem = ""
         self._closed = False
 
     def select(self, run: str | None) -> None:
-        """Return snapshots of this run from now on; None selects the newest one."""
-        self._selected = run
+        """Return snapshots of this run from now on; None selects the newest one. No other run is new then."""
+        self._selected = run or next(iter(self._newest_first()), "")
+        self._known |= self._runs.keys()
 
     def poll(self) -> Feed:
         """The latest snapshot, possibly the same as before; after `close` it no longer changes."""
@@ -200,11 +206,24 @@ class SocketSource:
         if body:
             run.body, run.position = body, head.position
 
-    def _feed(self) -> Feed:
+    def _newest_first(self) -> list[str]:
         for run in self._runs.values():
             if not run.started_ns:
                 self._decode(run)
-        newest_first = sorted(self._runs, key=lambda name: -self._runs[name].started_ns)
+        return sorted(self._runs, key=lambda name: -self._runs[name].started_ns)
+
+    def _choose(self, newest_first: list[str], now: float) -> None:
+        """Select the newest of the runs that were there at the beginning, once all of them have arrived."""
+        if newest_first and self._known_at is None:
+            self._known_at = now + CHOICE_S
+        if self._known_at is None or now < self._known_at:
+            self._known = frozenset(newest_first)
+        elif not self._selected:
+            self._selected = newest_first[0]
+
+    def _feed(self) -> Feed:
+        newest_first = self._newest_first()
+        self._choose(newest_first, time.monotonic())
         name = self._selected or next(iter(newest_first), "")
         run = self._runs.get(name) or _Run()
         self._decode(run)
@@ -217,6 +236,8 @@ class SocketSource:
             runs=tuple(newest_first),
             problem=self._problem,
             awaited=self._awaited,
+            selected=self._selected,
+            new_runs=tuple(run for run in newest_first if run not in self._known and run != name),
         )
 
     def _decode(self, run: _Run) -> None:

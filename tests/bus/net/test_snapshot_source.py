@@ -302,3 +302,63 @@ def test_closing_twice_is_harmless(endpoints):
     source.close()
 
     assert source.poll().snapshot == EMPTY_SNAPSHOT
+
+
+def has_chosen(feed):
+    """Whether the source stays with a run from now on."""
+    return bool(feed.selected)
+
+
+def test_a_source_stays_with_the_run_that_it_shows(aggregator, source, shown, monkeypatch):
+    """A run that begins later is named as new, and is shown once it is selected."""
+    monkeypatch.setattr(source_module, "CHOICE_S", 0.05)
+    one = aggregator()
+    one.show(1, "old", 1000)
+    one.show(2, "new", 3000)
+    feed = shown(one, source, has_chosen)
+    assert (feed.selected, feed.new_runs) == ("new", ())
+
+    one.show(1, "newest", 4000)
+    feed = shown(one, source, lambda feed: "newest" in feed.runs)
+    assert (feed.snapshot.run.run, feed.new_runs) == ("new", ("newest",))
+
+    source.select("newest")
+    feed = source.poll()
+    assert (feed.snapshot.run.run, feed.new_runs) == ("newest", ())
+
+
+def test_runs_are_known_after_a_selection(aggregator, source, shown, monkeypatch):
+    """Selecting the run that is shown keeps it, and no run that is there already is new any more."""
+    monkeypatch.setattr(source_module, "CHOICE_S", 0.05)
+    one = aggregator()
+    one.show(1, "first", 1000)
+    shown(one, source, has_chosen)
+    one.show(1, "second", 2000)
+    shown(one, source, lambda feed: feed.new_runs == ("second",))
+    source.select("first")
+    one.show(1, "third", 3000)
+    feed = shown(one, source, lambda feed: "third" in feed.runs)
+
+    assert (feed.snapshot.run.run, feed.new_runs) == ("first", ("third",))
+
+
+def test_a_selected_run_is_waited_for(aggregator, source, shown):
+    """Until it begins there is no snapshot, and the runs that are there at the beginning are not new."""
+    source.select("later")
+    one = aggregator()
+    one.show(1, "early", 1000)
+    feed = shown(one, source, lambda feed: feed.runs == ("early",))
+    assert (feed.snapshot, feed.selected, feed.new_runs) == (EMPTY_SNAPSHOT, "later", ())
+
+    one.show(3, "later", 2000)
+    feed = shown(one, source, lambda feed: feed.snapshot.events_folded == 3)
+    assert feed.snapshot.run.run == "later"
+
+
+def test_a_source_has_the_name_that_it_is_given(endpoints):
+    """It need not be the address of the snapshots, which differs from that of the aggregator over tcp."""
+    source = SocketSource(lambda: endpoints, "tcp://127.0.0.1:5556")
+
+    assert source.poll().origin == "tcp://127.0.0.1:5556"
+
+    source.close()

@@ -83,3 +83,33 @@ def test_thresholds_are_for_recorded_runs(target):
     """An aggregator has judged what it sends."""
     with pytest.raises(InvalidArgument, match="needs a recorded run"):
         open_source(target, thresholds=RunThresholds("rules = {}"))
+
+
+def test_a_run_of_an_aggregator_can_be_chosen():
+    """The source stays with it, even before the aggregator has it."""
+    source = open_source(None, run="later")
+
+    assert source.poll().selected == "later"
+
+    source.close()
+
+
+def test_a_recorded_run_is_chosen_by_its_path(recorded):
+    """`--run` beside a path is refused."""
+    path = str(recorded(LogRecorded(level="info", message="m")))
+    with pytest.raises(InvalidArgument, match="leave out --run"):
+        open_source(path, run="mine")
+
+
+def test_a_name_that_no_run_can_have_is_refused():
+    """It would be waited for without end."""
+    with pytest.raises(InvalidArgument, match="cannot name a run"):
+        open_source(None, run="../runs")
+
+
+def test_a_missing_run_is_a_failure_that_names_those_that_exist(monkeypatch):
+    """It is reported after a timeout, for one frame or as JSON."""
+    monkeypatch.setattr(source_selection, "FIRST_SNAPSHOT_TIMEOUT_S", 0.05)
+    feed = Feed(origin="tcp://h:1", selected="cartpole", runs=("second", "first"))
+    with pytest.raises(CommandError, match="tcp://h:1 has no run 'cartpole'; its newest runs are: second, "):
+        first_feed(Source(feed))

@@ -1,5 +1,7 @@
 """Tests of esper_tui.screens.main_screen: selection, opened panels, cursor, hidden panels and runs."""
 
+import time
+
 import pytest
 from msgspec import structs
 
@@ -13,6 +15,14 @@ from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
 
 ORDER = list(PANELS)
+
+
+async def wait_until(pilot, is_true):
+    """Let the app run until a condition holds."""
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline
+        await pilot.pause(0.01)
 
 
 def shown(app, panel=OPENED):
@@ -149,6 +159,42 @@ async def test_runs_are_listed_and_switched(several_runs, now):
         assert source.selected == "first"
         await pilot.press("r", "r")
         assert app.options.opened is None
+
+
+async def test_a_new_run_is_announced_and_can_be_watched(several_runs, now):
+    """The screen stays with its run; n watches the new one, wherever it is in the list."""
+    source = several_runs
+    app = SanctumApp(source, clock=lambda: now)
+    async with app.run_test(size=(120, 40)) as pilot:
+        source.begin("fourth")
+        await wait_until(pilot, lambda: "new run fourth" in shown(app, "footer"))
+        assert "first" in shown(app, "header")
+        await pilot.press("n")
+        assert source.selected == "fourth"
+        await wait_until(pilot, lambda: "new run" not in shown(app, "footer"))
+
+
+async def test_the_list_of_runs_ends_the_announcement(several_runs, now):
+    """Whoever has seen the list knows the new run; the one that is shown stays."""
+    source = several_runs
+    app = SanctumApp(source, clock=lambda: now)
+    async with app.run_test(size=(120, 40)) as pilot:
+        source.begin("fourth")
+        await pilot.press("r")
+        assert "fourth" in shown(app)
+        assert "new run" not in shown(app, "footer")
+        assert source.selected == "first"
+
+
+async def test_the_cursor_stays_at_a_run_while_others_begin(several_runs, now):
+    """Enter watches the run that the user sees at the cursor."""
+    source = several_runs
+    app = SanctumApp(source, clock=lambda: now)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("r", "down")
+        source.begin("fourth")
+        await pilot.press("enter")
+        assert source.selected == "second"
 
 
 async def test_a_single_run_has_no_next(start_app):

@@ -71,6 +71,14 @@ def test_an_aggregator_without_a_trainer_is_waiting(now):
     assert "No trainer yet" in status.sentence
 
 
+def test_a_run_that_the_aggregator_lacks_is_waited_for(now):
+    """The sentence says how to find the others."""
+    status = judge_feed(Feed(received_ns=now, sent_ns=now, selected="later", runs=("early",)), now)
+
+    assert status.state is ConnectionState.WAITING
+    assert status.sentence == "The aggregator has no run later yet; r lists those that it has."
+
+
 @pytest.mark.parametrize("sender", ["nobody", "aggregator"])
 def test_a_user_who_has_started_a_training_is_not_advised_to_start_one(now, sender):
     """Until the trainer sends a message, the sentence is about the start of the training."""

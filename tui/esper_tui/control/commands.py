@@ -173,7 +173,12 @@ _DISPLAY = (
     ),
     ScreenCommand("runs", ("r",), "screen.runs", "runs", "Runs", "List the runs of this aggregator."),
     ScreenCommand(
-        "next_run", ("n",), "screen.next_run", "", "Next run", "Watch the next run of this aggregator."
+        "next_run",
+        ("n",),
+        "screen.next_run",
+        "",
+        "Next run",
+        "Watch the run that has begun last, or else the next one of this aggregator.",
     ),
     ScreenCommand(
         "theme",

@@ -23,8 +23,8 @@ def run_entries(view: View, width: int) -> list[Entry]:
 def _run(snapshot: SanctumSnapshot, run: str) -> Entry:
     row = (Span(clean(run)),)
     if run != snapshot.run.run:
-        return Entry(row, lambda width: wrapped("enter watches this run", width, Tone.DIM))
-    return Entry((*row, Span("  watched", Tone.DIM)), lambda width: _start_options(snapshot, width))
+        return Entry(row, lambda width: wrapped("enter watches this run", width, Tone.DIM), run)
+    return Entry((*row, Span("  watched", Tone.DIM)), lambda width: _start_options(snapshot, width), run)
 
 
 def _start_options(snapshot: SanctumSnapshot, width: int) -> Rows:

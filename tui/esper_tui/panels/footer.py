@@ -1,18 +1,33 @@
 """The bottom row: the keys, and the source of the snapshots."""
 
-from esper_tui.control.commands import COMMANDS, FooterOn
+from collections.abc import Iterator
+
+from esper_tui.control.commands import COMMANDS, FooterOn, key_of
+from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
 from esper_tui.view.view import View, ViewOptions
 
+NAME_WIDTH = 24
+"""The greatest width of the name of a new run."""
+
 
 def footer_rows(view: View, options: ViewOptions, width: int, height: int) -> Rows:
-    """The keys of this screen at the left, the source at the right."""
+    """New runs and the keys of this screen at the left, the source at the right."""
     here = FooterOn.MAIN if options.opened is None else FooterOn.OPENED
     shown = [c for c in COMMANDS if c.label and c.footer in (here, FooterOn.ALL)]
-    keys = fit_items([_key(c.key, c.label) for c in shown], width - 2, gap=2)
+    keys = fit_items([*_new_runs(view), *(_key(c.key, c.label) for c in shown)], width - 2, gap=2)
     room = width - row_width(keys) - 4
     origin = (Span(crop(clean(view.link.origin), room), Tone.DIM),) if room >= 12 else ()
     return (fit((Span(" "), *justified(keys, origin, width - 2)), width),)[:height]
+
+
+def _new_runs(view: View) -> Iterator[Row]:
+    """The newest run that has begun since the screen chose one, and how many others have."""
+    new = view.link.new_runs
+    if new:
+        others = f" and {count(len(new) - 1)} more" if len(new) > 1 else ""
+        words = f" new run {crop(clean(new[0]), NAME_WIDTH)}{others}"
+        yield (Span(key_of("next_run"), Tone.KEY), Span(words, Tone.WARNING))
 
 
 def _key(key: str, label: str) -> Row:

@@ -43,6 +43,10 @@ class MainScreenHost(Protocol):
         """Show another run of the aggregator."""
         ...
 
+    def stay_with(self, run: str) -> None:
+        """Announce no run that the aggregator has already."""
+        ...
+
     def keep_hidden(self, hidden: frozenset[str]) -> None:
         """Save the hidden panels as a setting."""
         ...
@@ -133,6 +137,10 @@ class MainScreen(Screen[None]):
     def _keys(self, panel: str) -> Sequence[object]:
         return opened_keys(self._host.view(), panel, *self.app.size, self.options.toggled)
 
+    def _key_at_cursor(self, panel: str) -> object:
+        keys = self._keys(panel)
+        return keys[cursor_row(self.options.cursor, self.options.cursor_key, keys)] if keys else None
+
     def action_first_row(self) -> None:
         """Move to the first row."""
         self.action_move(-LAST)
@@ -146,9 +154,9 @@ class MainScreen(Screen[None]):
         of groups, expand or collapse the one at the cursor.
         """
         if self.options.opened == RUNS:
-            runs = self._host.view().link.runs
-            if runs:
-                self._watch(runs[min(self.options.cursor, len(runs) - 1)])
+            run = self._key_at_cursor(RUNS)
+            if isinstance(run, str) and run:
+                self._watch(run)
         elif self.options.opened is None:
             panel = self.options.selected or neighbour(None, self._placed() or self._not_hidden(), 1)
             if panel:
@@ -158,8 +166,7 @@ class MainScreen(Screen[None]):
 
     def _toggle_group(self, panel: str) -> None:
         """Expand or collapse the group at the cursor, or the one of the entry at the cursor."""
-        keys = self._keys(panel)
-        key = keys[cursor_row(self.options.cursor, self.options.cursor_key, keys)] if keys else None
+        keys, key = self._keys(panel), self._key_at_cursor(panel)
         if isinstance(key, tuple) and key and isinstance(key[0], GroupKey):
             key = key[0]
         if isinstance(key, GroupKey):
@@ -212,13 +219,15 @@ class MainScreen(Screen[None]):
             return
         feed = self._host.view().link
         watched = feed.snapshot.run.run
-        cursor = feed.runs.index(watched) if watched in feed.runs else 0
-        self.change(opened=RUNS, cursor=cursor, cursor_key=None)
+        self._host.stay_with(watched or feed.selected)
+        self.change(opened=RUNS, cursor=0, cursor_key=watched)
 
     def action_next_run(self) -> None:
-        """Watch the next run of the aggregator."""
+        """Watch the run that has begun last, or else the next one of the aggregator."""
         feed = self._host.view().link
-        if len(feed.runs) > 1:
+        if feed.new_runs:
+            self._watch(feed.new_runs[0])
+        elif set(feed.runs) - {feed.snapshot.run.run}:
             self._watch(next_choice(feed.snapshot.run.run, feed.runs))
         else:
             self.notify("There is no other run.", timeout=2)

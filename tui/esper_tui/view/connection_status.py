@@ -90,8 +90,7 @@ def _live_status(feed: Feed, now_ns: int) -> Status:
 def _trainer_status(feed: Feed, now_ns: int) -> Status:
     silent_s = _trainer_silence_s(feed, now_ns)
     if silent_s is None:
-        missing = "No trainer yet: start one with `esper ppo`."
-        return Status(ConnectionState.WAITING, None, clean(feed.awaited) or missing)
+        return Status(ConnectionState.WAITING, None, clean(feed.awaited) or _no_trainer(feed))
     if silent_s > SILENT_AFTER_S:
         return Status(ConnectionState.STALE, silent_s, f"Trainer silent for {age(silent_s)}.")
     if not feed.snapshot.tamiyo.ppo_data_received and not feed.snapshot.scalars:
@@ -149,6 +148,12 @@ def _outcome(feed: Feed) -> str:
     if not made and run.last_step is not None:
         return f"Run {clean(run.outcome)} at step {count(run.last_step)}{reason}."
     return f"Run {clean(run.outcome)} after {counted(made, 'update')}{reason}."
+
+
+def _no_trainer(feed: Feed) -> str:
+    if feed.runs and feed.selected not in feed.runs:
+        return f"The aggregator has no run {clean(feed.selected)} yet; r lists those that it has."
+    return "No trainer yet: start one with `esper ppo`."
 
 
 def _no_aggregator(feed: Feed) -> str:
