@@ -29,10 +29,16 @@ Work = Iterator[q.Answer | None]
 
 
 class QueryService:
-    """Accepts queries and yields their answers; `health` returns the answer to a query for the health."""
+    """Accepts queries and yields their answers; `health` returns the answer to a query for the health.
 
-    def __init__(self, runs_dir: Path, health: Callable[[], q.AggregatorHealth]) -> None:
+    `only` limits the answers to one run.
+    """
+
+    def __init__(
+        self, runs_dir: Path, health: Callable[[], q.AggregatorHealth], only: str | None = None
+    ) -> None:
         self._runs_dir = runs_dir
+        self._only = only
         self._health = health
         self._jobs: deque[tuple[bytes, int, Work]] = deque()
         self._logs: OrderedDict[str, LogPages] = OrderedDict()
@@ -63,7 +69,7 @@ class QueryService:
     def _work(self, query: q.Query) -> Work:
         match query:
             case q.RunsQuery():
-                return _one_step(lambda: q.Runs(tuple(run_names(self._runs_dir, _MAX_RUNS))))
+                return _one_step(lambda: q.Runs(self._names()))
             case q.HealthQuery():
                 return _one_step(self._health)
             case q.EventsQuery(run, first, count):
@@ -96,9 +102,17 @@ class QueryService:
                 fold(state, record.decoded())
         yield q.PastSnapshot(run, state.events_folded, encode_snapshot(project(state)))
 
+    def _names(self) -> tuple[str, ...]:
+        names = run_names(self._runs_dir, _MAX_RUNS)
+        return tuple(name for name in names if self._only in (None, name))
+
     def _log(self, run: str) -> LogPages | None:
         """Return the log of a run, or `None` if there is none. Only a valid name is used as a path."""
-        if not is_name(run) or not RunPaths(self._runs_dir / run).log_dir.is_dir():
+        if (
+            self._only not in (None, run)
+            or not is_name(run)
+            or not RunPaths(self._runs_dir / run).log_dir.is_dir()
+        ):
             return None
         log = self._logs.pop(run, None) or LogPages(self._runs_dir / run)
         self._logs[run] = log

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from esper_aggregator.fold.fold import fold
+from esper_aggregator.fold.fold import FOLD_VERSION, fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold_checkpoints import FoldCheckpointWriter, next_seqs, restore
 from esper_bus.protocol.receiver import LinkCounters
@@ -37,7 +37,7 @@ class Recording:
         self._fold(not_folded)
         self._checkpoints = FoldCheckpointWriter(run_dir, self.position)
         self._unpublished: list[RawRecord] = []
-        self._log = LogWriter(run_dir, self.run, aggregator_epoch, first_position=self.position)
+        self._log = LogWriter(run_dir, self.run, aggregator_epoch, self.position, FOLD_VERSION)
 
     @property
     def position(self) -> int:

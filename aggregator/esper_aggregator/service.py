@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from esper_aggregator.publish_schedule import SNAPSHOT_INTERVAL_S, PublishSchedule
 from esper_aggregator.query_service import QueryService
 from esper_aggregator.recording import Recording
 from esper_aggregator.run_listing import newest_run
@@ -22,12 +23,6 @@ from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError, StorageError
-
-SNAPSHOT_INTERVAL_S = 0.05
-"""The shortest time between two snapshots of what has changed; a viewer that joins gets one at once."""
-
-KEEPALIVE_INTERVAL_S = 1.0
-"""The longest time without any message to the viewers."""
 
 LINK_INTERVAL_S = 1.0
 """The longest time between two looks at the link counters of a run that is not published."""
@@ -69,7 +64,8 @@ class Aggregator:
         self._problem = ""
         self._stopping = False
         self._started_at = time.monotonic()
-        self._published_at = self._sent_at = self._links_at = self._needed_at = self._started_at
+        self._links_at = self._needed_at = self._started_at
+        self._schedule = PublishSchedule(self._started_at)
         self._last_message_ns: int | None = None
 
     def stop(self) -> None:
@@ -176,11 +172,11 @@ class Aggregator:
         if now - self._links_at >= LINK_INTERVAL_S:
             self._update_links(bus)
         changed = any(recording.changed for recording in self._recordings.values())
-        if joined or (changed and now - self._published_at >= SNAPSHOT_INTERVAL_S):
-            self._publish(bus, everything=joined)
-        elif now - self._sent_at >= KEEPALIVE_INTERVAL_S:
-            self._sent_at = now
-            bus.keepalive()
+        match self._schedule.due(now, joined=joined, changed=changed):
+            case "snapshots":
+                self._publish(bus, everything=joined)
+            case "keepalive":
+                bus.keepalive()
 
     def _update_links(self, bus: BusServer) -> None:
         self._links_at = time.monotonic()
@@ -188,7 +184,6 @@ class Aggregator:
             recording.update_link(bus.link(run))
 
     def _publish(self, bus: BusServer, *, everything: bool = False) -> None:
-        self._published_at = self._sent_at = time.monotonic()
         for run, recording in self._recordings.items():
             if everything or recording.changed:
                 recording.update_link(bus.link(run))

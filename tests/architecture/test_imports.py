@@ -90,7 +90,7 @@ FOLDERS = {
         "net": {"auth", "host", "mcap", "protocol", "store"},
         "emit": {"auth", "host", "mcap", "net", "store"},
     },
-    "esper_aggregator": {"fold": set(), "past": {"fold"}},
+    "esper_aggregator": {"fold": set(), "past": {"fold"}, "replaying": {"fold"}},
     "esper_lite": {"importing": set(), "integrations": {"importing"}},
     "esper_trainer": {
         "device": set(),

@@ -39,7 +39,8 @@ class NotAnEventChannelError(Exception):
 class FileMeta(msgspec.Struct, frozen=True, kw_only=True):
     """Describes a file. `ordinal` orders the log files of a run, and the files of a spool.
 
-    `kind` is "spool" or "log", `writer_epoch` the epoch of the trainer or aggregator that wrote it.
+    `kind` is "spool" or "log", `writer_epoch` the epoch of the trainer or aggregator that wrote it,
+    `fold_version` that of the fold with which the aggregator showed the log; 0 is not known.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class FileMeta(msgspec.Struct, frozen=True, kw_only=True):
     ordinal: int = 0
     first_position: int = 0
     format: int = FORMAT
+    fold_version: int = 0
 
 
 @cache

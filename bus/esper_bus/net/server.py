@@ -5,7 +5,7 @@ Created, used and closed in one thread; only `receive` waits, up to its timeout.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import zmq
@@ -45,7 +45,8 @@ class BusServer:
 
     recover: returns, for each stream in the log of a run, the sequence number after its last event.
     agg_epoch: identifies this process of the aggregator. keys: its key directory; without one, tcp is limited
-    to this machine. local: additional ipc addresses. The caller holds the `AggregatorLock`.
+    to this machine. local: additional ipc addresses. clock_ns: returns the time at which snapshots count as
+    sent, nanoseconds since 1970. The caller holds the `AggregatorLock`.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class BusServer:
         agg_epoch: int | None = None,
         keys: Path | None = None,
         local: Endpoints | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.agg_epoch = new_epoch() if agg_epoch is None else agg_epoch
         self._listeners = Listeners(endpoints, keys, local)
         self._receiver = Receiver(self.agg_epoch, recover, self._listeners.may_write, self._listeners.name_of)
+        self._clock_ns = clock_ns
         self._snap_seq = 0
         self._positions: dict[str, int] = {}
         self._logged: dict[str, int] = {}
@@ -226,7 +229,7 @@ class BusServer:
             agg_epoch=self.agg_epoch,
             snap_seq=self._snap_seq,
             position=self._positions.get(run, 0),
-            sent_ns=time.time_ns(),
+            sent_ns=self._clock_ns(),
             trainer_message_ns=trainer_message_ns or self.last_message_ns(run) or 0,
         )
         _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, body))

@@ -24,16 +24,19 @@ class LogWriter:
     """Appends the events of one run to files of at most 256 MiB, which are created when they are needed.
 
     `directory` is the run's directory; `position` counts the events of the run's log, from `first_position`
-    on. Only the aggregator that holds the lock may write. If its file is deleted, it continues in a new one,
-    with the events that were not flushed, and is not `whole` any more.
+    on; `fold_version` is noted in the files. Only the aggregator that holds the lock may write. If its file
+    is deleted, it continues in a new one, with the events that were not flushed, and is not `whole` any more.
     """
 
-    def __init__(self, directory: Path, run: str, agg_epoch: int, first_position: int) -> None:
+    def __init__(
+        self, directory: Path, run: str, agg_epoch: int, first_position: int, fold_version: int = 0
+    ) -> None:
         self.position = first_position
         self.whole = True
         self._paths = RunPaths(directory)
         self._run = run
         self._agg_epoch = agg_epoch
+        self._fold_version = fold_version
         self._number = 0
         self._writer: EventWriter | None = None
         self._before: list[SizedFile] = []
@@ -99,6 +102,7 @@ class LogWriter:
                 created_ns=time.time_ns(),
                 ordinal=next_ordinal(self._paths.run_dir),
                 first_position=self.position - len(self._unflushed),
+                fold_version=self._fold_version,
             )
             self._before = with_sizes(log_files(self._paths.run_dir).logs)
             writer = EventWriter(path, meta, compress=True)
