@@ -13,6 +13,7 @@ from msgspec import structs
 from esper_aggregator.fold import logged_steps, own_scalars, reports, training
 from esper_aggregator.fold.event_list import list_event
 from esper_aggregator.fold.losses import add_loss
+from esper_aggregator.fold.observer import Origin, observer_of
 from esper_aggregator.fold.own_heads import bounded_heads, declare
 from esper_aggregator.fold.process_overlap import TRAINING_EVENTS, end_process, observe_process
 from esper_aggregator.fold.run_state import KEPT_EPOCHS, KEPT_PRODUCERS, ProducerState, RunState
@@ -100,6 +101,8 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
             return  # a snapshot makes its line of text, if it still shows it
         case e.RolloutCompleted():
             training.rollout_completed(state, producer, event, late=late)
+            if (observer := observer_of(state)) is not None:
+                observer.rollout_completed(_origin(state, producer, record, event.update), event)
         case e.EpisodeCompleted():
             training.episode_completed(producer, record.emitted_ns, event, late=late)
         case e.RunStarted():
@@ -142,9 +145,15 @@ def _update_completed(
     if not late:
         logged_steps.close_steps(state, producer)
     event = training.update_completed(state, producer, event, late=late)
+    if (observer := observer_of(state)) is not None:
+        observer.update_completed(_origin(state, producer, record, event.update), event.payload)
     if event.payload.scalars and not late:
         own_scalars.record_scalars(state, producer, record, event.payload.scalars, None)
     return event
+
+
+def _origin(state: RunState, producer: ProducerState, record: e.Record, update: int) -> Origin:
+    return Origin(state.events_folded, producer, record.epoch, record.emitted_ns, update)
 
 
 def _run_started(

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from esper_aggregator.fold import training
 from esper_aggregator.fold.logged_names import LoggedParts, Values, sorted_by_meaning
+from esper_aggregator.fold.observer import ObservedRunState, Origin, ValueObserver, observer_of
 from esper_aggregator.fold.own_scalars import record_scalars
 from esper_aggregator.fold.reports import add_warning
 from esper_aggregator.fold.run_state import OpenStep, ProducerState, RunState
@@ -60,12 +61,15 @@ def close_steps(state: RunState, producer: ProducerState) -> None:
         _close(state, producer, part)
 
 
-def with_open_steps_closed(state: RunState) -> RunState:
-    """Return the state as it will be if no more values of the open steps come; `state` stays as it is."""
+def with_open_steps_closed(state: RunState, observer: ValueObserver | None = None) -> RunState:
+    """Return the state as it will be if no more values of the open steps come; `state` stays as it is.
+
+    `observer` receives the values of the steps that are closed.
+    """
     open_producers = {name: p for name, p in state.producers.items() if p.logged.is_open}
     if not open_producers:
         return state
-    closed = copy(state)
+    closed = ObservedRunState(state, observer)
     closed.recent_events, closed.log = state.recent_events.copy(), state.log.copy()
     closed.producers = state.producers | {name: _copied(p) for name, p in open_producers.items()}
     for name in open_producers:
@@ -148,6 +152,8 @@ def _close_update(state: RunState, producer: ProducerState, joined: OpenStep) ->
     event = e.PPOUpdateCompleted(update=_next_update(producer), payload=_payload(joined.values))
     logged.resumed_from, logged.closed_step = None, joined.step
     event = training.update_completed(state, producer, event, late=False)
+    if (observer := observer_of(state)) is not None:
+        observer.update_completed(_origin(state, producer, joined, event.update), event.payload)
     state.recent_events.append((joined.at_ns, producer.producer, event))
 
 
@@ -156,7 +162,10 @@ def _close_rollout(state: RunState, producer: ProducerState, joined: OpenStep) -
     of_last = joined.step is not None and logged.update is None and joined.step == logged.closed_step
     update = producer.last_update if of_last else _next_update(producer)
     values = _typed({name: joined.values[name] for name in ROLLOUT_FIELDS if name in joined.values})
-    training.rollout_completed(state, producer, e.RolloutCompleted(update=update, **values), late=False)
+    event = e.RolloutCompleted(update=update, **values)
+    training.rollout_completed(state, producer, event, late=False)
+    if (observer := observer_of(state)) is not None:
+        observer.rollout_completed(_origin(state, producer, joined, update), event)
 
 
 def _close_episode(state: RunState, producer: ProducerState, joined: OpenStep) -> None:
@@ -174,6 +183,10 @@ def _close_episode(state: RunState, producer: ProducerState, joined: OpenStep) -
     logged.episode_returns.append(episode_return)
     if event.length is not None:
         logged.episode_lengths.append(event.length)
+
+
+def _origin(state: RunState, producer: ProducerState, joined: OpenStep, update: int) -> Origin:
+    return Origin(state.events_folded, producer, producer.epoch, joined.at_ns, update, joined.step)
 
 
 def _mean_of_episodes(state: RunState, producer: ProducerState) -> Values:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from esper_aggregator.fold.observer import Origin, observer_of
 from esper_aggregator.fold.rank_reduction import reduce_values
 from esper_aggregator.fold.reports import add_warning
 from esper_aggregator.fold.run_state import ProducerState, RunState
@@ -40,14 +41,19 @@ def record_scalars(
 ) -> None:
     """Add the values of one call to the histories of their names."""
     update = _update_of(producer)
+    kept: dict[str, float] = {}
     for full_name, value in values.items():
         name = bounded_text(full_name, MAX_NAME_LENGTH)
         before = producer.scalars.get(name)
         if before is None and len(producer.scalars) >= MAX_SCALARS:
             _leave_out(state, producer, record, name)
         elif value is not None:
+            kept[name] = value
             producer.scalars[name] = _after(before, value, update, step)
             _judge(state, producer, name, value, update)
+    if kept and (observer := observer_of(state)) is not None:
+        origin = Origin(state.events_folded, producer, record.epoch, record.emitted_ns, update, step)
+        observer.scalars_recorded(origin, kept)
 
 
 def own_symptoms(producer: ProducerState) -> Iterator[Symptom]:

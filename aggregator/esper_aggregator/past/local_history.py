@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from esper_aggregator.past.run_past import RunPast
 from esper_aggregator.past.steps import Steps
@@ -18,13 +18,16 @@ from esper_schemas.history import (
     Answer,
     MarksQuestion,
     Question,
+    Series,
     SeriesQuestion,
     SnapshotQuestion,
     Unanswered,
 )
 
+if TYPE_CHECKING:
+    from esper_aggregator.series.local_series import LocalSeries
+
 _T = TypeVar("_T")
-_NO_SERIES = "Series of this run are not available here."
 
 
 class _ClosedError(Exception):
@@ -48,6 +51,7 @@ class LocalHistory:
         self._answers: SimpleQueue[tuple[int, Answer]] = SimpleQueue()
         self._number = 0
         self._past: RunPast | None = None
+        self._series: LocalSeries | None = None
         self._sizes: dict[Path, int] = {}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
@@ -81,14 +85,13 @@ class LocalHistory:
 
     def _answer(self, question: Question) -> Answer:
         try:
-            past = self._opened()
             match question:
                 case SnapshotQuestion(moment):
-                    return self._finish(past.snapshot(moment))
+                    return self._finish(self._opened().snapshot(moment))
                 case MarksQuestion():
-                    return past.marks()
+                    return self._opened().marks()
                 case SeriesQuestion():
-                    return Unanswered(_NO_SERIES)
+                    return self._finish(self._series_answer(question))
         except EsperError as error:
             return Unanswered(str(error))
         except Exception as error:  # damaged or vanished files can raise anything, and no question ends this
@@ -105,6 +108,13 @@ class LocalHistory:
             self._finish(past.open())
             self._past, self._sizes = past, sizes
         return self._past
+
+    def _series_answer(self, question: SeriesQuestion) -> Steps[Series]:
+        from esper_aggregator.series.local_series import LocalSeries  # imports NumPy, which takes long
+
+        if self._series is None:
+            self._series = LocalSeries(self._path)
+        return (yield from self._series.answer(question))
 
     def _finish(self, steps: Steps[_T]) -> _T:
         """Do all steps; raises `_ClosedError` as soon as the history is closed."""

@@ -7,7 +7,7 @@ from tests.aggregator.past.recorded_runs import finished, killed, record, resume
 
 from esper_aggregator.fold.projection import project
 from esper_aggregator.past.local_history import LocalHistory
-from esper_aggregator.replay import fold_path
+from esper_aggregator.replay import fold_path, snapshot_of
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.history import (
     AtEvent,
@@ -15,6 +15,7 @@ from esper_schemas.history import (
     Marks,
     MarksQuestion,
     PastSnapshot,
+    SeriesQuestion,
     SnapshotQuestion,
     Unanswered,
 )
@@ -117,3 +118,13 @@ def test_closing_ends_the_thread_in_the_middle_of_a_fold(tmp_path, history):
     asked._thread.join(WAIT_S)
 
     assert not asked._thread.is_alive()
+
+
+def test_a_series_is_answered_from_the_same_files(tmp_path, history):
+    """It has every update; the bytes are those of little-endian floats."""
+    finished(tmp_path / "r")
+
+    (series,) = answers(history(tmp_path / "r"), SeriesQuestion(metrics=("policy_loss",)))
+
+    (column,) = series.columns
+    assert len(series.x) == len(column.last) == 8 * snapshot_of(tmp_path / "r").tamiyo.last_update

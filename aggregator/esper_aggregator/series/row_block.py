@@ -1,0 +1,152 @@
+"""Rows of a series as columns of NumPy, in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esper_aggregator.series.collected_rows import KEYS, CollectedRows
+
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The measured values of a column; `rows` is true for each row that has one, None if all of them have.
+
+    A row without a value was not measured, which differs from a measured NaN.
+    """
+
+    values: Floats
+    rows: Mask | None = None
+
+
+class Block(Protocol):
+    """Consecutive rows of a series, of which each key and column is read when it is needed."""
+
+    @property
+    def length(self) -> int:
+        """The number of rows."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns that any row has a value of."""
+        ...
+
+    def key(self, name: str) -> Integers:
+        """Return one key of all rows."""
+        ...
+
+    def column(self, name: str) -> Values | None:
+        """Return a column; None if no row has a value of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowBlock:
+    """Rows in memory."""
+
+    length: int
+    keys: dict[str, Integers]
+    columns: dict[str, Values]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns that any row has a value of."""
+        return tuple(self.columns)
+
+    def key(self, name: str) -> Integers:
+        """Return one key of all rows."""
+        return self.keys[name]
+
+    def column(self, name: str) -> Values | None:
+        """Return a column; None if no row has a value of it."""
+        return self.columns.get(name)
+
+
+def block_of(collected: CollectedRows) -> RowBlock:
+    """Return collected rows as columns."""
+    length = len(collected)
+    table = np.array(collected.keys, dtype=np.int64).reshape(length, len(KEYS))
+    keys = {name: np.ascontiguousarray(table[:, place]) for place, name in enumerate(KEYS)}
+    pieces: dict[str, list[tuple[Integers, Floats]]] = {}
+    for names, part in collected.parts.items():
+        rows = np.array(part.rows, dtype=np.int64)
+        for name, at, values in _columns(names, rows, part.values):
+            pieces.setdefault(name, []).append((at, values))
+    return RowBlock(length, keys, {name: _joined(length, parts) for name, parts in pieces.items()})
+
+
+def joined_blocks(blocks: Sequence[Block]) -> RowBlock:
+    """Return consecutive blocks as one."""
+    keys = {name: np.concatenate([block.key(name) for block in blocks]) for name in KEYS}
+    names = dict.fromkeys(name for block in blocks for name in block.names)
+    columns = {name: joined_column(blocks, name) for name in names}
+    return RowBlock(sum(block.length for block in blocks), keys, columns)
+
+
+def joined_column(blocks: Sequence[Block], name: str) -> Values:
+    """Return one column of consecutive blocks."""
+    found = [block.column(name) for block in blocks]
+    values = np.concatenate([column.values for column in found if column] or [np.empty(0)])
+    if all(column and column.rows is None for column in found):
+        return Values(values)
+    return Values(values, np.concatenate([_rows(b, c) for b, c in zip(blocks, found, strict=True)]))
+
+
+def _rows(block: Block, column: Values | None) -> Mask:
+    if column is None:
+        return np.zeros(block.length, dtype=np.bool_)
+    return np.ones(block.length, dtype=np.bool_) if column.rows is None else column.rows
+
+
+def _columns(
+    names: Sequence[str], rows: Integers, table: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[str, Integers, Floats]]:
+    """Yield each column that has values, with the rows that have them."""
+    if None in table[0]:
+        for name, column in zip(names, zip(*table, strict=True), strict=True):
+            yield from _column(name, rows, column)
+        return
+    flat = np.fromiter(chain.from_iterable(table), np.float64, len(names) * len(table))
+    matrix = np.ascontiguousarray(flat.reshape(len(table), len(names)).T)
+    doubtful = np.isnan(matrix.max(axis=1)).tolist()  # NumPy makes NaN of None
+    for place, name in enumerate(names):
+        if doubtful[place]:
+            yield from _column(name, rows, [row[place] for row in table])
+        else:
+            yield name, rows, matrix[place]
+
+
+def _column(name: str, rows: Integers, column: Sequence[Any]) -> Iterator[tuple[str, Integers, Floats]]:
+    if None not in column:
+        yield name, rows, np.fromiter(column, np.float64, len(column))
+        return
+    measured = [value for value in column if value is not None]
+    if measured:
+        at = np.fromiter(map(_is_measured, column), np.bool_, len(column))
+        yield name, rows[at], np.array(measured, dtype=np.float64)
+
+
+def _is_measured(value: Any) -> bool:
+    return value is not None
+
+
+def _joined(length: int, parts: Sequence[tuple[Integers, Floats]]) -> Values:
+    """Return a column that comes from one or several parts."""
+    rows, values = parts[0]
+    if len(parts) > 1:
+        rows = np.concatenate([at for at, _ in parts])
+        order = np.argsort(rows, kind="stable")
+        rows, values = rows[order], np.concatenate([more for _, more in parts])[order]
+    if len(rows) == length:
+        return Values(values)
+    mask = np.zeros(length, dtype=np.bool_)
+    mask[rows] = True
+    return Values(values, mask)
