@@ -199,3 +199,8 @@ def test_thresholds_with_a_mistake_show_nothing(recorded, tmp_path, capsys):
 
     assert code == 1
     assert f"{file}:1: there is no metric 'mood'" in capsys.readouterr().err
+
+
+def test_one_frame_sets_no_title(printed):
+    """The window is not Sanctum's, even if it could have a title."""
+    assert "\x1b]" not in printed(TERM="xterm-256color")

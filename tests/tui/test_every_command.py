@@ -30,8 +30,14 @@ def page(app):
     return type(app.screen).__name__
 
 
+def notices(app):
+    """The messages of the notifications."""
+    return [notice.message for notice in app._notifications]
+
+
 EFFECTS = {
     "quit": Effect(lambda app: app.return_code, 0),
+    "suspend": Effect(lambda app: "cannot be suspended" in "".join(notices(app)), True),  # there is no shell
     "help": Effect(page, "HelpScreen"),
     "pause": Effect(lambda app: app.view().newest is not None, True),
     "select_next": Effect(lambda app: app.options.selected, ORDER[1], ("tab",)),

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from rich.style import Style
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -36,9 +36,12 @@ from esper_tui.terminal.hangup import (
     hangup_tolerant,
     terminal_is_gone,
 )
+from esper_tui.terminal.suspension import stop_until_continued
+from esper_tui.terminal.window_title import TITLE_INTERVAL_S, TitleSetter, titled
 from esper_tui.text.spans import Tone, plain
 from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.text.theme import THEMES, styles_for
+from esper_tui.view.run_title import run_title
 from esper_tui.view.view import View, ViewOptions
 
 
@@ -93,8 +96,8 @@ class SanctumApp(App[None]):
         self.ticks_per_second = 0.0
 
     def get_driver_class(self) -> type[Driver]:
-        """The driver of the platform, but one that survives the loss of the terminal."""
-        return hangup_tolerant(super().get_driver_class())
+        """The driver of the platform, but one that survives the loss of the terminal and sets its title."""
+        return titled(hangup_tolerant(super().get_driver_class()))
 
     def get_default_screen(self) -> Screen[None]:
         """The app starts with the main screen."""
@@ -123,6 +126,8 @@ class SanctumApp(App[None]):
         self._tick()
         exit_on_signals(self.exit)
         self.set_interval(TERMINAL_CHECK_S, self._exit_if_unseen)
+        self._set_title()
+        self.set_interval(TITLE_INTERVAL_S, self._set_title)
         if self._notice:
             self.notify(self._notice, severity="warning", timeout=10)
 
@@ -141,6 +146,10 @@ class SanctumApp(App[None]):
     def _exit_if_unseen(self) -> None:
         if self.is_unseen():
             self.exit()
+
+    def _set_title(self) -> None:
+        if isinstance(self._driver, TitleSetter):
+            self._driver.set_title(run_title(self.view()))
 
     @property
     def rate(self) -> float:
@@ -186,6 +195,16 @@ class SanctumApp(App[None]):
     def keep_hidden(self, hidden: frozenset[str]) -> None:
         """Save the hidden panels as a setting."""
         self._choose(hidden=hidden)
+
+    def action_suspend(self) -> None:
+        """Stop the process, as ctrl-z does in a shell, with the terminal as it was before the start."""
+        try:
+            with self.suspend():
+                was_stopped = stop_until_continued()
+        except SuspendNotSupported:
+            was_stopped = False
+        if not was_stopped:
+            self.notify("Sanctum cannot be suspended here: no shell could resume it.", timeout=4)
 
     def action_help(self) -> None:
         """Show or hide the help page."""

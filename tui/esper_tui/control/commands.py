@@ -244,6 +244,15 @@ COMMANDS: tuple[ScreenCommand, ...] = (
         "Quit Sanctum. Training continues.",
         on_help=True,
     ),
+    ScreenCommand(
+        "suspend",
+        ("ctrl+z",),
+        "suspend",
+        "",
+        "Suspend",
+        "Return to the shell; its command fg resumes Sanctum. Training continues.",
+        on_help=True,
+    ),
     ScreenCommand("help", ("?", "h"), "help", "help", "Help", "Show or hide this page.", on_help=True),
     ScreenCommand(
         "pause",

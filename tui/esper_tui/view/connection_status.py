@@ -6,6 +6,7 @@ from enum import StrEnum
 from esper_schemas.source import Feed
 from esper_tui.text.numbers import age, count, counted, number
 from esper_tui.text.spans import Tone, clean
+from esper_tui.view.clocks import age_s, since_last_event_s
 from esper_tui.view.stall_detection import stall_timeout_s, typical_update_s
 
 SILENT_AFTER_S = 5.0
@@ -102,7 +103,7 @@ def _trainer_status(feed: Feed, now_ns: int) -> Status:
 
 def _stall(feed: Feed, now_ns: int) -> Status | None:
     """A stalled trainer still sends heartbeats, as another thread sends them; so events are judged here."""
-    idle_s, timeout_s = _idle_s(feed, now_ns), stall_timeout_s(feed.snapshot)
+    idle_s, timeout_s = since_last_event_s(feed, now_ns), stall_timeout_s(feed.snapshot)
     if idle_s is None or timeout_s is None or not idle_s > timeout_s:
         return None
     typical = number(typical_update_s(feed.snapshot), 1, 6)
@@ -110,25 +111,10 @@ def _stall(feed: Feed, now_ns: int) -> Status | None:
     return Status(ConnectionState.STALLED, idle_s, text)
 
 
-def _idle_s(feed: Feed, now_ns: int) -> float | None:
-    """The age of the last event in the log; trainer's clock plus lag is the aggregator's clock."""
-    last_ns = feed.snapshot.run.last_event_ns
-    if last_ns is None:
-        return None
-    return _age_s(feed, last_ns + (feed.snapshot.link.lag_ms or 0.0) * 1e6, now_ns)
-
-
 def _trainer_silence_s(feed: Feed, now_ns: int) -> float | None:
     if feed.trainer_message_ns is None:
         return _since_last_event(feed, now_ns)
-    return _age_s(feed, feed.trainer_message_ns, now_ns)
-
-
-def _age_s(feed: Feed, at_ns: float, now_ns: int) -> float:
-    """Age by the aggregator's clock plus the age of its message by ours: free of skew between hosts."""
-    if feed.sent_ns is None or feed.received_ns is None:
-        return max(now_ns - at_ns, 0) / 1e9
-    return (max(feed.sent_ns - at_ns, 0) + max(now_ns - feed.received_ns, 0)) / 1e9
+    return age_s(feed, feed.trainer_message_ns, now_ns)
 
 
 def _since_last_event(feed: Feed, now_ns: int) -> float | None:

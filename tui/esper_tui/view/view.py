@@ -30,6 +30,11 @@ class View:
         return self.newest or self.feed
 
     @property
+    def is_present(self) -> bool:
+        """Whether the panels draw the present of a run that has not ended: ages are relative to now."""
+        return self.newest is None and self.feed.live and self.snapshot.run.outcome is None
+
+    @property
     def updates_behind(self) -> int:
         """The number of PPO updates that have arrived since the display was paused."""
         arrived = self.link.snapshot.tamiyo.ppo_updates_count
