@@ -6,7 +6,8 @@ from pathlib import Path
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.fold_checkpoints import find_whole_checkpoint, next_seqs
+from esper_aggregator.fold_checkpoints import find_whole_checkpoint
+from esper_aggregator.past.stream_numbers import next_seqs
 from esper_bus.mcap.reader import Damage, OnDamage, ignore_damage
 from esper_bus.store.growing_run import Beginning, GrowingRun
 from esper_bus.store.run_reader import run_name

@@ -5,16 +5,15 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from esper_aggregator.fold.fold import fold
-from esper_aggregator.fold.projection import project
-from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.fold_checkpoints import find_checkpoint
+from esper_aggregator.past.past_runs import PastRuns
 from esper_aggregator.run_listing import run_names
 from esper_bus.names import is_name
 from esper_bus.paths import RunPaths
 from esper_bus.protocol import query_messages as q
-from esper_bus.store.log_pages import LogPage, LogPages
+from esper_bus.store.log_pages import LogPages
 from esper_schemas.codec import encode_snapshot
+from esper_schemas.declarations import RunThresholds
+from esper_schemas.history import AtEvent
 
 MAX_JOBS = 64
 """Queries that may wait for their answers; further ones are refused."""
@@ -31,17 +30,22 @@ Work = Iterator[q.Answer | None]
 class QueryService:
     """Accepts queries and yields their answers; `health` returns the answer to a query for the health.
 
-    `only` limits the answers to one run.
+    `given` are thresholds that replace those of the runs, `only` limits the answers to one run.
     """
 
     def __init__(
-        self, runs_dir: Path, health: Callable[[], q.AggregatorHealth], only: str | None = None
+        self,
+        runs_dir: Path,
+        health: Callable[[], q.AggregatorHealth],
+        given: RunThresholds | None = None,
+        only: str | None = None,
     ) -> None:
         self._runs_dir = runs_dir
         self._only = only
         self._health = health
         self._jobs: deque[tuple[bytes, int, Work]] = deque()
         self._logs: OrderedDict[str, LogPages] = OrderedDict()
+        self._past = PastRuns(runs_dir, given)
 
     @property
     def busy(self) -> bool:
@@ -86,33 +90,24 @@ class QueryService:
             yield None if page is None else q.EventsPage.of(run, first, page.records, at_end=page.at_end)
 
     def _snapshot(self, run: str, events: int) -> Work:
-        log = self._log(run)
-        if log is None:
+        if not self._exists(run):
             yield _no_such_run(run)
             return
-        found = find_checkpoint(self._runs_dir / run, events)
-        state = found[0] if found else RunState(run=run)
-        page = LogPage(0, [], at_end=False)
-        while state.events_folded < events and not page.at_end:
-            rest = min(q.PAGE_EVENTS, events - state.events_folded)
-            for step in log.read(state.events_folded, rest, q.PAGE_BYTES):
-                yield None
-                page = step or page
-            for record in page.records:
-                fold(state, record.decoded())
-        yield q.PastSnapshot(run, state.events_folded, encode_snapshot(project(state)))
+        found = yield from self._past.ask(run, lambda past: past.snapshot(AtEvent(events)))
+        yield q.PastSnapshot(run, found.place.events, encode_snapshot(found.snapshot))
+
+    def _exists(self, run: str) -> bool:
+        """Return whether there is a log of a run. Only a valid name is used as a path."""
+        asked = self._only in (None, run) and is_name(run)
+        return asked and RunPaths(self._runs_dir / run).log_dir.is_dir()
 
     def _names(self) -> tuple[str, ...]:
         names = run_names(self._runs_dir, _MAX_RUNS)
         return tuple(name for name in names if self._only in (None, name))
 
     def _log(self, run: str) -> LogPages | None:
-        """Return the log of a run, or `None` if there is none. Only a valid name is used as a path."""
-        if (
-            self._only not in (None, run)
-            or not is_name(run)
-            or not RunPaths(self._runs_dir / run).log_dir.is_dir()
-        ):
+        """Return the log of a run, or `None` if there is none."""
+        if not self._exists(run):
             return None
         log = self._logs.pop(run, None) or LogPages(self._runs_dir / run)
         self._logs[run] = log

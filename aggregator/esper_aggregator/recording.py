@@ -1,15 +1,17 @@
 """A run that is being recorded: its log and the state that the log folds to."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from esper_aggregator.fold.fold import FOLD_VERSION, fold
+from esper_aggregator.fold.fold import FOLD_VERSION
 from esper_aggregator.fold.projection import project
-from esper_aggregator.fold_checkpoints import FoldCheckpointWriter, next_seqs, restore
+from esper_aggregator.fold_checkpoints import restore
+from esper_aggregator.past.checkpoint_writer import CheckpointWriter
+from esper_aggregator.past.stream_numbers import next_seqs
 from esper_bus.protocol.receiver import LinkCounters
 from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
@@ -33,27 +35,30 @@ class Recording:
         self.run = run_dir.name
         self.changed = True
         self._link = LinkCounters()
-        self._state, not_folded = restore(run_dir, given)
-        self._fold(not_folded)
-        self._checkpoints = FoldCheckpointWriter(run_dir, self.position)
+        self._history, chunks, place, end = restore(run_dir, given)
+        self._checkpoints = CheckpointWriter(run_dir, self.position, place, end)
+        for records in chunks:
+            self._history.extend(records)
+            self._checkpoints.save_if_due(self._history, chunks.position)
         self._unpublished: list[RawRecord] = []
         self._log = LogWriter(run_dir, self.run, aggregator_epoch, self.position, FOLD_VERSION)
 
     @property
     def position(self) -> int:
         """The number of records in the log."""
-        return self._state.events_folded
+        return self._history.state.events_folded
 
     @property
     def next_seqs(self) -> dict[StreamKey, int]:
         """The next sequence number of each stream."""
-        return next_seqs(self._state, self.run)
+        return next_seqs(self._history.state, self.run)
 
     def extend(self, records: Sequence[RawRecord]) -> None:
         """Append records to the log and fold them. Raises `StorageError`, and takes none, if that fails."""
         self._log.extend(records)
         self._unpublished += records
-        self._fold(records)
+        self._history.extend(records)
+        self.changed = True
 
     def flush(self) -> None:
         """Hand what was appended to the operating system, after which it may be acknowledged.
@@ -62,7 +67,7 @@ class Recording:
         """
         self._log.flush()
         if self._log.whole:  # otherwise the state has events that the log no longer has
-            self._checkpoints.save_if_due(self._state, self._log.end)
+            self._checkpoints.save_if_due(self._history, self._log.end)
 
     def take_flushed(self) -> tuple[int, list[RawRecord]]:
         """Return the position of the first record that was flushed since the last call, and all of them."""
@@ -81,19 +86,14 @@ class Recording:
     def snapshot(self) -> bytes:
         """Return the encoded snapshot of the state and of the link."""
         self.changed = False
-        snapshot = project(self._state)
+        snapshot = project(self._history.state)
         return encode_snapshot(replace(snapshot, link=with_counters(snapshot.link, self._link)))
 
     def close(self) -> None:
         """Finish the log file and save a checkpoint of its end."""
         self._log.close()
         if self._log.whole:
-            self._checkpoints.save(self._state, self._log.end)
-
-    def _fold(self, records: Iterable[RawRecord]) -> None:
-        for record in records:
-            fold(self._state, record.decoded())
-        self.changed = True
+            self._checkpoints.save(self._history, self._log.end)
 
 
 def with_counters(link: LinkHealth, counters: LinkCounters) -> LinkHealth:

@@ -8,7 +8,7 @@ from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold_checkpoints import restore_before
 from esper_bus.mcap.reader import OnDamage, ignore_damage
-from esper_bus.store.run_reader import read_records, readable_files, run_name
+from esper_bus.store.run_reader import read_records, run_name
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -20,7 +20,7 @@ def fold_path(
     given: RunThresholds | None = None,
     on_damage: OnDamage = ignore_damage,
 ) -> RunState:
-    """Fold a run directory or a log file, or only its first `events` records.
+    """Fold a run directory or a log file from its beginning, or only its first `events` records.
 
     `given` are thresholds that replace those of the run.
 
@@ -30,13 +30,19 @@ def fold_path(
     return fold_all(islice(read_records(path, on_damage), events), state)
 
 
-def fold_at(path: Path, events: int, on_damage: OnDamage = ignore_damage) -> RunState:
-    """Return what `fold_path` returns for the first `events` records, beginning at the last checkpoint."""
-    restored = restore_before(path, readable_files(path), events, on_damage) if path.is_dir() else None
+def fold_at(
+    path: Path,
+    events: int | None,
+    given: RunThresholds | None = None,
+    on_damage: OnDamage = ignore_damage,
+) -> RunState:
+    """Return what `fold_path` returns, beginning at the last checkpoint; `None` for all events."""
+    restored = restore_before(path, events, given, on_damage) if path.is_dir() else None
     if restored is None:
-        return fold_path(path, events=events, on_damage=on_damage)
+        return fold_path(path, events=events, given=given, on_damage=on_damage)
     state, not_folded = restored
-    return fold_all((r.decoded() for r in islice(not_folded, events - state.events_folded)), state)
+    rest = None if events is None else events - state.events_folded
+    return fold_all((record.decoded() for record in islice(not_folded, rest)), state)
 
 
 def snapshot_of(

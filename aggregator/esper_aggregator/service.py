@@ -79,7 +79,7 @@ class Aggregator:
             closing(BusServer(self._endpoints, self._next_seqs, keys=self._keys, local=self._local)) as bus,
         ):
             self._epoch = bus.agg_epoch
-            queries = QueryService(self._runs_dir, lambda: self._health(bus))
+            queries = QueryService(self._runs_dir, lambda: self._health(bus), self._thresholds)
             self._open_newest_run()
             self._log_start()
             try:

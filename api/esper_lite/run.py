@@ -67,7 +67,7 @@ class Run:
             return project(fold_path(self._path, on_damage=refuse_unreadable()))
         if at < 0:
             raise InvalidArgument(f"at={at} is not a number of events; pass 0 or more, or None for all.")
-        return project(fold_at(self._path, at, refuse_unreadable()))
+        return project(fold_at(self._path, at, on_damage=refuse_unreadable()))
 
     def findings(self) -> tuple[Finding, ...]:
         """The findings of `esper diagnose` after all events, the most severe first."""

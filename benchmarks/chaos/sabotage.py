@@ -9,13 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from esper_aggregator import fold_checkpoints
 from esper_aggregator.__main__ import main as aggregate
+from esper_aggregator.past import history_fold
+from esper_aggregator.past.checkpoint_file import CheckpointAppender
 from esper_aggregator.recording import Recording
 from esper_bus.emit.emit_queue import EmitQueue
 from esper_bus.mcap.append_file import AppendFile
@@ -136,7 +136,7 @@ def becomes(original: int, count: int) -> int:
 
 SETTINGS: dict[str, tuple[Any, str, Callable[[Any, int], Any]]] = {
     "reserved_files": (listeners, "reserved_files", told),
-    "events_between_checkpoints": (fold_checkpoints, "EVERY_EVENTS", becomes),
+    "events_between_checkpoints": (history_fold, "MOST_EVENTS", becomes),
 }
 """Limits of the program that a scenario can change."""
 
@@ -146,9 +146,9 @@ POINTS: dict[str, tuple[Any, str, Change]] = {
     "after_flush_before_ack": (BusServer, "acknowledge", crash_before),
     "after_ack_before_answer": (Receiver, "mark_flushed", crash_after),
     "mid_write": (AppendFile, "append", crash_in_the_middle),
-    "mid_checkpoint": (Path, "write_bytes", crash_in_the_middle),
-    "before_checkpoint_is_in_place": (Path, "replace", crash_before),
-    "before_old_checkpoint_is_removed": (Path, "replace", crash_after),
+    "before_checkpoint": (CheckpointAppender, "append", crash_before),
+    "mid_checkpoint": (CheckpointAppender, "write", crash_in_the_middle),
+    "after_checkpoint": (CheckpointAppender, "append", crash_after),
     "in_emit": (EmitQueue, "put", crash_before),
     "spooled_not_sent": (SpoolWriter, "write", crash_after),
 }

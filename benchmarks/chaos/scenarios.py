@@ -34,7 +34,7 @@ AGGREGATOR_POINTS = (
     "after_flush_before_ack",
     "after_ack_before_answer",
 )
-CHECKPOINT_POINTS = ("mid_checkpoint", "before_checkpoint_is_in_place", "before_old_checkpoint_is_removed")
+CHECKPOINT_POINTS = ("before_checkpoint", "mid_checkpoint", "after_checkpoint")
 TRAINER_POINTS = ("in_emit", "mid_write", "spooled_not_sent")
 FEW_FILES = 4096
 EPOCH = 0x5EED

@@ -2,6 +2,7 @@
 
 import pytest
 
+from esper_aggregator.past import history_fold
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event
 from esper_schemas.events import PPOUpdateCompleted, Record
@@ -44,3 +45,14 @@ def raw_record():
         )
 
     return make
+
+
+@pytest.fixture
+def checkpoint_every(monkeypatch):
+    """Makes a function that sets the number of events between two checkpoints of a fold."""
+
+    def set_events(events):
+        monkeypatch.setattr(history_fold, "SPACING_S", float("inf"))
+        monkeypatch.setattr(history_fold, "MOST_EVENTS", events)
+
+    return set_events

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from esper_aggregator import fold_checkpoints, log_source
+from esper_aggregator import log_source
 from esper_aggregator.log_source import FoldedLog, LogSource
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import snapshot_of
@@ -85,9 +85,9 @@ def test_a_poll_is_short_however_much_was_added(tmp_path, add, monkeypatch):
     assert polled_until(source, lambda feed: feed.snapshot.events_folded == 1000)
 
 
-def test_a_run_is_folded_from_its_last_checkpoint(tmp_path, raw_record, monkeypatch):
+def test_a_run_is_folded_from_its_last_checkpoint(tmp_path, raw_record, checkpoint_every, monkeypatch):
     """Only the events after it are read; the snapshot is that of a fold from the beginning."""
-    monkeypatch.setattr(fold_checkpoints, "EVERY_EVENTS", 10)
+    checkpoint_every(10)
     recording = Recording(tmp_path / "r", 1)
     for seq in range(25):
         recording.extend([raw_record(seq)])

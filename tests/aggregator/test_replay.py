@@ -2,7 +2,6 @@
 
 import pytest
 
-from esper_aggregator import fold_checkpoints
 from esper_aggregator.fold.invariants import validate
 from esper_aggregator.fold.projection import project
 from esper_aggregator.recording import Recording
@@ -12,9 +11,9 @@ from esper_schemas.errors import EsperError
 
 
 @pytest.fixture
-def run_dir(tmp_path, raw_record, monkeypatch):
+def run_dir(tmp_path, raw_record, checkpoint_every):
     """A recorded run of thirty updates, with a checkpoint after each ten."""
-    monkeypatch.setattr(fold_checkpoints, "EVERY_EVENTS", 10)
+    checkpoint_every(10)
     recording = Recording(tmp_path / "r", 1)
     for seq in range(30):
         recording.extend([raw_record(seq)])

@@ -17,6 +17,8 @@ SPACING_S = 0.04
 
 Reading the same records takes about a quarter of that, so that any moment is about 50 ms away.
 """
+MOST_EVENTS = 5_000
+"""The number of events after which a checkpoint is due, however cheap they are to fold."""
 _HIGHEST = 1 << 62
 MOST_MARKS_OF_INTERVAL = 64
 """The most marks that are kept of an interval; the most severe remain."""
@@ -42,7 +44,8 @@ class HistoryFold:
     @property
     def due(self) -> bool:
         """Whether folding since the last checkpoint has cost enough for another one."""
-        return self._cost_s >= SPACING_S and self.state.events_folded > self._begin
+        new = self.state.events_folded - self._postponed
+        return new > 0 and (self._cost_s >= SPACING_S or new >= MOST_EVENTS)
 
     def extend(self, records: Iterable[RawRecord]) -> None:
         """Fold records in their order."""
@@ -64,9 +67,14 @@ class HistoryFold:
         self._begin_interval()
         return interval
 
+    def postpone(self) -> None:
+        """Let the next checkpoint be due as if one had been made here."""
+        self._postponed = self.state.events_folded
+        self._cost_s = 0.0
+
     def _begin_interval(self) -> None:
         self._begin = self.state.events_folded
-        self._cost_s = 0.0
+        self.postpone()
         self._entries: list[Entry] = []
         self._marks: list[Mark] = []
         self._earliest_ns: int | None = None

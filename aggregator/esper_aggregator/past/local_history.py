@@ -103,10 +103,13 @@ class LocalHistory:
         """Return the past of the run as its files are now."""
         files = readable_files(self._path)
         sizes = _sizes(files)
-        if self._past is None or sizes != self._sizes:
-            past = RunPast(files.run or self._path.resolve().stem, files, self._given, self._on_damage)
-            self._finish(past.open())
-            self._past, self._sizes = past, sizes
+        if self._past is None:
+            run = files.run or self._path.resolve().stem
+            run_dir = self._path if self._path.is_dir() else None
+            self._past = RunPast(run, run_dir, self._given, self._on_damage)
+        if sizes != self._sizes:
+            self._finish(self._past.open(files))
+            self._sizes = sizes
         return self._past
 
     def _series_answer(self, question: SeriesQuestion) -> Steps[Series]:

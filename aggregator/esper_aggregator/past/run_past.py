@@ -1,92 +1,92 @@
 """The past of a recorded run: snapshots of any moment, and marks."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import OrderedDict
 from itertools import islice
-from typing import NamedTuple
-
-import zstandard
+from operator import attrgetter
+from pathlib import Path
 
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.fold.state_codec import decode_state, encode_state
-from esper_aggregator.fold_checkpoints import next_seqs
+from esper_aggregator.past.checkpoint_check import CheckedCheckpoints
+from esper_aggregator.past.checkpoint_file import CheckpointReader, StoredCheckpoint
+from esper_aggregator.past.cursor import Cursor, KeptStart, Start, StoredStart
 from esper_aggregator.past.history_fold import HistoryFold
 from esper_aggregator.past.interval import Interval, Span, interval_of_time, span_at, span_of_update
 from esper_aggregator.past.marks import finding_marks, most_severe
 from esper_aggregator.past.steps import Steps
+from esper_aggregator.past.stream_numbers import next_seqs
+from esper_aggregator.past.update_progress import UpdateProgress
+from esper_bus.mcap.event_channels import EventChannels
 from esper_bus.mcap.reader import OnDamage, ignore_damage
-from esper_bus.records import RawRecord
-from esper_bus.store.resumable_streams import FilePlaces, ResumableStreams
+from esper_bus.store.resumable_streams import FilePlaces, ResumableReader, ResumableStreams
 from esper_bus.store.run_files import RunFiles
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.history import AtEvent, AtTime, AtUpdate, Marks, Moment, PastSnapshot, Place
 
 _STEP_EVENTS = 64
-_MOST_CHECKPOINTS = 1024
-_MOST_STATE_BYTES = 256 * 1024 * 1024
-
-
-class _Checkpoint(NamedTuple):
-    """The state after `events` events, encoded and compressed, and where reading goes on from there."""
-
-    events: int
-    state: bytes
-    places: FilePlaces
-
-
-class _Cursor(NamedTuple):
-    """A state, and the records of the run that follow."""
-
-    state: RunState
-    records: Iterator[RawRecord]
+_MOST_STARTS = 1024
+_MOST_SNAPSHOTS = 32
 
 
 class RunPast:
-    """The events of the files of one run, at any position; `open` it first.
+    """The events of the files of one run, at any position; `open` it first, and again when it has grown.
 
-    `given` are thresholds that replace those of the run. Positions count the events as `read_raw` returns
-    them. Not thread-safe.
+    `run_dir` is where the log has its checkpoints, `None` for a file. `given` are thresholds that replace
+    those of the run. Positions count the events as `read_raw` returns them. Not thread-safe.
     """
 
     def __init__(
         self,
         run: str,
-        files: RunFiles,
+        run_dir: Path | None = None,
         given: RunThresholds | None = None,
         on_damage: OnDamage = ignore_damage,
     ) -> None:
         self._run = run
         self._given = given
         self._on_damage = on_damage
-        self._streams = ResumableStreams(files)
-        self._end = HistoryFold(RunState(run=run, given=given))
-        self._checkpoints: list[_Checkpoint] = []
+        self._checkpoints = None if run_dir is None else CheckedCheckpoints(run_dir, given)
+        self._files = RunFiles([], [], whole=True)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._end = HistoryFold(RunState(run=self._run, given=self._given))
+        self._starts: list[Start] = []
         self._intervals: list[Interval] = []
-        self._cursor: _Cursor | None = None
+        self._cursor: Cursor | None = None
+        self._snapshots: OrderedDict[int, PastSnapshot] = OrderedDict()
 
     @property
     def events(self) -> int:
         """The number of events."""
         return self._end.state.events_folded
 
-    def open(self) -> Steps[None]:
-        """Fold all events, and keep checkpoints on the way."""
-        reader = self._streams.read(self._on_damage)
-        records = iter(reader)
+    def open(self, files: RunFiles) -> Steps[None]:
+        """Fold the events after the last checkpoint, and keep states on the way."""
+        self._files = files
+        self._begin()
+        reader = yield from self._from_last_checkpoint()
+        streams, records = reader.streams, iter(reader)
         while batch := list(islice(records, _STEP_EVENTS)):
             self._end.extend(batch)
             if self._end.due:
                 self._intervals.append(self._end.end_interval())
-                self._keep(_Checkpoint(self.events, _packed(self._end.state), reader.places))
+                self._keep(KeptStart.of(self._end.state, streams, reader.places))
             yield
         self._intervals.append(self._end.interval())
 
     def snapshot(self, moment: Moment) -> Steps[PastSnapshot]:
         """Return the snapshot of a moment; of the end if the moment is beyond it."""
         events = yield from self.position(moment)
-        state = yield from self.state_at(events)
-        return PastSnapshot(self._place(state), project(state))
+        answer = self._snapshots.pop(events, None)
+        if answer is None:
+            state = yield from self.state_at(events)
+            answer = PastSnapshot(self._place(state), project(state))
+        self._snapshots[events] = answer
+        if len(self._snapshots) > _MOST_SNAPSHOTS:
+            self._snapshots.popitem(last=False)
+        return answer
 
     def position(self, moment: Moment) -> Steps[int]:
         """Return the number of events at a moment."""
@@ -104,11 +104,11 @@ class RunPast:
             return self._end.state
         cursor = self._nearest(events)
         self._cursor = None
-        while (rest := events - cursor.state.events_folded) > 0:
+        while (rest := events - cursor.events) > 0:
             batch = list(islice(cursor.records, min(rest, _STEP_EVENTS)))
             if not batch:
                 break  # the files have been changed since they were folded
-            HistoryFold(cursor.state).extend(batch)
+            cursor.advance(batch)
             yield
         self._cursor = cursor
         return cursor.state
@@ -124,27 +124,51 @@ class RunPast:
         span = span_at(self._intervals, state.events_folded)
         return Place(state.events_folded, span.update, state.last_event_ns)
 
-    def _keep(self, checkpoint: _Checkpoint) -> None:
-        self._checkpoints.append(checkpoint)
-        if len(self._checkpoints) > _MOST_CHECKPOINTS:
-            self._checkpoints = self._checkpoints[::2]
+    def _keep(self, start: KeptStart) -> None:
+        self._starts.append(start)
+        first = sum(isinstance(each, StoredStart) for each in self._starts)
+        if len(self._starts) - first > _MOST_STARTS:
+            self._starts[first:] = self._starts[first::2]
 
-    def _before(self, events: int) -> _Cursor:
-        """Return the last checkpoint at or before a position, or the beginning."""
-        index = bisect_right(self._checkpoints, events, key=lambda checkpoint: checkpoint.events)
-        if not index:
-            return _Cursor(RunState(run=self._run, given=self._given), iter(self._streams.read()))
-        checkpoint = self._checkpoints[index - 1]
-        state = decode_state(zstandard.decompress(checkpoint.state, _MOST_STATE_BYTES))
-        seqs = next_seqs(state, self._run)
-        return _Cursor(state, iter(self._streams.read(places=checkpoint.places, next_seqs=seqs)))
+    def _from_last_checkpoint(self) -> Steps[ResumableReader]:
+        """Return a reader of what follows the last usable checkpoint; without one, of everything."""
+        if self._checkpoints is not None:
+            stored = yield from self._checkpoints.refresh(self._files.logs)
+            for count in range(len(stored), 0, -1):
+                state = self._checkpoints.reader.state(stored[count - 1])
+                if state is not None and state.run == self._run:
+                    return self._reader_after(stored[:count], self._checkpoints.reader, state)
+        return ResumableStreams(self._files).read(self._on_damage)
 
-    def _nearest(self, events: int) -> _Cursor:
-        """Return where folding up to a position begins: after the last question, or at a checkpoint."""
+    def _reader_after(
+        self, stored: list[StoredCheckpoint], reader: CheckpointReader, state: RunState
+    ) -> ResumableReader:
+        head, files = stored[-1].head, self._files
+        self._starts = [StoredStart(each, reader, files) for each in stored]
+        self._intervals = [each.head.interval for each in stored]
+        self._end = HistoryFold(state, UpdateProgress(head.ranks, head.update))
+        rest = files._replace(logs=files.logs[len(head.place.files) - 1 :])
+        first = rest.logs[0]
+        streams = ResumableStreams(rest, {first: EventChannels(head.place.channels)})
+        places = FilePlaces({first: head.place.files[-1][1]})
+        return streams.read(self._on_damage, places, next_seqs(state, self._run))
+
+    def _before(self, events: int) -> Cursor:
+        """Return a cursor at the last state that is kept at or before a position, or at the beginning."""
+        index = bisect_right(self._starts, events, key=attrgetter("events"))
+        for start in reversed(self._starts[:index]):
+            cursor = start.cursor()
+            if cursor is not None:
+                return cursor
+        state = RunState(run=self._run, given=self._given)
+        return Cursor(state, iter(ResumableStreams(self._files).read()))
+
+    def _nearest(self, events: int) -> Cursor:
+        """Return where folding up to a position begins: after the last question, or at a kept state."""
         cursor = self._cursor
-        index = bisect_right(self._checkpoints, events, key=lambda checkpoint: checkpoint.events)
-        begin = self._checkpoints[index - 1].events if index else 0
-        if cursor is not None and begin <= cursor.state.events_folded <= events:
+        index = bisect_right(self._starts, events, key=attrgetter("events"))
+        begin = self._starts[index - 1].events if index else 0
+        if cursor is not None and begin <= cursor.events <= events:
             return cursor
         return self._before(events)
 
@@ -152,20 +176,15 @@ class RunPast:
         interval = interval_of_time(self._intervals, time_ns)
         if interval is None:
             return 0
-        state, records = self._before(interval.begin)
-        position = state.events_folded
-        found = 0
-        while position < interval.end and (batch := list(islice(records, _STEP_EVENTS))):
+        cursor = self._before(interval.begin)
+        position, found = cursor.events, 0
+        while position < interval.end and (batch := list(islice(cursor.records, _STEP_EVENTS))):
             for record in batch:
                 position += 1
                 if record.emitted_ns <= time_ns and position <= interval.end:
                     found = position
             yield
         return found
-
-
-def _packed(state: RunState) -> bytes:
-    return zstandard.compress(encode_state(state), 1)
 
 
 def _place_of(span: Span) -> Place:

@@ -130,6 +130,11 @@ class EventChannels:
     def __bool__(self) -> bool:
         return bool(self._described)
 
+    @property
+    def described(self) -> list[Channel]:
+        """The channels that are known."""
+        return list(self._described.values())
+
     def add_described(self, data: bytes) -> None:
         """Add the channels that a chunk or a summary describes; what cannot be read is passed over."""
         with contextlib.suppress(Exception):  # arbitrary bytes can raise anything in a parser

@@ -22,11 +22,14 @@ class FilePlaces(NamedTuple):
 
 
 class ResumableStreams:
-    """The events of the files of a run, as `MergedStreams` returns them; may be read several times."""
+    """The events of the files of a run, as `MergedStreams` returns them; may be read several times.
 
-    def __init__(self, files: RunFiles) -> None:
-        self._files = files
-        self._channels: dict[Path, EventChannels] = {}
+    `channels` are those that files have opened before the first place from which they are read.
+    """
+
+    def __init__(self, files: RunFiles, channels: Mapping[Path, EventChannels] | None = None) -> None:
+        self.files = files
+        self.channels = dict(channels or {})
 
     def read(
         self,
@@ -35,7 +38,7 @@ class ResumableStreams:
         next_seqs: Mapping[StreamKey, int] | None = None,
     ) -> "ResumableReader":
         """Begin to read, from `places` on if given; `next_seqs` are the numbers of the next events there."""
-        return ResumableReader(self._files, self._channels, on_damage, places, next_seqs)
+        return ResumableReader(self, on_damage, places, next_seqs)
 
 
 class ResumableReader:
@@ -43,16 +46,15 @@ class ResumableReader:
 
     def __init__(
         self,
-        files: RunFiles,
-        channels: dict[Path, EventChannels],
+        streams: ResumableStreams,
         on_damage: OnDamage,
         places: FilePlaces | None,
         next_seqs: Mapping[StreamKey, int] | None,
     ) -> None:
-        self._channels = channels
+        self.streams = streams
         self._begin = dict(places.offsets) if places else {}
         self._recent: dict[Path, deque[int]] = {}  # the chunks of the last records of each file
-        self._records = MergedStreams(files, on_damage, self._read_file, next_seqs).records()
+        self._records = MergedStreams(streams.files, on_damage, self._read_file, next_seqs).records()
 
     def __iter__(self) -> Iterator[RawRecord]:
         return self._records
@@ -64,7 +66,7 @@ class ResumableReader:
         return FilePlaces(self._begin | recent)
 
     def _read_file(self, path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
-        channels = self._channels.setdefault(path, EventChannels())
+        channels = self.streams.channels.setdefault(path, EventChannels())
         recent = self._recent.setdefault(path, deque(maxlen=_READ_AHEAD))
         with reported(path, on_damage), path.open("rb") as file:
             for chunk in read_chunks(file, channels, self._begin.get(path, 0), str(path), on_damage):

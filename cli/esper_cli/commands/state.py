@@ -34,7 +34,7 @@ def _state(options: StateOptions) -> RunState:
     report = damage_reporter("esper state", path)
     if at is None:
         return fold_path(path, on_damage=report)
-    state = fold_at(path, at, report)
+    state = fold_at(path, at, on_damage=report)
     if state.events_folded < at:
         raise CommandError(
             f"{path} has only {state.events_folded:,} events; choose a smaller number for --at"

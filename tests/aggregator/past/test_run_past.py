@@ -6,7 +6,8 @@ import pytest
 from tests.aggregator.past.recorded_runs import SECOND, SHAPES, START_NS, record, two_ranks, whole
 
 from esper_aggregator.fold.projection import project
-from esper_aggregator.past import history_fold, run_past
+from esper_aggregator.past import run_past
+from esper_aggregator.past.checkpoint_writer import CheckpointWriter
 from esper_aggregator.past.run_past import RunPast
 from esper_aggregator.past.steps import finish
 from esper_aggregator.replay import fold_path
@@ -16,12 +17,13 @@ from esper_schemas.codec import encode_snapshot
 from esper_schemas.history import AtEvent, AtTime, AtUpdate
 
 
-@pytest.fixture(params=[(1e-9, 7), (1.0, 64)], ids=["many checkpoints", "none"])
-def spacing(request, monkeypatch):
-    """Checkpoints some events apart, or none."""
-    spacing_s, step_events = request.param
-    monkeypatch.setattr(history_fold, "SPACING_S", spacing_s)
-    monkeypatch.setattr(run_past, "_STEP_EVENTS", step_events)
+@pytest.fixture(params=["written", "kept", "none"])
+def spacing(request, monkeypatch, checkpoint_every):
+    """Checkpoints some events apart, in the file of the log or in memory; or none."""
+    checkpoint_every(10**9 if request.param == "none" else 7)
+    monkeypatch.setattr(run_past, "_STEP_EVENTS", 7)
+    if request.param != "written":
+        monkeypatch.setattr(CheckpointWriter, "save", lambda *_: None)
 
 
 @pytest.fixture
@@ -31,8 +33,8 @@ def opened(tmp_path):
     def open_run(shape):
         run_dir = tmp_path / "r"
         SHAPES[shape](run_dir) if isinstance(shape, str) else record(run_dir, shape)
-        past = RunPast("r", files_at(run_dir))
-        finish(past.open())
+        past = RunPast("r", run_dir)
+        finish(past.open(files_at(run_dir)))
         return run_dir, past
 
     return open_run
@@ -147,8 +149,8 @@ def test_the_clocks_of_ranks_may_differ(tmp_path, spacing):
     events = list(two_ranks())
     late = [record for record in events if record.stream.producer == "host:1"]
     record(tmp_path / "r", [record for record in events if record.stream.producer == "host:0"] + late)
-    past = RunPast("r", files_at(tmp_path / "r"))
-    finish(past.open())
+    past = RunPast("r", tmp_path / "r")
+    finish(past.open(files_at(tmp_path / "r")))
     times = [one.emitted_ns for one in read_records(tmp_path / "r")]
     for time_ns in times[::9]:
         expected = max(index for index, at in enumerate(times, 1) if at <= time_ns)
