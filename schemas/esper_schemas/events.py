@@ -30,7 +30,7 @@ class RunStarted(Event, frozen=True):
     `resumed_from` is the update of the checkpoint from which it resumed; events of later updates are emitted
     again. `heads` are the policy's own action heads; none means those of Tamiyo. `thresholds` is a TOML text
     (`esper_schemas.rules.thresholds`) with bounds by which the run is judged; an empty one keeps those that
-    it has.
+    it has. `excerpt` describes what the recording leaves out, if it was cut out of that of another run.
     """
 
     task: str
@@ -51,6 +51,7 @@ class RunStarted(Event, frozen=True):
     config: dict[str, str | int | float | bool | None] = {}
     heads: tuple[HeadSpec, ...] = ()
     thresholds: str = ""
+    excerpt: str = ""
 
 
 class PPOUpdateCompleted(Event, frozen=True):

@@ -72,7 +72,7 @@ RunStarted(task: str, episodes: int | None = None, environments: int | None = No
     None, seed: int | None = None, device: str = '', rank: int = 0, world_size: int = 1, host: str = '',
     pid: int | None = None, version: str = '', clip_range: float | None = None, target_kl: float | None =
     None, baseline_return: float | None = None, resumed_from: int | None = None, config: dict[str, str | int
-    | float | bool | None] = {}, heads: tuple[HeadSpec, ...] = (), thresholds: str = '')
+    | float | bool | None] = {}, heads: tuple[HeadSpec, ...] = (), thresholds: str = '', excerpt: str = '')
 SanctumSnapshot(...)
 ScalarsLogged(values: dict[str, OwnScalar], step: int | None = None, source: str = '')
 SeedStageChanged(update: int, environment: int, step: int, slot: int, from_stage: int, to_stage: int,

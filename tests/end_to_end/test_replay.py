@@ -56,6 +56,16 @@ def test_a_viewer_watches_a_replay(playground, commands, run_dir, wait_for):
     assert replay.returncode == 0
 
 
+def test_a_range_of_updates_is_replayed(playground, commands, run_dir, wait_for):
+    """It stops when the last one is complete; the first viewer sees the state before the first one."""
+    words = ["replay", str(run_dir), "--from", "5", "--to", "8", "--speed", "1000"]
+    url = address(playground.start([*commands["esper"], *words]))
+    first = shown(playground, commands, url)["tamiyo"]["last_update"]
+    wait_for(lambda: shown(playground, commands, url)["tamiyo"]["last_update"] == 8, what="the last update")
+
+    assert 4 <= first <= 8
+
+
 def test_a_replay_has_the_rights_of_an_aggregator(playground, commands, run_dir, wait_for):
     """Over tcp a key with the right to view is needed; snapshots are compressed for other machines."""
     keys = playground.runs_dir.parent / "keys"

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from esper_aggregator.fold.fold import FOLD_VERSION
-from esper_bus.store.run_files import file_meta
 from esper_bus.store.run_reader import readable_files
 
 
@@ -12,8 +11,7 @@ def fold_difference(path: Path) -> str:
 
     Spools were not folded by anything when they were written.
     """
-    metas = [file_meta(log) for log in readable_files(path).logs]
-    versions = {meta.fold_version for meta in metas if meta is not None and meta.kind == "log"}
+    versions = readable_files(path).fold_versions
     if versions <= {FOLD_VERSION}:
         return ""
     recorded = " and ".join(_name(version) for version in sorted(versions - {FOLD_VERSION}))

@@ -26,6 +26,12 @@ class RunFiles(NamedTuple):
         metas = (file_meta(path) for path in (*self.logs, *self.spools))
         return next((meta.run for meta in metas if meta is not None), None)
 
+    @property
+    def fold_versions(self) -> set[int]:
+        """The versions of the fold that the files of a log note, 0 where one notes none."""
+        metas = [file_meta(log) for log in self.logs]
+        return {meta.fold_version for meta in metas if meta is not None and meta.kind == "log"}
+
 
 def files_at(path: Path) -> RunFiles:
     """The files of a run directory, or one .mcap file. Raises `InvalidArgument` if there are none."""

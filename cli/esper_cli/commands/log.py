@@ -1,21 +1,23 @@
-"""`esper log info|verify|cat|repair PATH`: contents, completeness and repair of a recorded run."""
+"""`esper log info|verify|cat|repair|cut PATH`: what a recorded run contains, and copies of it."""
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from esper_aggregator.excerpt import cut
 from esper_bus.store.repair import repair
 from esper_bus.store.run_reader import read_records
 from esper_bus.store.verify import Verification, verify
 from esper_cli.options.command import Command
-from esper_cli.options.option import Json, Option, RecordedRun
+from esper_cli.options.option import FirstUpdate, Json, LastUpdate, Option, RecordedRun
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, echo_json
 from esper_cli.output.time_format import duration, utc_time
 from esper_schemas.codec import kind_of
 from esper_schemas.event_text import describe
+from esper_schemas.events import RunStarted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,23 +53,46 @@ class RepairOptions:
     json: Json = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class CutOptions:
+    """Cut a range of updates out of a run; the excerpt is a run of its own, to send to a colleague.
+
+    It opens, verifies and diagnoses like any other run, and says what it leaves out.
+    """
+
+    path: RecordedRun
+    out: Annotated[
+        Path,
+        Option(
+            "run directory or .mcap file of the excerpt, which must not exist", positional=True, metavar="OUT"
+        ),
+    ]
+    first: FirstUpdate = None
+    last: LastUpdate = None
+    json: Json = False
+
+
 def info(options: InfoOptions) -> int:
     """Print counts and times."""
     kinds: Counter[str] = Counter()
     producers: Counter[str] = Counter()
     times: list[int] = []
+    excerpt = ""
     for record in read_records(options.path, damage_reporter("esper log", options.path)):
         kinds[kind_of(record.event)] += 1
         producers[record.producer] += 1
+        excerpt = record.event.excerpt if isinstance(record.event, RunStarted) else excerpt
         times = [times[0] if times else record.emitted_ns, record.emitted_ns]
     if not times:
         raise CommandError(
             f"{options.path} has no events yet; `esper log verify` checks whether it is damaged"
         )
     if options.json:
-        echo_json({"producers": producers, "kinds": kinds, "first_ns": times[0], "last_ns": times[-1]})
+        ends = {"first_ns": times[0], "last_ns": times[-1]}
+        echo_json({"producers": producers, "kinds": kinds, **ends, "excerpt": excerpt})
     else:
         _print_info(producers, kinds, times)
+        echo(*(["", f"this is {excerpt}"] if excerpt else []))
     return 0
 
 
@@ -123,9 +148,21 @@ def write_repaired(options: RepairOptions) -> int:
     return 0
 
 
+def write_excerpt(options: CutOptions) -> int:
+    """Write the excerpt and print what it has."""
+    report = damage_reporter("esper log", options.path)
+    excerpt = cut(options.path, options.out, options.first, options.last, report)
+    if options.json:
+        echo_json({"events": excerpt.events, "out": str(options.out), "excerpt": excerpt.text})
+    else:
+        echo(f"{excerpt.events:,} events written to {options.out}, {excerpt.text}")
+    return 0
+
+
 ACTIONS = {
     "info": Command(InfoOptions, info),
     "verify": Command(VerifyOptions, check),
     "cat": Command(CatOptions, cat),
     "repair": Command(RepairOptions, write_repaired),
+    "cut": Command(CutOptions, write_excerpt),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from esper_aggregator.past.update_range import range_of_updates
 from esper_aggregator.replaying.recorded_clock import RecordedClock
 from esper_aggregator.replaying.recorded_fold import fold_difference
 from esper_aggregator.replaying.replay_service import ReplayService
@@ -16,7 +17,7 @@ from esper_aggregator.replaying.replayed_run import Phase, ReplayedRun
 from esper_bus import addresses
 from esper_bus.host.resources import raise_fd_limit
 from esper_cli.options.command import Command
-from esper_cli.options.option import Option, RecordedRun
+from esper_cli.options.option import FirstUpdate, LastUpdate, Option, RecordedRun
 from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, warn
@@ -26,7 +27,7 @@ _COMMAND = "esper replay"
 _REPORTS: dict[Phase, str] = {
     "replaying": "replaying {run}",
     "following": "{run} ends here, at event {position:,}; what is added to it is shown as it arrives",
-    "stopped": "stopped at event {position:,} of {run}, as requested; press Ctrl-C to end",
+    "stopped": "{run} is stopped at event {position:,}; press Ctrl-C to end",
 }
 
 
@@ -50,6 +51,8 @@ class ReplayOptions:
             maximum=FASTEST,
         ),
     ] = 1.0
+    first: FirstUpdate = None
+    last: LastUpdate = None
     listen: Annotated[
         str | None,
         Option(
@@ -74,12 +77,7 @@ def run(options: ReplayOptions) -> int:
     """Replay until SIGINT or SIGTERM."""
     raise_fd_limit()
     clock = RecordedClock(options.speed)
-    replayed = ReplayedRun(
-        options.path,
-        clock,
-        given=given_thresholds(options.thresholds, options.path),
-        on_damage=damage_reporter(_COMMAND, options.path),
-    )
+    replayed = _replayed(options, clock)
     if difference := fold_difference(options.path):
         warn(_COMMAND, difference)
     with _address(options) as (url, endpoints):
@@ -91,6 +89,16 @@ def run(options: ReplayOptions) -> int:
         _say(f"run `sanctum {url}` to watch {replayed.name}; the replay begins then")
         service.serve()
     return 0
+
+
+def _replayed(options: ReplayOptions, clock: RecordedClock) -> ReplayedRun:
+    report = damage_reporter(_COMMAND, options.path)
+    begin, end = 0, None
+    if options.first is not None or options.last is not None:
+        found = range_of_updates(options.path, options.first, options.last, report)
+        begin, end = found.first, None if options.last is None else found.last
+    given = given_thresholds(options.thresholds, options.path)
+    return ReplayedRun(options.path, clock, begin, end, given=given, on_damage=report)
 
 
 @contextmanager

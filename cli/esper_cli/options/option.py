@@ -38,6 +38,12 @@ class SettingsOf:
 RunsDir = Annotated[
     Path, Option("directory of all runs (default: $ESPER_RUNS_DIR or runs)", "recording", metavar="DIR")
 ]
+FirstUpdate = Annotated[
+    int | None, Option("first update (default: the beginning)", option="--from", metavar="U", minimum=1)
+]
+LastUpdate = Annotated[
+    int | None, Option("last update, included (default: the end)", option="--to", metavar="U", minimum=1)
+]
 RecordedRun = Annotated[Path, Option("run directory or .mcap file", positional=True, metavar="PATH")]
 ClientKey = Annotated[
     Path | None,

@@ -34,7 +34,14 @@ def _heading(snapshot: SanctumSnapshot) -> list[str]:
     updates = _number(snapshot.tamiyo.ppo_updates_count, "update")
     verdict = f"{snapshot.run.run}: {verdict_text(snapshot.verdict)}"
     found = f"; {_counts(snapshot.findings)} after" if snapshot.findings else ", no finding in"
-    return [f"{verdict}{found} {updates}", *([f"  {OPEN_END}"] if snapshot.run.outcome is None else [])]
+    return [f"{verdict}{found} {updates}", *(f"  {line}" for line in _limits(snapshot))]
+
+
+def _limits(snapshot: SanctumSnapshot) -> list[str]:
+    """What the recording does not have."""
+    if snapshot.run.excerpt:
+        return [f"the recording is {snapshot.run.excerpt}"]
+    return [OPEN_END] if snapshot.run.outcome is None else []
 
 
 def _counts(findings: Iterable[Finding]) -> str:

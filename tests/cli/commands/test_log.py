@@ -1,10 +1,11 @@
-"""`esper log` shows, verifies, prints and repairs what was recorded."""
+"""`esper log` shows, verifies, prints, repairs and cuts what was recorded."""
 
 import json
 
 import pytest
 
-from esper_schemas.events import LogRecorded, RunStarted
+from esper_schemas.events import LogRecorded, PPOUpdateCompleted, RunStarted
+from esper_schemas.payload import PPOUpdatePayload
 
 ATTACK = "\x1b]0;owned\x07 \x9b31m \u202e\r\nforged line"
 
@@ -39,6 +40,7 @@ def test_info_counts_producers_and_kinds(run_esper, run_dir):
         "kinds": {"RunStarted": 1, "LogRecorded": 2},
         "first_ns": 0,
         "last_ns": 2_000_000_000,
+        "excerpt": "",
     }
 
 
@@ -111,3 +113,45 @@ def test_repair_writes_what_can_be_read(run_esper, torn, tmp_path):
     assert run_esper("log", "verify", tmp_path / "copy.mcap").code == 0
     again = run_esper("log", "repair", torn, tmp_path / "other.mcap", "--json").out
     assert json.loads(again) == {"events": events, "out": str(tmp_path / "other.mcap")}
+
+
+def update(number):
+    """A PPO update."""
+    return PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(policy_loss=0.1))
+
+
+def test_cut_writes_an_excerpt(run_esper, recorded, tmp_path):
+    """It verifies; `info`, `diagnose` and the command itself say what it leaves out."""
+    run_dir = recorded(RunStarted(task="t"), *map(update, range(1, 10)))
+    out = str(tmp_path / "part")
+    said = "an excerpt of mine from update 3 to update 5; 3 events before and 4 behind are left out"
+
+    assert run_esper("log", "cut", str(run_dir), out, "--from", "3", "--to", "5") == (
+        0,
+        f"4 events written to {out}, {said}\n",
+        "",
+    )
+    assert run_esper("log", "verify", out).code == 0
+    assert f"this is {said}" in run_esper("log", "info", out)[1]
+    assert f"the recording is {said}" in run_esper("diagnose", out)[1]
+    assert json.loads(run_esper("log", "info", out, "--json")[1])["excerpt"] == said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        ([], 1, "first or a last update"),
+        (["--from", "0"], 2, "--from"),
+        (["--from", "11"], 1, "no update 11"),
+        (["--from", "3", "--to", "2"], 1, "behind update 2"),
+        (["--fro", "3"], 2, "unknown option --fro"),
+    ],
+)
+def test_an_excerpt_that_cannot_be_made_is_explained(run_esper, recorded, tmp_path, words, code, text):
+    """In one sentence."""
+    run_dir = recorded(RunStarted(task="t"), *map(update, range(1, 10)))
+    result = run_esper("log", "cut", str(run_dir), str(tmp_path / "part"), *words)
+
+    assert result[0] == code
+    assert text in result[2]
+    assert result[2].count("\n") == 1

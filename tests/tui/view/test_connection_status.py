@@ -165,3 +165,11 @@ def test_the_end_of_a_run_of_scalars_has_its_last_step(make_feed, now):
     ended = structs.replace(snapshot, run=structs.replace(snapshot.run, outcome="completed"))
 
     assert judge_feed(make_feed(ended), now).sentence == "Run completed at step 500."
+
+
+def test_a_replay_of_an_excerpt_says_what_it_is():
+    """Its end is not that of a log that was broken off."""
+    text = "an excerpt of mine from update 3 to update 5; 3 events before and 4 behind are left out"
+    snapshot = SanctumSnapshot(events_folded=9, run=RunInfo(run="part", excerpt=text))
+
+    assert judge_feed(Feed(snapshot=snapshot, live=False), 0).sentence == f"This is {text}."

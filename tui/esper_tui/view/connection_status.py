@@ -72,7 +72,9 @@ def judge_feed(feed: Feed, now_ns: int) -> Status:
 def _replay_status(feed: Feed) -> Status:
     if not feed.snapshot.events_folded:
         return Status(ConnectionState.REPLAY, None, "The log contains no events.")
-    return Status(ConnectionState.REPLAY, None, _outcome(feed) or "The log ends before the end of the run.")
+    excerpt = clean(feed.snapshot.run.excerpt)
+    open_end = f"This is {excerpt}." if excerpt else "The log ends before the end of the run."
+    return Status(ConnectionState.REPLAY, None, _outcome(feed) or open_end)
 
 
 def _live_status(feed: Feed, now_ns: int) -> Status:

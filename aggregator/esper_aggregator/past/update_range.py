@@ -1,0 +1,46 @@
+"""The positions in a run at which a range of updates begins and ends."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from esper_aggregator.past.run_past import RunPast
+from esper_aggregator.past.steps import finish
+from esper_bus.mcap.reader import OnDamage, ignore_damage
+from esper_bus.store.run_reader import readable_files
+from esper_schemas.errors import InvalidArgument
+from esper_schemas.history import AtUpdate
+
+
+class PositionRange(NamedTuple):
+    """The events from position `first` on and before `last`; `events` is the number of all events."""
+
+    first: int
+    last: int
+    events: int
+
+
+def range_of_updates(
+    path: Path, first: int | None, last: int | None, on_damage: OnDamage = ignore_damage
+) -> PositionRange:
+    """Return the positions of the updates `first` to `last`, both included; None for the ends of the run.
+
+    Raises `InvalidArgument` for updates that the run does not have, `EsperError` if `path` cannot be read.
+    """
+    files = readable_files(path)
+    past = RunPast(files.run or path.resolve().stem, files, on_damage=on_damage)
+    finish(past.open())
+    _check(path, past, first, last)
+    begin = 0 if first is None else finish(past.position(AtUpdate(first - 1)))
+    end = past.events if last is None else finish(past.position(AtUpdate(last)))
+    return PositionRange(begin, max(begin, end), past.events)
+
+
+def _check(path: Path, past: RunPast, first: int | None, last: int | None) -> None:
+    newest = past.marks().last.update
+    if newest is None:
+        raise InvalidArgument(f"{path} has no updates yet; leave out the range of updates.")
+    for update in (first, last):
+        if update is not None and not 1 <= update <= newest:
+            raise InvalidArgument(f"{path} has the updates 1 to {newest:,}, and no update {update:,}.")
+    if first is not None and last is not None and first > last:
+        raise InvalidArgument(f"Update {first:,} is behind update {last:,}; exchange the two.")
