@@ -27,8 +27,9 @@ def range_of_updates(
     Raises `InvalidArgument` for updates that the run does not have, `EsperError` if `path` cannot be read.
     """
     files = readable_files(path)
-    past = RunPast(files.run or path.resolve().stem, files, on_damage=on_damage)
-    finish(past.open())
+    run_dir = path if path.is_dir() else None
+    past = RunPast(files.run or path.resolve().stem, run_dir, on_damage=on_damage)
+    finish(past.open(files))
     _check(path, past, first, last)
     begin = 0 if first is None else finish(past.position(AtUpdate(first - 1)))
     end = past.events if last is None else finish(past.position(AtUpdate(last)))
