@@ -11,9 +11,9 @@ from esper_bus.names import is_name
 from esper_bus.paths import RunPaths
 from esper_bus.protocol import query_messages as q
 from esper_bus.store.log_pages import LogPages
+from esper_schemas import history
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import RunThresholds
-from esper_schemas.history import AtEvent
 
 MAX_JOBS = 64
 """Queries that may wait for their answers; further ones are refused."""
@@ -21,6 +21,7 @@ WORK_S = 0.005
 """Time for answers in one turn of the aggregator."""
 _KEPT_LOGS = 16
 _MAX_RUNS = 1000
+_UNREADABLE = "The log cannot be read; `esper log verify` says more."
 _BUSY = "The aggregator has too many queries to answer; ask again later."
 
 Work = Iterator[q.Answer | None]
@@ -80,6 +81,8 @@ class QueryService:
                 return self._events(run, first, count)
             case q.SnapshotQuery(run, events):
                 return self._snapshot(run, events)
+            case q.HistoryQuery(run, question):
+                return self._history(run, question)
 
     def _events(self, run: str, first: int, count: int) -> Work:
         log = self._log(run)
@@ -93,8 +96,17 @@ class QueryService:
         if not self._exists(run):
             yield _no_such_run(run)
             return
-        found = yield from self._past.ask(run, lambda past: past.snapshot(AtEvent(events)))
-        yield q.PastSnapshot(run, found.place.events, encode_snapshot(found.snapshot))
+        found = yield from self._past.answer(run, history.SnapshotQuestion(history.AtEvent(events)))
+        if isinstance(found, history.PastSnapshot):
+            yield q.PastSnapshot(run, found.place.events, encode_snapshot(found.snapshot))
+        else:
+            yield q.Refusal(found.text if isinstance(found, history.Unanswered) else _UNREADABLE)
+
+    def _history(self, run: str, question: history.Question) -> Work:
+        if not self._exists(run):
+            yield q.HistoryAnswer.of(history.Unanswered(_no_such_run(run).text))
+            return
+        yield q.HistoryAnswer.of((yield from self._past.answer(run, question)))
 
     def _exists(self, run: str) -> bool:
         """Return whether there is a log of a run. Only a valid name is used as a path."""

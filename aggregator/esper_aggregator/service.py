@@ -198,6 +198,7 @@ class Aggregator:
             rejected=bus.rejected,
             positions={run: recording.position for run, recording in self._recordings.items()},
             problem=self._problem,
+            history=True,
         )
 
     def _is_idle(self, bus: BusServer) -> bool:

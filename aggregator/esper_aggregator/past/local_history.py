@@ -5,27 +5,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from esper_aggregator.past.run_past import RunPast
+from esper_aggregator.past.run_answers import RunAnswers
 from esper_aggregator.past.steps import Steps
 from esper_bus.mcap.reader import OnDamage, ignore_damage
-from esper_bus.store.run_files import RunFiles
-from esper_bus.store.run_reader import readable_files
 from esper_schemas.declarations import RunThresholds
-from esper_schemas.errors import EsperError
-from esper_schemas.history import (
-    Answer,
-    MarksQuestion,
-    Question,
-    Series,
-    SeriesQuestion,
-    SnapshotQuestion,
-    Unanswered,
-)
-
-if TYPE_CHECKING:
-    from esper_aggregator.series.local_series import LocalSeries
+from esper_schemas.history import Answer, Question
 
 _T = TypeVar("_T")
 
@@ -44,15 +30,10 @@ class LocalHistory:
     def __init__(
         self, path: Path, given: RunThresholds | None = None, on_damage: OnDamage = ignore_damage
     ) -> None:
-        self._path = path
-        self._given = given
-        self._on_damage = on_damage
+        self._answers = RunAnswers(path, given, on_damage)
         self._questions: SimpleQueue[tuple[int, Question] | None] = SimpleQueue()
-        self._answers: SimpleQueue[tuple[int, Answer]] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[int, Answer]] = SimpleQueue()
         self._number = 0
-        self._past: RunPast | None = None
-        self._series: LocalSeries | None = None
-        self._sizes: dict[Path, int] = {}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
         self._thread.start()
@@ -67,7 +48,7 @@ class LocalHistory:
         """Yield the answers that have arrived since the last call, each with its number."""
         while True:
             try:
-                yield self._answers.get_nowait()
+                yield self._arrived.get_nowait()
             except Empty:
                 return
 
@@ -81,43 +62,7 @@ class LocalHistory:
         with suppress(_ClosedError):
             while (asked := self._questions.get()) is not None:
                 number, question = asked
-                self._answers.put((number, self._answer(question)))
-
-    def _answer(self, question: Question) -> Answer:
-        try:
-            match question:
-                case SnapshotQuestion(moment):
-                    return self._finish(self._opened().snapshot(moment))
-                case MarksQuestion():
-                    return self._opened().marks()
-                case SeriesQuestion():
-                    return self._finish(self._series_answer(question))
-        except EsperError as error:
-            return Unanswered(str(error))
-        except Exception as error:  # damaged or vanished files can raise anything, and no question ends this
-            if isinstance(error, _ClosedError):
-                raise
-            return Unanswered(f"The run cannot be read ({error}); `esper log verify` says more.")
-
-    def _opened(self) -> RunPast:
-        """Return the past of the run as its files are now."""
-        files = readable_files(self._path)
-        sizes = _sizes(files)
-        if self._past is None:
-            run = files.run or self._path.resolve().stem
-            run_dir = self._path if self._path.is_dir() else None
-            self._past = RunPast(run, run_dir, self._given, self._on_damage)
-        if sizes != self._sizes:
-            self._finish(self._past.open(files))
-            self._sizes = sizes
-        return self._past
-
-    def _series_answer(self, question: SeriesQuestion) -> Steps[Series]:
-        from esper_aggregator.series.local_series import LocalSeries  # imports NumPy, which takes long
-
-        if self._series is None:
-            self._series = LocalSeries(self._path)
-        return (yield from self._series.answer(question))
+                self._arrived.put((number, self._finish(self._answers.answer(question))))
 
     def _finish(self, steps: Steps[_T]) -> _T:
         """Do all steps; raises `_ClosedError` as soon as the history is closed."""
@@ -129,7 +74,3 @@ class LocalHistory:
             except StopIteration as end:
                 result: _T = end.value
                 return result
-
-
-def _sizes(files: RunFiles) -> dict[Path, int]:
-    return {path: path.stat().st_size for path in (*files.logs, *files.spools)}

@@ -114,6 +114,7 @@ class ReplayService:
             subscribers=self._viewers,
             rejected=0,
             positions={self._run.name: self._run.position},
+            history=True,
         )
 
 

@@ -3,6 +3,7 @@
 Created, used and closed in one thread; only `receive` waits, up to its timeout.
 """
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,7 +18,15 @@ from esper_bus.net.sockets import Socket
 from esper_bus.protocol import event_batches
 from esper_bus.protocol.event_batches import EventBatch, encode_batch, split
 from esper_bus.protocol.frames import FrameError, Frames, VersionError
-from esper_bus.protocol.query_messages import Answer, Question, Refusal, Reply, encode_reply, parse_question
+from esper_bus.protocol.query_messages import (
+    Answer,
+    Question,
+    Refusal,
+    Reply,
+    encode_reply,
+    number_of_question,
+    parse_question,
+)
 from esper_bus.protocol.receiver import LinkCounters, Receiver, Recover
 from esper_bus.protocol.snapshot_deltas import DeltaEncoder
 from esper_bus.protocol.snapshot_messages import (
@@ -37,6 +46,7 @@ _DRAIN_S = 0.005
 _SUBSCRIPTIONS_AT_ONCE = 256
 """Subscriptions processed per call, so that a flood of them does not delay events."""
 _LINGER_MS = 200
+_UNKNOWN_QUESTION = "The aggregator does not know this kind of question; install a newer esper-lite there."
 _SUBSCRIBE, _UNSUBSCRIBE = b"\x01", b"\x00"
 
 
@@ -141,11 +151,17 @@ class BusServer:
                 self.answer(frames[0], 0, Refusal(text))
             except FrameError:
                 self._refused_questions += 1
+                self._refuse(frames)
         return found
 
     def answer(self, peer: bytes, number: int, answer: Answer) -> None:
         """Answer a question; the answer is dropped if the peer is gone or does not read."""
         _send_now(self._listeners.queries, [peer, *encode_reply(Reply(number, answer))])
+
+    def _refuse(self, frames: Frames) -> None:
+        """Answer a question of an unknown kind; other messages have no number that an answer could carry."""
+        with contextlib.suppress(FrameError):
+            self.answer(frames[0], number_of_question(frames[1:]), Refusal(_UNKNOWN_QUESTION))
 
     def keepalive(self) -> None:
         """Send an empty message for each published run: the aggregator is running."""

@@ -1,4 +1,4 @@
-"""Queries to an aggregator and their answers: runs, events of a log, past snapshots, health.
+"""Queries to an aggregator and their answers: runs, events of a log, the past of a run, health.
 
 One frame for kind and version, one for a msgpack map. Any defect of a message raises `FrameError`; a query
 that cannot be answered is answered with a `Refusal`.
@@ -9,15 +9,20 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from esper_bus.limits import MAX_MESSAGE_BYTES
+from esper_bus.protocol.compression import compress, decompress
 from esper_bus.protocol.event_batches import decode_records, encode_records
 from esper_bus.protocol.frames import FrameError, Frames, VersionError, decode_body
 from esper_bus.records import RawRecord
+from esper_schemas import history
+from esper_schemas.codec import encode_plain
 
 VERSION = 1
 PAGE_EVENTS = 1024
 PAGE_BYTES = 1024 * 1024
 """Limits of the events in one answer, which has at least one event if there is one."""
 
+_TOO_LARGE = "The answer is too large for one message; ask for fewer metrics or points."
 _QUERY, _ANSWER = b"Q" + bytes([VERSION]), b"W" + bytes([VERSION])
 _T = TypeVar("_T")
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
@@ -48,6 +53,13 @@ class SnapshotQuery(_Message, frozen=True):
 
 class HealthQuery(_Message, frozen=True):
     """Asks for the state of the aggregator."""
+
+
+class HistoryQuery(_Message, frozen=True):
+    """Asks a question about the past of a run, as far as its log goes. Not known to versions before 0.2.0."""
+
+    run: str
+    question: history.Question
 
 
 class Runs(_Message, frozen=True):
@@ -82,8 +94,29 @@ class PastSnapshot(_Message, frozen=True):
     body: bytes
 
 
+class HistoryAnswer(_Message, frozen=True):
+    """The answer to a question about the past, encoded and compressed."""
+
+    body: bytes
+
+    @classmethod
+    def of(cls, answer: history.Answer) -> "HistoryAnswer":
+        """The message of an answer; one that says why, if the answer is too large for a message."""
+        data = encode_plain(answer)
+        if len(data) > MAX_MESSAGE_BYTES:
+            data = encode_plain(history.Unanswered(_TOO_LARGE))
+        return cls(compress(data))
+
+    def answer(self) -> history.Answer:
+        """Decode the answer. Raises `FrameError`."""
+        return decode_body(_answer_decoder, decompress(self.body))
+
+
 class AggregatorHealth(_Message, frozen=True, kw_only=True, tag="Health"):
-    """The aggregator's own state; `positions` counts the events of the runs it has open."""
+    """The aggregator's own state; `positions` counts the events of the runs it has open.
+
+    `history` tells whether it answers a `HistoryQuery`.
+    """
 
     agg_epoch: int
     pid: int
@@ -92,6 +125,7 @@ class AggregatorHealth(_Message, frozen=True, kw_only=True, tag="Health"):
     rejected: int
     positions: dict[str, int]
     problem: str = msgspec.field(default="", name="trouble")
+    history: bool = False
 
 
 class Refusal(_Message, frozen=True):
@@ -101,8 +135,8 @@ class Refusal(_Message, frozen=True):
     temporary: bool = False
 
 
-Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery
-Answer = Runs | EventsPage | PastSnapshot | AggregatorHealth | Refusal
+Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery | HistoryQuery
+Answer = Runs | EventsPage | PastSnapshot | AggregatorHealth | Refusal | HistoryAnswer
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -110,6 +144,10 @@ class Question(msgspec.Struct, frozen=True):
 
     number: _Count
     query: Query
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    number: _Count
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -120,7 +158,9 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 _question_decoder = msgspec.msgpack.Decoder(Question)
+_number_decoder = msgspec.msgpack.Decoder(_Numbered)
 _reply_decoder = msgspec.msgpack.Decoder(Reply)
+_answer_decoder: msgspec.msgpack.Decoder[history.Answer] = msgspec.msgpack.Decoder(history.Answer)
 
 
 def encode_question(question: Question) -> Frames:
@@ -136,6 +176,11 @@ def encode_reply(reply: Reply) -> Frames:
 def parse_question(frames: Sequence[bytes]) -> Question:
     """Parse a question. Raises `FrameError`, `VersionError` for another version."""
     return _parse(frames, _QUERY, _question_decoder)
+
+
+def number_of_question(frames: Sequence[bytes]) -> int:
+    """The number of a question that may be of a kind that this version does not know. Raises `FrameError`."""
+    return _parse(frames, _QUERY, _number_decoder).number
 
 
 def parse_reply(frames: Sequence[bytes]) -> Reply:

@@ -8,7 +8,7 @@ import struct
 
 import zstandard
 
-from esper_bus.limits import MAX_MESSAGE_BYTES
+from esper_bus.protocol.compression import decompress
 from esper_bus.protocol.frames import FrameError
 
 KEYFRAME_S = 2.0
@@ -48,25 +48,14 @@ class DeltaDecoder:
             raise FrameError("not a compressed snapshot")
         (keyframe_seq,) = _NUMBER.unpack_from(packed)
         if keyframe_seq == snap_seq:
-            self._keyframe = _decompress(zstandard.ZstdDecompressor(), packed[_NUMBER.size :])
+            self._keyframe = decompress(packed[_NUMBER.size :])
             self._keyframe_seq = snap_seq
             return self._keyframe
         if keyframe_seq != self._keyframe_seq:
             return None
         decompressor = zstandard.ZstdDecompressor(dict_data=_dictionary(self._keyframe))
-        return _decompress(decompressor, packed[_NUMBER.size :])
+        return decompress(packed[_NUMBER.size :], decompressor)
 
 
 def _dictionary(body: bytes) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(body, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-
-
-def _decompress(decompressor: zstandard.ZstdDecompressor, packed: bytes) -> bytes:
-    """Raise `FrameError` for damaged data, and before decompressing if the size is too large."""
-    try:
-        size = zstandard.frame_content_size(packed)
-        if not 0 < size <= MAX_MESSAGE_BYTES:
-            raise FrameError("snapshot of an impossible size")
-        return decompressor.decompress(packed, max_output_size=MAX_MESSAGE_BYTES)
-    except zstandard.ZstdError as error:
-        raise FrameError(f"damaged snapshot: {error}") from error

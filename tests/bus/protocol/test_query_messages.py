@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper_bus.protocol.compression import compress
 from esper_bus.protocol.frames import FrameError, VersionError
 from esper_bus.protocol.query_messages import (
     AggregatorHealth,
     EventsPage,
     EventsQuery,
     HealthQuery,
+    HistoryAnswer,
+    HistoryQuery,
     PastSnapshot,
     Question,
     Refusal,
@@ -20,11 +23,22 @@ from esper_bus.protocol.query_messages import (
     SnapshotQuery,
     encode_question,
     encode_reply,
+    number_of_question,
     parse_question,
     parse_reply,
 )
+from esper_schemas import history
+from esper_schemas.snapshot import SanctumSnapshot
 
 QUERIES = [RunsQuery(), EventsQuery("run", 3, 7), SnapshotQuery("run", 2**40), HealthQuery()]
+QUERIES += [
+    HistoryQuery("run", history.SnapshotQuestion(moment))
+    for moment in (history.AtEvent(7), history.AtUpdate(8), history.AtTime(-9))
+]
+QUERIES += [
+    HistoryQuery("run", history.MarksQuestion()),
+    HistoryQuery("run", history.SeriesQuestion(metrics=("entropy", "mine"), first=1.5, points=3, x="time")),
+]
 ANSWERS = [
     Runs(("b", "a")),
     PastSnapshot("run", 9, b"snapshot"),
@@ -45,6 +59,53 @@ def test_a_question_survives_the_way(query):
 def test_a_reply_survives_the_way(answer):
     """With the number of its question."""
     assert parse_reply(encode_reply(Reply(7, answer))) == Reply(7, answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        history.PastSnapshot(
+            history.Place(3, 1, 9), SanctumSnapshot(events_folded=3, histories={"a": (None, float("inf"))})
+        ),
+        history.Marks(
+            history.Place(0),
+            history.Place(9, 2, 3),
+            (history.Mark(place=history.Place(4, 1, 2), kind="anomaly", title="t", severity="warning"),),
+        ),
+        history.Series(x=b"12345678", axis="update"),
+        history.Unanswered("No.", temporary=True),
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_an_answer_about_the_past_survives_the_way(answer):
+    """Compressed, with all that a snapshot has."""
+    message = parse_reply(encode_reply(Reply(7, HistoryAnswer.of(answer)))).answer
+
+    assert message.answer() == answer
+
+
+def test_an_answer_that_is_too_large_is_a_sentence():
+    """A larger message would close the connection."""
+    answer = HistoryAnswer.of(history.Series(x=bytes(17 * 1024 * 1024), axis="update")).answer()
+
+    assert isinstance(answer, history.Unanswered)
+    assert "fewer metrics or points" in answer.text
+
+
+@pytest.mark.parametrize("body", [b"", b"\x28\xb5\x2f\xfd", compress(b"\x81"), compress(b"\xc0")])
+def test_a_damaged_answer_about_the_past_raises_where_it_is_decoded(body):
+    """Neither its compression nor its content is trusted."""
+    with pytest.raises(FrameError):
+        HistoryAnswer(body).answer()
+
+
+def test_the_number_of_a_question_of_another_kind_can_be_read():
+    """So that its asker can be refused."""
+    body = msgspec.msgpack.encode({"number": 7, "query": {"type": "FutureQuery"}})
+
+    assert number_of_question([b"Q\x01", body]) == 7
+    with pytest.raises(FrameError):
+        parse_question([b"Q\x01", body])
 
 
 def test_a_page_of_events_survives_the_way(records):
@@ -77,6 +138,7 @@ def test_the_names_on_the_wire_are_those_of_0_1_0():
         "rejected": 5,
         "positions": {"run": 6},
         "trouble": "p",
+        "history": False,
     }
 
 
