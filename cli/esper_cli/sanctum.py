@@ -4,7 +4,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.command import Command, run_command_line
 from esper_cli.options.dataclass_options import command_line
 from esper_cli.options.option import ClientKey, Json, Option, default_client_key
+from esper_cli.options.standard_input import DASH, copied_input, followed_input
 from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo_json
@@ -44,7 +46,7 @@ class SanctumOptions:
     target: Annotated[
         str | None,
         Option(
-            "tcp://HOST:PORT, run directory or .mcap file (default: the local aggregator)",
+            "tcp://HOST:PORT, run directory, .mcap file, or - for stdin (default: the local aggregator)",
             positional=True,
             metavar="TARGET",
         ),
@@ -122,6 +124,8 @@ class SanctumOptions:
             raise InvalidArgument(
                 "--serve runs until it is stopped, --once and --json exit; give one of them"
             )
+        if self.serve is not None and self.target == DASH:
+            raise InvalidArgument("--serve cannot show a log from standard input; name a file")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,12 +145,24 @@ def run(options: SanctumOptions) -> int:
         _require_terminal()
     if options.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = options.color
-    source = _open(options)
-    try:
-        _show(options, source)
-    finally:
-        source.close()
+    with _with_input_copied(options) as given:
+        source = _open(given)
+        try:
+            _show(given, source)
+        finally:
+            source.close()
     return 0
+
+
+@contextmanager
+def _with_input_copied(options: SanctumOptions) -> Iterator[SanctumOptions]:
+    """The options, in which a copy of standard input replaces `-`; on the screen it is followed."""
+    if options.target != DASH:
+        yield options
+        return
+    copied = copied_input if options.once or options.json else followed_input
+    with copied("sanctum") as path:
+        yield replace(options, target=str(path))
 
 
 def _require_terminal() -> None:

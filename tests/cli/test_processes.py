@@ -21,10 +21,16 @@ def process(tmp_path):
     """Runs a command to its end, separate from any other aggregator and settings file."""
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
 
-    def run(*words, **variables):
+    def run(*words, piped=None, **variables):
         words = [str(word) for word in words]
         result = subprocess.run(
-            words, env=environment | variables, capture_output=True, check=False, cwd=tmp_path, timeout=120
+            words,
+            env=environment | variables,
+            input=piped,
+            capture_output=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=120,
         )
         assert b"Traceback" not in result.stderr, result.stderr.decode()
         return result
@@ -140,3 +146,44 @@ def test_the_programs_that_train_and_serve_have_a_help(process, command):
 def test_the_version_is_printed(process):
     """The output starts with the name of the program."""
     assert process(*ESPER, "--version").stdout.startswith(b"esper ")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ([*ESPER, "state", "-"], b'"findings"'),
+        ([*ESPER, "diagnose", "-"], b"mine: "),
+        ([*ESPER, "log", "info", "-"], b"3 events from "),
+        ([*ESPER, "log", "verify", "-"], b"whole: 3 events"),
+        ([*ESPER, "log", "cat", "-"], b"LogRecorded"),
+        ([*ESPER, "log", "repair", "-", "copy.mcap"], b"3 events written"),
+        ([*ESPER, "log", "cut", "-", "part", "--to", "1"], b"an excerpt of mine"),
+        ([*SANCTUM, "-", "--once"], b"mine"),
+        ([*SANCTUM, "-", "--json"], b'"findings"'),
+    ],
+)
+def test_a_log_is_read_from_standard_input(process, run_dir, command, text):
+    """As if the file had been named; the copy is removed."""
+    (file,) = (run_dir / "spool").glob("*.mcap")
+    temporary = run_dir.parent / "temporary"
+    temporary.mkdir()
+    result = process(*command, piped=file.read_bytes(), TMPDIR=str(temporary))
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert text in result.stdout
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("data", "text"), [(b"", b"standard input is empty"), (b"not a log", b"is not an MCAP log")]
+)
+@pytest.mark.parametrize("command", [[*ESPER, "diagnose", "-"], [*SANCTUM, "-", "--once"]])
+def test_a_standard_input_without_a_log_is_refused(process, command, data, text):
+    """In one sentence."""
+    result = process(*command, piped=data)
+
+    assert result.returncode == 1
+    assert text in result.stderr
+    assert result.stderr.count(b"\n") == 1

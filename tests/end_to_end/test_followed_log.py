@@ -61,6 +61,29 @@ def test_a_source_follows_a_trainer(playground, trainer, wait_for):
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_the_screen_follows_standard_input(playground, trainer, commands, wait_for):
+    """Keys come from the terminal, and the copy is removed at the end."""
+    run_dir = playground.runs_dir / "written"
+    temporary = playground.runs_dir.parent / "temporary"
+    temporary.mkdir()
+    trainer.stdin.write("\n" * 3)
+    wait_for(lambda: recorded(run_dir), what="a spool")
+    (file,) = (run_dir / "spool").glob("*.mcap")
+    tmux = Tmux(playground)
+    screen = f"TMPDIR={temporary} {shlex.join(commands['sanctum'])} -"
+    try:
+        tmux.command("new-session", "-d", "-x", "120", "-y", "40", f"tail -c +1 -f {file} | {screen}")
+        wait_for(lambda: re.search(r"update 3\b", tmux.screen()), what="the third update")
+        trainer.stdin.write("\n")
+        wait_for(lambda: re.search(r"update 4\b", tmux.screen()), what="the fourth update")
+        assert list(temporary.iterdir())
+        tmux.command("send-keys", "q")
+        wait_for(lambda: not list(temporary.iterdir()), what="the end of the screen")
+    finally:
+        tmux.command("kill-server")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 def test_the_screen_follows_a_trainer(playground, trainer, commands, wait_for):
     """Each update appears on a screen that shows the directory of the run."""
     run_dir = playground.runs_dir / "written"

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.dataclass_options import add_options, parsed
+from esper_cli.options.standard_input import with_input_copied
 from esper_cli.output.command_failure import run_reporting_failures
 from esper_cli.output.echo import prepare_streams
 from esper_schemas.errors import InvalidArgument
@@ -46,9 +47,12 @@ def run_command_line(parser: OneSentenceParser, words: Sequence[str] | None) -> 
     prepare_streams()
     namespace = parser.parse_args(words)
     command, chosen_parser = namespace.chosen
-    return run_reporting_failures(
-        chosen_parser.prog, lambda: command.run(_options(command, chosen_parser, namespace))
-    )
+    return run_reporting_failures(chosen_parser.prog, lambda: _run(command, chosen_parser, namespace))
+
+
+def _run(command: Command[T], parser: OneSentenceParser, namespace: argparse.Namespace) -> int:
+    with with_input_copied(_options(command, parser, namespace), parser.prog) as options:
+        return command.run(options)
 
 
 def _options(command: Command[T], parser: OneSentenceParser, namespace: argparse.Namespace) -> T:

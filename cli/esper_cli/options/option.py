@@ -16,12 +16,14 @@ class Option(Setting):
     positional: an argument without a name. const: the value of an option that is given without one.
     parse: converts a text; raises `ValueError` with what the text must be.
     deprecated: an older name of the option, which works and prints a notice.
+    reads_input: whether `-` in place of a path reads standard input.
     """
 
     positional: bool = False
     const: Any = None
     parse: Callable[[str], Any] | None = None
     deprecated: str = ""
+    reads_input: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,15 @@ FirstUpdate = Annotated[
 LastUpdate = Annotated[
     int | None, Option("last update, included (default: the end)", option="--to", metavar="U", minimum=1)
 ]
-RecordedRun = Annotated[Path, Option("run directory or .mcap file", positional=True, metavar="PATH")]
+RecordedRun = Annotated[
+    Path,
+    Option(
+        "run directory or .mcap file; - reads a log from standard input",
+        positional=True,
+        metavar="PATH",
+        reads_input=True,
+    ),
+]
 ClientKey = Annotated[
     Path | None,
     Option(
