@@ -30,6 +30,10 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     selected: str = ""
     new_runs: tuple[str, ...] = ()
 
+    def at(self, snapshot: SanctumSnapshot) -> "Feed":
+        """The same feed with an earlier snapshot of its run."""
+        return msgspec.structs.replace(self, snapshot=snapshot)
+
 
 class SnapshotSource(Protocol):
     """Returns the latest snapshot; never blocks, and never raises for received data."""

@@ -7,6 +7,7 @@ import time
 import pytest
 from msgspec import structs
 from tests.tui.foreign import FOREIGN
+from tests.tui.list_history import ListHistory
 from tests.tui.pseudo_terminal import Terminal
 
 from esper_schemas import CATALOGUE, HEAD_MAX_ENTROPIES, HEADS, TamiyoState, trend
@@ -24,6 +25,7 @@ from esper_schemas.events import (
     VitalsSampled,
 )
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.history import Mark, Place
 from esper_schemas.payload import HeadMeasures
 from esper_schemas.snapshot import (
     AnomalyEntry,
@@ -526,6 +528,26 @@ class Runs:
 
     def close(self):
         """Nothing to release."""
+
+
+@pytest.fixture
+def recorded_past(make_snapshot, make_state):
+    """Opens the history of a run of 17 updates, of which two have marks."""
+
+    def open_history(run):
+        kept = {
+            update: make_snapshot(
+                make_state(last_update=update, ppo_updates_count=update, policy_loss=update / 1000), run=run
+            )
+            for update in range(1, 18)
+        }
+        marks = (
+            Mark(place=Place(5, 5), kind="checkpoint", title="checkpoint of update 5"),
+            Mark(place=Place(12, 12), kind="finding", title="The policy runs away", severity="critical"),
+        )
+        return ListHistory({}, marks, started_s=NOW / SECOND - 17, snapshots=kept)
+
+    return open_history
 
 
 @pytest.fixture

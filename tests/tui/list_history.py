@@ -3,17 +3,34 @@
 import math
 from array import array
 
-from esper_schemas.history import Column, Marks, MarksQuestion, Place, Series, SeriesQuestion, Unanswered
+from esper_schemas.history import (
+    AtEvent,
+    AtTime,
+    AtUpdate,
+    Column,
+    Marks,
+    MarksQuestion,
+    PastSnapshot,
+    Place,
+    Series,
+    SeriesQuestion,
+    SnapshotQuestion,
+    Unanswered,
+)
+from esper_schemas.snapshot import EMPTY_SNAPSHOT
 
 
 class ListHistory:
     """The past of a run whose metrics are lists with a value for each update, None where there is none.
 
-    Answers arrive at the next `answers()`. `asked` are the questions so far.
+    `snapshots` are those of its updates, each of which has one event and takes a second. Answers arrive at
+    the next `answers()`. `asked` are the questions so far; `refusal`, if it is set, is the answer to all.
     """
 
-    def __init__(self, metrics, marks=(), steps_per_update=100, started_s=1_700_000_000.0):
+    def __init__(self, metrics, marks=(), steps_per_update=100, started_s=1_700_000_000.0, snapshots=()):
         self.metrics = metrics
+        self.snapshots = dict(snapshots)
+        self.refusal = None
         self.marks = marks
         self.steps_per_update = steps_per_update
         self.started_s = started_s
@@ -38,15 +55,38 @@ class ListHistory:
         self.is_closed = True
 
     def _answer(self, question):
+        if self.refusal is not None:
+            return self.refusal
         match question:
+            case SnapshotQuestion(moment) if self.snapshots:
+                return self._snapshot(moment)
             case MarksQuestion():
                 return Marks(Place(0), self.end(), tuple(self.marks))
             case SeriesQuestion():
                 return self._series(question)
         return Unanswered("A history made from lists has no snapshots.")
 
+    def _snapshot(self, moment):
+        match moment:
+            case AtUpdate(update):
+                limit = update
+            case AtEvent(events):
+                limit = events
+            case AtTime(time_ns):
+                limit = int(time_ns / 1e9 - self.started_s)
+        update = max((u for u in self.snapshots if u <= limit), default=None)
+        if update is None:
+            return PastSnapshot(Place(0), EMPTY_SNAPSHOT)
+        return PastSnapshot(self.place(update), self.snapshots[update])
+
+    def place(self, update):
+        """The place of an update."""
+        return Place(update, update, int((self.started_s + update) * 1e9))
+
     def end(self):
         """The last place."""
+        if self.snapshots:
+            return self.place(max(self.snapshots))
         length = max(map(len, self.metrics.values()), default=0)
         return Place(length, length, int((self.started_s + length) * 1e9))
 

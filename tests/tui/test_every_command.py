@@ -1,5 +1,6 @@
 """Every command of the table, through each of its keys, and what it changes."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,11 @@ def notices(app):
     return [notice.message for notice in app._notifications]
 
 
+def update_shown(app):
+    """The last update of the snapshot on the screen."""
+    return app.view().snapshot.tamiyo.last_update
+
+
 EFFECTS = {
     "quit": Effect(lambda app: app.return_code, 0),
     "suspend": Effect(lambda app: "cannot be suspended" in "".join(notices(app)), True),  # there is no shell
@@ -52,6 +58,17 @@ EFFECTS = {
     "last_row": Effect(lambda app: app.options.cursor, 34, OPEN_HEALTH),
     "open_next": Effect(lambda app: app.options.opened, ORDER[1], ("enter",)),
     "open_previous": Effect(lambda app: app.options.opened, ORDER[-1], ("enter",)),
+    "back_in_time": Effect(update_shown, 16),
+    "forward_in_time": Effect(update_shown, 16, ("comma", "comma")),
+    "previous_mark": Effect(update_shown, 12),
+    "next_mark": Effect(update_shown, 12, ("less_than_sign", "less_than_sign")),
+    "go_to": Effect(page, "PromptScreen"),
+    "time_bar": Effect(lambda app: app.options.time_bar, True),
+    "play": Effect(lambda app: app.rewind.playhead.playing, True, ("T",)),
+    "play_faster": Effect(lambda app: app.rewind.playhead.speed, 2.0, ("T",)),
+    "play_slower": Effect(lambda app: app.rewind.playhead.speed, 0.5, ("T",)),
+    "to_start": Effect(update_shown, 1, ("T",)),
+    "to_present": Effect(update_shown, 17, ("T", "comma")),
     "hide": Effect(lambda app: app.options.hidden, frozenset({ORDER[0]}), ("tab",)),
     "show_all": Effect(lambda app: app.options.hidden, frozenset(), ("tab", "x")),
     "runs": Effect(lambda app: app.options.opened, "runs"),
@@ -68,10 +85,12 @@ EFFECTS = {
 
 
 @pytest.fixture
-def app(several_runs, now, tmp_path, monkeypatch):
+def app(several_runs, now, tmp_path, monkeypatch, recorded_past):
     """The main screen with four frames a second, in a directory of its own."""
     monkeypatch.chdir(tmp_path)
-    made = SanctumApp(several_runs, clock=lambda: now, frames_per_second=4.0)
+    made = SanctumApp(
+        several_runs, clock=lambda: now, open_history=lambda run: recorded_past(run), frames_per_second=4.0
+    )
     made.directory = tmp_path
     return made
 
@@ -88,11 +107,21 @@ async def test_a_key_has_the_effect_of_its_command(app, name, key):
     """The value is different before the key is pressed, and as expected after it."""
     effect = EFFECTS[name]
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(*effect.pressed_before)
+        for before in effect.pressed_before:
+            await pilot.press(before)
+            await wait_until(pilot, lambda: not app.rewind.is_waiting)
         assert effect.seen(app) != effect.after
         await pilot.press(key)
+        await wait_until(pilot, lambda: effect.seen(app) == effect.after)
         await pilot.pause()
-        assert effect.seen(app) == effect.after
+
+
+async def wait_until(pilot, is_true):
+    """Let the app run until a condition holds."""
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline
+        await pilot.pause(0.01)
 
 
 def seen_of(app):
@@ -149,9 +178,11 @@ async def test_the_palette_has_the_same_effects(app, name):
     effect = EFFECTS[name]
     title = next(command.title for command in COMMANDS if command.name == name)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press(*effect.pressed_before)
+        for before in effect.pressed_before:
+            await pilot.press(before)
+            await wait_until(pilot, lambda: not app.rewind.is_waiting)
         assert effect.seen(app) != effect.after
         entries = {entry.title: entry.callback for entry in app.get_system_commands(app.screen)}
         await entries[title]()
+        await wait_until(pilot, lambda: effect.seen(app) == effect.after)
         await pilot.pause()
-        assert effect.seen(app) == effect.after

@@ -21,10 +21,11 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
-from esper_tui.control.commands import COMMANDS, works_on_help
+from esper_tui.control.commands import BY_PRECEDENCE, COMMANDS, key_of, works_on_help
 from esper_tui.control.navigation import next_choice
 from esper_tui.control.redraw_schedule import FASTEST, RedrawRate
 from esper_tui.control.user_settings import Settings, save
+from esper_tui.past.rewind import Rewind
 from esper_tui.past.run_history import OpenHistory, RunHistory
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
@@ -43,6 +44,10 @@ from esper_tui.text.symbols import SYMBOL_SETS
 from esper_tui.text.theme import THEMES, styles_for
 from esper_tui.view.run_title import run_title
 from esper_tui.view.view import View, ViewOptions
+
+STANDS_STILL = (
+    f"The past stands still; {key_of('forward_in_time')} goes on, {key_of('back')} returns to the present."
+)
 
 
 @runtime_checkable
@@ -66,7 +71,8 @@ class SanctumApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS = [
-        Binding(",".join(c.keys), c.action, c.label or c.title, priority="tab" in c.keys[0]) for c in COMMANDS
+        Binding(",".join(c.keys), c.action, c.label or c.title, priority="tab" in c.keys[0])
+        for c in BY_PRECEDENCE
     ]
     CSS = "VerticalScroll { scrollbar-size-vertical: 1; }"
 
@@ -85,6 +91,7 @@ class SanctumApp(App[None]):
         self._source = source
         self._clock = clock
         self.history = RunHistory(open_history)
+        self._rewind = Rewind(self.history, partial(self.notify, timeout=4))
         self._redraw_rate = RedrawRate(frames_per_second)
         self._settings = settings
         self._settings_file = settings_file
@@ -107,6 +114,7 @@ class SanctumApp(App[None]):
         """The commands that work on the screen below the palette."""
         for command in COMMANDS:
             works = command.on_help or not isinstance(screen, HelpScreen)
+            works = works and (self.options.time_bar or not command.on_time_bar)
             if works and command.name != "command_palette":
                 run = partial(self.run_action, command.action)
                 yield SystemCommand(command.title, f"{command.all_keys}  {command.help}", run)
@@ -162,6 +170,11 @@ class SanctumApp(App[None]):
         return self.main_screen.options
 
     @property
+    def rewind(self) -> Rewind:
+        """The past of the run that is shown."""
+        return self._rewind
+
+    @property
     def is_paused(self) -> bool:
         """Whether the display is paused."""
         return self._paused_at is not None
@@ -170,9 +183,13 @@ class SanctumApp(App[None]):
         """The feed at this moment. The source is polled even while the display is paused."""
         newest = self._source.poll()
         self.history.show(newest.snapshot.run.run)
+        past = self._rewind.follow(newest.snapshot, time.monotonic(), watched=self.options.time_bar)
+        if past is not None and past.snapshot is not None:
+            self._paused_at = None
+            return View(newest.at(past.snapshot), self._clock(), newest, past=past)
         if self._paused_at is None:
-            return View(newest, self._clock())
-        return View(self._paused_at, self._clock(), newest)
+            return View(newest, self._clock(), past=past)
+        return View(self._paused_at, self._clock(), newest, past=past)
 
     def redraw(self) -> int:
         """Draw the newest feed, or the one at which the display was paused; returns the number of changed
@@ -214,7 +231,11 @@ class SanctumApp(App[None]):
             self.push_screen(HelpScreen(self._styles(), self._settings.symbols))
 
     def action_pause(self) -> None:
-        """Pause or resume the display."""
+        """Pause or resume the display; the past stands still already."""
+        if self._rewind.is_past:
+            self._rewind.stop()
+            self.notify(STANDS_STILL, timeout=4)
+            return
         self._paused_at = self._source.poll() if self._paused_at is None else None
         self._tick()
 
@@ -282,10 +303,11 @@ class SanctumApp(App[None]):
 
     def _tick(self) -> None:
         """Draw, and adapt the timer to the rate."""
-        view = self.view()
         self.history.deliver()
+        view = self.view()
         self.main_screen.show(view)
-        rate = self._redraw_rate.rate(view.link.snapshot, self.is_paused, time.monotonic())
+        newest = object() if self._rewind.is_busy else view.link.snapshot
+        rate = self._redraw_rate.rate(newest, self.is_paused, time.monotonic())
         if rate != self.ticks_per_second:
             if self._timer is not None:
                 self._timer.stop()

@@ -4,17 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from esper_schemas.history import Moment
 from esper_tui.control.commands import key_of
 from esper_tui.grid.arrangement import OPENED, Place, arrange
 from esper_tui.grid.border import BOX_ROWS, FOCUSED_BORDER, PLAIN_BORDER, bordered, inner_size
 from esper_tui.grid.grid_plans import DEFAULT_LIMITS, RowLimits, is_full_width
-from esper_tui.pages.opened_panel import keys, opened_rows
+from esper_tui.pages.opened_panel import keys, moment_at, opened_rows
 from esper_tui.pages.page import wrapped
 from esper_tui.panels.footer import footer_rows
 from esper_tui.panels.header import header_rows
 from esper_tui.panels.panel_content import content_rows, panels_with_content
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.panels.scalars_panel import scalar_columns
+from esper_tui.panels.time_bar import time_bar_height, time_bar_rows
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, faded, fit, plain
 from esper_tui.text.symbols import translated
 from esper_tui.view.connection_status import ConnectionState, judge_feed
@@ -22,7 +24,7 @@ from esper_tui.view.view import View, ViewOptions
 
 RUNS, RUNS_TITLE = "runs", "RUNS"
 SCALARS = "scalars"
-EMPTY = "empty"
+EMPTY, TIME_BAR = "empty", "time_bar"
 NOTHING_MEASURED: Row = (Span("nothing measured, so it has no place on the main screen", Tone.DIM),)
 ALL_HIDDEN = f"All panels are hidden; {key_of('show_all')} shows them again."
 
@@ -36,6 +38,7 @@ def _message(text: str, width: int, height: int) -> Rows:
 BARS: dict[str, Callable[[View, ViewOptions, int, int], Rows]] = {
     "header": lambda view, options, width, height: header_rows(view, width, height),
     "footer": footer_rows,
+    TIME_BAR: lambda view, options, width, height: time_bar_rows(view, width, height),
     EMPTY: lambda view, options, width, height: _message(ALL_HIDDEN, width, height),
 }
 """The parts of a frame that have no border."""
@@ -44,15 +47,28 @@ BARS: dict[str, Callable[[View, ViewOptions, int, int], Rows]] = {
 @dataclass(frozen=True, slots=True)
 class ScreenPlan:
     """What the places of a frame depend on besides its size: the panels that are not shown, because they are
-    hidden or have nothing to show; how many rows others can fill; and whether one is opened.
+    hidden or have nothing to show; how many rows others can fill; whether one is opened; and whether there is
+    a time bar.
     """
 
     absent: frozenset[str] = frozenset()
     limits: RowLimits = DEFAULT_LIMITS
     opened: bool = False
+    time_bar: bool = False
 
     def places(self, width: int, height: int) -> tuple[Place, ...]:
-        """The places in a window of this size; without any panel, one for the message that says so."""
+        """The places in a window of this size; the time bar is above the footer."""
+        rows = time_bar_height(height) if self.time_bar else 0
+        if not rows:
+            return self._other_places(width, height)
+        places = self._other_places(width, height - rows)
+        footers = [place for place in places if place.panel == "footer"]
+        bar = Place(TIME_BAR, 0, height - rows - len(footers), width, rows)
+        moved = (replace(footer, y=height - 1) for footer in footers)
+        return (*(place for place in places if place not in footers), bar, *moved)
+
+    def _other_places(self, width: int, height: int) -> tuple[Place, ...]:
+        """The places without the time bar; without any panel, one for the message that says so."""
         places = arrange(width, height, self.absent, self.opened, limits_at(width, self.limits))
         if self.opened or not self.absent.issuperset(PANELS):
             return places
@@ -76,7 +92,8 @@ def screen_plan(view: View, options: ViewOptions) -> ScreenPlan:
     rows = content_rows(view.snapshot, options.measured)
     shown = panels_with_content(view.snapshot, options.measured)
     absent = options.hidden | (PANELS.keys() - shown)
-    return ScreenPlan(absent, tuple((panel, number) for panel, number in rows.items() if number), opened)
+    limits = tuple((panel, number) for panel, number in rows.items() if number)
+    return ScreenPlan(absent, limits, opened, options.time_bar)
 
 
 def placed_panels(plan: ScreenPlan, width: int, height: int) -> tuple[str, ...]:
@@ -129,6 +146,14 @@ def opened_keys(
     return next(
         (keys(view, panel, inner_size(p.width, p.height, p.boxed)[0]) for p in places), tuple[object, ...]()
     )
+
+
+def opened_moment(view: View, panel: str, width: int, height: int, options: ViewOptions) -> Moment | None:
+    """The moment of the entry at the cursor of an opened panel, in a window of this size."""
+    view = replace(view, toggled=options.toggled)
+    places = [p for p in arrange(width, height, opened=True) if p.panel == OPENED]
+    inner = (inner_size(p.width, p.height, p.boxed)[0] for p in places)
+    return next((moment_at(view, panel, w, options.cursor, options.cursor_key) for w in inner), None)
 
 
 def is_old(view: View) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from esper_tui.app import SanctumApp
-from esper_tui.control.commands import COMMANDS
+from esper_tui.control.commands import BY_PRECEDENCE, COMMANDS
 from esper_tui.pages.help_page import help_rows
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
@@ -23,7 +23,7 @@ def test_every_command_has_a_key_an_action_and_help(page):
     """The key bindings, the action methods and the help page match the table of commands."""
     bound = [(binding.action, binding.key) for binding in SanctumApp.BINDINGS]
 
-    assert bound == [(command.action, ",".join(command.keys)) for command in COMMANDS]
+    assert bound == [(command.action, ",".join(command.keys)) for command in BY_PRECEDENCE]
     for command in COMMANDS:
         owner, _, call = command.action.rpartition(".")
         assert hasattr(MainScreen if owner == "screen" else SanctumApp, f"action_{call.split('(')[0]}")
@@ -46,7 +46,8 @@ def test_no_key_is_named_twice():
 
 
 def test_no_key_has_two_meanings():
-    """Each key is in the table once."""
-    keys = [key for command in COMMANDS for key in command.keys]
+    """Each key is in the table once, and may be there once more for the time bar."""
+    for on_time_bar in (False, True):
+        keys = [key for command in COMMANDS if command.on_time_bar is on_time_bar for key in command.keys]
 
-    assert len(keys) == len(set(keys))
+        assert len(keys) == len(set(keys))

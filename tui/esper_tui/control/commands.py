@@ -9,6 +9,7 @@ class FooterOn(StrEnum):
 
     MAIN = "main"
     OPENED = "opened"
+    TIME_BAR = "time bar"
     ALL = "all"
 
 
@@ -17,7 +18,8 @@ class ScreenCommand:
     """A command: `action` is what Textual runs, `title` its name in the palette.
 
     The footer shows the label, unless it is empty. On the help page only commands with `on_help` work: the
-    user could not see what the others do.
+    user could not see what the others do. Commands with `on_time_bar` work only while the time bar is open,
+    where they replace others with the same key.
     """
 
     name: str
@@ -28,6 +30,7 @@ class ScreenCommand:
     help: str
     footer: FooterOn = FooterOn.ALL
     on_help: bool = False
+    on_time_bar: bool = False
 
     @property
     def key(self) -> str:
@@ -48,6 +51,10 @@ KEY_NAMES = {
     "plus": "+",
     "minus": "-",
     "colon": ":",
+    "comma": ",",
+    "full_stop": ".",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "pagedown": "pgdn",
     "pageup": "pgup",
 }
@@ -71,8 +78,8 @@ _SELECTION = (
         "screen.open",
         "open",
         "Open the panel",
-        "Open the selected panel on the whole screen: every metric with its bounds, history and help. "
-        "In the list of runs: watch the run. At a group of scalars: expand or collapse it.",
+        "Open the selected panel: every metric with its bounds, history and help. In it: watch the run, "
+        "expand the group, or go to the update of the finding, anomaly or event at the cursor.",
         _MAIN,
     ),
     ScreenCommand(
@@ -81,7 +88,7 @@ _SELECTION = (
         "screen.back",
         "back",
         "Back",
-        "Go back one level; on the main screen, clear the selection.",
+        "Go back one level: close the opened panel, the time bar, the selection; return to the present.",
         _OPENED,
         on_help=True,
     ),
@@ -234,6 +241,116 @@ _DISPLAY = (
         on_help=True,
     ),
 )
+_TIME = FooterOn.TIME_BAR
+_TIME_BAR = (
+    ScreenCommand(
+        "play",
+        ("space",),
+        "screen.play",
+        "play",
+        "Play or stop",
+        "In the time bar: play the run from here at its own pace, without the times in which it stood still, "
+        "or stop.",
+        _TIME,
+        on_time_bar=True,
+    ),
+    ScreenCommand(
+        "play_faster",
+        ("+", "plus"),
+        "screen.speed(2)",
+        "faster",
+        "Play faster",
+        "In the time bar: double the speed of playing, up to 1,024 times that of the run.",
+        _TIME,
+        on_time_bar=True,
+    ),
+    ScreenCommand(
+        "play_slower",
+        ("-", "minus"),
+        "screen.speed(-2)",
+        "slower",
+        "Play slower",
+        "In the time bar: halve the speed of playing, down to a quarter of that of the run.",
+        _TIME,
+        on_time_bar=True,
+    ),
+    ScreenCommand(
+        "to_start",
+        ("home",),
+        "screen.to_start",
+        "start",
+        "Go to the start",
+        "In the time bar: go to the first update.",
+        _TIME,
+        on_time_bar=True,
+    ),
+    ScreenCommand(
+        "to_present",
+        ("end",),
+        "screen.to_present",
+        "present",
+        "Return to the present",
+        "In the time bar: return to the present.",
+        _TIME,
+        on_time_bar=True,
+    ),
+)
+_PAST = (
+    ScreenCommand(
+        "back_in_time",
+        ("comma",),
+        "screen.step_in_time(-1)",
+        "back",
+        "One update back",
+        "Go one update back in time; the whole screen is that of then, and the run continues.",
+        _TIME,
+    ),
+    ScreenCommand(
+        "forward_in_time",
+        ("full_stop",),
+        "screen.step_in_time(1)",
+        "forward",
+        "One update forward",
+        "Go one update forward in time, up to the present.",
+        _TIME,
+    ),
+    ScreenCommand(
+        "previous_mark",
+        ("less_than_sign",),
+        "screen.to_mark(-1)",
+        "earlier mark",
+        "Previous mark",
+        "Go to the mark before: the onset of a finding, an anomaly, a checkpoint, a restart, a note.",
+        _TIME,
+    ),
+    ScreenCommand(
+        "next_mark",
+        ("greater_than_sign",),
+        "screen.to_mark(1)",
+        "later mark",
+        "Next mark",
+        "Go to the mark after.",
+        _TIME,
+    ),
+    ScreenCommand(
+        "go_to",
+        ("colon",),
+        "screen.go_to",
+        "go to",
+        "Go to a moment",
+        "Go to an update, a time or a mark: 40, -10, 12:30, first-critical, last-checkpoint, event:120.",
+        _TIME,
+    ),
+    ScreenCommand(
+        "time_bar",
+        ("T",),
+        "screen.time_bar",
+        "time",
+        "Time bar",
+        "Show or hide the bar of the run's time, with its marks and gaps.",
+        _MAIN,
+    ),
+)
 COMMANDS: tuple[ScreenCommand, ...] = (
     ScreenCommand(
         "quit",
@@ -263,10 +380,12 @@ COMMANDS: tuple[ScreenCommand, ...] = (
         "Pause or resume the display. Events are still received while it is paused.",
     ),
     *_SELECTION,
+    *_PAST,
+    *_TIME_BAR,
     *_DISPLAY,
     ScreenCommand(
         "command_palette",
-        (":", "ctrl+p"),
+        ("ctrl+p",),
         "command_palette",
         "",
         "Commands",
@@ -279,6 +398,15 @@ COMMANDS: tuple[ScreenCommand, ...] = (
 def key_of(name: str) -> str:
     """The first key of a command, as printed on a keyboard."""
     return next(command.key for command in COMMANDS if command.name == name)
+
+
+BY_PRECEDENCE = sorted(COMMANDS, key=lambda command: not command.on_time_bar)
+"""All commands, those of the time bar before others with the same key."""
+
+
+def needs_time_bar(action: str) -> bool:
+    """Whether an action of the main screen works only while the time bar is open."""
+    return any(c.on_time_bar and c.action.partition("(")[0] == f"screen.{action}" for c in COMMANDS)
 
 
 def works_on_help(action: str) -> bool:

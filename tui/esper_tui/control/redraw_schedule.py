@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-INTERVALS_S: dict[str, float] = {"header": 0.0, "losses": 0.1, "heads": 0.1, "findings": 0.1}
+INTERVALS_S: dict[str, float] = {"header": 0.0, "time_bar": 0.0, "losses": 0.1, "heads": 0.1, "findings": 0.1}
 """The shortest time between two redraws of a panel."""
 
 DEFAULT_INTERVAL_S = 0.25

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from esper_schemas.history import AtUpdate
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.metrics.metric_help import about_metric
 from esper_tui.pages.page import Entry, explained_entry, wrapped
@@ -36,4 +37,4 @@ def _report(snapshot: SanctumSnapshot, report: AnomalyReport, width: int) -> Ent
 
     # The rest of a report may still change, such as whether the telemetry level is raised because of it.
     key = (report.at_ns, report.producer, report.update, report.kind)
-    return Entry(report_row(report, width), details, key)
+    return Entry(report_row(report, width), details, key, AtUpdate(max(report.update, 0)))

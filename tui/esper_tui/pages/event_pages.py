@@ -1,5 +1,6 @@
 """EVENTS and LOG, opened: every entry with its full text as details."""
 
+from esper_schemas.history import AtTime
 from esper_schemas.snapshot import EventEntry, LogEntry
 from esper_tui.pages.page import ALL, Entry, wrapped
 from esper_tui.panels.events_panel import events_rows
@@ -28,4 +29,9 @@ def log_entries(view: View, width: int) -> list[Entry]:
 def _entry(row: Row, entry: EventEntry | LogEntry, kind: str, text: str) -> Entry:
     """A row of a list; its details are the time, the kind, the producer and the whole text."""
     head = f"{time_of_day(entry.at_ns)}  {kind} from {entry.producer}"
-    return Entry(row, lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)), key=entry)
+    return Entry(
+        row,
+        lambda width: (*wrapped(head, width, Tone.LABEL), *wrapped(text, width)),
+        key=entry,
+        moment=AtTime(entry.at_ns),
+    )

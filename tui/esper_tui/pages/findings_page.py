@@ -1,8 +1,9 @@
-"""FINDINGS, opened: every finding with its evidence and advice, or else the values beyond their bands."""
+"""FINDINGS, opened: every finding, its evidence and its advice, or else the values beyond their bands."""
 
 from collections.abc import Iterator
 
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.history import AtUpdate
 from esper_schemas.judgement import beyond_bounds
 from esper_schemas.metrics.catalogue import QUANTITIES, head_field
 from esper_schemas.policy_heads import split_own
@@ -13,7 +14,7 @@ from esper_tui.metrics.alarms import SEVERITIES
 from esper_tui.pages.heads_page import head_entry
 from esper_tui.pages.metric_pages import metric_entry
 from esper_tui.pages.page import Entry, wrapped
-from esper_tui.panels.findings_panel import finding_title, findings_rows
+from esper_tui.panels.findings_panel import evidence_row, finding_title, findings_rows
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.explanation import term_rows
 from esper_tui.text.numbers import counted, number
@@ -26,7 +27,9 @@ EVIDENCE_INDENT = 9
 def finding_entries(view: View, width: int) -> list[Entry]:
     """The findings, or that there is none; without an alarm, also the values beyond their bands."""
     snapshot = view.snapshot
-    findings = [_finding(snapshot, finding, width) for finding in snapshot.findings]
+    findings = [
+        entry for finding in snapshot.findings for entry in _finding_entries(snapshot, finding, width)
+    ]
     if any(finding.severity in SEVERITIES for finding in snapshot.findings):
         return findings
     return [*(findings or map(Entry, findings_rows(snapshot, width, 1))), *_beyond(snapshot, width)]
@@ -51,6 +54,15 @@ def _metric(snapshot: SanctumSnapshot, name: str) -> Entry:
     return head_entry(snapshot, head, name.removeprefix(head_field(head, "")))
 
 
+def _finding_entries(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Iterator[Entry]:
+    """The finding, and each line of its evidence, from which the user can go to its update."""
+    whole = _finding(snapshot, finding, width)
+    yield whole
+    for evidence in finding.evidence:
+        moment = AtUpdate(max(evidence.update, 0))
+        yield Entry(evidence_row(evidence.update, evidence.text, width), whole.details, moment=moment)
+
+
 def _finding(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Entry:
     row = finding_title(finding, width)
     is_cut = clean(finding.title) not in plain(row)
@@ -62,7 +74,7 @@ def _finding(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Entry:
         metrics = _metrics(snapshot, finding, width)
         return (*title, *advice, *wrapped("Evidence, by update", width, Tone.LABEL), *evidence, *metrics)
 
-    return Entry(row, details)
+    return Entry(row, details, moment=AtUpdate(max(finding.since_update, 0)))
 
 
 def _metrics(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Rows:

@@ -13,6 +13,7 @@ from esper_schemas.metrics.metric import Metric
 from esper_schemas.state import Trend
 from esper_tui.control.commands import COMMANDS, key_of
 from esper_tui.metrics.bounds_text import critical_words, head_metric, metric_of, ok_words
+from esper_tui.panels.header import PAST
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, left
 from esper_tui.text.theme import ARROWS, CONDITIONS, MARKS
@@ -83,6 +84,10 @@ VERDICT_WORDS = (
     f"finding and since when it holds; {VerdictWord.HEALTHY} without one; {VerdictWord.CONVERGED} if the "
     f"policy hardly explores and does as well as ever; {VerdictWord.NO_DATA} before the first update."
 )
+PAST_WORDS = (
+    "An earlier update is shown, with all that was known then; beside it the present state of the run, and "
+    "by how many updates that is ahead."
+)
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
 
@@ -120,6 +125,7 @@ def _keys(width: int) -> Iterator[Row]:
 def _states(width: int) -> Iterator[Row]:
     for state, (symbol, shade, meaning) in SYMBOLS.items():
         yield from _entry(Span(f"{symbol} {state.value}"[: INDENT - 1], shade), meaning, width)
+    yield from _entry(Span(PAST, Tone.WARNING), PAST_WORDS, width)
     yield from _entry(Span("verdict", Tone.LABEL), VERDICT_WORDS, width)
     text = "Mean return of the last rollout, that of always choosing WAIT, and the difference."
     yield from _entry(Span("return", Tone.LABEL), text, width)

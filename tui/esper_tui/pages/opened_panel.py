@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from esper_schemas.history import Moment
 from esper_tui.control.navigation import LAST, cursor_row, moved
 from esper_tui.pages.page import Entry, entry_keys, wrapped
 from esper_tui.pages.page_registry import PAGES
@@ -14,6 +15,12 @@ CURSOR = "▸ "
 def keys(view: View, panel: str, width: int) -> Sequence[object]:
     """The key of each entry of a panel of this width."""
     return entry_keys(PAGES[panel].entries(view, max(width - len(CURSOR), 0)))
+
+
+def moment_at(view: View, panel: str, width: int, cursor: int, key: object) -> Moment | None:
+    """The moment of the entry at the cursor, in a panel of this width."""
+    entries = PAGES[panel].entries(view, max(width - len(CURSOR), 0))
+    return entries[cursor_row(cursor, key, entry_keys(entries))].moment if entries else None
 
 
 def first_row(panel: str) -> int:

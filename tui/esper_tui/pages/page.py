@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
+from esper_schemas.history import Moment
 from esper_tui.text.explanation import Explanation, explanation_rows
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean
 from esper_tui.view.view import View
@@ -15,11 +16,15 @@ ALL = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row, its details for a width, and in lists that move a key that identifies it."""
+    """A row, its details for a width, and in lists that move a key that identifies it.
+
+    `moment` is that of what the row reports, to which the user can go.
+    """
 
     row: Row
     details: Callable[[int], Rows] = lambda width: ()
     key: object = None
+    moment: Moment | None = None
 
 
 class GroupKey(NamedTuple):

@@ -62,11 +62,12 @@ def finding_details(finding: Finding, width: int) -> list[Row]:
     """The first advice, then the evidence by update."""
     room = max(width - 4, 0)
     advice = [(Span("  → ", Tone.LABEL), Span(crop(clean(text), room))) for text in finding.advice[:1]]
-    evidence = [_evidence(e.update, e.text, width) for e in finding.evidence]
+    evidence = [evidence_row(e.update, e.text, width) for e in finding.evidence]
     return [*advice, *evidence]
 
 
-def _evidence(update: int, text: str, width: int) -> Row:
+def evidence_row(update: int, text: str, width: int) -> Row:
+    """The update and what was seen in it."""
     return (
         Span(f"  {count(update):>6}  ", Tone.DIM),
         Span(crop(clean(text), max(width - 10, 0)), Tone.LABEL),

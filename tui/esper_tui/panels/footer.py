@@ -13,12 +13,18 @@ NAME_WIDTH = 24
 
 def footer_rows(view: View, options: ViewOptions, width: int, height: int) -> Rows:
     """New runs and the keys of this screen at the left, the source at the right."""
-    here = FooterOn.MAIN if options.opened is None else FooterOn.OPENED
-    shown = [c for c in COMMANDS if c.label and c.footer in (here, FooterOn.ALL)]
+    shown = [c for c in COMMANDS if c.label and c.footer in _footers(options)]
     keys = fit_items([*_new_runs(view), *(_key(c.key, c.label) for c in shown)], width - 2, gap=2)
     room = width - row_width(keys) - 4
     origin = (Span(crop(clean(view.link.origin), room), Tone.DIM),) if room >= 12 else ()
     return (fit((Span(" "), *justified(keys, origin, width - 2)), width),)[:height]
+
+
+def _footers(options: ViewOptions) -> tuple[FooterOn, ...]:
+    """The commands that are listed; beside the time bar, those that move in it alone."""
+    if options.opened is not None:
+        return FooterOn.OPENED, FooterOn.ALL
+    return (FooterOn.TIME_BAR,) if options.time_bar else (FooterOn.MAIN, FooterOn.ALL)
 
 
 def _new_runs(view: View) -> Iterator[Row]:

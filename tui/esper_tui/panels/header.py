@@ -7,12 +7,15 @@ from esper_schemas.snapshot import LinkHealth, SanctumSnapshot
 from esper_schemas.verdict import verdict_of
 from esper_tui.charts.sparkline import sparkline
 from esper_tui.metrics.alarms import return_alarm
-from esper_tui.text.numbers import age, count, counted, number
+from esper_tui.past.past import Past
+from esper_tui.text.numbers import age, count, counted, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
 from esper_tui.text.theme import ALARM_TONES
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, Status, judge_feed
 from esper_tui.view.view import View
 
+PAST = "◀ past"
+"""The word for the state of a screen that shows an earlier update."""
 NAME_WIDTH = 40
 RETURN_PRECISION = 3
 VERDICT_TONES: dict[VerdictWord, Tone] = {
@@ -59,6 +62,8 @@ def _start(view: View, status: Status, width: int) -> Row:
     the word of the state is.
     """
     states = list(zip(_states(status), _pauses(view), strict=True))
+    if view.past is not None and view.is_past:
+        states = [(state, ()) for state in _past_states(view.past, status)]
     verdicts = list(_verdicts(view.snapshot))
     beside = states if len(verdicts) > 1 else states[:2]
     rows = [(*state, verdict) for verdict in verdicts for state in beside]
@@ -106,6 +111,17 @@ def _states(status: Status) -> Iterator[Row]:
     yield (word,)
     yield (Span(symbol, tone),)
     yield (Span(symbol, tone),)
+
+
+def _past_states(past: Past, status: Status) -> Iterator[Row]:
+    """That this is the past, and how far the present is ahead, in the widths of the states."""
+    tone = SYMBOLS[status.state][1]
+    live = "end" if status.state is ConnectionState.REPLAY else status.state.value
+    word, ahead = Span(PAST.upper(), Tone.WARNING), f"+{count(past.updates_behind)}"
+    yield (word, Span(f"  {live}: {ahead:<4}", tone))
+    yield (word, Span(f"  {live}: {ahead}", tone))
+    yield (word, Span(f" {ahead}", tone))
+    yield (word,)
 
 
 def _pauses(view: View) -> Iterator[Row]:
@@ -156,8 +172,22 @@ def _taken(row: Row) -> int:
 
 
 def _message(view: View, status: Status, width: int) -> Row:
+    if view.past is not None and view.is_past:
+        return (Span(crop(_past_sentence(view.past), width), Tone.WARNING),)
     text = crop(status.sentence, width)
     return (Span(text, _message_tone(view, status)),) if text else ()
+
+
+def _past_sentence(past: Past) -> str:
+    """The update and the time that are shown, and what is marked there."""
+    if past.awaited:
+        return f"Fetching update {count(past.playhead.update)} …"
+    update = past.place.update if past.place else None
+    at_ns = past.place.time_ns if past.place else None
+    where = "Before the first update" if update is None else f"Update {count(update)}"
+    time = "" if at_ns is None else f" at {time_of_day(at_ns)}"
+    marks = "".join(f"; {clean(mark.title)}" for mark in past.marks_here[:2])
+    return f"{where}{time}{marks}"
 
 
 def _message_tone(view: View, status: Status) -> Tone:

@@ -4,7 +4,7 @@ Pure: time is passed in, and every movement returns another playhead.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from esper_tui.past.timeline import NOTHING_KNOWN, Timeline
@@ -126,6 +126,10 @@ class Playhead:
     def with_timeline(self, timeline: Timeline) -> "Playhead":
         """The playhead with another timeline, on which it is at the same update."""
         return replace(self, timeline=timeline, played_s=timeline.seconds_at(self.update))
+
+    def with_marks(self, updates: Iterable[int]) -> "Playhead":
+        """The playhead with marks at these updates, in any order."""
+        return replace(self, marks=tuple(sorted(set(updates))))
 
     def wishes(self) -> tuple[int, ...]:
         """The updates whose snapshots are wanted, most urgent first: the present one, then its neighbours in

@@ -7,7 +7,6 @@ from typing import Protocol
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.layout import Layout
-from textual.screen import Screen
 
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.control.commands import key_of
@@ -19,20 +18,23 @@ from esper_tui.frame import (
     draw_place,
     frame_rows,
     opened_keys,
+    opened_moment,
     placed_panels,
 )
 from esper_tui.grid.arrangement import Place
 from esper_tui.pages.opened_panel import first_row, moved_cursor
 from esper_tui.pages.page import GroupKey
 from esper_tui.panels.panel_registry import PANELS
+from esper_tui.past.rewind import Rewind
 from esper_tui.screens.panel_area import PanelArea
 from esper_tui.screens.panel_widget import PanelWidget
+from esper_tui.screens.time_actions import TimeActions, TimeHost
 from esper_tui.text.spans import Rows, Tone
 from esper_tui.view.measured_fields import measured_fields
 from esper_tui.view.view import View, ViewOptions
 
 
-class MainScreenHost(Protocol):
+class MainScreenHost(TimeHost, Protocol):
     """What the main screen needs of the app."""
 
     def view(self) -> View:
@@ -52,7 +54,7 @@ class MainScreenHost(Protocol):
         ...
 
 
-class MainScreen(Screen[None]):
+class MainScreen(TimeActions):
     """Panels, and the options with which they are shown."""
 
     def __init__(self, host: MainScreenHost, options: ViewOptions) -> None:
@@ -61,6 +63,10 @@ class MainScreen(Screen[None]):
         self._area = PanelArea()
         self.options = options
         self._seen: SanctumSnapshot | None = None
+
+    @property
+    def _rewind(self) -> Rewind:
+        return self._host.rewind
 
     @property
     def layout(self) -> Layout:
@@ -163,6 +169,7 @@ class MainScreen(Screen[None]):
                 self._open(panel)
         else:
             self._toggle_group(self.options.opened)
+            self._go_to_moment(self.options.opened)
 
     def _toggle_group(self, panel: str) -> None:
         """Expand or collapse the group at the cursor, or the one of the entry at the cursor."""
@@ -172,6 +179,13 @@ class MainScreen(Screen[None]):
         if isinstance(key, GroupKey):
             self.change(toggled=self.options.toggled ^ {key}, cursor_key=key, cursor=keys.index(key))
 
+    def _go_to_moment(self, panel: str) -> None:
+        """Close the panel and go to the moment of the entry at the cursor, if it has one."""
+        moment = opened_moment(self._host.view(), panel, *self.app.size, self.options)
+        if moment is not None:
+            self._rewind.go_to(moment)
+            self._close()
+
     def _open(self, panel: str) -> None:
         self.change(selected=panel, opened=panel, cursor=first_row(panel), cursor_key=None)
 
@@ -179,11 +193,15 @@ class MainScreen(Screen[None]):
         self.change(opened=None, cursor=0, cursor_key=None)
 
     def action_back(self) -> None:
-        """Close the opened panel, or else clear the selection."""
+        """Close the opened panel or the time bar, clear the selection, or return to the present."""
         if self.options.opened is not None:
             self._close()
-        else:
+        elif self.options.time_bar:
+            self.action_time_bar()
+        elif self.options.selected is not None:
             self.change(selected=None)
+        else:
+            self.action_to_present()
 
     def action_hide(self) -> None:
         """Hide the selected or the opened panel."""

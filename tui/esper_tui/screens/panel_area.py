@@ -69,12 +69,12 @@ class PanelArea:
     def show(self, view: View, width: int, height: int, options: ViewOptions) -> int:
         """Draw a view and return how many rows changed.
 
-        After a change of size, options or connection everything is drawn. Otherwise a panel is drawn when
-        it is due and its snapshot is new, or when it shows ages.
+        After a change of size, options or connection, and after a step in time, everything is drawn.
+        Otherwise a panel is drawn when it is due and its snapshot is new, or when it shows ages.
         """
         plan, old = self.plan_for(view, options), is_old(view)
         places = plan.places(width, height)
-        drawn_for = (places, old, options, view.newest is None)
+        drawn_for = (places, old, options, view.newest is None, _still_place(view))
         if self._drawn_for != drawn_for:
             self._drawn_for = drawn_for
             self._drawn.clear()
@@ -109,6 +109,11 @@ class PanelArea:
         if drawn.snapshot is view.snapshot:
             return _shows_ages(panel) and now - drawn.at >= AGE_INTERVAL_S
         return is_due(panel, drawn.at, now)
+
+
+def _still_place(view: View) -> object:
+    """The place in the log of what is shown while nothing plays; the present is one place."""
+    return None if view.past is None or view.past.playhead.playing else view.past.place
 
 
 def _shows_ages(panel: str) -> bool:

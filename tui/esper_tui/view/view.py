@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
+from esper_tui.past.past import Past
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A feed at a moment, in nanoseconds since 1970.
 
-    While the display is paused, `feed` is the one at which it was paused and `newest` the latest one.
+    While the display is paused, `feed` is the one at which it was paused and `newest` the latest one. In the
+    past, `feed` has the snapshot of then. `past` is the past of the run, while that is shown or watched.
     `toggled` are the keys of the groups of an opened panel that were expanded or collapsed by hand.
     """
 
@@ -18,6 +20,12 @@ class View:
     now_ns: int
     newest: Feed | None = None
     toggled: frozenset[object] = frozenset()
+    past: Past | None = None
+
+    @property
+    def is_past(self) -> bool:
+        """Whether an earlier snapshot of the run is shown, because the user went there."""
+        return self.past is not None and self.past.snapshot is not None
 
     @property
     def snapshot(self) -> SanctumSnapshot:
@@ -47,7 +55,8 @@ class ViewOptions:
 
     `cursor_key` is the key of the entry that the cursor follows while the list moves. `measured` are metrics
     that the run has measured since it is shown, so that no panel disappears because an update lacks them;
-    `toggled` are the groups of opened panels that were expanded or collapsed by hand.
+    `toggled` are the groups of opened panels that were expanded or collapsed by hand. `time_bar` is whether
+    the bar of the run's time is shown.
     """
 
     symbols: str = "block"
@@ -58,3 +67,4 @@ class ViewOptions:
     cursor_key: object = None
     measured: frozenset[str] = frozenset()
     toggled: frozenset[object] = frozenset()
+    time_bar: bool = False
