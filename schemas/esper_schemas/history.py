@@ -103,7 +103,7 @@ class PastSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
 
 
 class Marks(msgspec.Struct, frozen=True, tag="marks"):
-    """The marks of a run, and its first and last place."""
+    """The marks of a run, the place where its first update begins, and its last place."""
 
     first: Place
     last: Place

@@ -118,11 +118,16 @@ class RunPast:
         marks = [mark for interval in self._intervals for mark in interval.marks]
         findings = project(self._end.state).findings
         marks += finding_marks(findings, lambda update: _place_of(span_of_update(self._intervals, update)))
-        return Marks(Place(0), self._place(self._end.state), most_severe(marks))
+        return Marks(self._first_place(), self._place(self._end.state), most_severe(marks))
 
     def _place(self, state: RunState) -> Place:
         span = span_at(self._intervals, state.events_folded)
         return Place(state.events_folded, span.update, state.last_event_ns)
+
+    def _first_place(self) -> Place:
+        """Return where the first update begins; the beginning of the run if it has none."""
+        first = next((interval.first for interval in self._intervals if interval.first), None)
+        return Place(0) if first is None else Place(first.events, first.update, first.time_ns)
 
     def _keep(self, start: KeptStart) -> None:
         self._starts.append(start)

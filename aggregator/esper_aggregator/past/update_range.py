@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from esper_aggregator.past.open_past import open_past
 from esper_aggregator.past.run_past import RunPast
 from esper_aggregator.past.steps import finish
 from esper_bus.mcap.reader import OnDamage, ignore_damage
-from esper_bus.store.run_reader import readable_files
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import AtUpdate
 
@@ -26,10 +26,7 @@ def range_of_updates(
 
     Raises `InvalidArgument` for updates that the run does not have, `EsperError` if `path` cannot be read.
     """
-    files = readable_files(path)
-    run_dir = path if path.is_dir() else None
-    past = RunPast(files.run or path.resolve().stem, run_dir, on_damage=on_damage)
-    finish(past.open(files))
+    past = open_past(path, on_damage=on_damage)
     _check(path, past, first, last)
     begin = 0 if first is None else finish(past.position(AtUpdate(first - 1)))
     end = past.events if last is None else finish(past.position(AtUpdate(last)))

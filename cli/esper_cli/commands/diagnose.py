@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from esper_aggregator.fold.projection import project
-from esper_aggregator.replay import fold_path
+from esper_aggregator.replay import fold_at
 from esper_cli.options.command import Command
 from esper_cli.options.option import Json, Option, RecordedRun
 from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
@@ -38,7 +38,7 @@ def run(options: DiagnoseOptions) -> int:
     """Print the findings; returns 1 if one is as severe as `--fail-on`."""
     given = given_thresholds(options.thresholds, options.path)
     report = damage_reporter("esper diagnose", options.path)
-    snapshot = project(fold_path(options.path, given=given, on_damage=report))
+    snapshot = project(fold_at(options.path, None, given, report))
     if not snapshot.tamiyo.ppo_updates_count:
         raise CommandError(f"{options.path} has no PPO updates yet; there is nothing to diagnose")
     account = answers(snapshot) if options.all else []

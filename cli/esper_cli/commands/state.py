@@ -1,16 +1,21 @@
-"""`esper state PATH`: the snapshot that a recorded run folds to."""
+"""`esper state PATH`: the snapshot that a recorded run folds to, at its end or at any moment."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from esper_aggregator.fold.projection import project
-from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.replay import fold_at, fold_path
+from esper_aggregator.past.open_past import open_past
+from esper_aggregator.past.steps import finish
+from esper_aggregator.replay import fold_at
 from esper_cli.options.command import Command
 from esper_cli.options.option import Option, RecordedRun
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo_json
+from esper_schemas import moment_text
+from esper_schemas.errors import InvalidArgument
+from esper_schemas.history import PastSnapshot
+from esper_schemas.snapshot import SanctumSnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,27 +24,32 @@ class StateOptions:
 
     path: RecordedRun
     at: Annotated[
-        int | None, Option("print the state after the first N events (default: all)", metavar="N", minimum=0)
+        str | None,
+        Option(
+            f"state at a moment: {moment_text.HELP}, or after N events (default: the end)",
+            metavar="MOMENT",
+        ),
     ] = None
 
 
 def run(options: StateOptions) -> int:
     """Print the snapshot as JSON."""
-    echo_json(project(_state(options)), indent=2)
+    echo_json(_snapshot(options), indent=2)
     return 0
 
 
-def _state(options: StateOptions) -> RunState:
-    path, at = options.path, options.at
-    report = damage_reporter("esper state", path)
-    if at is None:
-        return fold_path(path, on_damage=report)
-    state = fold_at(path, at, on_damage=report)
-    if state.events_folded < at:
-        raise CommandError(
-            f"{path} has only {state.events_folded:,} events; choose a smaller number for --at"
-        )
-    return state
+def _snapshot(options: StateOptions) -> SanctumSnapshot:
+    report = damage_reporter("esper state", options.path)
+    if options.at is None:
+        return project(fold_at(options.path, None, on_damage=report))
+    past = open_past(options.path, on_damage=report)
+    text = f"event:{options.at}" if options.at.isdecimal() else options.at
+    try:
+        moment = moment_text.moment_of(text, past.marks())
+    except InvalidArgument as error:
+        raise CommandError(f"{options.path}: {error}") from error
+    answer: PastSnapshot = finish(past.snapshot(moment))
+    return answer.snapshot
 
 
 COMMAND = Command(StateOptions, run)

@@ -164,7 +164,7 @@ def test_marks_are_what_happened_in_the_order_of_their_places(opened, spacing):
     marks = past.marks()
     records = list(read_records(run_dir))
 
-    assert (marks.first.events, marks.last.events) == (0, past.events)
+    assert (marks.first.events, marks.first.update, marks.last.events) == (2, 1, past.events)
     assert [mark.place.events for mark in marks.marks] == sorted(mark.place.events for mark in marks.marks)
     assert [mark.title for mark in marks.marks if mark.kind == "restart"] == [
         "host:0 started again, resumed from update 20",
