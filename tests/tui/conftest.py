@@ -299,6 +299,7 @@ def make_snapshot(make_state):
             "world_size": 4,
             "mean_return": 0.412,
             "steps_per_second": 12345.0,
+            "started_ns": NOW - 724 * SECOND,
             "last_event_ns": NOW - SECOND,
             "mean_return_history": tuple(0.3 + 0.01 * n - 0.02 * (n % 3) for n in range(17)),
             "config": {"telemetry": "normal", "seed": 3, "learning_rate": 0.0015},

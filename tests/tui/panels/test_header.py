@@ -12,6 +12,8 @@ from esper_tui.text.spans import Tone, plain
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, judge_feed
 from esper_tui.view.view import View
 
+LIVE = "● LIVE 0s HEALTHY"
+ALL = "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown  ! 2 duplicate names"
 PROGRESS = ["update", "17/100", "12345", "steps/s"]
 
 
@@ -36,21 +38,26 @@ def every_state(feeds, make_feed, make_snapshot, now):
 
 
 def test_the_header_shows_state_run_progress_speed_and_return(header, make_feed):
-    """The first line has state, verdict, run, progress and speed, the second the return and the lag."""
+    """The first line has state, verdict, run, progress and speed; the second the return, and the times since
+    the start and until the planned end.
+    """
     first, second = header(make_feed())
 
     assert first.split() == ["●", "LIVE", "0s", "HEALTHY", "digits-lite-7f3a", *PROGRESS]
     curve = "▁▁▁▃▂▂▄▄▃▆▅▅▇▇▆██"
-    assert second.split() == ["return", "0.412", "WAIT", "0.385", "+0.027", curve, "lag", "12", "ms"]
+    returns, times = (
+        ["return", "0.412", "WAIT", "0.385", "+0.027", curve],
+        ["elapsed", "12m03s", "ETA", "6m54s"],
+    )
+    assert second.split() == [*returns, *times]
 
 
-@pytest.mark.parametrize(("width", "updates"), [(120, 17), (58, 11), (50, 0)])
+@pytest.mark.parametrize(("width", "updates"), [(120, 17), (80, 17), (74, 11), (60, 8), (50, 0)])
 def test_the_curve_of_the_return_takes_the_remaining_space(header, make_feed, width, updates):
     """It shows the newest updates and is left out if there is too little space."""
     second = header(make_feed(), width)[1]
 
     assert sum(char in "▁▂▃▄▅▆▇█" for char in second) == updates
-    assert "lag 12 ms" in second
 
 
 def test_no_number_is_shown_before_the_first_update(header, feeds):
@@ -76,13 +83,14 @@ def test_lost_events_are_marked(header, make_feed, make_snapshot):
     link = LinkHealth(gaps=3, dropped=12, rejected=1, unknown=2, duplicates=4)
     second = header(make_feed(structs.replace(make_snapshot(), link=link)))[1]
 
-    assert second.endswith("! 12 dropped  ! 3 gaps  ! 1 rejected  ! 2 unknown  4 repeated")
+    assert "! 12 dropped  ! 3 gaps  ! 1 rejected  ! 2 unknown  " in second
+    assert header(make_feed(structs.replace(make_snapshot(), link=link)), 160)[1].endswith("  4 repeated")
 
 
 @pytest.fixture
 def lossy(every_state):
     """A feed of a given state whose link has every kind of problem."""
-    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, duplicate_producers=2, lag_ms=9.0)
+    wrong = LinkHealth(dropped=120, gaps=31, rejected=12, unknown=4, duplicate_producers=2, lag_ms=900.0)
 
     def make(state):
         feed = every_state[state]
@@ -116,7 +124,8 @@ def test_without_a_return_the_link_is_shown_alone(header, lossy, width):
 @pytest.mark.parametrize(
     ("width", "said"),
     [
-        (120, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown  ! 2 duplicate names  lag 9 ms"),
+        (160, f"{ALL}  elapsed 12m03s  ETA 6m54s  lag 900 ms"),
+        (120, ALL),
         (95, "! 120 dropped  ! 31 gaps  ! 12 rejected  ! 4 unknown"),
         (80, "! 120 dropped  ! 31 gaps  ! 12 rejected"),
         (60, "! 120 dropped  ! 31 gaps"),
@@ -135,7 +144,7 @@ def test_the_end_of_a_run_has_sentence_return_and_lost_events(header, lossy):
     """The row has the sentence, the return and the lost events."""
     second = header(lossy(ConnectionState.FINISHED))[1]
 
-    assert second.startswith(" Run completed after 17 updates.  ")
+    assert second.startswith(" Run completed after 17 updates in 12m03s.  ")
     assert "  return 0.412  WAIT 0.385  +0.027  " in second
     assert second.endswith("  ! 120 dropped  ! 31 gaps  ! 12 rejected")
 
@@ -158,7 +167,7 @@ def test_a_healthy_link_is_not_mentioned(header, make_feed, make_snapshot):
     second = header(make_feed(structs.replace(make_snapshot(), link=LinkHealth())))[1]
 
     assert second.strip().startswith("return 0.412  WAIT 0.385  +0.027")
-    assert second.strip().endswith("█")
+    assert second.strip().endswith("ETA 6m54s")
 
 
 def test_a_problem_of_the_source_is_shown(header, make_feed):
@@ -196,8 +205,9 @@ def test_a_paused_screen_shows_how_far_behind_it_is(header, make_feed, make_snap
 @pytest.mark.parametrize(
     ("width", "words"),
     [
-        (120, "● LIVE 0s HEALTHY digits-lite-7f3a update 17/100 return 0.412 12345 steps/s"),
-        (60, "● LIVE 0s HEALTHY digits-… update 17/100 return 0.412"),
+        (120, f"{LIVE} digits-lite-7f3a update 17/100 return 0.412 ETA 6m54s elapsed 12m03s 12345 steps/s"),
+        (80, f"{LIVE} update 17/100 return 0.412 ETA 6m54s elapsed 12m03s"),
+        (60, f"{LIVE} update 17/100 return 0.412 ETA 6m54s"),
         (44, "● LIVE 0s HEALTHY 17/100 return 0.412"),
         (30, "● LIVE 0s HEALTHY 0.412"),
         (16, "● LIVE 0s"),
@@ -217,8 +227,9 @@ def test_a_header_of_one_row_has_the_return(header, make_feed, width, words):
         (120, 2, "● LIVE 0s CRITICAL policy collapse since 12 digits-lite-7f3a update 17/100 12345 steps/s"),
         (80, 2, "● LIVE 0s CRITICAL policy collapse since 12 update 17/100 12345 steps/s"),
         (52, 2, "● LIVE 0s CRITICAL policy collapse since 12"),
-        (44, 1, "● LIVE CRITICAL policy collapse since 12"),
-        (40, 1, "● CRITICAL policy collapse since 12"),
+        (52, 1, "● LIVE CRITICAL policy collapse since 12 0.412"),
+        (44, 1, "● LIVE CRITICAL policy collapse 0.412"),
+        (40, 1, "● CRITICAL policy collapse 0.412"),
         (30, 1, "● CRITICAL policy collapse"),
         (20, 1, "● LIVE CRITICAL"),
         (14, 1, "● CRITICAL"),
@@ -269,3 +280,53 @@ def test_the_state_is_dropped_last(header, every_state, state, width):
 
     has_room = width >= len(f" {symbol} {word} ")
     assert first.startswith(f" {symbol} {word}" if has_room else f" {symbol}")
+
+
+LONG = "The aggregator refuses this key; ask for another one on its host, or name the key file with --keys."
+
+
+@pytest.mark.parametrize(
+    "state", [state for state in ConnectionState if state is not ConnectionState.WAITING]
+)
+@pytest.mark.parametrize("problem", ["", LONG])
+@pytest.mark.parametrize("size", [(60, 1), (60, 2), (80, 2), (100, 2), (200, 2)])
+def test_the_return_is_in_the_header_of_every_window(header, lossy, with_finding, state, problem, size):
+    """Neither a long reason, nor a sentence, nor lost events take its place, from 60 columns on."""
+    feed = structs.replace(lossy(state), problem=problem)
+    found = with_finding(feed.snapshot, "kl_divergence", rule="head_entropy_collapse", head="alpha_target")
+    feed = structs.replace(feed, snapshot=found)
+
+    assert "0.412" in "".join(header(feed, *size))
+
+
+def test_a_recording_has_its_date_and_neither_lag_nor_speed(header, make_feed, make_snapshot):
+    """These were so at its end, which is long ago; its elapsed time does not grow."""
+    first, second = header(make_feed(make_snapshot(), live=False))
+
+    assert first.split() == [
+        "◆",
+        "REPLAY",
+        "2023-11-14",
+        "22:13",
+        "HEALTHY",
+        "digits-lite-7f3a",
+        *PROGRESS[:2],
+    ]
+    assert "elapsed 12m03s" in second
+    assert "lag" not in second
+    assert "ETA" not in second
+
+
+@pytest.mark.parametrize("state", ["stalled", "stale", "disconnected", "finished", "interrupted"])
+def test_a_run_that_makes_no_updates_has_no_planned_end(header, every_state, state):
+    """The time until its end is not known."""
+    assert "ETA" not in "".join(header(every_state[state], 200))
+
+
+def test_the_times_of_a_paused_screen_are_those_of_its_snapshot(header, make_feed):
+    """The time until the end would be one from an unknown moment."""
+    feed = make_feed()
+    second = header(feed, newest=feed)[1]
+
+    assert "elapsed 12m03s" in second
+    assert "ETA" not in second

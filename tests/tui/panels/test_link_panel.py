@@ -48,3 +48,11 @@ def test_every_count_of_the_link_has_a_row():
     counted = [name for name in LinkHealth.__struct_fields__ if name not in NOT_COUNTED]
 
     assert {count.field for count in COUNTS} == set(counted)
+
+
+def test_a_recording_has_no_lag(make_feed, find, now):
+    """Nothing arrives, and the row says so where there is room."""
+    rows = link_panel.link_rows(View(make_feed(live=False), now), 60, 12)
+
+    assert plain(find(rows, "Lag")).split() == ["Lag", "–", "a", "recording,", "not", "a", "connection"]
+    assert plain(find(rows, "Age")).split()[:3] == ["Age", "–", "◆"]

@@ -111,7 +111,7 @@ def test_a_finished_run_stays_finished_without_its_aggregator(make_feed, make_sn
     feed = make_feed(make_snapshot(outcome="failed", reason="disk full"), received_ns=0)
 
     assert judge_feed(feed, now).state is ConnectionState.FAILED
-    assert judge_feed(feed, now).sentence == "Run failed after 17 updates: disk full."
+    assert judge_feed(feed, now).sentence == "Run failed after 17 updates in 12m03s: disk full."
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,10 @@ def test_a_reason_that_is_a_sentence_has_one_full_stop(make_feed, make_snapshot,
     """No second full stop is added."""
     feed = make_feed(make_snapshot(outcome="interrupted", reason="The run was ended by SIGINT."))
 
-    assert judge_feed(feed, now).sentence == "Run interrupted after 17 updates: The run was ended by SIGINT."
+    assert (
+        judge_feed(feed, now).sentence
+        == "Run interrupted after 17 updates in 12m03s: The run was ended by SIGINT."
+    )
 
 
 def test_a_problem_of_the_source_is_the_sentence(make_feed, now):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.metrics.metric_help import about_metric
 from esper_tui.pages.page import Entry, explained_entry
-from esper_tui.panels.vitals_panel import LABEL_WIDTH, VALUE_WIDTH, Vital, vitals
+from esper_tui.panels.vitals_panel import LABEL_WIDTH, VALUE_WIDTH, Vital, checkpoint_age, vitals
 from esper_tui.text.explanation import Explanation
 from esper_tui.text.numbers import count, number, time_of_day
 from esper_tui.text.spans import Span, Tone, clean, left, right
@@ -23,7 +23,10 @@ CHECKPOINT = Explanation(
 def vitals_entries(view: View, width: int) -> list[Entry]:
     """All vitals, then the checkpoints, newest first."""
     snapshot = view.snapshot
-    return [*(_vital(snapshot, vital) for vital in vitals(snapshot)), *_checkpoints(snapshot)]
+    return [
+        *(_vital(snapshot, vital) for vital in vitals(snapshot, checkpoint_age(view))),
+        *_checkpoints(snapshot),
+    ]
 
 
 def _vital(snapshot: SanctumSnapshot, vital: Vital) -> Entry:

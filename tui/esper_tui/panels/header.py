@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from esper_schemas.findings import VerdictWord
 from esper_schemas.snapshot import LinkHealth, SanctumSnapshot
+from esper_schemas.source import Feed
 from esper_schemas.verdict import verdict_of
 from esper_tui.charts.sparkline import sparkline
 from esper_tui.metrics.alarms import return_alarm
 from esper_tui.past.past import Past
-from esper_tui.text.numbers import age, count, counted, number, time_of_day
+from esper_tui.text.numbers import age, count, counted, date, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
 from esper_tui.text.theme import ALARM_TONES
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, Status, judge_feed
+from esper_tui.view.run_progress import elapsed_s, remaining_s, updates_text
 from esper_tui.view.view import View
 
 PAST = "◀ past"
@@ -27,6 +29,10 @@ VERDICT_TONES: dict[VerdictWord, Tone] = {
 }
 GAP = 2
 """Cells between two parts of the second row."""
+LEAST_MESSAGE, LEAST_WITH_RETURN = 20, 34
+"""The least width of a message beside the return, and of a single row in which the return has a place."""
+UNUSUAL_LAG_MS = 100.0
+"""A lower lag, which LINK shows, leaves its place to the curve of the return."""
 LEAST_CURVE, CURVE_WIDTH = 5, 40
 """The least and the greatest width of the curve of the mean return."""
 
@@ -44,10 +50,11 @@ def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
 
     Where it is the only row it also has the return, for which the labels are left out if necessary.
     """
-    start = _start(view, status, width)
+    value = _taken(_return_alone(view.snapshot)[-1:]) if with_return and width >= LEAST_WITH_RETURN else 0
+    start = _start(view, status, width - value)
     room = width - row_width(start) - 1
-    progress = _with_return(view.snapshot, room) if with_return else ()
-    progress = progress or fit_items(_progress(view.snapshot), room, gap=3)
+    progress = _with_return(view, status, room) if with_return else ()
+    progress = progress or fit_items(_progress(view), room, gap=3)
     room = min(width - row_width(start) - row_width(progress) - 4, NAME_WIDTH)
     name = clean(view.snapshot.run.run)
     if name and room >= 4:
@@ -61,7 +68,7 @@ def _start(view: View, status: Status, width: int) -> Row:
     A verdict with a reason is kept longest, beside the symbol of the state. Any other one is left out before
     the word of the state is.
     """
-    states = list(zip(_states(status), _pauses(view), strict=True))
+    states = list(zip(_states(view, status), _pauses(view), strict=True))
     if view.past is not None and view.is_past:
         states = [(state, ()) for state in _past_states(view.past, status)]
     verdicts = list(_verdicts(view.snapshot))
@@ -85,14 +92,14 @@ def _verdicts(snapshot: SanctumSnapshot) -> Iterator[Row]:
     yield (word,)
 
 
-def _with_return(snapshot: SanctumSnapshot, width: int) -> Row:
+def _with_return(view: View, status: Status, width: int) -> Row:
     """The progress with the return behind it, as much of both as fits; nothing without a return."""
-    done, *speed = (*_progress(snapshot), ())
-    mean = _returns(snapshot, len("return -000.000"))
+    done, *speed = (*_progress(view), ())
+    mean = _return_alone(view.snapshot)
     if not mean:
         return ()
-    updates, value = done[-1:], mean[-1:]
-    choices = ([done, mean, *speed], [updates, mean, *speed], [updates, value], [mean], [value])
+    updates, value, rest = done[-1:], mean[-1:], [*reversed(_times(view, status)), *speed]
+    choices = ([done, mean, *rest], [updates, mean, *rest], [updates, value], [mean], [value])
     rows = ([item for item in choice if item] for choice in choices)
     fitting = (choice for choice in rows if _items_width(choice[:2]) <= width)
     return fit_items(next(fitting, []), width, gap=2)
@@ -103,11 +110,15 @@ def _items_width(items: Sequence[Row]) -> int:
     return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _states(status: Status) -> Iterator[Row]:
-    """The state with its age, without it, and its symbol alone, twice."""
+def _states(view: View, status: Status) -> Iterator[Row]:
+    """The state with its age or, if it is recorded, its date; without it; and its symbol alone, twice."""
     symbol, tone, _ = SYMBOLS[status.state]
     word = Span(f"{symbol} {status.state.value.upper()}", tone)
-    yield (word,) if status.silent_s is None else (word, Span(f" {age(status.silent_s):<3}", Tone.DIM))
+    last_ns = view.link.snapshot.run.last_event_ns
+    if status.silent_s is not None:
+        yield (word, Span(f" {age(status.silent_s):<3}", Tone.DIM))
+    else:
+        yield (word,) if view.link.live or last_ns is None else (word, Span(f" {date(last_ns)}", Tone.DIM))
     yield (word,)
     yield (Span(symbol, tone),)
     yield (Span(symbol, tone),)
@@ -134,32 +145,49 @@ def _pauses(view: View) -> Iterator[Row]:
         yield (Span(f"▮▮{text}", Tone.WARNING),)
 
 
-def _progress(snapshot: SanctumSnapshot) -> Iterator[Row]:
-    if snapshot.tamiyo.ppo_data_received:
-        planned = snapshot.run.episodes
-        of_all = "" if planned is None else f"/{count(planned)}"
-        done = f"{count(snapshot.tamiyo.last_update)}{of_all}"
-        yield Span("update ", Tone.LABEL), Span(done)
-    elif snapshot.run.last_step is not None:
-        yield Span("step ", Tone.LABEL), Span(count(snapshot.run.last_step))
-    if snapshot.run.steps_per_second is not None:
-        speed = number(snapshot.run.steps_per_second, 0, 6)
+def _progress(view: View) -> Iterator[Row]:
+    """The updates, or else the steps, and the speed of a run that has not ended."""
+    updates, run = updates_text(view.snapshot), view.snapshot.run
+    if updates:
+        yield Span("update ", Tone.LABEL), Span(updates)
+    elif run.last_step is not None:
+        yield Span("step ", Tone.LABEL), Span(count(run.last_step))
+    if run.steps_per_second is not None and view.link.live and view.link.snapshot.run.outcome is None:
+        speed = number(run.steps_per_second, 0, 6)
         yield Span(f"{speed:>6}"), Span(" steps/s", Tone.LABEL)
 
 
+def _times(view: View, status: Status) -> list[Row]:
+    """The time since the start, and while updates are made the time that the rest will take. The sentence
+    about the end of a run has its time.
+    """
+    if view.snapshot.run.outcome is not None:
+        return []
+    elapsed, remaining = elapsed_s(view), remaining_s(view)
+    times: list[Row] = []
+    if elapsed is not None:
+        times.append((Span("elapsed ", Tone.LABEL), Span(age(elapsed))))
+    if remaining is not None and status.state is ConnectionState.LIVE:
+        times.append((Span("ETA ", Tone.LABEL), Span(age(remaining))))
+    return times
+
+
 def _second(view: View, status: Status, width: int) -> Row:
-    """Message, return and link. The worst problem of the link always has a place; then the message is placed,
-    then the return. The rest of the link and the curve of the return share what is left.
+    """Message, return, times and link. The worst problem of the link always has a place, and so has the mean
+    return unless the message would be cut too much; then the message is placed, then what the return is
+    compared with. The rest of the link, the times and the curve of the return share what is left.
     """
     link = view.link.snapshot.link
     alarms = list(_alarms(link))
     kept = row_width(alarms[0]) + GAP if alarms else 0
     if alarms and kept > width:
         return fit(alarms[0], width)
-    message = _message(view, status, width - kept)
+    alone = _taken(_return_alone(view.snapshot))
+    room = width - kept - alone
+    message = _message(view, status, room if room >= LEAST_MESSAGE else width - kept)
     returns = _returns(view.snapshot, width - kept - _taken(message))
     left_over = width - _taken(message) - _taken(returns)
-    items = fit_items([*alarms, *_notes(link)], min(left_over, width - 1), GAP)
+    items = fit_items([*alarms, *_times(view, status), *_notes(view.link)], min(left_over, width - 1), GAP)
     returns = _with_curve(returns, view.snapshot, left_over - _taken(items))
     if not message:
         return justified(returns, items, width)
@@ -209,6 +237,11 @@ def _with_curve(returns: Row, snapshot: SanctumSnapshot, room: int) -> Row:
     return (*returns, Span(" " * GAP), *sparkline(curve, len(curve), Tone.VALUE))
 
 
+def _return_alone(snapshot: SanctumSnapshot) -> Row:
+    """The mean return without what it is compared with."""
+    return _returns(snapshot, len("return -000.000"))
+
+
 def _returns(snapshot: SanctumSnapshot, width: int) -> Row:
     """The mean return, that of always choosing WAIT and the signed difference, or the first alone."""
     mean, baseline = snapshot.run.mean_return, snapshot.run.baseline_return
@@ -241,9 +274,10 @@ def _alarms(link: LinkHealth) -> Iterator[Row]:
             yield (Span(f"! {count(value)} {word}", Tone.WARNING),)
 
 
-def _notes(link: LinkHealth) -> Iterator[Row]:
-    """What is not a problem: repeated events, and the lag."""
+def _notes(feed: Feed) -> Iterator[Row]:
+    """What is not a problem: repeated events, and an unusual lag of a run that has not ended."""
+    link, run = feed.snapshot.link, feed.snapshot.run
     if link.duplicates:
         yield (Span(f"{count(link.duplicates)} repeated", Tone.DIM),)
-    if link.lag_ms:
+    if (link.lag_ms or 0.0) >= UNUSUAL_LAG_MS and feed.live and run.outcome is None:
         yield (Span(f"lag {number(link.lag_ms, 0, 5)} ms", Tone.DIM),)

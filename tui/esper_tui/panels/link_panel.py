@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from esper_tui.text.explanation import Explanation
-from esper_tui.text.numbers import age, count, number
+from esper_tui.text.numbers import NOT_MEASURED, age, count, number
 from esper_tui.text.spans import Row, Rows, Span, Tone, left, right, row_width
 from esper_tui.view.connection_status import SYMBOLS, judge_feed
 from esper_tui.view.view import View
@@ -11,6 +11,7 @@ from esper_tui.view.view import View
 TITLE = "LINK"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
 NO_MARK = Span(" ")
+RECORDED = "a recording, not a connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +137,19 @@ _FIRST = {
 def link_rows(view: View, width: int, height: int) -> Rows:
     """Age, lag and number of events, then the counts; a count that should be zero is marked if it is not."""
     link, status = view.link.snapshot.link, judge_feed(view.link, view.now_ns)
-    silent = "–" if status.silent_s is None else age(status.silent_s)
+    silent = NOT_MEASURED if status.silent_s is None else age(status.silent_s)
     symbol, tone, _ = SYMBOLS[status.state]
+    is_recorded = not view.link.live
     rows = (
         _row("Age", silent, Tone.VALUE, Span(symbol, tone)),
-        _row("Lag", _milliseconds(link.lag_ms), Tone.VALUE),
+        _row("Lag", _milliseconds(None if is_recorded else link.lag_ms), Tone.VALUE),
         _row("Events", count(link.events), Tone.VALUE),
         *(_count(entry, getattr(link, entry.field)) for entry in COUNTS),
     )
-    meanings = (*(meaning for meaning, _ in _FIRST.values()), *(entry.meaning for entry in COUNTS))
+    first = [meaning for meaning, _ in _FIRST.values()]
+    if is_recorded:
+        first[:2] = RECORDED, RECORDED
+    meanings = (*first, *(entry.meaning for entry in COUNTS))
     return tuple(
         _with_meaning(row, meaning, width)
         for row, meaning in list(zip(rows, meanings, strict=True))[: max(height, 0)]

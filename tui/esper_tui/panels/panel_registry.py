@@ -61,7 +61,12 @@ PANELS: dict[str, PanelDefinition] = {
     "anomalies": _of_snapshot(
         anomalies_panel.TITLE, anomalies_panel.anomalies_rows, anomalies_panel.anomalies_note
     ),
-    "vitals": _of_snapshot(vitals_panel.TITLE, vitals_panel.vitals_rows, vitals_panel.vitals_note),
+    "vitals": PanelDefinition(
+        vitals_panel.TITLE,
+        vitals_panel.vitals_rows,
+        lambda view: vitals_panel.vitals_note(view.snapshot),
+        depends_on_time=True,
+    ),
     "link": PanelDefinition(link_panel.TITLE, link_panel.link_rows, depends_on_time=True),
     "ranks": _of_snapshot(ranks_panel.TITLE, ranks_panel.ranks_rows, ranks_panel.ranks_note),
     "log": _of_snapshot(log_panel.TITLE, log_panel.log_rows, log_panel.log_note),

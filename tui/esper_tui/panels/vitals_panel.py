@@ -13,10 +13,12 @@ from esper_tui.metrics.metric_row import Column, Part, metric_row
 from esper_tui.metrics.metric_value import MetricValue, unbounded_value, value_of
 from esper_tui.metrics.row_layout import shrink_columns
 from esper_tui.text.explanation import Explanation
-from esper_tui.text.numbers import age, count
+from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, left, right, row_width
 from esper_tui.text.theme import alarm_mark
+from esper_tui.view.event_ages import event_age
 from esper_tui.view.measured_fields import is_of_tamiyo
+from esper_tui.view.view import View
 
 TITLE = "VITALS"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
@@ -75,7 +77,7 @@ GPU_PEAK = Explanation(
     "Use fewer environments.",
 )
 CHECKPOINT = Explanation(
-    "The update after which the last checkpoint was saved, and how long before the run's last event. "
+    "The update after which the last checkpoint was saved, and how long ago, or before the end of the run. "
     "The list below shows how long each took to write.",
     "as frequent as `--checkpoint-every` asks for",
     "LOG shows why one could not be written. `esper ppo --resume RUN` continues from the last.",
@@ -100,14 +102,20 @@ ROLLBACKS = Explanation(
 )
 
 
-def shown_vitals(snapshot: SanctumSnapshot) -> list[Vital]:
+def shown_vitals(snapshot: SanctumSnapshot, saved: str = "") -> list[Vital]:
     """The vitals that have a row: all that Esper's own trainer samples, or else those that have a value."""
     every = is_of_tamiyo(snapshot.run)
-    return [vital for vital in vitals(snapshot) if every or vital.is_measured]
+    return [vital for vital in vitals(snapshot, saved) if every or vital.is_measured]
 
 
-def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
-    """Every row; those of a GPU come last where there is none."""
+def checkpoint_age(view: View) -> str:
+    """How long ago the last checkpoint was saved; empty without one."""
+    checkpoints = view.snapshot.checkpoints
+    return event_age(view, checkpoints[-1].at_ns) if checkpoints else ""
+
+
+def vitals(snapshot: SanctumSnapshot, saved: str = "") -> list[Vital]:
+    """Every row; those of a GPU come last where there is none. `saved` is the age of the last checkpoint."""
     run, sample = snapshot.run, snapshot.vitals or VitalsSampled()
     gpu = [
         _vital("GPU", _percent(sample.gpu_share), "%", GPU),
@@ -120,7 +128,7 @@ def vitals(snapshot: SanctumSnapshot) -> list[Vital]:
         _vital("CPU", _percent(sample.cpu_share), "%", CPU),
         _vital("Memory", _mebibytes(sample.memory_bytes), "MiB", MEMORY),
         *(replace(vital, of_gpu=True) for vital in gpu),
-        _checkpoint(snapshot),
+        _checkpoint(snapshot, saved),
         _vital("Host accuracy", run.mean_accuracy, "", ACCURACY, precision=3),
         *_lengths(snapshot),
         _vital("Env steps", run.env_steps_total, "", ENV_STEPS),
@@ -158,13 +166,10 @@ def _time(snapshot: SanctumSnapshot, name: str) -> Vital:
     return Vital(_row(value), metric=name, is_measured=value.value is not None)
 
 
-def _checkpoint(snapshot: SanctumSnapshot) -> Vital:
-    """After which update, and how long before the run's last event."""
-    if not snapshot.checkpoints:
-        return _vital("Checkpoint", None, "", CHECKPOINT)
-    entry, last = snapshot.checkpoints[-1], snapshot.run.last_event_ns
-    since = "" if last is None else f"{age((last - entry.at_ns) / 1e9)} ago"
-    return _vital("Checkpoint", entry.checkpoint.update, since, CHECKPOINT)
+def _checkpoint(snapshot: SanctumSnapshot, saved: str) -> Vital:
+    """After which update, and how long ago."""
+    last = snapshot.checkpoints[-1].checkpoint.update if snapshot.checkpoints else None
+    return _vital("Checkpoint", last, saved, CHECKPOINT)
 
 
 def _rollbacks(snapshot: SanctumSnapshot) -> Vital:
@@ -198,9 +203,10 @@ def _mebibytes(size: int | None) -> float | None:
     return None if size is None else size / 2**20
 
 
-def vitals_rows(snapshot: SanctumSnapshot, width: int, height: int) -> Rows:
+def vitals_rows(view: View, width: int, height: int) -> Rows:
     """The rows that fit, with one width for all labels and one for all numbers."""
-    rows = tuple(vital.row for vital in shown_vitals(snapshot)[: max(height, 0)])
+    shown = shown_vitals(view.snapshot, checkpoint_age(view))
+    rows = tuple(vital.row for vital in shown[: max(height, 0)])
     widths = _widths(rows, width)
     return tuple(_narrowed(row, widths["label"], widths["value"], width) for row in rows)
 

@@ -93,6 +93,14 @@ def age(seconds: float) -> str:
     return f"{days}d{hours % 24:02}h" if days < 100 else f"{days}d"
 
 
+def date(at_ns: int) -> str:
+    """Write the local date with hours and minutes; "-" for a time outside the calendar."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(at_ns / 1e9))
+    except (OverflowError, OSError, ValueError):
+        return "-"
+
+
 def time_of_day(at_ns: int) -> str:
     """Write the local time as hours, minutes and seconds; "--:--:--" for a time outside the calendar."""
     try:

@@ -1,5 +1,6 @@
 """Ages by the clock of the aggregator, which may differ from ours and from that of the trainer."""
 
+from esper_schemas.snapshot import RunInfo
 from esper_schemas.source import Feed
 
 
@@ -16,3 +17,10 @@ def since_last_event_s(feed: Feed, now_ns: int) -> float | None:
     if last_ns is None:
         return None
     return age_s(feed, last_ns + (feed.snapshot.link.lag_ms or 0.0) * 1e6, now_ns)
+
+
+def recorded_s(run: RunInfo) -> float | None:
+    """Seconds from the start of a run to its last event; None before the start."""
+    if run.started_ns is None or run.last_event_ns is None:
+        return None
+    return max(run.last_event_ns - run.started_ns, 0) / 1e9

@@ -6,7 +6,7 @@ from enum import StrEnum
 from esper_schemas.source import Feed
 from esper_tui.text.numbers import age, count, counted, number
 from esper_tui.text.spans import Tone, clean
-from esper_tui.view.clocks import age_s, since_last_event_s
+from esper_tui.view.clocks import age_s, recorded_s, since_last_event_s
 from esper_tui.view.stall_detection import stall_timeout_s, typical_update_s
 
 SILENT_AFTER_S = 5.0
@@ -132,6 +132,8 @@ def _outcome(feed: Feed) -> str:
     if run.outcome is None:
         return ""
     reason = f": {clean(run.reason).rstrip('.')}" if run.reason else ""
+    took_s = recorded_s(run)
+    reason = reason if took_s is None else f" in {age(took_s)}{reason}"
     made = feed.snapshot.tamiyo.ppo_updates_count
     if not made and run.last_step is not None:
         return f"Run {clean(run.outcome)} at step {count(run.last_step)}{reason}."

@@ -2,7 +2,7 @@
 
 from esper_schemas.snapshot import RankState, SanctumSnapshot
 from esper_tui.text.numbers import count
-from esper_tui.view.clocks import since_last_event_s
+from esper_tui.view.clocks import recorded_s, since_last_event_s
 from esper_tui.view.stall_detection import typical_update_s
 from esper_tui.view.view import View
 
@@ -20,11 +20,10 @@ def elapsed_s(view: View) -> float | None:
     """Seconds from the start of the run to now, or to its last event if the screen does not show the present;
     None before the start.
     """
-    run = view.snapshot.run
-    if run.started_ns is None or run.last_event_ns is None:
-        return None
-    recorded_s = max(run.last_event_ns - run.started_ns, 0) / 1e9
-    return recorded_s + (since_last_event_s(view.feed, view.now_ns) or 0.0) if view.is_present else recorded_s
+    recorded = recorded_s(view.snapshot.run)
+    if recorded is None or not view.is_present:
+        return recorded
+    return recorded + (since_last_event_s(view.feed, view.now_ns) or 0.0)
 
 
 def remaining_s(view: View) -> float | None:
