@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from esper_aggregator.fold.observer import ObservedRunState, ValueObserver
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.past.checkpoint_check import CheckedCheckpoints
 from esper_aggregator.past.checkpoint_file import CheckpointReader, usable
@@ -43,25 +44,44 @@ class Continued(NamedTuple):
     end: int = 0
 
 
-def restore(run_dir: Path, given: RunThresholds | None = None) -> Continued:
+MOST_EVENTS_AGAIN = 50_000
+"""The most events that are folded again for the sake of an observer."""
+
+
+def restore(
+    run_dir: Path,
+    given: RunThresholds | None = None,
+    observer: ValueObserver | None = None,
+    observed: int = 0,
+) -> Continued:
     """Restore the last valid checkpoint of a run's log; without one, an empty state and the whole log.
 
-    `given` are thresholds that replace those of the run.
+    `given` are thresholds that replace those of the run. An `observer` that lacks the values after the first
+    `observed` events gets an earlier checkpoint, unless that is far back.
 
     Raises `StorageError`, also while the records are read, where a file of the log cannot be read: a log that
     passed for an empty one would be numbered from 0 again.
     """
     files = _readable_log(run_dir)
     reader = CheckpointReader(run_dir, given)
-    for found in reversed(usable(reader.refresh(), files.logs)):
+    checkpoints = usable(reader.refresh(), files.logs)
+    for found in reversed(checkpoints):
+        if observer and found.events > observed >= checkpoints[-1].events - MOST_EVENTS_AGAIN:
+            continue
         state = reader.state(found)
         if state is not None:
-            fold = HistoryFold(state, UpdateProgress(found.head.ranks, found.head.update))
+            fold = HistoryFold(
+                _observed(state, observer), UpdateProgress(found.head.ranks, found.head.update)
+            )
             place, seqs = found.head.place, next_seqs(state, state.run)
             chunks = LogChunks(files.logs, refuse_unreadable(), place, seqs)
             return Continued(fold, chunks, place, reader.end)
-    fold = HistoryFold(RunState(run=run_dir.name, given=given))
+    fold = HistoryFold(_observed(RunState(run=run_dir.name, given=given), observer))
     return Continued(fold, LogChunks(files.logs, refuse_unreadable()))
+
+
+def _observed(state: RunState, observer: ValueObserver | None) -> RunState:
+    return state if observer is None else ObservedRunState(state, observer)
 
 
 def _readable_log(run_dir: Path) -> RunFiles:

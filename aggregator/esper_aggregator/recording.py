@@ -12,6 +12,7 @@ from esper_aggregator.fold.projection import project
 from esper_aggregator.fold_checkpoints import restore
 from esper_aggregator.past.checkpoint_writer import CheckpointWriter
 from esper_aggregator.past.stream_numbers import next_seqs
+from esper_aggregator.series.recorded_series import RecordedSeries
 from esper_bus.protocol.receiver import LinkCounters
 from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
@@ -35,11 +36,14 @@ class Recording:
         self.run = run_dir.name
         self.changed = True
         self._link = LinkCounters()
-        self._history, chunks, place, end = restore(run_dir, given)
+        self._series = RecordedSeries(run_dir)
+        self._history, chunks, place, end = restore(run_dir, given, self._series.rows, self._series.covered)
+        self._series.begin(self.position)
         self._checkpoints = CheckpointWriter(run_dir, self.position, place, end)
         for records in chunks:
             self._history.extend(records)
             self._checkpoints.save_if_due(self._history, chunks.position)
+            self._series.flushed(self._history.state, chunks.position)
         self._unpublished: list[RawRecord] = []
         self._log = LogWriter(run_dir, self.run, aggregator_epoch, self.position, FOLD_VERSION)
 
@@ -68,6 +72,9 @@ class Recording:
         self._log.flush()
         if self._log.whole:  # otherwise the state has events that the log no longer has
             self._checkpoints.save_if_due(self._history, self._log.end)
+            self._series.flushed(self._history.state, self._log.end)
+        else:
+            self._series.give_up()
 
     def take_flushed(self) -> tuple[int, list[RawRecord]]:
         """Return the position of the first record that was flushed since the last call, and all of them."""
@@ -94,6 +101,7 @@ class Recording:
         self._log.close()
         if self._log.whole:
             self._checkpoints.save(self._history, self._log.end)
+            self._series.close(self._history.state, self._log.end)
 
 
 def with_counters(link: LinkHealth, counters: LinkCounters) -> LinkHealth:

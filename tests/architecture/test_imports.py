@@ -59,7 +59,17 @@ ONLY_IN_MODULES = {
     ("numpy", "esper_schemas"): set(),
     ("numpy", "esper_bus"): set(),
     ("numpy", "esper_aggregator"): {
-        f"series/{name}.py" for name in ("buckets", "points", "rank_columns", "row_block", "run_series")
+        f"series/{name}.py"
+        for name in (
+            "buckets",
+            "chunk_format",
+            "encoding",
+            "points",
+            "rank_columns",
+            "row_block",
+            "run_series",
+            "segment_format",
+        )
     },
     ("numpy", "esper_tui"): set(),
     ("numpy", "esper_cli"): set(),

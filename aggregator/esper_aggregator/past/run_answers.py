@@ -21,7 +21,7 @@ from esper_schemas.history import (
 )
 
 if TYPE_CHECKING:
-    from esper_aggregator.series.local_series import LocalSeries
+    from esper_aggregator.past.local_series import LocalSeries
 
 
 class RunAnswers:
@@ -85,7 +85,7 @@ class RunAnswers:
         return RunPast(run, self._path, self._given, self._on_damage)
 
     def _series_answer(self, question: SeriesQuestion) -> Steps[Series]:
-        from esper_aggregator.series.local_series import LocalSeries  # imports NumPy, which takes long
+        from esper_aggregator.past.local_series import LocalSeries  # imports NumPy, which takes long
 
         if self._series is None:
             self._series = LocalSeries(self._path)

@@ -6,7 +6,6 @@ that they come in, which costs the fold the least; `to_block` makes columns of t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from operator import attrgetter
 from typing import Any, Final
 
@@ -39,16 +38,11 @@ _UPDATE_WIDTH = len(UPDATE_COLUMNS)
 NO_STEP = -(1 << 63)
 """Stands for a step that the trainer did not give."""
 
-_MAX_COUNT = (1 << 63) - 1
 _read_rollout = attrgetter(*ROLLOUT_COLUMNS)
 
 
-class RowKind(IntEnum):
-    """What a row's values were brought by."""
-
-    UPDATE = 0
-    ROLLOUT = 1
-    SCALARS = 2
+UPDATE, ROLLOUT, SCALARS = range(3)
+"""The kinds of rows, by what their values were brought by."""
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -62,7 +56,7 @@ class Process(msgspec.Struct, frozen=True):
 
 
 RowKey = tuple[int, int, int, int, int, int]
-"""Position in the log, update, time in nanoseconds, number of the process, `RowKind`, and step."""
+"""Position in the log, update, time in nanoseconds, number of the process, kind, and step."""
 
 KEYS = ("position", "update", "time_ns", "process", "kind", "step")
 """The names of a `RowKey`'s parts."""
@@ -88,15 +82,17 @@ class Part:
 class CollectedRows:
     """Rows in the order of the log, as an observer of the fold receives them.
 
-    `size` is the number of values, absent ones included.
+    `size` is the number of values, absent ones included. Rows at positions up to `after` are left out.
     """
 
-    def __init__(self, processes: Iterable[Process] = ()) -> None:
+    def __init__(self, processes: Iterable[Process] = (), after: int = 0) -> None:
+        self._after = after
         self.processes = list(processes)
         self._numbers = {(process.producer, process.epoch): n for n, process in enumerate(self.processes)}
         self.keys: list[RowKey] = []
-        self.parts: dict[tuple[str, ...], Part] = {}
         self.size = 0
+        self._updates, self._rollouts = Part(), Part()
+        self._others: dict[tuple[str, ...], Part] = {}
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -104,46 +100,61 @@ class CollectedRows:
     def copy(self) -> "CollectedRows":
         """Return a copy, to which rows can be added."""
         rows = CollectedRows(self.processes)
-        rows._take(self.keys, self.parts, self.size)
+        rows._take(self)
         return rows
 
-    def _take(self, keys: list[RowKey], parts: dict[tuple[str, ...], Part], size: int) -> None:
-        self.keys, self.size = keys.copy(), size
-        self.parts = {names: part.copy() for names, part in parts.items()}
+    def _take(self, other: "CollectedRows") -> None:
+        self.keys, self.size = other.keys.copy(), other.size
+        self._updates, self._rollouts = other._updates.copy(), other._rollouts.copy()
+        self._others = {names: part.copy() for names, part in other._others.items()}
 
     def clear(self) -> None:
         """Forget all rows; the processes remain."""
-        self.keys, self.parts, self.size = [], {}, 0
+        self.keys, self.size = [], 0
+        self._updates, self._rollouts, self._others = Part(), Part(), {}
+
+    @property
+    def parts(self) -> dict[tuple[str, ...], Part]:
+        """The values of the rows by the columns that they are of."""
+        fixed = {UPDATE_COLUMNS: self._updates, ROLLOUT_COLUMNS: self._rollouts}
+        return {names: part for names, part in (fixed | self._others).items() if part.rows}
 
     def update_completed(self, origin: Origin, payload: PPOUpdatePayload) -> None:
         """Add a row with the metrics of an update."""
-        self._add_key(origin, RowKind.UPDATE)
-        self._add(UPDATE_COLUMNS, structs.astuple(payload)[:_UPDATE_WIDTH])
+        if origin.position <= self._after:
+            return
+        self._add_key(origin, UPDATE)
+        self._updates.add(len(self.keys) - 1, structs.astuple(payload)[:_UPDATE_WIDTH])
+        self.size += _UPDATE_WIDTH
         if payload.heads:
             values = [value for head in payload.heads.values() for value in structs.astuple(head)]
             self._add(_head_columns(payload), tuple(values))
 
     def rollout_completed(self, origin: Origin, rollout: RolloutCompleted) -> None:
         """Add a row with the results of a rollout."""
-        self._add_key(origin, RowKind.ROLLOUT)
-        self._add(ROLLOUT_COLUMNS, _read_rollout(rollout))
+        if origin.position <= self._after:
+            return
+        self._add_key(origin, ROLLOUT)
+        self._rollouts.add(len(self.keys) - 1, _read_rollout(rollout))
+        self.size += len(ROLLOUT_COLUMNS)
 
     def scalars_recorded(self, origin: Origin, values: Mapping[str, float]) -> None:
         """Add a row with the run's own metrics of one call."""
+        if origin.position <= self._after:
+            return
         producer = origin.producer
         if producer.first_update and producer.started and producer.started.resumed_from is not None:
             since = origin.update - producer.last_update
             origin = origin._replace(update=producer.started.resumed_from + since)
-        self._add_key(origin, RowKind.SCALARS)
+        self._add_key(origin, SCALARS)
         self._add(tuple([SCALARS_PREFIX + name for name in values]), tuple(values.values()))
 
-    def _add_key(self, origin: Origin, kind: RowKind) -> None:
+    def _add_key(self, origin: Origin, kind: int) -> None:
         position, producer, epoch, at_ns, update, step = origin
         number = self._numbers.get((producer.producer, epoch))
         if number is None:
             number = self._add_process(producer, epoch)
-        step = NO_STEP if step is None else _bounded(step)
-        self.keys.append((position, _bounded(update), _bounded(at_ns), number, kind.value, step))
+        self.keys.append((position, update, at_ns, number, kind, NO_STEP if step is None else step))
 
     def _add_process(self, producer: ProducerState, epoch: int) -> int:
         plan = producer.started
@@ -153,16 +164,12 @@ class CollectedRows:
         return number
 
     def _add(self, columns: tuple[str, ...], values: tuple[Any, ...]) -> None:
-        part = self.parts.get(columns)
+        part = self._others.get(columns)
         if part is None:
-            part = self.parts[columns] = Part()
+            part = self._others[columns] = Part()
         part.add(len(self.keys) - 1, values)
         self.size += len(columns)
 
 
 def _head_columns(payload: PPOUpdatePayload) -> tuple[str, ...]:
     return tuple([own_quantity(head, family) for head in payload.heads for family in OWN_FAMILIES])
-
-
-def _bounded(count: int) -> int:
-    return min(max(count, -_MAX_COUNT), _MAX_COUNT)

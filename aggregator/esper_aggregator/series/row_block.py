@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from esper_aggregator.series.collected_rows import KEYS, CollectedRows
+from esper_aggregator.series.collected_rows import KEYS, CollectedRows, RowKey
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -73,7 +73,7 @@ class RowBlock:
 def block_of(collected: CollectedRows) -> RowBlock:
     """Return collected rows as columns."""
     length = len(collected)
-    table = np.array(collected.keys, dtype=np.int64).reshape(length, len(KEYS))
+    table = _key_table(collected.keys).reshape(length, len(KEYS))
     keys = {name: np.ascontiguousarray(table[:, place]) for place, name in enumerate(KEYS)}
     pieces: dict[str, list[tuple[Integers, Floats]]] = {}
     for names, part in collected.parts.items():
@@ -81,6 +81,14 @@ def block_of(collected: CollectedRows) -> RowBlock:
         for name, at, values in _columns(names, rows, part.values):
             pieces.setdefault(name, []).append((at, values))
     return RowBlock(length, keys, {name: _joined(length, parts) for name, parts in pieces.items()})
+
+
+def _key_table(keys: Sequence[RowKey]) -> Integers:
+    try:
+        return np.array(keys, dtype=np.int64)
+    except OverflowError:  # a trainer may count as it likes
+        bounds = np.iinfo(np.int64)
+        return np.array([[min(max(k, bounds.min), bounds.max) for k in key] for key in keys], dtype=np.int64)
 
 
 def joined_blocks(blocks: Sequence[Block]) -> RowBlock:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from esper_aggregator.series.collected_rows import Process, RowKind
+from esper_aggregator.series.collected_rows import SCALARS, Process
 from esper_aggregator.series.row_block import Block, Integers, Mask
 
 _NEVER = np.iinfo(np.int64).max
@@ -72,7 +72,7 @@ class RunSeries:
         updates = [int(_NEVER)] * len(self.processes)
         times = [int(_NEVER)] * len(self.processes)
         for block in self.blocks:
-            process, trains = block.key("process"), block.key("kind") != RowKind.SCALARS
+            process, trains = block.key("process"), block.key("kind") != SCALARS
             for number in np.unique(process).tolist():
                 rows = process == number
                 times[number] = min(times[number], int(block.key("time_ns")[rows][0]))

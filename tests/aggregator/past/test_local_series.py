@@ -6,10 +6,10 @@ import random
 import numpy as np
 import pytest
 
+from esper_aggregator.past.local_series import LocalSeries
 from esper_aggregator.past.steps import finish
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import snapshot_of
-from esper_aggregator.series.local_series import LocalSeries
 from esper_schemas.declarations import HeadSpec, MetricSpec
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import (

@@ -12,6 +12,13 @@ from esper_schemas.codec import encode_event
 from esper_schemas.history import SeriesQuestion
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """The directory of the cache, which is not that of the user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture
 def raw_of():
     """Makes a function that encodes an event with the next sequence number of its process."""

@@ -1,0 +1,65 @@
+"""Arrays as bytes that compress well, without loss: shuffled floats, differences of integers, bit masks."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esper_aggregator.series.row_block import Floats, Integers, Mask
+
+_WIDTHS = (1, 2, 4, 8)
+
+
+def shuffled(values: NDArray[np.generic]) -> bytes:
+    """Return the first bytes of all values, then the second ones, and so on."""
+    width = values.dtype.itemsize
+    return np.ascontiguousarray(values).view(np.uint8).reshape(-1, width).T.tobytes()
+
+
+def unshuffled(data: bytes | memoryview, dtype: str) -> NDArray[np.generic]:
+    """Return the values that were shuffled. Raises `ValueError` for bytes that are not of whole values."""
+    width = np.dtype(dtype).itemsize
+    planes = np.frombuffer(data, np.uint8).reshape(width, -1)
+    return np.ascontiguousarray(planes.T).view(dtype).reshape(-1)
+
+
+def fits_float32(values: Floats) -> Mask:
+    """Return which values are the same in half the width; not a number too large for it, for example."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32).astype(np.float64)
+    fits: Mask = (narrow == values) | np.isnan(values)
+    return fits
+
+
+def encode_integers(values: Integers) -> bytes:
+    """Encode integers by their differences, in the least width that fits all of them."""
+    if not len(values):
+        return b""
+    steps = np.diff(values)  # wraps around like their sum
+    first = values[:1].astype("<i8").tobytes()
+    if not len(steps) or (steps == steps[0]).all():
+        return b"\0" + first + steps[:1].astype("<i8").tobytes()
+    low, high = int(steps.min()), int(steps.max())
+    width = next(width for width in _WIDTHS if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1)
+    return bytes([width]) + first + shuffled(steps.astype(f"<i{width}"))
+
+
+def decode_integers(data: bytes, length: int) -> Integers:
+    """Decode `length` integers. Raises `ValueError` for bytes that are not those of as many."""
+    if not length:
+        return np.empty(0, np.int64)
+    width, rest = data[0], memoryview(data)[9:]
+    first = np.frombuffer(data[1:9], "<i8")
+    if width == 0:
+        step = np.frombuffer(rest, "<i8")
+        steps = np.full(length - 1, step[0] if len(step) else 0, np.int64)
+    elif width in _WIDTHS:
+        steps = unshuffled(rest, f"<i{width}").astype(np.int64)
+    else:
+        raise ValueError(f"integers of {width} bytes")
+    if len(steps) != length - 1:
+        raise ValueError(f"{len(steps) + 1} integers instead of {length}")
+    return np.cumsum(np.concatenate([first, steps]), dtype=np.int64)
+
+
+def decode_mask(data: bytes | memoryview, length: int) -> Mask:
+    """Decode the bits of a mask that `np.packbits` has encoded."""
+    return np.unpackbits(np.frombuffer(data, np.uint8), count=length).view(np.bool_)
