@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         VitalsSampled,
     )
     from esper_schemas.findings import Finding
+    from esper_schemas.history import Mark, Place
     from esper_schemas.payload import HeadMeasures, PPOUpdatePayload
     from esper_schemas.snapshot import SanctumSnapshot
 
@@ -76,11 +77,13 @@ __all__ = [
     "InvalidArgument",
     "LayerGradientsSampled",
     "LogRecorded",
+    "Mark",
     "MetricDefined",
     "MetricSpec",
     "NumericalInstabilityReported",
     "PPOUpdateCompleted",
     "PPOUpdatePayload",
+    "Place",
     "RatioExplosionDiagnosed",
     "Record",
     "Refused",
@@ -122,6 +125,7 @@ _MODULES = {
         "Unreachable",
     ),
     "esper_schemas.findings": ("Finding",),
+    "esper_schemas.history": ("Mark", "Place"),
     "esper_schemas.payload": ("HeadMeasures", "PPOUpdatePayload"),
     "esper_schemas.snapshot": ("SanctumSnapshot",),
 }

@@ -1,38 +1,51 @@
-"""Reading a recorded run from its files."""
+"""Reading a recorded run from its files, or from an aggregator."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
-from esper_bus.store.run_reader import read_records, refuse_unreadable, run_name
+from esper_lite.moments import is_at, moment_of, not_in_run
+from esper_lite.run_sources import AggregatorSource, FileSource, RunSource
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import Record, RunStarted
 from esper_schemas.findings import Finding
+from esper_schemas.history import (
+    AtEvent,
+    Mark,
+    Marks,
+    MarksQuestion,
+    Moment,
+    PastSnapshot,
+    SnapshotQuestion,
+)
 from esper_schemas.snapshot import SanctumSnapshot
+
+_END = AtEvent(1 << 62)
 
 
 class Run:
     """A recorded run; created by `open_run`.
 
-    Every method reads the current contents of the files, also while the run is being recorded.
+    Every method reads what there is at that moment, also while the run is being recorded.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._name = run_name(path)
+    def __init__(self, source: RunSource) -> None:
+        self._source = source
         self._started: RunStarted | None = None
 
     def __repr__(self) -> str:
-        return f"<Run {self._name} at {self._path}>"
+        return f"<Run {self.name} at {self._source.origin}>"
 
     @property
-    def path(self) -> Path:
-        """The run directory or .mcap file."""
-        return self._path
+    def path(self) -> Path | None:
+        """The run directory or .mcap file; None for a run of an aggregator."""
+        origin = self._source.origin
+        return origin if isinstance(origin, Path) else None
 
     @property
     def name(self) -> str:
         """The name of the run."""
-        return self._name
+        return self._source.name
 
     @property
     def started(self) -> RunStarted | None:
@@ -51,32 +64,70 @@ class Run:
         """Iterate over all events, each once: the log in its order, then what only a spool has, by time.
 
         Damaged parts of files are skipped; `esper log verify` reports them. Raises `StorageError` for a file
-        that cannot be read.
+        that cannot be read. An aggregator returns the events of its log.
         """
-        return read_records(self._path, refuse_unreadable())
+        return self._source.records()
 
     def snapshot(self, at: int | None = None) -> SanctumSnapshot:
         """Fold all events, or the first `at` of them, into the state that Sanctum displays.
 
         Raises `InvalidArgument` for a negative `at`, and `StorageError` as `records` does.
         """
-        from esper_aggregator.fold.projection import project  # only some programs fold
-        from esper_aggregator.replay import fold_at, fold_path
-
-        if at is None:
-            return project(fold_path(self._path, on_damage=refuse_unreadable()))
-        if at < 0:
+        if at is not None and at < 0:
             raise InvalidArgument(f"at={at} is not a number of events; pass 0 or more, or None for all.")
-        return project(fold_at(self._path, at, on_damage=refuse_unreadable()))
+        return self._at(_END if at is None else AtEvent(at)).snapshot
+
+    def at(
+        self,
+        *,
+        update: int | None = None,
+        event: int | None = None,
+        time: float | datetime | None = None,
+    ) -> SanctumSnapshot:
+        """The state of the run at one moment, as Sanctum displayed it then.
+
+        update: when this update was complete; of one that a resumed run made again, the later one.
+        event: after this number of events.
+        time: after the last event until then, in seconds since 1970 or as a datetime.
+
+        Raises `InvalidArgument` unless exactly one is given, and for a moment that the run does not have.
+        """
+        moment = moment_of(update, event, time)
+        found = self._at(moment)
+        if not is_at(found, moment):
+            raise InvalidArgument(not_in_run(moment, self._marks()))
+        return found.snapshot
+
+    def marks(self) -> tuple[Mark, ...]:
+        """What happened in the run, in its order: onsets of findings, anomalies, checkpoints, restarts."""
+        return self._marks().marks
 
     def findings(self) -> tuple[Finding, ...]:
         """The findings of `esper diagnose` after all events, the most severe first."""
         return self.snapshot().findings
 
+    def _at(self, moment: Moment) -> PastSnapshot:
+        answer = self._source.ask(SnapshotQuestion(moment))
+        assert isinstance(answer, PastSnapshot)
+        return answer
 
-def open_run(path: Path | str) -> Run:
-    """Open a run directory, or one of its .mcap files, for reading.
+    def _marks(self) -> Marks:
+        answer = self._source.ask(MarksQuestion())
+        assert isinstance(answer, Marks)
+        return answer
 
-    Raises `EsperError` if there is no run at `path` or it cannot be read.
+
+def open_run(source: Path | str, *, run: str | None = None, keys: Path | str | None = None) -> Run:
+    """Open a run for reading: a run directory, one of its .mcap files, or a run of an aggregator.
+
+    source: a path, or the address of an aggregator such as `tcp://127.0.0.1:5556`.
+    run: one of the aggregator's runs; default, the newest.
+    keys: path of a client's key file with the right to view.
+
+    Raises `EsperError` if there is no run at `source` or it cannot be read.
     """
-    return Run(Path(path))
+    if "://" in str(source):
+        return Run(AggregatorSource(str(source), run, None if keys is None else Path(keys)))
+    if run is not None or keys is not None:
+        raise InvalidArgument(f"{source} is a path, which needs neither run nor keys; leave them out.")
+    return Run(FileSource(Path(source)))

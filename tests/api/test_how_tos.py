@@ -219,9 +219,19 @@ def test_a_recorded_run_is_read(cartpole, run):
 
 
 @pytest.mark.process
+def test_the_moments_of_a_run_have_states(cartpole, run):
+    """The program prints a number of the state at an update."""
+    reading, moments, *_ = programs("subscribe-to-events.md")[1:]
+    done = run(f"{reading}\nprint('moments')\n{moments}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "moments"  # the run has no marks
+
+
+@pytest.mark.process
 def test_an_aggregator_answers_questions(cartpole, run, url):
     """Questions for runs, events, a past snapshot and the health raise nothing."""
-    program = programs("subscribe-to-events.md")[2].replace("tcp://127.0.0.1:5556", url)
+    program = programs("subscribe-to-events.md")[3].replace("tcp://127.0.0.1:5556", url)
     done = run(program)
 
     assert (done.returncode, done.stderr) == (0, "")

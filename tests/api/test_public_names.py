@@ -40,6 +40,8 @@ LayerGradientsSampled(update: int, grad_norms: dict[str, float], magnitude_bound
     magnitudes: dict[str, tuple[int, ...]] = {})
 LogRecorded(level: Literal['debug', 'info', 'warning', 'error', 'critical'], message: str, fields: dict[str,
     str | int | float | bool | None] = {})
+Mark(*, place: Place, kind: MarkKind, title: str, severity: Literal['notice', 'warning', 'critical'] | None
+    = None, rule: str = '')
 MetricDefined(metric: MetricSpec)
 MetricSpec(*, name: str, unit: str = '', meaning: str = '', critical_below: float | None = None,
     warning_below: float | None = None, warning_above: float | None = None, critical_above: float | None =
@@ -49,6 +51,7 @@ NumericalInstabilityReported(update: int, nan_count: int, inf_count: int, where:
     grad_norm_pre_clip: float | None = None)
 PPOUpdateCompleted(update: int, payload: PPOUpdatePayload)
 PPOUpdatePayload(...)
+Place(events: int, update: int | None = None, time_ns: int | None = None)
 RatioExplosionDiagnosed(update: int, head: str, ratios: tuple[float, ...], steps: tuple[int, ...],
     environments: tuple[int, ...], actions: tuple[int, ...])
 Record(*, run: str, producer: str, epoch: int, seq: int, emitted_ns: int, received_ns: int, event:
@@ -59,12 +62,15 @@ RolloutCompleted(update: int, env_steps: int | None = None, env_steps_total: int
     None, std_return: float | None = None, mean_accuracy: float | None = None, stage_counts: tuple[int, ...]
     = (), rollbacks: int | None = None, returns_not_finite: int | None = None, mean_length: float | None =
     None)
-Run.path: Path
+Run.path: Path | None
 Run.name: str
 Run.started: RunStarted | None
 Run.config: dict[str, str | int | float | bool | None]
 Run.records() -> Iterator[Record]
 Run.snapshot(at: int | None=None) -> SanctumSnapshot
+Run.at(*, update: int | None=None, event: int | None=None, time: float | datetime | None=None) ->
+    SanctumSnapshot
+Run.marks() -> tuple[Mark, ...]
 Run.findings() -> tuple[Finding, ...]
 RunExists(EsperError)
 RunFinished(outcome: Literal['completed', 'interrupted', 'failed'], updates: int, reason: str = '')
@@ -101,7 +107,7 @@ connect(run: str | None=None, *, started: RunStarted | None=None, runs_dir: Path
     aggregator: bool | str | None=None, keys: Path | str | None=None, producer: str | None=None, rank: int |
     None=None, world_size: int | None=None, resume: bool=False, spool_quota: int | str | None=None, enabled:
     bool=True, thresholds: Path | str | None=None) -> Telemetry
-open_run(path: Path | str) -> Run
+open_run(source: Path | str, *, run: str | None=None, keys: Path | str | None=None) -> Run
 subscribe(source: str | Path | None=None, *, kinds: Collection[type[Event] | str] | type[Event] | str |
     None=None, run: str | None=None, start: int | None=0, timeout: float | None=None, keys: str | Path |
     None=None) -> Subscription

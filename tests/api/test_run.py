@@ -1,15 +1,23 @@
 """Tests of reading runs, with real files."""
 
 import math
+import subprocess
+import sys
+from contextlib import closing
+from datetime import datetime
 
 import pytest
 
 from esper_bus.emit.emitter import Emitter
+from esper_bus.net.query_client import QueryClient
+from esper_bus.protocol.query_messages import HealthQuery
 from esper_lite import (
+    CheckpointSaved,
     InvalidArgument,
     LogRecorded,
     PPOUpdateCompleted,
     PPOUpdatePayload,
+    Refused,
     RunFinished,
     RunStarted,
     StorageError,
@@ -143,3 +151,91 @@ def test_what_a_program_could_not_record_is_a_finding(telemetry, runs_dir):
     assert "1 event was dropped" in finding.title
     assert "2 values were left out" in finding.title
     assert telemetry.updates == 5
+
+
+def at_updates(run):
+    """The last updates of the states of a run after each of its updates."""
+    return [run.at(update=update).ranks[0].last_update for update in (1, 2, 3)]
+
+
+def test_a_run_has_states_at_its_moments(run):
+    """They are named by update, event, or time in seconds or as a datetime."""
+    times = [record.emitted_ns / 1e9 for record in run.records()]
+
+    assert at_updates(run) == [1, 2, 3]
+    assert run.at(event=2) == run.snapshot(2)
+    assert run.at(time=times[2] + 1e-6).events_folded >= 3
+    assert run.at(time=datetime.fromtimestamp(times[-1] + 60)) == run.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("moment", "problem"),
+    [
+        ({}, "Name one moment"),
+        ({"update": 1, "event": 2}, "Name one moment"),
+        ({"update": 4}, "The run has no update 4; its updates are 1 to 3"),
+        ({"update": -1}, "update=-1 is not a number of a run"),
+        ({"event": 6}, "The run has no event 6; it has 5"),
+        ({"time": 0}, "The run began after that time"),
+        ({"time": float("nan")}, "time=nan is not a time"),
+    ],
+)
+def test_a_moment_that_a_run_does_not_have_is_an_error(run, moment, problem):
+    """The error says which ones it has."""
+    with pytest.raises(InvalidArgument, match=problem):
+        run.at(**moment)
+
+
+def test_a_run_has_marks(runs_dir):
+    """They have a place in the run, which is a moment."""
+    with connect("marked", runs_dir=runs_dir, aggregator=False) as telemetry:
+        telemetry.emit(PPOUpdatePayload(policy_loss=1.0))
+        telemetry.emit(CheckpointSaved(update=1, path="one.pt"))
+        telemetry.emit(PPOUpdatePayload(policy_loss=float("nan")))
+    run = open_run(runs_dir / "marked")
+    marks = run.marks()
+
+    assert [(mark.kind, mark.place.update) for mark in marks] == [("checkpoint", 1), ("finding", 2)]
+    assert run.at(event=marks[0].place.events).checkpoints[-1].checkpoint.path == "one.pt"
+
+
+@pytest.fixture
+def url(runs_dir, endpoints):
+    """The address of an aggregator of the runs directory, in a process of its own."""
+    runs_dir.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "esper_aggregator", "--runs-dir", str(runs_dir)]
+    with subprocess.Popen(command) as process, closing(QueryClient(endpoints)) as client:
+        client.ask(HealthQuery(), timeout_s=30)
+        yield endpoints.ingest.removesuffix("/ingest")
+        process.terminate()
+
+
+@pytest.mark.process
+def test_a_run_of_an_aggregator_is_read_as_its_files_are(url, runs_dir, until):
+    """Its events, states and marks are the same; the newest run is opened by default."""
+    with connect("mine", runs_dir=runs_dir) as telemetry:
+        for update in range(3):
+            telemetry.emit(PPOUpdatePayload(policy_loss=0.5 * update))
+    until(lambda: len(list(open_run(url, run="mine").records())) == 5)
+    remote, local = open_run(url), open_run(runs_dir / "mine")
+
+    assert (remote.name, remote.path, repr(remote)) == ("mine", None, f"<Run mine at {url}>")
+    assert list(remote.records()) == list(local.records())
+    assert at_updates(remote) == [1, 2, 3]
+    assert (remote.marks(), remote.config) == (local.marks(), local.config)
+    assert remote.findings() == local.findings()
+
+
+@pytest.mark.process
+def test_a_run_that_an_aggregator_does_not_have_is_refused(url):
+    """So is an aggregator without runs."""
+    with pytest.raises(Refused, match="There is no log of a run 'other'"):
+        open_run(url, run="other").at(update=1)
+    with pytest.raises(InvalidArgument, match="has no run yet"):
+        open_run(url)
+
+
+def test_a_path_needs_neither_run_nor_keys(run, runs_dir):
+    """They are those of an aggregator."""
+    with pytest.raises(InvalidArgument, match="leave them out"):
+        open_run(runs_dir / "mine", run="mine")
