@@ -220,7 +220,7 @@ def test_a_recorded_run_is_read(cartpole, run):
 
 @pytest.mark.process
 def test_the_moments_of_a_run_have_states(cartpole, run):
-    """The program prints a number of the state at an update."""
+    """The program asks for the state at an update, and prints the marks."""
     reading, moments, *_ = programs("subscribe-to-events.md")[1:]
     done = run(f"{reading}\nprint('moments')\n{moments}")
 
