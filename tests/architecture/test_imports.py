@@ -124,7 +124,7 @@ FOLDERS = {
         "text": set(),
         "charts": {"text"},
         "grid": {"text"},
-        "past": set(),
+        "past": {"charts", "text"},
         "view": {"past", "text"},
         "control": {"grid", "text"},
         "metrics": {"charts", "text"},

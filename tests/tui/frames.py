@@ -30,6 +30,15 @@ LETTERS = {
     Tone.FADED: "f",
     Tone.KEY: "k",
     Tone.FOCUS: "F",
+    Tone.WARNING_AREA: "w",
+    Tone.CRITICAL_AREA: "c",
+    Tone.CURVE_2: "2",
+    Tone.CURVE_3: "3",
+    Tone.CURVE_4: "4",
+    Tone.CURVE_5: "5",
+    Tone.CURVE_6: "6",
+    Tone.CURVE_7: "7",
+    Tone.CURVE_8: "8",
 }
 
 

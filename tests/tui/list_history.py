@@ -88,7 +88,7 @@ class ListHistory:
         if self.snapshots:
             return self.place(max(self.snapshots))
         length = max(map(len, self.metrics.values()), default=0)
-        return Place(length, length, int((self.started_s + length) * 1e9))
+        return Place(length, length - 1, int((self.started_s + length - 1) * 1e9))
 
     def x_of(self, update, axis):
         """Where an update is on an axis: it takes a second and `steps_per_update` steps."""

@@ -49,6 +49,7 @@ EFFECTS = {
     "select_next": Effect(lambda app: app.options.selected, ORDER[1], ("tab",)),
     "select_previous": Effect(lambda app: app.options.selected, ORDER[0], ("tab", "tab")),
     "open": Effect(lambda app: app.options.opened, ORDER[0], ("tab",)),
+    "charts": Effect(page, "ChartScreen"),
     "back": Effect(lambda app: app.options.opened, None, ("tab", "enter")),
     "row_down": Effect(lambda app: app.options.cursor, 1, OPEN_HEALTH),
     "row_up": Effect(lambda app: app.options.cursor, 1, (*OPEN_HEALTH, "down", "down")),

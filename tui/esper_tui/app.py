@@ -21,12 +21,15 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from esper_schemas.source import Feed, SnapshotSource
-from esper_tui.control.commands import BY_PRECEDENCE, COMMANDS, key_of, works_on_help
+from esper_tui.control.chart_commands import CHART_COMMANDS, works_on_charts
+from esper_tui.control.commands import BY_PRECEDENCE, COMMANDS, ScreenCommand, key_of, works_on_help
 from esper_tui.control.navigation import next_choice
 from esper_tui.control.redraw_schedule import FASTEST, RedrawRate
 from esper_tui.control.user_settings import Settings, save
+from esper_tui.pages.chart_items import board_for
 from esper_tui.past.rewind import Rewind
 from esper_tui.past.run_history import OpenHistory, RunHistory
+from esper_tui.screens.chart_screen import ChartScreen
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
 from esper_tui.terminal.ascii_filter import AsciiFilter
@@ -112,10 +115,8 @@ class SanctumApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
         """The commands that work on the screen below the palette."""
-        for command in COMMANDS:
-            works = command.on_help or not isinstance(screen, HelpScreen)
-            works = works and (self.options.time_bar or not command.on_time_bar)
-            if works and command.name != "command_palette":
+        for command in _commands_on(screen, self.options.time_bar):
+            if command.name != "command_palette":
                 run = partial(self.run_action, command.action)
                 yield SystemCommand(command.title, f"{command.all_keys}  {command.help}", run)
 
@@ -195,7 +196,7 @@ class SanctumApp(App[None]):
         """Draw the newest feed, or the one at which the display was paused; returns the number of changed
         rows.
         """
-        return self.main_screen.show(self.view())
+        return self._shown_screen.show(self.view())
 
     def watch_run(self, run: str) -> None:
         """Show another run of the aggregator, and resume the display."""
@@ -230,6 +231,11 @@ class SanctumApp(App[None]):
         else:
             self.push_screen(HelpScreen(self._styles(), self._settings.symbols))
 
+    def action_charts(self) -> None:
+        """Open the charts of what the main screen shows at the cursor."""
+        board = board_for(self.view(), self.options)
+        self.push_screen(ChartScreen(self, board, self._styles(), self._settings.symbols))
+
     def action_pause(self) -> None:
         """Pause or resume the display; the past stands still already."""
         if self._rewind.is_past:
@@ -241,7 +247,7 @@ class SanctumApp(App[None]):
 
     def action_copy(self) -> None:
         """Copy the screen, or the selected panel, as plain text to the terminal's clipboard (OSC 52)."""
-        screen = self.screen if isinstance(self.screen, HelpScreen) else self.main_screen
+        screen = self.screen if isinstance(self.screen, HelpScreen | ChartScreen) else self.main_screen
         rows = screen.copied_rows()
         self.copy_to_clipboard("\n".join(plain(row).rstrip() for row in rows))
         self.notify(f"Copied {len(rows)} lines.", timeout=2)
@@ -293,7 +299,7 @@ class SanctumApp(App[None]):
         self.theme = THEMES[self._settings.theme].textual
         self.main_screen.paint(self._styles())
         for screen in self.screen_stack:
-            if isinstance(screen, HelpScreen):
+            if isinstance(screen, HelpScreen | ChartScreen):
                 screen.paint(self._styles(), self._settings.symbols)
 
     def _draw_at(self, rate: float) -> None:
@@ -301,11 +307,17 @@ class SanctumApp(App[None]):
         self._tick()
         self.notify(f"{self.rate:g} frames per second", timeout=2)
 
+    @property
+    def _shown_screen(self) -> "MainScreen | ChartScreen":
+        """The screen that is drawn on every tick: the charts, if they are open, hide the main screen."""
+        charts = [screen for screen in self.screen_stack if isinstance(screen, ChartScreen)]
+        return charts[-1] if charts else self.main_screen
+
     def _tick(self) -> None:
         """Draw, and adapt the timer to the rate."""
         self.history.deliver()
         view = self.view()
-        self.main_screen.show(view)
+        self._shown_screen.show(view)
         newest = object() if self._rewind.is_busy else view.link.snapshot
         rate = self._redraw_rate.rate(newest, self.is_paused, time.monotonic())
         if rate != self.ticks_per_second:
@@ -313,3 +325,15 @@ class SanctumApp(App[None]):
                 self._timer.stop()
             self.ticks_per_second = rate
             self._timer = self.set_interval(1.0 / rate, self._tick)
+
+
+def _commands_on(screen: Screen[object], time_bar: bool) -> Iterator[ScreenCommand]:
+    """The commands that work on a screen."""
+    if isinstance(screen, ChartScreen):
+        yield from CHART_COMMANDS
+        yield from filter(works_on_charts, COMMANDS)
+        return
+    for command in COMMANDS:
+        works = command.on_help or not isinstance(screen, HelpScreen)
+        if works and (time_bar or not command.on_time_bar):
+            yield command

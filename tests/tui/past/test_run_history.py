@@ -35,7 +35,7 @@ def test_each_asker_receives_its_own_answer(history):
     history.ask(MarksQuestion(), marks.append)
     history.deliver()
     assert series[0].columns[0].metric == "entropy"
-    assert marks[0].last.update == 2
+    assert marks[0].last.events == 2
 
 
 def test_a_history_is_opened_by_the_first_question(history, opened):

@@ -83,6 +83,14 @@ _SELECTION = (
         _MAIN,
     ),
     ScreenCommand(
+        "charts",
+        ("c",),
+        "charts",
+        "chart",
+        "Charts",
+        "Chart the metric at the cursor, or those of the selected panel, over the whole run.",
+    ),
+    ScreenCommand(
         "back",
         ("escape",),
         "screen.back",

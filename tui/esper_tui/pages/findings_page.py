@@ -74,7 +74,8 @@ def _finding(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Entry:
         metrics = _metrics(snapshot, finding, width)
         return (*title, *advice, *wrapped("Evidence, by update", width, Tone.LABEL), *evidence, *metrics)
 
-    return Entry(row, details, moment=AtUpdate(max(finding.since_update, 0)))
+    moment = AtUpdate(max(finding.since_update, 0))
+    return Entry(row, details, moment=moment, metrics=finding.metrics)
 
 
 def _metrics(snapshot: SanctumSnapshot, finding: Finding, width: int) -> Rows:

@@ -80,7 +80,9 @@ def head_entry(snapshot: SanctumSnapshot, head: str, family: str) -> Entry:
     title = left(f"{label} {head_label(head)}", ONE_LABEL_WIDTH, Tone.LABEL)
     column = aligned(_number(snapshot, head, family), ONE_HEAD_WIDTH)
     return Entry(
-        (title, *column), lambda width: (*_extras(family, width), *about_metric(snapshot, name, width))
+        (title, *column),
+        lambda width: (*_extras(family, width), *about_metric(snapshot, name, width)),
+        metrics=(name,),
     )
 
 
@@ -92,7 +94,11 @@ def _family_entry(snapshot: SanctumSnapshot, family: str) -> Entry:
     columns = (s for head in heads for s in aligned(_number(snapshot, head, family), HEAD_WIDTH))
     row = (left(first.metric.label, LABEL_WIDTH, Tone.LABEL), *columns)
     histories = tuple(_history(snapshot, head, family) for head in heads)
-    return Entry(row, lambda width: (*metric_help(first, width), *_extras(family, width), (), *histories))
+    return Entry(
+        row,
+        lambda width: (*metric_help(first, width), *_extras(family, width), (), *histories),
+        metrics=tuple(head_quantity(state, head, family) for head in heads),
+    )
 
 
 def _number(snapshot: SanctumSnapshot, head: str, family: str) -> Row:

@@ -4,15 +4,18 @@ The help of all other numbers is in their opened panels.
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from esper_schemas.findings import VerdictWord
 from esper_schemas.judgement import HeadCondition, Health
 from esper_schemas.metrics import LossRatio
 from esper_schemas.metrics.metric import Metric
 from esper_schemas.state import Trend
-from esper_tui.control.commands import COMMANDS, key_of
+from esper_tui.charts.plot import CRITICAL_AREA, WARNING_AREA
+from esper_tui.control.chart_commands import CHART_COMMANDS
+from esper_tui.control.commands import COMMANDS, ScreenCommand, key_of
 from esper_tui.metrics.bounds_text import critical_words, head_metric, metric_of, ok_words
+from esper_tui.pages.chart_marks import SYMBOLS as SYMBOLS_OF_MARKS
 from esper_tui.panels.header import PAST
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, left
@@ -88,6 +91,11 @@ PAST_WORDS = (
     "An earlier update is shown, with all that was known then; beside it the present state of the run, and "
     "by how many updates that is ahead."
 )
+CHART_WORDS = {
+    "lines": "The mean of the values behind each dot, or its moving average; in fewer dots behind it, from the "
+    "smallest to the largest of them. × is not finite: infinity at the top, NaN at the bottom.",
+    "areas": f"{WARNING_AREA} {CRITICAL_AREA} beyond the warning and the critical bounds of the metric.",
+}
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
 
 
@@ -98,7 +106,8 @@ def help_rows(width: int) -> Rows:
 
 def _page(width: int) -> Iterator[Row]:
     for title, section in (
-        ("KEYS", _keys(width)),
+        ("KEYS", _keys(COMMANDS, width)),
+        ("CHARTS", _charts(width)),
         ("HEADER", _states(width)),
         ("PANELS", _panels(width)),
         ("SYMBOLS", _symbols(width)),
@@ -117,9 +126,18 @@ def _entry(term: Span, text: str, width: int) -> Iterator[Row]:
         yield (left("" if number else term.text, INDENT, term.tone), Span(line.replace(_NO_BREAK, " ")))
 
 
-def _keys(width: int) -> Iterator[Row]:
-    for command in COMMANDS:
+def _keys(commands: Iterable[ScreenCommand], width: int) -> Iterator[Row]:
+    for command in commands:
         yield from _entry(Span(command.all_keys, Tone.KEY), command.help, width)
+
+
+def _charts(width: int) -> Iterator[Row]:
+    """The keys that mean something else on the chart screen, and what is drawn there."""
+    yield from _keys(CHART_COMMANDS, width)
+    for term, words in CHART_WORDS.items():
+        yield from _entry(Span(term, Tone.LABEL), words, width)
+    marks = "   ".join(f"{symbol} {kind.replace('_', ' ')}" for kind, symbol in SYMBOLS_OF_MARKS.items())
+    yield from _entry(Span("marks", Tone.LABEL), marks, width)
 
 
 def _states(width: int) -> Iterator[Row]:

@@ -25,11 +25,15 @@ COLUMNS = (
     Column(Part.ID, 8),
 )
 
+LOSS_RATIO, LOSSES = "loss_ratio", ("value_loss", "policy_loss")
+"""The chart of a ratio, of which no series is kept, is that of its parts."""
+
 
 def metric_entry(snapshot: SanctumSnapshot, name: str) -> Entry:
     """A metric's row and its help."""
     row = metric_row(value_in_snapshot(snapshot, name), COLUMNS)
-    return Entry(row, lambda width: about_metric(snapshot, name, width))
+    metrics = LOSSES if name == LOSS_RATIO else (name,)
+    return Entry(row, lambda width: about_metric(snapshot, name, width), metrics=metrics)
 
 
 def panel_page(panel: MetricPanel) -> Page:

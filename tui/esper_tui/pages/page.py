@@ -18,13 +18,14 @@ ALL = 10_000
 class Entry:
     """A row, its details for a width, and in lists that move a key that identifies it.
 
-    `moment` is that of what the row reports, to which the user can go.
+    `moment` is that of what the row reports, to which the user can go; `metrics` are those of its chart.
     """
 
     row: Row
     details: Callable[[int], Rows] = lambda width: ()
     key: object = None
     moment: Moment | None = None
+    metrics: tuple[str, ...] = ()
 
 
 class GroupKey(NamedTuple):

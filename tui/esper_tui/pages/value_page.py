@@ -41,4 +41,4 @@ def _mean_return(snapshot: SanctumSnapshot) -> Entry:
         history = history_rows(run.mean_return_history, 3, width) if run.mean_return_history else ()
         return (*explanation_rows(MEAN_RETURN, width), *history)
 
-    return Entry(row, details)
+    return Entry(row, details, metrics=("mean_return",))

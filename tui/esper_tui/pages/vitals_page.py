@@ -32,7 +32,9 @@ def vitals_entries(view: View, width: int) -> list[Entry]:
 def _vital(snapshot: SanctumSnapshot, vital: Vital) -> Entry:
     if not vital.metric:
         return explained_entry(vital.row, vital.explanation)
-    return Entry(vital.row, lambda width: about_metric(snapshot, vital.metric, width))
+    return Entry(
+        vital.row, lambda width: about_metric(snapshot, vital.metric, width), metrics=(vital.metric,)
+    )
 
 
 def _checkpoints(snapshot: SanctumSnapshot) -> Iterator[Entry]:

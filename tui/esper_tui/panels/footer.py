@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from esper_tui.control.chart_commands import CHART_COMMANDS
 from esper_tui.control.commands import COMMANDS, FooterOn, key_of
 from esper_tui.text.numbers import count
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
@@ -25,6 +26,12 @@ def _footers(options: ViewOptions) -> tuple[FooterOn, ...]:
     if options.opened is not None:
         return FooterOn.OPENED, FooterOn.ALL
     return (FooterOn.TIME_BAR,) if options.time_bar else (FooterOn.MAIN, FooterOn.ALL)
+
+
+def chart_footer(width: int) -> Rows:
+    """The keys of the chart screen."""
+    keys = fit_items([_key(c.key, c.label) for c in CHART_COMMANDS if c.label], width - 2, gap=2)
+    return (fit((Span(" "), *keys), width),)
 
 
 def _new_runs(view: View) -> Iterator[Row]:
