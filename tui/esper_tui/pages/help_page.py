@@ -92,8 +92,8 @@ PAST_WORDS = (
     "by how many updates that is ahead."
 )
 CHART_WORDS = {
-    "lines": "The mean of the values behind each dot, or its moving average; in fewer dots behind it, from the "
-    "smallest to the largest of them. × is not finite: infinity at the top, NaN at the bottom.",
+    "lines": "The mean of the values behind each dot, or its moving average; in fewer dots behind it, from "
+    "the smallest to the largest of them. × is not finite: infinity at the top, NaN at the bottom.",
     "areas": f"{WARNING_AREA} {CRITICAL_AREA} beyond the warning and the critical bounds of the metric.",
 }
 LATCH_WORDS = "Whether a number of the head has ever been NaN or infinite in this run."
