@@ -97,6 +97,7 @@ def test_every_accepted_frame_is_compared():
     compared = {f"screen-{state}-{size}" for state in STATES for size in SIZES}
     compared |= {f"screen-{state}-{size}" for state in FOREIGN for size in FOREIGN_SIZES}
     compared |= {"opened-foreign-scalars", "help", "ascii", *(f"opened-{panel}" for panel in PAGES)}
+    compared |= {f"charts-{size}" for size in ("80x24", "120x40", "200x60")}  # by those of the chart screen
 
     assert {path.stem for path in ACCEPTED.iterdir()} == compared
 

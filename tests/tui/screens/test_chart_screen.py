@@ -140,18 +140,19 @@ async def test_the_chart_of_the_metric_at_the_cursor_is_opened(app):
 
 
 async def test_a_metric_is_added_by_its_name(app):
-    """The search offers every metric of the run."""
+    """The search offers every metric of the run, and what is chosen is drawn into the chart."""
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("c")
         await settled(app, pilot)
-        await pilot.press("a", *"kl_divergence")
-        while not app.screen.query_one("CommandList").option_count:
-            await pilot.pause(0.05)
-        await pilot.press("enter", "enter")
-        while not isinstance(app.screen, ChartScreen):
-            await pilot.pause(0.05)
-        await settled(app, pilot)
-        assert board(app).item.metrics == ("mean_return", "kl_divergence")
+        screen, offered = app.screen, []
+        app.search_commands = lambda commands, prompt: offered.extend(commands)
+        await pilot.press("a")
+        next(choose for title, choose, names in offered if names == "kl_divergence")()
+        assert screen.board.item.metrics == ("mean_return", "kl_divergence")
+        offered.clear()
+        await pilot.press("/")
+        next(choose for title, choose, names in offered if names == "steps_per_second")()
+        assert screen.board.item.metrics == ("steps_per_second",)
 
 
 async def test_zooming_asks_for_the_window(app, lists):

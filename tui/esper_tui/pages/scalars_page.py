@@ -70,7 +70,7 @@ def _entry(
     if isinstance(key, GroupKey):
         return _heading(snapshot, groups[key], key, is_expanded(snapshot, key, toggled))
     row = (Span(" " * INDENT), *scalar_row(snapshot, key[1], layout))
-    return Entry(row, partial(about_scalar, snapshot, key[1]), key, (key[1],))
+    return Entry(row, partial(about_scalar, snapshot, key[1]), key, metrics=(key[1],))
 
 
 def _heading(snapshot: SanctumSnapshot, group: ScalarGroup, key: GroupKey, expanded: bool) -> Entry:
