@@ -10,7 +10,6 @@ from tests.tui.list_history import ListHistory
 from esper_schemas.history import Mark, Place, SeriesQuestion
 from esper_tui.control.chart_commands import CHART_COMMANDS
 from esper_tui.control.commands import COMMANDS
-from esper_tui.screens.chart_screen import ChartScreen
 from esper_tui.text.spans import plain
 
 LENGTH = 1000
