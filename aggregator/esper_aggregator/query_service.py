@@ -81,6 +81,8 @@ class QueryService:
                 return self._events(run, first, count)
             case q.SnapshotQuery(run, events):
                 return self._snapshot(run, events)
+            case q.NoteQuery():
+                return _one_step(lambda: q.Refusal("No notes are taken here; ask the aggregator of the run."))
             case q.HistoryQuery(run, question):
                 return self._history(run, question)
 

@@ -53,6 +53,11 @@ class Recording:
         return self._history.state.events_folded
 
     @property
+    def update(self) -> int | None:
+        """The update that the run is in."""
+        return self._history.progress.update
+
+    @property
     def next_seqs(self) -> dict[StreamKey, int]:
         """The next sequence number of each stream."""
         return next_seqs(self._history.state, self.run)

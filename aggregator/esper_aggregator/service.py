@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from esper_aggregator.notes import NoteService
 from esper_aggregator.publish_schedule import SNAPSHOT_INTERVAL_S, PublishSchedule
 from esper_aggregator.query_service import QueryService
 from esper_aggregator.recording import Recording
@@ -17,7 +18,7 @@ from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
 from esper_bus.host.aggregator_lock import AggregatorLock
 from esper_bus.host.file_system import network_warning
 from esper_bus.net.server import BusServer
-from esper_bus.protocol.query_messages import AggregatorHealth
+from esper_bus.protocol.query_messages import AggregatorHealth, NoteQuery
 from esper_bus.rate_limited_log import LogMessage
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
@@ -60,6 +61,7 @@ class Aggregator:
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
         self._adoption = Adoption(runs_dir)
+        self._notes = NoteService(runs_dir, self._recording)
         self._unwritten: deque[list[RawRecord]] = deque()  # each list belongs to one run
         self._problem = ""
         self._stopping = False
@@ -93,12 +95,15 @@ class Aggregator:
         """Receive events, log and acknowledge them, publish what changed and answer queries."""
         busy = self._adoption.busy or queries.busy
         received = bus.receive(0 if busy else SNAPSHOT_INTERVAL_S)
-        if self._record([*received, *self._adopted(bus)]):
+        written = self._record([*received, *self._adopted(bus), *self._notes.records(self._problem)])
+        if written:
             bus.acknowledge()
             self._adoption.mark_recorded()
             self._publish_events(bus)
         self._publish_if_due(bus)
-        _answer(bus, queries)
+        for peer, number, answer in self._notes.answers(written=written):
+            bus.answer(peer, number, answer)
+        self._answer(bus, queries)
 
     def _open_newest_run(self) -> None:
         """Open the newest run, which viewers see until a trainer connects."""
@@ -189,6 +194,15 @@ class Aggregator:
                 recording.update_link(bus.link(run))
                 bus.publish(run, recording.position, recording.snapshot(), bus.last_message_ns(run))
 
+    def _answer(self, bus: BusServer, queries: QueryService) -> None:
+        for peer, question in bus.questions():
+            if isinstance(question.query, NoteQuery):
+                self._notes.submit(peer, question.number, question.query)
+            else:
+                queries.submit(peer, question)
+        for peer, number, answer in queries.answers():
+            bus.answer(peer, number, answer)
+
     def _health(self, bus: BusServer) -> AggregatorHealth:
         return AggregatorHealth(
             agg_epoch=bus.agg_epoch,
@@ -199,6 +213,7 @@ class Aggregator:
             positions={run: recording.position for run, recording in self._recordings.items()},
             problem=self._problem,
             history=True,
+            notes=True,
         )
 
     def _is_idle(self, bus: BusServer) -> bool:
@@ -214,10 +229,3 @@ class Aggregator:
     def _close(self) -> None:
         for recording in self._recordings.values():
             recording.close()
-
-
-def _answer(bus: BusServer, queries: QueryService) -> None:
-    for peer, question in bus.questions():
-        queries.submit(peer, question)
-    for peer, number, answer in queries.answers():
-        bus.answer(peer, number, answer)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from esper_schemas.events import (
+        Annotated,
         AnomalyDetected,
         CheckpointSaved,
         DecisionMade,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Annotated",
     "AnomalyDetected",
     "CheckpointSaved",
     "Damaged",

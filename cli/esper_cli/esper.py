@@ -28,6 +28,7 @@ COMMANDS: dict[str, Subcommand] = {
         "report what is wrong with a recorded run, and why", "esper_cli.commands.diagnose"
     ),
     "replay": Subcommand("publish a recorded run to viewers, as if live", "esper_cli.commands.replay"),
+    "note": Subcommand("write a note about a run, for everyone who views it", "esper_cli.commands.note"),
     "log": Subcommand("inspect, verify, print, repair or cut a recorded run", "esper_cli.commands.log"),
     "import": Subcommand("make runs from the logs of other libraries", "esper_cli.commands.import_"),
     "follow": Subcommand("record what another program logs, while it does", "esper_cli.commands.follow"),

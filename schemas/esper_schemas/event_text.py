@@ -26,6 +26,9 @@ def describe(event: e.DecodedEvent) -> str:
             return _diagnosis(event)
         case e.ScalarsLogged() | e.MetricDefined():
             return _own_metric(event)
+        case e.Annotated(text=text, who=who, update=update):
+            about = "" if update is None else f"about update {update}: "
+            return f"{about}{text}" + (f" ({who})" if who else "")
         case e.EventsDropped():
             return f"{event.count} events could not be kept"
         case e.Unknown():

@@ -262,6 +262,14 @@ class MetricDefined(Event, frozen=True):
     metric: MetricSpec
 
 
+class Annotated(Event, frozen=True):
+    """A person wrote a note about the run; `update` is the one that it is about, None for the run itself."""
+
+    text: str
+    who: str = ""
+    update: int | None = None
+
+
 KnownEvent: TypeAlias = (
     RunStarted
     | PPOUpdateCompleted
@@ -282,6 +290,7 @@ KnownEvent: TypeAlias = (
     | HeadGradientsCompared
     | ScalarsLogged
     | MetricDefined
+    | Annotated
 )
 """Every kind of event that this version knows, in the order in which they were added.
 

@@ -6,6 +6,7 @@ import msgspec
 
 from esper_schemas.declarations import HeadSpec, MetricSpec
 from esper_schemas.events import (
+    Annotated,
     AnomalyDetected,
     CheckpointSaved,
     DecisionMade,
@@ -171,6 +172,14 @@ class CheckpointEntry(_Part, frozen=True):
     checkpoint: CheckpointSaved
 
 
+class NoteEntry(_Part, frozen=True):
+    """A note that a person wrote, and when; `producer` is what it was written by, not a trainer."""
+
+    at_ns: int
+    producer: str
+    note: Annotated
+
+
 class EscalationEntry(_Part, frozen=True):
     """The last escalation of a trainer's telemetry level; `active` until its last update is completed."""
 
@@ -289,7 +298,7 @@ class SanctumSnapshot(_Part, frozen=True):
     other fields; it comes first in JSON. `scalars` has the run's own metrics, merged over the ranks,
     `metric_specs` the descriptions of those that were defined. `verdict` is the result of `verdict_of`, and
     has no data in snapshots of aggregators before 0.2.0.
-    `losses` are the ways in which data was lost.
+    `losses` are the ways in which data was lost, `notes` the last notes about the run.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -321,6 +330,7 @@ class SanctumSnapshot(_Part, frozen=True):
     metric_specs: dict[str, MetricSpec] = {}
     verdict: Verdict = Verdict()
     losses: tuple[Loss, ...] = ()
+    notes: tuple[NoteEntry, ...] = ()
 
 
 EMPTY_SNAPSHOT = SanctumSnapshot()

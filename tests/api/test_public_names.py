@@ -12,6 +12,7 @@ import pytest
 import esper_lite
 
 API = """
+Annotated(text: str, who: str = '', update: int | None = None)
 AnomalyDetected(update: int, anomaly: str, severity: Literal['warning', 'critical'], metric: str = '',
     value: float | None = None, threshold: float | None = None, head: str | None = None, detail: str = '')
 CheckpointSaved(update: int, path: str, duration_ms: float | None = None)

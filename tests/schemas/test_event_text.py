@@ -101,6 +101,8 @@ LINES = [
     (e.ScalarsLogged(values={"kl_ref": 3.5, "x": None}, step=7), "2 values at step 7: kl_ref 3.500, x –"),
     (e.MetricDefined(metric=MetricSpec(name="kl_ref", unit="nats")), "kl_ref in nats"),
     (e.MetricDefined(metric=MetricSpec(name="kl_ref")), "kl_ref"),
+    (e.Annotated(text="look here", who="ada", update=4), "about update 4: look here (ada)"),
+    (e.Annotated(text="look here"), "look here"),
     (e.Unknown("Later", b""), "a kind of event that this version does not know"),
     (e.Undecodable("not msgpack", b""), "not msgpack"),
 ]

@@ -83,7 +83,11 @@ def _begin_epoch(state: RunState, producer: ProducerState, epoch: int) -> None:
 def _count(state: RunState, producer: ProducerState, record: e.Record) -> None:
     producer.next_seq[record.epoch] = record.seq + 1
     producer.events += 1
-    producer.last_event_ns = state.last_event_ns = record.emitted_ns
+    producer.last_event_ns = record.emitted_ns
+    producer.notes += isinstance(record.event, e.Annotated)
+    if not producer.is_trainer:
+        return  # a note that is written later does not make the run last longer
+    state.last_event_ns = record.emitted_ns
     lag_ns = record.received_ns - record.emitted_ns
     state.lag_ns = lag_ns if lag_ns > 0 else 0
 
@@ -128,7 +132,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
         case e.LogRecorded() if event.message.startswith(VALUE_LEFT_OUT):
             add_loss(state, producer, "values")
             reports.list_report(state, record, event)
-        case e.LogRecorded() | e.CheckpointSaved() | e.DecisionMade() | e.SeedStageChanged():
+        case e.LogRecorded() | e.CheckpointSaved() | e.DecisionMade() | e.SeedStageChanged() | e.Annotated():
             reports.list_report(state, record, event)
         case e.AnomalyDetected() | e.NumericalInstabilityReported() | e.RatioExplosionDiagnosed():
             reports.fault_reported(state, record, event)

@@ -75,6 +75,7 @@ def project(state: RunState) -> SanctumSnapshot:
         scalars=merged_scalars(ranks.training, state.metric_specs),
         metric_specs=dict(state.metric_specs),
         losses=losses(state),
+        notes=tuple(state.notes),
     )
     diagnosed = structs.replace(snapshot, findings=tuple(diagnose(snapshot)))
     return structs.replace(diagnosed, verdict=verdict_of(diagnosed))

@@ -21,6 +21,7 @@ from esper_schemas.snapshot import (
     InstabilityTotals,
     LayerGradientsEntry,
     LogEntry,
+    NoteEntry,
     RatioExplosionEntry,
     StageChangeEntry,
 )
@@ -32,7 +33,7 @@ SHOWN_LOG_LEVELS = frozenset({"warning", "error", "critical"})
 def list_report(
     state: RunState,
     record: e.Record,
-    event: e.LogRecorded | e.CheckpointSaved | e.DecisionMade | e.SeedStageChanged,
+    event: e.LogRecorded | e.CheckpointSaved | e.DecisionMade | e.SeedStageChanged | e.Annotated,
 ) -> None:
     """Append a report to the list of its kind."""
     match event:
@@ -44,6 +45,8 @@ def list_report(
             state.decisions.append(DecisionEntry(**_origin(record), decision=bounded_event(event)))
         case e.SeedStageChanged():
             state.stage_changes.append(StageChangeEntry(**_origin(record), change=event))
+        case e.Annotated():
+            state.notes.append(NoteEntry(**_origin(record), note=bounded_event(event)))
         case _:
             assert_never(event)
 

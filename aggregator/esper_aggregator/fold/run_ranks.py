@@ -28,7 +28,7 @@ class RunRanks(NamedTuple):
 
 def run_ranks(state: RunState) -> RunRanks:
     """Return the ranks of a run; the lowest one alone unless it is one of several by its world size."""
-    producers = list(state.producers.values())
+    producers = _trainers(state)
     if len(producers) < 2:
         return RunRanks(producers, producers)
     by_rank: dict[int, list[ProducerState]] = {}
@@ -41,8 +41,13 @@ def run_ranks(state: RunState) -> RunRanks:
 
 
 def producers_by_rank(state: RunState) -> list[ProducerState]:
-    """Return all producers by rank, then by name."""
-    return sorted(state.producers.values(), key=lambda producer: (producer.rank, producer.producer))
+    """Return all trainers by rank, then by name."""
+    return sorted(_trainers(state), key=lambda producer: (producer.rank, producer.producer))
+
+
+def _trainers(state: RunState) -> list[ProducerState]:
+    """Return the producers that train, in the order of their first events; notes have one that does not."""
+    return [producer for producer in state.producers.values() if producer.is_trainer]
 
 
 def _world_size(producer: ProducerState) -> int:

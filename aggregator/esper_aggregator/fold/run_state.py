@@ -30,6 +30,7 @@ from esper_schemas.snapshot import (
     LogEntry,
     Loss,
     LossKind,
+    NoteEntry,
     RatioExplosionEntry,
     ScalarState,
     StageChangeEntry,
@@ -45,6 +46,7 @@ KEPT_EPOCHS = 256
 KEPT_EVENTS = 50
 KEPT_INSTABILITIES = 20
 KEPT_LOG_ENTRIES = 20
+KEPT_NOTES = 50
 KEPT_PRODUCERS = 1024
 KEPT_RETURNS = 50
 KEPT_ROLLOUTS = HISTORY_LENGTH
@@ -119,7 +121,7 @@ class ProducerState:
     `heads` are the run's own heads, declared ones first, then those that were only measured.
 
     `scalars` are its own metrics; `scalar_streaks` are about those that have bounds, `scalars_left_out` tells
-    that there were too many names.
+    that there were too many names. `notes` counts the events that are notes.
     """
 
     producer: str
@@ -159,6 +161,12 @@ class ProducerState:
     scalars: dict[str, ScalarState] = field(default_factory=dict)
     scalar_streaks: dict[str, Streaks] = field(default_factory=dict)
     scalars_left_out: bool = False
+    notes: int = 0
+
+    @property
+    def is_trainer(self) -> bool:
+        """Whether it has emitted anything but notes."""
+        return self.notes < self.events
 
     @property
     def rollout(self) -> RolloutCompleted | None:
@@ -203,6 +211,7 @@ class RunState:
     checkpoints: deque[CheckpointEntry] = field(default_factory=lambda: deque(maxlen=KEPT_CHECKPOINTS))
     ratio_explosions: dict[str, RatioExplosionEntry] = field(default_factory=dict)
     instabilities: deque[InstabilityEntry] = field(default_factory=lambda: deque(maxlen=KEPT_INSTABILITIES))
+    notes: deque[NoteEntry] = field(default_factory=lambda: deque(maxlen=KEPT_NOTES))
     instability_totals: InstabilityTotals = field(default_factory=InstabilityTotals)
     recent_events: deque[EventEntry | ListedUpdate] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
 

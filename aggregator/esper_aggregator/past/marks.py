@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from msgspec import structs
+
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.size_limits import bounded_text
 from esper_schemas import events as e
 from esper_schemas.findings import Finding
 from esper_schemas.history import MOST_MARKS, Mark, Place
 
-MARKED: Final = frozenset({e.AnomalyDetected, e.CheckpointSaved, e.RunStarted, e.RunFinished})
+MARKED: Final = frozenset({e.AnomalyDetected, e.Annotated, e.CheckpointSaved, e.RunStarted, e.RunFinished})
 """The kinds of events of which some are marks."""
 _TITLE_LENGTH = 120
 _SEVERITIES = ("critical", "warning", "notice", None)
@@ -20,6 +22,9 @@ def mark_of(state: RunState, record: e.Record, place: Place) -> Mark | None:
     match record.event:
         case e.AnomalyDetected() as anomaly:
             return _anomaly(anomaly, place)
+        case e.Annotated(text=text, update=update):
+            about = place if update is None else structs.replace(place, update=update)
+            return Mark(place=about, kind="note", title=_title(text))
         case e.CheckpointSaved(update=update):
             return Mark(place=place, kind="checkpoint", title=f"checkpoint of update {update}")
         case e.RunStarted(resumed_from=update) if _is_restart(state, record):
@@ -44,13 +49,24 @@ def finding_marks(findings: Iterable[Finding], place_of: Callable[[int], Place])
     ]
 
 
+def place_note(mark: Mark, place_of: Callable[[int], Place]) -> Mark:
+    """Return a mark; that of a note at the update that it is about, instead of where it was written."""
+    if mark.kind != "note" or mark.place.update is None:
+        return mark
+    return structs.replace(mark, place=place_of(mark.place.update))
+
+
 def most_severe(marks: Sequence[Mark], limit: int = MOST_MARKS) -> tuple[Mark, ...]:
-    """Return at most `limit` marks in the order of their places, of which the most severe remain."""
+    """Return at most `limit` marks in the order of their places: notes and the most severe ones remain."""
     ordered = sorted(marks, key=lambda mark: mark.place.events)
     if len(ordered) <= limit:
         return tuple(ordered)
-    kept = sorted(range(len(ordered)), key=lambda index: _SEVERITIES.index(ordered[index].severity))[:limit]
+    kept = sorted(range(len(ordered)), key=lambda index: _rank(ordered[index]))[:limit]
     return tuple(ordered[index] for index in sorted(kept))
+
+
+def _rank(mark: Mark) -> int:
+    return -1 if mark.kind == "note" else _SEVERITIES.index(mark.severity)
 
 
 def _anomaly(anomaly: e.AnomalyDetected, place: Place) -> Mark:

@@ -13,7 +13,7 @@ from esper_aggregator.past.checkpoint_file import CheckpointReader, StoredCheckp
 from esper_aggregator.past.cursor import Cursor, KeptStart, Start, StoredStart
 from esper_aggregator.past.history_fold import HistoryFold
 from esper_aggregator.past.interval import Interval, Span, interval_of_time, span_at, span_of_update
-from esper_aggregator.past.marks import finding_marks, most_severe
+from esper_aggregator.past.marks import finding_marks, most_severe, place_note
 from esper_aggregator.past.steps import Steps
 from esper_aggregator.past.stream_numbers import next_seqs
 from esper_aggregator.past.update_progress import UpdateProgress
@@ -115,10 +115,13 @@ class RunPast:
 
     def marks(self) -> Marks:
         """Return the marks of the run, and its extent."""
-        marks = [mark for interval in self._intervals for mark in interval.marks]
+        marks = [place_note(mark, self._place_of_update) for one in self._intervals for mark in one.marks]
         findings = project(self._end.state).findings
-        marks += finding_marks(findings, lambda update: _place_of(span_of_update(self._intervals, update)))
+        marks += finding_marks(findings, self._place_of_update)
         return Marks(self._first_place(), self._place(self._end.state), most_severe(marks))
+
+    def _place_of_update(self, update: int) -> Place:
+        return _place_of(span_of_update(self._intervals, update))
 
     def _place(self, state: RunState) -> Place:
         span = span_at(self._intervals, state.events_folded)

@@ -9,6 +9,7 @@ from esper_aggregator.past.steps import finish
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import AtUpdate
+from esper_schemas.moment_text import first_update
 
 
 class PositionRange(NamedTuple):
@@ -34,11 +35,14 @@ def range_of_updates(
 
 
 def _check(path: Path, past: RunPast, first: int | None, last: int | None) -> None:
-    newest = past.marks().last.update
+    marks = past.marks()
+    oldest, newest = first_update(marks), marks.last.update
     if newest is None:
         raise InvalidArgument(f"{path} has no updates yet; leave out the range of updates.")
     for update in (first, last):
-        if update is not None and not 1 <= update <= newest:
-            raise InvalidArgument(f"{path} has the updates 1 to {newest:,}, and no update {update:,}.")
+        if update is not None and not oldest <= update <= newest:
+            raise InvalidArgument(
+                f"{path} has the updates {oldest:,} to {newest:,}, and no update {update:,}."
+            )
     if first is not None and last is not None and first > last:
         raise InvalidArgument(f"Update {first:,} is behind update {last:,}; exchange the two.")

@@ -35,6 +35,12 @@ class AllowList:
         self._reload_if_changed()
         return public in self._allowed and right in self._allowed[public].rights
 
+    def may_annotate(self, public: str | None) -> bool:
+        """Whether the key may write notes about runs."""
+        self._reload_if_changed()
+        client = None if public is None else self._allowed.get(public)
+        return client is not None and "annotate" in client.rights
+
     def may_write(self, public: str | None, run: str, producer: str) -> bool:
         """Whether the key may send events of this producer of this run."""
         self._reload_if_changed()

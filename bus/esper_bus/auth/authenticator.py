@@ -80,6 +80,10 @@ class Authenticator:
         """Whether a client may send events of this producer of this run; over ipc all may."""
         return client == LOCAL or self._allow_list.may_write(client, run, producer)
 
+    def may_annotate(self, client: str | None) -> bool:
+        """Whether a client may write notes about runs; over ipc all may."""
+        return client == LOCAL or self._allow_list.may_annotate(client)
+
     def probe(self, bound: "zmq.Socket[bytes]", peer_type: int) -> None:
         """Connect to a socket with an unknown key. Raises `Refused` if the key is accepted.
 

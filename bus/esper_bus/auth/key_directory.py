@@ -12,8 +12,8 @@ import zmq
 from esper_bus.auth.keys import (
     CLIENTS_FILE,
     DEFAULT_PRODUCERS,
+    DEFAULT_RIGHTS,
     KEY_SUFFIX,
-    RIGHTS,
     SERVER_FILE,
     AllowedClient,
     ClientKeys,
@@ -52,13 +52,16 @@ def create_server_keys(directory: Path) -> ServerKeys:
 def add_client(
     directory: Path,
     name: str,
-    rights: tuple[Right, ...] = RIGHTS,
+    rights: tuple[Right, ...] = DEFAULT_RIGHTS,
     producers: tuple[str, ...] = DEFAULT_PRODUCERS,
 ) -> Path:
     """Create and allow the key of a new client; returns its file.
 
-    Raises `InvalidArgument` for a name that is taken or cannot be used, and `StorageError`.
+    Raises `InvalidArgument` for a name that is taken or cannot be used and for a right to annotate without
+    that to view, and `StorageError`.
     """
+    if "annotate" in rights and "view" not in rights:
+        raise InvalidArgument("The right to annotate needs the right to view as well; give both.")
     check_name("key", name)
     if name + KEY_SUFFIX == SERVER_FILE or "/" in name:
         raise InvalidArgument(f"{name!r} cannot name the key of a client; choose another name.")

@@ -18,9 +18,11 @@ from esper_bus.addresses import ipc_path
 from esper_schemas.codec import DECODE_ERRORS
 from esper_schemas.errors import Damaged, InvalidArgument, StorageError
 
-Right = Literal["ingest", "view"]
-RIGHTS: tuple[Right, ...] = ("ingest", "view")
-"""What a client may be allowed to do: send events, or receive snapshots, events and answers."""
+Right = Literal["ingest", "view", "annotate"]
+RIGHTS: tuple[Right, ...] = ("ingest", "view", "annotate")
+"""What a client may be allowed to do: send events; receive snapshots, events and answers; write notes."""
+DEFAULT_RIGHTS: tuple[Right, ...] = ("ingest", "view")
+"""Those of a key that is added without any."""
 DEFAULT_PRODUCERS = ("trainer:*",)
 """The producer names that `esper_lite.connect` uses by default."""
 

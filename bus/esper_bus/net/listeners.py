@@ -72,6 +72,10 @@ class Listeners:
         """Whether a client may send the events of a run and producer; None if all may."""
         return None if self._keys is None else self._is_allowed_to_write
 
+    def may_annotate(self, client: str | None) -> bool:
+        """Whether a client may write notes about runs; without keys all may."""
+        return self.authenticator is None or self.authenticator.may_annotate(client)
+
     def name_of(self, client: str | None) -> str:
         """The name of a client for messages."""
         if self.authenticator is None or client is None:

@@ -20,6 +20,7 @@ from esper_bus.protocol.event_batches import EventBatch, encode_batch, split
 from esper_bus.protocol.frames import FrameError, Frames, VersionError
 from esper_bus.protocol.query_messages import (
     Answer,
+    NoteQuery,
     Question,
     Refusal,
     Reply,
@@ -137,31 +138,41 @@ class BusServer:
                 _send_now(self._listeners.snapshots, encode_batch(batch))
 
     def questions(self) -> list[tuple[bytes, Question]]:
-        """Return the received questions, each with the peer to `answer`; reject malformed ones."""
+        """Return the received questions, each with the peer to `answer`; reject malformed ones.
+
+        A note of a client without the right to write notes is refused here.
+        """
         found: list[tuple[bytes, Question]] = []
         for _ in range(_QUESTIONS_AT_ONCE):
-            frames = _receive_now(self._listeners.queries)
-            if frames is None:
+            received = _receive_with_client(self._listeners.queries)
+            if received is None:
                 break
+            peer, frames, client = received
             try:
-                found.append((frames[0], parse_question(frames[1:])))
+                question = parse_question(frames)
             except VersionError as error:
                 self._refused_questions += 1
                 text = f"The aggregator speaks another version than {error}; install the same on both."
-                self.answer(frames[0], 0, Refusal(text))
+                self.answer(peer, 0, Refusal(text))
             except FrameError:
                 self._refused_questions += 1
-                self._refuse(frames)
+                self._refuse(peer, frames)
+            else:
+                if isinstance(question.query, NoteQuery) and not self._listeners.may_annotate(client):
+                    self._refused_questions += 1
+                    self.answer(peer, question.number, Refusal(_no_notes_of(self._listeners.name_of(client))))
+                else:
+                    found.append((peer, question))
         return found
 
     def answer(self, peer: bytes, number: int, answer: Answer) -> None:
         """Answer a question; the answer is dropped if the peer is gone or does not read."""
         _send_now(self._listeners.queries, [peer, *encode_reply(Reply(number, answer))])
 
-    def _refuse(self, frames: Frames) -> None:
+    def _refuse(self, peer: bytes, frames: Frames) -> None:
         """Answer a question of an unknown kind; other messages have no number that an answer could carry."""
         with contextlib.suppress(FrameError):
-            self.answer(frames[0], number_of_question(frames[1:]), Refusal(_UNKNOWN_QUESTION))
+            self.answer(peer, number_of_question(frames), Refusal(_UNKNOWN_QUESTION))
 
     def keepalive(self) -> None:
         """Send an empty message for each published run: the aggregator is running."""
@@ -254,6 +265,13 @@ class BusServer:
                 head.snap_seq, body, time.monotonic()
             )
             _send_now(self._listeners.snapshots, encode_snapshot_message(run, head, delta, COMPRESSED_TOPIC))
+
+
+def _no_notes_of(name: str) -> str:
+    return (
+        f"The key {name!r} may not write notes; give it the right to annotate where it is made "
+        "(`esper keys add`), or use another key."
+    )
 
 
 def _receive_now(socket: Socket) -> Frames | None:

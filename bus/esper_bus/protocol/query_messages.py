@@ -62,6 +62,20 @@ class HistoryQuery(_Message, frozen=True):
     question: history.Question
 
 
+class NoteQuery(_Message, frozen=True):
+    """Asks to write a note into the log of a run, about its present update for None.
+
+    A note that arrives again, since its answer was lost, is the same one by its time, `emitted_ns`. Not known
+    to versions before 0.2.0.
+    """
+
+    run: str
+    text: str
+    who: str
+    emitted_ns: _Count
+    update: _Count | None = None
+
+
 class Runs(_Message, frozen=True):
     """The names of all runs that have a log, the newest first."""
 
@@ -112,10 +126,16 @@ class HistoryAnswer(_Message, frozen=True):
         return decode_body(_answer_decoder, decompress(self.body))
 
 
+class NoteWritten(_Message, frozen=True):
+    """The note is in the log of the run, about this update."""
+
+    update: int | None = None
+
+
 class AggregatorHealth(_Message, frozen=True, kw_only=True, tag="Health"):
     """The aggregator's own state; `positions` counts the events of the runs it has open.
 
-    `history` tells whether it answers a `HistoryQuery`.
+    `history` tells whether it answers a `HistoryQuery`, `notes` whether it takes a `NoteQuery`.
     """
 
     agg_epoch: int
@@ -126,6 +146,7 @@ class AggregatorHealth(_Message, frozen=True, kw_only=True, tag="Health"):
     positions: dict[str, int]
     problem: str = msgspec.field(default="", name="trouble")
     history: bool = False
+    notes: bool = False
 
 
 class Refusal(_Message, frozen=True):
@@ -135,8 +156,8 @@ class Refusal(_Message, frozen=True):
     temporary: bool = False
 
 
-Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery | HistoryQuery
-Answer = Runs | EventsPage | PastSnapshot | AggregatorHealth | Refusal | HistoryAnswer
+Query = RunsQuery | EventsQuery | SnapshotQuery | HealthQuery | HistoryQuery | NoteQuery
+Answer = Runs | EventsPage | PastSnapshot | AggregatorHealth | Refusal | HistoryAnswer | NoteWritten
 
 
 class Question(msgspec.Struct, frozen=True):

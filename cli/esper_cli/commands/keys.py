@@ -1,11 +1,18 @@
-"""`esper keys init|add|remove|list DIR`: who may send events to an aggregator over tcp, and who may watch."""
+"""`esper keys init|add|remove|list DIR`: who may send events over tcp, watch, and write notes."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from esper_bus.auth.key_directory import add_client, create_server_keys, remove_client
-from esper_bus.auth.keys import DEFAULT_PRODUCERS, RIGHTS, Right, load_server_keys, read_clients
+from esper_bus.auth.keys import (
+    DEFAULT_PRODUCERS,
+    DEFAULT_RIGHTS,
+    RIGHTS,
+    Right,
+    load_server_keys,
+    read_clients,
+)
 from esper_cli.options.command import Command
 from esper_cli.options.option import Json, Option
 from esper_cli.output.echo import echo, echo_json
@@ -14,7 +21,9 @@ from esper_cli.output.echo import echo, echo_json
 def _rights(text: str) -> tuple[Right, ...]:
     given = text.split(",")
     if not set(given) <= set(RIGHTS):
-        raise ValueError(f"must be ingest, view or ingest,view, not {text!r}")
+        raise ValueError(f"must be some of ingest,view,annotate, not {text!r}")
+    if "annotate" in given and "view" not in given:
+        raise ValueError("must have view, too, if it has annotate")
     return tuple(right for right in RIGHTS if right in given)
 
 
@@ -45,11 +54,12 @@ class AddOptions:
     rights: Annotated[
         tuple[Right, ...],
         Option(
-            "ingest (send events), view (watch) or ingest,view (default: ingest,view)",
+            "some of ingest (send events), view (watch) and annotate (write notes), separated by commas "
+            "(default: ingest,view)",
             metavar="LIST",
             parse=_rights,
         ),
-    ] = RIGHTS
+    ] = DEFAULT_RIGHTS
     producers: Annotated[
         tuple[str, ...],
         Option(

@@ -15,9 +15,9 @@ from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo, echo_json
 from esper_cli.output.time_format import duration, utc_time
+from esper_schemas import events
 from esper_schemas.codec import kind_of
 from esper_schemas.event_text import describe
-from esper_schemas.events import RunStarted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +81,9 @@ def info(options: InfoOptions) -> int:
     for record in read_records(options.path, damage_reporter("esper log", options.path)):
         kinds[kind_of(record.event)] += 1
         producers[record.producer] += 1
-        excerpt = record.event.excerpt if isinstance(record.event, RunStarted) else excerpt
-        times = [times[0] if times else record.emitted_ns, record.emitted_ns]
+        excerpt = record.event.excerpt if isinstance(record.event, events.RunStarted) else excerpt
+        if not isinstance(record.event, events.Annotated):  # a note may be written long after the training
+            times = [times[0] if times else record.emitted_ns, record.emitted_ns]
     if not times:
         raise CommandError(
             f"{options.path} has no events yet; `esper log verify` checks whether it is damaged"

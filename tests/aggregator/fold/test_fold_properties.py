@@ -95,6 +95,7 @@ EXAMPLES = {
     e.RunFinished: {"outcome": "completed", "updates": 1},
     e.ScalarsLogged: {"values": {"train/approx_kl": 0.01, "kl_ref": 2.0}, "step": 64},
     e.MetricDefined: {"metric": {"name": "kl_ref", "warning_above": 1.0}},
+    e.Annotated: {"text": "the rate was halved", "who": "ada", "update": 1},
 }
 """A plain event of each kind, as it is on the wire."""
 

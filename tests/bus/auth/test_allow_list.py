@@ -4,8 +4,9 @@ import pytest
 
 from esper_bus.auth import allow_list
 from esper_bus.auth.allow_list import CHECK_AFTER_S, AllowList
-from esper_bus.auth.key_directory import remove_client
-from esper_schemas.errors import Damaged
+from esper_bus.auth.key_directory import add_client, create_server_keys, remove_client
+from esper_bus.auth.keys import load_client_keys
+from esper_schemas.errors import Damaged, InvalidArgument
 
 
 @pytest.fixture
@@ -72,3 +73,24 @@ def test_an_aggregator_does_not_start_with_a_damaged_list(keys):
     (keys / "clients.json").write_bytes(b"{")
     with pytest.raises(Damaged, match="is not an allow-list"):
         AllowList(keys)
+
+
+@pytest.mark.parametrize(
+    ("rights", "allowed"), [(("view", "annotate"), True), (("ingest", "view"), False), (("ingest",), False)]
+)
+def test_only_the_right_to_annotate_allows_notes(tmp_path, rights, allowed):
+    """A key that may send and watch has not got it by that; an unknown key has none."""
+    create_server_keys(tmp_path / "keys")
+    key = load_client_keys(add_client(tmp_path / "keys", "name", rights))
+
+    assert AllowList(tmp_path / "keys").may_annotate(key.public) == allowed
+    assert not AllowList(tmp_path / "keys").may_annotate("0" * 40)
+    assert not AllowList(tmp_path / "keys").may_annotate(None)
+
+
+def test_the_right_to_annotate_needs_that_to_view(tmp_path):
+    """Notes are sent to the socket of queries."""
+    create_server_keys(tmp_path / "keys")
+
+    with pytest.raises(InvalidArgument, match="needs the right to view"):
+        add_client(tmp_path / "keys", "name", ("ingest", "annotate"))

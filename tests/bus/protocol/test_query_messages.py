@@ -14,6 +14,8 @@ from esper_bus.protocol.query_messages import (
     HealthQuery,
     HistoryAnswer,
     HistoryQuery,
+    NoteQuery,
+    NoteWritten,
     PastSnapshot,
     Question,
     Refusal,
@@ -39,6 +41,7 @@ QUERIES += [
     HistoryQuery("run", history.MarksQuestion()),
     HistoryQuery("run", history.SeriesQuestion(metrics=("entropy", "mine"), first=1.5, points=3, x="time")),
 ]
+QUERIES += [NoteQuery("run", "look here", "ada", 10**18, 40), NoteQuery("run", "…", "", 0)]
 ANSWERS = [
     Runs(("b", "a")),
     PastSnapshot("run", 9, b"snapshot"),
@@ -46,6 +49,8 @@ ANSWERS = [
         agg_epoch=1, pid=2, uptime_s=3.5, subscribers=4, rejected=5, positions={"run": 6}, problem="p"
     ),
     Refusal("There is no run x.", temporary=True),
+    NoteWritten(40),
+    NoteWritten(),
 ]
 
 
@@ -139,6 +144,7 @@ def test_the_names_on_the_wire_are_those_of_0_1_0():
         "positions": {"run": 6},
         "trouble": "p",
         "history": False,
+        "notes": False,
     }
 
 

@@ -24,7 +24,7 @@ def test_init_creates_the_keys_of_an_aggregator(run_esper, tmp_path):
 
 
 def test_add_creates_a_key_file_for_its_owner_only(run_esper, keys_dir):
-    """The key has all rights by default."""
+    """The key may send and watch by default."""
     code, out, _ = run_esper("keys", "add", keys_dir, "laptop")
     path = keys_dir / "laptop.key"
     client = json.loads(run_esper("keys", "list", keys_dir, "--json").out)["clients"]["laptop"]
@@ -40,6 +40,7 @@ def test_add_creates_a_key_file_for_its_owner_only(run_esper, keys_dir):
     [
         (["--rights", "view"], ["view"], []),
         (["--rights", "view,ingest"], ["ingest", "view"], ["trainer:*"]),
+        (["--rights", "annotate,view"], ["view", "annotate"], []),
         (["--rights=ingest", "--producers", "a/*,b:?"], ["ingest"], ["a/*", "b:?"]),
     ],
 )
@@ -54,8 +55,9 @@ def test_a_key_has_the_rights_that_it_is_given(run_esper, keys_dir, options, rig
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
-        ("--rights", "fly", "must be ingest, view or ingest,view, not 'fly'"),
-        ("--rights", "", "must be ingest, view or ingest,view, not ''"),
+        ("--rights", "fly", "must be some of ingest,view,annotate, not 'fly'"),
+        ("--rights", "", "must be some of ingest,view,annotate, not ''"),
+        ("--rights", "annotate", "must have view, too, if it has annotate"),
         ("--producers", "a,,b", "must be names separated by commas, none of them empty, not 'a,,b'"),
     ],
 )
