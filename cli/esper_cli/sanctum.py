@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +19,14 @@ from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo_json
 from esper_cli.screen.browser_server import TOKEN_VARIABLE, serve_screen
+from esper_cli.screen.history_selection import history_opener, snapshot_at
 from esper_cli.screen.sanctum_app import SSH_RATE, effective_settings, is_served, sanctum_app
 from esper_cli.screen.source_selection import first_feed, is_recorded, open_source
 from esper_schemas.errors import InvalidArgument
+from esper_schemas.history import History
+from esper_schemas.moment_text import HELP
 from esper_schemas.source import Feed, SnapshotSource
+from esper_tui.past.past import Past, past_of
 from esper_tui.text.symbols import SYMBOL_SETS
 
 DEFAULT_PORT = 8000
@@ -57,6 +61,10 @@ class SanctumOptions:
     ] = None
     once: Annotated[bool, Option("print one frame and exit")] = False
     json: Json = False
+    at: Annotated[
+        str | None,
+        Option(f"show an earlier moment: an update, an event, a time or a mark ({HELP})", metavar="MOMENT"),
+    ] = None
     thresholds: Annotated[Path | None, THRESHOLDS] = None
     keys: ClientKey = field(default_factory=default_client_key)
     compress: Annotated[
@@ -175,11 +183,15 @@ def _require_terminal() -> None:
 
 
 def _open(options: SanctumOptions) -> SnapshotSource:
-    recorded = Path(options.target) if is_recorded(options.target) else None
-    thresholds = given_thresholds(options.thresholds, recorded)
+    thresholds = given_thresholds(options.thresholds, _recorded(options))
     return open_source(
         options.target, options.keys, run=options.run, compress=options.compress, thresholds=thresholds
     )
+
+
+def _recorded(options: SanctumOptions) -> Path | None:
+    """The path of the recorded run that is shown, if it is one."""
+    return Path(options.target) if is_recorded(options.target) else None
 
 
 def _visitor_arguments(options: SanctumOptions) -> list[str]:
@@ -189,15 +201,40 @@ def _visitor_arguments(options: SanctumOptions) -> list[str]:
 
 def _show(options: SanctumOptions, source: SnapshotSource) -> None:
     if options.json:
-        echo_json(first_feed(source).snapshot, indent=2)
+        feed, past = _printed(options, source)
+        echo_json(past.snapshot if past else feed.snapshot, indent=2)
     elif options.once:
-        _print_frame(first_feed(source), options)
+        _print_frame(*_printed(options, source), options)
     else:
-        app = sanctum_app(source, theme=options.theme, symbols=options.symbols, rate=options.rate)
+        app = sanctum_app(
+            source,
+            _opener(options),
+            at=options.at or "",
+            theme=options.theme,
+            symbols=options.symbols,
+            rate=options.rate,
+        )
         app.run(mouse=not options.no_mouse)
 
 
-def _print_frame(feed: Feed, options: SanctumOptions) -> None:
+def _opener(options: SanctumOptions) -> Callable[[str], History]:
+    thresholds = given_thresholds(options.thresholds, _recorded(options))
+    return history_opener(options.target, options.keys, thresholds)
+
+
+def _printed(options: SanctumOptions, source: SnapshotSource) -> tuple[Feed, Past | None]:
+    """The feed, and the moment of the past that is to be printed instead of its end."""
+    feed = first_feed(source)
+    if options.at is None:
+        return feed, None
+    history = _opener(options)(feed.snapshot.run.run)
+    try:
+        return feed, past_of(*snapshot_at(history, options.at))
+    finally:
+        history.close()
+
+
+def _print_frame(feed: Feed, past: Past | None, options: SanctumOptions) -> None:
     from esper_tui.terminal.export import print_frame
     from esper_tui.view.view import ViewOptions
 
@@ -206,7 +243,7 @@ def _print_frame(feed: Feed, options: SanctumOptions) -> None:
     theme = _printed_theme(settings.theme, options.color)
     # Hidden panels are printed, too: the reader may not be the one who hid them.
     view = ViewOptions(symbols=settings.symbols)
-    print_frame(feed, sys.stdout, now_ns=time.time_ns(), width=width, theme=theme, options=view)
+    print_frame(feed, sys.stdout, now_ns=time.time_ns(), width=width, theme=theme, options=view, past=past)
 
 
 def _printed_theme(chosen: str, color: str) -> str | None:

@@ -11,6 +11,7 @@ HELP = "update:40, event:120, time:12:30, mark:first-critical"
 """An example of each way to name a moment."""
 _PREFIXED = re.compile(r"(update|event|time|mark)\s*[:\s]\s*(.+)", re.IGNORECASE | re.DOTALL)
 _TIME = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T\s]+)?(\d{1,2}):(\d\d)(?::(\d\d))?")
+_BEFORE_LAST = re.compile(r"-[0-9]{1,18}")
 _MARK = re.compile(r"(?:(first|last)[-\s]+)?(.+)", re.IGNORECASE | re.DOTALL)
 _MOST = 1 << 62
 
@@ -18,8 +19,9 @@ _MOST = 1 << 62
 def moment_of(text: str, marks: Marks) -> Moment:
     """The moment that a text names in the run with these marks and ends.
 
-    Without a prefix, a number is an update, a time of day a time, and anything else a mark. Raises
-    `InvalidArgument` for a text that names nothing, and for a moment before or after the run.
+    Without a prefix, a number is an update, -10 the tenth before the last one, a time of day a time, and
+    anything else a mark. Raises `InvalidArgument` for a text that names nothing, and for a moment before or
+    after the run.
     """
     kind, what = _split(text.strip())
     if kind == "mark":
@@ -30,6 +32,8 @@ def moment_of(text: str, marks: Marks) -> Moment:
         return AtEvent(_within(what, "event", 0, marks.last.events))
     if marks.last.update is None:
         raise InvalidArgument("The run has no updates; name an event or a time, such as event:120.")
+    if _BEFORE_LAST.fullmatch(what):
+        what = str(max(marks.last.update + int(what), 0))
     return AtUpdate(_within(what, "update", first_update(marks), marks.last.update))
 
 
@@ -47,7 +51,7 @@ def _split(text: str) -> tuple[str, str]:
     """The kind of a moment and the rest of its text."""
     if prefixed := _PREFIXED.fullmatch(text):
         return prefixed[1].lower(), prefixed[2].strip()
-    if text.isascii() and text.replace(",", "").isdecimal():
+    if _BEFORE_LAST.fullmatch(text) or (text.isascii() and text.replace(",", "").isdecimal()):
         return "update", text
     return ("time" if _TIME.fullmatch(text) else "mark"), text
 

@@ -131,7 +131,7 @@ FOLDERS = {
         "panels": {"charts", "control", "metrics", "past", "text", "view"},
         "pages": {"charts", "control", "metrics", "panels", "text", "view"},
         "screens": {"charts", "control", "grid", "metrics", "pages", "panels", "past", "text", "view"},
-        "terminal": {"grid", "text", "view"},
+        "terminal": {"grid", "past", "text", "view"},
         "serving": set(),
     },
     "esper_cli": {

@@ -138,6 +138,7 @@ def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, ca
         return nothing
 
     monkeypatch.setattr(sanctum, "open_source", open_source)
+    monkeypatch.setattr(sanctum, "history_opener", lambda target, keys, thresholds: None)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
 
     assert sanctum.main(words) == 0

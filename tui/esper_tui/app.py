@@ -32,6 +32,7 @@ from esper_tui.past.run_history import OpenHistory, RunHistory
 from esper_tui.screens.chart_screen import ChartScreen
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
+from esper_tui.screens.prompt_screen import PromptScreen
 from esper_tui.terminal.ascii_filter import AsciiFilter
 from esper_tui.terminal.export import write_new
 from esper_tui.terminal.hangup import (
@@ -66,8 +67,8 @@ class SanctumApp(App[None]):
     """The cockpit on a terminal. The caller closes the source after `run()` has returned.
 
     `clock` gives nanoseconds since 1970, by which ages are computed. `open_history` opens the past of a run
-    by its name; the app closes what it has opened. Settings are saved in `settings_file`, if it is given;
-    `notice` is a sentence that is shown at the start.
+    by its name; the app closes what it has opened. `at` names the moment with which the app begins. Settings
+    are saved in `settings_file`, if it is given; `notice` is a sentence that is shown at the start.
     """
 
     TITLE = "Sanctum"
@@ -85,6 +86,7 @@ class SanctumApp(App[None]):
         *,
         clock: Callable[[], int] = time.time_ns,
         open_history: OpenHistory | None = None,
+        at: str = "",
         frames_per_second: float = FASTEST,
         settings: Settings = Settings(),  # noqa: B008
         settings_file: Path | None = None,
@@ -95,6 +97,7 @@ class SanctumApp(App[None]):
         self._clock = clock
         self.history = RunHistory(open_history)
         self._rewind = Rewind(self.history, partial(self.notify, timeout=4))
+        self._begin_at = at
         self._redraw_rate = RedrawRate(frames_per_second)
         self._settings = settings
         self._settings_file = settings_file
@@ -147,6 +150,11 @@ class SanctumApp(App[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size without waiting for the next tick."""
         self.redraw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Pass on a letter that was typed before the prompt opened, and so reached the screen below it."""
+        if isinstance(self.screen, PromptScreen) and event.is_printable:
+            self.screen.write(event.character or "")
 
     def is_unseen(self) -> bool:
         """Whether the terminal is gone, so that nobody can see the app."""
@@ -313,9 +321,16 @@ class SanctumApp(App[None]):
         charts = [screen for screen in self.screen_stack if isinstance(screen, ChartScreen)]
         return charts[-1] if charts else self.main_screen
 
+    def _go_to_beginning(self) -> None:
+        """Go to the moment with which the app begins, as soon as the run has a past."""
+        if self._begin_at and self.view().snapshot.tamiyo.last_update:
+            self._rewind.go_to_text(self._begin_at)
+            self._begin_at = ""
+
     def _tick(self) -> None:
         """Draw, and adapt the timer to the rate."""
         self.history.deliver()
+        self._go_to_beginning()
         view = self.view()
         self._shown_screen.show(view)
         newest = object() if self._rewind.is_busy else view.link.snapshot

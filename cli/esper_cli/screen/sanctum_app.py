@@ -1,9 +1,11 @@
 """The Sanctum app with the settings that its user has chosen, for every command that opens one."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from esper_schemas.history import History
 from esper_schemas.source import SnapshotSource
 
 if TYPE_CHECKING:
@@ -15,9 +17,18 @@ SSH_RATE = 4.0
 
 
 def sanctum_app(
-    source: SnapshotSource, *, theme: str | None = None, symbols: str | None = None, rate: float | None = None
+    source: SnapshotSource,
+    open_history: Callable[[str], History],
+    *,
+    at: str = "",
+    theme: str | None = None,
+    symbols: str | None = None,
+    rate: float | None = None,
 ) -> "SanctumApp":
-    """An app with the saved settings; those that are given override them without being saved."""
+    """An app with the saved settings; those that are given override them without being saved.
+
+    `open_history` opens the past of a run by its name; `at` is the moment with which the app begins.
+    """
     from esper_tui.control.redraw_schedule import FASTEST, SLOWEST
     from esper_tui.control.user_settings import settings_path
 
@@ -25,6 +36,8 @@ def sanctum_app(
     rate = rate or (SSH_RATE if "SSH_CONNECTION" in os.environ else FASTEST)
     return _app_class()(
         source,
+        open_history=open_history,
+        at=at,
         frames_per_second=max(min(FASTEST, rate), SLOWEST),
         settings=settings,
         settings_file=None if is_served() else settings_path(),  # a visitor's changes are not saved

@@ -42,13 +42,14 @@ def train_beside_sanctum(request: TrainingRequest, command: Sequence[str], run_d
 
 def show_sanctum(request: TrainingRequest, trainer: "subprocess.Popen[bytes]", run_dir: Path) -> None:
     """Show Sanctum until the user quits, or the trainer fails before it has recorded anything."""
+    from esper_bus.net.remote_history import RemoteHistory
     from esper_bus.net.snapshot_source import SocketSource
 
     endpoints, keys = request.endpoints(), request.client_keys()
     starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
     source = SocketSource(lambda: endpoints, keys=keys, awaited=starting)
     source.select(run_dir.name)
-    app = sanctum_app(source)
+    app = sanctum_app(source, lambda run: RemoteHistory(lambda: endpoints, run, keys))
 
     def exit_if_nothing_was_recorded() -> None:
         if trainer.wait() != 0 and not (run_dir / "spool").exists() and app.is_running:

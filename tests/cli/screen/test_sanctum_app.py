@@ -5,6 +5,11 @@ import pytest
 from esper_cli.screen.sanctum_app import effective_settings, is_served, sanctum_app
 
 
+def no_history(run):
+    """A history that is never opened."""
+    raise AssertionError(run)
+
+
 @pytest.fixture
 def saved(monkeypatch, tmp_path):
     """Writes a text to the settings file."""
@@ -22,7 +27,7 @@ def saved(monkeypatch, tmp_path):
 def test_the_app_has_the_saved_settings_and_saves_changes(saved, app_options, nothing):
     """It saves them in the same file."""
     path = saved('theme = "light"\nhidden = ["log"]\n')
-    sanctum_app(nothing)
+    sanctum_app(nothing, no_history)
 
     assert (app_options["settings"].theme, app_options["settings"].hidden) == ("light", frozenset({"log"}))
     assert app_options["settings_file"] == path
@@ -60,6 +65,6 @@ def test_a_visitor_in_a_browser_saves_nothing(monkeypatch, nothing):
     monkeypatch.setattr(
         "esper_tui.serving.served_app.ServedApp", lambda source, **options: seen.update(options)
     )
-    sanctum_app(nothing)
+    sanctum_app(nothing, no_history)
 
     assert seen["settings_file"] is None

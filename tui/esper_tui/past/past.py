@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from esper_schemas.history import Mark, Place
+from esper_schemas.history import Mark, Marks, PastSnapshot, Place
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.past.playhead import Playhead
 
@@ -33,6 +33,13 @@ class Past:
             return ()
         here = [mark for mark in self.marks if mark.place.update == self.place.update]
         return tuple(sorted(here, key=lambda mark: _SEVERITIES.index(mark.severity)))
+
+
+def past_of(shown: PastSnapshot, marks: Marks) -> Past:
+    """What is shown of a moment in a run with these marks, for a single frame."""
+    last, update = marks.last.update or 0, shown.place.update
+    playhead = Playhead(last=last).at(last if update is None else update)
+    return Past(playhead, shown.snapshot, shown.place, marks.marks)
 
 
 _SEVERITIES = ("critical", "warning", "notice", None)

@@ -17,7 +17,7 @@ from esper_schemas.history import (
     SnapshotQuestion,
     Unanswered,
 )
-from esper_schemas.moment_text import moment_of
+from esper_schemas.moment_text import first_update, moment_of
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
 from esper_tui.past.past import Past
 from esper_tui.past.playhead import Playhead
@@ -228,6 +228,7 @@ class Rewind:
                 self._say(answer.text)
         elif isinstance(answer, Marks):
             self._marks = answer
+            self._playhead = self._playhead.extended(first_update(answer), self._playhead.last)
             updates = {mark.place.update for mark in answer.marks}
             self._playhead = self._playhead.with_marks(update for update in updates if update is not None)
             self._time_updates()

@@ -29,6 +29,14 @@ class PromptScreen(ModalScreen[str | None]):
             yield Label(self._title)
             yield Input(placeholder=self._examples, compact=True)
 
+    def on_mount(self) -> None:
+        """Take the keys from now on."""
+        self.set_focus(self.query_one(Input))
+
+    def write(self, text: str) -> None:
+        """Write what was typed before the line could take it."""
+        self.query_one(Input).insert_text_at_cursor(text)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Return the text."""
         self.dismiss(event.value)

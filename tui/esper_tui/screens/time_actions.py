@@ -79,10 +79,10 @@ class TimeActions(Screen[None]):
             self._rewind.stop()
             self.change(time_bar=not self.options.time_bar)
 
-    def action_go_to(self) -> None:
-        """Ask for a moment, and go there."""
+    async def action_go_to(self) -> None:
+        """Ask for a moment, and go there. The next key is handled once the prompt can take it."""
         if self._rewind.has_past():
-            self.app.push_screen(PromptScreen(GO_TO, EXAMPLES), self._go_to_text)
+            await self.app.push_screen(PromptScreen(GO_TO, EXAMPLES), self._go_to_text)
 
     def _go_to_text(self, text: str | None) -> None:
         if text:

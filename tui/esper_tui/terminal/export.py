@@ -9,6 +9,7 @@ from rich.style import Style
 from esper_schemas.source import Feed
 from esper_tui.frame import frame_rows, screen_plan
 from esper_tui.grid.arrangement import natural_height
+from esper_tui.past.past import Past
 from esper_tui.text.spans import Row, Tone, plain
 from esper_tui.text.theme import foreground_styles
 from esper_tui.view.view import View, ViewOptions
@@ -25,13 +26,15 @@ def print_frame(
     height: int | None = None,
     theme: str | None = None,
     options: ViewOptions = ViewOptions(),  # noqa: B008
+    past: Past | None = None,
 ) -> None:
-    """Write the frame of a feed at a moment (nanoseconds since 1970) to a stream.
+    """Write the frame of a feed at a moment (nanoseconds since 1970) to a stream, or that of its past.
 
     Without a height the frame is as high as its content. With a theme its colours are added as escape
     sequences, but not its background.
     """
-    view = View(feed, now_ns)
+    earlier = past.snapshot if past else None
+    view = View(feed, now_ns) if earlier is None else View(feed.at(earlier), now_ns, feed, past=past)
     plan = screen_plan(view, options)
     height = height or natural_height(width, plan.absent, plan.limits)
     styles = foreground_styles(theme) if theme else None
