@@ -36,7 +36,7 @@ WORDS = (
 )
 KEYS = (*HEADS, "policy_loss", "error", "unheard of", "", "日本")
 MOST = 12
-TIME_DEPENDENT = {"link"}
+TIME_DEPENDENT = {"link", "vitals"}
 
 
 class Hostile:
@@ -211,8 +211,8 @@ def test_a_panel_reads_nothing_but_its_snapshot(seed, link, other, now_ns, width
         assert next(said) == next(said)
 
 
-def test_only_the_link_depends_on_time():
-    """It shows the state of the connection with any snapshot."""
+def test_only_the_link_and_the_age_of_a_checkpoint_depend_on_time():
+    """LINK shows the state of the connection with any snapshot."""
     assert {name for name, panel in PANELS.items() if panel.depends_on_time} == TIME_DEPENDENT
 
 

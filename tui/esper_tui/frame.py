@@ -7,17 +7,24 @@ from math import ceil
 from esper_schemas.history import Moment
 from esper_tui.control.commands import key_of
 from esper_tui.grid.arrangement import OPENED, Place, arrange
-from esper_tui.grid.border import BOX_ROWS, FOCUSED_BORDER, PLAIN_BORDER, bordered, inner_size
+from esper_tui.grid.border import (
+    BOX_ROWS,
+    FOCUSED_BORDER,
+    PLAIN_BORDER,
+    TOP_BORDER_ROWS,
+    bordered,
+    inner_size,
+)
 from esper_tui.grid.grid_plans import DEFAULT_LIMITS, RowLimits, is_full_width
-from esper_tui.pages.opened_panel import keys, moment_at, opened_rows
+from esper_tui.pages.opened_panel import keys, moment_at, opened_list
 from esper_tui.pages.page import wrapped
 from esper_tui.panels.footer import footer_rows
 from esper_tui.panels.header import header_rows
-from esper_tui.panels.panel_content import content_rows, panels_with_content
+from esper_tui.panels.panel_content import content_rows, cut_text, panels_with_content
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.panels.scalars_panel import scalar_columns
 from esper_tui.panels.time_bar import time_bar_height, time_bar_rows
-from esper_tui.text.spans import Row, Rows, Span, Tone, clean, faded, fit, plain
+from esper_tui.text.spans import Row, Rows, Span, Tone, clean, faded, fit, fit_items, plain
 from esper_tui.text.symbols import translated
 from esper_tui.view.connection_status import ConnectionState, judge_feed
 from esper_tui.view.view import View, ViewOptions
@@ -156,6 +163,17 @@ def opened_moment(view: View, panel: str, width: int, height: int, options: View
     return next((moment_at(view, panel, w, options.cursor, options.cursor_key) for w in inner), None)
 
 
+def opened_entry_at(view: View, width: int, height: int, options: ViewOptions, row: int) -> int | None:
+    """The entry of the opened panel on a row of its place, borders included; None where there is none."""
+    view, panel = replace(view, toggled=options.toggled), options.opened
+    for place in screen_plan(view, options).places(width, height):
+        if place.panel == OPENED and panel is not None:
+            size = inner_size(place.width, place.height, place.boxed)
+            _, extent = opened_list(view, panel, options.cursor, *size, options.cursor_key)
+            return extent.entry_at(row - TOP_BORDER_ROWS)
+    return None
+
+
 def is_old(view: View) -> bool:
     """Whether the frame may be outdated, so that it is drawn faded."""
     return judge_feed(view.link, view.now_ns).state is ConnectionState.DISCONNECTED
@@ -177,11 +195,14 @@ def _draw_panel(view: View, place: Place, options: ViewOptions) -> Rows:
         note = NOTHING_MEASURED
     style = FOCUSED_BORDER if options.selected == panel and not opened else PLAIN_BORDER
     size = (place.width, place.height, place.boxed)
+    inner = inner_size(*size)
     try:
-        content = _content(view, panel, options, *inner_size(*size))
+        content, cut = _content(view, panel, options, *inner)
     except Exception as error:  # A panel that fails must not take down the others.
-        content = (_failure(error),)
-    return bordered(title, note, content, *size, style)
+        content, cut = (_failure(error),), ""
+    seen: Row = (Span(cut, Tone.LABEL if opened else Tone.DIM),) if cut else ()
+    parts = (seen, note) if opened else (note, seen)
+    return bordered(title, fit_items(filter(None, parts), place.width), content, *size, style)
 
 
 def _title(panel: str, view: View) -> tuple[str, Row]:
@@ -194,11 +215,13 @@ def _title(panel: str, view: View) -> tuple[str, Row]:
         return definition.title, _failure(error)
 
 
-def _content(view: View, panel: str, options: ViewOptions, width: int, height: int) -> Rows:
+def _content(view: View, panel: str, options: ViewOptions, width: int, height: int) -> tuple[Rows, str]:
+    """The rows of a panel, and which part of it they are if it does not fit."""
     if options.opened is not None:
         view = replace(view, toggled=options.toggled)
-        return opened_rows(view, panel, options.cursor, width, height, options.cursor_key)
-    return PANELS[panel].rows(view, width, height)
+        rows, extent = opened_list(view, panel, options.cursor, width, height, options.cursor_key)
+        return rows, extent.text
+    return PANELS[panel].rows(view, width, height), cut_text(panel, view.snapshot, height, options.measured)
 
 
 def _failure(error: Exception) -> Row:

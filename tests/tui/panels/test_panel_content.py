@@ -15,8 +15,10 @@ from esper_schemas.snapshot import (
     RunInfo,
     SlotsState,
 )
-from esper_tui.panels.panel_content import content_rows, panels_with_content
+from esper_tui.frame import draw
+from esper_tui.panels.panel_content import content_rows, cut_text, panels_with_content
 from esper_tui.panels.panel_registry import PANELS
+from esper_tui.view.view import View
 
 SB3 = {"losses", "findings", "scalars", "vitals", "link", "ranks", "events"}
 
@@ -117,3 +119,41 @@ def test_a_run_that_only_names_its_speed_needs_no_vitals():
     run = sb3_run(mean_length=None, env_steps_total=None)
 
     assert "vitals" not in panels_with_content(sb3(TamiyoState(), run=run))
+
+
+@pytest.mark.parametrize(
+    ("panel", "height", "said"),
+    [
+        ("findings", 3, "1-3 of 12"),
+        ("findings", 1, "1 of 12"),
+        ("findings", 12, ""),
+        ("findings", 0, ""),
+        ("anomalies", 3, "4-5 of 5"),
+        ("anomalies", 6, ""),
+        ("log", 2, "3-4 of 4"),
+        ("value", 8, "8 of 22"),
+        ("vitals", 6, "6 of 12"),
+        ("losses", 5, "5 of 7"),
+        ("losses", 7, ""),
+        ("heads", 1, ""),
+    ],
+)
+def test_a_panel_that_is_cut_says_so(make_snapshot, with_finding, panel, height, said):
+    """A list names the rows in sight, which are the last ones of a list that grows at its end."""
+    snapshot = make_snapshot()
+    for number in range(12):
+        snapshot = with_finding(snapshot, "kl_divergence", rule=f"rule_{number}")
+    detected = AnomalyDetected(update=1, anomaly="kl_spike", severity="warning", metric="kl_divergence")
+    spike = AnomalyEntry(at_ns=NOW, producer="a", anomaly=detected)
+    warning = LogEntry(at_ns=NOW, producer="a", level="warning", message="m")
+    snapshot = structs.replace(snapshot, anomalies=(spike,) * 5, log=(warning,) * 4)
+
+    assert cut_text(panel, snapshot, height) == said
+
+
+def test_the_border_of_a_cut_panel_has_the_number_of_its_rows(feeds, now, text):
+    """It follows what the border says anyway."""
+    drawn = draw(View(feeds["critical"], now), 100, 40)
+    borders = {place.panel: text(rows)[0] for place, rows in drawn}
+
+    assert "8 of 22" in borders["value"]

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from textual.containers import VerticalScroll
+from textual.events import MouseScrollDown
 
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.panel_widget import PanelWidget
@@ -41,3 +43,12 @@ async def test_the_help_page_scrolls(start_both, make_feed):
         await pilot.press("pagedown")
         scroller = app.screen.query_one("VerticalScroll")
         await wait_until(pilot, lambda: scroller.scroll_y > 10)
+
+
+async def test_the_wheel_scrolls_the_help_page(start_both, make_feed):
+    """The panel of the page passes it on."""
+    app, _ = start_both(make_feed())
+    async with app.run_test() as pilot:
+        await pilot.press("?")
+        await pilot._post_mouse_events([MouseScrollDown], "#help", offset=(5, 5))
+        await wait_until(pilot, lambda: app.screen.query_one(VerticalScroll).scroll_y > 0)

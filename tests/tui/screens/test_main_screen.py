@@ -1,9 +1,11 @@
 """Tests of esper_tui.screens.main_screen: selection, opened panels, cursor, hidden panels and runs."""
 
+import re
 import time
 
 import pytest
 from msgspec import structs
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from esper_schemas.findings import Evidence, Finding
 from esper_schemas.snapshot import EventEntry
@@ -15,6 +17,7 @@ from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import plain
 
 ORDER = list(PANELS)
+OPEN_HEALTH = ("enter", *("]",) * ORDER.index("health"))
 
 
 async def wait_until(pilot, is_true):
@@ -204,6 +207,63 @@ async def test_a_single_run_has_no_next(start_app):
         await pilot.press("n")
         assert app.options.opened is None
         assert notices(app) == ["There is no other run."]
+
+
+async def test_the_wheel_moves_the_cursor_of_an_opened_panel(start_app):
+    """It stops at both ends; on the main screen it does nothing."""
+    app = start_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot._post_mouse_events([MouseScrollDown], "#losses", offset=(5, 3))
+        assert app.options.selected is None
+        await pilot.press(*OPEN_HEALTH)
+        await pilot._post_mouse_events([MouseScrollDown, MouseScrollDown], "#opened", offset=(5, 3))
+        assert app.options.cursor == 6
+        await pilot._post_mouse_events([MouseScrollUp] * 3, "#opened", offset=(5, 3))
+        assert app.options.cursor == 0
+
+
+async def test_a_click_in_an_opened_panel_moves_the_cursor(start_app):
+    """It moves to the row that was clicked, also in a list that is scrolled; details are no rows of it."""
+    app = start_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*OPEN_HEALTH, *["down"] * 12)
+        rows = [plain(row) for row in app.screen.query_one("#opened", PanelWidget).rows]
+        (marked,) = [y for y, row in enumerate(rows) if "▸" in row]
+        await pilot.click("#opened", offset=(5, marked + 1))
+        assert app.options.cursor == 13
+        await pilot.click("#opened", offset=(5, 20))
+        await pilot.click("#opened", offset=(5, 0))
+        assert app.options.cursor == 13
+
+
+async def test_a_second_click_on_an_entry_opens_it(several_runs, now):
+    """In the list of runs it watches the run, as enter does."""
+    source = several_runs
+    app = SanctumApp(source, clock=lambda: now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await pilot.click("#opened", offset=(5, 3))
+        assert source.selected == "first"
+        await pilot.click("#opened", offset=(5, 3))
+        assert source.selected == "third"
+        assert app.options.opened is None
+
+
+@pytest.mark.parametrize(("key", "seen"), [("home", r" 1-\d+ of 35 "), ("end", r" \d+-35 of 35 ")])
+async def test_an_opened_list_that_is_cut_says_so(start_app, key, seen):
+    """The border has the rows in sight, and the number of all."""
+    app = start_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*OPEN_HEALTH, key)
+        assert re.search(seen, shown(app).splitlines()[0])
+
+
+async def test_an_opened_list_that_is_whole_has_no_range(start_app):
+    """Every row is in sight."""
+    app = start_app()
+    async with app.run_test(size=(200, 70)) as pilot:
+        await pilot.press(*OPEN_HEALTH)
+        assert " of " not in shown(app).splitlines()[0]
 
 
 async def test_the_mouse_selects_and_opens(start_app):

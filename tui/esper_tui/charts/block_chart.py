@@ -10,7 +10,8 @@ BAR_WIDTH = 3
 
 
 def chart(history: Sequence[float | None], height: int, tone: Tone = Tone.VALUE) -> Rows:
-    """A bar of three cells for each value, from the smallest (one eighth of a row) to the largest.
+    """A bar of three cells for each value, from the smallest (one eighth of a row) to the largest. A constant
+    history is a line at the bottom.
 
     On the lowest row a missing value is "·" and one that is not finite a red "×".
     """
@@ -25,7 +26,7 @@ def _eighths(value: float | None, low: float, high: float, height: int) -> int:
     if value is None or not math.isfinite(value):
         return 0
     spread = high / 2 - low / 2
-    share = (value / 2 - low / 2) / spread if spread else 0.5
+    share = (value / 2 - low / 2) / spread if spread else 0.0
     return 1 + round(share * (8 * height - 1))
 
 

@@ -6,6 +6,8 @@ from esper_tui.text.spans import Row, Rows, Span, Tone, crop, fit, row_width
 
 BOX_ROWS, BOX_CELLS = 2, 4
 RULE_ROWS, RULE_CELLS = 1, 1
+TOP_BORDER_ROWS = 1
+"""The rows of either border above the content."""
 
 
 def inner_size(width: int, height: int, boxed: bool) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The help of one metric: what it is, when it is healthy, what to do when it is not, and its history."""
 
 from collections.abc import Iterator
+from math import isfinite
 
 from esper_schemas.metrics.catalogue import MetricField
 from esper_schemas.metrics.metric import Good
@@ -72,10 +73,23 @@ def metric_help(field: MetricField, width: int) -> Iterator[Row]:
 
 
 def history_rows(values: History, precision: int, width: int) -> Rows:
-    """A chart of the last values that fit, and below it the first and the last of them."""
+    """A chart of the last values that fit; below it the first and the last of them and, where there is room,
+    their range.
+    """
     shown = values[-max((width - TERM_WIDTH) // BAR_WIDTH, 1) :]
     ends = f"{significant(shown[0], 9, precision)} → {significant(shown[-1], 9, precision)}"
+    ranged = f"{ends}, {_range(shown, precision)}"
+    ends = ranged if len(ranged) <= width - TERM_WIDTH else ends
     labels = ("History", f"of {len(shown)}", *[""] * (CHART_ROWS - 2))
     bars = chart(shown, CHART_ROWS)
     drawn = tuple((left(t, TERM_WIDTH, Tone.LABEL), *row) for t, row in zip(labels, bars, strict=True))
     return (*drawn, (Span(" " * TERM_WIDTH), Span(ends, Tone.DIM)))
+
+
+def _range(values: History, precision: int) -> str:
+    """The smallest and the largest value, by which a chart is scaled."""
+    finite = [value for value in values if value is not None and isfinite(value)]
+    if not finite:
+        return "no finite value"
+    low, high = (significant(value, 9, precision) for value in (min(finite), max(finite)))
+    return f"from {low} to {high}" if min(finite) < max(finite) else f"constant at {low}"

@@ -1,11 +1,13 @@
 """A panel opened on the whole screen: its entries, and below them the details of the one at the cursor."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from esper_schemas.history import Moment
 from esper_tui.control.navigation import LAST, cursor_row, moved
 from esper_tui.pages.page import Entry, entry_keys, wrapped
 from esper_tui.pages.page_registry import PAGES
+from esper_tui.text.numbers import range_text
 from esper_tui.text.spans import Row, Rows, Span, Tone, fit, plain, row_width
 from esper_tui.view.view import View
 
@@ -42,8 +44,36 @@ def moved_cursor(
     return (LAST, None) if row >= len(keys) - 1 else (row, keys[row])
 
 
+class Extent(NamedTuple):
+    """The entries of a list that are in sight: `shown` of them from `first` on, of `number`, below `titles`
+    rows.
+    """
+
+    first: int = 0
+    shown: int = 0
+    number: int = 0
+    titles: int = 0
+
+    @property
+    def text(self) -> str:
+        """Which entries are in sight, as "1-4 of 10"; empty if all of them are."""
+        return range_text(self.first, self.shown, self.number)
+
+    def entry_at(self, row: int) -> int | None:
+        """The entry on a row of the panel; None for titles, details and blank rows."""
+        place = row - self.titles
+        return self.first + place if 0 <= place < self.shown else None
+
+
 def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, key: object = None) -> Rows:
     """The entries around the cursor, and below them the details of the one at the cursor."""
+    return opened_list(view, panel, cursor, width, height, key)[0]
+
+
+def opened_list(
+    view: View, panel: str, cursor: int, width: int, height: int, key: object = None
+) -> tuple[Rows, Extent]:
+    """The rows of an opened panel, and which entries are in sight."""
     page, inner = PAGES[panel], max(width - len(CURSOR), 0)
     entries = page.entries(view, inner)
     cursor = cursor_row(cursor, key, entry_keys(entries))
@@ -51,8 +81,9 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, ke
     gap = ((),) if below and height > len(below) + 1 else ()
     room = max(height - len(below) - len(gap), 0)
     titles = tuple((Span("  "), *row) for row in page.titles(view, inner)) if room > 2 else ()
-    listed = (*titles, *_window(entries, cursor, room - len(titles)))
-    return (*listed, *gap, *below)[: max(height, 0)]
+    first, listed = _window(entries, cursor, room - len(titles))
+    rows = (*titles, *listed, *gap, *below)[: max(height, 0)]
+    return rows, Extent(first, len(listed), len(entries), len(titles))
 
 
 def _fitting(details: Rows, width: int, height: int) -> Rows:
@@ -80,10 +111,11 @@ def _details(entry: Entry, width: int) -> Rows:
     return details or (wrapped(plain(entry.row), width) if too_long else ())
 
 
-def _window(entries: Sequence[Entry], cursor: int, height: int) -> Rows:
-    """As many entries as fit, with the one at the cursor among them and marked."""
+def _window(entries: Sequence[Entry], cursor: int, height: int) -> tuple[int, Rows]:
+    """As many entries as fit, with the one at the cursor among them and marked, and the first one's place."""
+    height = max(height, 0)
     first = min(max(cursor - height // 2, 0), max(len(entries) - height, 0))
-    return tuple(
+    return first, tuple(
         (Span(CURSOR if number == cursor else "  ", Tone.FOCUS), *entry.row)
         for number, entry in enumerate(entries[first : first + height], first)
     )

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.panels.anomaly_reports import anomaly_reports
 from esper_tui.panels.losses_panel import losses_metrics
 from esper_tui.panels.metric_panels import METRIC_PANELS, has_own_metrics, shown_metrics
 from esper_tui.panels.vitals_panel import shown_vitals
+from esper_tui.text.numbers import range_text
 from esper_tui.view.measured_fields import is_of_tamiyo, measured_fields
 
 ALWAYS = ("findings", "link", "events")
@@ -32,6 +34,21 @@ def content_rows(snapshot: SanctumSnapshot, measured_before: frozenset[str] = fr
     """The number of rows that each panel outside of `ALWAYS` has to show."""
     measured = measured_fields(snapshot) | measured_before
     return {panel: count(snapshot, measured) for panel, count in _ROWS.items()}
+
+
+def cut_text(
+    panel: str, snapshot: SanctumSnapshot, height: int, measured_before: frozenset[str] = frozenset()
+) -> str:
+    """How much of a panel is in sight in this many rows: "1-4 of 10" of a list, "8 of 13" metrics, which need
+    not be the first; empty where all of it is, or where it has a row that says so.
+    """
+    if panel in _LISTS:
+        number, shown, newest_last = _LISTS[panel](snapshot, height)
+        return range_text(number - shown if newest_last else 0, shown, number)
+    if panel not in _METRICS:
+        return ""
+    number = _ROWS[panel](snapshot, measured_fields(snapshot) | measured_before)
+    return f"{height} of {number}" if 0 < height < number else ""
 
 
 _Count = Callable[[SanctumSnapshot, frozenset[str]], int]
@@ -105,3 +122,28 @@ _ROWS: dict[str, _Count] = {
     "vitals": _vitals,
     "ranks": _ranks,
 }
+
+_METRICS = ("losses", *METRIC_PANELS, "vitals")
+
+_Extent = Callable[[SanctumSnapshot, int], tuple[int, int, bool]]
+
+
+def _findings_shown(snapshot: SanctumSnapshot, height: int) -> tuple[int, int, bool]:
+    return len(snapshot.findings), height, False
+
+
+def _anomalies_shown(snapshot: SanctumSnapshot, height: int) -> tuple[int, int, bool]:
+    """One row is that of the telemetry level."""
+    return len(anomaly_reports(snapshot)), height - 1, True
+
+
+def _log_shown(snapshot: SanctumSnapshot, height: int) -> tuple[int, int, bool]:
+    return len(snapshot.log), height, True
+
+
+_LISTS: dict[str, _Extent] = {
+    "findings": _findings_shown,
+    "anomalies": _anomalies_shown,
+    "log": _log_shown,
+}
+"""The panels that list entries: how many there are, how many have a row, and whether these are the last."""

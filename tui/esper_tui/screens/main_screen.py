@@ -17,11 +17,12 @@ from esper_tui.frame import (
     ScreenPlan,
     draw_place,
     frame_rows,
+    opened_entry_at,
     opened_keys,
     opened_moment,
     placed_panels,
 )
-from esper_tui.grid.arrangement import Place
+from esper_tui.grid.arrangement import OPENED, Place
 from esper_tui.pages.opened_panel import first_row, moved_cursor
 from esper_tui.pages.page import GroupKey
 from esper_tui.panels.panel_registry import PANELS
@@ -32,6 +33,9 @@ from esper_tui.screens.time_actions import TimeActions, TimeHost
 from esper_tui.text.spans import Rows, Tone
 from esper_tui.view.measured_fields import measured_fields
 from esper_tui.view.view import View, ViewOptions
+
+WHEEL_ROWS = 3
+"""How far one turn of the mouse wheel moves the cursor."""
 
 
 class MainScreenHost(TimeHost, Protocol):
@@ -113,13 +117,30 @@ class MainScreen(TimeActions):
         return tuple(panel for panel in PANELS if panel not in self.options.hidden)
 
     def on_panel_widget_clicked(self, event: PanelWidget.Clicked) -> None:
-        """The first click selects a panel, the second one opens it."""
-        if event.panel not in PANELS:
+        """The first click selects a panel or an entry of an opened one, the second one opens it."""
+        if event.panel == OPENED:
+            self._click_entry(event.row)
+        elif event.panel in PANELS:
+            if self.options.selected == event.panel:
+                self.action_open()
+            else:
+                self.change(selected=event.panel)
+
+    def _click_entry(self, row: int) -> None:
+        opened, view = self.options.opened, self._host.view()
+        entry = opened_entry_at(view, *self.app.size, self.options, row)
+        if opened is None or entry is None:
             return
-        if self.options.selected == event.panel:
+        here = cursor_row(self.options.cursor, self.options.cursor_key, self._keys(opened))
+        if entry == here:
             self.action_open()
         else:
-            self.change(selected=event.panel)
+            self.action_move(entry - here)
+
+    def on_panel_widget_scrolled(self, event: PanelWidget.Scrolled) -> None:
+        """The wheel moves the cursor of an opened panel."""
+        if event.panel == OPENED:
+            self.action_move(WHEEL_ROWS * event.direction)
 
     def action_step(self, direction: int) -> None:
         """Select the next panel (1) or the previous one (-1); if one is open, open that panel instead."""

@@ -25,6 +25,14 @@ class PanelWidget(Widget):
             self.panel = panel
             self.row = row
 
+    class Scrolled(Message):
+        """A turn of the mouse wheel over a panel: down (1) or up (-1)."""
+
+        def __init__(self, panel: str, direction: int) -> None:
+            super().__init__()
+            self.panel = panel
+            self.direction = direction
+
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self.rows: Rows = ()
@@ -34,6 +42,14 @@ class PanelWidget(Widget):
     def on_click(self, event: events.Click) -> None:
         """Report the click."""
         self.post_message(self.Clicked(self.id or "", event.y))
+
+    def on_mouse_scroll_down(self) -> None:
+        """Report a turn of the wheel."""
+        self.post_message(self.Scrolled(self.id or "", 1))
+
+    def on_mouse_scroll_up(self) -> None:
+        """Report a turn of the wheel."""
+        self.post_message(self.Scrolled(self.id or "", -1))
 
     def paint(self, styles: dict[Tone, Style]) -> None:
         """Use other styles from now on."""

@@ -73,6 +73,17 @@ def counted(value: int, thing: str) -> str:
     return f"{count(value)} {thing}" if value == 1 else f"{count(value)} {thing}s"
 
 
+def range_text(first: int, shown: int, number: int) -> str:
+    """Write which entries of a list are in sight, from the first on, which is 0: "1-4 of 10"; empty if all
+    are.
+    """
+    if shown >= number or shown < 1:
+        return ""
+    last = first + shown
+    places = count(last) if shown == 1 else f"{count(first + 1)}-{count(last)}"
+    return f"{places} of {count(number)}"
+
+
 def percent(value: float | None, width: int = 6) -> str:
     """Write a share as a percentage with one decimal."""
     if value is None:
