@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from esper_bus.emit.emitter import EmitterReport
     from esper_bus.net.subscription import Subscription, subscribe
     from esper_lite.connection import connect
+    from esper_lite.metric_series import MetricSeries
     from esper_lite.run import Run, open_run
     from esper_lite.telemetry import Telemetry
     from esper_schemas.declarations import HeadSpec, MetricSpec
@@ -81,6 +82,7 @@ __all__ = [
     "LogRecorded",
     "Mark",
     "MetricDefined",
+    "MetricSeries",
     "MetricSpec",
     "NumericalInstabilityReported",
     "PPOUpdateCompleted",
@@ -114,6 +116,7 @@ _MODULES = {
     "esper_bus.emit.emitter": ("EmitterReport",),
     "esper_bus.net.subscription": ("Subscription", "subscribe"),
     "esper_lite.connection": ("connect",),
+    "esper_lite.metric_series": ("MetricSeries",),
     "esper_lite.run": ("Run", "open_run"),
     "esper_lite.telemetry": ("Telemetry",),
     "esper_schemas.declarations": ("HeadSpec", "MetricSpec"),

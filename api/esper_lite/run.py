@@ -4,18 +4,22 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from esper_lite.metric_series import MetricSeries, metric_series, question_about
 from esper_lite.moments import is_at, moment_of, not_in_run
 from esper_lite.run_sources import AggregatorSource, FileSource, RunSource
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import Record, RunStarted
 from esper_schemas.findings import Finding
 from esper_schemas.history import (
+    MOST_POINTS,
     AtEvent,
+    Axis,
     Mark,
     Marks,
     MarksQuestion,
     Moment,
     PastSnapshot,
+    Series,
     SnapshotQuestion,
 )
 from esper_schemas.snapshot import SanctumSnapshot
@@ -97,6 +101,29 @@ class Run:
         if not is_at(found, moment):
             raise InvalidArgument(not_in_run(moment, self._marks()))
         return found.snapshot
+
+    def series(
+        self,
+        metric: str,
+        *,
+        first: float | None = None,
+        last: float | None = None,
+        points: int = MOST_POINTS,
+        x: Axis = "update",
+    ) -> MetricSeries:
+        """One metric over the run: all its values, or buckets of them if they are more than `points`.
+
+        metric: its name in a snapshot, such as `kl_divergence` or `heads.op.entropy`, or that which the run
+            has logged.
+        first, last: the range on the axis, both included; default, the whole run.
+        points: the most buckets; they have equal widths.
+        x: what the series is over: "update", "env_step", or "time" in seconds since 1970.
+
+        Raises `InvalidArgument` for a metric that the run has no values of.
+        """
+        answer = self._source.ask(question_about(metric, first, last, points, x))
+        assert isinstance(answer, Series)
+        return metric_series(self.name, metric, answer)
 
     def marks(self) -> tuple[Mark, ...]:
         """What happened in the run, in its order: onsets of findings, anomalies, checkpoints, restarts."""

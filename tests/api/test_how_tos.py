@@ -229,9 +229,19 @@ def test_the_moments_of_a_run_have_states(cartpole, run):
 
 
 @pytest.mark.process
+def test_a_metric_of_a_run_is_a_series(cartpole, run):
+    """The program prints the updates and their values."""
+    reading, _, series, *_ = programs("subscribe-to-events.md")[1:]
+    done = run(f"{reading}\nprint('series')\n{series}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[0.25 0.25" in done.stdout.split("series")[-1]
+
+
+@pytest.mark.process
 def test_an_aggregator_answers_questions(cartpole, run, url):
     """Questions for runs, events, a past snapshot and the health raise nothing."""
-    program = programs("subscribe-to-events.md")[3].replace("tcp://127.0.0.1:5556", url)
+    program = programs("subscribe-to-events.md")[4].replace("tcp://127.0.0.1:5556", url)
     done = run(program)
 
     assert (done.returncode, done.stderr) == (0, "")

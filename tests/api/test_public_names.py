@@ -44,6 +44,9 @@ LogRecorded(level: Literal['debug', 'info', 'warning', 'error', 'critical'], mes
 Mark(*, place: Place, kind: MarkKind, title: str, severity: Literal['notice', 'warning', 'critical'] | None
     = None, rule: str = '')
 MetricDefined(metric: MetricSpec)
+MetricSeries(metric: str, axis: Axis, x: 'memoryview[float]', mean: 'memoryview[float]', minimum:
+    'memoryview[float]', maximum: 'memoryview[float]', last: 'memoryview[float]', measured:
+    'memoryview[int]', not_finite: 'memoryview[int]')
 MetricSpec(*, name: str, unit: str = '', meaning: str = '', critical_below: float | None = None,
     warning_below: float | None = None, warning_above: float | None = None, critical_above: float | None =
     None, good: Literal['rising', 'falling', 'neither'] = 'neither', precision: int = 3, over_ranks:
@@ -71,6 +74,8 @@ Run.records() -> Iterator[Record]
 Run.snapshot(at: int | None=None) -> SanctumSnapshot
 Run.at(*, update: int | None=None, event: int | None=None, time: float | datetime | None=None) ->
     SanctumSnapshot
+Run.series(metric: str, *, first: float | None=None, last: float | None=None, points: int=MOST_POINTS, x:
+    Axis='update') -> MetricSeries
 Run.marks() -> tuple[Mark, ...]
 Run.findings() -> tuple[Finding, ...]
 RunExists(EsperError)

@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from datetime import datetime
 
+import numpy as np
 import pytest
 
 from esper_bus.emit.emitter import Emitter
@@ -224,6 +225,7 @@ def test_a_run_of_an_aggregator_is_read_as_its_files_are(url, runs_dir, until):
     assert at_updates(remote) == [1, 2, 3]
     assert (remote.marks(), remote.config) == (local.marks(), local.config)
     assert remote.findings() == local.findings()
+    assert remote.series("policy_loss") == local.series("policy_loss")
 
 
 @pytest.mark.process
@@ -233,6 +235,40 @@ def test_a_run_that_an_aggregator_does_not_have_is_refused(url):
         open_run(url, run="other").at(update=1)
     with pytest.raises(InvalidArgument, match="has no run yet"):
         open_run(url)
+
+
+def test_a_series_has_every_value_of_a_metric(run):
+    """NumPy takes its buffers without copying them."""
+    series = run.series("policy_loss")
+
+    assert (series.metric, series.axis) == ("policy_loss", "update")
+    assert np.asarray(series.x).tolist() == [1, 2, 3]
+    assert np.asarray(series.last).tolist() == np.asarray(series.mean).tolist() == [0, 0.5, 1]
+    assert np.asarray(series.measured).tolist() == [1, 1, 1]
+    assert np.shares_memory(np.asarray(series.mean), np.asarray(series.mean))
+
+
+def test_a_part_of_a_series_can_be_asked_for_in_buckets(run):
+    """Both ends are included."""
+    series = run.series("policy_loss", first=2, last=3, points=1)
+
+    assert (list(series.x), list(series.measured)) == ([2], [2])
+    assert (list(series.minimum), list(series.mean), list(series.maximum)) == ([0.5], [0.75], [1])
+    assert len(run.series("policy_loss", x="time").x) == 3
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "message"),
+    [
+        ("nothing", {}, "The run mine has no values of 'nothing'"),
+        ("policy_loss", {"points": 0}, "points=0 is not possible; pass 1 to 10000"),
+        ("policy_loss", {"x": "epoch"}, "x='epoch' is not an axis; pass one of 'update', 'env_step', 'time'"),
+    ],
+)
+def test_a_series_that_cannot_be_asked_for_is_refused(run, metric, options, message):
+    """The sentence says what can be."""
+    with pytest.raises(InvalidArgument, match=message):
+        run.series(metric, **options)
 
 
 def test_a_path_needs_neither_run_nor_keys(run, runs_dir):

@@ -4,6 +4,7 @@ A row is what one update, one rollout or one call of a trainer's log brought. Th
 that they come in, which costs the fold the least; `to_block` makes columns of them.
 """
 
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -34,6 +35,7 @@ ROLLOUT_COLUMNS: Final = (
 UPDATE_COLUMNS: Final = PPOMetrics.__struct_fields__
 """The columns of an update, which are the first fields of its payload."""
 _UPDATE_WIDTH = len(UPDATE_COLUMNS)
+_pack = struct.Struct(f"<{_UPDATE_WIDTH}d").pack
 
 NO_STEP = -(1 << 63)
 """Stands for a step that the trainer did not give."""
@@ -79,6 +81,27 @@ class Part:
         return Part(self.rows.copy(), self.values.copy())
 
 
+@dataclass(slots=True)
+class PackedPart:
+    """Updates in which everything was measured, as bytes: quicker to make, and a quarter of the size."""
+
+    rows: list[int] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+
+    def add(self, row: int, values: tuple[Any, ...]) -> bool:
+        """Add the values of a row; returns False, and adds nothing, if one of them is absent."""
+        try:
+            self.values.append(_pack(*values))
+        except (struct.error, OverflowError):
+            return False
+        self.rows.append(row)
+        return True
+
+    def copy(self) -> "PackedPart":
+        """Return a copy, to which rows can be added."""
+        return PackedPart(self.rows.copy(), self.values.copy())
+
+
 class CollectedRows:
     """Rows in the order of the log, as an observer of the fold receives them.
 
@@ -91,6 +114,7 @@ class CollectedRows:
         self._numbers = {(process.producer, process.epoch): n for n, process in enumerate(self.processes)}
         self.keys: list[RowKey] = []
         self.size = 0
+        self.packed = PackedPart()
         self._updates, self._rollouts = Part(), Part()
         self._others: dict[tuple[str, ...], Part] = {}
 
@@ -105,17 +129,18 @@ class CollectedRows:
 
     def _take(self, other: "CollectedRows") -> None:
         self.keys, self.size = other.keys.copy(), other.size
-        self._updates, self._rollouts = other._updates.copy(), other._rollouts.copy()
+        self.packed, self._updates = other.packed.copy(), other._updates.copy()
+        self._rollouts = other._rollouts.copy()
         self._others = {names: part.copy() for names, part in other._others.items()}
 
     def clear(self) -> None:
         """Forget all rows; the processes remain."""
         self.keys, self.size = [], 0
-        self._updates, self._rollouts, self._others = Part(), Part(), {}
+        self.packed, self._updates, self._rollouts, self._others = PackedPart(), Part(), Part(), {}
 
     @property
     def parts(self) -> dict[tuple[str, ...], Part]:
-        """The values of the rows by the columns that they are of."""
+        """The values of the rows, but those that are packed, by the columns that they are of."""
         fixed = {UPDATE_COLUMNS: self._updates, ROLLOUT_COLUMNS: self._rollouts}
         return {names: part for names, part in (fixed | self._others).items() if part.rows}
 
@@ -124,11 +149,13 @@ class CollectedRows:
         if origin.position <= self._after:
             return
         self._add_key(origin, UPDATE)
-        self._updates.add(len(self.keys) - 1, structs.astuple(payload)[:_UPDATE_WIDTH])
+        values = structs.astuple(payload)[:_UPDATE_WIDTH]
+        if not self.packed.add(len(self.keys) - 1, values):
+            self._updates.add(len(self.keys) - 1, values)
         self.size += _UPDATE_WIDTH
         if payload.heads:
-            values = [value for head in payload.heads.values() for value in structs.astuple(head)]
-            self._add(_head_columns(payload), tuple(values))
+            measures = [value for head in payload.heads.values() for value in structs.astuple(head)]
+            self._add(_head_columns(payload), tuple(measures))
 
     def rollout_completed(self, origin: Origin, rollout: RolloutCompleted) -> None:
         """Add a row with the results of a rollout."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from esper_aggregator.series.collected_rows import KEYS, CollectedRows, RowKey
+from esper_aggregator.series.collected_rows import KEYS, UPDATE_COLUMNS, CollectedRows, PackedPart, RowKey
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -75,12 +74,22 @@ def block_of(collected: CollectedRows) -> RowBlock:
     length = len(collected)
     table = _key_table(collected.keys).reshape(length, len(KEYS))
     keys = {name: np.ascontiguousarray(table[:, place]) for place, name in enumerate(KEYS)}
-    pieces: dict[str, list[tuple[Integers, Floats]]] = {}
+    pieces = _packed_pieces(collected.packed)
     for names, part in collected.parts.items():
         rows = np.array(part.rows, dtype=np.int64)
         for name, at, values in _columns(names, rows, part.values):
             pieces.setdefault(name, []).append((at, values))
     return RowBlock(length, keys, {name: _joined(length, parts) for name, parts in pieces.items()})
+
+
+def _packed_pieces(part: PackedPart) -> dict[str, list[tuple[Integers, Floats]]]:
+    """Return the columns of packed updates: one piece each, as others may follow."""
+    if not part.rows:
+        return {}
+    rows = np.array(part.rows, dtype=np.int64)
+    table = np.frombuffer(b"".join(part.values), "<f8").reshape(len(rows), len(UPDATE_COLUMNS))
+    matrix = np.ascontiguousarray(table.T).astype(np.float64, copy=False)
+    return {name: [(rows, matrix[place])] for place, name in enumerate(UPDATE_COLUMNS)}
 
 
 def _key_table(keys: Sequence[RowKey]) -> Integers:
@@ -118,32 +127,11 @@ def _columns(
     names: Sequence[str], rows: Integers, table: Sequence[tuple[Any, ...]]
 ) -> Iterator[tuple[str, Integers, Floats]]:
     """Yield each column that has values, with the rows that have them."""
-    if None in table[0]:
-        for name, column in zip(names, zip(*table, strict=True), strict=True):
-            yield from _column(name, rows, column)
-        return
-    flat = np.fromiter(chain.from_iterable(table), np.float64, len(names) * len(table))
-    matrix = np.ascontiguousarray(flat.reshape(len(table), len(names)).T)
-    doubtful = np.isnan(matrix.max(axis=1)).tolist()  # NumPy makes NaN of None
-    for place, name in enumerate(names):
-        if doubtful[place]:
-            yield from _column(name, rows, [row[place] for row in table])
-        else:
-            yield name, rows, matrix[place]
-
-
-def _column(name: str, rows: Integers, column: Sequence[Any]) -> Iterator[tuple[str, Integers, Floats]]:
-    if None not in column:
-        yield name, rows, np.fromiter(column, np.float64, len(column))
-        return
-    measured = [value for value in column if value is not None]
-    if measured:
-        at = np.fromiter(map(_is_measured, column), np.bool_, len(column))
-        yield name, rows[at], np.array(measured, dtype=np.float64)
-
-
-def _is_measured(value: Any) -> bool:
-    return value is not None
+    for name, column in zip(names, zip(*table, strict=True), strict=True):
+        if column[0] is not None or column.count(None) < len(column):
+            values = np.fromiter(column, np.float64, len(column))  # makes NaN of None
+            measured = np.fromiter([value is not None for value in column], np.bool_, len(column))
+            yield (name, rows, values) if measured.all() else (name, rows[measured], values[measured])
 
 
 def _joined(length: int, parts: Sequence[tuple[Integers, Floats]]) -> Values:
