@@ -16,9 +16,11 @@ from pathlib import Path
 from msgspec import structs
 
 from esper_aggregator.recording import Recording
-from esper_bus.host.aggregator_lock import AggregatorLock
+from esper_bus.addresses import for_runs_dir
+from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_running
 from esper_bus.mcap.reader import ignore_damage
-from esper_bus.names import is_name, new_epoch
+from esper_bus.names import check_name, is_name, new_epoch
+from esper_bus.net.note_client import send_note
 from esper_bus.paths import RunPaths
 from esper_bus.protocol.query_messages import Answer, NoteQuery, NoteWritten, Refusal
 from esper_bus.records import RawRecord, StreamKey
@@ -111,6 +113,18 @@ def note_record(
     seq = max(recording.next_seqs.get(stream, 0), next_seqs.get(stream, 0))
     next_seqs[stream] = seq + 1
     return RawRecord(stream, seq, emitted_ns, emitted_ns, encode_event(note))
+
+
+def deliver_note(run_dir: Path, note: Annotated, emitted_ns: int) -> int | None:
+    """Write a note about a run directory, through its aggregator if one is running; returns its update.
+
+    Raises `EsperError` as `send_note` and `write_note` do.
+    """
+    run_dir = run_dir.resolve()
+    if not aggregator_running(run_dir.parent):
+        return write_note(run_dir, note, emitted_ns)
+    query = NoteQuery(check_name("run", run_dir.name), note.text, note.who, emitted_ns, note.update)
+    return send_note(for_runs_dir(run_dir.parent), query)
 
 
 def write_note(run_dir: Path, note: Annotated, emitted_ns: int) -> int | None:

@@ -20,6 +20,7 @@ from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo_json
 from esper_cli.screen.browser_server import TOKEN_VARIABLE, serve_screen
 from esper_cli.screen.history_selection import history_opener, snapshot_at
+from esper_cli.screen.note_writer import note_writer
 from esper_cli.screen.sanctum_app import SSH_RATE, effective_settings, is_served, sanctum_app
 from esper_cli.screen.source_selection import first_feed, is_recorded, open_source
 from esper_schemas.errors import InvalidArgument
@@ -209,6 +210,7 @@ def _show(options: SanctumOptions, source: SnapshotSource) -> None:
         app = sanctum_app(
             source,
             _opener(options),
+            notes=note_writer(options.target, options.keys),
             at=options.at or "",
             theme=options.theme,
             symbols=options.symbols,

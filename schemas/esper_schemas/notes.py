@@ -1,10 +1,25 @@
 """The notes that a person may write about a run."""
 
+from collections.abc import Iterator
+from typing import Protocol
+
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.events import Annotated
 
 MAX_NOTE_LENGTH = 500
 MAX_WRITER_LENGTH = 100
+
+
+class NoteWriter(Protocol):
+    """Writes notes about runs; no call blocks, and none raises."""
+
+    def write(self, run: str, note: Annotated) -> None:
+        """Begin to write a note about a run; without a writer, the note gets the name of the user."""
+        ...
+
+    def outcomes(self) -> Iterator[str]:
+        """Yield a sentence about each note that was written or refused since the last call."""
+        ...
 
 
 def checked_note(text: str, who: str = "", update: int | None = None) -> Annotated:

@@ -64,6 +64,7 @@ EFFECTS = {
     "previous_mark": Effect(update_shown, 12),
     "next_mark": Effect(update_shown, 12, ("less_than_sign", "less_than_sign")),
     "go_to": Effect(page, "PromptScreen"),
+    "note": Effect(page, "PromptScreen"),
     "time_bar": Effect(lambda app: app.options.time_bar, True),
     "play": Effect(lambda app: app.rewind.playhead.playing, True, ("T",)),
     "play_faster": Effect(lambda app: app.rewind.playhead.speed, 2.0, ("T",)),
@@ -85,12 +86,24 @@ EFFECTS = {
 """One for each command, in the order of the table."""
 
 
+class Notes:
+    """Writes no notes."""
+
+    def outcomes(self):
+        """There are none."""
+        return iter(())
+
+
 @pytest.fixture
 def app(several_runs, now, tmp_path, monkeypatch, recorded_past):
     """The main screen with four frames a second, in a directory of its own."""
     monkeypatch.chdir(tmp_path)
     made = SanctumApp(
-        several_runs, clock=lambda: now, open_history=lambda run: recorded_past(run), frames_per_second=4.0
+        several_runs,
+        clock=lambda: now,
+        open_history=lambda run: recorded_past(run),
+        notes=Notes(),
+        frames_per_second=4.0,
     )
     made.directory = tmp_path
     return made

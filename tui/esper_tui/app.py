@@ -20,6 +20,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from esper_schemas.notes import NoteWriter
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.control.chart_commands import CHART_COMMANDS, works_on_charts
 from esper_tui.control.commands import BY_PRECEDENCE, COMMANDS, ScreenCommand, key_of, works_on_help
@@ -32,6 +33,7 @@ from esper_tui.past.run_history import OpenHistory, RunHistory
 from esper_tui.screens.chart_screen import ChartScreen
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
+from esper_tui.screens.note_prompt import ask_for_note, report_notes
 from esper_tui.screens.prompt_screen import PromptScreen
 from esper_tui.terminal.ascii_filter import AsciiFilter
 from esper_tui.terminal.export import write_new
@@ -67,8 +69,9 @@ class SanctumApp(App[None]):
     """The cockpit on a terminal. The caller closes the source after `run()` has returned.
 
     `clock` gives nanoseconds since 1970, by which ages are computed. `open_history` opens the past of a run
-    by its name; the app closes what it has opened. `at` names the moment with which the app begins. Settings
-    are saved in `settings_file`, if it is given; `notice` is a sentence that is shown at the start.
+    by its name; the app closes what it has opened. `notes` writes the notes of the user. `at` names the
+    moment with which the app begins. Settings are saved in `settings_file`, if it is given; `notice` is a
+    sentence that is shown at the start.
     """
 
     TITLE = "Sanctum"
@@ -86,6 +89,7 @@ class SanctumApp(App[None]):
         *,
         clock: Callable[[], int] = time.time_ns,
         open_history: OpenHistory | None = None,
+        notes: NoteWriter | None = None,
         at: str = "",
         frames_per_second: float = FASTEST,
         settings: Settings = Settings(),  # noqa: B008
@@ -97,6 +101,7 @@ class SanctumApp(App[None]):
         self._clock = clock
         self.history = RunHistory(open_history)
         self._rewind = Rewind(self.history, partial(self.notify, timeout=4))
+        self._notes = notes
         self._begin_at = at
         self._redraw_rate = RedrawRate(frames_per_second)
         self._settings = settings
@@ -253,6 +258,10 @@ class SanctumApp(App[None]):
         self._paused_at = self._source.poll() if self._paused_at is None else None
         self._tick()
 
+    def action_note(self) -> None:
+        """Ask for a note about the update that is shown, and write it."""
+        ask_for_note(self, self._notes, self.view().snapshot)
+
     def action_copy(self) -> None:
         """Copy the screen, or the selected panel, as plain text to the terminal's clipboard (OSC 52)."""
         screen = self.screen if isinstance(self.screen, HelpScreen | ChartScreen) else self.main_screen
@@ -330,6 +339,7 @@ class SanctumApp(App[None]):
     def _tick(self) -> None:
         """Draw, and adapt the timer to the rate."""
         self.history.deliver()
+        report_notes(self, self._notes)
         self._go_to_beginning()
         view = self.view()
         self._shown_screen.show(view)

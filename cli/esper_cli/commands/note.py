@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from esper_aggregator.notes import write_note
+from esper_aggregator.notes import deliver_note
 from esper_aggregator.past.open_past import open_past
 from esper_aggregator.past.steps import finish
 from esper_bus import addresses
 from esper_bus.auth.keys import client_keys_for
-from esper_bus.host.aggregator_lock import aggregator_running
 from esper_bus.names import check_name
 from esper_bus.net.note_client import send_note
 from esper_bus.protocol.query_messages import NoteQuery
 from esper_bus.store.run_reader import readable_files
 from esper_cli.options.command import Command
-from esper_cli.options.option import AGGREGATOR_URL, ClientKey, Option, default_client_key, user_name
+from esper_cli.options.option import AGGREGATOR_URL, ClientKey, Option, default_client_key
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo
+from esper_cli.output.user_name import user_name
 from esper_schemas import events, moment_text
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import AtUpdate
@@ -84,11 +84,7 @@ def _write(run_dir: Path, options: NoteOptions, note: events.Annotated) -> int |
         raise CommandError(f"{run_dir} is not a run directory; name one, or --aggregator URL")
     readable_files(run_dir)
     update = None if options.at is None else _update_at(run_dir, options.at)
-    name, runs_dir = run_dir.resolve().name, run_dir.resolve().parent
-    if not aggregator_running(runs_dir):
-        return write_note(run_dir, checked_note(note.text, note.who, update), time.time_ns())
-    query = NoteQuery(check_name("run", name), note.text, note.who, time.time_ns(), update)
-    return send_note(addresses.for_runs_dir(runs_dir), query)
+    return deliver_note(run_dir, checked_note(note.text, note.who, update), time.time_ns())
 
 
 def _update_at(run_dir: Path, text: str) -> int | None:

@@ -1,6 +1,5 @@
 """Options that only command lines have, and those that several commands share."""
 
-import getpass
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,14 +69,6 @@ AGGREGATOR_URL = Option(
 )
 Json = Annotated[bool, Option("print JSON")]
 LogJson = Annotated[bool, Option("write log lines as JSON", "output")]
-
-
-def user_name() -> str:
-    """The name of this user; empty if the system knows none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def default_client_key() -> Path | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from esper_schemas.history import History
+from esper_schemas.notes import NoteWriter
 from esper_schemas.source import SnapshotSource
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def sanctum_app(
     source: SnapshotSource,
     open_history: Callable[[str], History],
     *,
+    notes: NoteWriter | None = None,
     at: str = "",
     theme: str | None = None,
     symbols: str | None = None,
@@ -27,7 +29,8 @@ def sanctum_app(
 ) -> "SanctumApp":
     """An app with the saved settings; those that are given override them without being saved.
 
-    `open_history` opens the past of a run by its name; `at` is the moment with which the app begins.
+    `open_history` opens the past of a run by its name; `at` is the moment with which the app begins. `notes`
+    writes the notes of the user; visitors in a browser write none.
     """
     from esper_tui.control.redraw_schedule import FASTEST, SLOWEST
     from esper_tui.control.user_settings import settings_path
@@ -37,6 +40,7 @@ def sanctum_app(
     return _app_class()(
         source,
         open_history=open_history,
+        notes=None if is_served() else notes,
         at=at,
         frames_per_second=max(min(FASTEST, rate), SLOWEST),
         settings=settings,

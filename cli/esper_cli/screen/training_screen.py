@@ -12,6 +12,7 @@ from pathlib import Path
 
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo
+from esper_cli.screen.note_writer import notes_of_aggregator
 from esper_cli.screen.sanctum_app import sanctum_app
 from esper_trainer.request import TrainingRequest
 from esper_trainer.run.run_directory import recovery_advice
@@ -49,7 +50,8 @@ def show_sanctum(request: TrainingRequest, trainer: "subprocess.Popen[bytes]", r
     starting = f"The training is starting; what it prints is in {run_dir / 'trainer.log'}."
     source = SocketSource(lambda: endpoints, keys=keys, awaited=starting)
     source.select(run_dir.name)
-    app = sanctum_app(source, lambda run: RemoteHistory(lambda: endpoints, run, keys))
+    notes = notes_of_aggregator(lambda: endpoints, keys)
+    app = sanctum_app(source, lambda run: RemoteHistory(lambda: endpoints, run, keys), notes=notes)
 
     def exit_if_nothing_was_recorded() -> None:
         if trainer.wait() != 0 and not (run_dir / "spool").exists() and app.is_running:

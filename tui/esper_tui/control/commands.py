@@ -350,6 +350,14 @@ _PAST = (
         _TIME,
     ),
     ScreenCommand(
+        "note",
+        ("m",),
+        "note",
+        "",
+        "Write a note",
+        "Write a note about the update that is shown: a mark for everyone who views the run.",
+    ),
+    ScreenCommand(
         "time_bar",
         ("T",),
         "screen.time_bar",
