@@ -22,14 +22,20 @@ UNLISTED_KINDS = (
 
 
 def list_event(entries: deque[EventEntry | ListedUpdate], record: e.Record) -> None:
-    """Append the line of an event if it belongs in the list; PPO updates are appended as they are."""
+    """Append the line of an event if it belongs in the list."""
     if not isinstance(record.event, UNLISTED_KINDS) and not _is_minor_log_line(record.event):
         entries.append(_entry(record))
 
 
+def listed_update(at_ns: int, producer: str, event: e.PPOUpdateCompleted) -> ListedUpdate:
+    """Return what the list keeps of an update."""
+    payload = event.payload
+    return at_ns, producer, event.update, payload.policy_loss, payload.value_loss, payload.kl_divergence
+
+
 def event_entries(entries: deque[EventEntry | ListedUpdate]) -> tuple[EventEntry, ...]:
     """Return the list as a snapshot shows it, oldest event first."""
-    return tuple([entry if isinstance(entry, EventEntry) else _update_entry(entry) for entry in entries])
+    return tuple([entry if isinstance(entry, EventEntry) else _update_entry(*entry) for entry in entries])
 
 
 def _is_minor_log_line(event: e.DecodedEvent) -> bool:
@@ -45,16 +51,8 @@ def _entry(record: e.Record) -> EventEntry:
     )
 
 
-def _update_entry(listed: ListedUpdate) -> EventEntry:
-    at_ns, producer, event = listed
-    payload = event.payload
-    return _cached_update_entry(
-        at_ns, producer, event.update, payload.policy_loss, payload.value_loss, payload.kl_divergence
-    )
-
-
 @lru_cache(maxsize=1024)  # successive snapshots of a run share most of their entries
-def _cached_update_entry(
+def _update_entry(
     at_ns: int,
     producer: str,
     update: int,

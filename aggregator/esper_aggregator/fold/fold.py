@@ -11,7 +11,7 @@ from typing import assert_never
 from msgspec import structs
 
 from esper_aggregator.fold import logged_steps, own_scalars, reports, training
-from esper_aggregator.fold.event_list import list_event
+from esper_aggregator.fold.event_list import list_event, listed_update
 from esper_aggregator.fold.losses import add_loss
 from esper_aggregator.fold.observer import Origin, observer_of
 from esper_aggregator.fold.own_heads import bounded_heads, declare
@@ -101,7 +101,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
     match event:
         case e.PPOUpdateCompleted():
             event = _update_completed(state, producer, record, event, late=late)
-            state.recent_events.append((record.emitted_ns, record.producer, event))
+            state.recent_events.append(listed_update(record.emitted_ns, record.producer, event))
             return  # a snapshot makes its line of text, if it still shows it
         case e.RolloutCompleted():
             training.rollout_completed(state, producer, event, late=late)

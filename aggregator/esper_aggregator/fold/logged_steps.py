@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from esper_aggregator.fold import training
+from esper_aggregator.fold.event_list import listed_update
 from esper_aggregator.fold.logged_names import LoggedParts, Values, sorted_by_meaning
 from esper_aggregator.fold.observer import ObservedRunState, Origin, ValueObserver, observer_of
 from esper_aggregator.fold.own_scalars import record_scalars
@@ -154,7 +155,7 @@ def _close_update(state: RunState, producer: ProducerState, joined: OpenStep) ->
     event = training.update_completed(state, producer, event, late=False)
     if (observer := observer_of(state)) is not None:
         observer.update_completed(_origin(state, producer, joined, event.update), event.payload)
-    state.recent_events.append((joined.at_ns, producer.producer, event))
+    state.recent_events.append(listed_update(joined.at_ns, producer.producer, event))
 
 
 def _close_rollout(state: RunState, producer: ProducerState, joined: OpenStep) -> None:

@@ -57,8 +57,11 @@ KEPT_EPISODES_OF_UPDATE = 4096
 TimedEpisode: TypeAlias = tuple[int, EpisodeCompleted]
 """When an episode was emitted, and the episode."""
 
-ListedUpdate: TypeAlias = tuple[int, str, PPOUpdateCompleted]
-"""When an update was emitted and by which producer; its line of text is made when a snapshot shows it."""
+ListedUpdate: TypeAlias = tuple[int, str, int, float | None, float | None, float | None]
+"""When and by which producer an update was emitted, its number, policy loss, value loss and KL divergence.
+
+Its line of text is made when a snapshot shows it.
+"""
 
 
 def _no_heads() -> dict[str, bool]:

@@ -31,6 +31,7 @@ class UpdateProgress:
     def __init__(self, ranks: dict[str, RankProgress] | None = None, update: int | None = None) -> None:
         self.update = update
         self._ranks = dict(ranks or {})
+        self._in_rollout: set[str] = set()  # producers whose next events of a rollout change nothing
 
     @property
     def ranks(self) -> dict[str, RankProgress]:
@@ -39,7 +40,8 @@ class UpdateProgress:
 
     def observe(self, state: RunState, record: e.Record) -> int | None:
         """Take note of a record that was folded into `state` just now; returns the update of the run."""
-        if type(record.event) in _OBSERVED:
+        kind = type(record.event)
+        if kind in _OBSERVED and not (kind in _IN_A_ROLLOUT and record.producer in self._in_rollout):
             producer = state.producers.get(record.producer)
             if producer is not None and producer.epoch == record.epoch:
                 self._advance(producer, record.event)
@@ -49,6 +51,10 @@ class UpdateProgress:
         name = producer.producer
         before = self._ranks.setdefault(name, RankProgress())
         after = _progress(producer, event, before)
+        if after.begun > after.completed and type(event) in _IN_A_ROLLOUT:
+            self._in_rollout.add(name)
+        else:
+            self._in_rollout.discard(name)
         if after == before or not 0 <= after.begun <= _HIGHEST:
             return
         self._ranks[name] = after
