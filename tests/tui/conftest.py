@@ -543,8 +543,13 @@ def recorded_past(make_snapshot, make_state):
             for update in range(1, 18)
         }
         marks = (
-            Mark(place=Place(5, 5), kind="checkpoint", title="checkpoint of update 5"),
-            Mark(place=Place(12, 12), kind="finding", title="The policy runs away", severity="critical"),
+            Mark(place=Place(5, 5, NOW - 12 * SECOND), kind="checkpoint", title="checkpoint of update 5"),
+            Mark(
+                place=Place(12, 12, NOW - 5 * SECOND),
+                kind="finding",
+                title="The policy runs away",
+                severity="critical",
+            ),
         )
         return ListHistory({}, marks, started_s=NOW / SECOND - 17, snapshots=kept)
 

@@ -54,7 +54,7 @@ def _line(playhead: Playhead, cells: int) -> Row:
     head = cell_of(playhead, playhead.update, cells)
     tones = [Span(PLAYED, Tone.VALUE) if cell < head else Span(TO_COME, Tone.DIM) for cell in range(cells)]
     for after, until in playhead.missing:
-        for cell in range(cell_of(playhead, after, cells) + 1, cell_of(playhead, until, cells)):
+        for cell in range(cell_of(playhead, after, cells) + 1, cell_of(playhead, until, cells) + 1):
             tones[cell] = Span("·", Tone.DIM)
     for gap in playhead.timeline.gaps:
         tones[cell_of(playhead, gap.before, cells)] = Span(GAP, Tone.LABEL)

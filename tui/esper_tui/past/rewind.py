@@ -4,6 +4,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from operator import is_
 
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import (
@@ -23,6 +24,7 @@ from esper_tui.past.past import Past
 from esper_tui.past.playhead import Playhead
 from esper_tui.past.run_history import RunHistory
 from esper_tui.past.timeline import timeline_of
+from esper_tui.past.update_times import UpdateTimes
 
 MOST_KEPT = 48
 """The number of snapshots that are kept."""
@@ -44,6 +46,7 @@ class Rewind:
     def __init__(self, history: RunHistory, say: Say) -> None:
         self._history = history
         self._say = say
+        self._times = UpdateTimes(history)
         self._reset()
 
     def _reset(self) -> None:
@@ -55,6 +58,7 @@ class Rewind:
         self._shown: PastSnapshot | None = None
         self._exact: PastSnapshot | None = None
         self._marks_asked_s = self._retry_s = 0.0
+        self._timed_by: tuple[object, ...] = ()
         self._until_marks: list[Callable[[Marks], None]] = []
 
     @property
@@ -91,6 +95,9 @@ class Rewind:
         if present is not self._present:
             self._extend(present)
         self._playhead = self._playhead.advanced(now_s)
+        if watched:
+            self._times.want(present, self._marks, now_s)
+            self._time_updates()
         if self.is_past or watched:
             self._ask(now_s)
         elif self._until_marks:
@@ -231,7 +238,6 @@ class Rewind:
             self._playhead = self._playhead.extended(first_update(answer), self._playhead.last)
             updates = {mark.place.update for mark in answer.marks}
             self._playhead = self._playhead.with_marks(update for update in updates if update is not None)
-            self._time_updates()
             for act in waiting:
                 act(answer)
 
@@ -269,13 +275,18 @@ class Rewind:
             self._exact = answer
 
     def _time_updates(self) -> None:
-        """Make the timeline of what is known of the times of updates."""
-        run = self._present.run
+        """Make the timeline of what is known of the times of updates, if more is known than before."""
+        known_by, run = (self._marks, *self._times.answers), self._present.run
+        if len(self._timed_by) == len(known_by) and all(map(is_, known_by, self._timed_by)):
+            return
+        self._timed_by = known_by
         places = [*(mark.place for mark in self._marks.marks)] if self._marks else []
-        places += [kept.place for kept in self._kept.values()]
         times = [
             (p.update, p.time_ns / 1e9) for p in places if p.update is not None and p.time_ns is not None
         ]
         if run.started_ns is not None and run.last_event_ns is not None:
-            times += [(0, run.started_ns / 1e9), (self._playhead.last, run.last_event_ns / 1e9)]
-        self._playhead = self._playhead.with_timeline(timeline_of(times))
+            times += [
+                (self._playhead.first - 1, run.started_ns / 1e9),
+                (self._playhead.last, run.last_event_ns / 1e9),
+            ]
+        self._playhead = self._playhead.with_timeline(timeline_of(self._times.known() or times))
