@@ -324,6 +324,19 @@ def test_playing_shows_one_update_after_the_other():
     assert not viewer.rewind.playhead.playing
 
 
+def test_playing_begins_where_the_viewer_is():
+    """Nothing is said, although the position is the same at first."""
+    viewer = Viewer()
+    viewer.rewind.go_to(AtUpdate(40))
+    viewer.tick(2)
+    viewer.rewind.toggle_playing(viewer.now_s)
+    viewer.tick(2)
+
+    assert viewer.rewind.playhead.playing
+    assert viewer.update() == 40
+    assert viewer.said == []
+
+
 def test_playing_faster_skips_updates_when_it_must():
     """At the highest speed it reaches the present at once."""
     viewer = Viewer()

@@ -56,7 +56,7 @@ def test_age_has_two_units(seconds, written):
     assert age(seconds) == written
 
 
-@given(st.floats(allow_nan=False))
+@given(st.floats())
 def test_age_fits_in_six_characters(seconds):
     """A column of six characters holds every age."""
     assert len(age(seconds)) <= 6

@@ -51,7 +51,7 @@ def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
     Where it is the only row it also has the return, for which the labels are left out if necessary.
     """
     value = _taken(_return_alone(view.snapshot)[-1:]) if with_return and width >= LEAST_WITH_RETURN else 0
-    start = _start(view, status, width - value)
+    start = _start(view, status, width - value, dated=not with_return)
     room = width - row_width(start) - 1
     progress = _with_return(view, status, room) if with_return else ()
     progress = progress or fit_items(_progress(view), room, gap=3)
@@ -62,13 +62,13 @@ def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
     return justified(start, progress, width)
 
 
-def _start(view: View, status: Status, width: int) -> Row:
+def _start(view: View, status: Status, width: int, *, dated: bool) -> Row:
     """State, pause and verdict, as much of them as fits.
 
     A verdict with a reason is kept longest, beside the symbol of the state. Any other one is left out before
     the word of the state is.
     """
-    states = list(zip(_states(view, status), _pauses(view), strict=True))
+    states = list(zip(_states(view, status, dated), _pauses(view), strict=True))
     if view.past is not None and view.is_past:
         states = [(state, ()) for state in _past_states(view.past, status)]
     verdicts = list(_verdicts(view.snapshot))
@@ -110,15 +110,18 @@ def _items_width(items: Sequence[Row]) -> int:
     return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _states(view: View, status: Status) -> Iterator[Row]:
-    """The state with its age or, if it is recorded, its date; without it; and its symbol alone, twice."""
+def _states(view: View, status: Status, dated: bool) -> Iterator[Row]:
+    """The state with its age or, if it is recorded and `dated`, its date; without it; and its symbol alone,
+    twice.
+    """
     symbol, tone, _ = SYMBOLS[status.state]
     word = Span(f"{symbol} {status.state.value.upper()}", tone)
     last_ns = view.link.snapshot.run.last_event_ns
     if status.silent_s is not None:
         yield (word, Span(f" {age(status.silent_s):<3}", Tone.DIM))
     else:
-        yield (word,) if view.link.live or last_ns is None else (word, Span(f" {date(last_ns)}", Tone.DIM))
+        is_dated = dated and not view.link.live and last_ns is not None
+        yield (word, Span(f" {date(last_ns or 0)}", Tone.DIM)) if is_dated else (word,)
     yield (word,)
     yield (Span(symbol, tone),)
     yield (Span(symbol, tone),)

@@ -11,7 +11,7 @@ from esper_tui.view.view import View
 TITLE = "LINK"
 LABEL_WIDTH, VALUE_WIDTH = 15, 9
 NO_MARK = Span(" ")
-RECORDED = "a recording, not a connection"
+RECORDED = "recorded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,9 @@ class Rewind:
             self._playhead = self._playhead.stopped()
         elif self.has_past():
             self._time_updates()
-            self._move(self._playhead.started(now_s), "This run has one update, and so nothing to play.")
+            has_one = self._playhead.first >= self._playhead.last
+            alone = "This run has one update, and so nothing to play." if has_one else ""
+            self._move(self._playhead.started(now_s), alone)
 
     def stop(self) -> None:
         """Stay where the viewer is."""

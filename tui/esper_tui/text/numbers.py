@@ -92,7 +92,9 @@ def percent(value: float | None, width: int = 6) -> str:
 
 
 def age(seconds: float) -> str:
-    """Write a duration in at most six characters: 7s, 3m05s, 2h07m, 4d03h; below zero is 0s."""
+    """Write a duration in at most six characters: 7s, 3m05s, 2h07m, 4d03h; below zero is 0s, and NaN "–"."""
+    if math.isnan(seconds):
+        return NOT_MEASURED
     whole = int(min(max(seconds, 0.0), 1e9))
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if not minutes:
