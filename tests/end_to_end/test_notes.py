@@ -1,9 +1,12 @@
 """`esper note` as a process: with and without an aggregator, over tcp with keys, and for every viewer."""
 
 import json
+import shlex
+import shutil
 
 import pytest
 from benchmarks.ports import free_ports
+from tests.end_to_end.test_tmux import Tmux
 
 from esper_bus.addresses import Endpoints
 from esper_lite import PPOUpdateCompleted, PPOUpdatePayload, connect
@@ -123,3 +126,22 @@ def test_a_replay_takes_no_notes(playground, commands, note, run_dir):
 
     assert done.returncode == 1
     assert "No notes can be written" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_a_note_is_written_on_the_screen(playground, commands, run_dir, wait_for):
+    """Through the keyboard of a terminal, into the log."""
+    tmux = Tmux(playground)
+    try:
+        screen = shlex.join([*commands["sanctum"], str(run_dir)])
+        tmux.command("new-session", "-d", "-x", "120", "-y", "40", screen)
+        wait_for(lambda: "update 5" in tmux.screen(), what="the screen")
+        tmux.command("send-keys", "m")
+        wait_for(lambda: "Note about update 5" in tmux.screen(), what="the prompt")
+        tmux.command("send-keys", "-l", "written by hand")
+        tmux.command("send-keys", "Enter")
+        wait_for(lambda: "Noted about update 5." in tmux.screen(), what="the outcome")
+    finally:
+        tmux.command("kill-server")
+
+    assert texts(playground, commands, run_dir)[-1] == "written by hand"
