@@ -19,7 +19,7 @@ from esper_aggregator.recording import Recording
 from esper_bus.addresses import for_runs_dir
 from esper_bus.host.aggregator_lock import AggregatorLock, aggregator_running
 from esper_bus.mcap.reader import ignore_damage
-from esper_bus.names import check_name, is_name, new_epoch
+from esper_bus.names import NOTES_PRODUCER, check_name, is_name, new_epoch
 from esper_bus.net.note_client import send_note
 from esper_bus.paths import RunPaths
 from esper_bus.protocol.query_messages import Answer, NoteQuery, NoteWritten, Refusal
@@ -31,8 +31,6 @@ from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import Annotated
 from esper_schemas.notes import checked_note
 
-NOTES_PRODUCER = "notes"
-"""The producer of the notes of a run."""
 _KEPT_ANSWERS = 256
 _MAX_WAITING = 64
 _PART_EVENTS = 1000

@@ -5,6 +5,8 @@ import secrets
 
 from esper_schemas.errors import InvalidArgument
 
+NOTES_PRODUCER = "notes"
+"""The producer of the notes about a run."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,95}")
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 

@@ -26,6 +26,7 @@ from esper_cli.screen.source_selection import first_feed, is_recorded, open_sour
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import History
 from esper_schemas.moment_text import HELP
+from esper_schemas.notes import NoteWriter
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.past.past import Past, past_of
 from esper_tui.text.symbols import SYMBOL_SETS
@@ -154,10 +155,11 @@ def run(options: SanctumOptions) -> int:
         _require_terminal()
     if options.color != "auto":
         os.environ["TEXTUAL_COLOR_SYSTEM"] = options.color
+    notes = note_writer(options.target, options.keys)  # none about a copy of standard input
     with _with_input_copied(options) as given:
         source = _open(given)
         try:
-            _show(given, source)
+            _show(given, source, notes)
         finally:
             source.close()
     return 0
@@ -200,7 +202,7 @@ def _visitor_arguments(options: SanctumOptions) -> list[str]:
     return command_line(replace(options, serve=None, serve_host=DEFAULT_HOST, token=None, color="auto"))
 
 
-def _show(options: SanctumOptions, source: SnapshotSource) -> None:
+def _show(options: SanctumOptions, source: SnapshotSource, notes: NoteWriter | None) -> None:
     if options.json:
         feed, past = _printed(options, source)
         echo_json(past.snapshot if past else feed.snapshot, indent=2)
@@ -210,7 +212,7 @@ def _show(options: SanctumOptions, source: SnapshotSource) -> None:
         app = sanctum_app(
             source,
             _opener(options),
-            notes=note_writer(options.target, options.keys),
+            notes=notes,
             at=options.at or "",
             theme=options.theme,
             symbols=options.symbols,

@@ -4,11 +4,12 @@ from contextlib import closing
 
 import pytest
 
-from esper_aggregator.notes import NOTES_PRODUCER, NoteService, write_note
+from esper_aggregator.notes import NoteService, write_note
 from esper_aggregator.past.open_past import open_past
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import snapshot_of
 from esper_bus.host.aggregator_lock import AggregatorLock
+from esper_bus.names import NOTES_PRODUCER
 from esper_bus.protocol.query_messages import NoteQuery, NoteWritten, Refusal
 from esper_bus.store.run_reader import read_log
 from esper_bus.store.verify import verify

@@ -106,7 +106,7 @@ FOLDERS = {
         "fold": set(),
         "series": {"fold"},
         "past": {"fold", "series"},
-        "replaying": {"fold"},
+        "replaying": {"fold", "past"},
     },
     "esper_lite": {"importing": set(), "integrations": {"importing"}},
     "esper_trainer": {

@@ -139,6 +139,7 @@ def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, ca
 
     monkeypatch.setattr(sanctum, "open_source", open_source)
     monkeypatch.setattr(sanctum, "history_opener", lambda target, keys, thresholds: None)
+    monkeypatch.setattr(sanctum, "note_writer", lambda target, keys: None)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
 
     assert sanctum.main(words) == 0

@@ -77,6 +77,8 @@ def test_the_screen_follows_standard_input(playground, trainer, commands, wait_f
         trainer.stdin.write("\n")
         wait_for(lambda: re.search(r"update 4\b", tmux.screen()), what="the fourth update")
         assert list(temporary.iterdir())
+        tmux.command("send-keys", "m")
+        wait_for(lambda: "Notes are written about" in tmux.screen(), what="the refusal of a note")
         tmux.command("send-keys", "q")
         wait_for(lambda: not list(temporary.iterdir()), what="the end of the screen")
     finally:

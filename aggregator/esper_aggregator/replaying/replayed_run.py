@@ -8,10 +8,12 @@ from typing import Literal
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
+from esper_aggregator.fold_checkpoints import find_whole_checkpoint
+from esper_aggregator.past.stream_numbers import next_seqs
 from esper_aggregator.replaying.recorded_clock import RecordedClock
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.records import RawRecord
-from esper_bus.store.growing_run import GrowingRun
+from esper_bus.store.growing_run import Beginning, GrowingRun
 from esper_bus.store.run_reader import run_name
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import RunThresholds
@@ -25,9 +27,9 @@ _TIME_CHECK_EVENTS = 32
 class ReplayedRun:
     """The events of a run directory or .mcap file, from position `first` on, up to `last` if it is given.
 
-    Events before `first` are folded at once; those after it when `clock` says so, in later calls of
-    `advance`; those that are added after the end of the recording, as soon as they are there. Raises
-    `EsperError` if `path` cannot be read.
+    Events before `first` are folded at once, from the last checkpoint before it on; those after it when
+    `clock` says so, in later calls of `advance`; those that are added after the end of the recording, as soon
+    as they are there. Raises `EsperError` if `path` cannot be read.
     """
 
     def __init__(
@@ -41,9 +43,13 @@ class ReplayedRun:
         on_damage: OnDamage = ignore_damage,
     ) -> None:
         self.changed = True
-        self._state = RunState(run=run_name(path), given=given)
-        self._run = GrowingRun(path, on_damage)
+        found = find_whole_checkpoint(path, first, given) if first and path.is_dir() else None
+        self._state = found[0] if found else RunState(run=run_name(path), given=given)
+        beginning = Beginning(found[1], next_seqs(self._state, self._state.run)) if found else None
+        self._run = GrowingRun(path, on_damage, beginning)
         self._clock = clock
+        if self._state.last_event_ns is not None:
+            clock.take(self._state.last_event_ns, 0.0)
         self._first, self._last = first, last
         self._ahead: deque[RawRecord] = deque()
         self._refresh_at: float | None = None

@@ -15,6 +15,7 @@ import msgspec
 from zmq.utils import z85
 
 from esper_bus.addresses import ipc_path
+from esper_bus.names import NOTES_PRODUCER
 from esper_schemas.codec import DECODE_ERRORS
 from esper_schemas.errors import Damaged, InvalidArgument, StorageError
 
@@ -67,8 +68,11 @@ class AllowedClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     producers: tuple[str, ...] = ()
 
     def may_write(self, run: str, producer: str) -> bool:
-        """Whether the client may send events of this producer of this run."""
-        return "ingest" in self.rights and any(_matches(p, run, producer) for p in self.producers)
+        """Whether the client may send events of this producer of this run; notes with the right to both."""
+        if "ingest" not in self.rights:
+            return False
+        notes = producer == NOTES_PRODUCER and "annotate" in self.rights
+        return notes or any(_matches(pattern, run, producer) for pattern in self.producers)
 
 
 Clients = dict[str, AllowedClient]

@@ -1,5 +1,7 @@
 """A recorded run is folded as its events fall due, and followed after its end."""
 
+from contextlib import closing
+
 import pytest
 
 from esper_aggregator.fold.projection import project
@@ -60,6 +62,21 @@ def test_a_replay_begins_and_stops_where_it_is_asked_to(recording, tmp_path):
     assert (run.phase, run.position) == ("replaying", 4)
     advance(run, 120.0)
     assert (run.phase, run.position) == ("stopped", 6)
+
+
+def test_a_replay_begins_at_a_checkpoint(tmp_path, raw_record, checkpoint_every, monkeypatch):
+    """Only the events between it and the beginning are folded, and the bytes are the same."""
+    checkpoint_every(10)
+    with closing(Recording(tmp_path / "r", 1)) as recording:
+        for seq in range(25):
+            recording.extend([timed(raw_record, seq)])
+            recording.flush()
+    run = ReplayedRun(tmp_path / "r", RecordedClock(), first=23)
+
+    assert run.position == 20
+    advance(run, 100.0)
+    assert (run.position, run.phase) == (23, "replaying")
+    assert run.snapshot() == expected(tmp_path / "r", 23)
 
 
 def test_what_is_added_later_follows_at_once(recording, tmp_path, raw_record):

@@ -88,6 +88,17 @@ def test_only_the_right_to_annotate_allows_notes(tmp_path, rights, allowed):
     assert not AllowList(tmp_path / "keys").may_annotate(None)
 
 
+@pytest.mark.parametrize(
+    ("rights", "allowed"), [(("ingest", "view", "annotate"), True), (("ingest",), False), (("view",), False)]
+)
+def test_recorded_notes_are_shipped_with_the_right_to_annotate(tmp_path, rights, allowed):
+    """They are a stream of the run, of which `esper ship` sends all."""
+    create_server_keys(tmp_path / "keys")
+    key = load_client_keys(add_client(tmp_path / "keys", "name", rights))
+
+    assert AllowList(tmp_path / "keys").may_write(key.public, "run", "notes") == allowed
+
+
 def test_the_right_to_annotate_needs_that_to_view(tmp_path):
     """Notes are sent to the socket of queries."""
     create_server_keys(tmp_path / "keys")
