@@ -81,6 +81,18 @@ class Recording:
         else:
             self._series.give_up()
 
+    @property
+    def unwritten_rows_bytes(self) -> int:
+        """About the number of bytes of the rows that the index of the series lacks."""
+        return self._series.rows.size
+
+    def write_rows(self) -> None:
+        """Write these rows to the index, after a flush; none remain."""
+        if self._log.whole:
+            self._series.write(self._history.state, self._log.end)
+        else:
+            self._series.give_up()
+
     def take_flushed(self) -> tuple[int, list[RawRecord]]:
         """Return the position of the first record that was flushed since the last call, and all of them."""
         records, self._unpublished = self._unpublished, []

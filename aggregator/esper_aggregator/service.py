@@ -25,6 +25,9 @@ from esper_bus.store.adoption import Adoption
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError, StorageError
 
+MAX_ROWS_BYTES = 64 * 1024 * 1024
+"""The most bytes of rows that the indexes of all runs together lack, in memory."""
+
 LINK_INTERVAL_S = 1.0
 """The longest time between two looks at the link counters of a run that is not published."""
 
@@ -152,11 +155,18 @@ class Aggregator:
                 self._unwritten.popleft()
             for recording in self._recordings.values():
                 recording.flush()
+            self._limit_rows()
         except EsperError as error:
             self._report_problem(str(error))
             return False
         self._problem = ""
         return True
+
+    def _limit_rows(self) -> None:
+        """Write the rows of the runs that have most of them, while those of all runs are too many."""
+        recordings = self._recordings.values()
+        while sum(recording.unwritten_rows_bytes for recording in recordings) > MAX_ROWS_BYTES:
+            max(recordings, key=lambda recording: recording.unwritten_rows_bytes).write_rows()
 
     def _report_problem(self, problem: str) -> None:
         """Log a problem once, however often it recurs."""

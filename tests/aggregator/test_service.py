@@ -9,7 +9,9 @@ import pytest
 import zmq
 from benchmarks.ports import free_ports
 
+from esper_aggregator import service
 from esper_aggregator.replay import snapshot_of
+from esper_aggregator.series.index_files import RECENT
 from esper_aggregator.service import Aggregator
 from esper_bus import addresses
 from esper_bus.auth.key_directory import create_server_keys
@@ -19,7 +21,7 @@ from esper_bus.net.snapshot_source import SocketSource
 from esper_bus.protocol.frames import Hello, encode
 from esper_bus.protocol.query_messages import HealthQuery
 from esper_bus.store.run_reader import read_log
-from esper_lite import connect
+from esper_lite import connect, open_run
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import Refused
 from esper_schemas.events import PPOUpdateCompleted, RunFinished
@@ -166,6 +168,22 @@ def test_two_runs_are_recorded_separately(tmp_path, endpoints):
 
     assert [report.acknowledged for report in reports] == [1, 2]
     assert [snapshot_of(tmp_path / run).tamiyo.ppo_updates_count for run in ("a", "b")] == [1, 2]
+
+
+def test_the_rows_that_the_indexes_of_all_runs_lack_are_limited(tmp_path, endpoints, monkeypatch):
+    """They are written early where many runs have some, and the series of each run are whole."""
+    monkeypatch.setattr(service, "MAX_ROWS_BYTES", 20_000)
+    with serving(tmp_path, endpoints):
+        emitters = [Emitter(name, "host:0", tmp_path / name, endpoints.ingest) for name in "abcd"]
+        for emitter in emitters:
+            emit_updates(emitter, range(1, 21))
+        indexes = [tmp_path / name / "log" / RECENT for name in "abcd"]
+        until(lambda: sum(index.exists() for index in indexes) >= 3)
+        for emitter in emitters:
+            emitter.close()
+
+    for name in "abcd":
+        assert list(open_run(tmp_path / name).series("policy_loss").x) == list(range(1, 21))
 
 
 def test_events_that_cannot_be_logged_are_not_acknowledged_and_sent_again(tmp_path, endpoints, monkeypatch):

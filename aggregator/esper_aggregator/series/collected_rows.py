@@ -35,6 +35,7 @@ ROLLOUT_COLUMNS: Final = (
 UPDATE_COLUMNS: Final = PPOMetrics.__struct_fields__
 """The columns of an update, which are the first fields of its payload."""
 _UPDATE_WIDTH = len(UPDATE_COLUMNS)
+_PACKED_BYTES, _VALUE_BYTES = 8, 32
 _pack = struct.Struct(f"<{_UPDATE_WIDTH}d").pack
 
 NO_STEP = -(1 << 63)
@@ -105,7 +106,7 @@ class PackedPart:
 class CollectedRows:
     """Rows in the order of the log, as an observer of the fold receives them.
 
-    `size` is the number of values, absent ones included. Rows at positions up to `after` are left out.
+    `size` is about the number of bytes that they take. Rows at positions up to `after` are left out.
     """
 
     def __init__(self, processes: Iterable[Process] = (), after: int = 0) -> None:
@@ -150,9 +151,11 @@ class CollectedRows:
             return
         self._add_key(origin, UPDATE)
         values = structs.astuple(payload)[:_UPDATE_WIDTH]
-        if not self.packed.add(len(self.keys) - 1, values):
+        if self.packed.add(len(self.keys) - 1, values):
+            self.size += _PACKED_BYTES * _UPDATE_WIDTH
+        else:
             self._updates.add(len(self.keys) - 1, values)
-        self.size += _UPDATE_WIDTH
+            self.size += _VALUE_BYTES * _UPDATE_WIDTH
         if payload.heads:
             measures = [value for head in payload.heads.values() for value in structs.astuple(head)]
             self._add(_head_columns(payload), tuple(measures))
@@ -163,7 +166,7 @@ class CollectedRows:
             return
         self._add_key(origin, ROLLOUT)
         self._rollouts.add(len(self.keys) - 1, _read_rollout(rollout))
-        self.size += len(ROLLOUT_COLUMNS)
+        self.size += _VALUE_BYTES * len(ROLLOUT_COLUMNS)
 
     def scalars_recorded(self, origin: Origin, values: Mapping[str, float]) -> None:
         """Add a row with the run's own metrics of one call."""
@@ -195,7 +198,7 @@ class CollectedRows:
         if part is None:
             part = self._others[columns] = Part()
         part.add(len(self.keys) - 1, values)
-        self.size += len(columns)
+        self.size += _VALUE_BYTES * len(columns)
 
 
 def _head_columns(payload: PPOUpdatePayload) -> tuple[str, ...]:

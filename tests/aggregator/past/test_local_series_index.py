@@ -24,11 +24,16 @@ from esper_schemas.events import PPOUpdateCompleted
 VALUES = (None, 0.5, float("nan"), float("inf"), 1e39, 0.1)
 
 
-def plain(path):
-    """The updates and entropies in a log, as text, so that NaN equals NaN."""
+def plain_values(path):
+    """The updates and entropies in a log."""
     events = [record.event for record in read_records(path)]
     values = {e.update: e.payload.entropy for e in events if isinstance(e, PPOUpdateCompleted)}
-    return repr([(float(n), v) for n, v in sorted(values.items()) if v is not None])
+    return [(float(n), v) for n, v in sorted(values.items()) if v is not None]
+
+
+def plain(path):
+    """The updates and entropies in a log, as text, so that NaN equals NaN."""
+    return repr(plain_values(path))
 
 
 @pytest.fixture(autouse=True)
@@ -305,7 +310,7 @@ while True:
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, indexed, folded):
+def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, indexed, folded, read_columns):
     """Killed at random moments, it continues the index; readers see the same at each of them."""
     dice = random.Random(5)
     for epoch in range(1, 9):
@@ -315,6 +320,12 @@ def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, i
                 assert process.stdout.readline()
             process.send_signal(signal.SIGKILL)
         folded.clear()
+        values = dict(plain_values(tmp_path / "r"))
         assert indexed(tmp_path / "r") == plain(tmp_path / "r")
+        for _ in range(5):
+            first, last = sorted(dice.sample(range(len(values)), 2))
+            x, columns = read_columns(LocalSeries(tmp_path / "r"), "entropy", first=first, last=last)
+            expected = {n: v for n, v in values.items() if first <= n <= last}
+            assert dict(zip(x, columns["entropy"]["last"], strict=True)) == expected
     assert (tmp_path / "r" / "log" / SEGMENTS).exists()
     assert len(folded) < 6000
