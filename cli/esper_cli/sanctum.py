@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
+from esper_bus.addresses import runtime_dir
 from esper_cli.options.argument_parser import OneSentenceParser
 from esper_cli.options.command import Command, run_command_line
 from esper_cli.options.dataclass_options import command_line
@@ -60,6 +61,12 @@ class SanctumOptions:
     run: Annotated[
         str | None,
         Option("run of the aggregator to show (default: the newest at the start)", metavar="NAME"),
+    ] = None
+    runs_dir: Annotated[
+        Path | None,
+        Option(
+            "watch the aggregator of this runs directory (default: $ESPER_RUNS_DIR or runs)", metavar="DIR"
+        ),
     ] = None
     once: Annotated[bool, Option("print one frame and exit")] = False
     json: Json = False
@@ -136,6 +143,11 @@ class SanctumOptions:
             )
         if self.serve is not None and self.target == DASH:
             raise InvalidArgument("--serve cannot show a log from standard input; name a file")
+        if self.runs_dir is not None and self.target is not None:
+            raise InvalidArgument(
+                f"--runs-dir names a directory whose aggregator is shown, {self.target} is another target; "
+                "give one of them"
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,6 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: SanctumOptions) -> int:
     """Show, print or serve the screen."""
+    if options.runs_dir is not None:
+        address = f"ipc://{runtime_dir(options.runs_dir)}"
+        options = replace(options, runs_dir=None, target=address)
     if options.serve is not None:
         _open(options).close()  # reports now, and not to the visitors, that there is nothing to serve
         serve_screen(options.serve_host, options.serve, options.token, _visitor_arguments(options))

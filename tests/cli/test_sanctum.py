@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from esper_bus.addresses import runtime_dir
 from esper_cli import sanctum
 from esper_schemas.events import PPOUpdateCompleted, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
@@ -127,6 +128,7 @@ def test_the_choices_are_those_of_the_screen():
         (["tcp://h:1", "--keys", "k", "--compress"], ("tcp://h:1", Path("k"), True, None)),
         (["--thin"], (None, None, True, None)),
         (["--run", "x"], (None, None, None, "x")),
+        (["--runs-dir", "/no/x"], (f"ipc://{runtime_dir(Path('/no/x'))}", None, None, None)),
     ],
 )
 def test_the_target_is_opened_with_its_key(monkeypatch, app_options, nothing, capsys, words, arguments):
@@ -206,3 +208,11 @@ def test_thresholds_with_a_mistake_show_nothing(recorded, tmp_path, capsys):
 def test_one_frame_sets_no_title(printed):
     """The window is not Sanctum's, even if it could have a title."""
     assert "\x1b]" not in printed(TERM="xterm-256color")
+
+
+def test_a_directory_of_runs_beside_a_target_is_refused(capsys):
+    """Both name what is to be shown."""
+    with pytest.raises(SystemExit):
+        sanctum.main(["runs/x", "--runs-dir", "runs", "--once"])
+
+    assert "give one of them" in capsys.readouterr().err

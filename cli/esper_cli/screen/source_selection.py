@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from esper_bus.net.snapshot_source import SocketSource
 
 FIRST_SNAPSHOT_TIMEOUT_S = 3.0
+ALL_RUNS_S = 0.2
+"""Time from the first snapshot of an aggregator until those of its other runs have arrived."""
 MOST_NAMED = 8
 """The largest number of runs that an error names."""
 
@@ -83,8 +85,19 @@ def local_endpoints() -> addresses.Endpoints:
     return addresses.for_runs_dir(here)
 
 
+def _with_all_runs(source: SnapshotSource) -> Feed:
+    """The feed once the runs, which an aggregator sends one after another, have arrived."""
+    until = time.monotonic() + ALL_RUNS_S
+    while time.monotonic() < until:
+        source.poll()
+        time.sleep(0.02)
+    return source.poll()
+
+
 def first_feed(source: SnapshotSource) -> Feed:
-    """The first snapshot of a source. Raises `CommandError` if none arrives within a few seconds."""
+    """The first snapshot of a source: of an aggregator that of its newest run, unless one is selected. Raises
+    `CommandError` if none arrives within a few seconds.
+    """
     deadline = time.monotonic() + FIRST_SNAPSHOT_TIMEOUT_S
     feed = Feed()
     while time.monotonic() < deadline:
@@ -92,7 +105,7 @@ def first_feed(source: SnapshotSource) -> Feed:
         if feed.problem:
             raise CommandError(feed.problem)
         if feed.snapshot.events_folded:
-            return feed
+            return feed if feed.selected or not feed.live else _with_all_runs(source)
         time.sleep(0.02)
     if feed.selected and feed.runs:
         runs = ", ".join(feed.runs[:MOST_NAMED])

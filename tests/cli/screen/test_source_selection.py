@@ -10,6 +10,7 @@ from esper_cli.screen.source_selection import first_feed, local_endpoints, open_
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError, InvalidArgument
 from esper_schemas.events import LogRecorded
+from esper_schemas.snapshot import RunInfo, SanctumSnapshot
 from esper_schemas.source import Feed
 
 
@@ -113,3 +114,21 @@ def test_a_missing_run_is_a_failure_that_names_those_that_exist(monkeypatch):
     feed = Feed(origin="tcp://h:1", selected="cartpole", runs=("second", "first"))
     with pytest.raises(CommandError, match="tcp://h:1 has no run 'cartpole'; its newest runs are: second, "):
         first_feed(Source(feed))
+
+
+class Arriving:
+    """A source whose second run, the newer one, arrives after the first."""
+
+    def __init__(self):
+        self.polls = 0
+
+    def poll(self):
+        """Return the newest run that has arrived."""
+        self.polls += 1
+        run = "old" if self.polls < 3 else "new"
+        return Feed(snapshot=SanctumSnapshot(events_folded=1, run=RunInfo(run=run)))
+
+
+def test_one_frame_is_of_the_newest_run():
+    """It is not of the one that happens to arrive first."""
+    assert first_feed(Arriving()).snapshot.run.run == "new"
