@@ -16,7 +16,8 @@ from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import RunThresholds
 
 MAX_JOBS = 64
-"""Queries that may wait for their answers; further ones are refused."""
+MAX_JOBS_OF_PEER = 16
+"""Queries that may wait for their answers, and those of one client; further ones are refused."""
 WORK_S = 0.005
 """Time for answers in one turn of the aggregator."""
 _KEPT_LOGS = 16
@@ -56,7 +57,8 @@ class QueryService:
     def submit(self, peer: bytes, question: q.Question) -> None:
         """Accept a query; all work on it is done in `answers`, which also returns errors."""
         work = self._work(question.query)
-        if len(self._jobs) >= MAX_JOBS:
+        of_peer = sum(asked_by == peer for asked_by, _, _ in self._jobs)
+        if len(self._jobs) >= MAX_JOBS or of_peer >= MAX_JOBS_OF_PEER:
             work = iter([q.Refusal(_BUSY, temporary=True)])
         self._jobs.append((peer, question.number, work))
 

@@ -9,7 +9,7 @@ import pytest
 from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
-from esper_aggregator.query_service import MAX_JOBS, QueryService
+from esper_aggregator.query_service import MAX_JOBS, MAX_JOBS_OF_PEER, QueryService
 from esper_aggregator.recording import Recording
 from esper_bus.protocol.query_messages import (
     AggregatorHealth,
@@ -142,12 +142,18 @@ def test_a_past_snapshot_is_the_fold_of_the_first_events(answers, recorded, aske
     assert answer.body == encode_snapshot(project(state))
 
 
-def test_no_more_queries_are_accepted_than_can_wait(answers, recorded):
-    """Each further one is refused for now, and the others are answered."""
-    found = answers(*[EventsQuery("run")] * (MAX_JOBS + 3))
-
+@pytest.mark.parametrize(("peers", "limit"), [(1, MAX_JOBS_OF_PEER), (100, MAX_JOBS)])
+def test_no_more_queries_are_accepted_than_can_wait(tmp_path, recorded, peers, limit):
+    """Each further one is refused for now, and the others are answered; each client has its own limit."""
+    service = QueryService(tmp_path, broken_health)
+    for number in range(limit + 3):
+        service.submit(b"peer %d" % (number % peers), Question(number, EventsQuery("run")))
+    found = []
+    while service.busy:
+        found += [answer for _, _, answer in service.answers()]
     refused = [answer for answer in found if isinstance(answer, Refusal)]
-    assert len(found) == MAX_JOBS + 3
+
+    assert len(found) == limit + 3
     assert len(refused) == 3
     assert all(answer.temporary for answer in refused)
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
@@ -29,6 +30,17 @@ _MOST_STARTS = 1024
 _MOST_SNAPSHOTS = 32
 
 
+class _Content(NamedTuple):
+    """Which file there is, and how large it is."""
+
+    inode: int
+    size: int
+
+    def may_become(self, later: "_Content") -> bool:
+        """Return whether a file with this content may have grown to a later one."""
+        return self.inode == later.inode and self.size <= later.size
+
+
 class RunPast:
     """The events of the files of one run, at any position; `open` it first, and again when it has grown.
 
@@ -48,6 +60,8 @@ class RunPast:
         self._on_damage = on_damage
         self._checkpoints = None if run_dir is None else CheckedCheckpoints(run_dir, given)
         self._files = RunFiles([], [], whole=True)
+        self._contents: dict[Path, _Content] = {}
+        self._reader: ResumableReader | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -63,18 +77,38 @@ class RunPast:
         return self._end.state.events_folded
 
     def open(self, files: RunFiles) -> Steps[None]:
-        """Fold the events after the last checkpoint, and keep states on the way."""
-        self._files = files
-        self._begin()
-        reader = yield from self._from_last_checkpoint()
-        streams, records = reader.streams, iter(reader)
+        """Fold the events after the last checkpoint, or those that are new, and keep states on the way."""
+        before, self._reader = self._reader, None  # until all events are folded
+        if before is not None and self._can_continue(files):
+            self._cursor = None
+            self._intervals.pop()
+            reader = before.again(self._on_damage)
+        else:
+            self._files, self._contents = files, _contents(files)
+            self._begin()
+            reader = yield from self._from_last_checkpoint()
+        yield from self._fold(reader)
+        self._intervals.append(self._end.interval())
+        self._reader = reader
+
+    def _can_continue(self, files: RunFiles) -> bool:
+        """Return whether events can only have been added behind those that are folded.
+
+        Spools beside a log, or of several producers, are merged: theirs may come before others.
+        """
+        ordered = not files.spools or len(files.spools) == 1 > len(files.logs)
+        before, self._contents = self._contents, _contents(files)
+        grown = all(before.get(path, now).may_become(now) for path, now in self._contents.items())
+        return ordered and grown and files == self._files
+
+    def _fold(self, reader: ResumableReader) -> Steps[None]:
+        records = iter(reader)
         while batch := list(islice(records, _STEP_EVENTS)):
             self._end.extend(batch)
             if self._end.due:
                 self._intervals.append(self._end.end_interval())
-                self._keep(KeptStart.of(self._end.state, streams, reader.places))
+                self._keep(KeptStart.of(self._end.state, reader.streams, reader.places))
             yield
-        self._intervals.append(self._end.interval())
 
     def snapshot(self, moment: Moment) -> Steps[PastSnapshot]:
         """Return the snapshot of a moment; of the end if the moment is beyond it."""
@@ -158,8 +192,8 @@ class RunPast:
         rest = files._replace(logs=files.logs[len(head.place.files) - 1 :])
         first = rest.logs[0]
         streams = ResumableStreams(rest, {first: EventChannels(head.place.channels)})
-        places = FilePlaces({first: head.place.files[-1][1]})
-        return streams.read(self._on_damage, places, next_seqs(state, self._run))
+        places = FilePlaces({first: head.place.files[-1][1]}, next_seqs(state, self._run))
+        return streams.read(self._on_damage, places)
 
     def _before(self, events: int) -> Cursor:
         """Return a cursor at the last state that is kept at or before a position, or at the beginning."""
@@ -197,3 +231,8 @@ class RunPast:
 
 def _place_of(span: Span) -> Place:
     return Place(span.last, span.update, span.time_ns)
+
+
+def _contents(files: RunFiles) -> dict[Path, _Content]:
+    status = {path: path.stat() for path in (*files.logs, *files.spools)}
+    return {path: _Content(each.st_ino, each.st_size) for path, each in status.items()}

@@ -16,9 +16,13 @@ _READ_AHEAD = 8
 
 
 class FilePlaces(NamedTuple):
-    """For each file that has been begun, the offset of a chunk from which on it has to be read."""
+    """For each file that has been begun, the offset of a chunk from which on it has to be read.
+
+    `next_seqs` are the numbers of the next event of each stream.
+    """
 
     offsets: dict[Path, int]
+    next_seqs: Mapping[StreamKey, int]
 
 
 class ResumableStreams:
@@ -35,10 +39,9 @@ class ResumableStreams:
         self,
         on_damage: OnDamage = ignore_damage,
         places: FilePlaces | None = None,
-        next_seqs: Mapping[StreamKey, int] | None = None,
     ) -> "ResumableReader":
-        """Begin to read, from `places` on if given; `next_seqs` are the numbers of the next events there."""
-        return ResumableReader(self, on_damage, places, next_seqs)
+        """Begin to read, from `places` on if given."""
+        return ResumableReader(self, on_damage, places)
 
 
 class ResumableReader:
@@ -49,21 +52,27 @@ class ResumableReader:
         streams: ResumableStreams,
         on_damage: OnDamage,
         places: FilePlaces | None,
-        next_seqs: Mapping[StreamKey, int] | None,
     ) -> None:
         self.streams = streams
         self._begin = dict(places.offsets) if places else {}
         self._recent: dict[Path, deque[int]] = {}  # the chunks of the last records of each file
-        self._records = MergedStreams(streams.files, on_damage, self._read_file, next_seqs).records()
+        self._next_seqs = dict(places.next_seqs) if places else {}
+        self._records = MergedStreams(streams.files, on_damage, self._read_file, self._next_seqs).records()
 
     def __iter__(self) -> Iterator[RawRecord]:
-        return self._records
+        for record in self._records:
+            self._next_seqs[record.stream] = record.seq + 1
+            yield record
 
     @property
     def places(self) -> FilePlaces:
-        """Where reading can be continued, with the numbers of the events that are next."""
+        """Where reading can be continued."""
         recent = {path: chunks[0] for path, chunks in self._recent.items() if chunks}
-        return FilePlaces(self._begin | recent)
+        return FilePlaces(self._begin | recent, dict(self._next_seqs))
+
+    def again(self, on_damage: OnDamage) -> "ResumableReader":
+        """Begin to read what was added to the files since."""
+        return self.streams.read(on_damage, self.places)
 
     def _read_file(self, path: Path, on_damage: OnDamage) -> Iterator[RawRecord]:
         channels = self.streams.channels.setdefault(path, EventChannels())

@@ -8,11 +8,15 @@ from tests.aggregator.past.recorded_runs import SECOND, SHAPES, START_NS, record
 from esper_aggregator.fold.projection import project
 from esper_aggregator.past import run_past
 from esper_aggregator.past.checkpoint_writer import CheckpointWriter
+from esper_aggregator.past.history_fold import HistoryFold
 from esper_aggregator.past.run_past import RunPast
 from esper_aggregator.past.steps import finish
 from esper_aggregator.replay import fold_path
+from esper_bus.paths import RunPaths
+from esper_bus.records import Batch
 from esper_bus.store.run_files import files_at
 from esper_bus.store.run_reader import read_records
+from esper_bus.store.spool import SpoolWriter
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.history import AtEvent, AtTime, AtUpdate
 
@@ -189,3 +193,51 @@ def test_a_run_without_events_has_a_beginning(opened, spacing):
 
     assert finish(past.snapshot(AtUpdate(3))).place.events == 1
     assert past.marks().marks == ()
+
+
+@pytest.mark.parametrize("kind", ["a log", "a spool"])
+def test_only_new_events_of_a_run_that_grows_are_folded(tmp_path, spacing, monkeypatch, kind):
+    """What was asked before is answered as before, and all moments are folds of the first events."""
+    events, run_dir = list(whole()), tmp_path / "r"
+    if kind == "a log":
+        recording = record(run_dir, [], close=False)
+        append, flush = recording.extend, recording.flush
+    else:
+        writer = SpoolWriter(RunPaths(run_dir), events[0].stream)
+        append, flush = (lambda part: writer.write(Batch.of(part[0].seq, part))), (lambda: None)
+    past, folded, extend = RunPast("r", run_dir), [], HistoryFold.extend
+
+    def counted(self, new):
+        folded.append(len(new))
+        extend(self, new)
+
+    for begin in range(0, len(events), 30):
+        append(events[begin : begin + 30])
+        flush()
+        with monkeypatch.context() as patch:
+            patch.setattr(HistoryFold, "extend", counted)
+            finish(past.open(files_at(run_dir)))
+        for at in (begin + 7, begin // 2, past.events):
+            answer = finish(past.snapshot(AtEvent(at)))
+
+            assert encode_snapshot(answer.snapshot) == encode_snapshot(project(fold_path(run_dir, events=at)))
+
+    assert past.events == len(events)
+    assert len(events) - 30 <= sum(folded) <= len(events)  # the first 30 may have a checkpoint
+
+
+def test_a_file_that_was_replaced_is_folded_again(tmp_path, spacing):
+    """Its size tells, if it is smaller."""
+    run_dir = tmp_path / "r"
+    record(run_dir, whole(), close=False)
+    past = RunPast("r", run_dir)
+    finish(past.open(files_at(run_dir)))
+    (log,) = (run_dir / "log").glob("*.mcap")
+    data = log.read_bytes()
+    log.write_bytes(data[: len(data) * 2 // 3])
+    finish(past.open(files_at(run_dir)))
+
+    assert past.events == fold_path(run_dir).events_folded < len(list(whole()))
+    assert encode_snapshot(finish(past.snapshot(AtEvent(10**9))).snapshot) == encode_snapshot(
+        project(fold_path(run_dir))
+    )
