@@ -17,6 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from esper_aggregator.log_source import LogSource
+from esper_aggregator.past.local_history import LocalHistory
 from esper_tui.app import SanctumApp
 from esper_tui.control.user_settings import Settings
 from esper_tui.panels.panel_registry import PANELS
@@ -53,6 +54,8 @@ def keys_to(panel: str) -> tuple[str, ...]:
     return ("enter", *"]" * list(PANELS).index(panel))
 
 
+TO_ONSET = ("T", *keys_to("findings"), "enter")
+"""The keys that open the time bar, and go to the onset of the first finding."""
 PICTURES = (
     Screen("80x24", 80, 24),
     Screen("120x40", 120, 40),
@@ -63,6 +66,9 @@ PICTURES = (
     Screen("broken", 120, 40, run=Run.BROKEN),
     Screen("findings", 120, 40, keys_to("findings"), run=Run.BROKEN),
     Screen("anomalies", 120, 40, (*keys_to("anomalies"), "home", *("down",) * 8), run=Run.BROKEN),
+    Screen("onset", 120, 40, TO_ONSET, run=Run.BROKEN),
+    Screen("before", 120, 40, (*TO_ONSET, "comma"), run=Run.BROKEN),
+    Screen("after", 120, 40, (*TO_ONSET, *("full_stop",) * 3), run=Run.BROKEN),
     Screen("help", 120, 40, ("question_mark",)),
     Screen("light", 120, 40, (), "light"),
     Screen("sb3", 120, 40, run=Run.OF_SB3),
@@ -76,10 +82,14 @@ PICTURES = (
 
 async def draw(run: Path, screen: Screen) -> str:
     """One screen as SVG."""
-    app = SanctumApp(LogSource(run), settings=Settings(theme=screen.theme))
+    settings = Settings(theme=screen.theme)
+    app = SanctumApp(LogSource(run), open_history=lambda name: LocalHistory(run), settings=settings)
     async with app.run_test(size=(screen.width, screen.height)) as pilot:
-        await pilot.press(*screen.keys)
-        await pilot.pause()
+        for key in screen.keys:
+            await pilot.press(key)
+            while app.rewind.is_waiting:
+                await pilot.pause(0.02)
+        await pilot.pause(0.5)
         return app.export_screenshot(title=f"sanctum {run.name}")
 
 
