@@ -4,7 +4,8 @@
 
 A child process runs the app on a pseudo-terminal of each size. "busy" decodes another snapshot for
 every frame, so that everything that can change does; "ssh" does so at the rate that is used over ssh;
-"paused" freezes the screen while snapshots keep arriving; "idle" always gets the same one. CPU is the
+"charts" is "busy" with a history that answers questions about series; "paused" freezes the screen while
+snapshots keep arriving; "idle" always gets the same one. CPU is the
 process time of the child as a share of one core, between two timers after a warm-up.
 """
 
@@ -21,7 +22,10 @@ import subprocess
 import sys
 import termios
 import time
+from array import array
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import get_args, get_type_hints
@@ -38,6 +42,7 @@ from esper_schemas import (
 )
 from esper_schemas.events import DecisionMade, VitalsSampled
 from esper_schemas.findings import Evidence, Finding
+from esper_schemas.history import Column, Question, Series, SeriesQuestion
 from esper_schemas.snapshot import (
     DecisionEntry,
     EventEntry,
@@ -56,6 +61,8 @@ CASES = (
     ("busy", 80, 24),
     ("busy", 160, 50),
     ("busy", 200, 60),
+    ("charts", 160, 50),
+    ("charts", 200, 90),
     ("ssh", 160, 50),
     ("paused", 160, 50),
     ("idle", 160, 50),
@@ -159,6 +166,48 @@ class Pictures:
         """There is nothing to release."""
 
 
+class Curves:
+    """A history that has the series of every metric, and answers at once."""
+
+    def __init__(self, run: str) -> None:
+        self._waiting: list[tuple[int, SeriesQuestion]] = []
+        self._asked = 0
+
+    def ask(self, question: Question) -> int:
+        """Only series are answered."""
+        self._asked += 1
+        if isinstance(question, SeriesQuestion):
+            self._waiting.append((self._asked, question))
+        return self._asked
+
+    def answers(self) -> Iterator[tuple[int, Series]]:
+        """Yield a random walk for every metric, another one in every answer."""
+        waiting, self._waiting = self._waiting, []
+        for number, question in waiting:
+            x = array("d", range(question.points))
+            columns = tuple(_column(metric, question.points) for metric in question.metrics)
+            yield number, Series(x=x.tobytes(), axis=question.x, columns=columns)
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+
+def _column(metric: str, points: int) -> Column:
+    steps = (random.gauss(0.0, 1.0) for _ in range(points))
+    mean = array("d", accumulate(steps))
+    low, high = array("d", [v - 1.0 for v in mean]), array("d", [v + 1.0 for v in mean])
+    counts = array("I", [9] * points)
+    return Column(
+        metric=metric,
+        minimum=low.tobytes(),
+        mean=mean.tobytes(),
+        maximum=high.tobytes(),
+        last=mean.tobytes(),
+        measured=counts.tobytes(),
+        not_finite=bytes(4 * points),
+    )
+
+
 def child(case: str, seconds: float, report: Path) -> None:
     """Run the app on this terminal and write down its cost."""
     from esper_cli.sanctum import SSH_RATE
@@ -185,7 +234,8 @@ def child(case: str, seconds: float, report: Path) -> None:
             report.write_text(json.dumps([wall, cpu, frames, peak]))
             self.exit()
 
-    Measured(source, frames_per_second=rate).run()
+    history = {"open_history": Curves} if case == "charts" else {}
+    Measured(source, frames_per_second=rate, **history).run()
 
 
 def measure(case: str, width: int, height: int, seconds: float) -> Result:

@@ -125,7 +125,7 @@ FOLDERS = {
         "charts": {"text"},
         "grid": {"text"},
         "past": {"charts", "text"},
-        "view": {"past", "text"},
+        "view": {"charts", "past", "text"},
         "control": {"grid", "text"},
         "metrics": {"charts", "text"},
         "panels": {"charts", "control", "metrics", "past", "text", "view"},

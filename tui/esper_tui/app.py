@@ -30,6 +30,7 @@ from esper_tui.control.user_settings import Settings, save
 from esper_tui.pages.chart_items import board_for
 from esper_tui.past.rewind import Rewind
 from esper_tui.past.run_history import OpenHistory, RunHistory
+from esper_tui.past.series_answers import SeriesAnswers, SeriesWish
 from esper_tui.screens.chart_screen import ChartScreen
 from esper_tui.screens.help_screen import HelpScreen
 from esper_tui.screens.main_screen import MainScreen
@@ -54,6 +55,9 @@ from esper_tui.view.view import View, ViewOptions
 STANDS_STILL = (
     f"The past stands still; {key_of('forward_in_time')} goes on, {key_of('back')} returns to the present."
 )
+
+COCKPIT_POINTS = 400
+"""The buckets of the curves on the main screen; a chart there is at most about 200 cells wide."""
 
 
 @runtime_checkable
@@ -103,6 +107,7 @@ class SanctumApp(App[None]):
         self._rewind = Rewind(self.history, partial(self.notify, timeout=4))
         self._notes = notes
         self._begin_at = at
+        self._curves = SeriesAnswers(self.history)
         self._redraw_rate = RedrawRate(frames_per_second)
         self._settings = settings
         self._settings_file = settings_file
@@ -200,10 +205,12 @@ class SanctumApp(App[None]):
         past = self._rewind.follow(newest.snapshot, time.monotonic(), watched=self.options.time_bar)
         if past is not None and past.snapshot is not None:
             self._paused_at = None
-            return View(newest.at(past.snapshot), self._clock(), newest, past=past)
+            return View(
+                newest.at(past.snapshot), self._clock(), newest, past=past, curves=self._curves.curves
+            )
         if self._paused_at is None:
-            return View(newest, self._clock(), past=past)
-        return View(self._paused_at, self._clock(), newest, past=past)
+            return View(newest, self._clock(), past=past, curves=self._curves.curves)
+        return View(self._paused_at, self._clock(), newest, past=past, curves=self._curves.curves)
 
     def redraw(self) -> int:
         """Draw the newest feed, or the one at which the display was paused; returns the number of changed
@@ -324,6 +331,12 @@ class SanctumApp(App[None]):
         self._tick()
         self.notify(f"{self.rate:g} frames per second", timeout=2)
 
+    def _want_curves(self, view: View) -> None:
+        """Ask for the curves of the panels that have a place in the window, also before they are shown."""
+        newest, metrics = view.link.snapshot, self.main_screen.charted(view.snapshot)
+        grown_to = (newest.run.run, newest.tamiyo.last_update, newest.run.env_steps_total)
+        self._curves.want(SeriesWish(metrics, points=COCKPIT_POINTS), grown_to, time.monotonic())
+
     @property
     def _shown_screen(self) -> "MainScreen | ChartScreen":
         """The screen that is drawn on every tick: the charts, if they are open, hide the main screen."""
@@ -342,6 +355,7 @@ class SanctumApp(App[None]):
         report_notes(self, self._notes)
         self._go_to_beginning()
         view = self.view()
+        self._want_curves(view)
         self._shown_screen.show(view)
         newest = object() if self._rewind.is_busy else view.link.snapshot
         rate = self._redraw_rate.rate(newest, self.is_paused, time.monotonic())

@@ -93,16 +93,37 @@ def test_every_size_has_a_layout():
 
 
 def test_large_windows_show_every_panel():
-    """From 160 by 50 on, no panel is left out; at 200 by 60 there is room for own scalars too."""
+    """From 160 by 50 on, no panel is left out; at 200 by 60 there is room for own scalars too, and in still
+    larger windows for charts.
+    """
     without_scalars = {place.panel for place in arrange(160, 50, frozenset({"scalars"}))}
 
-    assert without_scalars == {"header", "footer", *NEEDS} - {"scalars"}
-    assert panels(200, 60) == panels(300, 90) == {"header", "footer", *NEEDS}
+    assert without_scalars == {"header", "footer", *NEEDS} - {"scalars", "charts"}
+    assert panels(200, 60) == {"header", "footer", *NEEDS} - {"charts"}
+    assert panels(300, 120) == {"header", "footer", *NEEDS}
+
+
+def test_charts_have_only_the_rows_that_no_other_panel_needs():
+    """With or without them, all others are as large as they are comfortable with."""
+    hidden = frozenset({"scalars"})
+    without = {p.panel: p for p in arrange(200, 90, hidden | {"charts"})}
+    with_charts = {p.panel: p for p in arrange(200, 90, hidden)}
+    kept = with_charts["charts"].height
+    assert kept >= NEEDS["charts"].minimum + BOX_ROWS
+    assert with_charts["events"].height == without["events"].height - kept
+    assert all(with_charts[panel].height == without[panel].height for panel in ("heads", "health", "slots"))
+
+
+@pytest.mark.parametrize("width", [100, 120, 160, 200, 260])
+@pytest.mark.parametrize("height", [24, 40, 60])
+def test_the_return_is_always_shown_from_a_hundred_columns_on(width, height):
+    """It is beside or below the losses, in every window that has room for boxes."""
+    assert "return" in panels(width, height)
 
 
 def test_a_hidden_panel_leaves_its_room_to_others():
     """The panel beside it becomes wider, and those below move up."""
-    places = {place.panel: place for place in arrange(120, 40, frozenset({"findings", "heads"}))}
+    places = {place.panel: place for place in arrange(120, 40, frozenset({"findings", "return", "heads"}))}
 
     assert places["losses"].width == 120
     assert "slots" in places

@@ -9,8 +9,11 @@ from esper_tui.view.view import View, ViewOptions
 @pytest.mark.parametrize(
     ("opened", "keys"),
     [
-        (None, "q quit ? help p pause tab panel enter open x hide r runs t theme y copy s save"),
-        ("health", "q quit ? help p pause esc back ] next [ previous r runs y copy s save"),
+        (
+            None,
+            "q quit ? help p pause tab panel enter open c chart T time x hide r runs t theme y copy s save",
+        ),
+        ("health", "q quit ? help p pause c chart esc back ] next [ previous r runs y copy s save"),
     ],
 )
 def test_the_footer_names_the_keys_of_its_screen(feeds, now, text, opened, keys):

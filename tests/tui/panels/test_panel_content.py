@@ -20,7 +20,7 @@ from esper_tui.panels.panel_content import content_rows, cut_text, panels_with_c
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.view.view import View
 
-SB3 = {"losses", "findings", "scalars", "vitals", "link", "ranks", "events"}
+SB3 = {"losses", "findings", "return", "charts", "scalars", "vitals", "link", "ranks", "events"}
 
 
 def test_another_trainer_has_the_panels_of_what_it_logs():
@@ -30,7 +30,14 @@ def test_another_trainer_has_the_panels_of_what_it_logs():
 
 def test_a_run_of_own_scalars_has_no_panel_of_ppo():
     """What the header shows anyway is worth no panel."""
-    assert panels_with_content(own_scalars_only()) == {"findings", "scalars", "link", "ranks", "events"}
+    assert panels_with_content(own_scalars_only()) == {
+        "findings",
+        "scalars",
+        "link",
+        "ranks",
+        "events",
+        "charts",
+    }
 
 
 def test_a_run_of_esper_s_own_trainer_has_every_panel_but_that_of_own_scalars(make_snapshot):

@@ -247,3 +247,15 @@ async def test_a_window_of_any_size_is_filled(app):
             await pilot.resize_terminal(*size)
             await settled(app, pilot)
             assert len(app.screen.copied_rows()) == size[1]
+
+
+async def test_the_cockpit_asks_for_the_charts_that_have_a_place(app, lists):
+    """The return from a hundred columns on; in a narrower window, and behind an opened panel, nothing."""
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        assert not lists.asked
+        await pilot.resize_terminal(120, 40)
+        await settled(app, pilot)
+        assert lists.asked[-1].metrics == ("mean_return",)
+        returns = app.main_screen.query_one("#return").rows
+        assert any("500" in plain(row) or "┤" in plain(row) for row in returns)

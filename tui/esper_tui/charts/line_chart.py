@@ -12,6 +12,8 @@ from esper_tui.text.spans import Rows, Span, Tone, merged, right, text_width
 LEAST_WIDTH, LEAST_HEIGHT = 12, 3
 """Below this size a chart has no axes."""
 AXIS_ROWS = 2
+LEAST_WITH_PLACES = 5
+"""Below this height it has no horizontal axis."""
 
 
 def chart_rows(chart: Chart, width: int, height: int) -> Rows:
@@ -22,7 +24,7 @@ def chart_rows(chart: Chart, width: int, height: int) -> Rows:
     scale = scale_of(curves, chart)
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _inner_rows(chart, curves, scale, width, height)
-    inner_height = height - AXIS_ROWS
+    inner_height = height - (AXIS_ROWS if height >= LEAST_WITH_PLACES else 0)
     ticks = _placed_ticks(scale, inner_height, chart.own_ranges) if scale else {}
     gutter = max((text_width(label) for label in ticks.values()), default=0)
     inner = _inner_rows(chart, curves, scale, width - gutter - 1, inner_height)
@@ -31,7 +33,7 @@ def chart_rows(chart: Chart, width: int, height: int) -> Rows:
         (right(ticks.get(y, ""), gutter, Tone.LABEL), Span(edge, Tone.BORDER), *row)
         for y, (edge, row) in enumerate(zip(edges, inner, strict=True))
     ]
-    return (*rows, *_axis_rows(chart, gutter, width - gutter - 1))
+    return (*rows, *_axis_rows(chart, gutter, width - gutter - 1)[: height - inner_height])
 
 
 def _inner_rows(

@@ -51,10 +51,16 @@ def scale_for(low: float, high: float, logarithmic: bool = False) -> ValueScale:
 
 
 def value_ticks(scale: ValueScale, most: int) -> list[tuple[float, str]]:
-    """At most about `most` round values within the scale, each with its label."""
+    """About `most` round values within the scale, two at least, each with its label."""
+    most = max(most, 1)
+    choices = (_ticks(scale, most * factor) for factor in (1, 2, 4))
+    return next((ticks for ticks in choices if len(ticks) > 1), _ticks(scale, most))
+
+
+def _ticks(scale: ValueScale, most: int) -> list[tuple[float, str]]:
     if scale.logarithmic:
-        return _decades(scale, max(most, 1))
-    step = round_step(scale.high / 2 - scale.low / 2, max(most, 1))
+        return _decades(scale, most)
+    step = round_step(scale.high / 2 - scale.low / 2, most)
     if not (step > 0.0 and isfinite(step)):
         return []
     first, last = ceil(scale.low / step - 1e-9), floor(scale.high / step + 1e-9)

@@ -114,10 +114,13 @@ def _panels(
 
 def _heights(tiers: list[Tier], rows: int, border: int, needs: Needs) -> list[tuple[Tier, int]]:
     """Divide rows among tiers. In turn, each gets what is sufficient, or the rest if that is at least its
-    minimum; what is left makes them comfortable, and then goes to a list or to the last tier.
+    minimum; what is left makes them comfortable, and then goes to a tier that uses free rows if it is enough
+    for it, to a list or to the last tier.
     """
     heights: dict[int, int] = {}
     for number, tier in enumerate(tiers):
+        if _uses_free_rows(tier, needs):
+            continue
         height = min(_needed(tier, "sufficient", border, needs), rows)
         if height >= _needed(tier, "minimum", border, needs):
             heights[number] = height
@@ -126,9 +129,16 @@ def _heights(tiers: list[Tier], rows: int, border: int, needs: Needs) -> list[tu
         more = min(max(_needed(tiers[number], "comfortable", border, needs) - heights[number], 0), rows)
         heights[number] += more
         rows -= more
+    for number, tier in enumerate(tiers):
+        if _uses_free_rows(tier, needs) and heights and rows >= _needed(tier, "minimum", border, needs):
+            return [*((tiers[n], height) for n, height in heights.items()), (tiers[number], rows)]
     if heights:
         heights[_stretched(tiers, heights)] += rows
     return [(tiers[number], height) for number, height in heights.items()]
+
+
+def _uses_free_rows(tier: Tier, needs: Needs) -> bool:
+    return all(needs[panel].uses_free_rows for stack in tier.stacks for panel in stack.panels)
 
 
 def _stretched(tiers: list[Tier], heights: dict[int, int]) -> int:

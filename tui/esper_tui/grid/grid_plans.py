@@ -1,25 +1,30 @@
 """The plan of the panels for each class of window width, and the rows that each panel needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class RowNeeds:
     """Rows of content. Below `minimum` a panel says too little to be shown; `sufficient` rows show all that
-    matters; rows beyond `comfortable` stay blank, except in a list, which fills any number.
+    matters; rows beyond `comfortable` stay blank, except in a list or a chart, which fills any number. A
+    panel that `uses_free_rows` is shown only if all others are comfortable, and takes what they leave.
     """
 
     minimum: int
     sufficient: int
     comfortable: int
     is_list: bool = False
+    uses_free_rows: bool = False
 
     def limited(self, rows: int | None) -> "RowNeeds":
         """The needs of a panel that has no more rows than this to show; None is no limit."""
         if rows is None:
             return self
-        return RowNeeds(
-            min(self.minimum, rows), min(self.sufficient, rows), min(self.comfortable, rows), self.is_list
+        return replace(
+            self,
+            minimum=min(self.minimum, rows),
+            sufficient=min(self.sufficient, rows),
+            comfortable=min(self.comfortable, rows),
         )
 
 
@@ -30,6 +35,7 @@ NEEDS: dict[str, RowNeeds] = {
     "losses": RowNeeds(1, 11, 11),
     "heads": RowNeeds(4, 10, 22),
     "findings": RowNeeds(1, 4, 8, is_list=True),
+    "return": RowNeeds(3, 3, 3, is_list=True),
     "scalars": RowNeeds(2, 8, 30, is_list=True),
     "health": RowNeeds(3, 8, 11),
     "value": RowNeeds(3, 8, 13),
@@ -41,6 +47,7 @@ NEEDS: dict[str, RowNeeds] = {
     "link": RowNeeds(3, 6, 9),
     "log": RowNeeds(1, 2, 8, is_list=True),
     "events": RowNeeds(2, 4, 8, is_list=True),
+    "charts": RowNeeds(6, 6, 6, uses_free_rows=True),
 }
 DEFAULT_LIMITS: RowLimits = (("losses", 7),)
 """The losses of an update of Tamiyo; its other metrics are in the panels of their groups."""
@@ -93,51 +100,59 @@ _RULED = GridPlan(
         _tier("events"),
         _tier("anomalies"),
         _tier("vitals", "link"),
+        _tier("return"),
         _tier("ranks"),
         _tier("log"),
+        _tier("charts"),
     ),
 )
+_FIRST = Tier((Stack(("losses",)), Stack(("findings", "return"))))
+"""The losses, beside what is wrong and whether it learns."""
 _BOXED = GridPlan(
     100,
     True,
     (
-        _tier("losses", "findings"),
+        _FIRST,
         _tier("heads"),
         _tier("health", "value", "gradients"),
         _tier("scalars", "events"),
         _tier("slots", "vitals", "link"),
         _tier("anomalies", "log"),
         _tier("ranks"),
+        _tier("charts"),
     ),
 )
 _MEDIUM = GridPlan(
     140,
     True,
     (
-        _tier("losses", "findings"),
+        _FIRST,
         _tier("heads"),
         _tier("scalars"),
         _tier("health", "value", "gradients", "slots"),
         Tier((Stack(("events",), 2), Stack(("vitals",)), Stack(("link",)))),
         _tier("anomalies", "log", "ranks"),
+        _tier("charts"),
     ),
 )
 _WIDE = GridPlan(
     180,
     True,
     (
-        Tier((Stack(("losses", "findings"), 7), Stack(("heads", "scalars"), 12))),
+        Tier((Stack(("losses", "findings", "return"), 7), Stack(("heads", "scalars"), 12))),
         _tier("health", "value", "gradients", "slots", "vitals"),
         Tier((Stack(("events",), 5), Stack(("anomalies", "log"), 5), Stack(("ranks", "link"), 4))),
+        _tier("charts"),
     ),
 )
 _WIDEST = GridPlan(
     240,
     True,
     (
-        Tier((Stack(("losses", "findings"), 7), Stack(("heads", "scalars"), 10))),
+        Tier((Stack(("losses", "findings", "return"), 7), Stack(("heads", "scalars"), 10))),
         _tier("health", "value", "gradients", "slots", "vitals", "link"),
         _tier("events", "anomalies", "log", "ranks"),
+        _tier("charts"),
     ),
 )
 PLANS = (_ONE_COLUMN, _RULED, _BOXED, _MEDIUM, _WIDE, _WIDEST)

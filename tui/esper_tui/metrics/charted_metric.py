@@ -9,6 +9,7 @@ from esper_schemas.policy_heads import split_own
 from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.charts.chart import Reference
 from esper_tui.metrics.own_scalar import scalar_metric
 from esper_tui.text.choice_names import head_label
 from esper_tui.text.spans import clean
@@ -48,6 +49,12 @@ def charted_metric(snapshot: SanctumSnapshot, name: str) -> ChartedMetric:
     if name in QUANTITIES or split_own(name):
         return _of_field(metric_field(snapshot.tamiyo, name))
     return ChartedMetric(clean(name))
+
+
+def baseline_of(snapshot: SanctumSnapshot) -> tuple[Reference, ...]:
+    """The return of always choosing WAIT, as a line in the chart of the return."""
+    baseline = snapshot.run.baseline_return
+    return () if baseline is None else (Reference("WAIT", baseline),)
 
 
 def _of_field(field: MetricField) -> ChartedMetric:

@@ -17,7 +17,7 @@ from esper_tui.view.measured_fields import measured_fields
 from esper_tui.view.view import View, ViewOptions
 
 RETURN = ChartItem((MEAN_RETURN,))
-_LISTED = tuple(panel for panel in PANELS if panel not in ("heads", "scalars", "findings"))
+_LISTED = tuple(panel for panel in PANELS if panel not in ("heads", "scalars", "findings", "charts"))
 
 
 def board_for(view: View, options: ViewOptions) -> ChartBoard:

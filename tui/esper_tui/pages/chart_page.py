@@ -8,13 +8,13 @@ from esper_schemas.history import Mark
 from esper_schemas.metrics.metric import Bands
 from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.charts.chart import Chart, ChartMark, DrawnCurve, Reference
+from esper_tui.charts.chart import Chart, ChartMark, DrawnCurve
 from esper_tui.charts.chart_board import ChartBoard, ChartItem
 from esper_tui.charts.curve import Curve
 from esper_tui.charts.line_chart import chart_rows
 from esper_tui.charts.place_axis import PlaceAxis, place_label
 from esper_tui.charts.viewport import Extent
-from esper_tui.metrics.charted_metric import ChartedMetric, charted_metric
+from esper_tui.metrics.charted_metric import ChartedMetric, baseline_of, charted_metric
 from esper_tui.pages.chart_items import item_title
 from esper_tui.pages.chart_marks import chart_marks, nearest_mark
 from esper_tui.text.numbers import count, significant
@@ -173,7 +173,7 @@ def _chart(snapshot: SanctumSnapshot, page: ChartPage, item: ChartItem, marks: S
         curves=curves,
         axis=page.axis,
         bands=_shared_bands(snapshot, item),
-        references=references_of(snapshot, item),
+        references=baseline_of(snapshot) if MEAN_RETURN in item.metrics else (),
         marks=marks,
         cursor=board.viewport.cursor,
         logarithmic=board.logarithmic,
@@ -193,12 +193,6 @@ def _shared_bands(snapshot: SanctumSnapshot, item: ChartItem) -> Bands:
     """The bounds that all metrics of a chart have in common."""
     bands = {charted_metric(snapshot, name).bands for name in item.metrics}
     return bands.pop() if len(bands) == 1 else Bands()
-
-
-def references_of(snapshot: SanctumSnapshot, item: ChartItem) -> tuple[Reference, ...]:
-    """The baseline of the return."""
-    baseline = snapshot.run.baseline_return
-    return (Reference("WAIT", baseline),) if MEAN_RETURN in item.metrics and baseline is not None else ()
 
 
 def pane_title(

@@ -52,6 +52,7 @@ PANEL_WORDS: dict[str, str] = {
     "losses": "The update: losses, KL, clipping, ratios; also entropy and learning rate where the panels of "
     "their groups have nothing else to show.",
     "findings": "What the rules conclude, since when, and what to try first.",
+    "return": "The mean return of every rollout of the run, and that of always choosing WAIT.",
     "heads": "Each action head: entropy, ratios, gradient, state.",
     "scalars": "What the run logs under names of its own, by prefix: first those beyond their own bounds, "
     "then those that it describes, then by name. Large groups are collapsed; a number that the last updates "
@@ -66,6 +67,7 @@ PANEL_WORDS: dict[str, str] = {
     "ranks": "The processes of the trainer.",
     "log": "The trainer's warnings and errors.",
     "events": "The last events.",
+    "charts": "Metrics over the whole run, in rows that no other panel needs.",
 }
 ABSENT_WORDS = (
     "A panel of which the run has measured nothing leaves its place to the others; it appears with its first "

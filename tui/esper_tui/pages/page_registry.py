@@ -1,6 +1,7 @@
 """Every page by the name of its panel."""
 
 from esper_tui.pages.anomalies_page import anomaly_entries
+from esper_tui.pages.charts_page import charts_entries, return_entries
 from esper_tui.pages.connection_pages import link_entries, run_entries
 from esper_tui.pages.event_pages import event_entries, log_entries
 from esper_tui.pages.findings_page import finding_entries
@@ -20,6 +21,7 @@ PAGES: dict[str, Page] = {
     "losses": metrics_page((*LOSSES_METRICS, "loss_ratio")),
     "heads": Page(heads_entries, heads_titles),
     "findings": Page(finding_entries),
+    "return": Page(return_entries),
     "scalars": Page(scalar_entries),
     "health": panel_page(METRIC_PANELS["health"]),
     "value": Page(value_entries),
@@ -31,6 +33,7 @@ PAGES: dict[str, Page] = {
     "link": Page(link_entries),
     "log": Page(log_entries, newest_last=True),
     "events": Page(event_entries, newest_last=True),
+    "charts": Page(charts_entries),
     "runs": Page(run_entries),
 }
 """Every panel that can be opened, and the list of runs."""

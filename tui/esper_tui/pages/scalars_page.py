@@ -73,6 +73,12 @@ def _entry(
     return Entry(row, partial(about_scalar, snapshot, key[1]), key, metrics=(key[1],))
 
 
+def scalar_entry(snapshot: SanctumSnapshot, name: str, width: int) -> Entry:
+    """A scalar outside of its group."""
+    row = scalar_row(snapshot, name, row_layout(len(name), width))
+    return Entry(row, partial(about_scalar, snapshot, name), metrics=(name,))
+
+
 def _heading(snapshot: SanctumSnapshot, group: ScalarGroup, key: GroupKey, expanded: bool) -> Entry:
     title = clean(group.prefix) or "without prefix"
     sign = "-" if expanded else "+"

@@ -24,10 +24,11 @@ def value_entries(view: View, width: int) -> list[Entry]:
     metrics = [
         metric_entry(view.snapshot, name) for name in listed_metrics(METRIC_PANELS["value"], view.snapshot)
     ]
-    return [*metrics, _mean_return(view.snapshot)]
+    return [*metrics, mean_return_entry(view.snapshot)]
 
 
-def _mean_return(snapshot: SanctumSnapshot) -> Entry:
+def mean_return_entry(snapshot: SanctumSnapshot) -> Entry:
+    """The mean return, its baseline and its last values."""
     run, episodes = snapshot.run, snapshot.episodes
     row = (
         left("Mean return", LABEL_WIDTH, Tone.LABEL),

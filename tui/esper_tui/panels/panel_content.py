@@ -5,6 +5,8 @@ from collections.abc import Callable
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.panels.anomaly_reports import anomaly_reports
+from esper_tui.panels.charts_panel import charted_metrics
+from esper_tui.panels.findings_panel import finding_details
 from esper_tui.panels.losses_panel import losses_metrics
 from esper_tui.panels.metric_panels import METRIC_PANELS, has_own_metrics, shown_metrics
 from esper_tui.panels.vitals_panel import shown_vitals
@@ -13,7 +15,7 @@ from esper_tui.view.measured_fields import is_of_tamiyo, measured_fields
 
 ALWAYS = ("findings", "link", "events")
 """The panels that every run fills."""
-EXPECTED = ("losses", "heads", *METRIC_PANELS, "slots", "anomalies", "log", "vitals", "ranks")
+EXPECTED = ("losses", "heads", *METRIC_PANELS, "slots", "anomalies", "log", "vitals", "ranks", "charts")
 """The panels that a run of Esper's own trainer fills sooner or later."""
 
 
@@ -74,6 +76,20 @@ def _heads(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
     return _ANY if has_own or any(QUANTITIES[name].head for name in measured) else 0
 
 
+def _findings(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
+    """Titles, advice and evidence; one row if there is none."""
+    return sum(1 + len(finding_details(finding, USUAL_WIDTH)) for finding in snapshot.findings) or 1
+
+
+def _return(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
+    has_return = snapshot.run.mean_return is not None or any(snapshot.run.mean_return_history)
+    return _ANY if has_return or is_of_tamiyo(snapshot.run) else 0
+
+
+def _charts(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
+    return _ANY if charted_metrics(snapshot) else 0
+
+
 def _slots(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
     return _ANY if snapshot.slots.stage_counts or snapshot.slots.changes else 0
 
@@ -108,11 +124,15 @@ def _scalars(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
     return len(snapshot.scalars)
 
 
+USUAL_WIDTH = 56
 _ANY = 1_000
 """More rows than any panel needs."""
 
 _ROWS: dict[str, _Count] = {
     "losses": _losses,
+    "findings": _findings,
+    "return": _return,
+    "charts": _charts,
     "heads": _heads,
     "scalars": _scalars,
     **{panel: _metrics(panel) for panel in METRIC_PANELS},

@@ -7,6 +7,7 @@ from functools import partial
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.panels import (
     anomalies_panel,
+    charts_panel,
     events_panel,
     findings_panel,
     heads_panel,
@@ -54,6 +55,7 @@ PANELS: dict[str, PanelDefinition] = {
     "findings": _of_snapshot(
         findings_panel.TITLE, findings_panel.findings_rows, findings_panel.findings_note
     ),
+    "return": PanelDefinition(charts_panel.RETURN_TITLE, charts_panel.return_rows, charts_panel.return_note),
     "heads": _of_snapshot(heads_panel.TITLE, heads_panel.heads_rows),
     "scalars": _of_snapshot(scalars_panel.TITLE, scalars_panel.scalars_rows, scalars_panel.scalars_note),
     **{name: _metric_panel(panel) for name, panel in METRIC_PANELS.items()},
@@ -71,5 +73,6 @@ PANELS: dict[str, PanelDefinition] = {
     "ranks": _of_snapshot(ranks_panel.TITLE, ranks_panel.ranks_rows, ranks_panel.ranks_note),
     "log": _of_snapshot(log_panel.TITLE, log_panel.log_rows, log_panel.log_note),
     "events": _of_snapshot(events_panel.TITLE, events_panel.events_rows, events_panel.events_note),
+    "charts": PanelDefinition(charts_panel.CHARTS_TITLE, charts_panel.charts_rows),
 }
 """Every panel, in the order of selection."""

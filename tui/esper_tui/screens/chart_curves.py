@@ -8,9 +8,9 @@ from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.charts.chart_board import ChartBoard
 from esper_tui.charts.curve import Curve
 from esper_tui.charts.viewport import Extent
+from esper_tui.metrics.snapshot_curves import snapshot_curves
 from esper_tui.pages.chart_marks import STEPS_METRIC, place_on
 from esper_tui.pages.chart_page import ChartPage
-from esper_tui.pages.snapshot_curves import snapshot_curves
 from esper_tui.past.mark_answers import MarkAnswers
 from esper_tui.past.run_history import RunHistory
 from esper_tui.past.series_answers import SeriesAnswers, SeriesWish

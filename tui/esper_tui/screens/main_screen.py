@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.app import ComposeResult
 from textual.layout import Layout
 
+from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.control.commands import key_of
 from esper_tui.control.navigation import LAST, cursor_row, neighbour, next_choice
@@ -25,6 +26,7 @@ from esper_tui.frame import (
 from esper_tui.grid.arrangement import OPENED, Place
 from esper_tui.pages.opened_panel import first_row, moved_cursor
 from esper_tui.pages.page import GroupKey
+from esper_tui.panels.charts_panel import charted_metrics
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.past.rewind import Rewind
 from esper_tui.screens.panel_area import PanelArea
@@ -109,6 +111,12 @@ class MainScreen(TimeActions):
         before = self.options.measured if same_run else frozenset[str]()
         self._seen = snapshot
         self.options = replace(self.options, measured=before | measured_fields(snapshot))
+
+    def charted(self, snapshot: SanctumSnapshot) -> tuple[str, ...]:
+        """The metrics of which the panels in the window show charts."""
+        placed = self._placed() if self.options.opened is None else ()
+        charts = charted_metrics(snapshot) if "charts" in placed else ()
+        return (*((MEAN_RETURN,) if "return" in placed else ()), *charts)
 
     def _placed(self, plan: ScreenPlan | None = None) -> tuple[str, ...]:
         return placed_panels(plan or self._area.plan, *self.app.size)

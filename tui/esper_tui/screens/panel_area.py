@@ -1,6 +1,7 @@
 """The widgets of the main screen: one per panel, placed by the arrangement and redrawn when they are due."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -9,9 +10,11 @@ from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
 
 from esper_schemas.snapshot import SanctumSnapshot
+from esper_tui.charts.curve import Curve
 from esper_tui.control.redraw_schedule import AGE_INTERVAL_S, is_due
 from esper_tui.frame import BARS, ScreenPlan, draw_place, is_old, screen_plan
 from esper_tui.grid.arrangement import OPENED, Place
+from esper_tui.panels.charts_panel import SHOWING_CURVES
 from esper_tui.panels.panel_registry import PANELS
 from esper_tui.screens.panel_widget import PanelWidget
 from esper_tui.text.spans import Tone
@@ -44,9 +47,10 @@ class PanelLayout(Layout):
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The snapshot that a panel shows, and when it was drawn."""
+    """The snapshot and the curves that a panel shows, and when it was drawn."""
 
     snapshot: SanctumSnapshot
+    curves: Mapping[str, Curve]
     at: float
 
 
@@ -99,12 +103,14 @@ class PanelArea:
     def _draw(self, view: View, place: Place, old: bool, options: ViewOptions, now: float) -> int:
         if not self._is_due(place.panel, view, now):
             return 0
-        self._drawn[place.panel] = Drawn(view.snapshot, now)
+        self._drawn[place.panel] = Drawn(view.snapshot, view.curves, now)
         return self.widgets[place.panel].show(draw_place(view, place, old, options))
 
     def _is_due(self, panel: str, view: View, now: float) -> bool:
         drawn = self._drawn.get(panel)
         if drawn is None:
+            return True
+        if drawn.curves is not view.curves and panel in SHOWING_CURVES:
             return True
         if drawn.snapshot is view.snapshot:
             return _shows_ages(panel) and now - drawn.at >= AGE_INTERVAL_S

@@ -1,9 +1,11 @@
 """What a frame depends on besides its size: a feed at a moment, and the options of its display."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.source import Feed
+from esper_tui.charts.curve import Curve
 from esper_tui.past.past import Past
 
 
@@ -13,7 +15,8 @@ class View:
 
     While the display is paused, `feed` is the one at which it was paused and `newest` the latest one. In the
     past, `feed` has the snapshot of then. `past` is the past of the run, while that is shown or watched.
-    `toggled` are the keys of the groups of an opened panel that were expanded or collapsed by hand.
+    `toggled` are the keys of the groups of an opened panel that were expanded or collapsed by hand. `curves`
+    are the metrics of the charts over the whole run, as far as they are known.
     """
 
     feed: Feed
@@ -21,6 +24,7 @@ class View:
     newest: Feed | None = None
     toggled: frozenset[object] = frozenset()
     past: Past | None = None
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
     @property
     def is_past(self) -> bool:

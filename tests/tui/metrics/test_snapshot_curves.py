@@ -1,9 +1,9 @@
-"""Tests of esper_tui.pages.snapshot_curves."""
+"""Tests of esper_tui.metrics.snapshot_curves."""
 
 from msgspec import structs
 
 from esper_schemas.snapshot import ScalarState
-from esper_tui.pages.snapshot_curves import snapshot_curves
+from esper_tui.metrics.snapshot_curves import snapshot_curves
 
 
 def test_the_last_values_end_at_the_last_update(make_snapshot):
