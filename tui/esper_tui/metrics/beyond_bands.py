@@ -17,6 +17,7 @@ from esper_tui.metrics.alarms import BEYOND, finding_about
 from esper_tui.metrics.metric_value import history_of
 from esper_tui.metrics.own_scalar import scalar_health, scalar_metric
 from esper_tui.text.numbers import count
+from esper_tui.text.spans import clean
 
 TYPICAL = "usual here"
 
@@ -88,7 +89,7 @@ def standing_text(snapshot: SanctumSnapshot, name: str, standing: Standing | Non
     """Return the worst finding about a metric, or else its standing in a sentence; empty without either."""
     finding = finding_about(snapshot, name)
     if finding is not None:
-        return f"{finding.title.rstrip('.')}, since {count(finding.since_update)}"
+        return f"{clean(finding.title).rstrip('.')}, since {count(finding.since_update)}"
     return standing.sentence if standing else ""
 
 
