@@ -102,8 +102,9 @@ def update_of(number: int, dice: random.Random) -> PPOUpdateCompleted:
 def updates(count: int) -> Iterator[Event]:
     """Yield updates alone; their metrics repeat after a while, which saves the time of making them."""
     dice = random.Random(0)
-    made = [update_of(number, dice).payload for number in range(PERIOD)]
-    return (PPOUpdateCompleted(update=n, payload=made[n % PERIOD]) for n in range(1, count + 1))
+    period = min(PERIOD, count)
+    made = [update_of(number, dice).payload for number in range(period)]
+    return (PPOUpdateCompleted(update=n, payload=made[n % period]) for n in range(1, count + 1))
 
 
 def mix(count: int) -> Iterator[Event]:

@@ -64,6 +64,7 @@ ONLY_IN_MODULES = {
             "buckets",
             "chunk_format",
             "encoding",
+            "places",
             "points",
             "rank_columns",
             "row_block",

@@ -11,6 +11,8 @@ from esper_schemas.history import Column
 
 def within(points: Points, first: float | None, last: float | None) -> Points:
     """Return the points from `first` to `last`, both included."""
+    if first is None and last is None:
+        return points
     begin = 0 if first is None else int(np.searchsorted(points.x, first, side="left"))
     end = len(points.x) if last is None else int(np.searchsorted(points.x, last, side="right"))
     return Points(points.x[begin:end], points.values[begin:end])
@@ -23,7 +25,7 @@ def bucket_starts(columns: Sequence[Points], count: int) -> Floats:
     """
     places: list[Floats] = []
     for points in columns:
-        if not any(len(points.x) == len(x) and np.array_equal(points.x, x) for x in places):
+        if not any(points.x is x or np.array_equal(points.x, x) for x in places):
             places.append(points.x)
     if not any(len(x) for x in places):
         return np.empty(0)
@@ -72,10 +74,10 @@ def _statistics(values: Floats, bounds: Integers) -> tuple[Floats, Floats, Float
         begins = bounds[:-1][filled]  # each bucket ends where the next one that is not empty begins
         minimum, maximum = np.minimum.reduceat(values, begins), np.maximum.reduceat(values, begins)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.add.reduceat(values, begins) / counts[filled]
+            mean = np.add.reduceat(values, begins, dtype=np.float64) / counts[filled]
         for bucket in np.flatnonzero(~np.isfinite(mean)).tolist():  # the sum was too large for a float
             begin, end = begins[bucket], begins[bucket] + counts[filled][bucket]
-            mean[bucket] = (values[begin:end] / (end - begin)).sum()
+            mean[bucket] = (values[begin:end].astype(np.float64) / (end - begin)).sum()
         result[0][filled], result[2][filled] = minimum, maximum
         result[1][filled] = np.clip(mean, minimum, maximum)
     return result[0], result[1], result[2]

@@ -8,6 +8,7 @@ from esper_aggregator.series.collected_rows import KEYS
 from esper_aggregator.series.encoding import (
     decode_integers,
     decode_mask,
+    decompressed,
     encode_integers,
     fits_float32,
     shuffled,
@@ -17,8 +18,6 @@ from esper_aggregator.series.row_block import Floats, RowBlock, Values
 
 LEVEL = 1
 """The level of compression; higher ones take much longer and save little."""
-MAX_CHUNK_BYTES = 256 * 1024 * 1024
-"""A larger chunk is damage."""
 
 
 class _ChunkColumn(msgspec.Struct, frozen=True, array_like=True):
@@ -67,13 +66,11 @@ def encode_chunk(block: RowBlock) -> bytes:
 
 def decode_chunk(data: bytes | memoryview) -> RowBlock:
     """Decode a chunk. Raises `ValueError`, `ZstdError` or `MsgspecError` for bytes that are not one."""
-    if not 0 <= zstandard.frame_content_size(data) <= MAX_CHUNK_BYTES:
-        raise ValueError("a chunk of impossible size")
-    chunk = _decoder.decode(zstandard.decompress(data))
+    chunk = _decoder.decode(decompressed(data))
     keys = zip(KEYS, chunk.keys, strict=True)
     values = {
-        True: unshuffled(chunk.narrow, "<f4").astype(np.float64),
-        False: unshuffled(chunk.wide, "<f8").astype(np.float64),
+        True: unshuffled(chunk.narrow, "<f4"),
+        False: unshuffled(chunk.wide, "<f8"),
     }
     return RowBlock(
         chunk.length,

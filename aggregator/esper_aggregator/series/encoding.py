@@ -1,10 +1,16 @@
 """Arrays as bytes that compress well, without loss: shuffled floats, differences of integers, bit masks."""
 
+import threading
+from typing import Any
+
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from esper_aggregator.series.row_block import Floats, Integers, Mask
 
+MAX_CONTENT_BYTES = 256 * 1024 * 1024
+"""More than this is damage."""
 _WIDTHS = (1, 2, 4, 8)
 
 
@@ -14,11 +20,15 @@ def shuffled(values: NDArray[np.generic]) -> bytes:
     return np.ascontiguousarray(values).view(np.uint8).reshape(-1, width).T.tobytes()
 
 
-def unshuffled(data: bytes | memoryview, dtype: str) -> NDArray[np.generic]:
+def unshuffled(data: bytes | memoryview, dtype: str) -> NDArray[Any]:
     """Return the values that were shuffled. Raises `ValueError` for bytes that are not of whole values."""
     width = np.dtype(dtype).itemsize
     planes = np.frombuffer(data, np.uint8).reshape(width, -1)
-    return np.ascontiguousarray(planes.T).view(dtype).reshape(-1)
+    values = np.empty(planes.shape[1], dtype)
+    rows = values.view(np.uint8).reshape(-1, width)
+    for place in range(width):  # four times as fast as a copy of the transposed planes
+        rows[:, place] = planes[place]
+    return values
 
 
 def fits_float32(values: Floats) -> Mask:
@@ -58,6 +68,23 @@ def decode_integers(data: bytes, length: int) -> Integers:
     if len(steps) != length - 1:
         raise ValueError(f"{len(steps) + 1} integers instead of {length}")
     return np.cumsum(np.concatenate([first, steps]), dtype=np.int64)
+
+
+def decompressed(data: bytes | memoryview) -> bytes:
+    """Decompress bytes. Raises `ValueError` or `ZstdError` for damaged ones."""
+    if not 0 <= zstandard.frame_content_size(data) <= MAX_CONTENT_BYTES:
+        raise ValueError("compressed bytes of impossible size")
+    return _of_thread.decompressor.decompress(data)
+
+
+class _Decompressor(threading.local):
+    """A decompressor for each thread: making one takes longer than a small column."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_of_thread = _Decompressor()
 
 
 def decode_mask(data: bytes | memoryview, length: int) -> Mask:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from esper_aggregator.series.collected_rows import NO_STEP
+from esper_aggregator.series.places import places_on, selected
 from esper_aggregator.series.rank_columns import (
     RankColumn,
     RankTable,
@@ -16,7 +16,7 @@ from esper_aggregator.series.rank_columns import (
     reduction_of,
     weighted,
 )
-from esper_aggregator.series.row_block import Block, Floats, Integers, Mask, Values
+from esper_aggregator.series.row_block import Block, Floats, Mask, Values
 from esper_aggregator.series.run_series import RunSeries
 from esper_schemas.history import Axis
 
@@ -36,6 +36,9 @@ def points_of(series: RunSeries, name: str, axis: Axis) -> Points:
         return _over_env_steps(series, points_of(series, name, "update"))
     if len(series.ranks) > 1:
         return _points_of_ranks(series, name, axis)
+    x = series.whole_axis(axis)
+    if x is not None and (values := _whole_column(series, name)) is not None:
+        return Points(x, values)
     found = [piece for block in series.blocks if (piece := _piece(series, block, name, axis))]
     if not found:
         return Points(np.empty(0), np.empty(0))
@@ -44,12 +47,24 @@ def points_of(series: RunSeries, name: str, axis: Axis) -> Points:
     return _in_order(x, values)
 
 
+def _whole_column(series: RunSeries, name: str) -> Floats | None:
+    """Return a column that all rows have a value of; None for any other one."""
+    columns = []
+    for block in series.blocks:
+        if block.length:
+            column = block.column(name)
+            if column is None or column.rows is not None:
+                return None
+            columns.append(column.values)
+    return np.concatenate(columns) if columns else None
+
+
 def _piece(series: RunSeries, block: Block, name: str, axis: Axis) -> Points | None:
     column = block.column(name)
     if column is None:
         return None
     rows, values = _counted(column, series.counted(block))
-    x, placed = _axis(block, axis, rows)
+    x, placed = places_on(block, axis, rows)
     return Points(x, values) if placed is None else Points(x[placed], values[placed])
 
 
@@ -60,20 +75,6 @@ def _counted(column: Values, counted: Mask | None) -> tuple[Mask | None, Floats]
     if column.rows is None:
         return counted, column.values[counted]
     return column.rows & counted, column.values[counted[column.rows]]
-
-
-def _axis(block: Block, axis: Axis, rows: Mask | None) -> tuple[Floats, Mask | None]:
-    """Return the places of rows on an axis, and which of them have one, None for all."""
-    if axis == "env_step":  # of a trainer that reports no environment steps, the step that it gives
-        steps = _selected(block.key("step"), rows)
-        return steps.astype(np.float64), steps != NO_STEP
-    if axis == "time":
-        return _selected(block.key("time_ns"), rows) / 1e9, None
-    return _selected(block.key("update"), rows).astype(np.float64), None
-
-
-def _selected(key: Integers, rows: Mask | None) -> Integers:
-    return key if rows is None else key[rows]
 
 
 def _in_order(x: Floats, values: Floats) -> Points:
@@ -90,7 +91,7 @@ def _over_env_steps(series: RunSeries, points: Points) -> Points:
         return Points(np.empty(0), np.empty(0))
     places = np.searchsorted(steps.x, points.x, side="right") - 1
     known = places >= 0
-    return _in_order(steps.values[places[known]], points.values[known])
+    return _in_order(steps.values[places[known]].astype(np.float64), points.values[known])
 
 
 def _points_of_ranks(series: RunSeries, name: str, axis: Axis) -> Points:
@@ -116,9 +117,9 @@ def _rank_column(series: RunSeries, name: str, axis: Axis, rank: int) -> RankCol
             continue
         counted, of_rank = series.counted(block), series.rank_of(block) == rank
         rows, found = _counted(column, of_rank if counted is None else counted & of_rank)
-        x, placed = _axis(block, axis, rows)
+        x, placed = places_on(block, axis, rows)
         chosen = slice(None) if placed is None else placed
-        updates.append(_selected(block.key("update"), rows)[chosen])
+        updates.append(selected(block.key("update"), rows)[chosen])
         places.append(x[chosen])
         values.append(found[chosen])
     if not updates:

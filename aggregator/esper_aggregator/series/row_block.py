@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from esper_aggregator.series.collected_rows import KEYS, UPDATE_COLUMNS, CollectedRows, PackedPart, RowKey
 
-Floats: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+"""Values as float64, or as float32 where that is exact."""
 Integers: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 

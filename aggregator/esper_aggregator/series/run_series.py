@@ -7,7 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from esper_aggregator.series.collected_rows import SCALARS, Process
-from esper_aggregator.series.row_block import Block, Integers, Mask
+from esper_aggregator.series.places import places_on
+from esper_aggregator.series.row_block import Block, Floats, Integers, Mask
+from esper_schemas.history import Axis
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -48,6 +50,26 @@ class RunSeries:
             return None
         counted: Mask = block.key("update") < self._ends[block.key("process")]
         return None if counted.all() else counted
+
+    def whole_axis(self, axis: Axis) -> Floats | None:
+        """Return the places of all rows; None if some do not count, have no place or are not in order."""
+        if axis not in self._axes:
+            self._axes[axis] = self._whole_axis(axis)
+        return self._axes[axis]
+
+    @cached_property
+    def _axes(self) -> dict[Axis, Floats | None]:
+        return {}
+
+    def _whole_axis(self, axis: Axis) -> Floats | None:
+        found = []
+        for block in self.blocks:
+            x, placed = places_on(block, axis, None)
+            if self.counted(block) is not None or (placed is not None and not placed.all()):
+                return None
+            found.append(x)
+        x = np.concatenate(found) if found else np.empty(0)
+        return x if (x[1:] >= x[:-1]).all() else None
 
     @cached_property
     def _ends(self) -> Integers:

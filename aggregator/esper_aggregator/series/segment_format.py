@@ -6,11 +6,12 @@ from zlib import crc32
 import numpy as np
 import zstandard
 
-from esper_aggregator.series.chunk_format import LEVEL, MAX_CHUNK_BYTES
+from esper_aggregator.series.chunk_format import LEVEL
 from esper_aggregator.series.collected_rows import KEYS
 from esper_aggregator.series.encoding import (
     decode_integers,
     decode_mask,
+    decompressed,
     encode_integers,
     fits_float32,
     shuffled,
@@ -62,8 +63,7 @@ def decode_key(table: SegmentTable, name: str, length: int, read: ReadAt) -> Int
 def decode_column(column: SegmentColumn, length: int, read: ReadAt) -> Values:
     """Decode one column. Raises `ValueError`, or another error that damaged bytes cause."""
     rows = None if column.rows is None else decode_mask(_read(column.rows, read), length)
-    raw = unshuffled(_read(column.values, read), "<f4" if column.narrow else "<f8")
-    values = raw.astype(np.float64)
+    values = unshuffled(_read(column.values, read), "<f4" if column.narrow else "<f8")
     if len(values) != (length if rows is None else np.count_nonzero(rows)):
         raise ValueError("the values of a column do not fit its rows")
     return Values(values, rows)
@@ -73,6 +73,4 @@ def _read(extent: Extent, read: ReadAt) -> bytes:
     data = read(extent.offset, extent.size)
     if crc32(data) != extent.checksum:
         raise ValueError("a column with a wrong checksum")
-    if not 0 <= zstandard.frame_content_size(data) <= MAX_CHUNK_BYTES:
-        raise ValueError("a column of impossible size")
-    return zstandard.decompress(data)
+    return decompressed(data)
