@@ -10,7 +10,19 @@ from esper_tui.charts.sparkline import sparkline
 from esper_tui.metrics.alarms import return_alarm
 from esper_tui.past.past import Past
 from esper_tui.text.numbers import age, count, counted, date, number, time_of_day
-from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, row_width
+from esper_tui.text.spans import (
+    Row,
+    Rows,
+    Span,
+    Tone,
+    clean,
+    crop,
+    fit,
+    fit_items,
+    justified,
+    plain,
+    row_width,
+)
 from esper_tui.text.theme import ALARM_TONES
 from esper_tui.view.connection_status import SYMBOLS, ConnectionState, Status, judge_feed
 from esper_tui.view.run_progress import elapsed_s, remaining_s, updates_text
@@ -50,8 +62,9 @@ def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
 
     Where it is the only row it also has the return, for which the labels are left out if necessary.
     """
-    value = _taken(_return_alone(view.snapshot)[-1:]) if with_return and width >= LEAST_WITH_RETURN else 0
-    start = _start(view, status, width - value, dated=not with_return)
+    start = _start(view, status, width, dated=not with_return)
+    if with_return:
+        start = _beside_return(view, status, width) or start
     room = width - row_width(start) - 1
     progress = _with_return(view, status, room) if with_return else ()
     progress = progress or fit_items(_progress(view), room, gap=3)
@@ -60,6 +73,15 @@ def _first(view: View, status: Status, width: int, with_return: bool) -> Row:
     if name and room >= 4:
         start = (*start, Span("  "), Span(crop(name, room), Tone.TITLE))
     return justified(start, progress, width)
+
+
+def _beside_return(view: View, status: Status, width: int) -> Row:
+    """The start of a row that leaves room for the number of the return; nothing if it would lack the reason
+    of the verdict.
+    """
+    value = _taken(_return_alone(view.snapshot)[-1:])
+    start = _start(view, status, width - value, dated=False) if width >= LEAST_WITH_RETURN else ()
+    return start if clean(verdict_of(view.snapshot).reason) in plain(start) else ()
 
 
 def _start(view: View, status: Status, width: int, *, dated: bool) -> Row:
