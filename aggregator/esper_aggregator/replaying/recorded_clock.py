@@ -37,7 +37,7 @@ class RecordedClock:
     def take(self, at_ns: int, now: float) -> None:
         """Take note of an event that is replayed now."""
         due_at = self.due_at(at_ns, now)
-        self._taken_at = due_at if now - due_at < _LATE_S else now
+        self._taken_at = due_at if 0 <= now - due_at < _LATE_S else now
         self._at_ns = at_ns if self._at_ns is None else max(self._at_ns, at_ns)
 
     def restart(self, now: float) -> None:

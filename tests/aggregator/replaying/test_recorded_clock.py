@@ -35,6 +35,15 @@ def test_a_replay_that_was_stopped_continues_from_where_it_is():
     assert clock.due_at(20 * S, 501.0) == 510.0
 
 
+def test_an_event_that_was_taken_early_delays_nothing():
+    """Those before the beginning of a replay are taken at once, whatever time is between them."""
+    clock = RecordedClock()
+    clock.take(0, 100.0)
+    clock.take(300 * S, 100.0)
+
+    assert clock.due_at(302 * S, 100.0) == 102.0
+
+
 def test_the_time_between_two_trainings_is_shortened():
     """A run that was resumed after days is not replayed for days, at any speed."""
     clock = RecordedClock(2.0)

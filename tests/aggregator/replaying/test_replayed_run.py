@@ -64,6 +64,20 @@ def test_a_replay_begins_and_stops_where_it_is_asked_to(recording, tmp_path):
     assert (run.phase, run.position) == ("stopped", 6)
 
 
+def test_a_viewer_sees_the_beginning_before_what_follows_it(tmp_path, raw_record):
+    """Even if all events have the same time, as those of an imported log may have."""
+    with closing(Recording(tmp_path / "r", 1)) as recording:
+        recording.extend([raw_record(seq) for seq in range(3)])
+        same = [raw_record(seq) for seq in range(3, 9)]
+        recording.extend([type(r)(r.stream, r.seq, 2_002, 2_002, r.data) for r in same])
+    run = ReplayedRun(tmp_path / "r", RecordedClock(), first=5)
+    run.advance(100.0, float("inf"))
+
+    assert (run.position, run.phase) == (5, "replaying")
+    run.advance(100.0, float("inf"))
+    assert run.position == 9
+
+
 def test_a_replay_begins_at_a_checkpoint(tmp_path, raw_record, checkpoint_every, monkeypatch):
     """Only the events between it and the beginning are folded, and the bytes are the same."""
     checkpoint_every(10)
