@@ -8,7 +8,9 @@ goes to random updates. Times are processor time of this process; a loop for cal
 import argparse
 import json
 import random
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -126,6 +128,7 @@ def measure(events: int, *, mixed: bool, directory: Path) -> dict[str, float]:
     results["the snapshot at the end, ms"] = 1e3 * _seconds(lambda: project(past[0]._end.state))
     results["marks, ms"] = 1e3 * _seconds(past[0].marks)
     results |= _seeks(past[0], dice)
+    results |= _commands(run_dir)
     checkpoint_path(run_dir).unlink()
     first = _seconds(lambda: open_past(run_dir))
     results["open without checkpoints, times a plain fold"] = first / results["a plain fold, s"]
@@ -168,6 +171,24 @@ def _seeks(past: RunPast, dice: random.Random) -> dict[str, float]:
     for name, measured in times.items():
         results[f"to an update, {name}, ms, median"] = statistics.median(measured)
         results[f"to an update, {name}, ms, 99 of 100"] = sorted(measured)[int(0.99 * (len(measured) - 1))]
+    return results
+
+
+def _commands(run_dir: Path) -> dict[str, float]:
+    """Seconds of a process that prints the end of the run, and of one that prints its version only."""
+    commands = {
+        "esper --version": ["esper_cli", "--version"],
+        "esper state": ["esper_cli", "state", str(run_dir)],
+        "esper state --at update:1000": ["esper_cli", "state", str(run_dir), "--at", "update:1000"],
+        "esper diagnose": ["esper_cli", "diagnose", str(run_dir)],
+        "sanctum --once": ["esper_cli.sanctum", str(run_dir), "--once"],
+    }
+    results = {}
+    for name, command in commands.items():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        results[f"`{name}`, s"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return results
 
 

@@ -3,14 +3,20 @@
 import shutil
 import threading
 import time
+from contextlib import closing
 
+import msgspec
 import pytest
+import zmq
 
 from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.query_service import MAX_JOBS, MAX_JOBS_OF_PEER, QueryService
 from esper_aggregator.recording import Recording
+from esper_bus import addresses
+from esper_bus.net.server import BusServer
+from esper_bus.net.sockets import query_client
 from esper_bus.protocol.query_messages import (
     AggregatorHealth,
     EventsPage,
@@ -22,6 +28,7 @@ from esper_bus.protocol.query_messages import (
     Runs,
     RunsQuery,
     SnapshotQuery,
+    parse_reply,
 )
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event, encode_snapshot
@@ -165,3 +172,24 @@ def test_a_name_is_never_used_as_a_path(answers, recorded, run):
 
     assert isinstance(answer, Refusal)
     assert not answer.temporary
+
+
+def test_a_question_of_an_unknown_kind_is_refused_with_its_number(tmp_path):
+    """A viewer of a later version learns the reason; bytes that are no question have no answer."""
+    endpoints = addresses.parse(f"ipc://{tmp_path}/sockets")
+    body = msgspec.msgpack.encode({"number": 7, "query": {"type": "FutureQuery", "run": "run"}})
+    with closing(BusServer(endpoints, lambda run: {})) as server, zmq.Context() as context:
+        socket = query_client(context)
+        socket.connect(endpoints.query)
+        for frames in ([b"Q\x01", b"\xc1"], [b"Q\x01", body]):
+            socket.send_multipart(frames)
+        deadline = time.monotonic() + 30
+        while not socket.poll(5) and time.monotonic() < deadline:
+            server.receive(0)
+            assert server.questions() == []
+        reply = parse_reply(socket.recv_multipart())
+        socket.close()
+
+    assert (reply.number, type(reply.answer)) == (7, Refusal)
+    assert "does not know this kind of question" in reply.answer.text
+    assert server.rejected == 2
