@@ -2,7 +2,7 @@
 
 import pytest
 
-from esper_tui.control.commands import COMMANDS, needs_time_bar
+from esper_tui.control.commands import COMMANDS
 from esper_tui.control.user_settings import Settings, load
 from esper_tui.grid.arrangement import OPENED
 from esper_tui.panels.panel_registry import PANELS
@@ -114,7 +114,7 @@ async def test_the_palette_offers_every_command(start_app):
     app = start_app()
     async with app.run_test(size=(120, 40)) as pilot:
         offered = {command.title for command in app.get_system_commands(app.screen)}
-        here = [c for c in COMMANDS if c.name != "command_palette" and not needs_time_bar(c.action)]
+        here = [c for c in COMMANDS if c.name != "command_palette" and not c.on_time_bar]
         assert offered == {c.title for c in here}
         await pilot.press("ctrl+p")
         await pilot.press(*"help")
