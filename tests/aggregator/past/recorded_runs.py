@@ -97,6 +97,21 @@ def two_ranks():
         yield from first.rollout(update + 1)
 
 
+def two_ranks_resumed():
+    """Two ranks that are killed in update 31, and resume from update 20, the second one a little later."""
+    clock = count(START_NS, SECOND)
+    first, second = Trainer("host:0", clock), Trainer("host:1", clock)
+    for begin, end, resumed_from in ((1, 31, None), (21, 41, 20)):
+        yield from first.start(rank=0, world_size=2, resumed_from=resumed_from)
+        yield from first.rollout(begin)
+        yield from second.start(rank=1, world_size=2, resumed_from=resumed_from)
+        for update in range(begin, end):
+            yield from second.rollout(update)
+            yield first.completed(update)
+            yield from first.rollout(update + 1)
+            yield second.completed(update)
+
+
 def logged():
     """A program that logs values under its own names, in two calls for each step."""
     trainer = Trainer()
@@ -187,6 +202,7 @@ SHAPES = {
     "damaged": damaged,
     "resumed": lambda run_dir: record(run_dir, resumed()),
     "two ranks": lambda run_dir: record(run_dir, two_ranks()),
+    "two ranks, resumed": lambda run_dir: record(run_dir, two_ranks_resumed()),
     "logged": lambda run_dir: record(run_dir, logged()),
     "every tenth": lambda run_dir: record(run_dir, every_tenth()),
 }

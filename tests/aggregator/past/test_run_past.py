@@ -114,6 +114,15 @@ def test_an_update_is_complete_when_all_ranks_have_made_it(opened, spacing, upda
     assert {rank.last_update for rank in snapshot.ranks} == {update}
 
 
+@pytest.mark.parametrize(("update", "process"), [(5, 1), (19, 1), (21, 2), (30, 2), (31, 2), (40, 2)])
+def test_ranks_that_resume_make_their_updates_again(opened, spacing, update, process):
+    """Both ranks are in the later process then, and have made the update."""
+    _, past = opened("two ranks, resumed")
+    ranks = finish(past.snapshot(AtUpdate(update))).snapshot.ranks
+
+    assert [(rank.last_update, rank.epoch) for rank in ranks] == [(update, process)] * 2
+
+
 def test_nobody_waits_for_a_rank_that_has_died(opened, spacing):
     """From the second update without it on, those of the other one count."""
     _, past = opened("two ranks")
