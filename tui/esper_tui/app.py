@@ -333,7 +333,7 @@ class SanctumApp(App[None]):
 
     def _want_curves(self, view: View) -> None:
         """Ask for the curves of the panels that have a place in the window, also before they are shown."""
-        newest, metrics = view.link.snapshot, self.main_screen.charted(view.snapshot)
+        newest, metrics = view.link.snapshot, self.main_screen.charted(view)
         grown_to = (newest.run.run, newest.tamiyo.last_update, newest.run.env_steps_total)
         self._curves.want(SeriesWish(metrics, points=COCKPIT_POINTS), grown_to, time.monotonic())
 

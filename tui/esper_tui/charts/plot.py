@@ -102,7 +102,8 @@ def _draw_references(canvas: Canvas, chart: Chart, scale: ValueScale | None) -> 
             continue
         line = f"{REFERENCE_LINE} {label} ".ljust(canvas.width, REFERENCE_LINE)
         for x, character in enumerate(line):
-            canvas.text(x, dot_row(share, canvas.height) // DOWN, Span(character, Tone.LABEL), above=False)
+            above = character not in (REFERENCE_LINE, " ")  # The label stays readable.
+            canvas.text(x, dot_row(share, canvas.height) // DOWN, Span(character, Tone.LABEL), above=above)
 
 
 def cell_of(axis: PlaceAxis, place: float | None, width: int) -> int | None:

@@ -24,7 +24,10 @@ class ValueScale:
         if not self.logarithmic:
             # Halves, because the difference of two finite numbers may overflow.
             return (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return log10(value / self.low) / log10(self.high / self.low) if value > 0.0 else None
+        if value <= 0.0:
+            return None
+        low = log10(self.low)
+        return (log10(value) - low) / (log10(self.high) - low)
 
     def value(self, share: float) -> float:
         """The value at a height."""
@@ -84,7 +87,8 @@ def _decades(scale: ValueScale, most: int) -> list[tuple[float, str]]:
     stride = max(ceil((last - first + 1) / most), 1)
     factors = (1.0, 2.0, 5.0) if last - first < 1 else (1.0,)
     values = [f * 10.0**e for e in range(first - 1, last + 1) for f in factors if (e - first) % stride == 0]
-    shown = [value for value in values if scale.low * (1 - 1e-9) <= value <= scale.high * (1 + 1e-9)]
+    low, high = scale.low * (1 - 1e-9), min(scale.high * (1 + 1e-9), LARGEST)
+    shown = [value for value in values if 0.0 < low <= value <= high]
     return [(value, tick_label(value, value)) for value in shown]
 
 

@@ -123,7 +123,7 @@ def _grid(snapshot: SanctumSnapshot, page: ChartPage, width: int, height: int) -
     for row in range(rows):
         room = tops[row + 1] - tops[row]
         panes = [
-            _pane(snapshot, page, shown[place], marks, lefts[column + 1] - lefts[column] - PANE_GAP, room)
+            pane_rows(snapshot, page, shown[place], marks, lefts[column + 1] - lefts[column] - PANE_GAP, room)
             if (place := row * columns + column) < len(shown)
             else ((),) * room
             for column in range(columns)
@@ -147,7 +147,7 @@ def _joined(lines: Sequence[Row], lefts: Sequence[int], width: int) -> Row:
     return fit(tuple(row), width)
 
 
-def _pane(
+def pane_rows(
     snapshot: SanctumSnapshot,
     page: ChartPage,
     number: int,

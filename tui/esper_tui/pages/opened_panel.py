@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from esper_schemas.history import Moment
 from esper_tui.control.navigation import LAST, cursor_row, moved
+from esper_tui.pages.entry_chart import entry_chart
 from esper_tui.pages.page import Entry, entry_keys, wrapped
 from esper_tui.pages.page_registry import PAGES
 from esper_tui.text.numbers import range_text
@@ -73,7 +74,10 @@ def opened_rows(view: View, panel: str, cursor: int, width: int, height: int, ke
 def opened_list(
     view: View, panel: str, cursor: int, width: int, height: int, key: object = None
 ) -> tuple[Rows, Extent]:
-    """The rows of an opened panel, and which entries are in sight."""
+    """The rows of an opened panel, and which entries are in sight.
+
+    Free rows have the chart of the entry at the cursor.
+    """
     page, inner = PAGES[panel], max(width - len(CURSOR), 0)
     entries = page.entries(view, inner)
     cursor = cursor_row(cursor, key, entry_keys(entries))
@@ -83,6 +87,8 @@ def opened_list(
     titles = tuple((Span("  "), *row) for row in page.titles(view, inner)) if room > 2 else ()
     first, listed = _window(entries, cursor, room - len(titles))
     rows = (*titles, *listed, *gap, *below)[: max(height, 0)]
+    if entries:
+        rows = (*rows, *entry_chart(view, entries[cursor], width, height - len(rows)))
     return rows, Extent(first, len(listed), len(entries), len(titles))
 
 

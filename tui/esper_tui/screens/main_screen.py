@@ -24,6 +24,7 @@ from esper_tui.frame import (
     placed_panels,
 )
 from esper_tui.grid.arrangement import OPENED, Place
+from esper_tui.pages.entry_chart import metrics_at_cursor
 from esper_tui.pages.opened_panel import first_row, moved_cursor
 from esper_tui.pages.page import GroupKey
 from esper_tui.panels.charts_panel import charted_metrics
@@ -69,6 +70,8 @@ class MainScreen(TimeActions):
         self._area = PanelArea()
         self.options = options
         self._seen: SanctumSnapshot | None = None
+        self._charted_for: tuple[object, ...] = ()
+        self._at_cursor: tuple[str, ...] = ()
 
     @property
     def _rewind(self) -> Rewind:
@@ -112,11 +115,21 @@ class MainScreen(TimeActions):
         self._seen = snapshot
         self.options = replace(self.options, measured=before | measured_fields(snapshot))
 
-    def charted(self, snapshot: SanctumSnapshot) -> tuple[str, ...]:
+    def charted(self, view: View) -> tuple[str, ...]:
         """The metrics of which the panels in the window show charts."""
-        placed = self._placed() if self.options.opened is None else ()
-        charts = charted_metrics(snapshot) if "charts" in placed else ()
+        if self.options.opened is not None:
+            return self._charted_at_cursor(view)
+        placed = self._placed()
+        charts = charted_metrics(view.snapshot) if "charts" in placed else ()
         return (*((MEAN_RETURN,) if "return" in placed else ()), *charts)
+
+    def _charted_at_cursor(self, view: View) -> tuple[str, ...]:
+        """The metrics at the cursor of the opened panel, which change only when it moves."""
+        options = self.options
+        at = (options.opened, options.cursor, options.cursor_key, options.toggled, view.snapshot.run.run)
+        if at != self._charted_for:
+            self._charted_for, self._at_cursor = at, metrics_at_cursor(view, options)
+        return self._at_cursor
 
     def _placed(self, plan: ScreenPlan | None = None) -> tuple[str, ...]:
         return placed_panels(plan or self._area.plan, *self.app.size)

@@ -110,7 +110,7 @@ class PanelArea:
         drawn = self._drawn.get(panel)
         if drawn is None:
             return True
-        if drawn.curves is not view.curves and panel in SHOWING_CURVES:
+        if drawn.curves is not view.curves and panel in (*SHOWING_CURVES, OPENED):
             return True
         if drawn.snapshot is view.snapshot:
             return _shows_ages(panel) and now - drawn.at >= AGE_INTERVAL_S
