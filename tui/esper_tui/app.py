@@ -218,6 +218,10 @@ class SanctumApp(App[None]):
         """
         return self._shown_screen.show(self.view())
 
+    def draw_now(self) -> None:
+        """Draw, and from now on as often as what is shown demands."""
+        self._tick()
+
     def watch_run(self, run: str) -> None:
         """Show another run of the aggregator, and resume the display."""
         if isinstance(self._source, RunSelector):

@@ -77,6 +77,9 @@ class MainScreen(TimeActions):
     def _rewind(self) -> Rewind:
         return self._host.rewind
 
+    def _draw(self) -> None:
+        self._host.draw_now()
+
     @property
     def layout(self) -> Layout:
         """Panels are placed by `esper_tui.grid.arrangement`."""
@@ -227,6 +230,7 @@ class MainScreen(TimeActions):
         if moment is not None:
             self._rewind.go_to(moment)
             self._close()
+            self._draw()
 
     def _open(self, panel: str) -> None:
         self.change(selected=panel, opened=panel, cursor=first_row(panel), cursor_key=None)

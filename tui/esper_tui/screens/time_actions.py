@@ -22,6 +22,10 @@ class TimeHost(Protocol):
         """The past of the run that is shown."""
         ...
 
+    def draw_now(self) -> None:
+        """Draw, and from now on as often as what is shown demands."""
+        ...
+
 
 class TimeActions(Screen[None]):
     """The part of the main screen that moves in time."""
@@ -31,6 +35,10 @@ class TimeActions(Screen[None]):
     @property
     def _rewind(self) -> Rewind:
         """The past of the run that is shown."""
+        raise NotImplementedError
+
+    def _draw(self) -> None:
+        """Draw at once, and poll for the answer to what was asked."""
         raise NotImplementedError
 
     def change(self, **options: object) -> None:
@@ -46,32 +54,32 @@ class TimeActions(Screen[None]):
     def action_step_in_time(self, direction: int) -> None:
         """Go one update forward (1) or back (-1)."""
         self._rewind.step(direction)
-        self.change()
+        self._draw()
 
     def action_to_mark(self, direction: int) -> None:
         """Go to the next mark (1) or the previous one (-1)."""
         self._rewind.go_to_mark(direction)
-        self.change()
+        self._draw()
 
     def action_to_start(self) -> None:
         """Go to the first update."""
         self._rewind.go_to_start()
-        self.change()
+        self._draw()
 
     def action_to_present(self) -> None:
         """Return to the present."""
         self._rewind.go_to_end()
-        self.change()
+        self._draw()
 
     def action_play(self) -> None:
         """Play, or stop."""
         self._rewind.toggle_playing(time.monotonic())
-        self.change()
+        self._draw()
 
     def action_speed(self, factor: int) -> None:
         """Play faster by a factor, or slower by a negative one."""
         self._rewind.change_speed(factor if factor > 0 else -1 / factor)
-        self.change()
+        self._draw()
 
     def action_time_bar(self) -> None:
         """Show the bar of the run's time, or hide it."""
@@ -87,4 +95,4 @@ class TimeActions(Screen[None]):
     def _go_to_text(self, text: str | None) -> None:
         if text:
             self._rewind.go_to_text(text)
-            self.change()
+            self._draw()
