@@ -47,7 +47,9 @@ class Shell(Tmux):
 def shell(playground, wait_for):
     """A shell with job control in a window of 100 by 30."""
     server = Shell(playground)
-    server.command("new-session", "-d", "-x", "100", "-y", "30", f"PS1='{PROMPT}' bash --norc")
+    session = ("new-session", "-d", "-x", "100", "-y", "30", f"PS1='{PROMPT}' bash --norc")
+    # The server of the last test may still be ending, and then refuses.
+    wait_for(lambda: server.command(*session).returncode == 0, what="a session")
     server.command("select-pane", "-T", "mine")
     wait_for(lambda: server.last_line == PROMPT, what="the prompt")
     yield server
