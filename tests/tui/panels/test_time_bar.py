@@ -4,7 +4,7 @@ import pytest
 
 from esper_schemas.history import Mark, Place
 from esper_tui.panels.time_bar import MARK_SYMBOLS, cell_of, time_bar_height, time_bar_rows
-from esper_tui.past.past import Past
+from esper_tui.past.past import Past, RunMarks
 from esper_tui.past.playhead import Playhead
 from esper_tui.past.timeline import timeline_of
 from esper_tui.text.spans import Tone, plain, row_width
@@ -25,7 +25,7 @@ def bar(make_feed, now):
     def make(playhead, marks=(), shown=None, width=109, **past):
         place = None if shown is None else Place(shown, shown, now)
         snapshot = None if shown is None else make_feed().snapshot
-        view = View(make_feed(), now, past=Past(playhead, snapshot, place, tuple(marks), **past))
+        view = View(make_feed(), now, past=Past(playhead, snapshot, place, RunMarks(tuple(marks)), **past))
         return time_bar_rows(view, width, 3)
 
     return make

@@ -1,9 +1,10 @@
 """The time bar: the whole run as a line, with the playhead, the marks and the gaps."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from esper_schemas.history import Mark
-from esper_tui.past.past import Past
+from esper_tui.past.past import Past, RunMarks
 from esper_tui.past.playhead import Playhead
 from esper_tui.text.numbers import age, count, number, time_of_day
 from esper_tui.text.spans import Row, Rows, Span, Tone, clean, crop, fit, fit_items, justified, merged
@@ -64,13 +65,20 @@ def _line(playhead: Playhead, cells: int) -> Row:
 
 def _mark_row(past: Past, cells: int) -> Row:
     """The most important mark of every cell."""
-    found: dict[int, str] = {}
-    for mark in past.marks:
-        if mark.place.update is not None:
-            cell, kind = cell_of(past.playhead, mark.place.update, cells), _kind(mark)
-            found[cell] = min(found.get(cell, kind), kind, key=_ORDER.index)
+    found = _kinds(past.marks, past.playhead.first, past.playhead.last, cells)
     blank = (" ", Tone.PLAIN)
     return merged(tuple(Span(*MARK_SYMBOLS.get(found.get(cell, ""), blank)) for cell in range(cells)))
+
+
+@lru_cache(maxsize=4)  # There may be thousands of marks, and the bar is drawn many times a second.
+def _kinds(marks: RunMarks, first: int, last: int, cells: int) -> dict[int, str]:
+    """The most important kind of mark in each cell that has one."""
+    run, found = Playhead(first=first, last=last), dict[int, str]()
+    for mark in marks.marks:
+        if mark.place.update is not None:
+            cell, kind = cell_of(run, mark.place.update, cells), _kind(mark)
+            found[cell] = min(found.get(cell, kind), kind, key=_ORDER.index)
+    return found
 
 
 def _kind(mark: Mark) -> str:

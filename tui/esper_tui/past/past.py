@@ -1,10 +1,29 @@
 """What the screen shows of the past: the playhead, and the place and the marks of what is drawn."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from esper_schemas.history import Mark, Marks, PastSnapshot, Place
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.past.playhead import Playhead
+
+
+@dataclass(frozen=True, eq=False)
+class RunMarks:
+    """The marks of a run, in the order of their places; compared by identity, as there may be thousands."""
+
+    marks: tuple[Mark, ...] = ()
+
+    @cached_property
+    def by_update(self) -> dict[int | None, list[Mark]]:
+        """The marks of each update, most severe first."""
+        found: dict[int | None, list[Mark]] = {}
+        for mark in sorted(self.marks, key=lambda mark: _SEVERITIES.index(mark.severity)):
+            found.setdefault(mark.place.update, []).append(mark)
+        return found
+
+
+NO_MARKS = RunMarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +31,13 @@ class Past:
     """The past of a run at one moment of watching it.
 
     `snapshot` is that of the playhead, or of where it was before while that one is awaited; None in the
-    present. `place` is where it is in the log. `marks` are those of the run, in the order of their places.
+    present. `place` is where it is in the log.
     """
 
     playhead: Playhead
     snapshot: SanctumSnapshot | None = None
     place: Place | None = None
-    marks: tuple[Mark, ...] = ()
+    marks: RunMarks = NO_MARKS
     awaited: bool = False
 
     @property
@@ -29,17 +48,14 @@ class Past:
     @property
     def marks_here(self) -> tuple[Mark, ...]:
         """The marks of the update that is shown, most severe first."""
-        if self.place is None:
-            return ()
-        here = [mark for mark in self.marks if mark.place.update == self.place.update]
-        return tuple(sorted(here, key=lambda mark: _SEVERITIES.index(mark.severity)))
+        return () if self.place is None else tuple(self.marks.by_update.get(self.place.update, ()))
 
 
 def past_of(shown: PastSnapshot, marks: Marks) -> Past:
     """What is shown of a moment in a run with these marks, for a single frame."""
     last, update = marks.last.update or 0, shown.place.update
     playhead = Playhead(last=last).at(last if update is None else update)
-    return Past(playhead, shown.snapshot, shown.place, marks.marks)
+    return Past(playhead, shown.snapshot, shown.place, RunMarks(marks.marks))
 
 
 _SEVERITIES = ("critical", "warning", "notice", None)

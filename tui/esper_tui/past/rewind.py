@@ -20,7 +20,7 @@ from esper_schemas.history import (
 )
 from esper_schemas.moment_text import first_update, moment_of
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
-from esper_tui.past.past import Past
+from esper_tui.past.past import NO_MARKS, Past, RunMarks
 from esper_tui.past.playhead import Playhead
 from esper_tui.past.run_history import RunHistory
 from esper_tui.past.timeline import timeline_of
@@ -53,6 +53,7 @@ class Rewind:
         self._playhead = Playhead()
         self._present = EMPTY_SNAPSHOT
         self._marks: Marks | None = None
+        self._run_marks = NO_MARKS
         self._kept: OrderedDict[int, PastSnapshot] = OrderedDict()
         self._awaited: set[int] = set()
         self._shown: PastSnapshot | None = None
@@ -116,7 +117,7 @@ class Rewind:
         """What is to be shown; the last snapshot that was shown remains until the wanted one arrives."""
         wanted = self._exact or self._kept.get(self._playhead.update)
         self._shown = (wanted or self._shown) if self.is_past else None
-        marks = self._marks.marks if self._marks else ()
+        marks = self._run_marks
         if self._shown is None:
             return Past(self._playhead, marks=marks, awaited=self._is_awaited)
         return Past(self._playhead, self._shown.snapshot, self._shown.place, marks, self._is_awaited)
@@ -236,7 +237,7 @@ class Rewind:
             if waiting:
                 self._say(answer.text)
         elif isinstance(answer, Marks):
-            self._marks = answer
+            self._marks, self._run_marks = answer, RunMarks(answer.marks)
             self._playhead = self._playhead.extended(first_update(answer), self._playhead.last)
             updates = {mark.place.update for mark in answer.marks}
             self._playhead = self._playhead.with_marks(update for update in updates if update is not None)
@@ -282,7 +283,7 @@ class Rewind:
         if len(self._timed_by) == len(known_by) and all(map(is_, known_by, self._timed_by)):
             return
         self._timed_by = known_by
-        places = [*(mark.place for mark in self._marks.marks)] if self._marks else []
+        places = [mark.place for mark in self._marks.marks] if self._marks else []
         times = [
             (p.update, p.time_ns / 1e9) for p in places if p.update is not None and p.time_ns is not None
         ]
