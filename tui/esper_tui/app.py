@@ -337,9 +337,8 @@ class SanctumApp(App[None]):
 
     def _want_curves(self, view: View) -> None:
         """Ask for the curves of the panels that have a place in the window, also before they are shown."""
-        newest, metrics = view.link.snapshot, self.main_screen.charted(view)
-        grown_to = (newest.run.run, newest.tamiyo.last_update, newest.run.env_steps_total)
-        self._curves.want(SeriesWish(metrics, points=COCKPIT_POINTS), grown_to, time.monotonic())
+        wish = SeriesWish(self.main_screen.charted(view), points=COCKPIT_POINTS)
+        self._curves.want(wish, view.link.snapshot.events_folded, time.monotonic())
 
     @property
     def _shown_screen(self) -> "MainScreen | ChartScreen":
