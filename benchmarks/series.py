@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -101,10 +102,15 @@ def update_of(number: int, dice: random.Random) -> PPOUpdateCompleted:
 
 def updates(count: int) -> Iterator[Event]:
     """Yield updates alone; their metrics repeat after a while, which saves the time of making them."""
+    made = payloads(min(PERIOD, count))
+    return (PPOUpdateCompleted(update=n, payload=made[n % len(made)]) for n in range(1, count + 1))
+
+
+@cache
+def payloads(count: int) -> list[PPOUpdatePayload]:
+    """Return different measurements."""
     dice = random.Random(0)
-    period = min(PERIOD, count)
-    made = [update_of(number, dice).payload for number in range(period)]
-    return (PPOUpdateCompleted(update=n, payload=made[n % period]) for n in range(1, count + 1))
+    return [update_of(number, dice).payload for number in range(count)]
 
 
 def mix(count: int) -> Iterator[Event]:
