@@ -19,6 +19,7 @@ from esper_aggregator.series.index_files import RECENT, SEGMENTS
 from esper_bus.mcap.writer import MCAP0_MAGIC
 from esper_bus.records import StreamKey
 from esper_bus.store.run_reader import read_raw, read_records
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import PPOUpdateCompleted
 
 VALUES = (None, 0.5, float("nan"), float("inf"), 1e39, 0.1)
@@ -93,6 +94,19 @@ def test_what_was_added_after_the_index_is_folded(run, indexed, folded, raw_of):
 
     assert indexed(run) == plain(run)
     assert 49 <= len(folded) < 300
+
+
+def test_the_index_of_an_aggregator_with_thresholds_is_read_with_the_same_ones(
+    tmp_path, raw_of, indexed, folded
+):
+    """Its checkpoints are those of a fold with these thresholds."""
+    given = RunThresholds("[kl_divergence]\nwarning_above = 0.5\n")
+    recording = Recording(tmp_path / "r", 1, given)
+    recording.extend([raw_of(update(n, entropy=0.5)) for n in range(1, 101)])
+    recording.close()
+
+    assert indexed(tmp_path / "r", LocalSeries(tmp_path / "r", given)) == plain(tmp_path / "r")
+    assert len(folded) == 0
 
 
 def damage_nothing(log):
@@ -290,6 +304,7 @@ from pathlib import Path
 from esper_aggregator.recording import Recording
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
 from esper_aggregator.series import index_writer, recorded_series
