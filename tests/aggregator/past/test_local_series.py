@@ -132,6 +132,7 @@ def test_of_a_resumed_run_the_later_values_count(raw_of, write_log, read_columns
 
     assert x == list(range(1, 61))
     assert columns["entropy"]["last"] == [1.0] * 50 + [2.0] * 10
+    assert set(columns["entropy"]["measured"]) == {1}
 
 
 def test_the_later_process_counts_also_if_its_events_arrived_first(raw_of, write_log, read_columns):
@@ -143,6 +144,7 @@ def test_the_later_process_counts_also_if_its_events_arrived_first(raw_of, write
 
     assert x == list(range(1, 61))
     assert columns["entropy"]["last"] == [1.0] * 50 + [2.0] * 10
+    assert set(columns["entropy"]["measured"]) == {1}
 
 
 def test_ranks_are_merged_as_in_a_snapshot(raw_of, write_log, read_columns):

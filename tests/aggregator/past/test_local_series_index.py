@@ -19,6 +19,7 @@ from esper_aggregator.series.index_files import RECENT, SEGMENTS
 from esper_bus.mcap.writer import MCAP0_MAGIC
 from esper_bus.records import StreamKey
 from esper_bus.store.run_reader import read_raw, read_records
+from esper_schemas.codec import encode_event
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import PPOUpdateCompleted
 
@@ -51,6 +52,7 @@ def indexed(read_columns):
 
     def read(path, series=None):
         x, columns = read_columns(series or LocalSeries(path), "entropy")
+        assert {count for column in columns.values() for count in column["measured"]} <= {1}
         return repr(list(zip(x, columns["entropy"]["last"] if columns else (), strict=True)))
 
     return read
@@ -151,8 +153,9 @@ def take_from_another_run(log):
 
 
 def read_raw_of(run):
-    """The encoded records of a run, as another run's."""
-    return [replace(r, stream=StreamKey("other", "trainer:0", 4)) for r in read_raw(run)]
+    """Records of another run, as many as a run has, with other values."""
+    stream, data = StreamKey("other", "trainer:0", 4), encode_event(update(1, entropy=9.0))
+    return [replace(record, stream=stream, data=data) for record in read_raw(run)]
 
 
 def cut_the_log(log):
@@ -303,6 +306,7 @@ import sys
 from pathlib import Path
 from esper_aggregator.recording import Recording
 from esper_bus.records import RawRecord, StreamKey
+from esper_schemas.codec import encode_event
 from esper_schemas.codec import encode_event
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import PPOUpdateCompleted
