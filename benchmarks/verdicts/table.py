@@ -48,30 +48,36 @@ MEASURED_TASKS_OF: dict[str, tuple[str, ...]] = {
 }
 """The same for the measured trainings."""
 
-SEEDS: dict[Half, tuple[int, ...]] = {"tuning": (1, 2, 3), "seen": (4, 5, 6), "measured": (7, 8, 9)}
-MORE_SEEDS = (10, 11, 12, 13)
+SEEDS: dict[Half, tuple[int, ...]] = {
+    "tuning": (1, 2, 3),
+    "seen": tuple(range(4, 14)),
+    "measured": (14, 15, 16, 17, 18),
+}
+LATER_FAULTS_FROM = 7
+"""From this seed on, trainings are longer, more varied, and damaged later."""
+MORE_SEEDS = (10, 11, 12, 13, 17, 18)
 MORE_TASKS_OF: dict[str, tuple[str, ...]] = {
     "single_file": ("CartPole", "Acrobot", "FrozenLake", "SlipperyLake"),
     "esper": (OWN_TASK,),
 }
-"""Further measured trainings, without faults."""
+"""Further trainings, without faults."""
 
 FIRST_FAULTY_UPDATE = (25, 30, 35)
 """By the seed, so that no rule can be fitted to one number."""
 
-FIRST_FAULTY_MEASURED_UPDATE = (40, 80, 110)
-"""Later than in those for tuning, when most policies are good enough to be damaged."""
+LATER_FAULTY_UPDATE = (40, 80, 110)
+"""When most policies are good enough to be damaged."""
 
 UPDATES = 400
-"""The length of a training without a fault, unless it is a measured one of another program."""
+"""The length of a training without a fault, unless it is a later one of another program."""
 
-MEASURED_UPDATES = (700, 400, 400)
+LATER_UPDATES = (700, 400, 400)
 """By the seed."""
 
-STEPS, MEASURED_STEPS = 32, (32, 16, 16)
-"""Steps of each environment per update, those of measured trainings of other programs by the seed."""
+STEPS, LATER_STEPS = 32, (32, 16, 16)
+"""Steps of each environment per update, those of later trainings of other programs by the seed."""
 
-ANNEALED_SEEDS = (8, 11, 13)
+ANNEALED_SEEDS = (8, 11, 13, 15, 18)
 """Trainings of other programs whose learning rate falls to 0, linearly."""
 
 
@@ -256,22 +262,27 @@ class Base:
         return place_of(self.half)
 
     @property
+    def is_later(self) -> bool:
+        """Whether the training is one of those that are longer and damaged later."""
+        return self.seed >= LATER_FAULTS_FROM
+
+    @property
     def fault_begins(self) -> int:
         """The first update with a fault, of those trainings that have one."""
-        begins = FIRST_FAULTY_MEASURED_UPDATE if self.half == "measured" else FIRST_FAULTY_UPDATE
+        begins = LATER_FAULTY_UPDATE if self.is_later else FIRST_FAULTY_UPDATE
         return begins[self.seed % len(begins)]
 
     @property
     def updates(self) -> int:
         """The length of the training without a fault."""
-        if self.half != "measured" or self.task == OWN_TASK:
+        if not self.is_later or self.task == OWN_TASK:
             return UPDATES
-        return MEASURED_UPDATES[self.seed % len(MEASURED_UPDATES)]
+        return LATER_UPDATES[self.seed % len(LATER_UPDATES)]
 
     @property
     def steps(self) -> int:
         """The number of steps of each environment per update, in the trainers of other programs."""
-        return STEPS if self.half != "measured" else MEASURED_STEPS[self.seed % len(MEASURED_STEPS)]
+        return LATER_STEPS[self.seed % len(LATER_STEPS)] if self.is_later else STEPS
 
     @property
     def annealed(self) -> bool:
@@ -309,10 +320,10 @@ def _bases(seeds: Iterable[int], tasks_of: dict[str, tuple[str, ...]]) -> Iterat
 
 
 BASES: tuple[Base, ...] = (
-    *_bases((*SEEDS["tuning"], *SEEDS["seen"]), TASKS_OF),
-    *_bases(SEEDS["measured"], MEASURED_TASKS_OF),
-    *_bases(MORE_SEEDS[:2], MORE_TASKS_OF),
-    *_bases(MORE_SEEDS[2:], {"single_file": MORE_TASKS_OF["single_file"]}),
+    *_bases(range(1, LATER_FAULTS_FROM), TASKS_OF),
+    *_bases((7, 8, 9, 14, 15, 16), MEASURED_TASKS_OF),
+    *_bases((10, 11, 17, 18), MORE_TASKS_OF),
+    *_bases((12, 13), {"single_file": MORE_TASKS_OF["single_file"]}),
 )
 
 BASE_NAMED = {base.name: base for base in BASES}
