@@ -24,7 +24,8 @@ from benchmarks.verdicts.table import FAULTS, SEEDS, Half, half_of, place_of
 from docs.rule_sections import all_sections, listed
 
 from esper_schemas.rules.rules import RULES
-from esper_schemas.rules.watches import GAP, WATCHES
+from esper_schemas.rules.watch import GAP
+from esper_schemas.rules.watches import WATCHES
 
 PAGE = Path(__file__).parent / "reference" / "findings.md"
 HALF: Half = "measured"

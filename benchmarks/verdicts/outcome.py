@@ -37,7 +37,8 @@ FALLEN = 0.5
 """A return has fallen if it lost more than this share of what had been learned, and more than it varies."""
 
 NOISE = 3.0
-"""What it varies by: this many times the median difference between updates in a row."""
+"""What it varies by: this many times the median difference between updates in a row, twice as many for the
+return of a single update."""
 
 FALL_MARGIN = 8
 """Around a fall, findings may be about it: the mean of a window lags, and streaks end late."""
@@ -54,10 +55,11 @@ _NORMAL = 1.4826
 
 
 class Smoothed(NamedTuple):
-    """The mean return of the newest `WINDOW` updates in which episodes ended, after an update."""
+    """After an update: the mean return of the newest `WINDOW` ones in which episodes ended, and its own."""
 
     update: int
     mean: float
+    newest: float
 
 
 def known_returns(recording: Recording, first: int, last: int) -> list[float]:
@@ -96,10 +98,11 @@ def falls(recording: Recording) -> frozenset[int]:
     if not first:
         return frozenset()
     start, best, fallen = median(first), median(first), set[int]()
-    noise = NOISE * _difference(recording)
-    for update, mean in _smoothed(recording):
+    noise, rise = NOISE * _difference(recording), _clear_rise(first)
+    for update, mean, newest in _smoothed(recording):
         best = max(best, mean)
-        if best - start >= _clear_rise(first) and best - mean > max(FALLEN * (best - start), noise):
+        half = FALLEN * (best - start)
+        if best - start >= rise and (best - mean > max(half, noise) or best - newest > max(half, 2 * noise)):
             fallen.update(range(update - FALL_MARGIN, update + FALL_MARGIN + 1))
     return frozenset(fallen & set(recording.updates))
 
@@ -145,4 +148,4 @@ def _smoothed(recording: Recording) -> Iterator[Smoothed]:
         if value == value:
             window = [*window[1 - WINDOW :], value]
             if len(window) == WINDOW:
-                yield Smoothed(update, fmean(window))
+                yield Smoothed(update, fmean(window), value)

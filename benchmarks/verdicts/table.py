@@ -135,7 +135,7 @@ def _silent(
     )
 
 
-_TOO_LARGE = ("large_updates", "ratio_explosion", "policy_collapse", "head_collapse")
+_TOO_LARGE = ("large_updates", "ratio_explosion", "policy_collapse", "abrupt_collapse", "head_collapse")
 _NOT_FINITE = (
     "rewards_not_finite",
     "loss_not_finite",

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from benchmarks.verdicts.outcome import WINDOW, did_damage, falls, has_learned, is_flat, outcome_of
+from benchmarks.verdicts.outcome import did_damage, falls, has_learned, is_flat, outcome_of
 from benchmarks.verdicts.recording_file import Recording
 
 
@@ -75,9 +75,16 @@ def test_a_return_has_fallen_while_half_of_what_was_learned_is_lost():
     returns = [0.0] * 8 + [10.0] * 20 + [2.0] * 20 + [10.0] * 30
     fallen = falls(recording(returns))
 
-    assert set(range(29 + WINDOW, 49)) <= fallen
-    assert not fallen & {*range(1, 25), *range(66, 79)}
+    assert set(range(29, 49)) <= fallen
+    assert not fallen & {*range(1, 21), *range(66, 79)}
     assert not falls(recording([0.0] * 8 + [10.0] * 20 + [6.0] * 20))
+
+
+def test_a_fall_of_a_single_update_is_one():
+    """Unless returns vary by half as much anyway."""
+    assert 29 in falls(recording([0.0] * 8 + [10.0] * 20 + [1.0] + [10.0] * 30))
+    varied = [9.0, 11.0] * 10
+    assert not falls(recording([0.0] * 8 + varied + [1.0] + varied))
 
 
 def test_a_return_that_varies_by_as_much_has_not_fallen():

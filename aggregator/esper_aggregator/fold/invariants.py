@@ -33,7 +33,7 @@ from esper_aggregator.fold.size_limits import (
 from esper_schemas.heads import HEADS
 from esper_schemas.rules.non_finite import latch
 from esper_schemas.rules.streaks import Streaks
-from esper_schemas.rules.watches import GAP
+from esper_schemas.rules.watch import GAP
 from esper_schemas.snapshot import EventEntry
 from esper_schemas.state import HISTORY_LENGTH
 

@@ -135,10 +135,9 @@ class Instrumented:
         return (critic / every) ** 0.5 if every else float("nan")
 
     def _train_and_check(self) -> None:
-        """Train; the policy after the last step is not evaluated if it has a memory."""
+        """Train, and evaluate the policy after the last step."""
         self._train()
-        if not self.recurrent:
-            self.checks |= self._after()
+        self.checks |= self._after_with_memory() if self.recurrent else self._after()
 
     def log_checks(self) -> None:
         """Log what the last update showed."""
@@ -159,6 +158,21 @@ class Instrumented:
             *(c.swapaxes(0, 1).reshape(-1) for c in (self._log_probs, self._truth, self._values)),
         )
         return final_policy(new, old, truth, 0.2) | value_churn(values.numpy().flatten(), old_values)
+
+    def _after_with_memory(self) -> dict[str, float]:
+        """The same; a minibatch of the whole rollout begins with the memory of its first steps."""
+        buffer = self.model.rollout_buffer
+        places = np.arange(buffer.buffer_size * buffer.n_envs)
+        sample = self._samples(places, (places % buffer.buffer_size == 0).astype(np.float32)[:, None])
+        with torch.no_grad():
+            _, log_probs, _ = self._evaluate(
+                sample.observations,
+                sample.actions.long().flatten(),
+                sample.lstm_states,
+                sample.episode_starts,
+            )
+        old, truth = (c.swapaxes(0, 1).reshape(-1) for c in (self._log_probs, self._truth))
+        return final_policy(self._flat(log_probs, sample), old, truth, 0.2)
 
 
 class SessionCallback(BaseCallback):

@@ -188,9 +188,12 @@ def _since(rule: Rule, symptom: Symptom) -> int:
 
 def _onset(rule: Rule, main: Symptom, by_name: ByName) -> int:
     """Return the update since which a rule applies: of a benign sign, that at which it ceased to be so."""
+    since = _since(rule, main)
     if not _was_benign(rule, main):
-        return _since(rule, main)
-    return min((symptom.since_update for symptom in _needed(rule, main, by_name)), default=_since(rule, main))
+        return since
+    needed = min((symptom.since_update for symptom in _needed(rule, main, by_name)), default=since)
+    benign = (symptom.last_update + 1 for symptom in _shown(rule.not_while, by_name))
+    return max(since, needed, *benign)
 
 
 def _near(symptoms: Iterable[Symptom], main: Symptom, head: str | None) -> list[Symptom]:

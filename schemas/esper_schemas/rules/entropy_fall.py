@@ -13,21 +13,26 @@ from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
 FALLS_OF_TAMIYO = tuple(head_field(head, ENTROPY_FALL) for head in HEADS)
 """The names of the falls of Tamiyo's heads."""
 
+CLEARLY_UNSURE = 0.3
+"""A policy whose entropy was a larger share of its maximum explored."""
+
 _SMALLEST = 1e-9
 """Smaller shares count as this, so that the factor is finite."""
 
 _shares = attrgetter(*(head_field(head, "entropy_legal") for head in HEADS))
 
 
-def entropy_fall(share: float | None, before: Iterable[float | None]) -> float | None:
+def entropy_fall(
+    share: float | None, before: Iterable[float | None], least: float = FALL_FROM
+) -> float | None:
     """Return the factor by which a share of the largest entropy has fallen since the highest one before.
 
-    None if it was low before, or was not measured.
+    None if that was below `least`, or was not measured.
     """
     if share is None or not isfinite(share):
         return None
     highest = max([past for past in before if past is not None and isfinite(past)], default=0.0)
-    return highest / max(share, _SMALLEST) if highest >= FALL_FROM else None
+    return highest / max(share, _SMALLEST) if highest >= least else None
 
 
 def falls_of_tamiyo(payload: PPOUpdatePayload, past: Iterable[PPOUpdateCompleted]) -> Iterator[float | None]:

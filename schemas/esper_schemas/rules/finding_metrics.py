@@ -20,6 +20,8 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "entropy_of_start": ("entropy",),
     "undefined_variance": ("explained_variance",),
     "best_explained_variance": ("explained_variance",),
+    "explained_returns": ("explained_variance",),
+    "policy_entropy_fall": ("entropy", "entropy_normalized"),
     "value_gradient": ("value_grad_norm", "value_gradient_share"),
     "mean_advantage_correlation": ("advantage_correlation",),
     "return_spread": (MEAN_RETURN,),

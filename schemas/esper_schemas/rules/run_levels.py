@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 
 from esper_schemas.payload import PPOUpdatePayload
+from esper_schemas.rules.entropy_fall import CLEARLY_UNSURE, entropy_fall
+from esper_schemas.rules.watches import FALL_WITHIN
 
 FEWEST = 8
 """Values that a level needs before others are compared with it."""
@@ -32,26 +34,6 @@ START = 5
 DISCRETE_ENTROPY = 0.35
 """Ten times the entropy, in nats, below which a choice is nearly certain, whatever the number of choices."""
 
-RATE = 0.3
-"""The weight of a new return in its level, so that a fall is seen soon."""
-
-FIRST_ROLLOUTS = 4
-"""Rollouts that only show how much returns vary, before a fall is judged by that."""
-
-MAX_CHANGE = 2.0
-"""A change of the return counts as at most this many times the usual one."""
-
-DEVIATION_RATE = 0.1
-
-TOLERANCE_OF_GAIN = 0.5
-TOLERANCE_OF_DEVIATIONS = 6.0
-"""A return may fall below its best level by this share of the gain since the first one, or by this many mean
-deviations, whichever is more."""
-
-CLEAR_GAIN, SMALL_GAIN = 3.0, 1.0
-"""A return has risen if its best level exceeds the first one by three mean deviations, and has not if it does
-so by less than one; in between it is not known."""
-
 CLEAR_GROWTH = 20.0
 """Below this growth, a value loss that is large beside the variance of the returns is a new critic's."""
 
@@ -62,6 +44,19 @@ EXPLAINED = 0.3
 TOLERANCE_OF_NEW_CRITIC = 50.0
 """The loss of a critic that never explained more than `EXPLAINED` may grow this many times as much: the first
 reward is large beside none."""
+
+NEGLIGIBLE = 0.5
+"""Where a value loss is below this share of the run's mean, returns vary less than they usually do, and
+the explained variance compares two small numbers."""
+
+ANNEALED = 0.02
+"""A learning rate below this share of the largest one hardly changes the policy."""
+
+SUDDEN = 3.0
+"""A learning rate that falls by more than this factor at once was not annealed."""
+
+MOVED = 0.003
+"""A KL divergence after the last step above which the policy has moved, whatever minibatches say."""
 
 LARGE_KL = 0.05
 """Below this, in nats, a KL divergence is not large, however small it usually is."""
@@ -74,11 +69,6 @@ LEAST_ENTROPY, LEAST_KL, LEAST_SPREAD = 0.1, 1e-7, 0.01
 and the spread of the returns as a share of their mean."""
 
 _LARGEST, _SMALLEST = sys.float_info.max, sys.float_info.min
-SMALLEST_RETURN = 1e-12
-"""The change of a smaller return is compared with this."""
-
-_LARGEST_RETURN = _LARGEST / 10.0
-"""Differences of larger returns may not be finite."""
 
 
 @dataclass(slots=True)
@@ -119,6 +109,9 @@ class Level:
 class UpdateLevels:
     """What is remembered of a producer's updates.
 
+    `mean_loss` is the running mean of the value loss. `learning_rate` is the last one, `highest_rate` the
+    largest, and `annealed` tells whether it has become nearly 0 little by little. `entropy_shares` are the
+    newest ones.
     `entropy_start` is the largest entropy of the first updates; it is None once an entropy was negative, as
     it is then that of a density. `best_explained` is the largest explained variance so far, and
     `returns_undefined` tells whether the last one was NaN. `correlations` are those of advantages and changes
@@ -128,6 +121,11 @@ class UpdateLevels:
     value_loss: Level = field(default_factory=Level)
     kl: Level = field(default_factory=Level)
     gradient: Level = field(default_factory=Level)
+    mean_loss: float = 0.0
+    learning_rate: float = 0.0
+    highest_rate: float = 0.0
+    annealed: bool = False
+    entropy_shares: tuple[float | None, ...] = ()
     entropies: int = 0
     entropy_start: float | None = 0.0
     best_explained: float | None = None
@@ -135,25 +133,8 @@ class UpdateLevels:
     correlations: tuple[float, ...] = ()
 
 
-@dataclass(slots=True)
-class ReturnLevels:
-    """What is remembered of a producer's rollouts; levels are valid from the first one on.
-
-    `deviation` is the mean change of the return from one rollout to the next.
-    """
-
-    rollouts: int = 0
-    first: float = 0.0
-    last: float = 0.0
-    level: float = 0.0
-    best: float = 0.0
-    deviation: float = 0.0
-
-
 UpdateQuantities = tuple[float | None, ...]
 """The values of `watches.RELATIVE`, in their order."""
-
-ReturnQuantities = tuple[float | None, float | None, float | None]
 
 
 def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> UpdateQuantities:
@@ -171,72 +152,23 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
         growth /= TOLERANCE_OF_NEW_CRITIC
     kl_growth = levels.kl.growth(_positive(size))
     entropy_share = _entropy_share(levels, _finite(payload.entropy))
+    moved = payload.clip_fraction or (payload.kl_final is not None and payload.kl_final > MOVED)
     return (
         _spread(payload),
         _value_error(payload) if growth is not None and growth > CLEAR_GROWTH else None,
         growth,
         size,
         kl_growth if size is not None and size > LARGE_KL else None,
-        None if payload.clip_fraction else size,
+        None if _is_annealed(levels, payload.learning_rate) or moved else size,
         levels.gradient.growth(_positive(payload.grad_norm_pre_clip)),
         entropy_share,
+        _policy_entropy_fall(levels, payload.entropy_normalized, entropy_share),
         undefined,
+        _explained_returns(levels, explained, loss),
         best,
         None if loss is None or loss < LEARNT_LOSS else _value_gradient(payload),
         _mean_correlation(levels, payload, entropy_share),
     )
-
-
-def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantities:
-    """Return how much of its gain a return has lost, how much it has kept, and its relative change.
-
-    What was lost is in tolerances, what was kept a share of the gain since the first return, which is 0 where
-    the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
-    """
-    if not -_LARGEST_RETURN < mean_return < _LARGEST_RETURN:
-        return None, None, None
-    levels.rollouts += 1
-    if levels.rollouts == 1:
-        levels.first = levels.last = levels.level = levels.best = mean_return
-        return None, None, None
-    change = abs(mean_return - levels.last)
-    levels.last = mean_return
-    levels.level = level = levels.level + RATE * (mean_return - levels.level)
-    if level > levels.best:
-        levels.best = level
-    _add_deviation(levels, change)
-    size = abs(mean_return)
-    relative = change / (size if size > SMALLEST_RETURN else SMALLEST_RETURN)
-    if levels.rollouts <= FIRST_ROLLOUTS:
-        return None, None, relative
-    return _lost(levels), _kept(levels), relative
-
-
-def _lost(levels: ReturnLevels) -> float | None:
-    gain, noise = levels.best - levels.first, TOLERANCE_OF_DEVIATIONS * levels.deviation
-    tolerance = TOLERANCE_OF_GAIN * gain
-    if noise > tolerance:
-        tolerance = noise
-    return ratio(levels.best - levels.level, tolerance) if tolerance > 0.0 else None
-
-
-def _kept(levels: ReturnLevels) -> float | None:
-    """Return the share of the gain that is kept, 0 without a gain; None if noise may be all of the gain."""
-    gain = levels.best - levels.first
-    if gain <= SMALL_GAIN * levels.deviation or gain <= 0.0:
-        return 0.0
-    if gain <= CLEAR_GAIN * levels.deviation:
-        return None
-    return (levels.level - levels.first) / gain
-
-
-def _add_deviation(levels: ReturnLevels, change: float) -> None:
-    """Add a change of the return; after the first rollouts a fall does not count as usual variation."""
-    if levels.rollouts <= FIRST_ROLLOUTS:
-        levels.deviation += (change - levels.deviation) / (levels.rollouts - 1)
-    else:
-        limit = MAX_CHANGE * levels.deviation or change
-        levels.deviation += DEVIATION_RATE * (min(change, limit) - levels.deviation)
 
 
 def _spread(payload: PPOUpdatePayload) -> float | None:
@@ -279,6 +211,38 @@ def _is_undefined(levels: UpdateLevels, explained_variance: float) -> float:
         levels.value_loss = Level()
     levels.returns_undefined = undefined
     return 1.0 if undefined else 0.0
+
+
+def _explained_returns(
+    levels: UpdateLevels, explained_variance: float | None, loss: float | None
+) -> float | None:
+    """Return an explained variance, None where the value loss is negligible."""
+    if loss is not None:
+        mean = levels.mean_loss
+        levels.mean_loss = mean = mean + LEVEL_RATE * (loss - mean) if mean > 0.0 else loss
+        if loss < NEGLIGIBLE * mean:
+            return None
+    return explained_variance
+
+
+def _is_annealed(levels: UpdateLevels, learning_rate: float | None) -> bool:
+    """Return whether the learning rate has become nearly 0 little by little, and remember it."""
+    if learning_rate is None or not 0.0 <= learning_rate < math.inf:
+        return False
+    last, levels.learning_rate = levels.learning_rate, learning_rate
+    levels.highest_rate = max(levels.highest_rate, learning_rate)
+    least = ANNEALED * levels.highest_rate
+    gradual = levels.annealed or (last >= least and learning_rate * SUDDEN >= last)
+    levels.annealed = learning_rate < least and gradual
+    return levels.annealed
+
+
+def _policy_entropy_fall(
+    levels: UpdateLevels, normalized: float | None, share_of_start: float | None
+) -> float | None:
+    share = share_of_start if normalized is None else normalized
+    past, levels.entropy_shares = levels.entropy_shares, (*levels.entropy_shares[1 - FALL_WITHIN :], share)
+    return entropy_fall(share, past, CLEARLY_UNSURE)
 
 
 def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> float | None:

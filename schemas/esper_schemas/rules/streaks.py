@@ -12,7 +12,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from esper_schemas.findings import Symptom
-from esper_schemas.rules.watches import GAP, WATCH_NAMES
+from esper_schemas.rules.watch import GAP
+from esper_schemas.rules.watches import WATCH_NAMES
 
 Key = tuple[str, str]
 """The name of a symptom, and its metric."""
@@ -21,6 +22,7 @@ Severity = Literal["warning", "critical", "not finite"]
 NAMED_RANKS = 4
 """Ranks that a symptom names, of those that show it."""
 
+_GAPS = {name: watch.gap for name, watch in WATCH_NAMES.items() if watch.gap != GAP}
 _SEVERITIES: tuple[Severity, ...] = ("warning", "critical", "not finite")
 
 
@@ -109,11 +111,12 @@ class Streaks:
         self.ended = {key: symptom for key, symptom in self.ended.items() if symptom.head not in heads}
 
     def end_observation(self) -> None:
-        """Count an observation, and end the streaks that more than `GAP` observations did not extend."""
+        """Count an observation, and end the streaks that were not extended for longer than their gap."""
         self.observed += 1
         if not self.open:
             return
-        over = [key for key, streak in self.open.items() if self.observed - streak.seen > GAP]
+        unseen = {key: self.observed - streak.seen for key, streak in self.open.items()}
+        over = [key for key, updates in unseen.items() if updates > _GAPS.get(key[0], GAP)]
         for key in over:
             self.ended[key] = self.open.pop(key).symptom(key, active=False)
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+GAP = 3
+"""A streak goes on over at most this many updates in a row without a value beyond its bound."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
@@ -13,7 +16,8 @@ class Watch:
     a chain of evidence. Unless the watch has bounds of its own, in the unit of the field, they are those of
     the catalogue, changed to `(bound * factor) ** power`; with `only_critical`, the critical bound is also
     the warning one. `bands_of` names another family that has the bands. `only_where` names a family of
-    fields that must be above 0 for the head.
+    fields that must be above 0 for the head. A streak goes on over at most `gap`
+    values in a row that are within bounds.
     """
 
     name: str
@@ -28,6 +32,7 @@ class Watch:
     bands_of: str = ""
     per_head: bool = False
     only_where: str = ""
+    gap: int = GAP
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,6 @@ now and then (`factor`, `power`). Quantities without bands in the catalogue have
 
 from esper_schemas.rules.watch import Watch
 
-GAP = 3
-"""A streak goes on over at most this many updates in a row without a value beyond its bound."""
-
-
 LARGE_CELL_STATE = 32.0
 """Healthy cell states exceed the catalogue's 10; in an episode of 64 steps none can exceed 64."""
 
@@ -27,7 +23,9 @@ RELATIVE = (
     "kl_without_clips",
     "gradient_growth",
     "entropy_of_start",
+    "policy_entropy_fall",
     "undefined_variance",
+    "explained_returns",
     "best_explained_variance",
     "value_gradient",
     "mean_advantage_correlation",
@@ -38,12 +36,13 @@ RELATIVE = (
 `value_loss` over its usual level; the magnitude of the KL divergence, which an
 estimator may give as negative, over its own usual level where it is large, and where nothing was clipped;
 the gradient norm before clipping over its usual level; the entropy over that of the start, for a policy whose
-largest entropy is not known; 1 where the explained variance is NaN; the best explained variance so far; the
-gradient of the critic, as a norm or a share; and the mean of `advantage_correlation` over five updates that
-could learn something.
+largest entropy is not known; the factor by which the entropy of a policy that explored has fallen within
+`FALL_WITHIN` updates; 1 where the explained variance is NaN; the explained variance where the value loss is
+not negligible; the best explained variance so far; the gradient of the critic, as a norm or a
+share; and the mean of `advantage_correlation` over five updates that could learn something.
 """
 
-SIZES = frozenset({"kl_size", "kl_without_clips"})
+SIZES = frozenset({"kl_size", "kl_without_clips", "explained_returns"})
 """Those of `RELATIVE` that are in the unit of the metric from which they follow."""
 
 ENTROPY_FALL = "entropy_fall"
@@ -149,6 +148,12 @@ WATCHES: tuple[Watch, ...] = (
         below=True,
     ),
     Watch(
+        name="entropy_fall",
+        quantity="policy_entropy_fall",
+        text="policy entropy fell by a factor of {value} within a few updates",
+        critical=10.0,
+    ),
+    Watch(
         name="low_head_entropy",
         quantity="entropy_legal",
         text="{head} entropy {value} of its maximum",
@@ -238,7 +243,7 @@ WATCHES: tuple[Watch, ...] = (
     ),
     Watch(
         name="unexplained_returns",
-        quantity="explained_variance",
+        quantity="explained_returns",
         text="explained variance {value}",
         below=True,
         warning=0.0,
@@ -326,6 +331,7 @@ WATCHES: tuple[Watch, ...] = (
     ),
     Watch(
         name="constant_return",
+        gap=0,
         quantity="return_change",
         text="return is the same as before",
         below=True,

@@ -13,7 +13,7 @@ from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold.state_codec import encode_state
 from esper_schemas import events as e
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.rules.watches import GAP
+from esper_schemas.rules.watch import GAP
 
 
 @pytest.fixture

@@ -164,11 +164,11 @@ def test_a_low_entropy_at_the_best_return_is_convergence():
     def row(update, spike=0):
         rising = min(update, 60) + wave(update)
         return {
-            "return": rising, "entropy_normalized": 0.8 if update < 50 else 0.02,
+            "return": rising, "entropy_normalized": max(0.8 * 0.9**update, 0.02),
             "kl_divergence": 0.3 if update == spike else 0.01,
         }  # fmt: skip
 
-    assert verdict_text(folded(100, row).verdict) == "CONVERGED since 50"
+    assert verdict_text(folded(100, row).verdict) == "CONVERGED since 20"
     assert verdict_text(folded(100, lambda update: row(update, spike=90)).verdict) == "HEALTHY"
 
 

@@ -20,7 +20,8 @@ from esper_schemas.rules.declared_ranges import RANGES
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
 from esper_schemas.rules.run_levels import UpdateLevels, update_quantities
 from esper_schemas.rules.symptoms import SymptomState, Watchlist
-from esper_schemas.rules.watches import ABOUT_RETURNS, GAP, RELATIVE, WATCHES
+from esper_schemas.rules.watch import GAP
+from esper_schemas.rules.watches import ABOUT_RETURNS, RELATIVE, WATCHES
 
 
 def found(state):

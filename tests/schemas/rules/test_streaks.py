@@ -8,7 +8,7 @@ import pytest
 
 from esper_schemas.findings import Symptom
 from esper_schemas.rules.streaks import Streaks, merged_symptoms
-from esper_schemas.rules.watches import GAP
+from esper_schemas.rules.watch import GAP
 
 KEY = ("large_kl", "kl_divergence")
 

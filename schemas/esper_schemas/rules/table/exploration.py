@@ -2,6 +2,7 @@
 
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.signs import (
+    ENTROPY_FALL,
     EXTREME_RATIOS,
     HEAD_ENTROPY_FALL,
     LARGE_UPDATES,
@@ -37,12 +38,27 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        id="abrupt_collapse",
+        severity="warning",
+        title="The policy became nearly deterministic within a few updates, faster than by learning",
+        signs=LOW_ENTROPY,
+        together_with=(ENTROPY_FALL,),
+        unless=(*LARGE_UPDATES, Sign("return_not_kept", 10), Sign("constant_return", 8)),
+        context=("low_head_entropy", "no_entropy_bonus", "return_near_best", "lost_return"),
+        advice=(
+            "Compare the logits of one observation before and after the onset: look for a layer or a "
+            "temperature that scales them.",
+            "Check the sign and the size of the entropy bonus.",
+            "Resume from a checkpoint before the onset; a deterministic policy rarely recovers.",
+        ),
+    ),
+    Rule(
         id="low_entropy",
         severity="warning",
         confidence="moderate",
         title="The policy hardly explores; whether it does well is not known",
         signs=LOW_ENTROPY,
-        unless=(NEAR_BEST, NOT_KEPT, Sign("constant_return", 8), HEAD_ENTROPY_FALL),
+        unless=(NEAR_BEST, NOT_KEPT, Sign("constant_return", 8), HEAD_ENTROPY_FALL, ENTROPY_FALL),
         context=("large_kl", "huge_kl", "large_clip", "ratio_explosion", "no_entropy_bonus"),
         advice=(
             "Log the mean return of the episodes, over enough of them that it is not mostly noise.",
@@ -56,6 +72,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
         title="The policy has converged: it hardly explores, and its return is near its best",
         signs=LOW_ENTROPY,
         while_one_of=(NEAR_BEST,),
+        unless=(ENTROPY_FALL,),
         not_after=(Sign("huge_kl", critical=True), Sign("large_kl", critical=True)),
         context=("return_near_best",),
         advice=("Stop here, or raise the entropy coefficient if you expect a better policy.",),

@@ -1,0 +1,109 @@
+"""Levels of the returns of one producer's own past, with which its new ones are compared."""
+
+import sys
+from dataclasses import dataclass
+
+from esper_schemas.rules.run_levels import ratio
+
+RATE = 0.3
+"""The weight of a new return in its level, so that a fall is seen soon."""
+
+FIRST_ROLLOUTS = 4
+"""Rollouts that only show how much returns vary, before a fall is judged by that."""
+
+MAX_CHANGE = 2.0
+"""A change of the return counts as at most this many times the usual one."""
+
+DEVIATION_RATE = 0.1
+
+TOLERANCE_OF_GAIN = 0.5
+TOLERANCE_OF_DEVIATIONS = 6.0
+"""A return may fall below its best level by this share of the gain since the first one, or by this many mean
+deviations, whichever is more."""
+
+CLEAR_GAIN, SMALL_GAIN = 3.0, 1.0
+"""A return has risen if its best level exceeds the first one by three mean deviations, and has not if it does
+so by less than one; in between it is not known."""
+
+MOST = 0.5
+"""A run that has kept less than this share of its gain has lost most of it."""
+
+SMALLEST_RETURN = 1e-12
+"""The change of a smaller return is compared with this."""
+
+_LARGEST_RETURN = sys.float_info.max / 10.0
+"""Differences of larger returns may not be finite."""
+
+
+@dataclass(slots=True)
+class ReturnLevels:
+    """What is remembered of a producer's rollouts; levels are valid from the first one on.
+
+    `deviation` is the mean change of the return from one rollout to the next.
+    """
+
+    rollouts: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    level: float = 0.0
+    best: float = 0.0
+    deviation: float = 0.0
+
+
+ReturnQuantities = tuple[float | None, float | None, float | None]
+
+
+def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantities:
+    """Return how much of its gain a return has lost, how much it has kept, and its relative change.
+
+    What was lost is in tolerances, what was kept a share of the gain since the first return, which is 0 where
+    the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
+    """
+    if not -_LARGEST_RETURN < mean_return < _LARGEST_RETURN:
+        return None, None, None
+    levels.rollouts += 1
+    if levels.rollouts == 1:
+        levels.first = levels.last = levels.level = levels.best = mean_return
+        return None, None, None
+    change = abs(mean_return - levels.last)
+    levels.last = mean_return
+    levels.level = level = levels.level + RATE * (mean_return - levels.level)
+    if level > levels.best:
+        levels.best = level
+    _add_deviation(levels, change)
+    size = abs(mean_return)
+    relative = change / (size if size > SMALLEST_RETURN else SMALLEST_RETURN)
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        return None, None, relative
+    return _lost(levels), _kept(levels), relative
+
+
+def _lost(levels: ReturnLevels) -> float | None:
+    gain, noise = levels.best - levels.first, TOLERANCE_OF_DEVIATIONS * levels.deviation
+    tolerance = TOLERANCE_OF_GAIN * gain
+    if noise > tolerance:
+        tolerance = noise
+    return ratio(levels.best - levels.level, tolerance) if tolerance > 0.0 else None
+
+
+def _kept(levels: ReturnLevels) -> float | None:
+    """Return the share of the gain that is kept, 0 without a gain.
+
+    None if noise may be all of the gain, or all of the loss of most of it.
+    """
+    gain, noise = levels.best - levels.first, CLEAR_GAIN * levels.deviation
+    if gain <= SMALL_GAIN * levels.deviation or gain <= 0.0:
+        return 0.0
+    kept = (levels.level - levels.first) / gain
+    if gain <= noise or (kept < MOST and levels.best - levels.level <= noise):
+        return None
+    return kept
+
+
+def _add_deviation(levels: ReturnLevels, change: float) -> None:
+    """Add a change of the return; after the first rollouts a fall does not count as usual variation."""
+    if levels.rollouts <= FIRST_ROLLOUTS:
+        levels.deviation += (change - levels.deviation) / (levels.rollouts - 1)
+    else:
+        limit = MAX_CHANGE * levels.deviation or change
+        levels.deviation += DEVIATION_RATE * (min(change, limit) - levels.deviation)
