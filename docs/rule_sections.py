@@ -11,10 +11,11 @@ from esper_schemas.declarations import HeadSpec
 from esper_schemas.metrics.catalogue import QUANTITIES
 from esper_schemas.rules.bounded_watches import bounded_watches, own_head_watches
 from esper_schemas.rules.finding_metrics import MEASURED_BY, MEASURED_BY_OF_HEADS
+from esper_schemas.rules.quantities import NOT_FINITE
 from esper_schemas.rules.rule import Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.watch import BoundedWatch, Watch
-from esper_schemas.rules.watches import NOT_FINITE, WATCHES
+from esper_schemas.rules.watches import WATCHES
 
 WATCH_NAMED = {watch.name: watch for watch in WATCHES if watch.name}
 

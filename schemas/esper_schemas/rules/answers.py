@@ -15,11 +15,12 @@ from esper_schemas.rules.failed_training import TRAINING_FAILED
 from esper_schemas.rules.finding_metrics import MEAN_RETURN, MEASURED_BY
 from esper_schemas.rules.implausible_values import IMPLAUSIBLE_VALUE
 from esper_schemas.rules.lost_data import DATA_LOST
+from esper_schemas.rules.quantities import NOT_FINITE
 from esper_schemas.rules.rule import Confidence, Rule, Sign
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.settings import Settings, settings_of
 from esper_schemas.rules.thresholds import THRESHOLDS_IGNORED, thresholds_of
-from esper_schemas.rules.watches import NOT_FINITE, WATCHES
+from esper_schemas.rules.watches import WATCHES
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_schemas.verdict import CONVERGED_RULE
 

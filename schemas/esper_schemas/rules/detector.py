@@ -16,12 +16,12 @@ from esper_schemas.findings import Finding, Symptom
 from esper_schemas.rules.declared_ranges import Definitions
 from esper_schemas.rules.diagnose import Conclusion, conclude
 from esper_schemas.rules.evidence import described
+from esper_schemas.rules.quantities import FALL_WITHIN
 from esper_schemas.rules.rules import RULES
 from esper_schemas.rules.settings import Settings
 from esper_schemas.rules.streaks import merged_symptoms
 from esper_schemas.rules.symptoms import SymptomState, Watchlist
 from esper_schemas.rules.thresholds import DEFAULTS, Thresholds
-from esper_schemas.rules.watches import FALL_WITHIN
 
 _KINDS: Mapping[str, str] = {rule.id: rule.kind for rule in RULES}
 _PER_METRIC = {rule.id for rule in RULES if rule.per_metric}

@@ -8,7 +8,7 @@ from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.heads import HEADS
 from esper_schemas.metrics.catalogue import head_field
 from esper_schemas.payload import PPOUpdatePayload
-from esper_schemas.rules.watches import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
+from esper_schemas.rules.quantities import ENTROPY_FALL, FALL_FROM, FALL_WITHIN
 
 FALLS_OF_TAMIYO = tuple(head_field(head, ENTROPY_FALL) for head in HEADS)
 """The names of the falls of Tamiyo's heads."""

@@ -12,10 +12,10 @@ from esper_schemas.policy_heads import entropy_share, max_entropy, own_quantity
 from esper_schemas.rules.bounded_watches import own_head_watches
 from esper_schemas.rules.declared_ranges import extend, is_outside, own_head_ranges
 from esper_schemas.rules.entropy_fall import entropy_fall
+from esper_schemas.rules.quantities import ENTROPY_FALL, FALL_WITHIN
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import Thresholds
 from esper_schemas.rules.watched_row import FINITE, WatchedRow, constrained_row, narrower
-from esper_schemas.rules.watches import ENTROPY_FALL, FALL_WITHIN
 
 _WATCHED = ("entropy_legal", "ratio_max", "ratio_min", "grad_norm", ENTROPY_FALL)
 

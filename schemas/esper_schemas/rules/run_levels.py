@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.entropy_fall import CLEARLY_UNSURE, entropy_fall
-from esper_schemas.rules.watches import FALL_WITHIN
+from esper_schemas.rules.quantities import FALL_WITHIN
 
 FEWEST = 8
 """Values that a level needs before others are compared with it."""

@@ -23,7 +23,7 @@ NO_SIGNAL = (
     Sign("constant_return", 8),
 )
 EXTREME_RATIOS = (Sign("ratio_explosion", 2), Sign("ratio_collapse", 2))
-ENTROPY_FALL = Sign("entropy_fall", critical=True)
+ENTROPY_FALL = Sign("policy_entropy_fall", critical=True)
 HEAD_ENTROPY_FALL = Sign("head_entropy_fall")
 NO_GRADIENT = Sign("no_gradient", 3, critical=True)
 NO_VALUE_GRADIENT = Sign("no_value_gradient", 3, critical=True)

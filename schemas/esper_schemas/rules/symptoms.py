@@ -20,12 +20,13 @@ from esper_schemas.rules.declared_ranges import RANGES, UNKNOWN, Definitions, wi
 from esper_schemas.rules.entropy_fall import FALLS_OF_TAMIYO, falls_of_tamiyo
 from esper_schemas.rules.head_watch import HeadWatch
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
+from esper_schemas.rules.quantities import OF_ROLLOUTS, RELATIVE, SIZES
 from esper_schemas.rules.return_levels import ReturnLevels, return_quantities
 from esper_schemas.rules.run_levels import UpdateLevels, update_quantities
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import DEFAULTS, Thresholds, thresholds_of
 from esper_schemas.rules.watched_row import ANY, FINITE, Bounds, WatchedRow, constrained_row, narrower
-from esper_schemas.rules.watches import LOW_ENTROPIES, NEAR_BEST, OF_ROLLOUTS, RELATIVE, SIZES
+from esper_schemas.rules.watches import LOW_ENTROPIES, NEAR_BEST
 
 _MAX_HEAD_WATCHES = 256
 _PAYLOAD_FIELDS = frozenset(PPOUpdatePayload.__struct_fields__)

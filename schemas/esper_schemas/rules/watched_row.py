@@ -7,9 +7,9 @@ from typing import Annotated, Any, TypeAlias
 
 from msgspec import Meta, Struct, defstruct
 
+from esper_schemas.rules.quantities import NOT_FINITE, OTHER_NOT_FINITE
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.watch import BoundedWatch
-from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE
 
 Bounds: TypeAlias = tuple[float, float]
 """The smallest and the largest value without a symptom."""

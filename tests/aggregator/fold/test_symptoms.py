@@ -18,10 +18,11 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.declared_ranges import RANGES
 from esper_schemas.rules.non_finite import LATCHED_FIELDS
+from esper_schemas.rules.quantities import RELATIVE
 from esper_schemas.rules.run_levels import UpdateLevels, update_quantities
 from esper_schemas.rules.symptoms import SymptomState, Watchlist
 from esper_schemas.rules.watch import GAP
-from esper_schemas.rules.watches import ABOUT_RETURNS, RELATIVE, WATCHES
+from esper_schemas.rules.watches import ABOUT_RETURNS, WATCHES
 
 
 def found(state):

@@ -11,8 +11,9 @@ from esper_schemas.codec import decode_snapshot, encode_snapshot, to_json
 from esper_schemas.findings import Evidence, Symptom
 from esper_schemas.heads import HEADS
 from esper_schemas.rules.diagnose import SEVERITIES, diagnose
+from esper_schemas.rules.quantities import NOT_FINITE, OTHER_NOT_FINITE
 from esper_schemas.rules.rules import RULES
-from esper_schemas.rules.watches import NOT_FINITE, OTHER_NOT_FINITE, WATCH_NAMES
+from esper_schemas.rules.watches import WATCH_NAMES
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, RunInfo, SanctumSnapshot
 
 NAMES = [*WATCH_NAMES, *sorted(set(NOT_FINITE.values())), OTHER_NOT_FINITE]

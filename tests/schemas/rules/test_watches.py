@@ -9,8 +9,9 @@ from esper_schemas.metrics.catalogue import CATALOGUE, QUANTITIES
 from esper_schemas.metrics.overrides import overridden
 from esper_schemas.rules.bounded_watches import bounded_watches
 from esper_schemas.rules.entropy_fall import FALLS_OF_TAMIYO
+from esper_schemas.rules.quantities import NOT_FINITE, OF_ROLLOUTS, OTHER_NOT_FINITE, RELATIVE
 from esper_schemas.rules.rules import RULES
-from esper_schemas.rules.watches import NOT_FINITE, OF_ROLLOUTS, OTHER_NOT_FINITE, RELATIVE, WATCH_NAMES
+from esper_schemas.rules.watches import WATCH_NAMES
 
 BOUNDED = list(bounded_watches(QUANTITIES))
 
