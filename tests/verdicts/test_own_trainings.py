@@ -11,7 +11,6 @@ from esper_schemas.findings import VerdictWord
 from esper_schemas.verdict import verdict_of
 
 
-
 def _path(base):
     return CORPUS / (base.name + SUFFIX)
 
