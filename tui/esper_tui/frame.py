@@ -201,8 +201,13 @@ def _draw_panel(view: View, place: Place, options: ViewOptions) -> Rows:
     except Exception as error:  # A panel that fails must not take down the others.
         content, cut = (_failure(error),), ""
     seen: Row = (Span(cut, Tone.LABEL if opened else Tone.DIM),) if cut else ()
-    parts = (seen, note) if opened else (note, seen)
-    return bordered(title, fit_items(filter(None, parts), place.width), content, *size, style)
+    words = fit_items(filter(None, (seen, note)), place.width) if opened else _beside(note, seen)
+    return bordered(title, words, content, *size, style)
+
+
+def _beside(note: Row, seen: Row) -> Row:
+    """A note whose first items the border keeps, and behind them which part of the panel is in sight."""
+    return (*note, Span("  "), *seen) if note and seen else note or seen
 
 
 def _title(panel: str, view: View) -> tuple[str, Row]:

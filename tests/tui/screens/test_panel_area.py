@@ -42,8 +42,9 @@ def area():
 
 @pytest.fixture
 def view(make_feed, make_snapshot, now):
-    """Makes views of a new snapshot each."""
-    return lambda **feed: View(make_feed(structs.replace(make_snapshot()), **feed), now)
+    """Makes views of a new snapshot each, with the same curves."""
+    curves = View(make_feed(make_snapshot()), now).curves
+    return lambda **feed: View(make_feed(structs.replace(make_snapshot()), **feed), now, curves=curves)
 
 
 def test_a_new_snapshot_is_drawn_by_the_panels_that_are_due(area, view, clock, drawn):

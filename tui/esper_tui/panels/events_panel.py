@@ -41,6 +41,7 @@ NAMES: dict[str, str] = {
     e.RunFinished.__name__: "run finished",
     e.ScalarsLogged.__name__: "values",
     e.MetricDefined.__name__: "metric",
+    e.Annotated.__name__: "note",
 }
 """Short names of the kinds; other kinds keep their own name, as words."""
 
