@@ -43,9 +43,7 @@ class NoteOptions:
             metavar="MOMENT",
         ),
     ] = None
-    who: Annotated[str, Option("who writes it (default: this user)", metavar="NAME")] = field(
-        default_factory=user_name
-    )
+    who: Annotated[str, Option("who writes it", metavar="NAME")] = field(default_factory=user_name)
     aggregator: Annotated[str | None, AGGREGATOR_URL] = None
     keys: ClientKey = field(default_factory=default_client_key)
 

@@ -44,7 +44,7 @@ class ReplayOptions:
     speed: Annotated[
         float,
         Option(
-            "multiple of the recorded pace (default: 1)",
+            "multiple of the recorded pace",
             metavar="X",
             minimum=0,
             exclusive=True,
