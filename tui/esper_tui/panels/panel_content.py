@@ -78,7 +78,7 @@ def _heads(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
 
 def _findings(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
     """Titles, advice and evidence; one row if there is none."""
-    return sum(1 + len(finding_details(finding, USUAL_WIDTH)) for finding in snapshot.findings) or 1
+    return sum(1 + len(finding_details(finding, TYPICAL_WIDTH)) for finding in snapshot.findings) or 1
 
 
 def _return(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
@@ -124,7 +124,7 @@ def _scalars(snapshot: SanctumSnapshot, measured: frozenset[str]) -> int:
     return len(snapshot.scalars)
 
 
-USUAL_WIDTH = 56
+TYPICAL_WIDTH = 56
 _ANY = 1_000
 """More rows than any panel needs."""
 

@@ -57,7 +57,7 @@ def timeline_of(times: Iterable[tuple[int, float]]) -> Timeline:
     steps = [_Step(before[0], after[0], max(after[1] - before[1], 0.0)) for before, after in pairwise(known)]
     update_s = median([step.update_s for step in steps] or [0.0])
     update_s = update_s if update_s >= LEAST_PACE_S else UNKNOWN_PACE_S
-    played = [step.usual_s(update_s) if step.is_gap(update_s) else step.seconds for step in steps]
+    played = [step.typical_s(update_s) if step.is_gap(update_s) else step.seconds for step in steps]
     return Timeline(
         tuple(update for update, _ in known),
         tuple(accumulate(played, initial=0.0)) if known else (),
@@ -78,11 +78,11 @@ class _Step:
     def update_s(self) -> float:
         return self.seconds / (self.before - self.after)
 
-    def usual_s(self, update_s: float) -> float:
+    def typical_s(self, update_s: float) -> float:
         return update_s * (self.before - self.after)
 
     def is_gap(self, update_s: float) -> bool:
-        return self.seconds - self.usual_s(update_s) > max(GAP_UPDATES * update_s, LEAST_GAP_S)
+        return self.seconds - self.typical_s(update_s) > max(GAP_UPDATES * update_s, LEAST_GAP_S)
 
 
 def _interpolated(xs: Sequence[float], ys: Sequence[float], x: float, slope: float) -> float:
