@@ -49,6 +49,9 @@ NEGLIGIBLE = 0.5
 """Where a value loss is below this share of the run's mean, returns vary less than they usually do, and
 the explained variance compares two small numbers."""
 
+MOST_COUNTED = 50.0
+"""A value loss counts as at most this many times the mean, so that one that explodes hides no later one."""
+
 ANNEALED = 0.02
 """A learning rate below this share of the largest one hardly changes the policy."""
 
@@ -219,7 +222,8 @@ def _explained_returns(
     """Return an explained variance, None where the value loss is negligible."""
     if loss is not None:
         mean = levels.mean_loss
-        levels.mean_loss = mean = mean + LEVEL_RATE * (loss - mean) if mean > 0.0 else loss
+        counted = loss if loss < MOST_COUNTED * mean else MOST_COUNTED * mean
+        levels.mean_loss = mean = mean + LEVEL_RATE * (counted - mean) if mean > 0.0 else loss
         if loss < NEGLIGIBLE * mean:
             return None
     return explained_variance

@@ -43,7 +43,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
         title="The policy became nearly deterministic within a few updates, faster than by learning",
         signs=LOW_ENTROPY,
         together_with=(ENTROPY_FALL,),
-        unless=(*LARGE_UPDATES, Sign("return_not_kept", 10), Sign("constant_return", 8)),
+        unless=(*LARGE_UPDATES, HEAD_ENTROPY_FALL, Sign("return_not_kept", 10), Sign("constant_return", 8)),
         context=("low_head_entropy", "no_entropy_bonus", "return_near_best", "lost_return"),
         advice=(
             "Compare the logits of one observation before and after the onset: look for a layer or a "
