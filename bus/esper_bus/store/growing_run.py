@@ -71,6 +71,7 @@ class GrowingRun:
         self._beginning = beginning
         self._files: dict[Path, GrowingFile] = {}
         self._first_reading = True
+        self._readable_files()  # raises `StorageError` where the path cannot be read
         self._listing = self._list()
         next_seqs = beginning.next_seqs if beginning else None
         self._merge = MergedStreams(self._readable_files(), on_damage, self._read_new, next_seqs)

@@ -57,9 +57,13 @@ def effective_settings(theme: str | None, symbols: str | None) -> "tuple[Setting
     return replace(saved, theme=theme or saved.theme, symbols=symbols or saved.symbols), problem
 
 
+_WEB_DRIVERS = ("esper_tui.serving.packet_driver:", "textual.drivers.web_driver:")
+"""Where the drivers are that our server and Textual's own one name in the environment."""
+
+
 def is_served() -> bool:
     """Whether this process draws in a browser instead of on a terminal."""
-    return os.environ.get("TEXTUAL_DRIVER", "").startswith("textual.drivers.web_driver:")
+    return os.environ.get("TEXTUAL_DRIVER", "").startswith(_WEB_DRIVERS)
 
 
 def _app_class() -> "type[SanctumApp]":
