@@ -10,7 +10,7 @@ from esper_schemas.events import PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.findings import Finding
 from esper_schemas.payload import PPOUpdatePayload
 
-TUNING, MEASURED = 1, 7
+TUNING, MEASURED = 1, 14
 
 
 def recording(returns, seed=MEASURED, fault="", begins=1, **facts):
@@ -61,7 +61,7 @@ def test_a_finding_that_does_not_name_the_fault_is_no_hit():
     result = measure([faulty(alarm(13, "no_reward_signal", 11))])["measured"]
 
     assert result.faults["learning rate × 100"].found == 0
-    assert result.faults["learning rate × 100"].missed == ["sb3 CartPole 7"]
+    assert result.faults["learning rate × 100"].missed == ["sb3 CartPole 14"]
     assert result.rules["no_reward_signal"].secondary == 1
     assert result.rules["large_updates"].missed_by_all == {"learning rate × 100": 1}
 
@@ -106,7 +106,7 @@ def test_findings_about_a_training_that_learned_nothing_are_neither_right_nor_wr
 
     assert healthy.others == {outcome: (1, 20)}
     assert healthy.updates == healthy.alarms.total() == 0
-    assert healthy.not_learned == ["sb3 CartPole 7"]
+    assert healthy.not_learned == ["sb3 CartPole 14"]
     assert result["measured"].rules["large_updates"].unlearned == 1
 
 
@@ -159,7 +159,7 @@ def branches():
         events=[started, *(update(number, 0.01) for number in range(1, 11))],
     )  # fmt: skip
     broken = Recording(
-        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100", twin="sb3-CartPole-7",
+        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100", twin="sb3-CartPole-14",
         begins=6, marks=[1, 2, 3, 4], true_returns=[1.0] * 4,
         events=[update(number, 5.0) for number in range(6, 10)],
     )  # fmt: skip
