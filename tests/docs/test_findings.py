@@ -65,8 +65,8 @@ def test_a_healthy_training_has_no_findings():
 
 
 WITHOUT_FAULT = {"low_entropy", "policy_converged", "critic_idle", "kl_not_finite", "abrupt_collapse"}
-"""Rules about policies without recorded returns or after learning, about long trainings, about a KL divergence
-that this trainer bounds, and about policies without heads, as `head_collapse` is about the others."""
+"""Rules about policies without recorded returns or after learning, about long trainings, about a KL
+divergence that this trainer bounds, and about policies without heads: `head_collapse` is about the others."""
 
 
 def test_every_rule_has_a_fault():
