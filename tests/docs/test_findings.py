@@ -48,6 +48,7 @@ def diagnosis_of(fault, updates):
 
 
 @pytest.mark.slow
+@pytest.mark.staggered
 @pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_found(fault):
     """All of its rules find it, not before it began, and the first finding is one of theirs."""

@@ -30,6 +30,7 @@ def regions(path):
 
 
 @pytest.mark.slow
+@pytest.mark.staggered
 @pytest.mark.parametrize(("updates", "recorded"), [(1, 1), (3, 1), (4, 2)])
 def test_the_trace_has_up_to_two_updates_and_names_their_parts(tmp_path, updates, recorded):
     """This holds for any length of the run; an event and the summary have its directory."""

@@ -110,6 +110,7 @@ def shown(found):
 
 
 @pytest.mark.slow
+@pytest.mark.staggered
 @pytest.mark.parametrize("case", CASES)
 def test_an_anomaly_is_reported_once_when_it_begins(case):
     """No other kind is reported."""
