@@ -116,4 +116,4 @@ def _no_mark(text: str, marks: tuple[Mark, ...]) -> str:
     names = {name for mark in marks for name in (mark.severity, mark.kind, mark.rule) if name}
     if not names:
         return f"The run has no mark {text!r}, nor any other; name an update or a time."
-    return f"The run has no mark {text!r}; there are {', '.join(sorted(names)[:8])}."
+    return f"The run has no mark {text!r}; its marks are {', '.join(sorted(names)[:8])}."

@@ -177,7 +177,8 @@ def test_a_log_is_read_from_standard_input(process, run_dir, command, text):
 
 @pytest.mark.process
 @pytest.mark.parametrize(
-    ("data", "text"), [(b"", b"standard input is empty"), (b"not a log", b"is not an MCAP log")]
+    ("data", "text"),
+    [(b"", b"standard input is empty"), (b"not a log", b"standard input is not an MCAP log")],
 )
 @pytest.mark.parametrize("command", [[*ESPER, "diagnose", "-"], [*SANCTUM, "-", "--once"]])
 def test_a_standard_input_without_a_log_is_refused(process, command, data, text):

@@ -69,7 +69,7 @@ def test_the_frame_of_a_moment_says_that_it_is_the_past(printed):
         ("event:99", "sanctum: --at event:99: The run has no event 99; choose one from 0 to 11.\n"),
         (
             "first-critical",
-            "sanctum: --at first-critical: The run has no mark 'first-critical'; there are checkpoint.\n",
+            "sanctum: --at first-critical: The run has no mark 'first-critical'; its marks are checkpoint.\n",
         ),
     ],
 )

@@ -94,7 +94,7 @@ def test_a_moment_is_named_in_several_ways(text, moment):
         ("time:soon", "'soon' is not a time; write 12:30, 12:30:05 or 2026-05-01 12:30."),
         (
             "mark:nothing",
-            "The run has no mark 'nothing'; there are anomaly, checkpoint, critical, finding, "
+            "The run has no mark 'nothing'; its marks are anomaly, checkpoint, critical, finding, "
             "head_collapse, policy_runs_away, warning.",
         ),
     ],

@@ -10,7 +10,7 @@ import zmq
 from esper_bus.addresses import Endpoints
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.net.sockets import Context, Socket, connect, query_client
+from esper_bus.net.sockets import Context, Socket, connect, disconnect, query_client
 from esper_bus.protocol.frames import FrameError, VersionError
 from esper_bus.protocol.query_messages import (
     AggregatorHealth,
@@ -125,12 +125,9 @@ class RemoteHistory:
     def _disconnect(self) -> None:
         self._aggregator = None
         self._sent.clear()
-        handshake, self._handshake = self._handshake, None
-        if handshake is not None:
-            handshake.close()
         socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close(linger=0)
+        handshake, self._handshake = self._handshake, None
+        disconnect(socket, handshake)
 
     def _check_handshake(self) -> None:
         if self._handshake is not None and (refusal := self._handshake.refusal()):

@@ -9,7 +9,7 @@ import zmq
 from esper_bus.addresses import Endpoints, is_local
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
-from esper_bus.net.sockets import Context, Socket, connect, snapshot_client
+from esper_bus.net.sockets import Context, Socket, connect, disconnect, snapshot_client
 from esper_bus.protocol.frames import FrameError, Frames, VersionError
 from esper_bus.protocol.producer_link import REFUSED_RETRY_S
 from esper_bus.protocol.snapshot_deltas import DeltaDecoder
@@ -144,12 +144,9 @@ class SocketSource:
             self._resolve_at = now + REFUSED_RETRY_S
 
     def _close_socket(self) -> None:
-        handshake, self._handshake = self._handshake, None
-        if handshake is not None:
-            handshake.close()
         socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close(linger=0)
+        handshake, self._handshake = self._handshake, None
+        disconnect(socket, handshake)
 
     def _drain(self) -> None:
         for _ in range(_MESSAGES_AT_ONCE):

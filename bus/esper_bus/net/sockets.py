@@ -77,6 +77,14 @@ def connect(socket: Socket, address: str, keys: ClientKeys | None = None) -> Han
     return handshake
 
 
+def disconnect(socket: Socket | None, handshake: Handshake | None) -> None:
+    """Close a client's socket at once, and before it what watches its handshake; either may be absent."""
+    if handshake is not None:
+        handshake.close()
+    if socket is not None:
+        socket.close(linger=0)
+
+
 def bind(socket: Socket, address: str, right: Right, authenticator: Authenticator | None = None) -> str:
     """Bind to an address, over tcp with authentication if there is any; returns the address to unbind from.
 

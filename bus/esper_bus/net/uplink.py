@@ -8,7 +8,7 @@ import zmq
 from esper_bus.auth.handshake import Handshake
 from esper_bus.auth.keys import ClientKeys
 from esper_bus.mcap.event_channels import schema_hash
-from esper_bus.net.sockets import Context, Socket, connect, ingest_client
+from esper_bus.net.sockets import Context, Socket, connect, disconnect, ingest_client
 from esper_bus.protocol.frames import FrameError, Message, encode, parse
 from esper_bus.protocol.producer_link import REFUSED_RETRY_S, RENEW_AFTER_S, EventStore, ProducerLink
 from esper_bus.rate_limited_log import RateLimitedLog
@@ -114,12 +114,9 @@ class Uplink:
         self._log.resolved(_NO_SOCKET)
 
     def _close_socket(self) -> None:
-        handshake, self._handshake = self._handshake, None
-        if handshake is not None:
-            handshake.close()
         socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.close(linger=0)
+        handshake, self._handshake = self._handshake, None
+        disconnect(socket, handshake)
 
     def _check_handshake(self, now: float) -> None:
         """Disconnect if the connection is refused, and retry later: the key may be allowed by then."""

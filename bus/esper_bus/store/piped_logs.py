@@ -44,6 +44,11 @@ class PipedLogs:
         """Close the last file."""
         self._file.close()
 
+    def begins_as_log(self) -> bool:
+        """Whether the stream began as a log does."""
+        with self._files[0].open("rb") as file:
+            return file.read(len(MCAP0_MAGIC)) == MCAP0_MAGIC
+
     def _begin_file(self) -> None:
         path = RunPaths(self._run_dir).log_file(0, len(self._files))
         path.parent.mkdir(parents=True, exist_ok=True)

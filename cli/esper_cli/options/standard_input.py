@@ -17,6 +17,7 @@ DASH = "-"
 """What stands for standard input."""
 _NAME = "standard-input"
 _READ_BYTES = 1 << 16
+_NOT_A_LOG = "standard input is not an MCAP log; pipe one into it, as in `cat run.mcap | {command} -`"
 _EMPTY = "standard input is empty; pipe a log into it, as in `cat run.mcap | {command} -`"
 
 
@@ -47,6 +48,8 @@ def copied_input(command: str) -> Iterator[Path]:
         if not _copy(0, logs.write):
             raise CommandError(_EMPTY.format(command=command))
         logs.close()
+        if not logs.begins_as_log():
+            raise CommandError(_NOT_A_LOG.format(command=command))
         yield logs.path
 
 
