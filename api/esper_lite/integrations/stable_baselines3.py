@@ -26,6 +26,8 @@ _LIBRARY = "stable-baselines3"
 _TRAINING = "train/"
 _DUMP_OF_ROLLOUT = "time/fps"
 """What only the algorithm logs, once per dumped rollout; an `EvalCallback` dumps without it."""
+_OF_EPISODES = ("rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/success_rate")
+"""Means over the last episodes, which the library logs again while no episode ends."""
 _EPISODES_S = 0.5
 """Finished episodes are recorded at least this often, and at the end of a rollout."""
 
@@ -51,6 +53,7 @@ class EsperCallback(BaseCallback):
         """Begin another training."""
         self._checks.end_update()
         self._output.last_dump = -1
+        self._output.episode_ended = False
         self._episodes = self._updates_before = 0
         self._rollout_began = self._rollout_ended = 0.0
         self._entropy_limit: float | None = None
@@ -79,6 +82,7 @@ class EsperCallback(BaseCallback):
     @guarded
     def _on_rollout_start(self) -> None:
         self._log_update()
+        self._output.episode_ended = False
         self._checks.begin_rollout()
         self._rollout_began = time.perf_counter()
 
@@ -124,6 +128,7 @@ class EsperCallback(BaseCallback):
         for environment, info in enumerate(self.locals["infos"]):
             if "episode" in info:
                 self._episodes += 1
+                self._output.episode_ended = True
                 self._ended.append(_episode(environment, self._episodes, info["episode"]))
         if time.perf_counter() - self._recorded_at > _EPISODES_S:
             self._record_episodes()
@@ -143,7 +148,7 @@ class EsperCallback(BaseCallback):
         self._recording.log(values | self._measured(values) | self._checks.end_update(), step)
         self._updates_before = model._n_updates
         if self._output.last_dump != step:
-            self._recording.log(_rollout_values(model), step)
+            self._recording.log(self._output.without_repeated(_rollout_values(model)), step)
 
     def _measured(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What the library does not log of an update."""
@@ -233,19 +238,29 @@ class LoggerOutput(KVWriter):
         self._recording = recording
         self.pending = PendingValues()
         self.last_dump = -1
+        self.episode_ended = False
 
     @guarded
     def write(
         self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
     ) -> None:
         """Record the values of a dump at an environment step."""
-        values = self.pending.dumped(key_values)
+        values = self.without_repeated(self.pending.dumped(key_values))
         if _DUMP_OF_ROLLOUT in values:
             self.last_dump = step
         else:
             values.pop("time/total_timesteps", None)  # of an evaluation: it would begin another rollout
         if values:
             self._recording.log(values, step)
+
+    def without_repeated(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a rollout without the means over episodes if no episode ended in it.
+
+        The same mean again would look like a return that no longer changes.
+        """
+        if self.episode_ended:
+            return values
+        return {name: value for name, value in values.items() if name not in _OF_EPISODES}
 
     def close(self) -> None:
         """Do nothing: the callback ends the run."""

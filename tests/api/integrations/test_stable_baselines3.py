@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from itertools import accumulate
 
 import pytest
 
@@ -105,14 +106,24 @@ def values_by_step(events):
     return recorded
 
 
-def expected_by_step(rows, last_update):
-    """The library's log, with the values of an update at the step at which it was made."""
+def steps_with_ended_episodes(model):
+    """The last steps of the rollouts in which an episode ended, by the lengths that the monitor kept."""
+    lengths = model.env.env_method("get_episode_lengths")[0]
+    return {-(-end // model.n_steps) * model.n_steps for end in accumulate(lengths)}
+
+
+def expected_by_step(rows, last_update, with_episodes):
+    """The library's log, with the values of an update at the step at which it was made.
+
+    Means over episodes are expected at the steps with_episodes only.
+    """
     expected, before = {}, None
     for row in rows:
         step = row["time/total_timesteps"]
         for name, value in row.items():
             at = before if name.startswith("train/") else step
-            expected.setdefault(at, {})[name] = value
+            if step in with_episodes or not name.startswith("rollout/ep_"):
+                expected.setdefault(at, {})[name] = value
         before = step
     expected[before].update({name: float(value) for name, value in last_update.items()})
     return expected
@@ -120,17 +131,22 @@ def expected_by_step(rows, last_update):
 
 @pytest.mark.parametrize("make", [ppo, a2c, trpo, recurrent, maskable, continuous])
 def test_every_value_of_the_librarys_log_is_recorded_at_its_update(make, callback, own_log, events):
-    """Equal numbers, at the step of the update that they belong to; the last update is there as well."""
+    """Equal numbers, at the step of the update that they belong to; the last update is there as well.
+
+    The mean return is not repeated for rollouts in which no episode ended.
+    """
     model = make()
     rows, not_dumped = own_log(model)
     model.learn(128, callback=callback(), log_interval=1)
     recorded = values_by_step(events("run"))
-    expected = expected_by_step(rows(), dict(not_dumped))
+    with_episodes = steps_with_ended_episodes(model)
+    expected = expected_by_step(rows(), dict(not_dumped), with_episodes)
 
     assert len(expected) == len(recorded) == 128 // model.n_steps
     for step, values in expected.items():
         assert values.items() <= recorded[step].items()
         assert "train/value_loss" in recorded[step]
+        assert ("rollout/ep_rew_mean" in recorded[step]) == (step in with_episodes)
 
 
 @pytest.mark.parametrize("make", [ppo, a2c, trpo, recurrent, maskable, continuous])
@@ -141,7 +157,8 @@ def test_the_screen_has_the_numbers_of_the_librarys_log(make, callback, runs_dir
     logged, snapshot = model.logger.name_to_value, open_run(runs_dir / "run").snapshot()
     names = [name for name in SHOWN if name in logged]
     shown = {name: getattr(snapshot.tamiyo, SHOWN[name]) for name in names}
-    lengths = [episode["l"] for episode in model.ep_info_buffer]
+    ended = model.num_timesteps in steps_with_ended_episodes(model)
+    lengths = [episode["l"] for episode in model.ep_info_buffer] if ended else []
 
     assert shown == {name: float(logged[name]) for name in names}
     loss_of_entropy = logged.get("train/entropy_loss")  # TRPO has none
@@ -166,7 +183,7 @@ def test_the_rollout_is_measured(callback, runs_dir):
 
 
 def test_rollouts_that_the_library_does_not_dump_are_recorded(callback, events):
-    """Without any dump, each update has its mean return and length."""
+    """Without any dump, each update in which an episode ended has its mean return and length."""
     model = ppo()
     model.learn(128, callback=callback(), log_interval=None)
     returns = [values.get("rollout/ep_rew_mean") for values in values_by_step(events("run")).values()]
