@@ -19,6 +19,7 @@ from esper_aggregator.replay import fold_at, fold_path
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas import events as e
 from esper_schemas.codec import encode_event
+from esper_schemas.declarations import RunThresholds
 from esper_schemas.payload import PPOUpdatePayload
 
 ROOT = Path(__file__).parents[2]
@@ -372,3 +373,19 @@ def test_the_checkpoints_of_version_0_1_are_removed(tmp_path, often):
 
     assert not old.exists()
     assert kept(tmp_path / "r") == [60]
+
+
+def test_checkpoints_serve_a_reader_who_gives_the_same_thresholds(tmp_path, often):
+    """Also one who may name the heads of the run; under other thresholds the run is judged anew."""
+    same = RunThresholds("[kl_divergence]\nwarning_above = 0.1\n")
+    recording = Recording(tmp_path / "r", 1, same)
+    recording.extend(list(raw_records(0, 300)))
+    recording.close()
+    with_heads = RunThresholds(same.text, heads=("left", "right"))
+
+    others = RunThresholds("[kl_divergence]\nwarning_above = 9.0\n")
+    for given, found in ((same, True), (with_heads, True), (None, False), (others, False)):
+        assert (find_whole_checkpoint(tmp_path / "r", given=given) is not None) is found
+        assert encode_state(fold_at(tmp_path / "r", None, given)) == encode_state(
+            fold_path(tmp_path / "r", given=given)
+        )

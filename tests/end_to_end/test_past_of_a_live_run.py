@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 
 import pytest
+from tests.aggregator.past.recorded_runs import SHAPES
 
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
@@ -13,9 +14,10 @@ from esper_aggregator.fold.run_state import RunState
 from esper_bus import addresses
 from esper_bus.net.remote_history import RemoteHistory
 from esper_bus.net.snapshot_source import SocketSource
-from esper_bus.store.run_reader import read_log
+from esper_bus.store.run_reader import read_log, read_raw
+from esper_cli import esper
 from esper_lite import AnomalyDetected, EpisodeCompleted, PPOUpdatePayload, RolloutCompleted, connect
-from esper_schemas.codec import encode_snapshot, to_json
+from esper_schemas.codec import decode_snapshot, encode_snapshot, to_json
 from esper_schemas.history import AtEvent, PastSnapshot, SnapshotQuestion
 
 pytestmark = pytest.mark.process
@@ -86,7 +88,7 @@ def collected(viewer):
 
 def folded(run_dir, positions):
     """The encoded snapshots after some numbers of events, of one fold of the log."""
-    state, found = RunState(run="live"), {}
+    state, found = RunState(run=run_dir.name), {}
     if 0 in positions:
         found[0] = encode_snapshot(project(state))
     for record in read_log(run_dir):
@@ -120,21 +122,40 @@ def test_snapshots_of_a_live_run_are_folds_of_its_log(playground, commands, aggr
     assert telemetry.stats.dropped == 0
     assert len(found) > ASKED // 2
     assert found == folded(run_dir, found)
-    for events in list(found)[:2]:
-        result = playground.run([*commands["esper"], "state", str(run_dir), "--at", f"event:{events}"])
-
-        assert result.returncode == 0, result.stderr
-        assert result.stdout == to_json(project_at(run_dir, events), indent=2) + "\n"
 
 
-def project_at(run_dir, events):
-    """The snapshot of a plain fold of the first events."""
-    state = RunState(run="live")
-    for record in read_log(run_dir):
-        if state.events_folded == events:
-            break
-        fold(state, record.decoded())
-    return project(state)
+RECORDED = ("finished", "killed", "damaged", "merged", "resumed")
+
+
+@pytest.fixture
+def recorded(playground):
+    """Recorded runs, each named by its shape, of which the merged one has events that only spools have."""
+    for shape in RECORDED:
+        SHAPES[shape](playground.runs_dir / shape)
+    (playground.runs_dir / "merged" / "spool" / "host%3A0.lock").touch()
+    return playground.runs_dir
+
+
+@pytest.mark.slow
+def test_socket_command_and_fold_agree_at_any_event(recorded, aggregate, wait_for, capsys):
+    """Byte for byte, on runs that were finished, damaged, merged from spools or resumed."""
+    endpoints, dice = addresses.for_runs_dir(recorded), random.Random(9)
+    aggregate()
+    merged = recorded / "merged"
+    wait_for(lambda: len(list(read_log(merged))) == len(list(read_raw(merged))), what="the adoption")
+    for run in RECORDED:
+        events = len(list(read_log(recorded / run)))
+        asked = [dice.randrange(events + 1) for _ in range(ASKED // len(RECORDED))]
+        with closing(Viewer(endpoints, run)) as viewer:
+            for position in asked:
+                viewer.ask(position)
+            found = collected(viewer)
+
+        assert events > 50
+        assert found == folded(recorded / run, set(asked))
+        for position in asked:
+            assert esper.main(["state", str(recorded / run), "--at", f"event:{position}"]) == 0
+            assert capsys.readouterr().out == to_json(decode_snapshot(found[position]), indent=2) + "\n"
 
 
 def test_another_viewer_sees_the_present_all_the_time(playground, aggregate, wait_for):

@@ -16,8 +16,10 @@ class CheckedCheckpoints:
     damaged since gives another state.
     """
 
-    def __init__(self, run_dir: Path, given: RunThresholds | None = None) -> None:
-        self.reader = CheckpointReader(run_dir, given)
+    def __init__(
+        self, run_dir: Path, given: RunThresholds | None = None, *, any_thresholds: bool = False
+    ) -> None:
+        self.reader = CheckpointReader(run_dir, given, any_thresholds=any_thresholds)
         self._log_dir = RunPaths(run_dir).log_dir
         self._checked: list[StoredCheckpoint] = []
 

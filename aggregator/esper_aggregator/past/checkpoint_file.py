@@ -66,13 +66,17 @@ class StoredCheckpoint(NamedTuple):
 class CheckpointReader:
     """Reads the checkpoints of a run, and those that are added later.
 
-    Checkpoints of another version of the fold, or of other `given` thresholds, are left out.
+    Checkpoints of another version of the fold are left out, and so are those of other thresholds than
+    `given`, unless the reader takes `any_thresholds`: the values of a run do not depend on them.
     """
 
-    def __init__(self, run_dir: Path, given: RunThresholds | None = None) -> None:
+    def __init__(
+        self, run_dir: Path, given: RunThresholds | None = None, *, any_thresholds: bool = False
+    ) -> None:
         self.end = 0
         self._path = checkpoint_path(run_dir)
         self._given = given
+        self._any_thresholds = any_thresholds
         self._inode: int | None = None
         self._found: list[StoredCheckpoint] = []
 
@@ -98,7 +102,11 @@ class CheckpointReader:
             state = decode_state(_decompressed(packed))
         except Exception:  # damaged bytes can make the decoder raise anything
             return None
-        return state if state.events_folded == checkpoint.events and state.given == self._given else None
+        if state.events_folded != checkpoint.events or state.given != checkpoint.head.given:
+            return None
+        if not self._any_thresholds:
+            state.given = self._given
+        return state
 
     def _read(self, fd: int, size: int) -> None:
         if not self.end:
@@ -115,11 +123,24 @@ class CheckpointReader:
     def _add(self, checkpoint: StoredCheckpoint) -> None:
         """Add a checkpoint, in place of those that were taken beyond the one that it continues."""
         head = checkpoint.head
-        if head.fingerprint != fold_fingerprint() or head.given != self._given:
+        if head.fingerprint != fold_fingerprint():
+            return
+        if not (self._any_thresholds or _are_same(head.given, self._given)):
             return
         kept = [found for found in self._found if found.events <= head.interval.begin]
         before = kept[-1].events if kept else 0
         self._found = [*kept, checkpoint] if before == head.interval.begin else []
+
+
+def _are_same(stored: RunThresholds | None, given: RunThresholds | None) -> bool:
+    """Return whether a fold under `stored` thresholds judges as one under `given` ones.
+
+    An aggregator gives its thresholds to all runs, and so without the heads of any: it refuses a text that
+    names one.
+    """
+    if stored is None or given is None:
+        return stored is given
+    return stored == given or (not stored.heads and stored.text == given.text and not given.problem)
 
 
 class CheckpointAppender:

@@ -27,7 +27,6 @@ from esper_bus.store.growing_run import Beginning, GrowingRun
 from esper_bus.store.log_position import LogPosition
 from esper_bus.store.run_files import log_files
 from esper_bus.store.run_reader import readable_files, run_name
-from esper_schemas.declarations import RunThresholds
 from esper_schemas.history import Series, SeriesQuestion
 
 _STEP_EVENTS = 64
@@ -37,13 +36,12 @@ class LocalSeries:
     """Answers questions about the series of a run directory or a log file, also while it grows.
 
     Rows come from the index beside the log, from an index that was built before, or from the log; the rest
-    of the log is folded, from a checkpoint with the same `given` thresholds. Raises `EsperError` if there is
-    no log at `path`.
+    of the log is folded, from a checkpoint under any thresholds, on which no value depends. Raises
+    `EsperError` if there is no log at `path`.
     """
 
-    def __init__(self, path: Path, given: RunThresholds | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._given = given
         self._name = run_name(path)
         self._complete: LogPosition | None = None
         self._run: GrowingRun | None = None
@@ -94,7 +92,7 @@ class LocalSeries:
         if not self._path.is_dir():
             return False
         logs = log_files(self._path).logs
-        checkpoints = CheckedCheckpoints(self._path, self._given)
+        checkpoints = CheckedCheckpoints(self._path, any_thresholds=True)
         checked = yield from checkpoints.refresh(logs)
         frames = self._frames(logs, checked[-1].events if checked else 0)
         coverage = coverage_of(frames)

@@ -88,5 +88,5 @@ class RunAnswers:
         from esper_aggregator.past.local_series import LocalSeries  # imports NumPy, which takes long
 
         if self._series is None:
-            self._series = LocalSeries(self._path, self._given)
+            self._series = LocalSeries(self._path)
         return (yield from self._series.answer(question))

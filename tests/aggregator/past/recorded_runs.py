@@ -3,6 +3,8 @@
 from itertools import count, groupby
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from esper_aggregator.recording import Recording
 from esper_bus.paths import RunPaths
 from esper_bus.records import Batch, RawRecord, StreamKey
@@ -129,10 +131,15 @@ def every_tenth():
         yield trainer.completed(update)
 
 
+def of_run(run_dir, records):
+    """The records as those of the run that a directory is named after."""
+    return [replace(one, stream=one.stream._replace(run=run_dir.name)) for one in records]
+
+
 def record(run_dir, records, epoch=1, *, close=True):
     """Record events as an aggregator does; without `close`, as if it had been killed."""
     recording = Recording(run_dir, epoch)
-    for number, one in enumerate(records):
+    for number, one in enumerate(of_run(run_dir, records)):
         recording.extend([one])
         if number % 5 == 4:
             recording.flush()
@@ -144,7 +151,8 @@ def record(run_dir, records, epoch=1, *, close=True):
 
 def spool(run_dir, records):
     """Write the spools of trainers."""
-    for stream, group in groupby(sorted(records, key=attrgetter("stream")), attrgetter("stream")):
+    ordered = sorted(of_run(run_dir, records), key=attrgetter("stream"))
+    for stream, group in groupby(ordered, attrgetter("stream")):
         writer = SpoolWriter(RunPaths(run_dir), stream)
         mine = list(group)
         for at in range(0, len(mine), 3):

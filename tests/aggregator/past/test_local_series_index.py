@@ -98,16 +98,14 @@ def test_what_was_added_after_the_index_is_folded(run, indexed, folded, raw_of):
     assert 49 <= len(folded) < 300
 
 
-def test_the_index_of_an_aggregator_with_thresholds_is_read_with_the_same_ones(
-    tmp_path, raw_of, indexed, folded
-):
-    """Its checkpoints are those of a fold with these thresholds."""
+def test_the_index_serves_under_any_thresholds(tmp_path, raw_of, indexed, folded):
+    """No value depends on those of the aggregator that has written it."""
     given = RunThresholds("[kl_divergence]\nwarning_above = 0.5\n")
     recording = Recording(tmp_path / "r", 1, given)
     recording.extend([raw_of(update(n, entropy=0.5)) for n in range(1, 101)])
     recording.close()
 
-    assert indexed(tmp_path / "r", LocalSeries(tmp_path / "r", given)) == plain(tmp_path / "r")
+    assert indexed(tmp_path / "r") == plain(tmp_path / "r")
     assert len(folded) == 0
 
 
