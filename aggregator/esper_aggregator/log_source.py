@@ -5,12 +5,11 @@ from pathlib import Path
 
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
-from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold_checkpoints import find_whole_checkpoint
+from esper_aggregator.past.open_past import open_past
 from esper_aggregator.past.stream_numbers import next_seqs
 from esper_bus.mcap.reader import Damage, OnDamage, ignore_damage
 from esper_bus.store.growing_run import Beginning, GrowingRun
-from esper_bus.store.run_reader import run_name
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError
 from esper_schemas.source import Feed
@@ -25,16 +24,20 @@ _READ_EVENTS = 256
 class FoldedLog:
     """The state of a run directory or .mcap file, which follows what is added to it.
 
-    It begins at the last checkpoint. `given` are thresholds that replace those of the run. Raises
-    `EsperError` if nothing at `path` can be read as a log.
+    It begins at the last checkpoint, or at the end of the past that was kept. `given` are thresholds that
+    replace those of the run. Raises `EsperError` if nothing at `path` can be read as a log.
     """
 
     def __init__(
         self, path: Path, on_damage: OnDamage = ignore_damage, given: RunThresholds | None = None
     ) -> None:
         found = find_whole_checkpoint(path, given=given) if path.is_dir() else None
-        self.state = found[0] if found else RunState(run=run_name(path), given=given)
-        beginning = Beginning(found[1], next_seqs(self.state, self.state.run)) if found else None
+        if found is not None:
+            self.state, position = found
+            beginning = Beginning.after(position, path, next_seqs(self.state, self.state.run))
+        else:
+            self.state, places, channels = open_past(path, given, on_damage).growing()
+            beginning = Beginning(places.next_seqs, places.offsets, channels)
         self._run = GrowingRun(path, on_damage, beginning)
 
     @property

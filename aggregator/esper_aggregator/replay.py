@@ -7,6 +7,8 @@ from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.fold_checkpoints import restore_before
+from esper_aggregator.past.open_past import open_past
+from esper_aggregator.past.steps import finish
 from esper_bus.mcap.reader import OnDamage, ignore_damage
 from esper_bus.store.run_reader import read_records, run_name
 from esper_schemas.declarations import RunThresholds
@@ -36,10 +38,13 @@ def fold_at(
     given: RunThresholds | None = None,
     on_damage: OnDamage = ignore_damage,
 ) -> RunState:
-    """Return what `fold_path` returns, beginning at the last checkpoint; `None` for all events."""
+    """Return what `fold_path` returns, from the last checkpoint on, or from the past that was kept of a run
+    without checkpoints; `None` for all events.
+    """
     restored = restore_before(path, events, given, on_damage) if path.is_dir() else None
     if restored is None:
-        return fold_path(path, events=events, given=given, on_damage=on_damage)
+        past = open_past(path, given, on_damage)
+        return finish(past.state_at(past.events if events is None else events))
     state, not_folded = restored
     rest = None if events is None else events - state.events_folded
     return fold_all((record.decoded() for record in islice(not_folded, rest)), state)

@@ -1,7 +1,7 @@
 """Places from which the fold of a run goes on: checkpoints of its file, and those kept in memory."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import zstandard
 
@@ -31,19 +31,6 @@ class Cursor:
     def advance(self, records: list[RawRecord]) -> None:
         """Fold the next records."""
         HistoryFold(self.state).extend(records)
-
-
-class Start(Protocol):
-    """A place after `events` events, from which folding goes on."""
-
-    @property
-    def events(self) -> int:
-        """The number of events before it."""
-        ...
-
-    def cursor(self) -> Cursor | None:
-        """Return a new cursor there; `None` if the state cannot be read any more."""
-        ...
 
 
 class StoredStart(NamedTuple):

@@ -100,7 +100,7 @@ class LocalSeries:
             state = checkpoints.reader.state(found) if found.events <= coverage.records else None
             if state is not None and state.run == self._name:
                 self._take(frames, coverage, state)
-                begin = Beginning(found.head.place, next_seqs(state, state.run))
+                begin = Beginning.after(found.head.place, self._path, next_seqs(state, state.run))
                 self._run = GrowingRun(self._path, ignore_damage, begin)
                 return True
         return False

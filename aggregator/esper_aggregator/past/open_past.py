@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from esper_aggregator.past.kept_past import PastCache
 from esper_aggregator.past.run_past import RunPast
 from esper_aggregator.past.steps import finish
 from esper_bus.mcap.reader import OnDamage, ignore_damage
@@ -16,6 +17,6 @@ def open_past(path: Path, given: RunThresholds | None = None, on_damage: OnDamag
     """
     files = readable_files(path)
     run_dir = path if path.is_dir() else None
-    past = RunPast(files.run or path.resolve().stem, run_dir, given, on_damage)
+    past = RunPast(files.run or path.resolve().stem, run_dir, given, on_damage, PastCache(path, given))
     finish(past.open(files))
     return past

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esper_aggregator.past.kept_past import PastCache
 from esper_aggregator.past.run_past import RunPast
 from esper_aggregator.past.steps import Steps
 from esper_bus.mcap.reader import OnDamage, ignore_damage
@@ -79,10 +80,12 @@ class RunAnswers:
         return log_files(self._path) if self._log_only else readable_files(self._path)
 
     def _new(self, files: RunFiles) -> RunPast:
+        cache = None if self._log_only else PastCache(self._path, self._given)
         if not self._path.is_dir():
-            return RunPast(files.run or self._path.resolve().stem, None, self._given, self._on_damage)
+            run = files.run or self._path.resolve().stem
+            return RunPast(run, None, self._given, self._on_damage, cache)
         run = self._path.name if self._log_only else files.run or self._path.resolve().name
-        return RunPast(run, self._path, self._given, self._on_damage)
+        return RunPast(run, self._path, self._given, self._on_damage, cache)
 
     def _series_answer(self, question: SeriesQuestion) -> Steps[Series]:
         from esper_aggregator.past.local_series import LocalSeries  # imports NumPy, which takes long

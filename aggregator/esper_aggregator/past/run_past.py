@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Mapping
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -11,9 +12,10 @@ from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
 from esper_aggregator.past.checkpoint_check import CheckedCheckpoints
 from esper_aggregator.past.checkpoint_file import CheckpointReader, StoredCheckpoint
-from esper_aggregator.past.cursor import Cursor, KeptStart, Start, StoredStart
+from esper_aggregator.past.cursor import Cursor, KeptStart, StoredStart
 from esper_aggregator.past.history_fold import HistoryFold
 from esper_aggregator.past.interval import Interval, Span, interval_of_time, span_at, span_of_update
+from esper_aggregator.past.kept_past import CachedStart, FoldedPast, PastCache
 from esper_aggregator.past.marks import finding_marks, most_severe, place_note
 from esper_aggregator.past.steps import Steps
 from esper_aggregator.past.stream_numbers import next_seqs
@@ -28,6 +30,8 @@ from esper_schemas.history import AtEvent, AtTime, AtUpdate, Marks, Moment, Past
 _STEP_EVENTS = 64
 _MOST_STARTS = 1024
 _MOST_SNAPSHOTS = 32
+_KEPT_FROM = 10
+"""The number of new states from which on a past is worth keeping in the cache: 0.3 s of folding."""
 
 
 class _Content(NamedTuple):
@@ -45,7 +49,8 @@ class RunPast:
     """The events of the files of one run, at any position; `open` it first, and again when it has grown.
 
     `run_dir` is where the log has its checkpoints, `None` for a file. `given` are thresholds that replace
-    those of the run. Positions count the events as `read_raw` returns them. Not thread-safe.
+    those of the run. `cache` keeps the past of a log that has no checkpoints. Positions count the events as
+    `read_raw` returns them. Not thread-safe.
     """
 
     def __init__(
@@ -54,7 +59,9 @@ class RunPast:
         run_dir: Path | None = None,
         given: RunThresholds | None = None,
         on_damage: OnDamage = ignore_damage,
+        cache: PastCache | None = None,
     ) -> None:
+        self._cache = cache
         self._run = run
         self._given = given
         self._on_damage = on_damage
@@ -66,10 +73,11 @@ class RunPast:
 
     def _begin(self) -> None:
         self._end = HistoryFold(RunState(run=self._run, given=self._given))
-        self._starts: list[Start] = []
+        self._starts: list[StoredStart | KeptStart | CachedStart] = []
         self._intervals: list[Interval] = []
         self._cursor: Cursor | None = None
         self._snapshots: OrderedDict[int, PastSnapshot] = OrderedDict()
+        self._new_starts = 0
 
     @property
     def events(self) -> int:
@@ -90,13 +98,19 @@ class RunPast:
         yield from self._fold(reader)
         self._intervals.append(self._end.interval())
         self._reader = reader
+        self._keep_in_cache(reader)
+
+    def growing(self) -> tuple[RunState, FilePlaces, Mapping[Path, EventChannels]]:
+        """Return the state at the end, and where reading of the files goes on; after `open` only."""
+        assert self._reader is not None
+        return self._end.state, self._reader.places, self._reader.streams.channels
 
     def _can_continue(self, files: RunFiles) -> bool:
         """Return whether events can only have been added behind those that are folded.
 
         Spools beside a log, or of several producers, are merged: theirs may come before others.
         """
-        ordered = not files.spools or len(files.spools) == 1 > len(files.logs)
+        ordered = _are_ordered(files)
         before, self._contents = self._contents, _contents(files)
         grown = all(before.get(path, now).may_become(now) for path, now in self._contents.items())
         return ordered and grown and files == self._files
@@ -166,21 +180,40 @@ class RunPast:
         first = next((interval.first for interval in self._intervals if interval.first), None)
         return Place(0) if first is None else Place(first.events, first.update, first.time_ns)
 
+    def _keep_in_cache(self, reader: ResumableReader) -> None:
+        """Keep what was folded, if it was much, and if it was all of the run."""
+        starts = [start for start in self._starts if not isinstance(start, StoredStart)]
+        if self._cache is not None and self._new_starts >= _KEPT_FROM and len(starts) == len(self._starts):
+            sizes = {path: content.size for path, content in self._contents.items()}
+            past = FoldedPast(starts, self._intervals, self._end, reader)
+            self._cache.write(self._run, self._files, sizes, past)
+            self._new_starts = 0
+
     def _keep(self, start: KeptStart) -> None:
         self._starts.append(start)
+        self._new_starts += 1
         first = sum(isinstance(each, StoredStart) for each in self._starts)
         if len(self._starts) - first > _MOST_STARTS:
             self._starts[first:] = self._starts[first::2]
 
     def _from_last_checkpoint(self) -> Steps[ResumableReader]:
-        """Return a reader of what follows the last usable checkpoint; without one, of everything."""
+        """Return a reader of what follows the last usable checkpoint or the kept past, or of everything."""
         if self._checkpoints is not None:
             stored = yield from self._checkpoints.refresh(self._files.logs)
             for count in range(len(stored), 0, -1):
                 state = self._checkpoints.reader.state(stored[count - 1])
                 if state is not None and state.run == self._run:
                     return self._reader_after(stored[:count], self._checkpoints.reader, state)
-        return ResumableStreams(self._files).read(self._on_damage)
+        return self._reader_of_kept() or ResumableStreams(self._files).read(self._on_damage)
+
+    def _reader_of_kept(self) -> ResumableReader | None:
+        if self._cache is None:
+            return None
+        kept = self._cache.read(self._run, self._files, may_have_grown=_are_ordered(self._files))
+        if kept is None:
+            return None
+        self._starts, self._intervals, self._end = list(kept.starts), list(kept.intervals), kept.fold
+        return kept.reader.again(self._on_damage)
 
     def _reader_after(
         self, stored: list[StoredCheckpoint], reader: CheckpointReader, state: RunState
@@ -231,6 +264,11 @@ class RunPast:
 
 def _place_of(span: Span) -> Place:
     return Place(span.last, span.update, span.time_ns)
+
+
+def _are_ordered(files: RunFiles) -> bool:
+    """Return whether new events can only come behind all others: logs alone, or one spool."""
+    return not files.spools or len(files.spools) == 1 > len(files.logs)
 
 
 def _contents(files: RunFiles) -> dict[Path, _Content]:

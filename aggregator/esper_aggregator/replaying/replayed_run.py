@@ -45,7 +45,9 @@ class ReplayedRun:
         self.changed = True
         found = find_whole_checkpoint(path, first, given) if first and path.is_dir() else None
         self._state = found[0] if found else RunState(run=run_name(path), given=given)
-        beginning = Beginning(found[1], next_seqs(self._state, self._state.run)) if found else None
+        beginning = (
+            Beginning.after(found[1], path, next_seqs(self._state, self._state.run)) if found else None
+        )
         self._run = GrowingRun(path, on_damage, beginning)
         self._clock = clock
         if self._state.last_event_ns is not None:

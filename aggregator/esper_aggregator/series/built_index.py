@@ -1,14 +1,13 @@
 """An index that a reader builds for itself, where the log has none that can be used."""
 
 import contextlib
-import hashlib
-import os
 import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
+from esper_aggregator.cache import cache_entry, make_room
 from esper_aggregator.fold.state_codec import fold_fingerprint
 from esper_aggregator.series.frames import Coverage
 from esper_aggregator.series.index_files import FileFrame, read_index
@@ -17,9 +16,6 @@ from esper_aggregator.series.row_block import Block, RowBlock
 from esper_aggregator.series.stored_blocks import block_at
 from esper_bus.store.log_position import LogPosition, with_sizes
 from esper_bus.store.run_files import RunFiles
-
-_KEPT = 64
-"""The number of indexes that remain in the cache: those that were built last."""
 
 
 class BuiltIndex:
@@ -57,7 +53,7 @@ class BuiltIndex:
         self._opened().write_tail(block, coverage)
         target = cache_directory(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_oldest(target.parent)
+        make_room(target.parent)
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(self._directory, target)
 
@@ -70,10 +66,8 @@ class BuiltIndex:
 
 
 def cache_directory(path: Path) -> Path:
-    """Return where the index of a run or file is kept: below `$XDG_CACHE_HOME`, by default `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
-    return Path(home) / "esper" / "series" / name
+    """Return where the index of a run or file is kept."""
+    return cache_entry("series", path)
 
 
 def read_cached(path: Path, files: RunFiles) -> list[FileFrame]:
@@ -90,10 +84,3 @@ def end_of(files: RunFiles) -> LogPosition | None:
     """Return the end of all files of a run, logs and spools; None without any. Raises `OSError`."""
     paths = [*files.logs, *files.spools]
     return LogPosition.after(with_sizes(paths)) if paths else None
-
-
-def _remove_oldest(directory: Path) -> None:
-    with contextlib.suppress(OSError):
-        kept = sorted(directory.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in kept[_KEPT - 1 :]:
-            shutil.rmtree(path, ignore_errors=True)

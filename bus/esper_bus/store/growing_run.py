@@ -18,10 +18,23 @@ from esper_bus.store.run_reader import readable_files
 
 
 class Beginning(NamedTuple):
-    """A position in the log from which on a run is read, and the next number of each stream there."""
+    """A place from which on a run is read: the next number of each stream, and where its files are read.
 
-    position: LogPosition
+    `offsets` are those of chunks, `channels` what each file has opened before; other files are read from
+    their beginning. The first `skipped` files of the log are not read.
+    """
+
     next_seqs: Mapping[StreamKey, int]
+    offsets: Mapping[Path, int]
+    channels: Mapping[Path, EventChannels]
+    skipped: int = 0
+
+    @classmethod
+    def after(cls, position: LogPosition, run_dir: Path, next_seqs: Mapping[StreamKey, int]) -> "Beginning":
+        """The place after a position that `is_in` the log of a run directory."""
+        name, size = position.files[-1]
+        path = RunPaths(run_dir).log_dir / name
+        return cls(next_seqs, {path: size}, {path: EventChannels(position.channels)}, len(position.files) - 1)
 
 
 class GrowingFile:
@@ -59,7 +72,7 @@ class GrowingFile:
 class GrowingRun:
     """The events of a run directory or an .mcap file, each once. Raises `InvalidArgument` if there are none.
 
-    `beginning` leaves out what is before a position that `is_in` the log. Damage is reported where it is
+    `beginning` leaves out what is before a place. Damage is reported where it is
     found; a write that is not finished is reported only by the first reading.
     """
 
@@ -104,7 +117,7 @@ class GrowingRun:
         files = readable_files(self._path)
         if self._beginning is None:
             return files
-        return files._replace(logs=files.logs[len(self._beginning.position.files) - 1 :])
+        return files._replace(logs=files.logs[self._beginning.skipped :])
 
     def _read_new(self, path: Path, _: OnDamage) -> Iterator[RawRecord]:
         file = self._files.get(path)
@@ -115,9 +128,9 @@ class GrowingRun:
 
     def _open(self, path: Path) -> GrowingFile:
         begin = self._beginning
-        if begin is None or path.name != begin.position.files[-1][0]:
+        if begin is None or path not in begin.offsets:
             return GrowingFile(path)
-        return GrowingFile(path, begin.position.files[-1][1], EventChannels(begin.position.channels))
+        return GrowingFile(path, begin.offsets[path], begin.channels.get(path))
 
     def _report(self, damage: Damage) -> None:
         if self._first_reading or not isinstance(damage, CutShort):

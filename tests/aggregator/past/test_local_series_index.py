@@ -11,10 +11,11 @@ import pytest
 from msgspec.structs import replace
 from tests.aggregator.past.test_local_series import update
 
+from esper_aggregator import cache as cache_module
 from esper_aggregator.past import local_series
 from esper_aggregator.past.local_series import LocalSeries
 from esper_aggregator.recording import Recording
-from esper_aggregator.series import built_index, index_writer, recorded_series
+from esper_aggregator.series import index_writer, recorded_series
 from esper_aggregator.series.index_files import RECENT, SEGMENTS
 from esper_bus.mcap.writer import MCAP0_MAGIC
 from esper_bus.records import StreamKey
@@ -252,7 +253,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(run, indexed, cache):
 
 def test_the_cache_keeps_a_limited_number_of_indexes(run, indexed, cache, monkeypatch):
     """The oldest ones are removed."""
-    monkeypatch.setattr(built_index, "_KEPT", 2)
+    monkeypatch.setattr(cache_module, "_KEPT", 2)
     delete_checkpoints(run / "log")
     for number in range(4):
         copy = run.parent / f"copy{number}"

@@ -77,7 +77,9 @@ def test_a_run_is_read_from_a_position_on(log, records, run_dir):
     extend(log, records(0, 4))
     position = log.end()
     extend(log, records(4, 6))
-    run = GrowingRun(run_dir, beginning=Beginning(position, {StreamKey("run", "host:0", 0xE90C): 4}))
+    run = GrowingRun(
+        run_dir, beginning=Beginning.after(position, run_dir, {StreamKey("run", "host:0", 0xE90C): 4})
+    )
 
     assert [record.seq for record in run.read(10)] == [4, 5]
     second = LogWriter(run_dir, "run", 2, 6)
