@@ -8,6 +8,7 @@ import os
 import stat
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -104,9 +105,7 @@ class CheckpointReader:
             return None
         if state.events_folded != checkpoint.events or state.given != checkpoint.head.given:
             return None
-        if not self._any_thresholds:
-            state.given = self._given
-        return state
+        return state if self._any_thresholds else replace(state, given=self._given)
 
     def _read(self, fd: int, size: int) -> None:
         if not self.end:
