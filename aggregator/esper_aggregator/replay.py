@@ -38,13 +38,15 @@ def fold_at(
     given: RunThresholds | None = None,
     on_damage: OnDamage = ignore_damage,
 ) -> RunState:
-    """Return what `fold_path` returns, from the last checkpoint on, or from the past that was kept of a run
-    without checkpoints; `None` for all events.
+    """Return what `fold_path` returns, from the last checkpoint on; `None` for all events, for which a run
+    without checkpoints may have a kept past.
     """
     restored = restore_before(path, events, given, on_damage) if path.is_dir() else None
+    if restored is None and events is not None:
+        return fold_path(path, events=events, given=given, on_damage=on_damage)
     if restored is None:
         past = open_past(path, given, on_damage)
-        return finish(past.state_at(past.events if events is None else events))
+        return finish(past.state_at(past.events))
     state, not_folded = restored
     rest = None if events is None else events - state.events_folded
     return fold_all((record.decoded() for record in islice(not_folded, rest)), state)
