@@ -144,6 +144,26 @@ async def test_enter_on_an_event_goes_to_its_time(start, opened, now):
         assert app.view().snapshot.tamiyo.last_update == 7
 
 
+@pytest.mark.parametrize(("presses", "steps"), [(0, 8), (1, 50), (2, 50)], ids=["update", "env_step", "time"])
+async def test_enter_on_a_chart_goes_to_the_cursor(start, opened, presses, steps):
+    """On every axis; the opened panel below is closed, and the next chart has its cursor there."""
+    app, _ = start()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "tab", "enter")
+        env_steps = [100.0 * update for update in range(18)]
+        opened[0].metrics |= {"explained_variance": [0.5] * 18, "env_steps_total": env_steps}
+        opened[0].started_s += 1
+        await press(pilot, "c", *("x",) * presses)
+        await wait_until(pilot, lambda: app.screen._curves.known.extent)
+        await press(pilot, "home", *("right",) * steps, "enter")
+
+        at = app.view().snapshot.tamiyo.last_update
+        assert at == pytest.approx(8, abs=1)
+        assert (app.screen, app.options.opened, app.rewind.is_past) == (app.main_screen, None, True)
+        await press(pilot, "c")
+        assert app.screen.board.viewport.cursor == at
+
+
 async def test_enter_on_what_reports_nothing_goes_nowhere(start, opened):
     """A metric has no moment."""
     app, _ = start()
@@ -295,3 +315,21 @@ async def test_a_copied_screen_of_the_past_says_so(start):
         assert "PAST" in app.clipboard
         assert "update 16" in app.clipboard
         assert "█" in app.clipboard
+
+
+@pytest.mark.parametrize(
+    ("width", "said_there"), [(120, "ONSET of a finding, recognised later"), (60, "ONSET")]
+)
+async def test_the_onset_of_a_finding_that_was_recognised_later_is_not_called_healthy(
+    start, width, said_there
+):
+    """The snapshot of update 12 has no finding, but one of now begins there; elsewhere the verdict stays."""
+    app, _ = start()
+    async with app.run_test(size=(width, 30)) as pilot:
+        await press(pilot, "T", "less_than_sign")
+
+        assert f" {said_there}" in text(app).splitlines()[0]
+        assert "HEALTHY" not in text(app)
+        await press(pilot, "comma")
+        assert "HEALTHY" in text(app)
+        assert "ONSET" not in text(app)

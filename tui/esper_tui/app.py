@@ -20,6 +20,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from esper_schemas.history import Moment
 from esper_schemas.notes import NoteWriter
 from esper_schemas.source import Feed, SnapshotSource
 from esper_tui.control.chart_commands import CHART_COMMANDS, works_on_charts
@@ -221,6 +222,10 @@ class SanctumApp(App[None]):
     def draw_now(self) -> None:
         """Draw, and from now on as often as what is shown demands."""
         self._tick()
+
+    def go_to(self, moment: Moment) -> None:
+        """Show the main screen as it was at a moment."""
+        self.main_screen.go_to(moment)
 
     def watch_run(self, run: str) -> None:
         """Show another run of the aggregator, and resume the display."""

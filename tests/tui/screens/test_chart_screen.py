@@ -66,6 +66,7 @@ class Effect:
 
 EFFECTS = {
     "chart_back": Effect(lambda app: type(app.screen).__name__, "MainScreen"),
+    "chart_enter": Effect(lambda app: type(app.screen).__name__, "MainScreen", ("home",)),
     "chart_next": Effect(lambda app: board(app).selected, 1),
     "chart_previous": Effect(lambda app: board(app).selected, 0, ("down",)),
     "chart_cursor_left": Effect(lambda app: board(app).viewport.cursor, 999.0),

@@ -12,6 +12,15 @@ def _command(
 CHART_COMMANDS: tuple[ScreenCommand, ...] = (
     _command("back", ("escape", "c"), "back", "back", "Close the charts", "Go back to the panels."),
     _command(
+        "enter",
+        ("enter",),
+        "enter",
+        "go",
+        "Go to the cursor",
+        "Close the charts, and show the whole screen as it was at the cursor; without a cursor show the "
+        "selected chart alone.",
+    ),
+    _command(
         "next", ("down", "j"), "step(1)", "", "Next chart", "Select the next chart; also with the tab key."
     ),
     _command("previous", ("up", "k"), "step(-1)", "", "Previous chart", "Select the previous chart."),
@@ -39,7 +48,7 @@ CHART_COMMANDS: tuple[ScreenCommand, ...] = (
         "Show half of the window, around the cursor.",
     ),
     _command("zoom_out", ("-", "minus"), "zoom(2.0)", "", "Zoom out", "Show twice as much."),
-    _command("whole", ("0",), "whole", "all", "Whole run", "Show the whole run, and follow it."),
+    _command("whole", ("0",), "whole", "", "Whole run", "Show the whole run, and follow it."),
     _command(
         "pan_left", ("[", "left_square_bracket"), "pan(-0.5)", "", "Pan to the left", "Move by half a window."
     ),
@@ -101,7 +110,7 @@ CHART_COMMANDS: tuple[ScreenCommand, ...] = (
     _command("fewer", ("G",), "grid(-1)", "", "Fewer charts", "Show fewer charts at once."),
     _command(
         "alone",
-        ("enter",),
+        ("o",),
         "alone",
         "",
         "One chart",

@@ -8,6 +8,7 @@ from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.run_metrics import metric_field
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.charts.chart_board import MOST_CURVES, ChartBoard, ChartItem
+from esper_tui.charts.viewport import Viewport
 from esper_tui.control.navigation import cursor_row
 from esper_tui.metrics.charted_metric import RUN_SERIES, charted_metric
 from esper_tui.pages.page import ALL, Entry, entry_keys
@@ -22,14 +23,15 @@ _LISTED = tuple(panel for panel in PANELS if panel not in ("heads", "scalars", "
 
 def board_for(view: View, options: ViewOptions) -> ChartBoard:
     """The charts to open on a screen: that of the entry at the cursor of the opened panel, of the first
-    metric of the selected panel, or of the return.
+    metric of the selected panel, or of the return. In the past the cursor is at the update that is shown.
     """
     panel = options.opened or options.selected
     chosen = _at_cursor(view, options) if options.opened in PANELS else ()
     if not chosen and panel in PANELS:
         chosen = panel_items(view, panel)
     items = tuple(dict.fromkeys((*chosen, *all_items(view))))
-    return ChartBoard(items)
+    at = float(view.snapshot.tamiyo.last_update) if view.is_past else None
+    return ChartBoard(items, viewport=Viewport(cursor=at))
 
 
 def _at_cursor(view: View, options: ViewOptions) -> tuple[ChartItem, ...]:

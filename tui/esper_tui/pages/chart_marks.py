@@ -1,9 +1,9 @@
 """The marks of a run as symbols on the axes of charts."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-from esper_schemas.history import Axis, Mark, MarkKind, Place
+from esper_schemas.history import AtTime, AtUpdate, Axis, Mark, MarkKind, Moment, Place
 from esper_tui.charts.chart import ChartMark
 from esper_tui.charts.curve import Curve
 from esper_tui.charts.place_axis import PlaceAxis
@@ -35,6 +35,18 @@ def place_on(axis: Axis, place: Place, steps: Curve | None = None) -> float | No
         return place.update
     bucket = None if steps is None else bisect_right(steps.x, place.update) - 1
     return None if bucket is None or bucket < 0 or steps is None else steps.last[bucket]
+
+
+def moment_at(axis: Axis, place: float, steps: Curve | None = None) -> Moment | None:
+    """The moment of a place on an axis; None for environment steps of which no update is known."""
+    if axis == "time":
+        return AtTime(round(place * 1e9))
+    if axis == "update":
+        return AtUpdate(max(round(place), 0))
+    if steps is None or not len(steps.x):
+        return None
+    bucket = min(bisect_left(steps.last, place), len(steps.x) - 1)
+    return AtUpdate(max(round(steps.x[bucket]), 0))
 
 
 def chart_marks(marks: Iterable[Mark], axis: PlaceAxis, steps: Curve | None = None) -> list[ChartMark]:

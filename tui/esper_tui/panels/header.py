@@ -39,6 +39,7 @@ VERDICT_TONES: dict[VerdictWord, Tone] = {
     VerdictWord.SUSPICIOUS: Tone.WARNING,
     VerdictWord.CRITICAL: Tone.CRITICAL,
 }
+_ONSET_TONES = {"critical": Tone.CRITICAL, "warning": Tone.WARNING}
 GAP = 2
 """Cells between two parts of the second row."""
 LEAST_MESSAGE, LEAST_WITH_RETURN = 20, 34
@@ -93,12 +94,23 @@ def _start(view: View, status: Status, width: int, *, dated: bool) -> Row:
     states = list(zip(_states(view, status, dated), _pauses(view), strict=True))
     if view.past is not None and view.is_past:
         states = [(state, ()) for state in _past_states(view.past, status)]
-    verdicts = list(_verdicts(view.snapshot))
+    verdicts = list(_onsets(view)) or list(_verdicts(view.snapshot))
     beside = states if len(verdicts) > 1 else states[:2]
     rows = [(*state, verdict) for verdict in verdicts for state in beside]
     rows += [(*state, ()) for state in states]
     fitting = (fit_items(filter(None, row), width) for row in rows if _items_width(row) <= width)
     return next(fitting, fit(states[-1][0], width))
+
+
+def _onsets(view: View) -> Iterator[Row]:
+    """That a finding begins at the past update that is shown, of which the verdict of then knows nothing."""
+    word = verdict_of(view.snapshot).word
+    later = view.past.recognised_later if view.past and view.is_past else ()
+    if later and word in (VerdictWord.HEALTHY, VerdictWord.CONVERGED, VerdictWord.NO_DATA):
+        onset = Span("ONSET", _ONSET_TONES.get(later[0].severity or "", Tone.PLAIN))
+        yield (onset, Span(" of a finding, recognised later"))
+        yield (onset, Span(", recognised later"))
+        yield (onset,)
 
 
 def _verdicts(snapshot: SanctumSnapshot) -> Iterator[Row]:

@@ -50,6 +50,20 @@ class Past:
         """The marks of the update that is shown, most severe first."""
         return () if self.place is None else tuple(self.marks.by_update.get(self.place.update, ()))
 
+    @property
+    def recognised_later(self) -> tuple[Mark, ...]:
+        """The findings that begin at the update that is shown, but had not been recognised by then."""
+        known = self.snapshot.findings if self.snapshot else ()
+        titles = {(finding.rule, finding.title) for finding in known}
+        onsets = {(finding.rule, finding.since_update) for finding in known}
+        return tuple(
+            mark
+            for mark in self.marks_here
+            if mark.kind == "finding"
+            and (mark.rule, mark.title) not in titles
+            and (mark.rule, mark.place.update) not in onsets
+        )
+
 
 def past_of(shown: PastSnapshot, marks: Marks) -> Past:
     """What is shown of a moment in a run with these marks, for a single frame."""

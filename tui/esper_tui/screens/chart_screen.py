@@ -12,11 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
 
+from esper_schemas.history import Moment
 from esper_tui.charts.chart_board import GRIDS, ChartBoard, ChartItem
 from esper_tui.charts.viewport import AXES, Extent, Viewport
 from esper_tui.control.chart_commands import CHART_COMMANDS
 from esper_tui.control.redraw_schedule import DEFAULT_INTERVAL_S
 from esper_tui.pages.chart_items import all_items, item_title
+from esper_tui.pages.chart_marks import moment_at
 from esper_tui.pages.chart_page import page_rows, pane_width
 from esper_tui.panels.footer import chart_footer
 from esper_tui.past.run_history import RunHistory
@@ -36,6 +38,10 @@ class ChartScreenHost(Protocol):
 
     def view(self) -> View:
         """The feed at this moment."""
+        ...
+
+    def go_to(self, moment: Moment) -> None:
+        """Show the main screen as it was at a moment."""
         ...
 
 
@@ -159,6 +165,17 @@ class ChartScreen(Screen[None]):
     def action_grid(self, direction: int) -> None:
         """Show more (1) or fewer (-1) charts at once."""
         self._change(self.board.regridded(direction))
+
+    def action_enter(self) -> None:
+        """Return to the main screen as it was at the cursor; without one, show the selected chart alone."""
+        viewport = self.board.viewport
+        if viewport.cursor is None:
+            self.action_alone()
+            return
+        moment = moment_at(viewport.axis, viewport.cursor, self._curves.known.steps)
+        if moment is not None:
+            self.dismiss()
+            self._host.go_to(moment)
 
     def action_alone(self) -> None:
         """Show the selected chart alone, or the grid from before."""

@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.app import ComposeResult
 from textual.layout import Layout
 
+from esper_schemas.history import Moment
 from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.snapshot import SanctumSnapshot
 from esper_tui.control.commands import key_of
@@ -225,12 +226,16 @@ class MainScreen(TimeActions):
             self.change(toggled=self.options.toggled ^ {key}, cursor_key=key, cursor=keys.index(key))
 
     def _go_to_moment(self, panel: str) -> None:
-        """Close the panel and go to the moment of the entry at the cursor, if it has one."""
+        """Go to the moment of the entry at the cursor, if it has one."""
         moment = opened_moment(self._host.view(), panel, *self.app.size, self.options)
         if moment is not None:
-            self._rewind.go_to(moment)
-            self._close()
-            self._draw()
+            self.go_to(moment)
+
+    def go_to(self, moment: Moment) -> None:
+        """Close the opened panel, and show all panels as they were at a moment."""
+        self._rewind.go_to(moment)
+        self._close()
+        self._draw()
 
     def _open(self, panel: str) -> None:
         self.change(selected=panel, opened=panel, cursor=first_row(panel), cursor_key=None)
