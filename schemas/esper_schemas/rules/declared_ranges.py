@@ -6,8 +6,8 @@ in another unit, with another sign, or from another estimator.
 
 import math
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from esper_schemas.aliases.alias import EXACT, EXACT_OR_K2, K2, K3
@@ -35,7 +35,7 @@ OF_DENSITIES = ("entropy", "log_prob_min", "log_prob_max")
 KL = "kl_divergence"
 
 
-class Definitions(NamedTuple):
+class Definitions(Struct, frozen=True):
     """What a run says of its metrics: its own heads, and the definition of a metric that its trainer uses."""
 
     heads: Collection[HeadSpec] = ()

@@ -1,7 +1,7 @@
 """How far the entropy of a head has fallen within a few updates."""
 
-from collections.abc import Iterable, Iterator
-from math import isfinite
+from collections.abc import Iterable, Sequence
+from math import inf, isfinite
 from operator import attrgetter
 
 from esper_schemas.events import PPOUpdateCompleted
@@ -19,6 +19,7 @@ CLEARLY_UNSURE = 0.3
 _SMALLEST = 1e-9
 """Smaller shares count as this, so that the factor is finite."""
 
+_NOT_MEASURED: tuple[None, ...] = (None,) * len(HEADS)
 _shares = attrgetter(*(head_field(head, "entropy_legal") for head in HEADS))
 
 
@@ -31,12 +32,19 @@ def entropy_fall(
     """
     if share is None or not isfinite(share):
         return None
-    highest = max([past for past in before if past is not None and isfinite(past)], default=0.0)
-    return highest / max(share, _SMALLEST) if highest >= least else None
+    highest = 0.0
+    for past in before:
+        if past is not None and highest < past < inf:
+            highest = past
+    if highest < least:
+        return None
+    return highest / (share if share > _SMALLEST else _SMALLEST)
 
 
-def falls_of_tamiyo(payload: PPOUpdatePayload, past: Iterable[PPOUpdateCompleted]) -> Iterator[float | None]:
-    """Yield the fall of each of Tamiyo's heads; `past` are the updates before, oldest first."""
+def falls_of_tamiyo(payload: PPOUpdatePayload, past: Iterable[PPOUpdateCompleted]) -> Sequence[float | None]:
+    """Return the fall of each of Tamiyo's heads; `past` are the updates before, oldest first."""
+    shares = _shares(payload)
+    if shares == _NOT_MEASURED:
+        return _NOT_MEASURED
     rows = [_shares(update.payload) for update in list(past)[-FALL_WITHIN:]]
-    for place, share in enumerate(_shares(payload)):
-        yield entropy_fall(share, [row[place] for row in rows])
+    return [entropy_fall(share, [row[place] for row in rows]) for place, share in enumerate(shares)]

@@ -79,11 +79,11 @@ def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantit
 
 
 def _lost(levels: ReturnLevels) -> float | None:
-    gain, noise = levels.best - levels.first, TOLERANCE_OF_DEVIATIONS * levels.deviation
-    tolerance = TOLERANCE_OF_GAIN * gain
+    best, noise = levels.best, TOLERANCE_OF_DEVIATIONS * levels.deviation
+    tolerance = TOLERANCE_OF_GAIN * (best - levels.first)
     if noise > tolerance:
         tolerance = noise
-    return ratio(levels.best - levels.level, tolerance) if tolerance > 0.0 else None
+    return ratio(best - levels.level, tolerance) if tolerance > 0.0 else None
 
 
 def _kept(levels: ReturnLevels) -> float | None:
@@ -91,11 +91,12 @@ def _kept(levels: ReturnLevels) -> float | None:
 
     None if noise may be all of the gain, or all of the loss of most of it.
     """
-    gain, noise = levels.best - levels.first, CLEAR_GAIN * levels.deviation
-    if gain <= SMALL_GAIN * levels.deviation or gain <= 0.0:
+    first, best, level, deviation = levels.first, levels.best, levels.level, levels.deviation
+    gain = best - first
+    if gain <= SMALL_GAIN * deviation or gain <= 0.0:
         return 0.0
-    kept = (levels.level - levels.first) / gain
-    if gain <= noise or (kept < MOST and levels.best - levels.level <= noise):
+    kept, noise = (level - first) / gain, CLEAR_GAIN * deviation
+    if gain <= noise or (kept < MOST and best - level <= noise):
         return None
     return kept
 
@@ -105,5 +106,6 @@ def _add_deviation(levels: ReturnLevels, change: float) -> None:
     if levels.rollouts <= FIRST_ROLLOUTS:
         levels.deviation += (change - levels.deviation) / (levels.rollouts - 1)
     else:
-        limit = MAX_CHANGE * levels.deviation or change
-        levels.deviation += DEVIATION_RATE * (min(change, limit) - levels.deviation)
+        deviation = levels.deviation
+        limit = MAX_CHANGE * deviation or change
+        levels.deviation = deviation + DEVIATION_RATE * ((change if change < limit else limit) - deviation)

@@ -86,26 +86,25 @@ class Level:
     highest: float = 0.0
 
     def growth(self, value: float | None) -> float | None:
-        """Return a value over the level, and add it; None while there are too few values."""
-        if value is None:
+        """Return a value over the level, and add it.
+
+        None while there are too few values, and for one that is not positive and finite.
+        """
+        if value is None or not 0.0 < value < _LARGEST:
             return None
-        count, level = self.count, self.value
+        count, before = self.count, self.value
         self.count = count + 1
         if count == 0:
             self.value = value
             return None
-        change = value / level
+        change = value / before
         change = MAX_GROWTH if change > MAX_GROWTH else LEAST_GROWTH if change < LEAST_GROWTH else change
-        level *= change ** (LEVEL_RATE if count >= SETTLED else 1.0 / (count + 1))
-        grown = self._grown(value) if count >= FEWEST else None
+        level = before * change ** (LEVEL_RATE if count >= SETTLED else 1.0 / (count + 1))
         self.value = level if level > _SMALLEST else _SMALLEST
+        floor = FLOOR * self.highest
         if count >= FEWEST - 1 and level > self.highest:
             self.highest = level
-        return grown
-
-    def _grown(self, value: float) -> float:
-        floor = FLOOR * self.highest
-        return ratio(value, self.value if self.value > floor else floor)
+        return ratio(value, before if before > floor else floor) if count >= FEWEST else None
 
 
 @dataclass(slots=True)
@@ -145,16 +144,16 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
 
     A value that was not measured, or is not finite, gives None: the latter is a symptom of its own.
     """
-    kl, explained = _finite(payload.kl_divergence), payload.explained_variance
-    size = None if kl is None else abs(kl)
+    explained, loss, size = payload.explained_variance, payload.value_loss, payload.kl_divergence
+    if size is not None:
+        size = abs(size) if -math.inf < size < math.inf else None
     undefined = None if explained is None else _is_undefined(levels, explained)
     best = _best_explained(levels, explained)
-    loss = _positive(payload.value_loss)
     growth = levels.value_loss.growth(loss)
     if growth is not None and best is not None and best <= EXPLAINED:
         growth /= TOLERANCE_OF_NEW_CRITIC
-    kl_growth = levels.kl.growth(_positive(size))
-    entropy_share = _entropy_share(levels, _finite(payload.entropy))
+    kl_growth = levels.kl.growth(size)
+    entropy_share = _entropy_share(levels, payload.entropy)
     moved = payload.clip_fraction or (payload.kl_final is not None and payload.kl_final > MOVED)
     return (
         _spread(payload),
@@ -163,13 +162,13 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
         size,
         kl_growth if size is not None and size > LARGE_KL else None,
         None if _is_annealed(levels, payload.learning_rate) or moved else size,
-        levels.gradient.growth(_positive(payload.grad_norm_pre_clip)),
+        levels.gradient.growth(payload.grad_norm_pre_clip),
         entropy_share,
         _policy_entropy_fall(levels, payload.entropy_normalized, entropy_share),
         undefined,
         _explained_returns(levels, explained, loss),
         best,
-        None if loss is None or loss < LEARNT_LOSS else _value_gradient(payload),
+        _value_gradient(payload) if loss is not None and LEARNT_LOSS <= loss < _LARGEST else None,
         _mean_correlation(levels, payload, entropy_share),
     )
 
@@ -193,7 +192,7 @@ def _value_error(payload: PPOUpdatePayload) -> float | None:
 def _entropy_share(levels: UpdateLevels, entropy: float | None) -> float | None:
     """Return an entropy over that of the start, or over a small absolute one, whichever is less."""
     start = levels.entropy_start
-    if entropy is None or start is None:
+    if entropy is None or start is None or not -math.inf < entropy < math.inf:
         return None
     if entropy < 0.0:
         levels.entropy_start = None
@@ -220,7 +219,7 @@ def _explained_returns(
     levels: UpdateLevels, explained_variance: float | None, loss: float | None
 ) -> float | None:
     """Return an explained variance, None where the value loss is negligible."""
-    if loss is not None:
+    if loss is not None and 0.0 < loss < _LARGEST:
         mean = levels.mean_loss
         counted = loss if loss < MOST_COUNTED * mean else MOST_COUNTED * mean
         levels.mean_loss = mean = mean + LEVEL_RATE * (counted - mean) if mean > 0.0 else loss
@@ -234,10 +233,13 @@ def _is_annealed(levels: UpdateLevels, learning_rate: float | None) -> bool:
     if learning_rate is None or not 0.0 <= learning_rate < math.inf:
         return False
     last, levels.learning_rate = levels.learning_rate, learning_rate
-    levels.highest_rate = max(levels.highest_rate, learning_rate)
+    if learning_rate > levels.highest_rate:
+        levels.highest_rate = learning_rate
     least = ANNEALED * levels.highest_rate
-    gradual = levels.annealed or (last >= least and learning_rate * SUDDEN >= last)
-    levels.annealed = learning_rate < least and gradual
+    if learning_rate >= least:
+        levels.annealed = False
+    elif not levels.annealed:
+        levels.annealed = last >= least and learning_rate * SUDDEN >= last
     return levels.annealed
 
 
@@ -251,7 +253,7 @@ def _policy_entropy_fall(
 
 def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> float | None:
     best = levels.best_explained
-    if explained_variance is None or not math.isfinite(explained_variance):
+    if explained_variance is None or not -math.inf < explained_variance < math.inf:
         return best
     if best is None or explained_variance > best:
         levels.best_explained = best = explained_variance
@@ -269,8 +271,8 @@ def _mean_correlation(
     correlation = payload.advantage_correlation
     if correlation is None or not math.isfinite(correlation) or not _can_learn(payload, entropy_share):
         return None
-    levels.correlations = (*levels.correlations[1 - CORRELATIONS :], correlation)
-    return sum(levels.correlations) / CORRELATIONS if len(levels.correlations) == CORRELATIONS else None
+    levels.correlations = newest = (*levels.correlations[1 - CORRELATIONS :], correlation)
+    return sum(newest) / CORRELATIONS if len(newest) == CORRELATIONS else None
 
 
 def _can_learn(payload: PPOUpdatePayload, entropy_share: float | None) -> bool:
@@ -288,7 +290,7 @@ def _value_gradient(payload: PPOUpdatePayload) -> float | None:
     norm, share = _finite(payload.value_grad_norm), _finite(payload.value_gradient_share)
     if norm is None or share is None:
         return norm if share is None else share
-    return min(norm, share)
+    return share if share < norm else norm
 
 
 def _finite(value: float | None) -> float | None:

@@ -112,13 +112,14 @@ class Streaks:
 
     def end_observation(self) -> None:
         """Count an observation, and end the streaks that were not extended for longer than their gap."""
-        self.observed += 1
+        self.observed = observed = self.observed + 1
         if not self.open:
             return
-        unseen = {key: self.observed - streak.seen for key, streak in self.open.items()}
-        over = [key for key, updates in unseen.items() if updates > _GAPS.get(key[0], GAP)]
-        for key in over:
-            self.ended[key] = self.open.pop(key).symptom(key, active=False)
+        unseen = [(key, streak) for key, streak in self.open.items() if streak.seen != observed]
+        for key, streak in unseen:
+            if observed - streak.seen > _GAPS.get(key[0], GAP):
+                del self.open[key]
+                self.ended[key] = streak.symptom(key, active=False)
 
 
 def _is_worse(value: float, than: float, *, below: bool) -> bool:

@@ -76,12 +76,12 @@ class Watchlist:
         self._bounds = {(watch.name, watch.metric): watch for watch in watches}
         fields = tuple(dict.fromkeys(w.metric for w in watches if w.metric in _PAYLOAD_FIELDS))
         self._select = _selector(fields)
-        self._updates = WatchedRow(fields + RELATIVE, watches)
+        self._fields, self._relative = WatchedRow(fields, watches), WatchedRow(RELATIVE, watches)
         self._rollouts = WatchedRow(OF_ROLLOUTS, watches)
         self._falls = WatchedRow(FALLS_OF_TAMIYO, watches)
-        watched = dict(zip(fields, self._updates.ranges(fields), strict=True))
+        watched = dict(zip(fields, self._fields.ranges(fields), strict=True))
         self._within_bounds = constrained_row(_bounds_of_payloads(watched))
-        self._relative_within_bounds = constrained_row(self._updates.ranges(RELATIVE))
+        self._relative_within_bounds = constrained_row(self._relative.ranges(RELATIVE))
 
     def bound_of(self, symptom: Symptom) -> float | None:
         """Return the bound that a symptom is beyond, in the unit of its metric.
@@ -107,15 +107,22 @@ class Watchlist:
         """
         if not state.reports_rollouts and payload.return_mean is not None and isfinite(payload.return_mean):
             self._returns_measured(state, update, payload.return_mean)
-        within = _accepts(self._within_bounds, astuple(payload))
-        if not within:
+        row = astuple(payload)
+        within = _accepts(self._within_bounds, row)
+        if not within and not _accepts(_PLAUSIBLE, row):
             payload = without_implausible(state.updates, update, payload, definitions)
+            row = astuple(payload)
         relative = update_quantities(state.levels, payload)
-        if within and _accepts(self._relative_within_bounds, relative):
+        relative_within = _accepts(self._relative_within_bounds, relative)
+        if within and relative_within:
             state.updates.end_observation()
             return True
-        self._falls.compare(state.updates, update, tuple(falls_of_tamiyo(payload, past)), payload)
-        self._updates.observe(state.updates, update, self._select(astuple(payload)) + relative, payload)
+        self._falls.compare(state.updates, update, falls_of_tamiyo(payload, past), payload)
+        if not within:
+            self._fields.compare(state.updates, update, self._select(row), payload)
+        if not relative_within:
+            self._relative.compare(state.updates, update, relative)
+        state.updates.end_observation()
         if NEAR_BEST in state.rollouts.open:
             _count_at_best(state.updates)
         return False
@@ -166,7 +173,8 @@ class Watchlist:
             lead = None if baseline is None else mean - baseline
         values = (mean, deviation, lost, lead, kept, change)
         # A return near its best is a symptom, too, so that a check of the whole row would nearly always fail.
-        self._rollouts.observe(state.rollouts, update, values, None)
+        self._rollouts.compare(state.rollouts, update, values)
+        state.rollouts.end_observation()
 
 
 def _bounds_of_payloads(watched: Mapping[str, Bounds]) -> list[Bounds | None]:
@@ -174,6 +182,10 @@ def _bounds_of_payloads(watched: Mapping[str, Bounds]) -> list[Bounds | None]:
     bounds = {**dict.fromkeys(LATCHED_FIELDS, FINITE), **watched}
     bounds |= {name: narrower(RANGES[name], bounds.get(name, ANY)) for name in RANGES}
     return [bounds.get(name) for name in CATALOGUE]
+
+
+_PLAUSIBLE = constrained_row([RANGES.get(name) for name in CATALOGUE])
+"""A row of values of a payload that are all within their declared ranges."""
 
 
 def _count_at_best(updates: Streaks) -> None:

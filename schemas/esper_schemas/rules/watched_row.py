@@ -35,10 +35,6 @@ def constrained_row(bounds: Iterable[Bounds | None]) -> type[Struct]:
     return defstruct("ConstrainedRow", fields, array_like=True, frozen=True, gc=False)
 
 
-def _within(low: float, high: float) -> Any:
-    return Annotated[float, Meta(ge=low, le=high)] | None
-
-
 class WatchedRow:
     """The watches of some quantities, and the ranges that no value may leave without a symptom."""
 
@@ -55,38 +51,37 @@ class WatchedRow:
         by_name = {name: place for place, name in enumerate(self._names)}
         return [(self._lows[by_name[name]], self._highs[by_name[name]]) for name in names]
 
-    def observe(
+    def compare(
         self,
         streaks: Streaks,
         update: int,
         values: Sequence[float | None],
-        measured: Struct | None,
+        measured: Struct | None = None,
     ) -> None:
-        """Compare one value of each quantity; `None` was not measured. This ends the observation."""
-        self.compare(streaks, update, values, measured)
-        streaks.end_observation()
+        """Compare one value of each quantity; `None` was not measured.
 
-    def compare(
-        self, streaks: Streaks, update: int, values: Sequence[float | None], measured: Struct | None
-    ) -> None:
-        """Compare one value of each quantity; `measured` has the fields that watches require."""
-        for place, (value, low, high) in enumerate(zip(values, self._lows, self._highs, strict=True)):
-            if value is not None and not low <= value <= high:  # also true of NaN
+        `measured` has the fields that watches require.
+        """
+        lows, highs = self._lows, self._highs
+        for place, value in enumerate(values):
+            if value is not None and not lows[place] <= value <= highs[place]:  # also true of NaN
                 self._extend(streaks, update, place, float(value), measured)
 
     def _extend(
         self, streaks: Streaks, update: int, place: int, value: float, measured: Struct | None
     ) -> None:
         """Extend the streak of each watch whose bound a value is beyond."""
-        metric = self._names[place]
         if not math.isfinite(value):
+            metric = self._names[place]
             key = (NOT_FINITE.get(metric, OTHER_NOT_FINITE), metric)
             streaks.extend(key, self._head, update, value, below=False).mark_not_finite(update)
             return
         for key, watch in self._watches[place]:
-            if watch.is_beyond(value, watch.warning) and (not watch.only_where or _applies(watch, measured)):
-                streak = streaks.extend(key, watch.head, update, value, below=watch.below)
-                if watch.is_beyond(value, watch.critical):
+            below = watch.below
+            beyond = value < watch.warning if below else value > watch.warning
+            if beyond and (not watch.only_where or _applies(watch, measured)):
+                streak = streaks.extend(key, watch.head, update, value, below=below)
+                if value < watch.critical if below else value > watch.critical:
                     streak.add_critical(update)
 
 
