@@ -47,7 +47,11 @@ FLAT_UPDATES = 8
 """Returns are flat if all episodes of this many updates have the same."""
 
 DAMAGE = 1.0
-"""A fault did damage if it costs this many deviations of the twin's returns."""
+"""A fault did damage if it costs this many deviations of the twin's returns, `SHARE` of what the twin has
+learned, and more than chance."""
+
+CHANCE = 3.0
+"""Standard errors of the difference between two means that may be chance."""
 
 _EQUAL = 1e-6
 _NORMAL = 1.4826
@@ -121,7 +125,15 @@ def did_damage(recording: Recording, twin: Recording) -> bool:
     faulty, healthy = known_returns(recording, middle, last), known_returns(twin, middle, last)
     if not faulty or not healthy:
         return False
-    return fmean(faulty) < fmean(healthy) - DAMAGE * max(pstdev(healthy), _EQUAL)
+    loss, learned = fmean(healthy) - fmean(faulty), fmean(healthy) - median(_first(twin))
+    return loss > max(
+        DAMAGE * pstdev(healthy), SHARE * learned, CHANCE * _standard_error(faulty, healthy), _EQUAL
+    )
+
+
+def _standard_error(some: list[float], others: list[float]) -> float:
+    """The standard error of the difference between the means of two groups of returns."""
+    return math.sqrt(sum(pstdev(group) ** 2 / len(group) for group in (some, others)))
 
 
 def _first(recording: Recording) -> list[float]:

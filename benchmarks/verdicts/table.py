@@ -50,12 +50,12 @@ MEASURED_TASKS_OF: dict[str, tuple[str, ...]] = {
 
 SEEDS: dict[Half, tuple[int, ...]] = {
     "tuning": (1, 2, 3),
-    "seen": tuple(range(4, 14)),
-    "measured": (14, 15, 16, 17, 18),
+    "seen": tuple(range(4, 19)),
+    "measured": (19, 20, 21, 22, 23, 24),
 }
 LATER_FAULTS_FROM = 7
 """From this seed on, trainings are longer, more varied, and damaged later."""
-MORE_SEEDS = (10, 11, 12, 13, 17, 18)
+MORE_SEEDS = (10, 11, 12, 13, 17, 18, 22, 23, 24)
 MORE_TASKS_OF: dict[str, tuple[str, ...]] = {
     "single_file": ("CartPole", "Acrobot", "FrozenLake", "SlipperyLake"),
     "esper": (OWN_TASK,),
@@ -77,7 +77,7 @@ LATER_UPDATES = (700, 400, 400)
 STEPS, LATER_STEPS = 32, (32, 16, 16)
 """Steps of each environment per update, those of later trainings of other programs by the seed."""
 
-ANNEALED_SEEDS = (8, 11, 13, 15, 18)
+ANNEALED_SEEDS = (8, 11, 13, 15, 18, 20, 23)
 """Trainings of other programs whose learning rate falls to 0, linearly."""
 
 
@@ -183,7 +183,6 @@ FAULTS: tuple[Fault, ...] = (
         "settings: clip range 1e6, 40 epochs",
         "40 epochs, and the old log-probs are computed anew in the minibatch gather",
         *_TOO_LARGE,
-        updates=12,
     ),
     _loud(
         "negative entropy bonus",
@@ -191,6 +190,7 @@ FAULTS: tuple[Fault, ...] = (
         "the sign of the entropy in the loss, times 100",
         *_TOO_LARGE,
         "implausible_value",
+        updates=50,
     ),
     _loud("NaN reward", "in the environment", "in the rollout store", *_NOT_FINITE),
     _loud(
@@ -321,8 +321,8 @@ def _bases(seeds: Iterable[int], tasks_of: dict[str, tuple[str, ...]]) -> Iterat
 
 BASES: tuple[Base, ...] = (
     *_bases(range(1, LATER_FAULTS_FROM), TASKS_OF),
-    *_bases((7, 8, 9, 14, 15, 16), MEASURED_TASKS_OF),
-    *_bases((10, 11, 17, 18), MORE_TASKS_OF),
+    *_bases((7, 8, 9, 14, 15, 16, 19, 20, 21), MEASURED_TASKS_OF),
+    *_bases((10, 11, 17, 18, 22, 23, 24), MORE_TASKS_OF),
     *_bases((12, 13), {"single_file": MORE_TASKS_OF["single_file"]}),
 )
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from statistics import median
 
 from esper_schemas.rules.run_levels import ratio
 
@@ -9,7 +10,7 @@ RATE = 0.3
 """The weight of a new return in its level, so that a fall is seen soon."""
 
 FIRST_ROLLOUTS = 4
-"""Rollouts that only show how much returns vary, before a fall is judged by that."""
+"""Rollouts whose median is the first return, and which show how much returns vary, before a fall is judged."""
 
 MAX_CHANGE = 2.0
 """A change of the return counts as at most this many times the usual one."""
@@ -37,12 +38,14 @@ _LARGEST_RETURN = sys.float_info.max / 10.0
 
 @dataclass(slots=True)
 class ReturnLevels:
-    """What is remembered of a producer's rollouts; levels are valid from the first one on.
+    """What is remembered of a producer's rollouts; levels are valid after the first `FIRST_ROLLOUTS`.
 
-    `deviation` is the mean change of the return from one rollout to the next.
+    `opening` holds the first returns in ascending order, while they are collected. `deviation` is the mean
+    change of the return from one rollout to the next.
     """
 
     rollouts: int = 0
+    opening: tuple[float, ...] = ()
     first: float = 0.0
     last: float = 0.0
     level: float = 0.0
@@ -56,26 +59,36 @@ ReturnQuantities = tuple[float | None, float | None, float | None]
 def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantities:
     """Return how much of its gain a return has lost, how much it has kept, and its relative change.
 
-    What was lost is in tolerances, what was kept a share of the gain since the first return, which is 0 where
-    the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
+    What was lost is in tolerances, what was kept a share of the gain since the first returns, which is 0
+    where the return has not clearly risen. None for the first rollouts, and for a return that is not finite.
     """
     if not -_LARGEST_RETURN < mean_return < _LARGEST_RETURN:
         return None, None, None
     levels.rollouts += 1
-    if levels.rollouts == 1:
-        levels.first = levels.last = levels.level = levels.best = mean_return
-        return None, None, None
-    change = abs(mean_return - levels.last)
+    change = abs(mean_return - levels.last) if levels.rollouts > 1 else None
     levels.last = mean_return
-    levels.level = level = levels.level + RATE * (mean_return - levels.level)
-    if level > levels.best:
-        levels.best = level
-    _add_deviation(levels, change)
-    size = abs(mean_return)
-    relative = change / (size if size > SMALLEST_RETURN else SMALLEST_RETURN)
+    if change is not None:
+        _add_deviation(levels, change)
+    relative = None if change is None else _relative(change, mean_return)
     if levels.rollouts <= FIRST_ROLLOUTS:
+        _open(levels, mean_return)
         return None, None, relative
+    levels.level += RATE * (mean_return - levels.level)
+    levels.best = max(levels.best, levels.level)
     return _lost(levels), _kept(levels), relative
+
+
+def _open(levels: ReturnLevels, mean_return: float) -> None:
+    """Begin all levels at the median of the first returns, of which one may be far off."""
+    levels.opening = tuple(sorted((*levels.opening, mean_return)))
+    if levels.rollouts == FIRST_ROLLOUTS:
+        levels.first = levels.level = levels.best = median(levels.opening)
+        levels.opening = ()
+
+
+def _relative(change: float, mean_return: float) -> float:
+    size = abs(mean_return)
+    return change / (size if size > SMALLEST_RETURN else SMALLEST_RETURN)
 
 
 def _lost(levels: ReturnLevels) -> float | None:
