@@ -183,6 +183,7 @@ FAULTS: tuple[Fault, ...] = (
         "settings: clip range 1e6, 40 epochs",
         "40 epochs, and the old log-probs are computed anew in the minibatch gather",
         *_TOO_LARGE,
+        "log_probs_recomputed",
     ),
     _loud(
         "negative entropy bonus",

@@ -22,7 +22,7 @@ from esper_schemas import events as e
 from esper_schemas.event_text import VALUE_LEFT_OUT
 from esper_schemas.rules.thresholds import checked
 
-FOLD_VERSION = 12
+FOLD_VERSION = 13
 """Raised whenever the same events fold to another state."""
 
 

@@ -14,7 +14,8 @@ RELATIVE = (
     "explained_returns",
     "best_explained_variance",
     "value_gradient",
-    "mean_advantage_correlation",
+    "advantage_reversal",
+    "unseen_kl",
 )
 """What follows from an update and those before it.
 
@@ -25,10 +26,11 @@ the gradient norm before clipping over its usual level; the entropy over that of
 largest entropy is not known; the factor by which the entropy of a policy that explored has fallen within
 `FALL_WITHIN` updates; 1 where the explained variance is NaN; the explained variance where the value loss is
 not negligible; the best explained variance so far; the gradient of the critic, as a norm or a
-share; and the mean of `advantage_correlation` over five updates that could learn something.
+share; the sum by which `advantage_correlation` was negative in updates that could learn something; and
+`kl_final` where the minibatches saw no change of the policy.
 """
 
-SIZES = frozenset({"kl_size", "kl_without_clips", "explained_returns"})
+SIZES = frozenset({"kl_size", "kl_without_clips", "explained_returns", "unseen_kl"})
 """Those of `RELATIVE` that are in the unit of the metric from which they follow."""
 
 ENTROPY_FALL = "entropy_fall"

@@ -64,8 +64,11 @@ MOVED = 0.003
 LARGE_KL = 0.05
 """Below this, in nats, a KL divergence is not large, however small it usually is."""
 
-CORRELATIONS = 5
-"""Updates over which the correlation of advantages and changes is averaged."""
+MOST_CORRELATION = 0.15
+"""What one update counts for, at most, when the correlations of advantages and changes are added up."""
+
+UNSEEN = 1e-6
+"""The share of the KL divergence after the last step below which the minibatches have seen nothing of it."""
 
 LEAST_ENTROPY, LEAST_KL, LEAST_SPREAD = 0.1, 1e-7, 0.01
 """Below these an update can hardly learn anything: shares of the largest or first entropy, the KL divergence,
@@ -116,8 +119,8 @@ class UpdateLevels:
     newest ones.
     `entropy_start` is the largest entropy of the first updates; it is None once an entropy was negative, as
     it is then that of a density. `best_explained` is the largest explained variance so far, and
-    `returns_undefined` tells whether the last one was NaN. `correlations` are those of advantages and changes
-    in the newest updates that count.
+    `returns_undefined` tells whether the last one was NaN. `reversal` is the sum by which newest
+    correlations of advantages and changes were negative.
     """
 
     value_loss: Level = field(default_factory=Level)
@@ -132,7 +135,7 @@ class UpdateLevels:
     entropy_start: float | None = 0.0
     best_explained: float | None = None
     returns_undefined: bool = False
-    correlations: tuple[float, ...] = ()
+    reversal: float = 0.0
 
 
 UpdateQuantities = tuple[float | None, ...]
@@ -169,7 +172,8 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
         _explained_returns(levels, explained, loss),
         best,
         _value_gradient(payload) if loss is not None and LEARNT_LOSS <= loss < _LARGEST else None,
-        _mean_correlation(levels, payload, entropy_share),
+        _reversal(levels, payload, entropy_share),
+        _unseen_kl(payload, size),
     )
 
 
@@ -260,19 +264,27 @@ def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> f
     return best
 
 
-def _mean_correlation(
-    levels: UpdateLevels, payload: PPOUpdatePayload, entropy_share: float | None
-) -> float | None:
-    """Return the mean correlation of advantages and what updates did, over the newest ones that count.
+def _reversal(levels: UpdateLevels, payload: PPOUpdatePayload, entropy_share: float | None) -> float | None:
+    """Return by how much the correlations of advantages and what updates did are negative, in sum.
 
-    One does not count if the policy is nearly certain or did not move, or if returns are nearly equal: what
-    is left is noise.
+    It is the cumulative sum of Page (1954), which positive ones reduce, to 0 at least. An update does not
+    count if the policy is nearly certain or did not move, or if returns are nearly equal: what is left is
+    noise.
     """
     correlation = payload.advantage_correlation
     if correlation is None or not math.isfinite(correlation) or not _can_learn(payload, entropy_share):
         return None
-    levels.correlations = newest = (*levels.correlations[1 - CORRELATIONS :], correlation)
-    return sum(newest) / CORRELATIONS if len(newest) == CORRELATIONS else None
+    limited = max(-MOST_CORRELATION, min(MOST_CORRELATION, correlation))
+    levels.reversal = max(0.0, levels.reversal - limited)
+    return levels.reversal
+
+
+def _unseen_kl(payload: PPOUpdatePayload, size: float | None) -> float | None:
+    """Return the KL divergence after the last step if no minibatch has seen the policy move, otherwise 0."""
+    final = _finite(payload.kl_final)
+    if final is None or size is None or payload.clip_fraction is None:
+        return None
+    return final if size <= UNSEEN * final and payload.clip_fraction == 0.0 else 0.0
 
 
 def _can_learn(payload: PPOUpdatePayload, entropy_share: float | None) -> bool:

@@ -8,6 +8,7 @@ GRADIENT_FAULTS = (Sign("nan_gradient"), Sign("inf_gradient"), Sign("gradient_no
 LARGE_UPDATES = (
     Sign("huge_kl", critical=True),
     Sign("large_kl", 3, critical=True),
+    Sign("huge_final_kl", critical=True),
     Sign("large_final_kl", 2, critical=True),
     Sign("kl_growth", 2, critical=True),
     Sign("large_clip", 3, critical=True),

@@ -39,6 +39,20 @@ WATCHES: tuple[Watch, ...] = (
         only_critical=True,
     ),
     Watch(
+        name="huge_final_kl",
+        quantity="kl_final",
+        bands_of="kl_divergence",
+        text="KL divergence after the last step {value}",
+        factor=50.0,
+        only_critical=True,
+    ),
+    Watch(
+        name="unseen_kl",
+        quantity="unseen_kl",
+        text="KL divergence {value} after the last step, and 0 in all minibatches",
+        warning=0.01,
+    ),
+    Watch(
         name="kl_growth",
         quantity="kl_growth",
         text="KL divergence {value} times its usual level",
@@ -294,10 +308,9 @@ WATCHES: tuple[Watch, ...] = (
     ),
     Watch(
         name="reversed_updates",
-        quantity="mean_advantage_correlation",
-        text="correlation {value} of the change of log π and the advantage, over five updates",
-        below=True,
-        warning=-0.04,
+        quantity="advantage_reversal",
+        text="negative correlations of the change of log π and the advantage of {value} in sum",
+        warning=0.25,
     ),
     *(
         Watch(name="", quantity=quantity, text="")

@@ -115,14 +115,16 @@ def test_a_policy_that_did_well_with_a_low_entropy_may_lose_its_return_for_a_whi
 
 
 def test_a_single_outlier_is_not_a_finding():
-    """A value that is not finite is a finding at once, a KL divergence above 1, and a broken identity."""
+    """At once are a value that is not finite, a KL divergence above 1, a broken identity, and a sum."""
     finite = [rules_of(symptom(name, 7, updates=1, head="op")) for name in WATCH_NAMES]
 
     assert sorted(filter(None, finite)) == [
+        ["advantage_sign"],
         ["advantages_wrong"],
         ["gradient_not_finite"],
         ["gradient_not_finite"],
         ["implausible_value"],
+        ["large_updates"],
         ["large_updates"],
         ["rewards_altered"],
         ["stale_log_probs"],

@@ -9,7 +9,15 @@ from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.answers import answers
 from esper_schemas.rules.precision import is_low_precision
 
-RULES = {"stale_log_probs", "inexact_log_probs", "rewards_altered", "advantages_wrong", "advantage_sign"}
+RULES = {
+    "stale_log_probs",
+    "inexact_log_probs",
+    "log_probs_recomputed",
+    "rewards_altered",
+    "advantages_wrong",
+    "advantage_sign",
+}
+FOUND = RULES | {"large_updates"}
 HEALTHY = {
     "initial_ratio_max": 4.8e-7,
     "initial_kl": -8e-10,
@@ -17,6 +25,8 @@ HEALTHY = {
     "reward_checksum_error": 0.0,
     "advantage_correlation": 0.1,
     "kl_divergence": 0.004,
+    "clip_fraction": 0.02,
+    "kl_final": 0.006,
     "entropy_normalized": 0.7,
 }
 
@@ -33,7 +43,7 @@ def found(*updates, device="cpu", **config):
         for n, event in enumerate([started, *completed])
     ]
     findings = project(fold_all(records)).findings
-    return {finding.rule: finding.since_update for finding in findings if finding.rule in RULES}
+    return {finding.rule: finding.since_update for finding in findings if finding.rule in FOUND}
 
 
 def test_a_healthy_training_has_none():
@@ -84,16 +94,52 @@ def test_other_settings_do_not_declare_low_precision(config):
     assert not is_low_precision(config, "cpu")
 
 
-class TestAdvantageSign:
-    """The sign of the correlation of advantages and changes is that of its mean over five updates."""
+class TestRecomputedLogProbs:
+    """A policy that moved although no ratio of its update differed from 1 is trained without clipping."""
 
-    def test_reversed_updates_are_found_within_six(self):
-        """The mean over five of them has to be negative twice; after healthy ones it is so earlier."""
+    UNSEEN = {"kl_divergence": 0.0, "clip_fraction": 0.0, "kl_final": 0.08}
+
+    def test_it_is_found_in_the_second_such_update(self):
+        """The finding names the first."""
+        assert found(*[{}] * 3, self.UNSEEN) == {}
+        assert found(*[{}] * 3, *[self.UNSEEN] * 2) == {"log_probs_recomputed": 4}
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"kl_divergence": 0.01}, {"clip_fraction": 0.1}, {"kl_final": 1e-5}, {"kl_final": None}],
+        ids=["KL", "clipped", "unmoved", "unmeasured"],
+    )
+    def test_what_minibatches_see_or_a_policy_that_rests_is_not(self, fields):
+        """A step that moves nothing leaves a KL divergence of 0, too."""
+        assert "log_probs_recomputed" not in found(*[self.UNSEEN | fields] * 10)
+
+    def test_an_update_of_one_step_always_has_ratios_of_1(self):
+        """Its only minibatch is seen before the step."""
+        assert found(*[self.UNSEEN] * 10, n_epochs=1) == {}
+
+
+def test_one_update_far_beyond_any_healthy_one_is_found_at_once():
+    """Its KL divergence after the last step says so, whatever its minibatches saw."""
+    wild = {"kl_final": 8.0, "clip_fraction": 0.0}
+
+    assert found(*[{}] * 3, wild) == {"large_updates": 4}
+    assert found(*[{}] * 3, wild | {"kl_final": 1.0}) == {}
+
+
+class TestAdvantageSign:
+    """Negative correlations of advantages and changes add up, until positive ones outweigh them."""
+
+    def test_reversed_updates_are_found_within_three(self):
+        """Healthy updates before them make no difference."""
         reversed_ = {"advantage_correlation": -0.1}
 
-        assert found(*[reversed_] * 5) == {}
-        assert found(*[reversed_] * 6) == {"advantage_sign": 5}
-        assert found(*[{}] * 10, *[reversed_] * 5)["advantage_sign"] == 14
+        assert found(*[reversed_] * 2) == {}
+        assert found(*[reversed_] * 3) == {"advantage_sign": 3}
+        assert found(*[{}] * 10, *[reversed_] * 3) == {"advantage_sign": 13}
+
+    def test_one_extreme_correlation_is_not_enough(self):
+        """What one update counts for is limited."""
+        assert found(*[{}] * 10, {"advantage_correlation": -1.0}) == {}
 
     def test_a_few_negative_correlations_are_normal(self):
         """Small batches and the optimiser's momentum cause them."""

@@ -39,6 +39,19 @@ SELF_CHECK_RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        id="log_probs_recomputed",
+        severity="warning",
+        title="The minibatches do not see the policy move: ratios are always 1, so that nothing is clipped",
+        signs=(Sign("unseen_kl", 2),),
+        only_with_several="epochs",
+        unless=STALE_LOG_PROBS,
+        context=("large_final_kl", "huge_final_kl", "low_entropy"),
+        advice=(
+            "Take the old log-probabilities from the rollout; do not compute them again in the update.",
+            "Check that they are detached before the first step, and not overwritten between epochs.",
+        ),
+    ),
+    Rule(
         id="rewards_altered",
         confidence="certain",
         severity="critical",
@@ -69,7 +82,7 @@ SELF_CHECK_RULES: tuple[Rule, ...] = (
         severity="warning",
         title="Updates make actions with a large advantage less likely: the sign of the policy loss may be "
         "reversed",
-        signs=(Sign("reversed_updates", 2),),
+        signs=(Sign("reversed_updates"),),
         unless=(ADVANTAGES_WRONG, REWARDS_ALTERED, *STALE_LOG_PROBS),
         advice=(
             "Check the sign of the policy loss: the optimiser must increase ratio × advantage.",
