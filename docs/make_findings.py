@@ -15,7 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmarks.verdicts.measure import Confusion, FaultResult, Measurement, measure
-from benchmarks.verdicts.outcome import DAMAGE, FALLEN, RISE, SHARE, WINDOW
+from benchmarks.verdicts.outcome import CHANCE, DAMAGE, FALLEN, RISE, SHARE, WINDOW
 from benchmarks.verdicts.record import CORPUS
 from benchmarks.verdicts.recording_file import SUFFIX
 from benchmarks.verdicts.replay import read_halves, replay_all
@@ -66,9 +66,7 @@ Measured on recorded trainings (`benchmarks/verdicts`), replayed update by updat
 looked at while rules changed. Every number below is from the measured half, with other seeds, further tasks,
 and faults in the rollout store, targets, loss and minibatches.
 
-After the measured half had been looked at, two rules were changed because of other tests: `abrupt_collapse`
-is silent where `head_collapse` says the same, and `critic_not_learning` goes on after a value loss that
-exploded. Former measured halves, in which rules had 29 and then 3 critical findings in healthy trainings, are
+Former measured halves, in which rules had 29, then 3 and then 1 critical findings in healthy trainings, are
 among the recordings that were looked at.
 
 {amounts}
@@ -81,7 +79,8 @@ What came of a training is decided by the true returns of its episodes alone, be
   lost {fallen:.0%} of what had been learned, and more than it varies, do not count: {fallen_updates} updates.
 - {others}
 - A fault **did damage** if it ended the training, or the mean return fell below that of the healthy twin, the
-  same training without the fault, by {damage:g} of its deviations.
+  same training without the fault, by {damage:g} of its deviations, by {share:.0%} of what it had learned,
+  and by {chance:g} standard errors, so that it is not chance.
 
 {healthy}
 
@@ -114,6 +113,7 @@ def page(result: Measurement) -> str:
         fallen=FALLEN,
         fallen_updates=f"{healthy.fallen:,}",
         damage=DAMAGE,
+        chance=CHANCE,
         others=_others(result),
         healthy=_healthy(result),
         goals="\n".join(f"- {line}" for line in goals(result)),

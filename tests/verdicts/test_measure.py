@@ -5,12 +5,13 @@ from benchmarks.verdicts.measure import Amount, measure
 from benchmarks.verdicts.recording_file import Recording
 from benchmarks.verdicts.replay import Alarm, ReplayedRun, by_update, replay
 from benchmarks.verdicts.report import report, total
+from benchmarks.verdicts.table import SEEDS
 
 from esper_schemas.events import PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.findings import Finding
 from esper_schemas.payload import PPOUpdatePayload
 
-TUNING, MEASURED = 1, 14
+TUNING, MEASURED = SEEDS["tuning"][0], SEEDS["measured"][0]
 
 
 def recording(returns, seed=MEASURED, fault="", begins=1, **facts):
@@ -159,8 +160,8 @@ def branches():
         events=[started, *(update(number, 0.01) for number in range(1, 11))],
     )  # fmt: skip
     broken = Recording(
-        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100", twin="sb3-CartPole-14",
-        begins=6, marks=[1, 2, 3, 4], true_returns=[1.0] * 4,
+        trainer="sb3", task="CartPole", seed=MEASURED, fault="learning rate × 100",
+        twin=f"sb3-CartPole-{MEASURED}", begins=6, marks=[1, 2, 3, 4], true_returns=[1.0] * 4,
         events=[update(number, 5.0) for number in range(6, 10)],
     )  # fmt: skip
     return twin, broken

@@ -73,9 +73,13 @@ def conclude(
     by_name: dict[str, list[Symptom]] = {}
     for symptom in symptoms:
         by_name.setdefault(symptom.name, []).append(symptom)
-    for rule in rules:
-        if is_applicable(rule, settings):
-            yield from _conclusions(rule, by_name)
+    concluded = [
+        (rule, tuple(_conclusions(rule, by_name))) for rule in rules if is_applicable(rule, settings)
+    ]
+    found = {rule.id for rule, conclusions in concluded if conclusions}
+    for rule, conclusions in concluded:
+        if found.isdisjoint(rule.told_by):
+            yield from conclusions
 
 
 def is_applicable(rule: Rule, settings: Settings) -> bool:

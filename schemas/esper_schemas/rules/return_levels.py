@@ -10,7 +10,7 @@ RATE = 0.3
 """The weight of a new return in its level, so that a fall is seen soon."""
 
 FIRST_ROLLOUTS = 4
-"""Rollouts whose median is the first return, and which show how much returns vary, before a fall is judged."""
+"""Rollouts whose median is the first return, and which show how much returns vary, before any is judged."""
 
 MAX_CHANGE = 2.0
 """A change of the return counts as at most this many times the usual one."""

@@ -103,6 +103,16 @@ def test_a_converged_policy_is_not_a_collapsed_one():
     assert rules_of(low, best, symptom("large_kl", 140, active=False)) == []
 
 
+def test_an_abrupt_collapse_is_told_once():
+    """By the head, if one has collapsed for more than a moment; otherwise of the policy."""
+    low, fall = symptom("low_entropy", 50, updates=3), symptom("policy_entropy_fall", 50, updates=1)
+    head_fall = symptom("head_entropy_fall", 50, updates=1, head="slot")
+    moment = symptom("low_head_entropy", 50, updates=1, head="slot")
+
+    assert rules_of(low, fall, head_fall, moment) == ["abrupt_collapse"]
+    assert rules_of(low, fall, head_fall, replace(moment, updates=2, critical_updates=2)) == ["head_collapse"]
+
+
 def test_a_policy_that_did_well_with_a_low_entropy_may_lose_its_return_for_a_while():
     """After 50 updates it has collapsed, since it lost the return."""
     low = replace(symptom("low_entropy", 100, updates=200), at_best=20)
