@@ -62,7 +62,7 @@ def test_a_finding_that_does_not_name_the_fault_is_no_hit():
     result = measure([faulty(alarm(13, "no_reward_signal", 11))])["measured"]
 
     assert result.faults["learning rate × 100"].found == 0
-    assert result.faults["learning rate × 100"].missed == ["sb3 CartPole 14"]
+    assert result.faults["learning rate × 100"].missed == [f"sb3 CartPole {MEASURED}"]
     assert result.rules["no_reward_signal"].secondary == 1
     assert result.rules["large_updates"].missed_by_all == {"learning rate × 100": 1}
 
@@ -107,7 +107,7 @@ def test_findings_about_a_training_that_learned_nothing_are_neither_right_nor_wr
 
     assert healthy.others == {outcome: (1, 20)}
     assert healthy.updates == healthy.alarms.total() == 0
-    assert healthy.not_learned == ["sb3 CartPole 14"]
+    assert healthy.not_learned == [f"sb3 CartPole {MEASURED}"]
     assert result["measured"].rules["large_updates"].unlearned == 1
 
 
