@@ -23,7 +23,7 @@ from esper_cli.screen.browser_server import TOKEN_VARIABLE, serve_screen
 from esper_cli.screen.history_selection import history_opener, snapshot_at
 from esper_cli.screen.note_writer import note_writer
 from esper_cli.screen.sanctum_app import SSH_RATE, effective_settings, is_served, sanctum_app
-from esper_cli.screen.source_selection import first_feed, is_recorded, open_source
+from esper_cli.screen.source_selection import first_feed, is_recorded, open_source, read_whole
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import History
 from esper_schemas.moment_text import HELP
@@ -243,6 +243,8 @@ def _opener(options: SanctumOptions) -> Callable[[str], History]:
 
 def _printed(options: SanctumOptions, source: SnapshotSource) -> tuple[Feed, Past | None]:
     """The feed, and the moment of the past that is to be printed instead of its end."""
+    if is_recorded(options.target):
+        read_whole(source)
     feed = first_feed(source)
     if options.at is None:
         return feed, None

@@ -1,10 +1,18 @@
 """The protocol of the sources of snapshots: a socket or a recorded log."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from esper_schemas.snapshot import EMPTY_SNAPSHOT, SanctumSnapshot
+
+OnProgress = Callable[[float], None]
+"""Receives the share of a run that was read, between 0 and 1."""
+
+
+def ignore_progress(share: float) -> None:
+    """Ignore progress, where nothing is shown meanwhile."""
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +23,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     is one sentence for the user if the source has no snapshots, `awaited` one about a training that the
     program which opened the source has started. `runs` are the runs of the source, the newest first;
     `selected` is the one that it stays with, of which there may be no snapshot yet, and `new_runs` are those
-    that have begun since it was selected.
+    that have begun since it was selected. `share_read` is the share of a recorded run that was read, while
+    there is no snapshot yet because it is long.
     """
 
     snapshot: SanctumSnapshot = EMPTY_SNAPSHOT
@@ -29,6 +38,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     awaited: str = ""
     selected: str = ""
     new_runs: tuple[str, ...] = ()
+    share_read: float | None = None
 
     def at(self, snapshot: SanctumSnapshot) -> "Feed":
         """The same feed with an earlier snapshot of its run."""

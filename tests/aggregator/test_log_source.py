@@ -7,6 +7,7 @@ import pytest
 
 from esper_aggregator import log_source
 from esper_aggregator.log_source import FoldedLog, LogSource
+from esper_aggregator.past.checkpoint_file import checkpoint_path
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import snapshot_of
 from esper_schemas.declarations import RunThresholds
@@ -97,6 +98,24 @@ def test_a_run_is_folded_from_its_last_checkpoint(tmp_path, raw_record, checkpoi
     assert folded.state.events_folded == 20
     assert LogSource(tmp_path / "r").poll().snapshot == snapshot_of(tmp_path / "r")
     recording.close()
+
+
+def test_a_long_log_has_no_snapshot_before_it_is_read(tmp_path, add, monkeypatch):
+    """Each poll reads on, and says which share of the log was read; `read_all` reports it instead."""
+    add(0, 200)
+    add(200, 700)
+    checkpoint_path(tmp_path / "r").unlink(missing_ok=True)
+    monkeypatch.setattr(log_source, "OPEN_S", 0.0)
+    monkeypatch.setattr(log_source, "READ_S", 0.0)
+    polled, printed, shares = LogSource(tmp_path / "r"), LogSource(tmp_path / "r"), []
+    feed = polled.poll()
+    printed.read_all(shares.append)
+
+    assert feed.snapshot.events_folded == 0
+    assert 0 < feed.share_read <= 1
+    assert shares == sorted(shares) != []
+    whole = polled_until(polled, lambda feed: feed.share_read is None)
+    assert whole.snapshot == printed.poll().snapshot == snapshot_of(tmp_path / "r")
 
 
 def test_a_log_that_was_replaced_is_folded_anew(tmp_path, add, recording, raw_record):

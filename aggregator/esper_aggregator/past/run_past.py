@@ -69,6 +69,7 @@ class RunPast:
         self._files = RunFiles([], [], whole=True)
         self._contents: dict[Path, _Content] = {}
         self._reader: ResumableReader | None = None
+        self._reading: ResumableReader | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -84,6 +85,13 @@ class RunPast:
         """The number of events."""
         return self._end.state.events_folded
 
+    @property
+    def share_read(self) -> float:
+        """The share of the files that was read, while they are opened."""
+        size = sum(content.size for content in self._contents.values())
+        offsets = self._reading.places.offsets.values() if self._reading else ()
+        return min(1.0, sum(offsets) / size) if size else 0.0
+
     def open(self, files: RunFiles) -> Steps[None]:
         """Fold the events after the last checkpoint, or those that are new, and keep states on the way."""
         before, self._reader = self._reader, None  # until all events are folded
@@ -95,9 +103,10 @@ class RunPast:
             self._files, self._contents = files, _contents(files)
             self._begin()
             reader = yield from self._from_last_checkpoint()
+        self._reading = reader
         yield from self._fold(reader)
         self._intervals.append(self._end.interval())
-        self._reader = reader
+        self._reader, self._reading = reader, None
         self._keep_in_cache(reader)
 
     def growing(self) -> tuple[RunState, FilePlaces, Mapping[Path, EventChannels]]:

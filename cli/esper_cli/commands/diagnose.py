@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from esper_aggregator.fold.projection import project
-from esper_aggregator.replay import fold_at
 from esper_cli.options.command import Command
 from esper_cli.options.option import Json, Option, RecordedRun
 from esper_cli.options.thresholds_option import THRESHOLDS, given_thresholds
@@ -14,6 +13,7 @@ from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.diagnosis_text import answers_text, findings_text
 from esper_cli.output.echo import echo, echo_json
+from esper_cli.output.reading_progress import folded_run
 from esper_schemas.rules.answers import answers
 from esper_schemas.snapshot import SanctumSnapshot
 
@@ -38,7 +38,7 @@ def run(options: DiagnoseOptions) -> int:
     """Print the findings; returns 1 if one is as severe as `--fail-on`."""
     given = given_thresholds(options.thresholds, options.path)
     report = damage_reporter("esper diagnose", options.path)
-    snapshot = project(fold_at(options.path, None, given, report))
+    snapshot = project(folded_run("esper diagnose", options.path, report, given))
     if not snapshot.tamiyo.ppo_updates_count:
         raise CommandError(f"{options.path} has no PPO updates yet; there is nothing to diagnose")
     account = answers(snapshot) if options.all else []

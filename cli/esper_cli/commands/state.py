@@ -6,12 +6,12 @@ from typing import Annotated
 from esper_aggregator.fold.projection import project
 from esper_aggregator.past.open_past import open_past
 from esper_aggregator.past.steps import finish
-from esper_aggregator.replay import fold_at
 from esper_cli.options.command import Command
 from esper_cli.options.option import Option, RecordedRun
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.damage_report import damage_reporter
 from esper_cli.output.echo import echo_json
+from esper_cli.output.reading_progress import folded_run, reading_progress
 from esper_schemas import moment_text
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import PastSnapshot
@@ -41,8 +41,9 @@ def run(options: StateOptions) -> int:
 def _snapshot(options: StateOptions) -> SanctumSnapshot:
     report = damage_reporter("esper state", options.path)
     if options.at is None:
-        return project(fold_at(options.path, None, on_damage=report))
-    past = open_past(options.path, on_damage=report)
+        return project(folded_run("esper state", options.path, report))
+    with reading_progress("esper state", options.path) as show:
+        past = open_past(options.path, on_damage=report, on_progress=show)
     text = f"event:{options.at}" if options.at.isdecimal() else options.at
     try:
         moment = moment_text.moment_of(text, past.marks())

@@ -85,6 +85,16 @@ def local_endpoints() -> addresses.Endpoints:
     return addresses.for_runs_dir(here)
 
 
+def read_whole(source: SnapshotSource) -> None:
+    """Read a recorded run to its end before it is printed, with progress on the terminal."""
+    from esper_aggregator.log_source import LogSource
+    from esper_cli.output.reading_progress import reading_progress
+
+    if isinstance(source, LogSource):
+        with reading_progress("sanctum", source.path) as show:
+            source.read_all(show)
+
+
 def _with_all_runs(source: SnapshotSource) -> Feed:
     """The feed once the runs, which an aggregator sends one after another, have arrived."""
     until = time.monotonic() + ALL_RUNS_S

@@ -147,8 +147,9 @@ def test_a_problem_of_the_source_is_the_sentence(make_feed, now):
 
 
 def test_an_empty_log_says_so(now):
-    """A replay without events is not a run that has not begun."""
+    """A replay without events is not a run that has not begun, nor a log that is still being read."""
     assert judge_feed(Feed(live=False), now).sentence == "The log contains no events."
+    assert judge_feed(Feed(live=False, share_read=0.421), now).sentence == "Reading the log: 42%."
 
 
 def test_every_state_has_a_symbol_of_its_own():

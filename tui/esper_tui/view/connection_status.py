@@ -70,6 +70,8 @@ def judge_feed(feed: Feed, now_ns: int) -> Status:
 
 
 def _replay_status(feed: Feed) -> Status:
+    if feed.share_read is not None:
+        return Status(ConnectionState.WAITING, None, f"Reading the log: {feed.share_read:.0%}.")
     if not feed.snapshot.events_folded:
         return Status(ConnectionState.REPLAY, None, "The log contains no events.")
     excerpt = clean(feed.snapshot.run.excerpt)
