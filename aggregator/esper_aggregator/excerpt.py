@@ -5,7 +5,7 @@ excerpt can never be taken for a part of its original. It begins with what the e
 start of each trainer, which says what is left out, and the descriptions of metrics.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from esper_bus.store.copies import check_target, write_copy
 from esper_bus.store.run_reader import read_raw, readable_files, run_name
 from esper_schemas.codec import decode_event, encode_event
 from esper_schemas.errors import InvalidArgument
-from esper_schemas.events import MetricDefined, RunStarted, ScalarsLogged
+from esper_schemas.events import Annotated, MetricDefined, RunStarted, ScalarsLogged
 
 FILE_SUFFIX = ".mcap"
 
@@ -52,24 +52,43 @@ def cut(
     as_file = out.suffix == FILE_SUFFIX
     name = check_name("run", out.stem if as_file else out.resolve().name)
     span = range_of_updates(path, first, last, on_damage)
-    text = _describe(run_name(path), span, first, last)
-    records = _Renumbering(name).renumbered(_records(read_raw(path), span, text, first))
+    later = _later_notes(islice(read_raw(path), span.last, None), first, last)
+    text = _describe(run_name(path), span, first, last, len(later))
+    records = _Renumbering(name).renumbered(_records(read_raw(path), span, text, first, later))
     version = max(readable_files(path).fold_versions, default=FOLD_VERSION)
     return Excerpt(write_copy(records, out, name, as_file=as_file, fold_version=version), text)
 
 
-def _describe(run: str, span: PositionRange, first: int | None, last: int | None) -> str:
+def _describe(run: str, span: PositionRange, first: int | None, last: int | None, notes: int) -> str:
     begin = "its beginning" if first is None else f"update {first:,}"
     end = "its end" if last is None else f"update {last:,}"
-    before, behind = span.first, span.events - span.last
+    before, behind = span.first, span.events - span.last - notes
     left_out = f"{before:,} events before and {behind:,} behind are left out"
     return f"an excerpt of {run} from {begin} to {end}; {left_out}"
 
 
+def _later_notes(records: Iterable[RawRecord], first: int | None, last: int | None) -> list[RawRecord]:
+    """The notes behind a range that are about its updates."""
+    notes = ((record, decode_event(record.data)) for record in records)
+    return [
+        record
+        for record, event in notes
+        if isinstance(event, Annotated) and _is_within(event.update, first, last)
+    ]
+
+
+def _is_within(update: int | None, first: int | None, last: int | None) -> bool:
+    return update is not None and (first or 0) <= update and (last is None or update <= last)
+
+
 def _records(
-    records: Iterable[RawRecord], span: PositionRange, text: str, first: int | None
+    records: Iterable[RawRecord],
+    span: PositionRange,
+    text: str,
+    first: int | None,
+    later: Sequence[RawRecord],
 ) -> Iterator[RawRecord]:
-    """The records of a range, after those that they depend on."""
+    """The records of a range, between those that they depend on and the later notes about it."""
     rest = iter(records)
     beginning = _Beginning()
     for record in islice(rest, span.first):
@@ -78,6 +97,7 @@ def _records(
         yield _marked(record, text)
     for record in islice(rest, span.last - span.first):
         yield _marked(record, text)
+    yield from later
 
 
 def _marked(record: RawRecord, text: str) -> RawRecord:

@@ -108,7 +108,8 @@ class QueryService:
 
     def _history(self, run: str, question: history.Question) -> Work:
         if not self._exists(run):
-            yield q.HistoryAnswer.of(history.Unanswered(_no_such_run(run).text))
+            may_begin = self._only is None and is_name(run)
+            yield q.HistoryAnswer.of(history.Unanswered(_no_such_run(run).text, temporary=may_begin))
             return
         yield q.HistoryAnswer.of((yield from self._past.answer(run, question)))
 

@@ -96,10 +96,15 @@ Question = SnapshotQuestion | MarksQuestion | SeriesQuestion
 
 
 class PastSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
-    """A snapshot and its place; the place is the end of the log if the moment is beyond it."""
+    """A snapshot and its place; the place is the end of the log if the moment is beyond it.
+
+    `next_update` is the first update after that of the place which the log has, None if that is not known: a
+    trainer may record some of its updates only.
+    """
 
     place: Place
     snapshot: SanctumSnapshot
+    next_update: int | None = None
 
 
 class Marks(msgspec.Struct, frozen=True, tag="marks"):

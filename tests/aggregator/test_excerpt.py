@@ -4,6 +4,8 @@ import pytest
 
 from esper_aggregator.excerpt import cut
 from esper_aggregator.fold.invariants import validate
+from esper_aggregator.notes import write_note
+from esper_aggregator.past.open_past import open_past
 from esper_aggregator.recording import Recording
 from esper_aggregator.replay import fold_path, snapshot_of
 from esper_aggregator.replaying.recorded_fold import fold_difference
@@ -14,7 +16,7 @@ from esper_lite import connect
 from esper_schemas.codec import encode_event
 from esper_schemas.declarations import MetricSpec
 from esper_schemas.errors import InvalidArgument
-from esper_schemas.events import PPOUpdateCompleted, RunFinished, RunStarted
+from esper_schemas.events import Annotated, PPOUpdateCompleted, RunFinished, RunStarted
 from esper_schemas.payload import PPOUpdatePayload
 
 UPDATES = 20
@@ -113,6 +115,21 @@ def test_an_excerpt_keeps_what_its_events_depend_on(run_dir, logged, tmp_path):
     assert snapshot.tamiyo.last_update == last_update(logged) - 5
     assert snapshot.tamiyo.kl_divergence_history == tuple(step / 1000 for step in range(11, 16))
     assert snapshot.metric_specs == {"mine": MetricSpec(name="mine", unit="m")}
+
+
+def test_notes_that_were_written_later_are_in_an_excerpt_of_their_update(run_dir, tmp_path):
+    """Those about other updates are not."""
+    for update in (7, 8, 12, 13):
+        write_note(run_dir, Annotated(text=f"about {update}", who="ada", update=update), 10**18)
+    excerpt = cut(run_dir, tmp_path / "part", 8, 12)
+
+    assert verify(tmp_path / "part").ok
+    assert f"and {2 * 8 + 2 + 2} behind are left out" in excerpt.text
+    assert [entry.note.text for entry in snapshot_of(tmp_path / "part").notes] == ["about 8", "about 12"]
+    assert {(m.kind, m.place.update) for m in open_past(tmp_path / "part").marks().marks} >= {
+        ("note", 8),
+        ("note", 12),
+    }
 
 
 def test_the_end_of_a_run_is_in_an_excerpt_up_to_it(run_dir, tmp_path):

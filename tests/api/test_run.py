@@ -18,10 +18,10 @@ from esper_lite import (
     LogRecorded,
     PPOUpdateCompleted,
     PPOUpdatePayload,
-    Refused,
     RunFinished,
     RunStarted,
     StorageError,
+    Unreachable,
     connect,
     open_run,
 )
@@ -231,7 +231,7 @@ def test_a_run_of_an_aggregator_is_read_as_its_files_are(url, runs_dir, until):
 @pytest.mark.process
 def test_a_run_that_an_aggregator_does_not_have_is_refused(url):
     """So is an aggregator without runs."""
-    with pytest.raises(Refused, match="There is no log of a run 'other'"):
+    with pytest.raises(Unreachable, match="There is no log of a run 'other'"):
         open_run(url, run="other").at(update=1)
     with pytest.raises(InvalidArgument, match="has no run yet"):
         open_run(url)

@@ -80,10 +80,14 @@ def test_a_note_reaches_every_viewer(playground, commands, run_dir, note, url, k
     done = note("noted", "from afar", "--at", "update:3", "--aggregator", url, "--keys", keys / "ada.key")
     assert (done.returncode, done.stdout) == (0, "noted about update 3 of noted\n"), done.stderr
 
+    done = note("noted", "by its mark", "--at", "mark:note", "--aggregator", url, "--keys", keys / "ada.key")
+    assert (done.returncode, done.stdout) == (0, "noted about update 2 of noted\n"), done.stderr
+
+    told = ["from here", "from afar", "by its mark"]
     viewer = [*commands["sanctum"], url, "--run", "noted", "--json", "--keys", str(keys / "viewer.key")]
     shown = json.loads(playground.run(viewer).stdout)
-    assert [entry["note"]["text"] for entry in shown["notes"]][-2:] == ["from here", "from afar"]
-    assert texts(playground, commands, run_dir)[-2:] == ["from here", "from afar"]
+    assert [entry["note"]["text"] for entry in shown["notes"]][-3:] == told
+    assert texts(playground, commands, run_dir)[-3:] == told
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,7 @@ def test_a_note_reaches_every_viewer(playground, commands, run_dir, note, url, k
             "The key 'viewer' may not write notes",
         ),
         (["absent", "x", "--aggregator", "URL", "--keys", "ada.key"], "There is no run 'absent' here"),
-        (["noted", "x", "--at", "12:30", "--aggregator", "URL", "--keys", "ada.key"], "must be an update"),
+        (["noted", "x", "--at", "mark:none", "--aggregator", "URL", "--keys", "ada.key"], "no mark 'none'"),
         (["RUN", "x" * 501], "at most 500 characters"),
         (["RUN", "a\x1bb"], "without U+001B"),
         (["RUN", " "], "says nothing"),

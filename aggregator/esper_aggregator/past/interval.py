@@ -96,6 +96,20 @@ def span_at(intervals: Sequence[Interval], events: int) -> Span:
     return Span(0, last)
 
 
+def next_update(intervals: Sequence[Interval], span: Span) -> int | None:
+    """Return the lowest update beyond that of a part of a log which the rest has; `None` if it has none."""
+    after = -1 if span.update is None else span.update
+    lowest: int | None = None
+    for interval in intervals:
+        if interval.end <= span.last or interval.first is None or interval.lowest is None:
+            continue
+        if lowest is None or interval.lowest < lowest:
+            entries = (entry for entry in interval.entries() if entry.events > span.last)
+            found = min((entry.update for entry in entries if entry.update > after), default=None)
+            lowest = found if lowest is None or (found is not None and found < lowest) else lowest
+    return lowest
+
+
 def interval_of_time(intervals: Sequence[Interval], time_ns: int) -> Interval | None:
     """Return the last interval that has an event at or before a time; `None` if there is none."""
     for interval in reversed(intervals):

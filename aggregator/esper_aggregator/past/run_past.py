@@ -14,7 +14,14 @@ from esper_aggregator.past.checkpoint_check import CheckedCheckpoints
 from esper_aggregator.past.checkpoint_file import CheckpointReader, StoredCheckpoint
 from esper_aggregator.past.cursor import Cursor, KeptStart, StoredStart
 from esper_aggregator.past.history_fold import HistoryFold
-from esper_aggregator.past.interval import Interval, Span, interval_of_time, span_at, span_of_update
+from esper_aggregator.past.interval import (
+    Interval,
+    Span,
+    interval_of_time,
+    next_update,
+    span_at,
+    span_of_update,
+)
 from esper_aggregator.past.kept_past import CachedStart, FoldedPast, PastCache
 from esper_aggregator.past.marks import finding_marks, most_severe, place_note
 from esper_aggregator.past.steps import Steps
@@ -139,7 +146,9 @@ class RunPast:
         answer = self._snapshots.pop(events, None)
         if answer is None:
             state = yield from self.state_at(events)
-            answer = PastSnapshot(self._place(state), project(state))
+            span = span_at(self._intervals, state.events_folded)
+            place = Place(state.events_folded, span.update, state.last_event_ns)
+            answer = PastSnapshot(place, project(state), next_update(self._intervals, span))
         self._snapshots[events] = answer
         if len(self._snapshots) > _MOST_SNAPSHOTS:
             self._snapshots.popitem(last=False)
@@ -175,14 +184,12 @@ class RunPast:
         marks = [place_note(mark, self._place_of_update) for one in self._intervals for mark in one.marks]
         findings = project(self._end.state).findings
         marks += finding_marks(findings, self._place_of_update)
-        return Marks(self._first_place(), self._place(self._end.state), most_severe(marks))
+        span = span_at(self._intervals, self.events)
+        last = Place(self.events, span.update, self._end.state.last_event_ns)
+        return Marks(self._first_place(), last, most_severe(marks))
 
     def _place_of_update(self, update: int) -> Place:
         return _place_of(span_of_update(self._intervals, update))
-
-    def _place(self, state: RunState) -> Place:
-        span = span_at(self._intervals, state.events_folded)
-        return Place(state.events_folded, span.update, state.last_event_ns)
 
     def _first_place(self) -> Place:
         """Return where the first update begins; the beginning of the run if it has none."""

@@ -1,6 +1,7 @@
 """`esper note RUN TEXT`: write a note about a run, which everyone who views the run can see."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +10,10 @@ from esper_aggregator.notes import deliver_note
 from esper_aggregator.past.open_past import open_past
 from esper_aggregator.past.steps import finish
 from esper_bus import addresses
-from esper_bus.auth.keys import client_keys_for
+from esper_bus.auth.keys import ClientKeys, client_keys_for
 from esper_bus.names import check_name
 from esper_bus.net.note_client import send_note
+from esper_bus.net.remote_history import RemoteHistory
 from esper_bus.protocol.query_messages import NoteQuery
 from esper_bus.store.run_reader import readable_files
 from esper_cli.options.command import Command
@@ -19,6 +21,7 @@ from esper_cli.options.option import AGGREGATOR_URL, ClientKey, Option, default_
 from esper_cli.output.command_failure import CommandError
 from esper_cli.output.echo import echo
 from esper_cli.output.user_name import user_name
+from esper_cli.screen.history_selection import snapshot_at
 from esper_schemas import events, moment_text
 from esper_schemas.errors import InvalidArgument
 from esper_schemas.history import AtUpdate
@@ -62,19 +65,21 @@ def run(options: NoteOptions) -> int:
 
 def _send(url: str, options: NoteOptions, note: events.Annotated) -> int | None:
     endpoints = addresses.parse(url, keyed=options.keys is not None)
-    name, update = check_name("run", options.run), _number_of_update(options.at)
-    query = NoteQuery(name, note.text, note.who, time.time_ns(), update)
-    return send_note(endpoints, query, client_keys_for(endpoints.query, options.keys))
+    name, keys = check_name("run", options.run), client_keys_for(endpoints.query, options.keys)
+    update = None if options.at is None else _update_elsewhere(endpoints, name, options.at, keys)
+    return send_note(endpoints, NoteQuery(name, note.text, note.who, time.time_ns(), update), keys)
 
 
-def _number_of_update(at: str | None) -> int | None:
-    """The update that `--at` names without looking at the run, which is elsewhere."""
-    if at is None:
-        return None
+def _update_elsewhere(
+    endpoints: addresses.Endpoints, run: str, at: str, keys: ClientKeys | None
+) -> int | None:
+    """The update of a moment of a run of an aggregator, which is asked unless the moment is an update."""
     digits = at.removeprefix("update:").strip()
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
-        raise InvalidArgument(f"--at must be an update of a run elsewhere, such as update:40, not {at!r}.")
-    return int(digits)
+    if digits.isascii() and digits.isdecimal() and len(digits) < 19:
+        return int(digits)
+    with closing(RemoteHistory(lambda: endpoints, run, keys)) as history:
+        past, _ = snapshot_at(history, at)
+    return past.place.update
 
 
 def _write(run_dir: Path, options: NoteOptions, note: events.Annotated) -> int | None:

@@ -171,6 +171,19 @@ def test_a_run_that_does_not_exist_is_a_sentence(runs_dir, endpoints, serving, h
 
         assert isinstance(answer, Unanswered)
         assert "There is no log of a run" in answer.text
+        assert answer.temporary is (run == "other")
+
+
+def test_a_viewer_that_waits_sees_a_run_when_it_begins(runs_dir, endpoints, serving, history):
+    """The refusal of its first question does not last."""
+    serving(runs_dir, endpoints)
+    asked = history(RemoteHistory, lambda: endpoints, "later")
+    (before,) = answers(asked, MarksQuestion())
+    record(runs_dir / "later", whole())
+    (after,) = answers(asked, MarksQuestion())
+
+    assert before.temporary
+    assert after.last.update == 50
 
 
 def test_an_aggregator_of_an_earlier_version_is_a_sentence(runs_dir, endpoints, serving, history):

@@ -140,12 +140,23 @@ def test_an_update_of_logged_values_has_all_values_of_its_step(opened, spacing):
     assert answer.snapshot.tamiyo.kl_divergence == pytest.approx(0.17)
 
 
-@pytest.mark.parametrize(("update", "found"), [(9, None), (10, 10), (45, 40), (290, 290)])
-def test_an_update_that_was_not_recorded_is_the_one_before(opened, spacing, update, found):
-    """A trainer may record some of its updates only."""
+@pytest.mark.parametrize(
+    ("update", "found", "following"), [(9, None, 10), (10, 10, 20), (45, 40, 50), (290, 290, None)]
+)
+def test_an_update_that_was_not_recorded_is_the_one_before(opened, spacing, update, found, following):
+    """A trainer may record some of its updates only; the answer names the next one."""
     _, past = opened("every tenth")
+    answer = finish(past.snapshot(AtUpdate(update)))
 
-    assert finish(past.snapshot(AtUpdate(update))).place.update == found
+    assert (answer.place.update, answer.next_update) == (found, following)
+
+
+def test_the_next_update_of_a_resumed_run_is_the_one_that_counts(opened, spacing):
+    """The last process went on from update 30, so that 31 follows, whatever was made of it before."""
+    _, past = opened("resumed")
+    following = [finish(past.snapshot(AtUpdate(update))).next_update for update in (1, 20, 29, 30, 60)]
+
+    assert following == [2, 21, 30, 31, None]
 
 
 @pytest.mark.parametrize("second", [0, 1, 50, 155])

@@ -167,6 +167,7 @@ def test_updates_that_the_log_lacks_are_skipped_in_both_directions():
     assert forward.stepped(-1).position == 40
     assert forward.stepped(-1).stepped(1).position == 44
     assert RUN.at(99).at(42).found(42, 40).position == 40
+    assert RUN.at(40).stepped(1).found(41, 40, 44).position == 44
 
 
 def test_ten_thousand_marks():

@@ -83,14 +83,16 @@ class Playhead:
         longer = replace(self, first=min(first, last), last=last)
         return longer if self.position is None else longer._placed(self.position)
 
-    def found(self, asked: int, found: int) -> "Playhead":
+    def found(self, asked: int, found: int, following: int | None = None) -> "Playhead":
         """The playhead after it was found that the last update until `asked` is an earlier one.
 
-        If it waits for `asked`, it moves on in the direction from which it came.
+        `following` is the next update that the log has, if that is known. If the playhead waits for `asked`,
+        it moves on in the direction from which it came.
         """
         if found >= asked:
             return self
-        learned = replace(self, missing=_merged((*self.missing, (found, asked))))
+        until = asked if following is None else max(following - 1, asked)
+        learned = replace(self, missing=_merged((*self.missing, (found, until))))
         if self.position != asked:
             return learned
         if self.direction > 0 and not self.playing:

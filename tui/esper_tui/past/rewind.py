@@ -256,7 +256,7 @@ class Rewind:
         if found is None:
             self._playhead = self._playhead.extended(asked + 1, self._playhead.last)
         elif found < asked:
-            self._playhead = self._playhead.found(asked, found)
+            self._playhead = self._playhead.found(asked, found, answer.next_update)
         self._kept[asked if found is None else found] = answer
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
