@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from esper_aggregator.past.past_runs import PastRuns
+from esper_aggregator.past.past_runs import PastRuns, SeriesOfRun
 from esper_aggregator.run_listing import run_names
 from esper_bus.names import is_name
 from esper_bus.paths import RunPaths
@@ -32,7 +32,8 @@ Work = Iterator[q.Answer | None]
 class QueryService:
     """Accepts queries and yields their answers; `health` returns the answer to a query for the health.
 
-    `given` are thresholds that replace those of the runs, `only` limits the answers to one run.
+    `given` are thresholds that replace those of the runs, `only` limits the answers to one run, `recorded`
+    answers questions about the series of runs that are being recorded.
     """
 
     def __init__(
@@ -41,13 +42,14 @@ class QueryService:
         health: Callable[[], q.AggregatorHealth],
         given: RunThresholds | None = None,
         only: str | None = None,
+        recorded: SeriesOfRun | None = None,
     ) -> None:
         self._runs_dir = runs_dir
         self._only = only
         self._health = health
         self._jobs: deque[tuple[bytes, int, Work]] = deque()
         self._logs: OrderedDict[str, LogPages] = OrderedDict()
-        self._past = PastRuns(runs_dir, given)
+        self._past = PastRuns(runs_dir, given, recorded)
 
     @property
     def busy(self) -> bool:

@@ -1,9 +1,11 @@
 """A run that is being recorded: its log and the state that the log folds to."""
 
 import logging
+import time
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from esper_aggregator.fold.fold import FOLD_VERSION
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold_checkpoints import restore
 from esper_aggregator.past.checkpoint_writer import CheckpointWriter
+from esper_aggregator.past.steps import Steps
 from esper_aggregator.past.stream_numbers import next_seqs
 from esper_aggregator.series.recorded_series import RecordedSeries
 from esper_bus.protocol.receiver import LinkCounters
@@ -19,7 +22,11 @@ from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_writer import LogWriter
 from esper_schemas.codec import encode_snapshot
 from esper_schemas.declarations import RunThresholds
+from esper_schemas.history import Series, SeriesQuestion
 from esper_schemas.snapshot import LinkHealth
+
+if TYPE_CHECKING:
+    from esper_aggregator.past.live_series import LiveSeries
 
 _log = logging.getLogger("esper.aggregator")
 
@@ -39,6 +46,10 @@ class Recording:
         self._series = RecordedSeries(run_dir)
         self._history, chunks, place, end = restore(run_dir, given, self._series.rows, self._series.covered)
         self._series.begin(self.position)
+        self._run_dir = run_dir
+        self._lacks_series = not self._series.works
+        self._rebuilding: Steps[None] | None = None
+        self._live_series: LiveSeries | None = None
         self._checkpoints = CheckpointWriter(run_dir, self.position, place, end)
         for records in chunks:
             self._history.extend(records)
@@ -112,6 +123,51 @@ class Recording:
         self.changed = False
         snapshot = project(self._history.state)
         return encode_snapshot(replace(snapshot, link=with_counters(snapshot.link, self._link)))
+
+    def series(self, question: SeriesQuestion) -> Series | None:
+        """Answer a question about the series up to now; None if there is no index of them."""
+        from esper_aggregator.past.live_series import LiveSeries  # imports NumPy, which takes long
+
+        if self._live_series is None:
+            self._live_series = LiveSeries(self._series)
+        return self._live_series.answer(question, self._history.state)
+
+    def forget_series(self) -> None:
+        """Release what was read of the index."""
+        self._live_series = None
+
+    def rebuild_series(self, until: float) -> bool:
+        """Build the index of a log that lacks it until the monotonic clock shows `until`; return whether more
+        is to be done.
+
+        The work begins with the beginning of the log, and ends once the index has all of its events.
+        """
+        if not self._lacks_series or self._series.works:
+            return False
+        if self._rebuilding is None:
+            self._rebuilding = self._rebuild()
+        try:
+            while time.monotonic() < until:
+                next(self._rebuilding)
+        except StopIteration:
+            self._lacks_series = False
+        except Exception as error:  # readers build an index for themselves
+            self._lacks_series = False
+            _log.warning(LogMessage("cannot build the index of the series", run=self.run, reason=repr(error)))
+        return self._lacks_series
+
+    def _rebuild(self) -> Steps[None]:
+        from esper_aggregator.past.rebuilt_series import RebuiltSeries  # imports NumPy, which takes long
+
+        rebuilt = RebuiltSeries(self._run_dir)
+        while self._log.whole and not self._series.works:
+            yield from rebuilt.advance()
+            if rebuilt.position >= self.position:
+                break
+            yield
+        if rebuilt.position == self.position:
+            self._series.resume(rebuilt.rows, rebuilt.writer)
+            self._series.write_tail(self._history.state, self._log.end)
 
     def close(self) -> None:
         """Finish the log file and save a checkpoint of its end."""

@@ -3,15 +3,16 @@
 import logging
 import os
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from contextlib import closing
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
 from esper_aggregator.notes import NoteService
 from esper_aggregator.publish_schedule import SNAPSHOT_INTERVAL_S, PublishSchedule
-from esper_aggregator.query_service import QueryService
+from esper_aggregator.query_service import WORK_S, QueryService
 from esper_aggregator.recording import Recording
 from esper_aggregator.run_listing import newest_run
 from esper_bus.addresses import Endpoints, for_runs_dir, ipc_path
@@ -24,9 +25,13 @@ from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.adoption import Adoption
 from esper_schemas.declarations import RunThresholds
 from esper_schemas.errors import EsperError, StorageError
+from esper_schemas.history import Series, SeriesQuestion
 
 MAX_ROWS_BYTES = 64 * 1024 * 1024
 """The most bytes of rows that the indexes of all runs together lack, in memory."""
+
+MOST_CHARTED = 4
+"""The number of runs whose indexes remain in memory, as far as they were read."""
 
 LINK_INTERVAL_S = 1.0
 """The longest time between two looks at the link counters of a run that is not published."""
@@ -63,6 +68,7 @@ class Aggregator:
         self._thresholds = thresholds
         self._epoch = 0
         self._recordings: dict[str, Recording] = {}
+        self._charted: OrderedDict[str, Recording] = OrderedDict()
         self._adoption = Adoption(runs_dir)
         self._notes = NoteService(runs_dir, self._recording)
         self._unwritten: deque[list[RawRecord]] = deque()  # each list belongs to one run
@@ -84,7 +90,8 @@ class Aggregator:
             closing(BusServer(self._endpoints, self._next_seqs, keys=self._keys, local=self._local)) as bus,
         ):
             self._epoch = bus.agg_epoch
-            queries = QueryService(self._runs_dir, lambda: self._health(bus), self._thresholds)
+            health = partial(self._health, bus)
+            queries = QueryService(self._runs_dir, health, self._thresholds, recorded=self._series_of)
             self._open_newest_run()
             self._log_start()
             try:
@@ -96,7 +103,7 @@ class Aggregator:
 
     def _turn(self, bus: BusServer, queries: QueryService) -> None:
         """Receive events, log and acknowledge them, publish what changed and answer queries."""
-        busy = self._adoption.busy or queries.busy
+        busy = self._adoption.busy or queries.busy or self._rebuild_series()
         received = bus.receive(0 if busy else SNAPSHOT_INTERVAL_S)
         written = self._record([*received, *self._adopted(bus), *self._notes.records(self._problem)])
         if written:
@@ -167,6 +174,21 @@ class Aggregator:
         recordings = self._recordings.values()
         while sum(recording.unwritten_rows_bytes for recording in recordings) > MAX_ROWS_BYTES:
             max(recordings, key=lambda recording: recording.unwritten_rows_bytes).write_rows()
+
+    def _rebuild_series(self) -> bool:
+        """Build missing indexes for a few milliseconds; return whether more is to be done."""
+        until = time.monotonic() + WORK_S
+        return any(recording.rebuild_series(until) for recording in self._recordings.values())
+
+    def _series_of(self, run: str, question: SeriesQuestion) -> Series | None:
+        recording = self._recordings.get(run)
+        if recording is None:
+            return None
+        self._charted.pop(run, None)
+        self._charted[run] = recording
+        if len(self._charted) > MOST_CHARTED:
+            self._charted.popitem(last=False)[1].forget_series()
+        return recording.series(question)
 
     def _report_problem(self, problem: str) -> None:
         """Log a problem once, however often it recurs."""

@@ -11,6 +11,8 @@ from tests.aggregator.past.recorded_runs import SHAPES
 from esper_aggregator.fold.fold import fold
 from esper_aggregator.fold.projection import project
 from esper_aggregator.fold.run_state import RunState
+from esper_aggregator.past.local_series import LocalSeries
+from esper_aggregator.past.steps import finish
 from esper_bus import addresses
 from esper_bus.net.remote_history import RemoteHistory
 from esper_bus.net.snapshot_source import SocketSource
@@ -18,7 +20,7 @@ from esper_bus.store.run_reader import read_log, read_raw
 from esper_cli import esper
 from esper_lite import AnomalyDetected, EpisodeCompleted, PPOUpdatePayload, RolloutCompleted, connect
 from esper_schemas.codec import decode_snapshot, encode_snapshot, to_json
-from esper_schemas.history import AtEvent, PastSnapshot, SnapshotQuestion
+from esper_schemas.history import AtEvent, PastSnapshot, SeriesQuestion, SnapshotQuestion
 
 pytestmark = pytest.mark.process
 WAIT_S = 60
@@ -63,6 +65,17 @@ class Viewer:
     def ask(self, events):
         """Ask for the snapshot after some events."""
         self._open.add(self._history.ask(SnapshotQuestion(AtEvent(events))))
+
+    def answer(self, question):
+        """Wait for the answer to another question."""
+        number = self._history.ask(question)
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            for answered, answer in self._history.answers():
+                if answered == number:
+                    return answer
+            time.sleep(0.002)
+        return None
 
     def collect(self):
         """Take the answers that have arrived; returns how many are missing."""
@@ -181,4 +194,7 @@ def test_another_viewer_sees_the_present_all_the_time(playground, aggregate, wai
         collected(viewer)
 
         assert live.poll().snapshot.events_folded == before
+        question = SeriesQuestion(metrics=("policy_loss", "kl_divergence"), points=50)
+        of_files = finish(LocalSeries(playground.runs_dir / "other").answer(question))
+        assert viewer.answer(question) == of_files
     live.close()

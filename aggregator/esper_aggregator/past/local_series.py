@@ -25,7 +25,7 @@ from esper_bus.mcap.reader import ignore_damage
 from esper_bus.paths import RunPaths
 from esper_bus.store.growing_run import Beginning, GrowingRun
 from esper_bus.store.log_position import LogPosition
-from esper_bus.store.run_files import log_files
+from esper_bus.store.run_files import RunFiles, log_files
 from esper_bus.store.run_reader import readable_files, run_name
 from esper_schemas.history import Series, SeriesQuestion
 
@@ -37,12 +37,13 @@ class LocalSeries:
 
     Rows come from the index beside the log, from an index that was built before, or from the log; the rest
     of the log is folded, from a checkpoint under any thresholds, on which no value depends. Raises
-    `EsperError` if there is no log at `path`.
+    `EsperError` if there is no log at `path`. With `log_only`, the spools of a run directory are left out.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, log_only: bool = False) -> None:
         self._path = path
-        self._name = run_name(path)
+        self._log_only = log_only
+        self._name = path.name if log_only else run_name(path)
         self._complete: LogPosition | None = None
         self._run: GrowingRun | None = None
         self._take([], Coverage())
@@ -70,7 +71,7 @@ class LocalSeries:
 
     def _refresh(self) -> Steps[None]:
         """Read what the files have by now."""
-        if self._complete is not None and self._complete == end_of(readable_files(self._path)):
+        if self._complete is not None and self._complete == end_of(self._files()):
             return
         if self._run is None or self._run.replaced:
             yield from self._open()
@@ -78,10 +79,13 @@ class LocalSeries:
             self._run.refresh()
             yield from self._read_new()
 
+    def _files(self) -> RunFiles:
+        return log_files(self._path) if self._log_only else readable_files(self._path)
+
     def _open(self) -> Steps[None]:
         if (yield from self._open_index()):
             yield from self._read_new()
-        elif cached := read_cached(self._path, readable_files(self._path)):
+        elif cached := read_cached(self._path, self._files()):
             self._take(cached, coverage_of(cached))
             self._complete, self._run = self._coverage.place, None
         else:
@@ -101,7 +105,7 @@ class LocalSeries:
             if state is not None and state.run == self._name:
                 self._take(frames, coverage, state)
                 begin = Beginning.after(found.head.place, self._path, next_seqs(state, state.run))
-                self._run = GrowingRun(self._path, ignore_damage, begin)
+                self._run = GrowingRun(self._path, ignore_damage, begin, log_only=self._log_only)
                 return True
         return False
 
@@ -125,12 +129,12 @@ class LocalSeries:
 
     def _build(self) -> Steps[None]:
         """Build an index from the beginning of the log, and keep it if it has become long."""
-        files = readable_files(self._path)
+        files = self._files()
         end = end_of(files)
         self._take([], Coverage())
-        self._run = GrowingRun(self._path)
+        self._run = GrowingRun(self._path, log_only=self._log_only)
         yield from self._read_new()
-        if self._built.blocks and end is not None and end == end_of(readable_files(self._path)):
+        if self._built.blocks and end is not None and end == end_of(self._files()):
             self._keep(end)
 
     def _keep(self, end: LogPosition) -> None:

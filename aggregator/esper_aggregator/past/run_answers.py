@@ -91,5 +91,5 @@ class RunAnswers:
         from esper_aggregator.past.local_series import LocalSeries  # imports NumPy, which takes long
 
         if self._series is None:
-            self._series = LocalSeries(self._path)
+            self._series = LocalSeries(self._path, log_only=self._log_only)
         return (yield from self._series.answer(question))

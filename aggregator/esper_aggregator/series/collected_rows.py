@@ -134,6 +134,11 @@ class CollectedRows:
         self._rollouts = other._rollouts.copy()
         self._others = {names: part.copy() for names, part in other._others.items()}
 
+    def become(self, other: "CollectedRows") -> None:
+        """Replace all rows and processes by those of others, which must not be used any more."""
+        self._after, self.processes, self._numbers = other._after, other.processes, other._numbers
+        self._take(other)
+
     def clear(self) -> None:
         """Forget all rows; the processes remain."""
         self.keys, self.size = [], 0

@@ -42,6 +42,11 @@ class IndexWriter:
         self._segments_end = segments[-1].end if segments else 0
         self._recent_end = chunks[-1].end if chunks else 0
 
+    @property
+    def rows(self) -> int:
+        """The number of rows that were appended for good."""
+        return self._rows
+
     def append(self, block: RowBlock, coverage: Coverage) -> None:
         """Append rows for good."""
         self._recent_end = self._write_chunk(block, coverage)
@@ -54,6 +59,8 @@ class IndexWriter:
         self._write_chunk(block, coverage)
 
     def _write_chunk(self, block: RowBlock, coverage: Coverage) -> int:
+        if not (self._recent_end or self._segments_end):  # segments that are there are of another index
+            (self._directory / SEGMENTS).unlink(missing_ok=True)
         body = encode_chunk(block)
         meta = FrameMeta(first=self._rows, rows=block.length, coverage=coverage, checksum=crc32(body))
         return self._write(RECENT, self._recent_end, encode_frame(FrameKind.CHUNK, meta, body))

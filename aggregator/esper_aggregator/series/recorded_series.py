@@ -51,6 +51,23 @@ class RecordedSeries:
         if position > self.covered:
             self._stop("rows before the last checkpoint are missing")
 
+    @property
+    def works(self) -> bool:
+        """Whether the index and `rows` together have all rows of the recording."""
+        return self._works
+
+    def frames(self) -> list[FileFrame]:
+        """Return the frames of the index that `rows` follow. Raises `OSError`."""
+        if self._writer is None:
+            return self._frames
+        index = read_index(RunPaths(self._run_dir).log_dir, fold_fingerprint())
+        return [found for found in index if found.frame.meta.first < self._writer.rows]
+
+    def resume(self, rows: CollectedRows, writer: "IndexWriter") -> None:
+        """Continue with an index that was built anew, and the rows that it lacks."""
+        self.rows.become(rows)
+        self._writer, self._works, self._new_rows = writer, True, 0
+
     def flushed(self, state: RunState, place: Place) -> None:
         """Write the rows if they are enough for a chunk, or were collected some time ago."""
         if len(self.rows) >= CHUNK_ROWS:

@@ -13,7 +13,7 @@ from esper_bus.paths import RunPaths
 from esper_bus.records import RawRecord, StreamKey
 from esper_bus.store.log_position import LogPosition
 from esper_bus.store.merged_streams import MergedStreams
-from esper_bus.store.run_files import RunFiles
+from esper_bus.store.run_files import RunFiles, log_files
 from esper_bus.store.run_reader import readable_files
 
 
@@ -72,13 +72,19 @@ class GrowingFile:
 class GrowingRun:
     """The events of a run directory or an .mcap file, each once. Raises `InvalidArgument` if there are none.
 
-    `beginning` leaves out what is before a place. Damage is reported where it is
-    found; a write that is not finished is reported only by the first reading.
+    `beginning` leaves out what is before a place, and `log_only` what only spools have. Damage is reported
+    where it is found; a write that is not finished is reported only by the first reading.
     """
 
     def __init__(
-        self, path: Path, on_damage: OnDamage = ignore_damage, beginning: Beginning | None = None
+        self,
+        path: Path,
+        on_damage: OnDamage = ignore_damage,
+        beginning: Beginning | None = None,
+        *,
+        log_only: bool = False,
     ) -> None:
+        self._log_only = log_only
         self._path = path
         self._on_damage = on_damage
         self._beginning = beginning
@@ -111,10 +117,11 @@ class GrowingRun:
 
     def _list(self) -> set[Path]:
         paths = RunPaths(self._path)
-        return set(chain(paths.log_dir.glob("*.mcap"), paths.spool_dir.glob("*.mcap")))
+        spools = () if self._log_only else paths.spool_dir.glob("*.mcap")
+        return set(chain(paths.log_dir.glob("*.mcap"), spools))
 
     def _readable_files(self) -> RunFiles:
-        files = readable_files(self._path)
+        files = log_files(self._path) if self._log_only else readable_files(self._path)
         if self._beginning is None:
             return files
         return files._replace(logs=files.logs[self._beginning.skipped :])
