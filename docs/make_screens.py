@@ -1,20 +1,20 @@
-"""Draw the screens of the documentation from recorded runs: a healthy one, a broken one, and of libraries.
+"""Draw the screens of the documentation from the recorded trainings in docs/recordings.
 
-    esper ppo --episodes 60 --name digits
-    esper ppo --episodes 30 --envs 16 --learning-rate 0.15 --name broken
-    python docs/make_screens.py runs/digits runs/broken SB3 CLEANRL RSL_RL TORCHRL TRL
+    python docs/make_screens.py              # all
+    python docs/make_screens.py onset after  # some, by name
 
-SB3 is PPO on CartPole-v1, 18,000 steps, with an `EsperCallback` and an `EvalCallback`; CLEANRL is made by
-`examples/cleanrl_ppo.py`; the last three are trainings as in `tests/api/integrations`, with more updates.
-Writes docs/screens/sanctum-<name>.svg; a run that is given as "-" is left out.
+Writes docs/screens/sanctum-<name>.svg. `python -m docs.recordings` records the trainings anew.
 """
 
+import argparse
 import asyncio
 import os
 import sys
+import time
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
+
+from textual.pilot import Pilot
 
 from esper_aggregator.log_source import LogSource
 from esper_aggregator.past.local_history import LocalHistory
@@ -22,31 +22,20 @@ from esper_tui.app import SanctumApp
 from esper_tui.control.user_settings import Settings
 from esper_tui.panels.panel_registry import PANELS
 
-SCREENS = Path(__file__).parent / "screens"
-
-
-class Run(IntEnum):
-    """The recorded runs, in the order of the arguments."""
-
-    HEALTHY = 1
-    BROKEN = 2
-    OF_SB3 = 3
-    OF_CLEANRL = 4
-    OF_RSL_RL = 5
-    OF_TORCHRL = 6
-    OF_TRL = 7
+HERE = Path(__file__).resolve().parent
+SCREENS, RECORDINGS = HERE / "screens", HERE / "recordings"
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screenshot: its name, the size of the window, the keys to press, the theme, and the run."""
+    """A screenshot: its name, the size of the window, the keys to press, the recorded run, and the theme."""
 
     name: str
-    width: int
-    height: int
+    width: int = 120
+    height: int = 40
     keys: tuple[str, ...] = ()
+    run: str = "digits"
     theme: str = "dark"
-    run: Run = Run.HEALTHY
 
 
 def keys_to(panel: str) -> tuple[str, ...]:
@@ -54,52 +43,73 @@ def keys_to(panel: str) -> tuple[str, ...]:
     return ("enter", *"]" * list(PANELS).index(panel))
 
 
-TO_ONSET = ("T", *keys_to("findings"), "enter")
+TO_ONSET = ("T", "tab", "tab", "enter", "enter")
 """The keys that open the time bar, and go to the onset of the first finding."""
 PICTURES = (
     Screen("80x24", 80, 24),
-    Screen("120x40", 120, 40),
+    Screen("120x40"),
     Screen("160x50", 160, 50),
-    Screen("200x60", 200, 60),
-    Screen("opened", 120, 40, (*keys_to("losses"), "down")),
-    Screen("heads", 120, 40, keys_to("heads")),
-    Screen("broken", 120, 40, run=Run.BROKEN),
-    Screen("findings", 120, 40, keys_to("findings"), run=Run.BROKEN),
-    Screen("anomalies", 120, 40, (*keys_to("anomalies"), "home", *("down",) * 8), run=Run.BROKEN),
-    Screen("onset", 120, 40, TO_ONSET, run=Run.BROKEN),
-    Screen("before", 120, 40, (*TO_ONSET, "comma"), run=Run.BROKEN),
-    Screen("after", 120, 40, (*TO_ONSET, *("full_stop",) * 3), run=Run.BROKEN),
-    Screen("help", 120, 40, ("question_mark",)),
-    Screen("light", 120, 40, (), "light"),
-    Screen("sb3", 120, 40, run=Run.OF_SB3),
-    Screen("scalars", 120, 40, (*keys_to("scalars"), "down"), run=Run.OF_SB3),
-    Screen("cleanrl", 120, 40, run=Run.OF_CLEANRL),
-    Screen("rsl-rl", 120, 40, run=Run.OF_RSL_RL),
-    Screen("torchrl", 120, 40, run=Run.OF_TORCHRL),
-    Screen("trl", 120, 40, run=Run.OF_TRL),
+    Screen("opened", keys=(*keys_to("losses"), "down")),
+    Screen("chart", 100, 30, (*keys_to("losses"), "down", "c", *("left",) * 10), run="collapse"),
+    Screen("charts", keys=("c", "g", "g")),
+    Screen("chart-heads", 120, 30, (*keys_to("heads"), *("down",) * 3, "c"), run="collapse"),
+    Screen("broken", run="collapse"),
+    Screen("findings", keys=keys_to("findings"), run="collapse"),
+    Screen("anomalies", keys=(*keys_to("anomalies"), "home", *("down",) * 8), run="collapse"),
+    Screen("onset", keys=TO_ONSET, run="collapse"),
+    Screen("before", keys=(*TO_ONSET, "comma"), run="collapse"),
+    Screen("after", keys=(*TO_ONSET, *("full_stop",) * 3), run="collapse"),
+    Screen("light", theme="light"),
+    Screen("sb3", run="sb3"),
+    Screen("sb3-160x60", 160, 60, run="sb3"),
+    Screen("scalars", keys=(*keys_to("scalars"), "down"), run="sb3"),
+    Screen("cleanrl", run="cleanrl"),
+    Screen("rsl-rl", run="rsl-rl"),
+    Screen("torchrl", run="torchrl"),
+    Screen("trl", run="trl"),
 )
 
 
-async def draw(run: Path, screen: Screen) -> str:
-    """One screen as SVG."""
+async def draw(screen: Screen) -> str:
+    """One screen as SVG, with everything that it has asked for; the working directory is `RECORDINGS`."""
+    run = Path(f"{screen.run}.mcap")  # the footer shows it as it is named
     settings = Settings(theme=screen.theme)
     app = SanctumApp(LogSource(run), open_history=lambda name: LocalHistory(run), settings=settings)
     async with app.run_test(size=(screen.width, screen.height)) as pilot:
+        await settle(app, pilot)
         for key in screen.keys:
             await pilot.press(key)
             while app.rewind.is_waiting:
                 await pilot.pause(0.02)
-        await pilot.pause(0.5)
-        return app.export_screenshot(title=f"sanctum {run.name}")
+        await settle(app, pilot)
+        return app.export_screenshot(title=f"sanctum {screen.run}")
+
+
+async def settle(app: SanctumApp, pilot: Pilot[None]) -> None:
+    """Wait until the app has drawn the answers to all that it asked for."""
+    for _ in range(2):
+        await pilot.pause(0.2)
+        while app.history.is_waiting:
+            await pilot.pause(0.02)
+        app.draw_now()
+
+
+def prepare() -> None:
+    """Draw in true colour, with times of UTC, from the recordings."""
+    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", TZ="UTC")
+    time.tzset()
+    os.chdir(RECORDINGS)
 
 
 def main() -> None:
-    """Draw every screenshot in true colour."""
-    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-    SCREENS.mkdir(exist_ok=True)
-    for screen in (screen for screen in PICTURES if sys.argv[screen.run] != "-"):
+    """Draw the screenshots that are named, or all."""
+    parser = argparse.ArgumentParser(description="Draw the screens of the documentation.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(s.name for s in PICTURES))
+    names = parser.parse_args().names
+    prepare()
+    for screen in (screen for screen in PICTURES if screen.name in names or not names):
         path = SCREENS / f"sanctum-{screen.name}.svg"
-        path.write_text(asyncio.run(draw(Path(sys.argv[screen.run]), screen)))
+        path.write_text(asyncio.run(draw(screen)))
         sys.stdout.write(f"{path}\n")
 
 

@@ -120,12 +120,13 @@ async def test_a_theme_paints_every_tone_in_its_own_colour(start, theme):
 
 
 async def test_the_screen_is_exported_as_svg(start):
-    """The file is well-formed and has the words on the screen; its format is otherwise up to the library."""
+    """The file is well-formed, has the words on the screen, and keeps its blanks in every renderer."""
     app = start("critical")
     async with app.run_test(size=(120, 40)):
         root = ElementTree.fromstring(app.export_screenshot(title="Sanctum"))
 
     words = " ".join("".join(text.itertext()).replace("\xa0", " ") for text in root.iter(f"{SVG}text"))
     assert root.tag == f"{SVG}svg"
+    assert root.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
     for expected in ("PPO LOSSES", "ACTION HEADS", "digits-lite-7f3a", "NaN"):
         assert expected in words

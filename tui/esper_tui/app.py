@@ -290,6 +290,11 @@ class SanctumApp(App[None]):
         name = f"sanctum-{time.strftime('%Y%m%d-%H%M%S', time.localtime(self._clock() / 1e9))}.svg"
         self.save_svg(name, self.export_screenshot(title="Sanctum"))
 
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """Return the screen as SVG, in which renderers other than browsers keep the blanks as well."""
+        svg = super().export_screenshot(title=title, simplify=simplify)
+        return svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
+
     def save_svg(self, name: str, svg: str) -> None:
         """Write an SVG file into the working directory and notify the user."""
         try:

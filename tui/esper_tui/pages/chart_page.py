@@ -215,7 +215,8 @@ def _toned(item: ChartItem) -> Iterator[tuple[str, Tone]]:
 def _values(snapshot: SanctumSnapshot, page: ChartPage, item: ChartItem, name: str, tone: Tone) -> Row:
     """The value of one curve; for a single curve also the range and the number of values behind it."""
     metric, curve = charted_metric(snapshot, name), page.curves.get(name)
-    label = () if len(item.metrics) == 1 else (Span(f"{metric.label} ", tone),)
+    short = metric.label.removeprefix(f"{item.title} ")
+    label = () if len(item.metrics) == 1 else (Span(f"{short} ", tone),)
     if curve is None:
         return (*label, Span("–", Tone.DIM)) if label else ()
     at = page.axis.last if page.board.viewport.cursor is None else page.board.viewport.cursor

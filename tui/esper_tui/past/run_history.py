@@ -40,6 +40,11 @@ class RunHistory:
             self._history = self._open(self.run)
         self._receivers[self._history.ask(question)] = receive
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a question has no answer yet."""
+        return bool(self._receivers)
+
     def deliver(self) -> None:
         """Pass on the answers that have arrived."""
         for number, answer in self._history.answers() if self._history else ():
