@@ -81,19 +81,24 @@ def _begin_epoch(state: RunState, producer: ProducerState, epoch: int) -> None:
 
 
 def _count(state: RunState, producer: ProducerState, record: e.Record) -> None:
+    emitted_ns = record.emitted_ns
     producer.next_seq[record.epoch] = record.seq + 1
     producer.events += 1
-    producer.last_event_ns = record.emitted_ns
-    producer.notes += isinstance(record.event, e.Annotated)
-    if not producer.is_trainer:
-        return  # a note that is written later does not make the run last longer
-    state.last_event_ns = record.emitted_ns
-    lag_ns = record.received_ns - record.emitted_ns
+    producer.last_event_ns = emitted_ns
+    if isinstance(record.event, e.Annotated):
+        producer.notes += 1
+        if not producer.is_trainer:
+            return  # a note that is written later does not make the run last longer
+    state.last_event_ns = emitted_ns
+    lag_ns = record.received_ns - emitted_ns
     state.lag_ns = lag_ns if lag_ns > 0 else 0
 
 
 def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
-    """Let an event change the state. It is late if a later process of its producer has begun before."""
+    """Let an event change the state. It is late if a later process of its producer has begun before.
+
+    The most frequent kinds come first, as each is compared with the kinds before it.
+    """
     event = record.event
     late = record.epoch != producer.epoch
     if isinstance(event, TRAINING_EVENTS):
@@ -103,19 +108,21 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
             event = _update_completed(state, producer, record, event, late=late)
             state.recent_events.append(listed_update(record.emitted_ns, record.producer, event))
             return  # a snapshot makes its line of text, if it still shows it
+        case e.EpisodeCompleted():
+            training.episode_completed(producer, record.emitted_ns, event, late=late)
+        case e.DecisionMade() | e.SeedStageChanged():
+            reports.list_report(state, record, event)
+        case e.ScalarsLogged():
+            if not late:
+                logged_steps.values_logged(state, producer, record, event)
         case e.RolloutCompleted():
             training.rollout_completed(state, producer, event, late=late)
             if (observer := observer_of(state)) is not None:
                 observer.rollout_completed(_origin(state, producer, record, event.update), event)
-        case e.EpisodeCompleted():
-            training.episode_completed(producer, record.emitted_ns, event, late=late)
         case e.RunStarted():
             _run_started(state, producer, record, event, late=late)
         case e.RunFinished():
             _run_finished(state, producer, event, late=late)
-        case e.ScalarsLogged():
-            if not late:
-                logged_steps.values_logged(state, producer, record, event)
         case e.MetricDefined():
             own_scalars.metric_defined(state, event.metric)
         case e.VitalsSampled():
@@ -132,7 +139,7 @@ def _apply(state: RunState, producer: ProducerState, record: e.Record) -> None:
         case e.LogRecorded() if event.message.startswith(VALUE_LEFT_OUT):
             add_loss(state, producer, "values")
             reports.list_report(state, record, event)
-        case e.LogRecorded() | e.CheckpointSaved() | e.DecisionMade() | e.SeedStageChanged() | e.Annotated():
+        case e.LogRecorded() | e.CheckpointSaved() | e.Annotated():
             reports.list_report(state, record, event)
         case e.AnomalyDetected() | e.NumericalInstabilityReported() | e.RatioExplosionDiagnosed():
             reports.fault_reported(state, record, event)

@@ -30,11 +30,14 @@ class LoggedParts:
         converted = alias.convert(value)
         if converted is None:
             return
-        tables = {Kind.UPDATE: self.update, Kind.ROLLOUT: self.rollout, Kind.EPISODE: self.episode}
         field_name = alias.field if alias.head is None else f"{HEADS_PREFIX}{alias.head}/{alias.field}"
-        tables[alias.kind][field_name] = converted
-        self.makes_update |= alias.makes_update
-        self.counts_env_steps |= name in ENV_STEP_NAMES and alias.kind is not Kind.EPISODE
+        kind = alias.kind
+        table = self.update if kind is Kind.UPDATE else self.rollout if kind is Kind.ROLLOUT else self.episode
+        table[field_name] = converted
+        if alias.makes_update:
+            self.makes_update = True
+        if name in ENV_STEP_NAMES and kind is not Kind.EPISODE:
+            self.counts_env_steps = True
         if alias.convention:
             self.conventions[alias.field] = alias.convention
 

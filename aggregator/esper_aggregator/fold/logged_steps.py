@@ -58,8 +58,10 @@ def values_logged(state: RunState, producer: ProducerState, record: e.Record, ev
 
 def close_steps(state: RunState, producer: ProducerState) -> None:
     """Close all open steps, as no more values of them will come."""
-    for part in _CLOSE:
-        _close(state, producer, part)
+    logged = producer.logged
+    if logged.update or logged.rollout or logged.episode:
+        for part in _CLOSE:
+            _close(state, producer, part)
 
 
 def with_open_steps_closed(state: RunState, observer: ValueObserver | None = None) -> RunState:
@@ -220,8 +222,12 @@ def _payload(values: Values) -> PPOUpdatePayload:
 
 def _typed(values: Values) -> dict[str, Any]:
     """Return values with whole numbers where a field counts; a count that is not finite is left out."""
-    typed: dict[str, Any] = {n: v for n, v in values.items() if n not in _COUNTS or math.isfinite(v)}
-    return typed | {name: bounded_count(int(typed[name])) for name in _COUNTS & typed.keys()}
+    typed: dict[str, Any] = dict(values)
+    for name in _COUNTS & values.keys():
+        value = typed.pop(name)
+        if math.isfinite(value):
+            typed[name] = bounded_count(int(value))
+    return typed
 
 
 _CLOSE: dict[Part, Callable[[RunState, ProducerState, OpenStep], None]] = {

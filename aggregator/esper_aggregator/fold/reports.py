@@ -37,14 +37,14 @@ def list_report(
 ) -> None:
     """Append a report to the list of its kind."""
     match event:
-        case e.LogRecorded():
-            _log_recorded(state, record, event)
-        case e.CheckpointSaved():
-            state.checkpoints.append(CheckpointEntry(**_origin(record), checkpoint=bounded_event(event)))
         case e.DecisionMade():
             state.decisions.append(DecisionEntry(**_origin(record), decision=bounded_event(event)))
         case e.SeedStageChanged():
             state.stage_changes.append(StageChangeEntry(**_origin(record), change=event))
+        case e.LogRecorded():
+            _log_recorded(state, record, event)
+        case e.CheckpointSaved():
+            state.checkpoints.append(CheckpointEntry(**_origin(record), checkpoint=bounded_event(event)))
         case e.Annotated():
             state.notes.append(NoteEntry(**_origin(record), note=bounded_event(event)))
         case _:

@@ -17,6 +17,7 @@ MAX_COUNT = 2**64 - 1
 MIN_COUNT = -(2**63)
 """The range of integers that msgpack can encode."""
 
+_LIMITED = (str, tuple, dict)
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
@@ -32,8 +33,10 @@ def bounded_count(count: int) -> int:
 
 def bounded_event(event: _Struct) -> _Struct:
     """Return the event, or a copy with texts, tables and lists cut to the limits."""
-    values = ((name, getattr(event, name)) for name in event.__struct_fields__)
-    cut = {name: short for name, value in values if (short := _bounded(value)) is not value}
+    cut = {}
+    for name, value in zip(event.__struct_fields__, structs.astuple(event), strict=True):
+        if isinstance(value, _LIMITED) and (short := _bounded(value)) is not value:
+            cut[name] = short
     return structs.replace(event, **cut) if cut else event
 
 

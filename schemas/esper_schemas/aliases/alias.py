@@ -29,6 +29,9 @@ EPISODE_FIELDS = ("episode_return", "episode_length")
 SETTINGS = frozenset({"learning_rate", "entropy_coefficient", "update_time_ms", "rollout_time_ms"})
 """Fields of an update that are also logged where no update was made; they alone do not make one."""
 
+_KINDS = dict.fromkeys(ROLLOUT_FIELDS, Kind.ROLLOUT) | dict.fromkeys(EPISODE_FIELDS, Kind.EPISODE)
+_WITHOUT_UPDATE = SETTINGS | _KINDS.keys()
+
 K1, K2, K3, EXACT, EXACT_OR_K2 = "k1", "k2", "k3", "exact", "exact or k2"
 HALF_MSE, MSE, CLAMPED_MSE = "half mse", "mse", "clamped mse"
 SCALED_MSE, SCALED_SMOOTH_L1 = "mse times value_loss_scale", "smooth l1 times critic_coeff"
@@ -78,14 +81,12 @@ class Alias:
     @property
     def kind(self) -> Kind:
         """What the value is part of."""
-        if self.field in EPISODE_FIELDS:
-            return Kind.EPISODE
-        return Kind.ROLLOUT if self.field in ROLLOUT_FIELDS else Kind.UPDATE
+        return _KINDS.get(self.field, Kind.UPDATE)
 
     @property
     def makes_update(self) -> bool:
         """Whether the value shows that an update was made."""
-        return self.kind is Kind.UPDATE and self.field not in SETTINGS
+        return self.field not in _WITHOUT_UPDATE
 
     def convert(self, value: float) -> float | None:
         """Return the value in the catalogue's scale; None if the library did not measure it."""

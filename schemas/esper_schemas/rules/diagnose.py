@@ -73,8 +73,9 @@ def conclude(
     by_name: dict[str, list[Symptom]] = {}
     for symptom in symptoms:
         by_name.setdefault(symptom.name, []).append(symptom)
+    shown = [rule for rule in rules if any(sign.symptom in by_name for sign in rule.signs)]
     concluded = [
-        (rule, tuple(_conclusions(rule, by_name))) for rule in rules if is_applicable(rule, settings)
+        (rule, tuple(_conclusions(rule, by_name))) for rule in shown if is_applicable(rule, settings)
     ]
     found = {rule.id for rule, conclusions in concluded if conclusions}
     for rule, conclusions in concluded:

@@ -1,7 +1,7 @@
 """How far the entropy of a head has fallen within a few updates."""
 
 from collections.abc import Iterable, Sequence
-from math import inf, isfinite
+from math import inf
 from operator import attrgetter
 
 from esper_schemas.events import PPOUpdateCompleted
@@ -30,11 +30,11 @@ def entropy_fall(
 
     None if that was below `least`, or was not measured.
     """
-    if share is None or not isfinite(share):
+    if share is None or not -inf < share < inf:
         return None
     highest = 0.0
     for past in before:
-        if past is not None and highest < past < inf:
+        if past is not None and past > highest and past != inf:
             highest = past
     if highest < least:
         return None

@@ -73,8 +73,9 @@ def return_quantities(levels: ReturnLevels, mean_return: float) -> ReturnQuantit
     if levels.rollouts <= FIRST_ROLLOUTS:
         _open(levels, mean_return)
         return None, None, relative
-    levels.level += RATE * (mean_return - levels.level)
-    levels.best = max(levels.best, levels.level)
+    levels.level = level = levels.level + RATE * (mean_return - levels.level)
+    if level > levels.best:
+        levels.best = level
     return _lost(levels), _kept(levels), relative
 
 

@@ -4,9 +4,9 @@ What is a large value loss or a high return depends on the task; what is unusual
 run itself. Outliers have little effect on a level.
 """
 
-import math
 import sys
 from dataclasses import dataclass, field
+from math import inf, isfinite
 
 from esper_schemas.payload import PPOUpdatePayload
 from esper_schemas.rules.entropy_fall import CLEARLY_UNSURE, entropy_fall
@@ -95,19 +95,25 @@ class Level:
         """
         if value is None or not 0.0 < value < _LARGEST:
             return None
-        count, before = self.count, self.value
+        count, before, highest = self.count, self.value, self.highest
         self.count = count + 1
         if count == 0:
             self.value = value
             return None
         change = value / before
-        change = MAX_GROWTH if change > MAX_GROWTH else LEAST_GROWTH if change < LEAST_GROWTH else change
+        if change > MAX_GROWTH:
+            change = MAX_GROWTH
+        elif change < LEAST_GROWTH:
+            change = LEAST_GROWTH
         level = before * change ** (LEVEL_RATE if count >= SETTLED else 1.0 / (count + 1))
         self.value = level if level > _SMALLEST else _SMALLEST
-        floor = FLOOR * self.highest
-        if count >= FEWEST - 1 and level > self.highest:
+        if level > highest and count >= FEWEST - 1:
             self.highest = level
-        return ratio(value, before if before > floor else floor) if count >= FEWEST else None
+        if count < FEWEST:
+            return None
+        floor = FLOOR * highest
+        grown = value / (before if before > floor else floor)
+        return grown if grown < _LARGEST else _LARGEST
 
 
 @dataclass(slots=True)
@@ -149,7 +155,7 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
     """
     explained, loss, size = payload.explained_variance, payload.value_loss, payload.kl_divergence
     if size is not None:
-        size = abs(size) if -math.inf < size < math.inf else None
+        size = abs(size) if isfinite(size) else None
     undefined = None if explained is None else _is_undefined(levels, explained)
     best = _best_explained(levels, explained)
     growth = levels.value_loss.growth(loss)
@@ -180,9 +186,10 @@ def update_quantities(levels: UpdateLevels, payload: PPOUpdatePayload) -> Update
 def _spread(payload: PPOUpdatePayload) -> float | None:
     """Return the spread of the values over that of the returns; undefined where returns do not vary."""
     values, returns = payload.value_std, payload.return_std
-    if values is None or returns is None or not 0.0 < returns < math.inf or not -math.inf < values < math.inf:
+    if values is None or returns is None or not 0.0 < returns < inf or not -inf < values < inf:
         return None
-    return ratio(values, returns)
+    spread = values / returns
+    return spread if spread < _LARGEST else _LARGEST
 
 
 def _value_error(payload: PPOUpdatePayload) -> float | None:
@@ -196,7 +203,7 @@ def _value_error(payload: PPOUpdatePayload) -> float | None:
 def _entropy_share(levels: UpdateLevels, entropy: float | None) -> float | None:
     """Return an entropy over that of the start, or over a small absolute one, whichever is less."""
     start = levels.entropy_start
-    if entropy is None or start is None or not -math.inf < entropy < math.inf:
+    if entropy is None or start is None or not isfinite(entropy):
         return None
     if entropy < 0.0:
         levels.entropy_start = None
@@ -234,7 +241,7 @@ def _explained_returns(
 
 def _is_annealed(levels: UpdateLevels, learning_rate: float | None) -> bool:
     """Return whether the learning rate has become nearly 0 little by little, and remember it."""
-    if learning_rate is None or not 0.0 <= learning_rate < math.inf:
+    if learning_rate is None or not 0.0 <= learning_rate < inf:
         return False
     last, levels.learning_rate = levels.learning_rate, learning_rate
     if learning_rate > levels.highest_rate:
@@ -257,9 +264,9 @@ def _policy_entropy_fall(
 
 def _best_explained(levels: UpdateLevels, explained_variance: float | None) -> float | None:
     best = levels.best_explained
-    if explained_variance is None or not -math.inf < explained_variance < math.inf:
+    if explained_variance is None:
         return best
-    if best is None or explained_variance > best:
+    if (best is None or explained_variance > best) and isfinite(explained_variance):
         levels.best_explained = best = explained_variance
     return best
 
@@ -272,11 +279,15 @@ def _reversal(levels: UpdateLevels, payload: PPOUpdatePayload, entropy_share: fl
     noise.
     """
     correlation = payload.advantage_correlation
-    if correlation is None or not math.isfinite(correlation) or not _can_learn(payload, entropy_share):
+    if correlation is None or not isfinite(correlation) or not _can_learn(payload, entropy_share):
         return None
-    limited = max(-MOST_CORRELATION, min(MOST_CORRELATION, correlation))
-    levels.reversal = max(0.0, levels.reversal - limited)
-    return levels.reversal
+    if correlation > MOST_CORRELATION:
+        correlation = MOST_CORRELATION
+    elif correlation < -MOST_CORRELATION:
+        correlation = -MOST_CORRELATION
+    reversal = levels.reversal - correlation
+    levels.reversal = reversal = reversal if reversal > 0.0 else 0.0
+    return reversal
 
 
 def _unseen_kl(payload: PPOUpdatePayload, size: float | None) -> float | None:
@@ -306,7 +317,7 @@ def _value_gradient(payload: PPOUpdatePayload) -> float | None:
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    return value if value is not None and isfinite(value) else None
 
 
 def _positive(value: float | None) -> float | None:

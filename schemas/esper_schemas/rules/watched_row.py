@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from msgspec import Meta, Struct, defstruct
 
 from esper_schemas.rules.quantities import NOT_FINITE, OTHER_NOT_FINITE
-from esper_schemas.rules.streaks import Streaks
+from esper_schemas.rules.streaks import Key, Streaks
 from esper_schemas.rules.watch import BoundedWatch
 
 Bounds: TypeAlias = tuple[float, float]
@@ -43,7 +43,8 @@ class WatchedRow:
     ) -> None:
         self._names, self._head = tuple(names), head
         groups = [[w for w in watches if w.metric == name and w.name] for name in self._names]
-        self._watches = tuple([((w.name, w.metric), w) for w in group] for group in groups)
+        self._below = tuple(_with_keys(group, below=True) for group in groups)
+        self._above = tuple(_with_keys(group, below=False) for group in groups)
         self._lows, self._highs = zip(*map(_range, groups), strict=True)
 
     def ranges(self, names: Iterable[str]) -> list[Bounds]:
@@ -65,24 +66,34 @@ class WatchedRow:
         lows, highs = self._lows, self._highs
         for place, value in enumerate(values):
             if value is not None and not lows[place] <= value <= highs[place]:  # also true of NaN
-                self._extend(streaks, update, place, float(value), measured)
+                self.extend(streaks, update, place, float(value), measured)
 
-    def _extend(
-        self, streaks: Streaks, update: int, place: int, value: float, measured: Struct | None
+    def extend(
+        self, streaks: Streaks, update: int, place: int, value: float, measured: Struct | None = None
     ) -> None:
-        """Extend the streak of each watch whose bound a value is beyond."""
-        if not math.isfinite(value):
+        """Extend the streak of each watch whose bound the value at a place is beyond, or that of NaN."""
+        if not -math.inf < value < math.inf:
             metric = self._names[place]
             key = (NOT_FINITE.get(metric, OTHER_NOT_FINITE), metric)
             streaks.extend(key, self._head, update, value, below=False).mark_not_finite(update)
             return
-        for key, watch in self._watches[place]:
+        watches = self._below if value < self._lows[place] else self._above
+        for key, watch in watches[place]:
             below = watch.below
             beyond = value < watch.warning if below else value > watch.warning
             if beyond and (not watch.only_where or _applies(watch, measured)):
                 streak = streaks.extend(key, watch.head, update, value, below=below)
                 if value < watch.critical if below else value > watch.critical:
                     streak.add_critical(update)
+
+
+def _with_keys(watches: Sequence[BoundedWatch], *, below: bool) -> list[tuple[Key, BoundedWatch]]:
+    """Return the watches, with the keys of their streaks, of which a value beyond one side may be a symptom.
+
+    They are all of them if the lowest value is above the highest one.
+    """
+    low, high = _range(watches)
+    return [((w.name, w.metric), w) for w in watches if w.below == below or low > high]
 
 
 def _range(watches: Iterable[BoundedWatch]) -> Bounds:
