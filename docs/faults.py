@@ -7,10 +7,10 @@ change of the rewards. A run is healthy before the update at which its fault beg
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from fault_damage import (
+from docs.fault_damage import (
     acts_as_another,
     constant_critic,
     forgetful,
@@ -72,15 +72,52 @@ class Fault:
     gathered: Callable[[RolloutBatch], RolloutBatch] | None = None
 
 
-def faulty_run(fault: Fault | None, config: TrainingConfig) -> Iterator[Event]:
-    """The events of a run of `config.episodes` updates with a fault, or without one if `fault` is None."""
-    baseline = run_baseline("wait", config.environments, config.size, config.seed, DEVICE)
-    yield run_started(config, config.environments, baseline.mean_return)
-    learner = _Learner(config)
-    for update in range(1, config.episodes + 1):
-        if fault is not None and update == fault.begins:
-            learner.break_by(fault)
-        yield from learner.update(update)
+class _LearnerState(NamedTuple):
+    policy: dict[str, torch.Tensor]
+    optimiser: dict[str, torch.Tensor]
+    generators: list[torch.Tensor]
+
+
+class HealthyTraining:
+    """A training without a fault, from which those with a fault branch off; made once, as far as needed."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+        self.baseline_return = run_baseline(
+            "wait", config.environments, config.size, config.seed, DEVICE
+        ).mean_return
+        self._learner = _Learner(config)
+        self._events: list[list[Event]] = []
+        self._states = [self._learner.state()]
+
+    def update(self, update: int) -> list[Event]:
+        """The events of an update, counted from 1."""
+        while len(self._events) < update:
+            self._events.append(list(self._learner.update(len(self._events) + 1)))
+            self._states.append(self._learner.state())
+        return self._events[update - 1]
+
+    def learner(self, update: int) -> "_Learner":
+        """A learner that has made all updates before this one."""
+        if update > 1:
+            self.update(update - 1)
+        learner = _Learner(self.config)
+        learner.load(self._states[update - 1])
+        return learner
+
+
+def faulty_run(fault: Fault | None, updates: int, healthy: HealthyTraining) -> Iterator[Event]:
+    """The events of a run that branches off from a healthy one, or of that if `fault` is None."""
+    config = replace(healthy.config, episodes=updates)
+    yield run_started(config, config.environments, healthy.baseline_return)
+    begins = updates + 1 if fault is None else fault.begins
+    for update in range(1, min(begins, updates + 1)):
+        yield from healthy.update(update)
+    if fault is not None:
+        learner = healthy.learner(begins)
+        learner.break_by(fault)
+        for update in range(begins, updates + 1):
+            yield from learner.update(update)
 
 
 class _Learner:
@@ -104,6 +141,24 @@ class _Learner:
 
     def _new_ppo(self) -> PPO:
         return PPO(self._policy, self._constants, self._environment.action_masks().choices, self._config)
+
+    def state(self) -> _LearnerState:
+        """All that determines the updates to come; every episode draws new environments."""
+        return _LearnerState(
+            _copies(self._policy.state_dict()),
+            _copies(self._ppo.optimiser.state_dict()),
+            [generator.get_state() for generator in self._generators()],
+        )
+
+    def load(self, state: _LearnerState) -> None:
+        """Restore a state."""
+        self._policy.load_state_dict(_copies(state.policy))
+        self._ppo.optimiser.load_state_dict(_copies(state.optimiser))
+        for generator, own in zip(self._generators(), state.generators, strict=True):
+            generator.set_state(own)
+
+    def _generators(self) -> tuple[torch.Generator, ...]:
+        return self._environment.generator, self._collector.generator, self._ppo.generator
 
     def break_by(self, fault: Fault) -> None:
         """Inject a fault into all further updates."""
@@ -140,6 +195,10 @@ class _Learner:
             steps,
             seconds=1.0,
         )
+
+
+def _copies(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 @contextmanager

@@ -1,46 +1,26 @@
 """Every rule finds its faults in short real trainings, and none applies to a healthy one."""
 
-import importlib
 import re
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from benchmarks.verdicts.measure import Amount, Confusion, Measurement
 from docs.make_findings import PAGE, fingerprint, fingerprint_of, page
 from docs.rule_sections import signs, title_of
-
-pytest.importorskip("torch")
+from tests.docs.faulty_trainings import FAULTS, faulty_run, known_run
 
 from esper_aggregator.fold.fold import fold_all
 from esper_aggregator.fold.projection import project
 from esper_schemas.events import Record
 from esper_schemas.rules.diagnose import diagnose
 from esper_schemas.rules.rules import RULES
-from esper_trainer.config import TrainingConfig
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
-def faults_module():
-    """`docs/faults.py`, which is no part of a package."""
-    sys.path.insert(0, str(DOCS))
-    try:
-        return importlib.import_module("faults")
-    finally:
-        sys.path.remove(str(DOCS))
-
-
-faults = faults_module()
-
-
-def diagnosis_of(fault, updates):
-    """The findings at the end of a short training, by rule."""
-    config = TrainingConfig(environments=8, hidden_size=32, threads=1, episodes=updates)
+def diagnosis_of(events):
+    """The findings at the end of a training, by rule."""
     records = [
         Record(run="r", producer="p", epoch=1, seq=seq, emitted_ns=seq, received_ns=seq, event=event)
-        for seq, event in enumerate(faults.faulty_run(fault, config))
+        for seq, event in enumerate(events)
     ]
     snapshot = project(fold_all(records))
     assert list(snapshot.findings) == diagnose(snapshot)
@@ -48,11 +28,10 @@ def diagnosis_of(fault, updates):
 
 
 @pytest.mark.slow
-@pytest.mark.staggered
-@pytest.mark.parametrize("fault", faults.FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_found(fault):
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(name):
     """All of its rules find it, not before it began, and the first finding is one of theirs."""
-    findings = diagnosis_of(fault, fault.updates)
+    fault, findings = FAULTS[name], diagnosis_of(known_run(name))
 
     assert set(fault.rules) <= set(findings)
     assert all(findings[rule].since_update >= fault.begins for rule in fault.rules)
@@ -62,7 +41,7 @@ def test_a_fault_is_found(fault):
 @pytest.mark.slow
 def test_a_healthy_training_has_no_findings():
     """The same training without a fault."""
-    assert diagnosis_of(None, 10) == {}
+    assert diagnosis_of(faulty_run(None, 10)) == {}
 
 
 WITHOUT_FAULT = {"low_entropy", "policy_converged", "critic_idle", "kl_not_finite", "abrupt_collapse"}
@@ -72,7 +51,7 @@ divergence that this trainer bounds, and about policies without heads: `head_col
 
 def test_every_rule_has_a_fault():
     """The rules of the faults are all the rules, but for those about metrics that only the run knows."""
-    found = {rule for fault in faults.FAULTS for rule in fault.rules}
+    found = {rule for fault in FAULTS.values() for rule in fault.rules}
 
     assert found | WITHOUT_FAULT == {rule.id for rule in RULES if not rule.per_metric}
 
