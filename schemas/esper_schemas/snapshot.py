@@ -36,7 +36,8 @@ class RunInfo(_Part, frozen=True):
     episodes whose return is not finite. `last_step` is the last step that a trainer gave to a logged value,
     `heads` are the policy's own action heads, none for those of Tamiyo. `conventions` tells, for a metric
     with several definitions, which one the trainer's library uses: "k1" for `kl_divergence`, for example.
-    `excerpt` describes what the recording leaves out, if it was cut out of that of another run.
+    `excerpt` describes what the recording leaves out, if it was cut out of that of another run. `paused_ns`
+    is the time between the last event before a process and its beginning, for those that resumed.
 
     Numbers are those of all ranks: counts and speeds are summed, means are weighted by the environments of
     the ranks, and `std_return` is pooled. They are of the newest update that all ranks have collected.
@@ -71,6 +72,7 @@ class RunInfo(_Part, frozen=True):
     heads: tuple[HeadSpec, ...] = ()
     conventions: dict[str, str] = {}
     excerpt: str = ""
+    paused_ns: int = 0
 
 
 class ScalarState(_Part, frozen=True):

@@ -22,7 +22,7 @@ from esper_schemas import events as e
 from esper_schemas.event_text import VALUE_LEFT_OUT
 from esper_schemas.rules.thresholds import checked
 
-FOLD_VERSION = 13
+FOLD_VERSION = 14
 """Raised whenever the same events fold to another state."""
 
 
@@ -37,7 +37,7 @@ def fold(state: RunState, record: e.Record) -> RunState:
     expected = producer.next_seq.get(record.epoch)
     if expected is None:
         expected = 0
-        _begin_epoch(state, producer, record.epoch)
+        _begin_epoch(state, producer, record)
     if record.seq < expected:
         state.duplicates += 1
         return state
@@ -69,11 +69,13 @@ def _new_producer(state: RunState, record: e.Record) -> ProducerState | None:
     return producer
 
 
-def _begin_epoch(state: RunState, producer: ProducerState, epoch: int) -> None:
+def _begin_epoch(state: RunState, producer: ProducerState, record: e.Record) -> None:
     """Follow a producer into an epoch that was not seen before: its process was restarted."""
     logged_steps.close_steps(state, producer)
     end_process(producer)
-    producer.epoch = epoch
+    if producer.next_seq and producer.is_trainer and state.last_event_ns is not None:
+        state.paused_ns = bounded_count(state.paused_ns + max(record.emitted_ns - state.last_event_ns, 0))
+    producer.epoch = record.epoch
     if len(producer.next_seq) >= KEPT_EPOCHS:
         del producer.next_seq[next(iter(producer.next_seq))]
         state.left_out += 1

@@ -113,6 +113,7 @@ def _run_info(state: RunState, ranks: RunRanks) -> RunInfo:
         run=state.run,
         started_ns=state.started_ns,
         last_event_ns=state.last_event_ns,
+        paused_ns=state.paused_ns,
         outcome=ended,
         reason=reason,
         rollbacks_total=total(p.rollbacks for p in state.producers.values()),

@@ -186,7 +186,8 @@ class ProducerState:
 class RunState:
     """One run: its producers and what is kept of their events.
 
-    `thresholds` are those that the run gives, `given` those that a viewer gives in their place.
+    `thresholds` are those that the run gives, `given` those that a viewer gives in their place. `paused_ns`
+    is the time between the last event before a process and the beginning of that process, if it resumed.
     """
 
     given: RunThresholds | None = None
@@ -195,6 +196,7 @@ class RunState:
     events_folded: int = 0
     started_ns: int | None = None
     last_event_ns: int | None = None
+    paused_ns: int = 0
     lag_ns: int | None = None
     gaps: int = 0
     duplicates: int = 0

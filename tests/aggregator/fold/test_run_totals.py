@@ -1,6 +1,7 @@
 """The numbers of a run are those of all its ranks, by stated reductions and in any order of arrival."""
 
 import math
+from itertools import chain, islice
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from msgspec import structs
 from tests.aggregator.fold.examples import update
 from tests.aggregator.fold.ranks import collected, finished, rank_records
 from tests.aggregator.fold.validated import fold_all, project
+from tests.aggregator.past.recorded_runs import SECOND, START_NS, Trainer
 
 from esper_schemas import events as e
 from esper_schemas.codec import encode_snapshot
@@ -348,3 +350,16 @@ def test_equal_returns_within_each_rank_are_no_fault_if_ranks_differ(second, exp
     ranks = [rank_records(rank, made, environments=1) for rank, made in enumerate(rollouts)]
 
     assert [finding.rule for finding in shown(*ranks).findings] == expected
+
+
+def test_a_run_is_paused_from_the_end_of_its_processes_until_they_begin_again():
+    """Of several ranks, which resume one after another: the seconds between their starts are counted, too."""
+    times = iter([*range(20), *range(100, 120), *range(300, 320)])
+    clock = (START_NS + second * SECOND for second in times)
+    ranks, records = [Trainer("host:0", clock), Trainer("host:1", clock)], []
+    for _ in range(3):
+        for rank, trainer in enumerate(ranks):
+            records += islice(chain(trainer.start(rank=rank), trainer.updates(1, 9)), 10)
+    state = fold_all(record.decoded() for record in records)
+
+    assert project(state).run.paused_ns == (100 - 19 + 1 + 300 - 119 + 1) * SECOND

@@ -53,6 +53,13 @@ def test_the_elapsed_time_of_a_record_ends_with_it(view, fields):
     assert elapsed_s(ended) == 40
 
 
+def test_the_time_before_a_run_was_resumed_is_not_elapsed(view):
+    """It is the time of the training, which may have stood still for days."""
+    resumed = view(started_ns=NOW - 100 * SECOND, last_event_ns=NOW, paused_ns=70 * SECOND)
+
+    assert elapsed_s(resumed) == pytest.approx(30, abs=0.1)
+
+
 def test_without_a_start_no_time_is_known(view):
     """Some programs record no start."""
     assert elapsed_s(view(started_ns=None)) is None

@@ -20,7 +20,9 @@ def since_last_event_s(feed: Feed, now_ns: int) -> float | None:
 
 
 def recorded_s(run: RunInfo) -> float | None:
-    """Seconds from the start of a run to its last event; None before the start."""
+    """Seconds from the start of a run to its last event, without the time before it was resumed; None before
+    the start.
+    """
     if run.started_ns is None or run.last_event_ns is None:
         return None
-    return max(run.last_event_ns - run.started_ns, 0) / 1e9
+    return max(run.last_event_ns - run.started_ns - run.paused_ns, 0) / 1e9
