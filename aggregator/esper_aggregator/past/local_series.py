@@ -46,6 +46,7 @@ class LocalSeries:
         self._name = path.name if log_only else run_name(path)
         self._complete: LogPosition | None = None
         self._run: GrowingRun | None = None
+        self._series: RunSeries | None = None  # what was found for one question serves the next one
         self._take([], Coverage())
 
     def answer(self, question: SeriesQuestion) -> Steps[Series]:
@@ -61,13 +62,18 @@ class LocalSeries:
             return self._answer(question)
 
     def _answer(self, question: SeriesQuestion) -> Series:
+        if self._series is None:
+            self._series = self._all_rows()
+        return answer_series(self._series, question)
+
+    def _all_rows(self) -> RunSeries:
         coverage, blocks = self._coverage, [*self._stored, *self._built.blocks]
         if self._complete is None:
             unfinished = self._rows.copy()
             with_open_steps_closed(self._state, unfinished)
             blocks.append(block_of(unfinished))
             coverage = coverage_at(self._state, unfinished, None)
-        return answer_series(RunSeries(blocks, coverage.processes, coverage.over_ranks), question)
+        return RunSeries(blocks, coverage.processes, coverage.over_ranks)
 
     def _refresh(self) -> Steps[None]:
         """Read what the files have by now."""
@@ -126,6 +132,7 @@ class LocalSeries:
         self._rows = CollectedRows(coverage.processes, after=coverage.records)
         self._state = ObservedRunState(state or RunState(run=self._name), self._rows)
         self._complete = None
+        self._series = None
 
     def _build(self) -> Steps[None]:
         """Build an index from the beginning of the log, and keep it if it has become long."""
@@ -144,10 +151,11 @@ class LocalSeries:
         blocks = self._built.blocks
         with contextlib.suppress(OSError):
             self._built.keep(self._path, block_of(rows), coverage)
-        self._stored, self._built = list(blocks), BuiltIndex()
+        self._stored, self._built, self._series = list(blocks), BuiltIndex(), None
 
     def _read_new(self) -> Steps[None]:
         while self._run and (records := self._run.read(_STEP_EVENTS)):
+            self._series = None
             for record in records:
                 fold(self._state, record.decoded())
             if len(self._rows) >= CHUNK_ROWS:

@@ -29,7 +29,7 @@ def bucket_starts(columns: Sequence[Points], count: int) -> Floats:
             places.append(points.x)
     if not any(len(x) for x in places):
         return np.empty(0)
-    distinct = [x[np.append(True, x[1:] != x[:-1])] for x in places if len(x)]
+    distinct = [_distinct(x) for x in places if len(x)]
     x = distinct[0] if len(distinct) == 1 else np.unique(np.concatenate(distinct))
     if len(x) <= count:
         return x
@@ -37,6 +37,12 @@ def bucket_starts(columns: Sequence[Points], count: int) -> Floats:
     begins = np.unique(np.searchsorted(x, edges, side="left"))
     starts: Floats = x[begins]
     return starts
+
+
+def _distinct(x: Floats) -> Floats:
+    """Return each of some places, which never fall, once."""
+    changes = x[1:] != x[:-1]
+    return x if changes.all() else x[np.append(True, changes)]
 
 
 def column_of(metric: str, points: Points, starts: Floats) -> Column:

@@ -1,28 +1,59 @@
 """Answers questions about a run's series: a function of its rows and the question."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from esper_aggregator.series.buckets import bucket_starts, column_of, within
 from esper_aggregator.series.collected_rows import SCALARS_PREFIX
-from esper_aggregator.series.points import points_of
+from esper_aggregator.series.points import Points, points_of
+from esper_aggregator.series.row_block import Floats
 from esper_aggregator.series.run_series import RunSeries
 from esper_schemas.aliases import HEADS_PREFIX
 from esper_schemas.heads import HEADS
-from esper_schemas.history import Series, SeriesQuestion
+from esper_schemas.history import Column, Series, SeriesQuestion
 from esper_schemas.metrics.catalogue import head_field
 
 
 def answer_series(series: RunSeries, question: SeriesQuestion) -> Series:
     """Return the buckets of all metrics that the run has measured in the range of the question."""
     named = {metric: column_name(metric, series.names) for metric in question.metrics}
-    found = {
-        metric: within(points_of(series, name, question.x), question.first, question.last)
-        for metric, name in named.items()
-        if name is not None
-    }
+    measured = {metric: name for metric, name in named.items() if name is not None}
+    answer = _of_same_places(series, question, measured)
+    return _of_any_places(series, question, measured) if answer is None else answer
+
+
+def _of_same_places(series: RunSeries, question: SeriesQuestion, names: Mapping[str, str]) -> Series | None:
+    """Return the buckets of metrics that were all measured in the same places; None if they were not.
+
+    Only the values of one metric are in memory at a time.
+    """
+    places: Floats | None = None
+    starts: Floats = np.empty(0)
+    columns = []
+    for metric, name in names.items():
+        points = _points(series, question, name)
+        if places is None:
+            places, starts = points.x, bucket_starts([points], question.points)
+        elif points.x is not places and not np.array_equal(points.x, places):
+            return None
+        columns.append(column_of(metric, points, starts))
+    return _series(question, starts, columns)
+
+
+def _of_any_places(series: RunSeries, question: SeriesQuestion, names: Mapping[str, str]) -> Series:
+    found = {metric: _points(series, question, name) for metric, name in names.items()}
     starts = bucket_starts(list(found.values()), question.points)
-    columns = tuple(column_of(metric, points, starts) for metric, points in found.items())
-    return Series(x=starts.astype("<f8", copy=False).tobytes(), axis=question.x, columns=columns)
+    return _series(question, starts, [column_of(metric, points, starts) for metric, points in found.items()])
+
+
+def _points(series: RunSeries, question: SeriesQuestion, name: str) -> Points:
+    return within(points_of(series, name, question.x), question.first, question.last)
+
+
+def _series(question: SeriesQuestion, starts: Floats, columns: Sequence[Column]) -> Series:
+    x = starts.astype("<f8", copy=False).tobytes()
+    return Series(x=x, axis=question.x, columns=tuple(columns))
 
 
 def column_name(metric: str, names: Mapping[str, None]) -> str | None:

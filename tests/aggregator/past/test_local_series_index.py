@@ -13,6 +13,7 @@ from tests.aggregator.past.test_local_series import update
 
 from esper_aggregator import cache as cache_module
 from esper_aggregator.past import local_series
+from esper_aggregator.past.history_fold import MOST_EVENTS
 from esper_aggregator.past.local_series import LocalSeries
 from esper_aggregator.recording import Recording
 from esper_aggregator.series import index_writer, recorded_series
@@ -346,4 +347,4 @@ def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, i
             expected = {n: v for n, v in values.items() if first <= n <= last}
             assert dict(zip(x, columns["entropy"]["last"], strict=True)) == expected
     assert (tmp_path / "r" / "log" / SEGMENTS).exists()
-    assert len(folded) < 6000
+    assert len(folded) <= 6 * MOST_EVENTS
