@@ -10,6 +10,7 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import cache
 from itertools import count, islice
 
 import msgspec
@@ -39,10 +40,7 @@ HEALTHY_VALUES = (4, 0.9, 0.5, 1.1, 0.005, 0, -0.5, 1.5)
 
 def full_update(number: int, *, healthy: bool = True) -> PPOUpdateCompleted:
     """An update with every field measured; healthy, or with nearly every field beyond its bounds."""
-    if healthy:
-        values = {name: healthy_value(field) for name, field in CATALOGUE.items()}
-    else:
-        values = {name: number + index for index, name in enumerate(CATALOGUE)}
+    values = healthy_values() if healthy else {name: number + index for index, name in enumerate(CATALOGUE)}
     return PPOUpdateCompleted(update=number, payload=msgspec.convert(values, PPOUpdatePayload, strict=False))
 
 
@@ -54,6 +52,12 @@ def varied_update(number: int, dice: random.Random) -> PPOUpdateCompleted:
         for name, value in values.items()
     }
     return PPOUpdateCompleted(update=number, payload=PPOUpdatePayload(**varied))
+
+
+@cache
+def healthy_values() -> dict[str, float]:
+    """A healthy value of every metric."""
+    return {name: healthy_value(field) for name, field in CATALOGUE.items()}
 
 
 def healthy_value(field: MetricField) -> float:

@@ -18,6 +18,11 @@ def within(points: Points, first: float | None, last: float | None) -> Points:
     return Points(points.x[begin:end], points.values[begin:end])
 
 
+def are_same(places: Floats, others: Floats) -> bool:
+    """Return whether two columns were measured in the same places."""
+    return places is others or np.array_equal(places, others)
+
+
 def bucket_starts(columns: Sequence[Points], count: int) -> Floats:
     """Return the first place in each bucket, rising: all places if they are at most `count`.
 
@@ -25,7 +30,7 @@ def bucket_starts(columns: Sequence[Points], count: int) -> Floats:
     """
     places: list[Floats] = []
     for points in columns:
-        if not any(points.x is x or np.array_equal(points.x, x) for x in places):
+        if not any(are_same(points.x, x) for x in places):
             places.append(points.x)
     if not any(len(x) for x in places):
         return np.empty(0)

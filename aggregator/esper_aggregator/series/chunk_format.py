@@ -50,6 +50,7 @@ def encode_chunk(block: RowBlock) -> bytes:
     columns = list(block.columns.items())
     flat = _joined([column.values for _, column in columns])
     narrow = _narrow(flat, [len(column.values) for _, column in columns])
+    narrow_values = flat if all(narrow) else _joined(_only(columns, narrow, True))
     chunk = _Chunk(
         length=block.length,
         keys=tuple(encode_integers(block.key(name)) for name in KEYS),
@@ -57,7 +58,7 @@ def encode_chunk(block: RowBlock) -> bytes:
             _ChunkColumn(name, len(column.values), fits, column.rows is None)
             for (name, column), fits in zip(columns, narrow, strict=True)
         ),
-        narrow=shuffled(_joined(_only(columns, narrow, True)).astype("<f4")),
+        narrow=shuffled(narrow_values.astype("<f4")),
         wide=shuffled(_joined(_only(columns, narrow, False)).astype("<f8")),
         masks=b"".join(np.packbits(c.rows).tobytes() for _, c in columns if c.rows is not None),
     )

@@ -49,7 +49,7 @@ def encode_segment(block: RowBlock) -> tuple[SegmentTable, bytes]:
 
 
 def _encode_column(body: _Body, column: Values) -> SegmentColumn:
-    narrow = bool(fits_float32(column.values).all())
+    narrow = column.values.dtype == np.float32 or bool(fits_float32(column.values).all())
     values = body.add(shuffled(column.values.astype("<f4" if narrow else "<f8")))
     rows = None if column.rows is None else body.add(np.packbits(column.rows).tobytes())
     return SegmentColumn(values, narrow, rows)

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from esper_aggregator.series.buckets import bucket_starts, column_of, within
+from esper_aggregator.series.buckets import are_same, bucket_starts, column_of, within
 from esper_aggregator.series.collected_rows import SCALARS_PREFIX
 from esper_aggregator.series.points import Points, points_of
 from esper_aggregator.series.row_block import Floats
@@ -29,13 +27,13 @@ def _of_same_places(series: RunSeries, question: SeriesQuestion, names: Mapping[
     Only the values of one metric are in memory at a time.
     """
     places: Floats | None = None
-    starts: Floats = np.empty(0)
+    starts = bucket_starts([], question.points)
     columns = []
     for metric, name in names.items():
         points = _points(series, question, name)
         if places is None:
             places, starts = points.x, bucket_starts([points], question.points)
-        elif points.x is not places and not np.array_equal(points.x, places):
+        elif not are_same(points.x, places):
             return None
         columns.append(column_of(metric, points, starts))
     return _series(question, starts, columns)

@@ -152,9 +152,10 @@ def test_while_it_plays_the_next_frames_are_wanted():
     run = Playhead(first=1, last=1000, timeline=timeline_of([(1, 0.0), (999, 99.8)])).at_speed(16.0)
     playing = run.at(1).started(0.0)
 
-    assert playing.wishes() == (1, 9, 17, 25)
-    assert playing.advanced(0.06).position == 9
-    assert playing.advanced(0.12).wishes() == (17, 25, 33, 41)
+    assert playing.wishes() == (1, 17, 33, 49)
+    assert playing.advanced(0.12).position == 17
+    assert playing.advanced(0.24).wishes() == (33, 49, 65, 81)
+    assert playing.at_speed(1.0).wishes() == (1, 2, 3, 4)
 
 
 def test_updates_that_the_log_lacks_are_skipped_in_both_directions():

@@ -6,13 +6,17 @@ Pure: time is passed in, and every movement returns another playhead.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import ceil
 
 from esper_tui.past.timeline import NOTHING_KNOWN, Timeline
 
 SLOWEST, FASTEST = 0.25, 1024.0
 """Bounds of the speed of playing."""
-FRAME_S = 0.05
-"""The shortest time between two frames while it plays; updates in between are skipped."""
+FRAME_S = 0.1
+"""The shortest time between two frames while it plays; updates in between are skipped.
+
+Each frame draws nearly all of the screen: twice as many take twice the processor time.
+"""
 FETCHED_AHEAD = 3
 """The number of updates that are wanted before they are reached."""
 
@@ -152,7 +156,7 @@ class Playhead:
     @property
     def _stride(self) -> int:
         """The number of updates from one frame to the next, so that the next frames can be fetched ahead."""
-        return max(int(self.speed * FRAME_S / self.timeline.update_s), 1)
+        return max(ceil(self.speed * FRAME_S / self.timeline.update_s - 1e-9), 1)
 
     def _placed(self, update: int) -> "Playhead":
         """At an update, or at the nearer end."""
