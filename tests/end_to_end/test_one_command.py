@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module")
 def finished(playground, commands):
     """A finished training of ten updates."""
-    return playground.run([*commands["train"], "--episodes", "10", "--name", "first"])
+    return playground.run([*commands["train"], "--envs", "8", "--episodes", "10", "--name", "first"])
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def esper_json(playground, commands, *arguments):
 def test_the_snapshot_of_a_live_run_is_the_fold_of_its_log(playground, commands, source, wait_for):
     """This holds for every field, at the tenth update and at the end."""
     aggregate(playground, commands)
-    trainer = playground.start([*commands["train"], "--episodes", "12", "--name", "live"])
+    trainer = playground.start([*commands["train"], "--envs", "8", "--episodes", "12", "--name", "live"])
     run_dir = playground.runs_dir / "live"
 
     tenth = wait_for(
