@@ -307,15 +307,13 @@ from pathlib import Path
 from esper_aggregator.recording import Recording
 from esper_bus.records import RawRecord, StreamKey
 from esper_schemas.codec import encode_event
-from esper_schemas.codec import encode_event
-from esper_schemas.declarations import RunThresholds
 from esper_schemas.events import PPOUpdateCompleted
 from esper_schemas.payload import PPOUpdatePayload
 from esper_aggregator.series import index_writer, recorded_series
 recorded_series.CHUNK_ROWS, index_writer.SEGMENT_ROWS, recorded_series.TAIL_S = 64, 300, 0.005
 run, epoch = Path(sys.argv[1]), int(sys.argv[2])
 recording = Recording(run, epoch)
-while True:
+while sys.stdin.readline():
     first = recording.position
     recording.extend([
         RawRecord(StreamKey("r", "trainer:0", 1), seq, seq, seq, encode_event(
@@ -334,10 +332,13 @@ def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, i
     dice = random.Random(5)
     for epoch in range(1, 9):
         command = [sys.executable, "-c", RECORD, str(tmp_path / "r"), str(epoch)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for _ in range(dice.randrange(1, 30)):
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            batches = dice.randrange(1, 30)
+            process.stdin.write("\n" * (batches + 1))
+            process.stdin.flush()
+            for _ in range(batches):
                 assert process.stdout.readline()
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(signal.SIGKILL)  # while it records the last batch, at the latest after it
         folded.clear()
         values = dict(plain_values(tmp_path / "r"))
         assert indexed(tmp_path / "r") == plain(tmp_path / "r")
