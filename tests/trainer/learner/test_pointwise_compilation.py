@@ -18,11 +18,17 @@ from esper_trainer.session import TrainingPlan, record_training
 
 
 def recorded(run_dir, **settings):
-    """The events of a run of three updates."""
+    """The events of a run of two updates."""
     run_dir.mkdir()
-    config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=3, **settings)
+    config = TrainingConfig(environments=4, hidden_size=16, threads=1, episodes=2, **settings)
     record_training(TrainingPlan(config, run_dir), False)
     return [record.event for record in read_records(run_dir)]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The same run without compilation."""
+    return recorded(tmp_path_factory.mktemp("plain") / "run")
 
 
 def updates(events):
@@ -63,15 +69,15 @@ def test_traced_updates_equal_eager_ones(tmp_path, traced):
     )
 
     assert losses(plain) == losses(compiled)
-    assert len(updates(compiled)) == 3
+    assert len(updates(compiled)) == 2
     assert reasons(compiled) == []
 
 
 @pytest.mark.process
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="needs a C++ compiler")
-def test_compiled_updates_nearly_equal_eager_ones(tmp_path):
+def test_compiled_updates_nearly_equal_eager_ones(tmp_path, plain):
     """A real compiler, as with `--compile`, adds in another order, which changes rounding only."""
-    plain, compiled = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
+    compiled = recorded(tmp_path / "compiled", compile=True)
 
     for one, other in zip(losses(plain), losses(compiled), strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
@@ -80,7 +86,7 @@ def test_compiled_updates_nearly_equal_eager_ones(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_backward_pass_that_cannot_be_compiled_runs_eagerly(tmp_path, monkeypatch):
+def test_a_backward_pass_that_cannot_be_compiled_runs_eagerly(tmp_path, plain, monkeypatch):
     """Results are those of eager code, and the reason is reported once."""
 
     def refuse(graph, inputs):
@@ -88,17 +94,17 @@ def test_a_backward_pass_that_cannot_be_compiled_runs_eagerly(tmp_path, monkeypa
 
     monkeypatch.setattr(pointwise_compilation, "BACKEND", aot_autograd(fw_compiler=nop, bw_compiler=refuse))
     torch._dynamo.reset()
-    plain, refused = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
+    refused = recorded(tmp_path / "refused", compile=True)
 
     assert losses(plain) == losses(refused)
     assert reasons(refused) == ["Compilation failed; updates run eagerly: no way back"]
 
 
 @pytest.mark.slow
-def test_what_cannot_be_compiled_runs_eagerly(tmp_path, monkeypatch):
+def test_what_cannot_be_compiled_runs_eagerly(tmp_path, plain, monkeypatch):
     """Results are those of eager code, and the reason is reported once for each of the two functions."""
     monkeypatch.setattr(pointwise_compilation, "BACKEND", "no such backend")
-    plain, refused = recorded(tmp_path / "a"), recorded(tmp_path / "b", compile=True)
+    refused = recorded(tmp_path / "refused", compile=True)
 
     assert losses(plain) == losses(refused)
     assert len(reasons(refused)) == 2

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
@@ -44,26 +43,30 @@ from esper_trainer.learner.ppo_update import PPO
 from esper_trainer.ppo.rollout_collector import RolloutCollector
 
 torch.set_num_threads(1)
-out, target_kl, poison = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "poison"
 cpu, horizon = torch.device("cpu"), Preset("short", 1, 4, 8, 24)
-policy = Tamiyo(116, 16, seed=0)
-environment = MorphEnvironment(6, horizon, seed=0, device=cpu)
-rollout = RolloutCollector(policy, environment, action_layout(cpu), seed=1).collect(int).transitions
-if poison:
-    rollout.observations[3, 5] = torch.nan  # a reward would reach the others by the moments of advantages
 group = join_group("cpu")
 size = 6 // group.world_size
 mine = slice(group.rank * size, (group.rank + 1) * size)
-part = Transitions(rollout.observations[:, mine], *(column[..., mine] for column in rollout[1:]))
-config = TrainingConfig(
-    environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl,
-    value_normalisation="none" if poison else "popart",  # PopArt rescales the critic even if no step is taken
-)
-ppo = PPO(policy, action_layout(cpu), static_choices(cpu), config, group)
-before = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
-rows = [ppo.update(part) for _ in range(2)]
-after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
-torch.save({"before": before, "after": after, "rows": rows, "mean": policy.value_mean}, f"{out}-{group.rank}")
+
+def learn(target_kl, poison=False):
+    policy = Tamiyo(116, 16, seed=0)
+    environment = MorphEnvironment(6, horizon, seed=0, device=cpu)
+    rollout = RolloutCollector(policy, environment, action_layout(cpu), seed=1).collect(int).transitions
+    if poison:
+        rollout.observations[3, 5] = torch.nan  # a reward would reach the others by the moments of advantages
+    part = Transitions(rollout.observations[:, mine], *(column[..., mine] for column in rollout[1:]))
+    config = TrainingConfig(
+        environments=6, hidden_size=16, learning_rate=3e-3, target_kl=target_kl,
+        value_normalisation="none" if poison else "popart",  # PopArt rescales the critic without a step, too
+    )
+    ppo = PPO(policy, action_layout(cpu), static_choices(cpu), config, group)
+    before = torch.nn.utils.parameters_to_vector(policy.parameters()).detach().clone()
+    rows = [ppo.update(part) for _ in range(2)]
+    after = torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
+    return {"before": before, "after": after, "rows": rows, "mean": policy.value_mean}
+
+results = {"all epochs": learn(0.0), "stopped": learn(1e-4), "not finite": learn(0.0, poison=True)}
+torch.save(results, f"{sys.argv[1]}-{group.rank}")
 group.close()
 """
 
@@ -87,26 +90,33 @@ def start(count, command, **options):
     ]  # fmt: skip
 
 
-def run(count, command):
-    """Run a group to its end; return exit codes and outputs."""
-    processes = start(count, command)
+def ended(processes):
+    """Wait for the end of a group; return exit codes and outputs."""
     outputs = [process.communicate(timeout=200) for process in processes]
     return [process.returncode for process in processes], outputs
 
 
-def learn(tmp_path, count, target_kl, poison="clean"):
-    """The results of two updates on the same six environments, split among `count` processes."""
-    out = tmp_path / f"world{count}"
-    codes, outputs = run(count, ["-c", LEARN_A_PART, str(out), str(target_kl), poison])
-    assert codes == [0] * count, outputs
-    return [torch.load(Path(f"{out}-{rank}")) for rank in range(count)]
+def run(count, command):
+    """Run a group to its end; return exit codes and outputs."""
+    return ended(start(count, command))
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """The results of two updates on the same six environments: of one process, and of each of two."""
+    directory = tmp_path_factory.mktemp("learnt")
+    groups = {count: start(count, ["-c", LEARN_A_PART, str(directory / f"{count}")]) for count in (1, 2)}
+    for count, processes in groups.items():
+        codes, outputs = ended(processes)
+        assert codes == [0] * count, outputs
+    return [torch.load(directory / name) for name in ("1-0", "2-0", "2-1")]
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("target_kl", [0.0, 1e-4])
-def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, target_kl):
+@pytest.mark.parametrize("case", ["all epochs", "stopped"])
+def test_two_processes_learn_what_one_would_from_all_environments(learnt, case):
     """Weights agree to 1e-5, and bit for bit between the two, even if the target KL stops the update."""
-    (alone,), (first, second) = learn(tmp_path, 1, target_kl), learn(tmp_path, 2, target_kl)
+    alone, first, second = (results[case] for results in learnt)
 
     assert torch.equal(first["after"], second["after"])
     torch.testing.assert_close(first["after"], alone["after"], rtol=0, atol=1e-5)
@@ -115,9 +125,9 @@ def test_two_processes_learn_what_one_would_from_all_environments(tmp_path, targ
 
 
 @pytest.mark.process
-def test_what_is_not_finite_in_one_process_is_skipped_in_all(tmp_path):
+def test_what_is_not_finite_in_one_process_is_skipped_in_all(learnt):
     """Weights do not change in the process without NaN either."""
-    for result in learn(tmp_path, 2, 0.0, "poison"):
+    for result in (results["not finite"] for results in learnt[1:]):
         assert torch.equal(result["before"], result["after"])
 
 
