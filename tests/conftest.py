@@ -1,6 +1,5 @@
 """Tests of the fast tier must not start processes, and property tests have no deadline."""
 
-import os
 import sys
 
 import pytest
@@ -24,16 +23,6 @@ def _refuse_processes(event, _):
 
 
 sys.addaudithook(_refuse_processes)
-
-
-def pytest_collection_modifyitems(config, items):
-    """Leave out half of the `staggered` tests, another one every day, where $ESPER_STAGGER_DAY is set."""
-    day = os.environ.get("ESPER_STAGGER_DAY")
-    if day is not None:
-        staggered = [item for item in items if item.get_closest_marker("staggered")]
-        left_out = set(staggered[int(day) % 2 :: 2])
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=list(left_out))
 
 
 @pytest.hookimpl(wrapper=True)
