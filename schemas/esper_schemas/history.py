@@ -136,12 +136,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 class Series(msgspec.Struct, frozen=True, kw_only=True, tag="series"):
     """The answer to a `SeriesQuestion`: `x`, the first value of every bucket (float64), and the columns.
 
-    A metric that the run never measured has no column.
+    A metric that the run never measured has no column. In a run that was resumed from an earlier update,
+    `earlier` has the values that were made again, in buckets of their own, `earlier_x`.
     """
 
     x: bytes
     axis: Axis
     columns: tuple[Column, ...] = ()
+    earlier_x: bytes = b""
+    earlier: tuple[Column, ...] = ()
 
 
 class Unanswered(msgspec.Struct, frozen=True, tag="unanswered"):

@@ -1,7 +1,7 @@
 """All rows of a run's series, and which of them count."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,11 +16,26 @@ _NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class RunSeries:
-    """The rows of a run in the order of the log; `over_ranks` has the reductions of its own metrics."""
+    """The rows of a run in the order of the log; `over_ranks` has the reductions of its own metrics.
+
+    With `made_again`, it is the part of a resumed run that a later process has made again.
+    """
 
     blocks: Sequence[Block] = ()
     processes: Sequence[Process] = ()
     over_ranks: Mapping[str, str] = field(default_factory=dict)
+    made_again: bool = False
+
+    @cached_property
+    def earlier(self) -> "RunSeries | None":
+        """The same rows, of which those count that do not count here as they were made again; None without
+        such rows.
+        """
+        if len(self.processes) < 2:
+            return None
+        earlier = replace(self, made_again=True)
+        counted = (earlier.counted(block) for block in self.blocks)
+        return earlier if any(mask is not None and mask.any() for mask in counted) else None
 
     @cached_property
     def ranks(self) -> list[int]:
@@ -44,11 +59,14 @@ class RunSeries:
         """Return which rows count; None if all of them do.
 
         A row does not count if a later process of the same rank began at or before its update, because that
-        process has made the update again.
+        process has made the update again; with `made_again`, only those rows count.
         """
         if len(self.processes) < 2:
             return None
-        counted: Mask = block.key("update") < self._ends[block.key("process")]
+        ends = self._ends[block.key("process")]
+        counted: Mask = block.key("update") < ends
+        if self.made_again:
+            return ~counted & (ends > -_NEVER)
         return None if counted.all() else counted
 
     def whole_axis(self, axis: Axis) -> Floats | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import structs
+
 from esper_aggregator.series.buckets import are_same, bucket_starts, column_of, within
 from esper_aggregator.series.collected_rows import SCALARS_PREFIX
 from esper_aggregator.series.points import Points, points_of
@@ -17,8 +19,12 @@ def answer_series(series: RunSeries, question: SeriesQuestion) -> Series:
     """Return the buckets of all metrics that the run has measured in the range of the question."""
     named = {metric: column_name(metric, series.names) for metric in question.metrics}
     measured = {metric: name for metric, name in named.items() if name is not None}
-    answer = _of_same_places(series, question, measured)
-    return _of_any_places(series, question, measured) if answer is None else answer
+    answer = _of_same_places(series, question, measured) or _of_any_places(series, question, measured)
+    if series.earlier is None:
+        return answer
+    again = _of_any_places(series.earlier, question, measured)
+    earlier = tuple(column for column in again.columns if any(column.measured))
+    return structs.replace(answer, earlier_x=again.x, earlier=earlier)
 
 
 def _of_same_places(series: RunSeries, question: SeriesQuestion, names: Mapping[str, str]) -> Series | None:

@@ -135,6 +135,19 @@ def test_of_a_resumed_run_the_later_values_count(raw_of, write_log, read_columns
     assert set(columns["entropy"]["measured"]) == {1}
 
 
+def test_the_values_that_a_resumed_run_made_again_are_answered_beside_the_others(raw_of, write_log):
+    """Also where the later process has not come as far; a run that was not resumed has none."""
+    first = [raw_of(update(n, entropy=1.0), at_ns=n) for n in range(1, 58)]
+    second = [raw_of(update(n, entropy=2.0), epoch=2, at_ns=100 + n) for n in range(51, 54)]
+    asked = SeriesQuestion(metrics=("entropy",), points=100)
+    resumed = finish(LocalSeries(write_log([*first, *second])).answer(asked))
+
+    (again,) = resumed.earlier
+    assert np.frombuffer(resumed.x).tolist() == list(range(1, 54))
+    assert np.frombuffer(resumed.earlier_x).tolist() == list(range(51, 58))
+    assert np.frombuffer(again.last).tolist() == [1.0] * 7
+
+
 def test_the_later_process_counts_also_if_its_events_arrived_first(raw_of, write_log, read_columns):
     """The spool of the earlier one was adopted when the later one had begun."""
     first = [raw_of(update(n, entropy=1.0), at_ns=n) for n in range(1, 58)]

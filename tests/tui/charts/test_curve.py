@@ -39,7 +39,7 @@ def test_numbers_without_a_counterpart_are_left_out():
         not_finite=counts([0, 0]),
     )
     curve = curves_of(Series(x=doubles([0.0, 1.0, 2.0]), axis="update", columns=(column,)))["a"]
-    assert [len(numbers) for numbers in curve[1:]] == [1] * 7
+    assert [len(numbers) for numbers in curve[1:8]] == [1] * 7
 
 
 def test_a_part_of_a_curve_includes_both_ends():

@@ -1,6 +1,7 @@
 """Tests of esper_tui.pages.chart_page."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from tests.tui.list_history import ListHistory
@@ -10,7 +11,7 @@ from esper_tui.charts.chart_board import GRIDS, ChartBoard, ChartItem
 from esper_tui.charts.curve import curves_of
 from esper_tui.charts.viewport import Viewport
 from esper_tui.pages.chart_page import ChartPage, fitting_grid, page_rows, pane_width
-from esper_tui.text.spans import row_width
+from esper_tui.text.spans import Tone, row_width
 
 LENGTH = 400
 METRICS = {
@@ -40,6 +41,22 @@ def make_page():
         return ChartPage(board=board, curves=answered(), extent=(0.0, LENGTH - 1.0), marks=(CRITICAL,))
 
     return make
+
+
+def test_what_a_resumed_run_made_again_is_a_dim_curve_up_to_where_it_ended(make_page, make_snapshot, text):
+    """The title says what it is; over own ranges, which would differ, there is none."""
+    page = make_page(("kl_divergence",))
+    curve = page.curves["kl_divergence"]
+    again = curve.within(100, 200)
+    again = again._replace(mean=[mean + 0.01 for mean in again.mean])
+    page = replace(page, curves={"kl_divergence": curve._replace(earlier=again)})
+    rows = page_rows(make_snapshot(), page, 80, 23)
+    dots = [cell for row in rows[2:-4] for span in row if span.tone is Tone.DIM for cell in span.text]
+
+    assert "dim: made again after a restart, to 200" in text(rows)[1]
+    assert 10 < len([cell for cell in dots if "\u2800" < cell < "\u28ff"]) < 40
+    alone = replace(page, board=replace(page.board, own_ranges=True))
+    assert "dim" not in "".join(text(page_rows(make_snapshot(), alone, 80, 23)))
 
 
 @pytest.fixture

@@ -24,6 +24,12 @@ class DrawnCurve(NamedTuple):
     with_range: bool = True
 
 
+def with_earlier(drawn: DrawnCurve) -> tuple[DrawnCurve, ...]:
+    """A curve above the values that a resumed run made again, which are dim."""
+    earlier = drawn.curve.earlier
+    return (drawn,) if earlier is None else (DrawnCurve(earlier, Tone.DIM, with_range=False), drawn)
+
+
 class Reference(NamedTuple):
     """A value that is drawn as a horizontal line with a label."""
 

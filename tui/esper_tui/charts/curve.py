@@ -11,7 +11,10 @@ from esper_schemas.history import Column, Series
 
 
 class Curve(NamedTuple):
-    """One metric in the buckets that start at `x`; the fields are those of `Column`, as numbers."""
+    """One metric in the buckets that start at `x`; the fields are those of `Column`, as numbers.
+
+    `earlier` are the values that a resumed run made again.
+    """
 
     metric: str
     x: Sequence[float]
@@ -21,6 +24,13 @@ class Curve(NamedTuple):
     last: Sequence[float]
     measured: Sequence[int]
     not_finite: Sequence[int]
+    earlier: "Curve | None" = None
+
+    @property
+    def end(self) -> float | None:
+        """Where the last bucket with a value starts."""
+        measured = [x for x, number in zip(self.x, self.measured, strict=True) if number]
+        return measured[-1] if measured else None
 
     def within(self, first: float, last: float) -> "Curve":
         """The buckets that start between two places, both inclusive."""
@@ -54,7 +64,10 @@ class Curve(NamedTuple):
 def curves_of(series: Series) -> dict[str, Curve]:
     """The curves of an answer; numbers that have no counterpart in every column are left out."""
     x = _doubles(series.x)
-    return {column.metric: _curve(column, x) for column in series.columns}
+    earlier_x = _doubles(series.earlier_x)
+    earlier = {column.metric: _curve(column, earlier_x) for column in series.earlier}
+    curves = (_curve(column, x) for column in series.columns)
+    return {curve.metric: curve._replace(earlier=earlier.get(curve.metric)) for curve in curves}
 
 
 def _curve(column: Column, x: Sequence[float]) -> Curve:

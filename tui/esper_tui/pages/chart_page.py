@@ -8,7 +8,7 @@ from esper_schemas.history import Mark
 from esper_schemas.metrics.metric import Bands
 from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.charts.chart import Chart, ChartMark, DrawnCurve
+from esper_tui.charts.chart import Chart, ChartMark, DrawnCurve, with_earlier
 from esper_tui.charts.chart_board import ChartBoard, ChartItem
 from esper_tui.charts.curve import Curve
 from esper_tui.charts.line_chart import chart_rows
@@ -169,6 +169,8 @@ def _chart(snapshot: SanctumSnapshot, page: ChartPage, item: ChartItem, marks: S
         DrawnCurve(curve, CURVE_TONES[item.metrics.index(name)], with_range=len(item.metrics) == 1)
         for name, curve in known
     ]
+    if not board.own_ranges:  # the ranges of branches would hide how far apart they are
+        curves = [each for drawn in curves for each in with_earlier(drawn)]
     return Chart(
         curves=curves,
         axis=page.axis,
@@ -205,7 +207,18 @@ def pane_title(
     if len(item.metrics) > 1 and not item.title:
         title = (Span(mark, Tone.FOCUS),) if mark else ()
     values = (_values(snapshot, page, item, name, tone) for name, tone in _toned(item))
-    return fit(fit_items([part for part in (title, *values) if part], width, gap=2), width)
+    parts = (title, *values, _earlier(page, item))
+    return fit(fit_items([part for part in parts if part], width, gap=2), width)
+
+
+def _earlier(page: ChartPage, item: ChartItem) -> Row:
+    """What the dim curves are, and where they end."""
+    curves = (page.curves[name].earlier for name in item.metrics if name in page.curves)
+    ends = [curve.end for curve in curves if curve is not None]
+    last = max((end for end in ends if end is not None), default=None)
+    if last is None or page.board.own_ranges:
+        return ()
+    return (Span(f"dim: made again after a restart, to {place_label(last, page.axis.axis)}", Tone.DIM),)
 
 
 def _toned(item: ChartItem) -> Iterator[tuple[str, Tone]]:

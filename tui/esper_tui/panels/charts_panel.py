@@ -6,7 +6,7 @@ from itertools import pairwise
 from esper_schemas.metrics.metric import Bands
 from esper_schemas.rules.finding_metrics import MEAN_RETURN
 from esper_schemas.snapshot import SanctumSnapshot
-from esper_tui.charts.chart import NO_BANDS, Chart, DrawnCurve
+from esper_tui.charts.chart import NO_BANDS, Chart, DrawnCurve, with_earlier
 from esper_tui.charts.curve import Curve
 from esper_tui.charts.line_chart import chart_rows
 from esper_tui.charts.place_axis import PlaceAxis
@@ -113,7 +113,7 @@ def _chart_of(
     curve = _curve(view, name)
     axis = PlaceAxis(curve.x[0], curve.x[-1]) if curve is not None and len(curve.x) else PlaceAxis(0.0, 0.0)
     chart = Chart(
-        curves=[] if curve is None else [DrawnCurve(curve)],
+        curves=[] if curve is None else with_earlier(DrawnCurve(curve)),
         axis=axis,
         bands=bands,
         references=baseline_of(view.snapshot) if name == MEAN_RETURN else (),
