@@ -1,7 +1,8 @@
 """How long a PPO update takes at each telemetry level, compared with its LSTM's forward and backward pass.
 
 No update of this policy can be faster than the LSTM alone, run as often as in the update. All are run in
-turn, so that other work on the machine affects all of them; minima and medians are printed.
+turn, in both orders, and the processor time of the thread is measured, so that other work on the machine
+affects all of them alike. Ratios are medians of the ratios within a round.
 
     python benchmarks/ppo_update.py [--threads 1] [--minibatches 1] [--compile] [--json]
 
@@ -19,6 +20,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from esper_schemas.metrics.metric import TelemetryLevel
@@ -36,8 +38,9 @@ class Work(NamedTuple):
     """The functions that are compared: the LSTM, and updates at NORMAL and at lower levels of telemetry.
 
     update_unchecked does not compare rewards and advantages with the rewards of the environment; final
-    evaluates the policy after an update, which is done in every fourth one. update_compiled is the one at
-    NORMAL with its pointwise part compiled, None if it was not requested.
+    evaluates the policy after an update, which is done in every fourth one. host and host_off compute the
+    metrics from what was measured. update_compiled is the one at NORMAL with its pointwise part compiled,
+    None if it was not requested.
     """
 
     lstm: Callable[[], object]
@@ -46,6 +49,8 @@ class Work(NamedTuple):
     update_off: Callable[[], object]
     update_unchecked: Callable[[], object]
     final: Callable[[], object]
+    host: Callable[[], object]
+    host_off: Callable[[], object]
     update_compiled: Callable[[], object] | None = None
 
 
@@ -70,27 +75,34 @@ def prepare(config: TrainingConfig, *, compiled: bool = False) -> Work:
         twin = PPO(copy.deepcopy(policy), constants, environment.action_masks().choices, asked, warn=print)
         return lambda: twin.update(collected.transitions)
 
+    def update(level: TelemetryLevel, checked: Tensor | None = None) -> Tensor:
+        return ppo.update(collected.transitions, level, checked)
+
+    packed = {level: update(level, rewards) for level in (TelemetryLevel.NORMAL, TelemetryLevel.OFF)}
     return Work(
         lstm,
-        lambda: ppo.update(collected.transitions, TelemetryLevel.NORMAL, rewards),
-        lambda: ppo.update(collected.transitions, TelemetryLevel.MINIMAL),
-        lambda: ppo.update(collected.transitions, TelemetryLevel.OFF),
-        lambda: ppo.update(collected.transitions),
+        lambda: update(TelemetryLevel.NORMAL, rewards),
+        lambda: update(TelemetryLevel.MINIMAL),
+        lambda: update(TelemetryLevel.OFF),
+        lambda: update(TelemetryLevel.NORMAL),
         lambda: ppo.measure_final(collected.transitions),
+        lambda: ppo.payload(packed[TelemetryLevel.NORMAL], TelemetryLevel.NORMAL, {}),
+        lambda: ppo.payload(packed[TelemetryLevel.OFF], TelemetryLevel.OFF, {}),
         compiled_update() if compiled else None,
     )
 
 
 def measure(work: Work, repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of each function, in turn, after two warm-up rounds."""
+    """Milliseconds of processor time of each function, in turn, after two warm-up rounds."""
     measured = {name: function for name, function in work._asdict().items() if function is not None}
     times: dict[str, list[float]] = {name: [] for name in measured}
     for round_ in range(repeats + 2):
-        for name, function in measured.items():
-            began = time.perf_counter()
+        order = list(measured.items())
+        for name, function in order if round_ % 2 else reversed(order):
+            began = time.thread_time()
             function()
             if round_ >= 2:
-                times[name].append((time.perf_counter() - began) * 1000.0)
+                times[name].append((time.thread_time() - began) * 1000.0)
     return times
 
 
@@ -107,19 +119,42 @@ class _Operations(TorchDispatchMode):
 
 
 def operations(work: Work) -> dict[str, int]:
-    """The number of operations of each function that is not compiled."""
+    """The number of operations of each update that is not compiled."""
     counts = {}
-    for name, function in work._replace(update_compiled=None)._asdict().items():
-        if function is not None:
+    for name, function in work._asdict().items():
+        if name.startswith("update") and name != "update_compiled":
             with _Operations() as mode:
                 function()
             counts[f"{name}_operations"] = mode.count
     return counts
 
 
-def _median_ratio(these: list[float], those: list[float]) -> float:
-    """The median of the ratios within each round, so that the slowdown of a whole round cancels."""
-    return statistics.median(one / other for one, other in zip(these, those, strict=True))
+class Ratio(NamedTuple):
+    """The median of the ratios within each round, so that the slowdown of a whole round cancels; and their
+    quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
+def ratio(these: list[float], those: list[float]) -> Ratio:
+    """Compare the times of the same rounds."""
+    ratios = [one / other for one, other in zip(these, those, strict=True)]
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return Ratio(median, low, high)
+
+
+def normal_over_off(times: dict[str, list[float]]) -> dict[str, float]:
+    """What NORMAL telemetry costs, including the metrics that are computed on the host."""
+    normal, off, unchecked = (
+        [update + host for update, host in zip(times[one], times[other], strict=True)]
+        for one, other in (("update", "host"), ("update_off", "host_off"), ("update_unchecked", "host"))
+    )
+    checks = ratio(normal, unchecked)
+    return {f"normal_over_off_{name}": value for name, value in ratio(normal, off)._asdict().items()} | {
+        "checks_of_rewards_median": checks.median
+    }
 
 
 def main() -> None:
@@ -142,7 +177,7 @@ def main() -> None:
     )
     work = prepare(config, compiled=arguments.compile)
     times = measure(work, arguments.repeats)
-    others = [name for name in times if name != "update"]
+    others = [name for name in times if name == "lstm" or name.startswith("update_")]
     result = {
         "torch": torch.__version__,
         "load": os.getloadavg()[0],
@@ -150,7 +185,8 @@ def main() -> None:
         **{f"{name}_min_ms": min(values) for name, values in times.items()},
         **{f"{name}_median_ms": statistics.median(values) for name, values in times.items()},
         **{f"min_ratio_to_{name}": min(times["update"]) / min(times[name]) for name in others},
-        **{f"median_ratio_to_{name}": _median_ratio(times["update"], times[name]) for name in others},
+        **{f"median_ratio_to_{name}": ratio(times["update"], times[name]).median for name in others},
+        **normal_over_off(times),
         **operations(work),
     }
     if arguments.json:

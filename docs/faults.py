@@ -38,7 +38,6 @@ from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner import ppo_update
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import RolloutBatch
@@ -191,7 +190,7 @@ class _Learner:
         yield from update_events(
             update,
             EpisodeSummary(*columns),
-            unpack_metrics(numbers, TelemetryLevel.NORMAL, host),
+            self._ppo.payload(numbers, TelemetryLevel.NORMAL, host),
             steps,
             seconds=1.0,
         )

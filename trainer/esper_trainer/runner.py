@@ -22,7 +22,7 @@ from esper_trainer.device.host_transfer import HostBuffers, HostCopy
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner.learner import Learner, LearnerState, environment_seed
 from esper_trainer.measure.debug_diagnostics import DebugDiagnostics, WorstTransitions
-from esper_trainer.measure.packed_metrics import unpack_final, unpack_metrics
+from esper_trainer.measure.packed_metrics import unpack_final
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients, scheduled_coefficients
 from esper_trainer.ppo.rollout_buffer import Transitions, kept_transitions
 from esper_trainer.ranks.process_group import ALONE, ProcessGroup
@@ -187,7 +187,7 @@ class Trainer:
                 diagnostics = self._diagnose(collected.transitions, level)
                 final = (self._learner.measure_final(),) if _measures_final(update, level) else ()
                 summary = episode_summary(collected)
-                averages = average_over_processes(packed, level, summary, self._baseline_return, self._group)
+                averages = average_over_processes(packed, summary, self._baseline_return, self._group)
                 copy = self._host_buffers.copy((packed, averages, *summary, *final, *diagnostics))
             rollout, has_final = kept_transitions(collected.transitions), bool(final)
             self._pending = _Pending(
@@ -246,7 +246,8 @@ class Trainer:
         size = len(EpisodeSummary._fields)
         summary, final = EpisodeSummary(*columns[:size]), columns[size : size + has_final]
         diagnostics = columns[size + has_final :]
-        payload = unpack_metrics(packed, level, _host_fields(coefficients, rollout_timer, update_timer))
+        host_fields = _host_fields(coefficients, rollout_timer, update_timer)
+        payload = self._learner.ppo.payload(packed, level, host_fields)
         payload = structs.replace(payload, **(unpack_final(final[0]) if final else {}))
         events = list(update_events(update, summary, payload, self._steps, rollout_timer.seconds))
         events += self._diagnostic_events(update, payload, summary, diagnostics)

@@ -17,7 +17,6 @@ from esper_trainer.device.host_transfer import HostCopy
 from esper_trainer.environments.morph.scripted_baselines import run_baseline
 from esper_trainer.learner import ppo_update
 from esper_trainer.learner.learner import Learner
-from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.ppo.batch import RolloutBatch, StepCounts, Targets, compute_targets
 from esper_trainer.ppo.coefficient_schedules import ScheduledCoefficients
 from esper_trainer.ppo.rollout_buffer import Transitions
@@ -92,7 +91,7 @@ class EsperTraining:
             "entropy_coefficient": self.entropy_coefficient,
             "update_time_ms": 1.0,
         }
-        payload = unpack_metrics(HostCopy((row,)).wait()[0], TelemetryLevel.NORMAL, host)
+        payload = self.ppo.payload(HostCopy((row,)).wait()[0], TelemetryLevel.NORMAL, host)
         payload = structs.replace(payload, scalars=self._checks | self._after())
         steps = ENVIRONMENTS * self.config.size.horizon
         yield from update_events(update, EpisodeSummary(*summary), payload, steps, seconds=1.0)

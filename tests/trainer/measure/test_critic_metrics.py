@@ -24,7 +24,9 @@ def targets_of(returns=RETURNS, advantages=ADVANTAGES, alive=(1.0, 1.0, 1.0, 1.0
 
 def details_of(*arguments, **settings):
     """The value of each metric, or None if it was not measured."""
-    measured = critic_details(rollout_statistics(targets_of(*arguments, **settings)))
+    targets = targets_of(*arguments, **settings)
+    rollout = rollout_statistics(targets, torch.zeros_like(targets.alive))
+    measured = critic_details(rollout, rollout.details)
     return {name: value.item() if known else None for name, (value, known) in measured.items()}
 
 
@@ -115,6 +117,16 @@ def test_returns_that_hardly_vary_are_flagged_and_floored():
     assert details["return_variance_low"] == 1.0
     assert details["explained_variance_floored"] == pytest.approx(0.75)
     assert explained_variance(rollout_statistics(targets)).value.item() == pytest.approx(0.0, abs=1e-5)
+
+
+def test_the_covariance_with_log_probabilities_is_in_deviations_of_the_advantages():
+    """Log-probabilities -1, -3 and advantages 2, -2, whose deviation is 2: 1 * 1; the others are dead."""
+    targets = targets_of([0.0] * 4, [2.0, -2.0, 70.0, 0.0], (1.0, 1.0, 0.0, 0.0))
+    rollout = rollout_statistics(targets, torch.tensor([[-1.0, -3.0, -50.0, 0.0]]).t())
+    value, measured = critic_details(rollout, rollout.details)["log_prob_advantage_covariance"]
+
+    assert measured
+    assert value.item() == pytest.approx(1.0)
 
 
 def test_constants_have_no_higher_moments():

@@ -9,7 +9,7 @@ from esper_schemas.heads import HEADS
 from esper_trainer.measure.debug_diagnostics import MAX_TRANSITIONS, debug_diagnostics
 from esper_trainer.measure.gradient_collector import CollectedGradients
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
-from esper_trainer.model.policy import LSTMStep
+from esper_trainer.model.policy import LSTMStep, TrunkOutput
 from esper_trainer.ppo.batch import RolloutBatch
 
 STEPS, ENVIRONMENTS = 4, 2
@@ -28,7 +28,14 @@ def diagnose(log_ratios, relevance=None):
         **dict.fromkeys(set(RolloutBatch._fields) - {"observations", "actions", "relevance"}, zeros),
     )
     evaluation = PolicyEvaluation(
-        zeros, zeros, log_ratios, log_ratios.exp(), zeros, zeros, LSTMStep(*(zeros,) * 4), zeros
+        zeros,
+        zeros,
+        log_ratios,
+        log_ratios.exp(),
+        zeros,
+        zeros,
+        LSTMStep(*(zeros,) * 4),
+        TrunkOutput(*(zeros,) * 3),
     )
     return debug_diagnostics(evaluation, batch, GRADIENTS)
 

@@ -9,7 +9,7 @@ import torch
 from esper_schemas.metrics.metric import TelemetryLevel
 from esper_trainer.config import TrainingConfig
 from esper_trainer.learner.learner import Learner
-from esper_trainer.measure.packed_metrics import unpack_final, unpack_metrics
+from esper_trainer.measure.packed_metrics import unpack_final
 from esper_trainer.ppo.batch import compute_targets, make_batch
 
 NORMAL = TelemetryLevel.NORMAL
@@ -36,7 +36,7 @@ def test_before_an_update_nothing_has_moved(learner):
 
 def test_the_reported_kl_of_a_single_step_is_0_and_the_final_one_is_not(learner):
     """The one minibatch is evaluated before its step."""
-    payload = unpack_metrics(learner.update(NORMAL), NORMAL, {})
+    payload = learner.ppo.payload(learner.update(NORMAL), NORMAL, {})
 
     assert payload.kl_divergence == pytest.approx(0.0, abs=1e-7)
     assert unpack_final(learner.measure_final())["kl_final"] > 1e-4

@@ -4,28 +4,36 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from esper_trainer.measure.leading_signs import (
     STATES,
     GreedyChoices,
-    dead_units,
-    feature_rank,
-    layer_signs,
-    log_prob_advantage_covariance,
     noise_scale,
     policy_churn,
     sampled,
+    trunk_sample,
+    trunk_signs,
 )
-from esper_trainer.ppo.batch import RolloutBatch
+from esper_trainer.model.policy import TrunkOutput
 
 ALIVE = torch.ones(4)
 
 
+def trunk_of(features, alive=ALIVE, **parts):
+    """The trunk at some steps of one environment, of which all layers have these features."""
+    same = torch.as_tensor(features)[:, None]
+    return trunk_signs(trunk_sample(TrunkOutput(same, same, same)._replace(**parts), alive))
+
+
 def rank_of(features, alive=ALIVE):
     """The effective rank, None if it is not measured."""
-    value, measured = feature_rank(torch.tensor(features), alive)
+    value, measured = trunk_of(features, alive)["feature_rank"]
     return value.item() if measured else None
+
+
+def dead_units_of(activations):
+    """The share of dormant units."""
+    return trunk_of(activations, torch.ones(len(activations)))["dead_units"].value.item()
 
 
 @pytest.mark.parametrize(
@@ -64,24 +72,18 @@ def test_a_unit_is_dead_if_its_activation_is_a_fortieth_of_the_mean():
     """The means are 4, 4, 0 and 0.04; the layer's is 2.01, of which 0.025 is 0.05025."""
     activations = torch.tensor([[8.0, 0.0, 0.0, 0.08], [0.0, 8.0, 0.0, 0.0]])
 
-    assert dead_units(activations, torch.ones(2)).item() == pytest.approx(2 / 4)
-    assert dead_units(activations * torch.tensor([1.0, 1.0, 1.0, 2.0]), torch.ones(2)).item() == 1 / 4
-    assert dead_units(torch.zeros(2, 4), torch.ones(2)).item() == 1.0
-    assert math.isnan(dead_units(torch.tensor([[math.nan, 1.0]]), torch.ones(1)).item())
+    assert dead_units_of(activations) == pytest.approx(2 / 4)
+    assert dead_units_of(activations * torch.tensor([1.0, 1.0, 1.0, 2.0])) == 1 / 4
+    assert dead_units_of(torch.zeros(2, 4)) == 1.0
+    assert math.isnan(dead_units_of(torch.tensor([[math.nan, 1.0]])))
 
 
 def test_the_feature_layer_is_measured_before_its_normalisation():
-    """The outputs are 3, -4 and 1, -2: root mean square of 9, 16, 1 and 4; the second unit never fires."""
-    linear = nn.Linear(1, 2, bias=False)
-    with torch.no_grad():
-        linear.weight.copy_(torch.tensor([[1.0], [-1.0]]))
-        signs = layer_signs(
-            nn.Sequential(linear, nn.Identity(), nn.ReLU()),
-            torch.tensor([[[3.0]], [[1.0]]]),
-            torch.ones(2, 1),
-        )
+    """The outputs are 3, -4 and 1, -2, and 9, 9 at a step that does not count: root mean square."""
+    preactivations = torch.tensor([[[3.0, -4.0]], [[1.0, -2.0]], [[9.0, 9.0]]])
+    signs = trunk_of([[1.0, 0.0]] * 3, torch.tensor([1.0, 1.0, 0.0]), preactivations=preactivations)
 
-    assert signs["preactivation_norm"].value.item() == pytest.approx(math.sqrt((9 + 9 + 1 + 1) / 4))
+    assert signs["preactivation_norm"].value.item() == pytest.approx(math.sqrt((9 + 16 + 1 + 4) / 4))
     assert signs["dead_units"].value.item() == 0.5
 
 
@@ -91,27 +93,6 @@ def test_a_large_rollout_is_sampled_evenly():
     assert sampled(torch.arange(4.0 * STATES))[1] == 4.0
     assert len(sampled(torch.zeros(4 * STATES + 1))) <= STATES
     assert len(sampled(torch.zeros(3, 2))) == 3
-
-
-def test_the_covariance_is_that_of_the_whole_action():
-    """Joint log-probabilities -1, -3 and advantages 2, -2: (1 * 2 + 1 * 2) / 2; the third step is dead."""
-    nothing = torch.zeros(2, 3)
-    batch = RolloutBatch(
-        torch.zeros(3, 1, 1),
-        nothing,
-        actions=nothing,
-        old_log_probs=torch.tensor([[-1.0, -1.0, -50.0], [-9.0, -2.0, -50.0]]),
-        relevance=torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]]),
-        availability=nothing,
-        learnable=nothing,
-        learnable_scale=nothing,
-        advantages=torch.tensor([2.0, -2.0, 70.0]),
-        returns=nothing[0],
-        old_values=nothing[0],
-        alive=torch.tensor([1.0, 1.0, 0.0]),
-    )
-
-    assert log_prob_advantage_covariance(batch).value.item() == pytest.approx(2.0)
 
 
 def test_the_noise_scale_compares_the_gradients_of_two_halves():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from esper_trainer.measure.lstm_metrics import GATES, lstm_extremes, lstm_sums
+from esper_trainer.measure.lstm_metrics import GATES, lstm_statistics
 from esper_trainer.model.policy import Tamiyo
 
 
@@ -40,17 +40,15 @@ def test_l3_gates_and_states_are_those_of_the_recurrence(policy, steps):
     gates, hidden, cell = gates_of(policy, observations)
     last_step = policy(observations).last_step
 
-    sums, extremes = lstm_sums(policy.lstm, last_step), lstm_extremes(last_step)
+    measured = lstm_statistics(policy.lstm, last_step)
 
-    saturated = ((gates < 0.05) | (gates > 0.95)).sum((1, 2))
-    assert sums.saturated.tolist() == saturated.tolist()
+    saturated = ((gates < 0.05) | (gates > 0.95)).sum(1)
+    assert measured.saturated.tolist() == saturated.tolist()
     assert 0 < saturated.sum() < gates.numel()
-    assert sums.units.item() == 24
-    assert sums.hidden_square.item() == pytest.approx(hidden.square().sum().item(), rel=1e-5)
-    assert sums.cell_square.item() == pytest.approx(cell.square().sum().item(), rel=1e-5)
-    assert sums.cell.item() == pytest.approx(cell.sum().item(), rel=1e-4)
-    assert extremes.hidden.item() == pytest.approx(hidden.abs().max().item(), rel=1e-5)
-    assert extremes.cell.item() == pytest.approx(cell.abs().max().item(), rel=1e-5)
+    assert measured.norms.tolist() == pytest.approx([hidden.norm().item(), cell.norm().item()], rel=1e-5)
+    assert measured.cell.tolist() == pytest.approx(cell.sum(1).tolist(), rel=1e-4)
+    largest = [hidden.abs().max().item(), cell.abs().max().item()]
+    assert measured.largest.tolist() == pytest.approx(largest, rel=1e-5)
 
 
 @pytest.mark.parametrize(("gate", "index"), list(zip(GATES, range(4), strict=True)))
@@ -61,16 +59,21 @@ def test_a_gate_that_is_forced_open_is_that_gate(policy, gate, index):
         parameter.zero_()
     policy.lstm.bias_ih_l0.chunk(4)[index].fill_(100.0)
 
-    sums = lstm_sums(policy.lstm, policy(torch.ones(3, 2, 6)).last_step)
+    measured = lstm_statistics(policy.lstm, policy(torch.ones(3, 2, 6)).last_step)
 
-    assert dict(zip(GATES, sums.saturated.tolist(), strict=True)) == {**dict.fromkeys(GATES, 0), gate: 16}
+    assert dict(zip(GATES, measured.saturated.sum(1).tolist(), strict=True)) == {
+        **dict.fromkeys(GATES, 0),
+        gate: 16,
+    }
 
 
 @torch.no_grad()
 def test_a_state_that_is_not_finite_is_reported(policy):
-    """Both sums and extremes are NaN."""
+    """Both norms and extremes are NaN."""
     policy.lstm.bias_hh_l0.fill_(torch.nan)
     last_step = policy(torch.ones(3, 2, 6)).last_step
 
-    assert lstm_sums(policy.lstm, last_step).hidden_square.isnan()
-    assert lstm_extremes(last_step).cell.isnan()
+    measured = lstm_statistics(policy.lstm, last_step)
+
+    assert measured.norms.isnan().all()
+    assert measured.largest.isnan().all()

@@ -8,12 +8,11 @@ import torch
 from esper_trainer.measure.minibatch_statistics import (
     ABSENT,
     PolicyEvaluation,
-    detail_sums,
-    extremes,
     kl_divergence,
+    minibatch_statistics,
     sums,
 )
-from esper_trainer.model.policy import LSTMStep
+from esper_trainer.model.policy import LSTMStep, TrunkOutput
 from esper_trainer.ppo.batch import RolloutBatch
 
 LN2 = math.log(2.0)
@@ -33,7 +32,7 @@ def batch():
         availability=nothing,
         learnable=relevance * torch.tensor([1.0, 0.0, 0.0]),
         learnable_scale=relevance * torch.tensor([0.5, 0.0, 0.0]),
-        advantages=nothing,
+        advantages=torch.tensor([5.0, 7.0, 0.0]),
         returns=nothing,
         old_values=nothing,
         alive=torch.tensor([1.0, 1.0, 0.0]),
@@ -52,16 +51,32 @@ def evaluation():
         surrogate=torch.ones(3, 3),
         squared_errors=torch.tensor([4.0, 16.0, 100.0]),
         last_step=LSTMStep(*torch.zeros(4, 1, 1)),
-        hidden=torch.zeros(1, 1, 1),
+        trunk=TrunkOutput(*torch.zeros(3, 1, 1, 1)),
     )
+
+
+def extremes(evaluation, batch):
+    """The extremes of an evaluation."""
+    return minibatch_statistics(evaluation, batch, 0.2).extremes
 
 
 def test_the_joint_log_ratios_are_summed_over_relevant_choices(evaluation, batch):
     """They are those of the ratios that count, for the k1 estimator."""
     relevant = (evaluation.log_ratios * batch.relevance).sum()
-    batch = batch._replace(advantages=torch.zeros(3))
+    statistics = minibatch_statistics(evaluation, batch, 0.2, detailed=True)
 
-    assert detail_sums(evaluation, batch).products[0, 2].item() == pytest.approx(relevant.item())
+    assert statistics.detail_sums.products[0, 2].item() == pytest.approx(relevant.item())
+    assert statistics.detail_extremes.log_prob.item() == -1.0
+
+
+def test_products_are_those_of_log_ratio_advantage_one_and_excess(evaluation, batch):
+    """Joint log-ratios 0 and -ln 2, excesses 0 and -1/2, advantages 5 and 7; the dead step adds nothing."""
+    products = minibatch_statistics(evaluation, batch, 0.2, detailed=True).detail_sums.products
+
+    assert products[0, 1].item() == pytest.approx(-LN2 * 7)
+    assert products[1, 2].item() == 12.0
+    assert products[3, 2:].tolist() == pytest.approx([-0.5, 0.25])
+    assert products[2, 2].item() == 2.0
 
 
 def test_sums_count_relevant_steps_alone(evaluation, batch):

@@ -1,4 +1,4 @@
-"""The packed row has every field of the payload, and distinguishes unmeasured from not finite."""
+"""The metrics are the fields of the payload; what was not measured is not confused with NaN."""
 
 import math
 
@@ -14,8 +14,7 @@ from esper_trainer.measure.packed_metrics import (
     SCHEMAS,
     MeasuredValue,
     UpdateMetrics,
-    pack_metrics,
-    unpack_metrics,
+    payload_of,
 )
 
 NORMAL = TelemetryLevel.NORMAL
@@ -23,7 +22,7 @@ NORMAL = TelemetryLevel.NORMAL
 
 @pytest.fixture
 def measurements():
-    """Measurements 1, 2, 3, ... in the order of the row."""
+    """Measurements 1, 2, 3, ... in the order of the schema."""
     fields = {
         name: MeasuredValue(torch.tensor(index + 1.0), torch.tensor(True))
         for index, name in enumerate(SCHEMAS[NORMAL].plain)
@@ -37,7 +36,7 @@ def measurements():
     return UpdateMetrics(fields, families)
 
 
-def test_row_and_host_together_are_the_payload():
+def test_update_and_host_together_are_the_payload():
     """Every metric of the payload has a producer; our trainer has no metrics of its own."""
     assert {*SCHEMAS[TelemetryLevel.DEBUG].names, *HOST_FIELDS, *FINAL_FIELDS} == set(CATALOGUE)
     assert set(CATALOGUE) == set(PPOMetrics.__struct_fields__)
@@ -45,8 +44,8 @@ def test_row_and_host_together_are_the_payload():
 
 
 def test_every_value_arrives_in_its_field(measurements):
-    """Column n of the row is field n of the schema."""
-    payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {"update_time_ms": 7.5})
+    """Measurement n is field n of the schema."""
+    payload = payload_of(measurements, NORMAL, {"update_time_ms": 7.5})
 
     assert [getattr(payload, name) for name in SCHEMAS[NORMAL].names] == list(
         range(1, len(SCHEMAS[NORMAL].names) + 1)
@@ -57,21 +56,21 @@ def test_every_value_arrives_in_its_field(measurements):
 
 def test_counts_are_whole_numbers(measurements):
     """Their type is int, as in the payload."""
-    payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {})
+    payload = payload_of(measurements, NORMAL, {})
 
     for name in ("nan_grad_count", "inf_grad_count", "epochs_completed", "skipped_steps"):
         assert isinstance(getattr(payload, name), int)
 
 
 def test_not_measured_and_not_finite_are_distinguished(measurements):
-    """None, NaN and infinity are unchanged by packing."""
+    """None, NaN and infinity are unchanged."""
     entropy = MeasuredValue(
         torch.tensor([math.nan, math.inf, -math.inf, 0.0, 5.0, 5.0, 5.0, 5.0]),
         torch.tensor([True, True, True, True, False, False, False, False]),
     )
     measurements.families["entropy"] = entropy
 
-    payload = unpack_metrics(pack_metrics(measurements, NORMAL), NORMAL, {})
+    payload = payload_of(measurements, NORMAL, {})
 
     assert math.isnan(payload.head_op_entropy)
     assert payload.head_slot_entropy == math.inf
@@ -85,7 +84,7 @@ def test_a_measurement_without_a_field_is_refused(measurements):
     measurements.fields["entropie"] = measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropie"):
-        pack_metrics(measurements, NORMAL)
+        payload_of(measurements, NORMAL, {})
 
 
 def test_a_field_without_a_measurement_is_refused(measurements):
@@ -93,4 +92,4 @@ def test_a_field_without_a_measurement_is_refused(measurements):
     del measurements.fields["entropy"]
 
     with pytest.raises(KeyError, match="entropy"):
-        pack_metrics(measurements, NORMAL)
+        payload_of(measurements, NORMAL, {})

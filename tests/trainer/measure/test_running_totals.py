@@ -3,8 +3,13 @@
 import pytest
 import torch
 
-from esper_trainer.measure.lstm_metrics import LSTMExtremes, LSTMSums
-from esper_trainer.measure.minibatch_statistics import DetailExtremes, DetailSums, Extremes, Sums
+from esper_trainer.measure.minibatch_statistics import (
+    DetailExtremes,
+    DetailSums,
+    Extremes,
+    MinibatchStatistics,
+    Sums,
+)
 from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.ppo.policy_optimiser import GradientStatistics
 
@@ -17,22 +22,12 @@ def totals():
     return RunningTotals(torch.device("cpu"), 3)
 
 
-def evaluation(value):
-    """Sums and extremes that are all the same number."""
+def evaluation(value, *, detailed=True):
+    """Statistics that are all the same number."""
     heads, scalar = torch.full((8,), value), torch.tensor(value)
-    return Sums(*(heads,) * 8, scalar, scalar), Extremes(heads, heads, scalar, scalar, scalar)
-
-
-def details(value):
-    """Sums and extremes of NORMAL telemetry that are all the same number."""
-    scalar = torch.tensor(value)
-    return DetailSums(scalar, scalar, scalar.repeat(3, 3)), DetailExtremes(scalar)
-
-
-def lstm_values(value):
-    """Sums and extremes of the LSTM that are all the same number."""
-    scalar = torch.tensor(value)
-    return LSTMSums(scalar, scalar, scalar, scalar.repeat(4), scalar), LSTMExtremes(scalar, scalar)
+    sums, extremes = Sums(*(heads,) * 8, scalar, scalar), Extremes(heads, heads, scalar, scalar, scalar)
+    details = DetailSums(scalar.repeat(4, 4)), DetailExtremes(scalar)
+    return MinibatchStatistics(sums, extremes, *(details if detailed else (None, None)))
 
 
 def step(norm, skipped=0.0):
@@ -50,26 +45,29 @@ def as_text(totals):
 def test_sums_are_added_and_extremes_kept(totals):
     """2 + 1 = 3; max(2, 1) = 2."""
     for value in (2.0, 1.0):
-        totals.add_evaluation(*evaluation(value), CONTINUES)
-        totals.add_details(*details(value), CONTINUES)
-        totals.add_lstm(*lstm_values(value), CONTINUES)
+        totals.add_evaluation(evaluation(value), CONTINUES)
 
-    assert totals.read().lstm_sums.saturated.tolist() == [3.0] * 4
-    assert totals.read().detail_sums.joint_excess_square.item() == 3.0
-    assert totals.read().lstm_extremes.cell.item() == 2.0
+    assert totals.read().detail_sums.products.tolist() == [[3.0] * 4] * 4
+    assert totals.read().detail_extremes.log_prob.item() == 2.0
     assert totals.read().sums.entropy.tolist() == [3.0] * 8
     assert totals.read().sums.steps.item() == 3.0
     assert totals.read().extremes.log_ratio.tolist() == [2.0] * 8
 
 
+def test_statistics_without_details_are_added(totals):
+    """The details stay empty below level NORMAL."""
+    totals.add_evaluation(evaluation(2.0, detailed=False), CONTINUES)
+
+    assert totals.read().sums.steps.item() == 2.0
+    assert totals.read().detail_sums.products.count_nonzero() == 0
+
+
 def test_what_follows_a_stop_is_ignored(totals):
     """Even NaN is ignored."""
-    totals.add_evaluation(*evaluation(2.0), CONTINUES)
+    totals.add_evaluation(evaluation(2.0), CONTINUES)
     before = as_text(totals)
 
-    totals.add_evaluation(*evaluation(torch.nan), STOPPED)
-    totals.add_details(*details(torch.nan), STOPPED)
-    totals.add_lstm(*lstm_values(torch.nan), STOPPED)
+    totals.add_evaluation(evaluation(torch.nan), STOPPED)
     totals.add_step(step(torch.nan), STOPPED)
 
     assert as_text(totals) == before
@@ -78,7 +76,7 @@ def test_what_follows_a_stop_is_ignored(totals):
 def test_nan_stays(totals):
     """It stays in sums, in extremes and in norms; a maximum does not hide it."""
     for value in (1.0, torch.nan, 2.0):
-        totals.add_evaluation(*evaluation(value), CONTINUES)
+        totals.add_evaluation(evaluation(value), CONTINUES)
         totals.add_step(step(value), CONTINUES)
     read = totals.read()
 

@@ -8,9 +8,12 @@ import torch
 from esper_trainer.measure.minibatch_statistics import DetailSums
 from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.measure.self_checks import (
+    RewardComparison,
     RewardSource,
+    compare_rewards,
     gae_residual,
     reward_checksum_error,
+    reward_checksums,
     self_check_metrics,
     unmeasured_checks,
 )
@@ -46,7 +49,14 @@ def residual(rollout, *, rewards=None, change=lambda values: values):
     batch = RolloutBatch(**fields | {"advantages": used, "old_values": values, "alive": alive})
     of_environment = learner_rewards if rewards is None else rewards
     source = RewardSource(of_environment, normalisation, GAMMA, LAMBDA)
-    return gae_residual(batch, of_environment, source).item()
+    compared = compare_rewards(batch, None, learner_rewards, source)
+    return gae_residual(compared, values.abs().amax()).item()
+
+
+def checksum_error(learner, environment):
+    """The error of the learner's rewards."""
+    difference, checksum = reward_checksums(learner, environment)
+    return reward_checksum_error(RewardComparison(ZERO, ZERO, difference, checksum)).item()
 
 
 class TestGAEResidual:
@@ -90,11 +100,11 @@ class TestRewardChecksum:
 
     def test_it_is_exactly_0_for_equal_rewards(self, rollout):
         """There is no rounding."""
-        assert reward_checksum_error(rollout[0], rollout[0].clone()).item() == 0.0
+        assert checksum_error(rollout[0], rollout[0].clone()) == 0.0
 
     def test_late_rewards_are_found(self, rollout):
         """A delay of one step has the same sum of rewards, but not of t * r."""
-        assert reward_checksum_error(rollout[0].roll(1, 0), rollout[0]).item() > 0.01
+        assert checksum_error(rollout[0].roll(1, 0), rollout[0]) > 0.01
 
     def test_differences_of_two_environments_do_not_cancel(self):
         """One has a reward of 1 too much, the other one a reward of 1 too little."""
@@ -102,11 +112,11 @@ class TestRewardChecksum:
         learner = environment.clone()
         learner[2, 0], learner[2, 1] = 2.0, 0.0
 
-        assert reward_checksum_error(learner, environment).item() == pytest.approx(6 / 20)
+        assert checksum_error(learner, environment) == pytest.approx(6 / 20)
 
     def test_without_rewards_it_is_0(self):
         """Nothing is divided by 0."""
-        assert reward_checksum_error(torch.zeros(4, 2), torch.zeros(4, 2)).item() == 0.0
+        assert checksum_error(torch.zeros(4, 2), torch.zeros(4, 2)) == 0.0
 
 
 @pytest.fixture
@@ -121,8 +131,8 @@ def totals():
 
 def correlation(totals, columns, checks=None):
     """The correlation of log-ratios and advantages, [2, N]."""
-    rows = torch.cat((columns, torch.ones_like(columns[:1])))
-    sums = DetailSums(ZERO, ZERO, rows @ rows.t())
+    rows = torch.cat((columns, torch.ones_like(columns)))
+    sums = DetailSums(rows @ rows.t())
     metrics = self_check_metrics(checks or unmeasured_checks(ZERO), totals._replace(detail_sums=sums))
     return metrics["advantage_correlation"]
 

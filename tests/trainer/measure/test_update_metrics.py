@@ -7,10 +7,14 @@ import torch
 
 from esper_schemas.heads import HEAD_MAX_ENTROPIES, HEADS
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.measure.lstm_metrics import LSTMExtremes, LSTMSums
+from esper_trainer.measure.critic_metrics import rollout_statistics
+from esper_trainer.measure.leading_signs import TrunkSample
+from esper_trainer.measure.lstm_metrics import LSTMStatistics
+from esper_trainer.measure.measurements import Measurements, losses
 from esper_trainer.measure.minibatch_statistics import ABSENT, DetailExtremes, DetailSums
-from esper_trainer.measure.packed_metrics import MeasuredValue, pack_metrics, unpack_metrics
+from esper_trainer.measure.packed_metrics import payload_of
 from esper_trainer.measure.running_totals import RunningTotals
+from esper_trainer.measure.self_checks import FirstMinibatch
 from esper_trainer.measure.update_metrics import update_metrics
 from esper_trainer.model.action_layout import action_layout
 from esper_trainer.ppo.batch import Targets
@@ -30,13 +34,16 @@ LAYERS = LayerInfo(
 """Three parameters."""
 
 
-PRODUCTS = torch.tensor([[8.0, 6.0, 8.0], [6.0, 32.0, 0.0], [8.0, 0.0, 16.0]])
-"""Of log-ratio, advantage and 1 over 16 steps: variances 4 / 16 and 2, covariance 6 / 16."""
+PRODUCTS = torch.tensor(
+    [[8.0, 6.0, 8.0, 0.0], [6.0, 32.0, 0.0, 0.0], [8.0, 0.0, 16.0, 10.0], [0.0, 0.0, 10.0, 25.0]]
+)
+"""Of log-ratio, advantage, 1 and ratio less 1 over 16 steps."""
 
-
-SIGNS = dict.fromkeys(
-    ("feature_rank", "dead_units", "preactivation_norm", "log_prob_advantage_covariance"),
-    MeasuredValue(torch.tensor(0.5), torch.tensor(False)),
+LSTM = LSTMStatistics(
+    norms=torch.tensor([2.0, 6.0]),
+    largest=torch.tensor([0.9, 3.0]),
+    cell=torch.tensor([-3.0, -5.0]),
+    saturated=torch.tensor([[0.5], [1.5], [2.0], [0.0]]).repeat(1, 8),
 )
 TD_ERRORS = torch.tensor([[1.0, -1.0, 2.0, -4.0]])
 
@@ -79,17 +86,12 @@ def totals():
         attempted=torch.tensor(2.0),
         epochs=torch.tensor(2.0),
     )
-    last_step = LSTMSums(
-        *torch.tensor([4.0, 36.0, -8.0]), torch.tensor([4.0, 12.0, 16.0, 0.0]), torch.tensor(16.0)
-    )
     return totals._replace(
         sums=sums,
         extremes=extremes,
         gradients=gradients,
-        detail_sums=DetailSums(torch.tensor(10.0), torch.tensor(25.0), PRODUCTS),
+        detail_sums=DetailSums(PRODUCTS),
         detail_extremes=DetailExtremes(torch.tensor(-0.5)),
-        lstm_sums=last_step,
-        lstm_extremes=LSTMExtremes(torch.tensor(0.9), torch.tensor(3.0)),
     )
 
 
@@ -101,14 +103,23 @@ def critic():
     return Targets(advantages, returns, returns - advantages, torch.ones(1, 4), TD_ERRORS)
 
 
+def payload_from(totals, critic):
+    """The payload that follows from both."""
+    measurements = Measurements(
+        losses(totals.sums),
+        totals,
+        rollout_statistics(critic, torch.zeros_like(critic.alive)),
+        FirstMinibatch(totals.sums, totals.extremes, None),
+        LSTM,
+        TrunkSample(*torch.ones(2), torch.ones(2), *torch.ones(3)),
+    )
+    return payload_of(update_metrics(measurements, CONSTANTS, LAYERS, NORMAL), NORMAL, {})
+
+
 @pytest.fixture
 def payload(totals, critic):
     """The payload that follows from both."""
-    return unpack_metrics(
-        pack_metrics(update_metrics(totals, critic, CONSTANTS, LAYERS, NORMAL, signs=SIGNS), NORMAL),
-        NORMAL,
-        {},
-    )
+    return payload_from(totals, critic)
 
 
 def test_losses(payload):
@@ -191,7 +202,7 @@ def test_the_spread_of_the_joint_ratio(payload):
 
 
 def test_l3_states_and_gates_of_the_lstm(payload):
-    """Sixteen units: sqrt(4 / 16), sqrt(36 / 16), -8 / 16; gates 4, 12 and 0 of 16."""
+    """Sixteen units: 2 / sqrt(16), 6 / sqrt(16), -8 / 16; gates 4, 12 and 0 of 16."""
     assert payload.lstm_hidden_rms == pytest.approx(0.5)
     assert payload.lstm_cell_rms == pytest.approx(1.5)
     assert payload.lstm_cell_mean == pytest.approx(-0.5)
@@ -226,11 +237,7 @@ def test_constant_returns_leave_nothing_to_explain(totals, critic):
     """1 - 0 / 0 is not measured, and not infinite."""
     constant = critic._replace(returns=torch.ones(1, 4))
 
-    payload = unpack_metrics(
-        pack_metrics(update_metrics(totals, constant, CONSTANTS, LAYERS, NORMAL, signs=SIGNS), NORMAL),
-        NORMAL,
-        {},
-    )
+    payload = payload_from(totals, constant)
 
     assert payload.explained_variance is None
     assert payload.return_std == 0.0
@@ -249,16 +256,7 @@ def test_an_update_without_steps_measures_nothing(critic):
     """All environments are dead from the beginning; ratios keep their default of 1."""
     dead = critic._replace(alive=torch.zeros(1, 4))
 
-    payload = unpack_metrics(
-        pack_metrics(
-            update_metrics(
-                RunningTotals(CPU, len(LAYERS.names)).read(), dead, CONSTANTS, LAYERS, NORMAL, signs=SIGNS
-            ),
-            NORMAL,
-        ),
-        NORMAL,
-        {},
-    )
+    payload = payload_from(RunningTotals(CPU, len(LAYERS.names)).read(), dead)
 
     assert payload.kl_divergence is None
     assert payload.entropy is None

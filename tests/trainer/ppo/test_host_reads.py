@@ -72,10 +72,10 @@ def test_an_update_reads_nothing(learner, check):
     collected = collector.collect(lambda: None)
 
     with check():
-        row = ppo.update(collected.transitions, environment_rewards=collector.environment_rewards)
+        packed = ppo.update(collected.transitions, environment_rewards=collector.environment_rewards)
         ppo.measure_final(collected.transitions)
 
-    assert row.dim() == 2
+    assert packed.dim() == 1
 
 
 @pytest.mark.slow

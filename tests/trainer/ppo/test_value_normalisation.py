@@ -11,7 +11,6 @@ from esper_trainer.environments.morph.action_masks import static_choices
 from esper_trainer.environments.morph.environment import MorphEnvironment
 from esper_trainer.environments.morph.presets import Preset
 from esper_trainer.learner.ppo_update import PPO
-from esper_trainer.measure.packed_metrics import unpack_metrics
 from esper_trainer.model.action_layout import action_layout
 from esper_trainer.model.policy import Tamiyo
 from esper_trainer.ppo.batch import Moments
@@ -70,8 +69,9 @@ def critic_gradient(policy, scale, kind):
     config = TrainingConfig(
         environments=4, hidden_size=16, value_normalisation=kind, epochs=1, value_clip=0.0
     )
-    row = PPO(policy, action_layout(CPU), static_choices(CPU), config).update(rollout)
-    return unpack_metrics(row, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
+    ppo = PPO(policy, action_layout(CPU), static_choices(CPU), config)
+    packed = ppo.update(rollout)
+    return ppo.payload(packed, TelemetryLevel.NORMAL, {}).grad_norm_pre_clip
 
 
 def test_large_returns_do_not_make_large_gradients(policy):
@@ -103,8 +103,8 @@ def test_an_update_with_either_option_learns_and_reads_nothing(setting, no_host_
     collector = RolloutCollector(policy, environment, action_layout(CPU), seed=1)
     ppo = PPO(policy, action_layout(CPU), static_choices(CPU), config)
     with no_host_reads():
-        row = ppo.update(collector.collect(lambda: None).transitions)
-    payload = unpack_metrics(row, TelemetryLevel.NORMAL, {})
+        packed = ppo.update(collector.collect(lambda: None).transitions)
+    payload = ppo.payload(packed, TelemetryLevel.NORMAL, {})
 
     assert not torch.equal(before, policy.output.weight)
     assert payload.skipped_steps == 0

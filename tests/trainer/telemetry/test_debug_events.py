@@ -13,7 +13,7 @@ from esper_schemas.heads import HEADS
 from esper_trainer.measure.debug_diagnostics import debug_diagnostics
 from esper_trainer.measure.gradient_collector import CollectedGradients
 from esper_trainer.measure.minibatch_statistics import PolicyEvaluation
-from esper_trainer.model.policy import LSTMStep
+from esper_trainer.model.policy import LSTMStep, TrunkOutput
 from esper_trainer.ppo.batch import RolloutBatch
 from esper_trainer.ppo.policy_optimiser import LayerInfo
 from esper_trainer.telemetry.debug_events import diagnostic_events
@@ -41,7 +41,14 @@ def events_of():
             **dict.fromkeys(RolloutBatch._fields[5:], nothing),
         )
         evaluation = PolicyEvaluation(
-            nothing, nothing, flat, flat.exp(), nothing, nothing, LSTMStep(*(nothing,) * 4), nothing
+            nothing,
+            nothing,
+            flat,
+            flat.exp(),
+            nothing,
+            nothing,
+            LSTMStep(*(nothing,) * 4),
+            TrunkOutput(*(nothing,) * 3),
         )
         gradients = CollectedGradients(
             torch.tensor([5.0, 2.0]), torch.tensor([[0, 2], [1, 0]]), torch.zeros(9), torch.zeros(9, 9)

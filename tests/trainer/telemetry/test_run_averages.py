@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.measure.packed_metrics import SCHEMAS
+from esper_trainer.measure.measurements import Losses, Measurements, pack_measurements
+from esper_trainer.measure.running_totals import RunningTotals
 from esper_trainer.ranks.process_group import ALONE, ProcessGroup
 from esper_trainer.telemetry.episode_summary import EpisodeSummary
 from esper_trainer.telemetry.run_averages import RunAverages, average_over_processes
@@ -30,26 +30,24 @@ def summary():
     return EpisodeSummary(**(empty | columns))
 
 
-def packed(level, **values):
-    """Packed metrics in which some plain fields are measured."""
-    row = torch.zeros(2, len(SCHEMAS[level].names))
-    for name, value in values.items():
-        row[:, SCHEMAS[level].plain.index(name)] = torch.tensor([value, 1.0])
-    return row
+def packed(policy_loss, value_loss):
+    """The measurements of an update with these losses."""
+    totals = RunningTotals(torch.device("cpu"), 1).read()
+    losses = Losses(torch.tensor(policy_loss), torch.tensor(value_loss))
+    return pack_measurements(Measurements(losses, totals))
 
 
-@pytest.mark.parametrize("level", TelemetryLevel)
-def test_means_are_over_all_processes(summary, level):
+def test_means_are_over_all_processes(summary):
     """The other process has return 4, accuracy 0.7, losses 0.5 and 3, baseline 1."""
-    own = packed(level, policy_loss=-0.1, value_loss=1.0)
-    averages = average_over_processes(own, level, summary, 2.0, WithAnother(4.0, 0.7, 0.5, 3.0, 1.0))
+    own = packed(-0.1, 1.0)
+    averages = average_over_processes(own, summary, 2.0, WithAnother(4.0, 0.7, 0.5, 3.0, 1.0))
 
     assert RunAverages(*averages.tolist()) == pytest.approx(RunAverages(3.0, 0.6, 0.2, 2.0, 1.5))
 
 
 def test_one_process_has_its_own_numbers(summary):
     """They are not changed by rounding."""
-    own = packed(TelemetryLevel.OFF, policy_loss=-0.1, value_loss=0.3)
-    averages = average_over_processes(own, TelemetryLevel.OFF, summary, 2.5, ALONE)
+    own = packed(-0.1, 0.3)
+    averages = average_over_processes(own, summary, 2.5, ALONE)
 
     assert averages.tolist() == torch.tensor([2.0, 0.5, -0.1, 0.3, 2.5]).tolist()

@@ -89,7 +89,7 @@ class Learner:
         }
 
     def update(self, level: TelemetryLevel) -> Tensor:
-        """Train on the last rollout; return packed metrics [2, F], which the next update overwrites."""
+        """Train on the last rollout; return packed measurements, which the next update overwrites."""
         return self._updates[level]()
 
     def measure_final(self) -> Tensor:

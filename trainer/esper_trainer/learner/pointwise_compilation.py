@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from esper_trainer.device.cuda_graphs import Warn, root_cause
-from esper_trainer.measure.minibatch_statistics import Extremes, PolicyEvaluation, Sums, extremes, sums
+from esper_trainer.measure.minibatch_statistics import MinibatchStatistics, minibatch_statistics
 from esper_trainer.model.action_layout import ActionLayout
 from esper_trainer.model.distributions import evaluate
 from esper_trainer.ppo.batch import RolloutBatch, StepCounts
@@ -50,20 +50,13 @@ def evaluate_loss(
     return LossEvaluation(log_probs.detach(), entropies.detach(), combined)
 
 
-def minibatch_statistics(
-    evaluation: PolicyEvaluation, batch: RolloutBatch, clip_range: float
-) -> tuple[Sums, Extremes]:
-    """The statistics of one minibatch."""
-    return sums(evaluation, batch, clip_range), extremes(evaluation, batch)
-
-
 class PointwiseFunctions(NamedTuple):
     """The two pointwise functions of an update, compiled or not."""
 
     evaluate_loss: Callable[
         [Tensor, Tensor, RolloutBatch, StepCounts, LossCoefficients, ActionLayout], LossEvaluation
     ]
-    minibatch_statistics: Callable[[PolicyEvaluation, RolloutBatch, float], tuple[Sums, Extremes]]
+    minibatch_statistics: Callable[..., MinibatchStatistics]
 
 
 EAGER = PointwiseFunctions(evaluate_loss, minibatch_statistics)

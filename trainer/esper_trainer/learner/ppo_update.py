@@ -5,16 +5,19 @@ The target-KL stop and the check for values that are not finite are tensors that
 that breaks on the host.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from esper_schemas.metrics.metric import TelemetryLevel
+from esper_schemas.payload import PPOUpdatePayload
 from esper_trainer.config import TrainingConfig, derived_seed
 from esper_trainer.device.cuda_graphs import Warn, ignore_warning
 from esper_trainer.device.host_transfer import pack, unpack
 from esper_trainer.learner.pointwise_compilation import EAGER, PointwiseFunctions, compile_pointwise
+from esper_trainer.measure.critic_metrics import rollout_statistics
 from esper_trainer.measure.debug_diagnostics import (
     DebugDiagnostics,
     WorstTransitions,
@@ -25,24 +28,26 @@ from esper_trainer.measure.final_policy import final_policy
 from esper_trainer.measure.gradient_collector import RowGradients, collect_gradients
 from esper_trainer.measure.leading_signs import (
     GreedyChoices,
-    Signs,
-    feature_rank,
     greedy_choices,
-    layer_signs,
-    log_prob_advantage_covariance,
     noise_scale,
     policy_churn,
-    sampled,
+    trunk_sample,
 )
-from esper_trainer.measure.lstm_metrics import lstm_extremes, lstm_sums
-from esper_trainer.measure.minibatch_statistics import PolicyEvaluation, Sums, detail_extremes, detail_sums
-from esper_trainer.measure.packed_metrics import MeasuredValue, pack_final, pack_metrics
+from esper_trainer.measure.lstm_metrics import LSTMStatistics, lstm_statistics
+from esper_trainer.measure.measurements import (
+    Measurements,
+    Structure,
+    losses,
+    pack_measurements,
+)
+from esper_trainer.measure.minibatch_statistics import MinibatchStatistics, PolicyEvaluation
+from esper_trainer.measure.packed_metrics import MeasuredValue, pack_final, payload_of
 from esper_trainer.measure.running_totals import RunningTotals
-from esper_trainer.measure.self_checks import RewardSource, SelfChecks, self_checks
+from esper_trainer.measure.self_checks import FirstMinibatch, RewardSource, compare_rewards
 from esper_trainer.measure.update_metrics import update_metrics
-from esper_trainer.model.action_layout import ActionLayout
+from esper_trainer.model.action_layout import ActionLayout, action_layout
 from esper_trainer.model.distributions import evaluate, mask_penalties
-from esper_trainer.model.policy import LSTMStep, PolicyOutput, Tamiyo
+from esper_trainer.model.policy import LSTMStep, PolicyOutput, Tamiyo, TrunkOutput
 from esper_trainer.ppo.batch import (
     Moments,
     RolloutBatch,
@@ -65,11 +70,15 @@ STOP_FACTOR = 1.5
 
 
 class MinibatchStep(NamedTuple):
-    """What a step leaves: whether the update has stopped (bool, 0-d), and its evaluation before the step."""
+    """What a step leaves: whether the update has stopped (bool, 0-d), and its evaluation before the step.
+
+    lstm: measured in the first step of an update, with the policy that collected the rollout.
+    """
 
     stopped: Tensor
     evaluation: PolicyEvaluation
-    sums: Sums
+    statistics: MinibatchStatistics
+    lstm: LSTMStatistics | None
 
 
 class Probe(NamedTuple):
@@ -106,6 +115,10 @@ class PPO:
         self.optimiser = PolicyOptimiser(
             policy, layout, config.learning_rate, config.adam_epsilon, config.max_grad_norm, group
         )
+        layers, cpu = self.optimiser.layers, torch.device("cpu")
+        self._host_layout = action_layout(cpu)
+        self._host_layers = layers._replace(sizes=layers.sizes.to(cpu), lstm=layers.lstm.to(cpu))
+        self._structures: dict[tuple[TelemetryLevel, int], Structure] = {}
 
     def set_coefficients(self, coefficients: ScheduledCoefficients) -> None:
         """Use these coefficients from the next update on."""
@@ -118,7 +131,7 @@ class PPO:
         level: TelemetryLevel = TelemetryLevel.NORMAL,
         environment_rewards: Tensor | None = None,
     ) -> Tensor:
-        """Train on a rollout; return packed metrics [2, F] of a telemetry level, on the device.
+        """Train on a rollout; return packed measurements of a telemetry level, on the device.
 
         environment_rewards [T, N]: the rewards where the environment returned them, with which those of the
         rollout and the advantages are compared.
@@ -130,35 +143,40 @@ class PPO:
                 update_normalisation(self._policy, moments(targets.returns, targets.alive, self._group))
             normalisation = moments(targets.advantages, targets.alive, self._group)
             batch = make_batch(rollout, targets, self._choices, self._layout, normalisation)
-        layers = self.optimiser.layers
-        totals, stopped = RunningTotals(self._device, len(layers.names)), self._false()
-        checks: SelfChecks | None = None
-        signs = self._signs(batch) if detailed else {}
+        totals, stopped = RunningTotals(self._device, len(self.optimiser.layers.names)), self._false()
+        measured: dict[str, Any] = {}
+        if level >= TelemetryLevel.MINIMAL:
+            log_probs = _joint_log_probs(batch) if detailed else None
+            measured["rollout"] = rollout_statistics(targets, log_probs)
         probe = self._probe(batch) if level >= TelemetryLevel.DEBUG else None
         epochs = [self._minibatches(batch) for _ in range(config.epochs)]
-        for epoch, parts in enumerate(self._with_step_counts(batch, epochs)):
+        for parts in self._with_step_counts(batch, epochs):
             for part, step_counts in parts:
                 minibatch = _part(batch, part)
-                step = self._minibatch_step(minibatch, step_counts, totals, stopped, detailed, epoch == 0)
+                examined = detailed and "first" not in measured
+                step = self._minibatch_step(minibatch, step_counts, totals, stopped, detailed, examined)
                 stopped = step.stopped
-                if detailed and checks is None:
+                if examined:
                     source = self._reward_source(environment_rewards, normalisation)
-                    checks = self_checks(minibatch, step.evaluation, step.sums, part, rollout.rewards, source)
-                if detailed and "feature_rank" not in signs:
-                    signs["feature_rank"] = _feature_rank(step.evaluation, minibatch)
+                    measured |= _examined(minibatch, step, part, rollout.rewards, source)
             totals.end_epoch(config.minibatches)
         if probe is not None:
-            signs |= self._compare(probe)
-        metrics = update_metrics(totals.read(), targets, self._layout, layers, level, checks, signs)
-        return pack_metrics(metrics, level)
+            measured |= self._compare(probe)
+        with torch.no_grad():
+            read = totals.read()
+            measurements = Measurements(losses(read.sums), read, **measured)
+            packed = pack_measurements(measurements)
+            self._structures[level, len(packed)] = Structure(measurements)
+            return packed
 
-    @torch.no_grad()
-    def _signs(self, batch: RolloutBatch) -> Signs:
-        """Signs of the policy before an update, and of the batch."""
-        return {
-            **layer_signs(self._policy.features, batch.observations, batch.alive),
-            "log_prob_advantage_covariance": log_prob_advantage_covariance(batch.flatten()),
-        }
+    def payload(self, packed: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
+        """The metrics of an update from its packed measurements on the host, with the `HOST_FIELDS`.
+
+        The level is one at which this object has made an update.
+        """
+        measurements = self._structures[level, len(packed)].unpack(packed)
+        metrics = update_metrics(measurements, self._host_layout, self._host_layers, level)
+        return payload_of(metrics, level, host)
 
     def _probe(self, batch: RolloutBatch) -> Probe:
         """Examine the policy on two halves of the environments before an update: about one epoch.
@@ -182,7 +200,7 @@ class PPO:
         return torch.autograd.grad(loss, list(self._policy.parameters()), materialize_grads=True), output
 
     @torch.no_grad()
-    def _compare(self, probe: Probe) -> Signs:
+    def _compare(self, probe: Probe) -> dict[str, MeasuredValue]:
         """Signs of the policy after an update, against itself before."""
         logits = self._policy(probe.half.observations).logits
         churn = policy_churn(probe.choices, greedy_choices(logits, probe.half))
@@ -252,8 +270,8 @@ class PPO:
             output.logits, output.values, batch, step_counts, self._loss_coefficients(), self._layout
         )
         last_step = LSTMStep(*(tensor.detach() for tensor in output.last_step))
-        hidden = output.hidden.detach()
-        return combined.loss, PolicyEvaluation(log_probs, entropies, *combined[1:], last_step, hidden)
+        trunk = TrunkOutput(*(tensor.detach() for tensor in output.trunk))
+        return combined.loss, PolicyEvaluation(log_probs, entropies, *combined[1:], last_step, trunk)
 
     def _loss_coefficients(self) -> LossCoefficients:
         """The coefficients; the value loss is measured in units of the critic's own output."""
@@ -296,23 +314,22 @@ class PPO:
     ) -> MinibatchStep:
         """Take one optimiser step, or skip it after the target-KL stop.
 
-        The LSTM is measured in the first epoch only, while it is still the one that collected the rollout.
+        first: whether the LSTM is measured.
         """
         flat = batch.flatten()
         loss, evaluation = self.loss(flat, step_counts)
         with torch.no_grad():
-            summed, largest = self._pointwise.minibatch_statistics(evaluation, flat, self._config.clip_range)
-            totals.add_evaluation(summed, largest, stopped)
-            if detailed:
-                totals.add_details(detail_sums(evaluation, flat), detail_extremes(evaluation, flat), stopped)
-            if detailed and first:
-                last_step = evaluation.last_step
-                totals.add_lstm(lstm_sums(self._policy.lstm, last_step), lstm_extremes(last_step), stopped)
+            statistics = self._pointwise.minibatch_statistics(
+                evaluation, flat, self._config.clip_range, detailed=detailed
+            )
+            totals.add_evaluation(statistics, stopped)
+            lstm = lstm_statistics(self._policy.lstm, evaluation.last_step) if first else None
+        summed = statistics.sums
         divergence = self.optimiser.backward(loss, summed.kl.sum())
         choices = (step_counts.relevance if step_counts else summed.relevant).sum()
         stopped = stopped.logical_or(divergence / choices.clamp_min(1.0) > self._kl_limit)
         totals.add_step(self.optimiser.apply(stopped, detailed=detailed), stopped)
-        return MinibatchStep(stopped, evaluation, summed)
+        return MinibatchStep(stopped, evaluation, statistics, lstm)
 
     def _false(self) -> Tensor:
         return torch.zeros((), dtype=torch.bool, device=self._device)
@@ -323,6 +340,22 @@ def _part(batch: RolloutBatch, environments: Tensor | None) -> RolloutBatch:
 
 
 @torch.no_grad()
-def _feature_rank(evaluation: PolicyEvaluation, batch: RolloutBatch) -> MeasuredValue:
-    """The effective rank of the trunk's output before a step."""
-    return feature_rank(sampled(evaluation.hidden.flatten(0, 1)).float(), sampled(batch.alive.flatten()))
+def _joint_log_probs(batch: RolloutBatch) -> Tensor:
+    """The log-probabilities of whole choices, [T, N], by the policy that made them."""
+    return (batch.old_log_probs * batch.relevance).sum(0)
+
+
+def _examined(
+    batch: RolloutBatch,
+    step: MinibatchStep,
+    environments: Tensor | None,
+    learner_rewards: Tensor,
+    source: RewardSource | None,
+) -> dict[str, Any]:
+    """What is measured in the first minibatch alone."""
+    compared = compare_rewards(batch, environments, learner_rewards, source) if source else None
+    return {
+        "first": FirstMinibatch(step.statistics.sums, step.statistics.extremes, compared),
+        "lstm": step.lstm,
+        "trunk": trunk_sample(step.evaluation.trunk, batch.alive.flatten()),
+    }

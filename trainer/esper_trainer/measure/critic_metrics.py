@@ -1,4 +1,7 @@
-"""Metrics of returns, advantages, values and TD errors of a rollout, before the update."""
+"""Metrics of returns, advantages, values and TD errors of a rollout, before the update.
+
+`rollout_statistics` runs on the device, in few operations; the metrics follow from its result on the host.
+"""
 
 from typing import NamedTuple
 
@@ -7,48 +10,97 @@ from torch import Tensor
 
 from esper_schemas.metrics import RETURN_VARIANCE_FLOOR
 from esper_trainer.measure.packed_metrics import MeasuredValue
-from esper_trainer.ppo.batch import Targets
+from esper_trainer.measure.sampled_errors import StepSample, sample_quantiles, step_sample
+from esper_trainer.ppo.batch import MIN_DEVIATION, Targets
 
 MIN_VARIANCE = 1e-8
 """Below this variance values count as constant: they have no shape and no variance to explain."""
 
-QUANTILES = {"return_p10": 0.1, "return_p50": 0.5, "return_p90": 0.9}
+ADVANTAGES, RETURNS, VALUES, TD_ERRORS, LOG_PROBS = range(5)
+"""The columns of a rollout; the last one at telemetry level NORMAL only."""
+
+
+class RolloutDetails(NamedTuple):
+    """What telemetry level NORMAL adds.
+
+    smallest, largest [C]: of each column. td_error_sum 0-d: of the magnitudes of TD errors. positive 0-d: the
+    share of positive advantages. sample: of the steps.
+    """
+
+    smallest: Tensor
+    largest: Tensor
+    td_error_sum: Tensor
+    positive: Tensor
+    sample: StepSample
 
 
 class RolloutStatistics(NamedTuple):
-    """Statistics of advantages, returns, values and TD errors over the valid steps.
+    """Statistics of C columns over the valid steps.
 
-    columns [4, N]; centred [4, N], 0 where a step is not valid; alive [N]; steps 0-d, the number of valid
-    steps;
-    mean, variance [4], of the population.
+    steps 0-d: the number of valid steps. mean [C]. products [2 C, 2 C]: the sums of products of the columns
+    less their means, and of the squares of these; first the columns, then the squares.
     """
 
-    columns: Tensor
-    centred: Tensor
-    alive: Tensor
     steps: Tensor
     mean: Tensor
-    variance: Tensor
+    products: Tensor
+    details: RolloutDetails | None = None
 
-    def moment(self, row: int, power: int) -> MeasuredValue:
-        """A standardised moment of one row, 0-d; not measured if the row is constant."""
-        varies = (self.variance[row] < MIN_VARIANCE).logical_not()
-        moment = self.centred[row].pow(power).sum() / self.steps.clamp_min(1.0)
-        return MeasuredValue(moment / self.variance[row].clamp_min(MIN_VARIANCE).pow(power / 2), varies)
+    @property
+    def variance(self) -> Tensor:
+        """The variances of the population, [C]."""
+        return self.products.diagonal()[: len(self.mean)] / self.steps.clamp_min(1.0)
+
+    def covariance(self, one: int, other: int) -> Tensor:
+        """The covariance of two columns, 0-d."""
+        return self.products[one, other] / self.steps.clamp_min(1.0)
+
+    def third_moment(self, row: int) -> MeasuredValue:
+        """The skewness of one column, 0-d; not measured if the column is constant."""
+        return self._standardised(row, self.products[row, len(self.mean) + row], 1.5)
+
+    def fourth_moment(self, row: int) -> MeasuredValue:
+        """The fourth standardised moment of one column, 0-d; not measured if the column is constant."""
+        square = len(self.mean) + row
+        return self._standardised(row, self.products[square, square], 2.0)
+
+    def _standardised(self, row: int, moment: Tensor, power: float) -> MeasuredValue:
+        variance = self.variance[row]
+        varies = (variance < MIN_VARIANCE).logical_not()
+        mean = moment / self.steps.clamp_min(1.0)
+        return MeasuredValue(mean / variance.clamp_min(MIN_VARIANCE).pow(power), varies)
 
 
-ADVANTAGES, RETURNS, VALUES, TD_ERRORS = range(4)
+@torch.no_grad()
+def rollout_statistics(targets: Targets, log_probs: Tensor | None = None) -> RolloutStatistics:
+    """Compute the statistics of all columns at once, on the device.
 
-
-def rollout_statistics(targets: Targets) -> RolloutStatistics:
-    """Compute the statistics of all four columns at once."""
+    log_probs [N]: of the choices of all heads together; with them, the details are included.
+    """
     alive = targets.alive.flatten()
-    columns = torch.stack((targets.advantages, targets.returns, targets.values, targets.td_errors)).flatten(1)
-    count = alive.sum()
-    total = count.clamp_min(1.0)
-    mean = (columns * alive).sum(1) / total
-    centred = (columns - mean[:, None]) * alive
-    return RolloutStatistics(columns, centred, alive, count, mean, centred.square().sum(1) / total)
+    columns = [targets.advantages, targets.returns, targets.values, targets.td_errors]
+    if log_probs is not None:
+        columns.append(log_probs.view_as(targets.alive))
+    rows = torch.stack(columns).flatten(1)
+    steps = alive.sum()
+    weights = alive / steps.clamp_min(1.0)
+    mean = rows @ weights
+    centred = (rows - mean[:, None]) * alive
+    powers = torch.cat((centred, centred.square()))
+    products = powers @ powers.t()
+    details = None if log_probs is None else _details(targets, rows, alive, weights, mean)
+    return RolloutStatistics(steps, mean, products, details)
+
+
+def _details(targets: Targets, rows: Tensor, alive: Tensor, weights: Tensor, mean: Tensor) -> RolloutDetails:
+    smallest, largest = torch.where(alive > 0, rows, mean[:, None]).aminmax(dim=1)
+    return RolloutDetails(
+        smallest,
+        largest,
+        td_error_sum=torch.linalg.vector_norm(targets.td_errors, 1),
+        positive=(rows[ADVANTAGES] > 0).float() @ weights,
+        sample=step_sample(targets),
+    )
 
 
 def explained_variance(rollout: RolloutStatistics) -> MeasuredValue:
@@ -58,9 +110,9 @@ def explained_variance(rollout: RolloutStatistics) -> MeasuredValue:
     return MeasuredValue(explained, (variance < MIN_VARIANCE).logical_not())
 
 
-def critic_details(rollout: RolloutStatistics) -> dict[str, MeasuredValue]:
+def critic_details(rollout: RolloutStatistics, details: RolloutDetails) -> dict[str, MeasuredValue]:
     """The other metrics of the rollout at telemetry level NORMAL."""
-    measured, std, steps = rollout.steps > 0, rollout.variance.sqrt(), rollout.steps.clamp_min(1.0)
+    measured, std = rollout.steps > 0, rollout.variance.sqrt()
     values = {
         "advantage_mean": rollout.mean[ADVANTAGES],
         "advantage_std": std[ADVANTAGES],
@@ -70,21 +122,31 @@ def critic_details(rollout: RolloutStatistics) -> dict[str, MeasuredValue]:
         "value_std": std[VALUES],
         "td_error_mean": rollout.mean[TD_ERRORS],
         "td_error_std": std[TD_ERRORS],
-        "bellman_error": (rollout.columns[TD_ERRORS].abs() * rollout.alive).sum() / steps,
-        "advantage_positive_share": ((rollout.columns[ADVANTAGES] > 0) * rollout.alive).sum() / steps,
+        "bellman_error": details.td_error_sum / rollout.steps.clamp_min(1.0),
+        "advantage_positive_share": details.positive,
+        "advantage_min": details.smallest[ADVANTAGES],
+        "advantage_max": details.largest[ADVANTAGES],
+        "value_min": details.smallest[VALUES],
+        "value_max": details.largest[VALUES],
+        "log_prob_advantage_covariance": _log_prob_advantage_covariance(rollout),
         **_floored(rollout),
-        **_extremes(rollout),
-        **_quantiles(rollout),
     }
-    kurtosis, varies = rollout.moment(ADVANTAGES, 4)
+    kurtosis, varies = rollout.fourth_moment(ADVANTAGES)
     return {
         **{name: MeasuredValue(value, measured) for name, value in values.items()},
-        "advantage_skewness": rollout.moment(ADVANTAGES, 3),
+        **sample_quantiles(details.sample),
+        "advantage_skewness": rollout.third_moment(ADVANTAGES),
         "advantage_kurtosis": MeasuredValue(kurtosis - 3.0, varies),
-        "return_skewness": rollout.moment(RETURNS, 3),
+        "return_skewness": rollout.third_moment(RETURNS),
         "value_return_correlation": _correlation(rollout),
         "value_nrmse": _normalised_error(rollout),
     }
+
+
+def _log_prob_advantage_covariance(rollout: RolloutStatistics) -> Tensor:
+    """The covariance of log-probability and normalised advantage, 0-d (Cui et al. 2025)."""
+    std = rollout.variance[ADVANTAGES].sqrt()
+    return rollout.covariance(ADVANTAGES, LOG_PROBS) / (std + MIN_DEVIATION)
 
 
 def _normalised_error(rollout: RolloutStatistics) -> MeasuredValue:
@@ -106,31 +168,8 @@ def _floored(rollout: RolloutStatistics) -> dict[str, Tensor]:
 
 def _correlation(rollout: RolloutStatistics) -> MeasuredValue:
     """Pearson correlation of values and returns, 0-d."""
-    product = (rollout.centred[VALUES] * rollout.centred[RETURNS]).sum() / rollout.steps.clamp_min(1.0)
-    variances = torch.stack((rollout.variance[VALUES], rollout.variance[RETURNS]))
+    variances = rollout.variance[[VALUES, RETURNS]]
     constant = (variances < MIN_VARIANCE).any()
     scale = variances.clamp_min(MIN_VARIANCE).sqrt().prod()
-    return MeasuredValue((product / scale).clamp(-1.0, 1.0), constant.logical_not())
-
-
-def _extremes(rollout: RolloutStatistics) -> dict[str, Tensor]:
-    dead = rollout.alive == 0
-    largest = rollout.columns.masked_fill(dead, -torch.inf).amax(1)
-    smallest = rollout.columns.masked_fill(dead, torch.inf).amin(1)
-    return {
-        "advantage_min": smallest[ADVANTAGES],
-        "advantage_max": largest[ADVANTAGES],
-        "value_min": smallest[VALUES],
-        "value_max": largest[VALUES],
-    }
-
-
-def _quantiles(rollout: RolloutStatistics) -> dict[str, Tensor]:
-    """Quantiles of the returns, interpolated linearly; NaN if any return is NaN."""
-    ordered = rollout.columns[RETURNS].masked_fill(rollout.alive == 0, torch.inf).sort().values
-    last = (rollout.steps - 1.0).clamp_min(0.0)
-    place = torch.stack([share * last for share in QUANTILES.values()])
-    below, above = (ordered.index_select(0, index.long()) for index in (place.floor(), place.ceil()))
-    between = torch.where(above == below, below, below + (above - below) * place.frac())
-    quantiles = torch.where(rollout.mean[RETURNS].isnan(), torch.nan, between)
-    return dict(zip(QUANTILES, quantiles, strict=True))
+    correlation = rollout.covariance(VALUES, RETURNS) / scale
+    return MeasuredValue(correlation.clamp(-1.0, 1.0), constant.logical_not())

@@ -3,11 +3,12 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from esper_schemas.heads import HEAD_SIZES
 from esper_schemas.metrics import DORMANT
 from esper_trainer.measure.packed_metrics import MeasuredValue, average
+from esper_trainer.model.policy import TrunkOutput
 from esper_trainer.ppo.batch import RolloutBatch
 
 STATES = 256
@@ -16,17 +17,48 @@ STATES = 256
 Signs = dict[str, MeasuredValue]
 
 
-def layer_signs(features: nn.Sequential, observations: Tensor, alive: Tensor) -> Signs:
-    """Signs of the feature layer from observations [T, B, O] and alive [T, B]."""
-    observed, valid = sampled(observations.flatten(0, 1)), sampled(alive.flatten())
-    linear, *others = features
-    activations = preactivations = linear(observed).float()
-    for layer in others:
-        activations = layer(activations)
-    square, measured = average((preactivations.square().mean(1) * valid).sum(), valid.sum())
+class TrunkSample(NamedTuple):
+    """The trunk at a sample of the steps, before an update.
+
+    steps 0-d: the number of valid steps in the sample. preactivation_norm 0-d: the root of the summed squares
+    of the feature layer's outputs before their normalisation. activations [H]: the sums of its activations.
+    largest 0-d: the largest magnitude of the hidden states less their means, by which they are divided so
+    that squares of small ones do not underflow. scatter_root, scatter_norm 0-d: the root of the trace and the
+    Frobenius norm of the scatter matrix of the result.
+    """
+
+    steps: Tensor
+    preactivation_norm: Tensor
+    activations: Tensor
+    largest: Tensor
+    scatter_root: Tensor
+    scatter_norm: Tensor
+
+
+@torch.no_grad()
+def trunk_sample(trunk: TrunkOutput, alive: Tensor) -> TrunkSample:
+    """Examine the trunk at some steps of a flat batch, alive [N], on the device."""
+    valid = sampled(alive)
+    steps = valid.sum()
+    preactivations, features, hidden = (sampled(part.flatten(0, 1)).float() for part in trunk)
+    return TrunkSample(
+        steps,
+        torch.linalg.vector_norm(preactivations * valid[:, None]),
+        valid @ features,
+        *_scatter(hidden, valid, steps),
+    )
+
+
+def trunk_signs(sample: TrunkSample) -> Signs:
+    """The signs that follow from a sample, on the host."""
+    measured = sample.steps > 0
+    units = len(sample.activations)
     return {
-        "dead_units": MeasuredValue(dead_units(activations, valid), measured),
-        "preactivation_norm": MeasuredValue(square.sqrt(), measured),
+        "feature_rank": _feature_rank(sample),
+        "dead_units": MeasuredValue(dead_units(sample.activations), measured),
+        "preactivation_norm": MeasuredValue(
+            sample.preactivation_norm / (sample.steps * units).clamp_min(1.0).sqrt(), measured
+        ),
     }
 
 
@@ -35,38 +67,32 @@ def sampled(states: Tensor) -> Tensor:
     return states[:: -(-len(states) // STATES)]
 
 
-def feature_rank(features: Tensor, alive: Tensor) -> MeasuredValue:
-    """The effective rank of features [N, H] where alive [N] is 1, 0-d.
+def _scatter(features: Tensor, alive: Tensor, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The last three fields of a `TrunkSample` from features [N, H] and alive [N]."""
+    centred = (features - alive @ features / steps) * alive[:, None]
+    norm = torch.linalg.vector_norm
+    largest = norm(centred, torch.inf)
+    scaled = centred / largest
+    return largest, norm(scaled), norm(scaled.t() @ scaled)
+
+
+def _feature_rank(sample: TrunkSample) -> MeasuredValue:
+    """The effective rank of the hidden states, 0-d.
 
     This participation ratio (tr C)² / tr(C²) of their covariance C counts directions by their share of the
     variance. Unlike ranks from singular values (Kumar et al. 2021; Lyle et al. 2022), it needs no
-    decomposition, which would wait for the device. Not measured if the features are constant.
+    decomposition, which would wait for the device. Not measured if the states are constant.
     """
-    weight = alive[:, None]
-    mean = (features * weight).sum(0) / alive.sum().clamp_min(1.0)
-    centred = (features - mean) * weight
-    scale = centred.abs().amax().clamp_min(torch.finfo(centred.dtype).tiny)
-    scaled = centred / scale
-    covariance = scaled.t() @ scaled
-    trace, square = covariance.diagonal().sum(), covariance.square().sum()
-    varies = (trace <= 0.0).logical_not()
-    return MeasuredValue(torch.where(varies, trace.square() / square, 0.0), varies)
+    constant = (sample.steps == 0).logical_or(sample.largest <= 0.0)
+    rank = (sample.scatter_root.square() / sample.scatter_norm).square()
+    return MeasuredValue(torch.where(constant, 0.0, rank), constant.logical_not())
 
 
-def dead_units(activations: Tensor, alive: Tensor) -> Tensor:
-    """The share of dormant units of a layer, 0-d (Sokar et al. 2023), from its activations [N, H]."""
-    means = (activations.abs() * alive[:, None]).sum(0) / alive.sum().clamp_min(1.0)
-    share = (means <= DORMANT * means.mean()).float().mean()
-    return torch.where(means.isnan().any(), torch.nan, share)
-
-
-def log_prob_advantage_covariance(batch: RolloutBatch) -> MeasuredValue:
-    """The covariance of log-probability and advantage of a flat batch, 0-d (Cui et al. 2025)."""
-    log_probs = (batch.old_log_probs * batch.relevance).sum(0)
-    total = batch.alive.sum().clamp_min(1.0)
-    means = (torch.stack((log_probs, batch.advantages)) * batch.alive).sum(1) / total
-    products = (log_probs - means[0]) * (batch.advantages - means[1]) * batch.alive
-    return average(products.sum(), batch.alive.sum())
+def dead_units(activations: Tensor) -> Tensor:
+    """The share of dormant units of a layer, 0-d (Sokar et al. 2023), from the sums of their activations [H],
+    which are not negative."""
+    share = (activations <= DORMANT * activations.mean()).float().mean()
+    return torch.where(activations.isnan().any(), torch.nan, share)
 
 
 def noise_scale(first: tuple[Tensor, ...], second: tuple[Tensor, ...], steps: Tensor) -> MeasuredValue:

@@ -1,5 +1,6 @@
 """Statistics of the policy's LSTM: magnitudes of its states and saturation of its gates."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -11,52 +12,43 @@ from esper_trainer.model.policy import LSTMStep
 GATES = ("input", "forget", "cell", "output")
 """The gates in the order of torch's LSTM weights; "cell" is the candidate, which passes through tanh."""
 
+_SATURATED = math.log(SATURATED_ABOVE / (1.0 - SATURATED_ABOVE))
+"""The magnitude of a gate's input beyond which it is saturated, since the limits are symmetric."""
 
-class LSTMSums(NamedTuple):
-    """Sums over environments and units after the last step of episodes, 0-d except `saturated` [4].
+assert math.isclose(SATURATED_BELOW, 1.0 - SATURATED_ABOVE)
 
-    saturated: numbers of gates near 0 or 1, in the order of `GATES`. units: number of summands.
+
+class LSTMStatistics(NamedTuple):
+    """Statistics over B environments and H units after the last step of episodes.
+
+    norms [2]: the roots of the summed squares of hidden and cell state. largest [2]: their largest
+    magnitudes. cell [B]: the sums of the cell states. saturated [4, H]: the numbers of environments in which
+    a gate is near 0 or 1, in the order of `GATES`.
     """
 
-    hidden_square: Tensor
-    cell_square: Tensor
+    norms: Tensor
+    largest: Tensor
     cell: Tensor
     saturated: Tensor
-    units: Tensor
 
 
-class LSTMExtremes(NamedTuple):
-    """The largest magnitudes of the states after the last step, 0-d."""
-
-    hidden: Tensor
-    cell: Tensor
-
-
-def lstm_sums(lstm: nn.LSTM, last_step: LSTMStep) -> LSTMSums:
-    """The sums of one evaluation."""
-    hidden, cell = last_step.hidden, last_step.cell
-    return LSTMSums(
-        hidden_square=hidden.square().sum(),
-        cell_square=cell.square().sum(),
-        cell=cell.sum(),
+@torch.no_grad()
+def lstm_statistics(lstm: nn.LSTM, last_step: LSTMStep) -> LSTMStatistics:
+    """The statistics of one evaluation."""
+    states = torch.stack((last_step.hidden, last_step.cell)).flatten(1)
+    return LSTMStatistics(
+        norms=torch.linalg.vector_norm(states, dim=1),
+        largest=torch.linalg.vector_norm(states, torch.inf, dim=1),
+        cell=last_step.cell.sum(1),
         saturated=_saturated(lstm, last_step),
-        units=hidden.new_full((), hidden.numel()),
     )
-
-
-def lstm_extremes(last_step: LSTMStep) -> LSTMExtremes:
-    """The extremes of one evaluation."""
-    return LSTMExtremes(last_step.hidden.abs().amax(), last_step.cell.abs().amax())
 
 
 def _saturated(lstm: nn.LSTM, last_step: LSTMStep) -> Tensor:
-    """Numbers of saturated gates of the last step [4]; torch does not return gates, so they are
+    """Numbers of saturated gates of the last step [4, H]; torch does not return gates, so they are
     recomputed."""
     parameters = dict(lstm.named_parameters())
-    inputs = torch.addmm(parameters["bias_ih_l0"], last_step.features, parameters["weight_ih_l0"].t())
-    recurrent = torch.addmm(
-        parameters["bias_hh_l0"], last_step.previous_hidden, parameters["weight_hh_l0"].t()
-    )
-    gates = (inputs + recurrent).sigmoid()
-    saturated = (gates < SATURATED_BELOW) | (gates > SATURATED_ABOVE)
-    return saturated.view(len(gates), len(GATES), -1).sum((0, 2))
+    bias = parameters["bias_ih_l0"] + parameters["bias_hh_l0"]
+    inputs = torch.addmm(bias, last_step.features, parameters["weight_ih_l0"].t())
+    gates = torch.addmm(inputs, last_step.previous_hidden, parameters["weight_hh_l0"].t())
+    return (gates.abs() > _SATURATED).view(len(gates), len(GATES), -1).sum(0)

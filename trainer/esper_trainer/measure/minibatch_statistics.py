@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from esper_trainer.model.policy import LSTMStep
+from esper_trainer.model.policy import LSTMStep, TrunkOutput
 from esper_trainer.ppo.batch import RolloutBatch
 from esper_trainer.ppo.losses import JOINT_LOG_RATIO_LIMIT, kl_estimate
 
@@ -21,7 +21,7 @@ class PolicyEvaluation(NamedTuple):
     """One evaluation of the policy on a flat batch, without gradients.
 
     Per head and step [8, N]: log_probs, entropies, log_ratios, ratios, surrogate. squared_errors [N]: of the
-    critic. last_step: of the LSTM; hidden [T, B, H]: its output.
+    critic. last_step: of the LSTM; trunk: of all steps.
     """
 
     log_probs: Tensor
@@ -31,7 +31,7 @@ class PolicyEvaluation(NamedTuple):
     surrogate: Tensor
     squared_errors: Tensor
     last_step: LSTMStep
-    hidden: Tensor
+    trunk: TrunkOutput
 
 
 class Sums(NamedTuple):
@@ -67,6 +67,53 @@ class Extremes(NamedTuple):
     negative_log_prob: Tensor
 
 
+class DetailSums(NamedTuple):
+    """Sums for telemetry level NORMAL.
+
+    products [4, 4]: of the products of joint log-ratio, advantage, 1, and joint ratio minus 1.
+    """
+
+    products: Tensor
+
+
+class DetailExtremes(NamedTuple):
+    """The largest log-probability of a relevant choice, for telemetry level NORMAL."""
+
+    log_prob: Tensor
+
+
+class MinibatchStatistics(NamedTuple):
+    """All statistics of a minibatch; the details are None below telemetry level NORMAL."""
+
+    sums: Sums
+    extremes: Extremes
+    detail_sums: DetailSums | None
+    detail_extremes: DetailExtremes | None
+
+
+class _RelevantColumns(NamedTuple):
+    """Columns [8, N] that are 0 where a choice was not relevant, except absent, which is -`ABSENT` there and
+    0 elsewhere; and the joint log-ratio [N]."""
+
+    absent: Tensor
+    log_ratios: Tensor
+    log_probs: Tensor
+    joint: Tensor
+
+
+def minibatch_statistics(
+    evaluation: PolicyEvaluation, batch: RolloutBatch, clip_range: float, *, detailed: bool = False
+) -> MinibatchStatistics:
+    """The statistics of one evaluation of a flat batch; `detailed` adds those for telemetry level NORMAL."""
+    columns = _relevant_columns(evaluation, batch)
+    return MinibatchStatistics(
+        sums(evaluation, batch, clip_range),
+        _extremes(columns, batch),
+        _detail_sums(columns, batch) if detailed else None,
+        DetailExtremes((columns.absent + columns.log_probs).amax()) if detailed else None,
+    )
+
+
 def sums(evaluation: PolicyEvaluation, batch: RolloutBatch, clip_range: float) -> Sums:
     """Sum one evaluation of a flat batch."""
     ratios, relevance = evaluation.ratios, batch.relevance
@@ -84,56 +131,34 @@ def sums(evaluation: PolicyEvaluation, batch: RolloutBatch, clip_range: float) -
     )
 
 
-def extremes(evaluation: PolicyEvaluation, batch: RolloutBatch) -> Extremes:
-    """The extremes of one evaluation of a flat batch over relevant steps."""
-    absent = (batch.relevance - 1.0) * ABSENT
+def _relevant_columns(evaluation: PolicyEvaluation, batch: RolloutBatch) -> _RelevantColumns:
     log_ratios = evaluation.log_ratios * batch.relevance
-    joint = _joint_log_ratio(evaluation, batch)
+    return _RelevantColumns(
+        absent=(batch.relevance - 1.0) * ABSENT,
+        log_ratios=log_ratios,
+        log_probs=evaluation.log_probs * batch.relevance,
+        joint=log_ratios.sum(0).clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT),
+    )
+
+
+def _extremes(columns: _RelevantColumns, batch: RolloutBatch) -> Extremes:
+    """The extremes over relevant steps."""
+    absent, log_ratios, log_probs, joint = columns
     dead = (batch.alive - 1.0) * ABSENT
     return Extremes(
         log_ratio=(absent + log_ratios).amax(1),
         negative_log_ratio=(absent - log_ratios).amax(1),
         joint_log_ratio=(dead + joint).amax(),
         negative_joint_log_ratio=(dead - joint).amax(),
-        negative_log_prob=(absent - evaluation.log_probs * batch.relevance).amax(),
+        negative_log_prob=(absent - log_probs).amax(),
     )
 
 
-class DetailSums(NamedTuple):
-    """Sums for telemetry level NORMAL.
-
-    joint_excess, joint_excess_square: of the joint ratio minus 1, and of its square. products [3, 3]: of the
-    products of joint log-ratio, advantage and 1, from which their correlation follows.
-    """
-
-    joint_excess: Tensor
-    joint_excess_square: Tensor
-    products: Tensor
-
-
-class DetailExtremes(NamedTuple):
-    """The largest log-probability of a relevant choice, for telemetry level NORMAL."""
-
-    log_prob: Tensor
-
-
-def detail_sums(evaluation: PolicyEvaluation, batch: RolloutBatch) -> DetailSums:
-    """Sum one evaluation of a flat batch."""
-    log_ratios = _joint_log_ratio(evaluation, batch)
-    excess = (log_ratios.exp() - 1.0) * batch.alive
-    columns = torch.stack((log_ratios, batch.advantages * batch.alive, batch.alive))
-    return DetailSums(excess.sum(), excess.square().sum(), columns @ columns.t())
-
-
-def detail_extremes(evaluation: PolicyEvaluation, batch: RolloutBatch) -> DetailExtremes:
-    """The extremes of one evaluation of a flat batch."""
-    absent = (batch.relevance - 1.0) * ABSENT
-    return DetailExtremes((absent + evaluation.log_probs * batch.relevance).amax())
-
-
-def _joint_log_ratio(evaluation: PolicyEvaluation, batch: RolloutBatch) -> Tensor:
-    joint = (evaluation.log_ratios * batch.relevance).sum(0)
-    return joint.clamp(-JOINT_LOG_RATIO_LIMIT, JOINT_LOG_RATIO_LIMIT)
+def _detail_sums(columns: _RelevantColumns, batch: RolloutBatch) -> DetailSums:
+    """One matrix product instead of a sum for each pair; all rows are 0 where a step is not valid."""
+    joint = columns.joint
+    rows = torch.stack((joint, batch.advantages, batch.alive, joint.expm1()))
+    return DetailSums(rows @ rows.t())
 
 
 def kl_divergence(totals: Sums) -> Tensor:

@@ -1,7 +1,7 @@
-"""Packed metrics: one float32 tensor per update, with a schema derived from the catalogue.
+"""The metrics of an update by payload field, with a schema derived from the catalogue.
 
-The device fills the tensor without being read; the host decodes a copy of it. Its second row says what was
-measured, so that "not measured" and "not finite" remain distinct.
+A metric has a value and says whether it was measured, so that "not measured" and "not finite" remain
+distinct.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ FINAL_FIELDS = (
     "ratio_max_final",
     "joint_ratio_max_final",
 )
-"""Payload fields about the policy after an update, which are packed apart: not every update measures them."""
+"""Payload fields about the policy after an update: not every update measures them."""
 
 
 class MeasuredValue(NamedTuple):
@@ -54,14 +54,14 @@ class UpdateMetrics(NamedTuple):
 
 
 class PackedSchema(NamedTuple):
-    """The columns of packed metrics: plain payload fields, then the families of fields per head."""
+    """The metrics of a level: plain payload fields, then the families of fields per head."""
 
     plain: tuple[str, ...]
     families: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The payload field of each column."""
+        """The payload field of each metric."""
         return self.plain + tuple(head_field(head, family) for family in self.families for head in HEADS)
 
 
@@ -78,21 +78,28 @@ def _schema(level: TelemetryLevel) -> PackedSchema:
 
 
 SCHEMAS: dict[TelemetryLevel, PackedSchema] = {level: _schema(level) for level in TelemetryLevel}
-"""The columns of an update at each telemetry level."""
+"""The metrics of an update at each telemetry level."""
 
 _WHOLE_NUMBERS = frozenset(
     name for name, hint in get_type_hints(PPOUpdatePayload).items() if int in get_args(hint)
 )
 
 
-def pack_metrics(measurements: UpdateMetrics, level: TelemetryLevel) -> Tensor:
-    """Pack metrics as float32 [2, F]: the values, and 1 where they were measured.
+def payload_of(metrics: UpdateMetrics, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
+    """The payload with the metrics of a level, which are on the host, and the `HOST_FIELDS`.
 
     Metrics of higher levels are left out. Raises KeyError for a field that is missing or unknown.
     """
-    columns = list(_columns(measurements, SCHEMAS[level]))
-    values = pack(column.value for column in columns)
-    return torch.stack((values, pack(column.measured for column in columns)))
+    schema = SCHEMAS[level]
+    columns = list(_columns(metrics, schema))
+    values, measured = (pack(part).tolist() for part in zip(*columns, strict=True))
+    payload: dict[str, Any] = {
+        name: int(value) if name in _WHOLE_NUMBERS else value
+        for name, value, known in zip(schema.names, values, measured, strict=True)
+        if known
+    }
+    known = {name: value for name, value in host.items() if CATALOGUE[name].metric.level <= level}
+    return PPOUpdatePayload(**{**payload, **known})
 
 
 def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[MeasuredValue]:
@@ -105,13 +112,8 @@ def _columns(measurements: UpdateMetrics, schema: PackedSchema) -> Iterator[Meas
     yield from (measurements.families[family] for family in schema.families)
 
 
-def packed_value(packed: Tensor, level: TelemetryLevel, name: str) -> Tensor:
-    """The value of one plain payload field, 0-d, on the device."""
-    return packed[0, SCHEMAS[level].plain.index(name)]
-
-
 def pack_final(fields: Mapping[str, MeasuredValue]) -> Tensor:
-    """Pack the `FINAL_FIELDS` as float32 [2, F], like the other metrics."""
+    """Pack the `FINAL_FIELDS` as float32 [2, F]: the values, and 1 where they were measured."""
     columns = [fields[name] for name in FINAL_FIELDS]
     return torch.stack((pack(c.value for c in columns), pack(c.measured for c in columns)))
 
@@ -120,15 +122,3 @@ def unpack_final(packed: Tensor) -> dict[str, float]:
     """Decode the `FINAL_FIELDS` that were measured, on the host."""
     values, measured = packed.tolist()
     return {name: value for name, value, known in zip(FINAL_FIELDS, values, measured, strict=True) if known}
-
-
-def unpack_metrics(packed: Tensor, level: TelemetryLevel, host: Mapping[str, float]) -> PPOUpdatePayload:
-    """Decode packed metrics on the host, and add the `HOST_FIELDS`."""
-    values, measured = packed.tolist()
-    columns: dict[str, Any] = {
-        name: int(value) if name in _WHOLE_NUMBERS else value
-        for name, value, known in zip(SCHEMAS[level].names, values, measured, strict=True)
-        if known
-    }
-    known = {name: value for name, value in host.items() if CATALOGUE[name].metric.level <= level}
-    return PPOUpdatePayload(**{**columns, **known})

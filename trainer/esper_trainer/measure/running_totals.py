@@ -7,8 +7,13 @@ import torch
 from torch import Tensor
 
 from esper_trainer.device.host_transfer import pack, unpack
-from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
-from esper_trainer.measure.minibatch_statistics import DetailExtremes, DetailSums, Extremes, Sums
+from esper_trainer.measure.minibatch_statistics import (
+    DetailExtremes,
+    DetailSums,
+    Extremes,
+    MinibatchStatistics,
+    Sums,
+)
 from esper_trainer.model.action_layout import HEAD_COUNT
 from esper_trainer.ppo.policy_optimiser import GradientStatistics
 
@@ -39,8 +44,6 @@ class Totals(NamedTuple):
     gradients: GradientTotals
     detail_sums: DetailSums
     detail_extremes: DetailExtremes
-    lstm_sums: LSTMSums
-    lstm_extremes: LSTMExtremes
 
 
 class RunningTotals:
@@ -52,29 +55,19 @@ class RunningTotals:
     def __init__(self, device: torch.device, layers: int) -> None:
         zero, heads = torch.zeros((), device=device), torch.zeros(HEAD_COUNT, device=device)
         low, low_heads = zero - torch.inf, heads - torch.inf
-        self._sums = _Vector(Sums(*(heads,) * 8, zero, zero))
-        self._extremes = _Vector(Extremes(low_heads, low_heads, low, low, low))
+        details = DetailSums(zero.expand(4, 4))
+        self._sums = _Vector((*Sums(*(heads,) * 8, zero, zero), *details))
+        self._extremes = _Vector((*Extremes(low_heads, low_heads, low, low, low), *DetailExtremes(low)))
         self._steps = _Vector((zero, zero, zero, zero, heads, zero, zero.expand(layers), zero))
-        self._detail_sums = _Vector(DetailSums(zero, zero, zero.expand(3, 3)))
-        self._detail_extremes = _Vector(DetailExtremes(low))
-        self._lstm_sums = _Vector(LSTMSums(zero, zero, zero, zero.expand(len(GATES)), zero))
-        self._lstm_extremes = _Vector(LSTMExtremes(low, low))
+        self._no_details = details, DetailExtremes(low)
         self._largest_norm, self._epochs, self._taken = zero, zero, zero
 
-    def add_evaluation(self, sums: Sums, extremes: Extremes, stopped: Tensor) -> None:
+    def add_evaluation(self, statistics: MinibatchStatistics, stopped: Tensor) -> None:
         """Add the statistics of a minibatch."""
-        self._sums.add(sums, stopped)
-        self._extremes.keep_largest(extremes, stopped)
-
-    def add_details(self, sums: DetailSums, extremes: DetailExtremes, stopped: Tensor) -> None:
-        """Add the NORMAL statistics of a minibatch."""
-        self._detail_sums.add(sums, stopped)
-        self._detail_extremes.keep_largest(extremes, stopped)
-
-    def add_lstm(self, sums: LSTMSums, extremes: LSTMExtremes, stopped: Tensor) -> None:
-        """Add the statistics of the LSTM."""
-        self._lstm_sums.add(sums, stopped)
-        self._lstm_extremes.keep_largest(extremes, stopped)
+        sums, extremes, detail_sums, detail_extremes = statistics
+        no_sums, no_extremes = self._no_details
+        self._sums.add((*sums, *(detail_sums or no_sums)), stopped)
+        self._extremes.keep_largest((*extremes, *(detail_extremes or no_extremes)), stopped)
 
     def add_step(self, step: GradientStatistics, stopped: Tensor) -> None:
         """Add an optimiser step."""
@@ -92,15 +85,15 @@ class RunningTotals:
 
     def read(self) -> Totals:
         """The present totals."""
+        *sums, products = self._sums.parts()
+        *extremes, log_prob = self._extremes.parts()
         gradients = (self._largest_norm, *self._steps.parts(), self._epochs)
         return Totals(
-            Sums(*self._sums.parts()),
-            Extremes(*self._extremes.parts()),
+            Sums(*sums),
+            Extremes(*extremes),
             GradientTotals(*gradients),
-            DetailSums(*self._detail_sums.parts()),
-            DetailExtremes(*self._detail_extremes.parts()),
-            LSTMSums(*self._lstm_sums.parts()),
-            LSTMExtremes(*self._lstm_extremes.parts()),
+            DetailSums(products),
+            DetailExtremes(log_prob),
         )
 
 

@@ -1,62 +1,73 @@
-"""The metrics of an update, computed from its totals on the device."""
-
-from collections.abc import Mapping
+"""The metrics of an update, computed on the host from what the device measured."""
 
 import torch
 from torch import Tensor
 
 from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.measure.critic_metrics import critic_details, explained_variance, rollout_statistics
-from esper_trainer.measure.error_quantiles import error_quantiles
-from esper_trainer.measure.lstm_metrics import GATES, LSTMExtremes, LSTMSums
+from esper_trainer.measure.critic_metrics import VALUES, critic_details, explained_variance
+from esper_trainer.measure.leading_signs import trunk_signs
+from esper_trainer.measure.lstm_metrics import GATES, LSTMStatistics
+from esper_trainer.measure.measurements import Losses, Measurements
 from esper_trainer.measure.minibatch_statistics import ABSENT, Extremes, Sums, kl_divergence
 from esper_trainer.measure.packed_metrics import MeasuredValue, UpdateMetrics, average, measured_value
 from esper_trainer.measure.running_totals import GradientTotals, Totals
-from esper_trainer.measure.self_checks import SelfChecks, self_check_metrics, unmeasured_checks
+from esper_trainer.measure.self_checks import self_check_metrics, self_checks
 from esper_trainer.model.action_layout import ActionLayout
-from esper_trainer.ppo.batch import Targets
 from esper_trainer.ppo.policy_optimiser import LayerInfo
 
 
+@torch.inference_mode()
 def update_metrics(
-    totals: Totals,
-    targets: Targets,
-    layout: ActionLayout,
-    layers: LayerInfo,
-    level: TelemetryLevel,
-    checks: SelfChecks | None = None,
-    signs: Mapping[str, MeasuredValue] | None = None,
+    measurements: Measurements, layout: ActionLayout, layers: LayerInfo, level: TelemetryLevel
 ) -> UpdateMetrics:
-    """All metrics of an update at a telemetry level; a level includes the metrics of lower ones.
-
-    checks: those of the first minibatch, if they were made. signs: those that were measured with the policy
-    and the batch.
-    """
-    fields = {**_losses(totals.sums), **_joint_extremes(totals.extremes), **_gradients(totals.gradients)}
+    """All metrics of an update at a telemetry level; a level includes the metrics of lower ones."""
+    totals, rollout = measurements.totals, measurements.rollout
+    fields = {
+        **_losses(measurements.losses),
+        **_joint_extremes(totals.extremes),
+        **_gradients(totals.gradients),
+    }
     families = _head_ratios(totals)
-    if level >= TelemetryLevel.MINIMAL:
-        rollout = rollout_statistics(targets)
+    if rollout is not None:
         fields |= {**_entropies(totals.sums, layout), **_trust_region(totals.sums)}
         fields["explained_variance"] = explained_variance(rollout)
     if level >= TelemetryLevel.NORMAL:
-        fields |= {
-            **critic_details(rollout),
-            **_details(totals),
-            **_layer_gradients(totals.gradients, layers),
-            **self_check_metrics(checks or unmeasured_checks(totals.gradients.attempted), totals),
-            **error_quantiles(targets),
-            **(signs or {}),
-        }
+        fields |= {**_normal(measurements), **_layer_gradients(totals.gradients, layers)}
         families |= _head_means(totals.sums)
         families["grad_norm"] = average(totals.gradients.heads, totals.gradients.attempted)
+    if level >= TelemetryLevel.DEBUG:
+        fields |= _debug(measurements)
     return UpdateMetrics(fields, families)
 
 
-def _losses(sums: Sums) -> dict[str, MeasuredValue]:
+def _normal(measurements: Measurements) -> dict[str, MeasuredValue]:
+    """What is measured at level NORMAL, beside gradients and heads."""
+    _, totals, rollout, first, lstm, trunk, *_ = measurements
+    assert rollout is not None
+    assert rollout.details is not None
+    assert first is not None
+    assert lstm is not None
+    assert trunk is not None
+    details = rollout.details
+    largest_value = torch.maximum(details.largest[VALUES], -details.smallest[VALUES])
     return {
-        "policy_loss": measured_value(-average(sums.surrogate, sums.relevant).value.sum()),
-        "value_loss": measured_value(0.5 * average(sums.squared_errors, sums.steps).value),
+        **critic_details(rollout, details),
+        **_details(totals),
+        **_memory(lstm),
+        **self_check_metrics(self_checks(first, largest_value), totals),
+        **trunk_signs(trunk),
     }
+
+
+def _debug(measurements: Measurements) -> dict[str, MeasuredValue]:
+    noise, churn = measurements.gradient_noise_scale, measurements.policy_churn
+    assert noise is not None
+    assert churn is not None
+    return {"gradient_noise_scale": noise, "policy_churn": churn}
+
+
+def _losses(losses: Losses) -> dict[str, MeasuredValue]:
+    return {"policy_loss": measured_value(losses.policy), "value_loss": measured_value(losses.value)}
 
 
 def _entropies(sums: Sums, layout: ActionLayout) -> dict[str, MeasuredValue]:
@@ -90,31 +101,35 @@ def _joint_extremes(extremes: Extremes) -> dict[str, MeasuredValue]:
 
 
 def _details(totals: Totals) -> dict[str, MeasuredValue]:
-    """The spread of the joint ratio, the k1 estimator, and the LSTM."""
-    sums, extremes, steps = totals.detail_sums, totals.detail_extremes, totals.sums.steps
-    excess, square = average(sums.joint_excess, steps), average(sums.joint_excess_square, steps)
+    """The spread of the joint ratio, the k1 estimator, and the largest log-probability."""
+    products, steps = totals.detail_sums.products, totals.sums.steps
+    excess, square = average(products[3, 2], steps), average(products[3, 3], steps)
     variance = (square.value - excess.value.square()).clamp_min(0.0)
+    log_prob = totals.detail_extremes.log_prob
     return {
         "joint_ratio_mean": MeasuredValue(1.0 + excess.value, excess.measured),
         "joint_ratio_std": MeasuredValue(variance.sqrt(), excess.measured),
-        "kl_k1": average(-sums.products[0, 2], totals.sums.relevant.sum()),
-        "log_prob_max": MeasuredValue(extremes.log_prob, _is_measured(extremes.log_prob)),
-        **_memory(totals.lstm_sums, totals.lstm_extremes),
+        "kl_k1": average(-products[0, 2], totals.sums.relevant.sum()),
+        "log_prob_max": MeasuredValue(log_prob, _is_measured(log_prob)),
     }
 
 
-def _memory(sums: LSTMSums, extremes: LSTMExtremes) -> dict[str, MeasuredValue]:
-    hidden, cell = average(sums.hidden_square, sums.units), average(sums.cell_square, sums.units)
-    saturated, measured = average(sums.saturated, sums.units)
-    gates = zip(GATES, saturated, measured, strict=True)
-    return {
-        "lstm_hidden_rms": MeasuredValue(hidden.value.sqrt(), hidden.measured),
-        "lstm_hidden_max": MeasuredValue(extremes.hidden, hidden.measured),
-        "lstm_cell_rms": MeasuredValue(cell.value.sqrt(), cell.measured),
-        "lstm_cell_max": MeasuredValue(extremes.cell, cell.measured),
-        "lstm_cell_mean": average(sums.cell, sums.units),
-        **{f"lstm_{gate}_gate_saturation": MeasuredValue(*share) for gate, *share in gates if gate != "cell"},
+def _memory(lstm: LSTMStatistics) -> dict[str, MeasuredValue]:
+    units = torch.tensor(float(lstm.cell.numel() * lstm.saturated.shape[1]))
+    hidden, cell = lstm.norms / units.sqrt()
+    values = {
+        "lstm_hidden_rms": hidden,
+        "lstm_hidden_max": lstm.largest[0],
+        "lstm_cell_rms": cell,
+        "lstm_cell_max": lstm.largest[1],
+        "lstm_cell_mean": lstm.cell.sum() / units,
+        **{
+            f"lstm_{gate}_gate_saturation": share
+            for gate, share in zip(GATES, lstm.saturated.sum(1) / units, strict=True)
+            if gate != "cell"
+        },
     }
+    return {name: measured_value(value) for name, value in values.items()}
 
 
 def _is_measured(extreme: Tensor) -> Tensor:

@@ -23,17 +23,26 @@ class LSTMStep(NamedTuple):
     cell: Tensor
 
 
+class TrunkOutput(NamedTuple):
+    """What the layers of the trunk return, [T, B, H] each: the first one before its normalisation and after
+    its activation, and the hidden states of the LSTM."""
+
+    preactivations: Tensor
+    features: Tensor
+    hidden: Tensor
+
+
 class PolicyOutput(NamedTuple):
     """The output of the policy for a sequence; T steps of B environments are N = T * B, time-major.
 
-    logits [41, N]; values [N]; state and last_step after the last step; hidden [T, B, H], the trunk's output.
+    logits [41, N]; values [N]; state and last_step after the last step; trunk of all steps.
     """
 
     logits: Tensor
     values: Tensor
     state: LSTMState
     last_step: LSTMStep
-    hidden: Tensor
+    trunk: TrunkOutput
 
 
 class Tamiyo(nn.Module):
@@ -71,7 +80,9 @@ class Tamiyo(nn.Module):
             return self._forward(observations, state)
 
     def _forward(self, observations: Tensor, state: LSTMState | None) -> PolicyOutput:
-        features = self.features(observations)
+        linear, normalise, activate = self.features
+        preactivations = linear(observations)
+        features = activate(normalise(preactivations))
         previous_hidden = (state or self.initial_state(observations.shape[1]))[0]
         hidden, state = self._run_lstm(features, state)
         previous_hidden = hidden[-2] if len(hidden) > 1 else previous_hidden[0]
@@ -81,7 +92,7 @@ class Tamiyo(nn.Module):
         rows = torch.addmm(self.output.bias[:, None], self.output.weight, hidden.flatten(0, 1).t())
         logits, value = torch.split(rows.float(), [LOGIT_COUNT, 1])
         values = torch.addcmul(self.value_mean, value.squeeze(0), self.value_std)
-        return PolicyOutput(logits, values, state, last_step, hidden)
+        return PolicyOutput(logits, values, state, last_step, TrunkOutput(preactivations, features, hidden))
 
     def _run_lstm(self, features: Tensor, state: LSTMState | None) -> tuple[Tensor, LSTMState]:
         """Run the LSTM over features [T, B, H]."""

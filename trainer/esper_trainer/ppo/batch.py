@@ -21,7 +21,8 @@ class RolloutBatch(NamedTuple):
     Per head and step, [8, T, B]: actions int64, old_log_probs, relevance (1 where the chosen op uses the
     head), availability (1 where a legal op could use it), learnable (1 where the head is relevant and has
     more than one legal choice), learnable_scale (learnable divided by ln of the number of legal choices).
-    Per step, [T, B]: advantages (normalised), returns, old_values, alive (1 where the step is valid).
+    Per step, [T, B]: advantages (normalised, 0 where the step is not valid), returns, old_values, alive (1
+    where the step is valid).
     """
 
     observations: Tensor
@@ -66,7 +67,7 @@ class Moments(NamedTuple):
 class Targets(NamedTuple):
     """Targets of actor and critic, [T, B] each; advantages are not normalised.
 
-    td_errors are the one-step errors from which the advantages are computed.
+    td_errors are the one-step errors from which the advantages are computed, 0 where a step is not valid.
     """
 
     advantages: Tensor
@@ -166,7 +167,7 @@ def make_batch(
         availability=(layout.causal @ ops.float()).clamp_max(1.0) * alive,
         learnable=learnable,
         learnable_scale=learnable / count.clamp_min(2).log(),
-        advantages=(targets.advantages.flatten() - mean) / (std + MIN_DEVIATION),
+        advantages=(targets.advantages.flatten() - mean) / (std + MIN_DEVIATION) * alive,
         returns=targets.returns.flatten(),
         old_values=targets.values.flatten(),
         alive=alive,

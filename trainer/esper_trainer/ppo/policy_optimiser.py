@@ -68,7 +68,6 @@ class PolicyOptimiser:
         self._group = group
         self._parameters = list(policy.parameters())
         self._output = policy.output
-        self._membership = layout.membership
         self._max_norm = max_norm
         self._reduced = _flat_gradient(self._parameters)
         self._gradient = self._reduced[:-2]
@@ -76,6 +75,7 @@ class PolicyOptimiser:
         self._adam = Adam(self._parameters, self._gradients, learning_rate, epsilon)
         self._skip = self._adam.skip
         self.layers = _layers(policy, max_norm, self._skip)
+        self._summation = _summation(layout, len(self.layers.names))
         self._no_parts = (
             self._skip.new_zeros(HEAD_COUNT),
             torch.zeros_like(self._skip),
@@ -128,13 +128,27 @@ class PolicyOptimiser:
         return GradientStatistics(norm, norm * scale, nan, not_finite - nan, 1.0 - finite.float(), *parts)
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """`heads`, `value` and `layers` of the statistics."""
+        """`heads`, `value` and `layers` of the statistics, from the squared norms of rows and layers."""
         weight, bias = self._output.weight.grad, self._output.bias.grad
         assert weight is not None
         assert bias is not None
-        rows = weight.square().sum(1) + bias.square()
-        layers = torch.stack(torch._foreach_norm(self._gradients)).square_()
-        return (self._membership @ rows).sqrt(), rows[VALUE_ROW].sqrt(), layers
+        layers = [norm.view(1) for norm in torch._foreach_norm(self._gradients)]
+        squares = torch.cat((torch.linalg.vector_norm(weight, dim=1), bias, *layers)).square_()
+        parts = self._summation @ squares
+        parts[: -len(layers)].sqrt_()
+        heads, value, squared_layers = torch.split(parts, [HEAD_COUNT, 1, len(layers)])
+        return heads, value[0], squared_layers
+
+
+def _summation(layout: ActionLayout, layers: int) -> Tensor:
+    """A matrix of 0 and 1 that adds the squares of rows, biases and layers to those of the parts."""
+    value = torch.zeros_like(layout.membership[:1])
+    value[:, VALUE_ROW] = 1.0
+    rows = torch.cat((layout.membership, value))
+    summation = rows.new_zeros(len(rows) + layers, 2 * rows.shape[1] + layers)
+    summation[: len(rows), : 2 * rows.shape[1]] = torch.cat((rows, rows), dim=1)
+    summation[len(rows) :, 2 * rows.shape[1] :].fill_diagonal_(1.0)
+    return summation
 
 
 def _count_nan(values: Tensor) -> Tensor:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from esper_schemas.metrics.metric import TelemetryLevel
-from esper_trainer.measure.packed_metrics import packed_value
+from esper_trainer.measure.measurements import packed_losses
 from esper_trainer.ranks.process_group import ProcessGroup
 from esper_trainer.telemetry.episode_summary import EpisodeSummary
 
@@ -26,22 +25,22 @@ class RunAverages(NamedTuple):
 
 def average_over_processes(
     packed: Tensor,
-    level: TelemetryLevel,
     summary: EpisodeSummary,
     baseline_return: float,
     group: ProcessGroup,
 ) -> Tensor:
     """The values of `RunAverages` [5], on the device; every process has to call this after each update.
 
-    packed: the metrics of this process at a telemetry level, of which the losses are part.
+    packed: the measurements of this process, of which the losses are part.
     """
+    losses = packed_losses(packed)
     own = torch.stack(
         (
             summary.returns.mean(),
             summary.accuracy.mean(),
-            packed_value(packed, level, "policy_loss"),
-            packed_value(packed, level, "value_loss"),
-            torch.full_like(packed[0, 0], baseline_return),
+            losses.policy,
+            losses.value,
+            torch.full_like(losses.policy, baseline_return),
         )
     )
     return group.sum_(own) / group.world_size

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from esper_trainer.measure.error_quantiles import SHARES, STEPS, error_quantiles
+from esper_trainer.measure.sampled_errors import SHARES, STEPS, sample_quantiles, step_sample
 from esper_trainer.ppo.batch import Targets
 
 
@@ -13,7 +13,7 @@ def quantiles_of(advantages, alive=None):
     """The quantiles by name, None if not measured."""
     column = torch.tensor(advantages)[:, None]
     valid = torch.ones_like(column) if alive is None else torch.tensor(alive)[:, None]
-    found = error_quantiles(Targets(column, column, column * 0, valid, column))
+    found = sample_quantiles(step_sample(Targets(column, column, column * 0, valid, column)))
     return {name: value.item() if measured else None for name, (value, measured) in found.items()}
 
 
