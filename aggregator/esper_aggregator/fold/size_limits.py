@@ -18,6 +18,7 @@ MIN_COUNT = -(2**63)
 """The range of integers that msgpack can encode."""
 
 _LIMITED = (str, tuple, dict)
+_NUMBERS = frozenset({int, float, type(None)})
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
@@ -44,14 +45,11 @@ def _bounded(value: Any) -> Any:
     if isinstance(value, str):
         return bounded_text(value)
     if isinstance(value, tuple):
-        return value if len(value) <= MAX_ITEMS and not _has_text(value) else _bounded_tuple(value)
+        is_small = len(value) <= MAX_ITEMS and _NUMBERS.issuperset(map(type, value))
+        return value if is_small else _bounded_tuple(value)
     if isinstance(value, dict):
         return _bounded_dict(value)
     return value
-
-
-def _has_text(values: tuple[Any, ...]) -> bool:
-    return any(isinstance(value, str) for value in values)
 
 
 def _bounded_tuple(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -292,8 +292,8 @@ def _reversal(levels: UpdateLevels, payload: PPOUpdatePayload, entropy_share: fl
 
 def _unseen_kl(payload: PPOUpdatePayload, size: float | None) -> float | None:
     """Return the KL divergence after the last step if no minibatch has seen the policy move, otherwise 0."""
-    final = _finite(payload.kl_final)
-    if final is None or size is None or payload.clip_fraction is None:
+    final = payload.kl_final
+    if final is None or size is None or payload.clip_fraction is None or not isfinite(final):
         return None
     return final if size <= UNSEEN * final and payload.clip_fraction == 0.0 else 0.0
 
@@ -310,10 +310,10 @@ def _can_learn(payload: PPOUpdatePayload, entropy_share: float | None) -> bool:
 
 def _value_gradient(payload: PPOUpdatePayload) -> float | None:
     """Return the gradient of the critic, as a norm or a share, whichever is less."""
-    norm, share = _finite(payload.value_grad_norm), _finite(payload.value_gradient_share)
-    if norm is None or share is None:
-        return norm if share is None else share
-    return share if share < norm else norm
+    norm, share = payload.value_grad_norm, payload.value_gradient_share
+    if norm is None or not isfinite(norm):
+        return _finite(share)
+    return share if share is not None and share < norm and isfinite(share) else norm
 
 
 def _finite(value: float | None) -> float | None:

@@ -26,12 +26,9 @@ from esper_schemas.rules.run_levels import UpdateLevels, update_quantities
 from esper_schemas.rules.streaks import Streaks
 from esper_schemas.rules.thresholds import DEFAULTS, Thresholds, thresholds_of
 from esper_schemas.rules.watched_row import ANY, FINITE, Bounds, WatchedRow, constrained_row, narrower
-from esper_schemas.rules.watches import KEPT_RETURN, LOW_ENTROPIES, NEAR_BEST
+from esper_schemas.rules.watches import LOW_ENTROPIES, NEAR_BEST
 
 _MAX_HEAD_WATCHES = 256
-_KEPT_RETURN = OF_ROLLOUTS.index(KEPT_RETURN)
-"""Nearly all values of this quantity are symptoms: a return is near its best, or it is not."""
-
 _PAYLOAD_FIELDS = frozenset(PPOUpdatePayload.__struct_fields__)
 
 
@@ -81,9 +78,6 @@ class Watchlist:
         self._select = _selector(fields)
         self._fields, self._relative = WatchedRow(fields, watches), WatchedRow(RELATIVE, watches)
         self._rollouts = WatchedRow(OF_ROLLOUTS, watches)
-        others = [name for name in OF_ROLLOUTS if name != KEPT_RETURN]
-        ranges = dict(zip(others, self._rollouts.ranges(others), strict=True))
-        self._returns_within_bounds = constrained_row(map(ranges.get, OF_ROLLOUTS))
         self._falls = WatchedRow(FALLS_OF_TAMIYO, watches)
         watched = dict(zip(fields, self._fields.ranges(fields), strict=True))
         self._within_bounds = constrained_row(_bounds_of_payloads(watched))
@@ -180,10 +174,8 @@ class Watchlist:
             lost, kept, change = return_quantities(state.returns, mean)
             lead = None if baseline is None else mean - baseline
         values = (mean, deviation, lost, lead, kept, change)
-        if not _accepts(self._returns_within_bounds, values):
-            self._rollouts.compare(state.rollouts, update, values)
-        elif kept is not None:
-            self._rollouts.extend(state.rollouts, update, _KEPT_RETURN, kept)
+        # A return near its best is a symptom, too, so that a check of the whole row would nearly always fail.
+        self._rollouts.compare(state.rollouts, update, values)
         state.rollouts.end_observation()
 
 

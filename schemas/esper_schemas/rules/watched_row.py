@@ -66,10 +66,10 @@ class WatchedRow:
         lows, highs = self._lows, self._highs
         for place, value in enumerate(values):
             if value is not None and not lows[place] <= value <= highs[place]:  # also true of NaN
-                self.extend(streaks, update, place, float(value), measured)
+                self._extend(streaks, update, place, float(value), measured)
 
-    def extend(
-        self, streaks: Streaks, update: int, place: int, value: float, measured: Struct | None = None
+    def _extend(
+        self, streaks: Streaks, update: int, place: int, value: float, measured: Struct | None
     ) -> None:
         """Extend the streak of each watch whose bound the value at a place is beyond, or that of NaN."""
         if not -math.inf < value < math.inf:

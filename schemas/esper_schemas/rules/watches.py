@@ -340,8 +340,7 @@ _WITHOUT_QUANTITY = (
     Watch(name=IMPLAUSIBLE, quantity="", text="{metric} {value}"),
 )
 
-KEPT_RETURN = "kept_return"
-NEAR_BEST = ("return_near_best", KEPT_RETURN)
+NEAR_BEST = ("return_near_best", "kept_return")
 LOW_ENTROPIES = frozenset({("low_entropy", "entropy_normalized"), ("fallen_entropy", "entropy_of_start")})
 """Symptoms with their metrics: a low entropy means something else while the return is near its best."""
 
