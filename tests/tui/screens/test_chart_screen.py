@@ -1,9 +1,11 @@
 """The chart screen on a running app: every key, what it asks for, and that a still chart costs nothing."""
 
 import math
+from array import array
 from dataclasses import dataclass
 
 import pytest
+from msgspec import structs
 from tests.tui.frames import assert_accepted, frame_of
 from tests.tui.list_history import ListHistory
 
@@ -112,6 +114,25 @@ async def test_a_key_has_the_effect_of_its_command(app, name, key):
         await pilot.press(key)
         await pilot.pause()
         assert effect.seen(app) == effect.after
+
+
+class Resumed(ListHistory):
+    """A run that had come a hundred updates further before it was resumed."""
+
+    def _series(self, question):
+        answer = super()._series(question)
+        later = array("d", [x + 100.0 for x in array("d", answer.x)]).tobytes()
+        return structs.replace(answer, earlier_x=later, earlier=answer.columns)
+
+
+async def test_the_axis_reaches_to_the_end_of_what_was_made_again(start_app, lists):
+    """The whole run is as long as its longest branch."""
+    app = start_app(open_history=lambda run: Resumed(lists.metrics))
+    async with app.run_test(size=(120, 24)) as pilot:
+        await pilot.press("c")
+        await settled(app, pilot)
+        await pilot.press("end")
+        assert board(app).viewport.cursor >= 1090.0
 
 
 @pytest.mark.parametrize("key", ["tab", "shift+tab"])

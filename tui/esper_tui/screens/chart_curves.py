@@ -97,6 +97,8 @@ class ChartCurves:
 
 
 def _extent(curves: Iterable[Curve]) -> Extent | None:
-    """The first and the last place of any curve."""
-    ends = [(curve.x[0], curve.x[-1]) for curve in curves if len(curve.x)]
-    return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None
+    """The first and the last place of any curve, also of what a resumed run made again."""
+    drawn = [each for curve in curves for each in (curve, curve.earlier) if each is not None and len(each.x)]
+    if not drawn:
+        return None
+    return min(curve.x[0] for curve in drawn), max(curve.x[-1] for curve in drawn)
