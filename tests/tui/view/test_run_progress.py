@@ -57,7 +57,7 @@ def test_the_time_before_a_run_was_resumed_is_not_elapsed(view):
     """It is the time of the training, which may have stood still for days."""
     resumed = view(started_ns=NOW - 100 * SECOND, last_event_ns=NOW, paused_ns=70 * SECOND)
 
-    assert elapsed_s(resumed) == pytest.approx(30, abs=0.1)
+    assert elapsed_s(resumed) == pytest.approx(30, abs=0.2)
 
 
 def test_without_a_start_no_time_is_known(view):
