@@ -8,7 +8,7 @@ from benchmarks.verdicts.table import BASE_NAMED, FAULT_NAMED, recording_name
 from esper_schemas.events import Event, RunStarted
 
 FILES = sorted(CORPUS.glob(f"*{SUFFIX}"))
-MAX_BYTES = 5 * 2**20
+MAX_BYTES = 7 * 2**20
 
 
 def test_there_is_a_corpus_of_a_limited_size():
