@@ -60,7 +60,7 @@ def section(rule: Rule, counts: Confusion, healthy_updates: int) -> str:
         *signs(rule),
         *settings(rule),
         *([RECOVERS] if rule.recovers else []),
-        *([told_by(rule)] if rule.told_by else []),
+        *([covered_by(rule)] if rule.covered_by else []),
         " ".join(sentences(counts, healthy_updates)),
         "Try first:",
         "\n".join(f"- {advice}" for advice in rule.advice),
@@ -68,9 +68,9 @@ def section(rule: Rule, counts: Confusion, healthy_updates: int) -> str:
     return "\n\n".join([*parts, ""])
 
 
-def told_by(rule: Rule) -> str:
+def covered_by(rule: Rule) -> str:
     """Names the rules that say more than this one."""
-    names = " or ".join(f"`{name}`" for name in rule.told_by)
+    names = " or ".join(f"`{name}`" for name in rule.covered_by)
     return f"It says nothing where {names} applies, which says more."
 
 

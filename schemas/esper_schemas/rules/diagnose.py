@@ -79,7 +79,7 @@ def conclude(
     ]
     found = {rule.id for rule, conclusions in concluded if conclusions}
     for rule, conclusions in concluded:
-        if found.isdisjoint(rule.told_by):
+        if found.isdisjoint(rule.covered_by):
             yield from conclusions
 
 

@@ -26,8 +26,8 @@ class Rule:
 
     The rule applies if one of `signs` is present and, unless `together_with` is empty, one of those was
     present at the same time or shortly before. It does not apply if one of `unless` was, which explains the
-    signs better, and none of `decisive` was; nor if one of the rules `told_by` applies, which says more. One
-    of `while_one_of` must be present at the newest update, and none of `not_while`; none of `not_after`
+    signs better, and none of `decisive` was; nor if one of the rules `covered_by` applies, which says more.
+    One of `while_one_of` must be present at the newest update, and none of `not_while`; none of `not_after`
     within the last 20 updates. If it is one from which policies recover (`recovers`), signs that lasted for
     20 updates at the best return need 50 of `while_one_of`.
 
@@ -49,7 +49,7 @@ class Rule:
     together_with: tuple[Sign, ...] = ()
     unless: tuple[Sign, ...] = ()
     decisive: tuple[Sign, ...] = ()
-    told_by: tuple[str, ...] = ()
+    covered_by: tuple[str, ...] = ()
     while_one_of: tuple[Sign, ...] = ()
     not_while: tuple[Sign, ...] = ()
     not_after: tuple[Sign, ...] = ()

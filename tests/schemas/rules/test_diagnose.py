@@ -103,7 +103,7 @@ def test_a_converged_policy_is_not_a_collapsed_one():
     assert rules_of(low, best, symptom("large_kl", 140, active=False)) == []
 
 
-def test_an_abrupt_collapse_is_told_once():
+def test_an_abrupt_collapse_is_one_finding():
     """By the head, if one has collapsed for more than a moment; otherwise of the policy."""
     low, fall = symptom("low_entropy", 50, updates=3), symptom("policy_entropy_fall", 50, updates=1)
     head_fall = symptom("head_entropy_fall", 50, updates=1, head="slot")

@@ -44,7 +44,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
         signs=LOW_ENTROPY,
         together_with=(ENTROPY_FALL,),
         unless=(*LARGE_UPDATES, Sign("return_not_kept", 10), Sign("constant_return", 8)),
-        told_by=("head_collapse",),
+        covered_by=("head_collapse",),
         context=("low_head_entropy", "no_entropy_bonus", "return_near_best", "lost_return"),
         advice=(
             "Compare the logits of one observation before and after the onset: look for a layer or a "
@@ -60,7 +60,7 @@ EXPLORATION_RULES: tuple[Rule, ...] = (
         title="The policy hardly explores; whether it does well is not known",
         signs=LOW_ENTROPY,
         unless=(NEAR_BEST, NOT_KEPT, Sign("constant_return", 8)),
-        told_by=("abrupt_collapse", "head_collapse"),
+        covered_by=("abrupt_collapse", "head_collapse"),
         context=("large_kl", "huge_kl", "large_clip", "ratio_explosion", "no_entropy_bonus"),
         advice=(
             "Log the mean return of the episodes, over enough of them that it is not mostly noise.",
