@@ -80,7 +80,7 @@ CASES = {
     "gradient_drift": (fault(LATER, damage=faults.scale_gradients(1000.0)), 15, [("gradient_drift", 14)]),
     "vanishing_gradient": (known("gradients × 1e-9"), 7, [("vanishing_gradient", 6)]),
     "performance_degradation": (
-        fault(7, rewards=lambda rewards: rewards.sub_(0.03)), 10, [("performance_degradation", 9)],
+        fault(7, rewards=lambda rewards: rewards.sub_(0.03)), 10, [("performance_degradation", 10)],
     ),
     "lstm_vanishing": (
         fault(1, damage=faults.sets_lstm(0.0, 0.0, 0.0, 0.0)), 4, [("lstm_vanishing", 2)],
