@@ -307,7 +307,7 @@ def small_disk(world: World) -> None:
     aggregator = world.aggregator()
     if large is None:  # without permission to mount, a file size limit is similar
         resource.prlimit(aggregator.pid, resource.RLIMIT_FSIZE, (HEAD_BYTES, resource.RLIM_INFINITY))
-    trainer = world.trainer(events=600)
+    trainer = world.trainer(events=1000)  # more than fit, also if they are compressed together
     world.until(lambda: "no event is acknowledged" in world.output(), "problem with the log")
     world.pause(0.1, 0.4)
     if large is not None:

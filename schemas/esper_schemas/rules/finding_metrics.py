@@ -24,7 +24,7 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "policy_entropy_fall": ("entropy", "entropy_normalized"),
     "value_gradient": ("value_grad_norm", "value_gradient_share"),
     "advantage_reversal": ("advantage_correlation",),
-    "unseen_kl": ("kl_final", "kl_divergence"),
+    "unseen_kl": ("kl_final",),
     "return_spread": (MEAN_RETURN,),
     "lost_return": (MEAN_RETURN,),
     "baseline_lead": (MEAN_RETURN,),

@@ -117,7 +117,7 @@ WATCHES: tuple[Watch, ...] = (
         name="head_entropy_fall",
         quantity=ENTROPY_FALL,
         text="{head} entropy fell by a factor of {value} within a few updates",
-        critical=5.0,
+        critical=7.0,
         per_head=True,
     ),
     Watch(
