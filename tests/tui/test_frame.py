@@ -59,4 +59,4 @@ def test_a_frame_takes_a_bounded_number_of_function_calls(feeds, now):
     with Profile() as profile:
         draw(view, 200, 60)
 
-    assert Stats(profile).total_calls < 45_000
+    assert Stats(profile).total_calls < 35_000
