@@ -13,7 +13,6 @@ from tests.aggregator.past.test_local_series import update
 
 from esper_aggregator import cache as cache_module
 from esper_aggregator.past import local_series
-from esper_aggregator.past.history_fold import MOST_EVENTS
 from esper_aggregator.past.local_series import LocalSeries
 from esper_aggregator.recording import Recording
 from esper_aggregator.series import index_writer, recorded_series
@@ -327,7 +326,7 @@ while sys.stdin.readline():
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, indexed, folded, read_columns):
+def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, indexed, read_columns):
     """Killed at random moments, it continues the index; readers see the same at each of them."""
     dice = random.Random(5)
     for epoch in range(1, 9):
@@ -339,7 +338,6 @@ def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, i
             for _ in range(batches):
                 assert process.stdout.readline()
             process.send_signal(signal.SIGKILL)  # while it records the last batch, at the latest after it
-        folded.clear()
         values = dict(plain_values(tmp_path / "r"))
         assert indexed(tmp_path / "r") == plain(tmp_path / "r")
         for _ in range(5):
@@ -348,4 +346,3 @@ def test_after_kills_of_the_aggregator_the_series_is_that_of_the_log(tmp_path, i
             expected = {n: v for n, v in values.items() if first <= n <= last}
             assert dict(zip(x, columns["entropy"]["last"], strict=True)) == expected
     assert (tmp_path / "r" / "log" / SEGMENTS).exists()
-    assert len(folded) <= 6 * MOST_EVENTS
